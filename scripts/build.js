@@ -1,0 +1,51 @@
+// Bundles src into dist: one entry, one chunk per lazily imported command, native packages left outside.
+import { cpSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+rmSync(dist, { recursive: true, force: true });
+const bundle = await rolldown({
+  cwd: root,
+  input: { cli: 'src/cli.ts' },
+  platform: 'node',
+  // The two native packages find their binary by a path of their own; pg-native is never used.
+  external: ['libsql', '@resvg/resvg-js', 'pg-native', 'pg-cloudflare'],
+  transform: { define: { __VPSMON_VERSION__: JSON.stringify(version) } },
+  logLevel: 'warn',
+});
+await bundle.write({
+  dir: dist,
+  format: 'esm',
+  entryFileNames: '[name].js',
+  chunkFileNames: 'part-[name]-[hash].js',
+  minify: { mangle: false, compress: true, codegen: true },
+  sourcemap: false,
+});
+await bundle.close();
+
+mkdirSync(join(dist, 'fonts'), { recursive: true });
+for (const font of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {
+  cpSync(join(root, 'node_modules/dejavu-fonts-ttf/ttf', font), join(dist, 'fonts', font));
+}
+
+// `npx vpsmon` in the checkout finds the command here, with every npm and without a network.
+const link = join(root, 'node_modules/.bin/vpsmon');
+if (!exists(link)) {
+  mkdirSync(join(root, 'node_modules/.bin'), { recursive: true });
+  symlinkSync('../../bin/vpsmon.js', link);
+}
+
+/** True for a link that leads nowhere, too. */
+function exists(path) {
+  try {
+    lstatSync(path);
+    return true;
+  } catch {
+    return existsSync(path);
+  }
+}

@@ -1,0 +1,33 @@
+import type { Discovered } from '../config/discover.ts';
+import type { Config } from '../config/schema.ts';
+import type { Absent, Source } from '../model/reading.ts';
+import type { ContainerInfo, Readings } from '../model/snapshot.ts';
+import type { System } from '../system/types.ts';
+
+export type ValueOf<S extends Source> = Extract<Readings[S], { state: 'ok' }>['value'];
+
+/** One source. Keeps what it needs for rates between two reads. Throws where the source fails; `signal` aborts at the deadline. */
+export type Collector<S extends Source> = {
+  source: S;
+  read(signal: AbortSignal): Promise<ValueOf<S> | Absent>;
+  close?(): Promise<void> | void;
+};
+
+export type CollectorDeps = {
+  system: System;
+  config: Config;
+  /** Databases and applications found in settings or through Docker; cached, looked up again when a target fails. */
+  discovered(signal: AbortSignal): Promise<Discovered>;
+  /** Tells discovery that a target did not answer. */
+  rediscover(): void;
+  /**
+   * The container table: state, health, restarts, limits, pid, without memory and CPU. In the daemon it is kept current by
+   * events; in one-shot commands it is a list and an inspect each. Throws when Docker cannot be reached.
+   */
+  containers(signal: AbortSignal): Promise<ContainerInfo[]>;
+  /** JSON that outlives the process (seen WAHA states, ...). */
+  recall<T>(key: string): T | undefined;
+  remember(key: string, value: unknown): void;
+};
+
+export type CollectorFactory<S extends Source> = (deps: CollectorDeps) => Collector<S>;

@@ -1,0 +1,19 @@
+import type { Config } from '../config/schema.ts';
+import type { Run, System } from '../system/types.ts';
+
+export type GlobalOptions = { config?: string; stateDir?: string; json?: boolean; dryRun?: boolean };
+
+/** Where a command writes: results on `out`, diagnostics on `err`. Every call is one or more whole lines. */
+export type Io = { out(text: string): void; err(text: string): void; color: boolean; columns: number };
+
+/** What every command is handed. Commands return the exit code; only cli.ts sets it. */
+export type CommandContext = {
+  io: Io;
+  options: GlobalOptions;
+  config: Config;
+  system: System;
+  run: Run;
+  env: NodeJS.ProcessEnv;
+  /** Values of all secret settings, for masking. */
+  secrets: string[];
+};

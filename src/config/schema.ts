@@ -1,0 +1,355 @@
+/** Every key of monitor.conf: its shape, its default and one sentence. The docs and the example are made from this table. */
+
+export type KeyKind =
+  | { type: 'text'; default: string }
+  | { type: 'secret'; default: string }
+  | { type: 'url'; default: string; protocols: string[] }
+  | { type: 'int'; default: number; min: number; max: number }
+  | { type: 'number'; default: number; min: number; max: number }
+  | { type: 'bool'; default: boolean }
+  | { type: 'list'; default: string[] }
+  | { type: 'choice'; default: string; values: readonly string[] }
+  | { type: 'listen'; default: string };
+
+export type KeyDefinition = KeyKind & { group: string; help: string };
+
+const text = (d: string) => ({ type: 'text', default: d }) as const;
+const secret = { type: 'secret', default: '' } as const;
+const url = (protocols: string[], d = '') => ({ type: 'url', default: d, protocols }) as const;
+const int = (d: number, min: number, max: number) => ({ type: 'int', default: d, min, max }) as const;
+const number = (d: number, min: number, max: number) => ({ type: 'number', default: d, min, max }) as const;
+const bool = (d: boolean) => ({ type: 'bool', default: d }) as const;
+const list = (d: string[]) => ({ type: 'list', default: d }) as const;
+
+export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const;
+
+export const KEYS = {
+  TELEGRAM_BOT_TOKEN: { ...secret, group: 'Telegram', help: 'The token that @BotFather gave you.' },
+  TELEGRAM_BOT_TOKEN_FILE: {
+    ...text(''),
+    group: 'Telegram',
+    help: 'A file that holds the token, instead of TELEGRAM_BOT_TOKEN; systemd credentials work here.',
+  },
+  TELEGRAM_CHAT_ID: {
+    ...text(''),
+    group: 'Telegram',
+    help: 'Where messages go: a number (negative for groups) or @channel; `vpsmon telegram chats` lists the ones that wrote to the bot.',
+  },
+  TELEGRAM_API_ROOT: {
+    ...url(['http:', 'https:'], 'https://api.telegram.org'),
+    group: 'Telegram',
+    help: 'The Bot API server, for a self-hosted one.',
+  },
+  HEARTBEAT_URL: {
+    ...url(['http:', 'https:']),
+    group: 'Telegram',
+    help: 'A URL that is fetched after every good check (healthchecks.io and the like), so that somebody notices when the whole server is gone.',
+  },
+
+  ALERT_RATE_LIMIT_SEC: {
+    ...int(600, 0, 86_400),
+    group: 'Alerts',
+    help: 'Seconds between two messages of the same type that repeat what is known.',
+  },
+  ALERT_COOLDOWN_MINUTES: {
+    ...int(5, 1, 1440),
+    group: 'Alerts',
+    help: 'Minutes between two messages about the same service that repeat what is known.',
+  },
+  MEMORY_PRESSURE_THRESHOLD: {
+    ...number(80, 1, 100),
+    group: 'Alerts',
+    help: 'Memory pressure score (0-100) that is critical when it holds for 30 s.',
+  },
+  MEMORY_PRESSURE_WARNING: {
+    ...number(60, 1, 100),
+    group: 'Alerts',
+    help: 'Memory pressure score that is a warning when it holds for 30 s.',
+  },
+  MEMORY_PRESSURE_CLEAR: {
+    ...number(50, 0, 100),
+    group: 'Alerts',
+    help: 'Memory pressure score below which the incident ends.',
+  },
+  MEMORY_PRESSURE_HOLD_SEC: {
+    ...int(30, 0, 3600),
+    group: 'Alerts',
+    help: 'Seconds that the memory pressure must hold before it is said.',
+  },
+  MEMORY_WARNING_MB: {
+    ...int(100, 1, 1_000_000),
+    group: 'Alerts',
+    help: 'Available memory below this many MB is a warning.',
+  },
+  MEMORY_CRITICAL_MB: {
+    ...int(50, 1, 1_000_000),
+    group: 'Alerts',
+    help: 'Available memory below this many MB is critical.',
+  },
+  MEMORY_CLEAR_MB: {
+    ...int(130, 1, 1_000_000),
+    group: 'Alerts',
+    help: 'Available memory above this many MB ends the incident.',
+  },
+  SWAP_WARNING_MB: {
+    ...int(1024, 1, 10_000_000),
+    group: 'Alerts',
+    help: 'Swap use above this many MB is a warning.',
+  },
+  SWAP_THRESHOLD_MB: {
+    ...int(2048, 1, 10_000_000),
+    group: 'Alerts',
+    help: 'Swap use above this many MB is critical.',
+  },
+  SWAP_IN_WARNING_KBPS: {
+    ...int(1000, 1, 10_000_000),
+    group: 'Alerts',
+    help: 'Swap-in rate in KB/s that is a warning when it holds for 60 s.',
+  },
+  SWAP_IN_CRITICAL_KBPS: {
+    ...int(5000, 1, 10_000_000),
+    group: 'Alerts',
+    help: 'Swap-in rate in KB/s that is critical when it holds for 60 s; recovery acts above it.',
+  },
+  SWAP_IN_CLEAR_KBPS: {
+    ...int(500, 0, 10_000_000),
+    group: 'Alerts',
+    help: 'Swap-in rate in KB/s below which the incident ends.',
+  },
+  SWAP_IN_HOLD_SEC: {
+    ...int(60, 0, 3600),
+    group: 'Alerts',
+    help: 'Seconds that the swap-in rate must hold before it is said.',
+  },
+  DISK_WARNING_PCT: {
+    ...number(80, 1, 100),
+    group: 'Alerts',
+    help: 'Disk or inode use in percent that is a warning.',
+  },
+  DISK_CRITICAL_PCT: {
+    ...number(90, 1, 100),
+    group: 'Alerts',
+    help: 'Disk or inode use in percent that is critical.',
+  },
+  POSTGRES_CACHE_THRESHOLD: {
+    ...number(90, 0, 100),
+    group: 'Alerts',
+    help: 'PostgreSQL cache hit ratio in percent below which it is a warning.',
+  },
+  POSTGRES_CACHE_CRITICAL: {
+    ...number(80, 0, 100),
+    group: 'Alerts',
+    help: 'PostgreSQL cache hit ratio in percent below which it is critical.',
+  },
+  POSTGRES_CONNECTIONS_WARNING_PCT: {
+    ...number(80, 1, 100),
+    group: 'Alerts',
+    help: 'Connections in percent of max_connections that are a warning.',
+  },
+  POSTGRES_CONNECTIONS_CRITICAL_PCT: {
+    ...number(95, 1, 100),
+    group: 'Alerts',
+    help: 'Connections in percent of max_connections that are critical.',
+  },
+  RESTART_LOOP_COUNT: {
+    ...int(5, 1, 1000),
+    group: 'Alerts',
+    help: 'More restarts than this within RESTART_LOOP_MINUTES are a restart loop.',
+  },
+  RESTART_LOOP_MINUTES: {
+    ...int(5, 1, 60),
+    group: 'Alerts',
+    help: 'The minutes in which restarts are counted for a loop.',
+  },
+  MALFUNCTION_RESTARTS: {
+    ...int(3, 1, 1000),
+    group: 'Alerts',
+    help: 'More restarts than this, and rising, are told as a malfunction.',
+  },
+  N8N_QUEUE_WARNING: {
+    ...int(500, 1, 10_000_000),
+    group: 'Alerts',
+    help: 'Jobs in the n8n queue that are a warning.',
+  },
+  N8N_QUEUE_CRITICAL: {
+    ...int(1000, 1, 10_000_000),
+    group: 'Alerts',
+    help: 'Jobs in the n8n queue that are critical; recovery acts above it.',
+  },
+  N8N_QUEUE_CLEAR: {
+    ...int(400, 0, 10_000_000),
+    group: 'Alerts',
+    help: 'Jobs in the n8n queue below which the incident ends and paused workflows come back.',
+  },
+  WAHA_WARNING_MINUTES: {
+    ...int(5, 1, 1440),
+    group: 'Alerts',
+    help: 'Minutes in STARTING or FAILED after which a WhatsApp session is a warning.',
+  },
+  WAHA_CRITICAL_MINUTES: {
+    ...int(60, 1, 10_080),
+    group: 'Alerts',
+    help: 'Minutes without WORKING after which a WhatsApp session is critical.',
+  },
+
+  SERVICE_CHECK_INTERVAL: { ...int(30, 10, 3600), group: 'Monitor', help: 'Seconds between two checks.' },
+  REPORT_INTERVAL_HOURS: {
+    ...int(6, 0, 168),
+    group: 'Monitor',
+    help: 'Hours between two status reports on Telegram; 0 switches them off.',
+  },
+  MONITORED_SERVICES: {
+    ...list([]),
+    group: 'Monitor',
+    help: 'Containers or Compose services to watch; empty: every container.',
+  },
+  HTTP_LISTEN: {
+    type: 'listen',
+    default: '127.0.0.1:8080',
+    group: 'Monitor',
+    help: 'Where /health and /metrics are served; empty switches it off.',
+  },
+  LOG_LEVEL: {
+    type: 'choice',
+    default: 'INFO',
+    values: LOG_LEVELS,
+    group: 'Monitor',
+    help: 'How much is logged: DEBUG, INFO, WARNING or ERROR.',
+  },
+  DOCKER_HOST: {
+    ...text(''),
+    group: 'Monitor',
+    help: 'Where the Docker engine listens, unix:// or tcp://; empty: the usual sockets are tried.',
+  },
+  HOST_ROOT: {
+    ...text('/'),
+    group: 'Monitor',
+    help: "Where the host's file system is mounted when vpsmon runs in a container (`/host`).",
+  },
+
+  ENABLE_AUTO_RECOVERY: {
+    ...bool(false),
+    group: 'Recovery',
+    help: 'Whether recovery acts; without it, it says what it would have done.',
+  },
+  ESSENTIAL_CONTAINERS: {
+    ...list(['postgres', 'redis', 'n8n', 'waha', 'traefik']),
+    group: 'Recovery',
+    help: 'Containers or Compose services that recovery never stops.',
+  },
+
+  POSTGRES_URL: {
+    ...url(['postgres:', 'postgresql:']),
+    group: 'Databases',
+    help: 'A whole PostgreSQL URL; wins over the single POSTGRES_ keys.',
+  },
+  POSTGRES_HOST: {
+    ...text(''),
+    group: 'Databases',
+    help: 'PostgreSQL host or socket folder; empty: found through Docker.',
+  },
+  POSTGRES_PORT: { ...int(5432, 1, 65_535), group: 'Databases', help: 'PostgreSQL port.' },
+  POSTGRES_USER: { ...text(''), group: 'Databases', help: 'PostgreSQL user.' },
+  POSTGRES_PASSWORD: { ...secret, group: 'Databases', help: 'PostgreSQL password.' },
+  POSTGRES_DB: { ...text(''), group: 'Databases', help: 'PostgreSQL database.' },
+  REDIS_URL: {
+    ...url(['redis:', 'rediss:']),
+    group: 'Databases',
+    help: 'A whole Redis URL; wins over the single REDIS_ keys.',
+  },
+  REDIS_HOST: { ...text(''), group: 'Databases', help: 'Redis host; empty: found through Docker.' },
+  REDIS_PORT: { ...int(6379, 1, 65_535), group: 'Databases', help: 'Redis port.' },
+  REDIS_PASSWORD: { ...secret, group: 'Databases', help: 'Redis password.' },
+
+  WAHA_URL: {
+    ...url(['http:', 'https:']),
+    group: 'Applications',
+    help: 'Address of WAHA; empty: found through Docker.',
+  },
+  WAHA_API_KEY: { ...secret, group: 'Applications', help: 'WAHA API key.' },
+  N8N_URL: {
+    ...url(['http:', 'https:']),
+    group: 'Applications',
+    help: 'Address of n8n; empty: found through Docker.',
+  },
+  N8N_API_KEY: {
+    ...secret,
+    group: 'Applications',
+    help: 'n8n API key; recovery needs it to pause workflows.',
+  },
+} as const satisfies Record<string, KeyDefinition>;
+
+export type Key = keyof typeof KEYS;
+type ValueOf<D> = D extends { type: 'int' | 'number' }
+  ? number
+  : D extends { type: 'bool' }
+    ? boolean
+    : D extends { type: 'list' }
+      ? string[]
+      : D extends { type: 'choice'; values: readonly (infer V)[] }
+        ? V
+        : string;
+/** The effective flat settings, every key present. */
+export type Settings = { [K in Key]: ValueOf<(typeof KEYS)[K]> };
+
+/** Where an effective value came from, e.g. `environment`, `/etc/vpsmon/monitor.conf:12`, `default`. */
+export type Origin = { from: 'environment' | 'file' | 'default' | 'flag'; file?: string; line?: number };
+
+/** vpsmon.yaml: what is not flat. Every part is optional in the file; this is the shape after loading. */
+export type ServiceSettings = {
+  /** Container name or Compose service. */
+  name: string;
+  essential?: boolean;
+  /** Overrides ALERT_COOLDOWN_MINUTES. */
+  cooldownMinutes?: number;
+  /** Overrides MALFUNCTION_RESTARTS. */
+  malfunctionRestarts?: number;
+  /** Changes that are not told: started, stopped, restored, restarting, malfunction, unhealthy, redeployed. */
+  mute?: string[];
+  /** Warn and alarm on anonymous memory, MB. */
+  memoryWarningMb?: number;
+  memoryCriticalMb?: number;
+};
+export type SqlMetric = { name: string; help: string; query: string; database?: string };
+export type SilenceWindow = {
+  subject: string;
+  days: number[];
+  /** minutes since midnight, local */ from: number;
+  to: number;
+  reason: string;
+};
+export type Extra = {
+  services: ServiceSettings[];
+  sqlMetrics: SqlMetric[];
+  n8n: { tag: string; lowPriorityWorkflows: string[]; queues: string[]; finishedWithinHours: number };
+  recovery: {
+    actionsPerTargetPerHour: number;
+    actionsPerHour: number;
+    restartIdleWaha: boolean;
+    wahaIdleMinutes: number;
+    calmMinutes: number;
+  };
+  silences: SilenceWindow[];
+};
+
+export type Problem = { level: 'error' | 'warning'; file: string; line?: number; key?: string; text: string };
+export type Config = {
+  settings: Settings;
+  origins: Record<Key, Origin>;
+  extra: Extra;
+  /** Files that were read, in order. */
+  files: string[];
+  /** Warnings only: errors stop the program before a Config exists. */
+  warnings: Problem[];
+  /** Absolute. */
+  stateDir: string;
+};
+
+/** True where `setting` names this container: its name, its Compose service, case-insensitively. */
+export function namesContainer(
+  setting: string,
+  container: { name: string; service?: string; alias?: string },
+): boolean {
+  const wanted = setting.trim().toLowerCase();
+  return [container.name, container.service, container.alias].some((name) => name?.toLowerCase() === wanted);
+}

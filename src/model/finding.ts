@@ -1,0 +1,38 @@
+export const SEVERITIES = ['info', 'warning', 'critical'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/**
+ * What a rule says about one subject at one moment.
+ * breach: over a limit. ok: beyond the clear level. between: neither, keeps what is. unknown: could not be seen, freezes
+ * what is and never resolves it. event: happened once, has no end.
+ */
+export type Verdict = 'breach' | 'ok' | 'between' | 'unknown' | 'event';
+
+export type Finding = {
+  /** Rule id, e.g. `memory-available`, `container-stopped`. */
+  rule: string;
+  /** What it is about: a container, mount, session, source, or `host`. Never escaped here. */
+  subject: string;
+  severity: Severity;
+  verdict: Verdict;
+  value?: number;
+  limit?: number;
+  unit?: 'percent' | 'bytes' | 'kBps' | 'count' | 'seconds' | 'score';
+  /** One plain sentence, e.g. "Available memory is 87 MB, below 100 MB". Not escaped. */
+  text: string;
+  /** Further plain lines: largest containers, last log lines. Not escaped. */
+  details?: string[];
+  /** How long a breach must hold before it is said. */
+  holdMs?: number;
+  /** How long `ok` must hold before the incident ends (restart loop: 10 min quiet). */
+  quietMs?: number;
+  /** Findings with the same cause that start within 10 s are one message: `docker-gone`, `oom:<id>`, ... */
+  cause?: string;
+  /** For events: told once for ever under this id. */
+  once?: string;
+  /** Ready Telegram HTML where a seed defines the wording (services); otherwise the wording room renders it. */
+  html?: { opened?: string; resolved?: string };
+  /** For containers: Compose service, so that silences and per-service cooldowns match either name. */
+  alias?: string;
+  at?: number;
+};

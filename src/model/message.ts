@@ -1,0 +1,31 @@
+import type { Severity } from './finding.ts';
+
+/** What is to be said. `html` is Telegram HTML: everything from outside is escaped already. */
+export type Message = {
+  /** Epoch ms: when it happened, not when it is sent. */
+  at: number;
+  severity: Severity;
+  /** Type for alert_history.log, rate limits and counters: a rule id, `status-report`, `daily-report`, `start`, `test`. */
+  kind: string;
+  subject: string;
+  html: string;
+  /** Absolute path of a PNG to send as a photo with `html` as a following text. */
+  photoPath?: string;
+  incidentId?: number;
+};
+
+export type OutboxRow = Message & {
+  id: number;
+  state: 'waiting' | 'sent' | 'refused' | 'folded';
+  attempts: number;
+  nextTryAt: number;
+  lastError?: string;
+  sentAt?: number;
+};
+
+/** What one attempt to deliver gave. */
+export type Delivery =
+  | { state: 'sent' }
+  | { state: 'retry'; afterMs?: number; why: string }
+  /** 401, 403, chat not found: kept, said in log, health and doctor, tried again hourly. */
+  | { state: 'refused'; why: string };

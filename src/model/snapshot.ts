@@ -1,0 +1,176 @@
+import type { Reading } from './reading.ts';
+
+export type Disk = {
+  mount: string;
+  device: string;
+  fsType: string;
+  totalBytes: number;
+  usedBytes: number;
+  /** Available to unprivileged users, as `df` shows it. */
+  availableBytes: number;
+  /** used / (used + available), as `df` rounds it up; 0-100. */
+  usedPercent: number;
+  inodesTotal: number;
+  /** Absent where the filesystem has no fixed number of inodes (btrfs). */
+  inodesUsedPercent?: number;
+};
+
+export type HostValues = {
+  bootId: string;
+  hostname: string;
+  uptimeSec: number;
+  cpus: number;
+  /** 0-100 over all CPUs since the last reading; absent at the first one. */
+  cpuPercent?: number;
+  load: [number, number, number];
+  memory: { totalBytes: number; availableBytes: number; usedBytes: number };
+  swap: { totalBytes: number; usedBytes: number; /** lives in RAM */ zram: boolean };
+  /** From pswpin/pswpout over the time since the last reading; absent at the first one. */
+  swapInKBps?: number;
+  swapOutKBps?: number;
+  /** Memory of the top-level cgroups (system.slice, user.slice, docker, ...), largest first. */
+  cgroups: { name: string; bytes: number }[];
+  disks: Disk[];
+};
+
+export type PressureLine = { avg10: number; avg60: number; avg300: number; totalUs: number };
+export type PressureOf = { some: PressureLine; full?: PressureLine };
+export type PressureValues = {
+  memory: PressureOf;
+  cpu?: PressureOf;
+  io?: PressureOf;
+  /** max(some.avg10, min(100, 2 x full.avg10)) of memory, 0-100. */
+  score: number;
+};
+
+export type OomKill = {
+  /** Unique for ever: boot id, kernel sequence or counter. */
+  id: string;
+  at: number;
+  process: string;
+  pid: number;
+  /** Anonymous + file + shmem resident memory of the victim when it was killed. */
+  rssBytes: number;
+  cgroup: string;
+  scope: 'host' | 'container' | 'cgroup';
+  containerId?: string;
+  containerName?: string;
+  /** The memory limit that was hit; absent when the whole host was out of memory. */
+  limitBytes?: number;
+};
+export type OomValues = {
+  /** The oom_kill counter of /proc/vmstat, since boot. Undefined on kernels older than 4.13. */
+  killsSinceBoot?: number;
+  /** All kills of this boot that the kernel log still knows, oldest first. */
+  kills: OomKill[];
+  /** Why the kernel log cannot be read; then only the counter and Docker's events tell of kills. */
+  logUnreadable?: string;
+};
+
+export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
+export type ContainerHealth = 'healthy' | 'unhealthy' | 'starting' | 'none';
+export type ContainerInfo = {
+  id: string;
+  name: string;
+  /** Compose service and project from the labels. */
+  service?: string;
+  project?: string;
+  image: string;
+  state: ContainerState;
+  health: ContainerHealth;
+  /** Restarts by policy since the last start by hand, as Docker counts. */
+  restartCount: number;
+  /** Starts that followed a death within the last 5 minutes, counted by vpsmon. */
+  restartsLast5Min: number;
+  restartPolicy: string;
+  pid?: number;
+  exitCode?: number;
+  oomKilled: boolean;
+  /** Epoch ms. */
+  startedAt?: number;
+  finishedAt?: number;
+  memory?: {
+    /** usage - inactive_file: what people read. */
+    workingSetBytes: number;
+    /** anon (v2) or total_rss (v1): what cannot be dropped; what rules judge. */
+    anonBytes: number;
+  };
+  /** null: unlimited. */
+  limitBytes: number | null;
+  /** 100 = one CPU fully used, over the time since the last reading. */
+  cpuPercent?: number;
+  /** The container in which this vpsmon runs. */
+  self: boolean;
+};
+export type DockerValues = {
+  version: string;
+  apiVersion: string;
+  containers: ContainerInfo[];
+};
+
+export type PostgresValues = {
+  /** host:port, never with a password. */
+  address: string;
+  version: string;
+  /** 0-100 over the last interval; absent when fewer than 1,000 blocks were read in it. */
+  cacheHitPercent?: number;
+  connections: {
+    active: number;
+    idle: number;
+    idleInTransaction: number;
+    other: number;
+    total: number;
+    max: number;
+  };
+  databaseSizeBytes: number;
+  longestTransactionSec: number;
+};
+export type RedisValues = {
+  address: string;
+  version: string;
+  usedMemoryBytes: number;
+  /** null: unlimited. */
+  maxMemoryBytes: number | null;
+  keys: number;
+  clients: number;
+  evictedTotal: number;
+  rejectedTotal: number;
+};
+export type N8nValues = {
+  executions: {
+    active: number;
+    waiting: number;
+    completed: number;
+    failed: number;
+    queued: number;
+    canceled: number;
+  };
+  /** Jobs waiting in Bull; absent when n8n does not run in queue mode. */
+  queueDepth?: number;
+  workflows?: { total: number; active: number };
+  healthy?: boolean;
+};
+export type WahaSession = {
+  name: string;
+  status: string;
+  /** Epoch ms: since when vpsmon has seen it in this status. */
+  since: number;
+  /** Epoch ms of the last *outgoing* activity, where WAHA says so. Old does not mean stuck. */
+  lastActivity?: number;
+};
+export type WahaValues = { address: string; sessions: WahaSession[] };
+export type SqlSample = { name: string; help: string; labels: Record<string, string>; value: number };
+export type SqlValues = { samples: SqlSample[]; broken: { name: string; why: string }[] };
+
+export type Readings = {
+  host: Reading<HostValues>;
+  pressure: Reading<PressureValues>;
+  oom: Reading<OomValues>;
+  docker: Reading<DockerValues>;
+  postgres: Reading<PostgresValues>;
+  redis: Reading<RedisValues>;
+  n8n: Reading<N8nValues>;
+  waha: Reading<WahaValues>;
+  sql: Reading<SqlValues>;
+};
+export type Snapshot = { at: number; tookMs: number; readings: Readings };

@@ -1,0 +1,106 @@
+/** Pure helpers for text that people read. Everything from outside goes through `plain` or `escapeHtml` before it is shown. */
+
+// oxlint-disable-next-line no-control-regex -- taking control characters out is the point
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+// oxlint-disable-next-line no-control-regex
+const ANSI = /\u001b\[[0-9;?]*[ -/]*[@-~]/g;
+
+/** One safe line: escape sequences, control and bidirectional characters out, white space folded, at most `max` characters. */
+export function plain(text: string, max = 200): string {
+  const clean = text
+    .slice(0, max * 8)
+    .replace(ANSI, '')
+    .replace(/[\r\n\t]+/g, ' ')
+    .replace(CONTROL, '')
+    .replace(/ {2,}/g, ' ')
+    .trim();
+  const characters = Array.from(clean.toWellFormed());
+  return characters.length <= max ? characters.join('') : `${characters.slice(0, max - 1).join('')}…`;
+}
+
+/** Escapes for Telegram's HTML mode (text and attribute values). */
+export function escapeHtml(text: string): string {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
+}
+
+/** `plain`, then escaped: what goes into a message. */
+export function safeHtml(text: string, max = 200): string {
+  return escapeHtml(plain(text, max));
+}
+
+const SECRET_PATTERNS: [RegExp, string][] = [
+  [/\b\d{6,12}:[A-Za-z0-9_-]{30,}\b/g, '***'], // Telegram bot token
+  [/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)[^\s@/]+@/gi, '$1***@'], // password in a URL
+  [
+    /\b((?:[a-z0-9]+[_-])*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|authorization|credential)s?["']?\s*[=:]\s*["']?)(?:(?:bearer|basic)\s+)?[^\s"',;&]+/gi,
+    '$1***',
+  ],
+  [/\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}/gi, '$1 ***'],
+  [/\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g, '***'], // JWT
+  [/\b(?:sk|pk|ghp|gho|xox[abp])[-_][A-Za-z0-9_-]{16,}/g, '***'],
+  [/\bAKIA[0-9A-Z]{16}\b/g, '***'],
+];
+
+/** Masks known secrets and everything that looks like one. Known secrets shorter than 4 characters are left alone. */
+export function maskSecrets(text: string, known: readonly string[] = []): string {
+  let result = text;
+  for (const secret of known) {
+    if (secret.length < 4) continue;
+    result = result.replaceAll(secret, '***');
+    const encoded = encodeURIComponent(secret);
+    if (encoded !== secret) result = result.replaceAll(encoded, '***');
+  }
+  for (const [pattern, replacement] of SECRET_PATTERNS) result = result.replace(pattern, replacement);
+  return result;
+}
+
+/** 1 MB = 1,048,576 bytes, as `free -m` and `docker stats` count. "512 KB", "87 MB", "1.9 GB". */
+export function formatBytes(bytes: number): string {
+  const sign = bytes < 0 ? '-' : '';
+  const b = Math.abs(bytes);
+  const mb = b / 1_048_576;
+  if (b < 1024) return `${sign}${Math.round(b)} B`;
+  if (mb < 1) return `${sign}${Math.round(b / 1024)} KB`;
+  if (mb < 1000) return `${sign}${mb < 10 ? trimZero(mb.toFixed(1)) : Math.round(mb)} MB`;
+  const gb = mb / 1024;
+  return `${sign}${gb < 100 ? trimZero(gb.toFixed(1)) : Math.round(gb)} GB`;
+}
+
+function trimZero(text: string): string {
+  return text.endsWith('.0') ? text.slice(0, -2) : text;
+}
+
+/** "0.4 s", "22 s", "3 min 20 s", "2 h 5 min", "3 d 4 h". */
+export function formatDuration(ms: number): string {
+  if (ms < 950) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
+  const total = Math.round(ms / 1000);
+  if (total < 60) return `${total} s`;
+  const [days, hours, minutes, seconds] = [
+    Math.floor(total / 86_400),
+    Math.floor(total / 3600) % 24,
+    Math.floor(total / 60) % 60,
+    total % 60,
+  ];
+  if (days > 0) return hours > 0 ? `${days} d ${hours} h` : `${days} d`;
+  if (hours > 0) return minutes > 0 ? `${hours} h ${minutes} min` : `${hours} h`;
+  return seconds > 0 && minutes < 10 ? `${minutes} min ${seconds} s` : `${minutes} min`;
+}
+
+/** Local time as the seeds write it: "2025-07-16 10:30:00". */
+export function formatTime(epochMs: number): string {
+  const d = new Date(epochMs);
+  const two = (n: number) => String(n).padStart(2, '0');
+  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
+}
+
+/** 12,345 */
+export function formatCount(n: number): string {
+  return Math.round(n).toLocaleString('en-US');
+}
+
+/** Message of anything thrown, one plain line. */
+export function errorText(error: unknown, max = 300): string {
+  if (error instanceof AggregateError && error.errors.length > 0 && !error.message)
+    return errorText(error.errors[0], max);
+  return plain(error instanceof Error ? error.message || error.name : String(error), max);
+}

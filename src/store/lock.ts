@@ -1,0 +1,42 @@
+import { writeFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'libsql';
+
+export type Lock = { release(): void };
+
+/**
+ * Takes a lock that the kernel gives back when the process dies, however it dies: an open exclusive transaction on a
+ * small database of its own (SQLite holds an fcntl lock for it). A pid file alone would survive a SIGKILL.
+ * Returns undefined, and who holds it where that is known, when another process has it.
+ */
+export function takeLock(stateDir: string, name: string): Lock | { heldBy: number | undefined } {
+  const path = join(stateDir, `${name}.lock`);
+  const db = new Database(path, { timeout: 0 });
+  try {
+    db.exec('PRAGMA journal_mode = DELETE');
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    db.close();
+    if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
+    return { heldBy: readPid(`${path}.pid`) };
+  }
+  writeFileSync(`${path}.pid`, `${process.pid}\n`);
+  return {
+    release() {
+      try {
+        db.exec('ROLLBACK');
+      } finally {
+        db.close();
+      }
+    },
+  };
+}
+
+function readPid(path: string): number | undefined {
+  try {
+    const pid = Number.parseInt(readFileSync(path, 'utf8'), 10);
+    return Number.isFinite(pid) ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}

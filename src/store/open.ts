@@ -1,0 +1,109 @@
+import { chmodSync, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { ACTION_MIGRATIONS } from './actions.ts';
+import { HISTORY_MIGRATIONS } from './history.ts';
+import { INCIDENT_MIGRATIONS } from './incidents.ts';
+import { MEMORY_MIGRATIONS } from './memory.ts';
+import { OUTBOX_MIGRATIONS } from './outbox.ts';
+
+export type Db = Database.Database;
+
+/** One list per table family. A migration that has shipped is never changed, only followed by another. */
+const FAMILIES: Record<string, readonly string[]> = {
+  memory: MEMORY_MIGRATIONS,
+  incidents: INCIDENT_MIGRATIONS,
+  outbox: OUTBOX_MIGRATIONS,
+  history: HISTORY_MIGRATIONS,
+  actions: ACTION_MIGRATIONS,
+};
+
+export type Store = {
+  db: Db;
+  /** What is wrong with the state folder, for the log, /health and doctor; the store then lives in memory only. */
+  trouble?: string;
+  /** Where a corrupt database was set aside to. */
+  setAside?: string;
+  close(): void;
+};
+
+/**
+ * Opens `vpsmon.db` in the state folder, creating both (0700, 0600). A corrupt file is set aside and a new one begun.
+ * A folder that cannot be written gives a store in memory, so that watching and alerting go on; `trouble` says why.
+ */
+export function openStore(stateDir: string, now: number): Store {
+  const path = join(stateDir, 'vpsmon.db');
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    return finish(openFile(path));
+  } catch (error) {
+    if (isCorrupt(error) && existsSync(path)) {
+      const setAside = `${path}.corrupt-${new Date(now).toISOString().replace(/[:.]/g, '-')}`;
+      try {
+        renameSync(path, setAside);
+        for (const suffix of ['-wal', '-shm'])
+          if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
+        return { ...finish(openFile(path)), setAside };
+      } catch (second) {
+        return inMemory(second);
+      }
+    }
+    return inMemory(error);
+  }
+}
+
+function openFile(path: string): Db {
+  const db = new Database(path, { timeout: 5000 });
+  try {
+    db.exec('PRAGMA journal_mode = WAL');
+    // FULL: what the outbox accepted must survive a pulled plug. Costs 0.2 ms per commit on an SSD.
+    db.exec('PRAGMA synchronous = FULL');
+    db.exec('PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -512; PRAGMA mmap_size = 0');
+    const check = db.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
+    if (check.quick_check !== 'ok')
+      throw Object.assign(new Error(check.quick_check), { code: 'SQLITE_CORRUPT' });
+    migrate(db);
+    chmodSync(path, 0o600);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function migrate(db: Db): void {
+  db.exec('CREATE TABLE IF NOT EXISTS schema_versions (family TEXT PRIMARY KEY, version INTEGER NOT NULL)');
+  for (const [family, steps] of Object.entries(FAMILIES)) {
+    // In one immediate transaction each, so that two processes starting together do not both run a step.
+    db.transaction(() => {
+      const row = db.prepare('SELECT version FROM schema_versions WHERE family = ?').get(family) as
+        { version: number } | undefined;
+      const done = row?.version ?? 0;
+      for (const step of steps.slice(done)) db.exec(step);
+      if (steps.length > done) {
+        db.prepare(
+          'INSERT INTO schema_versions VALUES (?, ?) ON CONFLICT (family) DO UPDATE SET version = excluded.version',
+        ).run(family, steps.length);
+      }
+    }).immediate();
+  }
+}
+
+function finish(db: Db): Store {
+  return { db, close: () => db.close() };
+}
+
+function inMemory(error: unknown): Store {
+  const db = new Database(':memory:');
+  migrate(db);
+  return { db, trouble: error instanceof Error ? error.message : String(error), close: () => db.close() };
+}
+
+function isCorrupt(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? '';
+  return (
+    code.startsWith('SQLITE_CORRUPT') ||
+    code === 'SQLITE_NOTADB' ||
+    /malformed|not a database/.test(String(error))
+  );
+}

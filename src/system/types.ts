@@ -1,0 +1,208 @@
+/** The outside world as the other rooms see it. Every real implementation lives in this room and is handed in. */
+
+export type Clock = {
+  /** Epoch milliseconds. May jump. */
+  now(): number;
+  /** Milliseconds that never go back; for durations and rates. */
+  monotonic(): number;
+  /** Resolves after `ms`, or at once when the signal aborts. Never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+};
+
+/** Files of the watched host, below a root that tests point at a recorded tree (`/` in life, `/host` in a container). */
+export type Files = {
+  root: string;
+  /** Text of a small file; throws with code ENOENT etc. At most `maxBytes` (default 1 MiB). Synchronous: /proc never blocks. */
+  text(path: string, maxBytes?: number): string;
+  /** Same, undefined where the file does not exist or may not be read. */
+  textOr(path: string): string | undefined;
+  list(dir: string): string[];
+  exists(path: string): boolean;
+  /** Asynchronous, for a dead NFS mount must not hold the program up. */
+  statfs(
+    path: string,
+  ): Promise<{
+    blockSize: number;
+    blocks: number;
+    free: number;
+    available: number;
+    inodes: number;
+    inodesFree: number;
+  }>;
+};
+
+export type HttpRequest = {
+  url: string;
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  headers?: Record<string, string>;
+  body?: string | Buffer;
+  /** For the whole exchange. */
+  timeoutMs: number;
+  /** Default 1 MiB; a longer answer is an error. */
+  maxBytes?: number;
+  signal?: AbortSignal;
+  /** Talk to a unix socket instead of the URL's host. */
+  socketPath?: string;
+};
+export type HttpAnswer = { status: number; headers: Record<string, string>; body: string };
+/** Resolves for every status. Rejects with an Error whose message never contains the URL's path, query or credentials. */
+export type Http = (request: HttpRequest) => Promise<HttpAnswer>;
+
+export type DockerEvent = {
+  /** Nanoseconds since the epoch, as the engine wrote it. */
+  timeNano: bigint;
+  /** start, die, kill, oom, stop, restart, destroy, create, pause, unpause, rename, `health_status: unhealthy`, ... */
+  action: string;
+  id: string;
+  name: string;
+  attributes: Record<string, string>;
+};
+
+/** Fields used of GET /containers/json. */
+export type DockerListItem = {
+  id: string;
+  name: string;
+  image: string;
+  labels: Record<string, string>;
+  state: string;
+  /** e.g. `Up 6 seconds (unhealthy)`. */
+  status: string;
+  created: number;
+  networks: Record<string, { address: string }>;
+  ports: { privatePort: number; publicPort?: number; ip?: string; type: string }[];
+};
+
+/** Fields used of GET /containers/{id}/json. */
+export type DockerInspect = {
+  id: string;
+  name: string;
+  image: string;
+  labels: Record<string, string>;
+  created: number;
+  env: string[];
+  command: string[];
+  tty: boolean;
+  restartCount: number;
+  state: {
+    status: string;
+    pid: number;
+    exitCode: number;
+    oomKilled: boolean;
+    error: string;
+    /** Epoch ms, 0 when never. */
+    startedAt: number;
+    finishedAt: number;
+    health?: {
+      status: string;
+      failingStreak: number;
+      log: { exitCode: number; output: string; end: number }[];
+    };
+  };
+  hostConfig: {
+    /** 0 = unlimited. */
+    memory: number;
+    memorySwap: number;
+    restartPolicy: string;
+    maximumRetryCount: number;
+    networkMode: string;
+    autoRemove: boolean;
+  };
+  networks: Record<string, { address: string }>;
+  ports: { privatePort: number; publicPort?: number; ip?: string; type: string }[];
+};
+
+/** An answer of the engine that is not a success. */
+export type DockerError = Error & { status?: number };
+
+/** The Docker Engine API over its socket (or tcp://). No `docker` process is ever started. All calls honour the signal and a deadline. */
+export type Docker = {
+  /** What it talks to, for people: `/var/run/docker.sock`. */
+  address: string;
+  version(signal?: AbortSignal): Promise<{ version: string; apiVersion: string; minApiVersion: string }>;
+  info(
+    signal?: AbortSignal,
+  ): Promise<{
+    cgroupDriver: string;
+    cgroupVersion: string;
+    memTotal: number;
+    rootDir: string;
+    liveRestore: boolean;
+  }>;
+  list(signal?: AbortSignal): Promise<DockerListItem[]>;
+  /** Throws a DockerError with status 404 when it is gone. */
+  inspect(id: string, signal?: AbortSignal): Promise<DockerInspect>;
+  /** The last `lines` lines of stdout and stderr, control characters removed, each cut at 400 characters. */
+  logs(id: string, lines: number, signal?: AbortSignal): Promise<string[]>;
+  /** The stats API, where cgroup files cannot be read. */
+  stats(
+    id: string,
+    signal?: AbortSignal,
+  ): Promise<
+    { workingSetBytes: number; anonBytes: number; limitBytes: number; cpuTotalNs: number } | undefined
+  >;
+  /**
+   * Follows container events from `since` (nanoseconds; undefined: from now). Calls `onEvent` in order; `onOpen` when the
+   * engine accepted. Resolves or rejects when the stream ends. exec_*, top and attach events are left out.
+   */
+  events(options: {
+    since?: bigint;
+    until?: bigint;
+    onOpen?: () => void;
+    onEvent: (event: DockerEvent) => void;
+    signal: AbortSignal;
+  }): Promise<void>;
+  start(id: string, signal?: AbortSignal): Promise<void>;
+  stop(id: string, graceSec: number, signal?: AbortSignal): Promise<void>;
+  restart(id: string, graceSec: number, signal?: AbortSignal): Promise<void>;
+  /** Sets both, in bytes, always explicit (-1: unlimited swap). */
+  updateMemory(id: string, memory: number, memorySwap: number, signal?: AbortSignal): Promise<void>;
+  close(): void;
+};
+
+export type KernelRecord = { seq: number; /** µs since boot */ usec: number; text: string };
+export type KernelLog = {
+  /** All records not read before, oldest first. Throws with code EPERM or ENOENT where it cannot be read. Never blocks. */
+  read(): KernelRecord[];
+  close(): void;
+};
+
+/** One read-only connection that is kept open. Reconnects by itself; every query has a deadline. */
+export type Postgres = {
+  address: string;
+  query(sql: string, params?: unknown[], timeoutMs?: number): Promise<Record<string, unknown>[]>;
+  close(): Promise<void>;
+};
+export type Redis = {
+  address: string;
+  call(command: string, ...args: string[]): Promise<unknown>;
+  close(): Promise<void>;
+};
+
+export type RunResult = { exitCode: number; stdout: string; stderr: string };
+/** Runs a program without a shell, with a deadline. Resolves for every exit code; rejects when it cannot be started. */
+export type Run = (
+  file: string,
+  args: string[],
+  options?: { timeoutMs?: number; env?: Record<string, string>; input?: string },
+) => Promise<RunResult>;
+
+export type LogLevel = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR';
+/** Diagnostics on stderr, one line each, secrets masked. */
+export type Log = {
+  debug(text: string): void;
+  info(text: string): void;
+  warn(text: string): void;
+  error(text: string): void;
+};
+
+/** What a collector is handed. */
+export type System = {
+  clock: Clock;
+  files: Files;
+  http: Http;
+  log: Log;
+  kernelLog: KernelLog;
+  docker: Docker;
+  /** uid 0 */
+  root: boolean;
+};

@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config';
+
+// fast: pure code and small servers, under two minutes. real: Docker, PostgreSQL, Redis. vps: a whole machine.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/real/**', 'test/vps/**', 'test/bench/**', 'test/fixtures/**'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'real',
+          include: ['test/real/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // Engines and databases share one machine: one file at a time.
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'vps',
+          include: ['test/vps/**/*.test.ts'],
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
