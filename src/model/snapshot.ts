@@ -114,6 +114,8 @@ export type PostgresValues = {
   version: string;
   /** 0-100 over the last interval; absent when fewer than 1,000 blocks were read in it. */
   cacheHitPercent?: number;
+  /** 0-100 since the server's statistics were reset; for people who look once, never judged. */
+  cacheHitLifetimePercent?: number;
   connections: {
     active: number;
     idle: number;
@@ -137,7 +139,8 @@ export type RedisValues = {
   rejectedTotal: number;
 };
 export type N8nValues = {
-  executions: {
+  /** Absent where neither the database nor the API could be read; see `problems`. Finished ones of the last hours only. */
+  executions?: {
     active: number;
     waiting: number;
     completed: number;
@@ -149,6 +152,8 @@ export type N8nValues = {
   queueDepth?: number;
   workflows?: { total: number; active: number };
   healthy?: boolean;
+  /** What could not be read this time although it should be there, one plain sentence each. */
+  problems?: string[];
 };
 export type WahaSession = {
   name: string;

@@ -19,9 +19,7 @@ export type Files = {
   list(dir: string): string[];
   exists(path: string): boolean;
   /** Asynchronous, for a dead NFS mount must not hold the program up. */
-  statfs(
-    path: string,
-  ): Promise<{
+  statfs(path: string): Promise<{
     blockSize: number;
     blocks: number;
     free: number;
@@ -119,9 +117,7 @@ export type Docker = {
   /** What it talks to, for people: `/var/run/docker.sock`. */
   address: string;
   version(signal?: AbortSignal): Promise<{ version: string; apiVersion: string; minApiVersion: string }>;
-  info(
-    signal?: AbortSignal,
-  ): Promise<{
+  info(signal?: AbortSignal): Promise<{
     cgroupDriver: string;
     cgroupVersion: string;
     memTotal: number;
@@ -170,6 +166,8 @@ export type KernelLog = {
 export type Postgres = {
   address: string;
   query(sql: string, params?: unknown[], timeoutMs?: number): Promise<Record<string, unknown>[]>;
+  /** One statement of a stranger, alone in a READ ONLY transaction that is always rolled back. */
+  readOnly(sql: string, timeoutMs?: number): Promise<Record<string, unknown>[]>;
   close(): Promise<void>;
 };
 export type Redis = {
