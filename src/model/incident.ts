@@ -13,8 +13,16 @@ export type Incident = {
   /** Held long enough. */
   firedAt?: number;
   resolvedAt?: number;
+  /** How it ended: a value beyond its clear level, or a subject that is not there any more (disk unmounted, session deleted). */
+  endedAs?: 'cleared' | 'gone';
+  /** What the finding that ended it said. */
+  endText?: string;
   /** First `ok` in a row, while firing. */
   okSince?: number;
+  /** First sight of a higher severity that has not held long enough yet. */
+  worseSince?: number;
+  /** Since when a rule that looked did not find the subject any more. */
+  missingSince?: number;
   lastSeenAt: number;
   value?: number;
   worst?: number;
@@ -25,10 +33,26 @@ export type Incident = {
   cause?: string;
   html?: Finding['html'];
   /** Telegram messages said about it so far. */
-  said: { count: number; lastAt?: number; severity?: Severity };
+  said: {
+    count: number;
+    lastAt?: number;
+    severity?: Severity;
+    /** Epoch ms from which the repeats (1 h, 4 h, daily) are counted. */
+    since?: number;
+    /** Told in another incident's message (same cause). */
+    withId?: number;
+    /** Ended, and its end waits for the others of its group. */
+    endDue?: number;
+  };
+  /** Same cause: the incident that was told first. Its own id for that one. */
+  groupId?: number;
   /** Epoch ms of the last starts and ends of the same rule and subject, for flapping. */
   flips: number[];
   flapping: boolean;
+  /** Starts and ends, or events, since it began to flap (those that led to it included). */
+  changes?: number;
+  /** Happened once, has no end (an OOM kill): resolved from its first moment. */
+  event?: boolean;
   /** What recovery did about it, plain lines. */
   actions: string[];
   /** Black box: saved by a later issue. */
@@ -37,5 +61,35 @@ export type Incident = {
 
 export type IncidentChange = {
   incident: Incident;
-  kind: 'opened' | 'fired' | 'worse' | 'resolved' | 'still' | 'event';
+  /** opened: breached, not held long enough yet. dropped: it never was. flapping, calm: it began to flap, and stopped. */
+  kind: 'opened' | 'dropped' | 'fired' | 'worse' | 'resolved' | 'still' | 'event' | 'flapping' | 'calm';
+};
+
+/** Why a message is sent. */
+export type SayReason =
+  /** It started (or happened), and was not told before. */
+  | 'first'
+  /** A higher severity than was told. */
+  | 'worse'
+  /** Still the same after 1 h, 4 h, then daily. */
+  | 'repeat-due'
+  /** It ended: how long it lasted and its worst value are in the incident. */
+  | 'resolved'
+  /** More than 5 changes in 10 minutes: said once, then quiet until it is stable. `incident.changes` counts. */
+  | 'flapping'
+  /** It stopped flapping: `incident.state` says in which state it is now. */
+  | 'stable'
+  /** Further ones of the same cause and rule, told together at the end of the 10 s; they are in `others`. */
+  | 'grouped';
+
+/** One message to be worded. */
+export type SayDecision = {
+  reason: SayReason;
+  at: number;
+  /** What it is about. For `grouped`: the first of `others`. `incident.event` is true for what happened once and has no end. */
+  incident: Incident;
+  /** Further incidents told by the same message (same cause, or repeats of the same rule that are due together). Never includes `incident`. */
+  others: Incident[];
+  /** For `worse`: the severity that was told before. */
+  previousSeverity?: Severity;
 };
