@@ -1,1 +1,30 @@
-process.stdout.write('vpsmon\n');
+import { VERSION } from './version.ts';
+
+/**
+ * Exit codes, the same for every command: 0 all fine; 1 warnings; 2 critical, or what was asked for failed;
+ * 3 vpsmon itself could not do its work (usage, configuration, an unexpected error).
+ */
+const FAILED = 3;
+
+async function main(argv: string[]): Promise<number> {
+  // Asked for by scripts and package managers: answered before anything is loaded.
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+    process.stdout.write(`${VERSION}\n`);
+    return 0;
+  }
+  const { runCommandLine } = await import('./commands/command-line.ts');
+  return runCommandLine(argv);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const { errorText, maskSecrets } = await import('./model/text.ts');
+  process.stderr.write(`vpsmon: ${maskSecrets(errorText(error, 1000))}\n`);
+  if (process.env.VPSMON_DEBUG) process.stderr.write(`${maskSecrets((error as Error)?.stack ?? '')}\n`);
+  else
+    process.stderr.write(
+      'This should not happen. VPSMON_DEBUG=1 shows where; `vpsmon doctor` checks the set-up.\n',
+    );
+  process.exitCode = FAILED;
+}

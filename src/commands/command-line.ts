@@ -1,0 +1,244 @@
+import { Command, CommanderError, Option } from 'commander';
+import { VERSION } from '../version.ts';
+import type { CommandContext, GlobalOptions } from './context.ts';
+import { terminalIo } from './io.ts';
+
+type Action = (context: CommandContext) => Promise<number>;
+
+const EXIT_CODES = `
+Exit codes: 0 all fine; 1 warnings; 2 critical, or what was asked for failed;
+3 vpsmon could not do its work (usage, configuration, an unexpected error).`;
+
+/**
+ * The whole command surface. Every action is imported when it runs, so that no command pays for another's libraries.
+ * Returns the exit code.
+ */
+export async function runCommandLine(argv: string[]): Promise<number> {
+  const io = terminalIo();
+  let exitCode = 0;
+
+  const program = new Command('vpsmon');
+  program
+    .description(
+      'Watches a small Linux server that runs its services in Docker, and says what is about to go wrong.',
+    )
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help with examples')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .showHelpAfterError('Run `vpsmon --help` for the list of commands.')
+    .addHelpText('after', EXIT_CODES);
+
+  /** Options that every command takes. */
+  function leaf(command: Command, extra: { dryRun?: boolean; json?: boolean } = {}): Command {
+    command
+      .addOption(new Option('--config <file>', 'use this monitor.conf'))
+      .addOption(new Option('--state-dir <dir>', 'keep history, incidents and logs here'));
+    if (extra.json !== false) command.addOption(new Option('--json', 'print data as JSON'));
+    if (extra.dryRun) command.addOption(new Option('--dry-run', 'show what would be done, and do nothing'));
+    return command.exitOverride();
+  }
+  function examples(command: Command, lines: string[]): Command {
+    return command.addHelpText(
+      'after',
+      `\nExamples:\n${lines.map((line) => `  $ vpsmon ${line}`).join('\n')}`,
+    );
+  }
+  async function withContext(command: Command, action: Action): Promise<void> {
+    const options = command.optsWithGlobals<GlobalOptions>();
+    const { makeContext } = await import('./make-context.ts');
+    const context = await makeContext(options, io);
+    if ('problems' in context) {
+      const { renderProblems } = await import('../outputs/problems.ts');
+      io.err(renderProblems(context.problems, io.color));
+      exitCode = 3;
+      return;
+    }
+    exitCode = await action(context);
+  }
+
+  const monitor = leaf(
+    program.command('monitor').description('watch until stopped; with --once, one check of this host'),
+  )
+    .option('--once', 'one full check to the terminal')
+    .action(async (options: { once?: boolean }, command: Command) => {
+      if (options.once)
+        return withContext(command, async (c) => (await import('./monitor-once.ts')).monitorOnce(c));
+      return withContext(command, async (c) => (await import('./monitor.ts')).monitor(c));
+    });
+  examples(monitor, ['monitor --once', 'monitor --once --json', 'monitor --config /etc/vpsmon/monitor.conf']);
+
+  const recover = leaf(
+    program
+      .command('recover')
+      .description(
+        'run the recovery rules once: all, or one of waha, queue, swap, loops; or undo, history, restart-waha',
+      )
+      .argument('[what]', 'run-all, waha, queue, swap, loops, restart-waha, undo or history', 'run-all')
+      .argument('[reason...]', 'with restart-waha: why'),
+    { dryRun: true },
+  ).action(async (what: string, reason: string[], _options: unknown, command: Command) =>
+    withContext(command, async (c) => (await import('./recover.ts')).recover(c, what, reason.join(' '))),
+  );
+  examples(recover, ['recover --dry-run', 'recover swap', 'recover undo', 'recover history --json']);
+
+  const report = leaf(
+    program
+      .command('report')
+      .description('the daily report: printed, or sent on Telegram; always saved in the state folder')
+      .argument('[where]', 'console or telegram', 'console'),
+    { dryRun: true },
+  ).action(async (where: string, _options: unknown, command: Command) =>
+    withContext(command, async (c) => (await import('./report.ts')).report(c, where)),
+  );
+  examples(report, ['report', 'report telegram', 'report --json']);
+
+  const exporter = leaf(
+    program
+      .command('export')
+      .description('metrics for Prometheus: writes metrics/vpsmon.prom, or prints it')
+      .argument('[section]', 'all, waha, n8n, leads, host, containers, postgres or redis', 'all'),
+    { dryRun: true, json: false },
+  )
+    .option('--stdout', 'print instead of writing the file')
+    .action(async (section: string, options: { stdout?: boolean }, command: Command) =>
+      withContext(command, async (c) =>
+        (await import('./export.ts')).exportMetrics(c, section, options.stdout === true),
+      ),
+    );
+  examples(exporter, ['export', 'export --stdout', 'export containers --stdout']);
+
+  const install = leaf(
+    program.command('install').description('install and start the systemd units (as root)'),
+    { dryRun: true },
+  ).action(async (_options: unknown, command: Command) =>
+    withContext(command, async (c) => (await import('./install.ts')).install(c)),
+  );
+  examples(install, ['install --dry-run', 'install']);
+
+  const uninstall = leaf(
+    program.command('uninstall').description('remove what install put on this machine'),
+    { dryRun: true },
+  )
+    .option('--purge', 'remove configuration and state, too')
+    .action(async (options: { purge?: boolean }, command: Command) =>
+      withContext(command, async (c) =>
+        (await import('./uninstall.ts')).uninstall(c, options.purge === true),
+      ),
+    );
+  examples(uninstall, ['uninstall --dry-run', 'uninstall', 'uninstall --purge']);
+
+  const status = leaf(
+    program.command('status').description('units, last results, next runs and open incidents at a glance'),
+  ).action(async (_options: unknown, command: Command) =>
+    withContext(command, async (c) => (await import('./status.ts')).status(c)),
+  );
+  examples(status, ['status', 'status --json']);
+
+  const doctor = leaf(
+    program.command('doctor').description('test the whole set-up, and say what to do about what is wrong'),
+  ).action(async (_options: unknown, command: Command) => {
+    const { doctor: examine } = await import('./doctor.ts');
+    const options = command.optsWithGlobals<GlobalOptions>();
+    const { makeContext } = await import('./make-context.ts');
+    const context = await makeContext(options, io);
+    exitCode =
+      'problems' in context
+        ? await examine({ io, options, problems: context.problems })
+        : await examine(context);
+  });
+  examples(doctor, ['doctor', 'doctor --json']);
+
+  const telegram = program.command('telegram').description('try the Telegram set-up').exitOverride();
+  leaf(telegram.command('test').description('send a test message'), { dryRun: true }).action(
+    async (_o: unknown, command: Command) =>
+      withContext(command, async (c) => (await import('./telegram.ts')).telegramTest(c)),
+  );
+  leaf(telegram.command('chats').description('list the chats that wrote to the bot, with their ids')).action(
+    async (_o: unknown, command: Command) =>
+      withContext(command, async (c) => (await import('./telegram.ts')).telegramChats(c)),
+  );
+  examples(telegram, ['telegram chats', 'telegram test']);
+
+  const silence = leaf(
+    program
+      .command('silence')
+      .description(
+        'no messages about a container, a rule or everything for a while; or: silence list, silence end SUBJECT',
+      )
+      .argument('<subject>', 'a container, a rule id, `all`; or `list`; or `end`')
+      .argument('[duration]', 'how long, like 30m, 2h or 1d; after `end`: the subject'),
+    { dryRun: true },
+  )
+    .option('--reason <text>', 'why')
+    .action(
+      async (subject: string, duration: string | undefined, options: { reason?: string }, command: Command) =>
+        withContext(command, async (c) => {
+          const silences = await import('./silence.ts');
+          if (subject === 'list' && duration === undefined) return silences.silenceList(c);
+          if (subject === 'end') return silences.silenceEnd(c, duration);
+          return silences.silence(c, subject, duration, options.reason);
+        }),
+    );
+  examples(silence, [
+    'silence n8n 2h --reason "upgrade"',
+    'silence disk 1d',
+    'silence all 30m',
+    'silence list',
+    'silence end n8n',
+  ]);
+
+  const incidents = leaf(
+    program
+      .command('incidents')
+      .description('what happened: opened, changed, ended, how long, what was done')
+      .argument('[show]', '`show` prints one incident')
+      .argument('[id]', 'its number'),
+  )
+    .option('--since <duration>', 'how far back, like 24h or 7d', '24h')
+    .action(
+      async (
+        show: string | undefined,
+        id: string | undefined,
+        options: { since: string },
+        command: Command,
+      ) =>
+        withContext(command, async (c) => {
+          const { incidentsList, incidentsShow } = await import('./incidents.ts');
+          if (show === undefined) return incidentsList(c, options.since);
+          if (show === 'show') return incidentsShow(c, id);
+          c.io.err(
+            `vpsmon: \`incidents ${show}\` is not known. Try \`vpsmon incidents\` or \`vpsmon incidents show ID\`.`,
+          );
+          return 3;
+        }),
+    );
+  examples(incidents, ['incidents', 'incidents --since 7d', 'incidents show 12', 'incidents --json']);
+
+  const config = program.command('config').description('check and show the configuration').exitOverride();
+  leaf(config.command('check').description('all problems at once, each with file, line and key')).action(
+    async (_o: unknown, command: Command) => {
+      exitCode = await (
+        await import('./config.ts')
+      ).configCheck(command.optsWithGlobals<GlobalOptions>(), io);
+    },
+  );
+  leaf(
+    config.command('show').description('the effective values, and where each came from; secrets masked'),
+  ).action(async (_o: unknown, command: Command) => {
+    exitCode = await (await import('./config.ts')).configShow(command.optsWithGlobals<GlobalOptions>(), io);
+  });
+  examples(config, ['config check', 'config show --json']);
+
+  if (argv.length === 0) {
+    program.outputHelp();
+    return 0;
+  }
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : 3;
+  }
+  return exitCode;
+}

@@ -1,0 +1,16 @@
+import type { Io } from './context.ts';
+
+/** The terminal: results on stdout, diagnostics on stderr; colour only where a person looks and did not say no. */
+export function terminalIo(env: NodeJS.ProcessEnv = process.env): Io {
+  const color = process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
+  // A reader that has seen enough (`vpsmon export --stdout | head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  return {
+    out: (text) => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`),
+    err: (text) => void process.stderr.write(text.endsWith('\n') ? text : `${text}\n`),
+    color,
+    columns: process.stdout.columns ?? 100,
+  };
+}

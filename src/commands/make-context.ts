@@ -1,0 +1,31 @@
+import { loadConfig, secretsOf } from '../config/load.ts';
+import type { Problem } from '../config/schema.ts';
+import { renderProblems } from '../outputs/problems.ts';
+import { run } from '../system/run.ts';
+import { openSystem } from '../system/system.ts';
+import type { CommandContext, GlobalOptions, Io } from './context.ts';
+
+/** Loads the configuration and opens the outside world. Without a usable configuration: everything that is wrong with it. */
+export async function makeContext(
+  options: GlobalOptions,
+  io: Io,
+): Promise<CommandContext | { problems: Problem[] }> {
+  const loaded = await loadConfig({
+    ...(options.config === undefined ? {} : { config: options.config }),
+    ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir }),
+    env: process.env,
+    cwd: process.cwd(),
+    uid: process.getuid?.() ?? 0,
+  });
+  if ('problems' in loaded) return loaded;
+  const { config } = loaded;
+  const secrets = secretsOf(config);
+  const system = openSystem({
+    dockerHost: config.settings.DOCKER_HOST,
+    hostRoot: config.settings.HOST_ROOT,
+    logLevel: config.settings.LOG_LEVEL,
+    secrets,
+  });
+  if (config.warnings.length > 0) io.err(renderProblems(config.warnings, io.color));
+  return { io, options, config, system, run, env: process.env, secrets };
+}

@@ -1,0 +1,116 @@
+import { openCollectors } from '../collectors/collect.ts';
+import { createDiscovery } from '../config/discover.ts';
+import type { Finding } from '../model/finding.ts';
+import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
+import { judgeCheck, renderCheck } from '../outputs/console.ts';
+import { judgeContainersNow } from '../rules/containers-now.ts';
+import { judgeAll } from '../rules/judge.ts';
+import { readContainers } from '../system/containers.ts';
+import { VERSION } from '../version.ts';
+import type { CommandContext } from './context.ts';
+
+/** Rates need two readings; this much time between them. */
+const RATE_WINDOW_MS = 1000;
+
+/** One full check to the terminal. Exit 0 all fine, 1 warnings, 2 critical, 3 when the check itself failed. */
+export async function monitorOnce(context: CommandContext): Promise<number> {
+  const { io, options, config } = context;
+  const snapshot = await checkOnce(context);
+  if (snapshot.readings.host.state === 'failed') {
+    io.err(`vpsmon: this host cannot be read: ${snapshot.readings.host.why}`);
+  }
+  const findings = judgeOnce(context, snapshot);
+  const result = judgeCheck(findings);
+  if (options.json) io.out(JSON.stringify(toJson(snapshot, findings, result.verdict), null, 2));
+  else {
+    io.out(
+      renderCheck({
+        snapshot,
+        findings,
+        version: VERSION,
+        system: describeSystem(context),
+        files: config.files,
+        color: io.color,
+        columns: io.columns,
+      }),
+    );
+  }
+  return snapshot.readings.host.state === 'failed' ? 3 : result.exitCode;
+}
+
+/** Two readings, a second apart: the second one has rates. What needs no rate is read once. */
+export async function checkOnce(context: CommandContext, rates = true): Promise<Snapshot> {
+  const { system, config } = context;
+  const discovery = createDiscovery({
+    docker: system.docker,
+    config,
+    clock: system.clock,
+    files: system.files,
+  });
+  let listed: Promise<ContainerInfo[]> | undefined;
+  const collectors = openCollectors({
+    system,
+    config,
+    discovered: (signal) => discovery.current(signal),
+    rediscover: () => discovery.invalidate(),
+    containers: (signal) => (listed ??= readContainers(system.docker, signal)),
+    recall: () => undefined,
+    remember: () => undefined,
+  });
+  try {
+    const first = await collectors.collect();
+    if (!rates) return first;
+    await system.clock.sleep(RATE_WINDOW_MS);
+    const { readings } = await collectors.collect({ only: ['host', 'docker'] });
+    return { ...first, readings: { ...first.readings, host: readings.host, docker: readings.docker } };
+  } finally {
+    await collectors.close();
+    system.docker.close();
+    system.kernelLog.close();
+  }
+}
+
+/** The rules without hold times: what is true now counts. A source that failed counts at once, for nobody looks again. */
+function judgeOnce(context: CommandContext, snapshot: Snapshot): Finding[] {
+  const { readings } = snapshot;
+  const failedInARow: Record<string, number> = {};
+  for (const [source, reading] of Object.entries(readings))
+    failedInARow[source] = reading.state === 'failed' ? 3 : 0;
+  const past = { failedInARow, growth: [], historyStart: snapshot.at };
+  const containers =
+    readings.docker.state === 'ok'
+      ? judgeContainersNow(readings.docker.value.containers, context.config)
+      : [];
+  return [...judgeAll(snapshot, past, context.config), ...containers];
+}
+
+function describeSystem({ system }: CommandContext): string {
+  const release = system.files.textOr('/etc/os-release') ?? '';
+  const name = /^PRETTY_NAME="?([^"\n]*)"?/m.exec(release)?.[1] ?? 'Linux';
+  const kernel = system.files.textOr('/proc/sys/kernel/osrelease')?.trim() ?? '';
+  return `${name}, kernel ${kernel}`;
+}
+
+/** The documented shape of `monitor --once --json`. */
+function toJson(snapshot: Snapshot, findings: Finding[], result: string) {
+  return {
+    version: 1,
+    vpsmon: VERSION,
+    at: new Date(snapshot.at).toISOString(),
+    took_ms: Math.round(snapshot.tookMs),
+    result,
+    findings: findings
+      .filter((f) => f.verdict === 'breach' || f.verdict === 'event')
+      .map(({ rule, subject, severity, value, limit, unit, text, details }) => ({
+        rule,
+        subject,
+        severity,
+        value,
+        limit,
+        unit,
+        text,
+        details,
+      })),
+    sources: snapshot.readings,
+  };
+}

@@ -1,0 +1,40 @@
+import type { Finding } from '../model/finding.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { judgeAll } from '../rules/judge.ts';
+import { JUDGED_BY_CYCLE } from '../rules/index.ts';
+import type { House } from './house.ts';
+import { judgeSelf, SELF_RULES } from './self.ts';
+
+/**
+ * One check, from the first read to the last write. This is the whole program:
+ * collect, judge, advance incidents, save, deliver, remember.
+ */
+export async function runCycle(house: House): Promise<Snapshot> {
+  const snapshot = await house.collectors.collect();
+  const findings = [...judgeAll(snapshot, house.past(snapshot), house.config), ...judgeSelf(house)];
+  house.pipeline.process(findings, { judged: [...JUDGED_BY_CYCLE, ...SELF_RULES] });
+  house.delivery.kick();
+  house.remember(snapshot);
+  return snapshot;
+}
+
+/**
+ * Between two checks, when the kernel has killed something: reads only the kernel's account of it and says so at once.
+ * Rules that need the other sources wait for the next check.
+ */
+export async function runOomCheck(house: House): Promise<void> {
+  const last = house.state.snapshot;
+  if (!last) return;
+  const { readings } = await house.collectors.collect({ only: ['oom'] });
+  const now = house.system.clock.now();
+  const snapshot: Snapshot = { ...last, at: now, readings: { ...last.readings, oom: readings.oom } };
+  const kills = judgeAll(snapshot, house.past(snapshot), house.config).filter((f) => f.rule === 'oom-kill');
+  say(house, kills);
+}
+
+/** Findings that did not come out of a full check: container changes, OOM kills, things about the monitor itself. */
+export function say(house: House, findings: Finding[]): void {
+  if (findings.length === 0) return;
+  house.pipeline.process(findings, { judged: [] });
+  house.delivery.kick();
+}

@@ -1,0 +1,71 @@
+import { formatDuration } from '../model/text.ts';
+import { SOURCES } from '../model/reading.ts';
+import { VERSION } from '../version.ts';
+import type { House } from './house.ts';
+
+export type Health = {
+  status: 'healthy' | 'degraded' | 'unhealthy';
+  timestamp: string;
+  services_monitored: number;
+  alerts_sent: number;
+  reasons: string[];
+  version: string;
+  uptime_seconds: number;
+  last_check: { at: string; age_seconds: number; took_ms: number } | null;
+  checks: number;
+  open_incidents: { warning: number; critical: number; info: number };
+  alerts_waiting: number;
+  docker_connected: boolean;
+};
+
+/** Answers /health in the seed's form, with more behind it. 503 only when checks have stopped coming. */
+export function judgeHealth(house: House): { status: number; body: Health } {
+  const { state, system, config, delivery, pipeline } = house;
+  const monotonic = system.clock.monotonic();
+  const intervalMs = config.settings.SERVICE_CHECK_INTERVAL * 1000;
+  // Measured on a clock that never jumps: a corrected system time is no reason to call the monitor dead.
+  const age = monotonic - (state.lastCheckMonotonic ?? state.startedMonotonic);
+  const stale = age > 3 * intervalMs;
+  const sending = delivery.state();
+  const reasons: string[] = [];
+  if (stale) reasons.push(`the last check ended ${formatDuration(age)} ago`);
+  for (const source of SOURCES) {
+    const reading = state.snapshot?.readings[source];
+    if (reading?.state === 'failed') reasons.push(`${source} cannot be read: ${reading.why}`);
+  }
+  if (house.store.trouble) reasons.push(`the state folder cannot be used: ${house.store.trouble}`);
+  if (sending.refused) reasons.push(`Telegram refuses messages: ${sending.refused}`);
+  const now = system.clock.now();
+  if (
+    sending.waiting > 0 &&
+    sending.oldestWaitingAt !== undefined &&
+    now - sending.oldestWaitingAt > 60_000
+  ) {
+    reasons.push(`${sending.waiting} alerts wait to be sent`);
+  }
+  const open = { info: 0, warning: 0, critical: 0 };
+  for (const incident of pipeline.open()) if (incident.state === 'firing') open[incident.severity] += 1;
+  return {
+    status: stale ? 503 : 200,
+    body: {
+      status: stale ? 'unhealthy' : reasons.length > 0 ? 'degraded' : 'healthy',
+      timestamp: new Date(now).toISOString(),
+      services_monitored: house.watcher.counts().monitored,
+      alerts_sent: sending.sentTotal,
+      reasons,
+      version: VERSION,
+      uptime_seconds: Math.round((monotonic - state.startedMonotonic) / 1000),
+      last_check: state.snapshot
+        ? {
+            at: new Date(state.snapshot.at).toISOString(),
+            age_seconds: Math.round(age / 1000),
+            took_ms: Math.round(state.lastTookMs ?? 0),
+          }
+        : null,
+      checks: state.checks,
+      open_incidents: open,
+      alerts_waiting: sending.waiting,
+      docker_connected: house.watcher.connected(),
+    },
+  };
+}

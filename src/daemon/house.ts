@@ -1,0 +1,193 @@
+import { openCollectors } from '../collectors/collect.ts';
+import type { CommandContext } from '../commands/context.ts';
+import { createDiscovery } from '../config/discover.ts';
+import type { Config } from '../config/schema.ts';
+import { createPipeline } from '../incidents/pipeline.ts';
+import type { Source } from '../model/reading.ts';
+import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
+import { createDelivery } from '../notify/delivery.ts';
+import { createOutbox } from '../notify/outbox.ts';
+import { wordDecision } from '../notify/wording.ts';
+import type { Past } from '../rules/types.ts';
+import { createWatcher } from '../services/watcher.ts';
+import { createHistory } from '../store/history.ts';
+import { recall, remember } from '../store/memory.ts';
+import type { Store } from '../store/open.ts';
+import { readContainers } from '../system/containers.ts';
+import type { System } from '../system/types.ts';
+import { runOomCheck, say } from './cycle.ts';
+import { describeLastValues, type LastAlive } from './reboot.ts';
+
+/** What the loop remembers between two checks. */
+export type DaemonState = {
+  startedMonotonic: number;
+  checks: number;
+  snapshot?: Snapshot;
+  lastTookMs?: number;
+  lastCheckMonotonic?: number;
+  failedInARow: Partial<Record<Source, number>>;
+};
+
+export type House = {
+  config: Config;
+  system: System;
+  store: Store;
+  state: DaemonState;
+  collectors: ReturnType<typeof openCollectors>;
+  watcher: ReturnType<typeof createWatcher>;
+  pipeline: ReturnType<typeof createPipeline>;
+  delivery: ReturnType<typeof createDelivery>;
+  outbox: ReturnType<typeof createOutbox>;
+  history: ReturnType<typeof createHistory>;
+  past(snapshot: Snapshot): Past;
+  remember(snapshot: Snapshot): void;
+  /** What was last seen by the monitor before this one. */
+  lastAlive?: LastAlive;
+  close(): Promise<void>;
+};
+
+/** History and the sign of life reach the disk about once a minute, however short the interval. */
+const FLUSH_EVERY_MS = 55_000;
+/** The growth of containers is only looked up when a memory rule asks, and not more often than this. */
+const GROWTH_WINDOW_MS = 3 * 3_600_000;
+
+/** Opens everything that the daemon works with and connects the rooms. Nothing runs yet. */
+export function openHouse(context: CommandContext, store: Store): House {
+  const { config, system } = context;
+  const { clock, log } = system;
+  const { db } = store;
+  const state: DaemonState = { startedMonotonic: clock.monotonic(), checks: 0, failedInARow: {} };
+  const history = createHistory(db);
+  const outbox = createOutbox(db);
+  const delivery = createDelivery({
+    store,
+    config,
+    http: system.http,
+    clock,
+    log,
+    stateDir: config.stateDir,
+  });
+  const hostname =
+    system.files.textOr('/etc/hostname')?.trim() ||
+    system.files.textOr('/proc/sys/kernel/hostname')?.trim() ||
+    'this server';
+  const pipeline = createPipeline({
+    store,
+    config,
+    clock,
+    log,
+    enqueue: (message) => outbox.enqueue(message),
+    word: (decision) => wordDecision(decision, hostname, clock.now()),
+  });
+  const discovery = createDiscovery({ docker: system.docker, config, clock, files: system.files });
+
+  const watcher = createWatcher({
+    docker: system.docker,
+    clock,
+    log,
+    config,
+    db,
+    files: system.files,
+    onFindings: (findings) => say(house, findings),
+    onOom(event) {
+      collectors.onDockerOom(event);
+      runOomCheck(house).catch((error: unknown) =>
+        log.error(`Looking for OOM kills failed: ${String(error)}`),
+      );
+    },
+    onMessage(message) {
+      outbox.enqueue(message);
+      delivery.kick();
+    },
+    memoryOf: (name) => memoryOf(state.snapshot, name),
+  });
+  const collectors = openCollectors({
+    system,
+    config,
+    discovered: (signal) => discovery.current(signal),
+    rediscover: () => discovery.invalidate(),
+    containers: async (signal): Promise<ContainerInfo[]> =>
+      watcher.connected() ? watcher.containers() : readContainers(system.docker, signal),
+    recall: (key) => recall(db, key),
+    remember: (key, value) => remember(db, key, value, clock.now()),
+  });
+
+  let flushedAt = 0;
+  const lastAlive = recall<LastAlive>(db, 'last-alive');
+  const house: House = {
+    config,
+    system,
+    store,
+    state,
+    collectors,
+    watcher,
+    pipeline,
+    delivery,
+    outbox,
+    history,
+    ...(lastAlive ? { lastAlive } : {}),
+    past(snapshot) {
+      countFailures(state, snapshot);
+      return {
+        failedInARow: state.failedInARow,
+        historyStart: pipeline.firstStart,
+        get growth() {
+          return history.growth(snapshot.at, GROWTH_WINDOW_MS);
+        },
+      };
+    },
+    remember(snapshot) {
+      state.snapshot = snapshot;
+      state.checks += 1;
+      state.lastCheckMonotonic = clock.monotonic();
+      state.lastTookMs = snapshot.tookMs;
+      history.add(snapshot);
+      if (clock.monotonic() - flushedAt >= FLUSH_EVERY_MS || state.checks === 1) {
+        flushedAt = clock.monotonic();
+        save(house, snapshot, false);
+      }
+    },
+    async close() {
+      if (state.snapshot) save(house, state.snapshot, true);
+      await collectors.close();
+      system.docker.close();
+      system.kernelLog.close();
+      store.close();
+    },
+  };
+  return house;
+}
+
+/** A disk that is full must not stop the watching: what cannot be saved now is saved with the next minute. */
+function save(house: House, snapshot: Snapshot, stopped: boolean): void {
+  const { host } = snapshot.readings;
+  try {
+    house.history.flush(snapshot.at);
+    const alive: LastAlive = {
+      at: snapshot.at,
+      bootId: host.state === 'ok' ? host.value.bootId : '',
+      stopped,
+      lastValues: describeLastValues(snapshot),
+    };
+    remember(house.store.db, 'last-alive', alive, snapshot.at);
+    delete house.store.trouble;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    if (house.store.trouble !== why) house.system.log.warn(`History cannot be saved: ${why}`);
+    house.store.trouble = why;
+  }
+}
+
+/** Once per snapshot; the same snapshot judged twice counts once. */
+function countFailures(state: DaemonState, snapshot: Snapshot): void {
+  if (state.snapshot?.at === snapshot.at) return;
+  for (const [source, reading] of Object.entries(snapshot.readings) as [Source, { state: string }][]) {
+    state.failedInARow[source] = reading.state === 'failed' ? (state.failedInARow[source] ?? 0) + 1 : 0;
+  }
+}
+
+function memoryOf(snapshot: Snapshot | undefined, name: string): number | undefined {
+  const docker = snapshot?.readings.docker;
+  if (docker?.state !== 'ok') return undefined;
+  return docker.value.containers.find((c) => c.name === name)?.memory?.workingSetBytes;
+}

@@ -1,0 +1,92 @@
+import { errorText } from '../model/text.ts';
+import { runCycle, runOomCheck, say } from './cycle.ts';
+import type { House } from './house.ts';
+import { judgeReboot } from './reboot.ts';
+import type { Watchdog } from './watchdog.ts';
+
+/** The kernel's kill counter is looked at this often: one small file, 0.04 ms. */
+const OOM_TICK_MS = 1000;
+/** What is left of the 5 s that a stop may take, after the last check was given up. */
+const DRAIN_MS = 2500;
+
+/**
+ * Runs checks every SERVICE_CHECK_INTERVAL seconds until the signal aborts, never two at once: a check that takes longer than the
+ * interval delays the next one. A check that throws is logged and the next one comes in time.
+ */
+export async function runLoop(house: House, watchdog: Watchdog, signal: AbortSignal): Promise<void> {
+  const { clock, log } = house.system;
+  const intervalMs = house.config.settings.SERVICE_CHECK_INTERVAL * 1000;
+  const background = [house.delivery.run(signal), house.watcher.run(signal)].map((task) =>
+    task.catch((error: unknown) => log.error(`A background task ended: ${errorText(error)}`)),
+  );
+  // The first look at the containers comes from the event stream's own list, so that they are not asked for twice.
+  await Promise.race([house.watcher.ready, clock.sleep(3000, signal)]);
+  const stopTicking = tickOom(house, signal);
+
+  let next = clock.monotonic();
+  let first = true;
+  while (!signal.aborted) {
+    try {
+      const snapshot = await runCycle(house);
+      watchdog.beat(`${house.state.checks} checks, last took ${Math.round(snapshot.tookMs)} ms`);
+      if (first) tellReboot(house);
+      first = false;
+      heartbeat(house);
+    } catch (error) {
+      log.error(`The check failed: ${errorText(error)}`);
+    }
+    next += intervalMs;
+    const wait = next - clock.monotonic();
+    if (wait < 0) next = clock.monotonic(); // Late: no burst of checks to catch up.
+    await clock.sleep(Math.max(0, wait), signal);
+  }
+
+  stopTicking();
+  watchdog.stopping();
+  await Promise.race([Promise.all(background), clock.sleep(1500)]);
+  await house.delivery.drain(DRAIN_MS);
+}
+
+function tellReboot(house: House): void {
+  const { snapshot } = house.state;
+  const host = snapshot?.readings.host;
+  if (!snapshot || host?.state !== 'ok') return;
+  const finding = judgeReboot(house.lastAlive, host.value, snapshot.at);
+  if (finding) say(house, [finding]);
+}
+
+/** The kernel says that it killed something by a counter; reading it often is what makes the alert come within 2 s. */
+function tickOom(house: House, signal: AbortSignal): () => void {
+  const { files, log } = house.system;
+  let known = readOomCounter(files.textOr('/proc/vmstat'));
+  let busy = false;
+  const timer = setInterval(() => {
+    const count = readOomCounter(files.textOr('/proc/vmstat'));
+    if (count === known || busy || signal.aborted) return;
+    known = count;
+    busy = true;
+    runOomCheck(house)
+      .catch((error: unknown) => log.error(`Looking for OOM kills failed: ${errorText(error)}`))
+      .finally(() => (busy = false));
+  }, OOM_TICK_MS);
+  return () => clearInterval(timer);
+}
+
+/** `oom_kill 3` of /proc/vmstat; undefined before Linux 4.13. */
+function readOomCounter(vmstat: string | undefined): string | undefined {
+  if (vmstat === undefined) return undefined;
+  const start = vmstat.indexOf('\noom_kill ');
+  return start < 0 ? undefined : vmstat.slice(start + 10, vmstat.indexOf('\n', start + 1));
+}
+
+/** Tells somebody outside that this server lives; that it fails is no news for the owner, that it stays away is. */
+function heartbeat(house: House): void {
+  const url = house.config.settings.HEARTBEAT_URL;
+  if (url === '') return;
+  house.system
+    .http({ url, timeoutMs: 5000, maxBytes: 65_536 })
+    .then((answer) => {
+      if (answer.status >= 400) house.system.log.warn(`HEARTBEAT_URL answered ${answer.status}`);
+    })
+    .catch((error: unknown) => house.system.log.warn(`HEARTBEAT_URL did not answer: ${errorText(error)}`));
+}

@@ -1,0 +1,27 @@
+import { renderPrometheus } from '../outputs/prometheus.ts';
+import { VERSION } from '../version.ts';
+import type { House } from './house.ts';
+
+/** What /metrics answers: the last check, and how the monitor itself is. */
+export function metricsOf(house: House): string {
+  const { state, system, pipeline, delivery } = house;
+  const sending = delivery.state();
+  const memory = process.memoryUsage();
+  const cpu = process.cpuUsage();
+  return renderPrometheus({
+    ...(state.snapshot ? { snapshot: state.snapshot } : {}),
+    version: VERSION,
+    counts: pipeline.counts(),
+    openIncidents: pipeline.open().filter((incident) => incident.state === 'firing'),
+    daemon: {
+      checks: state.checks,
+      uptimeSec: (system.clock.monotonic() - state.startedMonotonic) / 1000,
+      residentBytes: memory.rss,
+      cpuSec: (cpu.user + cpu.system) / 1e6,
+      alertsWaiting: sending.waiting,
+      alertsSent: sending.sentTotal,
+      telegramRefused: sending.refused !== undefined,
+      dockerConnected: house.watcher.connected(),
+    },
+  });
+}

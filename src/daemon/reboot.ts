@@ -1,0 +1,58 @@
+import { plain, formatBytes, formatDuration, formatTime } from '../model/text.ts';
+import type { Finding } from '../model/finding.ts';
+import type { HostValues, Snapshot } from '../model/snapshot.ts';
+
+/** Written about once a minute and when the monitor is asked to stop. */
+export type LastAlive = {
+  at: number;
+  bootId: string;
+  /** The monitor was asked to stop (systemd stopping it, a shutdown): what follows is no crash of the host. */
+  stopped: boolean;
+  lastValues: string[];
+};
+
+/** What is worth knowing after a crash of the host, in plain lines. */
+export function describeLastValues(snapshot: Snapshot): string[] {
+  const { host, pressure, docker } = snapshot.readings;
+  const lines: string[] = [];
+  if (host.state === 'ok') {
+    const { memory, swap, load } = host.value;
+    lines.push(`memory ${formatBytes(memory.availableBytes)} of ${formatBytes(memory.totalBytes)} available`);
+    if (swap.totalBytes > 0)
+      lines.push(`swap ${formatBytes(swap.usedBytes)} of ${formatBytes(swap.totalBytes)} used`);
+    lines.push(`load ${load[0].toFixed(2)}`);
+  }
+  if (pressure.state === 'ok') lines.push(`memory pressure score ${Math.round(pressure.value.score)}`);
+  if (docker.state === 'ok') {
+    const largest = docker.value.containers
+      .filter((c) => c.memory)
+      .sort((a, b) => b.memory!.workingSetBytes - a.memory!.workingSetBytes)
+      .slice(0, 3)
+      .map((c) => `${plain(c.name, 60)} ${formatBytes(c.memory!.workingSetBytes)}`);
+    if (largest.length > 0) lines.push(`largest containers: ${largest.join(', ')}`);
+  }
+  return lines;
+}
+
+/**
+ * Says that the host went down without shutting down: another boot than the one last seen, and nobody had asked the
+ * monitor to stop. Undefined when there is nothing to tell.
+ */
+export function judgeReboot(
+  last: LastAlive | undefined,
+  host: HostValues | undefined,
+  now: number,
+): Finding | undefined {
+  if (!last || !host || last.bootId === '' || last.bootId === host.bootId || last.stopped) return undefined;
+  const bootedAt = now - host.uptimeSec * 1000;
+  const away = Math.max(0, bootedAt - last.at);
+  return {
+    rule: 'unclean-reboot',
+    subject: 'host',
+    severity: 'critical',
+    verdict: 'event',
+    once: `reboot:${host.bootId}`,
+    text: `The server went down without shutting down. It was last seen at ${formatTime(last.at)} and came back at ${formatTime(bootedAt)}, ${formatDuration(away)} later`,
+    details: last.lastValues.length > 0 ? ['Last seen values:', ...last.lastValues] : [],
+  };
+}

@@ -1,0 +1,49 @@
+import type { Finding } from '../model/finding.ts';
+import { formatDuration } from '../model/text.ts';
+import type { House } from './house.ts';
+
+/** Rules about the watcher itself; judged in every check. */
+export const SELF_RULES = ['watcher-telegram', 'watcher-state', 'watcher-overrun'] as const;
+
+/** What is wrong with the monitor itself. */
+export function judgeSelf(house: House): Finding[] {
+  const { state, store, delivery } = house;
+  const intervalMs = house.config.settings.SERVICE_CHECK_INTERVAL * 1000;
+  const refused = delivery.state().refused;
+  const took = state.lastTookMs ?? 0;
+  return [
+    self(
+      'watcher-telegram',
+      refused !== undefined,
+      `Telegram refuses messages: ${refused ?? ''}`,
+      'Telegram accepts messages',
+    ),
+    self(
+      'watcher-state',
+      store.trouble !== undefined,
+      `The state folder ${house.config.stateDir} cannot be used (${store.trouble ?? ''}): history and alerts are kept in memory only`,
+      'The state folder is writable',
+    ),
+    {
+      ...self(
+        'watcher-overrun',
+        took > intervalMs,
+        `A check took ${formatDuration(took)}, longer than the ${formatDuration(intervalMs)} between two`,
+        'Checks end in time',
+      ),
+      value: took / 1000,
+      limit: intervalMs / 1000,
+      unit: 'seconds',
+    },
+  ];
+}
+
+function self(rule: (typeof SELF_RULES)[number], breach: boolean, bad: string, good: string): Finding {
+  return {
+    rule,
+    subject: 'vpsmon',
+    severity: 'warning',
+    verdict: breach ? 'breach' : 'ok',
+    text: breach ? bad : good,
+  };
+}
