@@ -30,6 +30,11 @@ export type Finding = {
   cause?: string;
   /** For events: told once for ever under this id. */
   once?: string;
+  /**
+   * Said already in another message of the same batch (thirty containers in one list), or muted for this service. The
+   * incident is opened or ended and counts as said; no message of its own is sent.
+   */
+  quiet?: boolean;
   /** Ready Telegram HTML where a seed defines the wording (services); otherwise the wording room renders it. */
   html?: { opened?: string; resolved?: string };
   /** For containers: Compose service, so that silences and per-service cooldowns match either name. */
