@@ -8,6 +8,9 @@ export type Severity = (typeof SEVERITIES)[number];
  */
 export type Verdict = 'breach' | 'ok' | 'between' | 'unknown' | 'event';
 
+/** Subject of an `unknown` finding that is about every subject of its rule: the source could not be read. */
+export const EVERY_SUBJECT = '*';
+
 export type Finding = {
   /** Rule id, e.g. `memory-available`, `container-stopped`. */
   rule: string;

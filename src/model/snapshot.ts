@@ -160,6 +160,8 @@ export type WahaSession = {
   status: string;
   /** Epoch ms: since when vpsmon has seen it in this status. */
   since: number;
+  /** Epoch ms: since when it is in any status but WORKING, for a session that wanders between STARTING and FAILED. Default: `since`. */
+  notWorkingSince?: number;
   /** Epoch ms of the last *outgoing* activity, where WAHA says so. Old does not mean stuck. */
   lastActivity?: number;
 };
