@@ -1,0 +1,114 @@
+/** A message that the stand-in accepted, in the order of acceptance. */
+export type SentMessage = {
+  id: number;
+  /** Epoch ms of acceptance. */
+  at: number;
+  method: 'sendMessage' | 'sendPhoto';
+  chatId: string;
+  /** As it was sent: HTML where parseMode is HTML. */
+  text: string;
+  /** What a person reads: without tags, entities decoded. */
+  plain: string;
+  parseMode: string | undefined;
+  silent: boolean;
+  photo?: { filename: string; bytes: number; content: Buffer };
+};
+
+export type Call = {
+  at: number;
+  method: string;
+  params: Record<string, unknown>;
+  /** 0: no answer was given. */
+  status: number;
+  description?: string;
+  fault?: string;
+};
+
+/** Faults strike sendMessage and sendPhoto unless `method` names another. */
+export type FaultKind =
+  | '500'
+  | 'html502'
+  | 'html200'
+  | 'empty'
+  | 'garbage'
+  | 'reset'
+  | 'reset-half-way'
+  | 'hang'
+  /** The message is accepted, the answer is lost. */
+  | 'accept-then-drop'
+  | 'accept-then-hang'
+  /** With retry_after in body and header. */
+  | '429'
+  /** With the header only. */
+  | '429-header'
+  /** Answers as usual, `ms` later. */
+  | 'slow'
+  /** Answers `status` with `body`. */
+  | 'answer';
+export type Fault =
+  | FaultKind
+  | {
+      kind: FaultKind;
+      method?: string;
+      /** Seconds. */
+      retryAfter?: number;
+      ms?: number;
+      status?: number;
+      body?: unknown;
+    };
+
+export type StandInChat = {
+  id: number;
+  type?: 'private' | 'group' | 'supergroup' | 'channel';
+  title?: string;
+  username?: string;
+  first_name?: string;
+  state?: 'ok' | 'kicked' | 'blocked' | 'readonly';
+};
+
+export type Telegram = {
+  /** For TELEGRAM_API_ROOT. */
+  url: string;
+  port: number;
+  token: string;
+  /** The first chat, for TELEGRAM_CHAT_ID. */
+  chatId: string;
+  /** Live: accepted messages. */
+  sent: SentMessage[];
+  /** Live: every call with a well-formed token. */
+  calls: Call[];
+  /** Queues faults, each for one call. */
+  fail(...faults: Fault[]): void;
+  pendingFaults(): number;
+  /** A fault for every call, until called with undefined. */
+  always(fault: Fault | undefined): void;
+  setChat(chat: StandInChat): void;
+  removeChat(id: number | string): void;
+  /** The group becomes a supergroup with another id. */
+  migrate(from: number | string, to: number | string): void;
+  /** Somebody writes to the bot: what getUpdates tells. */
+  write(chat: StandInChat, text: string, at?: number): void;
+  setWebhook(on: boolean): void;
+  setToken(token: string): void;
+  waitFor(count: number, timeoutMs?: number): Promise<void>;
+  /** Looked at after every call. */
+  waitUntil(test: () => boolean, timeoutMs?: number): Promise<void>;
+  clear(): void;
+  close(): Promise<void>;
+};
+
+export const DEFAULT_TOKEN: string;
+export const DEFAULT_CHAT: string;
+export function startTelegram(options?: {
+  token?: string;
+  username?: string;
+  chats?: StandInChat[];
+  port?: number;
+  host?: string;
+  limits?: { perSecond?: number; perMinute?: number };
+  /** Serves /standin/* for tests that run it as a process. */
+  control?: boolean;
+  onSent?: (message: SentMessage) => void;
+}): Promise<Telegram>;
+/** Throws with Telegram's sentences; returns the text without tags. */
+export function parseHtml(html: string): string;

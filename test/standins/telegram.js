@@ -1,0 +1,667 @@
+// A strict stand-in for the Telegram Bot API: a real HTTP server without dependencies, used by tests in the same process
+// (`startTelegram()`) and as a program of its own (`node telegram.js --port 8081 --token 1:x --chat -100123`).
+//
+// Where Telegram is lenient and its documentation is not (a bare `&` or `>` in HTML), it is as strict as the documentation.
+// Error sentences are those of tdlib/telegram-bot-api (Client.cpp) and tdlib/td (MessageEntity.cpp).
+import { createServer } from 'node:http';
+import { appendFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+
+export const DEFAULT_TOKEN = '123456789:AAStandInStandInStandInStandInStandIn';
+export const DEFAULT_CHAT = '-1001234567890';
+const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+const TEXT_MAX = 4096;
+const CAPTION_MAX = 1024;
+const PHOTO_MAX = 10 * 1024 * 1024;
+const TAGS = new Set(
+  'a b strong i em s strike del u ins tg-spoiler tg-emoji span pre code blockquote'.split(' '),
+);
+
+/** Starts the server on a free port of the loopback. See telegram.d.ts for what it can do. */
+export async function startTelegram(options = {}) {
+  const state = {
+    token: options.token ?? DEFAULT_TOKEN,
+    username: options.username ?? 'standin_bot',
+    chats: new Map(),
+    sent: [],
+    calls: [],
+    updates: [],
+    webhook: false,
+    faults: [],
+    always: undefined,
+    limits: options.limits,
+    polling: 0,
+    nextMessageId: 1,
+    nextUpdateId: 5000,
+    waiters: new Set(),
+    onSent: options.onSent,
+    stop: new AbortController(),
+  };
+  for (const chat of options.chats ?? [{ id: Number(DEFAULT_CHAT), type: 'supergroup', title: 'Ops' }])
+    state.chats.set(String(chat.id), { state: 'ok', ...chat });
+
+  const server = createServer((request, response) => {
+    handle(state, request, response, options.control === true).catch((error) => {
+      if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' });
+      response.end(String(error?.stack ?? error));
+    });
+  });
+  server.keepAliveTimeout = 60_000;
+  await new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, options.host ?? '127.0.0.1', resolve);
+  });
+  const { port } = server.address();
+  return {
+    url: `http://${options.host ?? '127.0.0.1'}:${port}`,
+    port,
+    token: state.token,
+    chatId: String([...state.chats.keys()][0] ?? ''),
+    sent: state.sent,
+    calls: state.calls,
+    fail: (...faults) => void state.faults.push(...faults.map(normalFault)),
+    pendingFaults: () => state.faults.length,
+    always: (fault) => void (state.always = fault === undefined ? undefined : normalFault(fault)),
+    setChat: (chat) =>
+      void state.chats.set(String(chat.id), { state: 'ok', ...state.chats.get(String(chat.id)), ...chat }),
+    removeChat: (id) => void state.chats.delete(String(id)),
+    migrate(from, to) {
+      const old = state.chats.get(String(from));
+      if (!old) throw new Error(`no such chat: ${from}`);
+      state.chats.set(String(to), { ...old, id: Number(to), type: 'supergroup', migratedTo: undefined });
+      state.chats.set(String(from), { ...old, migratedTo: Number(to) });
+    },
+    write(chat, text, at = Date.now()) {
+      const message = {
+        message_id: state.nextMessageId++,
+        date: Math.floor(at / 1000),
+        chat,
+        from: { id: 777, is_bot: false, first_name: 'Ada', username: 'ada' },
+        text,
+      };
+      state.updates.push({ update_id: state.nextUpdateId++, message });
+    },
+    setWebhook: (on) => void (state.webhook = on),
+    setToken: (token) => void (state.token = token),
+    waitFor(count, timeoutMs = 15_000) {
+      return waitFor(state, () => state.sent.length >= count, timeoutMs, `${count} messages`);
+    },
+    waitUntil: (test, timeoutMs = 15_000) => waitFor(state, test, timeoutMs, 'what was waited for'),
+    clear() {
+      state.sent.length = 0;
+      state.calls.length = 0;
+      state.faults.length = 0;
+      state.always = undefined;
+    },
+    async close() {
+      state.stop.abort();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function waitFor(state, test, timeoutMs, what) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      state.waiters.delete(look);
+      const texts = state.sent.map((m) => JSON.stringify(m.plain.slice(0, 80))).join('\n  ');
+      reject(
+        new Error(
+          `Telegram stand-in: ${what} did not come within ${timeoutMs} ms; accepted so far:\n  ${texts}`,
+        ),
+      );
+    }, timeoutMs);
+    function look() {
+      if (!test()) return;
+      clearTimeout(timer);
+      state.waiters.delete(look);
+      resolve();
+    }
+    state.waiters.add(look);
+    look();
+  });
+}
+
+function changed(state) {
+  for (const look of state.waiters) look();
+}
+
+// ---------------------------------------------------------------------------------------------------------------- HTTP
+
+async function handle(state, request, response, control) {
+  const url = new URL(request.url ?? '/', 'http://localhost');
+  const body = await readBody(request);
+  if (control && url.pathname.startsWith('/standin/'))
+    return steer(state, url, request.method, body, response);
+  const match = /^\/bot([^/]+)\/([A-Za-z]+)$/.exec(url.pathname);
+  const token = match ? decodeURIComponent(match[1]) : '';
+  if (!match || !/^\d+:[A-Za-z0-9_-]+$/.test(token)) return answer(response, refuse(404, 'Not Found'));
+  if (request.method !== 'GET' && request.method !== 'POST')
+    return answer(response, refuse(405, 'Method Not Allowed: use GET or POST'));
+  const method = match[2].toLowerCase();
+  const call = { at: Date.now(), method: match[2], params: {}, status: 0, fault: undefined };
+  state.calls.push(call);
+  if (token !== state.token) return finish(call, response, refuse(401, 'Unauthorized'));
+
+  let input;
+  try {
+    input = parseParameters(request, url, body);
+    call.params = Object.fromEntries(
+      Object.entries(input.fields).map(([k, v]) => [
+        k,
+        typeof v === 'string' && v.length > 5000 ? v.slice(0, 5000) : v,
+      ]),
+    );
+  } catch (error) {
+    return finish(call, response, refuse(400, `Bad Request: ${error.message}`));
+  }
+  const fault = takeFault(state, method);
+  if (fault) {
+    call.fault = fault.kind;
+    const done = await applyFault(state, fault, request, response, () => perform(state, method, input));
+    if (done) {
+      call.status = done.status ?? 0;
+      changed(state);
+      return;
+    }
+  }
+  finish(call, response, await perform(state, method, input));
+  changed(state);
+}
+
+function readBody(request) {
+  return new Promise((resolve, reject) => {
+    const parts = [];
+    let size = 0;
+    request.on('data', (part) => {
+      size += part.length;
+      if (size <= 60 * 1024 * 1024) parts.push(part);
+    });
+    request.on('end', () => resolve(Buffer.concat(parts)));
+    request.on('error', reject);
+    request.on('aborted', () => reject(new Error('aborted')));
+  });
+}
+
+function finish(call, response, result) {
+  call.status = result.status;
+  call.description = result.body.description;
+  answer(response, result);
+}
+
+function answer(response, { status, body, headers = {} }) {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    ...headers,
+  });
+  response.end(text);
+}
+
+const ok = (result) => ({ status: 200, body: { ok: true, result } });
+function refuse(code, description, parameters, headers) {
+  return {
+    status: code,
+    body: { ok: false, error_code: code, description, ...(parameters ? { parameters } : {}) },
+    ...(headers ? { headers } : {}),
+  };
+}
+const tooMany = (sec) =>
+  refuse(429, `Too Many Requests: retry after ${sec}`, { retry_after: sec }, { 'retry-after': String(sec) });
+
+function parseParameters(request, url, body) {
+  const fields = Object.fromEntries(url.searchParams);
+  const type = request.headers['content-type'] ?? '';
+  if (body.length === 0) return { fields, files: {} };
+  if (type.startsWith('application/json')) {
+    let json;
+    try {
+      json = JSON.parse(body.toString('utf8'));
+    } catch {
+      throw new Error("can't parse JSON object");
+    }
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new Error('object expected');
+    return { fields: { ...fields, ...json }, files: {} };
+  }
+  if (type.startsWith('application/x-www-form-urlencoded'))
+    return {
+      fields: { ...fields, ...Object.fromEntries(new URLSearchParams(body.toString('utf8'))) },
+      files: {},
+    };
+  if (type.startsWith('multipart/form-data')) {
+    const parsed = parseMultipart(type, body);
+    return { fields: { ...fields, ...parsed.fields }, files: parsed.files };
+  }
+  throw new Error(`unsupported content type ${type || '(none)'}`);
+}
+
+function parseMultipart(type, body) {
+  const match = /boundary=(?:"([^"]+)"|([^\s;]+))/.exec(type);
+  if (!match) throw new Error('boundary not found');
+  const boundary = Buffer.from(`--${match[1] ?? match[2]}`);
+  const fields = {};
+  const files = {};
+  let at = body.indexOf(boundary);
+  if (at !== 0) throw new Error('multipart body does not start with its boundary');
+  for (;;) {
+    at += boundary.length;
+    if (body.subarray(at, at + 2).toString() === '--') return { fields, files };
+    if (body.subarray(at, at + 2).toString() !== '\r\n') throw new Error('boundary line is malformed');
+    const headerEnd = body.indexOf('\r\n\r\n', at);
+    if (headerEnd < 0) throw new Error('part without end of headers');
+    const headers = body.subarray(at + 2, headerEnd).toString('utf8');
+    const next = body.indexOf(Buffer.concat([Buffer.from('\r\n'), boundary]), headerEnd);
+    if (next < 0) throw new Error('part without end');
+    const content = body.subarray(headerEnd + 4, next);
+    const name = /name="([^"]*)"/.exec(headers)?.[1];
+    if (!/^content-disposition: form-data;/im.test(headers) || name === undefined)
+      throw new Error('part without a name');
+    const filename = /filename="([^"]*)"/.exec(headers)?.[1];
+    if (filename === undefined) fields[name] = content.toString('utf8');
+    else files[name] = { filename, content };
+    at = next + 2;
+  }
+}
+
+// -------------------------------------------------------------------------------------------------------------- faults
+
+function normalFault(fault) {
+  return typeof fault === 'string' ? { kind: fault } : fault;
+}
+
+/** Faults without a method are for what sends; one with a method waits for that method. */
+function takeFault(state, method) {
+  const fits = (fault) =>
+    fault.method ? fault.method.toLowerCase() === method : method === 'sendmessage' || method === 'sendphoto';
+  const index = state.faults.findIndex(fits);
+  if (index >= 0) return state.faults.splice(index, 1)[0];
+  return state.always && fits(state.always) ? state.always : undefined;
+}
+
+/** Resolves with undefined where the call goes on as usual after it. */
+async function applyFault(state, fault, request, response, act) {
+  switch (fault.kind) {
+    case '500':
+      answer(response, refuse(500, 'Internal Server Error'));
+      return { status: 500 };
+    case 'html502':
+      return raw(
+        response,
+        502,
+        '<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>',
+        'text/html',
+      );
+    case 'html200':
+      return raw(response, 200, '<html><body>Please log in to this network</body></html>', 'text/html');
+    case 'empty':
+      return raw(response, 200, '', 'application/json');
+    case 'garbage':
+      return raw(response, 200, '\u0000{"ok":tru', 'application/json');
+    case 'reset':
+      request.socket.resetAndDestroy();
+      return {};
+    case 'reset-half-way':
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
+      response.write('{"ok":true,"res');
+      setTimeout(() => request.socket.resetAndDestroy(), 5);
+      return {};
+    case 'hang':
+      return {}; // Never answers; the connection stays open until the client or `close` ends it.
+    case 'accept-then-drop':
+      await act();
+      request.socket.resetAndDestroy();
+      return {};
+    case 'accept-then-hang':
+      await act();
+      return {};
+    case '429':
+      answer(response, tooMany(fault.retryAfter ?? 1));
+      return { status: 429 };
+    case '429-header':
+      response.setHeader('retry-after', String(fault.retryAfter ?? 1));
+      return raw(response, 429, '<html>slow down</html>', 'text/html');
+    case 'slow':
+      await new Promise((resolve) => setTimeout(resolve, fault.ms ?? 200));
+      return undefined;
+    case 'answer':
+      answer(response, { status: fault.status ?? fault.body?.error_code ?? 400, body: fault.body ?? {} });
+      return { status: fault.status };
+    default:
+      throw new Error(`unknown fault: ${fault.kind}`);
+  }
+}
+
+function raw(response, status, text, type) {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
+  response.end(text);
+  return { status };
+}
+
+// ------------------------------------------------------------------------------------------------------------- methods
+
+async function perform(state, method, { fields, files }) {
+  switch (method) {
+    case 'getme':
+      return ok({
+        id: Number(state.token.split(':')[0]),
+        is_bot: true,
+        first_name: 'Stand-in',
+        username: state.username,
+        can_join_groups: true,
+        can_read_all_group_messages: false,
+      });
+    case 'getchat': {
+      const chat = findChat(state, fields.chat_id);
+      return 'status' in chat ? chat : ok(describe(chat));
+    }
+    case 'getwebhookinfo':
+      return ok({
+        url: state.webhook ? 'https://example.org/hook' : '',
+        pending_update_count: state.updates.length,
+      });
+    case 'getupdates':
+      return getUpdates(state, fields);
+    case 'sendmessage':
+      return sendMessage(state, fields);
+    case 'sendphoto':
+      return sendPhoto(state, fields, files);
+    default:
+      return refuse(404, 'Not Found: method not found');
+  }
+}
+
+function describe(chat) {
+  const { state: _state, migratedTo: _to, ...seen } = chat;
+  return seen;
+}
+
+/** The chat, or the refusal that Telegram gives. */
+function findChat(state, id) {
+  if (id === undefined || id === null || String(id).trim() === '')
+    return refuse(400, 'Bad Request: chat_id is empty');
+  const wanted = String(id);
+  if (!/^-?\d+$/.test(wanted) && !wanted.startsWith('@')) return refuse(400, 'Bad Request: chat not found');
+  const chat = wanted.startsWith('@')
+    ? [...state.chats.values()].find((c) => `@${c.username ?? ''}`.toLowerCase() === wanted.toLowerCase())
+    : state.chats.get(wanted);
+  if (!chat) return refuse(400, 'Bad Request: chat not found');
+  return chat;
+}
+
+function mayWrite(chat) {
+  if (chat.migratedTo !== undefined)
+    return refuse(400, 'Bad Request: group chat was upgraded to a supergroup chat', {
+      migrate_to_chat_id: chat.migratedTo,
+    });
+  if (chat.state === 'kicked') return refuse(403, `Forbidden: bot was kicked from the ${chat.type} chat`);
+  if (chat.state === 'blocked') return refuse(403, 'Forbidden: bot was blocked by the user');
+  if (chat.state === 'readonly')
+    return refuse(400, 'Bad Request: not enough rights to send text messages to the chat');
+  return undefined;
+}
+
+/** Strikes when the bot says too much: at most perSecond in any second, perMinute in any minute, per chat. */
+function limit(state, chat, now) {
+  if (!state.limits) return undefined;
+  const times = state.sent.filter((m) => m.chatId === String(chat.id)).map((m) => m.at);
+  for (const [count, window] of [
+    [state.limits.perSecond, 1000],
+    [state.limits.perMinute, 60_000],
+  ]) {
+    if (!count) continue;
+    const within = times.filter((at) => now - at < window);
+    if (within.length >= count) {
+      const oldest = within[within.length - count] ?? now;
+      return tooMany(Math.max(1, Math.ceil((window - (now - oldest)) / 1000)));
+    }
+  }
+  return undefined;
+}
+
+function sendMessage(state, fields) {
+  const now = Date.now();
+  const chat = findChat(state, fields.chat_id);
+  if ('status' in chat) return chat;
+  if (fields.text !== undefined && typeof fields.text !== 'string')
+    return refuse(400, 'Bad Request: field "text" must be of type String');
+  const parsed = parseText(fields.text ?? '', fields.parse_mode);
+  if (parsed.error) return refuse(400, `Bad Request: ${parsed.error}`);
+  if (parsed.plain === '') return refuse(400, 'Bad Request: message text is empty');
+  if (parsed.plain.length > TEXT_MAX) return refuse(400, 'Bad Request: message is too long');
+  const no = mayWrite(chat) ?? limit(state, chat, now);
+  if (no) return no;
+  return ok(
+    accept(state, chat, { at: now, method: 'sendMessage', text: fields.text, plain: parsed.plain, fields }),
+  );
+}
+
+function sendPhoto(state, fields, files) {
+  const now = Date.now();
+  const chat = findChat(state, fields.chat_id);
+  if ('status' in chat) return chat;
+  const photo = files.photo;
+  if (!photo) return refuse(400, 'Bad Request: there is no photo in the request');
+  if (photo.content.length === 0) return refuse(400, 'Bad Request: file must be non-empty');
+  if (photo.content.length > PHOTO_MAX) return refuse(413, 'Request Entity Too Large');
+  if (!isPng(photo.content)) return refuse(400, 'Bad Request: IMAGE_PROCESS_FAILED');
+  const parsed = parseText(fields.caption ?? '', fields.parse_mode);
+  if (parsed.error) return refuse(400, `Bad Request: ${parsed.error}`);
+  if (parsed.plain.length > CAPTION_MAX) return refuse(400, 'Bad Request: message caption is too long');
+  const no = mayWrite(chat) ?? limit(state, chat, now);
+  if (no) return no;
+  return ok(
+    accept(state, chat, {
+      at: now,
+      method: 'sendPhoto',
+      text: fields.caption ?? '',
+      plain: parsed.plain,
+      fields,
+      photo: { filename: photo.filename, bytes: photo.content.length, content: photo.content },
+    }),
+  );
+}
+
+/** Signature, a header chunk with a size, and an end: what a cut file does not have. */
+function isPng(content) {
+  return (
+    content.subarray(0, 8).equals(PNG) &&
+    content.length >= 45 &&
+    content.toString('latin1', 12, 16) === 'IHDR' &&
+    content.readUInt32BE(16) > 0 &&
+    content.readUInt32BE(20) > 0 &&
+    content.subarray(-12, -4).equals(Buffer.from([0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44]))
+  );
+}
+
+function accept(state, chat, { fields, ...message }) {
+  const entry = {
+    id: state.nextMessageId++,
+    ...message,
+    chatId: String(chat.id),
+    parseMode: fields.parse_mode,
+    silent: fields.disable_notification === true || fields.disable_notification === 'true',
+  };
+  state.sent.push(entry);
+  state.onSent?.(entry);
+  changed(state);
+  return {
+    message_id: entry.id,
+    date: Math.floor(entry.at / 1000),
+    chat: describe(chat),
+    ...(message.photo
+      ? { photo: [{ file_id: `p${entry.id}`, width: 1, height: 1 }], caption: entry.plain }
+      : { text: entry.plain }),
+  };
+}
+
+async function getUpdates(state, fields) {
+  if (state.webhook)
+    return refuse(
+      409,
+      "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
+    );
+  if (state.polling > 0)
+    return refuse(
+      409,
+      'Conflict: terminated by other getUpdates request; make sure that only one bot instance is running',
+    );
+  const offset = Number(fields.offset ?? 0);
+  const size = Math.min(100, Math.max(1, Number(fields.limit ?? 100)));
+  const timeoutMs = Math.min(50, Number(fields.timeout ?? 0)) * 1000;
+  if (offset > 0) state.updates = state.updates.filter((update) => update.update_id >= offset);
+  if (state.updates.length === 0 && timeoutMs > 0) {
+    state.polling += 1;
+    const until = Date.now() + timeoutMs;
+    while (state.updates.length === 0 && Date.now() < until && !state.stop.signal.aborted)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    state.polling -= 1;
+  }
+  const from = offset < 0 ? state.updates.slice(offset) : state.updates;
+  return ok(from.slice(0, size));
+}
+
+// ---------------------------------------------------------------------------------------------------------------- HTML
+
+function parseText(text, mode) {
+  if (mode === undefined || mode === '' || mode === null) return { plain: text.trim() };
+  if (String(mode).toLowerCase() !== 'html') return { error: 'unsupported parse_mode' };
+  try {
+    return { plain: parseHtml(text) };
+  } catch (error) {
+    return { error: `can't parse entities: ${error.message}` };
+  }
+}
+
+/** Text without its tags. Throws with Telegram's own sentences, with offsets in bytes of UTF-8. */
+export function parseHtml(html) {
+  const open = [];
+  let plain = '';
+  let i = 0;
+  const fail = (what, at) => {
+    throw new Error(`${what} at byte offset ${Buffer.byteLength(html.slice(0, at))}`);
+  };
+  while (i < html.length) {
+    const c = html[i];
+    if (c === '&') {
+      const entity = /^&(?:(lt|gt|amp|quot)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));/.exec(html.slice(i, i + 12));
+      if (!entity) fail('Unescaped character "&"', i);
+      plain += decode(entity);
+      i += entity[0].length;
+    } else if (c === '>') fail('Unescaped character ">"', i);
+    else if (c !== '<') plain += html[i++];
+    else {
+      const end = tagEnd(html, i);
+      const inside = html.slice(i + 1, end < 0 ? html.length : end);
+      if (inside.startsWith('/')) {
+        if (open.length === 0) fail('Unexpected end tag', i);
+        if (end < 0) fail('Unclosed end tag', i);
+        const name = inside.slice(1).trim().toLowerCase();
+        const expected = open.pop();
+        if (name !== expected) fail(`Unmatched end tag, expected "</${expected}>", found "</${name}>"`, i);
+      } else {
+        const name = /^[^\s>]*/.exec(inside)[0].toLowerCase();
+        if (end < 0) fail('Unclosed start tag', i);
+        if (!TAGS.has(name)) fail(`Unsupported start tag "${name}"`, i);
+        checkAttributes(name, inside.slice(name.length), open, (what) => fail(what, i));
+        open.push(name);
+      }
+      i = end + 1;
+    }
+  }
+  if (open.length > 0) throw new Error(`Can't find end tag corresponding to start tag "${open.at(-1)}"`);
+  return plain.trim();
+}
+
+/** Index of the `>` that ends the tag beginning at `start`; quoted attribute values may hold one. -1: none. */
+function tagEnd(html, start) {
+  let quote = '';
+  for (let i = start + 1; i < html.length; i++) {
+    const c = html[i];
+    if (quote) {
+      if (c === quote) quote = '';
+    } else if (c === '"' || c === "'") quote = c;
+    else if (c === '>') return i;
+    else if (c === '<') return -1;
+  }
+  return -1;
+}
+
+const ALLOWED = {
+  a: /^\s+href="[^"<>]+"$/,
+  code: /^\s+class="language-[^"<>]+"$/,
+  span: /^\s+class="tg-spoiler"$/,
+  blockquote: /^\s+expandable$/,
+  'tg-emoji': /^\s+emoji-id="\d+"$/,
+};
+function checkAttributes(name, rest, open, fail) {
+  if (name === 'span' && !ALLOWED.span.test(rest)) fail('Tag "span" must have class "tg-spoiler"');
+  if (rest.trim() !== '' && !ALLOWED[name]?.test(rest)) fail(`Unexpected attribute in the tag "${name}"`);
+  if (name === 'a' && rest.trim() === '') fail('Tag "a" without href');
+  if (name === 'blockquote' && open.includes('blockquote')) fail('Nested blockquote');
+  if ((open.includes('pre') || open.includes('code')) && !(open.at(-1) === 'pre' && name === 'code'))
+    fail(`Entity "${name}" inside of "${open.at(-1)}"`);
+}
+
+function decode([, named, decimal, hex]) {
+  if (named) return { lt: '<', gt: '>', amp: '&', quot: '"' }[named];
+  const code = decimal ? Number(decimal) : Number.parseInt(hex, 16);
+  return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : '';
+}
+
+// -------------------------------------------------------------------------------------------- as a program of its own
+
+/** GET /standin/sent, /standin/calls; POST /standin/faults, /standin/always, /standin/chat, /standin/clear. */
+function steer(state, url, method, body, response) {
+  const what = url.pathname.slice('/standin/'.length);
+  const json = body.length > 0 ? JSON.parse(body.toString('utf8')) : undefined;
+  const without = ({ photo, ...rest }) =>
+    photo ? { ...rest, photo: { ...photo, content: undefined } } : rest;
+  if (method === 'GET' && what === 'sent')
+    return answer(response, { status: 200, body: state.sent.map(without) });
+  if (method === 'GET' && what === 'calls') return answer(response, { status: 200, body: state.calls });
+  if (method !== 'POST') return answer(response, refuse(404, 'Not Found'));
+  if (what === 'faults') state.faults = json.map(normalFault);
+  else if (what === 'always') state.always = json ? normalFault(json) : undefined;
+  else if (what === 'chat') state.chats.set(String(json.id), { state: 'ok', ...json });
+  else if (what === 'update') state.updates.push({ update_id: state.nextUpdateId++, message: json });
+  else if (what === 'clear') {
+    state.sent.length = 0;
+    state.calls.length = 0;
+    state.faults = [];
+    state.always = undefined;
+  } else return answer(response, refuse(404, 'Not Found'));
+  answer(response, { status: 200, body: { ok: true } });
+}
+
+/** node telegram.js [--port N] [--host H] [--token T] [--chat ID]... [--record FILE.ndjson] [--limits] */
+async function main(args) {
+  const value = (name) => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
+  const chats = args.flatMap((arg, i) => (arg === '--chat' ? [args[i + 1]] : []));
+  const record = value('--record');
+  const telegram = await startTelegram({
+    control: true,
+    port: Number(value('--port') ?? 0),
+    host: value('--host') ?? '127.0.0.1',
+    token: value('--token') ?? DEFAULT_TOKEN,
+    chats: (chats.length > 0 ? chats : [DEFAULT_CHAT]).map((id) => ({
+      id: Number(id),
+      type: Number(id) < 0 ? 'supergroup' : 'private',
+      title: 'Ops',
+    })),
+    ...(args.includes('--limits') ? { limits: { perSecond: 1, perMinute: 20 } } : {}),
+    onSent(message) {
+      const { photo, ...rest } = message;
+      if (record) appendFileSync(record, `${JSON.stringify({ ...rest, photoBytes: photo?.bytes })}\n`);
+    },
+  });
+  process.stdout.write(
+    `${JSON.stringify({ url: telegram.url, token: telegram.token, chatId: telegram.chatId })}\n`,
+  );
+  for (const signal of ['SIGTERM', 'SIGINT'])
+    process.on(signal, () => telegram.close().then(() => process.exit(0)));
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
+  await main(process.argv.slice(2));
