@@ -1,0 +1,67 @@
+import type { Finding } from '../model/finding.ts';
+import { levelOf } from './level.ts';
+import { rule } from './types.ts';
+
+/** Points beyond the warning at which the incident ends. */
+const CACHE_CLEAR_POINTS = 2;
+const CONNECTIONS_CLEAR_POINTS = 3;
+
+export const postgresCache = rule('postgres-cache', 'postgres', ({ cacheHitPercent }, { config }) => {
+  const { settings } = config;
+  const about = { rule: 'postgres-cache', subject: 'postgres', unit: 'percent' } as const;
+  if (cacheHitPercent === undefined) {
+    return [{ ...about, severity: 'warning', verdict: 'unknown', text: 'Too few blocks were read to judge' }];
+  }
+  const level = levelOf(cacheHitPercent, {
+    bad: 'below',
+    warning: settings.POSTGRES_CACHE_THRESHOLD,
+    critical: settings.POSTGRES_CACHE_CRITICAL,
+    clear: settings.POSTGRES_CACHE_THRESHOLD + CACHE_CLEAR_POINTS,
+  });
+  const ratio = `PostgreSQL cache hit ratio is ${cacheHitPercent.toFixed(1)} %`;
+  const finding: Finding = {
+    ...about,
+    ...level,
+    value: cacheHitPercent,
+    text: level.verdict === 'breach' ? `${ratio}, below ${level.limit} %` : ratio,
+  };
+  if (level.verdict === 'breach') {
+    finding.details = [
+      'Much is read from disk: shared_buffers may be too small, or a query reads a whole table',
+    ];
+  }
+  return [finding];
+});
+
+export const postgresConnections = rule(
+  'postgres-connections',
+  'postgres',
+  ({ connections, longestTransactionSec }, { config }) => {
+    const { settings } = config;
+    const percent = (connections.total / Math.max(1, connections.max)) * 100;
+    const level = levelOf(percent, {
+      bad: 'above',
+      warning: settings.POSTGRES_CONNECTIONS_WARNING_PCT,
+      critical: settings.POSTGRES_CONNECTIONS_CRITICAL_PCT,
+      clear: settings.POSTGRES_CONNECTIONS_WARNING_PCT - CONNECTIONS_CLEAR_POINTS,
+    });
+    const used = `PostgreSQL has ${connections.total} of ${connections.max} connections in use`;
+    const finding: Finding = {
+      rule: 'postgres-connections',
+      subject: 'postgres',
+      ...level,
+      value: percent,
+      unit: 'percent',
+      text: level.verdict === 'breach' ? `${used}, more than ${level.limit} %` : used,
+    };
+    if (level.verdict === 'breach') {
+      finding.details = [
+        `Active ${connections.active}, idle ${connections.idle}, idle in transaction ${connections.idleInTransaction}, other ${connections.other}`,
+        ...(longestTransactionSec >= 60
+          ? [`Longest transaction: ${Math.round(longestTransactionSec / 60)} min`]
+          : []),
+      ];
+    }
+    return [finding];
+  },
+);

@@ -1,0 +1,61 @@
+import type { Finding } from '../model/finding.ts';
+import { formatBytes, formatCount } from '../model/text.ts';
+import { levelOf } from './level.ts';
+import { memoryDetails } from './memory-details.ts';
+import { rule } from './types.ts';
+
+const MB = 1_048_576;
+
+export const swapUsed = rule('swap-used', 'host', ({ swap }, { snapshot, past, config }) => {
+  const { settings } = config;
+  const warning = settings.SWAP_WARNING_MB * MB;
+  const level = levelOf(swap.usedBytes, {
+    bad: 'above',
+    warning,
+    critical: settings.SWAP_THRESHOLD_MB * MB,
+    clear: warning * 0.9,
+  });
+  const used = `Swap use is ${formatBytes(swap.usedBytes)}`;
+  const finding: Finding = {
+    rule: 'swap-used',
+    subject: 'host',
+    ...level,
+    value: swap.usedBytes,
+    unit: 'bytes',
+    text: level.verdict === 'breach' ? `${used}, above ${formatBytes(level.limit)}` : used,
+  };
+  if (level.verdict === 'breach') {
+    finding.details = [
+      `Swap in all: ${formatBytes(swap.totalBytes)}${swap.zram ? ' (zram: it is kept, compressed, in memory)' : ''}`,
+      ...memoryDetails(snapshot, past),
+    ];
+  }
+  return [finding];
+});
+
+export const swapIn = rule('swap-in', 'host', (host, { snapshot, past, config }) => {
+  const { settings } = config;
+  const holdMs = settings.SWAP_IN_HOLD_SEC * 1000;
+  const about = { rule: 'swap-in', subject: 'host', unit: 'kBps', holdMs } as const;
+  if (host.swapInKBps === undefined) {
+    return [{ ...about, severity: 'warning', verdict: 'unknown', text: 'The swap-in rate is not known yet' }];
+  }
+  const level = levelOf(host.swapInKBps, {
+    bad: 'above',
+    warning: settings.SWAP_IN_WARNING_KBPS,
+    critical: settings.SWAP_IN_CRITICAL_KBPS,
+    clear: settings.SWAP_IN_CLEAR_KBPS,
+  });
+  const rate = `${formatCount(host.swapInKBps)} KB/s`;
+  const finding: Finding = {
+    ...about,
+    ...level,
+    value: host.swapInKBps,
+    text:
+      level.verdict === 'breach'
+        ? `The server is swapping: ${rate} are read back from swap, above ${formatCount(level.limit)} KB/s`
+        : `Swap-in rate is ${rate}`,
+  };
+  if (level.verdict === 'breach') finding.details = memoryDetails(snapshot, past);
+  return [finding];
+});

@@ -1,0 +1,46 @@
+import type { Config } from '../config/schema.ts';
+import type { Finding } from '../model/finding.ts';
+import type { Source } from '../model/reading.ts';
+import type { Readings, Snapshot } from '../model/snapshot.ts';
+
+/** What rules know besides the snapshot. */
+export type Past = {
+  /** Checks in a row in which a source failed, the one being judged included. */
+  failedInARow: Partial<Record<Source, number>>;
+  /** Containers and how fast their anonymous memory grows. */
+  growth: readonly { name: string; bytesPerHour: number }[];
+  /** Epoch ms of the very first start: what happened before it is history, not an alert. */
+  historyStart: number;
+};
+
+export type ValueOf<S extends Source> = Extract<Readings[S], { state: 'ok' }>['value'];
+
+/** What a rule is handed beside the value of its source. */
+export type Context = { snapshot: Snapshot; past: Past; config: Config };
+
+/**
+ * One rule: pure. `judge` is called when its source was read; it returns a finding for every subject that it sees, fine
+ * ones included, for a subject that is not mentioned is taken to be gone. A source that failed freezes the rule's
+ * incidents; one that is absent leaves them to end as gone.
+ */
+export type Rule = {
+  id: string;
+  source: Source;
+  judge(context: Context): Finding[];
+};
+
+/** Makes a rule out of a judge that is only called with a value that was read. */
+export function rule<S extends Source>(
+  id: string,
+  source: S,
+  judge: (value: ValueOf<S>, context: Context) => Finding[],
+): Rule {
+  return {
+    id,
+    source,
+    judge(context) {
+      const reading = context.snapshot.readings[source];
+      return reading.state === 'ok' ? judge(reading.value as ValueOf<S>, context) : [];
+    },
+  };
+}
