@@ -1,1 +1,131 @@
-export const HISTORY_MIGRATIONS: readonly string[] = [];
+import type { Snapshot } from '../model/snapshot.ts';
+import type { Db } from './open.ts';
+import { growthOf, type Growth } from './history-growth.ts';
+import { prune } from './history-prune.ts';
+import {
+  gapsOf,
+  pointsOf,
+  readColumns,
+  statsOf,
+  type Column,
+  type Gap,
+  type Point,
+  type Stats,
+} from './history-query.ts';
+import { bucketOf } from './history-schema.ts';
+import { samplesOf } from './history-values.ts';
+import { rollUp, writeRaw, type Buffered } from './history-write.ts';
+
+export { HISTORY_MIGRATIONS } from './history-schema.ts';
+export { increaseOf, pointsOf, statsOf } from './history-query.ts';
+export type { Column, Gap, Growth, Point, Stats };
+
+/** Checks that are kept when they cannot be written (a full disk): half an hour at the usual interval. */
+const MAX_BUFFERED = 60;
+const FLUSH_MS = 60_000;
+const GROWTH_MS = 10 * 60_000;
+
+/**
+ * The numbers of all checks: raw for 48 h, then averages, minima and maxima of 15 minutes for 90 days, at most 50 MB. One
+ * process writes; any number may read meanwhile. Times are epoch ms, so summer time does not exist here. Series names
+ * are those of history-values.ts.
+ */
+export type History = {
+  /** Takes a check into the buffer. Cheap; nothing is written. */
+  add(snapshot: Snapshot): void;
+  /**
+   * Writes the buffer, at most once a minute unless `force` (on stop). Throws when it cannot; the buffer is kept then, and
+   * the next call tries again.
+   */
+  flush(now: number, force?: boolean): void;
+  /** Several series in one pass, those without a value left out. `since` inclusive, `until` exclusive. */
+  columns(wanted: (name: string) => boolean, since: number, until: number): Map<string, Column>;
+  series(name: string, since: number, until: number, maxPoints: number): Point[];
+  stats(name: string, since: number, until: number): Stats | undefined;
+  /** Stretches of at least `minMs` without any check: the host or the monitor was off. */
+  gaps(since: number, until: number, minMs?: number): Gap[];
+  /** How fast the anonymous memory of each container grows, fastest first; computed at most every 10 minutes. */
+  growth(now: number, windowMs: number): Growth[];
+  /** Names of the series that begin with `prefix`. */
+  names(prefix?: string): string[];
+  /** The oldest and the newest check kept. */
+  firstAt(): number | undefined;
+  lastAt(): number | undefined;
+};
+
+export function createHistory(db: Db): History {
+  const ids = new Map<string, { id: number; step: number }>();
+  let buffer: Buffered[] = [];
+  let flushedAt: number | undefined;
+  let tidiedIn: number | undefined;
+  let grown: { at: number; windowMs: number; growth: Growth[] } | undefined;
+
+  const write = db.transaction((now: number) => {
+    writeRaw(db, ids, buffer);
+    if (tidiedIn === bucketOf(now)) return;
+    rollUp(db, now);
+    if (prune(db, now)) ids.clear();
+  });
+
+  function flush(now: number, force = false): void {
+    if (buffer.length === 0) return;
+    // A clock that was set back must not stop the writing.
+    const waited = flushedAt === undefined ? Infinity : Math.abs(now - flushedAt);
+    if (!force && waited < FLUSH_MS - 5000) return;
+    try {
+      write.immediate(now);
+    } catch (error) {
+      // Ids that were given inside the failed transaction do not exist.
+      ids.clear();
+      buffer = buffer.slice(-MAX_BUFFERED);
+      throw error;
+    }
+    flushedAt = now;
+    tidiedIn = bucketOf(now);
+    buffer = [];
+  }
+
+  function growth(now: number, windowMs: number): Growth[] {
+    if (!grown || grown.windowMs !== windowMs || Math.abs(now - grown.at) >= GROWTH_MS)
+      grown = { at: now, windowMs, growth: growthOf(db, now, windowMs) };
+    return grown.growth;
+  }
+
+  const columns = (wanted: (name: string) => boolean, since: number, until: number) =>
+    readColumns(db, wanted, since, until);
+  const column = (name: string, since: number, until: number) =>
+    columns((candidate) => candidate === name, since, until).get(name);
+
+  return {
+    add: (snapshot) => void buffer.push({ at: snapshot.at, samples: samplesOf(snapshot) }),
+    flush,
+    columns,
+    series: (name, since, until, maxPoints) => pointsOf(column(name, since, until), since, until, maxPoints),
+    stats: (name, since, until) => statsOf(column(name, since, until)),
+    gaps: (since, until, minMs = 5 * 60_000) => gapsOf(db, since, until, minMs),
+    growth,
+    names: (prefix = '') => namesOf(db, prefix),
+    firstAt: () => edge(db, 'min(first_at)', 'min(at)', Math.min),
+    lastAt: () => edge(db, 'max(last_at)', 'max(until)', Math.max),
+  };
+}
+
+function namesOf(db: Db, prefix: string): string[] {
+  const rows = db.prepare('SELECT name FROM history_series ORDER BY id').all() as { name: string }[];
+  return rows.map(({ name }) => name).filter((name) => name.startsWith(prefix));
+}
+
+function edge(
+  db: Db,
+  coarse: string,
+  raw: string,
+  pick: (...values: number[]) => number,
+): number | undefined {
+  const row = db
+    .prepare(
+      `SELECT (SELECT ${coarse} FROM history_coarse) AS coarse, (SELECT ${raw} FROM history_raw) AS raw`,
+    )
+    .get() as { coarse: number | null; raw: number | null };
+  const known = [row.coarse, row.raw].filter((at) => at !== null);
+  return known.length > 0 ? pick(...known) : undefined;
+}

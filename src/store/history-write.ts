@@ -1,0 +1,113 @@
+import type { Db } from './open.ts';
+import { finished, putBucket, putSnapshot, readRaw, writer, type CoarseValue } from './history-codec.ts';
+import { BUCKET_MS, bucketOf } from './history-schema.ts';
+import type { Sample } from './history-values.ts';
+
+export type Buffered = { at: number; samples: Sample[] };
+type SeriesIds = Map<string, { id: number; step: number }>;
+
+/** Writes the buffered checks as one row for each bucket they fall into. Call inside a transaction. */
+export function writeRaw(db: Db, ids: SeriesIds, buffered: readonly Buffered[]): void {
+  const insert = db.prepare(
+    'INSERT INTO history_raw (at, until, data) VALUES (?, ?, ?) ON CONFLICT (at) DO UPDATE SET until = excluded.until, data = excluded.data',
+  );
+  const open = db.prepare('INSERT OR IGNORE INTO history_open (bucket) VALUES (?)');
+  for (const group of byBucket(buffered)) {
+    const rowAt = group[0]!.at;
+    const to = writer();
+    for (const { at, samples } of group) {
+      const values = samples.map((sample) => {
+        const { id, step } = seriesId(db, ids, sample, at);
+        return { id, steps: wholeSteps(sample.value, step) };
+      });
+      values.sort((a, b) => a.id - b.id);
+      putSnapshot(to, rowAt, { at, values });
+    }
+    insert.run(rowAt, Math.max(...group.map(({ at }) => at)), finished(to));
+    open.run(bucketOf(rowAt));
+  }
+}
+
+/** Checks that follow each other in one bucket; a clock that was set back begins a new row. */
+function byBucket(buffered: readonly Buffered[]): Buffered[][] {
+  const groups: Buffered[][] = [];
+  for (const entry of buffered) {
+    const last = groups.at(-1);
+    const before = last?.at(-1);
+    if (last && before && bucketOf(before.at) === bucketOf(entry.at) && entry.at >= before.at)
+      last.push(entry);
+    else groups.push([entry]);
+  }
+  return groups;
+}
+
+function wholeSteps(value: number, step: number): number {
+  return Math.max(-(2 ** 51), Math.min(2 ** 51, Math.round(value / step)));
+}
+
+function seriesId(db: Db, ids: SeriesIds, sample: Sample, at: number): { id: number; step: number } {
+  const known = ids.get(sample.name);
+  if (known) return known;
+  db.prepare('INSERT OR IGNORE INTO history_series (name, step, last_at) VALUES (?, ?, ?)').run(
+    sample.name,
+    sample.step,
+    at,
+  );
+  const row = db.prepare('SELECT id, step FROM history_series WHERE name = ?').get(sample.name) as {
+    id: number;
+    step: number;
+  };
+  const entry = { id: row.id, step: row.step };
+  ids.set(sample.name, entry);
+  return entry;
+}
+
+/** Sums up every bucket that has new raw rows and is not the current one. Call inside a transaction. */
+export function rollUp(db: Db, now: number): void {
+  const buckets = db.prepare('SELECT bucket FROM history_open WHERE bucket <> ?').all(bucketOf(now)) as {
+    bucket: number;
+  }[];
+  for (const { bucket } of buckets) {
+    rollUpOne(db, bucket);
+    db.prepare('DELETE FROM history_open WHERE bucket = ?').run(bucket);
+  }
+}
+
+function rollUpOne(db: Db, bucket: number): void {
+  const rows = db
+    .prepare('SELECT at, until, data FROM history_raw WHERE at >= ? AND at < ? ORDER BY at')
+    .all(bucket, bucket + BUCKET_MS) as { at: number; until: number; data: ArrayBuffer }[];
+  if (rows.length === 0) return;
+  const sums = new Map<number, { count: number; sum: number; min: number; max: number }>();
+  for (const row of rows) {
+    readRaw(
+      row.data,
+      row.at,
+      () => {},
+      (id, steps) => {
+        const entry = sums.get(id);
+        if (!entry) {
+          sums.set(id, { count: 1, sum: steps, min: steps, max: steps });
+          return;
+        }
+        entry.count++;
+        entry.sum += steps;
+        if (steps < entry.min) entry.min = steps;
+        if (steps > entry.max) entry.max = steps;
+      },
+    );
+  }
+  const values: CoarseValue[] = [...sums]
+    .map(([id, { count, sum, min, max }]) => ({ id, count, avg: Math.round(sum / count), min, max }))
+    .toSorted((a, b) => a.id - b.id);
+  const to = writer();
+  putBucket(to, values);
+  db.prepare('INSERT OR REPLACE INTO history_coarse (at, first_at, last_at, data) VALUES (?, ?, ?, ?)').run(
+    bucket,
+    rows[0]!.at,
+    Math.max(...rows.map(({ until }) => until)),
+    finished(to),
+  );
+  const seen = db.prepare('UPDATE history_series SET last_at = ? WHERE id = ? AND last_at < ?');
+  for (const { id } of values) seen.run(bucket, id, bucket);
+}
