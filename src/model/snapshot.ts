@@ -87,6 +87,7 @@ export type ContainerInfo = {
   exitCode?: number;
   oomKilled: boolean;
   /** Epoch ms. */
+  createdAt?: number;
   startedAt?: number;
   finishedAt?: number;
   memory?: {

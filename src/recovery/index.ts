@@ -1,0 +1,59 @@
+import { errorText } from '../model/text.ts';
+import { finishAction, unfinishedActions } from '../store/actions.ts';
+import { loopsRule } from './loops.ts';
+import { queueRule } from './queue.ts';
+import { swapRule } from './swap.ts';
+import type { RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
+import { wahaRule } from './waha.ts';
+
+/** In the order in which they run: first what frees memory, for the others need some to work with. */
+export const RECOVERY_RULES: readonly RecoveryRule[] = [swapRule, loopsRule, queueRule, wahaRule];
+
+/** Runs these rules one after the other; one that fails is told and does not hold the others up. */
+export async function runRules(
+  deps: RecoveryDeps,
+  rules: readonly RecoveryRule[],
+  what: 'run' | 'undo',
+): Promise<RuleResult[]> {
+  await settleInterrupted(deps);
+  const results: RuleResult[] = [];
+  for (const rule of rules) {
+    try {
+      results.push(await rule[what](deps));
+    } catch (error) {
+      const text = `the rule ${rule.id} failed: ${errorText(error)}`;
+      deps.say({ severity: 'warning', rule: rule.id, target: 'vpsmon', text, telegram: false });
+      results.push({ rule: rule.id, found: text, attempts: [], failed: true });
+    }
+  }
+  return results;
+}
+
+/** What a run before this one had begun when it died: looked at, written down, told; never simply repeated. */
+async function settleInterrupted(deps: RecoveryDeps): Promise<void> {
+  if (deps.dryRun) return;
+  const { db } = deps.store;
+  for (const action of unfinishedActions(db)) {
+    const rule = RECOVERY_RULES.find((candidate) => candidate.id === action.rule);
+    let outcome: { worked: boolean | undefined; text: string };
+    try {
+      outcome = rule
+        ? await rule.settle(deps, action)
+        : { worked: undefined, text: 'the run was interrupted, and what it did is not known' };
+    } catch (error) {
+      outcome = {
+        worked: undefined,
+        text: `the run was interrupted, and looking at it failed: ${errorText(error)}`,
+      };
+    }
+    const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
+    finishAction(db, action.id, { state, result: outcome.text, at: deps.system.clock.now() });
+    deps.say({
+      severity: 'warning',
+      rule: action.rule,
+      target: action.target,
+      text: `${action.what} of ${action.target}: ${outcome.text}`,
+      telegram: true,
+    });
+  }
+}
