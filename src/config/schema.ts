@@ -293,7 +293,13 @@ type ValueOf<D> = D extends { type: 'int' | 'number' }
 export type Settings = { [K in Key]: ValueOf<(typeof KEYS)[K]> };
 
 /** Where an effective value came from, e.g. `environment`, `/etc/vpsmon/monitor.conf:12`, `default`. */
-export type Origin = { from: 'environment' | 'file' | 'default' | 'flag'; file?: string; line?: number };
+export type Origin = {
+  from: 'environment' | 'file' | 'default' | 'flag';
+  file?: string;
+  line?: number;
+  /** A default that gave way to this setting, so that a warning level is not above the critical one. */
+  follows?: Key;
+};
 
 /** vpsmon.yaml: what is not flat. Every part is optional in the file; this is the shape after loading. */
 export type ServiceSettings = {
