@@ -1,0 +1,211 @@
+// How light it is, measured side by side in one run: `npm run bench`. Needs root (a Docker engine of its own) and Debian's
+// docker.io and busybox-static. Prints a table; ends with 1 when a budget is missed.
+//   --minutes N   how long each daemon is watched (default 2)
+//   --containers N  how many containers the full case has (default 20)
+import { mkdtempSync, readdirSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startBenchEngine } from './engine.js';
+import { cpuOf, interleave, memoryOf, preciseCpuOf, start } from './measure.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const bin = join(root, 'bin/vpsmon.js');
+const argument = (name, fallback) => {
+  const i = process.argv.indexOf(`--${name}`);
+  return i < 0 ? fallback : Number(process.argv[i + 1]);
+};
+const minutes = argument('minutes', 2);
+const containers = argument('containers', 20);
+// The flags that the installed unit uses.
+const LIGHT = ['--no-opt', '--no-sparkplug', '--max-semi-space-size=1'];
+const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1' };
+const rows = [];
+let missed = 0;
+
+function row(what, value, budget, unit, note = '') {
+  const over = budget !== undefined && value > budget;
+  if (over) missed += 1;
+  rows.push([
+    what,
+    `${value.toFixed(unit === 'x' ? 2 : 1)} ${unit}`,
+    budget === undefined ? '' : `<= ${budget} ${unit}`,
+    over ? 'MISSED' : '',
+    note,
+  ]);
+}
+
+const work = mkdtempSync(join(tmpdir(), 'vpsmon-bench-'));
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function get(port, path) {
+  return new Promise((resolve, reject) => {
+    request({ port, host: '127.0.0.1', path, timeout: 5000 }, (response) => {
+      let body = '';
+      response.on('data', (chunk) => (body += chunk));
+      response.on('end', () => resolve(body));
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+const threadsOf = (pid) => readdirSync(`/proc/${pid}/task`);
+
+/** Starts a daemon on a state folder of its own and watches it. */
+async function watchDaemon(name, port, settings, engine) {
+  const state = join(work, name);
+  const conf = join(work, `${name}.conf`);
+  writeFileSync(
+    conf,
+    Object.entries({
+      SERVICE_CHECK_INTERVAL: 10,
+      REPORT_INTERVAL_HOURS: 0,
+      HTTP_LISTEN: `127.0.0.1:${port}`,
+      ...settings,
+    })
+      .map(([k, v]) => `${k}=${v}`)
+      .join('\n') + '\n',
+    { mode: 0o600 },
+  );
+  const child = start(
+    process.execPath,
+    [...LIGHT, bin, 'monitor', '--config', conf, '--state-dir', state],
+    env,
+  );
+  let log = '';
+  child.stderr.on('data', (chunk) => (log += chunk));
+  try {
+    await sleep(15_000); // Warm: first checks done, code compiled.
+    if (child.exitCode !== null) throw new Error(`the daemon ended: ${log}`);
+    const checksBefore = JSON.parse(await get(port, '/health')).checks;
+    const threads = threadsOf(child.pid);
+    const before = {
+      cpu: preciseCpuOf(child.pid, threads),
+      ...cpuOf(child.pid),
+      docker: engine ? preciseCpuOf(engine.pid, threadsOf(engine.pid)) : 0,
+    };
+    await sleep(minutes * 60_000);
+    const health = JSON.parse(await get(port, '/health'));
+    const checks = health.checks - checksBefore;
+    const dockerThreads = engine ? threadsOf(engine.pid) : [];
+    const after = {
+      cpu: preciseCpuOf(child.pid, threadsOf(child.pid)),
+      ...cpuOf(child.pid),
+      docker: engine ? preciseCpuOf(engine.pid, dockerThreads) : 0,
+    };
+    return {
+      memory: memoryOf(child.pid),
+      checks,
+      health,
+      cpuPerCheck: (after.cpu - before.cpu) / checks,
+      dockerPerCheck: (after.docker - before.docker) / checks,
+      children: after.childFaults - before.childFaults,
+    };
+  } finally {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await ended;
+  }
+}
+
+/** What the engine spends in the same time with nobody asking. */
+async function idleDocker(engine, seconds) {
+  const before = preciseCpuOf(engine.pid, threadsOf(engine.pid));
+  await sleep(seconds * 1000);
+  return ((preciseCpuOf(engine.pid, threadsOf(engine.pid)) - before) / seconds) * 10;
+}
+
+async function emptyNode() {
+  const child = start(process.execPath, [...LIGHT, '-e', 'setInterval(() => {}, 1000)'], env);
+  await sleep(2000);
+  const memory = memoryOf(child.pid);
+  child.kill();
+  return memory;
+}
+
+let engine;
+try {
+  console.log(
+    `Node ${process.version}, ${readFileSync('/proc/cpuinfo', 'utf8').split('\nprocessor').length} CPUs, kernel ${readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim()}`,
+  );
+  const empty = await emptyNode();
+  row('empty node process, anonymous', empty.anonymous, undefined, 'MB');
+  row('empty node process, PSS', empty.pss, undefined, 'MB');
+
+  const none = await watchDaemon('none', 18_231, { DOCKER_HOST: 'unix:///nonexistent/docker.sock' });
+  row('daemon, no Docker, anonymous', none.memory.anonymous, 14, 'MB');
+  row('daemon, no Docker, PSS', none.memory.pss, 50, 'MB');
+  row(
+    'daemon, no Docker, CPU per check',
+    none.cpuPerCheck,
+    5,
+    'ms',
+    `${none.checks} checks every 10 s, with the 1 s look for OOM kills in between`,
+  );
+
+  engine = await startBenchEngine(work, containers);
+  const idle = await idleDocker(engine, 20);
+  const full = await watchDaemon('full', 18_232, { DOCKER_HOST: `unix://${engine.socket}` }, engine);
+  row(`daemon, ${containers} containers, anonymous`, full.memory.anonymous, containers > 100 ? 24 : 14, 'MB');
+  row(`daemon, ${containers} containers, PSS`, full.memory.pss, containers > 100 ? undefined : 50, 'MB');
+  row(
+    `daemon, ${containers} containers, CPU per check`,
+    full.cpuPerCheck,
+    containers > 100 ? 40 : 5,
+    'ms',
+    `${full.checks} checks; ${full.health.services_monitored} services`,
+  );
+  row(
+    'Docker, CPU per check',
+    Math.max(0, full.dockerPerCheck - idle),
+    1,
+    'ms',
+    `${full.dockerPerCheck.toFixed(2)} ms, less ${idle.toFixed(2)} ms that it spends on its own in 10 s`,
+  );
+  row('processes started while watching (page faults of children)', full.children, 0, '');
+
+  const light = join(work, 'light.conf');
+  writeFileSync(light, `DOCKER_HOST=unix://${engine.socket}\nHTTP_LISTEN=127.0.0.1:18233\n`, { mode: 0o600 });
+  const daemon = start(
+    process.execPath,
+    [...LIGHT, bin, 'monitor', '--config', light, '--state-dir', join(work, 'light')],
+    env,
+  );
+  await sleep(6000);
+  const [nothing, version, help, exported] = interleave(
+    [
+      [process.execPath, ['-e', '0']],
+      [process.execPath, [bin, '--version']],
+      [process.execPath, [bin, '--help']],
+      [process.execPath, [bin, 'export', '--config', light, '--state-dir', join(work, 'light')]],
+    ],
+    15,
+    env,
+  );
+  daemon.kill('SIGTERM');
+  row('node -e 0', nothing, undefined, 'ms');
+  row('vpsmon --version against node -e 0', version / nothing, 1.6, 'x', `${version.toFixed(0)} ms`);
+  row('vpsmon --help against node -e 0', help / nothing, 1.6, 'x', `${help.toFixed(0)} ms`);
+  row(
+    'vpsmon export, daemon running, against node -e 0',
+    exported / nothing,
+    3,
+    'x',
+    `${exported.toFixed(0)} ms`,
+  );
+} finally {
+  await engine?.stop();
+  rmSync(work, { recursive: true, force: true });
+}
+
+const widths = [0, 1, 2, 3].map((i) => Math.max(...rows.map((r) => r[i].length)));
+for (const r of rows)
+  console.log(
+    [r[0].padEnd(widths[0]), r[1].padStart(widths[1]), r[2].padEnd(widths[2]), r[3].padEnd(widths[3]), r[4]]
+      .join('  ')
+      .trimEnd(),
+  );
+console.log(missed === 0 ? 'All budgets kept.' : `${missed} budgets missed.`);
+process.exitCode = missed === 0 ? 0 : 1;
