@@ -16,7 +16,11 @@ export type Message = {
 
 export type OutboxRow = Message & {
   id: number;
-  state: 'waiting' | 'sent' | 'refused' | 'folded';
+  /**
+   * refused: Telegram says no, kept and tried hourly. folded: told by a digest. skipped: Telegram is not configured.
+   * dropped: Telegram takes neither this text nor a sentence in its place.
+   */
+  state: 'waiting' | 'refused' | 'sent' | 'folded' | 'skipped' | 'dropped';
   attempts: number;
   nextTryAt: number;
   lastError?: string;
@@ -28,4 +32,6 @@ export type Delivery =
   | { state: 'sent' }
   | { state: 'retry'; afterMs?: number; why: string }
   /** 401, 403, chat not found: kept, said in log, health and doctor, tried again hourly. */
-  | { state: 'refused'; why: string };
+  | { state: 'refused'; why: string }
+  /** This text (or picture) will never be taken; others will. */
+  | { state: 'invalid'; why: string };

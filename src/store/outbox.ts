@@ -1,8 +1,231 @@
+import type Database from 'libsql';
+import type { Severity } from '../model/finding.ts';
+import type { Message, OutboxRow } from '../model/message.ts';
+import type { Db } from './open.ts';
+
 export const OUTBOX_MIGRATIONS = [
+  // position: place in the queue where it is not the id (a digest stands where its first message stood).
+  // wait_ms: the pause that led to next_try_at, so that a clock that jumped cannot make it longer.
+  // steps: the parts as they were cut when the first one was accepted; steps_done: how many were.
   `CREATE TABLE outbox (
-     id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, severity TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
-     html TEXT NOT NULL, photo_path TEXT, incident_id INTEGER, state TEXT NOT NULL DEFAULT 'waiting',
-     attempts INTEGER NOT NULL DEFAULT 0, next_try_at INTEGER NOT NULL DEFAULT 0, last_error TEXT, sent_at INTEGER);
-   CREATE INDEX outbox_waiting ON outbox (id) WHERE state = 'waiting';
-   CREATE TABLE alert_counts (severity TEXT PRIMARY KEY, total INTEGER NOT NULL) WITHOUT ROWID`,
+     id INTEGER PRIMARY KEY AUTOINCREMENT, position INTEGER, at INTEGER NOT NULL, severity TEXT NOT NULL, kind TEXT NOT NULL,
+     subject TEXT NOT NULL, html TEXT NOT NULL, photo_path TEXT, incident_id INTEGER, state TEXT NOT NULL DEFAULT 'waiting',
+     attempts INTEGER NOT NULL DEFAULT 0, next_try_at INTEGER NOT NULL DEFAULT 0, wait_ms INTEGER NOT NULL DEFAULT 0,
+     last_error TEXT, sent_at INTEGER, steps TEXT, steps_done INTEGER NOT NULL DEFAULT 0, digest_id INTEGER);
+   CREATE INDEX outbox_pending ON outbox (id) WHERE state IN ('waiting', 'refused');
+   CREATE INDEX outbox_digest ON outbox (digest_id) WHERE digest_id IS NOT NULL;
+   CREATE TABLE alert_counts (severity TEXT PRIMARY KEY, total INTEGER NOT NULL, sent INTEGER NOT NULL) WITHOUT ROWID`,
 ] as const;
+
+/** One thing to be sent for a message: a picture, or a text of at most 4,096 characters. */
+export type Step = { photo: string } | { html: string };
+export type StoredRow = OutboxRow & { waitMs: number; steps?: Step[]; stepsDone: number };
+
+type RawRow = {
+  id: number;
+  at: number;
+  severity: Severity;
+  kind: string;
+  subject: string;
+  html: string;
+  photo_path: string | null;
+  incident_id: number | null;
+  state: OutboxRow['state'];
+  attempts: number;
+  next_try_at: number;
+  wait_ms: number;
+  last_error: string | null;
+  sent_at: number | null;
+  steps: string | null;
+  steps_done: number;
+};
+
+/** Reports and tests are messages but no alerts: they are not counted. */
+const NOT_ALERTS = new Set(['status-report', 'daily-report', 'test', 'digest']);
+const PENDING = `state IN ('waiting', 'refused')`;
+export const KEEP_ROWS = 10_000;
+export const KEEP_MS = 90 * 86_400_000;
+
+export type OutboxTable = ReturnType<typeof openOutboxTable>;
+
+/** The table of messages: written by every process, sent by the one that holds the delivery lock. */
+export function openOutboxTable(db: Db) {
+  const statement = lazyStatements(db);
+  const within = <T>(work: () => T): T => (db.inTransaction ? work() : db.transaction(work).immediate());
+  const rows = (sql: string, ...values: unknown[]) => (statement(sql).all(...values) as RawRow[]).map(toRow);
+
+  return {
+    within,
+
+    /** Accepts a message, in the caller's transaction where one is open; returns its id. */
+    insert(message: Message): number {
+      return within(() => {
+        const { at, severity, kind, subject, html } = message;
+        const done = statement(
+          'INSERT INTO outbox (at, severity, kind, subject, html, photo_path, incident_id) VALUES (?, ?, ?, ?, ?, ?, ?)',
+        ).run(at, severity, kind, subject, html, message.photoPath ?? null, message.incidentId ?? null);
+        if (!NOT_ALERTS.has(kind)) {
+          statement(
+            'INSERT INTO alert_counts VALUES (?, 1, 0) ON CONFLICT (severity) DO UPDATE SET total = total + 1',
+          ).run(severity);
+        }
+        return Number(done.lastInsertRowid);
+      });
+    },
+
+    /** What waits, in the order in which it is sent. */
+    pending(limit = -1): StoredRow[] {
+      return rows(
+        `SELECT * FROM outbox WHERE ${PENDING} ORDER BY coalesce(position, id), id LIMIT ${Math.trunc(limit)}`,
+      );
+    },
+
+    /** Waiting messages that nobody has begun to send and that may be told by a digest. */
+    foldable(): StoredRow[] {
+      return rows(
+        `SELECT * FROM outbox WHERE ${PENDING} AND severity <> 'critical' AND attempts = 0 AND steps_done = 0
+         AND photo_path IS NULL AND kind NOT IN ('digest', 'daily-report') ORDER BY id`,
+      );
+    },
+
+    foldedInto(digestId: number): StoredRow[] {
+      return rows('SELECT * FROM outbox WHERE digest_id = ? ORDER BY id', digestId);
+    },
+
+    /** Moves messages under a digest; their text shrinks to the line that the digest shows. */
+    fold(digestId: number, lines: { id: number; html: string }[]): void {
+      const move = statement(`UPDATE outbox SET state = 'folded', digest_id = ?, html = ? WHERE id = ?`);
+      for (const line of lines) move.run(digestId, line.html, line.id);
+    },
+
+    setDigest(id: number, html: string, position: number): void {
+      statement('UPDATE outbox SET html = ?, position = ? WHERE id = ?').run(html, position, id);
+    },
+
+    saveSteps(id: number, steps: Step[], done: number): void {
+      statement(
+        `UPDATE outbox SET steps = ?, steps_done = ?, attempts = 0, next_try_at = 0, wait_ms = 0, last_error = NULL, state = 'waiting' WHERE id = ?`,
+      ).run(JSON.stringify(steps), done, id);
+    },
+
+    markSent(id: number, severity: Severity, now: number): void {
+      statement(
+        `UPDATE outbox SET state = 'sent', sent_at = ?, steps = NULL, last_error = NULL WHERE id = ?`,
+      ).run(now, id);
+      statement('UPDATE outbox SET sent_at = ? WHERE digest_id = ?').run(now, id);
+      statement(
+        'INSERT INTO alert_counts VALUES (?, 0, 1) ON CONFLICT (severity) DO UPDATE SET sent = sent + 1',
+      ).run(severity);
+    },
+
+    /** An attempt that failed: kept, with the time of the next one. */
+    markTried(
+      id: number,
+      state: 'waiting' | 'refused',
+      nextTryAt: number,
+      waitMs: number,
+      why: string,
+    ): void {
+      statement(
+        'UPDATE outbox SET state = ?, attempts = attempts + 1, next_try_at = ?, wait_ms = ?, last_error = ? WHERE id = ?',
+      ).run(state, nextTryAt, waitMs, why, id);
+    },
+
+    markDropped(id: number, why: string): void {
+      statement(`UPDATE outbox SET state = 'dropped', last_error = ? WHERE id = ?`).run(why, id);
+    },
+
+    /** Telegram is not configured: nothing piles up. */
+    skipPending(): void {
+      statement(`UPDATE outbox SET state = 'skipped' WHERE ${PENDING}`).run();
+    },
+
+    /** Messages wait no longer for their next attempt: what refused them was mended. */
+    tryNow(): void {
+      statement(
+        `UPDATE outbox SET state = 'waiting', attempts = attempts + 1, next_try_at = 0, wait_ms = 0 WHERE ${PENDING} AND next_try_at > 0`,
+      ).run();
+    },
+
+    lastId(): number {
+      return (statement('SELECT coalesce(max(id), 0) AS id FROM outbox').get() as { id: number }).id;
+    },
+
+    after(id: number): StoredRow[] {
+      return rows(`SELECT * FROM outbox WHERE id > ? AND kind <> 'digest' ORDER BY id LIMIT 1000`, id);
+    },
+
+    /** How many messages wait (those inside a digest counted one by one), and when the oldest one happened. */
+    backlog(): { waiting: number; oldestAt?: number } {
+      const row = statement(
+        `SELECT count(*) AS n, min(at) AS oldest FROM (
+           SELECT at FROM outbox WHERE ${PENDING} AND kind <> 'digest'
+           UNION ALL SELECT child.at FROM outbox AS digest JOIN outbox AS child ON child.digest_id = digest.id
+             WHERE digest.state IN ('waiting', 'refused'))`,
+      ).get() as { n: number; oldest: number | null };
+      return { waiting: row.n, ...(row.oldest === null ? {} : { oldestAt: row.oldest }) };
+    },
+
+    counts(): { accepted: Record<Severity, number>; sent: number } {
+      return alertCounts(db);
+    },
+
+    /** Forgets what was dealt with: older than 90 days, or more than 10,000 messages ago. Never what still waits. */
+    prune(now: number): void {
+      within(() => {
+        const done = `state NOT IN ('waiting', 'refused') AND (digest_id IS NULL OR sent_at IS NOT NULL)`;
+        statement(`DELETE FROM outbox WHERE ${done} AND at < ?`).run(now - KEEP_MS);
+        statement(
+          `DELETE FROM outbox WHERE ${done} AND id <= (SELECT id FROM outbox ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+        ).run(KEEP_ROWS);
+      });
+    },
+  };
+}
+
+/** Alerts accepted so far, by severity, and messages that Telegram took; counted for ever. */
+export function alertCounts(db: Db): { accepted: Record<Severity, number>; sent: number } {
+  const accepted: Record<Severity, number> = { info: 0, warning: 0, critical: 0 };
+  let sent = 0;
+  const rows = db.prepare('SELECT severity, total, sent FROM alert_counts').all() as {
+    severity: Severity;
+    total: number;
+    sent: number;
+  }[];
+  for (const row of rows) {
+    accepted[row.severity] = row.total;
+    sent += row.sent;
+  }
+  return { accepted, sent };
+}
+
+function toRow(raw: RawRow): StoredRow {
+  return {
+    id: raw.id,
+    at: raw.at,
+    severity: raw.severity,
+    kind: raw.kind,
+    subject: raw.subject,
+    html: raw.html,
+    state: raw.state,
+    attempts: raw.attempts,
+    nextTryAt: raw.next_try_at,
+    waitMs: raw.wait_ms,
+    stepsDone: raw.steps_done,
+    ...(raw.photo_path === null ? {} : { photoPath: raw.photo_path }),
+    ...(raw.incident_id === null ? {} : { incidentId: raw.incident_id }),
+    ...(raw.last_error === null ? {} : { lastError: raw.last_error }),
+    ...(raw.sent_at === null ? {} : { sentAt: raw.sent_at }),
+    ...(raw.steps === null ? {} : { steps: JSON.parse(raw.steps) as Step[] }),
+  };
+}
+
+/** Statements are prepared when they are first needed, and once. */
+function lazyStatements(db: Db) {
+  const known = new Map<string, Database.Statement<unknown[]>>();
+  return (sql: string): Database.Statement<unknown[]> => {
+    const found = known.get(sql) ?? db.prepare<unknown[]>(sql);
+    known.set(sql, found);
+    return found;
+  };
+}
