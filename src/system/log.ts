@@ -1,0 +1,46 @@
+import { writeSync } from 'node:fs';
+import { formatTime, maskSecrets } from '../model/text.ts';
+import type { Log, LogLevel } from './types.ts';
+
+const LEVELS: LogLevel[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR'];
+/** Priorities as syslog has them (sd-daemon(3)). */
+const PRIORITY: Record<LogLevel, number> = { DEBUG: 7, INFO: 6, WARNING: 4, ERROR: 3 };
+
+/**
+ * Diagnostics on stderr, a line each, secrets masked: `2026-01-31 10:30:00 WARNING text`. Under systemd the journal has
+ * the time already, so the line begins with its priority instead: `<4>text`.
+ */
+export function stderrLog(
+  level: LogLevel,
+  secrets: readonly string[],
+  write: (line: string) => void = toStderr,
+  journal = process.env['JOURNAL_STREAM'] !== undefined,
+): Log {
+  const threshold = LEVELS.indexOf(level);
+  function say(of: LogLevel, text: string): void {
+    if (LEVELS.indexOf(of) < threshold) return;
+    const line = oneLine(maskSecrets(text, secrets));
+    write(journal ? `<${PRIORITY[of]}>${line}\n` : `${formatTime(Date.now())} ${of} ${line}\n`);
+  }
+  return {
+    debug: (text) => say('DEBUG', text),
+    info: (text) => say('INFO', text),
+    warn: (text) => say('WARNING', text),
+    error: (text) => say('ERROR', text),
+  };
+}
+
+/** A name with a line break or an escape sequence in it must not forge another line or colour a terminal. */
+function oneLine(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- taking control characters out is the point
+  return text.replace(/\s*\n\s*/g, ' | ').replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+}
+
+/** Written at once, so that the last line before an exit is not lost. A full or closed pipe is nobody's reason to stop. */
+function toStderr(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch {
+    // Nowhere left to say it.
+  }
+}
