@@ -1,5 +1,5 @@
 import type { Db } from './open.ts';
-import { COARSE_MS, RAW_MS } from './history-schema.ts';
+import { COARSE_MS, RAW_MS, SEEN_MS } from './history-schema.ts';
 
 /** The history's share of the 50 MB: incidents, outbox and SQLite's own pages need the rest. */
 export const MAX_BYTES = 48 * 1_048_576;
@@ -22,10 +22,10 @@ export function prune(db: Db, now: number, maxBytes = MAX_BYTES): boolean {
   }
   const gone = db
     .prepare(
-      `DELETE FROM history_series WHERE last_at < ifnull((SELECT min(at) FROM history_coarse), 0)
+      `DELETE FROM history_series WHERE last_at < ifnull((SELECT min(at) FROM history_coarse), 0) - ?
        AND last_at < ifnull((SELECT min(at) FROM history_raw), 0) - ?`,
     )
-    .run(RAW_MS);
+    .run(SEEN_MS, SEEN_MS);
   return gone.changes > 0;
 }
 

@@ -2,6 +2,8 @@ export const RAW_MS = 48 * 3_600_000;
 export const COARSE_MS = 90 * 86_400_000;
 /** Width of a coarse bucket. */
 export const BUCKET_MS = 15 * 60_000;
+/** How exact history_series.last_at is. */
+export const SEEN_MS = 86_400_000;
 
 export const HISTORY_MIGRATIONS: readonly string[] = [
   // history_open holds the buckets that have raw rows not yet summed up; it survives a crash in between.

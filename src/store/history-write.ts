@@ -1,6 +1,6 @@
 import type { Db } from './open.ts';
 import { finished, putBucket, putSnapshot, readRaw, writer, type CoarseValue } from './history-codec.ts';
-import { BUCKET_MS, bucketOf } from './history-schema.ts';
+import { BUCKET_MS, SEEN_MS, bucketOf } from './history-schema.ts';
 import type { Sample } from './history-values.ts';
 
 export type Buffered = { at: number; samples: Sample[] };
@@ -108,6 +108,8 @@ function rollUpOne(db: Db, bucket: number): void {
     Math.max(...rows.map(({ until }) => until)),
     finished(to),
   );
-  const seen = db.prepare('UPDATE history_series SET last_at = ? WHERE id = ? AND last_at < ?');
-  for (const { id } of values) seen.run(bucket, id, bucket);
+  // Once a day is enough to know which series are long gone.
+  db.prepare(
+    'UPDATE history_series SET last_at = ? WHERE last_at < ? AND id IN (SELECT value FROM json_each(?))',
+  ).run(bucket, bucket - SEEN_MS, JSON.stringify(values.map(({ id }) => id)));
 }

@@ -15,6 +15,7 @@ import {
 import { bucketOf } from './history-schema.ts';
 import { samplesOf } from './history-values.ts';
 import { rollUp, writeRaw, type Buffered } from './history-write.ts';
+import { immediately } from './transaction.ts';
 
 export { HISTORY_MIGRATIONS } from './history-schema.ts';
 export { increaseOf, pointsOf, statsOf } from './history-query.ts';
@@ -60,12 +61,12 @@ export function createHistory(db: Db): History {
   let tidiedIn: number | undefined;
   let grown: { at: number; windowMs: number; growth: Growth[] } | undefined;
 
-  const write = db.transaction((now: number) => {
+  function write(now: number): void {
     writeRaw(db, ids, buffer);
     if (tidiedIn === bucketOf(now)) return;
     rollUp(db, now);
     if (prune(db, now)) ids.clear();
-  });
+  }
 
   function flush(now: number, force = false): void {
     if (buffer.length === 0) return;
@@ -73,7 +74,7 @@ export function createHistory(db: Db): History {
     const waited = flushedAt === undefined ? Infinity : Math.abs(now - flushedAt);
     if (!force && waited < FLUSH_MS - 5000) return;
     try {
-      write.immediate(now);
+      immediately(db, () => write(now));
     } catch (error) {
       // Ids that were given inside the failed transaction do not exist.
       ids.clear();
