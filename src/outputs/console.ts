@@ -122,9 +122,15 @@ function rowsOf(snapshot: Snapshot): [string, Row, string?][] {
     'n8n',
     of(r.n8n, (n) => {
       const e = n.executions;
-      const queue = n.queueDepth === undefined ? '' : `, ${formatCount(n.queueDepth)} jobs in the queue`;
-      const flows = n.workflows ? `, ${n.workflows.active} of ${n.workflows.total} workflows active` : '';
-      return `${n.healthy === false ? 'not healthy, ' : ''}executions: ${formatCount(e.active)} active, ${formatCount(e.waiting)} waiting, ${formatCount(e.queued)} queued, ${formatCount(e.completed)} completed, ${formatCount(e.failed)} failed${queue}${flows}`;
+      const parts = [
+        n.healthy === false ? 'not healthy' : '',
+        e
+          ? `executions: ${formatCount(e.active)} active, ${formatCount(e.waiting)} waiting, ${formatCount(e.queued)} queued, ${formatCount(e.completed)} completed, ${formatCount(e.failed)} failed`
+          : '',
+        n.queueDepth === undefined ? '' : `${formatCount(n.queueDepth)} jobs in the queue`,
+        n.workflows ? `${n.workflows.active} of ${n.workflows.total} workflows active` : '',
+      ];
+      return parts.filter(Boolean).join(', ') || 'it answers';
     }),
   ]);
   rows.push([

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { judgeReboot, type LastAlive } from '../../src/daemon/reboot.ts';
+import type { HostValues } from '../../src/model/snapshot.ts';
+
+const now = Date.parse('2026-01-31T10:00:00Z');
+const host = { bootId: 'new', uptimeSec: 60 } as HostValues;
+const before: LastAlive = {
+  at: now - 600_000,
+  bootId: 'old',
+  stopped: false,
+  lastValues: ['memory 12 MB of 987 MB available'],
+};
+
+describe('judgeReboot', () => {
+  it('tells how long the host was away and what was last seen', () => {
+    const finding = judgeReboot(before, host, now);
+    expect(finding).toMatchObject({
+      rule: 'unclean-reboot',
+      severity: 'critical',
+      verdict: 'event',
+      once: 'reboot:new',
+    });
+    expect(finding?.text).toContain('9 min later');
+    expect(finding?.details).toEqual(['Last seen values:', 'memory 12 MB of 987 MB available']);
+  });
+  it.each([
+    ['the first start ever', undefined, host],
+    ['a restart of the monitor alone', { ...before, bootId: 'new' }, host],
+    ['a reboot that stopped the monitor first', { ...before, stopped: true }, host],
+    ['a boot id that was never read', { ...before, bootId: '' }, host],
+    ['a host that cannot be read', before, undefined],
+  ] as [string, LastAlive | undefined, HostValues | undefined][])('is silent about %s', (_, last, values) => {
+    expect(judgeReboot(last, values, now)).toBeUndefined();
+  });
+});

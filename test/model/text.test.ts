@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import {
+  escapeHtml,
+  formatBytes,
+  formatDuration,
+  maskSecrets,
+  plain,
+  safeHtml,
+} from '../../src/model/text.ts';
+
+describe('plain', () => {
+  it('takes out what could move the cursor, turn text around or break a line', () => {
+    expect(plain('a\u001b[31mred\u001b[0m\nb\u202Ec\u0000d')).toBe('ared bcd');
+  });
+  it('cuts at whole characters', () => {
+    expect(plain('😀😀😀😀', 3)).toBe('😀😀…');
+    expect(plain('\ud83d', 3)).toBe('\ufffd');
+  });
+});
+
+describe('escapeHtml', () => {
+  it('escapes what Telegram takes for a tag or an entity', () => {
+    expect(escapeHtml('<b>&"')).toBe('&lt;b&gt;&amp;&quot;');
+    expect(safeHtml('<i>\n')).toBe('&lt;i&gt;');
+  });
+});
+
+describe('maskSecrets', () => {
+  const cases: [string, string][] = [
+    ['GET /bot1234567890:ABCdefGHIjklMNOpqrsTUVwxyz_123456789/getMe', 'GET /bot***/getMe'],
+    ['postgres://app:s3cret@db:5432/x', 'postgres://app:***@db:5432/x'],
+    ['REDIS_PASSWORD=hunter2 ok', 'REDIS_PASSWORD=*** ok'],
+    ['{"apiKey": "abc123", "a": 1}', '{"apiKey": "***", "a": 1}'],
+    ['Authorization: Bearer abcdefgh12345', 'Authorization: ***'],
+    ['nothing to hide', 'nothing to hide'],
+  ];
+  it.each(cases)('%s', (text, expected) => expect(maskSecrets(text)).toBe(expected));
+
+  it('masks known values, also as they stand in a URL', () => {
+    expect(maskSecrets('pw is p@ss/word, or p%40ss%2Fword', ['p@ss/word'])).toBe('pw is ***, or ***');
+  });
+  it('leaves very short known values alone: they would mask half of every text', () => {
+    expect(maskSecrets('a cat', ['a'])).toBe('a cat');
+  });
+  it('ends in time on hostile text', () => {
+    const started = performance.now();
+    for (const text of [
+      'a_'.repeat(50_000),
+      'x://' + 'a'.repeat(100_000),
+      'password '.repeat(20_000),
+      'eyJ'.repeat(50_000),
+    ])
+      maskSecrets(text);
+    expect(performance.now() - started).toBeLessThan(3000);
+  });
+});
+
+describe('formats', () => {
+  it.each([
+    [0, '0 B'],
+    [512 * 1024, '512 KB'],
+    [87 * 1_048_576, '87 MB'],
+    [1.9 * 1_073_741_824, '1.9 GB'],
+    [1023 * 1_048_576, '1 GB'],
+    [-5 * 1_048_576, '-5 MB'],
+  ])('%d bytes', (bytes, text) => expect(formatBytes(bytes)).toBe(text));
+  it.each([
+    [400, '0.4 s'],
+    [22_000, '22 s'],
+    [200_000, '3 min 20 s'],
+    [3_600_000, '1 h'],
+    [7_500_000, '2 h 5 min'],
+    [273_600_000, '3 d 4 h'],
+  ])('%d ms', (ms, text) => expect(formatDuration(ms)).toBe(text));
+});
