@@ -81,12 +81,14 @@ async function readYaml(
 ): Promise<{ layer: Layer; extra: Extra }> {
   if (!yaml) return { layer: new Map(), extra: defaultExtra() };
   // Costs 6 MB and 28 ms, so only where there is such a file.
-  const { parseYaml } = await import('./parse-yaml.ts');
-  const parsed = parseYaml(yaml.file.text, yaml.path);
-  problems.push(...parsed.problems);
-  const layer = readLayer(parsed.settings, 'file', problems);
-  problems.push(...warnAboutMode(yaml.path, yaml.file, layer));
-  return { layer, extra: parsed.extra };
+  const [{ parseYaml }, { toExtra }] = await Promise.all([import('./parse-yaml.ts'), import('./extra.ts')]);
+  const { path, file } = yaml;
+  const content = parseYaml(file.text, path);
+  const { extra, problems: contradictions } = toExtra(content, path);
+  problems.push(...content.problems, ...contradictions);
+  const layer = readLayer(content.settings, 'file', problems);
+  problems.push(...warnAboutMode(path, file, layer));
+  return { layer, extra };
 }
 
 /** The first layer that has a key wins. */

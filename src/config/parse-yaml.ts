@@ -1,11 +1,206 @@
-import { defaultExtra } from './defaults.ts';
-import type { RawSetting } from './layers.ts';
-import type { Extra, Problem } from './schema.ts';
+// What is parsed:
+//
+//   services:
+//     - name: n8n
+//       cooldown_minutes: 30
+//   silences:
+//     - { subject: all, days: [sun], from: 02:00, to: 03:00 }
+//
+// The document is walked by hand along the table in yaml-shape.ts, and not turned into a plain object first: the nodes know
+// their lines, and an alias that refers to itself a billion times costs nothing when nobody expands it.
 
-/** Reads vpsmon.yaml. Never throws. */
-export function parseYaml(
-  _text: string,
-  _file: string,
-): { settings: RawSetting[]; extra: Extra; problems: Problem[] } {
-  return { settings: [], extra: defaultExtra(), problems: [] };
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import { maskSecrets, plain } from '../model/text.ts';
+import type { RawSetting } from './layers.ts';
+import type { Problem } from './schema.ts';
+import { suggest } from './suggest.ts';
+import { parseField, takesList } from './yaml-fields.ts';
+import { SECTIONS, type Field, type Shape } from './yaml-shape.ts';
+import { yamlErrorText } from './yaml-errors.ts';
+
+type Values = Record<string, unknown>;
+/** What stands in the file, checked field by field; `lines` tells where each item of a list begins. */
+export type YamlContent = {
+  settings: RawSetting[];
+  maps: { n8n: Values; recovery: Values };
+  lists: { services: Item[]; sql_metrics: Item[]; silences: Item[] };
+  problems: Problem[];
+};
+export type Item = { values: Values; path: string; line: number };
+
+type Reader = {
+  doc: Document;
+  lineOf(node: unknown): number;
+  problem(level: Problem['level'], node: unknown, key: string | undefined, text: string): void;
+};
+
+/** Reads vpsmon.yaml as far as it can be understood. Never throws; everything wrong is a problem with its line. */
+export function parseYaml(text: string, file: string): YamlContent {
+  const content: YamlContent = {
+    settings: [],
+    maps: { n8n: {}, recovery: {} },
+    lists: { services: [], sql_metrics: [], silences: [] },
+    problems: [],
+  };
+  try {
+    readDocument(text, file, content);
+  } catch {
+    // The parser is recursive, and 100,000 brackets are deeper than any stack.
+    content.problems.push({ level: 'error', file, text: 'cannot be read as YAML: it is nested too deeply' });
+  }
+  return content;
+}
+
+function readDocument(text: string, file: string, content: YamlContent): void {
+  const counter = new LineCounter();
+  const doc = parseDocument(text, { lineCounter: counter, prettyErrors: false, logLevel: 'silent' });
+  const lineAt = (offset: number): number => Math.max(1, counter.linePos(offset).line);
+  for (const error of doc.errors.slice(0, 20)) {
+    const line = lineAt(error.pos[0]);
+    content.problems.push({ level: 'error', file, line, text: yamlErrorText(error.code) });
+  }
+  if (doc.errors.length > 0) return;
+  const lineOf = (node: unknown): number => lineAt((node as Node | null)?.range?.[0] ?? 0);
+  const reader: Reader = {
+    doc,
+    lineOf,
+    problem(level, node, key, problemText) {
+      const named = key === undefined ? {} : { key };
+      content.problems.push({ level, file, line: lineOf(node), ...named, text: problemText });
+    },
+  };
+  readTop(reader, file, content);
+}
+
+function readTop(reader: Reader, file: string, content: YamlContent): void {
+  const top = resolve(reader, reader.doc.contents);
+  if (isEmpty(top)) return;
+  for (const { key, keyNode, value } of pairs(reader, top, undefined)) {
+    if (!Object.hasOwn(SECTIONS, key)) {
+      unknown(reader, keyNode, key, Object.keys(SECTIONS));
+      continue;
+    }
+    if (isEmpty(value)) continue;
+    if (key === 'settings') content.settings.push(...readSettings(reader, value, file));
+    else if (key === 'n8n' || key === 'recovery')
+      content.maps[key] = readMap(reader, value, SECTIONS[key].shape, key);
+    else {
+      const section = key as keyof YamlContent['lists'];
+      content.lists[section] = readList(reader, value, SECTIONS[section].shape, section);
+    }
+  }
+}
+
+function readSettings(reader: Reader, node: unknown, file: string): RawSetting[] {
+  return pairs(reader, node, 'settings').flatMap(({ key, keyNode, value }) => {
+    const texts = textsOf(reader, value);
+    const line = reader.lineOf(keyNode);
+    if (texts) return [{ key, text: texts.join(','), file, line }];
+    reader.problem('error', keyNode, `settings.${shownKey(key)}`, 'expected one value, found a nested one');
+    return [];
+  });
+}
+
+function readList(reader: Reader, node: unknown, shape: Shape, path: string): Item[] {
+  if (!isSeq(node)) {
+    reader.problem('error', node, path, `expected a list: lines that begin with "- "`);
+    return [];
+  }
+  return node.items.map((raw, index) => {
+    const item = resolve(reader, raw);
+    const itemPath = `${path}[${index}]`;
+    return { values: readMap(reader, item, shape, itemPath), path: itemPath, line: reader.lineOf(item) };
+  });
+}
+
+function readMap(reader: Reader, node: unknown, shape: Shape, path: string): Values {
+  const values: Values = {};
+  const given = pairs(reader, node, path);
+  for (const { key, keyNode, value } of given) {
+    const field = Object.hasOwn(shape, key) ? shape[key] : undefined;
+    if (!field) {
+      unknown(reader, keyNode, `${path}.${key}`, Object.keys(shape));
+      continue;
+    }
+    const parsed = readField(reader, value, field);
+    if ('value' in parsed) values[camel(key)] = parsed.value;
+    else reader.problem('error', keyNode, `${path}.${key}`, parsed.problem);
+  }
+  if (!isMap(node)) return values;
+  for (const [key, field] of Object.entries(shape)) {
+    if (!field.required || given.some((pair) => pair.key === key)) continue;
+    reader.problem('error', node, `${path}.${key}`, `is missing. ${field.help.replace(/\.$/, '')}`);
+  }
+  return values;
+}
+
+function readField(reader: Reader, node: unknown, field: Field): { value: unknown } | { problem: string } {
+  const texts = textsOf(reader, node);
+  if (!texts || (isSeq(node) && !takesList(field))) {
+    const what = takesList(field) ? 'a list of single values' : 'a single value';
+    return { problem: `expected ${what}, found ${isMap(node) ? 'keys and values' : 'a list'}` };
+  }
+  const parsed = parseField(field, texts);
+  if ('value' in parsed) return { value: parsed.value };
+  const found = texts.join('').trim() === '' ? 'nothing' : `"${maskSecrets(plain(texts.join(', '), 60))}"`;
+  const advice = parsed.advice === undefined ? '' : `. ${parsed.advice.replace(/\.$/, '')}`;
+  return { problem: `expected ${parsed.expected}, found ${found}${advice}` };
+}
+
+type PairOf = { key: string; keyNode: unknown; value: unknown };
+
+/** The keys and values of a map. Anything else there is a problem. */
+function pairs(reader: Reader, node: unknown, path: string | undefined): PairOf[] {
+  if (!isMap(node)) {
+    const found = isSeq(node) ? 'a list' : 'a single value';
+    reader.problem('error', node, path, `expected keys and values like "key: value", found ${found}`);
+    return [];
+  }
+  return node.items.flatMap((pair) => {
+    if (isScalar(pair.key)) {
+      const value = resolve(reader, pair.value);
+      return [{ key: String(pair.key.value), keyNode: pair.key, value }];
+    }
+    reader.problem('error', pair.key, path, 'expected a plain word as key');
+    return [];
+  });
+}
+
+/** The texts of a scalar or of a list of scalars, as they were written; undefined for anything nested. */
+function textsOf(reader: Reader, node: unknown): string[] | undefined {
+  if (isEmpty(node)) return [''];
+  if (isScalar(node))
+    return [typeof node.value === 'string' ? node.value : (node.source ?? String(node.value))];
+  if (!isSeq(node)) return undefined;
+  const items = node.items.map((item) => resolve(reader, item));
+  if (!items.every((item) => isScalar(item))) return undefined;
+  return items.flatMap((item) => textsOf(reader, item) ?? []);
+}
+
+function resolve(reader: Reader, node: unknown): unknown {
+  return isAlias(node) ? node.resolve(reader.doc) : node;
+}
+
+function isEmpty(node: unknown): boolean {
+  return node === null || node === undefined || (isScalar(node) && node.value === null);
+}
+
+function unknown(reader: Reader, node: unknown, path: string, known: string[]): void {
+  const word = path.slice(path.lastIndexOf('.') + 1);
+  const meant = suggest(word, known);
+  const text = meant
+    ? `is not known and is ignored; did you mean ${meant}?`
+    : `is not known and is ignored; known here: ${known.join(', ')}`;
+  reader.problem('warning', node, path.slice(0, path.length - word.length) + shownKey(word), text);
+}
+
+/** A key that is not shaped like one may be the torn half of a secret. */
+function shownKey(key: string): string {
+  return /^[A-Za-z_<][A-Za-z0-9_.<-]{0,39}$/.test(key)
+    ? maskSecrets(key)
+    : `(a key of ${key.length} characters)`;
+}
+
+function camel(key: string): string {
+  return key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

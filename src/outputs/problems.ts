@@ -3,9 +3,11 @@ import { plain } from '../model/text.ts';
 
 /** One line a problem, errors first: `error: /etc/vpsmon/monitor.conf:12: LOG_LEVEL: expected ...`. */
 export function renderProblems(problems: readonly Problem[], color = false): string {
-  const errors = problems.filter((p) => p.level === 'error');
-  const warnings = problems.filter((p) => p.level === 'warning');
-  return [...errors, ...warnings].map((problem) => renderProblem(problem, color)).join('\n');
+  const rank = (p: Problem): number => (p.level === 'error' ? 0 : 1);
+  const ordered = problems.toSorted(
+    (a, b) => rank(a) - rank(b) || a.file.localeCompare(b.file) || (a.line ?? 0) - (b.line ?? 0),
+  );
+  return ordered.map((problem) => renderProblem(problem, color)).join('\n');
 }
 
 function renderProblem(problem: Problem, color: boolean): string {

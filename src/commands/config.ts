@@ -1,0 +1,44 @@
+import { loadConfig, secretsOf, type LoadOptions } from '../config/load.ts';
+import { configCheckJson, configJson, renderConfig, renderConfigCheck } from '../outputs/config.ts';
+import { renderProblems } from '../outputs/problems.ts';
+import type { GlobalOptions, Io } from './context.ts';
+
+/** Where the configuration is looked for; tests have a place of their own. */
+export type Around = Pick<LoadOptions, 'env' | 'cwd' | 'uid' | 'etcDir'>;
+
+function here(): Around {
+  return { env: process.env, cwd: process.cwd(), uid: process.getuid?.() ?? 0 };
+}
+
+function load(options: GlobalOptions, around: Around): ReturnType<typeof loadConfig> {
+  return loadConfig({
+    ...around,
+    ...(options.config === undefined ? {} : { config: options.config }),
+    ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir }),
+  });
+}
+
+/** All problems at once, on stdout: they are the result. Exit 0 fine, 1 warnings, 2 errors. */
+export async function configCheck(options: GlobalOptions, io: Io, around = here()): Promise<number> {
+  const loaded = await load(options, around);
+  const problems = 'problems' in loaded ? loaded.problems : loaded.config.warnings;
+  const files = 'problems' in loaded ? [] : loaded.config.files;
+  if (options.json) io.out(JSON.stringify(configCheckJson(problems, files), null, 2));
+  else io.out(renderConfigCheck(problems, files, io.color));
+  if ('problems' in loaded) return 2;
+  return problems.length > 0 ? 1 : 0;
+}
+
+/** The effective values, and where each came from; secrets masked. Exit 0, or 3 where there is no usable configuration. */
+export async function configShow(options: GlobalOptions, io: Io, around = here()): Promise<number> {
+  const loaded = await load(options, around);
+  if ('problems' in loaded) {
+    io.err(renderProblems(loaded.problems, io.color));
+    return 3;
+  }
+  const { config } = loaded;
+  if (config.warnings.length > 0) io.err(renderProblems(config.warnings, io.color));
+  const secrets = secretsOf(config);
+  io.out(options.json ? JSON.stringify(configJson(config, secrets), null, 2) : renderConfig(config, secrets));
+  return 0;
+}
