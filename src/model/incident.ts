@@ -19,6 +19,8 @@ export type Incident = {
   endText?: string;
   /** First `ok` in a row, while firing. */
   okSince?: number;
+  /** How long `ok` must hold, as the last finding said. */
+  quietMs?: number;
   /** First sight of a higher severity that has not held long enough yet. */
   worseSince?: number;
   /** Since when a rule that looked did not find the subject any more. */
@@ -37,12 +39,15 @@ export type Incident = {
     count: number;
     lastAt?: number;
     severity?: Severity;
+    firstAt?: number;
     /** Epoch ms from which the repeats (1 h, 4 h, daily) are counted. */
     since?: number;
     /** Told in another incident's message (same cause). */
     withId?: number;
-    /** Ended, and its end waits for the others of its group. */
+    /** Ended; until this epoch ms its end waits for the others of its group. */
     endDue?: number;
+    /** That it flaps was said. */
+    flapping?: boolean;
   };
   /** Same cause: the incident that was told first. Its own id for that one. */
   groupId?: number;

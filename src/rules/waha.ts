@@ -17,6 +17,8 @@ function judgeSession(session: WahaSession, now: number, settings: Settings): Fi
   const finding: Finding = {
     rule: 'waha-session',
     subject: session.name,
+    // So that `silence waha` silences its sessions, too.
+    alias: 'waha',
     severity,
     verdict,
     text:

@@ -1,9 +1,158 @@
+import type { Incident } from '../model/incident.ts';
+import type { Db } from './open.ts';
+
 export const INCIDENT_MIGRATIONS = [
+  // data: the whole incident as JSON; the other columns are what is searched by.
+  // incident_notes: lines that other processes (recovery) add to an incident that the daemon keeps.
   `CREATE TABLE incidents (
      id INTEGER PRIMARY KEY, rule TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL, severity TEXT NOT NULL,
      opened_at INTEGER NOT NULL, resolved_at INTEGER, data TEXT NOT NULL);
    CREATE INDEX incidents_open ON incidents (state) WHERE state <> 'resolved';
    CREATE INDEX incidents_by_time ON incidents (opened_at);
+   CREATE INDEX incidents_by_end ON incidents (resolved_at) WHERE resolved_at IS NOT NULL;
+   CREATE TABLE incident_notes (incident_id INTEGER NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL);
+   CREATE INDEX incident_notes_by_incident ON incident_notes (incident_id);
    CREATE TABLE told_once (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
    CREATE TABLE silences (subject TEXT PRIMARY KEY, until INTEGER NOT NULL, reason TEXT NOT NULL, since INTEGER NOT NULL) WITHOUT ROWID`,
 ] as const;
+
+type Row = { id: number; data: string };
+
+/** Incidents that have not ended, oldest first. A row that cannot be read is left out. */
+export function openIncidents(db: Db): Incident[] {
+  return db
+    .prepare(`SELECT id, data FROM incidents WHERE state <> 'resolved' ORDER BY id`)
+    .all()
+    .flatMap((row) => parse(row as Row));
+}
+
+/** Incidents that ended at or after `since` (epoch ms), oldest first. */
+export function endedIncidents(db: Db, since: number): Incident[] {
+  return db
+    .prepare(`SELECT id, data FROM incidents WHERE resolved_at >= ? ORDER BY id`)
+    .all(since)
+    .flatMap((row) => parse(row as Row));
+}
+
+/** What is open, and what was open at any time since `since` (epoch ms), newest first, notes included. At most `limit`. */
+export function incidentsSince(db: Db, since: number, limit = 1000): Incident[] {
+  const rows = db
+    .prepare(
+      `SELECT id, data FROM incidents WHERE state <> 'resolved' OR resolved_at >= ? ORDER BY opened_at DESC, id DESC LIMIT ?`,
+    )
+    .all(since, limit) as Row[];
+  return rows.flatMap(parse).map((incident) => withNotes(db, incident));
+}
+
+/** One incident with its notes; undefined when there is none of this number. */
+export function incidentById(db: Db, id: number): Incident | undefined {
+  const row = db.prepare('SELECT id, data FROM incidents WHERE id = ?').get(id) as Row | undefined;
+  const [incident] = row ? parse(row) : [];
+  return incident && withNotes(db, incident);
+}
+
+/** Writes incidents, new or changed, in the caller's transaction. */
+export function saveIncidents(db: Db, incidents: readonly Incident[]): void {
+  if (incidents.length === 0) return;
+  const statement = db.prepare(
+    `INSERT INTO incidents (id, rule, subject, state, severity, opened_at, resolved_at, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET state = excluded.state, severity = excluded.severity, opened_at = excluded.opened_at,
+     resolved_at = excluded.resolved_at, data = excluded.data`,
+  );
+  for (const incident of incidents) {
+    const { id, rule, subject, state, severity, openedAt, resolvedAt } = incident;
+    const times = [Math.round(openedAt), resolvedAt === undefined ? null : Math.round(resolvedAt)] as const;
+    statement.run(id, rule, subject, state, severity, ...times, JSON.stringify(incident));
+  }
+}
+
+/** The number of the newest incident; 0 when there is none. */
+export function newestIncidentId(db: Db): number {
+  return (db.prepare('SELECT coalesce(max(id), 0) AS id FROM incidents').get() as { id: number }).id;
+}
+
+/**
+ * Adds a plain line to the incident of this rule and subject that is open, or ended less than an hour ago: what was done
+ * about it. False when there is none. For processes beside the daemon, which keeps the incident itself.
+ */
+export function noteOnIncident(db: Db, rule: string, subject: string, at: number, text: string): boolean {
+  const row = db
+    .prepare(
+      `SELECT id FROM incidents WHERE rule = ? AND subject = ? AND (state <> 'resolved' OR resolved_at >= ?) ORDER BY id DESC LIMIT 1`,
+    )
+    .get(rule, subject, at - 3_600_000) as { id: number } | undefined;
+  if (!row) return false;
+  db.prepare('INSERT INTO incident_notes (incident_id, at, text) VALUES (?, ?, ?)').run(row.id, at, text);
+  return true;
+}
+
+function withNotes(db: Db, incident: Incident): Incident {
+  const notes = db
+    .prepare('SELECT text FROM incident_notes WHERE incident_id = ? ORDER BY at, rowid')
+    .all(incident.id) as { text: string }[];
+  if (notes.length === 0) return incident;
+  return { ...incident, actions: [...incident.actions, ...notes.map((note) => note.text)] };
+}
+
+/** True when an event of this id was told before. */
+export function wasToldOnce(db: Db, id: string): boolean {
+  return db.prepare('SELECT 1 FROM told_once WHERE id = ?').get(id) !== undefined;
+}
+
+export function markToldOnce(db: Db, ids: readonly string[], now: number): void {
+  if (ids.length === 0) return;
+  const statement = db.prepare('INSERT OR IGNORE INTO told_once (id, at) VALUES (?, ?)');
+  for (const id of ids) statement.run(id, now);
+}
+
+const DAY_MS = 86_400_000;
+
+/** Forgets incidents that ended more than 90 days ago, silences that are over, and told ids after 400 days. */
+export function pruneIncidents(db: Db, now: number): void {
+  db.prepare('DELETE FROM incidents WHERE resolved_at < ?').run(now - 90 * DAY_MS);
+  db.exec('DELETE FROM incident_notes WHERE incident_id NOT IN (SELECT id FROM incidents)');
+  db.prepare('DELETE FROM silences WHERE until < ?').run(now - DAY_MS);
+  // The kernel log of a machine that never reboots may show an old kill for a long time.
+  db.prepare('DELETE FROM told_once WHERE at < ?').run(now - 400 * DAY_MS);
+}
+
+export type Silence = {
+  /** A container, a service, a rule id or `all`, in lower case. */
+  subject: string;
+  /** Epoch ms. */
+  since: number;
+  until: number;
+  reason: string;
+};
+
+/** Silences that hold at `now`, the one that ends first first. */
+export function activeSilences(db: Db, now: number): Silence[] {
+  return db
+    .prepare('SELECT subject, since, until, reason FROM silences WHERE until > ? ORDER BY until, subject')
+    .all(now) as Silence[];
+}
+
+export function saveSilence(db: Db, silence: Silence): void {
+  db.prepare(
+    `INSERT INTO silences (subject, until, reason, since) VALUES (?, ?, ?, ?)
+     ON CONFLICT (subject) DO UPDATE SET until = excluded.until, reason = excluded.reason, since = excluded.since`,
+  ).run(silence.subject, silence.until, silence.reason, silence.since);
+}
+
+/** True when there was one. */
+export function deleteSilence(db: Db, subject: string): boolean {
+  return db.prepare('DELETE FROM silences WHERE subject = ?').run(subject).changes > 0;
+}
+
+/** A row that was damaged or written by something else is no reason to stop. */
+function parse(row: Row): Incident[] {
+  try {
+    const incident = JSON.parse(row.data) as Partial<Incident>;
+    const { rule, subject, state, severity, openedAt, said, flips, details } = incident;
+    const complete = rule && subject !== undefined && state && severity && openedAt !== undefined;
+    if (!complete || !said || !flips || !details) return [];
+    return [{ ...(incident as Incident), id: row.id }];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,229 @@
+import { EVERY_SUBJECT, type Finding } from '../model/finding.ts';
+import type { Incident, IncidentChange } from '../model/incident.ts';
+import { addFlip, beginsToFlap, isCalm, recentFlips } from './flapping.ts';
+import { HOLD_SLACK_MS, newIncident, observe, setSeverity } from './observe.ts';
+import type { Policy } from './policy.ts';
+
+/** What is open (pending or firing) and what ended last, by `keyOf`. */
+export type Book = { open: ReadonlyMap<string, Incident>; ended: ReadonlyMap<string, Incident> };
+
+/** One incident per rule and subject. Events are apart: a rule may have both. */
+export function keyOf(of: { rule: string; subject: string; event?: boolean }): string {
+  return `${of.event ? 'event' : 'state'} ${of.rule} ${of.subject}`;
+}
+
+/**
+ * What findings do to the open incidents. Pure: the changes hold new incidents, in the order in which they came about;
+ * new ones have the id 0. `judged` names the rules that looked at all of their subjects, so that an open incident without
+ * a finding is one whose subject is gone; for all other rules no finding means that nothing changed.
+ */
+export function advance(
+  book: Book,
+  findings: readonly Finding[],
+  judged: readonly string[],
+  policy: Policy,
+  now: number,
+): IncidentChange[] {
+  const changes: IncidentChange[] = [];
+  const current = new Map<string, Incident | undefined>();
+  const seen = new Set<string>();
+  const frozen = new Set<string>();
+  const keep = (key: string, change: IncidentChange | undefined) => {
+    if (!change) return;
+    changes.push(change);
+    const { kind, incident } = change;
+    current.set(key, kind === 'dropped' || incident.state === 'resolved' ? undefined : incident);
+  };
+
+  const last = new Map<string, Incident>();
+  for (const finding of findings) {
+    if (finding.verdict === 'unknown' && finding.subject === EVERY_SUBJECT) {
+      frozen.add(finding.rule);
+      continue;
+    }
+    const key = keyOf({ ...finding, event: finding.verdict === 'event' });
+    seen.add(key);
+    const open = current.has(key) ? current.get(key) : book.open.get(key);
+    const change = advanceOne(open, last.get(key) ?? book.ended.get(key), finding, policy, now);
+    if (change?.incident.state === 'resolved') last.set(key, change.incident);
+    keep(key, change);
+  }
+
+  for (const [key, incident] of book.open) {
+    if (seen.has(key)) continue;
+    if (frozen.has(incident.rule)) keep(key, freeze(incident, now));
+    else if (!incident.event && judged.includes(incident.rule)) keep(key, miss(incident, policy, now));
+    else keep(key, passTime(incident, policy, now));
+  }
+  return changes;
+}
+
+/** What one finding does to the incident of its rule and subject; undefined: nothing at all. */
+export function advanceOne(
+  open: Incident | undefined,
+  ended: Incident | undefined,
+  finding: Finding,
+  policy: Policy,
+  now: number,
+): IncidentChange | undefined {
+  switch (finding.verdict) {
+    case 'event':
+      return happen(open, ended, finding, policy, now);
+    case 'breach':
+      return open ? breachAgain(open, finding, policy, now) : breachFirst(ended, finding, policy, now);
+    case 'ok':
+      return open && recover(open, finding, policy, now);
+    case 'between':
+      return open && stayBetween(open, finding, policy, now);
+    case 'unknown':
+      return open && freeze(open, now);
+  }
+}
+
+function breachFirst(
+  ended: Incident | undefined,
+  finding: Finding,
+  policy: Policy,
+  now: number,
+): IncidentChange {
+  const incident = newIncident(finding, now);
+  incident.flips = recentFlips(ended, policy, now);
+  if ((finding.holdMs ?? 0) > 0) return { incident, kind: 'opened' };
+  return fire(incident, policy, now);
+}
+
+function breachAgain(open: Incident, finding: Finding, policy: Policy, now: number): IncidentChange {
+  const incident = { ...open };
+  const unseenMs = now - open.lastSeenAt;
+  observe(incident, finding, now);
+  const raised = setSeverity(incident, finding, now);
+  if (incident.state === 'pending') {
+    const holdMs = finding.holdMs ?? 0;
+    if (unseenMs > holdMs + policy.gapMs) incident.openedAt = now;
+    return now - incident.openedAt + HOLD_SLACK_MS >= holdMs
+      ? fire(incident, policy, now)
+      : { incident, kind: 'still' };
+  }
+  if (incident.okSince !== undefined) {
+    delete incident.okSince;
+    if (incident.flapping) addFlip(incident, policy, now);
+  }
+  if (raised) return { incident, kind: 'worse' };
+  if (incident.flapping && isCalm(incident, policy, now)) {
+    incident.flapping = false;
+    return { incident, kind: 'calm' };
+  }
+  return { incident, kind: 'still' };
+}
+
+function fire(incident: Incident, policy: Policy, now: number): IncidentChange {
+  incident.state = 'firing';
+  incident.firedAt = now;
+  addFlip(incident, policy, now);
+  return { incident, kind: beginsToFlap(incident, policy) ? 'flapping' : 'fired' };
+}
+
+function recover(open: Incident, finding: Finding, policy: Policy, now: number): IncidentChange {
+  const incident = { ...open };
+  delete incident.missingSince;
+  delete incident.worseSince;
+  if (incident.state === 'pending') return { incident, kind: 'dropped' };
+  incident.lastSeenAt = now;
+  incident.endText = finding.text;
+  if (finding.value !== undefined) incident.value = finding.value;
+  if (finding.html) incident.html = { ...incident.html, ...finding.html };
+  if (finding.quietMs !== undefined) incident.quietMs = finding.quietMs;
+  if (incident.okSince === undefined) {
+    incident.okSince = now;
+    if (incident.flapping) addFlip(incident, policy, now);
+  }
+  return passTime(incident, policy, now) ?? { incident, kind: 'still' };
+}
+
+/** What time alone does: a quiet time or flapping ends. */
+function passTime(open: Incident, policy: Policy, now: number): IncidentChange | undefined {
+  if (open.state === 'pending') return undefined;
+  if (open.flapping) {
+    if (!isCalm(open, policy, now)) return undefined;
+    const incident = { ...open, flapping: false };
+    if (open.event) return end(incident, open.flips.at(-1) ?? now);
+    if (open.okSince !== undefined) return end(incident, open.okSince);
+    return { incident, kind: 'calm' };
+  }
+  if (open.okSince === undefined || now - open.okSince < (open.quietMs ?? 0)) return undefined;
+  const incident = { ...open };
+  addFlip(incident, policy, now);
+  if (beginsToFlap(incident, policy)) return { incident, kind: 'flapping' };
+  return end(incident, open.okSince);
+}
+
+function stayBetween(open: Incident, finding: Finding, policy: Policy, now: number): IncidentChange {
+  const incident = { ...open, lastSeenAt: now };
+  delete incident.missingSince;
+  delete incident.worseSince;
+  if (incident.state === 'pending') return { incident, kind: 'dropped' };
+  if (finding.value !== undefined) incident.value = finding.value;
+  if (incident.flapping) return passTime(incident, policy, now) ?? { incident, kind: 'still' };
+  delete incident.okSince;
+  return { incident, kind: 'still' };
+}
+
+/** Nobody can see it: nothing ends, and the times that it must be fine for begin anew. */
+function freeze(open: Incident, now: number): IncidentChange | undefined {
+  if (open.flapping) {
+    return { incident: { ...open, flips: [...open.flips.slice(0, -1), now] }, kind: 'still' };
+  }
+  if (open.okSince === undefined && open.missingSince === undefined) return undefined;
+  const incident = { ...open };
+  delete incident.okSince;
+  delete incident.missingSince;
+  return { incident, kind: 'still' };
+}
+
+/** The rule looked and did not find the subject: unmounted, deleted, switched off. */
+function miss(open: Incident, policy: Policy, now: number): IncidentChange {
+  const incident = { ...open };
+  if (incident.state === 'pending') return { incident, kind: 'dropped' };
+  incident.missingSince ??= now;
+  if (now - incident.missingSince < policy.goneMs) return { incident, kind: 'still' };
+  incident.flapping = false;
+  return end(incident, incident.missingSince, 'gone');
+}
+
+function end(incident: Incident, at: number, how: 'cleared' | 'gone' = 'cleared'): IncidentChange {
+  incident.state = 'resolved';
+  incident.resolvedAt = Math.max(at, incident.openedAt);
+  incident.endedAs = how;
+  delete incident.okSince;
+  delete incident.missingSince;
+  return { incident, kind: 'resolved' };
+}
+
+/** Something that happened and has no end. A storm of them becomes one incident that lasts until it is calm. */
+function happen(
+  open: Incident | undefined,
+  ended: Incident | undefined,
+  finding: Finding,
+  policy: Policy,
+  now: number,
+): IncidentChange {
+  if (open) {
+    const incident = { ...open };
+    observe(incident, finding, now);
+    setSeverity(incident, { ...finding, holdMs: 0 }, now);
+    addFlip(incident, policy, now);
+    return { incident, kind: 'still' };
+  }
+  const incident = newIncident(finding, now);
+  incident.event = true;
+  incident.firedAt = now;
+  incident.flips = recentFlips(ended, policy, now);
+  addFlip(incident, policy, now);
+  if (beginsToFlap(incident, policy)) {
+    incident.state = 'firing';
+    return { incident, kind: 'flapping' };
+  }
+  incident.state = 'resolved';
+  incident.resolvedAt = incident.openedAt;
+  return { incident, kind: 'event' };
+}

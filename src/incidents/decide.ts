@@ -1,0 +1,95 @@
+import type { Incident, IncidentChange, SayReason } from '../model/incident.ts';
+import { rank } from './observe.ts';
+import type { Policy } from './policy.ts';
+
+/** Why something is said, or is not. */
+export type Reason =
+  | SayReason
+  | 'nothing-new'
+  | 'silenced'
+  | 'still-flapping'
+  | 'rate-limited'
+  | 'cooldown'
+  /** Same cause as something that was told within 10 s, or that is its symptom. */
+  | 'folded';
+
+export type Situation = {
+  incident: Incident;
+  /** What just happened to it; undefined: nothing, it is only still open. */
+  kind?: IncidentChange['kind'] | undefined;
+  silenced: boolean;
+  /** Epoch ms of the last message of its type, and about its service, whichever incident they were about. */
+  lastOfRule?: number | undefined;
+  lastOfSubject?: number | undefined;
+};
+
+const SAID: readonly Reason[] = ['first', 'worse', 'repeat-due', 'resolved', 'flapping', 'stable', 'grouped'];
+
+/** True for the reasons that are messages. */
+export function isSaid(reason: Reason): reason is SayReason {
+  return SAID.includes(reason);
+}
+
+/**
+ * Whether something is said about one incident, and why or why not. Pure. Only repeats are limited: a start, a worsening and
+ * an end are always said, unless the subject is silenced or flaps. (What shares a cause is gathered afterwards, in gather.ts.)
+ */
+export function decide(situation: Situation, policy: Policy, now: number): Reason {
+  const reason = wish(situation, policy, now);
+  if (reason === 'nothing-new' || reason === 'still-flapping') return reason;
+  if (situation.silenced) return 'silenced';
+  if (reason !== 'repeat-due') return reason;
+  const { incident, lastOfRule, lastOfSubject } = situation;
+  if (lastOfRule !== undefined && now - lastOfRule < policy.rateLimitMs) return 'rate-limited';
+  const cooldownMs = policy.cooldownMs(incident.subject, incident.alias);
+  if (lastOfSubject !== undefined && now - lastOfSubject < cooldownMs) return 'cooldown';
+  return reason;
+}
+
+/** What would be said if nobody minded. */
+function wish({ incident, kind }: Situation, policy: Policy, now: number): Reason {
+  const { said } = incident;
+  if (kind === 'event' || waitsForGroup(incident)) return 'first';
+  if (incident.flapping) return wishWhileFlapping(incident);
+  if (kind === 'resolved') {
+    if (!wasTold(incident)) return 'nothing-new';
+    return said.flapping ? 'stable' : 'resolved';
+  }
+  if (kind === 'calm' && wasTold(incident)) return 'stable';
+  // Fine at the moment, or not there: perhaps about to end, nothing to be alarmed about now.
+  if (incident.state !== 'firing' || incident.okSince !== undefined || incident.missingSince !== undefined) {
+    return 'nothing-new';
+  }
+  if (!wasTold(incident)) return 'first';
+  if (rank(incident.severity) > rank(said.severity ?? 'info')) return 'worse';
+  if (kind === 'worse' && now - (said.lastAt ?? 0) >= policy.worseAgainMs) return 'worse';
+  const due = repeatDueAt(incident, policy);
+  return due !== undefined && now >= due ? 'repeat-due' : 'nothing-new';
+}
+
+/** One message that it flaps; then only a severity that was never told. */
+function wishWhileFlapping({ said, severity, okSince, event }: Incident): Reason {
+  if (!said.flapping) return 'flapping';
+  const worse = !event && okSince === undefined && rank(severity) > rank(said.severity ?? 'info');
+  return worse ? 'worse' : 'still-flapping';
+}
+
+/** Its start was said, by itself or in another incident's message. */
+export function wasTold({ said }: Incident): boolean {
+  return said.count > 0 || said.withId !== undefined;
+}
+
+/** Has the cause of something just told, and waits to be told together with others of its rule. */
+export function waitsForGroup(incident: Incident): boolean {
+  const { groupId, id, event, state } = incident;
+  return groupId !== undefined && groupId !== id && !wasTold(incident) && (event || state === 'firing');
+}
+
+/** When the next repeat is due: 1 h, 4 h, 24 h, 48 h, ... after the first message. Undefined: never. */
+export function repeatDueAt({ said, severity }: Incident, policy: Policy): number | undefined {
+  if (said.since === undefined || said.lastAt === undefined || severity === 'info') return undefined;
+  const toldAfter = said.lastAt - said.since;
+  const next = policy.repeatMs.find((after) => after > toldAfter);
+  if (next !== undefined) return said.since + next;
+  return said.since + (Math.floor(toldAfter / policy.dailyMs) + 1) * policy.dailyMs;
+}

@@ -1,0 +1,263 @@
+import type { Config } from '../config/schema.ts';
+import { SEVERITIES, type Finding, type Severity } from '../model/finding.ts';
+import type { Incident, IncidentChange, SayDecision } from '../model/incident.ts';
+import type { Message } from '../model/message.ts';
+import { errorText, safeHtml } from '../model/text.ts';
+import {
+  endedIncidents,
+  newestIncidentId,
+  openIncidents,
+  pruneIncidents,
+  wasToldOnce,
+  type Silence,
+} from '../store/incidents.ts';
+import { recall, remember as rememberValue } from '../store/memory.ts';
+import type { Store } from '../store/open.ts';
+import { advance, keyOf } from './advance.ts';
+import { apply, createMemory, forgetOld, remember, shiftAll, type Memory } from './memory.ts';
+import { plan } from './plan.ts';
+import { policyOf } from './policy.ts';
+import { createSaver } from './save.ts';
+import { jumpWatch, shift } from './shift.ts';
+import { listSilences, silencing, windowAt } from './silences.ts';
+
+export type PipelineDeps = {
+  store: Pick<Store, 'db'>;
+  config: Config;
+  clock: { now(): number; monotonic(): number };
+  log: { debug(text: string): void; info(text: string): void; warn(text: string): void };
+  /** Puts a message into the outbox, in the transaction that is open. */
+  enqueue(message: Message): number;
+  /** Words a message; pure. */
+  word(decision: SayDecision): Message;
+};
+
+export type ProcessOptions = {
+  /**
+   * Rules that have looked at all of their subjects: an open incident of theirs without a finding is one whose subject is
+   * gone. Of all other rules, no finding means that nothing changed.
+   */
+  judged?: readonly string[];
+};
+
+export type Pipeline = {
+  /** Advances incidents and puts what is to be said into the outbox, both in one transaction. Never throws. */
+  process(findings: readonly Finding[], options?: ProcessOptions): IncidentChange[];
+  /** Pending and firing ones. */
+  open(): Incident[];
+  /** How many are firing. */
+  counts(): Record<Severity, number>;
+  /** Epoch ms of the very first start with this state folder. */
+  firstStart: number;
+  /** Why incidents cannot be saved at the moment. */
+  trouble(): string | undefined;
+  /** Messages that could not be put into the outbox yet. */
+  unsaved(): readonly Message[];
+  /** Writes what is left; before the store is closed. */
+  close(): void;
+};
+
+/** Values of an incident that only goes on are written this often. */
+const SAVE_VALUES_MS = 300_000;
+const PRUNE_EVERY_MS = 86_400_000;
+const MOST_TOLD = 10_000;
+
+/** Loads what is open and advances it with every batch of findings. */
+export function createPipeline(deps: PipelineDeps): Pipeline {
+  const { clock, config, log } = deps;
+  const { db } = deps.store;
+  const policy = policyOf(config);
+  const saver = createSaver(db, deps.enqueue, log);
+  const memory = load(deps, policy.keepMs);
+  const jump = jumpWatch(clock);
+  const told = new Set<string>();
+  const savedAt = new Map<number, number>();
+  let silences: Silence[] = [];
+  let nextId = 1;
+  let prunedAt: number | undefined;
+
+  function process(findings: readonly Finding[], options: ProcessOptions): IncidentChange[] {
+    const now = clock.now();
+    const jumped = jump();
+    if (jumped !== 0) shiftAll(memory, jumped);
+    const fresh = withoutTold(findings);
+    const changes = advance(memory, fresh, options.judged ?? [], policy, now);
+    numberAll(changes);
+    for (const change of changes) apply(memory, change);
+
+    readSilences(now);
+    const said = plan({
+      all: memory.byId,
+      changes,
+      silenced: (incident) => silencing(incident, silences) !== undefined,
+      policy,
+      now,
+    });
+    for (const incident of said.noted) remember(memory, incident);
+    for (const { incident, reason } of said.reasons) {
+      log.debug(`Incident ${incident.id}, ${incident.rule} ${incident.subject}: ${reason}`);
+    }
+
+    const once = fresh.flatMap((finding) => finding.once ?? []);
+    for (const id of once) told.add(id);
+    const touched = new Set(said.noted.map((incident) => incident.id));
+    for (const { incident, kind } of changes) {
+      if (incident.id !== 0 && (kind !== 'still' || valuesAreOld(incident.id, now))) touched.add(incident.id);
+    }
+    for (const id of touched) savedAt.set(id, now);
+    saver.add({
+      incidents: [...touched].flatMap((id) => memory.byId.get(id) ?? []),
+      told: once,
+      messages: said.says.map(word),
+    });
+    saver.write(now);
+    tidy(now);
+    return changes.map((change) => newest(change));
+  }
+
+  /** Incidents get their number when they fire: what never held is no incident. */
+  function numberAll(changes: readonly IncidentChange[]): void {
+    const running = new Map<string, number>();
+    for (const { incident, kind } of changes) {
+      if (incident.state === 'pending' || kind === 'dropped') continue;
+      const key = keyOf(incident);
+      // Changed more than once in this batch: the later ones are copies of the one that has no number yet.
+      if (incident.id === 0) incident.id = running.get(key) ?? newId();
+      if (incident.state === 'resolved') running.delete(key);
+      else running.set(key, incident.id);
+    }
+  }
+
+  function newId(): number {
+    try {
+      nextId = Math.max(nextId, newestIncidentId(db) + 1);
+    } catch {
+      // The store fails: `write` will say so. Numbers go on from the last one known.
+    }
+    return nextId++;
+  }
+
+  function withoutTold(findings: readonly Finding[]): Finding[] {
+    const here = new Set<string>();
+    return findings.filter(({ once }) => {
+      if (once === undefined) return true;
+      if (here.has(once) || wasTold(once)) return false;
+      here.add(once);
+      return true;
+    });
+  }
+
+  function wasTold(id: string): boolean {
+    if (told.has(id)) return true;
+    try {
+      if (!wasToldOnce(db, id)) return false;
+    } catch {
+      return false;
+    }
+    if (told.size >= MOST_TOLD) told.clear();
+    told.add(id);
+    return true;
+  }
+
+  function readSilences(now: number): void {
+    const windows = config.extra.silences.flatMap((window) => windowAt(window, now) ?? []);
+    try {
+      silences = [...listSilences(db, now), ...windows];
+    } catch {
+      silences = [...silences.filter((silence) => silence.until > now), ...windows];
+    }
+  }
+
+  function valuesAreOld(id: number, now: number): boolean {
+    return now - (savedAt.get(id) ?? 0) >= SAVE_VALUES_MS;
+  }
+
+  /** A mistake in the wording must not cost the message. */
+  function word(decision: SayDecision): Message {
+    try {
+      return deps.word(decision);
+    } catch (error) {
+      log.warn(`A message could not be worded: ${errorText(error)}`);
+      const { id, severity, rule, subject, text } = decision.incident;
+      const html = `${severity.toUpperCase()}: ${safeHtml(text, 1000)}`;
+      return { at: decision.at, severity, kind: rule, subject, html, incidentId: id };
+    }
+  }
+
+  function newest(change: IncidentChange): IncidentChange {
+    const known = memory.byId.get(change.incident.id);
+    return known && known.state === change.incident.state ? { ...change, incident: known } : change;
+  }
+
+  function tidy(now: number): void {
+    forgetOld(memory, policy.keepMs, now);
+    for (const id of savedAt.keys()) if (!memory.byId.has(id)) savedAt.delete(id);
+    if (prunedAt !== undefined && Math.abs(now - prunedAt) < PRUNE_EVERY_MS) return;
+    prunedAt = now;
+    try {
+      pruneIncidents(db, now);
+    } catch (error) {
+      log.warn(`Old incidents cannot be removed: ${errorText(error)}`);
+    }
+  }
+
+  return {
+    process(findings, options = {}) {
+      try {
+        return process(findings, options);
+      } catch (error) {
+        log.warn(`Incidents could not be advanced: ${errorText(error)}`);
+        return [];
+      }
+    },
+    open: () => [...memory.open.values()],
+    counts() {
+      const counts = Object.fromEntries(SEVERITIES.map((severity) => [severity, 0])) as Record<
+        Severity,
+        number
+      >;
+      for (const incident of memory.open.values()) {
+        if (incident.state === 'firing') counts[incident.severity] += 1;
+      }
+      return counts;
+    },
+    firstStart: firstStart(deps),
+    trouble: () => saver.trouble(),
+    unsaved: () => saver.unsaved(),
+    close() {
+      const firing = [...memory.open.values()].filter((incident) => incident.id !== 0);
+      saver.add({ incidents: firing });
+      saver.write(clock.now());
+    },
+  };
+}
+
+/** What was open when the program ended goes on; what ended shortly before counts for flapping, groups and limits. */
+function load({ store, clock, log }: PipelineDeps, keepMs: number): Memory {
+  const memory = createMemory();
+  const now = clock.now();
+  try {
+    for (const incident of [...endedIncidents(store.db, now - keepMs), ...openIncidents(store.db)]) {
+      // Saved with a clock that was ahead of today's.
+      const ahead = incident.lastSeenAt - now;
+      remember(memory, ahead > 0 ? shift(incident, -ahead) : incident);
+    }
+  } catch (error) {
+    log.warn(`Open incidents cannot be read: ${errorText(error)}`);
+  }
+  return memory;
+}
+
+const FIRST_START = 'history-start';
+
+function firstStart({ store, clock, log }: PipelineDeps): number {
+  const now = clock.now();
+  try {
+    const known = recall<number>(store.db, FIRST_START);
+    if (typeof known === 'number') return known;
+    rememberValue(store.db, FIRST_START, now, now);
+  } catch (error) {
+    log.warn(`The first start cannot be remembered: ${errorText(error)}`);
+  }
+  return now;
+}

@@ -1,0 +1,174 @@
+import type { Incident, IncidentChange, SayDecision, SayReason } from '../model/incident.ts';
+import { decide, waitsForGroup, type Reason, type Situation } from './decide.ts';
+import { gather, toldWith, type Draft, type Verdict } from './gather.ts';
+import { rank } from './observe.ts';
+import type { Policy } from './policy.ts';
+
+export type PlanInput = {
+  /** Open and lately ended incidents, changes applied, by id. Pending ones have no id yet and are left out. */
+  all: ReadonlyMap<number, Incident>;
+  changes: readonly IncidentChange[];
+  silenced(incident: Incident): boolean;
+  policy: Policy;
+  now: number;
+};
+export type Plan = {
+  says: SayDecision[];
+  /** Incidents on which something was noted, in their newest form. */
+  noted: Incident[];
+  /** Why something was said or was not, for the log; without `nothing-new`. */
+  reasons: { incident: Incident; reason: Reason }[];
+};
+
+/** What is to be said now about all incidents, changed or only still open. Pure. */
+export function plan(input: PlanInput): Plan {
+  const { policy, now } = input;
+  const all = new Map(input.all);
+  const result: Unfinished = { says: [], noted: new Set(), reasons: [] };
+  // An incident that started and ended in one batch is decided twice: what was noted at its start counts at its end.
+  for (const changes of inRounds(input.changes)) {
+    for (const change of changes) enter(change.incident, all);
+    const verdicts = decideAll(changes, all, input);
+    const { drafts, quiet } = gather(verdicts, all, policy, now);
+    for (const verdict of quiet) note(result, all, verdict.incident, verdict.reason);
+    for (const draft of drafts) say(result, all, draft, now);
+    for (const { incident, kind } of changes) if (kind === 'calm') forgetFlapping(result, all, incident.id);
+  }
+  return { ...result, noted: [...result.noted].map((id) => all.get(id)!) };
+}
+
+type Unfinished = Omit<Plan, 'noted'> & { noted: Set<number> };
+
+/** Puts an incident in as one change left it, with what was noted about it since. */
+function enter(incident: Incident, all: Map<number, Incident>): void {
+  if (incident.id === 0) return;
+  const known = all.get(incident.id);
+  if (known === incident) return;
+  all.set(incident.id, known ? { ...incident, said: known.said, ...groupOf(known) } : incident);
+}
+
+/** Splits changes so that no incident is twice in a round; there is always one round. */
+function inRounds(changes: readonly IncidentChange[]): IncidentChange[][] {
+  const rounds: IncidentChange[][] = [[]];
+  const times = new Map<number, number>();
+  for (const change of changes) {
+    if (change.incident.id === 0) continue;
+    const round = times.get(change.incident.id) ?? 0;
+    times.set(change.incident.id, round + 1);
+    (rounds[round] ??= []).push(change);
+  }
+  return rounds;
+}
+
+function decideAll(changes: IncidentChange[], all: Map<number, Incident>, input: PlanInput): Verdict[] {
+  const { policy, now, silenced } = input;
+  const limits = lastMessages(all);
+  const verdicts: Verdict[] = [];
+  const look = (incident: Incident, kind: Situation['kind']) => {
+    const reason = decide(
+      {
+        incident,
+        kind,
+        silenced: silenced(incident),
+        lastOfRule: limits.get(`rule ${incident.rule}`),
+        lastOfSubject: limits.get(`subject ${incident.subject}`),
+      },
+      policy,
+      now,
+    );
+    if (reason !== 'nothing-new') verdicts.push({ incident, reason });
+  };
+
+  const changed = new Set<number>();
+  for (const { incident, kind } of changes) {
+    changed.add(incident.id);
+    look(all.get(incident.id)!, kind);
+  }
+  for (const incident of all.values()) {
+    if (changed.has(incident.id)) continue;
+    if (incident.state === 'firing' || waitsForGroup(incident)) look(incident, undefined);
+    else if (incident.said.endDue !== undefined) look(incident, 'resolved');
+  }
+  return verdicts;
+}
+
+function groupOf({ groupId }: Incident): { groupId?: number } {
+  return groupId === undefined ? {} : { groupId };
+}
+
+/** When a message of each type, and about each subject, was last said. */
+function lastMessages(all: ReadonlyMap<number, Incident>): Map<string, number> {
+  const last = new Map<string, number>();
+  for (const { rule, subject, said } of all.values()) {
+    if (said.lastAt === undefined) continue;
+    for (const key of [`rule ${rule}`, `subject ${subject}`]) {
+      last.set(key, Math.max(last.get(key) ?? 0, said.lastAt));
+    }
+  }
+  return last;
+}
+
+function note(result: Unfinished, all: Map<number, Incident>, verdict: Incident, reason: Reason): void {
+  let incident = verdict;
+  // Ended while nobody wanted to hear: it is not told later, either.
+  if (reason === 'silenced' && incident.said.endDue !== undefined) {
+    const { endDue: _, ...said } = incident.said;
+    incident = { ...incident, said };
+  }
+  result.reasons.push({ incident, reason });
+  if (all.get(incident.id) === incident) return;
+  all.set(incident.id, incident);
+  result.noted.add(incident.id);
+}
+
+function say(
+  result: Unfinished,
+  all: Map<number, Incident>,
+  { reason, incident, others }: Draft,
+  now: number,
+): void {
+  const previousSeverity = incident.said.severity;
+  const told = { ...incident, said: markSaid(incident, reason, now) };
+  const along = others.map((other) => ({ ...other, said: markAlong(other, reason, told.id, now) }));
+  for (const one of [told, ...along]) {
+    all.set(one.id, one);
+    result.noted.add(one.id);
+    result.reasons.push({ incident: one, reason });
+  }
+  const decision: SayDecision = { reason, at: now, incident: told, others: along };
+  if (reason === 'worse' && previousSeverity !== undefined) decision.previousSeverity = previousSeverity;
+  result.says.push(decision);
+}
+
+function markSaid({ said: before, severity }: Incident, reason: SayReason, now: number): Incident['said'] {
+  const { endDue: _, ...said } = before;
+  const marked: Incident['said'] = {
+    ...said,
+    count: said.count + 1,
+    firstAt: said.firstAt ?? now,
+    lastAt: now,
+  };
+  if (reason === 'resolved') return marked;
+  if (reason === 'repeat-due') return marked;
+  const higher = rank(severity) > rank(said.severity ?? 'info');
+  marked.since = now;
+  marked.severity = higher || reason === 'stable' ? severity : (said.severity ?? severity);
+  if (reason === 'flapping') marked.flapping = true;
+  if (reason === 'stable') delete marked.flapping;
+  return marked;
+}
+
+function markAlong(other: Incident, reason: SayReason, leaderId: number, now: number): Incident['said'] {
+  if (reason === 'first' || reason === 'grouped') return toldWith(other, leaderId, now);
+  return markSaid(other, reason, now);
+}
+
+/** So that flapping again later is told again, even where its end was not. */
+function forgetFlapping(result: Unfinished, all: Map<number, Incident>, id: number): void {
+  const incident = all.get(id);
+  if (!incident?.said.flapping) return;
+  const { flapping: _, ...said } = incident.said;
+  const calm = { ...incident, said };
+  all.set(id, calm);
+  result.noted.add(id);
+}

@@ -1,0 +1,57 @@
+import { namesContainer, type Config } from '../config/schema.ts';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** All the numbers that incidents are advanced and told by; times in ms. */
+export type Policy = {
+  /** More changes than `flapChanges` within `flapWindowMs` are flapping; `calmMs` without a change end it. */
+  flapChanges: number;
+  flapWindowMs: number;
+  calmMs: number;
+  /** A subject that its rule does not find any more for this long is gone. */
+  goneMs: number;
+  /** A hold time starts anew when nothing was seen for so long. */
+  gapMs: number;
+  /** What starts within this time and has the same cause is one message. */
+  groupMs: number;
+  /** Repeats after these times, then every `dailyMs`, all from the first message. */
+  repeatMs: readonly number[];
+  dailyMs: number;
+  /** A severity that was told before and comes back is told again when the last message is this old. */
+  worseAgainMs: number;
+  /** Least time between repeats of one type. */
+  rateLimitMs: number;
+  /** Least time between repeats about one service; `host` is none. */
+  cooldownMs(subject: string, alias: string | undefined): number;
+  /** How long ended incidents are remembered for flapping, groups and limits. */
+  keepMs: number;
+};
+
+/** The policy that a configuration asks for. */
+export function policyOf({ settings, extra }: Config): Policy {
+  const cooldown = settings.ALERT_COOLDOWN_MINUTES * MINUTE;
+  const own = extra.services.filter((service) => service.cooldownMinutes !== undefined);
+  const rateLimitMs = settings.ALERT_RATE_LIMIT_SEC * SECOND;
+  const longest = Math.max(cooldown, ...own.map((service) => service.cooldownMinutes! * MINUTE));
+  return {
+    flapChanges: 5,
+    flapWindowMs: 10 * MINUTE,
+    calmMs: 10 * MINUTE,
+    goneMs: 5 * MINUTE,
+    gapMs: 3 * settings.SERVICE_CHECK_INTERVAL * SECOND,
+    groupMs: 10 * SECOND,
+    repeatMs: [HOUR, 4 * HOUR],
+    dailyMs: 24 * HOUR,
+    worseAgainMs: HOUR,
+    rateLimitMs,
+    cooldownMs(subject, alias) {
+      if (subject === 'host') return 0;
+      const names = { name: subject, ...(alias === undefined ? {} : { alias }) };
+      const special = own.find((service) => namesContainer(service.name, names));
+      return special ? special.cooldownMinutes! * MINUTE : cooldown;
+    },
+    keepMs: Math.max(20 * MINUTE, rateLimitMs, longest),
+  };
+}

@@ -1,0 +1,78 @@
+import type { Incident } from '../model/incident.ts';
+import type { Message } from '../model/message.ts';
+import { errorText } from '../model/text.ts';
+import { markToldOnce, saveIncidents } from '../store/incidents.ts';
+import type { Db } from '../store/open.ts';
+import { immediately } from '../store/transaction.ts';
+
+type Log = { warn(text: string): void; info(text: string): void };
+
+/** A store that fails for days must not fill the memory. */
+const MOST_MESSAGES = 1000;
+
+export type Saver = {
+  /** Takes over what is to be written; nothing is written yet. */
+  add(work: {
+    incidents?: readonly Incident[];
+    told?: readonly string[];
+    messages?: readonly Message[];
+  }): void;
+  /** Writes everything that is waiting in one transaction. What cannot be written waits for the next time. */
+  write(now: number): void;
+  /** Why the last attempt failed; undefined when all is written. */
+  trouble(): string | undefined;
+  /** Messages that no outbox has taken yet, oldest first. */
+  unsaved(): readonly Message[];
+};
+
+/**
+ * Writes incidents, told ids and messages together or not at all. When the store fails (disk full, locked) they are kept in
+ * memory, in order, and tried again.
+ */
+export function createSaver(db: Db, enqueue: (message: Message) => number, log: Log): Saver {
+  const incidents = new Map<number, Incident>();
+  const told = new Set<string>();
+  let messages: Message[] = [];
+  let trouble: string | undefined;
+
+  function writeAll(now: number): void {
+    saveIncidents(db, [...incidents.values()]);
+    markToldOnce(db, [...told], now);
+    for (const message of messages) enqueue(message);
+  }
+
+  return {
+    add(work) {
+      for (const incident of work.incidents ?? []) incidents.set(incident.id, incident);
+      for (const id of work.told ?? []) told.add(id);
+      messages.push(...(work.messages ?? []));
+      if (messages.length > MOST_MESSAGES) {
+        const critical = messages
+          .filter((message) => message.severity === 'critical')
+          .slice(-MOST_MESSAGES / 2);
+        const others = messages
+          .filter((message) => message.severity !== 'critical')
+          .slice(-MOST_MESSAGES / 2);
+        messages = [...critical, ...others].toSorted((a, b) => a.at - b.at);
+      }
+    },
+    write(now) {
+      if (incidents.size === 0 && told.size === 0 && messages.length === 0) return;
+      try {
+        immediately(db, () => writeAll(now));
+      } catch (error) {
+        const why = errorText(error);
+        if (why !== trouble) log.warn(`Incidents cannot be saved and are kept in memory: ${why}`);
+        trouble = why;
+        return;
+      }
+      incidents.clear();
+      told.clear();
+      messages = [];
+      if (trouble !== undefined) log.info('Incidents can be saved again');
+      trouble = undefined;
+    },
+    trouble: () => trouble,
+    unsaved: () => messages,
+  };
+}

@@ -1,0 +1,72 @@
+import type { SilenceWindow } from '../config/schema.ts';
+import type { Incident } from '../model/incident.ts';
+import { activeSilences, deleteSilence, saveSilence, type Silence } from '../store/incidents.ts';
+import type { Db } from '../store/open.ts';
+
+/** Words that mean everything. */
+const EVERYTHING = ['all', 'everything', '*'];
+
+const MINUTES_A_DAY = 1440;
+
+/** Silences what `subject` names until `until` (epoch ms); a silence of the same subject is replaced. */
+export function addSilence(
+  db: Db,
+  silence: { subject: string; until: number; reason: string },
+  now: number,
+): Silence {
+  const kept = { ...silence, subject: normal(silence.subject), since: now };
+  saveSilence(db, kept);
+  return kept;
+}
+
+/** Ends a silence; false when there is none of this subject. */
+export function endSilence(db: Db, subject: string): boolean {
+  return deleteSilence(db, normal(subject));
+}
+
+/** What is silenced by hand at `now`. */
+export function listSilences(db: Db, now: number): Silence[] {
+  return activeSilences(db, now);
+}
+
+/** The window of vpsmon.yaml as a silence, where it holds at `now` (local time); undefined where it does not. */
+export function windowAt(window: SilenceWindow, now: number): Silence | undefined {
+  // Over midnight: the day on which it began counts.
+  for (const daysAgo of [0, 1]) {
+    const day = new Date(now);
+    day.setHours(0, 0, 0, 0);
+    day.setDate(day.getDate() - daysAgo);
+    if (window.days.length > 0 && !window.days.includes(day.getDay())) continue;
+    const length = (window.to - window.from + MINUTES_A_DAY - 1) % MINUTES_A_DAY;
+    const since = atMinute(day, window.from);
+    const until = atMinute(day, window.from + length + 1);
+    if (since <= now && now < until) {
+      return { subject: normal(window.subject), since, until, reason: window.reason };
+    }
+  }
+  return undefined;
+}
+
+/** Minutes since midnight as the clock on the wall shows them, on days with a change of the hour, too. */
+function atMinute(midnight: Date, minute: number): number {
+  const at = new Date(midnight);
+  at.setHours(0, minute, 0, 0);
+  return at.getTime();
+}
+
+/** The silence that covers an incident, or undefined. Names are compared without case. */
+export function silencing(
+  { rule, subject, alias }: Pick<Incident, 'rule' | 'subject' | 'alias'>,
+  silences: readonly Silence[],
+): Silence | undefined {
+  const names = [rule, subject, alias ?? ''].map((name) => name.toLowerCase());
+  return silences.find(
+    (silence) => silence.subject === 'all' || (silence.subject !== '' && names.includes(silence.subject)),
+  );
+}
+
+/** One spelling for every way to write it. */
+function normal(subject: string): string {
+  const name = subject.trim().toLowerCase();
+  return EVERYTHING.includes(name) ? 'all' : name;
+}
