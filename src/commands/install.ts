@@ -1,0 +1,125 @@
+import { execute } from '../install/execute.ts';
+import { gatherInstall } from '../install/gather.ts';
+import { LAYOUT } from '../install/layout.ts';
+import { planInstall } from '../install/plan.ts';
+import type { Plan } from '../install/step.ts';
+import { errorText } from '../model/text.ts';
+import { renderFailure, renderNotes, renderPlan, renderStep } from '../outputs/plan.ts';
+import { styleFor } from '../outputs/style.ts';
+import { openMachine, packageRoot, type Machine } from '../system/machine.ts';
+import type { CommandContext } from './context.ts';
+
+/** Where it works; tests hand in a folder of their own. */
+export type InstallPlace = { machine: Machine; source: string; node: string };
+
+/** Installs, upgrades or mends; exit 0 when everything is as it should be, 2 when a step failed, 3 when it cannot begin. */
+export async function install(context: CommandContext, place: InstallPlace = thisPlace()): Promise<number> {
+  const { io, options, system, run } = context;
+  const { machine } = place;
+  const dryRun = options.dryRun === true;
+  const systemd = machine.exists('/run/systemd/system');
+  const refusal = whyNot(context, systemd);
+  if (refusal && !dryRun) {
+    io.err(refusal);
+    return 3;
+  }
+  const configFile = context.config.files.find((file) => file !== LAYOUT.config && !/\.ya?ml$/.test(file));
+  let plan: Plan;
+  try {
+    plan = planInstall(await gatherInstall({ ...place, run, configFile, systemd: systemd && system.root }));
+  } catch (error) {
+    io.err(`vpsmon: ${errorText(error, 1000)}`);
+    return 3;
+  }
+  plan.notes.push(...environmentNotes(context));
+
+  if (dryRun) {
+    io.out(options.json ? JSON.stringify(toJson(plan), null, 2) : renderPlan(plan, io.color));
+    if (refusal) io.err(refusal);
+    return 0;
+  }
+  // With --json, stdout holds the JSON and nothing else.
+  const tell = options.json ? io.err : io.out;
+  const outcome = await execute(plan.steps, machine, run, (step) => tell(renderStep(step, io.color)));
+  if (outcome.state === 'failed') {
+    io.err(renderFailure({ ...outcome, hints: HINTS }, io.color));
+    return 2;
+  }
+  const text = [
+    ...renderNotes(plan.notes, styleFor(io.color)),
+    '',
+    plan.steps.length === 0
+      ? 'Nothing to do: vpsmon is installed, enabled and running.'
+      : 'vpsmon is installed, enabled and running.',
+    ...nextSteps(context),
+  ];
+  io.out(options.json ? JSON.stringify({ ...toJson(plan), done: true }, null, 2) : text.join('\n'));
+  return 0;
+}
+
+const HINTS = [
+  'Run `vpsmon install` again to finish it: what is done is not done twice. `vpsmon uninstall` takes it back.',
+  'If a unit did not start: journalctl -u vps-monitor.service -n 30; and `vpsmon doctor`.',
+];
+
+function thisPlace(): InstallPlace {
+  return { machine: openMachine('/'), source: packageRoot(), node: process.execPath };
+}
+
+function whyNot({ system }: CommandContext, systemd: boolean): string | undefined {
+  if (!systemd)
+    return (
+      'vpsmon: this machine does not run systemd, so there are no units to install.\n' +
+      'Run `vpsmon monitor` under what starts services here, or in a container: MONITORING.md says how.'
+    );
+  if (!system.root)
+    return 'vpsmon: install writes to /etc and /usr/local: run it as root (sudo). `--dry-run` shows what it would do.';
+  return undefined;
+}
+
+/** What the service will not see, because it is set in this shell only. */
+function environmentNotes({ config }: CommandContext): string[] {
+  const keys = Object.entries(config.origins)
+    .filter(([, origin]) => origin.from === 'environment')
+    .map(([key]) => key);
+  if (keys.length === 0) return [];
+  return [
+    `Set in this shell only, and not seen by the units: ${keys.join(', ')}. Put them into ${LAYOUT.config}.`,
+  ];
+}
+
+function nextSteps({ config }: CommandContext): string[] {
+  const { TELEGRAM_CHAT_ID: chat } = config.settings;
+  const token = config.settings.TELEGRAM_BOT_TOKEN || config.settings.TELEGRAM_BOT_TOKEN_FILE;
+  const lines = ['', 'Next:'];
+  if (!token)
+    lines.push(
+      `  1. put the token of your bot into ${LAYOUT.config} (TELEGRAM_BOT_TOKEN; @BotFather gives you one)`,
+      '  2. write to the bot, then find the chat with `vpsmon telegram chats`, and set TELEGRAM_CHAT_ID',
+      '  3. systemctl restart vps-monitor && vpsmon telegram test',
+    );
+  else if (!chat)
+    lines.push(
+      `  1. write to the bot, then find the chat with \`vpsmon telegram chats\`, and set TELEGRAM_CHAT_ID in ${LAYOUT.config}`,
+      '  2. systemctl restart vps-monitor && vpsmon telegram test',
+    );
+  lines.push('  vpsmon doctor   tests the whole set-up', '  vpsmon status   shows how it goes');
+  return lines;
+}
+
+/** The documented shape of `install --json`: contents of secret files are left out. */
+function toJson(plan: Plan) {
+  return {
+    version: 1,
+    steps: plan.steps.map((step) => {
+      if (step.kind === 'write') {
+        const { content, secret, ...rest } = step;
+        return secret ? rest : { ...rest, content };
+      }
+      if (step.kind === 'copy') return { ...step, files: step.files.map((file) => file.path) };
+      return step;
+    }),
+    unchanged: plan.unchanged,
+    notes: plan.notes,
+  };
+}

@@ -1,0 +1,63 @@
+import { openNotify, type Notify } from '../system/notify-socket.ts';
+
+/** What the service manager is told. Every call does nothing where there is none. */
+export type Watchdog = {
+  /** The monitor works: systemd counts the unit as started. */
+  ready(status?: string): void;
+  /** A check was completed. Only this keeps the watchdog quiet: a monitor that hangs is replaced. */
+  beat(status?: string): void;
+  stopping(): void;
+  /** WatchdogSec in milliseconds, undefined where there is no watchdog. */
+  intervalMs?: number;
+};
+
+/** A check that takes longer than this many intervals counts as hung. */
+const INTERVALS_PATIENCE = 3;
+
+/**
+ * Connects the daemon with systemd's watchdog. Where checks are so far apart that they cannot feed it, a timer of its own
+ * does, for as long as checks keep coming: never longer than three intervals after the last one.
+ */
+export function openWatchdog(
+  env: NodeJS.ProcessEnv,
+  checkIntervalMs = 30_000,
+  notify: Notify | undefined = openNotify(env),
+  monotonic: () => number = () => performance.now(),
+): Watchdog {
+  const send: Notify = notify ?? (() => undefined);
+  const intervalMs = notify ? watchdogMs(env) : undefined;
+  let lastBeat = monotonic();
+  let timer: NodeJS.Timeout | undefined;
+
+  if (intervalMs !== undefined && checkIntervalMs * 2 > intervalMs) {
+    timer = setInterval(() => {
+      if (monotonic() - lastBeat <= INTERVALS_PATIENCE * checkIntervalMs) send('WATCHDOG=1');
+    }, intervalMs / 3);
+    timer.unref();
+  }
+  return {
+    ready: (status) => send(join('READY=1', status)),
+    beat(status) {
+      lastBeat = monotonic();
+      send(join('WATCHDOG=1', status));
+    },
+    stopping() {
+      clearInterval(timer);
+      send('STOPPING=1\nSTATUS=stopping');
+    },
+    ...(intervalMs === undefined ? {} : { intervalMs }),
+  };
+}
+
+/** WATCHDOG_USEC, unless it is meant for another process of the unit. */
+function watchdogMs(env: NodeJS.ProcessEnv): number | undefined {
+  const usec = Number(env.WATCHDOG_USEC);
+  if (!Number.isFinite(usec) || usec <= 0) return undefined;
+  if (env.WATCHDOG_PID && Number(env.WATCHDOG_PID) !== process.pid) return undefined;
+  return usec / 1000;
+}
+
+/** systemd reads one assignment a line: a line break in the status would be another one. */
+function join(what: string, status: string | undefined): string {
+  return status ? `${what}\nSTATUS=${status.replace(/[\r\n]+/g, ' ')}` : what;
+}

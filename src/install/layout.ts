@@ -1,0 +1,28 @@
+/** Where `install` puts things. One place, so that `uninstall`, `status` and `doctor` look where it wrote. */
+export const LAYOUT = {
+  lib: '/usr/local/lib/vpsmon',
+  current: '/usr/local/lib/vpsmon/current',
+  manifest: '/usr/local/lib/vpsmon/manifest.json',
+  command: '/usr/local/bin/vpsmon',
+  units: '/etc/systemd/system',
+  configDir: '/etc/vpsmon',
+  config: '/etc/vpsmon/monitor.conf',
+  yaml: '/etc/vpsmon/vpsmon.yaml',
+  state: '/var/lib/vpsmon',
+  /** systemd's memory of when the Persistent timer ran last. */
+  stamp: '/var/lib/systemd/timers/stamp-vps-daily-report.timer',
+} as const;
+
+/** The units with the names that the bash scripts had. `starts`: enabled and started; the others are run by their timers. */
+export const UNITS = [
+  { name: 'vps-monitor.service', starts: true },
+  { name: 'vps-auto-recovery.service', starts: false },
+  { name: 'vps-auto-recovery.timer', starts: true },
+  { name: 'vps-daily-report.service', starts: false },
+  { name: 'vps-daily-report.timer', starts: true },
+  { name: 'vps-metrics-exporter.service', starts: false },
+  { name: 'vps-metrics-exporter.timer', starts: true },
+] as const;
+
+export const STARTED_UNITS = UNITS.filter((unit) => unit.starts).map((unit) => unit.name);
+export const ALL_UNITS = UNITS.map((unit) => unit.name);

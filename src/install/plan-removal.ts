@@ -1,0 +1,74 @@
+import { UNFINISHED, type FileInfo } from '../system/machine.ts';
+import { ALL_UNITS, LAYOUT } from './layout.ts';
+import type { Manifest } from './manifest.ts';
+import type { Plan } from './step.ts';
+import { isOurCommand, isOurUnit } from './units.ts';
+
+export type RemovalFacts = {
+  manifest: Manifest | undefined;
+  purge: boolean;
+  systemd: boolean;
+  info(path: string): FileInfo | undefined;
+  text(path: string): string | undefined;
+};
+
+/** Everything that `install` made, last things first. The program itself goes last: it is what runs this. */
+export function planRemoval(facts: RemovalFacts): Plan {
+  const plan: Plan = { steps: [], unchanged: [], notes: [] };
+  const remove = (path: string, why: string) => {
+    if (facts.info(path)) plan.steps.push({ kind: 'remove', path, why });
+    if (facts.info(path + UNFINISHED))
+      plan.steps.push({ kind: 'remove', path: path + UNFINISHED, why: 'half written' });
+  };
+
+  const units = ALL_UNITS.filter((name) => {
+    const text = facts.text(`${LAYOUT.units}/${name}`);
+    return text !== undefined && isOurUnit(text);
+  });
+  if (units.length > 0 && facts.systemd)
+    plan.steps.push({
+      kind: 'run',
+      command: ['systemctl', 'disable', '--now', ...units],
+      why: 'stopped, and not started any more',
+    });
+  for (const name of ALL_UNITS) {
+    if (units.includes(name)) remove(`${LAYOUT.units}/${name}`, 'unit');
+    else if (facts.info(`${LAYOUT.units}/${name}`))
+      plan.notes.push(`${LAYOUT.units}/${name} was not written by vpsmon and stays.`);
+    else remove(`${LAYOUT.units}/${name}`, 'unit');
+  }
+  if (units.length > 0) {
+    if (facts.systemd) {
+      plan.steps.push({ kind: 'run', command: ['systemctl', 'daemon-reload'], why: 'systemd forgets them' });
+      plan.steps.push({
+        kind: 'run',
+        command: ['systemctl', 'reset-failed', ...units],
+        why: 'and how they ended',
+        tolerate: true,
+      });
+    }
+  }
+  remove(LAYOUT.stamp, "systemd's memory of the last report");
+
+  const command = facts.info(LAYOUT.command);
+  if (command && !(command.kind === 'file' && isOurCommand(facts.text(LAYOUT.command) ?? '')))
+    plan.notes.push(`${LAYOUT.command} is another program's and stays.`);
+  else remove(LAYOUT.command, 'the command');
+  if (facts.purge) {
+    remove(LAYOUT.configDir, 'configuration (--purge)');
+    remove(LAYOUT.state, 'history, incidents and logs (--purge)');
+  } else {
+    for (const path of [LAYOUT.configDir, LAYOUT.state])
+      if (facts.info(path)) plan.notes.push(`${path} is kept; \`vpsmon uninstall --purge\` removes it, too.`);
+  }
+  remove(LAYOUT.lib, 'the program');
+  // Deepest first: a folder is empty when what was made in it is gone.
+  const folders = (facts.manifest?.folders ?? []).toSorted((a, b) => b.length - a.length);
+  for (const path of folders) {
+    if (path === LAYOUT.lib || !facts.info(path)) continue;
+    const kept = !facts.purge && (path === LAYOUT.configDir || path === LAYOUT.state);
+    const gone = facts.purge && (path === LAYOUT.configDir || path === LAYOUT.state);
+    if (!kept && !gone) plan.steps.push({ kind: 'remove-empty', path, why: 'made by install' });
+  }
+  return plan;
+}

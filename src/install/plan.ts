@@ -1,0 +1,251 @@
+import { dirname } from 'node:path';
+import type { FileInfo } from '../system/machine.ts';
+import { ALL_UNITS, LAYOUT, STARTED_UNITS } from './layout.ts';
+import { renderManifest, type Manifest } from './manifest.ts';
+import type { Runtime } from './runtime.ts';
+import type { Plan, Step } from './step.ts';
+import type { UnitState } from './unit-states.ts';
+import { isOurCommand, isOurUnit, renderCommand, renderUnit, type UnitChoices } from './units.ts';
+
+/** What there is now, and what is to be there. Read once; the plan is a pure function of it. */
+export type InstallFacts = {
+  runtime: Runtime;
+  /** The version's folder is there, whole and unchanged. */
+  intact: boolean;
+  /** Names of the folders of versions that are there. */
+  versions: string[];
+  choices: UnitChoices;
+  templates: Record<string, string>;
+  /** What a first installation takes as configuration, and where that is from. */
+  config: { content: string; from: string };
+  yaml?: { content: string; from: string };
+  manifest: Manifest | undefined;
+  units: UnitState[];
+  info(path: string): FileInfo | undefined;
+  text(path: string): string | undefined;
+};
+
+/** The steps that are still to be done, in order. Empty when everything is as it should be. */
+export function planInstall(facts: InstallFacts): Plan {
+  const plan: Plan = { steps: [], unchanged: [], notes: [] };
+  const folders = new Set<string>();
+  const interrupted = facts.manifest !== undefined && !facts.manifest.complete;
+
+  planFolder(facts, plan, folders, LAYOUT.lib, 0o755, 'the program, one folder a version');
+  const manifestAt = plan.steps.length;
+  planFolder(facts, plan, folders, LAYOUT.configDir, 0o755, 'the configuration');
+  planConfig(facts, plan);
+  planFolder(facts, plan, folders, LAYOUT.state, 0o711, 'history, incidents, outbox and logs');
+  const switched = planRuntime(facts, plan);
+  planCommand(facts, plan, folders);
+  const rewritten = planUnits(facts, plan, folders);
+  planCommands(facts, plan, { switched, rewritten, interrupted });
+  planOldVersions(facts, plan);
+  planManifest(facts, plan, folders, manifestAt, interrupted);
+  return plan;
+}
+
+/** Missing folders above it come first. All are recorded, so that `uninstall` removes them again when they are empty. */
+function planFolder(
+  facts: InstallFacts,
+  plan: Plan,
+  made: Set<string>,
+  path: string,
+  mode: number,
+  why: string,
+): void {
+  if (facts.info(path)) {
+    plan.unchanged.push(path);
+    return;
+  }
+  if (made.has(path)) return;
+  const parent = dirname(path);
+  if (!facts.info(parent)) planFolder(facts, plan, made, parent, 0o755, 'was missing');
+  made.add(path);
+  plan.steps.push({ kind: 'folder', path, mode, why });
+}
+
+/** Never overwritten; only its permissions are mended, for it holds the bot token. */
+function planConfig(facts: InstallFacts, plan: Plan): void {
+  const present = facts.info(LAYOUT.config);
+  if (!present) {
+    const { content, from } = facts.config;
+    plan.steps.push({
+      kind: 'write',
+      path: LAYOUT.config,
+      mode: 0o600,
+      content,
+      secret: true,
+      why: `from ${from}`,
+    });
+  } else {
+    plan.unchanged.push(LAYOUT.config);
+    if (present.kind === 'file' && present.mode & 0o077)
+      plan.notes.push(`${LAYOUT.config} can be read by others. Run: chmod 600 ${LAYOUT.config}`);
+  }
+  if (!facts.yaml) return;
+  if (facts.info(LAYOUT.yaml)) plan.unchanged.push(LAYOUT.yaml);
+  else
+    plan.steps.push({
+      kind: 'write',
+      path: LAYOUT.yaml,
+      mode: 0o600,
+      content: facts.yaml.content,
+      secret: true,
+      why: `from ${facts.yaml.from}`,
+    });
+}
+
+/** True when the program that the units run becomes another one. */
+function planRuntime(facts: InstallFacts, plan: Plan): boolean {
+  const folder = `${LAYOUT.lib}/${facts.runtime.id}`;
+  if (facts.intact) plan.unchanged.push(folder);
+  else
+    plan.steps.push({
+      kind: 'copy',
+      path: folder,
+      files: facts.runtime.files,
+      why: `vpsmon ${facts.runtime.version}`,
+    });
+  if (facts.info(LAYOUT.current)?.target === facts.runtime.id) {
+    plan.unchanged.push(LAYOUT.current);
+    return !facts.intact;
+  }
+  plan.steps.push({
+    kind: 'link',
+    path: LAYOUT.current,
+    target: facts.runtime.id,
+    why: 'the version that the units run',
+  });
+  return true;
+}
+
+function planCommand(facts: InstallFacts, plan: Plan, folders: Set<string>): void {
+  const content = renderCommand(facts.choices.node);
+  const present = facts.info(LAYOUT.command);
+  const text = present?.kind === 'file' ? (facts.text(LAYOUT.command) ?? '') : undefined;
+  if (present && (text === undefined || !isOurCommand(text))) {
+    plan.notes.push(
+      `${LAYOUT.command} is another program's and stays. The installed one is ${LAYOUT.current}/bin/vpsmon.js.`,
+    );
+    return;
+  }
+  if (text === content && present?.mode === 0o755) {
+    plan.unchanged.push(LAYOUT.command);
+    return;
+  }
+  if (!facts.info(dirname(LAYOUT.command)))
+    planFolder(facts, plan, folders, dirname(LAYOUT.command), 0o755, 'was missing');
+  plan.steps.push({
+    kind: 'write',
+    path: LAYOUT.command,
+    mode: 0o755,
+    content,
+    why: 'the command for your shell',
+  });
+}
+
+/** The unit files that change. Units of the same name that vpsmon did not write (the bash scripts') are kept aside. */
+function planUnits(facts: InstallFacts, plan: Plan, folders: Set<string>): string[] {
+  const rewritten: string[] = [];
+  for (const name of ALL_UNITS) {
+    const path = `${LAYOUT.units}/${name}`;
+    const content = renderUnit(facts.templates[name] ?? '', facts.choices);
+    const present = facts.text(path);
+    if (present === content && facts.info(path)?.mode === 0o644) {
+      plan.unchanged.push(path);
+      continue;
+    }
+    rewritten.push(name);
+    if (present !== undefined && !isOurUnit(present)) {
+      const kept = `${LAYOUT.state}/replaced-${name}`;
+      plan.notes.push(`${path} was not written by vpsmon. It is replaced; its text is kept in ${kept}.`);
+      plan.steps.push({
+        kind: 'write',
+        path: kept,
+        mode: 0o600,
+        content: present,
+        why: 'the unit that was there before',
+      });
+    }
+    if (!facts.info(LAYOUT.units)) planFolder(facts, plan, folders, LAYOUT.units, 0o755, 'was missing');
+    plan.steps.push({ kind: 'write', path, mode: 0o644, content, why: 'unit' });
+  }
+  return rewritten;
+}
+
+type Changes = { switched: boolean; rewritten: string[]; interrupted: boolean };
+
+function planCommands(facts: InstallFacts, plan: Plan, changes: Changes): void {
+  const { switched, rewritten, interrupted } = changes;
+  const state = new Map(facts.units.map((unit) => [unit.name, unit]));
+  const run = (command: string[], why: string) => plan.steps.push({ kind: 'run', command, why });
+
+  if (rewritten.length > 0 || interrupted || facts.units.some((unit) => unit.needReload))
+    run(['systemctl', 'daemon-reload'], 'systemd reads the unit files again');
+  const disabled = STARTED_UNITS.filter((name) => state.get(name)?.enabled !== 'enabled');
+  if (disabled.length > 0) run(['systemctl', 'enable', ...disabled], 'started at every boot');
+
+  // What runs with an old program or an old unit file is restarted; what does not run is started.
+  const restart = STARTED_UNITS.filter(
+    (name) =>
+      state.get(name)?.active !== 'active' ||
+      interrupted ||
+      rewritten.includes(name) ||
+      (switched && name === 'vps-monitor.service'),
+  );
+  if (restart.length > 0) run(['systemctl', 'restart', ...restart], 'started, with what is new');
+  else plan.unchanged.push(...STARTED_UNITS.map((name) => `${name} (enabled and running)`));
+}
+
+/**
+ * Old versions go when nothing that was started from them can still be at work: the monitor was restarted, and none of
+ * the units that the timers run is just running. Otherwise they go with the next installation.
+ */
+function planOldVersions(facts: InstallFacts, plan: Plan): void {
+  const busy = facts.units.some((unit) => unit.name.endsWith('.service') && unit.active === 'activating');
+  for (const name of facts.versions) {
+    if (name === facts.runtime.id) continue;
+    if (busy) plan.notes.push(`${LAYOUT.lib}/${name} stays for now: a unit that was started from it runs.`);
+    else plan.steps.push({ kind: 'remove', path: `${LAYOUT.lib}/${name}`, why: 'an old version' });
+  }
+}
+
+/** Written before everything else as incomplete, and at the end as complete; not at all when nothing is to be done. */
+function planManifest(
+  facts: InstallFacts,
+  plan: Plan,
+  made: Set<string>,
+  at: number,
+  interrupted: boolean,
+): void {
+  const files = new Set(facts.manifest?.files ?? []);
+  for (const step of plan.steps) if (step.kind === 'write' || step.kind === 'link') files.add(step.path);
+  for (const path of plan.unchanged)
+    if (path === LAYOUT.command || path.startsWith(`${LAYOUT.units}/`)) files.add(path);
+  const manifest: Manifest = {
+    version: 1,
+    complete: true,
+    id: facts.runtime.id,
+    files: [...files].toSorted(),
+    folders: [...new Set([...(facts.manifest?.folders ?? []), ...made])].toSorted(),
+  };
+  const content = renderManifest(manifest);
+  if (plan.steps.length === 0 && !interrupted && facts.text(LAYOUT.manifest) === content) {
+    plan.unchanged.push(LAYOUT.manifest);
+    return;
+  }
+  const step = (text: string, why: string): Step => ({
+    kind: 'write',
+    path: LAYOUT.manifest,
+    mode: 0o644,
+    content: text,
+    why,
+  });
+  plan.steps.splice(
+    at,
+    0,
+    step(renderManifest({ ...manifest, complete: false }), 'what is going to be installed'),
+  );
+  plan.steps.push(step(content, 'what was installed'));
+}

@@ -1,0 +1,170 @@
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export type FileInfo = {
+  kind: 'file' | 'folder' | 'link' | 'other';
+  /** Permission bits only. */
+  mode: number;
+  uid: number;
+  size: number;
+  /** Of a link: where it points, as written. */
+  target?: string;
+};
+
+/**
+ * The file system as `install` and `doctor` need it, below a root (`/` in life). Every change is atomic and on the disk
+ * when the call returns, so that an interrupted run leaves whole files only.
+ */
+export type Machine = {
+  root: string;
+  info(path: string): FileInfo | undefined;
+  /** Follows links. */
+  exists(path: string): boolean;
+  text(path: string): string | undefined;
+  bytes(path: string): Buffer | undefined;
+  list(path: string): string[];
+  write(path: string, content: string | Buffer, mode: number): void;
+  /** Copies a file from anywhere (not below the root) to a path below it. */
+  copyIn(from: string, path: string, mode: number): void;
+  makeFolder(path: string, mode: number): void;
+  link(path: string, target: string): void;
+  rename(from: string, to: string): void;
+  /** Whole trees, too; what is not there is fine. */
+  remove(path: string): void;
+  /** Only when nothing is in it. */
+  removeEmptyFolder(path: string): void;
+};
+
+/** What a file is called while it is written; what is left of an interrupted run has this name. */
+export const UNFINISHED = '.vpsmon-new';
+
+export function openMachine(root = '/'): Machine {
+  const at = (path: string) => join(root, path);
+  function write(path: string, content: string | Buffer, mode: number): void {
+    const temporary = `${at(path)}${UNFINISHED}`;
+    const fd = openSync(temporary, 'w', mode);
+    try {
+      const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+      for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
+      fchmodSync(fd, mode); // whatever the umask says
+      fsyncSync(fd);
+    } catch (error) {
+      closeSync(fd);
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+    closeSync(fd);
+    renameSync(temporary, at(path));
+    syncFolder(dirname(at(path)));
+  }
+  return {
+    root,
+    info: (path) => fileInfo(at(path)),
+    exists: (path) => existsSync(at(path)),
+    text: (path) => unlessMissing(() => readFileSync(at(path), 'utf8')),
+    bytes: (path) => unlessMissing(() => readFileSync(at(path))),
+    list: (path) => unlessMissing(() => readdirSync(at(path)).toSorted()) ?? [],
+    write,
+    copyIn: (from, path, mode) => write(path, readFileSync(from), mode),
+    makeFolder(path, mode) {
+      mkdirSync(at(path), { recursive: true });
+      chmodSync(at(path), mode);
+      syncFolder(dirname(at(path)));
+    },
+    link(path, target) {
+      const temporary = `${at(path)}${UNFINISHED}`;
+      rmSync(temporary, { force: true });
+      symlinkSync(target, temporary);
+      renameSync(temporary, at(path));
+      syncFolder(dirname(at(path)));
+    },
+    rename(from, to) {
+      renameSync(at(from), at(to));
+      syncFolder(dirname(at(to)));
+    },
+    remove: (path) => rmSync(at(path), { recursive: true, force: true }),
+    removeEmptyFolder(path) {
+      try {
+        rmdirSync(at(path));
+      } catch (error) {
+        if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? ''))
+          throw error;
+      }
+    },
+  };
+}
+
+/** Permission bits and owner of what a path leads to in the end. */
+export function followedInfo(path: string): { mode: number; uid: number } | undefined {
+  return unlessMissing(() => {
+    const { mode, uid } = statSync(path);
+    return { mode: mode & 0o7777, uid };
+  });
+}
+
+/** The folder of the package that this code runs from: the one above `dist` (or `src`). */
+export function packageRoot(from = import.meta.url): string {
+  let dir = dirname(fileURLToPath(from));
+  while (dir !== dirname(dir)) {
+    if (existsSync(join(dir, 'package.json')) && existsSync(join(dir, 'bin/vpsmon.js'))) return dir;
+    dir = dirname(dir);
+  }
+  throw new Error('The folder of vpsmon was not found: package.json and bin/vpsmon.js are missing.');
+}
+
+function fileInfo(path: string): FileInfo | undefined {
+  const stat = unlessMissing(() => lstatSync(path));
+  if (!stat) return undefined;
+  const kind = stat.isSymbolicLink()
+    ? 'link'
+    : stat.isDirectory()
+      ? 'folder'
+      : stat.isFile()
+        ? 'file'
+        : 'other';
+  return {
+    kind,
+    mode: stat.mode & 0o7777,
+    uid: stat.uid,
+    size: stat.size,
+    ...(kind === 'link' ? { target: readlinkSync(path) } : {}),
+  };
+}
+
+function unlessMissing<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** A rename is on the disk when its folder is. */
+function syncFolder(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,208 @@
+#!/usr/bin/env bash
+# A small server to try vpsmon on: Debian 12 with systemd, cgroup v2, PSI, swap, Docker, PostgreSQL, Redis and Node, as a
+# QEMU machine. It needs neither KVM nor a network, and listens on loopback only.
+#
+#   machine.sh build             make the disk, once for each version of this file (3 minutes; root on Debian or Ubuntu)
+#   machine.sh up [MIB] [CPUS]   boot a copy of it that forgets everything (default: 1024 MiB, 2 CPUs)
+#   machine.sh run COMMAND...    run a shell command in it, as root
+#   machine.sh put FROM TO       copy into it          machine.sh get FROM TO   copy out of it
+#   machine.sh cut               pull the plug, and switch it on again
+#   machine.sh reboot            shut down properly, and wait until it is back
+#   machine.sh down              switch it off and forget it
+#
+# VPSMON_VPS_DIR    where the disk and the machines are kept (default ~/.cache/vpsmon-vps)
+# VPSMON_VPS_NAME   more than one at a time: each has a name (default `vps`)
+# VPSMON_VPS_PORT   its ssh port on 127.0.0.1 (default 2822)
+# VPSMON_VPS_MIRROR Debian mirror for the build (default: this machine's, or debootstrap's own)
+# VPSMON_VPS_ACCEL  `kvm` where that works (a /dev/kvm inside a virtual machine often does not); default: emulation,
+#                   in which everything takes ten to twenty times as long as outside
+set -euo pipefail
+
+cache=${VPSMON_VPS_DIR:-$HOME/.cache/vpsmon-vps}
+name=${VPSMON_VPS_NAME:-vps}
+port=${VPSMON_VPS_PORT:-2822}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# A changed recipe is another disk.
+image=$cache/image-$(sed '/^# --- run ---/,$d' "$here/machine.sh" | sha256sum | cut -c1-12)
+machine=$cache/run-$name
+
+fail() { echo "machine.sh: $*" >&2; exit 1; }
+say() { echo "machine.sh: $*" >&2; }
+alive() { [[ -f $machine/qemu.pid ]] && kill -0 "$(cat "$machine/qemu.pid")" 2>/dev/null; }
+
+remote() { # PROGRAM ARGUMENTS...: ssh or scp with what both need
+  local program=$1; shift
+  "$program" -q -i "$image/key" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+    -o ConnectTimeout=10 -o ServerAliveInterval=30 -o "Port=$port" "$@"
+}
+
+install_missing() {
+  local missing=() package
+  for package in "$@"; do dpkg-query -W "$package" >/dev/null 2>&1 || missing+=("$package"); done
+  ((${#missing[@]} == 0)) && return
+  [[ $(id -u) == 0 ]] || fail "these Debian packages are needed: ${missing[*]}"
+  apt-get update -qq >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# --- build -----------------------------------------------------------------------------------------------------------
+
+build() {
+  [[ -f $image/done ]] && return
+  [[ $(id -u) == 0 ]] || fail "building the disk needs root"
+  install_missing qemu-system-x86 qemu-utils debootstrap openssh-client e2fsprogs busybox-static
+  rm -rf "$image"; mkdir -p "$image"
+  local root=$image/root
+  trap 'umount -q "$image/root/proc" "$image/root/sys" 2>/dev/null || true' EXIT
+  bootstrap "$root"
+  add_packages "$root"
+  configure "$root"
+  add_node "$root"
+  add_container_image "$root"
+  say "writing the disk"
+  cp "$root"/boot/vmlinuz-* "$image/vmlinuz"; cp "$root"/boot/initrd.img-* "$image/initrd"
+  truncate -s 6G "$image/disk.raw"; mkfs.ext4 -q -F -d "$root" "$image/disk.raw"
+  truncate -s 1G "$image/swap.raw"; chmod 600 "$image/swap.raw"; mkswap "$image/swap.raw" >/dev/null 2>&1
+  rm -rf "$root"
+  touch "$image/done"
+  say "built in $image"
+}
+
+bootstrap() {
+  local mirror=${VPSMON_VPS_MIRROR:-}
+  [[ $mirror ]] || mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
+    awk '$2 == "bookworm" { print $1; exit }')
+  say "debootstrap"
+  local packages=systemd,systemd-sysv,dbus,udev,initramfs-tools,kmod,zstd,e2fsprogs,apparmor
+  packages+=,openssh-server,ca-certificates,iproute2,procps,curl,less
+  # shellcheck disable=SC2086 # without a mirror, debootstrap takes its own
+  debootstrap --variant=minbase --include=$packages bookworm "$1" $mirror >"$image/debootstrap.log" 2>&1 ||
+    fail "debootstrap failed: $image/debootstrap.log says why"
+}
+
+add_packages() {
+  local root=$1
+  say "packages"
+  mkdir "$image/apt"; cp -r "$root/etc/apt/apt.conf.d" "$image/apt/"
+  cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/" # this machine's proxy, for the build only
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # nothing is started in a chroot
+  chmod +x "$root/usr/sbin/policy-rc.d"
+  mount -t proc proc "$root/proc"; mount -t sysfs sysfs "$root/sys"
+  chroot "$root" sh -ec '
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+      linux-image-cloud-amd64 docker.io redis-server postgresql stress-ng
+    apt-get clean' >"$image/apt.log" 2>&1 || fail "apt-get failed: $image/apt.log says why"
+  umount "$root/proc" "$root/sys"
+  rm -r "$root/usr/sbin/policy-rc.d" "$root/etc/apt/apt.conf.d"
+  mv "$image/apt/apt.conf.d" "$root/etc/apt/"; rmdir "$image/apt"
+}
+
+configure() {
+  local root=$1
+  ssh-keygen -q -t ed25519 -N '' -f "$image/key"
+  install -d -m 700 "$root/root/.ssh"
+  cp "$image/key.pub" "$root/root/.ssh/authorized_keys"
+  echo vps >"$root/etc/hostname"
+  printf '127.0.0.1 localhost vps\n' >"$root/etc/hosts"
+  tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
+  printf '/dev/vda / ext4 defaults,noatime 0 1\n/dev/vdb none swap sw,nofail 0 0\n' >"$root/etc/fstab"
+  printf '[Match]\nName=e*\n[Network]\nDHCP=yes\n' >"$root/etc/systemd/network/wired.network"
+  chroot "$root" systemctl -q enable systemd-networkd.service
+  # Nothing that wakes up by itself while something is tested.
+  chroot "$root" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer
+}
+
+add_node() {
+  local root=$1 npm
+  cp -L "$(command -v node)" "$root/usr/local/bin/node"
+  chroot "$root" node --version >/dev/null 2>&1 ||
+    fail "this machine's node does not run on Debian 12 (shared libraries): use an official build of it"
+  npm=$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")
+  mkdir -p "$root/usr/local/lib/node_modules"
+  cp -r "$npm" "$root/usr/local/lib/node_modules/npm"
+  ln -s ../lib/node_modules/npm/bin/npm-cli.js "$root/usr/local/bin/npm"
+  ln -s ../lib/node_modules/npm/bin/npx-cli.js "$root/usr/local/bin/npx"
+}
+
+# /opt/busybox.tar: `docker import` makes an image of it. Containers have --network none or host, as there is no iptables rule
+# worth waiting for under emulation.
+add_container_image() {
+  local root=$1 files=$image/files command
+  mkdir -p "$files/bin"
+  cp /bin/busybox "$files/bin/"
+  for command in sh sleep cat dd tail head httpd wget echo test true false date touch rm mkdir ls ps kill yes; do
+    ln -s busybox "$files/bin/$command"
+  done
+  tar -C "$files" -c . >"$root/opt/busybox.tar"
+  rm -r "$files"
+}
+
+# --- run -------------------------------------------------------------------------------------------------------------
+
+up() {
+  build
+  alive && fail "$name is up already"
+  install_missing qemu-system-x86 qemu-utils openssh-client
+  rm -rf "$machine"; mkdir -p "$machine"
+  echo "${1:-1024} ${2:-2}" >"$machine/size"
+  qemu-img create -q -f qcow2 -b "$image/disk.raw" -F raw "$machine/disk.qcow2"
+  qemu-img create -q -f qcow2 -b "$image/swap.raw" -F raw "$machine/swap.qcow2"
+  switch_on
+}
+
+switch_on() {
+  local memory cpus
+  read -r memory cpus <"$machine/size"
+  qemu-system-x86_64 -accel "${VPSMON_VPS_ACCEL:-tcg,thread=multi}" -cpu max -smp "$cpus" -m "$memory" -display none -daemonize -monitor none \
+    -kernel "$image/vmlinuz" -initrd "$image/initrd" \
+    -append "root=/dev/vda console=ttyS0 psi=1 panic=5 mitigations=off quiet systemd.show_status=0" \
+    -drive "file=$machine/disk.qcow2,if=virtio,cache=unsafe" -drive "file=$machine/swap.qcow2,if=virtio,cache=unsafe" \
+    -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" -device virtio-net-pci,netdev=net \
+    -pidfile "$machine/qemu.pid" -serial "file:$machine/console.log"
+  wait_until_up
+}
+
+wait_until_up() {
+  local deadline=$((SECONDS + 300))
+  while ((SECONDS < deadline)); do
+    remote ssh root@127.0.0.1 'systemctl is-system-running --wait >/dev/null; true' && return
+    sleep 1
+  done 2>/dev/null
+  fail "$name did not come up within 5 minutes: $machine/console.log may say why"
+}
+
+cut() {
+  alive || fail "$name is not up"
+  local pid; pid=$(cat "$machine/qemu.pid")
+  kill -9 "$pid"
+  while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+  switch_on
+}
+
+reboot() {
+  local before now deadline=$((SECONDS + 300))
+  before=$(remote ssh root@127.0.0.1 'cat /proc/sys/kernel/random/boot_id')
+  remote ssh root@127.0.0.1 'systemctl reboot' || true
+  while ((SECONDS < deadline)); do
+    sleep 1
+    now=$(remote ssh root@127.0.0.1 'cat /proc/sys/kernel/random/boot_id' 2>/dev/null) || continue
+    [[ $now != "$before" ]] && wait_until_up && return
+  done
+  fail "$name did not come back within 5 minutes"
+}
+
+down() {
+  if alive; then kill "$(cat "$machine/qemu.pid")"; fi
+  rm -rf "$machine"
+}
+
+verb=${1:-help}
+(($# == 0)) || shift
+case $verb in
+  build | up | cut | reboot | down) "$verb" "$@" ;;
+  run) remote ssh root@127.0.0.1 "$@" ;;
+  put) remote scp -r "$1" "root@127.0.0.1:$2" ;;
+  get) remote scp -r "root@127.0.0.1:$1" "$2" ;;
+  *) sed -n '2,/^#  *in which/s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
