@@ -1,0 +1,158 @@
+// The real monitor as a process of its own, as systemd would start it.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort } from './free-port.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const BIN = join(ROOT, 'bin/vpsmon.js');
+
+export type Health = {
+  status: string;
+  reasons: string[];
+  checks: number;
+  alerts_sent: number;
+  alerts_waiting: number;
+  services_monitored: number;
+  docker_connected: boolean;
+  last_check: { took_ms: number; age_seconds: number } | null;
+};
+
+export type Daemon = {
+  readonly pid: number;
+  port: number;
+  stateDir: string;
+  conf: string;
+  /** Everything it wrote to stderr, over all starts. */
+  log(): string;
+  get(path: string): Promise<{ status: number; body: string }>;
+  health(): Promise<Health>;
+  start(): Promise<void>;
+  /** Sends the signal and waits for the end; ms that it took. */
+  stop(signal?: NodeJS.Signals): Promise<number>;
+  exitCode(): number | null;
+  /** Stops it and removes its folder. */
+  remove(): Promise<void>;
+};
+
+export type Outcome = { code: number | null; stdout: string; stderr: string };
+
+/** Runs one vpsmon command to its end. */
+export function vpsmon(
+  args: string[],
+  options: { env?: Record<string, string>; cwd?: string } = {},
+): Promise<Outcome> {
+  if (!existsSync(join(ROOT, 'dist/cli.js'))) throw new Error('dist is missing: npm run build');
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [BIN, ...args], {
+      env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', ...options.env },
+      ...(options.cwd ? { cwd: options.cwd } : {}),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+/** Starts `vpsmon monitor` on a state folder of its own and waits for its first check. */
+export async function startDaemon(settings: Record<string, string | number>, yaml?: string): Promise<Daemon> {
+  const dir = mkdtempSync(join(tmpdir(), 'vpsmon-daemon-'));
+  const port = await freePort();
+  const conf = join(dir, 'monitor.conf');
+  const all = {
+    SERVICE_CHECK_INTERVAL: 10,
+    REPORT_INTERVAL_HOURS: 0,
+    HTTP_LISTEN: `127.0.0.1:${port}`,
+    ...settings,
+  };
+  writeFileSync(
+    conf,
+    Object.entries(all)
+      .map(([key, value]) => `${key}="${value}"\n`)
+      .join(''),
+    { mode: 0o600 },
+  );
+  if (yaml !== undefined) writeFileSync(join(dir, 'vpsmon.yaml'), yaml);
+  const stateDir = join(dir, 'state');
+  let child: ChildProcess | undefined;
+  let log = '';
+
+  const daemon: Daemon = {
+    get pid() {
+      return child?.pid ?? 0;
+    },
+    port,
+    stateDir,
+    conf,
+    log: () => log,
+    get: (path) => get(port, path),
+    health: async () => JSON.parse((await get(port, '/health')).body) as Health,
+    async start() {
+      child = spawn(process.execPath, [BIN, 'monitor', '--config', conf, '--state-dir', stateDir], {
+        env: { PATH: process.env['PATH'] ?? '', HOME: dir },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
+      await until(async () => {
+        if (child?.exitCode !== null) throw new Error(`the monitor ended with ${child?.exitCode}:\n${log}`);
+        return (await daemon.health().catch(() => undefined))?.checks ?? 0;
+      }, 20_000);
+    },
+    async stop(signal = 'SIGTERM') {
+      const running = child;
+      if (!running || running.exitCode !== null || running.signalCode !== null) return 0;
+      const began = performance.now();
+      const ended = new Promise((resolve) => running.once('exit', resolve));
+      running.kill(signal);
+      await ended;
+      return performance.now() - began;
+    },
+    exitCode: () => child?.exitCode ?? null,
+    async remove() {
+      await daemon.stop('SIGKILL');
+      rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+  await daemon.start();
+  return daemon;
+}
+
+function get(port: number, path: string): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const req = request({ host: '127.0.0.1', port, path, timeout: 5000 }, (response) => {
+      let body = '';
+      response.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+    });
+    req.on('timeout', () => req.destroy(new Error('timeout')));
+    req.on('error', reject);
+    req.end();
+  });
+}
+
+/** Waits until `look` gives something true; throws with what it last gave. */
+export async function until<T>(
+  look: () => T | Promise<T>,
+  withinMs: number,
+  what = 'it',
+): Promise<Exclude<T, undefined | false | 0 | ''>> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    const value = await look();
+    if (value) return value as Exclude<T, undefined | false | 0 | ''>;
+    if (performance.now() > end) throw new Error(`${what} did not happen within ${withinMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** Page faults of children that were waited for: grows with every process that a program starts. */
+export function childFaults(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[8]);
+}

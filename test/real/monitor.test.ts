@@ -1,0 +1,193 @@
+// The monitor as a whole: real processes, a real engine, the strict stand-in for Telegram.
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { childFaults, startDaemon, until, vpsmon, type Daemon } from '../helpers/daemon.ts';
+import { startEngine, type Engine } from '../helpers/docker-engine.ts';
+import { startTcp } from '../helpers/tcp-server.ts';
+import { startTelegram, type Telegram } from '../standins/telegram.js';
+
+let engine: Engine;
+let telegram: Telegram;
+let daemon: Daemon | undefined;
+beforeAll(async () => {
+  engine = await startEngine();
+}, 60_000);
+afterAll(() => engine?.stop());
+afterEach(async () => {
+  await daemon?.remove();
+  daemon = undefined;
+  await telegram?.close();
+  await engine.clear();
+});
+
+async function startAll(settings: Record<string, string | number> = {}): Promise<Daemon> {
+  telegram = await startTelegram();
+  daemon = await startDaemon({
+    DOCKER_HOST: engine.dockerHost,
+    TELEGRAM_API_ROOT: telegram.url,
+    TELEGRAM_BOT_TOKEN: telegram.token,
+    TELEGRAM_CHAT_ID: telegram.chatId,
+    ...settings,
+  });
+  return daemon;
+}
+const told = (text: string | RegExp) => telegram.sent.filter((message) => message.plain.match(text));
+
+describe('an OOM kill', () => {
+  it(
+    'is one CRITICAL with container, process and limit within 2 s, and never again',
+    { timeout: 90_000 },
+    async () => {
+      await startAll();
+      const sleeper = await engine.run({
+        name: 'greedy',
+        memory: 16 * 1_048_576,
+        command: ['sh', '-c', 'sleep 4; tail /dev/zero'],
+      });
+      const died = await until(
+        async () => {
+          const { State } = (await engine.api('GET', `/containers/${sleeper}/json`)) as {
+            State: { Running: boolean; FinishedAt: string };
+          };
+          return State.Running ? undefined : Date.parse(State.FinishedAt);
+        },
+        30_000,
+        'the kill',
+      );
+      const [message] = await until(
+        () =>
+          told(/greedy/).some((m) => /OOM/i.test(m.plain))
+            ? told(/greedy/).filter((m) => /OOM/i.test(m.plain))
+            : undefined,
+        10_000,
+        'the alert',
+      );
+      expect(message?.plain).toMatch(/CRITICAL/);
+      expect(message?.plain).toMatch(/tail/);
+      expect(message?.plain).toMatch(/16 MB/);
+      expect((message?.at ?? 0) - died).toBeLessThan(2000);
+      await daemon?.stop();
+      await daemon?.start();
+      await until(async () => ((await daemon?.health())?.checks ?? 0) >= 2, 30_000, 'a second check');
+      expect(told(/greedy/).filter((m) => /OOM/i.test(m.plain))).toHaveLength(1);
+    },
+  );
+});
+
+describe('the steady state', () => {
+  it('starts no process, and stops within 5 s', { timeout: 60_000 }, async () => {
+    for (let i = 0; i < 5; i += 1) await engine.run({ name: `quiet-${i}`, memory: 32 * 1_048_576 });
+    const watching = await startAll();
+    await until(async () => (await watching.health()).services_monitored === 5, 10_000, 'all five');
+    const before = childFaults(watching.pid);
+    const { checks } = await watching.health();
+    await until(async () => (await watching.health()).checks >= checks + 2, 40_000, 'two more checks');
+    expect(childFaults(watching.pid)).toBe(before);
+    expect((await watching.health()).status).toBe('healthy');
+    const metrics = (await watching.get('/metrics')).body;
+    expect(metrics).toMatch(/container_memory_bytes\{container="quiet-3"\} \d+/);
+    expect(await watching.stop()).toBeLessThan(5000);
+    expect(watching.exitCode()).toBe(0);
+  });
+});
+
+describe('what hangs', () => {
+  it(
+    'a Docker socket that accepts and never answers delays no check and no stop',
+    { timeout: 60_000 },
+    async () => {
+      const silent = await startTcp();
+      try {
+        const watching = await startAll({ DOCKER_HOST: `tcp://127.0.0.1:${silent.port}` });
+        await until(async () => (await watching.health()).checks >= 3, 45_000, 'three checks');
+        const health = await watching.health();
+        expect(health.last_check?.took_ms).toBeLessThan(6000);
+        expect(health.status).toBe('degraded');
+        expect(health.reasons.join()).toMatch(/docker/);
+        expect(await watching.stop()).toBeLessThan(5000);
+      } finally {
+        await silent.close();
+      }
+    },
+  );
+
+  it(
+    'a Telegram that never answers does not delay the stop, and nothing is lost',
+    { timeout: 60_000 },
+    async () => {
+      telegram = await startTelegram();
+      telegram.always('hang');
+      daemon = await startDaemon({
+        DOCKER_HOST: engine.dockerHost,
+        TELEGRAM_API_ROOT: telegram.url,
+        TELEGRAM_BOT_TOKEN: telegram.token,
+        TELEGRAM_CHAT_ID: telegram.chatId,
+      });
+      expect(await daemon.stop()).toBeLessThan(5000);
+      telegram.always(undefined);
+      await daemon.start();
+      await until(() => told(/start/i).length > 0, 20_000, 'the message of the first start');
+    },
+  );
+});
+
+describe('one state folder', () => {
+  it('belongs to one monitor: the second refuses in a clear sentence', { timeout: 60_000 }, async () => {
+    const watching = await startAll();
+    const second = await vpsmon(['monitor', '--config', watching.conf, '--state-dir', watching.stateDir]);
+    expect(second.code).toBe(3);
+    expect(second.stderr).toMatch(
+      new RegExp(`another monitor \\(process ${watching.pid}\\) uses the state folder`),
+    );
+    await watching.stop('SIGKILL');
+    await watching.start();
+  });
+});
+
+describe('secrets', () => {
+  it('are in no log, no answer and no file but the settings', { timeout: 60_000 }, async () => {
+    const password = 'corr3ct-horse-b4ttery';
+    const watching = await startAll({
+      REDIS_HOST: '127.0.0.1',
+      REDIS_PORT: 1,
+      REDIS_PASSWORD: password,
+      WAHA_URL: 'http://127.0.0.1:1',
+      WAHA_API_KEY: `${password}-waha`,
+    });
+    await engine.run({
+      name: 'leaky',
+      command: ['sh', '-c', `echo login with DB_PASSWORD=${password}-db; sleep 1; exit 7`],
+    });
+    await until(() => told(/leaky/).length > 0, 20_000, 'the message');
+    await until(async () => (await watching.health()).checks >= 2, 30_000, 'a second check');
+    const token = telegram.token.slice(telegram.token.indexOf(':') + 1);
+    const outcomes = await Promise.all([
+      vpsmon(['config', 'show', '--config', watching.conf, '--state-dir', watching.stateDir]),
+      vpsmon(['monitor', '--once', '--json', '--config', watching.conf, '--state-dir', watching.stateDir]),
+      vpsmon(['doctor', '--config', watching.conf, '--state-dir', watching.stateDir]),
+    ]);
+    const texts: Record<string, string> = {
+      log: watching.log(),
+      health: (await watching.get('/health')).body,
+      metrics: (await watching.get('/metrics')).body,
+      commandLine: readFileSync(`/proc/${watching.pid}/cmdline`, 'utf8'),
+      messages: telegram.sent.map((message) => message.text).join('\n'),
+      ...Object.fromEntries(
+        outcomes.flatMap((o, i) => [
+          [`out${i}`, o.stdout],
+          [`err${i}`, o.stderr],
+        ]),
+      ),
+    };
+    for (const name of readdirSync(watching.stateDir)) {
+      const path = join(watching.stateDir, name);
+      if (statSync(path).isFile()) texts[name] = readFileSync(path, 'latin1');
+    }
+    for (const [where, text] of Object.entries(texts)) {
+      expect(text.includes(password), `${where} has a password`).toBe(false);
+      expect(text.includes(token), `${where} has the token`).toBe(false);
+    }
+    expect(texts['messages']).toContain('leaky');
+  });
+});
