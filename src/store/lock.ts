@@ -20,7 +20,11 @@ export function takeLock(stateDir: string, name: string): Lock | { heldBy: numbe
     if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
     return { heldBy: readPid(`${path}.pid`) };
   }
-  writeFileSync(`${path}.pid`, `${process.pid}\n`);
+  try {
+    writeFileSync(`${path}.pid`, `${process.pid}\n`);
+  } catch {
+    // Only for people to read; the lock itself needs no room on the disk.
+  }
   return {
     release() {
       try {

@@ -18,11 +18,13 @@ export const OUTBOX_MIGRATIONS = [
 ] as const;
 
 /** One thing to be sent for a message: a picture, or a text of at most 4,096 characters. */
-export type Step = { photo: string } | { html: string };
-export type StoredRow = OutboxRow & { waitMs: number; steps?: Step[]; stepsDone: number };
+export type Step =
+  { photo: string } | { html: string; /** in place of a text that was not taken */ standIn?: true };
+export type StoredRow = OutboxRow & { position: number; waitMs: number; steps?: Step[]; stepsDone: number };
 
 type RawRow = {
   id: number;
+  position: number | null;
   at: number;
   severity: Severity;
   kind: string;
@@ -173,7 +175,8 @@ export function openOutboxTable(db: Db) {
     /** Forgets what was dealt with: older than 90 days, or more than 10,000 messages ago. Never what still waits. */
     prune(now: number): void {
       within(() => {
-        const done = `state NOT IN ('waiting', 'refused') AND (digest_id IS NULL OR sent_at IS NOT NULL)`;
+        const done = `state NOT IN ('waiting', 'refused')
+          AND (digest_id IS NULL OR digest_id NOT IN (SELECT id FROM outbox WHERE ${PENDING}))`;
         statement(`DELETE FROM outbox WHERE ${done} AND at < ?`).run(now - KEEP_MS);
         statement(
           `DELETE FROM outbox WHERE ${done} AND id <= (SELECT id FROM outbox ORDER BY id DESC LIMIT 1 OFFSET ?)`,
@@ -202,6 +205,7 @@ export function alertCounts(db: Db): { accepted: Record<Severity, number>; sent:
 function toRow(raw: RawRow): StoredRow {
   return {
     id: raw.id,
+    position: raw.position ?? raw.id,
     at: raw.at,
     severity: raw.severity,
     kind: raw.kind,

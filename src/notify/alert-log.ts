@@ -1,0 +1,77 @@
+import type { Message } from '../model/message.ts';
+import { formatTime, maskSecrets, plain } from '../model/text.ts';
+import { recall, remember } from '../store/memory.ts';
+import type { Db } from '../store/open.ts';
+import type { OutboxTable } from '../store/outbox.ts';
+import { htmlToPlain } from './html.ts';
+
+/** The id of the last message that alert_history.log has. */
+const WRITTEN = 'alert-log.written';
+
+/**
+ * One line of alert_history.log: when, how bad, what kind, about what, and the text with ` | ` for its line ends.
+ *
+ *     2025-07-16 10:35:00 CRITICAL container-stopped [web] Service Stopped | Service: web | Restart Count: 0
+ */
+export function alertLine(message: Message, secrets: readonly string[] = []): string {
+  const text = htmlToPlain(message.html)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join(' | ');
+  const severity = message.severity.toUpperCase();
+  const about = plain(message.subject, 100);
+  const line = `${formatTime(message.at)} ${severity} ${plain(message.kind, 60)} [${about}] ${plain(text, 3000)}`;
+  return maskSecrets(line, secrets);
+}
+
+/**
+ * Writes the accepted messages of all processes into alert_history.log, each once; used by whoever holds the delivery lock. How
+ * far it is reaches the disk with the next thing that is saved anyway: a crash in between repeats a line, and loses none.
+ */
+export function createAlertLog(deps: {
+  db: Db;
+  table: OutboxTable;
+  /** Returns what went wrong. */
+  append(line: string): string | undefined;
+  onLine(line: string): void;
+  onTrouble(why: string): void;
+  secrets: readonly string[];
+}) {
+  const { db, table } = deps;
+  let written = 0;
+  let saved = 0;
+  let trouble: string | undefined;
+
+  function reload(): void {
+    saved = recall<number>(db, WRITTEN) ?? 0;
+    written = Math.max(written, saved);
+  }
+  reload();
+
+  return {
+    reload,
+    behind: (): boolean => table.lastId() > written,
+    write(): void {
+      for (let rows = table.after(written); rows.length > 0; rows = table.after(written)) {
+        for (const row of rows) {
+          const line = alertLine(row, deps.secrets);
+          const why = deps.append(line);
+          if (why !== undefined) {
+            if (why !== trouble) deps.onTrouble(why);
+            trouble = why;
+            return; // Tried again with the next message.
+          }
+          trouble = undefined;
+          deps.onLine(line);
+          written = row.id;
+        }
+      }
+      written = Math.max(written, table.lastId());
+    },
+    save(now: number): void {
+      if (written > saved) remember(db, WRITTEN, written, now);
+      saved = written;
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import type { Message } from '../model/message.ts';
+import { escapeHtml, formatCount, formatTime, plain } from '../model/text.ts';
+import { htmlToPlain } from './html.ts';
+
+/** `line`: what `headline` gave, plain text. */
+export type Told = Pick<Message, 'at' | 'severity' | 'kind' | 'subject'> & { line: string };
+
+/** Above this many lines, messages of the same kind about the same thing share one. */
+const LINES_MAX = 100;
+
+/** The line that a digest shows of a message: its first line, and what it is about. Plain text. */
+export function headline(message: Pick<Message, 'html' | 'subject'>): string {
+  const text = htmlToPlain(message.html);
+  const first = plain(text.split('\n').find((line) => line.trim() !== '') ?? '', 160);
+  const subject = plain(message.subject, 60);
+  const named = subject === '' || subject === 'host' || first.includes(subject);
+  return named ? first : `${first} (${subject})`;
+}
+
+/** One message in place of many that could not be sent in time, each with the time at which it happened. */
+export function digestHtml(messages: readonly Told[]): string {
+  const told = messages.toSorted((a, b) => a.at - b.at);
+  const [first, last] = [told[0], told.at(-1)];
+  if (!first || !last) return '';
+  const lines = told.length <= LINES_MAX ? told.map((m) => line(first.at, m)) : grouped(told, first.at);
+  return [
+    `<b>${formatCount(told.length)} messages that could not be sent one by one</b>`,
+    `${formatTime(first.at)} to ${formatTime(last.at)}`,
+    '',
+    ...lines,
+  ].join('\n');
+}
+
+function line(since: number, message: Told): string {
+  return `${shortTime(since, message.at)} ${message.severity.toUpperCase()} ${escapeHtml(message.line)}`;
+}
+
+function grouped(told: readonly Told[], since: number): string[] {
+  const groups = new Map<string, Told[]>();
+  for (const message of told) {
+    const key = `${message.severity}\n${message.kind}\n${message.subject}`;
+    const group = groups.get(key);
+    if (group) group.push(message);
+    else groups.set(key, [message]);
+  }
+  const all = [...groups.values()];
+  const shown = all.slice(-LINES_MAX).map((group) => {
+    const last = group.at(-1) as Told;
+    const times = group.length === 1 ? '' : `${shortTime(since, (group[0] as Told).at)} to `;
+    const count = group.length === 1 ? '' : ` (${formatCount(group.length)} times)`;
+    return `${times}${line(since, last)}${count}`;
+  });
+  const left = all.slice(0, -LINES_MAX).reduce((sum, group) => sum + group.length, 0);
+  if (left > 0) shown.unshift(`${formatCount(left)} older ones are in alert_history.log only.`);
+  return shown;
+}
+
+/** "10:30:00", with the date where it is not the day of `since`. */
+function shortTime(since: number, at: number): string {
+  const [day, time] = formatTime(at).split(' ') as [string, string];
+  return formatTime(since).startsWith(day) ? time : `${day} ${time}`;
+}

@@ -1,0 +1,56 @@
+import type { Clock } from '../system/types.ts';
+
+/** Telegram allows about 1 message a second to a chat and 20 a minute to a group; this stays below both. */
+export const GAP_MS = 1000;
+export const WINDOW_MS = 60_000;
+export const PER_WINDOW = 18;
+
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 300_000;
+
+/** How long to wait before attempt number `attempts` + 1: doubled each time, with jitter, 1 s to 5 min. */
+export function backoffMs(attempts: number, random: number): number {
+  const pause = FIRST_PAUSE_MS * 2 ** Math.min(attempts, 20);
+  return Math.round(
+    Math.min(
+      LONGEST_PAUSE_MS,
+      Math.max(FIRST_PAUSE_MS, Math.min(pause, LONGEST_PAUSE_MS) * (0.75 + random / 2)),
+    ),
+  );
+}
+
+export type Pace = ReturnType<typeof createPace>;
+
+/**
+ * The sliding window of what was sent. Counts on the monotonic clock, so that a corrected system time neither stops nor
+ * floods; between two processes it is handed over as times of the system clock.
+ */
+export function createPace(clock: Clock) {
+  let sent: number[] = [];
+  return {
+    /** Milliseconds until the next message may go. */
+    waitMs(): number {
+      const now = clock.monotonic();
+      sent = sent.filter((at) => now - at < WINDOW_MS);
+      const gap = (sent.at(-1) ?? Number.NEGATIVE_INFINITY) + GAP_MS - now;
+      const full = sent.length < PER_WINDOW ? 0 : (sent[sent.length - PER_WINDOW] ?? now) + WINDOW_MS - now;
+      return Math.max(0, gap, full);
+    },
+    count(): void {
+      sent.push(clock.monotonic());
+      if (sent.length > PER_WINDOW) sent = sent.slice(-PER_WINDOW);
+    },
+    /** For the next process: epoch milliseconds. */
+    save(): number[] {
+      const [now, wall] = [clock.monotonic(), clock.now()];
+      return sent.map((at) => Math.round(wall - (now - at)));
+    },
+    /** Takes over what another process sent; what it had itself stays. Times in the future count as now. */
+    load(times: number[]): void {
+      const [now, wall] = [clock.monotonic(), clock.now()];
+      const others = times.map((at) => now - Math.max(0, wall - at));
+      const merged = [...sent, ...others.filter((at) => !sent.some((own) => Math.abs(own - at) < 5))];
+      sent = merged.toSorted((a, b) => a - b).slice(-PER_WINDOW);
+    },
+  };
+}

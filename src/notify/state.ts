@@ -1,0 +1,46 @@
+import type { Config } from '../config/schema.ts';
+import type { Message } from '../model/message.ts';
+import type { Db } from '../store/open.ts';
+import { openOutboxTable, type OutboxTable } from '../store/outbox.ts';
+import { effectiveChat, isConfigured, validatedChat, type ValidatedChat } from './chat.ts';
+
+export type DeliveryState = {
+  configured: boolean;
+  /** Why Telegram refuses, while it does. */
+  refused?: string;
+  /** Why the last attempt failed, while messages wait because of it. */
+  failing?: string;
+  waiting: number;
+  /** Epoch ms: when the oldest waiting message happened. */
+  oldestWaitingAt?: number;
+  /** Messages that Telegram took, ever. */
+  sentTotal: number;
+  /** The chat that getChat confirmed, once it did. */
+  chat?: ValidatedChat;
+  /** The configured chat id, when Telegram moved the group to another one. */
+  movedFrom?: string;
+};
+
+/** How delivery is doing, from the state folder: for /health, `status` and `doctor`, whichever process sends. */
+export function deliveryState(
+  db: Db,
+  config: Config,
+  table: OutboxTable = openOutboxTable(db),
+  unsaved: readonly Message[] = [],
+): DeliveryState {
+  const head = table.pending(1)[0];
+  const { waiting, oldestAt } = table.backlog();
+  const oldest = Math.min(oldestAt ?? Number.POSITIVE_INFINITY, ...unsaved.map((message) => message.at));
+  const chat = validatedChat(db, config);
+  const { movedFrom } = effectiveChat(db, config);
+  return {
+    configured: isConfigured(config),
+    ...(head?.state === 'refused' ? { refused: head.lastError ?? 'refused' } : {}),
+    ...(head?.state === 'waiting' && head.lastError !== undefined ? { failing: head.lastError } : {}),
+    waiting: waiting + unsaved.length,
+    ...(Number.isFinite(oldest) ? { oldestWaitingAt: oldest } : {}),
+    sentTotal: table.counts().sent,
+    ...(chat ? { chat } : {}),
+    ...(movedFrom === undefined ? {} : { movedFrom }),
+  };
+}

@@ -1,0 +1,192 @@
+import type { Finding, Severity } from '../model/finding.ts';
+import type { Incident, SayDecision } from '../model/incident.ts';
+import type { Message } from '../model/message.ts';
+import { formatBytes, formatCount, formatDuration, formatTime, safeHtml } from '../model/text.ts';
+import { nameOfMany } from './rule-names.ts';
+
+/** More subjects than this are counted, not named. */
+const NAMED_MAX = 10;
+const DETAILS_MAX = 12;
+
+/**
+ * The message for a decision: one bold line that says all a phone shows in its preview, then the details. Where the seed
+ * documents define the wording (services), it comes ready with the incident.
+ */
+export function wordDecision(decision: SayDecision, host: string, now: number): Message {
+  const { incident } = decision;
+  return {
+    at: decision.at,
+    severity: severityOf(decision),
+    kind: incident.rule,
+    subject: incident.subject,
+    html: ready(decision) ?? generic(decision, host, now),
+    ...(incident.id > 0 ? { incidentId: incident.id } : {}),
+  };
+}
+
+/** An end is no alarm, however bad it was. */
+function severityOf({ reason, incident, others }: SayDecision): Severity {
+  if (reason === 'resolved') return 'info';
+  if (reason === 'stable' && incident.state === 'resolved') return 'info';
+  return worstOf([incident, ...others]);
+}
+
+/** What a seed document worded, as it is. */
+function ready({ reason, incident, others }: SayDecision): string | undefined {
+  if (others.length > 0 && reason !== 'first') return undefined;
+  const html =
+    reason === 'first' || reason === 'worse'
+      ? incident.html?.opened
+      : reason === 'resolved'
+        ? incident.html?.resolved
+        : undefined;
+  if (html === undefined) return undefined;
+  return others.length === 0 ? html : `${html}\n\n${also(others)}`;
+}
+
+function generic(decision: SayDecision, host: string, now: number): string {
+  const { incident } = decision;
+  const many = decision.others.length > 0;
+  const lines = [`<b>${title(decision, now)}</b>`, `Server: ${safeHtml(host, 80)}`];
+  if (decision.reason === 'grouped' || (many && decision.reason !== 'first'))
+    lines.push(...list([incident, ...uniqueOthers(decision)]));
+  else lines.push(...body(decision, now));
+  if (many && decision.reason === 'first') lines.push('', also(uniqueOthers(decision)));
+  return lines.join('\n');
+}
+
+function title(decision: SayDecision, now: number): string {
+  const { incident, reason, previousSeverity } = decision;
+  const all = [incident, ...uniqueOthers(decision)];
+  const severity = worstOf(all).toUpperCase();
+  const what = all.length > 1 && reason !== 'first' ? manyText(all) : textOf(incident);
+  switch (reason) {
+    case 'first':
+      return `${severity}: ${what}`;
+    case 'grouped':
+      return `${severity}: ${what}`;
+    case 'worse':
+      return `${severity} (${worseThan(incident, previousSeverity)}): ${what}`;
+    case 'repeat-due':
+      return `Still ${severity} after ${formatDuration(now - incident.openedAt)}: ${what}`;
+    case 'resolved':
+      return all.length > 1 ? `Resolved: ${what}` : `${endWord(incident)}: ${endText(incident)}`;
+    case 'flapping':
+      return `Flapping: ${what}`;
+    case 'stable':
+      return incident.state === 'resolved'
+        ? `Stable again, resolved: ${endText(incident)}`
+        : `No longer flapping, ${severity}: ${what}`;
+  }
+}
+
+function worseThan(incident: Incident, previous: Severity | undefined): string {
+  return previous === undefined || previous === incident.severity
+    ? 'worse than before'
+    : `was ${previous.toUpperCase()}`;
+}
+
+function body({ incident, reason }: SayDecision, now: number): string[] {
+  const lines: string[] = [];
+  if (reason === 'resolved' || incident.state === 'resolved') {
+    if (!incident.event) lines.push(...ending(incident, now));
+  } else if (reason === 'flapping') {
+    const changes = formatCount(incident.changes ?? incident.flips.length);
+    lines.push(`${changes} changes within minutes. Nothing more is said about it until it is stable.`);
+  }
+  if (reason === 'repeat-due') lines.push(...worst(incident));
+  if (reason !== 'resolved' && reason !== 'flapping') lines.push(...details(incident));
+  if (incident.event) lines.push(`Time: ${formatTime(incident.openedAt)}`);
+  else if (incident.state !== 'resolved') lines.push(`Since: ${formatTime(incident.openedAt)}`);
+  if (incident.actions.length > 0) lines.push(...incident.actions.map((done) => `Done: ${safeHtml(done)}`));
+  return lines;
+}
+
+/** How long, how bad. */
+function ending(incident: Incident, now: number): string[] {
+  const end = incident.resolvedAt ?? now;
+  const lines = [
+    `It lasted ${formatDuration(end - incident.openedAt)}, from ${formatTime(incident.openedAt)} to ${formatTime(end)}.`,
+  ];
+  return [...lines, ...worst(incident)];
+}
+
+function worst(incident: Incident): string[] {
+  if (incident.worst === undefined) return [];
+  const limit = incident.limit === undefined ? '' : ` (limit ${formatValue(incident.limit, incident.unit)})`;
+  return [`Worst: ${formatValue(incident.worst, incident.unit)}${limit}`];
+}
+
+function details(incident: Incident): string[] {
+  const shown = incident.details.slice(0, DETAILS_MAX).map((line) => safeHtml(line, 300));
+  const left = incident.details.length - shown.length;
+  return left > 0 ? [...shown, `... and ${left} more lines`] : shown;
+}
+
+function endWord(incident: Incident): string {
+  return incident.endedAs === 'gone' ? 'Ended' : 'Resolved';
+}
+
+function endText(incident: Incident): string {
+  if (incident.endText) return safeHtml(incident.endText, 300);
+  const was = textOf(incident);
+  return incident.endedAs === 'gone'
+    ? `${safeHtml(incident.subject, 80)} is not there any more (it was: ${was})`
+    : `no longer: ${was}`;
+}
+
+function textOf(incident: Incident): string {
+  return safeHtml(incident.text, 300);
+}
+
+/** "12 containers are stopped". */
+function manyText(all: readonly Incident[]): string {
+  const rules = new Set(all.map((incident) => incident.rule));
+  const [rule] = rules;
+  return rules.size === 1 && rule !== undefined
+    ? nameOfMany(rule, all.length)
+    : `${formatCount(all.length)} incidents`;
+}
+
+function list(all: readonly Incident[]): string[] {
+  const shown = all
+    .slice(0, NAMED_MAX)
+    .map((incident) => `- ${safeHtml(incident.subject, 80)}: ${textOf(incident)}`);
+  const left = all.length - shown.length;
+  return left > 0 ? [...shown, `... and ${formatCount(left)} more`] : shown;
+}
+
+function also(others: readonly Incident[]): string {
+  const names = others.slice(0, NAMED_MAX).map((other) => safeHtml(other.subject, 60));
+  const left = others.length - names.length;
+  const more = left > 0 ? ` and ${formatCount(left)} more` : '';
+  return `Also, for the same reason (${formatCount(others.length)}): ${names.join(', ')}${more}`;
+}
+
+/** In a `grouped` decision the incident is the first of the others already. */
+function uniqueOthers({ incident, others }: SayDecision): Incident[] {
+  return others.filter((other) => other.id !== incident.id || other.subject !== incident.subject);
+}
+
+function worstOf(all: readonly Incident[]): Severity {
+  if (all.some((incident) => incident.severity === 'critical')) return 'critical';
+  return all.some((incident) => incident.severity === 'warning') ? 'warning' : 'info';
+}
+
+export function formatValue(value: number, unit: Finding['unit']): string {
+  switch (unit) {
+    case 'percent':
+      return `${Math.round(value * 10) / 10} %`;
+    case 'bytes':
+      return formatBytes(value);
+    case 'kBps':
+      return `${formatCount(value)} KB/s`;
+    case 'seconds':
+      return formatDuration(value * 1000);
+    case 'score':
+      return String(Math.round(value));
+    case 'count':
+    case undefined:
+      return formatCount(value);
+  }
+}
