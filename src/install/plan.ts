@@ -228,7 +228,10 @@ function planManifest(
     complete: true,
     id: facts.runtime.id,
     files: [...files].toSorted(),
-    folders: [...new Set([...(facts.manifest?.folders ?? []), ...made])].toSorted(),
+    // The program's own folder goes with it: it was made before the manifest in it.
+    folders: [...new Set([...(facts.manifest?.folders ?? []), ...made])]
+      .filter((path) => path !== LAYOUT.lib)
+      .toSorted(),
   };
   const content = renderManifest(manifest);
   if (plan.steps.length === 0 && !interrupted && facts.text(LAYOUT.manifest) === content) {
