@@ -31,6 +31,8 @@ export type HostValues = {
   /** Memory of the top-level cgroups (system.slice, user.slice, docker, ...), largest first. */
   cgroups: { name: string; bytes: number }[];
   disks: Disk[];
+  /** Mounts that did not answer this time (a dead NFS server); absent when all did. */
+  disksUnreadable?: string[];
 };
 
 export type PressureLine = { avg10: number; avg60: number; avg300: number; totalUs: number };

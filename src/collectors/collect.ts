@@ -1,0 +1,129 @@
+import { KEYS } from '../config/schema.ts';
+import type { Config, Key } from '../config/schema.ts';
+import { SOURCES } from '../model/reading.ts';
+import type { Reading, Source } from '../model/reading.ts';
+import type { ContainerInfo, Readings, Snapshot } from '../model/snapshot.ts';
+import { errorText, formatDuration, maskSecrets } from '../model/text.ts';
+import type { Clock, DockerEvent } from '../system/types.ts';
+import { COLLECTORS } from './index.ts';
+import type { Collector, CollectorDeps } from './types.ts';
+
+const DEADLINE_MS = 5_000;
+
+export type Collectors = {
+  /**
+   * Reads all sources at the same time, each under its deadline (default 5 s). Never throws: what goes wrong is a `failed`
+   * reading with a plain sentence. With `only`, the others are `absent`.
+   */
+  collect(options?: { deadlineMs?: number; only?: Source[] }): Promise<Snapshot>;
+  /** Docker's word that the kernel killed something; the next reading of `oom` has it, with what the kernel log says. */
+  onDockerOom(event: DockerEvent): void;
+  close(): Promise<void>;
+};
+
+type AnyCollector = { [S in Source]: Collector<S> }[Source];
+type AnyReading = Reading<unknown>;
+
+/** Opens every collector of the list; nothing is read yet. */
+export function openCollectors(deps: CollectorDeps): Collectors {
+  const table = shareContainers(deps.containers);
+  const inner: CollectorDeps = { ...deps, containers: table.read };
+  const oom = COLLECTORS.oom(inner);
+  const opened = new Map<Source, AnyCollector>(
+    SOURCES.map((source) => [source, source === 'oom' ? oom : COLLECTORS[source](inner)]),
+  );
+  const secrets = secretsIn(deps.config);
+  const { clock } = deps.system;
+  /** Sources whose last read ignored its deadline and has not come back. */
+  const hanging = new Set<Source>();
+
+  async function readOne(source: Source, deadlineMs: number): Promise<AnyReading> {
+    const collector = opened.get(source);
+    if (!collector) return { state: 'absent', why: 'unknown' };
+    if (hanging.has(source)) return { state: 'failed', why: 'still waiting for the last read', tookMs: 0 };
+    hanging.add(source);
+    try {
+      return await readWithin(collector, deadlineMs, clock, secrets, () => hanging.delete(source));
+    } catch (error) {
+      return { state: 'failed', why: maskSecrets(errorText(error), secrets), tookMs: 0 };
+    }
+  }
+
+  return {
+    async collect({ deadlineMs = DEADLINE_MS, only = [...SOURCES] } = {}) {
+      const at = clock.now();
+      const start = clock.monotonic();
+      table.forget();
+      const entries = await Promise.all(
+        SOURCES.map(async (source) => [
+          source,
+          only.includes(source) ? await readOne(source, deadlineMs) : notAsked(),
+        ]),
+      );
+      const readings = Object.fromEntries(entries) as Readings;
+      return { at, tookMs: clock.monotonic() - start, readings };
+    },
+    onDockerOom: (event) => oom.onDockerOom(event),
+    async close() {
+      await Promise.allSettled([...opened.values()].map(async (collector) => collector.close?.()));
+    },
+  };
+}
+
+function notAsked(): AnyReading {
+  return { state: 'absent', why: 'not read this time' };
+}
+
+/** A read that ignores its signal is left behind at the deadline; `onSettled` tells when it comes back after all. */
+function readWithin(
+  collector: AnyCollector,
+  deadlineMs: number,
+  clock: Clock,
+  secrets: readonly string[],
+  onSettled: () => void,
+): Promise<AnyReading> {
+  const start = clock.monotonic();
+  const stop = new AbortController();
+  const took = (): number => clock.monotonic() - start;
+  return new Promise((resolve) => {
+    const failed = (why: string): void => resolve({ state: 'failed', why, tookMs: took() });
+    const timer = setTimeout(() => {
+      stop.abort();
+      failed(`no answer within ${formatDuration(deadlineMs)}`);
+    }, deadlineMs);
+    // Called through a promise, so that a collector that throws at once fails like one that throws later.
+    Promise.resolve()
+      .then((): Promise<object> => collector.read(stop.signal))
+      .then(
+        (value) => {
+          if ('absent' in value)
+            resolve({ state: 'absent', why: maskSecrets(String(value.absent), secrets) });
+          else resolve({ state: 'ok', value, tookMs: took() });
+        },
+        (error: unknown) => failed(maskSecrets(errorText(error), secrets)),
+      )
+      .finally(() => {
+        clearTimeout(timer);
+        onSettled();
+      });
+  });
+}
+
+/** Within one check the container table is asked for once, however many collectors want it. */
+function shareContainers(read: CollectorDeps['containers']) {
+  let asked: Promise<ContainerInfo[]> | undefined;
+  return {
+    forget(): void {
+      asked = undefined;
+    },
+    read: (signal: AbortSignal): Promise<ContainerInfo[]> => (asked ??= read(signal)),
+  };
+}
+
+/** Values of the secret settings, in case an error of a library repeats one. Passwords in URLs are masked by their look. */
+function secretsIn(config: Config): string[] {
+  return (Object.keys(KEYS) as Key[])
+    .filter((key) => KEYS[key].type === 'secret')
+    .map((key) => String(config.settings[key]))
+    .filter((value) => value !== '');
+}

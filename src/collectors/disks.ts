@@ -1,0 +1,102 @@
+import type { Disk } from '../model/snapshot.ts';
+import type { Clock, Files } from '../system/types.ts';
+import { parseMounts } from './mounts.ts';
+import type { Mount } from './mounts.ts';
+
+/** A machine with 500 containers has 2,000 mounts in 1 MB of text; filesystems come and go seldom. */
+const MOUNTS_EVERY_MS = 300_000;
+const STATFS_WITHIN_MS = 1_500;
+/** Each question that hangs holds one of the four threads that Node also looks names up with. */
+const MAX_HANGING = 2;
+const MAX_MOUNTINFO = 16 * 1_048_576;
+
+export type DisksReading = { disks: Disk[]; unreadable: string[] };
+
+/** Space and inodes of every real filesystem. One that does not answer is left out and named, and not asked again meanwhile. */
+export function createDisks(files: Files, clock: Clock): () => Promise<DisksReading> {
+  const hanging = new Set<string>();
+  let mounts: Mount[] = [];
+  let listedAt: number | undefined;
+
+  async function ask(mount: Mount): Promise<Disk | Failure> {
+    if (hanging.has(mount.mount) || (mount.remote && hanging.size >= MAX_HANGING)) return 'silent';
+    hanging.add(mount.mount);
+    const asked = files
+      .statfs(mount.mount)
+      .then((answer) => toDisk(mount, answer), classify)
+      .finally(() => hanging.delete(mount.mount));
+    return within(asked, STATFS_WITHIN_MS);
+  }
+
+  return async () => {
+    if (listedAt === undefined || clock.monotonic() - listedAt > MOUNTS_EVERY_MS) {
+      mounts = listMounts(files);
+      listedAt = clock.monotonic();
+    }
+    const found = await Promise.all(mounts.map(ask));
+    if (found.includes('gone')) listedAt = undefined;
+    return {
+      disks: found.filter((disk) => typeof disk === 'object' && disk.totalBytes > 0) as Disk[],
+      unreadable: mounts.filter((_, index) => found[index] === 'silent').map(({ mount }) => mount),
+    };
+  };
+}
+
+/** gone: unmounted since. hidden: not for this user, as `df` leaves it out too. silent: should answer and does not. */
+type Failure = 'gone' | 'hidden' | 'silent';
+
+function classify(error: { code?: string }): Failure {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return 'gone';
+  return error.code === 'EACCES' || error.code === 'EPERM' ? 'hidden' : 'silent';
+}
+
+/**
+ * With the host below a folder: the mounts of its first process, else those that are visible through the folder.
+ */
+function listMounts(files: Files): Mount[] {
+  if (files.root !== '/') {
+    const host = textOr(files, '/proc/1/mountinfo');
+    if (host !== undefined) return parseMounts(host);
+    const own = textOr(files, '/proc/self/mountinfo');
+    return own === undefined ? [] : parseMounts(own, files.root.replace(/\/$/, ''));
+  }
+  return parseMounts(textOr(files, '/proc/self/mountinfo') ?? '');
+}
+
+function textOr(files: Files, path: string): string | undefined {
+  try {
+    return files.text(path, MAX_MOUNTINFO);
+  } catch {
+    return undefined;
+  }
+}
+
+type Statfs = Awaited<ReturnType<Files['statfs']>>;
+
+/** As `df` shows it: the percentage is of what unprivileged users may have, rounded up. */
+export function toDisk(mount: Mount, s: Statfs): Disk {
+  const usedBlocks = Math.max(0, s.blocks - s.free);
+  const reachable = usedBlocks + Math.max(0, s.available);
+  return {
+    mount: mount.mount,
+    device: mount.device,
+    fsType: mount.fsType,
+    totalBytes: s.blocks * s.blockSize,
+    usedBytes: usedBlocks * s.blockSize,
+    availableBytes: Math.max(0, s.available) * s.blockSize,
+    usedPercent: reachable > 0 ? Math.min(100, Math.ceil((usedBlocks / reachable) * 100)) : 0,
+    inodesTotal: s.inodes,
+    // btrfs and others make inodes as they need them and say 0.
+    ...(s.inodes > 0 ? { inodesUsedPercent: Math.ceil(((s.inodes - s.inodesFree) / s.inodes) * 100) } : {}),
+  };
+}
+
+function within(asked: Promise<Disk | Failure>, ms: number): Promise<Disk | Failure> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve('silent'), ms);
+    void asked.then((answer) => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+  });
+}

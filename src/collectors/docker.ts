@@ -1,0 +1,161 @@
+import { absent } from '../model/reading.ts';
+import type { Absent } from '../model/reading.ts';
+import type { ContainerInfo, DockerValues } from '../model/snapshot.ts';
+import { openCgroups } from '../system/cgroups.ts';
+import type { Clock, Docker } from '../system/types.ts';
+import type { Collector, CollectorDeps } from './types.ts';
+
+/** Asked again this often: to answer, the engine starts three processes. A new engine is noticed before that, by its socket. */
+const VERSION_EVERY_MS = 3_600_000;
+/** On old engines each question takes a second or two, so they are asked together. */
+const STATS_AT_ONCE = 32;
+/** Numbers that come later than this are left out, so that the states of the containers are not lost with them. */
+const STATS_WITHIN_MS = 3_500;
+const VERSION_WITHIN_MS = 1_500;
+const SEEN = 'docker-seen';
+
+type Usage = { memory?: { workingSetBytes: number; anonBytes: number }; cpuTotalNs?: number; at: number };
+
+/** Every container, with memory and CPU from its cgroup files, or from the stats API where those cannot be read. */
+export function createDocker(deps: CollectorDeps): Collector<'docker'> {
+  const { clock, docker, files } = deps.system;
+  const cgroups = openCgroups(files.root);
+  const percent = createCpuPercent();
+  const version = createVersion(docker, clock);
+  let seen = false;
+
+  async function read(signal: AbortSignal): Promise<DockerValues | Absent> {
+    let table: ContainerInfo[];
+    try {
+      table = await deps.containers(signal);
+    } catch (error) {
+      version.forget();
+      seen ||= deps.recall<boolean>(SEEN) === true;
+      return whyAbsent(error, seen, deps.config.settings.DOCKER_HOST);
+    }
+    if (!seen) {
+      seen = true;
+      if (deps.recall<boolean>(SEEN) !== true) deps.remember(SEEN, true);
+    }
+    const running = table.filter((container) => container.pid !== undefined);
+    const ids = new Set(running.map((container) => container.id));
+    cgroups.keepOnly(ids);
+    percent.keepOnly(ids);
+    const usages = new Map<string, Usage>();
+    for (const { id, pid } of running) {
+      const usage = readCgroup(id, pid as number);
+      if (usage) usages.set(id, usage);
+    }
+    const rest = running.filter(({ id }) => !usages.has(id));
+    if (rest.length > 0) await askStats(docker, rest, usages, clock, signal);
+    return {
+      ...(await version.get(signal)),
+      containers: table.map((container) => withUsage(container, usages)),
+    };
+  }
+
+  function readCgroup(id: string, pid: number): Usage | undefined {
+    const usage = cgroups.read(id, pid);
+    if (!usage) return undefined;
+    const at = clock.monotonic();
+    const { memory, cpuTotalNs } = usage;
+    return {
+      at,
+      ...(cpuTotalNs === undefined ? {} : { cpuTotalNs }),
+      ...(memory
+        ? {
+            memory: {
+              workingSetBytes: workingSet(memory.usageBytes, memory.inactiveFileBytes),
+              anonBytes: memory.anonBytes,
+            },
+          }
+        : {}),
+    };
+  }
+
+  function withUsage(container: ContainerInfo, usages: Map<string, Usage>): ContainerInfo {
+    const usage = usages.get(container.id);
+    if (!usage) return container;
+    const cpuPercent = percent.of(container.id, container.pid ?? 0, usage);
+    return {
+      ...container,
+      ...(usage.memory ? { memory: usage.memory } : {}),
+      ...(cpuPercent === undefined ? {} : { cpuPercent }),
+    };
+  }
+
+  return { source: 'docker', read, close: () => cgroups.close() };
+}
+
+/** As `docker stats` counts (docker/cli stats_helpers.go): without the file pages that were not used lately. */
+export function workingSet(usageBytes: number, inactiveFileBytes: number): number {
+  return inactiveFileBytes < usageBytes ? usageBytes - inactiveFileBytes : usageBytes;
+}
+
+/** A machine without Docker has no socket, and never had one; an engine that was there once is missed. */
+function whyAbsent(error: unknown, seen: boolean, dockerHost: string): Absent {
+  const { code, message } = error as Error & { code?: string };
+  if (code === 'ENOENT' && !seen && dockerHost === '') return absent(message);
+  throw error;
+}
+
+/** Percent of one CPU between two readings of the same process of the same container. */
+export function createCpuPercent() {
+  const last = new Map<string, { pid: number; at: number; cpuTotalNs: number }>();
+  return {
+    of(id: string, pid: number, now: { at: number; cpuTotalNs?: number }): number | undefined {
+      const { at, cpuTotalNs } = now;
+      if (cpuTotalNs === undefined) return undefined;
+      const before = last.get(id);
+      last.set(id, { pid, at, cpuTotalNs });
+      if (!before || before.pid !== pid || at <= before.at || cpuTotalNs < before.cpuTotalNs) {
+        return undefined;
+      }
+      return ((cpuTotalNs - before.cpuTotalNs) / ((at - before.at) * 1_000_000)) * 100;
+    },
+    keepOnly(ids: ReadonlySet<string>): void {
+      for (const id of last.keys()) if (!ids.has(id)) last.delete(id);
+    },
+  };
+}
+
+/** The engine's version, asked seldom. An engine that does not say has one that is `unknown`. */
+function createVersion(docker: Docker, clock: Clock) {
+  let known: { version: string; apiVersion: string; at: number } | undefined;
+  return {
+    async get(signal: AbortSignal): Promise<{ version: string; apiVersion: string }> {
+      if (!known || clock.monotonic() - known.at > VERSION_EVERY_MS) {
+        const none = { version: 'unknown', apiVersion: 'unknown' };
+        const within = AbortSignal.any([signal, AbortSignal.timeout(VERSION_WITHIN_MS)]);
+        const { version, apiVersion } = await docker.version(within).catch(() => none);
+        if (version === 'unknown') return { version, apiVersion };
+        known = { version, apiVersion, at: clock.monotonic() };
+      }
+      return { version: known.version, apiVersion: known.apiVersion };
+    },
+    forget(): void {
+      known = undefined;
+    },
+  };
+}
+
+/** A container without an answer stays without numbers. */
+async function askStats(
+  docker: Docker,
+  containers: ContainerInfo[],
+  usages: Map<string, Usage>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const waiting = [...containers];
+  const within = AbortSignal.any([signal, AbortSignal.timeout(STATS_WITHIN_MS)]);
+  async function work(): Promise<void> {
+    for (let next = waiting.shift(); next && !within.aborted; next = waiting.shift()) {
+      const stats = await docker.stats(next.id, within).catch(() => undefined);
+      if (!stats) continue;
+      const { workingSetBytes, anonBytes, cpuTotalNs } = stats;
+      usages.set(next.id, { memory: { workingSetBytes, anonBytes }, cpuTotalNs, at: clock.monotonic() });
+    }
+  }
+  await Promise.all(Array.from({ length: STATS_AT_ONCE }, work));
+}

@@ -1,0 +1,63 @@
+import type { HostValues } from '../model/snapshot.ts';
+import { pageSize } from '../system/page-size.ts';
+import { readBootId } from './boot.ts';
+import { createDisks } from './disks.ts';
+import { isZram, parseLoad, parseMeminfo, parseNumbers, parseStat, parseUptime } from './proc.ts';
+import { createRate } from './rate.ts';
+import { createTopCgroups } from './top-cgroups.ts';
+import type { Collector, CollectorDeps } from './types.ts';
+
+/** Memory, swap, CPU, load, disks of the host. Rates come with the second reading. */
+export function createHost({ system }: CollectorDeps): Collector<'host'> {
+  const { files, clock } = system;
+  const kbPerPage = pageSize() / 1024;
+  const swapIn = createRate();
+  const swapOut = createRate();
+  const busyRate = createRate();
+  const totalRate = createRate();
+  const readDisks = createDisks(files, clock);
+  const readCgroups = createTopCgroups(files, clock);
+  let fixed: { bootId: string; hostname: string } | undefined;
+
+  function rates(stat: ReturnType<typeof parseStat>) {
+    const now = clock.monotonic();
+    const pages = parseNumbers(files.textOr('/proc/vmstat') ?? '', ['pswpin', 'pswpout']);
+    const inPages = swapIn(pages.pswpin, now);
+    const outPages = swapOut(pages.pswpout, now);
+    const busy = busyRate(stat.busy, now);
+    const total = totalRate(stat.total, now);
+    return {
+      ...(inPages === undefined ? {} : { swapInKBps: inPages * kbPerPage }),
+      ...(outPages === undefined ? {} : { swapOutKBps: outPages * kbPerPage }),
+      ...(busy === undefined || !total ? {} : { cpuPercent: Math.min(100, (busy / total) * 100) }),
+    };
+  }
+
+  async function read(): Promise<HostValues> {
+    const { memory, swap } = parseMeminfo(files.text('/proc/meminfo'));
+    const stat = parseStat(files.text('/proc/stat'));
+    fixed ??= { bootId: readBootId(files), hostname: readHostname(files) };
+    const changing = rates(stat);
+    const { disks, unreadable } = await readDisks();
+    return {
+      ...fixed,
+      uptimeSec: parseUptime(files.textOr('/proc/uptime') ?? ''),
+      cpus: stat.cpus,
+      ...changing,
+      load: parseLoad(files.textOr('/proc/loadavg') ?? ''),
+      memory,
+      swap: { ...swap, zram: swap.totalBytes > 0 && isZram(files.textOr('/proc/swaps') ?? '') },
+      cgroups: readCgroups(),
+      disks,
+      ...(unreadable.length > 0 ? { disksUnreadable: unreadable } : {}),
+    };
+  }
+
+  return { source: 'host', read };
+}
+
+/** The file first: in a container, /proc shows the container's own name. */
+function readHostname(files: CollectorDeps['system']['files']): string {
+  const name = files.textOr('/etc/hostname')?.trim() || files.textOr('/proc/sys/kernel/hostname')?.trim();
+  return name || 'unknown';
+}

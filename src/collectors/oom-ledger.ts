@@ -1,0 +1,190 @@
+// Which kills there were, each once and under one id for ever, out of three witnesses: the kernel's counter says that, the
+// kernel log says who, Docker says in which container. The log may be unreadable or have lost lines, Docker's word may
+// come late or twice, and all of it is heard again after a restart.
+import type { OomKill } from '../model/snapshot.ts';
+import type { DockerEvent } from '../system/types.ts';
+
+/** What outlives the process. Kills that the kernel log tells are not in it: it tells them again. */
+export type SeenKills = {
+  bootId: string;
+  /** So many of the kernel's counter are accounted for. */
+  explained: number;
+  /** Sequence number of the last kill in the kernel log that was accounted for. */
+  lastSeq?: number;
+  told: ToldKill[];
+};
+/** A kill known without the kernel log. */
+type ToldKill = {
+  kill: OomKill;
+  /** Epoch ms before which it did not happen. */
+  from: number;
+  /** The same kill in the kernel log, where that could be read later. */
+  kernelId?: string;
+};
+export type Hearing = {
+  now: number;
+  monotonic: number;
+  /** Undefined on kernels without one (before 4.13). */
+  counter: number | undefined;
+  /** New ones, oldest first. */
+  kernel: (OomKill & { seq: number })[];
+  logReadable: boolean;
+};
+
+/** Clocks of the kernel log and of Docker differ by this much after weeks. */
+const SAME_KILL_MS = 15_000;
+/** The counter is ahead of the log and of Docker's event by moments. */
+const GRACE_MS = 2_000;
+const EVENT_LIFETIME_MS = 120_000;
+/** Two words of Docker about one kill come at once. */
+const ONE_EVENT_MS = 1_000;
+const MAX_KEPT = 200;
+
+type Waiting = { event: DockerEvent; at: number; heardAt: number };
+
+/** `before`: what an earlier process left, of this or another boot; undefined at the very first start, when all is history. */
+export function createOomLedger(bootId: string, before: SeenKills | undefined) {
+  const sameBoot = before?.bootId === bootId ? before : undefined;
+  let told: ToldKill[] = sameBoot?.told ?? [];
+  let kernel: OomKill[] = [];
+  // After a reboot the counter began at 0, and every kill since is news.
+  let explained: number | undefined = sameBoot?.explained ?? (before ? 0 : undefined);
+  let lastSeq = sameBoot?.lastSeq;
+  let waiting: Waiting[] = [];
+  let unexplainedSince: number | undefined;
+  let lastNow: number | undefined;
+
+  function hear(hearing: Hearing): void {
+    const { counter, now } = hearing;
+    if (counter !== undefined) explained = Math.min(explained ?? counter, counter);
+    for (const kill of hearing.kernel) takeKernel(kill);
+    waiting = waiting.filter((entry) => !isKnown(entry));
+    if (counter === undefined) takeUncounted(hearing);
+    else takeUnexplained(hearing, counter);
+    waiting = waiting.filter(({ heardAt }) => hearing.monotonic - heardAt < EVENT_LIFETIME_MS);
+    kernel = kernel.slice(-MAX_KEPT);
+    told = told.slice(-MAX_KEPT);
+    lastNow = now;
+  }
+
+  function takeKernel({ seq, ...kill }: OomKill & { seq: number }): void {
+    const same =
+      told.find(({ kernelId }) => kernelId === kill.id) ??
+      told.find((entry) => entry.kernelId === undefined && isSame(entry, kill));
+    if (same) {
+      same.kernelId = kill.id;
+      same.kill = { ...kill, ...names(same.kill), id: same.kill.id };
+    } else {
+      kernel.push(kill);
+      // Known to an earlier process, which accounted for it.
+      if (explained !== undefined && (lastSeq === undefined || seq > lastSeq)) explained += 1;
+    }
+    lastSeq = Math.max(lastSeq ?? -1, seq);
+  }
+
+  /** Docker's word about a kill that is known, or about one that it told already. */
+  function isKnown({ event, at }: Waiting): boolean {
+    if (told.some(({ kill }) => kill.id === eventId(event))) return true;
+    if (all().some((kill) => kill.containerId === event.id && Math.abs(kill.at - at) <= SAME_KILL_MS)) {
+      return true;
+    }
+    // Told as unknown before Docker said where.
+    const nameless = told.find(
+      (entry) => entry.kill.containerId === undefined && entry.kernelId === undefined && isWithin(entry, at),
+    );
+    if (!nameless) return false;
+    Object.assign(nameless.kill, { containerId: event.id, containerName: event.name, scope: 'container' });
+    return true;
+  }
+
+  /** Without a counter: the log is believed where it can be read, else every word of Docker is a kill. */
+  function takeUncounted({ logReadable }: Hearing): void {
+    if (logReadable) return;
+    for (const { event, at } of waiting) {
+      const twin = told.some(
+        ({ kill }) => kill.containerId === event.id && Math.abs(kill.at - at) <= ONE_EVENT_MS,
+      );
+      if (!twin) told.push({ kill: fromEvent(event, at), from: at });
+    }
+    waiting = [];
+  }
+
+  function takeUnexplained({ logReadable, monotonic, now }: Hearing, counter: number): void {
+    const missing = counter - (explained ?? counter);
+    if (missing <= 0) {
+      unexplainedSince = undefined;
+      return;
+    }
+    unexplainedSince ??= monotonic;
+    const graceOver = monotonic - unexplainedSince >= GRACE_MS;
+    if (logReadable && !graceOver) return;
+    for (const { event, at } of waiting.splice(0, missing)) {
+      told.push({ kill: fromEvent(event, at), from: at });
+      explained = (explained ?? 0) + 1;
+    }
+    if (!graceOver) return;
+    while ((explained ?? counter) < counter) {
+      explained = (explained ?? 0) + 1;
+      told.push({ kill: unknownKill(bootId, explained, now), from: lastNow ?? now });
+    }
+    unexplainedSince = undefined;
+  }
+
+  function all(): OomKill[] {
+    return [...kernel, ...told.map(({ kill }) => kill)].toSorted((a, b) => a.at - b.at);
+  }
+
+  return {
+    hear,
+    /** To be judged with the next `hear`. */
+    onDocker(event: DockerEvent, monotonic: number): void {
+      if (waiting.some((entry) => eventId(entry.event) === eventId(event))) return;
+      waiting.push({ event, at: Number(event.timeNano / 1_000_000n), heardAt: monotonic });
+    },
+    /** All kills of this boot that are still known, oldest first. The same objects every time: names may be added. */
+    all,
+    seen(): SeenKills {
+      return { bootId, explained: explained ?? 0, ...(lastSeq === undefined ? {} : { lastSeq }), told };
+    },
+  };
+}
+
+function eventId(event: DockerEvent): string {
+  return `docker:${event.id}:${event.timeNano}`;
+}
+
+function isWithin({ from, kill }: ToldKill, at: number): boolean {
+  return at >= from - GRACE_MS && at <= kill.at + GRACE_MS;
+}
+
+function isSame(entry: ToldKill, kill: OomKill): boolean {
+  if (entry.kill.containerId === undefined) return isWithin(entry, kill.at);
+  const where = kill.containerId ?? entry.kill.containerId;
+  return where === entry.kill.containerId && Math.abs(entry.kill.at - kill.at) <= SAME_KILL_MS;
+}
+
+function names({ containerId, containerName, limitBytes }: OomKill): Partial<OomKill> {
+  return {
+    ...(containerId === undefined ? {} : { containerId }),
+    ...(containerName === undefined ? {} : { containerName }),
+    ...(limitBytes === undefined ? {} : { limitBytes }),
+  };
+}
+
+function fromEvent(event: DockerEvent, at: number): OomKill {
+  return {
+    ...nobody(eventId(event), at),
+    scope: 'container',
+    containerId: event.id,
+    containerName: event.name,
+  };
+}
+
+/** The counter's number makes an id that every process finds again. */
+function unknownKill(bootId: string, number: number, at: number): OomKill {
+  return { ...nobody(`${bootId}:counter:${number}`, at), scope: 'host' };
+}
+
+function nobody(id: string, at: number) {
+  return { id, at, process: 'unknown', pid: 0, rssBytes: 0, cgroup: '' };
+}

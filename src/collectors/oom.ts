@@ -1,0 +1,121 @@
+import type { OomKill, OomValues } from '../model/snapshot.ts';
+import type { DockerEvent } from '../system/types.ts';
+import { readBootId } from './boot.ts';
+import { createKillParser } from './kmsg.ts';
+import { createOomLedger } from './oom-ledger.ts';
+import type { SeenKills } from './oom-ledger.ts';
+import { parseNumbers, parseUptime } from './proc.ts';
+import type { Collector, CollectorDeps } from './types.ts';
+
+const SEEN = 'oom-seen';
+/** Names are nice to have: a Docker that hangs must not keep a kill from being told. */
+const NAMES_WITHIN_MS = 1_500;
+
+/** Kills for want of memory. The daemon hands in Docker's `oom` events; the next reading has what became of them. */
+export type OomCollector = Collector<'oom'> & { onDockerOom(event: DockerEvent): void };
+
+export function createOom(deps: CollectorDeps): OomCollector {
+  const { files, clock, kernelLog } = deps.system;
+  const parse = createKillParser();
+  const recalled = deps.recall<SeenKills>(SEEN);
+  const bootId = readBootId(files);
+  const ledger = createOomLedger(bootId, recalled);
+  let saved = JSON.stringify(recalled);
+  let lastRead: number | undefined;
+  /** Containers whose name was looked up, found or not. */
+  const lookedUp = new Set<string>();
+
+  /** Time of the kernel log, which counts from boot. What came since the last look is not older than that look. */
+  function whenWas(usec: number, now: number, uptimeSec: number): number {
+    const at = now - (uptimeSec * 1000 - usec / 1000);
+    const earliest = lastRead !== undefined && lastRead <= now ? lastRead : 0;
+    return Math.round(Math.min(now, Math.max(at, earliest)));
+  }
+
+  function readLog(now: number): { kills: (OomKill & { seq: number })[]; unreadable?: string } {
+    const uptimeSec = parseUptime(files.textOr('/proc/uptime') ?? '');
+    try {
+      const kills = kernelLog.read().flatMap((record) => {
+        const kill = parse(record);
+        if (!kill) return [];
+        const { usec, ...rest } = kill;
+        return [{ ...rest, id: `${bootId}:${kill.seq}`, at: whenWas(usec, now, uptimeSec) }];
+      });
+      return { kills };
+    } catch (error) {
+      return { kills: [], unreadable: whyUnreadable(error) };
+    }
+  }
+
+  /** Docker's table has the names, and the limits where the log did not tell them. */
+  async function addNames(kills: OomKill[], signal: AbortSignal): Promise<void> {
+    const nameless = kills.filter(
+      ({ containerId, containerName, limitBytes, scope }) =>
+        containerId !== undefined &&
+        !lookedUp.has(containerId) &&
+        (containerName === undefined || (limitBytes === undefined && scope === 'container')),
+    );
+    if (nameless.length === 0) return;
+    const within = AbortSignal.any([signal, AbortSignal.timeout(NAMES_WITHIN_MS)]);
+    const table = await orAborted(deps.containers(signal), within);
+    if (!table) return;
+    for (const kill of nameless) {
+      const container = table.find(({ id }) => id === kill.containerId);
+      lookedUp.add(kill.containerId!);
+      if (!container) continue;
+      kill.containerName = container.name;
+      if (kill.scope === 'container' && container.limitBytes !== null)
+        kill.limitBytes ??= container.limitBytes;
+    }
+  }
+
+  async function read(signal: AbortSignal): Promise<OomValues> {
+    // The counter first: what is counted now is in the log a moment later.
+    const counter = parseNumbers(files.textOr('/proc/vmstat') ?? '', ['oom_kill']).oom_kill;
+    const now = clock.now();
+    const { kills, unreadable } = readLog(now);
+    const logReadable = unreadable === undefined;
+    ledger.hear({ now, monotonic: clock.monotonic(), counter, kernel: kills, logReadable });
+    lastRead = now;
+    const all = ledger.all();
+    await addNames(all, signal);
+    save();
+    return {
+      ...(counter === undefined ? {} : { killsSinceBoot: counter }),
+      kills: all,
+      ...(unreadable === undefined ? {} : { logUnreadable: unreadable }),
+    };
+  }
+
+  function save(): void {
+    const seen = ledger.seen();
+    const text = JSON.stringify(seen);
+    if (text === saved) return;
+    deps.remember(SEEN, seen);
+    saved = text;
+  }
+
+  return {
+    source: 'oom',
+    read,
+    onDockerOom: (event) => ledger.onDocker(event, clock.monotonic()),
+  };
+}
+
+/** Undefined when it fails or takes too long. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    promise.then(resolve, () => resolve(undefined));
+  });
+}
+
+function whyUnreadable(error: unknown): string {
+  const { code, message } = error as Error & { code?: string };
+  if (code === 'EPERM' || code === 'EACCES') {
+    return 'the kernel log may not be read: that needs root or the capability CAP_SYSLOG';
+  }
+  if (code === 'ENOENT')
+    return 'there is no kernel log here (/dev/kmsg); in a container it has to be handed in';
+  return `the kernel log cannot be read: ${message}`;
+}

@@ -1,0 +1,74 @@
+// How much work was stalled for want of memory, CPU or disk. A sample of /proc/pressure/memory:
+//
+//   some avg10=12.50 avg60=3.10 avg300=0.80 total=123456
+//   full avg10=4.00 avg60=1.00 avg300=0.20 total=45678
+//
+// Percent of the last 10, 60 and 300 s; the total in microseconds. `cpu` has no `full` line before kernel 5.13.
+import { absent } from '../model/reading.ts';
+import type { Absent } from '../model/reading.ts';
+import type { PressureLine, PressureOf, PressureValues } from '../model/snapshot.ts';
+import type { Files } from '../system/types.ts';
+import type { Collector, CollectorDeps } from './types.ts';
+
+const DIR = '/proc/pressure';
+
+export function createPressure({ system }: CollectorDeps): Collector<'pressure'> {
+  return { source: 'pressure', read: async () => readPressure(system.files) };
+}
+
+function readPressure(files: Files): PressureValues | Absent {
+  let text: string;
+  try {
+    text = files.text(`${DIR}/memory`);
+  } catch (error) {
+    return whyAbsent(files, (error as { code?: string }).code) ?? fail(error);
+  }
+  const memory = parsePressure(text);
+  if (!memory) throw new Error(`${DIR}/memory is not as expected`);
+  const cpu = parsePressure(files.textOr(`${DIR}/cpu`) ?? '');
+  const io = parsePressure(files.textOr(`${DIR}/io`) ?? '');
+  return { memory, ...(cpu ? { cpu } : {}), ...(io ? { io } : {}), score: scoreOf(memory) };
+}
+
+/** 0-100: max(some.avg10, min(100, 2 x full.avg10)). Everything stalled counts double, for nothing got done at all. */
+export function scoreOf({ some, full }: PressureOf): number {
+  return Math.max(some.avg10, Math.min(100, 2 * (full?.avg10 ?? 0)));
+}
+
+/** Undefined where there is no `some` line. */
+export function parsePressure(text: string): PressureOf | undefined {
+  const some = parseLine(text, 'some');
+  const full = parseLine(text, 'full');
+  return some && (full ? { some, full } : { some });
+}
+
+function parseLine(text: string, kind: 'some' | 'full'): PressureLine | undefined {
+  const match = new RegExp(
+    `^${kind} avg10=([\\d.]+) avg60=([\\d.]+) avg300=([\\d.]+) total=(\\d+)`,
+    'm',
+  ).exec(text);
+  const [avg10, avg60, avg300, totalUs] = (match ?? []).slice(1).map(Number);
+  if (avg10 === undefined || avg60 === undefined || avg300 === undefined || totalUs === undefined) {
+    return undefined;
+  }
+  return { avg10, avg60, avg300, totalUs };
+}
+
+/** ENOENT: not built in, or too old. EOPNOTSUPP: built in and switched off. */
+function whyAbsent(files: Files, code: string | undefined): Absent | undefined {
+  const release = files.textOr('/proc/sys/kernel/osrelease')?.trim() ?? '';
+  const [, major = 0, minor = 0] = (/^(\d+)\.(\d+)/.exec(release) ?? []).map(Number);
+  const off = /\bpsi=(0|off|n|no|false)\b/.test(files.textOr('/proc/cmdline') ?? '');
+  if (code === 'EOPNOTSUPP' || (code === 'ENOENT' && off)) {
+    return absent('pressure information is switched off: boot with psi=1 on the kernel command line');
+  }
+  if (code !== 'ENOENT') return undefined;
+  if (release !== '' && (major < 4 || (major === 4 && minor < 20))) {
+    return absent(`kernel ${release} has no pressure information (PSI), which came with 4.20`);
+  }
+  return absent('this kernel was built without pressure information (PSI), or /proc/pressure is not visible');
+}
+
+function fail(error: unknown): never {
+  throw error;
+}

@@ -1,0 +1,95 @@
+// Small files of /proc, parsed. Pure; samples above each function.
+
+/**
+ * Numbers of /proc/meminfo and /proc/vmstat by name: `MemAvailable:   24355684 kB`, `pswpin 123`. Only the names asked for.
+ */
+export function parseNumbers<K extends string>(
+  text: string,
+  names: readonly K[],
+): Partial<Record<K, number>> {
+  const found: Partial<Record<K, number>> = {};
+  for (const name of names) {
+    const value = new RegExp(`^${name}:?\\s+(\\d+)`, 'm').exec(text)?.[1];
+    if (value !== undefined) found[name] = Number(value);
+  }
+  return found;
+}
+
+const KB = 1024;
+
+/** Bytes. Kernels before 3.14 have no MemAvailable: free and cached memory is the nearest there is. */
+export function parseMeminfo(text: string) {
+  const kb = parseNumbers(text, [
+    'MemTotal',
+    'MemFree',
+    'MemAvailable',
+    'Buffers',
+    'Cached',
+    'SwapTotal',
+    'SwapFree',
+  ]);
+  if (kb.MemTotal === undefined) throw new Error('/proc/meminfo has no MemTotal');
+  const estimate = (kb.MemFree ?? 0) + (kb.Buffers ?? 0) + (kb.Cached ?? 0);
+  const available = Math.min(kb.MemAvailable ?? estimate, kb.MemTotal);
+  const swapTotal = kb.SwapTotal ?? 0;
+  return {
+    memory: {
+      totalBytes: kb.MemTotal * KB,
+      availableBytes: available * KB,
+      usedBytes: (kb.MemTotal - available) * KB,
+    },
+    swap: {
+      totalBytes: swapTotal * KB,
+      usedBytes: Math.max(0, swapTotal - (kb.SwapFree ?? swapTotal)) * KB,
+    },
+  };
+}
+
+/**
+ * /proc/swaps; true where all swap lives in compressed RAM.
+ *
+ *   Filename      Type        Size     Used   Priority
+ *   /dev/zram0    partition   1013756  0      100
+ */
+export function isZram(text: string): boolean {
+  const devices = text
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split(/\s/)[0] ?? '')
+    .filter(Boolean);
+  return devices.length > 0 && devices.every((device) => /^\/dev\/(block\/)?zram\d+$/.test(device));
+}
+
+/** `0.21 0.19 0.10 4/123 28975` */
+export function parseLoad(text: string): [number, number, number] {
+  const [one, five, fifteen] = text.split(' ').map(Number);
+  return [one || 0, five || 0, fifteen || 0];
+}
+
+/**
+ * /proc/stat: user nice system idle iowait irq softirq steal guest guest_nice, in ticks. Waiting for the disk is idle;
+ * guest time is part of user time already.
+ *
+ *   cpu  18674 0 8193 335636 817 0 190 104 0 0
+ *   cpu0 8600 0 3288 169709 103 0 22 46 0 0
+ *   btime 1795430144
+ */
+export function parseStat(text: string): { busy: number; total: number; cpus: number; bootTime: number } {
+  const line = /^cpu +(.*)$/m.exec(text)?.[1];
+  if (line === undefined) throw new Error('/proc/stat has no cpu line');
+  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = line
+    .split(' ')
+    .map(Number);
+  const busy = user + nice + system + irq + softirq + steal;
+  return {
+    busy,
+    total: busy + idle + iowait,
+    cpus: text.match(/^cpu\d/gm)?.length ?? 0,
+    bootTime: Number(/^btime (\d+)/m.exec(text)?.[1] ?? 0),
+  };
+}
+
+/** `14023.58 27114.01`: seconds since boot, then the idle time of all CPUs. */
+export function parseUptime(text: string): number {
+  return Number(text.split(' ')[0]) || 0;
+}
