@@ -1,0 +1,75 @@
+import { defaultExtra, defaultSettings, KEY_NAMES } from '../../src/config/defaults.ts';
+import type { Discovered } from '../../src/config/discover.ts';
+import type { Config, Key, Origin, Settings } from '../../src/config/schema.ts';
+import type { Source } from '../../src/model/reading.ts';
+import type { Snapshot } from '../../src/model/snapshot.ts';
+import type { RecoveryDeps, SaidLine } from '../../src/recovery/types.ts';
+import type { Store } from '../../src/store/open.ts';
+import type { Clock, System } from '../../src/system/types.ts';
+import { emptySnapshot } from './snapshots.ts';
+
+export function testConfig(settings: Partial<Settings> = {}): Config {
+  const origins = Object.fromEntries(KEY_NAMES.map((key) => [key, { from: 'default' }])) as Record<
+    Key,
+    Origin
+  >;
+  return {
+    settings: { ...defaultSettings(), ...settings },
+    origins,
+    extra: defaultExtra(),
+    files: [],
+    warnings: [],
+    stateDir: '/nonexistent',
+  };
+}
+
+/** A clock that moves only when something sleeps. */
+export function steppingClock(start: number): Clock & { add(ms: number): void } {
+  let now = start;
+  return {
+    now: () => now,
+    monotonic: () => now,
+    async sleep(ms) {
+      now += ms;
+    },
+    add(ms) {
+      now += ms;
+    },
+  };
+}
+
+export type TestDeps = RecoveryDeps & { said: SaidLine[]; clock: Clock & { add(ms: number): void } };
+
+/** Recovery's dependencies around a real store; `system` parts that a test does not give throw when they are used. */
+export function testDeps(
+  store: Store,
+  options: {
+    settings?: Partial<Settings>;
+    system?: Partial<System>;
+    look?: (only: Source[]) => Promise<Snapshot>;
+    discovered?: Discovered;
+    dryRun?: boolean;
+    clock?: Clock & { add(ms: number): void };
+  } = {},
+): TestDeps {
+  const clock = options.clock ?? steppingClock(Date.parse('2026-01-31T10:00:00Z'));
+  const said: SaidLine[] = [];
+  const told = new Map<string, number>();
+  return {
+    clock,
+    said,
+    store,
+    config: testConfig({ ENABLE_AUTO_RECOVERY: true, ...options.settings }),
+    system: { clock, ...options.system } as System,
+    look: options.look ?? (async () => emptySnapshot(clock.now())),
+    discovered: async () => options.discovered ?? { missing: {} },
+    say: (line) => said.push(line),
+    firstIn(key, everyMs) {
+      const before = told.get(key);
+      if (before !== undefined && clock.now() - before < everyMs) return false;
+      told.set(key, clock.now());
+      return true;
+    },
+    dryRun: options.dryRun ?? false,
+  };
+}

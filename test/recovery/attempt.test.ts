@@ -1,0 +1,151 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { attempt } from '../../src/recovery/attempt.ts';
+import type { Step } from '../../src/recovery/types.ts';
+import { listActions, recordAction } from '../../src/store/actions.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
+import { testDeps } from '../helpers/recovery-deps.ts';
+
+let dir: string;
+let store: Store;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'vpsmon-attempt-'));
+  store = openStore(dir, 0);
+});
+afterEach(() => {
+  store.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function step(parts: Partial<Step> = {}): Step & { ran: number } {
+  const made = {
+    ran: 0,
+    rule: 'swap' as const,
+    target: 'web',
+    what: 'stop-container',
+    words: 'stop web',
+    why: 'it thrashes',
+    undo: { containerId: 'c' },
+    obsolete: async () => undefined,
+    async run() {
+      made.ran += 1;
+    },
+    verify: async () => ({ worked: true, text: 'web is stopped' }),
+    ...parts,
+  };
+  return made;
+}
+const states = () => listActions(store.db, 0).map((action) => action.state);
+
+describe('attempt', () => {
+  it('records, acts, verifies and says', async () => {
+    const deps = testDeps(store);
+    const one = step({
+      async run() {
+        one.ran += 1;
+        expect(states()).toEqual(['running']); // Written down before it is done.
+      },
+    });
+    expect(await attempt(deps, one)).toMatchObject({ done: 'worked', text: 'web is stopped' });
+    expect(one.ran).toBe(1);
+    expect(listActions(store.db, 0)).toMatchObject([
+      { state: 'worked', target: 'web', undo: { containerId: 'c' }, result: 'web is stopped' },
+    ]);
+    expect(deps.said).toMatchObject([
+      { severity: 'info', telegram: true, text: 'Done: stop web. web is stopped' },
+    ]);
+  });
+
+  it('does nothing where a second look says that it is no longer needed, or where that look fails', async () => {
+    const deps = testDeps(store);
+    for (const obsolete of [
+      async () => 'it is calm again',
+      async () => {
+        throw new Error('connection refused');
+      },
+    ]) {
+      const one = step({ obsolete });
+      expect((await attempt(deps, one)).done).toBe('obsolete');
+      expect(one.ran).toBe(0);
+    }
+    expect(states()).toEqual([]);
+  });
+
+  it('reports an action that throws, and one whose effect is missing', async () => {
+    const deps = testDeps(store);
+    const thrown = step({
+      async run() {
+        throw new Error('no such container');
+      },
+    });
+    expect(await attempt(deps, thrown)).toMatchObject({ done: 'failed', text: 'no such container' });
+    expect(
+      await attempt(deps, step({ verify: async () => ({ worked: false, text: 'web is still running' }) })),
+    ).toMatchObject({ done: 'failed' });
+    expect(states()).toEqual(['failed', 'failed']);
+    expect(deps.said.every((line) => line.severity === 'warning' && line.telegram)).toBe(true);
+  });
+
+  it('stops after 3 actions on a target within an hour, and after 10 in all; failed ones count', async () => {
+    const deps = testDeps(store);
+    for (let i = 0; i < 3; i += 1)
+      await attempt(deps, step({ verify: async () => ({ worked: i > 0, text: 'x' }) }));
+    const fourth = step();
+    expect(await attempt(deps, fourth)).toMatchObject({
+      done: 'budget',
+      text: '3 actions on web within an hour are enough',
+    });
+    expect(fourth.ran).toBe(0);
+    for (let i = 0; i < 7; i += 1)
+      expect((await attempt(deps, step({ target: `other-${i}` }))).done).toBe('worked');
+    expect(await attempt(deps, step({ target: 'eleventh' }))).toMatchObject({
+      done: 'budget',
+      text: '10 actions within an hour are enough',
+    });
+    deps.clock.add(3_601_000);
+    expect((await attempt(deps, step())).done).toBe('worked');
+  });
+
+  it('counts an action that a killed run left behind', async () => {
+    const deps = testDeps(store);
+    for (let i = 0; i < 3; i += 1)
+      recordAction(store.db, {
+        rule: 'swap',
+        target: 'web',
+        what: 'x',
+        why: 'y',
+        state: 'running',
+        startedAt: deps.clock.now() - 1000,
+      });
+    expect((await attempt(deps, step())).done).toBe('budget');
+  });
+
+  it('only says what it would do where recovery is switched off, and says it on Telegram once in six hours', async () => {
+    const deps = testDeps(store, { settings: { ENABLE_AUTO_RECOVERY: false } });
+    const one = step();
+    for (let i = 0; i < 12; i += 1) {
+      expect(await attempt(deps, one)).toMatchObject({ done: 'shadow', text: 'Would stop web' });
+      deps.clock.add(300_000);
+    }
+    expect(one.ran).toBe(0);
+    expect(deps.said.filter((line) => line.telegram)).toHaveLength(1);
+    expect(states()).toEqual(['would-do']);
+  });
+
+  it('takes the same path in a dry run, and leaves no trace', async () => {
+    const deps = testDeps(store, { dryRun: true });
+    const looked: string[] = [];
+    const one = step({
+      async obsolete() {
+        looked.push('looked');
+        return undefined;
+      },
+    });
+    expect((await attempt(deps, one)).done).toBe('shadow');
+    expect({ ran: one.ran, looked }).toEqual({ ran: 0, looked: ['looked'] });
+    expect(states()).toEqual([]);
+    expect(deps.said.filter((line) => line.telegram)).toEqual([]);
+  });
+});
