@@ -44,6 +44,7 @@ export function toContainerInfo(
       ? { exitCode: state.exitCode }
       : {}),
     oomKilled: state.oomKilled,
+    ...(inspect.created > 0 ? { createdAt: inspect.created } : {}),
     ...(state.startedAt > 0 ? { startedAt: state.startedAt } : {}),
     ...(state.finishedAt > 0 ? { finishedAt: state.finishedAt } : {}),
     limitBytes: hostConfig.memory > 0 ? hostConfig.memory : null,
