@@ -1,0 +1,197 @@
+import { readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type * as Pg from 'pg';
+import type { Client, QueryResult } from 'pg';
+import type { SslMode } from '../config/discover.ts';
+import { FrameError, createFrames } from './postgres-frames.ts';
+import type { Frames } from './postgres-frames.ts';
+
+export type PostgresAddress = {
+  /** Name, IP address or socket folder. */
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+  database: string;
+  sslMode?: SslMode;
+  sslRootCert?: string;
+};
+export type Row = Record<string, string | null>;
+export type Session = {
+  /** One statement with parameters, or several without. Values arrive as PostgreSQL's own text. */
+  run(sql: string, params?: unknown[]): Promise<Row[]>;
+  /** One statement only, whatever semicolons are in it. */
+  runOne(sql: string): Promise<Row[]>;
+  alive(): boolean;
+  /** Says goodbye to the server. */
+  end(): Promise<void>;
+  /** At once, in the middle of anything. */
+  destroy(): void;
+};
+
+/** Settings of the session; those that a server does not know are left out. */
+const SESSION_SETTINGS: Record<string, string> = {
+  default_transaction_read_only: 'on',
+  lock_timeout: '500',
+  idle_in_transaction_session_timeout: '10000',
+  // Small queries on a small machine: compiling them or starting workers for them costs more than it brings.
+  jit: 'off',
+  max_parallel_workers_per_gather: '0',
+};
+
+/** Connects, logs in and makes the session read-only; the signal gives that up at once. Rejects with the errors of pg and the socket. */
+export async function openSession(
+  target: PostgresAddress,
+  applicationName: string,
+  signal: AbortSignal,
+): Promise<Session> {
+  if (target.sslMode && !['allow', 'prefer'].includes(target.sslMode)) {
+    return login(target, applicationName, tlsOptions(target), signal);
+  }
+  try {
+    return await login(target, applicationName, false, signal);
+  } catch (error) {
+    if (!insistsOnTls(error)) throw error;
+    return login(target, applicationName, { rejectUnauthorized: false }, signal);
+  }
+}
+
+type Tls = false | { rejectUnauthorized: boolean; ca?: string; checkServerIdentity?: () => undefined };
+
+/** What libpq does for each sslmode. */
+function tlsOptions(target: PostgresAddress): Tls {
+  if (target.sslMode === 'disable' || target.host.startsWith('/')) return false;
+  const ca = target.sslRootCert ? { ca: readFileSync(target.sslRootCert, 'utf8') } : {};
+  if (target.sslMode === 'verify-full') return { rejectUnauthorized: true, ...ca };
+  // `require` with an authority is `verify-ca`: libpq has kept that for old configurations.
+  if (target.sslMode === 'verify-ca' || (target.sslMode === 'require' && target.sslRootCert)) {
+    return { rejectUnauthorized: true, checkServerIdentity: () => undefined, ...ca };
+  }
+  return { rejectUnauthorized: false };
+}
+
+/** 28000 is "no entry in pg_hba.conf ... no encryption": the server takes TLS only. */
+function insistsOnTls(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string };
+  return code === '28000' && /no encryption|SSL off/.test(message ?? '');
+}
+
+async function login(
+  target: PostgresAddress,
+  applicationName: string,
+  ssl: Tls,
+  signal: AbortSignal,
+): Promise<Session> {
+  const { Client } = await loadPg();
+  const socket = new Socket();
+  const giveUp = () => socket.destroy();
+  const client = new Client({
+    host: target.host,
+    port: target.port,
+    user: target.user,
+    // A function keeps pg from looking into PGPASSWORD and ~/.pgpass where there is no password.
+    password: () => target.password,
+    database: target.database,
+    ssl,
+    stream: () => socket,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 60_000,
+    application_name: applicationName,
+    // Text as it came: this program parses the few numbers that it uses, and dates not at all.
+    types: { getTypeParser: () => (value: unknown) => value },
+  });
+  const frames = guard(client);
+  let alive = true;
+  client.on('error', () => (alive = false));
+  client.on('end', () => (alive = false));
+  const session = sessionOf(client, socket, frames, () => alive);
+  signal.addEventListener('abort', giveUp);
+  try {
+    signal.throwIfAborted();
+    await client.connect();
+    await session.run(SETTINGS_SQL, [Object.keys(SESSION_SETTINGS), Object.values(SESSION_SETTINGS)]);
+  } catch (error) {
+    session.destroy();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
+  return session;
+}
+
+const SETTINGS_SQL = `SELECT set_config(wanted.name, wanted.value, false)
+  FROM unnest($1::text[], $2::text[]) AS wanted(name, value)
+  WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_settings known WHERE known.name = wanted.name)`;
+
+function sessionOf(client: Client, socket: Socket, frames: Frames, alive: () => boolean): Session {
+  const run = async (query: { text: string; values?: unknown[]; queryMode?: 'extended' }): Promise<Row[]> => {
+    frames.startAnswer();
+    const result = (await client.query(query)) as QueryResult<Row> | QueryResult<Row>[];
+    return Array.isArray(result) ? (result.at(-1)?.rows ?? []) : result.rows;
+  };
+  return {
+    run: (text, values) => run(values ? { text, values } : { text }),
+    runOne: (text) => run({ text, queryMode: 'extended' }),
+    alive: () => alive() && !socket.destroyed,
+    async end() {
+      const ended = client.end().catch(() => {});
+      const timer = setTimeout(() => socket.destroy(), 500);
+      await ended;
+      clearTimeout(timer);
+      socket.destroy();
+    },
+    destroy() {
+      socket.destroy();
+    },
+  };
+}
+
+type Stream = NodeJS.EventEmitter & { destroy(error: Error): void };
+
+/**
+ * pg's parser throws out of the socket's data event, or never returns, when the other side does not speak PostgreSQL:
+ * the end of the whole program. Here it is the end of the connection.
+ */
+function guard(client: Client): Frames {
+  const frames = createFrames();
+  const connection = (client as unknown as { connection: { attachListeners(stream: Stream): void } })
+    .connection;
+  const attach = connection.attachListeners.bind(connection);
+  connection.attachListeners = (stream) => {
+    const emit = stream.emit.bind(stream);
+    stream.emit = (event: string | symbol, ...args: unknown[]) => {
+      if (event !== 'data') return emit(event, ...args);
+      try {
+        const complete = frames.take(args[0] as Buffer);
+        return complete.length === 0 || emit(event, complete);
+      } catch (error) {
+        stream.destroy(error instanceof FrameError ? error : new Error('it does not speak PostgreSQL'));
+        return true;
+      }
+    };
+    attach(stream);
+  };
+  return frames;
+}
+
+let loading: Promise<typeof Pg> | undefined;
+
+/**
+ * pg asks globalThis.Response whether it runs on Cloudflare, and on Node 20 that loads undici with its WASM parser: 7 MB
+ * for nothing. It does not ask where `navigator` exists, as it does from Node 21 on.
+ */
+function loadPg(): Promise<typeof Pg> {
+  loading ??= withNavigator(() => import('pg'));
+  return loading;
+}
+
+async function withNavigator<T>(load: () => Promise<T>): Promise<T> {
+  if ('navigator' in globalThis) return load();
+  const userAgent = `Node.js/${process.versions.node.split('.')[0]}`;
+  Object.defineProperty(globalThis, 'navigator', { value: { userAgent }, configurable: true });
+  try {
+    return await load();
+  } finally {
+    Reflect.deleteProperty(globalThis, 'navigator');
+  }
+}

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { openRedis } from '../../src/system/redis.ts';
+import type { Redis } from '../../src/system/types.ts';
+import { startRedis } from '../helpers/redis-server.ts';
+import type { RedisServer } from '../helpers/redis-server.ts';
+
+let server: RedisServer;
+let open: RedisServer;
+const opened: Redis[] = [];
+const stray = vi.fn();
+
+beforeAll(async () => {
+  process.on('unhandledRejection', stray);
+  server = await startRedis({ password: 'Tr0ub4dor&3' });
+  open = await startRedis();
+});
+afterAll(async () => {
+  await Promise.all(opened.map((redis) => redis.close()));
+  await Promise.all([server.remove(), open.remove()]);
+  process.off('unhandledRejection', stray);
+  expect(stray).not.toHaveBeenCalled();
+});
+
+function connect(change: Partial<Parameters<typeof openRedis>[0]> = {}): Redis {
+  const redis = openRedis({
+    host: '127.0.0.1',
+    port: server.port,
+    password: server.password,
+    db: 0,
+    tls: false,
+    ...change,
+  });
+  opened.push(redis);
+  return redis;
+}
+
+test('keeps one connection, named, for many commands at once', async () => {
+  const redis = connect();
+  expect(
+    await Promise.all([redis.call('SET', 'a', '1'), redis.call('GET', 'a'), redis.call('EXISTS', 'b')]),
+  ).toEqual(['OK', '1', 0]);
+  const clients = String(await server.call('CLIENT', 'LIST'));
+  expect(clients.match(/name=vpsmon/g)).toHaveLength(1);
+});
+
+test('another database, a user with a name, a password that nobody asked for', async () => {
+  await connect({ db: 3 }).call('SET', 'in3', 'x');
+  expect(await server.call('EXISTS', 'in3')).toBe(0);
+  await server.call('ACL', 'SETUSER', 'watcher', 'on', '>look', '+@all', '~*');
+  expect(await connect({ username: 'watcher', password: 'look' }).call('ACL', 'WHOAMI')).toBe('watcher');
+  expect(await connect({ port: open.port, password: 'needless' }).call('PING')).toBe('PONG');
+});
+
+test('a wrong and a missing password, without the password', async () => {
+  const wrong = await connect({ password: 'not-the-one-9' })
+    .call('PING')
+    .catch((error: unknown) => error as Error);
+  expect(String(wrong)).toBe(`Error: Redis at 127.0.0.1:${server.port} refuses the password`);
+  expect(JSON.stringify(wrong, Object.getOwnPropertyNames(wrong))).not.toContain('not-the-one-9');
+  await expect(connect({ password: '' }).call('PING')).rejects.toThrow('asks for a password');
+});
+
+test('is back by itself after the server was restarted', async () => {
+  const redis = connect();
+  expect(await redis.call('PING')).toBe('PONG');
+  await server.stop('SIGKILL');
+  await expect(redis.call('PING')).rejects.toThrow(`nothing listens at 127.0.0.1:${server.port}`);
+  await server.start();
+  await expect.poll(() => redis.call('PING').catch(String), { timeout: 10_000, interval: 100 }).toBe('PONG');
+});
+
+test('is replaced without an error when the server closed it while it was idle', async () => {
+  const redis = connect();
+  const before = await redis.call('CLIENT', 'ID');
+  await server.call('CLIENT', 'KILL', 'ID', String(before));
+  expect(await redis.call('CLIENT', 'ID')).not.toBe(before);
+});
+
+test('gives a frozen server up in time and comes back when it thaws', async () => {
+  const redis = connect();
+  await redis.call('PING');
+  server.freeze();
+  const start = performance.now();
+  await expect(redis.call('PING')).rejects.toThrow('did not answer in time');
+  await expect(redis.call('PING')).rejects.toThrow('did not answer in time');
+  expect(performance.now() - start).toBeLessThan(6500);
+  server.thaw();
+  await expect.poll(() => redis.call('PING').catch(String), { timeout: 10_000, interval: 100 }).toBe('PONG');
+});
