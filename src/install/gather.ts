@@ -5,7 +5,7 @@ import { ALL_UNITS, LAYOUT } from './layout.ts';
 import { readManifest } from './manifest.ts';
 import type { InstallFacts } from './plan.ts';
 import { collectRuntime, isIntact } from './runtime.ts';
-import { parseUnits, showUnitsCommand, SHOW_UNITS_ENV, type UnitState } from './unit-states.ts';
+import { parseUnits, showUnitsCommand, SHOW_UNITS_ENV, type UnitState } from '../system/unit-states.ts';
 
 export type GatherOptions = {
   machine: Machine;

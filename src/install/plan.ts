@@ -4,7 +4,7 @@ import { ALL_UNITS, LAYOUT, STARTED_UNITS } from './layout.ts';
 import { renderManifest, type Manifest } from './manifest.ts';
 import type { Runtime } from './runtime.ts';
 import type { Plan, Step } from './step.ts';
-import type { UnitState } from './unit-states.ts';
+import type { UnitState } from '../system/unit-states.ts';
 import { isOurCommand, isOurUnit, renderCommand, renderUnit, type UnitChoices } from './units.ts';
 
 /** What there is now, and what is to be there. Read once; the plan is a pure function of it. */
