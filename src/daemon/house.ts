@@ -9,6 +9,7 @@ import { createDelivery } from '../notify/delivery.ts';
 import { createOutbox } from '../notify/outbox.ts';
 import { wordDecision } from '../notify/wording.ts';
 import type { Past } from '../rules/types.ts';
+import { renderStatusReport } from '../outputs/status-report.ts';
 import { createWatcher } from '../services/watcher.ts';
 import { createHistory } from '../store/history.ts';
 import { recall, remember } from '../store/memory.ts';
@@ -99,6 +100,7 @@ export function openHouse(context: CommandContext, store: Store): House {
       outbox.enqueue(message);
       delivery.kick();
     },
+    renderStatus: renderStatusReport,
     memoryOf: (name) => memoryOf(state.snapshot, name),
   });
   const collectors = openCollectors({

@@ -6,6 +6,7 @@ import { HISTORY_MIGRATIONS } from './history.ts';
 import { INCIDENT_MIGRATIONS } from './incidents.ts';
 import { MEMORY_MIGRATIONS } from './memory.ts';
 import { OUTBOX_MIGRATIONS } from './outbox.ts';
+import { SERVICE_MIGRATIONS } from './services.ts';
 
 export type Db = Database.Database;
 
@@ -16,6 +17,7 @@ const FAMILIES: Record<string, readonly string[]> = {
   outbox: OUTBOX_MIGRATIONS,
   history: HISTORY_MIGRATIONS,
   actions: ACTION_MIGRATIONS,
+  services: SERVICE_MIGRATIONS,
 };
 
 export type Store = {

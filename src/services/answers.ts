@@ -1,0 +1,121 @@
+// What the machine asks for, fetched from Docker: few calls at a time, each with a deadline, none of them needed.
+import type { Clock, Docker, DockerError, DockerInspect, Files } from '../system/types.ts';
+import type { Ask, Evidence, Input } from './types.ts';
+
+/** A message about a crash waits this long for log lines. Docker needs about 10 ms. */
+const EVIDENCE_MS = 150;
+/** After a SIGKILL that nobody asked for, while the kernel's counter says that it did kill something. */
+const OOM_EVENT_MS = 200;
+const AT_ONCE = 8;
+
+export type Answers = {
+  docker: Docker;
+  clock: Clock;
+  files: Files;
+  signal: AbortSignal;
+  /** Takes the answer. */
+  give(input: Input): void;
+  /** A full list could not be had. */
+  onListFailed(error: unknown): void;
+};
+
+/** Returns the function that takes questions; answers come through `give`. */
+export function createAnswers(deps: Answers): { ask(ask: Ask): void; oomSeen(): void } {
+  const { docker, clock, files, signal, give } = deps;
+  const inspect = limited(AT_ONCE, (id: string) => inspectOrGone(docker, id, signal));
+  let oomKills = readOomKills(files);
+
+  async function evidence(id: string, killed: boolean): Promise<void> {
+    const soon = AbortSignal.timeout(EVIDENCE_MS);
+    const [logs, inspected] = await Promise.all([
+      docker.logs(id, 5, soon).catch(() => undefined),
+      docker.inspect(id, soon).catch(() => undefined),
+    ]);
+    // The `oom` event usually comes before `die`; where it does not, the kernel's counter says that it is worth waiting.
+    if (killed && !inspected?.state.oomKilled) {
+      const now = readOomKills(files);
+      if (now !== oomKills) await clock.sleep(OOM_EVENT_MS, signal);
+      oomKills = now;
+    }
+    const found: Evidence = { ...(logs ? { logs } : {}), ...(inspected ? { inspect: inspected } : {}) };
+    give({ type: 'evidence', id, evidence: found });
+  }
+
+  async function look(ask: Extract<Ask, { kind: 'inspect' }>): Promise<void> {
+    const { id, seq, confirm } = ask;
+    const answer = await inspect(id);
+    if (answer !== 'failed')
+      give({ type: 'inspected', id, inspect: answer === 'gone' ? undefined : answer, seq, confirm });
+  }
+
+  async function measure(id: string): Promise<void> {
+    const stats = await docker.stats(id, signal).catch(() => undefined);
+    give({ type: 'measured', id, ...(stats ? { bytes: stats.workingSetBytes } : {}) });
+  }
+
+  async function list(): Promise<void> {
+    try {
+      give({ type: 'listed', items: await docker.list(signal) });
+    } catch (error) {
+      if (!signal.aborted) deps.onListFailed(error);
+    }
+  }
+
+  return {
+    ask(ask) {
+      if (signal.aborted) return;
+      if (ask.kind === 'evidence') void evidence(ask.id, ask.killed);
+      else if (ask.kind === 'inspect') void look(ask);
+      else if (ask.kind === 'measure') void measure(ask.id);
+      else void list();
+    },
+    oomSeen() {
+      oomKills = readOomKills(files);
+    },
+  };
+}
+
+/** Inspects everything in the list, a few at a time; what is gone meanwhile, or cannot be read, is left out. */
+export async function inspectAll(
+  docker: Docker,
+  ids: string[],
+  signal: AbortSignal,
+): Promise<DockerInspect[]> {
+  const inspect = limited(AT_ONCE, (id: string) => inspectOrGone(docker, id, signal));
+  const all = await Promise.all(ids.map(inspect));
+  return all.filter((answer) => typeof answer === 'object');
+}
+
+async function inspectOrGone(
+  docker: Docker,
+  id: string,
+  signal: AbortSignal,
+): Promise<DockerInspect | 'gone' | 'failed'> {
+  try {
+    return await docker.inspect(id, signal);
+  } catch (error) {
+    return (error as DockerError).status === 404 ? 'gone' : 'failed';
+  }
+}
+
+/** At most `most` calls at the same time, in the order in which they came. */
+function limited<A, R>(most: number, call: (argument: A) => Promise<R>): (argument: A) => Promise<R> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (argument) => {
+    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running += 1;
+    try {
+      return await call(argument);
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running -= 1;
+    }
+  };
+}
+
+/** `oom_kill 3` of /proc/vmstat; undefined before Linux 4.13 or where it cannot be read. */
+function readOomKills(files: Files): string | undefined {
+  return /^oom_kill (\d+)$/m.exec(files.textOr('/proc/vmstat') ?? '')?.[1];
+}

@@ -1,0 +1,239 @@
+// Docker itself going away and coming back. Its end takes every container along (unless live-restore keeps them), and that
+// is one message, not thirty; and one when it is back, with what did not come back.
+import type { DockerInspect } from '../system/types.ts';
+import type { Finding } from '../model/finding.ts';
+import { formatDuration, formatTime, plain, safeHtml } from '../model/text.ts';
+import { opens } from './findings.ts';
+import { flushAll } from './outlet.ts';
+import { applyFixed, applyState, current, isUp, isWatched, keyOf, put } from './table.ts';
+import type { Death, Engine, Known, Turn } from './types.ts';
+import { stoppedMessage } from './wording.ts';
+
+/** Nobody listens: that is certain, but a quick restart of Docker is not worth two messages. */
+const REFUSED_GRACE_MS = 3000;
+const SILENT_GRACE_MS = 10_000;
+/** After a boot Docker may need a minute. */
+const FIRST_GRACE_MS = 60_000;
+/** What died this long before the stream ended, on request or not, died with Docker. */
+const SHUTDOWN_MS = 60_000;
+/** Containers get this long to come back with Docker. */
+const RETURN_MS = 20_000;
+
+export function newEngine(seen: boolean): Engine {
+  return {
+    up: false,
+    seen,
+    met: false,
+    downAt: { wall: 0, mono: 0 },
+    why: '',
+    tellAt: undefined,
+    told: false,
+    before: new Map(),
+  };
+}
+
+export function streamDown(turn: Turn, why: string, refused: boolean): void {
+  const { engine } = turn.state;
+  const first = !engine.up && engine.tellAt === undefined;
+  engine.why = why;
+  if (engine.up) {
+    engine.downAt = turn.now;
+    engine.up = false;
+    if (!engine.told) rememberRunning(turn);
+    delete engine.returning;
+  } else if (first && engine.downAt.wall === 0) engine.downAt = turn.now;
+  if (engine.told || !engine.seen) return;
+  const graceMs = !engine.met ? FIRST_GRACE_MS : refused ? REFUSED_GRACE_MS : SILENT_GRACE_MS;
+  engine.tellAt = Math.min(engine.tellAt ?? Infinity, engine.downAt.mono + graceMs);
+}
+
+function rememberRunning(turn: Turn): void {
+  const { state, now } = turn;
+  const before: Engine['before'] = new Map();
+  for (const known of state.known.values()) {
+    const key = keyOf(known);
+    if (!isWatched(state, known) || state.byKey.get(key) !== known.info.id) continue;
+    const story = state.stories.get(key);
+    const death = story && 'death' in story ? story.death : undefined;
+    const diedWithIt = death !== undefined && now.wall - death.at < SHUTDOWN_MS;
+    if (!isUp(known.info.state) && !diedWithIt) continue;
+    const { id, name, startedAt = 0 } = known.info;
+    before.set(key, { id, name, startedAt });
+  }
+  state.engine.before = before;
+}
+
+/** Docker gone: told once, when it has stayed away. */
+export function engineDue(turn: Turn): void {
+  const { state, now } = turn;
+  const { engine } = state;
+  if (!engine.up && !engine.told && engine.tellAt !== undefined && now.mono >= engine.tellAt) tellGone(turn);
+  if (engine.returning && now.mono >= engine.returning.due) tellBack(turn);
+}
+
+function tellGone(turn: Turn): void {
+  const { state, out } = turn;
+  const { engine } = state;
+  engine.told = true;
+  engine.tellAt = undefined;
+  flushAll(turn);
+  let stopped = 0;
+  for (const [key, story] of state.stories) {
+    if (!engine.before.has(key)) continue;
+    if ('death' in story) stopped += 1;
+    state.stories.delete(key);
+  }
+  const names = [...engine.before.values()].map((service) => service.name);
+  const fate =
+    names.length === 0
+      ? ''
+      : stopped > 0
+        ? `${stopped} of ${names.length} services stopped with it`
+        : `${names.length} services ran when it went`;
+  const text = `Docker is gone: ${plain(engine.why) || 'no answer'}${fate ? `. ${fate}` : ''}`;
+  const lines = [
+    '🔴 <b>Docker Is Gone</b>',
+    '',
+    `Error: ${safeHtml(engine.why || 'no answer')}`,
+    ...(fate ? [`Services: ${fate}`, listNames(names)] : []),
+    `Time: ${formatTime(engine.downAt.wall)}`,
+    'Until it is back, no container can be watched or restarted.',
+  ];
+  out.findings.push({
+    rule: 'docker-gone',
+    subject: 'docker',
+    severity: 'critical',
+    verdict: 'breach',
+    text,
+    ...(names.length > 0 ? { details: [`Services: ${names.slice(0, 40).join(', ')}`] } : {}),
+    cause: 'docker-gone',
+    html: { opened: lines.join('\n') },
+    at: engine.downAt.wall,
+  });
+}
+
+function listNames(names: string[]): string {
+  const shown = names.slice(0, 40).map((name) => safeHtml(name, 80));
+  const more = names.length - shown.length;
+  return `<i>${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}</i>`;
+}
+
+export function streamUp(turn: Turn): void {
+  const { state, now, out } = turn;
+  const { engine } = state;
+  if (engine.up) return;
+  engine.up = true;
+  engine.seen = true;
+  engine.met = true;
+  engine.tellAt = undefined;
+  // Stops that were held while nobody could see a successor get a moment for it.
+  for (const story of state.stories.values())
+    if (story.due < now.mono + 3000) story.due = Math.max(story.due, now.mono + 3000);
+  out.asks.push({ kind: 'list' });
+  if (!engine.told) return;
+  const unlooked = new Set(engine.before.keys());
+  engine.returning = { due: now.mono + RETURN_MS, upAt: now, unlooked };
+  for (const { id } of engine.before.values())
+    out.asks.push({ kind: 'inspect', id, seq: -1, confirm: false });
+  if (unlooked.size === 0) tellBack(turn);
+}
+
+/** An inspect while Docker comes back: the table is set right without a word. True where that was its use. */
+export function lookedAt(turn: Turn, id: string, inspect: DockerInspect | undefined): boolean {
+  const { state } = turn;
+  const { returning, before } = state.engine;
+  if (!returning) return false;
+  const key = [...returning.unlooked].find((name) => before.get(name)?.id === id);
+  const known = state.known.get(id);
+  if (known && inspect && (key !== undefined || before.has(keyOf(known)))) {
+    applyFixed(known, inspect);
+    applyState(known, inspect);
+    put(state, known);
+  }
+  if (key === undefined) return false;
+  returning.unlooked.delete(key);
+  return true;
+}
+
+/** Ends the coming back early where all are there again. */
+export function allBack(turn: Turn): void {
+  const { state } = turn;
+  const { returning, before } = state.engine;
+  if (!returning || returning.unlooked.size > 0) return;
+  for (const key of before.keys()) {
+    const known = current(state, key);
+    if (!known || !isUp(known.info.state)) return;
+  }
+  tellBack(turn);
+}
+
+function tellBack(turn: Turn): void {
+  const { state, out } = turn;
+  const { engine } = state;
+  const { before, returning } = engine;
+  const backAt = returning?.upAt.wall ?? turn.now.wall;
+  engine.told = false;
+  delete engine.returning;
+  engine.before = new Map();
+  const absent: Finding[] = [];
+  const names: string[] = [];
+  let kept = 0;
+  for (const [key, was] of before) {
+    out.touched.add(key);
+    const known = current(state, key);
+    if (known && isUp(known.info.state)) {
+      if (known.info.id === was.id && known.info.startedAt === was.startedAt) kept += 1;
+      continue;
+    }
+    names.push(known ? was.name : `${was.name} (removed)`);
+    if (known) absent.push({ ...notBack(turn, key, known, engine.downAt.wall), quiet: true });
+  }
+  const awayMs = Math.max(0, backAt - engine.downAt.wall);
+  const back = before.size - names.length;
+  const all = before.size > 0 ? `: ${back} of ${before.size} services run` : '';
+  const lines = [
+    '✅ <b>Docker Is Back</b>',
+    '',
+    `Away for: ${formatDuration(awayMs)}`,
+    ...(before.size > 0 ? [`🟢 Running again: ${back} of ${before.size}`] : []),
+    ...(kept > 0 ? [`Kept running meanwhile: ${kept}`] : []),
+    ...(names.length > 0 ? [`🔴 Did not come back: ${names.length}`, listNames(names)] : []),
+    `Time: ${formatTime(backAt)}`,
+  ];
+  out.findings.push(...absent, {
+    rule: 'docker-gone',
+    subject: 'docker',
+    severity: 'critical',
+    verdict: 'ok',
+    text: `Docker is back after ${formatDuration(awayMs)}${all}${names.length > 0 ? `; not back: ${names.slice(0, 20).join(', ')}` : ''}`,
+    cause: 'docker-gone',
+    html: { resolved: lines.join('\n') },
+    at: backAt,
+  });
+}
+
+function notBack(turn: Turn, key: string, known: Known, at: number): Finding {
+  const { info } = known;
+  const death: Death = {
+    id: info.id,
+    name: info.name,
+    at,
+    exitCode: info.exitCode ?? 0,
+    cause: 'engine',
+    restartCount: info.restartCount,
+    autoRemove: known.autoRemove,
+  };
+  return opens(turn, key, 'stopped', info, {
+    text: `${info.name} did not come back with Docker`,
+    at,
+    html: stoppedMessage({
+      name: info.name,
+      restartCount: info.restartCount,
+      death,
+      next: `It did not come back with Docker (restart policy: ${info.restartPolicy})`,
+      deploy: false,
+      secrets: [],
+    }),
+    severity: 'critical',
+  });
+}

@@ -1,0 +1,82 @@
+// Docker's event stream, without gaps and without repeats: after each end it is opened again, a little earlier than where it
+// ended, and what was seen already is left out.
+import { errorText } from '../model/text.ts';
+import type { Clock, Docker, DockerEvent } from '../system/types.ts';
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 10_000;
+/** Events of the same moment are not written in the order of their time stamps. */
+const OVERLAP_NANO = 2_000_000_000n;
+const REMEMBER_NANO = 10_000_000_000n;
+const PRUNE_ABOVE = 512;
+const MOST_REMEMBERED = 20_000;
+/** A stream that ended sooner than this was not worth starting again at once. */
+const STEADY_MS = 5000;
+
+export type Follow = {
+  docker: Pick<Docker, 'events'>;
+  clock: Clock;
+  signal: AbortSignal;
+  /** From here on; nanoseconds. */
+  since: bigint;
+  onEvent(event: DockerEvent): void;
+  onUp(): void;
+  /** `refused`: nobody listens there, as opposed to silence. */
+  onDown(why: string, refused: boolean): void;
+};
+
+/** Runs until the signal aborts. Never rejects. */
+export async function follow(options: Follow): Promise<void> {
+  const { docker, clock, signal } = options;
+  const isNew = createMemory();
+  let since = options.since;
+  let pauseMs = FIRST_PAUSE_MS;
+  while (!signal.aborted) {
+    let openedAt: number | undefined;
+    let why = 'the event stream ended';
+    let refused = false;
+    try {
+      await docker.events({
+        since,
+        signal,
+        onOpen() {
+          openedAt = clock.monotonic();
+          options.onUp();
+        },
+        onEvent(event) {
+          // The last one that came, not the latest: the clock may have been set back.
+          since = event.timeNano > OVERLAP_NANO ? event.timeNano - OVERLAP_NANO : 0n;
+          if (isNew(event)) options.onEvent(event);
+        },
+      });
+    } catch (error) {
+      why = errorText(error);
+      refused = ['ECONNREFUSED', 'ENOENT'].includes((error as { code?: string }).code ?? '');
+    }
+    if (signal.aborted) return;
+    options.onDown(why, refused);
+    if (openedAt !== undefined && clock.monotonic() - openedAt > STEADY_MS) pauseMs = FIRST_PAUSE_MS;
+    await clock.sleep(pauseMs, signal);
+    pauseMs = openedAt === undefined ? Math.min(pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+  }
+}
+
+/** Recognises an event that came before, among those of the last seconds. */
+export function createMemory(): (event: DockerEvent) => boolean {
+  const seen = new Map<string, bigint>();
+  return (event) => {
+    const key = `${event.timeNano} ${event.action} ${event.id.slice(0, 16)}`;
+    if (seen.has(key)) return false;
+    seen.set(key, event.timeNano);
+    if (seen.size > PRUNE_ABOVE) prune(seen, event.timeNano);
+    return true;
+  };
+}
+
+function prune(seen: Map<string, bigint>, latest: bigint): void {
+  for (const [key, time] of seen) {
+    const age = latest - time;
+    if (seen.size <= MOST_REMEMBERED && age < REMEMBER_NANO && age > -REMEMBER_NANO) return;
+    seen.delete(key);
+  }
+}

@@ -1,0 +1,255 @@
+// What each Docker event changes: the table at once, and the story of the service, which is told when it is clear what it is.
+import { toHealth } from '../system/containers.ts';
+import type { DockerEvent } from '../system/types.ts';
+import { parseSignal, restartsByPolicy, wasOom, wasRequested } from './cause.ts';
+import { endsQuietly } from './findings.ts';
+import { healthChanged } from './healthcheck.ts';
+import { tellMissing } from './missing.ts';
+import { renamed } from './rename.ts';
+import { evaluateRestarts, tellRestored } from './restarts.ts';
+import { beginSettling } from './settle.ts';
+import { RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, tell } from './stories.ts';
+import { countRestart, drop, eventTime, fromEvent, isFolded, isWatched, keyOf, put } from './table.ts';
+import type { Death, Known, Turn } from './types.ts';
+
+/** A message about a crash waits this long for log lines at the most; the watcher hands them in far earlier. */
+const EVIDENCE_MS = 600;
+/** Until a container that was started counts as started: what ends within it is told once, by its end. */
+const STARTING_MS = 1000;
+/** `docker run --rm` is a job more often than a service: one that ends well within this time is not told at all. */
+const JOB_STARTING_MS = 10_000;
+
+/** Feeds one event. Events that tell nothing new (an old one, read again) must have been taken out before. */
+export function onEvent(turn: Turn, event: DockerEvent): void {
+  const known = turn.state.known.get(event.id) ?? adopt(turn, event);
+  if (!known) return;
+  known.seq += 1;
+  const at = eventTime(event);
+  const [action = ''] = event.action.split(':', 1);
+  if (action === 'start') onStart(turn, known, at);
+  else if (action === 'die') onDie(turn, known, at, event);
+  else if (action === 'kill') known.kill = { at, signal: parseSignal(event.attributes['signal']) };
+  else if (action === 'oom') onOom(turn, known, at);
+  else if (action === 'stop') onStop(turn, known);
+  else if (action === 'destroy') onDestroy(turn, known, at);
+  else if (action === 'pause') onPause(turn, known, at);
+  else if (action === 'unpause') onUnpause(turn, known, at);
+  else if (action === 'rename') renamed(turn, known, event.name, at);
+  else if (action === 'update' || action === 'create') ask(turn, known);
+  else if (action === 'health_status')
+    healthChanged(turn, known, toHealth(event.action.slice('health_status:'.length).trim()), at);
+}
+
+function adopt(turn: Turn, event: DockerEvent): Known | undefined {
+  // The last word about a container that is gone already is no reason to know it again.
+  if (event.action === 'destroy') return undefined;
+  const known = fromEvent(event);
+  put(turn.state, known);
+  if (event.action !== 'create' && event.action !== 'start') ask(turn, known);
+  return known;
+}
+
+export function ask(turn: Turn, known: Known): void {
+  turn.out.asks.push({ kind: 'inspect', id: known.info.id, seq: known.seq, confirm: false });
+}
+
+/** How far back `at` lies: what is read after a reconnect has waited a part of its time already. */
+function left(turn: Turn, windowMs: number, at: number): number {
+  const age = Math.min(Math.max(turn.now.wall - at, 0), windowMs);
+  return turn.now.mono + Math.max(windowMs - age, 500);
+}
+
+export function onStart(turn: Turn, known: Known, at: number): void {
+  const { state, now } = turn;
+  const { info } = known;
+  info.state = 'running';
+  info.startedAt = at;
+  info.oomKilled = false;
+  delete info.exitCode;
+  delete known.kill;
+  delete known.oomAt;
+  put(state, known);
+  ask(turn, known);
+  const key = keyOf(known);
+  if (!isWatched(state, known) || isFolded(state, key)) return;
+  tellMissing(turn, { quiet: true });
+  const story = state.stories.get(key);
+  if (story?.kind === 'asked') {
+    beginSettling(turn, known, story, at);
+    return;
+  }
+  if (story?.kind === 'crash') {
+    countRestart(state, key, at);
+    if (story.death.id === info.id && story.willRestart !== false) info.restartCount += 1;
+    story.upAt = at;
+    // Back before its end was told: then that is one message, once it has stayed up.
+    if (story.willRestart !== true) story.due = Math.max(story.due, left(turn, RESTART_WAIT_MS, story.first));
+    else if (story.due === Infinity) story.due = left(turn, RESTART_WAIT_MS, at);
+    return;
+  }
+  const removed = story?.kind === 'removed';
+  if (story) state.stories.delete(key);
+  const stopped = state.standing.get(key)?.stopped;
+  if (stopped) {
+    const byPolicy = stopped.how === 'policy';
+    if (byPolicy) {
+      countRestart(state, key, at);
+      info.restartCount += 1;
+    } else if (removed) info.restartCount = 0;
+    tellRestored(turn, known, at);
+    if (byPolicy) evaluateRestarts(turn, known, now.wall);
+    return;
+  }
+  const waitMs = known.autoRemove ? JOB_STARTING_MS : STARTING_MS;
+  state.stories.set(key, { kind: 'starting', due: now.mono + waitMs, id: info.id, startedAt: at });
+}
+
+export function onDie(turn: Turn, known: Known, at: number, event: DockerEvent): void {
+  const { state } = turn;
+  const { info } = known;
+  const key = keyOf(known);
+  const exitCode = Number(event.attributes['exitCode'] ?? 0) || 0;
+  const requested = wasRequested(known, at);
+  const death: Death = {
+    id: info.id,
+    name: info.name,
+    ...(info.service !== undefined ? { service: info.service } : {}),
+    at,
+    exitCode,
+    cause: requested
+      ? 'request'
+      : wasOom(known, at)
+        ? 'oom'
+        : event.attributes['unseen']
+          ? 'unseen'
+          : 'crash',
+    ...(known.kill && requested ? { signal: known.kill.signal } : {}),
+    ...(info.startedAt !== undefined ? { startedAt: info.startedAt } : {}),
+    restartCount: info.restartCount,
+    autoRemove: known.autoRemove,
+  };
+  const willRestart = requested ? false : restartsByPolicy(known, exitCode);
+  info.state = willRestart === true ? 'restarting' : 'exited';
+  info.exitCode = exitCode;
+  info.finishedAt = at;
+  info.oomKilled = death.cause === 'oom';
+  info.health = 'none';
+  delete info.pid;
+  state.checks.delete(key);
+  if (!isWatched(state, known) || isFolded(state, key)) return;
+  endsQuietly(turn, key, 'unhealthy', `${info.name} stopped`, at);
+  if (requested) stopsOnRequest(turn, known, death);
+  else crashes(turn, known, death, willRestart);
+}
+
+function stopsOnRequest(turn: Turn, known: Known, death: Death): void {
+  const { state } = turn;
+  const key = keyOf(known);
+  let story = state.stories.get(key);
+  // Another container of the same name has taken over already: the old one may go.
+  if (state.byKey.get(key) !== known.info.id && story?.kind !== 'asked') return;
+  if (story?.kind === 'crash') {
+    tell(turn, key);
+    story = undefined;
+  }
+  if (state.standing.get(key)?.stopped) return;
+  const before = story?.kind === 'asked' || story?.kind === 'settling' ? story : undefined;
+  const memoryBefore = before?.memoryBefore ?? state.rules.memoryOf?.(known.info.name);
+  state.stories.set(key, {
+    kind: 'asked',
+    due: left(turn, SUCCESSOR_WAIT_MS, death.at),
+    death,
+    downFrom: before?.downFrom ?? death.at,
+    removed: false,
+    deploy:
+      (before?.kind === 'settling' && before.how === 'redeployed') ||
+      (before?.kind === 'asked' && before.deploy),
+    ...(memoryBefore !== undefined ? { memoryBefore } : {}),
+  });
+}
+
+function crashes(turn: Turn, known: Known, death: Death, willRestart: boolean | undefined): void {
+  const { state, now } = turn;
+  const key = keyOf(known);
+  const story = state.stories.get(key);
+  const before = story?.kind === 'crash' ? story : undefined;
+  const jobEnds = story?.kind === 'starting' && known.autoRemove && death.exitCode === 0;
+  if (jobEnds) {
+    state.stories.delete(key);
+    return;
+  }
+  turn.out.asks.push({
+    kind: 'evidence',
+    id: death.id,
+    killed: death.exitCode === 137 && death.cause === 'crash',
+  });
+  state.stories.set(key, {
+    kind: 'crash',
+    // The 2 s run from the first death of a series, else a container that dies every second would never be told.
+    due: willRestart ? restartDue(turn, before?.due, death.at) : now.mono + EVIDENCE_MS,
+    death,
+    first: before?.first ?? death.at,
+    willRestart,
+    deploy: before?.deploy === true || (story?.kind === 'settling' && story.how === 'redeployed'),
+  });
+}
+
+function restartDue(turn: Turn, before: number | undefined, at: number): number {
+  if (before !== undefined && Number.isFinite(before) && before > turn.now.mono) return before;
+  return left(turn, RESTART_WAIT_MS, at);
+}
+
+function onOom(turn: Turn, known: Known, at: number): void {
+  known.oomAt = at;
+  const story = turn.state.stories.get(keyOf(known));
+  if (story?.kind !== 'crash' || story.death.id !== known.info.id || story.death.cause !== 'crash') return;
+  story.death.cause = 'oom';
+  known.info.oomKilled = true;
+}
+
+/** `stop` comes after the `die` it caused. Where no kill was seen before it, it still says that it was asked for. */
+function onStop(turn: Turn, known: Known): void {
+  const key = keyOf(known);
+  const story = turn.state.stories.get(key);
+  if (story?.kind !== 'crash' || story.death.id !== known.info.id || story.upAt !== undefined) return;
+  turn.state.stories.delete(key);
+  known.info.state = 'exited';
+  stopsOnRequest(turn, known, { ...story.death, cause: 'request' });
+}
+
+export function onDestroy(turn: Turn, known: Known, at: number): void {
+  const { state } = turn;
+  const key = keyOf(known);
+  const { id } = known.info;
+  const wasCurrent = state.byKey.get(key) === id;
+  drop(state, id);
+  turn.out.touched.add(key);
+  if (!isWatched(state, known) || isFolded(state, key)) return;
+  const story = state.stories.get(key);
+  if (story?.kind === 'asked' && story.death.id === id) story.removed = true;
+  if (story || !wasCurrent || state.byKey.has(key)) return;
+  if (!state.standing.get(key) && !state.rules.of(known.info).named) return;
+  // Removed and perhaps created anew in a moment: then its troubles end with the new one.
+  state.stories.set(key, { kind: 'removed', due: left(turn, SUCCESSOR_WAIT_MS, at), at });
+}
+
+function onPause(turn: Turn, known: Known, at: number): void {
+  known.info.state = 'paused';
+  const key = keyOf(known);
+  if (!isWatched(turn.state, known) || turn.state.stories.has(key)) return;
+  // `docker commit` and backups pause for a moment: that is not worth a word.
+  turn.state.stories.set(key, {
+    kind: 'paused',
+    due: left(turn, SUCCESSOR_WAIT_MS, at),
+    id: known.info.id,
+    at,
+  });
+}
+
+function onUnpause(turn: Turn, known: Known, at: number): void {
+  known.info.state = 'running';
+  const key = keyOf(known);
+  if (!isWatched(turn.state, known)) return;
+  if (turn.state.stories.get(key)?.kind === 'paused') turn.state.stories.delete(key);
+  else if (turn.state.standing.get(key)?.stopped) tellRestored(turn, known, at);
+}

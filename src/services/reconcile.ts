@@ -1,0 +1,173 @@
+// The safety net under the event stream: what a full list says is compared with the table. Where it does not fit, the event
+// may only be late, so the container is looked at again a second later; what is still different then was missed, and is told
+// like the events that would have told it.
+import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
+import { toHealth, toState } from '../system/containers.ts';
+import { lookedAt } from './engine.ts';
+import { ask, onEvent } from './life.ts';
+import { renamed } from './rename.ts';
+import { healthChanged } from './healthcheck.ts';
+import { settlingHealth } from './settle.ts';
+import { applyFixed, applyState, fromInspect, isFolded, isUp, keyOf, put } from './table.ts';
+import type { Known, Turn } from './types.ts';
+
+const LATE_MS = 1000;
+const GRACE_MS = 10_000;
+
+/** A full list. Costs one look per container; only those that do not fit are inspected. */
+export function listed(turn: Turn, items: DockerListItem[]): void {
+  const { state, now } = turn;
+  const there = new Set<string>();
+  for (const item of items) {
+    there.add(item.id);
+    const known = state.known.get(item.id);
+    if (known && fits(known, item, now.wall)) continue;
+    suspect(turn, item.id, known);
+  }
+  for (const [id, known] of state.known) if (!there.has(id)) suspect(turn, id, known);
+}
+
+function suspect(turn: Turn, id: string, known: Known | undefined): void {
+  const { state, now } = turn;
+  if (known && isFolded(state, keyOf(known))) return;
+  state.suspects.set(id, { seq: known?.seq ?? -1, due: now.mono + LATE_MS });
+}
+
+/** Looks again at what did not fit, unless an event has told of it meanwhile. */
+export function suspectsDue(turn: Turn): void {
+  const { state, now, out } = turn;
+  for (const [id, { seq, due }] of state.suspects) {
+    if (now.mono < due) continue;
+    state.suspects.delete(id);
+    if ((state.known.get(id)?.seq ?? -1) === seq) out.asks.push({ kind: 'inspect', id, seq, confirm: true });
+  }
+}
+
+function fits(known: Known, item: DockerListItem, now: number): boolean {
+  const { info } = known;
+  if (info.name !== item.name || !sameState(info.state, toState(item.state))) return false;
+  if (!isUp(info.state)) return true;
+  const health = /\((?:health: )?(healthy|unhealthy|starting)\)/.exec(item.status)?.[1];
+  if (health !== undefined && toHealth(health) !== info.health) return false;
+  const longest = upForAtMost(item.status);
+  return longest === undefined || info.startedAt === undefined || now - info.startedAt < longest + GRACE_MS;
+}
+
+/** `restarting` is what Docker says between two attempts; the table says so from the death on. */
+function sameState(ours: string, theirs: string): boolean {
+  return ours === theirs || (ours === 'exited' && theirs === 'dead');
+}
+
+const UNIT_MS: Record<string, number> = {
+  second: 1000,
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 86_400_000,
+  week: 604_800_000,
+  month: 31 * 86_400_000,
+  year: 366 * 86_400_000,
+};
+
+/** "Up 6 seconds", "Up About a minute", "Up 3 hours (healthy)": the longest time in ms that this can mean. */
+export function upForAtMost(status: string): number | undefined {
+  if (status.startsWith('Up Less than a second')) return 1000;
+  const match = /^Up (?:About )?(an?|\d+) (second|minute|hour|day|week|month|year)/.exec(status);
+  if (!match) return undefined;
+  const count = Number(match[1]);
+  return ((Number.isNaN(count) ? 1 : count) + 1) * (UNIT_MS[match[2] ?? ''] ?? 0);
+}
+
+/** An answer to an inspect. `seq` is the one of the moment of asking: with another one now, an event has come in between. */
+export function inspected(
+  turn: Turn,
+  id: string,
+  inspect: DockerInspect | undefined,
+  asked: { seq: number; confirm: boolean },
+): void {
+  const { state } = turn;
+  if (lookedAt(turn, id, inspect)) return;
+  const known = state.known.get(id);
+  if (!known) {
+    if (inspect && asked.confirm) tellUnseenNew(turn, inspect);
+    return;
+  }
+  if (!inspect) {
+    if (asked.confirm && known.seq === asked.seq) onEvent(turn, unseen(known, 'destroy', turn.now.wall));
+    return;
+  }
+  applyFixed(known, inspect);
+  if (known.seq !== asked.seq) {
+    if (asked.confirm) return;
+    // Between asking and answering something happened: what it is now is asked again.
+    ask(turn, known);
+    return;
+  }
+  if (asked.confirm) tellUnseen(turn, known, inspect);
+  else refresh(turn, known, inspect);
+}
+
+/** After an event: the facts that events do not carry (pid, restart count, health). */
+function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
+  const { info } = known;
+  const fitting = isUp(toState(inspect.state.status)) === isUp(info.state);
+  if (!fitting) {
+    // The event that tells of it is on its way; if it is not, the next list will find it.
+    turn.state.suspects.set(info.id, { seq: known.seq, due: turn.now.mono + LATE_MS });
+    return;
+  }
+  const counted = info.restartCount;
+  applyState(known, inspect);
+  // Some engines raise the count a moment after the start event.
+  info.restartCount = Math.max(
+    inspect.restartCount,
+    turn.state.stories.get(keyOf(known))?.kind === 'crash' ? counted : 0,
+  );
+  put(turn.state, known);
+  settlingHealth(turn, known, turn.now.wall);
+}
+
+function unseen(
+  known: Known,
+  action: string,
+  at: number,
+  attributes: Record<string, string> = {},
+): DockerEvent {
+  return {
+    timeNano: BigInt(Math.round(at)) * 1_000_000n,
+    action,
+    id: known.info.id,
+    name: known.info.name,
+    attributes: { ...attributes, unseen: '1' },
+  };
+}
+
+/** What the missed events would have said, from the difference between the table and what is. */
+function tellUnseen(turn: Turn, known: Known, inspect: DockerInspect): void {
+  const { info } = known;
+  const { state } = inspect;
+  if (inspect.name !== info.name) renamed(turn, known, inspect.name, turn.now.wall);
+  const up = isUp(toState(state.status));
+  const restarted =
+    up && isUp(info.state) && info.startedAt !== undefined && state.startedAt - info.startedAt > 1000;
+  if (isUp(info.state) && (!up || restarted)) {
+    const at = state.finishedAt || turn.now.wall;
+    onEvent(turn, unseen(known, 'die', at, { exitCode: String(state.exitCode) }));
+  }
+  if (up && !isUp(info.state)) onEvent(turn, unseen(known, 'start', state.startedAt || turn.now.wall));
+  if (state.status === 'paused' && info.state === 'running')
+    onEvent(turn, unseen(known, 'pause', turn.now.wall));
+  if (state.status === 'running' && info.state === 'paused')
+    onEvent(turn, unseen(known, 'unpause', turn.now.wall));
+  const health = up ? toHealth(inspect.state.health?.status) : 'none';
+  if (health !== info.health) healthChanged(turn, known, health, turn.now.wall);
+  applyState(known, inspect);
+  put(turn.state, known);
+}
+
+function tellUnseenNew(turn: Turn, inspect: DockerInspect): void {
+  const known = fromInspect(inspect, false);
+  put(turn.state, known);
+  if (!isUp(known.info.state)) return;
+  known.info.state = 'created';
+  tellUnseen(turn, known, inspect);
+}

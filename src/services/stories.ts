@@ -1,0 +1,109 @@
+// How a story ends when its time has come.
+import { safeHtml } from '../model/text.ts';
+import { ends, endsQuietly, happened } from './findings.ts';
+import { tellMissing } from './missing.ts';
+import { say } from './outlet.ts';
+import { evaluateRestarts, tellPaused, tellRestarting, tellStopped } from './restarts.ts';
+import { endSettling } from './settle.ts';
+import { current, isUp, tallyOf } from './table.ts';
+import { TROUBLES } from './types.ts';
+import type { Death, Known, Story, Turn } from './types.ts';
+import { bold, startedMessage } from './wording.ts';
+
+/** A crash with a restart policy: up again within this, it is one message. */
+export const RESTART_WAIT_MS = 2000;
+/** A stop on request: a successor within this is a deploy. */
+export const SUCCESSOR_WAIT_MS = 20_000;
+
+/** Tells a story as it stands now and closes it. */
+export function tell(turn: Turn, key: string): void {
+  const story = turn.state.stories.get(key);
+  if (!story) return;
+  turn.out.touched.add(key);
+  if (story.kind === 'settling') {
+    endSettling(turn, key, story);
+    return;
+  }
+  turn.state.stories.delete(key);
+  if (story.kind === 'crash') tellCrash(turn, key, story);
+  else if (story.kind === 'asked') tellAsked(turn, key, story);
+  else if (story.kind === 'removed') tellRemoved(turn, key, story.at);
+  else {
+    const known = turn.state.known.get(story.id);
+    if (!known) return;
+    if (story.kind === 'paused') tellPaused(turn, known, story.at);
+    else tellStarted(turn, key, known, story.startedAt);
+  }
+}
+
+function tellStarted(turn: Turn, key: string, known: Known, at: number): void {
+  const { info } = known;
+  const finding = happened('container-started', info, {
+    text: `${info.name} started`,
+    at,
+    html: startedMessage(info, at),
+  });
+  say(turn, { key, change: 'started', finding, line: bold(info.name), severity: 'info' });
+}
+
+function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash' }>): void {
+  const { state } = turn;
+  const { death, deploy } = story;
+  const known = current(state, key);
+  tallyOf(state, key).lastDeath = death;
+  const policy = story.willRestart === true;
+  if (!policy && story.upAt === undefined) {
+    tellStopped(turn, death, { next: whatNext(death, known), deploy });
+    return;
+  }
+  const up = story.upAt !== undefined && known !== undefined && isUp(known.info.state);
+  const standing =
+    story.upAt !== undefined && policy && known ? evaluateRestarts(turn, known, turn.now.wall) : false;
+  if (up) {
+    if (!standing) tellRestarting(turn, known, death, { upAt: story.upAt ?? death.at, deploy });
+    return;
+  }
+  if (standing || state.standing.get(key)?.loop || state.standing.get(key)?.malfunction) {
+    // Docker waits longer and longer between its attempts; the loop is told already.
+    state.stories.set(key, { ...story, due: Infinity });
+    return;
+  }
+  tellStopped(turn, death, { next: 'Docker keeps trying to start it', deploy, policy: true });
+}
+
+function whatNext(death: Death, known: Known | undefined): string {
+  if (death.autoRemove || !known) return 'The container is removed (--rm)';
+  const { restartPolicy, restartCount } = known.info;
+  if (restartPolicy === 'on-failure' && death.exitCode !== 0)
+    return `Docker gave up after ${restartCount} restarts`;
+  return `Docker will not restart it (restart policy: ${restartPolicy || 'no'})`;
+}
+
+function tellAsked(turn: Turn, key: string, story: Extract<Story, { kind: 'asked' }>): void {
+  const { state } = turn;
+  const gone = story.removed && !state.byKey.has(key);
+  if (gone) for (const kind of TROUBLES) endsQuietly(turn, key, kind, 'removed on request', story.death.at);
+  tellStopped(turn, story.death, { next: gone ? 'The container was removed' : '', deploy: false, gone });
+  if (gone) tellMissing(turn, { quiet: true });
+}
+
+/** A container with a trouble was removed and nothing of its name came. */
+function tellRemoved(turn: Turn, key: string, at: number): void {
+  const { state } = turn;
+  const kinds = TROUBLES.filter((kind) => kind !== 'missing' && state.standing.get(key)?.[kind]);
+  for (const [index, kind] of kinds.entries()) {
+    if (index > 0) {
+      endsQuietly(turn, key, kind, 'the container was removed', at);
+      continue;
+    }
+    const name = state.standing.get(key)?.[kind]?.finding.subject ?? key;
+    const finding = ends(turn, key, kind, {
+      text: `${name} was removed`,
+      at,
+      html: `🔴 ${bold(name)} was removed on request: nothing is left to watch.`,
+    });
+    if (finding)
+      say(turn, { key, change: 'restored', finding, line: `${safeHtml(name)}: removed`, severity: 'info' });
+  }
+  tellMissing(turn, { quiet: kinds.length > 0 });
+}

@@ -1,0 +1,140 @@
+import type { ContainerState } from '../model/snapshot.ts';
+import { toContainerInfo } from '../system/containers.ts';
+import type { DockerEvent, DockerInspect } from '../system/types.ts';
+import type { Known, Standing, State, Tally } from './types.ts';
+
+const SERVICE = 'com.docker.compose.service';
+const PROJECT = 'com.docker.compose.project';
+const DAY_MS = 86_400_000;
+const MAX_RESTARTS = 100;
+
+/** Compose gives a container that is about to be replaced, or to replace one, a name like `3f4e5a6b7c8d_shop-web-1`. */
+export function serviceKey(name: string): string {
+  return name.replace(/^[0-9a-f]{12}_(?=.)/, '');
+}
+
+export function eventTime(event: DockerEvent): number {
+  return Number(event.timeNano / 1_000_000n);
+}
+
+/** A container that only an event has told of yet. */
+export function fromEvent(event: DockerEvent): Known {
+  const { attributes } = event;
+  return {
+    info: {
+      id: event.id,
+      name: event.name,
+      ...labelsOf(attributes),
+      image: attributes['image'] ?? '',
+      state: event.action === 'create' ? 'created' : 'running',
+      health: 'none',
+      restartCount: 0,
+      restartsLast5Min: 0,
+      restartPolicy: 'no',
+      oomKilled: false,
+      limitBytes: null,
+      self: false,
+    },
+    maxRetries: 0,
+    autoRemove: false,
+    complete: false,
+    seq: 0,
+  };
+}
+
+function labelsOf(labels: Record<string, string>): { service?: string; project?: string } {
+  const service = labels[SERVICE];
+  const project = labels[PROJECT];
+  return { ...(service ? { service } : {}), ...(project ? { project } : {}) };
+}
+
+export function fromInspect(inspect: DockerInspect, self: boolean): Known {
+  const { maximumRetryCount, autoRemove } = inspect.hostConfig;
+  const info = toContainerInfo(inspect, { restartsLast5Min: 0, self });
+  return { info, maxRetries: maximumRetryCount, autoRemove, complete: true, seq: 0 };
+}
+
+/** What an event never changes behind our back: always safe to take from an inspect, however old. */
+export function applyFixed(known: Known, inspect: DockerInspect): void {
+  const { hostConfig } = inspect;
+  known.complete = true;
+  known.maxRetries = hostConfig.maximumRetryCount;
+  known.autoRemove = hostConfig.autoRemove;
+  known.info.restartPolicy = hostConfig.restartPolicy || 'no';
+  known.info.limitBytes = hostConfig.memory > 0 ? hostConfig.memory : null;
+  known.info.image = inspect.image;
+  Object.assign(known.info, labelsOf(inspect.labels));
+}
+
+/** State, health and counts, as of the inspect. */
+export function applyState(known: Known, inspect: DockerInspect): void {
+  const { name, self } = known.info;
+  known.info = { ...toContainerInfo(inspect, { restartsLast5Min: 0, self }), name };
+}
+
+/** Its processes exist. */
+export function isUp(state: ContainerState): boolean {
+  return state === 'running' || state === 'paused';
+}
+
+export function keyOf(known: Known): string {
+  return serviceKey(known.info.name);
+}
+
+export function put(state: State, known: Known): void {
+  state.known.set(known.info.id, known);
+  const key = keyOf(known);
+  const other = state.known.get(state.byKey.get(key) ?? '');
+  // While Compose replaces a container two share the key: the one that runs has it, else the newer one.
+  if (!other || other === known || !isUp(other.info.state)) state.byKey.set(key, known.info.id);
+}
+
+export function drop(state: State, id: string): void {
+  const known = state.known.get(id);
+  if (!known) return;
+  state.known.delete(id);
+  state.suspects.delete(id);
+  const key = keyOf(known);
+  if (state.byKey.get(key) !== id) return;
+  state.byKey.delete(key);
+  for (const other of state.known.values()) if (keyOf(other) === key) state.byKey.set(key, other.info.id);
+}
+
+export function current(state: State, key: string): Known | undefined {
+  const id = state.byKey.get(key);
+  return id === undefined ? undefined : state.known.get(id);
+}
+
+export function isWatched(state: State, known: Known): boolean {
+  return state.rules.of(known.info).watched;
+}
+
+export function standingOf(state: State, key: string): Standing {
+  let standing = state.standing.get(key);
+  if (!standing) state.standing.set(key, (standing = {}));
+  return standing;
+}
+
+export function tallyOf(state: State, key: string): Tally {
+  let tally = state.tallies.get(key);
+  if (!tally) state.tallies.set(key, (tally = { restarts: [], lines: [], linesSkipped: 0 }));
+  return tally;
+}
+
+/** A start that followed a death nobody asked for. */
+export function countRestart(state: State, key: string, at: number): void {
+  const tally = tallyOf(state, key);
+  tally.restarts = [...tally.restarts.filter((t) => Math.abs(at - t) < DAY_MS), at].slice(-MAX_RESTARTS);
+}
+
+export function restartsWithin(state: State, key: string, now: number, windowMs: number): number {
+  const restarts = state.tallies.get(key)?.restarts ?? [];
+  // A clock that was set back leaves times ahead of now; they are over in a moment.
+  return restarts.filter((t) => now - t < windowMs && t - now < 60_000).length;
+}
+
+/** True while Docker comes back: then only the table is kept, and one message tells of all that ran before. */
+export function isFolded(state: State, key: string): boolean {
+  const { engine } = state;
+  return engine.returning !== undefined && engine.before.has(key);
+}

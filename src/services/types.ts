@@ -1,0 +1,230 @@
+import type { Finding, Severity } from '../model/finding.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
+
+/** Wall time is what people read; waiting is measured on the clock that never jumps. Both in milliseconds. */
+export type Moment = { wall: number; mono: number };
+
+/** A container as Docker tells it, and what vpsmon counts about it. Changed in place: 500 of them are a normal day. */
+export type Known = {
+  info: ContainerInfo;
+  maxRetries: number;
+  autoRemove: boolean;
+  /** False until the first inspect: then policy and limit are guesses. */
+  complete: boolean;
+  /** Counts events, so that an answer that was asked for before one is recognised as old. */
+  seq: number;
+  /** The last signal sent through Docker since the last start. */
+  kill?: { at: number; signal: number };
+  /** The last OOM kill inside it since the last start. */
+  oomAt?: number;
+};
+
+/** unseen: found dead, no event told why. engine: Docker itself ended. */
+export type Cause = 'crash' | 'oom' | 'request' | 'unseen' | 'engine';
+
+/** How and when a container died. Times in epoch ms. */
+export type Death = {
+  id: string;
+  name: string;
+  service?: string;
+  at: number;
+  exitCode: number;
+  cause: Cause;
+  /** The signal that Docker was asked to send. */
+  signal?: number;
+  startedAt?: number;
+  restartCount: number;
+  /** `docker run --rm`: it is gone with its death. */
+  autoRemove: boolean;
+  logs?: string[];
+  /** Values of its environment that must not be shown. */
+  secrets?: string[];
+  /** What Docker says about a start that failed. */
+  error?: string;
+};
+
+/** Something that has begun and is not told yet. One per service name. `due` is monotonic. */
+export type Story =
+  | {
+      kind: 'crash';
+      due: number;
+      death: Death;
+      first: number;
+      willRestart: boolean | undefined;
+      upAt?: number;
+      deploy: boolean;
+    }
+  | {
+      kind: 'asked';
+      due: number;
+      death: Death;
+      /** When it went down first: a deploy may stop and start more than once. */
+      downFrom: number;
+      removed: boolean;
+      deploy: boolean;
+      memoryBefore?: number;
+    }
+  | {
+      kind: 'settling';
+      due: number;
+      how: 'redeployed' | 'restarted';
+      id: string;
+      startedAt: number;
+      downFrom: number;
+      memoryBefore?: number;
+      healthyAt?: number;
+      measuring?: boolean;
+    }
+  | { kind: 'starting'; due: number; id: string; startedAt: number }
+  | { kind: 'paused'; due: number; id: string; at: number }
+  | { kind: 'removed'; due: number; at: number };
+
+/** A healthcheck that failed; its log is on the way. */
+export type Check = { due: number; id: string; at: number; deploy: boolean };
+export type Evidence = { logs?: string[]; inspect?: DockerInspect };
+
+export type Trouble = {
+  since: number;
+  finding: Finding;
+  /** How it stopped, for `stopped`: crashed and Docker goes on trying to start it; frozen by docker pause. */
+  how?: 'policy' | 'paused';
+};
+export const TROUBLES = ['stopped', 'unhealthy', 'malfunction', 'loop', 'missing'] as const;
+export type TroubleKind = (typeof TROUBLES)[number];
+/** What is wrong with a service right now, as told. */
+export type Standing = Partial<Record<TroubleKind, Trouble>>;
+
+/** What vpsmon counts about a service name; it outlives its containers. */
+export type Tally = {
+  /** Epoch ms of starts that followed a death nobody asked for, the last 24 h, at most 100. */
+  restarts: number[];
+  /** The last death nobody asked for. */
+  lastDeath?: Death;
+  /** Monotonic: when a Restarting message was last told. */
+  restartToldAt?: number;
+  /** Monotonic: the one-line messages of the last 10 minutes. */
+  lines: number[];
+  linesSkipped: number;
+  /** Monotonic: when loop and malfunction end if nothing happens. */
+  quietAt?: number;
+};
+
+/** Kinds of what is said: for muting, for folding many into one, and for the heading of such a list. */
+export type Change =
+  | 'started'
+  | 'stopped'
+  | 'asked-stop'
+  | 'restored'
+  | 'restarting'
+  | 'restarted'
+  | 'redeployed'
+  | 'malfunction'
+  | 'unhealthy'
+  | 'renamed';
+
+/** One thing to say, before it is decided whether it is said alone. */
+export type Item = {
+  key: string;
+  change: Change;
+  finding: Finding;
+  /** Its line in a list, HTML. */ line: string;
+  severity: Severity;
+};
+export type Bucket = { items: Item[]; due: number; firstAt: number; lastAt: number };
+
+export type Engine = {
+  up: boolean;
+  /** Whether it has ever answered this monitor or an earlier one: a Docker that never was is not missed. */
+  seen: boolean;
+  /** It has answered this monitor. */
+  met: boolean;
+  downAt: Moment;
+  why: string;
+  /** Monotonic: when its absence is told. */
+  tellAt: number | undefined;
+  told: boolean;
+  /** What ran when it went: service name -> container. */
+  before: Map<string, { id: string; name: string; startedAt: number }>;
+  /** Docker is back and it is being looked at what came back with it. */
+  returning?: { due: number; upAt: Moment; unlooked: Set<string> };
+};
+
+/** Settings, reduced to what the machine asks. */
+export type ServiceRules = {
+  loopCount: number;
+  loopWindowMs: number;
+  /** Names of MONITORED_SERVICES; empty: everything is watched. */
+  wanted: string[];
+  secrets: readonly string[];
+  of(container: { name: string; service?: string }): {
+    watched: boolean;
+    /** Named in MONITORED_SERVICES or vpsmon.yaml: then even an end without an error is trouble. */
+    named: boolean;
+    muted: readonly string[];
+    malfunctionRestarts: number;
+    cooldownMs: number;
+  };
+  /** Working set in bytes at the last check. */
+  memoryOf?: (name: string) => number | undefined;
+};
+
+export type State = {
+  rules: ServiceRules;
+  known: Map<string, Known>;
+  /** Service name -> container id. The name of a container, without what Compose puts before it for a moment. */
+  byKey: Map<string, string>;
+  stories: Map<string, Story>;
+  checks: Map<string, Check>;
+  standing: Map<string, Standing>;
+  tallies: Map<string, Tally>;
+  buckets: Map<Change, Bucket>;
+  /** Containers whose state in a list did not fit: looked at again at `due`. */
+  suspects: Map<string, { seq: number; due: number }>;
+  engine: Engine;
+};
+
+export type Input =
+  | { type: 'event'; event: DockerEvent }
+  /** A full list; `gap` where events may have been missed before it. */
+  | { type: 'listed'; items: DockerListItem[] }
+  /** inspect undefined: 404, gone. `confirm`: asked because a list did not fit. */
+  | { type: 'inspected'; id: string; inspect: DockerInspect | undefined; seq: number; confirm: boolean }
+  | { type: 'evidence'; id: string; evidence: Evidence }
+  | { type: 'measured'; id: string; bytes?: number }
+  | { type: 'stream'; up: boolean; why?: string; refused?: boolean }
+  | { type: 'tick' };
+
+/** What the machine wants to know. Answers come back as inputs; a late or missing answer is no obstacle. */
+export type Ask =
+  | { kind: 'inspect'; id: string; seq: number; confirm: boolean }
+  /** Last log lines and inspect, quickly. `killed`: ended by SIGKILL that nobody asked Docker for. */
+  | { kind: 'evidence'; id: string; killed: boolean }
+  | { kind: 'measure'; id: string }
+  | { kind: 'list' };
+
+export type Out = {
+  findings: Finding[];
+  asks: Ask[];
+  /** Service names whose remembered row changed. */
+  touched: Set<string>;
+};
+
+/** One step of the machine: what it knows, when it is, what comes out. */
+export type Turn = { state: State; now: Moment; out: Out };
+
+/** What is kept of a service between two runs: the state as it was last told. */
+export type Row = {
+  key: string;
+  id: string;
+  name: string;
+  service?: string;
+  image: string;
+  state: ContainerInfo['state'];
+  health: ContainerInfo['health'];
+  startedAt?: number;
+  restartCount: number;
+  exitCode?: number;
+  restarts: number[];
+  standing: Standing;
+};

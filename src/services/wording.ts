@@ -1,0 +1,209 @@
+// The messages of the service monitor, as Telegram HTML. Fields, order and symbols are the ones people know from the first
+// service monitor; what vpsmon knows beyond that (cause, how long, log lines) follows below the time.
+import {
+  escapeHtml,
+  formatBytes,
+  formatDuration,
+  formatTime,
+  maskSecrets,
+  plain,
+  safeHtml,
+} from '../model/text.ts';
+import type { ContainerHealth, ContainerInfo, ContainerState } from '../model/snapshot.ts';
+import { causeText } from './cause.ts';
+import type { Death } from './types.ts';
+
+export type Field = [label: string, value: string];
+
+/** Title, empty line, one line a field (values are escaped here), then blocks that are HTML already. */
+export function message(
+  symbol: string,
+  title: string,
+  fields: (Field | undefined)[],
+  blocks: string[] = [],
+): string {
+  const lines = fields
+    .filter((field) => field !== undefined)
+    .map(([label, value]) => `${label}: ${safeHtml(value, 300)}`);
+  return [`${symbol} <b>${safeHtml(title)}</b>`, '', ...lines, ...blocks].join('\n');
+}
+
+export function statusText(state: ContainerState): string {
+  if (state === 'running') return '🟢 Running';
+  if (state === 'restarting') return '🟡 Restarting';
+  if (state === 'paused') return '🔴 Paused';
+  return '🔴 Stopped';
+}
+
+export function healthText(health: ContainerHealth): string {
+  return { healthy: 'Healthy', unhealthy: '🏥 Unhealthy', starting: 'Starting', none: 'Unknown' }[health];
+}
+
+export function shortId(id: string): string {
+  return id.slice(0, 12);
+}
+
+/** The last log lines of a container in a block, secrets masked. Nothing where there are none. */
+export function logBlock(logs: string[] | undefined, secrets: readonly string[]): string[] {
+  const lines = (logs ?? [])
+    .map((line) => plain(maskSecrets(line, secrets), 240))
+    .filter((line) => line !== '');
+  if (lines.length === 0) return [];
+  return [`\nLast log lines:\n<pre>${escapeHtml(lines.slice(-5).join('\n'))}</pre>`];
+}
+
+export function startedMessage(info: ContainerInfo, at: number): string {
+  return message('🚀', 'Service Started', [
+    ['Service', info.name],
+    ['Status', '🟢 Running'],
+    ['Container ID', shortId(info.id)],
+    ['Time', formatTime(at)],
+  ]);
+}
+
+type Stop = {
+  name: string;
+  restartCount: number;
+  death: Death;
+  next: string;
+  deploy: boolean;
+  secrets: readonly string[];
+};
+
+export function stoppedMessage(stop: Stop): string {
+  const { death } = stop;
+  const asked = death.cause === 'request';
+  return message(
+    '🔴',
+    asked ? 'Service Stopped (on request)' : 'Service Stopped',
+    [
+      ['Service', stop.name],
+      ['Previous Status', '🟢 Running'],
+      ['Current Status', '🔴 Stopped'],
+      ['Restart Count', String(stop.restartCount)],
+      ['Time', formatTime(death.at)],
+      ['Cause', causeText(death, { deploy: stop.deploy })],
+      death.error ? ['Docker says', death.error] : undefined,
+      stop.next ? ['Next', stop.next] : undefined,
+    ],
+    asked ? [] : logBlock(death.logs, stop.secrets),
+  );
+}
+
+export function pausedMessage(info: ContainerInfo, at: number): string {
+  return message('🔴', 'Service Stopped (paused on request)', [
+    ['Service', info.name],
+    ['Previous Status', '🟢 Running'],
+    ['Current Status', '🔴 Paused'],
+    ['Restart Count', String(info.restartCount)],
+    ['Time', formatTime(at)],
+    ['Cause', 'docker pause: its processes are frozen until docker unpause'],
+  ]);
+}
+
+export function restoredMessage(
+  info: ContainerInfo,
+  at: number,
+  was: { status: string; forMs: number; how: string },
+): string {
+  return message('✅', 'Service Restored', [
+    ['Service', info.name],
+    ['Previous Status', was.status],
+    ['Current Status', statusText(info.state)],
+    ['Restart Count', String(info.restartCount)],
+    ['Time', formatTime(at)],
+    [was.how, formatDuration(was.forMs)],
+  ]);
+}
+
+export function restartingMessage(
+  info: ContainerInfo,
+  death: Death,
+  was: { awayMs: number; restarts24h: number; deploy: boolean; secrets: readonly string[] },
+): string {
+  return message(
+    '🔄',
+    'Service Restarting',
+    [
+      ['Service', info.name],
+      ['Previous Status', '🟢 Running'],
+      ['Current Status', '🟡 Restarting'],
+      ['Restart Count', String(info.restartCount)],
+      ['Time', formatTime(death.at)],
+      ['Cause', causeText(death, { deploy: was.deploy })],
+      ['Now', `🟢 Running again after ${formatDuration(was.awayMs)}`],
+      was.restarts24h > 1 ? ['Restarts in 24 h', String(was.restarts24h)] : undefined,
+    ],
+    logBlock(death.logs, was.secrets),
+  );
+}
+
+type Malfunction = {
+  info: ContainerInfo;
+  at: number;
+  death: Death;
+  secrets: readonly string[];
+  loop?: { count: number; minutes: number };
+};
+
+/** Malfunction, and its worse form, the restart loop. */
+export function malfunctionMessage({ info, at, death, secrets, loop }: Malfunction): string {
+  return message(
+    '⚠️',
+    loop ? 'Service Malfunction Detected: Restart Loop' : 'Service Malfunction Detected',
+    [
+      ['Service', info.name],
+      ['Status', statusText(info.state)],
+      ['Restart Count', `${Math.max(info.restartCount, loop?.count ?? 0)} (High)`],
+      ['Health', healthText(info.health)],
+      ['Time', formatTime(at)],
+      ['Last death', causeText(death)],
+      loop ? ['Restarts', `${loop.count} within ${loop.minutes} min`] : undefined,
+    ],
+    ['', '⚠️ Service is restarting frequently - possible malfunction!', ...logBlock(death.logs, secrets)],
+  );
+}
+
+export function calmMessage(info: ContainerInfo, at: number, was: { quietMs: number }): string {
+  return message('✅', 'Service Restored', [
+    ['Service', info.name],
+    ['Previous Status', '🟡 Restarting'],
+    ['Current Status', statusText(info.state)],
+    ['Restart Count', String(info.restartCount)],
+    ['Time', formatTime(at)],
+    ['Stable for', formatDuration(was.quietMs)],
+  ]);
+}
+
+export function unhealthyMessage(
+  info: ContainerInfo,
+  check: { at: number; output?: string; logs?: string[]; deploy: boolean; secrets: readonly string[] },
+): string {
+  const output = check.output ? maskSecrets(check.output, check.secrets) : '';
+  return message(
+    '🏥',
+    'Service Unhealthy',
+    [
+      ['Service', info.name],
+      ['Status', statusText(info.state)],
+      ['Health', '🏥 Unhealthy'],
+      ['Container ID', shortId(info.id)],
+      ['Time', formatTime(check.at)],
+      output ? ['Health check says', output] : undefined,
+      check.deploy ? ['Note', 'just deployed'] : undefined,
+    ],
+    logBlock(check.logs, check.secrets),
+  );
+}
+
+/** "180 -> 260 MB", "900 MB -> 1.1 GB" */
+export function memoryText(before: number, after: number): string {
+  const [from, to] = [formatBytes(before), formatBytes(after)];
+  const [number, unit] = from.split(' ');
+  return `${to.endsWith(` ${unit}`) ? number : from} -> ${to}`;
+}
+
+/** Name of a service in a line of its own. */
+export function bold(name: string): string {
+  return `<b>${safeHtml(name, 120)}</b>`;
+}

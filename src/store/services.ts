@@ -1,0 +1,32 @@
+import type { Db } from './open.ts';
+
+export const SERVICE_MIGRATIONS = [
+  `CREATE TABLE services (key TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID`,
+] as const;
+
+/** The services as they were last told, by name. Rows that cannot be read are left out. */
+export function loadServices<T>(db: Db): T[] {
+  const rows = db.prepare('SELECT data FROM services ORDER BY key').all() as { data: string }[];
+  return rows.flatMap(({ data }) => {
+    try {
+      return [JSON.parse(data) as T];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Writes what changed, in one transaction; `undefined` removes a service. */
+export function saveServices(db: Db, changes: Map<string, unknown>): void {
+  if (changes.size === 0) return;
+  const put = db.prepare(
+    'INSERT INTO services (key, data) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET data = excluded.data',
+  );
+  const drop = db.prepare('DELETE FROM services WHERE key = ?');
+  db.transaction(() => {
+    for (const [key, value] of changes) {
+      if (value === undefined) drop.run(key);
+      else put.run(key, JSON.stringify(value));
+    }
+  }).immediate();
+}
