@@ -218,7 +218,10 @@ function happen(
   incident.event = true;
   incident.firedAt = now;
   incident.flips = recentFlips(ended, policy, now);
-  addFlip(incident, policy, now);
+  incident.changes = (incident.flips.length > 0 ? (ended?.changes ?? 0) : 0) + 1;
+  // What is one message counts once.
+  const burst = incident.cause !== undefined && incident.cause === ended?.cause;
+  if (!burst || now - (incident.flips.at(-1) ?? 0) >= policy.groupMs) addFlip(incident, policy, now);
   if (beginsToFlap(incident, policy)) {
     incident.state = 'firing';
     return { incident, kind: 'flapping' };

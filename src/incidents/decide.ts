@@ -85,10 +85,13 @@ export function waitsForGroup(incident: Incident): boolean {
   return groupId !== undefined && groupId !== id && !wasTold(incident) && (event || state === 'firing');
 }
 
-/** When the next repeat is due: 1 h, 4 h, 24 h, 48 h, ... after the first message. Undefined: never. */
+/**
+ * When the next repeat is due: 1 h, 4 h, 24 h, 48 h, ... after the first message; a repeat that was told a little early, together
+ * with others of its rule, counts. Undefined: never.
+ */
 export function repeatDueAt({ said, severity }: Incident, policy: Policy): number | undefined {
   if (said.since === undefined || said.lastAt === undefined || severity === 'info') return undefined;
-  const toldAfter = said.lastAt - said.since;
+  const toldAfter = said.lastAt - said.since + policy.rateLimitMs;
   const next = policy.repeatMs.find((after) => after > toldAfter);
   if (next !== undefined) return said.since + next;
   return said.since + (Math.floor(toldAfter / policy.dailyMs) + 1) * policy.dailyMs;

@@ -20,7 +20,7 @@ export function addFlip(incident: Incident, policy: Policy, now: number): void {
 export function beginsToFlap(incident: Incident, policy: Policy): boolean {
   if (incident.flapping || incident.flips.length <= policy.flapChanges) return false;
   incident.flapping = true;
-  incident.changes = incident.flips.length;
+  incident.changes = Math.max(incident.flips.length, incident.changes ?? 0);
   return true;
 }
 

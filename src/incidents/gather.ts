@@ -1,4 +1,5 @@
 import type { Incident, SayReason } from '../model/incident.ts';
+import { keyOf } from './advance.ts';
 import { isSaid, repeatDueAt, wasTold, waitsForGroup, type Reason } from './decide.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
@@ -42,8 +43,8 @@ function gatherStarts(
   now: number,
   { drafts, quiet }: Gathered,
 ): void {
-  const newCauses = new Map<string, Incident[]>();
-  const waiting = new Map<number, Incident[]>();
+  const byCause = new Map<string, Incident[]>();
+  const storms = verdicts.filter(({ incident, reason }) => reason === 'flapping' && incident.event);
   for (const { incident, reason } of verdicts) {
     if (reason !== 'first') continue;
     const { cause } = incident;
@@ -51,10 +52,17 @@ function gatherStarts(
       drafts.push({ reason, incident, others: [] });
       continue;
     }
+    const storm = incident.event && storms.find((one) => keyOf(one.incident) === keyOf(incident));
+    if (storm) {
+      quiet.push({
+        incident: { ...incident, said: toldWith(incident, storm.incident.id, now) },
+        reason: 'folded',
+      });
+      continue;
+    }
     const leader = leaderFor(incident, all, policy, now);
     if (!leader) {
-      if (waitsForGroup(incident)) append(waiting, incident.groupId!, incident);
-      else append(newCauses, cause, incident);
+      append(byCause, cause, incident);
       continue;
     }
     const folded = { ...incident, groupId: leader.id };
@@ -62,17 +70,16 @@ function gatherStarts(
     if (leader.rule !== incident.rule) folded.said = toldWith(folded, leader.id, now);
     quiet.push({ incident: folded, reason: 'folded' });
   }
-  for (const members of newCauses.values()) {
+  for (const members of byCause.values()) {
     const [first, ...others] = members.toSorted((a, b) => rank(b.severity) - rank(a.severity));
+    if (members.every(waitsForGroup)) {
+      // They belong to what was told before, and end with it.
+      drafts.push({ reason: 'grouped', incident: first!, others });
+      continue;
+    }
     const groupId = first!.id;
-    drafts.push({
-      reason: 'first',
-      incident: { ...first!, groupId },
-      others: others.map((other) => ({ ...other, groupId })),
-    });
-  }
-  for (const [incident, ...others] of waiting.values()) {
-    drafts.push({ reason: 'grouped', incident: incident!, others });
+    const along = others.map((other) => ({ ...other, groupId }));
+    drafts.push({ reason: 'first', incident: { ...first!, groupId }, others: along });
   }
 }
 

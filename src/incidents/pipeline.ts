@@ -83,7 +83,13 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const fresh = withoutTold(findings);
     const changes = advance(memory, fresh, options.judged ?? [], policy, now);
     numberAll(changes);
-    for (const change of changes) apply(memory, change);
+    const touched = new Set<number>();
+    for (const change of changes) {
+      const { incident } = change;
+      if (incident.id !== 0 && worthSaving(change, memory.byId.get(incident.id), now))
+        touched.add(incident.id);
+      apply(memory, change);
+    }
 
     readSilences(now);
     const said = plan({
@@ -100,10 +106,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 
     const once = fresh.flatMap((finding) => finding.once ?? []);
     for (const id of once) told.add(id);
-    const touched = new Set(said.noted.map((incident) => incident.id));
-    for (const { incident, kind } of changes) {
-      if (incident.id !== 0 && (kind !== 'still' || valuesAreOld(incident.id, now))) touched.add(incident.id);
-    }
+    for (const { id } of said.noted) touched.add(id);
     for (const id of touched) savedAt.set(id, now);
     saver.add({
       incidents: [...touched].flatMap((id) => memory.byId.get(id) ?? []),
@@ -168,8 +171,16 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     }
   }
 
-  function valuesAreOld(id: number, now: number): boolean {
-    return now - (savedAt.get(id) ?? 0) >= SAVE_VALUES_MS;
+  /** What decides about later messages is saved at once, mere values now and then. */
+  function worthSaving(
+    { incident, kind }: IncidentChange,
+    before: Incident | undefined,
+    now: number,
+  ): boolean {
+    if (kind !== 'still' || !before) return true;
+    if (incident.severity !== before.severity || incident.okSince !== before.okSince) return true;
+    if (incident.missingSince !== before.missingSince || incident.flips !== before.flips) return true;
+    return now - (savedAt.get(incident.id) ?? 0) >= SAVE_VALUES_MS;
   }
 
   /** A mistake in the wording must not cost the message. */

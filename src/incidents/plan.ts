@@ -1,4 +1,5 @@
 import type { Incident, IncidentChange, SayDecision, SayReason } from '../model/incident.ts';
+import { keyOf } from './advance.ts';
 import { decide, waitsForGroup, type Reason, type Situation } from './decide.ts';
 import { gather, toldWith, type Draft, type Verdict } from './gather.ts';
 import { rank } from './observe.ts';
@@ -25,10 +26,11 @@ export function plan(input: PlanInput): Plan {
   const { policy, now } = input;
   const all = new Map(input.all);
   const result: Unfinished = { says: [], noted: new Set(), reasons: [] };
-  // An incident that started and ended in one batch is decided twice: what was noted at its start counts at its end.
+  const inThisBatch = new Set(input.changes.map((change) => change.incident.id));
+  // What started and ended in one batch is decided twice: what was noted at its start counts at its end.
   for (const changes of inRounds(input.changes)) {
     for (const change of changes) enter(change.incident, all);
-    const verdicts = decideAll(changes, all, input);
+    const verdicts = decideAll(changes, inThisBatch, all, input);
     const { drafts, quiet } = gather(verdicts, all, policy, now);
     for (const verdict of quiet) note(result, all, verdict.incident, verdict.reason);
     for (const draft of drafts) say(result, all, draft, now);
@@ -47,20 +49,27 @@ function enter(incident: Incident, all: Map<number, Incident>): void {
   all.set(incident.id, known ? { ...incident, said: known.said, ...groupOf(known) } : incident);
 }
 
-/** Splits changes so that no incident is twice in a round; there is always one round. */
+/** Splits changes so that nothing is twice in a round, events aside, which have no end; there is always one round. */
 function inRounds(changes: readonly IncidentChange[]): IncidentChange[][] {
   const rounds: IncidentChange[][] = [[]];
-  const times = new Map<number, number>();
+  const times = new Map<string, number>();
   for (const change of changes) {
-    if (change.incident.id === 0) continue;
-    const round = times.get(change.incident.id) ?? 0;
-    times.set(change.incident.id, round + 1);
+    const { incident } = change;
+    if (incident.id === 0) continue;
+    const key = incident.event ? `event ${incident.id}` : keyOf(incident);
+    const round = times.get(key) ?? 0;
+    times.set(key, round + 1);
     (rounds[round] ??= []).push(change);
   }
   return rounds;
 }
 
-function decideAll(changes: IncidentChange[], all: Map<number, Incident>, input: PlanInput): Verdict[] {
+function decideAll(
+  changes: IncidentChange[],
+  inThisBatch: ReadonlySet<number>,
+  all: Map<number, Incident>,
+  input: PlanInput,
+): Verdict[] {
   const { policy, now, silenced } = input;
   const limits = lastMessages(all);
   const verdicts: Verdict[] = [];
@@ -79,13 +88,9 @@ function decideAll(changes: IncidentChange[], all: Map<number, Incident>, input:
     if (reason !== 'nothing-new') verdicts.push({ incident, reason });
   };
 
-  const changed = new Set<number>();
-  for (const { incident, kind } of changes) {
-    changed.add(incident.id);
-    look(all.get(incident.id)!, kind);
-  }
+  for (const { incident, kind } of changes) look(all.get(incident.id)!, kind);
   for (const incident of all.values()) {
-    if (changed.has(incident.id)) continue;
+    if (inThisBatch.has(incident.id)) continue;
     if (incident.state === 'firing' || waitsForGroup(incident)) look(incident, undefined);
     else if (incident.said.endDue !== undefined) look(incident, 'resolved');
   }

@@ -54,7 +54,7 @@ export type Incident = {
   /** Epoch ms of the last starts and ends of the same rule and subject, for flapping. */
   flips: number[];
   flapping: boolean;
-  /** Starts and ends, or events, since it began to flap (those that led to it included). */
+  /** Starts and ends since it began to flap, those that led to it included; of events, how many came close together. */
   changes?: number;
   /** Happened once, has no end (an OOM kill): resolved from its first moment. */
   event?: boolean;

@@ -1,0 +1,114 @@
+import { DAY, event, every, MINUTE, type Story } from '../story.ts';
+
+const kill = (id: string, container = 'n8n') =>
+  event('oom-kill', container, { once: id, cause: `oom:${container}` });
+
+export const stories: Story[] = [
+  {
+    name: 'an OOM kill is told once, however often it is found in the kernel log, and after a restart, too',
+    steps: [
+      ...every(30, 0, 10 * MINUTE, () => ({ findings: [kill('k1')] })),
+      { at: 601, restart: true, findings: [kill('k1')] },
+      { at: DAY, findings: [kill('k1')] },
+    ],
+    said: ['00:00:00 first oom-kill n8n, critical'],
+    incidents: ['oom-kill n8n, resolved event, critical'],
+  },
+  {
+    name: 'four kills found at once are one message',
+    steps: [{ at: 0, findings: [kill('a'), kill('b'), kill('c'), kill('c'), kill('d')] }],
+    said: ['00:00:00 first oom-kill n8n, critical, and n8n n8n n8n'],
+    incidents: Array.from({ length: 4 }, () => 'oom-kill n8n, resolved event, critical'),
+  },
+  {
+    name: 'kills of two containers at once have two causes',
+    steps: [{ at: 0, findings: [kill('a', 'n8n'), kill('b', 'waha')] }],
+    said: ['00:00:00 first oom-kill n8n, critical', '00:00:00 first oom-kill waha, critical'],
+  },
+  {
+    name: 'further kills within 10 s are told together when these are over',
+    steps: [
+      { at: 0, findings: [kill('a')] },
+      { at: 3, findings: [kill('b')] },
+      { at: 6, findings: [kill('c')] },
+      { at: 9, findings: [] },
+      { at: 30, findings: [] },
+      { at: 60, findings: [] },
+    ],
+    said: ['00:00:00 first oom-kill n8n, critical', '00:00:30 grouped oom-kill n8n, critical, and n8n'],
+  },
+  {
+    name: '20 kills in 10 minutes are not 20 messages, and the count is told at the end',
+    steps: [
+      ...every(30, 0, 19 * 30, (at) => ({ findings: [kill(`k${at}`)] })),
+      ...every(30, 20 * 30, 30 * MINUTE, () => ({ findings: [] })),
+    ],
+    said: [
+      '00:00:00 first oom-kill n8n, critical',
+      '00:00:30 first oom-kill n8n, critical',
+      '00:01:00 first oom-kill n8n, critical',
+      '00:01:30 first oom-kill n8n, critical',
+      '00:02:00 first oom-kill n8n, critical',
+      '00:02:30 flapping oom-kill n8n, critical, 6 changes',
+      '00:19:30 stable oom-kill n8n, critical, fine, 20 changes',
+    ],
+    incidents: Array.from({ length: 6 }, () => 'oom-kill n8n, resolved event, critical'),
+  },
+  {
+    name: '40 kills found at once, after a night, are one message',
+    steps: [{ at: 0, findings: Array.from({ length: 40 }, (_, i) => kill(`k${i}`)) }],
+    said: [`00:00:00 first oom-kill n8n, critical${', and'}${' n8n'.repeat(39)}`],
+  },
+  {
+    name: 'kills every 4 seconds are soon flapping, and all are counted',
+    steps: [
+      ...every(4, 0, 396, (at) => ({ findings: [kill(`k${at}`)] })),
+      ...every(30, 420, 30 * MINUTE, () => ({ findings: [] })),
+    ],
+    said: [
+      '00:00:00 first oom-kill n8n, critical',
+      '00:00:12 first oom-kill n8n, critical, and n8n n8n',
+      '00:00:24 first oom-kill n8n, critical, and n8n n8n',
+      '00:00:36 first oom-kill n8n, critical, and n8n n8n',
+      '00:00:48 first oom-kill n8n, critical, and n8n n8n',
+      '00:01:00 flapping oom-kill n8n, critical, 16 changes',
+      '00:17:00 stable oom-kill n8n, critical, fine, 100 changes',
+    ],
+  },
+  {
+    name: 'the stop that a kill brought with it is folded into its message; that the container is back is told',
+    steps: [
+      { at: 0, findings: [kill('a')] },
+      { at: 1, findings: [event('container-stopped', 'n8n', { verdict: 'breach', cause: 'oom:n8n' })] },
+      { at: 30, findings: [event('container-stopped', 'n8n', { verdict: 'ok' })] },
+    ],
+    said: ['00:00:00 first oom-kill n8n, critical', '00:00:30 resolved container-stopped n8n, critical'],
+  },
+  {
+    name: 'one-line events without a cause are told each, until they are too many',
+    steps: every(20, 0, 160, () => ({
+      findings: [event('container-restarting', 'web', { severity: 'info' })],
+    })),
+    said: [
+      '00:00:00 first container-restarting web, info',
+      '00:00:20 first container-restarting web, info',
+      '00:00:40 first container-restarting web, info',
+      '00:01:00 first container-restarting web, info',
+      '00:01:20 first container-restarting web, info',
+      '00:01:40 flapping container-restarting web, info, 6 changes',
+    ],
+  },
+  {
+    name: 'an event does not disturb the state of the same rule and subject',
+    steps: [
+      { at: 0, findings: [event('container-stopped', 'web', { verdict: 'breach' })] },
+      { at: 10, findings: [event('container-stopped', 'web')] },
+      { at: 20, findings: [event('container-stopped', 'web', { verdict: 'ok' })] },
+    ],
+    said: [
+      '00:00:00 first container-stopped web, critical',
+      '00:00:10 first container-stopped web, critical',
+      '00:00:20 resolved container-stopped web, critical',
+    ],
+  },
+];
