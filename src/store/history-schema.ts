@@ -11,6 +11,8 @@ export const HISTORY_MIGRATIONS: readonly string[] = [
    CREATE TABLE history_raw (at INTEGER PRIMARY KEY, until INTEGER NOT NULL, data BLOB NOT NULL);
    CREATE TABLE history_coarse (at INTEGER PRIMARY KEY, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, data BLOB NOT NULL);
    CREATE TABLE history_open (bucket INTEGER PRIMARY KEY)`,
+  // The whole last check: for the report, and for export where the monitor serves no HTTP.
+  `CREATE TABLE history_latest (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL, data TEXT NOT NULL)`,
 ];
 
 /** The bucket that a moment belongs to: its start, epoch ms. */

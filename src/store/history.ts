@@ -1,6 +1,7 @@
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Db } from './open.ts';
 import { growthOf, type Growth } from './history-growth.ts';
+import { readLatest, writeLatest } from './history-latest.ts';
 import { prune } from './history-prune.ts';
 import {
   gapsOf,
@@ -24,6 +25,8 @@ export type { Column, Gap, Growth, Point, Stats };
 /** Checks that are kept when they cannot be written (a full disk): half an hour at the usual interval. */
 const MAX_BUFFERED = 60;
 const FLUSH_MS = 60_000;
+/** The longest time between two writes of the whole last check. */
+const MAX_LATEST_MS = 10 * 60_000;
 const GROWTH_MS = 10 * 60_000;
 
 /**
@@ -49,6 +52,8 @@ export type History = {
   growth(now: number, windowMs: number): Growth[];
   /** Names of the series that begin with `prefix`. */
   names(prefix?: string): string[];
+  /** The last check as a whole, when it was written within the last `maxAgeMs`. */
+  latest(now: number, maxAgeMs: number): Snapshot | undefined;
   /** The oldest and the newest check kept. */
   firstAt(): number | undefined;
   lastAt(): number | undefined;
@@ -59,10 +64,14 @@ export function createHistory(db: Db): History {
   let buffer: Buffered[] = [];
   let flushedAt: number | undefined;
   let tidiedIn: number | undefined;
+  let last: Snapshot | undefined;
+  let latestDue = -Infinity;
   let grown: { at: number; windowMs: number; growth: Growth[] } | undefined;
 
-  function write(now: number): void {
+  function write(now: number, force: boolean): void {
     writeRaw(db, ids, buffer);
+    if (last && (force || now >= latestDue || now < latestDue - MAX_LATEST_MS))
+      latestDue = now + Math.min(MAX_LATEST_MS, writeLatest(db, last));
     if (tidiedIn === bucketOf(now)) return;
     rollUp(db, now);
     if (prune(db, now)) ids.clear();
@@ -74,7 +83,7 @@ export function createHistory(db: Db): History {
     const waited = flushedAt === undefined ? Infinity : Math.abs(now - flushedAt);
     if (!force && waited < FLUSH_MS - 5000) return;
     try {
-      immediately(db, () => write(now));
+      immediately(db, () => write(now, force));
     } catch (error) {
       // Ids that were given inside the failed transaction do not exist.
       ids.clear();
@@ -98,13 +107,17 @@ export function createHistory(db: Db): History {
     columns((candidate) => candidate === name, since, until).get(name);
 
   return {
-    add: (snapshot) => void buffer.push({ at: snapshot.at, samples: samplesOf(snapshot) }),
+    add(snapshot) {
+      last = snapshot;
+      buffer.push({ at: snapshot.at, samples: samplesOf(snapshot) });
+    },
     flush,
     columns,
     series: (name, since, until, maxPoints) => pointsOf(column(name, since, until), since, until, maxPoints),
     stats: (name, since, until) => statsOf(column(name, since, until)),
     gaps: (since, until, minMs = 5 * 60_000) => gapsOf(db, since, until, minMs),
     growth,
+    latest: (now, maxAgeMs) => readLatest(db, now, maxAgeMs),
     names: (prefix = '') => namesOf(db, prefix),
     firstAt: () => edge(db, 'min(first_at)', 'min(at)', Math.min),
     lastAt: () => edge(db, 'max(last_at)', 'max(until)', Math.max),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createHistory, increaseOf, statsOf } from '../../src/store/history.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
+import { fullSnapshot } from '../helpers/full-snapshot.ts';
 import { containerInfo, emptySnapshot, snapshotOf } from '../helpers/snapshots.ts';
 
 const MB = 1_048_576;
@@ -188,6 +189,32 @@ describe('writing', () => {
       // The last two checks of the killed one were not on disk yet.
       expect.objectContaining({ at: START, first_at: START, last_at: START + 9 * MINUTE }),
     ]);
+  });
+});
+
+describe('the last check as a whole', () => {
+  test('comes back as it was, as long as it is fresh', () => {
+    const history = createHistory(store.db);
+    expect(history.latest(START, MINUTE)).toBeUndefined();
+    const snapshot = fullSnapshot(START);
+    history.add(snapshot);
+    history.flush(START);
+    expect(history.latest(START + MINUTE, 90_000)).toEqual(snapshot);
+    expect(history.latest(START + 2 * MINUTE, 90_000)).toBeUndefined();
+    expect(history.latest(START - HOUR, 90_000)).toBeUndefined();
+  });
+
+  test('of many containers is written less often, and on stop', () => {
+    const history = createHistory(store.db);
+    const containers = Array.from({ length: 300 }, (_, i) => containerInfo(`c${i}`));
+    const latestAt = () => (store.db.prepare('SELECT at FROM history_latest').get() as { at: number }).at;
+    record(history, START, START + 4 * MINUTE, MINUTE, () => ({ containers }));
+    expect(latestAt()).toBe(START);
+    record(history, START + 4 * MINUTE, START + 11 * MINUTE, MINUTE, () => ({ containers }));
+    expect(latestAt()).toBeGreaterThan(START + 3 * MINUTE);
+    history.add(snapshotOf(START + 11 * MINUTE));
+    history.flush(START + 11 * MINUTE, true);
+    expect(latestAt()).toBe(START + 11 * MINUTE);
   });
 });
 
