@@ -1,5 +1,5 @@
 import type { Finding } from '../model/finding.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { Readings, Snapshot } from '../model/snapshot.ts';
 import { judgeAll } from '../rules/judge.ts';
 import { JUDGED_BY_CYCLE } from '../rules/index.ts';
 import type { House } from './house.ts';
@@ -27,7 +27,8 @@ export async function runOomCheck(house: House): Promise<void> {
   if (!last) return;
   const { readings } = await house.collectors.collect({ only: ['oom'] });
   const now = house.system.clock.now();
-  const snapshot: Snapshot = { ...last, at: now, readings: { ...last.readings, oom: readings.oom } };
+  const docker = freshContainers(house, last.readings.docker);
+  const snapshot: Snapshot = { ...last, at: now, readings: { ...last.readings, docker, oom: readings.oom } };
   const kills = judgeAll(snapshot, house.past(snapshot), house.config).filter((f) => f.rule === 'oom-kill');
   say(house, kills);
 }
@@ -37,4 +38,16 @@ export function say(house: House, findings: Finding[]): void {
   if (findings.length === 0) return;
   house.pipeline.process(findings, { judged: [] });
   house.delivery.kick();
+}
+
+/** The containers as the event stream shows them now, with the memory of the last check. */
+function freshContainers(house: House, last: Readings['docker']): Readings['docker'] {
+  if (!house.watcher.connected()) return last;
+  const known = last.state === 'ok' ? last.value : { version: '', apiVersion: '', containers: [] };
+  const memory = new Map(known.containers.map((container) => [container.id, container.memory]));
+  const containers = house.watcher.containers().map((container) => {
+    const held = memory.get(container.id);
+    return held ? { ...container, memory: held } : container;
+  });
+  return { state: 'ok', tookMs: 0, value: { ...known, containers } };
 }

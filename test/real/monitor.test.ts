@@ -57,8 +57,8 @@ describe('an OOM kill', () => {
       );
       const [message] = await until(
         () =>
-          told(/greedy/).some((m) => /OOM/i.test(m.plain))
-            ? told(/greedy/).filter((m) => /OOM/i.test(m.plain))
+          told(/greedy/).some((m) => /Out of memory/.test(m.plain))
+            ? told(/greedy/).filter((m) => /Out of memory/.test(m.plain))
             : undefined,
         10_000,
         'the alert',
@@ -70,7 +70,7 @@ describe('an OOM kill', () => {
       await daemon?.stop();
       await daemon?.start();
       await until(async () => ((await daemon?.health())?.checks ?? 0) >= 2, 30_000, 'a second check');
-      expect(told(/greedy/).filter((m) => /OOM/i.test(m.plain))).toHaveLength(1);
+      expect(told(/greedy/).filter((m) => /Out of memory/.test(m.plain))).toHaveLength(1);
     },
   );
 });
