@@ -79,7 +79,12 @@ export async function status(context: CommandContext, machine: Machine = openMac
   return exitCodeOf(lines);
 }
 
-async function unitsOf(context: CommandContext, machine: Machine, now: number): Promise<UnitState[] | Line> {
+/** What systemd says about the units; a line where it cannot be asked. */
+export async function unitsOf(
+  context: Pick<CommandContext, 'system' | 'run'>,
+  machine: Machine,
+  now: number,
+): Promise<UnitState[] | Line> {
   if (!machine.exists('/run/systemd/system'))
     return warning(
       'units',

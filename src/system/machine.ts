@@ -15,6 +15,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -119,6 +120,24 @@ export function followedInfo(path: string): { mode: number; uid: number } | unde
     const { mode, uid } = statSync(path);
     return { mode: mode & 0o7777, uid };
   });
+}
+
+/** Epoch ms of the last change of a file's content; undefined where it is not there. */
+export function modifiedAt(path: string): number | undefined {
+  return unlessMissing(() => statSync(path).mtimeMs);
+}
+
+/** Writes a small file into the folder and removes it again; what that gave, undefined when it worked. */
+export function tryWriting(folder: string): NodeJS.ErrnoException | undefined {
+  const path = join(folder, `.doctor${UNFINISHED}`);
+  try {
+    writeFileSync(path, 'x'.repeat(8192), { mode: 0o600, flush: true });
+    return undefined;
+  } catch (error) {
+    return error as NodeJS.ErrnoException;
+  } finally {
+    rmSync(path, { force: true });
+  }
 }
 
 /** The folder of the package that this code runs from: the one above `dist` (or `src`). */
