@@ -14,18 +14,22 @@ export type DisksReading = { disks: Disk[]; unreadable: string[] };
 
 /** Space and inodes of every real filesystem. One that does not answer is left out and named, and not asked again meanwhile. */
 export function createDisks(files: Files, clock: Clock): () => Promise<DisksReading> {
+  const asking = new Set<string>();
+  /** Asked, and not answered in time. */
   const hanging = new Set<string>();
   let mounts: Mount[] = [];
   let listedAt: number | undefined;
 
   async function ask(mount: Mount): Promise<Disk | Failure> {
-    if (hanging.has(mount.mount) || (mount.remote && hanging.size >= MAX_HANGING)) return 'silent';
-    hanging.add(mount.mount);
-    const asked = files
-      .statfs(mount.mount)
-      .then((answer) => toDisk(mount, answer), classify)
-      .finally(() => hanging.delete(mount.mount));
-    return within(asked, STATFS_WITHIN_MS);
+    const { mount: path } = mount;
+    if (asking.has(path) || (mount.remote && hanging.size >= MAX_HANGING)) return 'silent';
+    asking.add(path);
+    const asked = files.statfs(path).then((answer) => toDisk(mount, answer), classify);
+    const answered = asked.finally(() => {
+      asking.delete(path);
+      hanging.delete(path);
+    });
+    return within(answered, STATFS_WITHIN_MS, () => hanging.add(path));
   }
 
   return async () => {
@@ -91,9 +95,12 @@ export function toDisk(mount: Mount, s: Statfs): Disk {
   };
 }
 
-function within(asked: Promise<Disk | Failure>, ms: number): Promise<Disk | Failure> {
+function within(asked: Promise<Disk | Failure>, ms: number, onLate: () => void): Promise<Disk | Failure> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve('silent'), ms);
+    const timer = setTimeout(() => {
+      onLate();
+      resolve('silent');
+    }, ms);
     void asked.then((answer) => {
       clearTimeout(timer);
       resolve(answer);

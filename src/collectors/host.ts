@@ -1,4 +1,5 @@
 import type { HostValues } from '../model/snapshot.ts';
+import { plain } from '../model/text.ts';
 import { pageSize } from '../system/page-size.ts';
 import { readBootId } from './boot.ts';
 import { createDisks } from './disks.ts';
@@ -59,5 +60,5 @@ export function createHost({ system }: CollectorDeps): Collector<'host'> {
 /** The file first: in a container, /proc shows the container's own name. */
 function readHostname(files: CollectorDeps['system']['files']): string {
   const name = files.textOr('/etc/hostname')?.trim() || files.textOr('/proc/sys/kernel/hostname')?.trim();
-  return name || 'unknown';
+  return plain(name ?? '', 64) || 'unknown';
 }

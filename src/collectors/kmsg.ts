@@ -38,7 +38,7 @@ type Context = {
 };
 
 const KILLED =
-  /^(?:(.*?): )?Killed process (\d+),? (?:UID \d+, )?\((.*)\),?(?: UID \d+,)? total-vm:\d+kB, anon-rss:(\d+)kB(?:, file-rss:(\d+)kB)?(?:, shmem-rss:(\d+)kB)?/;
+  /^(?:(.*?): )?Killed process (\d+),? (?:UID \d+, )?\((.*)\),?(?: UID \d+,)? total-vm:\d+kB, anon-rss:(\d+)kB(?:, file-rss:(\d+)kB)?(?:, shmem-rss:(\d+)kB)?/s;
 const ATTRIBUTION =
   /^oom-kill:constraint=CONSTRAINT_\w+,.*?,(?:(global_oom)|oom_memcg=(.*?)),task_memcg=(.*?),task=.*,pid=(\d+),uid=\d+/s;
 const OLD_ATTRIBUTION = /^Task in (\/.*) killed as a result of limit of (\/.*)$/;

@@ -39,7 +39,7 @@ export function createOom(deps: CollectorDeps): OomCollector {
         const kill = parse(record);
         if (!kill) return [];
         const { usec, ...rest } = kill;
-        return [{ ...rest, id: `${bootId}:${kill.seq}`, at: whenWas(usec, now, uptimeSec) }];
+        return [{ id: `${bootId}:${kill.seq}`, at: whenWas(usec, now, uptimeSec), ...rest }];
       });
       return { kills };
     } catch (error) {

@@ -62,8 +62,8 @@ export function isZram(text: string): boolean {
 
 /** `0.21 0.19 0.10 4/123 28975` */
 export function parseLoad(text: string): [number, number, number] {
-  const [one, five, fifteen] = text.split(' ').map(Number);
-  return [one || 0, five || 0, fifteen || 0];
+  const [one = 0, five = 0, fifteen = 0] = text.split(' ', 3).map((part) => Math.max(0, Number(part) || 0));
+  return [one, five, fifteen];
 }
 
 /**
@@ -84,7 +84,7 @@ export function parseStat(text: string): { busy: number; total: number; cpus: nu
   return {
     busy,
     total: busy + idle + iowait,
-    cpus: text.match(/^cpu\d/gm)?.length ?? 0,
+    cpus: text.match(/^cpu\d/gm)?.length ?? 1,
     bootTime: Number(/^btime (\d+)/m.exec(text)?.[1] ?? 0),
   };
 }
