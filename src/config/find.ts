@@ -3,8 +3,8 @@ import { errorText } from '../model/text.ts';
 import { readTextFile, type TextFile } from '../system/read-file.ts';
 import type { Problem } from './schema.ts';
 
-/** A monitor.conf with every key and its sentence has 8 KB. */
-const MAX_BYTES = 262_144;
+/** A monitor.conf with every key and its sentence has 8 KB, 500 services with settings in vpsmon.yaml have 50 KB. */
+const MAX_BYTES = 131_072;
 
 export type FoundFile = { path: string; file: TextFile };
 

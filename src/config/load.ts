@@ -49,7 +49,8 @@ export async function loadConfig(
     settings.TELEGRAM_BOT_TOKEN = String(token.value);
     origins.TELEGRAM_BOT_TOKEN = token.origin;
   }
-  problems.push(...orderLevels(settings, origins), ...warnTogether(settings, origins));
+  problems.push(...orderLevels(settings, origins));
+  problems.push(...warnTogether(settings, origins, problems));
 
   if (problems.some((p) => p.level === 'error')) return { problems };
   return {

@@ -72,7 +72,7 @@ function parseAssignment(line: string): Assignment {
   if (equals < 0) return { problem: { text: noAssignment(withoutExport) } };
   const key = withoutExport.slice(0, equals).trim();
   if (!KEY.test(key)) return { problem: { text: badKey(key, withoutExport) } };
-  const value = readValue(withoutExport.slice(equals + 1).trim());
+  const value = readValue(withoutExport.slice(equals + 1));
   if ('problem' in value) return { problem: { key, text: value.problem } };
   return { key, ...value };
 }
@@ -95,7 +95,7 @@ function badKey(key: string, line: string): string {
 /** The value after the equals sign: quoted parts, then an unquoted one, then perhaps a comment. */
 function readValue(text: string): { value: string; warning?: string } | { problem: string } {
   let value = '';
-  let rest = text;
+  let rest = /^\s*["']/.test(text) ? text.trimStart() : text;
   // As in systemd, a quote is special at the beginning only: it's is a value like any other.
   while (rest.startsWith('"') || rest.startsWith("'")) {
     const quoted = rest.startsWith('"') ? readDouble(rest, 1) : readSingle(rest, 1);
@@ -105,7 +105,7 @@ function readValue(text: string): { value: string; warning?: string } | { proble
     if (/^\s+(?!#)\S/.test(rest)) return { problem: afterQuote };
     if (/^\s/.test(rest)) rest = '';
   }
-  const bare = readUnquoted(value === '' && rest === text ? ` ${rest}` : rest);
+  const bare = readUnquoted(rest);
   const whole = value + bare.value;
   return bare.dropped ? { value: whole, warning: backslash } : { value: whole };
 }

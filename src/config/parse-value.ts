@@ -66,16 +66,15 @@ function parseUrl(definition: Extract<KeyDefinition, { type: 'url' }>, raw: stri
   const schemes = definition.protocols.map((p) => `${p}//`).join(' or ');
   const expected = `an address that begins with ${schemes}`;
   if (/\s/.test(raw)) return { expected, advice: 'An address has no spaces.' };
-  if (!URL.canParse(raw)) {
-    const bare = URL.canParse(`${definition.protocols[0]}//${raw}`);
-    return bare ? { expected, advice: `Put ${definition.protocols[0]}// in front of it.` } : { expected };
+  // "localhost:3000" parses as a URL of the protocol "localhost:".
+  if (!raw.includes('://')) {
+    const local = /:\d+\/?$/.test(raw) || !raw.includes('.');
+    const scheme = local ? definition.protocols[0] : definition.protocols.at(-1);
+    return { expected, advice: `Put ${scheme}// in front of it.` };
   }
+  if (!URL.canParse(raw)) return { expected };
   const url = new URL(raw);
-  if (!definition.protocols.includes(url.protocol)) {
-    // "localhost:3000" parses as a URL of the protocol "localhost:".
-    const bare = !raw.includes('://');
-    return bare ? { expected, advice: `Put ${definition.protocols[0]}// in front of it.` } : { expected };
-  }
+  if (!definition.protocols.includes(url.protocol)) return { expected };
   // A database URL may go to a socket folder, which leaves the host empty.
   const needsHost = url.protocol.startsWith('http');
   if (needsHost && url.hostname === '') return { expected };

@@ -9,7 +9,17 @@
 // The document is walked by hand along the table in yaml-shape.ts, and not turned into a plain object first: the nodes know
 // their lines, and an alias that refers to itself a billion times costs nothing when nobody expands it.
 
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+} from 'yaml';
 import { maskSecrets, plain } from '../model/text.ts';
 import type { RawSetting } from './layers.ts';
 import type { Problem } from './schema.ts';
@@ -29,7 +39,9 @@ export type YamlContent = {
 export type Item = { values: Values; path: string; line: number };
 
 type Reader = {
-  doc: Document;
+  contents: unknown;
+  /** By name, in the order of the file. Looked up here because the library searches the whole document for every alias. */
+  anchors: Map<string, { offset: number; node: Node }[]>;
   lineOf(node: unknown): number;
   problem(level: Problem['level'], node: unknown, key: string | undefined, text: string): void;
 };
@@ -53,16 +65,21 @@ export function parseYaml(text: string, file: string): YamlContent {
 
 function readDocument(text: string, file: string, content: YamlContent): void {
   const counter = new LineCounter();
-  const doc = parseDocument(text, { lineCounter: counter, prettyErrors: false, logLevel: 'silent' });
+  const doc = parseDocument(text, { lineCounter: counter, prettyErrors: false, logLevel: 'error' });
   const lineAt = (offset: number): number => Math.max(1, counter.linePos(offset).line);
-  for (const error of doc.errors.slice(0, 20)) {
+  // One mistake often makes the rest of its line a mistake, too.
+  const seen = new Set<number>();
+  for (const error of doc.errors) {
     const line = lineAt(error.pos[0]);
+    if (seen.has(line) || seen.size >= 20) continue;
+    seen.add(line);
     content.problems.push({ level: 'error', file, line, text: yamlErrorText(error.code) });
   }
   if (doc.errors.length > 0) return;
   const lineOf = (node: unknown): number => lineAt((node as Node | null)?.range?.[0] ?? 0);
   const reader: Reader = {
-    doc,
+    contents: doc.contents,
+    anchors: anchorsOf(doc),
     lineOf,
     problem(level, node, key, problemText) {
       const named = key === undefined ? {} : { key };
@@ -72,8 +89,21 @@ function readDocument(text: string, file: string, content: YamlContent): void {
   readTop(reader, file, content);
 }
 
+function anchorsOf(doc: Document): Reader['anchors'] {
+  const anchors: Reader['anchors'] = new Map();
+  visit(doc, {
+    Node(_key, node) {
+      if (isAlias(node) || !node.anchor) return;
+      const nodes = anchors.get(node.anchor) ?? [];
+      nodes.push({ offset: node.range?.[0] ?? 0, node });
+      anchors.set(node.anchor, nodes);
+    },
+  });
+  return anchors;
+}
+
 function readTop(reader: Reader, file: string, content: YamlContent): void {
-  const top = resolve(reader, reader.doc.contents);
+  const top = resolve(reader, reader.contents);
   if (isEmpty(top)) return;
   for (const { key, keyNode, value } of pairs(reader, top, undefined)) {
     if (!Object.hasOwn(SECTIONS, key)) {
@@ -178,7 +208,11 @@ function textsOf(reader: Reader, node: unknown): string[] | undefined {
 }
 
 function resolve(reader: Reader, node: unknown): unknown {
-  return isAlias(node) ? node.resolve(reader.doc) : node;
+  if (!isAlias(node)) return node;
+  const offset = node.range?.[0] ?? 0;
+  const target = reader.anchors.get(node.source)?.findLast((anchor) => anchor.offset < offset)?.node;
+  if (!target) reader.problem('error', node, undefined, yamlErrorText('BAD_ALIAS'));
+  return target;
 }
 
 function isEmpty(node: unknown): boolean {

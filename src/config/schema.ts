@@ -275,7 +275,7 @@ export const KEYS = {
   N8N_API_KEY: {
     ...secret,
     group: 'Applications',
-    help: 'n8n API key; recovery needs it to pause workflows.',
+    help: 'API key of n8n; recovery needs it to pause workflows.',
   },
 } as const satisfies Record<string, KeyDefinition>;
 

@@ -47,8 +47,8 @@ function readToken(
       const { text, mode } = readTextFile(path, 4096);
       const parsed = understand('TELEGRAM_BOT_TOKEN', text.trim());
       if ('problem' in parsed || parsed.value === '') {
-        const why = 'problem' in parsed ? parsed.problem : 'is empty';
-        problems.push({ level: 'error', ...at, text: `${path}: ${why}` });
+        const why = 'problem' in parsed ? `: ${parsed.problem}` : ' is empty';
+        problems.push({ level: 'error', ...at, text: `${path}${why}` });
         return undefined;
       }
       if (mode & 0o004) {

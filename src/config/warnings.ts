@@ -24,9 +24,14 @@ function holdsSecret(key: Key, value: unknown): boolean {
   return type === 'secret' || (type === 'url' && /\/\/[^/@]*:[^/@]+@/.test(value));
 }
 
-/** What is allowed, and yet probably not meant. */
-export function warnTogether(settings: Settings, origins: Record<Key, Origin>): Problem[] {
+/** What is allowed, and yet probably not meant. `found` are the problems so far: what is wrong is not called missing as well. */
+export function warnTogether(
+  settings: Settings,
+  origins: Record<Key, Origin>,
+  found: readonly Problem[],
+): Problem[] {
   const problems: Problem[] = [];
+  const telegramIsWrong = found.some((p) => p.level === 'error' && p.key?.startsWith('TELEGRAM_'));
   const warn = (key: Key, text: string): void => {
     const { file, line, from } = origins[key];
     problems.push({
@@ -38,12 +43,12 @@ export function warnTogether(settings: Settings, origins: Record<Key, Origin>): 
     });
   };
   const { TELEGRAM_BOT_TOKEN: token, TELEGRAM_CHAT_ID: chat } = settings;
-  if (token !== '' && chat === '')
+  if (token !== '' && chat === '' && !telegramIsWrong)
     warn(
       'TELEGRAM_BOT_TOKEN',
       'is set and TELEGRAM_CHAT_ID is not, so nothing can be sent; `vpsmon telegram chats` lists the chats that wrote to the bot',
     );
-  if (token === '' && chat !== '')
+  if (token === '' && chat !== '' && !telegramIsWrong)
     warn('TELEGRAM_CHAT_ID', 'is set and TELEGRAM_BOT_TOKEN is not, so nothing can be sent');
   if (token !== '' && !looksLikeToken(token))
     warn('TELEGRAM_BOT_TOKEN', `does not look like a bot token (digits, a colon, some 35 characters)`);
