@@ -45,6 +45,7 @@ export function advance(
     seen.add(key);
     const open = current.has(key) ? current.get(key) : book.open.get(key);
     const change = advanceOne(open, last.get(key) ?? book.ended.get(key), finding, policy, now);
+    if (change && finding.quiet) change.quiet = true;
     if (change?.incident.state === 'resolved') last.set(key, change.incident);
     keep(key, change);
   }
@@ -221,7 +222,8 @@ function happen(
   incident.changes = (incident.flips.length > 0 ? (ended?.changes ?? 0) : 0) + 1;
   // What is one message counts once.
   const burst = incident.cause !== undefined && incident.cause === ended?.cause;
-  if (!burst || now - (incident.flips.at(-1) ?? 0) >= policy.groupMs) addFlip(incident, policy, now);
+  if (finding.quiet) incident.changes -= 1;
+  else if (!burst || now - (incident.flips.at(-1) ?? 0) >= policy.groupMs) addFlip(incident, policy, now);
   if (beginsToFlap(incident, policy)) {
     incident.state = 'firing';
     return { incident, kind: 'flapping' };

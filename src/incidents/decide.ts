@@ -8,6 +8,8 @@ export type Reason =
   | 'nothing-new'
   | 'silenced'
   | 'still-flapping'
+  /** The finding said that another message tells it. */
+  | 'told-elsewhere'
   | 'rate-limited'
   | 'cooldown'
   /** Same cause as something that was told within 10 s, or that is its symptom. */
@@ -18,6 +20,9 @@ export type Situation = {
   /** What just happened to it; undefined: nothing, it is only still open. */
   kind?: IncidentChange['kind'] | undefined;
   silenced: boolean;
+  quiet?: boolean | undefined;
+  /** vpsmon.yaml does not want changes like this of this service to be told: then they are not repeated, either. */
+  muted?: boolean | undefined;
   /** Epoch ms of the last message of its type, and about its service, whichever incident they were about. */
   lastOfRule?: number | undefined;
   lastOfSubject?: number | undefined;
@@ -37,7 +42,8 @@ export function isSaid(reason: Reason): reason is SayReason {
 export function decide(situation: Situation, policy: Policy, now: number): Reason {
   const reason = wish(situation, policy, now);
   if (reason === 'nothing-new' || reason === 'still-flapping') return reason;
-  if (situation.silenced) return 'silenced';
+  if (situation.quiet && reason !== 'repeat-due') return 'told-elsewhere';
+  if (situation.silenced || (situation.muted && reason === 'repeat-due')) return 'silenced';
   if (reason !== 'repeat-due') return reason;
   const { incident, lastOfRule, lastOfSubject } = situation;
   if (lastOfRule !== undefined && now - lastOfRule < policy.rateLimitMs) return 'rate-limited';

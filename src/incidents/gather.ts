@@ -94,8 +94,11 @@ function leaderFor(
   for (const other of all.values()) {
     if (other.cause !== incident.cause || other.groupId !== other.id || other.id === incident.id) continue;
     const { firstAt, severity } = other.said;
-    if (firstAt === undefined || rank(incident.severity) > rank(severity ?? 'info')) continue;
-    const symptom = other.state === 'firing' && other.rule !== incident.rule;
+    const sameRule = other.rule === incident.rule;
+    const higher = rank(incident.severity) - rank(severity ?? 'info');
+    // What happened once is not told again: another rule's message must not swallow it unless it matters less.
+    if (firstAt === undefined || higher > 0 || (higher === 0 && incident.event && !sameRule)) continue;
+    const symptom = other.state === 'firing' && !sameRule;
     if (now - firstAt >= policy.groupMs && !symptom) continue;
     if (!leader || firstAt > leader.said.firstAt!) leader = other;
   }

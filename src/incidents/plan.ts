@@ -32,7 +32,7 @@ export function plan(input: PlanInput): Plan {
     for (const change of changes) enter(change.incident, all);
     const verdicts = decideAll(changes, inThisBatch, all, input);
     const { drafts, quiet } = gather(verdicts, all, policy, now);
-    for (const verdict of quiet) note(result, all, verdict.incident, verdict.reason);
+    for (const verdict of quiet) note(result, all, verdict, now);
     for (const draft of drafts) say(result, all, draft, now);
     for (const { incident, kind } of changes) if (kind === 'calm') forgetFlapping(result, all, incident.id);
   }
@@ -73,12 +73,14 @@ function decideAll(
   const { policy, now, silenced } = input;
   const limits = lastMessages(all);
   const verdicts: Verdict[] = [];
-  const look = (incident: Incident, kind: Situation['kind']) => {
+  const look = (incident: Incident, kind?: Situation['kind'], quiet?: boolean) => {
     const reason = decide(
       {
         incident,
         kind,
+        quiet,
         silenced: silenced(incident),
+        muted: policy.muted(incident),
         lastOfRule: limits.get(`rule ${incident.rule}`),
         lastOfSubject: limits.get(`subject ${incident.subject}`),
       },
@@ -88,10 +90,13 @@ function decideAll(
     if (reason !== 'nothing-new') verdicts.push({ incident, reason });
   };
 
-  for (const { incident, kind } of changes) look(all.get(incident.id)!, kind);
+  for (const { incident, kind, quiet } of changes) {
+    const known = all.get(incident.id);
+    if (known) look(known, kind, quiet);
+  }
   for (const incident of all.values()) {
     if (inThisBatch.has(incident.id)) continue;
-    if (incident.state === 'firing' || waitsForGroup(incident)) look(incident, undefined);
+    if (incident.state === 'firing' || waitsForGroup(incident)) look(incident);
     else if (incident.said.endDue !== undefined) look(incident, 'resolved');
   }
   return verdicts;
@@ -113,13 +118,15 @@ function lastMessages(all: ReadonlyMap<number, Incident>): Map<string, number> {
   return last;
 }
 
-function note(result: Unfinished, all: Map<number, Incident>, verdict: Incident, reason: Reason): void {
-  let incident = verdict;
+function note(result: Unfinished, all: Map<number, Incident>, verdict: Verdict, now: number): void {
+  let { incident } = verdict;
+  const { reason } = verdict;
   // Ended while nobody wanted to hear: it is not told later, either.
   if (reason === 'silenced' && incident.said.endDue !== undefined) {
     const { endDue: _, ...said } = incident.said;
     incident = { ...incident, said };
   }
+  if (reason === 'told-elsewhere') incident = { ...incident, said: markElsewhere(incident, now) };
   result.reasons.push({ incident, reason });
   if (all.get(incident.id) === incident) return;
   all.set(incident.id, incident);
@@ -161,6 +168,12 @@ function markSaid({ said: before, severity }: Incident, reason: SayReason, now: 
   if (reason === 'flapping') marked.flapping = true;
   if (reason === 'stable') delete marked.flapping;
   return marked;
+}
+
+/** It counts as said, as if this incident's own message had said it. */
+function markElsewhere(incident: Incident, now: number): Incident['said'] {
+  const { endDue: _, ...said } = toldWith(incident, incident.id, now);
+  return incident.flapping ? { ...said, flapping: true } : said;
 }
 
 function markAlong(other: Incident, reason: SayReason, leaderId: number, now: number): Incident['said'] {

@@ -25,14 +25,24 @@ export type Policy = {
   rateLimitMs: number;
   /** Least time between repeats about one service; `host` is none. */
   cooldownMs(subject: string, alias: string | undefined): number;
+  /** vpsmon.yaml does not want changes of this kind of this service to be told. */
+  muted(incident: { rule: string; subject: string; alias?: string }): boolean;
   /** How long ended incidents are remembered for flapping, groups and limits. */
   keepMs: number;
+};
+
+/** The change of a service, as vpsmon.yaml names it, that opens incidents of a rule. */
+const CHANGE_OF_RULE: Record<string, string> = {
+  'container-stopped': 'stopped',
+  'container-unhealthy': 'unhealthy',
+  'container-malfunction': 'malfunction',
 };
 
 /** The policy that a configuration asks for. */
 export function policyOf({ settings, extra }: Config): Policy {
   const cooldown = settings.ALERT_COOLDOWN_MINUTES * MINUTE;
   const own = extra.services.filter((service) => service.cooldownMinutes !== undefined);
+  const muting = extra.services.filter((service) => service.mute !== undefined);
   const rateLimitMs = settings.ALERT_RATE_LIMIT_SEC * SECOND;
   const longest = Math.max(cooldown, ...own.map((service) => service.cooldownMinutes! * MINUTE));
   return {
@@ -51,6 +61,12 @@ export function policyOf({ settings, extra }: Config): Policy {
       const names = { name: subject, ...(alias === undefined ? {} : { alias }) };
       const special = own.find((service) => namesContainer(service.name, names));
       return special ? special.cooldownMinutes! * MINUTE : cooldown;
+    },
+    muted({ rule, subject, alias }) {
+      const change = CHANGE_OF_RULE[rule];
+      if (change === undefined || muting.length === 0) return false;
+      const names = { name: subject, ...(alias === undefined ? {} : { alias }) };
+      return muting.some((service) => service.mute?.includes(change) && namesContainer(service.name, names));
     },
     keepMs: Math.max(20 * MINUTE, rateLimitMs, longest),
   };

@@ -42,7 +42,7 @@ export type Incident = {
     firstAt?: number;
     /** Epoch ms from which the repeats (1 h, 4 h, daily) are counted. */
     since?: number;
-    /** Told in another incident's message (same cause). */
+    /** Told in another incident's message (same cause); its own id where the services room told it in a list. */
     withId?: number;
     /** Ended; until this epoch ms its end waits for the others of its group. */
     endDue?: number;
@@ -68,6 +68,8 @@ export type IncidentChange = {
   incident: Incident;
   /** opened: breached, not held long enough yet. dropped: it never was. flapping, calm: it began to flap, and stopped. */
   kind: 'opened' | 'dropped' | 'fired' | 'worse' | 'resolved' | 'still' | 'event' | 'flapping' | 'calm';
+  /** The finding was quiet: another message tells it. */
+  quiet?: boolean;
 };
 
 /** Why a message is sent. */
@@ -84,14 +86,14 @@ export type SayReason =
   | 'flapping'
   /** It stopped flapping: `incident.state` says in which state it is now. */
   | 'stable'
-  /** Further ones of the same cause and rule, told together at the end of the 10 s; they are in `others`. */
+  /** Further ones of the same cause and rule, told together at the end of the 10 s. */
   | 'grouped';
 
 /** One message to be worded. */
 export type SayDecision = {
   reason: SayReason;
   at: number;
-  /** What it is about. For `grouped`: the first of `others`. `incident.event` is true for what happened once and has no end. */
+  /** What it is about; of several, the most severe. `incident.event` is true for what happened once and has no end. */
   incident: Incident;
   /** Further incidents told by the same message (same cause, or repeats of the same rule that are due together). Never includes `incident`. */
   others: Incident[];

@@ -4,7 +4,7 @@ import { formatBytes, plain } from '../model/text.ts';
 import { memoryDetails } from './memory-details.ts';
 import { rule, type Context } from './types.ts';
 
-/** Who holds the memory now says nothing about a kill longer ago than this. */
+/** Who holds the memory now says nothing about a kill longer ago than this; and by then every reading is newer than the kill. */
 const FRESH_MS = 120_000;
 
 /** Each kill is an event of its own; the pipeline tells an id once for ever. */
@@ -27,7 +27,7 @@ function describe(kill: OomKill, { snapshot, past }: Context): Finding {
     cause: `oom:${kill.containerId ?? kill.cgroup}`,
     text: sentence(kill, name),
     details: [
-      ...(name === undefined ? [] : [fate(plain(name, 60), kill, container)]),
+      ...(name === undefined ? [] : [fate(plain(name, 60), kill, container, snapshot.at)]),
       ...(snapshot.at - kill.at <= FRESH_MS ? memoryDetails(snapshot, past) : []),
     ],
   };
@@ -57,20 +57,26 @@ function reason(kill: OomKill): string {
   return '';
 }
 
-/** What becomes of the container: Docker's state now, and its restart policy. */
-function fate(name: string, kill: OomKill, container: ContainerInfo | undefined): string {
+/** What becomes of the container: its state where that was read after the kill, and its restart policy. */
+function fate(name: string, kill: OomKill, container: ContainerInfo | undefined, now: number): string {
   if (!container) return `${name} is not there any more`;
-  const { state, restartPolicy, startedAt, restartCount } = container;
-  const policy = restartPolicy === '' ? 'no' : restartPolicy;
-  if (state === 'running' && startedAt !== undefined && startedAt >= kill.at - 1000) {
-    return `${name} was started again (restart policy ${policy}, ${restartCount} ${restartCount === 1 ? 'restart' : 'restarts'} so far)`;
+  const { state, startedAt = 0, finishedAt = 0, restartCount } = container;
+  const policy = container.restartPolicy === '' ? 'no' : container.restartPolicy;
+  const restarts = `${restartCount} ${restartCount === 1 ? 'restart' : 'restarts'} so far`;
+  if (state === 'running' && startedAt >= kill.at - 1000) {
+    return `${name} was started again (restart policy ${policy}, ${restarts})`;
   }
-  if (state === 'running') return `${name} goes on running: only one of its processes was killed`;
-  if (state === 'restarting' || policy === 'always' || policy === 'unless-stopped') {
-    return `Docker restarts ${name} (restart policy ${policy})`;
+  if (state === 'running' && now - kill.at >= FRESH_MS) {
+    return `${name} goes on running: only one of its processes was killed`;
   }
+  const down = state === 'exited' || state === 'dead';
+  if (down && finishedAt >= kill.at - 1000 && policy === 'no') {
+    return `${name} is stopped and stays so: it has no restart policy`;
+  }
+  // The list of containers may be older than the kill.
+  if (policy === 'no') return `If that ends ${name}, it stays stopped: it has no restart policy`;
   if (policy.startsWith('on-failure')) {
-    return `${name} is ${state}: Docker restarts it as often as its restart policy ${policy} allows`;
+    return `If that ends ${name}, Docker restarts it as often as its restart policy ${policy} allows`;
   }
-  return `${name} is ${state} and stays so: it has no restart policy`;
+  return `If that ends ${name}, Docker restarts it (restart policy ${policy}, ${restarts})`;
 }

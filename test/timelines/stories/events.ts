@@ -1,4 +1,4 @@
-import { DAY, event, every, MINUTE, type Story } from '../story.ts';
+import { DAY, event, every, HOUR, MINUTE, type Story } from '../story.ts';
 
 const kill = (id: string, container = 'n8n') =>
   event('oom-kill', container, { once: id, cause: `oom:${container}` });
@@ -85,6 +85,21 @@ export const stories: Story[] = [
     said: ['00:00:00 first oom-kill n8n, critical', '00:00:30 resolved container-stopped n8n, critical'],
   },
   {
+    name: 'a restart that a kill brought with it is folded; a kill after the stop that it caused is not swallowed',
+    steps: [
+      { at: 0, findings: [kill('a')] },
+      { at: 3, findings: [event('container-restarting', 'n8n', { severity: 'warning', cause: 'oom:n8n' })] },
+      { at: 100, findings: [event('container-stopped', 'waha', { verdict: 'breach', cause: 'oom:waha' })] },
+      { at: 101, findings: [kill('b', 'waha')] },
+      { at: 130, findings: [] },
+    ],
+    said: [
+      '00:00:00 first oom-kill n8n, critical',
+      '00:01:40 first container-stopped waha, critical',
+      '00:01:41 first oom-kill waha, critical',
+    ],
+  },
+  {
     name: 'one-line events without a cause are told each, until they are too many',
     steps: every(20, 0, 160, () => ({
       findings: [event('container-restarting', 'web', { severity: 'info' })],
@@ -110,5 +125,42 @@ export const stories: Story[] = [
       '00:00:10 first container-stopped web, critical',
       '00:00:20 resolved container-stopped web, critical',
     ],
+  },
+  {
+    name: 'what a list has told counts as said: no message of its own, but its end and its repeats',
+    steps: [
+      {
+        at: 0,
+        findings: [
+          event('container-stopped', '2 services'),
+          ...['a', 'b'].map((name) => event('container-stopped', name, { verdict: 'breach', quiet: true })),
+          event('container-restarting', 'c', { quiet: true }),
+        ],
+      },
+      ...every(60, HOUR, HOUR + 60, () => ({ findings: [] })),
+      { at: 2 * HOUR, findings: [event('container-stopped', 'a', { verdict: 'ok' })] },
+      { at: 2 * HOUR, findings: [event('container-stopped', 'b', { verdict: 'ok', quiet: true })] },
+    ],
+    said: [
+      '00:00:00 first container-stopped 2 services, critical',
+      '01:00:00 repeat-due container-stopped a, critical, and b',
+      '02:00:00 resolved container-stopped a, critical',
+    ],
+    incidents: [
+      'container-stopped 2 services, resolved event, critical',
+      'container-stopped a, resolved, critical',
+      'container-stopped b, resolved, critical',
+      'container-restarting c, resolved event, critical',
+    ],
+  },
+  {
+    name: 'what vpsmon.yaml mutes comes quiet and is not repeated',
+    extra: { services: [{ name: 'job', mute: ['stopped'] }] },
+    steps: [
+      { at: 0, findings: [event('container-stopped', 'job', { verdict: 'breach', quiet: true })] },
+      ...every(600, 600, 5 * HOUR, () => ({ findings: [] })),
+    ],
+    said: [],
+    incidents: ['container-stopped job, firing, critical'],
   },
 ];
