@@ -1,6 +1,152 @@
+import type { N8nTarget } from '../config/discover.ts';
 import { absent } from '../model/reading.ts';
+import type { N8nValues } from '../model/snapshot.ts';
+import { errorText } from '../model/text.ts';
+import { holdPostgres, holdRedis, mayHaveMoved } from './connections.ts';
+import { addressOf, ask } from './http-target.ts';
+import { n8nProgram, readExecutionsByApi, readWorkflowsByApi } from './n8n-api.ts';
+import { readExecutions, readWorkflows, workflowColumns } from './n8n-database.ts';
+import { readQueueDepth } from './n8n-queue.ts';
+import type { Postgres } from '../system/types.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
-export function createN8n(_deps: CollectorDeps): Collector<'n8n'> {
-  return { source: 'n8n', read: async () => absent('not read yet') };
+/** n8n may be upgraded while we look, and then has other columns. */
+const COLUMNS_FOR_MS = 600_000;
+/** The API gives whole workflows and pages of executions: too much for every check. */
+const API_EXECUTIONS_FOR_MS = 60_000;
+const API_WORKFLOWS_FOR_MS = 600_000;
+
+type Database = NonNullable<N8nTarget['database']>;
+type Executions = NonNullable<N8nValues['executions']>;
+type Workflows = NonNullable<N8nValues['workflows']>;
+/** Where the counts come from; undefined where there is neither a database nor a key. */
+type Counts = {
+  executions(target: N8nTarget, signal: AbortSignal): Promise<Executions | undefined>;
+  workflows(target: N8nTarget, signal: AbortSignal): Promise<Workflows | undefined>;
+};
+
+/** Executions and workflows from n8n's database, the queue from Redis, health by HTTP. What fails of it leaves the rest. */
+export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
+  const database = openDatabase(deps);
+  const api = openApi(deps);
+  const queue = openQueue(deps);
+
+  return {
+    source: 'n8n',
+    async read(signal) {
+      const { n8n: target, missing } = await deps.discovered(signal);
+      if (!target) return absent(missing.n8n ?? 'no n8n was found');
+      const counts: Counts = target.database ? database : api;
+      const problems: string[] = [];
+      const [executions, workflows, queueDepth, healthy] = await Promise.all([
+        part('executions', problems, counts.executions(target, signal)),
+        part('workflows', problems, counts.workflows(target, signal)),
+        part('queue', problems, queue.depth(target)),
+        part('health', problems, readHealth(deps, target, signal)),
+      ]);
+      if (healthy === false)
+        problems.push(`health: n8n at ${addressOf(target.url)} says that it is not well`);
+      if (!executions && !workflows && queueDepth === undefined && healthy === undefined) {
+        throw new Error(problems.join('; '));
+      }
+      return {
+        ...(executions ? { executions } : {}),
+        ...(workflows ? { workflows } : {}),
+        ...(queueDepth === undefined ? {} : { queueDepth }),
+        // An n8n that does not answer is not healthy; why is among the problems.
+        healthy: healthy ?? false,
+        ...(problems.length > 0 ? { problems } : {}),
+      };
+    },
+    async close() {
+      await Promise.all([database.release(), queue.release()]);
+    },
+  };
+}
+
+async function part<T>(name: string, problems: string[], reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    problems.push(`${name}: ${errorText(error)}`);
+    return undefined;
+  }
+}
+
+function openDatabase(deps: CollectorDeps): Counts & { release(): Promise<void> } {
+  const connection = holdPostgres(deps.system);
+  const { monotonic } = deps.system.clock;
+  let columns: { of: unknown; at: number; names: Set<string> } | undefined;
+
+  async function guarded<T>(target: N8nTarget, read: (db: Database, pg: Postgres) => Promise<T>) {
+    if (!target.database) return undefined;
+    try {
+      return await read(target.database, connection.to(target.database));
+    } catch (error) {
+      columns = undefined;
+      if (mayHaveMoved(error)) deps.rediscover();
+      throw error;
+    }
+  }
+
+  return {
+    executions: (target) =>
+      guarded(target, (db, pg) => readExecutions(pg, db, deps.config.extra.n8n.finishedWithinHours)),
+    workflows: (target) =>
+      guarded(target, async (db, pg) => {
+        if (columns?.of !== pg || monotonic() - columns.at > COLUMNS_FOR_MS) {
+          columns = { of: pg, at: monotonic(), names: await workflowColumns(pg, db) };
+        }
+        return readWorkflows(pg, db, columns.names);
+      }),
+    release: () => connection.release(),
+  };
+}
+
+function openApi(deps: CollectorDeps): Counts {
+  const { now } = deps.system.clock;
+  const window = () => now() - deps.config.extra.n8n.finishedWithinHours * 3_600_000;
+  return {
+    executions: kept(deps, API_EXECUTIONS_FOR_MS, (target, signal) =>
+      readExecutionsByApi(deps, target, window(), signal),
+    ),
+    workflows: kept(deps, API_WORKFLOWS_FOR_MS, (target, signal) => readWorkflowsByApi(deps, target, signal)),
+  };
+}
+
+/** The last answer of the same n8n, while it is fresh. Without a key there is nothing to ask for. */
+function kept<T>(
+  deps: CollectorDeps,
+  forMs: number,
+  read: (target: N8nTarget, signal: AbortSignal) => Promise<T>,
+): (target: N8nTarget, signal: AbortSignal) => Promise<T | undefined> {
+  let last: { url: string; at: number; value: T } | undefined;
+  return async (target, signal) => {
+    if (!target.apiKey) return undefined;
+    const now = deps.system.clock.monotonic();
+    if (last?.url !== target.url || now - last.at > forMs) {
+      last = { url: target.url, at: now, value: await read(target, signal) };
+    }
+    return last.value;
+  };
+}
+
+function openQueue(deps: CollectorDeps) {
+  const connection = holdRedis(deps.system);
+  async function depth({ queue }: N8nTarget): Promise<number | undefined> {
+    if (!queue) return undefined;
+    try {
+      return await readQueueDepth(connection.to(queue), queue, deps.config.extra.n8n.queues);
+    } catch (error) {
+      deps.rediscover();
+      throw error;
+    }
+  }
+  return { depth, release: () => connection.release() };
+}
+
+/** /healthz says that n8n runs. It does not look at the database; this collector does. */
+async function readHealth(deps: CollectorDeps, target: N8nTarget, signal: AbortSignal): Promise<boolean> {
+  const answer = await ask(deps, n8nProgram(target), '/healthz', { signal });
+  return answer.status === 200;
 }

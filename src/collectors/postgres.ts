@@ -1,6 +1,133 @@
 import { absent } from '../model/reading.ts';
+import type { PostgresValues } from '../model/snapshot.ts';
+import { holdPostgres, mayHaveMoved } from './connections.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
-export function createPostgres(_deps: CollectorDeps): Collector<'postgres'> {
-  return { source: 'postgres', read: async () => absent('not read yet') };
+/** Fewer block reads than this in an interval say nothing about the cache. */
+const MIN_BLOCKS = 1000;
+const REMEMBER_EVERY_MS = 300_000;
+const REMEMBERED_FOR_MS = 600_000;
+const MEMORY_KEY = 'postgres.blocks';
+
+/**
+ * Everything in one question. Its own session counts as idle: it is, but for this question. Another user's sessions have
+ * no state without the role pg_monitor; they count as other.
+ */
+const SQL = `SELECT current_setting('server_version') AS version,
+  current_setting('max_connections') AS max_connections,
+  pg_catalog.pg_database_size(current_database()) AS size,
+  extract(epoch FROM pg_catalog.pg_postmaster_start_time()) AS started,
+  (SELECT json_agg(json_build_array(datid, extract(epoch FROM stats_reset), blks_hit, blks_read))
+    FROM pg_catalog.pg_stat_database) AS blocks,
+  sessions.*
+FROM (SELECT count(*) AS total,
+    count(*) FILTER (WHERE state = 'active' AND pid <> pg_backend_pid()) AS active,
+    count(*) FILTER (WHERE state = 'idle' OR pid = pg_backend_pid()) AS idle,
+    count(*) FILTER (WHERE state LIKE 'idle in transaction%') AS in_transaction,
+    max(extract(epoch FROM clock_timestamp() - xact_start)) FILTER (WHERE pid <> pg_backend_pid()) AS longest
+  FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend') AS sessions`;
+
+/** Blocks found in the cache and blocks read from disk, by database, since that database's counters were reset. */
+export type Blocks = {
+  server: string;
+  databases: Record<string, { reset: number; hit: number; read: number }>;
+};
+
+/** Cache, connections, size and longest transaction of one PostgreSQL server. One query over one kept connection. */
+export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
+  const connection = holdPostgres(deps.system);
+  let before: Blocks | undefined;
+  let rememberedAt = -Infinity;
+
+  function remembered(): Blocks | undefined {
+    const old = deps.recall<{ at: number; blocks: Blocks }>(MEMORY_KEY);
+    return old && Math.abs(deps.system.clock.now() - old.at) < REMEMBERED_FOR_MS ? old.blocks : undefined;
+  }
+
+  /** So that a command that looks once has an interval, too. */
+  function remember(blocks: Blocks): void {
+    const now = deps.system.clock.monotonic();
+    if (now - rememberedAt < REMEMBER_EVERY_MS) return;
+    rememberedAt = now;
+    deps.remember(MEMORY_KEY, { at: deps.system.clock.now(), blocks });
+  }
+
+  return {
+    source: 'postgres',
+    async read(signal) {
+      const { postgres: target, missing } = await deps.discovered(signal);
+      if (!target) return absent(missing.postgres ?? 'no PostgreSQL was found');
+      const postgres = connection.to(target);
+      const rows = await postgres.query(SQL).catch((error: unknown) => {
+        if (mayHaveMoved(error)) deps.rediscover();
+        throw error;
+      });
+      const row = rows[0];
+      if (!row) throw new Error(`PostgreSQL at ${postgres.address} answered nothing`);
+      const blocks = parseBlocks(row, postgres.address);
+      const percent = hitPercent(before ?? remembered(), blocks);
+      const lifetime = hitPercent({ server: blocks.server, databases: {} }, blocks, 1);
+      before = blocks;
+      remember(blocks);
+      return {
+        address: postgres.address,
+        ...parsePostgres(row),
+        ...(percent === undefined ? {} : { cacheHitPercent: percent }),
+        ...(lifetime === undefined ? {} : { cacheHitLifetimePercent: lifetime }),
+      };
+    },
+    close: () => connection.release(),
+  };
+}
+
+type Row = Record<string, unknown>;
+
+export function parsePostgres(row: Row): Omit<PostgresValues, 'address'> {
+  const count = (key: string) => number(row[key], key);
+  const [total, active, idle, idleInTransaction] = [
+    count('total'),
+    count('active'),
+    count('idle'),
+    count('in_transaction'),
+  ];
+  const other = Math.max(0, total - active - idle - idleInTransaction);
+  return {
+    version: String(row.version).split(' ')[0] ?? '',
+    connections: { active, idle, idleInTransaction, other, total, max: count('max_connections') },
+    databaseSizeBytes: count('size'),
+    longestTransactionSec: row.longest === null ? 0 : Math.max(0, count('longest')),
+  };
+}
+
+export function parseBlocks(row: Row, address: string): Blocks {
+  const databases: Blocks['databases'] = {};
+  const list = JSON.parse(String(row.blocks)) as [number, number | null, number, number][] | null;
+  for (const [id, reset, hit, read] of list ?? []) databases[id] = { reset: reset ?? 0, hit, read };
+  return { server: `${address} ${String(row.started)}`, databases };
+}
+
+/**
+ * Of the blocks asked for since `before`, the share found in the cache, 0-100. A database whose counters were reset in
+ * between is left out; a restarted server starts anew.
+ */
+export function hitPercent(
+  before: Blocks | undefined,
+  now: Blocks,
+  least: number = MIN_BLOCKS,
+): number | undefined {
+  if (before?.server !== now.server) return undefined;
+  let [hit, read] = [0, 0];
+  for (const [id, database] of Object.entries(now.databases)) {
+    const old = before.databases[id] ?? { reset: database.reset, hit: 0, read: 0 };
+    if (old.reset !== database.reset || database.hit < old.hit || database.read < old.read) continue;
+    hit += database.hit - old.hit;
+    read += database.read - old.read;
+  }
+  return hit + read < least ? undefined : (100 * hit) / (hit + read);
+}
+
+function number(value: unknown, what: string): number {
+  const result = value === null || value === '' ? Number.NaN : Number(value);
+  if (!Number.isFinite(result)) throw new Error(`PostgreSQL answered no number for ${what}`);
+  return result;
 }

@@ -1,6 +1,70 @@
+import * as v from 'valibot';
 import { absent } from '../model/reading.ts';
+import type { WahaSession } from '../model/snapshot.ts';
+import { askJson } from './http-target.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
-export function createWaha(_deps: CollectorDeps): Collector<'waha'> {
-  return { source: 'waha', read: async () => absent('not read yet') };
+/**
+ * What is used of GET /api/sessions?all=true (without `all`, stopped sessions are left out):
+ *   [{"name":"default","status":"WORKING","timestamps":{"activity":1700000000000}}]
+ * `timestamps` and `activity` may be missing or null; statuses that are not known today will come.
+ */
+const Sessions = v.array(
+  v.object({
+    name: v.string(),
+    status: v.string(),
+    timestamps: v.optional(v.nullable(v.object({ activity: v.optional(v.unknown()) }))),
+  }),
+);
+type Listed = v.InferOutput<typeof Sessions>;
+
+const MEMORY_KEY = 'waha.since';
+type Since = Record<string, { status: string; since: number }>;
+
+/** WhatsApp sessions. WAHA does not say since when one is in its state, so that is remembered from the first look on. */
+export function createWaha(deps: CollectorDeps): Collector<'waha'> {
+  return {
+    source: 'waha',
+    async read(signal) {
+      const { waha: target, missing } = await deps.discovered(signal);
+      if (!target) return absent(missing.waha ?? 'no WAHA was found');
+      const headers: Record<string, string> = target.apiKey ? { 'X-Api-Key': target.apiKey } : {};
+      const program = { name: 'WAHA', key: 'WAHA_API_KEY' };
+      const { value, address } = await askJson(deps, { ...target, ...program }, '/api/sessions?all=true', {
+        headers,
+        schema: Sessions,
+        signal,
+      });
+      const before = deps.recall<Since>(MEMORY_KEY) ?? {};
+      const { sessions, since, changed } = placeInTime(value, before, deps.system.clock.now());
+      if (changed) deps.remember(MEMORY_KEY, since);
+      return { address, sessions };
+    },
+  };
+}
+
+/** Each session with the time at which it was first seen in its present status. */
+export function placeInTime(
+  listed: Listed,
+  before: Since,
+  now: number,
+): { sessions: WahaSession[]; since: Since; changed: boolean } {
+  const entries = listed.map((session): [string, { status: string; since: number }] => {
+    const old = Object.hasOwn(before, session.name) ? before[session.name] : undefined;
+    // A clock that was set back must not leave a session in the future.
+    const since = old?.status === session.status ? Math.min(old.since, now) : now;
+    return [session.name, { status: session.status, since }];
+  });
+  const since: Since = Object.fromEntries(entries);
+  const sessions = listed.map(({ name, status, timestamps }) => {
+    const activity = timestamps?.activity;
+    const known = typeof activity === 'number' && Number.isFinite(activity) && activity > 0;
+    return {
+      name,
+      status,
+      since: since[name]?.since ?? now,
+      ...(known ? { lastActivity: activity } : {}),
+    };
+  });
+  return { sessions, since, changed: JSON.stringify(since) !== JSON.stringify(before) };
 }

@@ -1,0 +1,81 @@
+import * as v from 'valibot';
+import type { HttpTarget } from '../config/discover.ts';
+import { errorText, plain } from '../model/text.ts';
+import type { HttpAnswer } from '../system/types.ts';
+import type { CollectorDeps } from './types.ts';
+
+const TIMEOUT_MS = 4000;
+
+/** An application that is asked over HTTP: its name for people, and the setting that holds its key. */
+export type Program = HttpTarget & { name: string; key: string };
+type Ask<S> = {
+  headers?: Record<string, string>;
+  schema: S;
+  signal: AbortSignal;
+  maxBytes?: number;
+};
+
+/** host:port, for people. */
+export function addressOf(url: string): string {
+  const { host, protocol, port } = new URL(url);
+  return port ? host : `${host}:${protocol === 'https:' ? 443 : 80}`;
+}
+
+/** GET below the target's address. Throws one plain sentence when there is no answer. */
+export async function ask(
+  deps: Pick<CollectorDeps, 'system' | 'rediscover'>,
+  target: Program,
+  path: string,
+  options: Omit<Ask<unknown>, 'schema'>,
+): Promise<HttpAnswer> {
+  const base = new URL(target.url);
+  base.search = '';
+  base.hash = '';
+  try {
+    return await deps.system.http({
+      url: `${base.href.replace(/\/+$/, '')}${path}`,
+      headers: { Accept: 'application/json', ...options.headers },
+      timeoutMs: TIMEOUT_MS,
+      signal: options.signal,
+      ...(options.maxBytes ? { maxBytes: options.maxBytes } : {}),
+    });
+  } catch (error) {
+    deps.rediscover();
+    throw new Error(`${target.name}: ${errorText(error)}`, { cause: error });
+  }
+}
+
+/** The same, with the answer read as JSON of the given shape. Throws one plain sentence for everything else. */
+export async function askJson<S extends v.GenericSchema>(
+  deps: Pick<CollectorDeps, 'system' | 'rediscover'>,
+  target: Program,
+  path: string,
+  options: Ask<S>,
+): Promise<{ value: v.InferOutput<S>; address: string }> {
+  const address = addressOf(target.url);
+  const answer = await ask(deps, target, path, options);
+  if (answer.status === 401 || answer.status === 403) {
+    const what = target.apiKey ? 'refuses the API key' : 'asks for an API key';
+    throw new Error(`${target.name} at ${address} ${what}: set ${target.key} to one that it accepts`);
+  }
+  if (answer.status !== 200) {
+    throw new Error(`${target.name} at ${address} answered ${answer.status}${said(answer.body)}`);
+  }
+  const parsed = v.safeParse(options.schema, json(answer.body));
+  if (!parsed.success) throw new Error(`${target.name} at ${address} answered something else than expected`);
+  return { value: parsed.output, address };
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The message of a JSON error body; anything else is left out, for it may hold anything. */
+function said(body: string): string {
+  const parsed = v.safeParse(v.object({ message: v.string() }), json(body));
+  return parsed.success ? `: ${plain(parsed.output.message, 120)}` : '';
+}
