@@ -40,7 +40,7 @@ export type Delivery = {
   kick(): void;
   /** Sends what comes until the signal aborts; ends after the call in flight. */
   run(signal: AbortSignal): Promise<void>;
-  /** Sends what can be sent within the time. For programs that end, and for the end of the daemon. */
+  /** Sends what can be sent within the time. For programs that end, and for the end of the daemon: the store may be closed after it. */
   drain(timeoutMs: number): Promise<void>;
   /** A message that the state folder did not take: sent from memory, after what waits there, as long as this process lives. */
   tellUnsaved(message: Message): void;
@@ -78,6 +78,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     http: deps.http,
     clock,
     log,
+    signal: () => inTime.signal,
     readPhoto: deps.readPhoto ?? ((path) => readBytes(path, PHOTO_MAX_BYTES)),
     ...(deps.timeoutMs === undefined ? {} : { timeoutMs: deps.timeoutMs }),
   });
@@ -98,6 +99,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   /** A refusal from before this start is tried at once: somebody may have mended it. */
   let fresh = false;
   let prunedAt = Number.NEGATIVE_INFINITY;
+  /** Aborted when time is up and the caller may close the store: an answer that comes then must touch nothing. */
+  let inTime = new AbortController();
   let kicked = false;
   let wake: (() => void) | undefined;
   let last: Promise<unknown> = Promise.resolve();
@@ -129,8 +132,9 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       return rest(now ? ms : 'idle');
     }
     saveQuietly(() => foldBacklog(outbox));
+    const { signal } = inTime;
     await attempt(queue.head() ?? now);
-    return 'again';
+    return signal.aborted ? 'idle' : 'again';
   }
 
   /** Telegram is not configured: what was accepted is in the log and in alert_history.log, and does not pile up. */
@@ -151,7 +155,9 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     fresh = false;
     // Nothing left to send: its last part was accepted before a crash.
     if (!step) return finish(row, steps, row.stepsDone);
+    const { signal } = inTime;
     const outcome = await sender.send(step);
+    if (signal.aborted) return;
     if (outcome.state === 'sent' || outcome.state === 'retry') pace.count();
     if (outcome.state === 'sent') {
       trouble.over();
@@ -276,6 +282,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
     async run(signal) {
       running = true;
+      if (inTime.signal.aborted) inTime = new AbortController();
       fresh = true;
       prune();
       signal.addEventListener('abort', () => wake?.(), { once: true });
@@ -293,11 +300,16 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
     async drain(timeoutMs) {
       const end = clock.monotonic() + timeoutMs;
+      if (inTime.signal.aborted) inTime = new AbortController();
       for (let left = timeoutMs; left > 0; left = end - clock.monotonic()) {
         const timer = new AbortController();
-        const late = clock.sleep(left, timer.signal).then((): Turn => 'idle');
+        const late = clock.sleep(left, timer.signal).then(() => 'late' as const);
         const next = await Promise.race([exclusive(), late]);
         timer.abort();
+        if (next === 'late') {
+          inTime.abort();
+          break;
+        }
         if (next === 'again') continue;
         if (next === 'idle' || next >= end - clock.monotonic()) break;
         await clock.sleep(next);

@@ -15,6 +15,7 @@ export type SenderDeps = {
   clock: Clock;
   log: Log;
   readPhoto(path: string): Buffer;
+  signal?(): AbortSignal;
   timeoutMs?: number;
 };
 
@@ -36,6 +37,7 @@ export function telegramFor(deps: Omit<SenderDeps, 'readPhoto'>): Telegram {
         log.warn(`The new chat id cannot be saved: ${errorText(error)}`);
       }
     },
+    ...(deps.signal ? { signal: deps.signal } : {}),
     ...(deps.timeoutMs === undefined ? {} : { timeoutMs: deps.timeoutMs }),
   });
 }

@@ -12,6 +12,8 @@ export type TelegramOptions = {
   chatId(): string;
   /** The group became a supergroup with another id. */
   onMigrated?(to: string): void;
+  /** Ends the call in flight when the caller has no more time for it. */
+  signal?(): AbortSignal;
   /** For one call; default 15 s. */
   timeoutMs?: number;
 };
@@ -52,6 +54,7 @@ export function createTelegram(options: TelegramOptions) {
         body: body.bytes,
         timeoutMs: options.timeoutMs ?? 15_000,
         maxBytes: 4_194_304,
+        ...(options.signal ? { signal: options.signal() } : {}),
       });
       return readAnswer(status, headers, text, hide);
     } catch (error) {

@@ -3,11 +3,13 @@ import { formatDuration } from '../model/text.ts';
 import type { Clock, Log } from '../system/types.ts';
 import { adviceFor } from './advice.ts';
 
+const SAY_AGAIN_MS = 3_600_000;
+
 /** Says in the log when sending begins to fail, when the reason changes, and when it works again; not at every attempt. */
 export function createTroubleLog(log: Log, clock: Clock) {
   let since: number | undefined;
   let said = '';
-  let failure = '';
+  const failures = new Map<string, number>();
   return {
     happened(outcome: Extract<Delivery, { state: 'retry' | 'refused' }>, pauseMs: number): void {
       since ??= clock.monotonic();
@@ -21,16 +23,18 @@ export function createTroubleLog(log: Log, clock: Clock) {
       said = outcome.why;
     },
     over(): void {
-      failure = '';
       if (since === undefined) return;
       log.info(`Telegram takes messages again, after ${formatDuration(clock.monotonic() - since)}.`);
       since = undefined;
       said = '';
     },
-    /** Something of our own failed. */
+    /** Something of our own failed: said once an hour. */
     failed(what: string): void {
-      if (what !== failure) log.error(what);
-      failure = what;
+      const now = clock.monotonic();
+      if (now - (failures.get(what) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_MS) return;
+      if (failures.size > 20) failures.clear();
+      failures.set(what, now);
+      log.error(what);
     },
   };
 }

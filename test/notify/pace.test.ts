@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { backoffMs, createPace } from '../../src/notify/pace.ts';
+import { leapClock } from './support.ts';
+
+describe('backoffMs', () => {
+  it('doubles from one second to five minutes, with jitter', () => {
+    const middle = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 50].map((tries) => backoffMs(tries, 0.5));
+    expect(middle).toEqual([
+      1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000,
+    ]);
+    for (let tries = 0; tries < 40; tries++) {
+      for (const random of [0, 0.25, 0.999]) {
+        expect(backoffMs(tries, random)).toBeGreaterThanOrEqual(1000);
+        expect(backoffMs(tries, random)).toBeLessThanOrEqual(300_000);
+      }
+    }
+    expect(backoffMs(6, 0)).not.toBe(backoffMs(6, 0.9));
+  });
+});
+
+describe('pace', () => {
+  it('lets 18 go in any minute, one a second', () => {
+    const clock = leapClock();
+    const pace = createPace(clock);
+    const at: number[] = [];
+    for (let i = 0; i < 60; i++) {
+      clock.pass(pace.waitMs());
+      at.push(clock.monotonic());
+      pace.count();
+    }
+    for (let i = 1; i < at.length; i++)
+      expect((at[i] as number) - (at[i - 1] as number)).toBeGreaterThan(998);
+    for (let i = 18; i < at.length; i++)
+      expect((at[i] as number) - (at[i - 18] as number)).toBeGreaterThan(59_998);
+  });
+
+  it('is handed over to the next process, and a clock that jumped does no harm', () => {
+    const clock = leapClock();
+    const first = createPace(clock);
+    for (let i = 0; i < 18; i++) first.count();
+    const second = createPace(clock);
+    second.load(first.save());
+    expect(second.waitMs()).toBeGreaterThan(59_000);
+    clock.jump(-3_600_000);
+    const third = createPace(clock);
+    third.load(first.save().map((at) => at + 3_600_000));
+    expect(third.waitMs()).toBeLessThanOrEqual(60_000);
+    const fourth = createPace(clock);
+    fourth.load(first.save().map((at) => at - 7_200_000));
+    expect(fourth.waitMs()).toBe(0);
+  });
+});
