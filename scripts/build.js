@@ -1,5 +1,15 @@
 // Bundles src into dist: one entry, one chunk per lazily imported command, native packages left outside.
-import { cpSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -27,6 +37,13 @@ await bundle.write({
   sourcemap: false,
 });
 await bundle.close();
+
+// What `vpsmon --help` prints, kept so that it needs no option parser.
+const help = execFileSync(process.execPath, [join(dist, 'cli.js'), '--help'], {
+  env: { ...process.env, VPSMON_MAKE_HELP: '1', NO_COLOR: '1' },
+  encoding: 'utf8',
+});
+writeFileSync(join(dist, 'help.txt'), help);
 
 mkdirSync(join(dist, 'fonts'), { recursive: true });
 for (const font of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {

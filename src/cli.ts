@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { VERSION } from './version.ts';
 
 /**
@@ -12,8 +13,26 @@ async function main(argv: string[]): Promise<number> {
     process.stdout.write(`${VERSION}\n`);
     return 0;
   }
+  if (argv.length === 0 || (argv.length === 1 && (argv[0] === '--help' || argv[0] === '-h'))) {
+    const help = builtHelp();
+    if (help !== undefined) {
+      process.stdout.write(help);
+      return 0;
+    }
+  }
   const { runCommandLine } = await import('./commands/command-line.ts');
   return runCommandLine(argv);
+}
+
+/** The build asks the command line once for its help and keeps it: printing it then needs no option parser. */
+function builtHelp(): string | undefined {
+  try {
+    return process.env.VPSMON_MAKE_HELP
+      ? undefined
+      : readFileSync(new URL('help.txt', import.meta.url), 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 try {
