@@ -1,4 +1,5 @@
 import { errorText } from '../model/text.ts';
+import { openOomCounter } from '../system/oom-counter.ts';
 import { runCycle, runOomCheck, say } from './cycle.ts';
 import type { House } from './house.ts';
 import { judgeReboot } from './reboot.ts';
@@ -58,10 +59,11 @@ function tellReboot(house: House): void {
 /** The kernel says that it killed something by a counter; reading it often is what makes the alert come within 2 s. */
 function tickOom(house: House, signal: AbortSignal): () => void {
   const { files, log } = house.system;
-  let known = readOomCounter(files.textOr('/proc/vmstat'));
+  const counter = openOomCounter(files.root);
+  let known = counter.read();
   let busy = false;
   const timer = setInterval(() => {
-    const count = readOomCounter(files.textOr('/proc/vmstat'));
+    const count = counter.read();
     if (count === known || busy || signal.aborted) return;
     known = count;
     busy = true;
@@ -69,14 +71,10 @@ function tickOom(house: House, signal: AbortSignal): () => void {
       .catch((error: unknown) => log.error(`Looking for OOM kills failed: ${errorText(error)}`))
       .finally(() => (busy = false));
   }, OOM_TICK_MS);
-  return () => clearInterval(timer);
-}
-
-/** `oom_kill 3` of /proc/vmstat; undefined before Linux 4.13. */
-function readOomCounter(vmstat: string | undefined): string | undefined {
-  if (vmstat === undefined) return undefined;
-  const start = vmstat.indexOf('\noom_kill ');
-  return start < 0 ? undefined : vmstat.slice(start + 10, vmstat.indexOf('\n', start + 1));
+  return () => {
+    clearInterval(timer);
+    counter.close();
+  };
 }
 
 /** Tells somebody outside that this server lives; that it fails is no news for the owner, that it stays away is. */
