@@ -24,11 +24,11 @@ export function openOomCounter(root: string): OomCounter {
     read() {
       try {
         fd ??= openSync(join(root, '/proc/vmstat'), 'r');
-        const size = readSync(fd, buffer, 0, SIZE, 0);
-        const start = buffer.indexOf(LABEL);
-        if (start < 0 || start >= size) return undefined;
+        const text = buffer.subarray(0, readSync(fd, buffer, 0, SIZE, 0));
+        const start = text.indexOf(LABEL);
+        if (start < 0) return undefined;
         const from = start + LABEL.length;
-        return buffer.toString('latin1', from, buffer.indexOf(10, from));
+        return text.toString('latin1', from, text.indexOf(10, from));
       } catch {
         return undefined;
       }
