@@ -63,11 +63,11 @@ describe('a backlog', () => {
     b.start();
     await b.telegram.waitFor(3);
     await b.stop();
-    expect(b.plains()[0]).toBe('tried first');
+    expect(b.plains()[0]).toMatch(/tried first$/);
     expect(b.plains()[1]).toContain('49 messages');
     for (const text of ['a1', 'a25', 'b1', 'b24'])
       expect(b.plains()[1]).toMatch(new RegExp(` ${text}$`, 'm'));
-    expect(b.plains()[2]).toBe('b25');
+    expect(b.plains()[2]).toMatch(/b25$/);
     expect(b.plains()).toHaveLength(3);
   });
 
