@@ -25,6 +25,7 @@ import { deliveryState } from '../notify/state.ts';
 import { createTelegram } from '../notify/telegram.ts';
 import { renderDoctor } from '../outputs/doctor.ts';
 import { recall } from '../store/memory.ts';
+import type { Db } from '../store/open.ts';
 import { integrityProblems, openToLook } from '../store/look.ts';
 import { modifiedAt, openMachine, packageRoot, tryWriting, type Machine } from '../system/machine.ts';
 import { run } from '../system/run.ts';
@@ -116,7 +117,7 @@ async function examine(context: CommandContext, machine: Machine): Promise<Line[
       judgeStateFolder(stateDir, tryIn(machine, stateDir), machine.exists(stateDir)),
       ...(db ? [judgeDatabase(soundness(db), `${stateDir}/vpsmon.db`)] : []),
       ...('refused' in look ? [failed('database', look.refused, adviceForDatabase(look.refused))] : []),
-      ...(db ? (quietly(() => [judgeDelivery(deliveryState(db, config), now)]) ?? []) : []),
+      ...(db ? (quietly(() => delivery(db, context, now)) ?? []) : []),
       ...(Array.isArray(units) ? judgeUnits(units, now) : [units]),
       ...judgeHealthAnswer(
         health,
@@ -196,11 +197,17 @@ async function examineDisk({ config, system }: CommandContext): Promise<Line[]> 
   return [];
 }
 
+/** Without a token there is a line about that already. */
+function delivery(db: Db, { config }: CommandContext, now: number): Line[] {
+  const state = deliveryState(db, config);
+  return state.configured ? [judgeDelivery(state, now)] : [];
+}
+
 function tryIn(machine: Machine, stateDir: string): NodeJS.ErrnoException | undefined {
   return machine.exists(stateDir) ? tryWriting(stateDir) : undefined;
 }
 
-function soundness(db: Parameters<typeof integrityProblems>[0]): string[] {
+function soundness(db: Db): string[] {
   try {
     return integrityProblems(db);
   } catch (error) {

@@ -37,7 +37,7 @@ export async function monitor(context: CommandContext): Promise<number> {
     return 3;
   }
 
-  const watchdog = openWatchdog(context.env);
+  const watchdog = openWatchdog(context.env, config.settings.SERVICE_CHECK_INTERVAL * 1000);
   const house = openHouse(context, store);
   const stop = new AbortController();
   const onSignal = (name: string) => {

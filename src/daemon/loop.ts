@@ -2,6 +2,7 @@ import { errorText } from '../model/text.ts';
 import { openOomCounter } from '../system/oom-counter.ts';
 import { runCycle, runOomCheck, say } from './cycle.ts';
 import type { House } from './house.ts';
+import { takeLastExit } from './last-exit.ts';
 import { judgeReboot } from './reboot.ts';
 import type { Watchdog } from './watchdog.ts';
 
@@ -52,8 +53,14 @@ function tellReboot(house: House): void {
   const { snapshot } = house.state;
   const host = snapshot?.readings.host;
   if (!snapshot || host?.state !== 'ok') return;
-  const finding = judgeReboot(house.lastAlive, host.value, snapshot.at);
-  if (finding) say(house, [finding]);
+  const findings = [
+    takeLastExit(house.config.stateDir),
+    judgeReboot(house.lastAlive, host.value, snapshot.at),
+  ];
+  say(
+    house,
+    findings.filter((finding) => finding !== undefined),
+  );
 }
 
 /** The kernel says that it killed something by a counter; reading it often is what makes the alert come within 2 s. */
