@@ -1,0 +1,123 @@
+import { join } from 'node:path';
+import { parseListen } from '../config/listen.ts';
+import { suggest } from '../config/suggest.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { errorText } from '../model/text.ts';
+import { filterSection, renderPrometheus, SECTIONS, type Section } from '../outputs/prometheus.ts';
+import { ensureFolder } from '../system/folders.ts';
+import { writeAtomically } from '../system/write-file.ts';
+import { VERSION } from '../version.ts';
+import type { CommandContext } from './context.ts';
+
+/** The monitor answers from memory: longer than this, and it does not answer. */
+const ANSWER_MS = 2000;
+
+type Source = { text: string; from: string };
+/** Reads everything by itself; loaded only when nobody else has a fresh reading. */
+export type Collect = (context: CommandContext) => Promise<Snapshot>;
+
+/** Writes metrics/vpsmon.prom, or prints it. Exit 0; 3 for an unknown section or a file that cannot be written. */
+export async function exportMetrics(
+  context: CommandContext,
+  section: string,
+  stdout: boolean,
+  collect: Collect = readByItself,
+): Promise<number> {
+  const { io, config, options } = context;
+  if (!isSection(section)) {
+    const near = suggest(section, ['all', ...SECTIONS]);
+    io.err(
+      `vpsmon: there is no section "${section}": ${near ? `did you mean ${near}?` : `all, ${SECTIONS.join(', ')}`}`,
+    );
+    return 3;
+  }
+  const { text: whole, from } = (await fromMonitor(context)) ?? (await withoutMonitor(context, collect));
+  const text = section === 'all' ? whole : filterSection(whole, section);
+  if (stdout) {
+    if (text !== '') io.out(text);
+    return 0;
+  }
+  const folder = join(config.stateDir, 'metrics');
+  const path = join(folder, 'vpsmon.prom');
+  const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
+  if (options.dryRun) {
+    io.out(`Would write ${path}: ${samples} samples ${from}`);
+    return 0;
+  }
+  try {
+    // node_exporter runs as another user: it must get to the file, and to nothing else here.
+    ensureFolder(config.stateDir, 0o711);
+    ensureFolder(folder, 0o755);
+    writeAtomically(path, text, 0o644);
+  } catch (error) {
+    io.err(`vpsmon: ${path} cannot be written: ${errorText(error)}`);
+    return 3;
+  }
+  io.out(`Wrote ${path}: ${samples} samples ${from}`);
+  return 0;
+}
+
+function isSection(section: string): section is Section | 'all' {
+  return section === 'all' || (SECTIONS as readonly string[]).includes(section);
+}
+
+/** What the running monitor answers at /metrics, while its last check is fresh. */
+async function fromMonitor({ config, system }: CommandContext): Promise<Source | undefined> {
+  const { HTTP_LISTEN, SERVICE_CHECK_INTERVAL } = config.settings;
+  if (HTTP_LISTEN === '') return undefined;
+  const { host, port } = parseListen(HTTP_LISTEN);
+  if (port === 0) return undefined;
+  const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  const address = name.includes(':') ? `[${name}]` : name;
+  try {
+    const { status, body } = await system.http({
+      url: `http://${address}:${port}/metrics`,
+      timeoutMs: ANSWER_MS,
+      maxBytes: 16 * 1_048_576,
+    });
+    // Anything may listen there; ours says when it looked.
+    const at = Number(/^vpsmon_last_check_timestamp_seconds (\S+)$/m.exec(body)?.[1]);
+    const age = system.clock.now() / 1000 - at;
+    if (status !== 200 || !(Math.abs(age) <= 3 * SERVICE_CHECK_INTERVAL + 10)) return undefined;
+    return { text: body, from: `from the running monitor, ${Math.max(0, Math.round(age))} s old` };
+  } catch {
+    return undefined; // Nobody there: the next way is tried.
+  }
+}
+
+/** The last check that the monitor saved, where it is fresh; else an own reading. */
+async function withoutMonitor(context: CommandContext, collect: Collect): Promise<Source> {
+  const { config, system } = context;
+  const [{ openStore }, { createHistory }, { openIncidents }, { alertCounts }] = await Promise.all([
+    import('../store/open.ts'),
+    import('../store/history.ts'),
+    import('../store/incidents.ts'),
+    import('../store/outbox.ts'),
+  ]);
+  const now = system.clock.now();
+  const store = openStore(config.stateDir, now);
+  if (store.setAside)
+    context.io.err(`vpsmon: the database was corrupt; it was set aside as ${store.setAside}`);
+  try {
+    const maxAge = Math.max(90_000, 2 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
+    const saved = createHistory(store.db).latest(now, maxAge);
+    const snapshot = saved ?? (await collect(context));
+    const text = renderPrometheus({
+      snapshot,
+      version: VERSION,
+      counts: alertCounts(store.db).accepted,
+      openIncidents: openIncidents(store.db).filter(({ state }) => state === 'firing'),
+    });
+    const from = saved
+      ? `from the last check of the monitor, ${Math.round((now - saved.at) / 1000)} s old`
+      : 'read just now';
+    return { text, from };
+  } finally {
+    store.close();
+  }
+}
+
+async function readByItself(context: CommandContext): Promise<Snapshot> {
+  const { checkOnce } = await import('./monitor-once.ts');
+  return checkOnce(context);
+}

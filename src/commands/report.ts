@@ -1,0 +1,176 @@
+import { join } from 'node:path';
+import { suggest } from '../config/suggest.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { errorText } from '../model/text.ts';
+import type { ChartInput } from '../outputs/chart.ts';
+import { dailyReportJson } from '../outputs/daily-report-json.ts';
+import { dayName, renderDailyReport } from '../outputs/daily-report.ts';
+import { createHistory } from '../store/history.ts';
+import { openStore, type Store } from '../store/open.ts';
+import { ensureFolder, removeFiles } from '../system/folders.ts';
+import { writeAtomically } from '../system/write-file.ts';
+import type { CommandContext } from './context.ts';
+import { gatherReport } from './report-data.ts';
+
+/** How long `report telegram` waits for Telegram; after that, the monitor sends what waits. */
+const SEND_MS = 30_000;
+const KEEP_DAYS = 90;
+
+export type ReportTools = {
+  /** Reads everything, where no running monitor has saved a fresh check. */
+  collect(context: CommandContext): Promise<Snapshot>;
+  /** Draws the chart; rejects where this machine cannot. */
+  draw(chart: ChartInput): Promise<Buffer>;
+};
+
+/**
+ * The daily report: printed, or sent; always saved in the state folder with its picture. Exit 0; 2 when it could not be sent;
+ * 3 for wrong usage.
+ */
+export async function report(
+  context: CommandContext,
+  where: string,
+  tools: ReportTools = { collect: readByItself, draw: drawChart },
+): Promise<number> {
+  const { io, options, config, system } = context;
+  if (where !== 'console' && where !== 'telegram') {
+    const near = suggest(where, ['console', 'telegram']);
+    io.err(
+      `vpsmon: a report goes to console or telegram, not to "${where}"${near ? `: did you mean ${near}?` : ''}`,
+    );
+    return 3;
+  }
+  const at = system.clock.now();
+  const store = openStore(config.stateDir, at);
+  try {
+    if (store.setAside)
+      io.err(
+        `vpsmon: the database was corrupt. It was set aside as ${store.setAside}; the history begins anew.`,
+      );
+    if (store.trouble)
+      io.err(`vpsmon: the state folder cannot be used: ${store.trouble}. There is no history.`);
+    const history = createHistory(store.db);
+    const maxAge = Math.max(120_000, 3 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
+    const snapshot = history.latest(at, maxAge) ?? (await tools.collect(context));
+    const hostname = hostnameOf(context, snapshot);
+    const { data, chart } = gatherReport({ db: store.db, history, config, snapshot, hostname, at });
+    const { html, text } = renderDailyReport(data);
+
+    const path = join(config.stateDir, 'reports', `${dayName(at)}.txt`);
+    let photoPath: string | undefined;
+    if (!options.dryRun) {
+      save(context, path, text, at);
+      photoPath = await savePicture(context, tools, chart, path.replace(/\.txt$/, '.png'));
+    }
+    if (options.json) io.out(JSON.stringify(dailyReportJson(data), null, 2));
+    else if (where === 'console' || options.dryRun) io.out(text);
+    if (options.dryRun) {
+      io.err(
+        `Would save ${path} and its picture${where === 'telegram' ? ', and send both to Telegram' : ''}.`,
+      );
+      return 0;
+    }
+    return where === 'telegram' ? await send(context, store, { at, html, photoPath }) : 0;
+  } finally {
+    store.close();
+  }
+}
+
+function hostnameOf({ system }: CommandContext, { readings }: Snapshot): string {
+  if (readings.host.state === 'ok') return readings.host.value.hostname;
+  return system.files.textOr('/etc/hostname')?.trim() || 'this server';
+}
+
+/** Saves the text; a folder that cannot be written is said, and is no reason to send nothing. */
+function save({ io, config }: CommandContext, path: string, text: string, at: number): void {
+  const folder = join(config.stateDir, 'reports');
+  try {
+    ensureFolder(folder, 0o700);
+    writeAtomically(path, text, 0o600);
+    io.err(`Saved ${path}`);
+    const oldest = dayName(at - KEEP_DAYS * 86_400_000);
+    removeFiles(
+      folder,
+      (name) => /^\d{4}-\d{2}-\d{2}\.(?:txt|png)$/.test(name) && name.slice(0, 10) < oldest,
+    );
+  } catch (error) {
+    io.err(`vpsmon: the report cannot be saved: ${errorText(error)}`);
+  }
+}
+
+/** Without its picture the report is still a report. */
+async function savePicture(
+  { io }: CommandContext,
+  tools: ReportTools,
+  chart: ChartInput,
+  path: string,
+): Promise<string | undefined> {
+  if (chart.panels.every(({ points }) => points.length < 2)) {
+    io.err('No picture: there is not enough history yet.');
+    return undefined;
+  }
+  try {
+    writeAtomically(path, await tools.draw(chart), 0o600);
+    return path;
+  } catch (error) {
+    io.err(`vpsmon: no picture: ${errorText(error)}`);
+    return undefined;
+  }
+}
+
+async function send(
+  context: CommandContext,
+  store: Store,
+  report: { at: number; html: string; photoPath: string | undefined },
+): Promise<number> {
+  const { config, system, io } = context;
+  const [{ createOutbox }, { createDelivery }] = await Promise.all([
+    import('../notify/outbox.ts'),
+    import('../notify/delivery.ts'),
+  ]);
+  const outbox = createOutbox(store.db);
+  const id = outbox.enqueue({
+    at: report.at,
+    severity: 'info',
+    kind: 'daily-report',
+    subject: 'host',
+    html: report.html,
+    ...(report.photoPath === undefined ? {} : { photoPath: report.photoPath }),
+  });
+  const { http, clock, log } = system;
+  const delivery = createDelivery({ store, config, http, clock, log, stateDir: config.stateDir });
+  await delivery.drain(SEND_MS);
+  const state = delivery.state();
+  if (!state.configured) {
+    io.err(
+      'vpsmon: Telegram is not configured, so that the report was saved only: set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID.',
+    );
+    return 2;
+  }
+  const mine = outbox.waiting().find((row) => row.id === id);
+  if (!mine) {
+    io.err('Sent to Telegram.');
+    return 0;
+  }
+  if (state.refused) {
+    io.err(`vpsmon: Telegram refuses the report: ${state.refused}. It is kept and tried again.`);
+    return 2;
+  }
+  io.err(
+    `vpsmon: the report waits: ${state.failing ?? mine.lastError ?? 'others are sent before it'}. It is sent as soon as that works.`,
+  );
+  return 0;
+}
+
+async function readByItself(context: CommandContext): Promise<Snapshot> {
+  const { checkOnce } = await import('./monitor-once.ts');
+  return checkOnce(context);
+}
+
+async function drawChart(chart: ChartInput): Promise<Buffer> {
+  const [{ renderChart, CHART_WIDTH }, { rasterize }] = await Promise.all([
+    import('../outputs/chart.ts'),
+    import('../system/rasterize.ts'),
+  ]);
+  return rasterize(renderChart(chart), 2 * CHART_WIDTH);
+}
