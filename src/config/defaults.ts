@@ -16,22 +16,12 @@ export function defaultSettings(): Settings {
   return Object.fromEntries(entries) as Settings;
 }
 
-/**
- * The built-in example of an SQL metric. Without a table of that name it has no row, and so no sample: the subquery runs
- * through query_to_xml because plain SQL is refused as a whole when it names a table that does not exist.
- */
-export const LEAD_COUNT = {
-  name: 'lead_count',
-  help: 'Rows in the table leads.',
-  query:
-    "SELECT (xpath('/row/n/text()', query_to_xml('SELECT count(*) AS n FROM leads', false, true, '')))[1]::text::bigint AS value WHERE to_regclass('leads') IS NOT NULL",
-} as const;
-
 /** A fresh copy of what holds without a vpsmon.yaml. */
 export function defaultExtra(): Extra {
   return {
     services: [],
-    sqlMetrics: [{ ...LEAD_COUNT }],
+    // The built-in lead_count is the collector's own; one of that name here replaces it.
+    sqlMetrics: [],
     n8n: { tag: 'low-priority', lowPriorityWorkflows: [], queues: ['jobs'], finishedWithinHours: 24 },
     recovery: {
       actionsPerTargetPerHour: 3,

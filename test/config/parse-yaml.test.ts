@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { defaultExtra, LEAD_COUNT } from '../../src/config/defaults.ts';
+import { defaultExtra } from '../../src/config/defaults.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
 
@@ -126,8 +126,7 @@ test.each(['', '\n', '# nothing\n', '---\n', 'services:\nn8n:\nsilences: []\n', 
 
 test('own SQL metrics stand beside the built-in one', async () => {
   const { extra } = await load('sql_metrics: [{ name: orders, query: TABLE orders_count }]');
-  expect(extra.sqlMetrics.map((m) => m.name)).toEqual(['lead_count', 'orders']);
-  expect(extra.sqlMetrics[0]).toEqual(LEAD_COUNT);
+  expect(extra.sqlMetrics.map((m) => m.name)).toEqual(['orders']);
 });
 
 test('anchors and aliases', async () => {
