@@ -33,6 +33,15 @@ await bundle.write({
   format: 'esm',
   entryFileNames: '[name].js',
   chunkFileNames: 'part-[name]-[hash].js',
+  codeSplitting: {
+    groups: [
+      // What every command loads, in one file: each file more costs half a millisecond at start.
+      {
+        name: 'core',
+        test: /src\/(model|config\/(?!yaml|parse-yaml|discover)|system|outputs\/problems|outputs\/style|commands\/make-context)/,
+      },
+    ],
+  },
   minify: { mangle: false, compress: true, codegen: true },
   sourcemap: false,
 });
