@@ -3,6 +3,7 @@ import type { Absent } from '../model/reading.ts';
 import type { ContainerInfo, DockerValues } from '../model/snapshot.ts';
 import { openCgroups } from '../system/cgroups.ts';
 import type { Clock, Docker } from '../system/types.ts';
+import { withinSooner } from './sooner.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
 /** Asked again this often: to answer, the engine starts three processes. A new engine is noticed before that, by its socket. */
@@ -126,8 +127,9 @@ function createVersion(docker: Docker, clock: Clock) {
     async get(signal: AbortSignal): Promise<{ version: string; apiVersion: string }> {
       if (!known || clock.monotonic() - known.at > VERSION_EVERY_MS) {
         const none = { version: 'unknown', apiVersion: 'unknown' };
-        const within = AbortSignal.any([signal, AbortSignal.timeout(VERSION_WITHIN_MS)]);
-        const { version, apiVersion } = await docker.version(within).catch(() => none);
+        const { version, apiVersion } = await withinSooner(signal, VERSION_WITHIN_MS, (within) =>
+          docker.version(within).catch(() => none),
+        );
         if (version === 'unknown') return { version, apiVersion };
         known = { version, apiVersion, at: clock.monotonic() };
       }
@@ -148,8 +150,7 @@ async function askStats(
   signal: AbortSignal,
 ): Promise<void> {
   const waiting = [...containers];
-  const within = AbortSignal.any([signal, AbortSignal.timeout(STATS_WITHIN_MS)]);
-  async function work(): Promise<void> {
+  async function work(within: AbortSignal): Promise<void> {
     for (let next = waiting.shift(); next && !within.aborted; next = waiting.shift()) {
       const stats = await docker.stats(next.id, within).catch(() => undefined);
       if (!stats) continue;
@@ -157,5 +158,7 @@ async function askStats(
       usages.set(next.id, { memory: { workingSetBytes, anonBytes }, cpuTotalNs, at: clock.monotonic() });
     }
   }
-  await Promise.all(Array.from({ length: STATS_AT_ONCE }, work));
+  await withinSooner(signal, STATS_WITHIN_MS, (within) =>
+    Promise.all(Array.from({ length: STATS_AT_ONCE }, () => work(within))),
+  );
 }

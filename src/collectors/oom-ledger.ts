@@ -45,7 +45,7 @@ type Waiting = { event: DockerEvent; at: number; heardAt: number };
 /** `before`: what an earlier process left, of this or another boot; undefined at the very first start, when all is history. */
 export function createOomLedger(bootId: string, before: SeenKills | undefined) {
   const sameBoot = before?.bootId === bootId ? before : undefined;
-  let told: ToldKill[] = sameBoot?.told ?? [];
+  let told: ToldKill[] = structuredClone(sameBoot?.told ?? []);
   let kernel: OomKill[] = [];
   // After a reboot the counter began at 0, and every kill since is news.
   let explained: number | undefined = sameBoot?.explained ?? (before ? 0 : undefined);

@@ -5,6 +5,7 @@ import { createKillParser } from './kmsg.ts';
 import { createOomLedger } from './oom-ledger.ts';
 import type { SeenKills } from './oom-ledger.ts';
 import { parseNumbers, parseUptime } from './proc.ts';
+import { withinSooner } from './sooner.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
 const SEEN = 'oom-seen';
@@ -17,7 +18,7 @@ export type OomCollector = Collector<'oom'> & { onDockerOom(event: DockerEvent):
 export function createOom(deps: CollectorDeps): OomCollector {
   const { files, clock, kernelLog } = deps.system;
   const parse = createKillParser();
-  const recalled = deps.recall<SeenKills>(SEEN);
+  const recalled = checked(deps.recall<SeenKills>(SEEN));
   const bootId = readBootId(files);
   const ledger = createOomLedger(bootId, recalled);
   let saved = JSON.stringify(recalled);
@@ -56,8 +57,8 @@ export function createOom(deps: CollectorDeps): OomCollector {
         (containerName === undefined || (limitBytes === undefined && scope === 'container')),
     );
     if (nameless.length === 0) return;
-    const within = AbortSignal.any([signal, AbortSignal.timeout(NAMES_WITHIN_MS)]);
-    const table = await orAborted(deps.containers(signal), within);
+    const asked = deps.containers(signal);
+    const table = await withinSooner(signal, NAMES_WITHIN_MS, (within) => orAborted(asked, within));
     if (!table) return;
     for (const kill of nameless) {
       const container = table.find(({ id }) => id === kill.containerId);
@@ -100,6 +101,12 @@ export function createOom(deps: CollectorDeps): OomCollector {
     read,
     onDockerOom: (event) => ledger.onDocker(event, clock.monotonic()),
   };
+}
+
+/** What another version of the program left is not trusted blindly. */
+function checked(seen: SeenKills | undefined): SeenKills | undefined {
+  const usable = typeof seen?.explained === 'number' && Array.isArray(seen.told);
+  return usable ? seen : undefined;
 }
 
 /** Undefined when it fails or takes too long. */

@@ -1,0 +1,21 @@
+/**
+ * Runs `work` with a signal that aborts with `signal`, or after `ms`. Not AbortSignal.any with AbortSignal.timeout: Node 20
+ * may collect those as garbage while they are waited for, and then they never fire.
+ */
+export async function withinSooner<T>(
+  signal: AbortSignal,
+  ms: number,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const stop = new AbortController();
+  const abort = (): void => stop.abort();
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  const timer = setTimeout(abort, ms);
+  try {
+    return await work(stop.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+  }
+}
