@@ -14,14 +14,14 @@ export function addSilence(
   silence: { subject: string; until: number; reason: string },
   now: number,
 ): Silence {
-  const kept = { ...silence, subject: normal(silence.subject), since: now };
+  const kept = { ...silence, subject: silenceName(silence.subject), since: now };
   saveSilence(db, kept);
   return kept;
 }
 
 /** Ends a silence; false when there is none of this subject. */
 export function endSilence(db: Db, subject: string): boolean {
-  return deleteSilence(db, normal(subject));
+  return deleteSilence(db, silenceName(subject));
 }
 
 /** What is silenced by hand at `now`. */
@@ -41,7 +41,7 @@ export function windowAt(window: SilenceWindow, now: number): Silence | undefine
     const since = atMinute(day, window.from);
     const until = atMinute(day, window.from + length + 1);
     if (since <= now && now < until) {
-      return { subject: normal(window.subject), since, until, reason: window.reason };
+      return { subject: silenceName(window.subject), since, until, reason: window.reason };
     }
   }
   return undefined;
@@ -65,8 +65,8 @@ export function silencing(
   );
 }
 
-/** One spelling for every way to write it. */
-function normal(subject: string): string {
+/** One spelling for every way to write a subject: lower case, and `all` for everything. */
+export function silenceName(subject: string): string {
   const name = subject.trim().toLowerCase();
   return EVERYTHING.includes(name) ? 'all' : name;
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { defaultExtra } from '../../src/config/defaults.ts';
 import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import { addSilence, endSilence } from '../../src/incidents/silences.ts';
 import type { Incident, SayDecision } from '../../src/model/incident.ts';
@@ -8,7 +9,7 @@ import type { Message } from '../../src/model/message.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
 import { incidentsSince } from '../../src/store/incidents.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { configOf } from '../helpers/config.ts';
+import { configWith } from '../helpers/command.ts';
 import type { Step, Story } from './story.ts';
 
 /** A Wednesday at noon. */
@@ -27,7 +28,10 @@ export function tell(story: Story): Told {
     sleep: async () => undefined,
   };
   const log = (text: string) => void logged.push(text);
-  const config = configOf(story.settings, story.extra, stateDir);
+  const config = configWith(story.settings ?? {}, {
+    extra: { ...defaultExtra(), ...story.extra },
+    stateDir,
+  });
 
   function start(): { store: Store; pipeline: Pipeline } {
     const store = openStore(stateDir, clock.now());

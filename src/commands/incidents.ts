@@ -1,0 +1,90 @@
+import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
+import { errorText, plain } from '../model/text.ts';
+import { incidentToJson, renderIncident, renderIncidents } from '../outputs/incidents.ts';
+import { incidentById, incidentsSince, newestIncidentId } from '../store/incidents.ts';
+import { openToLook } from '../store/look.ts';
+import type { Db } from '../store/open.ts';
+import type { CommandContext } from './context.ts';
+
+/** More than this are only shown with a shorter `--since`. */
+const MOST = 1000;
+
+/** `vpsmon incidents [--since 24h]`: what is open and what happened. Exit 0; 2 when the store cannot be read, 3 for a bad duration. */
+export async function incidentsList(context: CommandContext, since: string): Promise<number> {
+  const { io, options, system } = context;
+  const sinceMs = parseDuration(since);
+  if (sinceMs === undefined) {
+    io.err(`vpsmon: --since expects a duration like ${DURATION_EXAMPLES}, not \`${plain(since, 40)}\`.`);
+    return 3;
+  }
+  const now = system.clock.now();
+  return withStore(context, (db) => {
+    const incidents = db === undefined ? [] : incidentsSince(db, now - sinceMs, MOST);
+    if (options.json) {
+      const list = incidents.map((incident) => incidentToJson(incident, now));
+      io.out(
+        JSON.stringify(
+          { version: 1, since: new Date(now - sinceMs).toISOString(), incidents: list },
+          null,
+          2,
+        ),
+      );
+      return 0;
+    }
+    io.out(
+      renderIncidents({ incidents, now, since: plain(since, 40), color: io.color, columns: io.columns }),
+    );
+    if (incidents.length === MOST) io.err(`Only the newest ${MOST} are shown; ask for less with --since.`);
+    return 0;
+  });
+}
+
+/** `vpsmon incidents show ID`. Exit 0; 2 when there is no such incident, 3 when the number is none. */
+export async function incidentsShow(context: CommandContext, id: string | undefined): Promise<number> {
+  const { io, options, system } = context;
+  const number = id !== undefined && /^#?\d{1,15}$/.test(id) ? Number(id.replace('#', '')) : undefined;
+  if (number === undefined) {
+    const given = id === undefined ? 'none was given' : `not \`${plain(id, 40)}\``;
+    io.err(
+      `vpsmon: \`incidents show\` expects the number of an incident, as \`vpsmon incidents\` lists it; ${given}.`,
+    );
+    return 3;
+  }
+  const now = system.clock.now();
+  return withStore(context, (db) => {
+    const incident = db && incidentById(db, number);
+    if (!incident) {
+      const newest = db ? newestIncidentId(db) : 0;
+      const hint = newest === 0 ? 'none is recorded yet' : `the newest one is ${newest}`;
+      io.err(`vpsmon: there is no incident ${number}; ${hint}. \`vpsmon incidents --since 90d\` lists them.`);
+      return 2;
+    }
+    if (options.json)
+      io.out(JSON.stringify({ version: 1, incident: incidentToJson(incident, now) }, null, 2));
+    else io.out(renderIncident(incident, { now, color: io.color, columns: io.columns }));
+    return 0;
+  });
+}
+
+/** Looks into the store without touching it. No store yet is said, and is as good as an empty one. */
+function withStore({ io, config }: CommandContext, work: (db: Db | undefined) => number): number {
+  const look = openToLook(config.stateDir);
+  if ('refused' in look) {
+    io.err(
+      `vpsmon: ${look.refused}. Another user's monitor? Try it with sudo, or name the folder with --state-dir.`,
+    );
+    return 2;
+  }
+  if ('none' in look) {
+    io.err(`Nothing is recorded yet: ${look.none}. \`vpsmon monitor\` records incidents while it runs.`);
+    return work(undefined);
+  }
+  try {
+    return work(look.db);
+  } catch (error) {
+    io.err(`vpsmon: the incidents cannot be read: ${errorText(error)}`);
+    return 2;
+  } finally {
+    look.close();
+  }
+}

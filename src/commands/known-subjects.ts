@@ -1,0 +1,58 @@
+import { suggest } from '../config/suggest.ts';
+import { silenceName } from '../incidents/silences.ts';
+import { plain } from '../model/text.ts';
+import { JUDGED_BY_CYCLE } from '../rules/index.ts';
+import { openToLook } from '../store/look.ts';
+import type { CommandContext } from './context.ts';
+
+/** Rules that no check judges: container changes and the monitor itself. */
+const OTHER_RULES = [
+  'container-stopped',
+  'container-restarting',
+  'container-unhealthy',
+  'container-malfunction',
+  'restart-loop',
+  'service-missing',
+  'docker-gone',
+  'forecast',
+  'unclean-reboot',
+  'watcher-telegram',
+  'watcher-state',
+  'watcher-overrun',
+];
+/** A name that nobody knows is probably misspelt; it is silenced all the same, for a container may come later. */
+export async function warnOfStranger(context: CommandContext, subject: string): Promise<void> {
+  const wanted = silenceName(subject);
+  if (wanted === 'all' || wanted.startsWith('/')) return;
+  const known = [...JUDGED_BY_CYCLE, ...OTHER_RULES, 'host', ...(await containerNames(context))];
+  known.push(...seenSubjects(context));
+  if (known.some((name) => name.toLowerCase() === wanted)) return;
+  const meant = suggest(subject, ['all', ...known]);
+  context.io.err(
+    `vpsmon: no container, service or rule is called ${plain(subject, 80)}${meant === undefined ? '' : `; did you mean ${plain(meant, 80)}`}? It is silenced all the same.`,
+  );
+}
+
+async function containerNames({ system }: CommandContext): Promise<string[]> {
+  try {
+    const containers = await system.docker.list(AbortSignal.timeout(2000));
+    return containers.flatMap(({ name, labels }) => [name, labels['com.docker.compose.service'] ?? name]);
+  } catch {
+    return []; // Without Docker nothing can be checked; the incidents may still know the name.
+  } finally {
+    system.docker.close();
+  }
+}
+
+function seenSubjects({ config }: CommandContext): string[] {
+  const look = openToLook(config.stateDir);
+  if (!('db' in look)) return [];
+  try {
+    const rows = look.db.prepare('SELECT DISTINCT subject FROM incidents').all() as { subject: string }[];
+    return rows.map((row) => row.subject);
+  } catch {
+    return []; // Only a hint is lost.
+  } finally {
+    look.close();
+  }
+}

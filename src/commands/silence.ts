@@ -1,0 +1,146 @@
+import { addSilence, endSilence, listSilences, silenceName, windowAt } from '../incidents/silences.ts';
+import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
+import { errorText, formatDuration, formatTime, plain } from '../model/text.ts';
+import { renderSilences, type SilenceView } from '../outputs/silences.ts';
+import { openToLook } from '../store/look.ts';
+import { openStore, type Db } from '../store/open.ts';
+import type { CommandContext } from './context.ts';
+import { warnOfStranger } from './known-subjects.ts';
+
+const MOST_LETTERS = 200;
+
+/** `vpsmon silence SUBJECT DURATION`. Exit 0; 2 when it cannot be saved, 3 for a bad subject or duration. */
+export async function silence(
+  context: CommandContext,
+  subject: string,
+  duration: string | undefined,
+  reason = '',
+): Promise<number> {
+  const { io, options, system } = context;
+  if (subject.trim() === '' || subject.length > MOST_LETTERS) {
+    io.err('vpsmon: `silence` expects a container, a service, a rule or `all` first.');
+    return 3;
+  }
+  const ms = duration === undefined ? undefined : parseDuration(duration);
+  if (ms === undefined) {
+    const given = duration === undefined ? 'none was given' : `not \`${plain(duration, 40)}\``;
+    io.err(`vpsmon: \`silence\` expects a duration like ${DURATION_EXAMPLES} after the subject; ${given}.`);
+    return 3;
+  }
+  const now = system.clock.now();
+  const until = now + ms;
+  const name = plain(subject, MOST_LETTERS);
+  await warnOfStranger(context, subject);
+  if (!options.dryRun) {
+    const saved = write(context, (db) => addSilence(db, { subject, until, reason: plain(reason) }, now));
+    if (!saved) return 2;
+  }
+  if (options.json) {
+    const shown = { subject: name, until: new Date(until).toISOString(), reason: plain(reason) };
+    io.out(JSON.stringify({ version: 1, dry_run: options.dryRun === true, silence: shown }, null, 2));
+    return 0;
+  }
+  const would = options.dryRun ? 'Would say no' : 'No';
+  io.out(
+    `${would} messages about ${name} until ${formatTime(until)} (${formatDuration(ms)}). Incidents are still recorded.`,
+  );
+  if (!options.dryRun) io.out(`To end it earlier: vpsmon silence end ${name}`);
+  return 0;
+}
+
+/** `vpsmon silence list`. Exit 0; 2 when the store cannot be read. */
+export async function silenceList(context: CommandContext): Promise<number> {
+  const { io, options, config, system } = context;
+  const now = system.clock.now();
+  const byHand = read(context, (db) => listSilences(db, now));
+  if (byHand === undefined) return 2;
+  const windows = config.extra.silences;
+  const silences: SilenceView[] = [
+    ...byHand.map((one) => ({ ...one, scheduled: false })),
+    ...windows.flatMap((window) => {
+      const active = windowAt(window, now);
+      return active ? [{ ...active, scheduled: true }] : [];
+    }),
+  ];
+  if (options.json) {
+    io.out(JSON.stringify({ version: 1, silences: silences.map(toJson), schedule: windows }, null, 2));
+  } else io.out(renderSilences({ silences, windows, now, color: io.color }));
+  return 0;
+}
+
+/** `vpsmon silence end SUBJECT`. Exit 0; 2 when there is none of this subject or it cannot be saved, 3 without a subject. */
+export async function silenceEnd(context: CommandContext, subject: string | undefined): Promise<number> {
+  const { io, options, config, system } = context;
+  if (subject === undefined || subject.trim() === '') {
+    io.err('vpsmon: `silence end` expects the subject, as `vpsmon silence list` shows it.');
+    return 3;
+  }
+  const now = system.clock.now();
+  const active = read(context, (db) => listSilences(db, now));
+  if (active === undefined) return 2;
+  const name = plain(subject, MOST_LETTERS);
+  const wanted = silenceName(subject);
+  const found = active.some((one) => one.subject === wanted);
+  if (!found) {
+    const scheduled = config.extra.silences.some((window) => silenceName(window.subject) === wanted);
+    const names = active.map((one) => one.subject);
+    const hint = scheduled
+      ? 'The one in vpsmon.yaml ends by its schedule; take it out there'
+      : names.length === 0
+        ? 'Nothing is silenced'
+        : `Silenced are: ${names.map((one) => plain(one, 60)).join(', ')}`;
+    io.err(`vpsmon: ${name} is not silenced. ${hint}.`);
+    return 2;
+  }
+  if (!options.dryRun && !write(context, (db) => endSilence(db, subject))) return 2;
+  if (options.json) {
+    io.out(JSON.stringify({ version: 1, dry_run: options.dryRun === true, ended: name }, null, 2));
+  } else {
+    io.out(
+      options.dryRun
+        ? `Would tell about ${name} again.`
+        : `${name} is told about again. What is still going on and was not said is said with the next check.`,
+    );
+  }
+  return 0;
+}
+
+function toJson({ subject, since, until, reason, scheduled }: SilenceView): Record<string, unknown> {
+  const iso = (at: number) => new Date(at).toISOString();
+  return { subject, since: iso(since), until: iso(until), reason, scheduled };
+}
+
+/** Reads without touching anything; nothing kept yet is nothing silenced. Undefined: said on stderr why not. */
+function read<T>({ io, config }: CommandContext, work: (db: Db) => T[]): T[] | undefined {
+  const look = openToLook(config.stateDir);
+  if ('none' in look) return [];
+  if ('refused' in look) {
+    io.err(
+      `vpsmon: ${look.refused}. Another user's monitor? Try it with sudo, or name the folder with --state-dir.`,
+    );
+    return undefined;
+  }
+  try {
+    return work(look.db);
+  } catch (error) {
+    io.err(`vpsmon: the silences cannot be read: ${errorText(error)}`);
+    return undefined;
+  } finally {
+    look.close();
+  }
+}
+
+/** True when it is on disk, where the running monitor sees it with its next check. */
+function write({ io, config, system }: CommandContext, work: (db: Db) => unknown): boolean {
+  const store = openStore(config.stateDir, system.clock.now());
+  try {
+    if (store.trouble !== undefined) throw new Error(store.trouble);
+    work(store.db);
+    return true;
+  } catch (error) {
+    io.err(`vpsmon: this cannot be saved in ${config.stateDir}: ${errorText(error)}. Perhaps it needs sudo.`);
+    return false;
+  } finally {
+    store.close();
+  }
+}
