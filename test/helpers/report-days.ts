@@ -113,7 +113,7 @@ export const REPORT_DAYS: Record<string, () => ReportData> = {
     }),
   'first day': () =>
     quietDay({
-      firstAt: MORNING - 17.67 * HOUR,
+      firstAt: MORNING - (17 * 60 + 40) * 60_000,
       before: {},
       coverage: { day: 0.73, before: 0 },
     }),

@@ -1,0 +1,319 @@
+import { describe, expect, test } from 'vitest';
+import { dailyReportJson } from '../../src/outputs/daily-report-json.ts';
+import { renderDailyReport } from '../../src/outputs/daily-report.ts';
+import { bytesChange, dayName, longTime, many, shortTime } from '../../src/outputs/daily-report-text.ts';
+import { parseHtml } from '../standins/telegram.js';
+import { fullSnapshot } from '../helpers/full-snapshot.ts';
+import { MORNING, quietDay, REPORT_DAYS, stats } from '../helpers/report-days.ts';
+import { containerInfo, hostValues } from '../helpers/snapshots.ts';
+
+const MB = 1_048_576;
+const HOUR = 3_600_000;
+const text = (name: string) => renderDailyReport(REPORT_DAYS[name]!()).text;
+
+describe('a quiet day', () => {
+  test('is said first, and every field is there with its numbers', () => {
+    expect(text('quiet')).toBe(`Daily report: vps-falkenstein-1
+Saturday 31 January, 08:00
+
+All quiet
+
+Alerts: none
+Recovery: nothing to do
+Errors: none
+OOM kills: none
+Uptime: 1 h
+
+Memory: 600 MB of 2 GB now, 1.4 GB available
+  Average 580 MB, peak 910 MB at 03:12
+  Day before: average 560 MB, peak 880 MB
+
+Swap: 100 MB of 2 GB now
+  Average 90 MB, peak 120 MB at 03:12
+  Day before: average 80 MB, peak 100 MB
+
+Memory pressure: 12.5 of 100 now, peak 12.5 at 03:12
+  Day before: peak 4
+
+Disk: / 53 % full, 17.6 GB free, 400 MB less than a day ago
+
+Containers: 1 of 2 running
+  Not running: redis
+  Largest:
+  • n8n 120 MB of 512 MB
+  None grows by 1 MB an hour or more
+  No restarts
+
+Leads: 4,711, +12 in 24 h
+  Day before: +19
+
+n8n: 12 of 20 workflows active
+  250 executions completed, 5 failed in 24 h
+  Day before: 240 completed, 3 failed
+  Now 3 running, 1 waiting, 8 queued
+  Queue 8, peak 64 at 03:12
+
+WhatsApp: 1 of 2 sessions connected
+  • second needs its QR code scanned (for 1 min)
+
+PostgreSQL: 9 of 100 connections, peak 14
+  Cache hits 99.1 %, lowest 97.2 % at 12:00
+  Database 64 MB, +2 MB in 24 h
+
+Redis: 3 MB of 100 MB, peak 4 MB at 03:12
+  321 keys, 4 clients
+`);
+  });
+
+  test('fits into one message for Telegram, whose strict parser reads the same words', () => {
+    for (const day of Object.values(REPORT_DAYS)) {
+      const { html, text } = renderDailyReport(day());
+      expect(html.length).toBeLessThan(4096);
+      const words = (all: string) => all.replace(/[📊:•\s]+/gu, ' ').trim();
+      expect(words(parseHtml(html))).toBe(words(text));
+    }
+  });
+});
+
+describe('a bad day', () => {
+  test('what is still open comes first, then what happened, with how long it lasted', () => {
+    const lines = text('bad').split('\n');
+    expect(lines[3]).toBe('1 alert still open; 2 critical, 1 warning in 24 h');
+    expect(lines[4]).toBe('No data 02:10-05:40 (3 h 30 min): the host or the monitor was off');
+    expect(lines.slice(6, 11)).toEqual([
+      'Alerts: 2 critical, 1 warning',
+      '  • Open since Thu 06:00: WhatsApp session <second> needs the QR code & a person',
+      '  • 03:12 The kernel killed node (pid 3087) in n8n: limit 1 GB',
+      '  • 02:42 Memory pressure is 92 of 100, at least 80 for 30 s (33 min)',
+      '  • 02:00 Available memory is 87 MB, below 100 MB (1 h 12 min)',
+    ]);
+  });
+
+  test('what recovery did, what could not be read, who grows and who was restarted', () => {
+    const report = text('bad');
+    for (const line of [
+      'Recovery: 2 steps',
+      '  • 03:00 restart session second: worked',
+      '  • 03:06 stop container metabase: failed (No such container: metabase)',
+      'Errors: postgres could not be read in 12 checks of 2,880',
+      'OOM kills: 1',
+      '  The host was started at 03:30',
+      '  • n8n 14 MB an hour',
+      '  • waha 2.5 MB an hour',
+      '  Restarts: n8n 2',
+    ])
+      expect(report.split('\n')).toContain(line);
+  });
+
+  test('text from outside is escaped and cannot break out of its line', () => {
+    const day = quietDay({ hostname: '<b>evil\n\nhost</b>' });
+    day.restarts = [{ name: 'a<i>\u202eb\u0000&', count: 1 }];
+    day.incidents = [
+      {
+        rule: 'x',
+        subject: 'x',
+        severity: 'critical',
+        text: '<script>\nrm',
+        from: MORNING - HOUR,
+        event: true,
+      },
+    ];
+    const { html } = renderDailyReport(day);
+    expect(html).toContain('Daily report: &lt;b&gt;evil host&lt;/b&gt;');
+    expect(html).toContain('Restarts: a&lt;i&gt;b&amp; 1');
+    expect(html).toContain('&lt;script&gt; rm');
+    expect(() => parseHtml(html)).not.toThrow();
+  });
+
+  test('a hundred alerts are eight lines and where the rest is', () => {
+    const incidents = Array.from({ length: 100 }, (_, i) => ({
+      rule: 'container-stopped',
+      subject: `c${i}`,
+      severity: 'warning' as const,
+      text: `Container c${i} stopped`,
+      from: MORNING - i * 600_000,
+      to: MORNING - i * 600_000 + 60_000,
+      event: false,
+    }));
+    const report = renderDailyReport(quietDay({ incidents })).text;
+    expect(report.match(/• .* stopped/g)).toHaveLength(8);
+    expect(report).toContain('and 92 more: vpsmon incidents --since 24h');
+  });
+});
+
+describe('what is missing says so', () => {
+  test('on the first day: since when', () => {
+    const report = text('first day');
+    expect(report.split('\n').slice(3, 5)).toEqual(['All quiet', 'Since 14:20: there is no older data']);
+    expect(report).not.toContain('Day before');
+    expect(report).not.toContain('24 h;');
+    expect(report).toContain('Leads: 4,711, +12 since 14:20');
+    expect(report).toContain('400 MB less than at 14:20');
+  });
+
+  test('without any history', () => {
+    const { text: report } = renderDailyReport({
+      ...REPORT_DAYS['nothing there']!(),
+      snapshot: fullSnapshot(MORNING),
+    });
+    for (const line of [
+      'A first look',
+      'No history yet: only what was read just now',
+      'Recovery: no record is kept',
+      'OOM kills: unknown: nothing was kept yet',
+      '  No average and no peak: nothing was kept yet',
+      '  Cache hits 97.5 % since its statistics began',
+    ])
+      expect(report.split('\n')).toContain(line);
+  });
+
+  test('sources that are not here come last, with the reason; those that failed stay where they are', () => {
+    const day = quietDay();
+    day.snapshot.readings.redis = { state: 'absent', why: 'no container runs Redis' };
+    day.snapshot.readings.docker = { state: 'failed', why: 'connection refused', tookMs: 1 };
+    day.snapshot.readings.sql = { state: 'ok', tookMs: 1, value: { samples: [], broken: [] } };
+    const lines = renderDailyReport(day).text.trimEnd().split('\n');
+    expect(lines.slice(-2)).toEqual([
+      'Leads: not here: no table with "lead" in its name',
+      'Redis: not here: no container runs Redis',
+    ]);
+    expect(
+      lines.findIndex((line) => line === 'Containers: could not be read: connection refused'),
+    ).toBeLessThan(lines.findIndex((line) => line.startsWith('n8n:')));
+  });
+
+  test('a broken query of the leads, a host without swap and without pressure', () => {
+    const day = quietDay();
+    const { readings } = day.snapshot;
+    readings.sql = {
+      state: 'ok',
+      tookMs: 1,
+      value: { samples: [], broken: [{ name: 'lead_count', why: 'relation "leads" does not exist' }] },
+    };
+    readings.host = {
+      state: 'ok',
+      tookMs: 1,
+      value: hostValues({ swap: { totalBytes: 0, usedBytes: 0, zram: false } }),
+    };
+    readings.pressure = { state: 'absent', why: 'the kernel was built without PSI' };
+    delete day.day['pressure.memory'];
+    const report = renderDailyReport(day).text;
+    expect(report).toContain('Leads: could not be read: relation "leads" does not exist');
+    expect(report).toContain('Swap: this host has none');
+    expect(report).toContain('Memory pressure: unknown: the kernel was built without PSI');
+  });
+
+  test('half a day before is said', () => {
+    const report = renderDailyReport(quietDay({ coverage: { day: 1, before: 0.25 } })).text;
+    expect(report).toContain('The day before has data for 6 h only');
+  });
+
+  test('three gaps are told, more are counted', () => {
+    const gaps = [1, 3, 5, 7, 9].map((hour) => ({
+      from: MORNING - 24 * HOUR + hour * HOUR,
+      to: MORNING - 24 * HOUR + hour * HOUR + hour * 10 * 60_000,
+    }));
+    const report = renderDailyReport(quietDay({ gaps })).text;
+    expect(report.match(/No data/g)).toHaveLength(3);
+    expect(report).toContain('No data 17:00-18:30 (1 h 30 min)');
+    expect(report).toContain('and 2 shorter gaps');
+  });
+});
+
+describe('containers', () => {
+  test('the three largest with limit and peak, the unhealthy, at most five names', () => {
+    const day = quietDay({
+      restarts: ['a', 'b', 'c', 'd', 'e', 'f'].map((name, i) => ({ name, count: 6 - i })),
+    });
+    const memory = (mb: number) => ({ memory: { workingSetBytes: mb * MB, anonBytes: mb * MB } });
+    day.day['container.memory:waha'] = stats({ avg: 300 * MB, peak: 600 * MB });
+    day.snapshot.readings.docker = {
+      state: 'ok',
+      tookMs: 1,
+      value: {
+        version: '28',
+        apiVersion: '1.48',
+        containers: [
+          containerInfo('n8n', { ...memory(410), limitBytes: 1024 * MB }),
+          containerInfo('waha', { ...memory(320), health: 'unhealthy' }),
+          containerInfo('postgres', memory(120)),
+          containerInfo('traefik', memory(20)),
+          ...['x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7'].map((name) =>
+            containerInfo(name, { state: 'exited' }),
+          ),
+        ],
+      },
+    };
+    const lines = renderDailyReport(day).text.split('\n');
+    const start = lines.indexOf('Containers: 4 of 11 running');
+    expect(lines.slice(start + 1, start + 10)).toEqual([
+      '  Not running: x1, x2, x3, x4, x5 and 2 more',
+      '  Unhealthy: waha',
+      '  Largest:',
+      '  • n8n 410 MB of 1 GB',
+      '  • waha 320 MB, peak 600 MB',
+      '  • postgres 120 MB',
+      '  None grows by 1 MB an hour or more',
+      '  Restarts: a 6, b 5, c 4, d 3, e 2 and 1 more',
+      '',
+    ]);
+  });
+});
+
+describe('words and times', () => {
+  test('times are as long as they must be', () => {
+    expect(longTime(MORNING)).toBe('Saturday 31 January, 08:00');
+    expect(dayName(MORNING)).toBe('2026-01-31');
+    expect(shortTime(MORNING - 60_000, MORNING)).toBe('07:59');
+    expect(shortTime(MORNING - 25 * HOUR, MORNING)).toBe('Fri 07:00');
+    expect(shortTime(MORNING - 24 * 10 * HOUR, MORNING)).toBe('21 Jan 08:00');
+  });
+
+  test('numbers and their nouns', () => {
+    expect([many(0, 'step'), many(1, 'step'), many(1234, 'step')]).toEqual([
+      'no steps',
+      '1 step',
+      '1,234 steps',
+    ]);
+    expect([bytesChange(1000), bytesChange(3 * MB), bytesChange(-3 * MB)]).toEqual([
+      'unchanged',
+      '+3 MB',
+      '-3 MB',
+    ]);
+  });
+});
+
+test('as JSON: times in UTC, every part named', () => {
+  const json = JSON.parse(JSON.stringify(dailyReportJson(REPORT_DAYS.bad!()))) as Record<string, unknown>;
+  expect(Object.keys(json)).toEqual([
+    'version',
+    'vpsmon',
+    'hostname',
+    'at',
+    'from',
+    'data_since',
+    'coverage',
+    'gaps',
+    'checks',
+    'alerts',
+    'incidents',
+    'actions',
+    'boots',
+    'oom_kills',
+    'restarts',
+    'growers',
+    'failures',
+    'now',
+    'day',
+    'day_before',
+  ]);
+  expect(json).toMatchObject({
+    version: 1,
+    at: new Date(MORNING).toISOString(),
+    alerts: { critical: 2, warning: 1, info: 0 },
+    growers: [{ name: 'n8n', bytes_per_hour: 14 * MB }, { name: 'waha' }],
+    day: {
+      'memory.used': { avg: 580 * MB, peak: 910 * MB, peak_at: new Date(MORNING - 4.8 * HOUR).toISOString() },
+    },
+  });
+});
