@@ -85,7 +85,7 @@ export function causeText(death: Death, options: { deploy?: boolean } = {}): str
 /** The same without how long it ran, for lists. */
 export function because(death: Death): string {
   const exit = exitText(death.exitCode);
-  if (death.cause === 'oom') return `out of memory, killed by the kernel (${exit})`;
+  if (death.cause === 'oom') return `out of memory: killed by the kernel, ${exit}`;
   if (death.cause === 'request')
     return `on request${death.signal === undefined ? '' : ` (${signalName(death.signal)})`}, exit code ${death.exitCode}`;
   if (death.cause === 'unseen') return `ended unseen while Docker's events were not readable, ${exit}`;

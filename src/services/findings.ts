@@ -13,7 +13,7 @@ export const RULE_OF: Record<TroubleKind, string> = {
 };
 
 export type Whom = { name: string; service?: string };
-type Said = {
+export type Said = {
   text: string;
   at: number;
   html?: string;

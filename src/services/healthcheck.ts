@@ -1,6 +1,6 @@
 import { formatDuration, plain, safeHtml } from '../model/text.ts';
 import type { ContainerHealth } from '../model/snapshot.ts';
-import { ends, opens } from './findings.ts';
+import { endsDamped, isDown, opensDamped } from './damping.ts';
 import { say } from './outlet.ts';
 import { secretsFromEnv } from './secrets.ts';
 import { settlingHealth } from './settle.ts';
@@ -22,7 +22,7 @@ export function healthChanged(turn: Turn, known: Known, health: ContainerHealth,
     tellHealthy(turn, known, at);
     return;
   }
-  if (health !== 'unhealthy' || state.standing.get(key)?.unhealthy || state.checks.has(key)) return;
+  if (health !== 'unhealthy' || isDown(turn, key, 'unhealthy') || state.checks.has(key)) return;
   const story = state.stories.get(key);
   // The line about a deploy that turned out well must not follow.
   if (story?.kind === 'settling' || story?.kind === 'starting') state.stories.delete(key);
@@ -46,7 +46,7 @@ export function tellUnhealthy(turn: Turn, key: string, evidence: Evidence): void
   const secrets = [...state.rules.secrets, ...secretsFromEnv(evidence.inspect?.env)];
   const last = evidence.inspect?.state.health?.log.findLast((run) => run.exitCode !== 0);
   const output = last ? plain(last.output) || `exit code ${last.exitCode}` : undefined;
-  const finding = opens(turn, key, 'unhealthy', info, {
+  const finding = opensDamped(turn, key, 'unhealthy', info, {
     text: `The health check of ${info.name} fails`,
     at: check.at,
     html: unhealthyMessage(info, {
@@ -58,6 +58,7 @@ export function tellUnhealthy(turn: Turn, key: string, evidence: Evidence): void
     }),
     severity: 'warning',
   });
+  if (!finding) return;
   const line = `${bold(info.name)}${output ? `: ${safeHtml(output, 100)}` : ''}`;
   say(turn, { key, change: 'unhealthy', finding, line, severity: 'warning' });
 }
@@ -67,7 +68,7 @@ function tellHealthy(turn: Turn, known: Known, at: number): void {
   const trouble = turn.state.standing.get(key)?.unhealthy;
   if (!trouble) return;
   const forMs = Math.max(0, at - trouble.since);
-  const finding = ends(turn, key, 'unhealthy', {
+  const finding = endsDamped(turn, key, 'unhealthy', {
     text: `${known.info.name} is healthy again after ${formatDuration(forMs)}`,
     at,
     html: restoredMessage(known.info, at, { status: '🏥 Unhealthy', forMs, how: 'Unhealthy for' }),

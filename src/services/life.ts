@@ -2,6 +2,7 @@
 import { toHealth } from '../system/containers.ts';
 import type { DockerEvent } from '../system/types.ts';
 import { parseSignal, restartsByPolicy, wasOom, wasRequested } from './cause.ts';
+import { isDown } from './damping.ts';
 import { endsQuietly } from './findings.ts';
 import { healthChanged } from './healthcheck.ts';
 import { tellMissing } from './missing.ts';
@@ -9,8 +10,8 @@ import { renamed } from './rename.ts';
 import { evaluateRestarts, tellRestored } from './restarts.ts';
 import { beginSettling } from './settle.ts';
 import { RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, tell } from './stories.ts';
-import { countRestart, drop, eventTime, fromEvent, isFolded, isWatched, keyOf, put } from './table.ts';
-import type { Death, Known, Turn } from './types.ts';
+import { countRestart, drop, eventTime, fromEvent, isFolded, isUp, isWatched, keyOf, put } from './table.ts';
+import type { Cause, Death, Known, Turn } from './types.ts';
 
 /** A message about a crash waits this long for log lines at the most; the watcher hands them in far earlier. */
 const EVIDENCE_MS = 600;
@@ -82,6 +83,7 @@ export function onStart(turn: Turn, known: Known, at: number): void {
     countRestart(state, key, at);
     if (story.death.id === info.id && story.willRestart !== false) info.restartCount += 1;
     story.upAt = at;
+    story.restarted = true;
     // Back before its end was told: then that is one message, once it has stayed up.
     if (story.willRestart !== true) story.due = Math.max(story.due, left(turn, RESTART_WAIT_MS, story.first));
     else if (story.due === Infinity) story.due = left(turn, RESTART_WAIT_MS, at);
@@ -90,7 +92,7 @@ export function onStart(turn: Turn, known: Known, at: number): void {
   const removed = story?.kind === 'removed';
   if (story) state.stories.delete(key);
   const stopped = state.standing.get(key)?.stopped;
-  if (stopped) {
+  if (stopped && isDown(turn, key, 'stopped')) {
     const byPolicy = stopped.how === 'policy';
     if (byPolicy) {
       countRestart(state, key, at);
@@ -110,23 +112,10 @@ export function onDie(turn: Turn, known: Known, at: number, event: DockerEvent):
   const key = keyOf(known);
   const exitCode = Number(event.attributes['exitCode'] ?? 0) || 0;
   const requested = wasRequested(known, at);
+  const unasked = wasOom(known, at) ? 'oom' : event.attributes['unseen'] ? 'unseen' : 'crash';
   const death: Death = {
-    id: info.id,
-    name: info.name,
-    ...(info.service !== undefined ? { service: info.service } : {}),
-    at,
-    exitCode,
-    cause: requested
-      ? 'request'
-      : wasOom(known, at)
-        ? 'oom'
-        : event.attributes['unseen']
-          ? 'unseen'
-          : 'crash',
+    ...deathOf(known, at, exitCode, requested ? 'request' : unasked),
     ...(known.kill && requested ? { signal: known.kill.signal } : {}),
-    ...(info.startedAt !== undefined ? { startedAt: info.startedAt } : {}),
-    restartCount: info.restartCount,
-    autoRemove: known.autoRemove,
   };
   const willRestart = requested ? false : restartsByPolicy(known, exitCode);
   info.state = willRestart === true ? 'restarting' : 'exited';
@@ -142,6 +131,20 @@ export function onDie(turn: Turn, known: Known, at: number, event: DockerEvent):
   else crashes(turn, known, death, willRestart);
 }
 
+function deathOf({ info, autoRemove }: Known, at: number, exitCode: number, cause: Cause): Death {
+  return {
+    id: info.id,
+    name: info.name,
+    ...(info.service !== undefined ? { service: info.service } : {}),
+    at,
+    exitCode,
+    cause,
+    ...(info.startedAt !== undefined ? { startedAt: info.startedAt } : {}),
+    restartCount: info.restartCount,
+    autoRemove,
+  };
+}
+
 function stopsOnRequest(turn: Turn, known: Known, death: Death): void {
   const { state } = turn;
   const key = keyOf(known);
@@ -152,7 +155,7 @@ function stopsOnRequest(turn: Turn, known: Known, death: Death): void {
     tell(turn, key);
     story = undefined;
   }
-  if (state.standing.get(key)?.stopped) return;
+  if (isDown(turn, key, 'stopped')) return;
   const before = story?.kind === 'asked' || story?.kind === 'settling' ? story : undefined;
   const memoryBefore = before?.memoryBefore ?? state.rules.memoryOf?.(known.info.name);
   state.stories.set(key, {
@@ -190,6 +193,7 @@ function crashes(turn: Turn, known: Known, death: Death, willRestart: boolean | 
     death,
     first: before?.first ?? death.at,
     willRestart,
+    restarted: before?.restarted === true,
     deploy: before?.deploy === true || (story?.kind === 'settling' && story.how === 'redeployed'),
   });
 }
@@ -222,9 +226,12 @@ export function onDestroy(turn: Turn, known: Known, at: number): void {
   const key = keyOf(known);
   const { id } = known.info;
   const wasCurrent = state.byKey.get(key) === id;
+  const folded = !isWatched(state, known) || isFolded(state, key);
+  // Its death was not seen. Nothing is removed while it runs without somebody asking for it.
+  if (!folded && isUp(known.info.state)) stopsOnRequest(turn, known, deathOf(known, at, 137, 'request'));
   drop(state, id);
   turn.out.touched.add(key);
-  if (!isWatched(state, known) || isFolded(state, key)) return;
+  if (folded) return;
   const story = state.stories.get(key);
   if (story?.kind === 'asked' && story.death.id === id) story.removed = true;
   if (story || !wasCurrent || state.byKey.has(key)) return;
@@ -251,5 +258,5 @@ function onUnpause(turn: Turn, known: Known, at: number): void {
   const key = keyOf(known);
   if (!isWatched(turn.state, known)) return;
   if (turn.state.stories.get(key)?.kind === 'paused') turn.state.stories.delete(key);
-  else if (turn.state.standing.get(key)?.stopped) tellRestored(turn, known, at);
+  else if (isDown(turn, key, 'stopped')) tellRestored(turn, known, at);
 }

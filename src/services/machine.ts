@@ -1,5 +1,6 @@
 // A container's life, as a machine without hands: events, lists, answers and time go in; findings and questions come out.
 // The state is changed in place, for copying 500 containers for each event would make an event cost what a list costs.
+import { flapDue, flapsDue } from './damping.ts';
 import { engineDue, allBack, newEngine, streamDown, streamUp } from './engine.ts';
 import { tellUnhealthy } from './healthcheck.ts';
 import { onEvent } from './life.ts';
@@ -11,6 +12,7 @@ import { measured } from './settle.ts';
 import { tell } from './stories.ts';
 import { applyFixed, current, keyOf } from './table.ts';
 import { restartsByPolicy } from './cause.ts';
+import { FLAP_KINDS } from './types.ts';
 import type { Evidence, Input, Moment, Out, Row, ServiceRules, State, Story, Turn } from './types.ts';
 
 export function newState(rules: ServiceRules, remembered: Row[] = []): State {
@@ -91,6 +93,11 @@ function runDue(turn: Turn): void {
   for (const [key, check] of state.checks) if (now.mono >= check.due) tellUnhealthy(turn, key, {});
   for (const [key, tally] of state.tallies)
     if (tally.quietAt !== undefined && now.mono >= tally.quietAt) tellCalm(turn, key, current(state, key));
+  for (const [key, tally] of state.tallies)
+    for (const kind of FLAP_KINDS) {
+      const flap = tally.flaps[kind];
+      if (flap && now.mono >= flapDue(flap)) flapsDue(turn, key, kind, flap);
+    }
   engineDue(turn);
   suspectsDue(turn);
   flushDue(turn);
@@ -108,7 +115,10 @@ export function nextDue(state: State): number {
   const { engine } = state;
   for (const story of state.stories.values()) if (!isHeld(state, story)) due = Math.min(due, story.due);
   for (const check of state.checks.values()) due = Math.min(due, check.due);
-  for (const tally of state.tallies.values()) due = Math.min(due, tally.quietAt ?? Infinity);
+  for (const tally of state.tallies.values()) {
+    due = Math.min(due, tally.quietAt ?? Infinity);
+    for (const kind of FLAP_KINDS) if (tally.flaps[kind]) due = Math.min(due, flapDue(tally.flaps[kind]));
+  }
   for (const bucket of state.buckets.values()) if (bucket.items.length > 0) due = Math.min(due, bucket.due);
   for (const suspect of state.suspects.values()) due = Math.min(due, suspect.due);
   if (!engine.up && !engine.told) due = Math.min(due, engine.tellAt ?? Infinity);

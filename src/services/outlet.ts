@@ -89,8 +89,7 @@ function flushOthersOf(turn: Turn, key: string): void {
 }
 
 /**
- * Two one-liners about a service within 10 minutes, then one that says that there are many, then none until it is calm:
- * what is left out is recorded, not sent.
+ * Two one-liners about a service within 10 minutes, then one that says that there are many, then none until it is calm.
  */
 function tooMany(turn: Turn, item: Item): boolean {
   const tally = tallyOf(turn.state, item.key);
@@ -98,8 +97,6 @@ function tooMany(turn: Turn, item: Item): boolean {
   if (tally.lines.length > LINES_PER_WINDOW) {
     // Each further one prolongs the silence: it ends after 10 calm minutes.
     tally.lines = [...tally.lines.slice(1), turn.now.mono];
-    tally.linesSkipped += 1;
-    turn.out.findings.push({ ...item.finding, quiet: true });
     return true;
   }
   tally.lines.push(turn.now.mono);

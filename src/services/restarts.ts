@@ -1,6 +1,7 @@
 // What is told about a service that died, came back, or does so again and again.
 import { formatDuration, safeHtml } from '../model/text.ts';
 import { because, causeText } from './cause.ts';
+import { endsDamped, opensDamped } from './damping.ts';
 import { ends, endsQuietly, happened, opens } from './findings.ts';
 import { say } from './outlet.ts';
 import { keyOf, restartsWithin, serviceKey, tallyOf } from './table.ts';
@@ -20,6 +21,7 @@ export const QUIET_MS = 600_000;
 const DAY_MS = 86_400_000;
 /** A container that ends without an error in less than this was a job. */
 const JOB_MS = 600_000;
+const COMES_AGAIN_MS = 20_000;
 
 type StopOptions = { next: string; deploy: boolean; policy?: boolean; gone?: boolean };
 
@@ -53,10 +55,19 @@ export function tellStopped(turn: Turn, death: Death, options: StopOptions): voi
     ...(options.policy ? { how: 'policy' as const } : {}),
   } as const;
   if (options.policy !== true) calm(turn, key, `${death.name} stopped`, death.at);
-  const passing = job || options.gone === true || death.autoRemove;
+  const passing = job || options.gone === true;
   const finding = passing
     ? happened('container-stopped', death, said)
-    : opens(turn, key, 'stopped', death, said);
+    : opensDamped(turn, key, 'stopped', death, said);
+  // Nothing is left that could be watched, unless another one of its name comes soon.
+  if (!passing && death.autoRemove && !named)
+    turn.state.stories.set(key, {
+      kind: 'removed',
+      due: turn.now.mono + COMES_AGAIN_MS,
+      at: death.at,
+      quiet: true,
+    });
+  if (!finding) return;
   const line = `${bold(death.name)}: ${safeHtml(because(death))}`;
   say(turn, { key, change: asked ? 'asked-stop' : 'stopped', finding, line, severity });
 }
@@ -66,13 +77,14 @@ function causeOf(death: Death): { cause?: string } {
 }
 
 export function tellPaused(turn: Turn, known: Known, at: number): void {
-  const finding = opens(turn, keyOf(known), 'stopped', known.info, {
+  const finding = opensDamped(turn, keyOf(known), 'stopped', known.info, {
     text: `${known.info.name} is paused (docker pause)`,
     at,
     html: pausedMessage(known.info, at),
     severity: 'warning',
     how: 'paused',
   });
+  if (!finding) return;
   say(turn, {
     key: keyOf(known),
     change: 'asked-stop',
@@ -89,7 +101,7 @@ export function tellRestored(turn: Turn, known: Known, at: number): void {
   if (!trouble) return;
   const forMs = Math.max(0, at - trouble.since);
   const status = trouble.how === 'paused' ? '🔴 Paused' : '🔴 Stopped';
-  const finding = ends(turn, key, 'stopped', {
+  const finding = endsDamped(turn, key, 'stopped', {
     text: `${known.info.name} runs again after ${formatDuration(forMs)}`,
     at,
     html: restoredMessage(known.info, at, { status, forMs, how: 'Down for' }),
@@ -125,7 +137,6 @@ export function evaluateRestarts(turn: Turn, known: Known, at: number): boolean 
       severity: 'critical',
       value: count,
       limit: rules.loopCount,
-      ...causeOf(death),
     });
     sayMalfunction(turn, known, finding, `restart loop, ${count} restarts`);
     return true;
@@ -139,7 +150,6 @@ export function evaluateRestarts(turn: Turn, known: Known, at: number): boolean 
     severity: 'warning',
     value: info.restartCount,
     limit,
-    ...causeOf(death),
   });
   sayMalfunction(turn, known, finding, `${info.restartCount} restarts`);
   return true;
@@ -179,7 +189,6 @@ export function tellRestarting(
   turn.out.touched.add(key);
   const last = tally.restartToldAt;
   if (last !== undefined && now.mono - last < state.rules.of(info).cooldownMs) {
-    turn.out.findings.push({ ...finding, quiet: true });
     return;
   }
   tally.restartToldAt = now.mono;

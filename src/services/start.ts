@@ -80,10 +80,9 @@ export function firstLook(turn: Turn, look: FirstLook): Note[] {
 
 function takeOver(turn: Turn, row: Row): void {
   const { state, now } = turn;
-  const tally = tallyOf(state, row.key);
-  tally.restarts = row.restarts;
+  if (row.restarts.length > 0) tallyOf(state, row.key).restarts = row.restarts;
   if (Object.keys(row.standing).length > 0) state.standing.set(row.key, row.standing);
-  if (row.standing.loop || row.standing.malfunction) tally.quietAt = now.mono + QUIET_MS;
+  if (row.standing.loop || row.standing.malfunction) tallyOf(state, row.key).quietAt = now.mono + QUIET_MS;
 }
 
 /** On the very first start: what is not well already. */
@@ -152,6 +151,7 @@ function restarted(known: Known, row: Row, history: DockerEvent[]): Note {
 
 function stopped(turn: Turn, known: Known, death: Death, redeployed: boolean): Note {
   const { info } = known;
+  endsQuietly(turn, keyOf(known), 'unhealthy', `${info.name} stopped`, death.at);
   const job = death.exitCode === 0 && death.cause !== 'request' && !turn.state.rules.of(info).named;
   if (!job) open(turn, known, death);
   const what = `${redeployed ? 'was redeployed and then ' : ''}stopped: ${death.cause === 'unseen' ? exitText(death.exitCode) : because(death)}`;
@@ -218,6 +218,7 @@ function waitForRestart(turn: Turn, known: Known): void {
     death,
     first: death.at,
     willRestart: true,
+    restarted: false,
     deploy: false,
   });
 }

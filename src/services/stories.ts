@@ -27,7 +27,7 @@ export function tell(turn: Turn, key: string): void {
   turn.state.stories.delete(key);
   if (story.kind === 'crash') tellCrash(turn, key, story);
   else if (story.kind === 'asked') tellAsked(turn, key, story);
-  else if (story.kind === 'removed') tellRemoved(turn, key, story.at);
+  else if (story.kind === 'removed') tellRemoved(turn, key, story);
   else {
     const known = turn.state.known.get(story.id);
     if (!known) return;
@@ -57,15 +57,14 @@ function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash
     return;
   }
   const up = story.upAt !== undefined && known !== undefined && isUp(known.info.state);
-  const standing =
-    story.upAt !== undefined && policy && known ? evaluateRestarts(turn, known, turn.now.wall) : false;
+  const standing = story.restarted && policy && known ? evaluateRestarts(turn, known, turn.now.wall) : false;
   if (up) {
     if (!standing) tellRestarting(turn, known, death, { upAt: story.upAt ?? death.at, deploy });
     return;
   }
   if (standing || state.standing.get(key)?.loop || state.standing.get(key)?.malfunction) {
     // Docker waits longer and longer between its attempts; the loop is told already.
-    state.stories.set(key, { ...story, due: Infinity });
+    state.stories.set(key, { ...story, due: Infinity, restarted: false });
     return;
   }
   tellStopped(turn, death, { next: 'Docker keeps trying to start it', deploy, policy: true });
@@ -88,11 +87,12 @@ function tellAsked(turn: Turn, key: string, story: Extract<Story, { kind: 'asked
 }
 
 /** A container with a trouble was removed and nothing of its name came. */
-function tellRemoved(turn: Turn, key: string, at: number): void {
+function tellRemoved(turn: Turn, key: string, story: Extract<Story, { kind: 'removed' }>): void {
   const { state } = turn;
+  const { at } = story;
   const kinds = TROUBLES.filter((kind) => kind !== 'missing' && state.standing.get(key)?.[kind]);
   for (const [index, kind] of kinds.entries()) {
-    if (index > 0) {
+    if (index > 0 || story.quiet) {
       endsQuietly(turn, key, kind, 'the container was removed', at);
       continue;
     }

@@ -117,7 +117,7 @@ export function standingOf(state: State, key: string): Standing {
 
 export function tallyOf(state: State, key: string): Tally {
   let tally = state.tallies.get(key);
-  if (!tally) state.tallies.set(key, (tally = { restarts: [], lines: [], linesSkipped: 0 }));
+  if (!tally) state.tallies.set(key, (tally = { restarts: [], lines: [], flaps: {} }));
   return tally;
 }
 

@@ -53,6 +53,8 @@ export type Story =
       first: number;
       willRestart: boolean | undefined;
       upAt?: number;
+      /** It came up at least once since restarts were last looked at. */
+      restarted: boolean;
       deploy: boolean;
     }
   | {
@@ -78,7 +80,8 @@ export type Story =
     }
   | { kind: 'starting'; due: number; id: string; startedAt: number }
   | { kind: 'paused'; due: number; id: string; at: number }
-  | { kind: 'removed'; due: number; at: number };
+  /** quiet: it removed itself (--rm), and its end is told. */
+  | { kind: 'removed'; due: number; at: number; quiet?: boolean };
 
 /** A healthcheck that failed; its log is on the way. */
 export type Check = { due: number; id: string; at: number; deploy: boolean };
@@ -89,6 +92,25 @@ export type Trouble = {
   finding: Finding;
   /** How it stopped, for `stopped`: crashed and Docker goes on trying to start it; frozen by docker pause. */
   how?: 'policy' | 'paused';
+  /** It flaps, and is up at the moment. */
+  up?: boolean;
+};
+/** Troubles that come and go. */
+export const FLAP_KINDS = ['stopped', 'unhealthy'] as const;
+export type FlapKind = (typeof FLAP_KINDS)[number];
+/** Times are monotonic. */
+export type Flap = {
+  /** Last time it was told that it began. */
+  openedAt: number;
+  changedAt: number;
+  /** Beginnings within the window. */
+  count: number;
+  flapping: boolean;
+  /** When it counts as staying down, and what is told then. */
+  downDue?: number;
+  down?: Finding;
+  /** What would have been told at its last end. */
+  resolved?: { text: string; at: number; html?: string };
 };
 export const TROUBLES = ['stopped', 'unhealthy', 'malfunction', 'loop', 'missing'] as const;
 export type TroubleKind = (typeof TROUBLES)[number];
@@ -105,7 +127,7 @@ export type Tally = {
   restartToldAt?: number;
   /** Monotonic: the one-line messages of the last 10 minutes. */
   lines: number[];
-  linesSkipped: number;
+  flaps: Partial<Record<FlapKind, Flap>>;
   /** Monotonic: when loop and malfunction end if nothing happens. */
   quietAt?: number;
 };

@@ -1,14 +1,6 @@
 // The messages of the service monitor, as Telegram HTML. Fields, order and symbols are the ones people know from the first
 // service monitor; what vpsmon knows beyond that (cause, how long, log lines) follows below the time.
-import {
-  escapeHtml,
-  formatBytes,
-  formatDuration,
-  formatTime,
-  maskSecrets,
-  plain,
-  safeHtml,
-} from '../model/text.ts';
+import { formatBytes, formatDuration, formatTime, maskSecrets, safeHtml } from '../model/text.ts';
 import type { ContainerHealth, ContainerInfo, ContainerState } from '../model/snapshot.ts';
 import { causeText } from './cause.ts';
 import type { Death } from './types.ts';
@@ -45,11 +37,15 @@ export function shortId(id: string): string {
 
 /** The last log lines of a container in a block, secrets masked. Nothing where there are none. */
 export function logBlock(logs: string[] | undefined, secrets: readonly string[]): string[] {
-  const lines = (logs ?? [])
-    .map((line) => plain(maskSecrets(line, secrets), 240))
-    .filter((line) => line !== '');
+  const lines = (logs ?? []).map((line) => logLine(maskSecrets(line, secrets))).filter((line) => line !== '');
   if (lines.length === 0) return [];
-  return [`\nLast log lines:\n<pre>${escapeHtml(lines.slice(-5).join('\n'))}</pre>`];
+  return [`\nLast log lines:\n<pre>${lines.slice(-5).join('\n')}</pre>`];
+}
+
+/** Five of them and the fields always fit one message, even where every character is an escaped one. */
+function logLine(line: string): string {
+  const escaped = safeHtml(line, 240);
+  return escaped.length <= 480 ? escaped : safeHtml(line, 80);
 }
 
 export function startedMessage(info: ContainerInfo, at: number): string {

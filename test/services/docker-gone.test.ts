@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest';
+import { createWorld, type World } from './world.ts';
+
+function thirty(policy = 'always'): World {
+  const world = createWorld();
+  for (let i = 0; i < 30; i++) world.run(`c${i}`, { policy });
+  world.advance(60_000);
+  world.clear();
+  return world;
+}
+
+/** As dockerd ends: it asks everything to stop, then its stream ends. */
+function shutdown(world: World): void {
+  for (let i = 0; i < 30; i++) {
+    world.signal(`c${i}`, 15);
+    world.advance(20);
+    world.die(`c${i}`, 143);
+  }
+  world.down();
+}
+
+function comeBack(world: World, skip: string[] = []): void {
+  world.deaf(true);
+  for (const box of world.boxes.values())
+    if (!skip.includes(box.name) && box.state.pid === 0) world.start(box.name);
+  world.deaf(false);
+  world.up();
+}
+
+describe('Docker stopped with its containers', () => {
+  test('one message, and one when all are back', () => {
+    const world = thirty();
+    shutdown(world);
+    world.advance(120_000);
+    expect(world.titles()).toEqual(['🔴 Docker Is Gone']);
+    expect(world.told()[0]).toMatchObject({
+      rule: 'docker-gone',
+      severity: 'critical',
+      cause: 'docker-gone',
+    });
+    expect(world.messages()[0]).toContain('30 of 30 services stopped with it');
+    comeBack(world);
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🔴 Docker Is Gone', '✅ Docker Is Back']);
+    expect(world.messages()[1]).toContain('Running again: 30 of 30');
+    world.advance(600_000);
+    expect(world.messages()).toHaveLength(2);
+    expect(world.state.standing.size).toBe(0);
+  });
+
+  test('gone without a word: containers that kept running (live-restore) are said to have', () => {
+    const world = thirty();
+    world.down();
+    world.advance(3_600_000);
+    world.up();
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🔴 Docker Is Gone', '✅ Docker Is Back']);
+    expect(world.messages()[0]).toContain('30 services ran when it went');
+    expect(world.messages()[1]).toContain('Away for: 1 h');
+    expect(world.messages()[1]).toContain('Kept running meanwhile: 30');
+  });
+
+  test('what does not come back is named, opens its incident quietly, and is restored later', () => {
+    const world = thirty();
+    shutdown(world);
+    world.advance(60_000);
+    comeBack(world, ['c3', 'c7']);
+    world.advance(60_000);
+    expect(world.messages()[1]).toContain('Did not come back: 2\n<i>c3, c7</i>');
+    const quiet = world.findings.filter((finding) => finding.quiet && finding.verdict === 'breach');
+    expect(quiet.map(({ subject }) => subject)).toEqual(['c3', 'c7']);
+    world.clear();
+    world.start('c3');
+    world.advance(10_000);
+    expect(world.told()).toMatchObject([{ rule: 'container-stopped', verdict: 'ok', subject: 'c3' }]);
+  });
+
+  test('a restart of Docker that takes less than 3 s is one message', () => {
+    const world = thirty();
+    shutdown(world);
+    world.advance(2500);
+    comeBack(world);
+    world.advance(120_000);
+    expect(world.titles()).toEqual(['🔄 30 Services restarted on request']);
+  });
+
+  test('a stream that is cut is not worth a word', () => {
+    const world = thirty();
+    for (let i = 0; i < 20; i++) {
+      world.down('the event stream ended');
+      world.advance(300);
+      world.up();
+      world.advance(1000);
+    }
+    world.advance(60_000);
+    expect(world.findings).toEqual([]);
+  });
+
+  test('stopped on request just before the stream was cut: the successor is waited for after it', () => {
+    const world = thirty();
+    world.stop('c1');
+    world.advance(19_000);
+    world.down('the event stream ended');
+    world.advance(2000);
+    world.up();
+    world.start('c1');
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🔄 c1 restarted on request, running again after 21 s']);
+  });
+
+  test('Docker that never was is not missed; one that an earlier monitor knew is, after a minute', () => {
+    const fresh = createWorld();
+    fresh.look();
+    const rows = thirty().rows();
+    for (const [known, expected] of [
+      [[], []],
+      [rows, ['🔴 Docker Is Gone']],
+    ] as const) {
+      const world = createWorld();
+      world.forget([...known]);
+      world.down();
+      world.advance(30_000);
+      expect(world.titles()).toEqual([]);
+      world.advance(60_000);
+      expect(world.titles()).toEqual(expected);
+    }
+  });
+});

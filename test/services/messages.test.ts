@@ -1,0 +1,251 @@
+// The messages as people see them, word for word: test/fixtures/services/*.html.
+import { describe, expect, test } from 'vitest';
+import {
+  countServices,
+  serviceLines,
+  startMessage,
+  startWithoutDocker,
+  stopMessage,
+} from '../../src/services/announce.ts';
+import { createWorld, START, worldWith, type World } from './world.ts';
+
+const LOGS = [
+  'listening on 8080',
+  'connecting to postgres://app:s3cr3t@db/app',
+  'Error: <lost> & gone',
+  '    at main.js:1',
+];
+const golden = (name: string) => `../fixtures/services/${name}.html`;
+
+async function expectMessages(world: World, name: string): Promise<void> {
+  await expect(`${world.messages().join('\n\n=====\n\n')}\n`).toMatchFileSnapshot(golden(name));
+}
+
+describe('the six messages', () => {
+  test('started', async () => {
+    const world = createWorld();
+    world.run('stardust-my-firstcare-com');
+    world.advance(10_000);
+    await expectMessages(world, 'started');
+  });
+
+  test('stopped: a crash, told at once, and restored', async () => {
+    const world = worldWith('stardust-ava4-listener', { logs: LOGS });
+    world.die('stardust-ava4-listener', 1);
+    expect(world.messages()).toHaveLength(1);
+    world.advance(200_000);
+    world.start('stardust-ava4-listener');
+    world.advance(10_000);
+    await expectMessages(world, 'stopped-restored');
+  });
+
+  test('stopped on request', async () => {
+    const world = worldWith('stardust-ava4-listener');
+    world.stop('stardust-ava4-listener');
+    world.advance(25_000);
+    await expectMessages(world, 'stopped-on-request');
+  });
+
+  test('restarting', async () => {
+    const world = worldWith('stardust-qube-listener', { policy: 'unless-stopped', logs: LOGS });
+    world.die('stardust-qube-listener', 139, true);
+    world.advance(400);
+    world.start('stardust-qube-listener', 'policy');
+    world.advance(10_000);
+    await expectMessages(world, 'restarting');
+  });
+
+  test('malfunction, then a restart loop, then stable', async () => {
+    const world = worldWith('stardust-mqtt-panel', { policy: 'always', logs: LOGS });
+    for (let i = 0; i < 6; i++) {
+      world.die('stardust-mqtt-panel', 1, true);
+      world.advance(300);
+      world.start('stardust-mqtt-panel', 'policy');
+      world.advance(9_700);
+    }
+    world.advance(11 * 60_000);
+    await expectMessages(world, 'malfunction');
+  });
+
+  test('unhealthy and restored', async () => {
+    const world = worldWith('stardust-redis', {
+      health: 'healthy',
+      logs: LOGS,
+      healthOutput: 'curl: (7) Failed to connect to <localhost>\n',
+    });
+    world.health('stardust-redis', 'unhealthy');
+    world.advance(90_000);
+    world.health('stardust-redis', 'healthy');
+    world.advance(10_000);
+    await expectMessages(world, 'unhealthy');
+  });
+});
+
+describe('one-liners and lists', () => {
+  test('a deploy, with memory before and after', async () => {
+    const world = createWorld({}, {}, { memoryOf: () => 180 * 1_048_576 });
+    world.run('shop-web-1', { health: 'healthy' });
+    world.advance(60_000);
+    world.clear();
+    world.remove('shop-web-1');
+    world.create('shop-web-1', { health: 'starting', bytes: 260 * 1_048_576 });
+    world.advance(1500);
+    world.start('shop-web-1');
+    world.advance(22_000);
+    world.health('shop-web-1', 'healthy');
+    world.advance(60_000);
+    await expectMessages(world, 'redeployed');
+  });
+
+  test('docker restart', async () => {
+    const world = worldWith('web');
+    world.restart('web');
+    world.advance(60_000);
+    await expectMessages(world, 'restarted');
+  });
+
+  test('rename, pause and removal', async () => {
+    const world = worldWith('web');
+    world.rename('web', 'web-old');
+    world.advance(5000);
+    world.pause('web-old');
+    world.advance(25_000);
+    world.unpause('web-old');
+    world.advance(5000);
+    world.remove('web-old');
+    world.advance(25_000);
+    await expectMessages(world, 'rename-pause-remove');
+  });
+
+  test('many at once', async () => {
+    const world = createWorld();
+    for (let i = 1; i <= 12; i++) world.run(`worker-${i}`);
+    world.advance(60_000);
+    for (let i = 1; i <= 12; i++) world.die(`worker-${i}`, i === 1 ? 3 : 137);
+    world.advance(10_000);
+    for (let i = 1; i <= 12; i++) world.start(`worker-${i}`);
+    world.advance(10_000);
+    await expectMessages(world, 'many');
+  });
+
+  test('Docker gone and back', async () => {
+    const world = createWorld();
+    for (const name of ['api', 'db', 'web']) world.run(name, { policy: name === 'web' ? 'no' : 'always' });
+    world.advance(60_000);
+    world.clear();
+    for (const name of ['api', 'db', 'web']) {
+      world.signal(name, 15);
+      world.die(name, 0);
+    }
+    world.down();
+    world.advance(40_000);
+    world.deaf(true);
+    world.start('api');
+    world.start('db');
+    world.deaf(false);
+    world.up();
+    world.advance(30_000);
+    await expectMessages(world, 'docker-gone');
+  });
+});
+
+describe('the monitor itself', () => {
+  test('first start, with what is not well', async () => {
+    const world = createWorld({ MONITORED_SERVICES: ['api', 'db', 'mail', 'ghost'] });
+    world.run('api');
+    world.run('db', { health: 'unhealthy' });
+    world.run('mail');
+    world.die('mail', 3);
+    const notes = world.look();
+    const message = startMessage({
+      at: START,
+      counts: countServices(world.state),
+      notes,
+      first: true,
+      late: false,
+    });
+    await expect(`${message.html}\n`).toMatchFileSnapshot(golden('start-first'));
+    expect(message.severity).toBe('warning');
+  });
+
+  test('a later start tells what changed and nothing else', async () => {
+    const world = createWorld();
+    for (const name of ['api', 'db', 'web', 'cron', 'old', 'sick'])
+      world.run(name, { health: name === 'sick' ? 'unhealthy' : 'none' });
+    world.run('broken');
+    world.die('broken', 1);
+    world.advance(120_000);
+    const rows = world.rows();
+    world.deaf(true);
+    world.stop('api', 143);
+    world.advance(1000);
+    world.die('db', 137);
+    world.remove('web');
+    world.run('web');
+    world.remove('old');
+    world.run('fresh');
+    world.restart('cron');
+    world.health('sick', 'healthy');
+    world.advance(600_000);
+    const history = [...world.unheard];
+    world.deaf(false);
+    const notes = world.look(rows, history);
+    const counts = countServices(world.state);
+    const message = startMessage({
+      at: world.now,
+      counts,
+      notes,
+      first: false,
+      late: false,
+      awayMs: 600_000,
+    });
+    await expect(`${message.html}\n`).toMatchFileSnapshot(golden('start-later'));
+  });
+
+  test('nothing changed', async () => {
+    const world = worldWith('api');
+    const rows = world.rows();
+    const notes = world.look(rows);
+    expect(notes).toEqual([]);
+    const counts = countServices(world.state);
+    const message = startMessage({ at: START, counts, notes, first: false, late: false, awayMs: 30_000 });
+    await expect(`${message.html}\n`).toMatchFileSnapshot(golden('start-nothing-changed'));
+  });
+
+  test('without Docker, and the stop', async () => {
+    const without = startWithoutDocker(
+      START,
+      'no Docker socket at /var/run/docker.sock: Docker is not installed or not running',
+    );
+    await expect(`${without.html}\n\n=====\n\n${stopMessage(START, 7).html}\n`).toMatchFileSnapshot(
+      golden('without-docker-and-stop'),
+    );
+  });
+});
+
+test('a name and labels full of HTML and control characters break nothing', () => {
+  const world = createWorld();
+  const name = '<b>x</b>&"\u001b[31m\u202e';
+  world.run(name, { service: '<i>&', logs: ['\u0000<script>\u001b[2J'], image: '<img>' });
+  world.advance(60_000);
+  world.die(name, 1);
+  world.advance(60_000);
+  world.rename(name, `${name}<u>`);
+  const text = world.messages().join('\n');
+  for (const bad of ['<script>', '<i>', '<u>', '<img>', '\u001b', '\u202e', '<b>x'])
+    expect(text).not.toContain(bad);
+  expect(text).toContain('&lt;b&gt;x&lt;/b&gt;&amp;&quot;');
+  expect(serviceLines(world.state)).toHaveLength(1);
+});
+
+test('every message fits Telegram however long the log lines and names are', () => {
+  const world = createWorld();
+  const long = 'n'.repeat(250);
+  for (let i = 0; i < 60; i++)
+    world.run(`${long}${i}`, { logs: Array.from({ length: 5 }, () => '<&>'.repeat(400)) });
+  world.advance(60_000);
+  for (let i = 0; i < 60; i++) world.die(`${long}${i}`, 1);
+  world.advance(20_000);
+  expect(world.messages().length).toBeGreaterThan(1);
+  for (const text of world.messages()) expect(text.length).toBeLessThan(4096);
+});

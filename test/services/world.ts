@@ -1,0 +1,360 @@
+// A small world of containers for timelines: each call changes one and feeds the machine the events that Docker would send,
+// in Docker's order; what the machine asks is answered at once from the same world. Time moves only when told to.
+import { flush, newState, newTurn, nextDue, rowOf, step } from '../../src/services/machine.ts';
+import { serviceRules } from '../../src/services/rules.ts';
+import { firstLook, type Note } from '../../src/services/start.ts';
+import type { Ask, Input, Out, Row, State } from '../../src/services/types.ts';
+import type { Extra, Settings } from '../../src/config/schema.ts';
+import type { Finding } from '../../src/model/finding.ts';
+import type { DockerEvent, DockerInspect, DockerListItem } from '../../src/system/types.ts';
+import { configOf } from './config.ts';
+
+process.env['TZ'] = 'UTC';
+
+export const START = Date.UTC(2025, 6, 16, 10, 30, 0);
+
+export type Options = {
+  policy?: string;
+  maxRetries?: number;
+  health?: 'none' | 'starting' | 'healthy' | 'unhealthy';
+  service?: string;
+  autoRemove?: boolean;
+  image?: string;
+  logs?: string[];
+  env?: string[];
+  healthOutput?: string;
+  bytes?: number;
+};
+type Box = DockerInspect & { logs: string[]; healthOutput: string; checked: boolean; bytes: number };
+
+export type Said = Finding & { saidAt: number };
+
+export type World = ReturnType<typeof createWorld>;
+
+let ids = 0;
+
+export function createWorld(
+  settings: Partial<Settings> = {},
+  extra: Partial<Extra> = {},
+  options: { memoryOf?: (name: string) => number | undefined } = {},
+) {
+  let now = START;
+  const boxes = new Map<string, Box>();
+  const byName = (name: string): Box => {
+    for (const box of boxes.values()) if (box.name === name) return box;
+    throw new Error(`no container ${name}`);
+  };
+  const rules = serviceRules(configOf(settings, extra), options.memoryOf);
+  let state: State = newState(rules);
+  const findings: Said[] = [];
+  const asked: Ask[] = [];
+  /** Events that Docker sent while nobody listened. */
+  const unheard: DockerEvent[] = [];
+  let listening = true;
+  let answering = true;
+
+  const moment = () => ({ wall: now, mono: now - START });
+
+  function take(out: Out): void {
+    for (const finding of out.findings) findings.push({ ...finding, saidAt: now });
+    for (const ask of out.asks) {
+      asked.push(ask);
+      if (answering) answer(ask);
+    }
+  }
+  function feed(input: Input): void {
+    take(step(state, input, moment()));
+  }
+  function answer(ask: Ask): void {
+    if (ask.kind === 'list') {
+      feed({ type: 'listed', items: list() });
+      return;
+    }
+    const box = boxes.get(ask.id);
+    const inspect = box && structuredClone(box);
+    if (ask.kind === 'inspect')
+      feed({ type: 'inspected', id: ask.id, inspect, seq: ask.seq, confirm: ask.confirm });
+    else if (ask.kind === 'measure')
+      feed({ type: 'measured', id: ask.id, ...(box ? { bytes: box.bytes } : {}) });
+    else
+      feed({
+        type: 'evidence',
+        id: ask.id,
+        evidence: { ...(box ? { logs: box.logs } : {}), ...(inspect ? { inspect } : {}) },
+      });
+  }
+  function list(): DockerListItem[] {
+    return [...boxes.values()].map((box) => ({
+      id: box.id,
+      name: box.name,
+      image: box.image,
+      labels: box.labels,
+      state: box.state.status,
+      status: statusOf(box, now),
+      created: box.created,
+      networks: {},
+      ports: [],
+    }));
+  }
+  function emit(box: Box, action: string, attributes: Record<string, string> = {}): void {
+    const event: DockerEvent = {
+      timeNano: BigInt(now) * 1_000_000n + BigInt(ids++),
+      action,
+      id: box.id,
+      name: box.name,
+      attributes: { image: box.image, name: box.name, ...box.labels, ...attributes },
+    };
+    if (listening) feed({ type: 'event', event });
+    else unheard.push(event);
+  }
+
+  const world = {
+    get now() {
+      return now;
+    },
+    get state() {
+      return state;
+    },
+    boxes,
+    findings,
+    asked,
+    unheard,
+    feed,
+    byName,
+    /** Without the ones that are recorded only. */
+    told: () => findings.filter((finding) => finding.quiet !== true),
+    /** The Telegram messages, oldest first, as long as nothing folds them further. */
+    messages(): string[] {
+      const open = new Set<string>();
+      return world.told().flatMap((finding) => {
+        const key = `${finding.rule} ${finding.subject}`;
+        if (finding.verdict === 'event') return [finding.html?.opened ?? finding.text];
+        if (finding.verdict === 'breach' && !open.has(key)) {
+          open.add(key);
+          return [finding.html?.opened ?? finding.text];
+        }
+        if (finding.verdict !== 'ok') return [];
+        return finding.rule === 'docker-gone' && !open.has(key)
+          ? []
+          : [finding.html?.resolved ?? finding.text];
+      });
+    },
+    titles(): string[] {
+      return world.messages().map((text) => text.split('\n')[0]!.replace(/<\/?b>/g, ''));
+    },
+    clear(): void {
+      findings.length = 0;
+      asked.length = 0;
+    },
+    /** Lets time pass; everything that falls due on the way happens at its time. */
+    advance(ms: number): void {
+      const end = now + ms;
+      for (;;) {
+        const due = nextDue(state) + START;
+        if (due > end) break;
+        now = Math.max(now, due);
+        feed({ type: 'tick' });
+      }
+      now = end;
+      feed({ type: 'tick' });
+    },
+    create(name: string, with_: Options = {}): Box {
+      const id = (ids++).toString(16).padStart(4, '0').repeat(16);
+      const box: Box = {
+        id,
+        name,
+        image: with_.image ?? 'app:1',
+        labels: with_.service
+          ? { 'com.docker.compose.service': with_.service, 'com.docker.compose.project': 'shop' }
+          : {},
+        created: now,
+        env: with_.env ?? [],
+        command: [],
+        tty: false,
+        restartCount: 0,
+        state: {
+          status: 'created',
+          pid: 0,
+          exitCode: 0,
+          oomKilled: false,
+          error: '',
+          startedAt: 0,
+          finishedAt: 0,
+        },
+        hostConfig: {
+          memory: 0,
+          memorySwap: 0,
+          restartPolicy: with_.policy ?? 'no',
+          maximumRetryCount: with_.maxRetries ?? 0,
+          networkMode: 'bridge',
+          autoRemove: with_.autoRemove ?? false,
+        },
+        networks: {},
+        ports: [],
+        logs: with_.logs ?? [],
+        healthOutput: with_.healthOutput ?? '',
+        checked: with_.health !== undefined && with_.health !== 'none',
+        bytes: with_.bytes ?? 0,
+      };
+      boxes.set(id, box);
+      emit(box, 'create');
+      return box;
+    },
+    start(name: string, by: 'hand' | 'policy' = 'hand'): void {
+      const box = byName(name);
+      box.restartCount = by === 'policy' ? box.restartCount + 1 : 0;
+      box.state = {
+        ...box.state,
+        status: 'running',
+        pid: 1000 + ids,
+        exitCode: 0,
+        oomKilled: false,
+        startedAt: now,
+      };
+      if (box.checked) box.state.health = { status: 'starting', failingStreak: 0, log: [] };
+      emit(box, 'start');
+    },
+    run(name: string, with_: Options = {}): Box {
+      const box = world.create(name, with_);
+      world.start(name);
+      if (with_.health === 'healthy' || with_.health === 'unhealthy') world.health(name, with_.health);
+      return box;
+    },
+    /** Its main process ends: a crash unless a kill came before. */
+    die(name: string, exitCode: number, restarting = false): void {
+      const box = byName(name);
+      box.state = {
+        ...box.state,
+        status: restarting ? 'restarting' : 'exited',
+        pid: 0,
+        exitCode,
+        finishedAt: now,
+      };
+      emit(box, 'die', { exitCode: String(exitCode) });
+      if (box.hostConfig.autoRemove) world.destroy(name);
+    },
+    oom(name: string): void {
+      byName(name).state.oomKilled = true;
+      emit(byName(name), 'oom');
+    },
+    signal(name: string, signal: number): void {
+      emit(byName(name), 'kill', { signal: String(signal) });
+    },
+    stop(name: string, exitCode = 0): void {
+      world.signal(name, 15);
+      world.die(name, exitCode);
+      if (boxes.has(byName(name).id)) emit(byName(name), 'stop');
+    },
+    destroy(name: string): void {
+      const box = byName(name);
+      boxes.delete(box.id);
+      emit(box, 'destroy');
+    },
+    /** docker rm -f */
+    remove(name: string): void {
+      if (byName(name).state.pid > 0) {
+        world.signal(name, 9);
+        world.die(name, 137);
+      }
+      world.destroy(name);
+    },
+    restart(name: string): void {
+      world.stop(name);
+      world.advance(200);
+      world.start(name);
+      emit(byName(name), 'restart');
+    },
+    pause(name: string): void {
+      byName(name).state.status = 'paused';
+      emit(byName(name), 'pause');
+    },
+    unpause(name: string): void {
+      byName(name).state.status = 'running';
+      emit(byName(name), 'unpause');
+    },
+    rename(name: string, to: string): void {
+      const box = byName(name);
+      box.name = to;
+      emit(box, 'rename', { oldName: `/${name}` });
+    },
+    health(name: string, status: 'healthy' | 'unhealthy' | 'starting'): void {
+      const box = byName(name);
+      box.checked = true;
+      box.state.health = {
+        status,
+        failingStreak: 1,
+        log: [{ exitCode: status === 'healthy' ? 0 : 1, output: box.healthOutput, end: now }],
+      };
+      emit(box, `health_status: ${status}`);
+    },
+    /** Events are lost from here on, or heard again. */
+    deaf(on: boolean): void {
+      listening = !on;
+    },
+    answering(on: boolean): void {
+      answering = on;
+    },
+    list: () => feed({ type: 'listed', items: list() }),
+    up: () => feed({ type: 'stream', up: true }),
+    down: (why = 'nothing listens at /var/run/docker.sock: the Docker engine is not running') =>
+      feed({ type: 'stream', up: false, why, refused: true }),
+    /** The first look of a monitor, with what an earlier one remembered. */
+    look(rows: Row[] = [], history: DockerEvent[] = []): Note[] {
+      state = newState(rules, rows);
+      world.up();
+      const turn = newTurn(state, moment());
+      const notes = firstLook(turn, {
+        inspects: [...boxes.values()].map((box) => structuredClone(box)),
+        selfId: undefined,
+        rows,
+        history,
+        first: rows.length === 0,
+      });
+      take(turn.out);
+      return notes;
+    },
+    /** A monitor that has not met Docker yet, with what an earlier one remembered. */
+    forget(rows: Row[] = []): void {
+      state = newState(rules, rows);
+    },
+    rows(): Row[] {
+      return [...new Set([...state.byKey.keys(), ...state.standing.keys()])].flatMap(
+        (key) => rowOf(state, key) ?? [],
+      );
+    },
+    flush: () => take(flush(state, moment())),
+    skip(ms: number): void {
+      now += ms;
+    },
+  };
+  world.up();
+  return world;
+}
+
+/** A world with one running container, of which nothing is to be told any more. */
+export function worldWith(
+  name: string,
+  with_: Options = {},
+  settings: Partial<Settings> = {},
+  extra: Partial<Extra> = {},
+): World {
+  const world = createWorld(settings, extra);
+  world.run(name, with_);
+  world.advance(60_000);
+  world.clear();
+  return world;
+}
+
+function statusOf(box: Box, now: number): string {
+  if (box.state.pid === 0) return `Exited (${box.state.exitCode}) 5 seconds ago`;
+  const seconds = Math.floor((now - box.state.startedAt) / 1000);
+  const age =
+    seconds < 1
+      ? 'Less than a second'
+      : seconds < 60
+        ? `${seconds} seconds`
+        : `${Math.floor(seconds / 60)} minutes`;
+  const health = box.state.health?.status;
+  const suffix = health === undefined ? '' : health === 'starting' ? ' (health: starting)' : ` (${health})`;
+  return `Up ${age}${suffix}`;
+}
