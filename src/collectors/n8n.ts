@@ -37,24 +37,21 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
       const { n8n: target, missing } = await deps.discovered(signal);
       if (!target) return absent(missing.n8n ?? 'no n8n was found');
       const counts: Counts = target.database ? database : api;
-      const problems: string[] = [];
       const [executions, workflows, queueDepth, healthy] = await Promise.all([
-        part('executions', problems, counts.executions(target, signal)),
-        part('workflows', problems, counts.workflows(target, signal)),
-        part('queue', problems, queue.depth(target)),
-        part('health', problems, readHealth(deps, target, signal)),
+        part('executions', counts.executions(target, signal)),
+        part('workflows', counts.workflows(target, signal)),
+        part('queue', queue.depth(target)),
+        part('health', readHealth(deps, target, signal)),
       ]);
-      if (healthy === false)
-        problems.push(`health: n8n at ${addressOf(target.url)} says that it is not well`);
-      if (!executions && !workflows && queueDepth === undefined && healthy === undefined) {
-        throw new Error(problems.join('; '));
-      }
+      const parts = [executions, workflows, queueDepth, healthy];
+      const problems = parts.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
+      if (parts.every(({ value }) => value === undefined)) throw new Error(problems.join('; '));
       return {
-        ...(executions ? { executions } : {}),
-        ...(workflows ? { workflows } : {}),
-        ...(queueDepth === undefined ? {} : { queueDepth }),
+        ...(executions.value ? { executions: executions.value } : {}),
+        ...(workflows.value ? { workflows: workflows.value } : {}),
+        ...(queueDepth.value === undefined ? {} : { queueDepth: queueDepth.value }),
         // An n8n that does not answer is not healthy; why is among the problems.
-        healthy: healthy ?? false,
+        healthy: healthy.value ?? false,
         ...(problems.length > 0 ? { problems } : {}),
       };
     },
@@ -64,12 +61,13 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
   };
 }
 
-async function part<T>(name: string, problems: string[], reading: Promise<T>): Promise<T | undefined> {
+type Part<T> = { value?: T; problem?: string };
+
+async function part<T>(name: string, reading: Promise<T>): Promise<Part<T>> {
   try {
-    return await reading;
+    return { value: await reading };
   } catch (error) {
-    problems.push(`${name}: ${errorText(error)}`);
-    return undefined;
+    return { problem: `${name}: ${errorText(error)}` };
   }
 }
 
@@ -146,7 +144,8 @@ function openQueue(deps: CollectorDeps) {
 }
 
 /** /healthz says that n8n runs. It does not look at the database; this collector does. */
-async function readHealth(deps: CollectorDeps, target: N8nTarget, signal: AbortSignal): Promise<boolean> {
-  const answer = await ask(deps, n8nProgram(target), '/healthz', { signal });
-  return answer.status === 200;
+async function readHealth(deps: CollectorDeps, target: N8nTarget, signal: AbortSignal): Promise<true> {
+  const { status } = await ask(deps, n8nProgram(target), '/healthz', { signal });
+  if (status !== 200) throw new Error(`n8n at ${addressOf(target.url)} answered ${status} to /healthz`);
+  return true;
 }
