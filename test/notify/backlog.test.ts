@@ -1,3 +1,4 @@
+import { configWith } from '../helpers/command.ts';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
@@ -8,7 +9,6 @@ import { openStore } from '../../src/store/open.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { httpRequest } from '../../src/system/http.ts';
 import type { Clock } from '../../src/system/types.ts';
-import { configOf } from '../helpers/config.ts';
 import { bench, keptLog, type Bench } from './support.ts';
 
 let b: Bench;
@@ -226,14 +226,13 @@ describe('a picture', () => {
 
 describe('two senders on one state folder', () => {
   it('never send the same message', async () => {
-    const config = configOf(
+    const config = configWith(
       {
         TELEGRAM_BOT_TOKEN: b.telegram.token,
         TELEGRAM_CHAT_ID: b.telegram.chatId,
         TELEGRAM_API_ROOT: b.telegram.url,
       },
-      {},
-      b.stateDir,
+      { stateDir: b.stateDir },
     );
     const others = [1, 2].map(() => {
       const store = openStore(b.stateDir, Date.now());

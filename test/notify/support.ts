@@ -1,3 +1,4 @@
+import { configWith } from '../helpers/command.ts';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,6 @@ import { createOutbox, type Outbox } from '../../src/notify/outbox.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { httpRequest } from '../../src/system/http.ts';
 import type { Clock, Http, Log } from '../../src/system/types.ts';
-import { configOf } from '../helpers/config.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';
 
 export type LeapClock = Clock & {
@@ -99,15 +99,14 @@ export async function bench(
 
   function open(settings: Partial<Settings>, more: Partial<DeliveryDeps>) {
     const store = openStore(stateDir, Date.now());
-    const config = configOf(
+    const config = configWith(
       {
         TELEGRAM_BOT_TOKEN: telegram.token,
         TELEGRAM_CHAT_ID: telegram.chatId,
         TELEGRAM_API_ROOT: telegram.url,
         ...settings,
       },
-      {},
-      stateDir,
+      { stateDir },
     );
     const delivery = createDelivery({
       store,

@@ -1,0 +1,164 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { GlobalOptions } from '../../src/commands/context.ts';
+import { telegramChats, telegramTest } from '../../src/commands/telegram.ts';
+import type { Settings } from '../../src/config/schema.ts';
+import { createOutbox } from '../../src/notify/outbox.ts';
+import { openStore } from '../../src/store/open.ts';
+import { commandContext, configWith } from '../helpers/command.ts';
+import { startTelegram, type Telegram } from '../standins/telegram.js';
+
+let telegram: Telegram;
+let stateDir: string;
+beforeEach(async () => {
+  telegram = await startTelegram();
+  stateDir = mkdtempSync(join(tmpdir(), 'vpsmon-telegram-'));
+});
+afterEach(async () => {
+  await telegram.close();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+async function run(
+  command: typeof telegramTest,
+  settings: Partial<Settings> = {},
+  options: GlobalOptions = {},
+) {
+  const config = configWith(
+    {
+      TELEGRAM_BOT_TOKEN: telegram.token,
+      TELEGRAM_CHAT_ID: telegram.chatId,
+      TELEGRAM_API_ROOT: telegram.url,
+      ...settings,
+    },
+    { stateDir },
+  );
+  const recorded = commandContext(config, options);
+  const code = await command(recorded.context);
+  return { code, out: recorded.out(), err: recorded.err() };
+}
+
+describe('vpsmon telegram test', () => {
+  it('sends a message now and says who and where', async () => {
+    const { code, out, err } = await run(telegramTest);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toBe(
+      'Bot:  @standin_bot (123456789)\nChat: Ops (supergroup, -1001234567890)\nThe test message was sent.\n',
+    );
+    expect(telegram.sent).toHaveLength(1);
+    expect(telegram.sent[0]?.plain).toContain('Test message from vpsmon');
+    expect(readdirSync(stateDir)).toEqual([]);
+  });
+
+  it('sends nothing in a dry run', async () => {
+    const { code, out } = await run(telegramTest, {}, { dryRun: true });
+    expect(code).toBe(0);
+    expect(out).toContain('Dry run');
+    expect(telegram.calls.map((call) => call.method)).toEqual(['getMe', 'getChat']);
+  });
+
+  it('prints JSON', async () => {
+    const { out } = await run(telegramTest, {}, { json: true });
+    expect(JSON.parse(out)).toEqual({
+      version: 1,
+      ok: true,
+      sent: true,
+      bot: { id: '123456789', username: 'standin_bot' },
+      chat: { id: '-1001234567890', type: 'supergroup', title: 'Ops' },
+    });
+    const failed = await run(telegramTest, { TELEGRAM_CHAT_ID: '5' }, { json: true });
+    expect(failed.code).toBe(2);
+    expect(JSON.parse(failed.out)).toMatchObject({
+      ok: false,
+      problem: 'Telegram: 400 Bad Request: chat not found',
+    });
+  });
+
+  it.each<[string, Partial<Settings>, string, string]>([
+    ['no token', { TELEGRAM_BOT_TOKEN: '' }, 'TELEGRAM_BOT_TOKEN is not set', '@BotFather'],
+    ['no chat', { TELEGRAM_CHAT_ID: '' }, 'TELEGRAM_CHAT_ID is not set', 'vpsmon telegram chats'],
+    ['a wrong token', { TELEGRAM_BOT_TOKEN: '1:wrong' }, '401 Unauthorized', '@BotFather'],
+    ['an unknown chat', { TELEGRAM_CHAT_ID: '5' }, 'chat not found', 'vpsmon telegram chats'],
+    ['no server', { TELEGRAM_API_ROOT: 'http://127.0.0.1:9' }, '127.0.0.1:9', 'cannot be reached'],
+  ])('says what to do about %s', async (_, settings, problem, advice) => {
+    const { code, err } = await run(telegramTest, settings);
+    expect(code).toBe(2);
+    expect(err).toContain(problem);
+    expect(err).toContain(advice);
+  });
+
+  it('says what to do when it was kicked', async () => {
+    telegram.setChat({ id: Number(telegram.chatId), type: 'supergroup', state: 'kicked' });
+    const { code, out, err } = await run(telegramTest);
+    expect(code).toBe(2);
+    expect(out).toContain('Chat: Ops');
+    expect(err).toContain('403 Forbidden: bot was kicked');
+    expect(err).toContain('Add the bot to the chat again');
+  });
+
+  it('says the new id of a group that was upgraded', async () => {
+    telegram.migrate(telegram.chatId, '-1002222222222');
+    const { code, out } = await run(telegramTest);
+    expect(code).toBe(0);
+    expect(out).toContain('set TELEGRAM_CHAT_ID=-1002222222222');
+  });
+
+  it('has what was put off tried at once', async () => {
+    const store = openStore(stateDir, Date.now());
+    const outbox = createOutbox(store.db);
+    const id = outbox.enqueue({
+      at: Date.now(),
+      severity: 'critical',
+      kind: 'disk',
+      subject: '/',
+      html: 'x',
+    });
+    outbox.table.markTried(id, 'refused', Date.now() + 3_600_000, 3_600_000, '403');
+    const { out } = await run(telegramTest);
+    expect(out).toContain('1 messages wait');
+    expect(outbox.waiting()[0]).toMatchObject({ state: 'waiting', nextTryAt: 0 });
+    store.close();
+  });
+});
+
+describe('vpsmon telegram chats', () => {
+  it('lists who wrote, the latest first', async () => {
+    const at = new Date(2025, 6, 16, 10, 30).getTime();
+    telegram.write({ id: 42, type: 'private', first_name: 'Ada', username: 'ada' }, 'hello', at);
+    telegram.write(
+      { id: -1001234567890, type: 'supergroup', title: 'Ops\u001b[31m' },
+      '/start\nnow',
+      at + 60_000,
+    );
+    telegram.write({ id: 42, type: 'private', first_name: 'Ada', username: 'ada' }, 'hello again', at + 1000);
+    const { code, out, err } = await run(telegramChats);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out.split('\n').slice(1, 3)).toEqual([
+      '  -1001234567890  supergroup  Ops       2025-07-16 10:31:00 Ada @ada "/start now" (this is TELEGRAM_CHAT_ID)',
+      '  42              private     Ada @ada  2025-07-16 10:30:01 "hello again"',
+    ]);
+    const again = await run(telegramChats, { TELEGRAM_CHAT_ID: '' }, { json: true });
+    expect(JSON.parse(again.out)).toMatchObject({
+      version: 1,
+      ok: true,
+      chats: [{ id: '-1001234567890' }, { id: '42' }],
+    });
+  });
+
+  it('says what to do when nobody wrote', async () => {
+    const { code, err } = await run(telegramChats);
+    expect(code).toBe(2);
+    expect(err).toContain('Nobody has written to @standin_bot');
+    expect(err).toContain('https://t.me/standin_bot');
+  });
+
+  it('says why the messages of the bot cannot be read', async () => {
+    telegram.setWebhook(true);
+    const { code, err } = await run(telegramChats);
+    expect(code).toBe(2);
+    expect(err).toContain('409 Conflict');
+    expect(err).toContain('webhook');
+  });
+});
