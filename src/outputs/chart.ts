@@ -55,6 +55,8 @@ const LEFT = 64;
 const RIGHT = 24;
 const MARGIN = 16;
 const MAX_LISTED = 5;
+/** A last value that is older than this is not what is now. */
+const NOW_MS = 10 * 60_000;
 /** A band narrower than this could not be seen. */
 const MIN_BAND_PIXELS = 3;
 
@@ -85,7 +87,7 @@ export function renderChart(input: ChartInput): string {
       title: [
         heading(plain(input.hostname, 36), MARGIN, 14, 18, INK, true),
         heading(`${span(input)} until ${longTime(input.to)}`, MARGIN, 37, 12, SOFT),
-        ...input.panels.flatMap((panel, i) => panelTitles(panel, i, grids[i]!.top)),
+        ...input.panels.flatMap((panel, i) => panelTitles(panel, i, grids[i]!.top, input.to)),
         ...input.panels.flatMap((_, i) => numberTitles(legend, input, grids[i]!.top)),
         ...footerTitles(legend, more, input, CHART_HEIGHT - bottom + 30),
       ],
@@ -141,17 +143,19 @@ function heading(text: string, left: number, top: number, size: number, color: s
 }
 
 /** The name of the panel in the colour of its line, and the two numbers that one would look for in it. */
-function panelTitles(panel: ChartPanel, index: number, gridTop: number) {
+function panelTitles(panel: ChartPanel, index: number, gridTop: number, to: number) {
   const title = heading(panel.title, MARGIN, gridTop - 33, 14, LINES[index % LINES.length]!, true);
   const last = panel.points.at(-1);
   const peak = panel.points.reduce<ChartPoint | undefined>(
     (a, b) => (a && a.max >= b.max ? a : b),
     undefined,
   );
-  const numbers =
-    last && peak
-      ? `now ${valueText(panel, last.max)}, peak ${valueText(panel, peak.max)}${peak.max > 0 ? ` at ${clockTime(peak.at)}` : ''}`
-      : 'no data';
+  let numbers = 'no data';
+  if (last && peak) {
+    const then = to - last.at > NOW_MS ? `at ${clockTime(last.at)}` : 'now';
+    const when = peak.max > 0 ? ` at ${clockTime(peak.at)}` : '';
+    numbers = `${then} ${valueText(panel, last.max)}, peak ${valueText(panel, peak.max)}${when}`;
+  }
   // Anchored at its end: the library does not know how wide the letters of this font are.
   return [
     title,

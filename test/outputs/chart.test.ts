@@ -51,6 +51,17 @@ describe('the picture of a day', () => {
     expect(pieces(renderChart(CHART_DAYS.quiet!()), '#1f5fa8')).toBe(1);
   });
 
+  test('what was read hours ago is not now', () => {
+    const input = CHART_DAYS.quiet!();
+    const panels = input.panels.map((panel) => ({
+      ...panel,
+      points: panel.points.filter(({ at }) => at < MORNING - 3 * HOUR),
+    }));
+    const text = words(renderChart({ ...input, panels }));
+    expect(text.filter((line) => line.startsWith('at 04:57 '))).toHaveLength(3);
+    expect(text.some((line) => line.startsWith('now'))).toBe(false);
+  });
+
   test('incidents are numbered bands, with their names and times below', () => {
     const svg = renderChart(CHART_DAYS.leak!());
     const text = words(svg);

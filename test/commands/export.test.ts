@@ -1,0 +1,177 @@
+import { createServer, type Server } from 'node:http';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { exportMetrics } from '../../src/commands/export.ts';
+import { renderPrometheus } from '../../src/outputs/prometheus.ts';
+import { createHistory } from '../../src/store/history.ts';
+import { openStore } from '../../src/store/open.ts';
+import { openOutboxTable } from '../../src/store/outbox.ts';
+import { commandContext, configWith } from '../helpers/command.ts';
+import { fullInput, fullSnapshot } from '../helpers/full-snapshot.ts';
+
+let stateDir: string;
+let server: Server | undefined;
+beforeEach(() => {
+  stateDir = join(mkdtempSync(join(tmpdir(), 'vpsmon-export-')), 'state');
+});
+afterEach(() => {
+  server?.close();
+  server?.closeAllConnections();
+  server = undefined;
+  rmSync(join(stateDir, '..'), { recursive: true, force: true });
+});
+
+const promFile = () => join(stateDir, 'metrics/vpsmon.prom');
+
+/** A monitor that answers with this; returns its HTTP_LISTEN. */
+async function serve(body: string, status = 200): Promise<string> {
+  server = createServer((request, response) => {
+    response.statusCode = request.url === '/metrics' ? status : 404;
+    response.end(body);
+  });
+  await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve));
+  return `127.0.0.1:${(server!.address() as AddressInfo).port}`;
+}
+
+function contextWith(HTTP_LISTEN: string, options = {}) {
+  return commandContext(configWith({ HTTP_LISTEN }, { stateDir }), options);
+}
+
+const never = () => Promise.reject(new Error('it must not read by itself'));
+
+describe('with a running monitor', () => {
+  test('its fresh reading is written, readable for node_exporter and whole', async () => {
+    const text = renderPrometheus(fullInput(Date.now() - 12_000));
+    const { context, out, err } = contextWith(await serve(text));
+    expect(await exportMetrics(context, 'all', false, never)).toBe(0);
+    expect(readFileSync(promFile(), 'utf8')).toBe(text);
+    expect(statSync(promFile()).mode & 0o777).toBe(0o644);
+    expect(statSync(join(stateDir, 'metrics')).mode & 0o777).toBe(0o755);
+    expect(statSync(stateDir).mode & 0o777).toBe(0o711);
+    expect(readdirSync(join(stateDir, 'metrics'))).toEqual(['vpsmon.prom']);
+    expect(out()).toMatch(/^Wrote .*vpsmon\.prom: \d+ samples from the running monitor, 12 s old\n$/);
+    expect(err()).toBe('');
+    // No database was needed for it.
+    expect(existsSync(join(stateDir, 'vpsmon.db'))).toBe(false);
+  });
+
+  test.each(['waha', 'n8n', 'leads', 'host', 'containers', 'postgres', 'redis'] as const)(
+    'section %s alone, printed',
+    async (section) => {
+      const input = fullInput(Date.now());
+      const { context, out } = contextWith(await serve(renderPrometheus(input)));
+      expect(await exportMetrics(context, section, true, never)).toBe(0);
+      expect(out()).toBe(renderPrometheus(input, section));
+      expect(existsSync(promFile())).toBe(false);
+    },
+  );
+
+  test('that has not looked for minutes is not believed, nor is another program on its port', async () => {
+    for (const body of [renderPrometheus(fullInput(Date.now() - 600_000)), 'hello', '']) {
+      const { context, out } = contextWith(await serve(body));
+      expect(await exportMetrics(context, 'host', true, async () => fullSnapshot(Date.now()))).toBe(0);
+      expect(out()).toContain('memory_pressure_score 12.5');
+      server!.close();
+    }
+  });
+});
+
+describe('without one', () => {
+  test('it reads by itself, and the counters go on from the store', async () => {
+    const store = openStore(stateDir, Date.now());
+    const outbox = openOutboxTable(store.db);
+    for (let i = 0; i < 3; i++)
+      outbox.insert({
+        at: Date.now(),
+        severity: 'critical',
+        kind: 'memory-pressure',
+        subject: 'host',
+        html: 'x',
+      });
+    store.close();
+    const { context, out } = contextWith('127.0.0.1:1');
+    let read = 0;
+    const collect = async () => {
+      read++;
+      return fullSnapshot(Date.now());
+    };
+    expect(await exportMetrics(context, 'all', false, collect)).toBe(0);
+    expect(read).toBe(1);
+    expect(out()).toContain('read just now');
+    const text = readFileSync(promFile(), 'utf8');
+    expect(text).toContain('alerts_total{severity="critical"} 3\n');
+    expect(text).toContain('vpsmon_source_up{source="host"} 1\n');
+    expect(text).not.toContain('vpsmon_checks_total');
+  });
+
+  test('whose HTTP is switched off, the check that it saved a minute ago is used', async () => {
+    const store = openStore(stateDir, Date.now());
+    const history = createHistory(store.db);
+    history.add(fullSnapshot(Date.now() - 40_000));
+    history.flush(Date.now(), true);
+    store.close();
+    const { context, out } = contextWith('');
+    expect(await exportMetrics(context, 'all', false, never)).toBe(0);
+    expect(out()).toMatch(/from the last check of the monitor, 4\d s old/);
+  });
+
+  test('the lost state folder begins the counters anew', async () => {
+    const { context, out } = contextWith('');
+    expect(await exportMetrics(context, 'all', true, async () => fullSnapshot(Date.now()))).toBe(0);
+    expect(out()).toContain('alerts_total{severity="warning"} 0\n');
+  });
+});
+
+describe('wrong usage and a folder that cannot be written', () => {
+  test('an unknown section is an error with what was probably meant', async () => {
+    const { context, err } = contextWith('');
+    expect(await exportMetrics(context, 'postgress', false, never)).toBe(3);
+    expect(err()).toBe('vpsmon: there is no section "postgress": did you mean postgres?\n');
+    const other = contextWith('');
+    expect(await exportMetrics(other.context, 'everything', false, never)).toBe(3);
+    expect(other.err()).toContain('all, waha, n8n, leads, host, containers, postgres, redis');
+  });
+
+  test('--dry-run says what it would write, and writes nothing', async () => {
+    const { context, out } = contextWith(await serve(renderPrometheus(fullInput(Date.now()))), {
+      dryRun: true,
+    });
+    expect(await exportMetrics(context, 'redis', false, never)).toBe(0);
+    expect(out()).toContain(`Would write ${promFile()}: 6 samples from the running monitor`);
+    expect(existsSync(stateDir)).toBe(false);
+  });
+
+  test('a place that is taken by a file is an error, and nothing is left behind', async () => {
+    const listen = await serve(renderPrometheus(fullInput(Date.now())));
+    const { context, err } = contextWith(listen);
+    context.config.stateDir = '/dev/null/state';
+    expect(await exportMetrics(context, 'all', false, never)).toBe(3);
+    expect(err()).toMatch(/cannot be written: .*ENOTDIR/);
+  });
+
+  test('an old file stays when the new one cannot be finished', async () => {
+    const listen = await serve(renderPrometheus(fullInput(Date.now())));
+    const first = contextWith(listen);
+    await exportMetrics(first.context, 'all', false, never);
+    const before = readFileSync(promFile(), 'utf8');
+    rmSync(promFile());
+    // A folder under that name cannot be replaced by a file, not even by root.
+    mkdirSync(promFile());
+    writeFileSync(join(promFile(), 'in-the-way'), before);
+    const second = contextWith(listen);
+    expect(await exportMetrics(second.context, 'all', false, never)).toBe(3);
+    expect(readdirSync(join(stateDir, 'metrics'))).toEqual(['vpsmon.prom']);
+  });
+});
