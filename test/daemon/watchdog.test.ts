@@ -1,0 +1,129 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { openWatchdog } from '../../src/daemon/watchdog.ts';
+import { packageRoot } from '../../src/system/machine.ts';
+import { openNotify } from '../../src/system/notify-socket.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vpsmon-notify-'));
+});
+afterEach(() => {
+  vi.useRealTimers();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const env = { NOTIFY_SOCKET: '/run/systemd/notify', WATCHDOG_USEC: '120000000' };
+
+describe('watchdog', () => {
+  it('does nothing where no service manager listens', () => {
+    const watchdog = openWatchdog({});
+    watchdog.ready('watching');
+    watchdog.beat();
+    watchdog.stopping();
+    expect(watchdog.intervalMs).toBeUndefined();
+  });
+
+  it('tells that it is ready, that it works, and that it stops; a status is one line', () => {
+    const said: string[] = [];
+    const watchdog = openWatchdog(env, 30_000, (message) => said.push(message));
+    watchdog.ready('watching');
+    watchdog.beat('3 checks\nREADY=1');
+    watchdog.stopping();
+    expect(said).toEqual([
+      'READY=1\nSTATUS=watching',
+      'WATCHDOG=1\nSTATUS=3 checks READY=1',
+      'STOPPING=1\nSTATUS=stopping',
+    ]);
+    expect(watchdog.intervalMs).toBe(120_000);
+  });
+
+  it('wakes nothing up by itself where the checks feed the watchdog', () => {
+    vi.useFakeTimers();
+    openWatchdog(env, 30_000, () => undefined);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('feeds it between checks that are far apart, but not after they stopped coming', () => {
+    vi.useFakeTimers();
+    const said: string[] = [];
+    const beats = () => said.filter((message) => message.startsWith('WATCHDOG=1')).length;
+    const watchdog = openWatchdog(
+      env,
+      600_000,
+      (message) => said.push(message),
+      () => Date.now(),
+    );
+    vi.advanceTimersByTime(600_000);
+    expect(beats()).toBeGreaterThanOrEqual(14);
+    watchdog.beat();
+    const fed = beats();
+    vi.advanceTimersByTime(1_800_000);
+    expect(beats()).toBeGreaterThan(fed + 40);
+    const last = beats();
+    vi.advanceTimersByTime(3_600_000);
+    expect(beats()).toBeLessThanOrEqual(last + 1);
+  });
+
+  it('leaves a watchdog alone that is meant for another process of the unit', () => {
+    const watchdog = openWatchdog({ ...env, WATCHDOG_PID: '1' }, 30_000, () => undefined);
+    expect(watchdog.intervalMs).toBeUndefined();
+  });
+});
+
+describe('notification socket', () => {
+  it('is the descriptor that the launcher opened: one write, one message, no process', () => {
+    const path = join(folder, 'out');
+    const fd = openSync(path, 'w');
+    const notify = openNotify({ ...env, VPSMON_NOTIFY_FD: String(fd) });
+    notify?.('WATCHDOG=1');
+    closeSync(fd);
+    expect(readFileSync(path, 'utf8')).toBe('WATCHDOG=1');
+    // A socket that is gone is no reason to stop watching.
+    notify?.('WATCHDOG=1');
+  });
+
+  it('notify-exec connects it and becomes node: same process, the argument list as given', async () => {
+    const socket = join(folder, 'notify');
+    const listener = spawn(
+      'perl',
+      [
+        '-MSocket',
+        '-e',
+        `socket(S, AF_UNIX, SOCK_DGRAM, 0); bind(S, pack_sockaddr_un($ARGV[0])) or die $!; $| = 1; print "bound\\n";
+         recv(S, my $m, 4096, 0); print $m; recv(S, $m, 4096, 0); print "|$m";`,
+        socket,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    let heard = '';
+    const end = new Promise((resolve) => listener.once('exit', resolve));
+    await new Promise<void>((resolve) =>
+      listener.stdout.on('data', (chunk: Buffer) => {
+        heard += chunk.toString();
+        resolve();
+      }),
+    );
+    const program = `const fd = Number(process.env.VPSMON_NOTIFY_FD); const { writeSync } = require('node:fs');
+      writeSync(fd, 'READY=1\\nMAINPID=' + process.pid); writeSync(fd, process.argv[1]);`;
+    const child = spawn(
+      'perl',
+      [join(packageRoot(), 'systemd/notify-exec'), process.execPath, '-e', program, 'an argument'],
+      { env: { ...process.env, NOTIFY_SOCKET: socket }, stdio: 'inherit' },
+    );
+    await end;
+    expect(heard).toBe(`bound\nREADY=1\nMAINPID=${child.pid}|an argument`);
+  });
+
+  it('notify-exec starts the program all the same where nobody listens', async () => {
+    const child = spawn(
+      'perl',
+      [join(packageRoot(), 'systemd/notify-exec'), process.execPath, '-e', 'process.exit(7)'],
+      { env: { ...process.env, NOTIFY_SOCKET: join(folder, 'gone') }, stdio: 'inherit' },
+    );
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(7);
+  });
+});

@@ -1,0 +1,142 @@
+// A whole machine for tests: Debian with systemd, Docker, swap and cgroup v2, in QEMU. See test/vps/machine.sh.
+import { spawn, execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort } from './free-port.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SCRIPT = join(ROOT, 'test/vps/machine.sh');
+
+export type Ran = { code: number; stdout: string; stderr: string };
+export type VpsMachine = {
+  /** Runs a shell command as root, whatever its exit code. */
+  try(command: string, timeoutMs?: number): Promise<Ran>;
+  /** The same, and its stdout; throws when it fails. */
+  run(command: string, timeoutMs?: number): Promise<string>;
+  /** Runs the command until its output pleases `good`, and returns that; throws with the last output after the time is up. */
+  until(command: string, good: (stdout: string) => boolean, timeoutMs?: number): Promise<string>;
+  put(from: string, to: string): Promise<void>;
+  get(from: string, to: string): Promise<void>;
+  /** Pulls the plug, and switches it on again. */
+  cut(): Promise<void>;
+  /** Shuts down properly and waits until it is back. */
+  reboot(): Promise<void>;
+  down(): Promise<void>;
+};
+
+/** Boots a machine that forgets everything when it goes `down`. The first call ever builds its disk: 3 minutes, root, Debian. */
+export async function bootVps(options: { memoryMb?: number; cpus?: number } = {}): Promise<VpsMachine> {
+  const env = {
+    ...process.env,
+    VPSMON_VPS_NAME: `test-${process.pid}-${Date.now() % 100_000}`,
+    VPSMON_VPS_PORT: String(await freePort()),
+  };
+  const call = (args: string[], timeoutMs = 600_000): Promise<Ran> =>
+    new Promise((resolve, reject) => {
+      const child = spawn(SCRIPT, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+      let [stdout, stderr] = ['', ''];
+      child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+      child.once('error', reject);
+      // `exit`, not `close`: qemu stays behind and holds the pipes.
+      child.once('exit', (code) => {
+        clearTimeout(timer);
+        setTimeout(() => resolve({ code: code ?? -1, stdout, stderr }), 20);
+      });
+    });
+  const must = async (args: string[], timeoutMs?: number): Promise<string> => {
+    const { code, stdout, stderr } = await call(args, timeoutMs);
+    if (code !== 0)
+      throw new Error(`machine.sh ${args.join(' ').slice(0, 300)} ended with ${code}\n${stdout}\n${stderr}`);
+    return stdout;
+  };
+  await must(['up', String(options.memoryMb ?? 1024), String(options.cpus ?? 2)], 900_000);
+  const machine: VpsMachine = {
+    try: (command, timeoutMs) => call(['run', command], timeoutMs),
+    run: (command, timeoutMs) => must(['run', command], timeoutMs),
+    async until(command, good, timeoutMs = 90_000) {
+      const deadline = Date.now() + timeoutMs;
+      for (;;) {
+        const { stdout, stderr } = await call(['run', command]);
+        if (good(stdout)) return stdout;
+        if (Date.now() > deadline)
+          throw new Error(`not within ${timeoutMs / 1000} s: ${command}\n${stdout}\n${stderr}`);
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    },
+    put: async (from, to) => void (await must(['put', from, to])),
+    get: async (from, to) => void (await must(['get', from, to])),
+    cut: async () => void (await must(['cut'])),
+    reboot: async () => void (await must(['reboot'])),
+    down: async () => void (await must(['down'])),
+  };
+  return machine;
+}
+
+/**
+ * Packs the checkout as `npm ci` leaves it, without what is only for developers, and puts it into the machine as
+ * /opt/vpsmon.tgz. There is no network in there, so node_modules comes along.
+ */
+export async function putVpsmon(machine: VpsMachine): Promise<void> {
+  if (!existsSync(join(ROOT, 'dist/cli.js'))) throw new Error('dist is missing: npm run build');
+  const folder = mkdtempSync(join(tmpdir(), 'vpsmon-pack-'));
+  const archive = join(folder, 'vpsmon.tgz');
+  const native = ['libsql', '@libsql', '@neon-rs', 'detect-libc', '@resvg', '.bin/vpsmon'];
+  const wanted = [
+    ...[
+      'package.json',
+      'LICENSE',
+      'MONITORING.md',
+      'monitor.conf.example',
+      'bin',
+      'dist',
+      'systemd',
+      'config',
+    ],
+    ...native.map((name) => `node_modules/${name}`),
+  ].filter((path) => existsSync(join(ROOT, path)));
+  try {
+    execFileSync('tar', ['-C', ROOT, '-czf', archive, ...wanted]);
+    await machine.put(archive, '/opt/vpsmon.tgz');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The stand-in for Telegram as a service of the machine, on port 8081; what it accepted is in /opt/sent.ndjson. */
+export async function startTelegramIn(machine: VpsMachine): Promise<void> {
+  await machine.put(join(ROOT, 'test/standins/telegram.js'), '/opt/telegram.mjs');
+  await machine.run(`cat >/etc/systemd/system/standin.service <<'EOF'
+[Unit]
+Before=vps-monitor.service
+[Service]
+ExecStart=/usr/local/bin/node /opt/telegram.mjs --port 8081 --token ${TOKEN} --chat ${CHAT} --record /opt/sent.ndjson
+Restart=always
+[Install]
+WantedBy=multi-user.target
+EOF
+touch /opt/sent.ndjson
+systemctl enable -q --now standin.service`);
+  await machine.until('curl -s http://127.0.0.1:8081/standin/sent', (text) => text.startsWith('['));
+}
+
+export const TOKEN = '123456789:AAStandInStandInStandInStandInStandIn';
+export const CHAT = '-1001234567890';
+export const TELEGRAM_SETTINGS = `TELEGRAM_API_ROOT=http://127.0.0.1:8081
+TELEGRAM_BOT_TOKEN=${TOKEN}
+TELEGRAM_CHAT_ID=${CHAT}
+`;
+
+/** What arrived on the phone so far, as plain text, oldest first. */
+export async function messagesIn(machine: VpsMachine): Promise<string[]> {
+  const lines = (await machine.run('cat /opt/sent.ndjson')).split('\n').filter(Boolean);
+  return lines.map((line) => (JSON.parse(line) as { plain: string }).plain);
+}
+
+/** An image with a shell in it, for containers with `--network none`. */
+export async function importBusybox(machine: VpsMachine): Promise<void> {
+  await machine.run('docker image inspect busybox >/dev/null 2>&1 || docker import /opt/busybox.tar busybox');
+}

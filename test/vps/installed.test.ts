@@ -1,0 +1,391 @@
+// vpsmon on a whole machine, from the first install to the last trace of it. The tests share one machine and go in order.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  bootVps,
+  CHAT,
+  importBusybox,
+  messagesIn,
+  putVpsmon,
+  startTelegramIn,
+  TELEGRAM_SETTINGS,
+  TOKEN,
+  type VpsMachine,
+} from '../helpers/vps-machine.ts';
+
+let vps: VpsMachine;
+let before: string[];
+
+beforeAll(async () => {
+  vps = await bootVps();
+  await Promise.all([putVpsmon(vps), startTelegramIn(vps), importBusybox(vps)]);
+  await vps.run(`docker run -d --name web --restart unless-stopped --network none busybox sleep 1000000
+                 docker run -d --name shop --network none busybox sleep 1000000`);
+  before = await listing();
+});
+afterAll(async () => {
+  await vps?.down();
+});
+
+const UNITS = ['vps-monitor', 'vps-auto-recovery', 'vps-daily-report', 'vps-metrics-exporter'];
+const STARTED = ['vps-monitor.service', ...UNITS.slice(1).map((name) => `${name}.timer`)];
+
+/**
+ * Every path of the machine with kind, mode and owner, and the content of what install could touch. Left out: what changes
+ * by itself (logs, databases, Docker, npm's cache) and private folders of services, which are named after the boot.
+ */
+async function listing(): Promise<string[]> {
+  const out = await vps.run(
+    `find / -xdev \\( -path /var/log -o -path /var/lib/docker -o -path /var/lib/containerd -o -path /var/lib/postgresql \\
+       -o -path /var/lib/redis -o -path /root/.npm -o -path /opt -o -path /var/lib/systemd/random-seed -o -name 'systemd-private-*' \\
+       -o -path /var/lib/private -o -path /etc/.updated -o -path /var/.updated -o -path /var/lib/dbus \\) -prune -o -printf '%y %m %u %p %l\\n'
+     find /etc /usr/local -xdev -type f -not -name '*.updated' -exec sha256sum {} +`,
+  );
+  return out.split('\n').filter(Boolean).toSorted();
+}
+function differences(now: string[]): string[] {
+  const [old, fresh] = [new Set(before), new Set(now)];
+  return [
+    ...before.filter((line) => !fresh.has(line)).map((line) => `- ${line}`),
+    ...now.filter((line) => !old.has(line)).map((line) => `+ ${line}`),
+  ];
+}
+/** A fresh checkout, as `npm ci` leaves it. */
+const unpack = () => vps.run('mkdir -p /root/checkout && tar -C /root/checkout -xzf /opt/vpsmon.tgz');
+const property = async (name: string, unit = 'vps-monitor.service') =>
+  (await vps.run(`systemctl show -P ${name} ${unit}`)).trim();
+const active = () => vps.until('systemctl is-active vps-monitor', (text) => text.trim() === 'active');
+const health = 'curl -s -m 5 http://127.0.0.1:8080/health';
+/** Waits until the monitor has finished a check since it was started. */
+const checked = () => vps.until(health, (text) => /"checks":[1-9]/.test(text), 120_000);
+/** Waits for a message that contains the text, among those after the first `from`. */
+async function told(text: RegExp, from = 0): Promise<string> {
+  const found = (messages: string[]) => messages.slice(from).find((message) => text.test(message));
+  const deadline = Date.now() + 120_000;
+  for (;;) {
+    const messages = await messagesIn(vps);
+    const message = found(messages);
+    if (message) return message;
+    if (Date.now() > deadline) throw new Error(`not told: ${text}\n${messages.slice(from).join('\n---\n')}`);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+describe('install', () => {
+  it('lists with --dry-run what it will do, and does nothing', async () => {
+    await unpack();
+    const out = await vps.run('cd /root/checkout && node bin/vpsmon.js install --dry-run');
+    expect(out).toContain('write          /etc/vpsmon/monitor.conf  0600');
+    expect(out).toContain('run            systemctl daemon-reload');
+    for (const unit of STARTED) expect(out).toContain(`/etc/systemd/system/${unit}`);
+    await vps.run('mv /root/checkout /opt/checkout');
+    expect(differences(await listing())).toEqual([]);
+    await vps.run('mv /opt/checkout /root/checkout');
+  });
+
+  it('interrupted by a power switch or a kill in the middle, is finished by the next one', async () => {
+    // Killed after the line that says that the seventh step was done.
+    const out = await vps.try(
+      `cd /root/checkout && node bin/vpsmon.js install | { head -n 7; kill -9 $(pgrep -f 'vpsmon.js install'); }`,
+    );
+    expect(out.stdout.split('\n').filter(Boolean)).toHaveLength(7);
+    expect((await vps.try('systemctl is-active vps-monitor')).stdout.trim()).not.toBe('active');
+  });
+
+  it('installs with npx: units enabled and running, timers as promised, a configuration that only root reads', async () => {
+    await vps.run(
+      `cat >/root/checkout/monitor.conf <<'EOF'\n${TELEGRAM_SETTINGS}ENABLE_AUTO_RECOVERY=true\nEOF`,
+    );
+    // The interrupted run had come as far as the configuration: the administrator's answer to that is his own file.
+    await vps.run('rm -rf /etc/vpsmon');
+    const out = await vps.run('cd /root/checkout && npx vpsmon install');
+    expect(out).toContain('vpsmon is installed, enabled and running.');
+    for (const unit of STARTED) {
+      expect(await property('ActiveState', unit), unit).toBe('active');
+      expect(await property('UnitFileState', unit), unit).toBe('enabled');
+    }
+    expect(await property('TimersMonotonic', 'vps-auto-recovery.timer')).toContain('OnUnitActiveUSec=5min');
+    expect(await property('TimersMonotonic', 'vps-metrics-exporter.timer')).toContain(
+      'OnUnitActiveUSec=1min',
+    );
+    expect(await property('TimersCalendar', 'vps-daily-report.timer')).toContain('*-*-* 08:00:00');
+    expect(await property('Persistent', 'vps-daily-report.timer')).toBe('yes');
+    expect(
+      (await vps.run('stat -c "%a %U" /etc/vpsmon/monitor.conf /var/lib/vpsmon')).trim().split('\n'),
+    ).toEqual(['600 root', '711 root']);
+  });
+
+  it('changes nothing when it is run again', async () => {
+    await checked();
+    const [files, pid] = [await listing(), await property('MainPID')];
+    const out = await vps.run('cd /root/checkout && node bin/vpsmon.js install');
+    expect(out).toContain('Nothing to do: vpsmon is installed, enabled and running.');
+    expect(await listing()).toEqual(files);
+    expect(await property('MainPID')).toBe(pid);
+  });
+
+  it('goes on without the checkout that it was installed from', async () => {
+    await vps.run('rm -rf /root/checkout');
+    await vps.run('systemctl restart vps-monitor');
+    await checked();
+    await vps.run('systemctl start vps-auto-recovery vps-daily-report vps-metrics-exporter');
+    expect(await vps.run('cd / && vpsmon --version')).toMatch(/^\d+\.\d+\.\d+/);
+    expect(await vps.run('cat /var/lib/vpsmon/metrics/vpsmon.prom')).toContain('memory_pressure_score');
+    expect(await vps.run('ls /var/lib/vpsmon/reports')).toMatch(/\d{4}-\d{2}-\d{2}\.txt/);
+    await told(/web|Running: 2/);
+  });
+});
+
+describe('hardened', () => {
+  it('scores as promised, and systemd-analyze verify is silent', async () => {
+    const limits: Record<string, number> = { 'vps-daily-report': 1.5 };
+    for (const unit of UNITS) {
+      const out = await vps.run(`systemd-analyze security --no-pager ${unit}.service | tail -n 1`);
+      const score = Number(/: ([\d.]+) /.exec(out)?.[1]);
+      expect(score, unit).toBeLessThanOrEqual(limits[unit] ?? 2.5);
+    }
+    const verify = await vps.try('systemd-analyze verify /etc/systemd/system/vps-*');
+    expect(verify).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+
+  it('shows the token nowhere', async () => {
+    const leaks = await vps.try(
+      `grep -rl '${TOKEN}' /etc/systemd /run/systemd /usr/local /var/log /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null |
+       grep -v standin; ps axwwe | grep '${TOKEN}' | grep -v -e telegram.mjs -e grep
+       systemctl show vps-monitor | grep '${TOKEN}'; journalctl -u 'vps-*' | grep '${TOKEN}'
+       grep -rl '${TOKEN}' /var/lib/vpsmon`,
+    );
+    // The stand-in is told its token on its command line.
+    const standIn = (await vps.run('systemctl show -P MainPID standin')).trim();
+    expect(
+      leaks.stdout.split('\n').filter((line) => line !== '' && !line.includes(`/proc/${standIn}/`)),
+    ).toEqual([]);
+  });
+
+  it('sees in its sandbox what root sees outside: disks, memory, containers, the kernel log', async () => {
+    const inside = await vps.run('curl -s http://127.0.0.1:8080/metrics');
+    const [size = ''] = /vpsmon_disk_size_bytes\{mount="\/".*/.exec(inside) ?? [];
+    const blocks = Number(
+      (await vps.run("stat -f -c '%b*%S' / | { IFS='*' read a b; echo $((a*b)); }")).trim(),
+    );
+    expect(Number(size.split(' ').at(-1))).toBe(blocks);
+    expect(inside.match(/vpsmon_disk_size_bytes\{/g)).toHaveLength(1);
+    expect(inside).toMatch(/container_memory_bytes\{container="web"\} \d{4,}/);
+    expect(inside).not.toMatch(/vpsmon_source_up\{source="oom"\} 0/);
+    expect(JSON.parse(await vps.run(health)).reasons).toEqual([]);
+  });
+});
+
+describe('status', () => {
+  it('says at a glance how it goes', async () => {
+    const { code, stdout } = await vps.try('vpsmon status');
+    expect(stdout).toMatch(/ok {3}vps-monitor\.service +runs for/);
+    expect(stdout).toMatch(/ok {3}vps-metrics-exporter\.timer +last run .*: fine; next in/);
+    expect(stdout).toMatch(/ok {3}messages +\d+ sent to "Ops", none waiting/);
+    expect(stdout).toContain('No open incidents.');
+    expect(code).toBe(0);
+  });
+
+  it('says what to do when one is not well, and what is open', async () => {
+    await vps.run(
+      'systemctl stop vps-auto-recovery.timer; systemctl disable -q vps-daily-report.timer; docker kill shop',
+    );
+    await vps.until('vpsmon status --json', (text) => text.includes('container-stopped'));
+    const { code, stdout } = await vps.try('vpsmon status');
+    expect(code).toBe(2);
+    expect(stdout).toMatch(/FAIL {2}vps-auto-recovery\.timer +is stopped/);
+    expect(stdout).toContain('-> systemctl enable --now vps-auto-recovery.timer');
+    expect(stdout).toMatch(/WARN {2}vps-daily-report\.timer +is not started after a reboot/);
+    expect(stdout).toContain('-> systemctl enable vps-daily-report.timer');
+    expect(stdout).toContain('Open incidents (1)');
+    await vps.run('systemctl start vps-auto-recovery.timer; systemctl enable -q vps-daily-report.timer');
+  });
+
+  it('works without root, as far as it can', async () => {
+    const { stdout } = await vps.try(
+      'cd / && setpriv --reuid nobody --regid nogroup --clear-groups vpsmon status',
+    );
+    expect(stdout).toMatch(/ok {3}vps-monitor\.service +runs for/);
+    expect(stdout).toContain('sudo vpsmon status');
+  });
+});
+
+describe('survives', () => {
+  it('kill -9: it is back within seconds, and says so', async () => {
+    const [pid, count] = [await property('MainPID'), (await messagesIn(vps)).length];
+    await vps.run(`kill -9 ${pid}`);
+    await vps.until(
+      'systemctl show -P MainPID vps-monitor',
+      (text) => !['0', pid].includes(text.trim()),
+      30_000,
+    );
+    await checked();
+    await told(/ended by the signal KILL/, count);
+  });
+
+  it('a monitor that hangs is replaced by the watchdog', async () => {
+    const count = (await messagesIn(vps)).length;
+    // Not two minutes long, for the sake of this test.
+    await vps.run(`mkdir -p /run/systemd/system/vps-monitor.service.d
+      printf '[Service]\\nWatchdogSec=15\\n' >/run/systemd/system/vps-monitor.service.d/test.conf
+      systemctl daemon-reload; systemctl restart vps-monitor`);
+    await checked();
+    const pid = await property('MainPID');
+    // The watchdog is fed between checks that are further apart than it waits.
+    await new Promise((resolve) => setTimeout(resolve, 25_000));
+    expect(await property('MainPID')).toBe(pid);
+    await vps.run(`kill -STOP ${pid}`);
+    await vps.until(
+      'systemctl show -P MainPID vps-monitor',
+      (text) => !['0', pid].includes(text.trim()),
+      120_000,
+    );
+    await vps.run('rm -r /run/systemd/system/vps-monitor.service.d; systemctl daemon-reload');
+    await checked();
+    await told(/hung: no check was finished/, count);
+  });
+
+  it('a monitor above its memory ceiling is replaced, and it is said', async () => {
+    const [pid, count] = [await property('MainPID'), (await messagesIn(vps)).length];
+    await vps.run(`systemctl set-property --runtime vps-monitor MemoryMax=6M
+      for i in $(seq 100); do [ "$(systemctl show -P MainPID vps-monitor)" = ${pid} ] || break; sleep 0.2; done
+      systemctl set-property --runtime vps-monitor MemoryMax=128M`);
+    await active();
+    await checked();
+    expect(await property('MainPID')).not.toBe(pid);
+    await told(/killed for its memory/, count);
+  });
+
+  it('Docker stopped and started', async () => {
+    const count = (await messagesIn(vps)).length;
+    const pid = await property('MainPID');
+    await vps.run('systemctl stop docker.socket docker.service');
+    await vps.until(health, (text) => text.includes('"docker_connected":false'));
+    expect(await property('ActiveState')).toBe('active');
+    await vps.run('systemctl start docker.socket docker.service');
+    await vps.until(health, (text) => text.includes('"docker_connected":true'));
+    await told(/docker/i, count);
+    expect(await property('MainPID')).toBe(pid);
+  });
+
+  it('a reboot: all up again, nothing repeated, nothing about a crash', async () => {
+    const messages = await messagesIn(vps);
+    await vps.reboot();
+    await checked();
+    for (const unit of STARTED) expect(await property('ActiveState', unit), unit).toBe('active');
+    await told(/Monitor Started/, messages.length);
+    const fresh = (await messagesIn(vps)).slice(messages.length);
+    expect(fresh.filter((text) => /went down|shop|signal|hung/.test(text))).toEqual([]);
+    expect((await vps.try('vpsmon status')).stdout).toContain('Open incidents (1)');
+  });
+
+  it('a power cut: one message, with how long it was away', async () => {
+    const messages = await messagesIn(vps);
+    await vps.run('sync');
+    await vps.cut();
+    await checked();
+    await told(/went down without shutting down/, messages.length);
+    await vps.run('systemctl restart vps-monitor');
+    await checked();
+    const fresh = (await messagesIn(vps)).slice(messages.length);
+    expect(fresh.filter((text) => /went down/.test(text))).toHaveLength(1);
+    expect(fresh.filter((text) => /shop/.test(text))).toEqual([]);
+  });
+});
+
+describe('doctor', () => {
+  it('is content with a set-up that is well', async () => {
+    const { code, stdout } = await vps.try('vpsmon doctor');
+    expect(stdout).toContain('All is well.');
+    expect(stdout).toMatch(/ok {3}telegram +@standin_bot writes to "Ops"/);
+    expect(code).toBe(0);
+  });
+
+  it('says what another user cannot see, and what to do', async () => {
+    const { code, stdout } = await vps.try(
+      'cd / && setpriv --reuid nobody --regid nogroup --clear-groups vpsmon doctor --state-dir /var/lib/vpsmon',
+    );
+    expect(code).toBe(2);
+    expect(stdout).toMatch(/FAIL {2}docker +.*permission denied/);
+    expect(stdout).toContain('usermod -aG docker');
+    expect(stdout).toMatch(/WARN {2}kernel log +may not be read/);
+    expect(stdout).toMatch(/FAIL {2}state +.*may not be written by this user/);
+    expect(stdout).toMatch(/WARN {2}config +.*monitor\.conf.*may not be read/);
+  });
+
+  it('says what is wrong with units, timers, Docker and the configuration', async () => {
+    await vps.run(`chmod 644 /etc/vpsmon/monitor.conf; systemctl disable -q --now vps-metrics-exporter.timer
+      systemctl mask -q --runtime --now vps-auto-recovery.timer || true
+      sed -i 's/^TELEGRAM_CHAT_ID=.*/TELEGRAM_CHAT_ID=-100999/' /etc/vpsmon/monitor.conf
+      systemctl stop docker.socket docker.service vps-monitor`);
+    const { code, stdout } = await vps.try('vpsmon doctor');
+    expect(code).toBe(2);
+    expect(stdout).toContain('chmod 600 /etc/vpsmon/monitor.conf');
+    expect(stdout).toMatch(/FAIL {2}vps-metrics-exporter\.timer +is stopped/);
+    expect(stdout).toMatch(/FAIL {2}vps-monitor\.service +does not run/);
+    expect(stdout).toContain('systemctl enable --now vps-monitor.service');
+    expect(stdout).toMatch(/FAIL {2}docker +.*Docker does not run/);
+    expect(stdout).toMatch(/FAIL {2}telegram +refuses: 400 Bad Request: chat not found/);
+    expect(stdout).toContain('vpsmon telegram chats');
+    await vps.run(`sed -i 's/^TELEGRAM_CHAT_ID=.*/TELEGRAM_CHAT_ID=${CHAT}/' /etc/vpsmon/monitor.conf
+      chmod 600 /etc/vpsmon/monitor.conf; systemctl unmask -q --runtime vps-auto-recovery.timer
+      systemctl start docker; systemctl enable -q --now vps-metrics-exporter.timer vps-auto-recovery.timer vps-monitor`);
+    await checked();
+  });
+});
+
+describe('telegram', () => {
+  it('chats finds the chat id, test sends', async () => {
+    await vps.run(
+      `curl -s -X POST http://127.0.0.1:8081/standin/update -d '{"message_id":1,"date":1,"chat":{"id":4711,"type":"private","first_name":"Ada"},"from":{"id":4711,"is_bot":false,"first_name":"Ada"},"text":"/start"}'`,
+    );
+    expect(await vps.run('vpsmon telegram chats')).toMatch(/4711/);
+    const count = (await messagesIn(vps)).length;
+    await vps.run('vpsmon telegram test');
+    expect((await messagesIn(vps)).length).toBe(count + 1);
+  });
+});
+
+describe('upgrade', () => {
+  it('keeps configuration, state and open incidents; interrupted anywhere, the next one finishes it', async () => {
+    await unpack();
+    await vps.run(`sed -i 's/"version": *"[^"]*"/"version": "99.0.0"/' /root/checkout/package.json`);
+    const conf = await vps.run('sha256sum /etc/vpsmon/monitor.conf');
+    const count = (await messagesIn(vps)).length;
+    for (const lines of [1, 3]) {
+      await vps.try(
+        `cd /root/checkout && node bin/vpsmon.js install | { head -n ${lines}; kill -9 $(pgrep -f 'vpsmon.js install'); }`,
+      );
+    }
+    const out = await vps.run('cd /root/checkout && node bin/vpsmon.js install');
+    expect(out).toContain('installed, enabled and running');
+    expect(await vps.run('readlink /usr/local/lib/vpsmon/current')).toMatch(/^99\.0\.0-/);
+    expect((await vps.run('ls -d /usr/local/lib/vpsmon/*/')).trim().split('\n')).toHaveLength(2); // the version, and `current`
+    await checked();
+    expect(await vps.run('sha256sum /etc/vpsmon/monitor.conf')).toBe(conf);
+    expect((await vps.try('vpsmon status')).stdout).toContain('Open incidents (1)');
+    expect((await messagesIn(vps)).slice(count).filter((text) => /shop/.test(text))).toEqual([]);
+    await vps.run('rm -rf /root/checkout');
+  });
+});
+
+describe('uninstall', () => {
+  it('leaves configuration and state, and nothing else', async () => {
+    await vps.run('vpsmon uninstall');
+    const left = differences(await listing());
+    const foreign = left.filter(
+      (line) => !/ \/?(etc|var\/lib)\/vpsmon(\/| |$)/.test(line.replace(/ +/g, ' ')),
+    );
+    expect(foreign).toEqual([]);
+    expect(left.some((line) => line.includes('/etc/vpsmon/monitor.conf'))).toBe(true);
+    expect(left.some((line) => line.includes('/var/lib/vpsmon/vpsmon.db'))).toBe(true);
+    expect((await vps.run('systemctl list-units --all --no-legend "vps-*"')).trim()).toBe('');
+  });
+
+  it('with --purge leaves nothing at all', async () => {
+    await unpack();
+    await vps.run('cd /root/checkout && node bin/vpsmon.js install');
+    await checked();
+    await vps.run('cd /root/checkout && node bin/vpsmon.js uninstall --purge && rm -rf /root/checkout');
+    expect(differences(await listing())).toEqual([]);
+  });
+});
