@@ -28,7 +28,7 @@ function judgeSession(session: WahaSession, now: number, settings: Settings): Fi
   };
   if (verdict === 'breach') {
     finding.value = awayMs / 1000;
-    finding.limit = limitMin * 60;
+    if (limitMin > 0) finding.limit = limitMin * 60;
     finding.unit = 'seconds';
     finding.details = [advice(session.status)];
   }

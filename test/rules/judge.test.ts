@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import { SOURCES } from '../../src/model/reading.ts';
+import type { Readings } from '../../src/model/snapshot.ts';
+import { JUDGED_BY_CYCLE, RULES } from '../../src/rules/index.ts';
+import { judgeAll } from '../../src/rules/judge.ts';
+import { configWith } from '../helpers/command.ts';
+import { fullSnapshot } from '../helpers/full-snapshot.ts';
+import { containerInfo, emptySnapshot } from '../helpers/snapshots.ts';
+import { AT, ok } from './judge.ts';
+
+const past = { failedInARow: {}, growth: [], historyStart: 0 };
+
+describe('all rules together', () => {
+  test('ids are unique, and every rule is judged by the cycle', () => {
+    expect(new Set(JUDGED_BY_CYCLE).size).toBe(JUDGED_BY_CYCLE.length);
+    expect(JUDGED_BY_CYCLE).toHaveLength(RULES.length + 1);
+  });
+
+  test('a machine with nothing but absent sources has nothing to say but that all is fine', () => {
+    const findings = judgeAll(emptySnapshot(AT), past, configWith({}));
+    expect(new Set(findings.map((finding) => finding.rule))).toEqual(new Set(['source-failed']));
+    expect(findings.every((finding) => finding.verdict === 'ok')).toBe(true);
+  });
+
+  test('every source failed: every rule is frozen, none says ok', () => {
+    const failed = Object.fromEntries(SOURCES.map((s) => [s, { state: 'failed', why: 'x', tookMs: 1 }]));
+    const findings = judgeAll(emptySnapshot(AT, failed as unknown as Readings), past, configWith({}));
+    const frozen = findings.filter((finding) => finding.verdict === 'unknown');
+    expect(frozen.map((finding) => finding.rule)).toEqual(RULES.map((rule) => rule.id));
+    expect(frozen.every((finding) => finding.subject === '*')).toBe(true);
+    expect(findings.some((finding) => finding.verdict === 'ok')).toBe(false);
+  });
+
+  test('a healthy machine on which everything is there is fine', () => {
+    const snapshot = fullSnapshot(AT);
+    const sessions = [{ name: 'default', status: 'WORKING', since: AT - 1000 }];
+    snapshot.readings.waha = ok({ address: 'http://waha:3000', sessions });
+    const findings = judgeAll(snapshot, past, configWith({}));
+    const told = findings.filter((finding) => finding.verdict === 'breach' || finding.verdict === 'event');
+    expect(told).toEqual([]);
+    expect(new Set(findings.map((finding) => finding.rule)).size).toBeGreaterThan(8);
+  });
+
+  test('pure: nothing that is handed in is changed', () => {
+    const snapshot = fullSnapshot(AT);
+    const before = structuredClone(snapshot);
+    judgeAll(snapshot, past, configWith({}));
+    expect(snapshot).toEqual(before);
+  });
+
+  test('500 containers are judged in well under the budget of a check', () => {
+    const containers = Array.from({ length: 500 }, (_, i) => containerInfo(`c${i}`));
+    const extra = {
+      ...configWith({}).extra,
+      services: containers.map(({ name }) => ({ name, memoryWarningMb: 50 })).slice(0, 50),
+    };
+    const snapshot = fullSnapshot(AT);
+    const docker = ok({ version: '28', apiVersion: '1.48', containers });
+    const many = { ...snapshot, readings: { ...snapshot.readings, docker } };
+    const config = configWith({ MEMORY_WARNING_MB: 9000, MEMORY_CRITICAL_MB: 8000 }, { extra });
+    expect(judgeAll(many, past, config).filter((f) => f.verdict === 'breach').length).toBeGreaterThan(50);
+    const begun = process.cpuUsage();
+    for (let i = 0; i < 20; i++) judgeAll(many, past, config);
+    const { user, system } = process.cpuUsage(begun);
+    // Measured: 3 ms a time on 2 noisy cores; the limit is for a mistake of another order.
+    expect((user + system) / 1000 / 20).toBeLessThan(20);
+  });
+});

@@ -1,0 +1,42 @@
+import { expect } from 'vitest';
+import type { Extra, Settings } from '../../src/config/schema.ts';
+import { defaultExtra } from '../../src/config/defaults.ts';
+import type { Finding } from '../../src/model/finding.ts';
+import type { Readings } from '../../src/model/snapshot.ts';
+import { judgeAll } from '../../src/rules/judge.ts';
+import type { Past } from '../../src/rules/types.ts';
+import { configWith } from '../helpers/command.ts';
+import { emptySnapshot } from '../helpers/snapshots.ts';
+
+export const AT = 1_768_392_000_000;
+export const MB = 1_048_576;
+
+export type Given = {
+  past?: Partial<Past>;
+  settings?: Partial<Settings>;
+  extra?: Partial<Extra>;
+};
+
+/** What one rule says about these readings; every other source is absent. */
+export function judged(rule: string, readings: Partial<Readings>, given: Given = {}): Finding[] {
+  const past: Past = { failedInARow: {}, growth: [], historyStart: 0, ...given.past };
+  const config = configWith(given.settings ?? {}, { extra: { ...defaultExtra(), ...given.extra } });
+  return judgeAll(emptySnapshot(AT, readings), past, config).filter((finding) => finding.rule === rule);
+}
+
+/** The same for a rule that says exactly one thing. */
+export function judgedOne(rule: string, readings: Partial<Readings>, given: Given = {}): Finding {
+  const findings = judged(rule, readings, given);
+  expect(findings).toHaveLength(1);
+  return findings[0]!;
+}
+
+/** A reading that went well. */
+export function ok<T>(value: T): { state: 'ok'; value: T; tookMs: number } {
+  return { state: 'ok', value, tookMs: 1 };
+}
+
+/** Verdict and severity in one word or two: `ok`, `between`, `critical`. */
+export function short({ verdict, severity }: Finding): string {
+  return verdict === 'breach' ? severity : verdict;
+}

@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest';
+import { judgeAll } from '../../src/rules/judge.ts';
+import { configWith } from '../helpers/command.ts';
+import { containerInfo, emptySnapshot, hostValues, pressureValues } from '../helpers/snapshots.ts';
+import { AT, judged, judgedOne, MB, ok, short } from './judge.ts';
+
+function available(mb: number) {
+  return ok(
+    hostValues({ memory: { totalBytes: 1000 * MB, availableBytes: mb * MB, usedBytes: (1000 - mb) * MB } }),
+  );
+}
+const docker = ok({
+  version: '28',
+  apiVersion: '1.48',
+  containers: [
+    containerInfo('redis', { memory: { workingSetBytes: 30 * MB, anonBytes: 20 * MB } }),
+    containerInfo('n8n', { memory: { workingSetBytes: 412 * MB, anonBytes: 400 * MB } }),
+    { ...containerInfo('stopped'), memory: undefined } as never,
+    containerInfo('waha', { memory: { workingSetBytes: 230 * MB, anonBytes: 200 * MB } }),
+    containerInfo('postgres', { memory: { workingSetBytes: 120 * MB, anonBytes: 60 * MB } }),
+  ],
+});
+const growth = [
+  { name: 'redis', bytesPerHour: -5 * MB },
+  { name: 'n8n', bytesPerHour: 14 * MB },
+  { name: 'waha', bytesPerHour: 2 * MB },
+];
+
+describe('memory-available', () => {
+  test.each([
+    [131, 'ok'],
+    [130, 'between'],
+    [100, 'between'],
+    [99, 'warning'],
+    [50, 'warning'],
+    [49, 'critical'],
+    [0, 'critical'],
+  ])('%d MB: %s', (mb, expected) => {
+    expect(short(judgedOne('memory-available', { host: available(mb) }))).toBe(expected);
+  });
+
+  test('says value and limit, the three largest containers and the one that grows fastest', () => {
+    expect(judgedOne('memory-available', { host: available(87), docker }, { past: { growth } })).toEqual({
+      rule: 'memory-available',
+      subject: 'host',
+      verdict: 'breach',
+      severity: 'warning',
+      value: 87 * MB,
+      limit: 100 * MB,
+      unit: 'bytes',
+      text: 'Available memory is 87 MB, below 100 MB',
+      details: [
+        'Largest containers: n8n 412 MB, waha 230 MB, postgres 120 MB',
+        'Growing fastest: n8n, 14 MB/h',
+      ],
+    });
+  });
+
+  test('without Docker the largest groups of processes are named', () => {
+    const host = available(87);
+    host.value.cgroups = [
+      { name: 'system.slice', bytes: 500 * MB },
+      { name: 'user.slice', bytes: 100 * MB },
+    ];
+    expect(judgedOne('memory-available', { host }).details).toEqual([
+      'Largest groups of processes: system.slice 500 MB, user.slice 100 MB',
+    ]);
+  });
+
+  test('nothing that grows by less than a megabyte an hour is blamed', () => {
+    const past = { growth: [{ name: 'n8n', bytesPerHour: MB - 1 }] };
+    expect(judgedOne('memory-available', { host: available(87), docker }, { past }).details).toHaveLength(1);
+  });
+
+  test('what is fine needs no details: the growth is not even looked up', () => {
+    let looked = 0;
+    const past = {
+      failedInARow: {},
+      historyStart: 0,
+      get growth() {
+        looked += 1;
+        return growth;
+      },
+    };
+    judgeAll(emptySnapshot(AT, { host: available(500), docker }), past, configWith({}));
+    expect(looked).toBe(0);
+    judgeAll(emptySnapshot(AT, { host: available(50), docker }), past, configWith({}));
+    expect(looked).toBe(1);
+  });
+
+  test('the limits are those of the settings', () => {
+    const settings = { MEMORY_WARNING_MB: 400, MEMORY_CRITICAL_MB: 300, MEMORY_CLEAR_MB: 500 };
+    const verdicts = [299, 399, 450, 501].map((mb) =>
+      short(judgedOne('memory-available', { host: available(mb) }, { settings })),
+    );
+    expect(verdicts).toEqual(['critical', 'warning', 'between', 'ok']);
+  });
+});
+
+describe('memory-pressure', () => {
+  test.each([
+    [0, 'ok'],
+    [49.9, 'ok'],
+    [50, 'between'],
+    [59.9, 'between'],
+    [60, 'warning'],
+    [79.9, 'warning'],
+    [80, 'critical'],
+    [100, 'critical'],
+  ])('score %d: %s', (score, expected) => {
+    expect(short(judgedOne('memory-pressure', { pressure: ok(pressureValues(score)) }))).toBe(expected);
+  });
+
+  test('must hold 30 s, and names who holds memory', () => {
+    const finding = judgedOne(
+      'memory-pressure',
+      { pressure: ok(pressureValues(83.4)), docker },
+      { past: { growth } },
+    );
+    expect(finding).toMatchObject({ holdMs: 30_000, value: 83.4, limit: 80, unit: 'score', subject: 'host' });
+    expect(finding.text).toBe('Memory pressure is 83 of 100 (limit 80): programs are waiting for memory');
+    expect(finding.details).toEqual([
+      'Largest containers: n8n 412 MB, waha 230 MB, postgres 120 MB',
+      'Growing fastest: n8n, 14 MB/h',
+    ]);
+  });
+
+  test('no PSI is nothing to say', () => {
+    expect(judged('memory-pressure', {})).toEqual([]);
+  });
+
+  test('PSI that cannot be read freezes', () => {
+    const findings = judged('memory-pressure', { pressure: { state: 'failed', why: 'EIO', tookMs: 1 } });
+    expect(findings).toEqual([
+      { rule: 'memory-pressure', subject: '*', severity: 'warning', verdict: 'unknown', text: 'EIO' },
+    ]);
+  });
+});
