@@ -200,6 +200,7 @@ async function waitForPing(deps: RecoveryDeps, target: HttpTarget): Promise<void
       if (deps.system.clock.monotonic() > until)
         throw new Error(
           `WAHA did not answer within ${formatDuration(CONTAINER_WITHIN_MS)}: ${errorText(error)}`,
+          { cause: error },
         );
     }
     await deps.system.clock.sleep(1000);
