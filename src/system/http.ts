@@ -1,5 +1,6 @@
 import https from 'node:https';
 import { exchange, failure } from './exchange.ts';
+import { wantsProxy } from './proxy.ts';
 import type { HttpAnswer, HttpRequest } from './types.ts';
 
 /**
@@ -11,6 +12,10 @@ const tls = new https.Agent({ keepAlive: false, maxCachedSessions: 4 });
 /** Resolves for every status. Errors are plain, keep Node's `code`, and never hold the URL's path, query or credentials. */
 export async function httpRequest(request: HttpRequest): Promise<HttpAnswer> {
   const url = parseUrl(request.url);
+  if (request.socketPath === undefined && wantsProxy(url, process.env)) {
+    const { requestThroughProxy } = await import('./proxy-request.ts');
+    return requestThroughProxy(request, url);
+  }
   const secure = url.protocol === 'https:';
   const { body } = request;
   const answer = await exchange({
