@@ -52,10 +52,11 @@ export function createOomLedger(bootId: string, before: SeenKills | undefined) {
   let lastSeq = sameBoot?.lastSeq;
   let waiting: Waiting[] = [];
   let unexplainedSince: number | undefined;
-  let lastNow: number | undefined;
+  /** Epoch ms of the last time when every kill was accounted for. */
+  let settledAt: number | undefined;
 
   function hear(hearing: Hearing): void {
-    const { counter, now } = hearing;
+    const { counter } = hearing;
     if (counter !== undefined) explained = Math.min(explained ?? counter, counter);
     for (const kill of hearing.kernel) takeKernel(kill);
     waiting = waiting.filter((entry) => !isKnown(entry));
@@ -64,7 +65,6 @@ export function createOomLedger(bootId: string, before: SeenKills | undefined) {
     waiting = waiting.filter(({ heardAt }) => hearing.monotonic - heardAt < EVENT_LIFETIME_MS);
     kernel = kernel.slice(-MAX_KEPT);
     told = told.slice(-MAX_KEPT);
-    lastNow = now;
   }
 
   function takeKernel({ seq, ...kill }: OomKill & { seq: number }): void {
@@ -113,21 +113,34 @@ export function createOomLedger(bootId: string, before: SeenKills | undefined) {
     const missing = counter - (explained ?? counter);
     if (missing <= 0) {
       unexplainedSince = undefined;
+      settledAt = now;
       return;
     }
     unexplainedSince ??= monotonic;
     const graceOver = monotonic - unexplainedSince >= GRACE_MS;
     if (logReadable && !graceOver) return;
-    for (const { event, at } of waiting.splice(0, missing)) {
+    for (const { event, at } of takeFitting(missing, now)) {
       told.push({ kill: fromEvent(event, at), from: at });
       explained = (explained ?? 0) + 1;
     }
     if (!graceOver) return;
     while ((explained ?? counter) < counter) {
       explained = (explained ?? 0) + 1;
-      told.push({ kill: unknownKill(bootId, explained, now), from: lastNow ?? now });
+      told.push({ kill: unknownKill(bootId, explained, now), from: settledAt ?? now });
     }
     unexplainedSince = undefined;
+  }
+
+  /** Words of Docker that may be about kills since everything was accounted for, the newest ones. */
+  function takeFitting(missing: number, now: number): Waiting[] {
+    // After the clock was set back, times before and after cannot be compared.
+    const earliest = settledAt !== undefined && settledAt <= now ? settledAt - GRACE_MS : 0;
+    const fitting = waiting
+      .filter(({ at }) => at >= earliest)
+      .toSorted((a, b) => b.at - a.at)
+      .slice(0, missing);
+    waiting = waiting.filter((entry) => !fitting.includes(entry));
+    return fitting.toReversed();
   }
 
   function all(): OomKill[] {

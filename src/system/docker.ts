@@ -186,9 +186,13 @@ export function openDocker(dockerHost: string): Docker {
       return parseStats(await json({ path: `${container(id)}/stats`, query, signal }));
     },
     async events(options) {
-      const prefix = await prefixFor(options.signal).catch((error: unknown) => {
+      let prefix: string;
+      try {
+        prefix = await prefixFor(options.signal);
+      } catch (error) {
+        if (options.signal.aborted) return;
         throw withHint(error as Error, where());
-      });
+      }
       try {
         await follow(where(), `${prefix}/events?${eventQuery(options)}`, options);
       } finally {

@@ -117,6 +117,17 @@ describe('without the kernel log', () => {
     expect(hear({ ...deaf, counter: 1 })).toHaveLength(1);
   });
 
+  test('a second word about an old kill is not taken for a new one elsewhere', () => {
+    const { hear, docker } = tell(FRESH);
+    hear(deaf);
+    docker(WEB, 30);
+    docker(WEB, 30, 400n);
+    const [first] = hear({ ...deaf, counter: 1 });
+    hear({ ...deaf, counter: 1 });
+    hear({ ...deaf, counter: 2 });
+    expect(hear({ ...deaf, counter: 2 }, 3)).toEqual([first, 'boot:counter:2']);
+  });
+
   test('what only the counter knows is told after a moment, and keeps its id when Docker says where', () => {
     const { hear, docker, ledger } = tell(FRESH);
     hear(deaf);

@@ -70,7 +70,7 @@ export function recordedDeps(dir: string, memory = new Map<string, unknown>()) {
         stats: async (id: string) => story.stats?.[id],
       },
     },
-    config: { settings: { DOCKER_HOST: '' } },
+    config: { settings: { DOCKER_HOST: '' }, extra: { sqlMetrics: [] } },
     discovered: async () => ({ missing: {} }),
     rediscover: () => {},
     containers: async () => structuredClone(story.containers),

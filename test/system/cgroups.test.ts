@@ -1,0 +1,172 @@
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { candidatePaths, findLayout, parseProcCgroup } from '../../src/system/cgroup-layout.ts';
+import { openCgroups, parseCpu, parseMemory } from '../../src/system/cgroups.ts';
+import type { Cgroups } from '../../src/system/cgroups.ts';
+import { hostFiles } from '../../src/system/files.ts';
+
+const ID = 'c0ffee'.padEnd(64, '0');
+const OTHER = 'd'.repeat(64);
+const CG = 'sys/fs/cgroup';
+let root: string;
+let opened: Cgroups[] = [];
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'vpsmon-cgroup-'));
+});
+afterEach(() => {
+  for (const cgroups of opened) cgroups.close();
+  opened = [];
+  rmSync(root, { recursive: true });
+});
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), text);
+}
+function v2(group: string, usage: number): void {
+  write(`${CG}/cgroup.controllers`, 'memory');
+  write(`${CG}${group}/cgroup.procs`, '');
+  write(`${CG}${group}/memory.current`, `${usage}\n`);
+  write(`${CG}${group}/memory.stat`, 'anon 5\nfile 9\ninactive_file 3\n');
+  write(`${CG}${group}/cpu.stat`, 'usage_usec 7\nuser_usec 4\n');
+}
+function open(maxOpen?: number): Cgroups {
+  const cgroups = openCgroups(root, maxOpen);
+  opened.push(cgroups);
+  return cgroups;
+}
+function openFiles(): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(root);
+    } catch {
+      return false;
+    }
+  }).length;
+}
+const read = (usage: number) => ({
+  memory: { usageBytes: usage, inactiveFileBytes: 3, anonBytes: 5 },
+  cpuTotalNs: 7000,
+});
+
+describe('where a container is', () => {
+  test('the line of the unified hierarchy, and those of memory and cpuacct', () => {
+    const text = '4:memory:/docker/x\n3:cpu,cpuacct:/docker/y:z\n1:name=systemd:/a\n0::/b\nnonsense\n';
+    expect(parseProcCgroup(text)).toEqual({ memory: '/docker/x', cpu: '/docker/y:z', unified: '/b' });
+  });
+  test('what the process says first, when it is about this container', () => {
+    const known = [`/system.slice/docker-${ID}.scope`, `/docker/${ID}`];
+    expect(candidatePaths(ID, undefined)).toEqual(known);
+    expect(candidatePaths(ID, '/user.slice')).toEqual(known);
+    expect(candidatePaths(ID, `/docker/${OTHER}`)).toEqual(known);
+    expect(candidatePaths(ID, `/my.slice/docker-${ID}.scope/init.scope`)[0]).toBe(
+      `/my.slice/docker-${ID}.scope`,
+    );
+    expect(candidatePaths(ID, `/../../docker/${ID}`)[0]).toBe(`/docker/${ID}`);
+  });
+  test('layouts', () => {
+    expect(findLayout(hostFiles(root))).toBeUndefined();
+    write(`${CG}/memory/memory.usage_in_bytes`, '1');
+    expect(findLayout(hostFiles(root))).toMatchObject({ version: 1, cpu: `/${CG}/cpu,cpuacct` });
+    mkdirSync(join(root, CG, 'cpuacct'));
+    expect(findLayout(hostFiles(root))).toMatchObject({ version: 1, cpu: `/${CG}/cpuacct` });
+    write(`${CG}/cgroup.controllers`, '');
+    expect(findLayout(hostFiles(root))?.version).toBe(2);
+  });
+});
+
+describe('reading', () => {
+  test.each([`/system.slice/docker-${ID}.scope`, `/docker/${ID}`])(
+    'finds %s without its process',
+    (group) => {
+      v2(group, 10);
+      expect(open().read(ID, 999_999_999)).toEqual(read(10));
+    },
+  );
+
+  test('a cgroup parent and a rootless engine are found through the process', () => {
+    const group = `/user.slice/user-1000.slice/user@1000.service/user.slice/docker-${ID}.scope`;
+    v2(group, 10);
+    expect(open().read(ID, 77)).toBeUndefined();
+    write('proc/77/cgroup', `0::${group}\n`);
+    expect(open().read(ID, 77)).toEqual(read(10));
+  });
+
+  test('v1, memory and CPU in hierarchies of their own', () => {
+    write(`${CG}/memory/memory.usage_in_bytes`, '1');
+    write(`${CG}/memory/docker/${ID}/memory.usage_in_bytes`, '10\n');
+    write(`${CG}/memory/docker/${ID}/memory.stat`, 'inactive_file 1\ntotal_rss 5\ntotal_inactive_file 3\n');
+    write(`${CG}/cpu,cpuacct/docker/${ID}/cpuacct.usage`, '7000\n');
+    expect(open().read(ID, 999_999_999)).toEqual(read(10));
+  });
+
+  test('files stay open and are read anew; those of a container that went are closed', () => {
+    v2(`/docker/${ID}`, 10);
+    v2(`/docker/${OTHER}`, 20);
+    const cgroups = open();
+    cgroups.read(ID, 1);
+    cgroups.read(OTHER, 2);
+    expect(openFiles()).toBe(6);
+    write(`${CG}/docker/${ID}/memory.current`, '11\n');
+    expect(cgroups.read(ID, 1)?.memory?.usageBytes).toBe(11);
+    expect(openFiles()).toBe(6);
+    cgroups.keepOnly(new Set([OTHER]));
+    expect(openFiles()).toBe(3);
+    cgroups.close();
+    expect(openFiles()).toBe(0);
+  });
+
+  test('a container that was started again has another process and is opened anew', () => {
+    v2(`/docker/${ID}`, 10);
+    const cgroups = open();
+    cgroups.read(ID, 1);
+    rmSync(join(root, CG, 'docker', ID), { recursive: true });
+    v2(`/docker/${ID}`, 33);
+    expect(cgroups.read(ID, 2)?.memory?.usageBytes).toBe(33);
+    expect(openFiles()).toBe(3);
+  });
+
+  test('beyond what may stay open, files are read and closed', () => {
+    v2(`/docker/${ID}`, 10);
+    v2(`/docker/${OTHER}`, 20);
+    const cgroups = open(4);
+    for (let i = 0; i < 3; i += 1) {
+      expect(cgroups.read(ID, 1)).toEqual(read(10));
+      expect(cgroups.read(OTHER, 2)).toEqual(read(20));
+    }
+    expect(openFiles()).toBe(4);
+    cgroups.keepOnly(new Set());
+    expect(openFiles()).toBe(0);
+  });
+
+  test('with the memory controller off there is still the CPU', () => {
+    v2(`/docker/${ID}`, 10);
+    rmSync(join(root, CG, 'docker', ID, 'memory.current'));
+    rmSync(join(root, CG, 'docker', ID, 'memory.stat'));
+    expect(open().read(ID, 1)).toEqual({ cpuTotalNs: 7000 });
+  });
+});
+
+describe('parsers', () => {
+  test('keys are whole words at the start of a line', () => {
+    expect(parseMemory('10', 'inactive_file 1\nxanon 9\nanon 2\nanon_thp 8')).toEqual({
+      usageBytes: 10,
+      inactiveFileBytes: 1,
+      anonBytes: 2,
+    });
+  });
+  test('what is not there or not a number is nothing', () => {
+    expect(parseMemory('10', 'anon 2\n')).toBeUndefined();
+    expect(parseMemory('max', 'anon 2\ninactive_file 1\n')).toBeUndefined();
+    expect(parseMemory(undefined, 'anon 2\ninactive_file 1\n')).toBeUndefined();
+    expect(parseMemory('-5', 'anon 2\ninactive_file 1\n')).toBeUndefined();
+    expect(parseCpu('usage_usec x')).toBeUndefined();
+    expect(parseCpu(undefined)).toBeUndefined();
+  });
+  test('CPU in nanoseconds of either version', () => {
+    expect(parseCpu('123456\n')).toBe(123456);
+    expect(parseCpu('usage_usec 12\nuser_usec 1\n')).toBe(12_000);
+  });
+});

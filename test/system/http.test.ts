@@ -1,0 +1,141 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { httpRequest } from '../../src/system/http.ts';
+import { freePort } from '../helpers/free-port.ts';
+import { startTcp } from '../helpers/tcp-server.ts';
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close();
+});
+
+async function serve(handler: (request: IncomingMessage, response: ServerResponse) => void, path?: string) {
+  const server = createServer(handler);
+  await new Promise<void>((resolve) =>
+    path ? server.listen(path, resolve) : server.listen(0, '127.0.0.1', resolve),
+  );
+  open.push({
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  });
+  const address = server.address();
+  return typeof address === 'object' ? `http://127.0.0.1:${address?.port}` : '';
+}
+
+async function tcp(options: Parameters<typeof startTcp>[0]) {
+  const server = await startTcp(options);
+  open.push(server);
+  return `http://127.0.0.1:${server.port}`;
+}
+
+const SECRET = '/bot123:SECRET/sendMessage?key=SECRET';
+
+test('sends what it is given and resolves for every status', async () => {
+  const base = await serve((request, response) => {
+    let body = '';
+    request.on('data', (part) => (body += part));
+    request.on('end', () => {
+      response.writeHead(503, { 'X-Test': 'yes', 'Set-Cookie': ['a=1', 'b=2'] });
+      response.end(`${request.method} ${request.url} ${request.headers['x-key']} ${body}`);
+    });
+  });
+  const answer = await httpRequest({
+    url: `${base}/a?b=c`,
+    method: 'POST',
+    headers: { 'X-Key': 'k' },
+    body: 'ä',
+    timeoutMs: 5000,
+  });
+  expect(answer).toMatchObject({ status: 503, body: 'POST /a?b=c k ä' });
+  expect(answer.headers).toMatchObject({ 'x-test': 'yes', 'set-cookie': 'a=1, b=2' });
+});
+
+test('name and password of the URL become a header', async () => {
+  const base = await serve((request, response) => response.end(request.headers.authorization));
+  const { body } = await httpRequest({ url: base.replace('//', '//me:p%40ss@'), timeoutMs: 5000 });
+  expect(body).toBe(`Basic ${Buffer.from('me:p@ss').toString('base64')}`);
+});
+
+test('talks to a unix socket', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'vpsmon-http-'));
+  open.push({ close: () => rmSync(dir, { recursive: true }) });
+  const socketPath = join(dir, 's.sock');
+  await serve((request, response) => response.end(request.url), socketPath);
+  expect((await httpRequest({ url: 'http://x/path', socketPath, timeoutMs: 5000 })).body).toBe('/path');
+});
+
+test('an answer that is too long is an error', async () => {
+  const base = await serve((_, response) => response.end('x'.repeat(2000)));
+  const request = { url: base + SECRET, timeoutMs: 5000, maxBytes: 1000 };
+  await expect(httpRequest(request)).rejects.toMatchObject({ code: 'ETOOLONG' });
+});
+
+test('the deadline is for the whole exchange, however slowly it comes', async () => {
+  const timers: NodeJS.Timeout[] = [];
+  const base = await serve((_, response) => {
+    timers.push(setInterval(() => response.write('.'), 20));
+  });
+  const start = performance.now();
+  const failed = await httpRequest({ url: base + SECRET, timeoutMs: 200 }).catch((error: unknown) => error);
+  for (const timer of timers) clearInterval(timer);
+  expect(failed).toMatchObject({ code: 'ETIMEDOUT', message: expect.stringContaining('within 0.2 s') });
+  expect(performance.now() - start).toBeLessThan(5_000);
+});
+
+test('an abort ends it', async () => {
+  const base = await tcp({});
+  const stop = new AbortController();
+  const asked = httpRequest({ url: base, timeoutMs: 60_000, signal: stop.signal });
+  setTimeout(() => stop.abort(), 10);
+  await expect(asked).rejects.toMatchObject({ code: 'ABORT_ERR' });
+  await expect(httpRequest({ url: base, timeoutMs: 60_000, signal: stop.signal })).rejects.toMatchObject({
+    code: 'ABORT_ERR',
+  });
+});
+
+test.each([
+  ['refused', async () => `http://127.0.0.1:${await freePort()}`, 'ECONNREFUSED'],
+  ['not HTTP', () => tcp({ greeting: 'SSH-2.0-OpenSSH_9.2\r\n' }), 'HPE_INVALID_CONSTANT'],
+  [
+    'cut off in the middle',
+    async () =>
+      serve((_, response) => {
+        response.writeHead(200, { 'Content-Length': '1000' });
+        response.write('half');
+        setImmediate(() => response.destroy());
+      }),
+    'ECONNRESET',
+  ],
+  ['closed at once', async () => serve((request) => request.socket.destroy()), 'ECONNRESET'],
+  ['a name that is not there', async () => 'http://nowhere.invalid', /ENOTFOUND|EAI_AGAIN/],
+])('%s: a plain error with its code, without path, query or password', async (_, where, code) => {
+  const url = (await where()).replace('//', '//me:SECRET@') + SECRET;
+  const error = (await httpRequest({ url, timeoutMs: 5000 }).catch((e: unknown) => e)) as Error & {
+    code: string;
+  };
+  expect(error).toBeInstanceOf(Error);
+  expect(error.code).toMatch(code);
+  expect(`${error.message} ${error.stack} ${JSON.stringify(error)}`).not.toContain('SECRET');
+});
+
+test.each(['nonsense SECRET', 'ftp://x/SECRET', 'http://x y/SECRET'])(
+  '%s is refused without repeating it',
+  async (url) => {
+    const error = (await httpRequest({ url, timeoutMs: 5000 }).catch((e: unknown) => e)) as Error;
+    expect(error.message).not.toContain('SECRET');
+  },
+);
+
+test('a header that cannot be sent is an error that does not show it', async () => {
+  const base = await serve((_, response) => response.end());
+  const asked = httpRequest({ url: base, headers: { 'X-Api-Key': 'SECRET\nx' }, timeoutMs: 5000 });
+  const error = (await asked.catch((e: unknown) => e)) as Error;
+  expect(error).toBeInstanceOf(Error);
+  expect(error.message).not.toContain('SECRET');
+});
