@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts';
 import { createPipeline } from '../incidents/pipeline.ts';
 import type { Source } from '../model/reading.ts';
 import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
+import { errorText } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';
 import { createOutbox } from '../notify/outbox.ts';
 import { wordDecision } from '../notify/wording.ts';
@@ -26,6 +27,8 @@ export type DaemonState = {
   snapshot?: Snapshot;
   lastTookMs?: number;
   lastCheckMonotonic?: number;
+  /** Why the last save failed: a full disk, as a rule. */
+  saveTrouble?: string;
   failedInARow: Partial<Record<Source, number>>;
 };
 
@@ -93,7 +96,7 @@ export function openHouse(context: CommandContext, store: Store): House {
     onOom(event) {
       collectors.onDockerOom(event);
       runOomCheck(house).catch((error: unknown) =>
-        log.error(`Looking for OOM kills failed: ${String(error)}`),
+        log.error(`Looking for OOM kills failed: ${errorText(error)}`),
       );
     },
     onMessage(message) {
@@ -172,11 +175,11 @@ function save(house: House, snapshot: Snapshot, stopped: boolean): void {
       lastValues: describeLastValues(snapshot),
     };
     remember(house.store.db, 'last-alive', alive, snapshot.at);
-    delete house.store.trouble;
+    delete house.state.saveTrouble;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    if (house.store.trouble !== why) house.system.log.warn(`History cannot be saved: ${why}`);
-    house.store.trouble = why;
+    const why = errorText(error);
+    if (house.state.saveTrouble !== why) house.system.log.warn(`History cannot be saved: ${why}`);
+    house.state.saveTrouble = why;
   }
 }
 

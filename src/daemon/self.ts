@@ -11,6 +11,7 @@ export function judgeSelf(house: House): Finding[] {
   const intervalMs = house.config.settings.SERVICE_CHECK_INTERVAL * 1000;
   const refused = delivery.state().refused;
   const took = state.lastTookMs ?? 0;
+  const trouble = store.trouble ?? state.saveTrouble;
   return [
     self(
       'watcher-telegram',
@@ -20,8 +21,8 @@ export function judgeSelf(house: House): Finding[] {
     ),
     self(
       'watcher-state',
-      store.trouble !== undefined,
-      `The state folder ${house.config.stateDir} cannot be used (${store.trouble ?? ''}): history and alerts are kept in memory only`,
+      trouble !== undefined,
+      `The state folder ${house.config.stateDir} cannot be used (${trouble ?? ''}): history and alerts are kept in memory only`,
       'The state folder is writable',
     ),
     {
