@@ -18,7 +18,6 @@ import { judgeDatabase, judgeStateFolder, judgeTextfile } from '../doctor/state.
 import { askTime, examineTelegram } from '../doctor/telegram.ts';
 import { exitCodeOf, failed, type Line } from '../doctor/types.ts';
 import { judgeUnits } from '../doctor/units.ts';
-import { LAYOUT } from '../install/layout.ts';
 import { errorText } from '../model/text.ts';
 import { effectiveChat } from '../notify/chat.ts';
 import { deliveryState } from '../notify/state.ts';
@@ -86,12 +85,13 @@ async function examine(context: CommandContext, machine: Machine): Promise<Line[
   };
   try {
     // Side by side: each has a deadline of its own, and none holds another one up.
-    const [telegramLines, remote, units, health, docker] = await Promise.all([
+    const [telegramLines, remote, units, health, docker, sources] = await Promise.all([
       examineTelegram(telegram, facts),
       askTime(system.http, settings.TELEGRAM_API_ROOT, () => system.clock.now()),
       unitsOf(context, machine, system.clock.now()),
       askHealth(system.http, settings.HTTP_LISTEN),
       examineDocker(system.docker, settings.DOCKER_HOST !== '' || dockerIsInstalled(machine)),
+      examineSources(context),
     ]);
     const now = system.clock.now();
     const monitor = Array.isArray(units)
@@ -100,12 +100,13 @@ async function examine(context: CommandContext, machine: Machine): Promise<Line[
     const exporter = Array.isArray(units)
       ? units.find((unit) => unit.name === 'vps-metrics-exporter.timer')
       : undefined;
-    const textfile = `${LAYOUT.state}/metrics/vpsmon.prom`;
+    const textfile = `${stateDir}/metrics/vpsmon.prom`;
+    const present = modifiedAt(stateDir) !== undefined;
     return [
       ...judgeConfig(config),
       ...telegramLines,
       ...docker,
-      ...(await examineSources(context)),
+      ...sources,
       ...examineHost(system),
       judgeClock({
         now,
@@ -114,7 +115,7 @@ async function examine(context: CommandContext, machine: Machine): Promise<Line[
         lastSeenAt: db ? quietly(() => recall<{ at?: number }>(db, 'last-alive')?.at) : undefined,
       }),
       ...(await examineDisk(context)),
-      judgeStateFolder(stateDir, tryIn(machine, stateDir), machine.exists(stateDir)),
+      judgeStateFolder(stateDir, present ? tryWriting(stateDir) : undefined, present),
       ...(db ? [judgeDatabase(soundness(db), `${stateDir}/vpsmon.db`)] : []),
       ...('refused' in look ? [failed('database', look.refused, adviceForDatabase(look.refused))] : []),
       ...(db ? (quietly(() => delivery(db, context, now)) ?? []) : []),
@@ -168,8 +169,10 @@ async function examineSources(context: CommandContext): Promise<Line[]> {
     files: system.files,
   });
   try {
-    const found = await discovery.current(AbortSignal.timeout(6000));
-    const { readings } = await checkOnce(context, false);
+    const [found, { readings }] = await Promise.all([
+      discovery.current(AbortSignal.timeout(6000)),
+      checkOnce(context, false),
+    ]);
     return judgeSources(found, readings, config.settings.ENABLE_AUTO_RECOVERY);
   } catch (error) {
     return [failed('databases', errorText(error), 'vpsmon monitor --once shows more')];
@@ -201,10 +204,6 @@ async function examineDisk({ config, system }: CommandContext): Promise<Line[]> 
 function delivery(db: Db, { config }: CommandContext, now: number): Line[] {
   const state = deliveryState(db, config);
   return state.configured ? [judgeDelivery(state, now)] : [];
-}
-
-function tryIn(machine: Machine, stateDir: string): NodeJS.ErrnoException | undefined {
-  return machine.exists(stateDir) ? tryWriting(stateDir) : undefined;
 }
 
 function soundness(db: Db): string[] {

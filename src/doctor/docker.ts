@@ -44,11 +44,7 @@ export function judgeDockerError(error: unknown, address: string, wanted: boolea
       'install Docker, or set DOCKER_HOST where it listens elsewhere; without containers this is fine',
     );
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
-    return failed(
-      'docker',
-      `${why}: Docker does not run, or listens elsewhere`,
-      'systemctl status docker; set DOCKER_HOST where it listens elsewhere',
-    );
+    return failed('docker', why, 'systemctl status docker; set DOCKER_HOST where it listens elsewhere');
   if (code === 'ETIMEDOUT' || code === 'ABORT_ERR')
     return failed(
       'docker',

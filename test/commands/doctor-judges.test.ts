@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import type { Discovered } from '../../src/config/discover.ts';
+import { adviceFor } from '../../src/doctor/delivery.ts';
+import { judgeDockerError } from '../../src/doctor/docker.ts';
+import { judgeDisk, judgeNode } from '../../src/doctor/host.ts';
+import { judgeSources } from '../../src/doctor/sources.ts';
+import { judgeStateFolder, judgeTextfile } from '../../src/doctor/state.ts';
+import type { Readings } from '../../src/model/snapshot.ts';
+
+const MB = 1_048_576;
+const error = (code: string) => Object.assign(new Error(code), { code });
+
+describe('disk', () => {
+  const disk = {
+    path: '/var/lib/vpsmon',
+    totalBytes: 20_000 * MB,
+    inodesTotal: 1_000_000,
+    inodesFree: 500_000,
+  };
+  it.each([
+    [8000 * MB, 'ok'],
+    [900 * MB, 'warning'],
+    [5 * MB, 'failed'],
+  ])('%d bytes free', (freeBytes, state) => expect(judgeDisk({ ...disk, freeBytes }).state).toBe(state));
+  it('no inodes', () => {
+    const line = judgeDisk({ ...disk, freeBytes: 8000 * MB, inodesFree: 3 });
+    expect(line).toMatchObject({ state: 'failed', advice: expect.stringContaining('--inodes') });
+  });
+});
+
+describe('state folder', () => {
+  it.each([
+    ['EACCES', 'may not be written by this user', 'sudo'],
+    ['EROFS', 'mounted read-only', 'remount,rw'],
+    ['ENOSPC', 'on a disk that is full', 'df -h'],
+    ['EIO', 'cannot be written (EIO)', 'dmesg'],
+  ])('%s', (code, text, advice) => {
+    const line = judgeStateFolder('/var/lib/vpsmon', error(code), true);
+    expect(line.state).toBe('failed');
+    expect(line.text).toContain(text);
+    expect(line.advice).toContain(advice);
+  });
+});
+
+describe('docker', () => {
+  it('a socket that this user may not use', () => {
+    const line = judgeDockerError(error('EACCES'), '/var/run/docker.sock', true);
+    expect(line).toMatchObject({ state: 'failed', advice: expect.stringContaining('usermod -aG docker') });
+  });
+  it('is missing where nobody installed it: no failure', () => {
+    expect(judgeDockerError(error('ENOENT'), '/var/run/docker.sock', false).state).toBe('warning');
+  });
+});
+
+describe('node', () => {
+  it.each([
+    ['18.19.0', 'failed'],
+    ['20.18.3', 'failed'],
+    ['20.19.0', 'ok'],
+    ['24.1.0', 'ok'],
+  ])('%s', (version, state) => expect(judgeNode(version, '/usr/bin/node').state).toBe(state));
+});
+
+describe('textfile', () => {
+  it('old or missing', () => {
+    expect(judgeTextfile('/x.prom', undefined, 0).state).toBe('warning');
+    expect(judgeTextfile('/x.prom', 0, 3_600_000).text).toContain('1 h ago');
+    expect(judgeTextfile('/x.prom', 0, 60_000).state).toBe('ok');
+  });
+});
+
+describe('what Telegram says', () => {
+  it.each([
+    ['401 Unauthorized', /token is wrong/],
+    ['403 Forbidden: bot was blocked by the user', /unblock/],
+    ['403 Forbidden: bot was kicked from the supergroup chat', /add it again/],
+    ['400 Bad Request: not enough rights to send text messages to the chat', /allow it to post/],
+    ['400 Bad Request: chat not found', /vpsmon telegram chats/],
+  ])('%s', (refusal, advice) => expect(adviceFor(refusal)).toMatch(advice));
+});
+
+describe('databases', () => {
+  const absent = { state: 'absent', why: 'no such container' } as const;
+  const none: Readings = {
+    host: absent,
+    pressure: absent,
+    oom: absent,
+    docker: absent,
+    postgres: absent,
+    redis: absent,
+    n8n: absent,
+    waha: absent,
+    sql: absent,
+  };
+  const postgres = {
+    host: '172.18.0.3',
+    port: 5432,
+    user: 'n8n',
+    password: 'secret-password',
+    database: 'n8n',
+    how: 'container db, from its environment',
+  };
+  const failing = (name: keyof Readings, why: string): Readings => ({
+    ...none,
+    [name]: { state: 'failed', why, tookMs: 3 },
+  });
+  const judge = (found: Discovered, readings: Readings) => judgeSources(found, readings, true);
+
+  it('what is not here is no fault', () => {
+    expect(
+      judge({ missing: { redis: 'no container runs a redis image' } }, none).map((line) => line.state),
+    ).toEqual(['ok', 'ok', 'ok', 'ok']);
+  });
+  it('says how one was found, and never its password', () => {
+    const lines = judge({ postgres, missing: {} }, failing('postgres', 'refused the connection'));
+    expect(lines[0]).toMatchObject({
+      state: 'failed',
+      text: '172.18.0.3:5432 (container db, from its environment): refused the connection',
+      advice: expect.stringContaining('POSTGRES_HOST'),
+    });
+    expect(JSON.stringify(lines)).not.toContain('secret-password');
+  });
+  it.each([
+    ['postgres', 'password authentication failed for user "n8n"', /POSTGRES_PASSWORD/],
+    ['postgres', 'sorry, too many clients already', /pg_stat_activity/],
+    ['redis', 'NOAUTH Authentication required.', /REDIS_PASSWORD/],
+    ['n8n', 'the API key is refused (401)', /N8N_API_KEY/],
+    ['waha', 'no answer from 10.0.0.2:3000 within 5 s', /docker ps -a/],
+  ] as const)('%s: %s', (name, why, advice) => {
+    const line = judge({ missing: {} }, failing(name, why)).find((one) => one.name === name);
+    expect(line?.state).toBe('failed');
+    expect(line?.advice).toMatch(advice);
+  });
+  it('n8n without a key, where recovery is on', () => {
+    const n8n = { url: 'http://10.0.0.2:5678', apiKey: '', how: 'container n8n' };
+    expect(judge({ n8n, missing: {} }, none).at(-1)).toMatchObject({
+      state: 'warning',
+      advice: expect.stringContaining('N8N_API_KEY'),
+    });
+    expect(judgeSources({ n8n, missing: {} }, none, false).every((line) => line.state === 'ok')).toBe(true);
+  });
+});
