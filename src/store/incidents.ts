@@ -1,5 +1,6 @@
 import type { Incident } from '../model/incident.ts';
 import type { Db } from './open.ts';
+import { statement } from './statements.ts';
 
 export const INCIDENT_MIGRATIONS = [
   // data: the whole incident as JSON; the other columns are what is searched by.
@@ -54,7 +55,8 @@ export function incidentById(db: Db, id: number): Incident | undefined {
 /** Writes incidents, new or changed, in the caller's transaction. */
 export function saveIncidents(db: Db, incidents: readonly Incident[]): void {
   if (incidents.length === 0) return;
-  const statement = db.prepare(
+  const save = statement(
+    db,
     `INSERT INTO incidents (id, rule, subject, state, severity, opened_at, resolved_at, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO UPDATE SET state = excluded.state, severity = excluded.severity, opened_at = excluded.opened_at,
      resolved_at = excluded.resolved_at, data = excluded.data`,
@@ -62,13 +64,13 @@ export function saveIncidents(db: Db, incidents: readonly Incident[]): void {
   for (const incident of incidents) {
     const { id, rule, subject, state, severity, openedAt, resolvedAt } = incident;
     const times = [Math.round(openedAt), resolvedAt === undefined ? null : Math.round(resolvedAt)] as const;
-    statement.run(id, rule, subject, state, severity, ...times, JSON.stringify(incident));
+    save.run(id, rule, subject, state, severity, ...times, JSON.stringify(incident));
   }
 }
 
 /** The number of the newest incident; 0 when there is none. */
 export function newestIncidentId(db: Db): number {
-  return (db.prepare('SELECT coalesce(max(id), 0) AS id FROM incidents').get() as { id: number }).id;
+  return (statement(db, 'SELECT coalesce(max(id), 0) AS id FROM incidents').get() as { id: number }).id;
 }
 
 /**
@@ -96,13 +98,13 @@ function withNotes(db: Db, incident: Incident): Incident {
 
 /** True when an event of this id was told before. */
 export function wasToldOnce(db: Db, id: string): boolean {
-  return db.prepare('SELECT 1 FROM told_once WHERE id = ?').get(id) !== undefined;
+  return statement(db, 'SELECT 1 FROM told_once WHERE id = ?').get(id) !== undefined;
 }
 
 export function markToldOnce(db: Db, ids: readonly string[], now: number): void {
   if (ids.length === 0) return;
-  const statement = db.prepare('INSERT OR IGNORE INTO told_once (id, at) VALUES (?, ?)');
-  for (const id of ids) statement.run(id, now);
+  const mark = statement(db, 'INSERT OR IGNORE INTO told_once (id, at) VALUES (?, ?)');
+  for (const id of ids) mark.run(id, now);
 }
 
 const DAY_MS = 86_400_000;
@@ -127,9 +129,10 @@ export type Silence = {
 
 /** Silences that hold at `now`, the one that ends first first. */
 export function activeSilences(db: Db, now: number): Silence[] {
-  return db
-    .prepare('SELECT subject, since, until, reason FROM silences WHERE until > ? ORDER BY until, subject')
-    .all(now) as Silence[];
+  return statement(
+    db,
+    'SELECT subject, since, until, reason FROM silences WHERE until > ? ORDER BY until, subject',
+  ).all(now) as Silence[];
 }
 
 export function saveSilence(db: Db, silence: Silence): void {
