@@ -15,7 +15,9 @@ import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const dist = join(root, 'dist');
+const final = join(root, 'dist');
+// Built beside and moved into place at the end: what runs from dist meanwhile finds either the old tree or the new one.
+const dist = join(root, `.dist-${process.pid}`);
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 rmSync(dist, { recursive: true, force: true });
@@ -58,6 +60,9 @@ mkdirSync(join(dist, 'fonts'), { recursive: true });
 for (const font of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {
   cpSync(join(root, 'node_modules/dejavu-fonts-ttf/ttf', font), join(dist, 'fonts', font));
 }
+
+rmSync(final, { recursive: true, force: true });
+renameSync(dist, final);
 
 // `npx vpsmon` in the checkout finds the command here, with every npm and without a network.
 const link = join(root, 'node_modules/.bin/vpsmon');
