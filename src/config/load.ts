@@ -9,7 +9,6 @@ import { tokenFromFile } from './token-file.ts';
 import { warnAboutMode, warnTogether } from './warnings.ts';
 
 export { secretsOf } from './secrets.ts';
-export { readableByOthers } from './warnings.ts';
 
 export type LoadOptions = {
   /** --config */

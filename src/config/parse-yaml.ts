@@ -9,24 +9,23 @@
 // The document is walked by hand along the table in yaml-shape.ts, and not turned into a plain object first: the nodes know
 // their lines, and an alias that refers to itself a billion times costs nothing when nobody expands it.
 
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseDocument,
-  visit,
-  type Document,
-  type Node,
-} from 'yaml';
+import { isMap, isSeq, LineCounter, parseDocument, type Node } from 'yaml';
 import { maskSecrets, plain } from '../model/text.ts';
 import type { RawSetting } from './layers.ts';
 import type { Problem } from './schema.ts';
-import { suggest } from './suggest.ts';
 import { parseField, takesList } from './yaml-fields.ts';
 import { SECTIONS, type Field, type Shape } from './yaml-shape.ts';
 import { yamlErrorText } from './yaml-errors.ts';
+import {
+  anchorsOf,
+  isEmpty,
+  pairs,
+  resolve,
+  shownKey,
+  textsOf,
+  unknownKey,
+  type Reader,
+} from './yaml-nodes.ts';
 
 type Values = Record<string, unknown>;
 /** What stands in the file, checked field by field; `lines` tells where each item of a list begins. */
@@ -37,14 +36,6 @@ export type YamlContent = {
   problems: Problem[];
 };
 export type Item = { values: Values; path: string; line: number };
-
-type Reader = {
-  contents: unknown;
-  /** By name, in the order of the file. Looked up here because the library searches the whole document for every alias. */
-  anchors: Map<string, { offset: number; node: Node }[]>;
-  lineOf(node: unknown): number;
-  problem(level: Problem['level'], node: unknown, key: string | undefined, text: string): void;
-};
 
 /** Reads vpsmon.yaml as far as it can be understood. Never throws; everything wrong is a problem with its line. */
 export function parseYaml(text: string, file: string): YamlContent {
@@ -89,25 +80,12 @@ function readDocument(text: string, file: string, content: YamlContent): void {
   readTop(reader, file, content);
 }
 
-function anchorsOf(doc: Document): Reader['anchors'] {
-  const anchors: Reader['anchors'] = new Map();
-  visit(doc, {
-    Node(_key, node) {
-      if (isAlias(node) || !node.anchor) return;
-      const nodes = anchors.get(node.anchor) ?? [];
-      nodes.push({ offset: node.range?.[0] ?? 0, node });
-      anchors.set(node.anchor, nodes);
-    },
-  });
-  return anchors;
-}
-
 function readTop(reader: Reader, file: string, content: YamlContent): void {
   const top = resolve(reader, reader.contents);
   if (isEmpty(top)) return;
   for (const { key, keyNode, value } of pairs(reader, top, undefined)) {
     if (!Object.hasOwn(SECTIONS, key)) {
-      unknown(reader, keyNode, key, Object.keys(SECTIONS));
+      unknownKey(reader, keyNode, key, Object.keys(SECTIONS));
       continue;
     }
     if (isEmpty(value)) continue;
@@ -149,7 +127,7 @@ function readMap(reader: Reader, node: unknown, shape: Shape, path: string): Val
   for (const { key, keyNode, value } of given) {
     const field = Object.hasOwn(shape, key) ? shape[key] : undefined;
     if (!field) {
-      unknown(reader, keyNode, `${path}.${key}`, Object.keys(shape));
+      unknownKey(reader, keyNode, `${path}.${key}`, Object.keys(shape));
       continue;
     }
     const parsed = readField(reader, value, field);
@@ -175,64 +153,6 @@ function readField(reader: Reader, node: unknown, field: Field): { value: unknow
   const found = texts.join('').trim() === '' ? 'nothing' : `"${maskSecrets(plain(texts.join(', '), 60))}"`;
   const advice = parsed.advice === undefined ? '' : `. ${parsed.advice.replace(/\.$/, '')}`;
   return { problem: `expected ${parsed.expected}, found ${found}${advice}` };
-}
-
-type PairOf = { key: string; keyNode: unknown; value: unknown };
-
-/** The keys and values of a map. Anything else there is a problem. */
-function pairs(reader: Reader, node: unknown, path: string | undefined): PairOf[] {
-  if (!isMap(node)) {
-    const found = isSeq(node) ? 'a list' : 'a single value';
-    reader.problem('error', node, path, `expected keys and values like "key: value", found ${found}`);
-    return [];
-  }
-  return node.items.flatMap((pair) => {
-    if (isScalar(pair.key)) {
-      const value = resolve(reader, pair.value);
-      return [{ key: String(pair.key.value), keyNode: pair.key, value }];
-    }
-    reader.problem('error', pair.key, path, 'expected a plain word as key');
-    return [];
-  });
-}
-
-/** The texts of a scalar or of a list of scalars, as they were written; undefined for anything nested. */
-function textsOf(reader: Reader, node: unknown): string[] | undefined {
-  if (isEmpty(node)) return [''];
-  if (isScalar(node))
-    return [typeof node.value === 'string' ? node.value : (node.source ?? String(node.value))];
-  if (!isSeq(node)) return undefined;
-  const items = node.items.map((item) => resolve(reader, item));
-  if (!items.every((item) => isScalar(item))) return undefined;
-  return items.flatMap((item) => textsOf(reader, item) ?? []);
-}
-
-function resolve(reader: Reader, node: unknown): unknown {
-  if (!isAlias(node)) return node;
-  const offset = node.range?.[0] ?? 0;
-  const target = reader.anchors.get(node.source)?.findLast((anchor) => anchor.offset < offset)?.node;
-  if (!target) reader.problem('error', node, undefined, yamlErrorText('BAD_ALIAS'));
-  return target;
-}
-
-function isEmpty(node: unknown): boolean {
-  return node === null || node === undefined || (isScalar(node) && node.value === null);
-}
-
-function unknown(reader: Reader, node: unknown, path: string, known: string[]): void {
-  const word = path.slice(path.lastIndexOf('.') + 1);
-  const meant = suggest(word, known);
-  const text = meant
-    ? `is not known and is ignored; did you mean ${meant}?`
-    : `is not known and is ignored; known here: ${known.join(', ')}`;
-  reader.problem('warning', node, path.slice(0, path.length - word.length) + shownKey(word), text);
-}
-
-/** A key that is not shaped like one may be the torn half of a secret. */
-function shownKey(key: string): string {
-  return /^[A-Za-z_<][A-Za-z0-9_.<-]{0,39}$/.test(key)
-    ? maskSecrets(key)
-    : `(a key of ${key.length} characters)`;
 }
 
 function camel(key: string): string {

@@ -5,7 +5,7 @@ import type { Layer } from './layers.ts';
 import type { Key, Origin, Problem, Settings } from './schema.ts';
 
 /** True where every user of the machine may read the file. A group may: root:docker 0640 is a choice that people make. */
-export function readableByOthers(mode: number): boolean {
+function readableByOthers(mode: number): boolean {
   return (mode & 0o004) !== 0;
 }
 
