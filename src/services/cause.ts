@@ -30,6 +30,7 @@ const HARMLESS = new Set([1, 10, 12, 17, 18, 20, 28]);
 /** A stop may take as long as its grace time; compose files with 10 minutes exist. */
 const STOP_TAKES_MS = 15 * 60_000;
 const SIGNAL_TAKES_MS = 10_000;
+const STOPPING_MS = 30_000;
 /** A kill by the kernel this long before a death is its reason. */
 const OOM_KILLS_WITHIN_MS = 10_000;
 
@@ -46,6 +47,12 @@ export function wasRequested(known: Known, at: number): boolean {
   if (!known.kill) return false;
   const age = at - known.kill.at;
   return age < (HARMLESS.has(known.kill.signal) ? SIGNAL_TAKES_MS : STOP_TAKES_MS);
+}
+
+/** A stop is under way: what fails in the container now fails because of it. */
+export function isStopping(known: Known, at: number): boolean {
+  if (!known.kill || HARMLESS.has(known.kill.signal)) return false;
+  return at - known.kill.at < STOPPING_MS;
 }
 
 export function wasOom(known: Known, at: number): boolean {

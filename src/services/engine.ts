@@ -83,7 +83,7 @@ function tellGone(turn: Turn): void {
     if ('death' in story) stopped += 1;
     state.stories.delete(key);
   }
-  const names = [...engine.before.values()].map((service) => service.name);
+  const names = [...engine.before.values()].map((service) => service.name).toSorted();
   const fate =
     names.length === 0
       ? ''
@@ -188,6 +188,7 @@ function tellBack(turn: Turn): void {
     names.push(known ? was.name : `${was.name} (removed)`);
     if (known) absent.push({ ...notBack(turn, key, known, engine.downAt.wall), quiet: true });
   }
+  names.sort();
   const awayMs = Math.max(0, backAt - engine.downAt.wall);
   const back = before.size - names.length;
   const all = before.size > 0 ? `: ${back} of ${before.size} services run` : '';

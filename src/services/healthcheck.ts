@@ -1,5 +1,6 @@
 import { formatDuration, plain, safeHtml } from '../model/text.ts';
 import type { ContainerHealth } from '../model/snapshot.ts';
+import { isStopping } from './cause.ts';
 import { endsDamped, isDown, opensDamped } from './damping.ts';
 import { say } from './outlet.ts';
 import { secretsFromEnv } from './secrets.ts';
@@ -13,6 +14,8 @@ const EVIDENCE_MS = 600;
 
 export function healthChanged(turn: Turn, known: Known, health: ContainerHealth, at: number): void {
   const { state, now } = turn;
+  // Not noted, either: where the container survives the signal, the next list shows that it is unhealthy.
+  if (health === 'unhealthy' && isStopping(known, at)) return;
   known.info.health = health;
   const key = keyOf(known);
   if (!isWatched(state, known) || isFolded(state, key)) return;

@@ -86,7 +86,7 @@ export function onStart(turn: Turn, known: Known, at: number): void {
     story.restarted = true;
     // Back before its end was told: then that is one message, once it has stayed up.
     if (story.willRestart !== true) story.due = Math.max(story.due, left(turn, RESTART_WAIT_MS, story.first));
-    else if (story.due === Infinity) story.due = left(turn, RESTART_WAIT_MS, at);
+    else story.due = Math.min(story.due, left(turn, RESTART_WAIT_MS, at));
     return;
   }
   const removed = story?.kind === 'removed';
@@ -188,7 +188,6 @@ function crashes(turn: Turn, known: Known, death: Death, willRestart: boolean | 
   });
   state.stories.set(key, {
     kind: 'crash',
-    // The 2 s run from the first death of a series, else a container that dies every second would never be told.
     due: willRestart ? restartDue(turn, before?.due, death.at) : now.mono + EVIDENCE_MS,
     death,
     first: before?.first ?? death.at,
@@ -198,9 +197,10 @@ function crashes(turn: Turn, known: Known, death: Death, willRestart: boolean | 
   });
 }
 
+/** The 2 s run from the first death of a series, else a container that dies every second would never be told. */
 function restartDue(turn: Turn, before: number | undefined, at: number): number {
-  if (before !== undefined && Number.isFinite(before) && before > turn.now.mono) return before;
-  return left(turn, RESTART_WAIT_MS, at);
+  const due = left(turn, RESTART_WAIT_MS, at);
+  return before !== undefined && before > turn.now.mono ? Math.min(before, due) : due;
 }
 
 function onOom(turn: Turn, known: Known, at: number): void {

@@ -165,20 +165,27 @@ export function tellRestarting(
   turn: Turn,
   known: Known,
   death: Death,
-  options: { upAt: number; deploy: boolean },
+  options: { upAt: number | undefined; deploy: boolean },
 ): void {
   const { state, now } = turn;
   const { info } = known;
   const key = keyOf(known);
   const tally = tallyOf(state, key);
-  const restarts24h = restartsWithin(state, key, options.upAt, DAY_MS);
-  const awayMs = Math.max(0, options.upAt - death.at);
-  const again = `${info.name} ${because(death)}, running again after ${formatDuration(awayMs)}`;
+  const restarts24h = restartsWithin(state, key, options.upAt ?? now.wall, DAY_MS);
+  const awayMs = options.upAt === undefined ? undefined : Math.max(0, options.upAt - death.at);
+  const then =
+    awayMs === undefined
+      ? 'down again, Docker goes on trying'
+      : `running again after ${formatDuration(awayMs)}`;
+  const again = `${info.name} ${because(death)}, ${then}`;
   const finding = happened('container-restarting', info, {
     text: again,
     at: death.at,
     html: restartingMessage(info, death, {
-      awayMs,
+      now:
+        awayMs === undefined
+          ? '🟡 Down again, Docker goes on trying'
+          : `🟢 Running again after ${formatDuration(awayMs)}`,
       restarts24h,
       deploy: options.deploy,
       secrets: secretsFor(turn, death),
@@ -192,7 +199,7 @@ export function tellRestarting(
     return;
   }
   tally.restartToldAt = now.mono;
-  const line = `${bold(info.name)}: ${safeHtml(because(death))}, away ${formatDuration(awayMs)}`;
+  const line = `${bold(info.name)}: ${safeHtml(because(death))}, ${then}`;
   say(turn, { key, change: 'restarting', finding, line, severity: 'warning' });
 }
 

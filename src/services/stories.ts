@@ -15,6 +15,9 @@ export const RESTART_WAIT_MS = 2000;
 /** A stop on request: a successor within this is a deploy. */
 export const SUCCESSOR_WAIT_MS = 20_000;
 
+/** Docker's pauses between the first attempts of a series are shorter than this. */
+const LOOPING_MS = 30_000;
+
 /** Tells a story as it stands now and closes it. */
 export function tell(turn: Turn, key: string): void {
   const story = turn.state.stories.get(key);
@@ -60,6 +63,12 @@ function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash
   const standing = story.restarted && policy && known ? evaluateRestarts(turn, known, turn.now.wall) : false;
   if (up) {
     if (!standing) tellRestarting(turn, known, death, { upAt: story.upAt ?? death.at, deploy });
+    return;
+  }
+  if (story.restarted && !standing && known) {
+    // It came up and died again; Docker is at it. Only when it then stays down for long it is called stopped.
+    tellRestarting(turn, known, death, { upAt: undefined, deploy });
+    state.stories.set(key, { ...story, due: turn.now.mono + LOOPING_MS, restarted: false });
     return;
   }
   if (standing || state.standing.get(key)?.loop || state.standing.get(key)?.malfunction) {

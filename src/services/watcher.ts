@@ -1,4 +1,5 @@
 // Follows Docker, feeds the machine, does what it asks, hands out what it says, and remembers it for the next run.
+import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/schema.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Message } from '../model/message.ts';
@@ -253,10 +254,11 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   async function readHistory(): Promise<DockerEvent[]> {
     const events: DockerEvent[] = [];
     const until = BigInt(clock.now()) * 1_000_000n;
-    if (lastNano <= 0n || lastNano >= until) return events;
+    const from = lastNano > 0n ? lastNano + 1n : BigInt(seen?.at ?? 0) * 1_000_000n;
+    if (from <= 0n || from >= until) return events;
     const soon = AbortSignal.timeout(HISTORY_WAIT_MS);
     await docker
-      .events({ since: lastNano + 1n, until, signal: soon, onEvent: (event) => events.push(event) })
+      .events({ since: from, until, signal: soon, onEvent: (event) => events.push(event) })
       .catch((error: unknown) => log.debug(`Docker's past events could not be read: ${errorText(error)}`));
     return events;
   }
@@ -302,7 +304,12 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   const watcher: Watcher = {
     ready,
     async run(until) {
-      signal = until;
+      // A signal of its own: hundreds of calls at the start listen to it.
+      const own = new AbortController();
+      signal = own.signal;
+      setMaxListeners(0, signal);
+      if (until.aborted) own.abort();
+      else until.addEventListener('abort', () => own.abort(), { once: true });
       answers = createAnswers({ docker, clock, files: deps.files, signal, give: onListed, onListFailed });
       const noAnswer = clock.sleep(DOCKER_WAIT_MS, signal).then(() => {
         if (!loaded) tellStartWithout(state.engine.why || 'no answer yet');

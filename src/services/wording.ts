@@ -115,7 +115,7 @@ export function restoredMessage(
 export function restartingMessage(
   info: ContainerInfo,
   death: Death,
-  was: { awayMs: number; restarts24h: number; deploy: boolean; secrets: readonly string[] },
+  was: { now: string; restarts24h: number; deploy: boolean; secrets: readonly string[] },
 ): string {
   return message(
     '🔄',
@@ -127,7 +127,7 @@ export function restartingMessage(
       ['Restart Count', String(info.restartCount)],
       ['Time', formatTime(death.at)],
       ['Cause', causeText(death, { deploy: was.deploy })],
-      ['Now', `🟢 Running again after ${formatDuration(was.awayMs)}`],
+      ['Now', was.now],
       was.restarts24h > 1 ? ['Restarts in 24 h', String(was.restarts24h)] : undefined,
     ],
     logBlock(death.logs, was.secrets),

@@ -1,0 +1,132 @@
+// The way of a service change from Docker to Telegram with the real rooms: watcher, incidents, outbox, delivery. Docker and
+// Telegram are given; time can be skipped.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { configOf } from '../services/config.ts';
+import { skippingClock } from './skipping-clock.ts';
+import type { Extra, Settings } from '../../src/config/schema.ts';
+import { createPipeline } from '../../src/incidents/pipeline.ts';
+import type { Finding } from '../../src/model/finding.ts';
+import { createDelivery } from '../../src/notify/delivery.ts';
+import { createOutbox } from '../../src/notify/outbox.ts';
+import { wordDecision } from '../../src/notify/wording.ts';
+import { renderStatusReport } from '../../src/outputs/status-report.ts';
+import { createWatcher, type Watcher } from '../../src/services/watcher.ts';
+import { openStore } from '../../src/store/open.ts';
+import { hostFiles } from '../../src/system/files.ts';
+import { httpRequest } from '../../src/system/http.ts';
+import type { Docker, DockerEvent, Log } from '../../src/system/types.ts';
+import type { Telegram } from '../standins/telegram.js';
+
+export type ServiceHouse = {
+  stateDir: string;
+  readonly watcher: Watcher;
+  findings: Finding[];
+  ooms: DockerEvent[];
+  logged: string[];
+  /** Moves on what waits: successors, quiet times, the pace of delivery. */
+  skip(ms: number): void;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Stops and removes its folder. */
+  remove(): Promise<void>;
+};
+
+export function openServiceHouse(
+  docker: Docker,
+  telegram: Telegram,
+  settings: Partial<Settings> = {},
+  extra: Partial<Extra> = {},
+): ServiceHouse {
+  const stateDir = mkdtempSync(join(tmpdir(), 'vpsmon-services-'));
+  const config = configOf(
+    {
+      TELEGRAM_API_ROOT: telegram.url,
+      TELEGRAM_BOT_TOKEN: telegram.token,
+      TELEGRAM_CHAT_ID: telegram.chatId,
+      REPORT_INTERVAL_HOURS: 0,
+      ...settings,
+    },
+    extra,
+    stateDir,
+  );
+  const logged: string[] = [];
+  const log: Log = {
+    debug: (text) => logged.push(`debug ${text}`),
+    info: (text) => logged.push(`info ${text}`),
+    warn: (text) => logged.push(`warn ${text}`),
+    error: (text) => logged.push(`error ${text}`),
+  };
+  const clock = skippingClock(false);
+  const paceClock = skippingClock(true);
+  let stop = new AbortController();
+  let running: Promise<unknown> = Promise.resolve();
+  let close = async (): Promise<void> => {};
+  let watcher: Watcher | undefined;
+  const house: ServiceHouse = {
+    stateDir,
+    get watcher() {
+      if (!watcher) throw new Error('not started');
+      return watcher;
+    },
+    findings: [],
+    ooms: [],
+    logged,
+    skip(ms) {
+      clock.skip(ms);
+      paceClock.skip(ms);
+    },
+    async start() {
+      stop = new AbortController();
+      const store = openStore(stateDir, Date.now());
+      const outbox = createOutbox(store.db);
+      const delivery = createDelivery({ store, config, http: httpRequest, clock: paceClock, log, stateDir });
+      const now = { now: () => Date.now(), monotonic: () => performance.now() };
+      const pipeline = createPipeline({
+        store,
+        config,
+        clock: now,
+        log,
+        enqueue: (message) => outbox.enqueue(message),
+        word: (decision) => wordDecision(decision, 'test', Date.now()),
+      });
+      watcher = createWatcher({
+        docker,
+        clock,
+        log,
+        config,
+        db: store.db,
+        files: hostFiles('/'),
+        onFindings(findings) {
+          house.findings.push(...findings);
+          pipeline.process(findings, { judged: [] });
+          delivery.kick();
+        },
+        onOom: (event) => house.ooms.push(event),
+        onMessage(message) {
+          outbox.enqueue(message);
+          delivery.kick();
+        },
+        renderStatus: renderStatusReport,
+      });
+      running = Promise.all([delivery.run(stop.signal), watcher.run(stop.signal)]);
+      close = async () => {
+        await running;
+        await delivery.drain(2000);
+        store.close();
+      };
+      await watcher.ready;
+    },
+    async stop() {
+      stop.abort();
+      await close();
+      close = async () => {};
+    },
+    async remove() {
+      await house.stop();
+      rmSync(stateDir, { recursive: true, force: true });
+    },
+  };
+  return house;
+}

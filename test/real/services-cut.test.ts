@@ -1,0 +1,104 @@
+// The connection to Docker cut a hundred times while containers change: nothing missed, nothing twice.
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startCuttingProxy, type CuttingProxy } from '../helpers/cutting-proxy.ts';
+import { startEngine, type Engine } from '../helpers/docker-engine.ts';
+import { openServiceHouse } from '../helpers/service-house.ts';
+import { startTelegram } from '../standins/telegram.js';
+import { follow } from '../../src/services/follow.ts';
+import { systemClock } from '../../src/system/clock.ts';
+import { openDocker } from '../../src/system/docker.ts';
+import type { DockerEvent } from '../../src/system/types.ts';
+
+let engine: Engine;
+let proxy: CuttingProxy;
+
+beforeAll(async () => {
+  engine = await startEngine();
+  proxy = await startCuttingProxy(engine.socket, join(tmpdir(), `vpsmon-cut-${process.pid}.sock`));
+});
+afterAll(async () => {
+  await proxy.close();
+  await engine.stop();
+});
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const line = (event: DockerEvent) => `${event.timeNano} ${event.action} ${event.name}`;
+
+test('100 cuts', async () => {
+  const telegram = await startTelegram({ limits: { perSecond: 1000, perMinute: 10_000 } });
+  const cut = openDocker(`unix://${proxy.socket}`);
+  const house = openServiceHouse(cut, telegram);
+  const stop = new AbortController();
+
+  // The engine's own log, over a connection that nobody cuts, and the same through the proxy.
+  const all: string[] = [];
+  const seen: string[] = [];
+  const since = BigInt(Date.now()) * 1_000_000n;
+  const own = engine.docker.events({ since, signal: stop.signal, onEvent: (event) => all.push(line(event)) });
+  const followed = follow({
+    docker: cut,
+    clock: systemClock(),
+    signal: stop.signal,
+    since,
+    onEvent: (event) => seen.push(line(event)),
+    onUp() {},
+    onDown() {},
+  });
+  await house.start();
+
+  const work = new AbortController();
+  const cutter = (async () => {
+    for (let i = 0; i < 100; i++) {
+      await sleep(20 + Math.random() * 120);
+      proxy.cut(i % 3 === 0);
+    }
+    work.abort();
+  })();
+  const deaths: string[] = [];
+  let rounds = 0;
+  while (!work.signal.aborted) {
+    rounds += 1;
+    const name = `job-${rounds}`;
+    const id = await engine.run({ name, command: ['sleep', '600'] });
+    const { pid } = (await engine.docker.inspect(id)).state;
+    if (rounds % 3 === 0) {
+      await engine.docker.restart(id, 1);
+      await engine.remove(id);
+    } else {
+      process.kill(pid, 'SIGKILL');
+      deaths.push(name);
+    }
+  }
+  await cutter;
+  await expect.poll(() => seen.toSorted(), { timeout: 10_000 }).toEqual(all.toSorted());
+  expect(proxy.cuts).toBeGreaterThanOrEqual(100);
+  expect(rounds).toBeGreaterThan(10);
+
+  // Each crash was told once, in a message of its own or in a list.
+  for (let i = 0; i < 60; i++) {
+    house.skip(1000);
+    await sleep(15);
+  }
+  const told = house.findings.filter(
+    (finding) => finding.rule === 'container-stopped' && finding.verdict === 'breach',
+  );
+  expect(told.map((finding) => finding.subject).toSorted()).toEqual(deaths.toSorted());
+  const text = telegram.sent.map((message) => message.plain).join('\n');
+  for (const name of deaths) {
+    const alone =
+      text.split(`Service: ${name}\nPrevious Status: 🟢 Running\nCurrent Status: 🔴 Stopped`).length - 1;
+    const listed = text.split(new RegExp(`^${name}: killed`, 'm')).length - 1;
+    expect(alone + listed, `${name}\n${text}`).toBe(1);
+  }
+  const states = house.watcher.containers().map((container) => `${container.name} ${container.state}`);
+  const real = (await engine.docker.list()).map((item) => `${item.name} ${item.state}`);
+  expect(states.toSorted()).toEqual(real.toSorted());
+
+  stop.abort();
+  await Promise.all([own, followed]);
+  await house.remove();
+  await telegram.close();
+  cut.close();
+}, 90_000);

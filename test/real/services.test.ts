@@ -1,0 +1,340 @@
+// Containers of a real engine, from their death to the message that Telegram took.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { IMAGE, startEngine, type Engine, type RunOptions } from '../helpers/docker-engine.ts';
+import { openServiceHouse, type ServiceHouse } from '../helpers/service-house.ts';
+import { startTelegram, type Telegram } from '../standins/telegram.js';
+
+let engine: Engine;
+let telegram: Telegram;
+let house: ServiceHouse;
+
+beforeAll(async () => {
+  engine = await startEngine();
+});
+afterAll(async () => {
+  await engine.stop();
+});
+beforeEach(async () => {
+  telegram = await startTelegram();
+  house = openServiceHouse(engine.docker, telegram);
+});
+afterEach(async () => {
+  await house.remove();
+  await telegram.close();
+  await engine.clear();
+});
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const titles = () => telegram.sent.map((message) => message.plain.split('\n')[0]);
+const pidOf = async (id: string) => (await engine.docker.inspect(id)).state.pid;
+
+/** Lets delivery and the machine go on until so many messages were accepted. */
+async function said(count: number): Promise<void> {
+  const end = Date.now() + 20_000;
+  // What Docker is being asked comes in real time.
+  for (let i = 0; i < 15 && telegram.sent.length < count; i++) await sleep(20);
+  while (telegram.sent.length < count) {
+    if (Date.now() > end)
+      throw new Error(`only ${JSON.stringify(titles())}\n${house.logged.slice(-20).join('\n')}`);
+    house.skip(1000);
+    await sleep(20);
+  }
+}
+
+/** Enough time for everything that might still be told; then says that there was nothing more. */
+async function quiet(): Promise<void> {
+  const before = telegram.sent.length;
+  await sleep(300);
+  for (let i = 0; i < 12; i++) {
+    house.skip(5000);
+    await sleep(60);
+  }
+  expect(titles().slice(before)).toEqual([]);
+}
+
+async function running(options: RunOptions): Promise<string> {
+  const id = await engine.run(options);
+  await said(telegram.sent.length + 1);
+  telegram.clear();
+  return id;
+}
+
+describe('one container', () => {
+  beforeEach(async () => {
+    await house.start();
+    await said(1);
+    expect(titles()).toEqual(['🚀 Service Monitor Started']);
+    telegram.clear();
+  });
+
+  test('a crash is told with its log lines, and its return with the down time', async () => {
+    const id = await running({
+      name: 'web',
+      command: [
+        'sh',
+        '-c',
+        'for i in 1 2 3 4 5 6; do echo "line <$i> password=geheimnis$i"; done; sleep 3600',
+      ],
+    });
+    await sleep(300);
+    process.kill(await pidOf(id), 'SIGKILL');
+    await said(1);
+    expect(titles()).toEqual(['🔴 Service Stopped']);
+    expect(telegram.sent[0]!.plain).toContain(
+      'Cause: killed from outside Docker, exit code 137 (SIGKILL), after running for',
+    );
+    expect(telegram.sent[0]!.plain).toContain('line <2> password=***\nline <3> password=***');
+    expect(telegram.sent[0]!.plain).not.toMatch(/line <1>|geheimnis/);
+    await engine.docker.start(id);
+    await said(2);
+    expect(titles()[1]).toBe('✅ Service Restored');
+    await quiet();
+  });
+
+  test('exit code, signal and a missing program', async () => {
+    await engine.run({ name: 'exit3', command: ['sh', '-c', 'sleep 1; exit 3'] });
+    await engine.run({
+      name: 'segv',
+      command: ['sh', '-c', 'sleep 2; exit 139'],
+    });
+    await said(4);
+    const all = telegram.sent.map((message) => message.plain).join('\n');
+    expect(all).toContain('Cause: crashed, exit code 3, after running for 1 s');
+    expect(all).toContain('Cause: crashed, exit code 139 (SIGSEGV)');
+  });
+
+  test('a crash with a restart policy is one message that says why and how long it was away', async () => {
+    const id = await running({
+      name: 'web',
+      restartPolicy: 'always',
+      command: ['sh', '-c', 'echo hello; sleep 3600'],
+    });
+    process.kill(await pidOf(id), 'SIGKILL');
+    await sleep(1500);
+    await said(1);
+    expect(titles()).toEqual(['🔄 Service Restarting']);
+    expect(telegram.sent[0]!.plain).toMatch(/Restart Count: 1\n/);
+    expect(telegram.sent[0]!.plain).toMatch(/Now: 🟢 Running again after 0\.\d s/);
+    await quiet();
+  });
+
+  test('out of memory', async () => {
+    const id = await running({
+      name: 'hungry',
+      memory: 8 * 1_048_576,
+      command: ['sh', '-c', 'sleep 2; tail /dev/zero'],
+    });
+    await sleep(1500);
+    await said(1);
+    expect(telegram.sent[0]!.plain).toMatch(
+      /Cause: out of memory: killed by the kernel|ended by itself|crashed/,
+    );
+    expect(house.ooms.map((event) => event.id)).toContain(id);
+    expect(house.findings.find((finding) => finding.rule === 'container-stopped')).toMatchObject({
+      cause: `oom:${id}`,
+    });
+  });
+
+  test('a restart loop: one message each for its stages', async () => {
+    await engine.run({ name: 'loop', restartPolicy: 'always', command: ['sh', '-c', 'echo boom; exit 1'] });
+    // Docker pauses 0.1, 0.2, 0.4, ... s between its attempts.
+    await telegram.waitUntil(() => titles().at(-1)?.endsWith('Restart Loop') === true, 30_000);
+    expect(titles().at(-2)).toBe('⚠️ Service Malfunction Detected');
+    expect(telegram.sent.at(-1)!.plain).toContain('boom');
+    // Before it, on a slow machine: Restarting.
+    expect(telegram.sent.length).toBeLessThanOrEqual(3);
+  });
+
+  test('a stop on request, a restart, a deploy, a deploy that fails', async () => {
+    const id = await running({ name: 'web' });
+    await engine.docker.restart(id, 1);
+    await sleep(600);
+    await said(1);
+    expect(titles()[0]).toMatch(/^🔄 web restarted on request, running again after 0\.\d s$/);
+    await engine.remove(id);
+    const second = await engine.run({ name: 'web', healthcheck: { test: 'true', intervalMs: 500 } });
+    await sleep(1200);
+    await said(2);
+    expect(titles()[1]).toMatch(/^🚀 web redeployed, healthy in \d\.?\d? ?s$/);
+    await engine.remove(second);
+    const third = await engine.run({ name: 'web', command: ['sh', '-c', 'echo no config; exit 9'] });
+    await sleep(500);
+    await said(3);
+    expect(titles()[2]).toBe('🔴 Service Stopped');
+    expect(telegram.sent[2]!.plain).toMatch(
+      /Cause: crashed, exit code 9, after running for 0\.\d s, just deployed/,
+    );
+    await engine.remove(third);
+    const fourth = await engine.run({ name: 'web' });
+    await said(4);
+    expect(titles()[3]).toBe('✅ Service Restored');
+    await engine.docker.stop(fourth, 1);
+    await sleep(300);
+    await said(5);
+    expect(titles()[4]).toBe('🔴 Service Stopped (on request)');
+    await quiet();
+  });
+
+  test('healthcheck, pause, rename, removal', async () => {
+    const id = await running({
+      name: 'web',
+      command: ['sh', '-c', 'touch /tmp/ok; echo serving; sleep 3600'],
+      healthcheck: { test: 'test -e /tmp/ok || { echo "no <ok> file"; exit 1; }', intervalMs: 400 },
+    });
+    await exec(id, 'rm /tmp/ok');
+    await sleep(1200);
+    await said(1);
+    expect(titles()).toEqual(['🏥 Service Unhealthy']);
+    expect(telegram.sent[0]!.plain).toContain('Health check says: no <ok> file');
+    expect(telegram.sent[0]!.plain).toContain('serving');
+    await exec(id, 'touch /tmp/ok');
+    await sleep(800);
+    await said(2);
+    expect(telegram.sent[1]!.plain).toContain('Previous Status: 🏥 Unhealthy');
+    await engine.api('POST', `/containers/${id}/rename?name=web2`);
+    await said(3);
+    expect(titles()[2]).toBe('🔄 web is now called web2');
+    await engine.api('POST', `/containers/${id}/pause`);
+    await sleep(200);
+    await said(4);
+    expect(titles()[3]).toBe('🔴 Service Stopped (paused on request)');
+    await engine.api('POST', `/containers/${id}/unpause`);
+    await said(5);
+    expect(titles()[4]).toBe('✅ Service Restored');
+    await engine.remove(id);
+    await sleep(200);
+    await said(6);
+    expect(telegram.sent[5]!.plain).toContain('Next: The container was removed');
+    await quiet();
+  });
+});
+
+async function exec(id: string, command: string): Promise<void> {
+  const made = (await engine.api('POST', `/containers/${id}/exec`, { Cmd: ['sh', '-c', command] })) as {
+    Id: string;
+  };
+  await engine.api('POST', `/exec/${made.Id}/start`, { Detach: true });
+}
+
+test('from the death to the accepted message: median below 300 ms, worst of 50 below 1 s', async () => {
+  const ids: string[] = [];
+  for (let i = 0; i < 50; i += 10)
+    ids.push(...(await Promise.all(Array.from({ length: 10 }, (_, j) => engine.run({ name: `c${i + j}` })))));
+  await house.start();
+  await said(1);
+  telegram.clear();
+  const pids = await Promise.all(ids.map(pidOf));
+  const took: number[] = [];
+  const shares: number[] = [];
+  for (const [i, pid] of pids.entries()) {
+    // Each one a crash of its own, as far as bursts and Telegram's limits are concerned.
+    await sleep(20);
+    house.skip(20_000);
+    await sleep(5);
+    const began = performance.now();
+    const at = Date.now();
+    process.kill(pid, 'SIGKILL');
+    await telegram.waitFor(i + 1, 5000);
+    took.push(performance.now() - began);
+    const finding = house.findings.findLast((one) => one.rule === 'container-stopped');
+    shares.push(took.at(-1)! - ((finding?.at ?? at) - at));
+  }
+  const sorted = took.toSorted((a, b) => a - b);
+  const own = shares.toSorted((a, b) => a - b);
+  console.log(
+    `death to accepted message: median ${sorted[25]!.toFixed(0)} ms, worst ${sorted[49]!.toFixed(0)} ms; ` +
+      `without the engine's own share: median ${own[25]!.toFixed(0)} ms`,
+  );
+  expect(new Set(telegram.sent.map((message) => /Service: (\S+)/.exec(message.plain)?.[1])).size).toBe(50);
+  expect(sorted[25]).toBeLessThan(300);
+  expect(sorted[49]).toBeLessThan(1000);
+});
+
+describe('the engine', () => {
+  test('stopped with all containers and started again: one message each time', async () => {
+    const names = Array.from({ length: 8 }, (_, i) => `c${i}`);
+    await Promise.all(
+      names.map((name) => engine.run({ name, restartPolicy: name === 'c7' ? 'no' : 'always' })),
+    );
+    await house.start();
+    await said(1);
+    telegram.clear();
+    await engine.halt();
+    await sleep(500);
+    await said(1);
+    expect(titles()).toEqual(['🔴 Docker Is Gone']);
+    expect(telegram.sent[0]!.plain).toContain('c0, c1, c2, c3, c4, c5, c6, c7');
+    expect(house.watcher.connected()).toBe(false);
+    await engine.start();
+    await said(2);
+    expect(titles()[1]).toBe('✅ Docker Is Back');
+    expect(telegram.sent[1]!.plain).toContain('Running again: 7 of 8');
+    expect(telegram.sent[1]!.plain).toContain('Did not come back: 1\nc7');
+    await quiet();
+    expect(house.watcher.connected()).toBe(true);
+    expect(house.watcher.counts()).toMatchObject({ monitored: 8, running: 7, stopped: 1 });
+  });
+
+  test('the monitor away: on start it tells what changed and nothing else', async () => {
+    const stays = await engine.run({ name: 'stays' });
+    const crashes = await engine.run({ name: 'crashes' });
+    const stopped = await engine.run({ name: 'stopped' });
+    await house.start();
+    await said(1);
+    await house.stop();
+    expect(titles().at(-1)).toBe('🔴 Service Monitor Stopped');
+    telegram.clear();
+    process.kill(await pidOf(crashes), 'SIGKILL');
+    await engine.docker.stop(stopped, 1);
+    await engine.run({ name: 'fresh' });
+    await sleep(300);
+    await house.start();
+    await said(1);
+    expect(titles()).toEqual(['🚀 Service Monitor Started']);
+    const lines = telegram.sent[0]!.plain.split('\n').slice(
+      telegram.sent[0]!.plain.split('\n').findIndex((l) => l.startsWith('While')) + 1,
+    );
+    expect(lines.toSorted()).toEqual(
+      [
+        '🔴 crashes stopped: killed from outside Docker, exit code 137 (SIGKILL)',
+        '🔴 stopped stopped: on request (SIGKILL), exit code 137',
+        '🚀 fresh is new and running',
+      ].toSorted(),
+    );
+    await quiet();
+    await engine.docker.start(crashes);
+    await said(2);
+    expect(titles()[1]).toBe('✅ Service Restored');
+    expect(await pidOf(stays)).toBeGreaterThan(0);
+  });
+});
+
+test('the container table needs no call to Docker, and follows what happens', async () => {
+  const id = await engine.run({
+    name: 'web',
+    image: IMAGE,
+    memory: 32 * 1_048_576,
+    restartPolicy: 'always',
+    labels: { 'com.docker.compose.service': 'api', 'com.docker.compose.project': 'shop' },
+  });
+  await house.start();
+  await said(1);
+  const find = () => house.watcher.containers().find((container) => container.id === id);
+  expect(find()).toMatchObject({
+    name: 'web',
+    service: 'api',
+    project: 'shop',
+    state: 'running',
+    limitBytes: 32 * 1_048_576,
+    pid: await pidOf(id),
+    restartPolicy: 'always',
+    restartsLast5Min: 0,
+  });
+  process.kill(await pidOf(id), 'SIGKILL');
+  await expect.poll(() => find()).toMatchObject({ restartCount: 1, restartsLast5Min: 1, state: 'running' });
+  await expect.poll(async () => find()?.pid === (await pidOf(id))).toBe(true);
+  await engine.docker.updateMemory(id, 64 * 1_048_576, 64 * 1_048_576);
+  await expect.poll(() => find()?.limitBytes).toBe(64 * 1_048_576);
+  await engine.remove(id);
+  await expect.poll(() => find()).toBe(undefined);
+});
