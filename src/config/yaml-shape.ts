@@ -42,7 +42,11 @@ export const SERVICE_SHAPE = {
 export const SQL_METRIC_SHAPE = {
   name: { type: 'metric-name', required: true, help: 'Name of the Prometheus metric.' },
   help: { type: 'text', help: 'One sentence about it, for Prometheus.' },
-  query: { type: 'query', required: true, help: 'The query; it runs read-only and with a deadline.' },
+  query: {
+    type: 'query',
+    required: true,
+    help: 'The query; it runs read-only and within 2 s. Its column `value`, or else its last one, is the number, the others become labels.',
+  },
   database: { type: 'text', help: 'The database it runs in; without it, POSTGRES_DB.' },
 } as const satisfies Shape;
 
