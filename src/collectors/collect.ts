@@ -21,6 +21,8 @@ export type Collectors = {
   close(): Promise<void>;
 };
 
+/** `over` at the answer or at the deadline; `late` when it ignored its deadline and has not come back. */
+type Running = { over: Promise<void>; late: boolean };
 type AnyCollector = { [S in Source]: Collector<S> }[Source];
 type AnyReading = Reading<unknown>;
 
@@ -34,19 +36,18 @@ export function openCollectors(deps: CollectorDeps): Collectors {
   );
   const secrets = secretsIn(deps.config);
   const { clock } = deps.system;
-  /** Sources whose last read ignored its deadline and has not come back. */
-  const hanging = new Set<Source>();
+  const running = new Map<Source, Running>();
 
   async function readOne(source: Source, deadlineMs: number): Promise<AnyReading> {
     const collector = opened.get(source);
-    if (!collector) return { state: 'absent', why: 'unknown' };
-    if (hanging.has(source)) return { state: 'failed', why: 'still waiting for the last read', tookMs: 0 };
-    hanging.add(source);
-    try {
-      return await readWithin(collector, deadlineMs, clock, secrets, () => hanging.delete(source));
-    } catch (error) {
-      return { state: 'failed', why: maskSecrets(errorText(error), secrets), tookMs: 0 };
-    }
+    if (!collector) return notAsked();
+    // Asked for while another check reads it (a kill was noticed): that one may have looked too early, so look again.
+    for (let last = running.get(source); last && !last.late; last = running.get(source)) await last.over;
+    if (running.has(source)) return { state: 'failed', why: 'still waiting for the last read', tookMs: 0 };
+    const read = readWithin(collector, deadlineMs, clock, secrets, () => running.delete(source));
+    const entry: Running = { late: false, over: read.then(() => void (entry.late = true)) };
+    running.set(source, entry);
+    return read;
   }
 
   return {
@@ -94,6 +95,10 @@ function readWithin(
     // Called through a promise, so that a collector that throws at once fails like one that throws later.
     Promise.resolve()
       .then((): Promise<object> => collector.read(stop.signal))
+      .finally(() => {
+        clearTimeout(timer);
+        onSettled();
+      })
       .then(
         (value) => {
           if ('absent' in value)
@@ -101,11 +106,7 @@ function readWithin(
           else resolve({ state: 'ok', value, tookMs: took() });
         },
         (error: unknown) => failed(maskSecrets(errorText(error), secrets)),
-      )
-      .finally(() => {
-        clearTimeout(timer);
-        onSettled();
-      });
+      );
   });
 }
 

@@ -58,7 +58,10 @@ export function createOomLedger(bootId: string, before: SeenKills | undefined) {
   function hear(hearing: Hearing): void {
     const { counter } = hearing;
     if (counter !== undefined) explained = Math.min(explained ?? counter, counter);
+    const heardLog = lastSeq !== undefined;
     for (const kill of hearing.kernel) takeKernel(kill);
+    // At the first look into the log, its kills are of any age: all that were counted are accounted for, and not more.
+    if (!heardLog && counter !== undefined) explained = Math.min(explained ?? counter, counter);
     waiting = waiting.filter((entry) => !isKnown(entry));
     if (counter === undefined) takeUncounted(hearing);
     else takeUnexplained(hearing, counter);

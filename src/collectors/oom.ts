@@ -1,5 +1,5 @@
 import type { OomKill, OomValues } from '../model/snapshot.ts';
-import type { DockerEvent } from '../system/types.ts';
+import type { DockerEvent, Files } from '../system/types.ts';
 import { readBootId } from './boot.ts';
 import { createKillParser } from './kmsg.ts';
 import { createOomLedger } from './oom-ledger.ts';
@@ -71,10 +71,12 @@ export function createOom(deps: CollectorDeps): OomCollector {
   }
 
   async function read(signal: AbortSignal): Promise<OomValues> {
-    // The counter first: what is counted now is in the log a moment later.
-    const counter = parseNumbers(files.textOr('/proc/vmstat') ?? '', ['oom_kill']).oom_kill;
     const now = clock.now();
+    // The counter before the log: what is counted now is in the log a moment later. At the first look the other way round:
+    // everything in the log is counted by then.
+    const before = lastRead === undefined ? undefined : readCounter(files);
     const { kills, unreadable } = readLog(now);
+    const counter = lastRead === undefined ? readCounter(files) : before;
     const logReadable = unreadable === undefined;
     ledger.hear({ now, monotonic: clock.monotonic(), counter, kernel: kills, logReadable });
     lastRead = now;
@@ -101,6 +103,11 @@ export function createOom(deps: CollectorDeps): OomCollector {
     read,
     onDockerOom: (event) => ledger.onDocker(event, clock.monotonic()),
   };
+}
+
+/** Undefined on kernels before 4.13. */
+function readCounter(files: Files): number | undefined {
+  return parseNumbers(files.textOr('/proc/vmstat') ?? '', ['oom_kill']).oom_kill;
 }
 
 /** What another version of the program left is not trusted blindly. */

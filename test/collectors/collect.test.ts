@@ -94,6 +94,23 @@ test('one that ignores its signal is not started again until it comes back', asy
   expect(reads).toBe(2);
 });
 
+test('a source that another check is just reading is read again after it, not called failed', async () => {
+  let reads = 0;
+  const collectors = open({
+    oom: async () => {
+      reads += 1;
+      const kills = reads;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return { kills };
+    },
+  });
+  const both = await Promise.all([collectors.collect(), collectors.collect({ only: ['oom'] })]);
+  expect(both.map(({ readings }) => readings.oom)).toMatchObject([
+    { state: 'ok', value: { kills: 1 } },
+    { state: 'ok', value: { kills: 2 } },
+  ]);
+});
+
 test('with `only`, nothing else is touched', async () => {
   const collectors = open({
     host: async () => Promise.reject(new Error('read although not asked for')),

@@ -72,7 +72,7 @@ describe('with a kernel log that can be read', () => {
   });
 
   test('a record that comes before the counter does not hide the next kill', () => {
-    const { hear } = tell(FRESH);
+    const { hear } = tell({ ...FRESH, lastSeq: 3 });
     expect(hear({ counter: 0, kernel: [kernelKill(7, T0)] })).toEqual(['boot:7']);
     hear({ counter: 1 });
     hear({ counter: 2 });
@@ -176,6 +176,14 @@ describe('over a restart', () => {
     expect(hear({ counter: 41 })).toEqual([]);
     expect(hear({ counter: 41 })).toEqual([]);
     expect(hear({ counter: 41 })).toEqual([]);
+  });
+
+  test('at the very first start the log is history, and the next lost kill is still missed', () => {
+    const { hear, ledger } = tell(undefined);
+    expect(hear({ counter: 3, kernel: [kernelKill(1, T0), kernelKill(2, T0)] })).toHaveLength(2);
+    expect(ledger.seen()).toMatchObject({ explained: 3, lastSeq: 2 });
+    hear({ counter: 4 });
+    expect(hear({ counter: 4 }).at(-1)).toBe('boot:counter:4');
   });
 
   test('after a reboot, kills from before the start of the monitor are news', () => {
