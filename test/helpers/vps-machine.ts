@@ -85,19 +85,19 @@ export async function putVpsmon(machine: VpsMachine): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'vpsmon-pack-'));
   const archive = join(folder, 'vpsmon.tgz');
   const native = ['libsql', '@libsql', '@neon-rs', 'detect-libc', '@resvg', '.bin/vpsmon'];
-  const wanted = [
-    ...[
-      'package.json',
-      'LICENSE',
-      'MONITORING.md',
-      'monitor.conf.example',
-      'bin',
-      'dist',
-      'systemd',
-      'config',
-    ],
-    ...native.map((name) => `node_modules/${name}`),
-  ].filter((path) => existsSync(join(ROOT, path)));
+  const own = [
+    'package.json',
+    'LICENSE',
+    'MONITORING.md',
+    'monitor.conf.example',
+    'bin',
+    'dist',
+    'systemd',
+    'config',
+  ];
+  const wanted = [...own, ...native.map((name) => `node_modules/${name}`)].filter((path) =>
+    existsSync(join(ROOT, path)),
+  );
   try {
     execFileSync('tar', ['-C', ROOT, '-czf', archive, ...wanted]);
     await machine.put(archive, '/opt/vpsmon.tgz');

@@ -85,7 +85,7 @@ describe('install', () => {
   it('interrupted by a power switch or a kill in the middle, is finished by the next one', async () => {
     // Killed after the line that says that the seventh step was done.
     const out = await vps.try(
-      `cd /root/checkout && node bin/vpsmon.js install | { head -n 7; kill -9 $(pgrep -f 'vpsmon.js install'); }`,
+      `cd /root/checkout && node bin/vpsmon.js install | { head -n 7; kill -9 $(pgrep -fx 'node bin/vpsmon.js install'); }`,
     );
     expect(out.stdout.split('\n').filter(Boolean)).toHaveLength(7);
     expect((await vps.try('systemctl is-active vps-monitor')).stdout.trim()).not.toBe('active');
@@ -353,7 +353,7 @@ describe('upgrade', () => {
     const count = (await messagesIn(vps)).length;
     for (const lines of [1, 3]) {
       await vps.try(
-        `cd /root/checkout && node bin/vpsmon.js install | { head -n ${lines}; kill -9 $(pgrep -f 'vpsmon.js install'); }`,
+        `cd /root/checkout && node bin/vpsmon.js install | { head -n ${lines}; kill -9 $(pgrep -fx 'node bin/vpsmon.js install'); }`,
       );
     }
     const out = await vps.run('cd /root/checkout && node bin/vpsmon.js install');
