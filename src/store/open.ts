@@ -1,6 +1,7 @@
-import { chmodSync, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
+import { errorText } from '../model/text.ts';
 import { ACTION_MIGRATIONS } from './actions.ts';
 import { HISTORY_MIGRATIONS } from './history.ts';
 import { INCIDENT_MIGRATIONS } from './incidents.ts';
@@ -47,10 +48,10 @@ export function openStore(stateDir: string, now: number): Store {
           if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
         return { ...finish(openFile(path)), setAside };
       } catch (second) {
-        return inMemory(second);
+        return inMemory(second, stateDir);
       }
     }
-    return inMemory(error);
+    return inMemory(error, stateDir);
   }
 }
 
@@ -92,13 +93,52 @@ function migrate(db: Db): void {
 }
 
 function finish(db: Db): Store {
-  return { db, close: () => db.close() };
+  return {
+    db,
+    close() {
+      try {
+        // So that the database is one whole file while nobody has it open.
+        db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      } catch {
+        // A full disk, or another process reads: the log is kept, and nothing is lost.
+      }
+      db.close();
+    },
+  };
 }
 
-function inMemory(error: unknown): Store {
+function inMemory(error: unknown, stateDir: string): Store {
   const db = new Database(':memory:');
   migrate(db);
-  return { db, trouble: error instanceof Error ? error.message : String(error), close: () => db.close() };
+  return { db, trouble: whyNot(stateDir) ?? errorText(error), close: () => db.close() };
+}
+
+const PLAIN: Record<string, string> = {
+  EROFS: 'its file system is read-only',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  ENOTDIR: 'a part of its path is a file, not a folder',
+  ENOENT: 'it does not exist',
+};
+
+/** The driver says "14"; trying to write a file there says why. Undefined where that works. */
+function whyNot(stateDir: string): string | undefined {
+  const probe = join(stateDir, `.probe-${process.pid}`);
+  try {
+    writeFileSync(probe, 'x'.repeat(4096));
+    rmSync(probe);
+    return undefined;
+  } catch (error) {
+    try {
+      rmSync(probe, { force: true });
+    } catch {
+      // It could not be written, so there is nothing to remove.
+    }
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    return PLAIN[code] ? `${PLAIN[code]} (${code})` : errorText(error);
+  }
 }
 
 function isCorrupt(error: unknown): boolean {

@@ -61,7 +61,11 @@ export function vpsmon(
 }
 
 /** Starts `vpsmon monitor` on a state folder of its own and waits for its first check. */
-export async function startDaemon(settings: Record<string, string | number>, yaml?: string): Promise<Daemon> {
+export async function startDaemon(
+  settings: Record<string, string | number>,
+  yaml?: string,
+  ownStateDir?: string,
+): Promise<Daemon> {
   const dir = mkdtempSync(join(tmpdir(), 'vpsmon-daemon-'));
   const port = await freePort();
   const conf = join(dir, 'monitor.conf');
@@ -79,7 +83,7 @@ export async function startDaemon(settings: Record<string, string | number>, yam
     { mode: 0o600 },
   );
   if (yaml !== undefined) writeFileSync(join(dir, 'vpsmon.yaml'), yaml);
-  const stateDir = join(dir, 'state');
+  const stateDir = ownStateDir ?? join(dir, 'state');
   let child: ChildProcess | undefined;
   let log = '';
 

@@ -1,0 +1,132 @@
+// What the monitor survives: a state folder that is read-only or corrupt, SIGKILL, no privileges.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startDaemon, until, vpsmon, type Daemon } from '../helpers/daemon.ts';
+import { startTelegram, type Telegram } from '../standins/telegram.js';
+
+let dir: string;
+let telegram: Telegram;
+let daemon: Daemon | undefined;
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'vpsmon-hardship-'));
+  telegram = await startTelegram();
+});
+afterEach(async () => {
+  await daemon?.remove();
+  daemon = undefined;
+  await telegram.close();
+  spawnSync('umount', ['-l', join(dir, 'small')]);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const settings = () => ({
+  TELEGRAM_API_ROOT: telegram.url,
+  TELEGRAM_BOT_TOKEN: telegram.token,
+  TELEGRAM_CHAT_ID: telegram.chatId,
+});
+
+/** A file system of this many KB of our own. */
+function mountSmall(options: string): string {
+  if (process.getuid?.() !== 0) throw new Error('this test mounts a small file system and needs root');
+  const path = join(dir, 'small');
+  mkdirSync(path, { recursive: true });
+  const done = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path], { encoding: 'utf8' });
+  if (done.status !== 0) throw new Error(`mount: ${done.stderr}`);
+  return path;
+}
+
+describe('the state folder', () => {
+  it('read-only: alerts go out all the same', { timeout: 60_000 }, async () => {
+    const path = mountSmall('size=2m,ro');
+    daemon = await startDaemon(settings(), undefined, path);
+    await until(() => telegram.sent.length > 0, 15_000, 'the first message');
+    const health = await daemon.health();
+    expect(health.status).toBe('degraded');
+    expect(health.reasons.join()).toMatch(/read-?only/i);
+    expect(await daemon.stop()).toBeLessThan(5000);
+  });
+
+  it('corrupt: the database is set aside, said, and begun anew', { timeout: 60_000 }, async () => {
+    daemon = await startDaemon(settings());
+    await daemon.stop();
+    writeFileSync(join(daemon.stateDir, 'vpsmon.db'), Buffer.alloc(50_000, 'x'));
+    await daemon.start();
+    expect(daemon.log()).toMatch(/was corrupt. It was set aside as .*vpsmon\.db\.corrupt-/);
+    expect((await daemon.health()).status).toBe('healthy');
+    expect(readdirSync(daemon.stateDir).some((name) => name.startsWith('vpsmon.db.corrupt-'))).toBe(true);
+  });
+
+  it('killed twenty times at random moments: it starts every time', { timeout: 120_000 }, async () => {
+    daemon = await startDaemon(settings());
+    for (let i = 0; i < 20; i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 300));
+      await daemon.stop('SIGKILL');
+      await daemon.start();
+    }
+    expect((await daemon.health()).status).toBe('healthy');
+    expect(daemon.log()).not.toMatch(/corrupt|Unexpected/);
+  });
+});
+
+describe('without privileges', () => {
+  it('a check by hand works as any user', { timeout: 60_000 }, async () => {
+    const run = spawnSync(
+      'setpriv',
+      [
+        '--reuid=65534',
+        '--regid=65534',
+        '--clear-groups',
+        process.execPath,
+        'bin/vpsmon.js',
+        'monitor',
+        '--once',
+        '--json',
+      ],
+      {
+        encoding: 'utf8',
+        env: { PATH: process.env['PATH'], HOME: dir },
+      },
+    );
+    expect(run.stderr).toBe('');
+    expect([0, 1, 2]).toContain(run.status);
+    const page = JSON.parse(run.stdout) as {
+      version: number;
+      sources: Record<string, { state: string; why?: string; value?: { logUnreadable?: string } }>;
+    };
+    expect(page.version).toBe(1);
+    expect(page.sources['host']?.state).toBe('ok');
+    for (const source of ['postgres', 'redis', 'n8n', 'waha'])
+      expect(page.sources[source]).toMatchObject({ state: 'absent', why: expect.stringMatching(/\w/) });
+  });
+});
+
+describe('the exit codes of a check by hand', () => {
+  it(
+    'are 1 for warnings, 2 for something critical, 3 for settings that cannot be used',
+    { timeout: 60_000 },
+    async () => {
+      const conf = join(dir, 'c.conf');
+      const check = async (text: string) => {
+        writeFileSync(conf, `DOCKER_HOST=unix:///nonexistent/d.sock\n${text}`, { mode: 0o600 });
+        return vpsmon(['monitor', '--once', '--config', conf, '--state-dir', join(dir, 'state')]);
+      };
+      expect(await check('DISK_WARNING_PCT=1\nDISK_CRITICAL_PCT=100\n')).toMatchObject({
+        code: 1,
+        stdout: expect.stringContaining('WARN'),
+      });
+      expect(await check('DISK_WARNING_PCT=1\nDISK_CRITICAL_PCT=2\n')).toMatchObject({
+        code: 2,
+        stdout: expect.stringContaining('CRITICAL'),
+      });
+      expect(await check('SWAP_THRESHOLD_MB=lots\n')).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringMatching(/c\.conf:2.*SWAP_THRESHOLD_MB/),
+      });
+      expect(existsSync(join(dir, 'state'))).toBe(false);
+    },
+  );
+});
