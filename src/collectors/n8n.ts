@@ -31,16 +31,33 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
   const api = openApi(deps);
   const queue = openQueue(deps);
 
+  /** The database tells all; where there is none to read, the API tells most. */
+  async function count<T>(
+    read: (source: Counts) => Promise<T | undefined>,
+    target: N8nTarget,
+    whyNoDatabase: string | undefined,
+  ): Promise<T | undefined> {
+    const value = (await read(database)) ?? (await read(api));
+    if (value === undefined && whyNoDatabase !== undefined && !target.database)
+      throw new Error(whyNoDatabase);
+    return value;
+  }
+
   return {
     source: 'n8n',
     async read(signal) {
       const { n8n: target, missing } = await deps.discovered(signal);
       if (!target) return absent(missing.n8n ?? 'no n8n was found');
-      const counts: Counts = target.database ? database : api;
       const [executions, workflows, queueDepth, healthy] = await Promise.all([
-        part('executions', counts.executions(target, signal)),
-        part('workflows', counts.workflows(target, signal)),
-        part('queue', queue.depth(target)),
+        part(
+          'executions',
+          count((source) => source.executions(target, signal), target, missing.n8nDatabase),
+        ),
+        part(
+          'workflows',
+          count((source) => source.workflows(target, signal), target, undefined),
+        ),
+        part('queue', queue.depth(target, missing.n8nQueue)),
         part('health', readHealth(deps, target, signal)),
       ]);
       const parts = [executions, workflows, queueDepth, healthy];
@@ -74,12 +91,22 @@ async function part<T>(name: string, reading: Promise<T>): Promise<Part<T>> {
 function openDatabase(deps: CollectorDeps): Counts & { release(): Promise<void> } {
   const connection = holdPostgres(deps.system);
   const { monotonic } = deps.system.clock;
-  let columns: { of: unknown; at: number; names: Set<string> } | undefined;
+  let columns: { of: Postgres; at: number; names: Set<string> } | undefined;
 
-  async function guarded<T>(target: N8nTarget, read: (db: Database, pg: Postgres) => Promise<T>) {
-    if (!target.database) return undefined;
+  async function columnsOf(pg: Postgres, db: Database): Promise<Set<string>> {
+    if (columns?.of !== pg || monotonic() - columns.at > COLUMNS_FOR_MS) {
+      columns = { of: pg, at: monotonic(), names: await workflowColumns(pg, db) };
+    }
+    return columns.names;
+  }
+
+  async function guarded<T>(target: N8nTarget, read: (pg: Postgres, db: Database) => Promise<T>) {
+    const db = target.database;
+    if (!db) return undefined;
     try {
-      return await read(target.database, connection.to(target.database));
+      const pg = connection.to(db);
+      if (db.assumed && (await columnsOf(pg, db)).size === 0) return undefined;
+      return await read(pg, db);
     } catch (error) {
       columns = undefined;
       if (mayHaveMoved(error)) deps.rediscover();
@@ -89,14 +116,8 @@ function openDatabase(deps: CollectorDeps): Counts & { release(): Promise<void> 
 
   return {
     executions: (target) =>
-      guarded(target, (db, pg) => readExecutions(pg, db, deps.config.extra.n8n.finishedWithinHours)),
-    workflows: (target) =>
-      guarded(target, async (db, pg) => {
-        if (columns?.of !== pg || monotonic() - columns.at > COLUMNS_FOR_MS) {
-          columns = { of: pg, at: monotonic(), names: await workflowColumns(pg, db) };
-        }
-        return readWorkflows(pg, db, columns.names);
-      }),
+      guarded(target, (pg, db) => readExecutions(pg, db, deps.config.extra.n8n.finishedWithinHours)),
+    workflows: (target) => guarded(target, async (pg, db) => readWorkflows(pg, db, await columnsOf(pg, db))),
     release: () => connection.release(),
   };
 }
@@ -131,7 +152,8 @@ function kept<T>(
 
 function openQueue(deps: CollectorDeps) {
   const connection = holdRedis(deps.system);
-  async function depth({ queue }: N8nTarget): Promise<number | undefined> {
+  async function depth({ queue }: N8nTarget, whyNot: string | undefined): Promise<number | undefined> {
+    if (!queue && whyNot !== undefined) throw new Error(whyNot);
     if (!queue) return undefined;
     try {
       return await readQueueDepth(connection.to(queue), queue, deps.config.extra.n8n.queues);

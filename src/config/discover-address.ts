@@ -1,0 +1,146 @@
+import { plain } from '../model/text.ts';
+import { project, service } from './discover-container.ts';
+import type { Located } from './discover-container.ts';
+
+/** Where vpsmon stands: on the host, in a container of the same engine, or on another machine than the engine. */
+export type Surroundings = {
+  /** All running containers of the engine. */
+  all: Located[];
+  /** vpsmon's own container. */
+  self?: Located;
+  /** The engine's host where that is another machine (DOCKER_HOST=tcp://...). */
+  engineHost?: string;
+};
+export type Address = { host: string; port: number; via: string };
+export type Unreachable = { why: string };
+
+/** How to reach a port inside a container from where vpsmon stands. */
+export function addressOf(container: Located, port: number, around: Surroundings): Address | Unreachable {
+  const owner = networkOwner(container, around);
+  if (around.self && !isOnHost(around.self)) return fromContainer(owner, port, around.self, container.name);
+  if (isOnHost(owner)) return { host: around.engineHost ?? '127.0.0.1', port, via: "the host's network" };
+  const published = publishedPort(owner, port, around.engineHost);
+  if (published) return { ...published, via: 'its published port' };
+  const address = around.engineHost ? '' : firstAddress(owner);
+  if (address) return { host: address, port, via: 'its network address' };
+  return {
+    why: `container ${plain(container.name, 60)} has no address for port ${port} that can be reached from here`,
+  };
+}
+
+/** `network_mode: service:vpn`: the ports and addresses are those of the other container. */
+function networkOwner(container: Located, { all }: Surroundings): Located {
+  const other = /^container:(.+)$/.exec(container.networkMode ?? '')?.[1];
+  return all.find(({ id, name }) => other !== undefined && (id === other || name === other)) ?? container;
+}
+
+export function isOnHost(container: Located): boolean {
+  return container.networkMode === 'host' || Object.keys(container.networks).includes('host');
+}
+
+function fromContainer(owner: Located, port: number, self: Located, name: string): Address | Unreachable {
+  if (owner.id === self.id) return { host: '127.0.0.1', port, via: 'the same network namespace' };
+  const shared = Object.keys(owner.networks).find((network) => Object.hasOwn(self.networks, network));
+  if (shared === undefined) {
+    const there = Object.keys(owner.networks).slice(0, 3).join(', ') || 'none';
+    return {
+      why: `container ${plain(name, 60)} shares no network with vpsmon's own container: connect it to ${plain(there, 100)}`,
+    };
+  }
+  const via = `the network ${plain(shared, 60)}`;
+  // Docker's DNS knows names on networks that people made, not on the default one.
+  if (shared !== 'bridge') return { host: owner.name, port, via };
+  const address = owner.networks[shared]?.address;
+  return address ? { host: address, port, via } : { why: `container ${plain(name, 60)} has no address` };
+}
+
+function publishedPort(
+  { ports }: Located,
+  port: number,
+  engineHost: string | undefined,
+): { host: string; port: number } | undefined {
+  const published = ports.flatMap(({ privatePort, publicPort, ip, type }) => {
+    if (privatePort !== port || type !== 'tcp' || publicPort === undefined) return [];
+    const everywhere = ip === undefined || ip === '' || ip === '0.0.0.0' || ip === '::';
+    if (engineHost !== undefined) {
+      const loopback = ip === '::1' || ip?.startsWith('127.');
+      return loopback ? [] : [{ host: everywhere ? engineHost : ip, port: publicPort }];
+    }
+    return [{ host: everywhere ? (ip === '::' ? '::1' : '127.0.0.1') : ip, port: publicPort }];
+  });
+  return published.find(({ host }) => family(host) !== 6) ?? published[0];
+}
+
+function firstAddress({ networks }: Located): string {
+  const addresses = Object.values(networks).map(({ address }) => address);
+  return (
+    addresses.find((address) => family(address) === 4) ??
+    addresses.find((address) => family(address) === 6) ??
+    ''
+  );
+}
+
+/** Whether this is the address of that container's port, as seen from here or from the containers. */
+export function meansContainer(
+  host: string,
+  port: number,
+  container: Located,
+  privatePort: number,
+  around: Surroundings,
+): boolean {
+  const wanted = host.toLowerCase();
+  const reached = addressOf(container, privatePort, around);
+  if ('host' in reached && sameHost(reached.host, wanted) && reached.port === port) return true;
+  if (port !== privatePort) return false;
+  const names = [
+    container.name,
+    service(container),
+    ...Object.values(container.networks).map((n) => n.address),
+  ];
+  return names.some((name) => name !== undefined && name !== '' && name.toLowerCase() === wanted);
+}
+
+function sameHost(a: string, b: string): boolean {
+  const loopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.');
+  return a.toLowerCase() === b || (loopback(a) && loopback(b));
+}
+
+/** The container that another one calls by this name or address; who shares more with it comes first. */
+export function calledBy(host: string, caller: Located, { all }: Surroundings): Located | undefined {
+  const wanted = host.toLowerCase();
+  const score = (one: Located): number => {
+    const sharing = Object.keys(one.networks).some((network) => Object.hasOwn(caller.networks, network))
+      ? 4
+      : 0;
+    const inProject = project(one) !== undefined && project(one) === project(caller) ? 2 : 0;
+    const byAddress = Object.values(one.networks).some(({ address }) => address !== '' && address === wanted);
+    if (byAddress) return 8;
+    if (one.name.toLowerCase() === wanted) return sharing + inProject + 2;
+    return service(one)?.toLowerCase() === wanted ? sharing + inProject + 1 : 0;
+  };
+  const [best] = all.map((one) => ({ one, score: score(one) })).toSorted((a, b) => b.score - a.score);
+  return best && best.score > 0 ? best.one : undefined;
+}
+
+/** A container's name means nothing to the host's resolver: its address is taken. Undefined where this is not its name. */
+export function addressByName(
+  host: string,
+  container: Located,
+  port: number,
+  around: Surroundings,
+): Address | undefined {
+  if (calledBy(host, container, around)?.id !== container.id) return undefined;
+  const address = addressOf(container, port, around);
+  return 'why' in address ? undefined : address;
+}
+
+/** http://host:port, with brackets where they belong. */
+export function toUrl(protocol: 'http' | 'https', { host, port }: { host: string; port: number }): string {
+  return `${protocol}://${family(host) === 6 ? `[${host}]` : host}:${port}`;
+}
+
+/** 4 or 6 for an IP address, 0 for a name. */
+export function family(host: string): 0 | 4 | 6 {
+  if (host.includes(':')) return 6;
+  return /^\d{1,3}(\.\d{1,3}){3}$/.test(host) ? 4 : 0;
+}

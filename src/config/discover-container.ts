@@ -1,0 +1,123 @@
+import { plain } from '../model/text.ts';
+import type { DockerInspect, DockerListItem } from '../system/types.ts';
+import type { Kind } from './discover-kind.ts';
+
+/** A recognised container, its environment and command as they are: anything at all may stand there. */
+export type Candidate = {
+  kind: Kind;
+  inspect: DockerInspect;
+  /** Its place in the networks. */
+  at: Located;
+  env: Map<string, string>;
+  running: boolean;
+};
+/** What is known of every container, recognised or not. */
+export type Located = Pick<DockerListItem, 'id' | 'name' | 'labels' | 'networks' | 'ports'> & {
+  networkMode?: string;
+};
+
+export function toCandidate(kind: Kind, inspect: DockerInspect): Candidate {
+  const env = new Map<string, string>();
+  for (const entry of inspect.env) {
+    const at = entry.indexOf('=');
+    if (at > 0) env.set(entry.slice(0, at), entry.slice(at + 1));
+  }
+  return { kind, inspect, at: located(inspect), env, running: inspect.state.status === 'running' };
+}
+
+export function located(inspect: DockerInspect): Located {
+  const { id, name, labels, networks, ports, hostConfig } = inspect;
+  return { id, name, labels, networks, ports, networkMode: hostConfig.networkMode };
+}
+
+/** Without what is undefined. */
+export function defined<T extends Record<string, unknown>>(
+  values: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
+
+/** The first of these variables that is set and not empty. */
+export function fromEnv(candidate: Candidate, ...names: string[]): string | undefined {
+  for (const name of names) {
+    const value = candidate.env.get(name);
+    if (value) return value;
+  }
+  return undefined;
+}
+
+export function portFromEnv(candidate: Candidate, otherwise: number, ...names: string[]): number {
+  return toPort(fromEnv(candidate, ...names)) ?? otherwise;
+}
+
+export function toPort(text: string | undefined): number | undefined {
+  const port = /^\d{1,5}$/.test(text ?? '') ? Number(text) : 0;
+  return port >= 1 && port <= 65_535 ? port : undefined;
+}
+
+export function isTrue(text: string | undefined): boolean {
+  return text?.toLowerCase() === 'true' || text === '1';
+}
+
+/** One word of a shell command line, out of its quotes; `$NAME` and `${NAME}` from the container's own environment. */
+export function expand(word: string, candidate: Candidate): string {
+  const bare = /^(["'])(.*)\1$/s.exec(word)?.[2] ?? word;
+  const name = /^\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?$/.exec(bare)?.[1];
+  return name === undefined ? bare : (candidate.env.get(name) ?? '');
+}
+
+/** The value of `--option VALUE` or `--option=VALUE`, in an argument list or inside `sh -c "..."`. */
+export function option(candidate: Candidate, name: string): string | undefined {
+  const args = candidate.inspect.command;
+  const exact = args.indexOf(name);
+  if (exact !== -1 && args[exact + 1] !== undefined) return expand(args[exact + 1] ?? '', candidate);
+  const assigned = args.find((arg) => arg.startsWith(`${name}=`));
+  if (assigned !== undefined) return expand(assigned.slice(name.length + 1), candidate);
+  for (const arg of args) {
+    const word = optionIn(arg, name);
+    if (word !== undefined) return expand(word, candidate);
+  }
+  return undefined;
+}
+
+/** The same in one text, as in `REDIS_ARGS`. */
+export function optionIn(text: string, name: string): string | undefined {
+  const at = text.indexOf(`${name} `) === -1 ? text.indexOf(`${name}=`) : text.indexOf(`${name} `);
+  if (at === -1) return undefined;
+  return /^\s*("[^"]*"|'[^']*'|[^\s"']+)/.exec(text.slice(at + name.length + 1))?.[1];
+}
+
+export function service(of: { labels: Record<string, string> }): string | undefined {
+  return of.labels['com.docker.compose.service'] || undefined;
+}
+
+export function project(of: { labels: Record<string, string> }): string | undefined {
+  return of.labels['com.docker.compose.project'] || undefined;
+}
+
+/** For people: `shop-postgres-1 (postgres:16)`. */
+export function label({ inspect }: Candidate): string {
+  return `${plain(inspect.name, 60)} (${plain(inspect.image, 60)})`;
+}
+
+/** Why a container that is there is not used. */
+export function notRunning({ inspect }: Candidate): string {
+  return `container ${plain(inspect.name, 60)} is ${plain(inspect.state.status, 20) || 'not running'}`;
+}
+
+/** The first by name or Compose service, else the oldest: the same choice every time. */
+export function choose(candidates: Candidate[], ...names: string[]): Candidate | undefined {
+  const sorted = candidates.toSorted(
+    (a, b) => a.inspect.created - b.inspect.created || (a.inspect.name < b.inspect.name ? -1 : 1),
+  );
+  return (
+    sorted.find(({ inspect }) => names.some((name) => name === inspect.name || name === service(inspect))) ??
+    sorted[0]
+  );
+}
+
+/** ", one of 3" where there was a choice. */
+export function oneOf(candidates: Candidate[]): string {
+  return candidates.length > 1 ? `, one of ${candidates.length}` : '';
+}

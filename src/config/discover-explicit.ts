@@ -1,0 +1,121 @@
+import type { HttpTarget, PostgresTarget, RedisTarget, SslMode } from './discover.ts';
+import { defined, toPort } from './discover-container.ts';
+import type { Config, Key } from './schema.ts';
+
+const SSL_MODES: readonly string[] = [
+  'disable',
+  'allow',
+  'prefer',
+  'require',
+  'no-verify',
+  'verify-ca',
+  'verify-full',
+] satisfies SslMode[];
+
+/** What a person set; undefined for what they left out. Only what is not the default counts as set. */
+export type Wanted<T> = Partial<Omit<T, 'how'>> & { how: string };
+
+function origin(config: Config, key: Key): string {
+  const { from, file, line } = config.origins[key];
+  if (file !== undefined) return `${key} in ${file}${line === undefined ? '' : `:${line}`}`;
+  return from === 'environment' ? `${key} in the environment` : key;
+}
+
+function isSet(config: Config, key: Key): boolean {
+  return config.origins[key].from !== 'default' && String(config.settings[key]) !== '';
+}
+
+/** The text of a setting; undefined where it was left empty. */
+function given(config: Config, key: Key): string | undefined {
+  return String(config.settings[key]) || undefined;
+}
+
+/** POSTGRES_URL, or else the single keys. Without a host the rest lies over what Docker tells. */
+export function wantedPostgres(config: Config): Wanted<PostgresTarget> {
+  const url = given(config, 'POSTGRES_URL');
+  if (url !== undefined) return { ...fromPostgresUrl(url), how: origin(config, 'POSTGRES_URL') };
+  const host = given(config, 'POSTGRES_HOST');
+  return {
+    ...defined({
+      host,
+      port: isSet(config, 'POSTGRES_PORT') ? config.settings.POSTGRES_PORT : undefined,
+      user: given(config, 'POSTGRES_USER'),
+      password: given(config, 'POSTGRES_PASSWORD'),
+      database: given(config, 'POSTGRES_DB'),
+    }),
+    how: host === undefined ? '' : origin(config, 'POSTGRES_HOST'),
+  };
+}
+
+/**
+ * postgres://user:password@host:port/database?sslmode=require. A socket folder is the host in the query (`?host=/run/x`)
+ * or, encoded, in its place (`postgres://user@%2Frun%2Fx/database`).
+ */
+export function fromPostgresUrl(text: string): Partial<Omit<PostgresTarget, 'how'>> {
+  const url = parse(text);
+  if (!url) return {};
+  const query = (name: string) => url.searchParams.get(name) ?? undefined;
+  const mode = query('sslmode');
+  return defined({
+    host: query('host') ?? (decode(url.hostname.replace(/^\[|\]$/g, '')) || 'localhost'),
+    port: toPort(query('port') ?? url.port),
+    user: query('user') ?? (decode(url.username) || undefined),
+    password: query('password') ?? (decode(url.password) || undefined),
+    database: query('dbname') ?? (decode(url.pathname.slice(1)) || undefined),
+    sslMode: mode !== undefined && SSL_MODES.includes(mode) ? (mode as SslMode) : undefined,
+    sslRootCert: query('sslrootcert'),
+  });
+}
+
+/** REDIS_URL, or else the single keys. */
+export function wantedRedis(config: Config): Wanted<RedisTarget> {
+  const url = given(config, 'REDIS_URL');
+  if (url !== undefined) return { ...fromRedisUrl(url), how: origin(config, 'REDIS_URL') };
+  const host = given(config, 'REDIS_HOST');
+  return {
+    ...defined({
+      host,
+      port: isSet(config, 'REDIS_PORT') ? config.settings.REDIS_PORT : undefined,
+      password: given(config, 'REDIS_PASSWORD'),
+    }),
+    how: host === undefined ? '' : origin(config, 'REDIS_HOST'),
+  };
+}
+
+/** rediss://user:password@host:port/db; the form redis://password@host is understood as well. */
+export function fromRedisUrl(text: string): Partial<Omit<RedisTarget, 'how'>> {
+  const url = parse(text);
+  if (!url) return {};
+  const [user, password] = [decode(url.username), decode(url.password)];
+  const db = Number(url.pathname.slice(1));
+  return defined({
+    host: decode(url.hostname.replace(/^\[|\]$/g, '')) || 'localhost',
+    port: toPort(url.port),
+    username: password ? user || undefined : undefined,
+    password: password || user || undefined,
+    db: Number.isInteger(db) && db > 0 ? db : undefined,
+    tls: url.protocol === 'rediss:' ? true : undefined,
+  });
+}
+
+export function wantedHttp(config: Config, program: 'WAHA' | 'N8N'): Wanted<HttpTarget> {
+  const url = given(config, `${program}_URL`);
+  return {
+    ...defined({ url, apiKey: given(config, `${program}_API_KEY`) }),
+    how: url === undefined ? '' : origin(config, `${program}_URL`),
+  };
+}
+
+/** `postgres://user@/database` has no host, which PostgreSQL allows and URL does not. */
+function parse(text: string): URL | undefined {
+  const whole = URL.canParse(text) ? text : text.replace('@/', '@localhost/');
+  return URL.canParse(whole) ? new URL(whole) : undefined;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,78 @@
+import type { Surroundings } from './discover-address.ts';
+import { located, toCandidate } from './discover-container.ts';
+import type { Candidate, Located } from './discover-container.ts';
+import { wantedHttp, wantedPostgres, wantedRedis } from './discover-explicit.ts';
+import { kindOf } from './discover-kind.ts';
+import type { Seen } from './discover-look.ts';
+import { findN8n } from './discover-n8n.ts';
+import type { FoundN8n } from './discover-n8n.ts';
+import { findPostgres } from './discover-postgres.ts';
+import { findRedis } from './discover-redis.ts';
+import { findWaha } from './discover-waha.ts';
+import type { Discovered, N8nTarget } from './discover.ts';
+import type { Config } from './schema.ts';
+
+/** From settings and what Docker says to targets, or the reason why there is none. Pure. */
+export function discoverFrom(seen: Seen, config: Config): Discovered {
+  const candidates = candidatesOf(seen);
+  const around = surroundingsOf(seen);
+  const of = (kind: Candidate['kind']) => candidates.filter((candidate) => candidate.kind === kind);
+  const n8n = findN8n(of('n8n'), wantedHttp(config, 'N8N'), candidates, around);
+  const postgres = findPostgres(of('postgres'), wantedPostgres(config), n8n.usesPostgres, around);
+  const redis = findRedis(of('redis'), wantedRedis(config), n8n.usesRedis, around);
+  const waha = findWaha(of('waha'), wantedHttp(config, 'WAHA'), around);
+
+  const result: Discovered = { missing: {} };
+  const why = (text: string) =>
+    seen.dockerWhy === undefined
+      ? text
+      : `${text.replace(/^no container runs/, 'Docker cannot tell of')} (${seen.dockerWhy})`;
+  if ('target' in postgres) result.postgres = postgres.target;
+  else result.missing.postgres = why(postgres.why);
+  if ('target' in redis) result.redis = redis.target;
+  else result.missing.redis = why(redis.why);
+  if ('target' in waha) result.waha = waha.target;
+  else result.missing.waha = why(waha.why);
+  addN8n(result, n8n, why);
+  return result;
+}
+
+function addN8n(result: Discovered, n8n: FoundN8n, why: (text: string) => string): void {
+  if (n8n.target) result.n8n = withAssumptions(n8n.target, result);
+  else result.missing.n8n = why(n8n.why ?? 'no n8n was found');
+  if (n8n.databaseWhy !== undefined) result.missing.n8nDatabase = n8n.databaseWhy;
+  if (n8n.queueWhy !== undefined) result.missing.n8nQueue = n8n.queueWhy;
+}
+
+/** Of an n8n that runs elsewhere nothing is known but its URL: the database and Redis that are watched may be its own. */
+function withAssumptions(n8n: N8nTarget, { postgres, redis }: Discovered): N8nTarget {
+  if (n8n.container !== undefined) return n8n;
+  return {
+    ...n8n,
+    ...(postgres ? { database: { ...postgres, schema: 'public', prefix: '', assumed: true as const } } : {}),
+    ...(redis ? { queue: { ...redis, prefix: 'bull', expected: false } } : {}),
+  };
+}
+
+function candidatesOf({ list, inspects, selfId }: Seen): Candidate[] {
+  return inspects.flatMap((inspect) => {
+    const kind =
+      inspect.id === selfId
+        ? undefined
+        : kindOf(
+            inspect,
+            list.find(({ id }) => id === inspect.id),
+          );
+    return kind ? [toCandidate(kind, inspect)] : [];
+  });
+}
+
+function surroundingsOf({ list, inspects, selfId, engineHost }: Seen): Surroundings {
+  const running = list.filter(({ state }) => state === 'running');
+  const all = running.map((item): Located => {
+    const inspect = inspects.find(({ id }) => id === item.id);
+    return inspect ? located(inspect) : item;
+  });
+  const self = all.find(({ id }) => id === selfId);
+  return { all, ...(self ? { self } : {}), ...(engineHost === undefined ? {} : { engineHost }) };
+}

@@ -1,0 +1,59 @@
+import { selfContainerId } from '../system/containers.ts';
+import type { DockerInspect, DockerListItem } from '../system/types.ts';
+import { worthALook } from './discover-kind.ts';
+import type { DiscoveryDeps } from './discover.ts';
+import { errorText } from '../model/text.ts';
+
+/** What Docker says, and from where it is looked at. */
+export type Seen = {
+  list: DockerListItem[];
+  /** Of the containers that may be one of ours, and of those whose network one of ours uses. */
+  inspects: DockerInspect[];
+  selfId?: string;
+  /** The engine's host, where that is another machine. */
+  engineHost?: string;
+  /** Why Docker could not be asked; then the rest is what was seen before. */
+  dockerWhy?: string;
+};
+
+/** One list, and an inspect of each container that may be one of ours. Never throws. */
+export async function see(deps: DiscoveryDeps, signal: AbortSignal, before: Seen | undefined): Promise<Seen> {
+  try {
+    const list = await deps.docker.list(signal);
+    const ours = await inspectAll(deps, list.filter(worthALook), signal);
+    const owners = new Set(
+      ours.map(({ hostConfig }) => /^container:(.+)$/.exec(hostConfig.networkMode)?.[1]),
+    );
+    const known = new Set(ours.map(({ id }) => id));
+    const more = list.filter(({ id, name }) => !known.has(id) && (owners.has(id) || owners.has(name)));
+    const inspects = [...ours, ...(await inspectAll(deps, more, signal))];
+    return { list, inspects, ...place(deps) };
+  } catch (error) {
+    const { list, inspects } = before ?? { list: [], inspects: [] };
+    return { list, inspects, ...place(deps), dockerWhy: errorText(error) };
+  }
+}
+
+/** Containers that went away meanwhile are left out. */
+async function inspectAll(
+  { docker }: DiscoveryDeps,
+  items: DockerListItem[],
+  signal: AbortSignal,
+): Promise<DockerInspect[]> {
+  const inspects: DockerInspect[] = [];
+  for (const { id } of items) {
+    try {
+      inspects.push(await docker.inspect(id, signal));
+    } catch (error) {
+      if ((error as { status?: number }).status === undefined) throw error;
+    }
+  }
+  return inspects;
+}
+
+function place({ docker, files }: DiscoveryDeps): Pick<Seen, 'selfId' | 'engineHost'> {
+  const selfId = selfContainerId(files);
+  const host = URL.canParse(docker.address) ? new URL(docker.address).hostname : '';
+  const elsewhere = host !== '' && !/^(localhost|127\.|\[::1\])/.test(host);
+  return { ...(selfId ? { selfId } : {}), ...(elsewhere ? { engineHost: host } : {}) };
+}

@@ -1,0 +1,183 @@
+import { plain } from '../model/text.ts';
+import { addressOf, toUrl } from './discover-address.ts';
+import type { Surroundings } from './discover-address.ts';
+import {
+  choose,
+  defined,
+  fromEnv,
+  isTrue,
+  label,
+  notRunning,
+  oneOf,
+  portFromEnv,
+} from './discover-container.ts';
+import type { Candidate } from './discover-container.ts';
+import type { Wanted } from './discover-explicit.ts';
+import type { UsedByN8n } from './discover-postgres.ts';
+import type { UsedByQueue } from './discover-redis.ts';
+import { resolveHost } from './discover-host.ts';
+import type { Place } from './discover-host.ts';
+import { sameAs } from './discover-waha.ts';
+import type { HttpTarget, N8nTarget } from './discover.ts';
+
+type Database = NonNullable<N8nTarget['database']>;
+type Queue = NonNullable<N8nTarget['queue']>;
+
+export type FoundN8n = {
+  target?: N8nTarget;
+  why?: string;
+  /** Why its database or queue cannot be read although it has one. */
+  databaseWhy?: string;
+  queueWhy?: string;
+  usesPostgres?: UsedByN8n;
+  usesRedis?: UsedByQueue;
+};
+
+/** Workers and webhook processors are n8n, too, but have neither the editor nor the API. */
+export function isMain({ inspect }: Candidate): boolean {
+  return !inspect.command.some((word) =>
+    /^(worker|webhook|execute)$|\bn8n\s+(worker|webhook|execute)\b/.test(word),
+  );
+}
+
+export function n8nPort(container: Candidate): number {
+  return portFromEnv(container, 5678, 'N8N_PORT');
+}
+
+/** n8n, its database and its queue: what a person set, else the container called `n8n`, or the oldest. */
+export function findN8n(
+  candidates: Candidate[],
+  wanted: Wanted<HttpTarget>,
+  databases: Candidate[],
+  around: Surroundings,
+): FoundN8n {
+  const mains = candidates.filter((candidate) => isMain(candidate));
+  const running = mains.filter((candidate) => candidate.running);
+  const chosen =
+    wanted.url === undefined ? choose(running, 'n8n') : sameAs(wanted.url, running, n8nPort, around);
+  if (wanted.url === undefined && !chosen) return { why: whyNone(candidates, mains) };
+  const parts = chosen ? partsOf(chosen, databases, around) : {};
+  const { databaseWhy, queueWhy, usesPostgres, usesRedis, ...found } = parts;
+  const rest = defined({ databaseWhy, queueWhy, usesPostgres, usesRedis });
+  const base = chosen && wanted.url === undefined ? fromContainer(chosen, running, around) : undefined;
+  if (base && 'why' in base) return { why: base.why, ...rest };
+  return {
+    target: {
+      url: base?.url ?? wanted.url ?? '',
+      apiKey: wanted.apiKey ?? '',
+      how: base?.how ?? wanted.how,
+      ...(chosen ? { container: chosen.inspect.name } : {}),
+      ...defined(found),
+    },
+    ...rest,
+  };
+}
+
+function whyNone(candidates: Candidate[], mains: Candidate[]): string {
+  const there = mains[0];
+  if (there) return notRunning(there);
+  return candidates.length > 0
+    ? 'only workers of n8n run here: set N8N_URL'
+    : 'no container runs n8n, and N8N_URL is not set';
+}
+
+function fromContainer(chosen: Candidate, running: Candidate[], around: Surroundings) {
+  const address = addressOf(chosen.at, n8nPort(chosen), around);
+  if ('why' in address) return address;
+  // N8N_PROTOCOL alone says what a proxy in front of it speaks.
+  const secure =
+    fromEnv(chosen, 'N8N_PROTOCOL') === 'https' &&
+    chosen.env.has('N8N_SSL_KEY') &&
+    chosen.env.has('N8N_SSL_CERT');
+  return {
+    url: toUrl(secure ? 'https' : 'http', address),
+    how: `container ${label(chosen)}${oneOf(running)}, ${address.via}`,
+  };
+}
+
+type Parts = Omit<FoundN8n, 'target' | 'why'> & { database?: Database; queue?: Queue };
+
+function partsOf(n8n: Candidate, databases: Candidate[], around: Surroundings): Parts {
+  return { ...databaseOf(n8n, databases, around), ...queueOf(n8n, databases, around) };
+}
+
+/** n8n keeps its data in SQLite unless DB_TYPE says otherwise. */
+function databaseOf(n8n: Candidate, databases: Candidate[], around: Surroundings): Parts {
+  if (fromEnv(n8n, 'DB_TYPE') !== 'postgresdb') return {};
+  const host = fromEnv(n8n, 'DB_POSTGRESDB_HOST') ?? 'localhost';
+  const port = portFromEnv(n8n, 5432, 'DB_POSTGRESDB_PORT');
+  const place = resolveHost(
+    n8n,
+    host,
+    port,
+    databases.filter(({ kind }) => kind === 'postgres'),
+    around,
+  );
+  if ('why' in place) return { databaseWhy: `n8n's database: ${place.why}` };
+  const user = fromEnv(n8n, 'DB_POSTGRESDB_USER') ?? 'postgres';
+  const password = n8n.env.get('DB_POSTGRESDB_PASSWORD') ?? sharedPassword(place, user, databases);
+  if (password === undefined && n8n.env.has('DB_POSTGRESDB_PASSWORD_FILE')) {
+    return {
+      databaseWhy: `n8n has its database's password in a file (DB_POSTGRESDB_PASSWORD_FILE): set N8N_API_KEY`,
+    };
+  }
+  return {
+    database: {
+      host: place.host,
+      port: place.port,
+      user,
+      password: password ?? '',
+      database: fromEnv(n8n, 'DB_POSTGRESDB_DATABASE') ?? 'n8n',
+      ...(isTrue(fromEnv(n8n, 'DB_POSTGRESDB_SSL_ENABLED')) ? { sslMode: 'require' as const } : {}),
+      schema: fromEnv(n8n, 'DB_POSTGRESDB_SCHEMA') ?? 'public',
+      prefix: fromEnv(n8n, 'DB_TABLE_PREFIX') ?? '',
+      how: `the environment of container ${plain(n8n.inspect.name, 60)}`,
+      ...(place.container === undefined ? {} : { container: nameOf(place.container, databases) }),
+    },
+    usesPostgres: { container: place.container, user, password: password ?? '' },
+  };
+}
+
+/** The same user in PostgreSQL's own environment. */
+function sharedPassword(place: Place, user: string, databases: Candidate[]): string | undefined {
+  const server = databases.find(({ inspect }) => inspect.id === place.container);
+  if (!server || (fromEnv(server, 'POSTGRES_USER') ?? 'postgres') !== user) return undefined;
+  return fromEnv(server, 'POSTGRES_PASSWORD');
+}
+
+function queueOf(n8n: Candidate, databases: Candidate[], around: Surroundings): Parts {
+  if (fromEnv(n8n, 'EXECUTIONS_MODE') !== 'queue') return {};
+  const node = /^([^,:]+|\[[^\]]+\])(?::(\d+))?/.exec(fromEnv(n8n, 'QUEUE_BULL_REDIS_CLUSTER_NODES') ?? '');
+  const host = node?.[1] ?? fromEnv(n8n, 'QUEUE_BULL_REDIS_HOST') ?? 'localhost';
+  const port = Number(node?.[2] ?? portFromEnv(n8n, 6379, 'QUEUE_BULL_REDIS_PORT'));
+  const place = resolveHost(
+    n8n,
+    host,
+    port,
+    databases.filter(({ kind }) => kind === 'redis'),
+    around,
+  );
+  if ('why' in place) return { queueWhy: `n8n's queue: ${place.why}` };
+  const password = fromEnv(n8n, 'QUEUE_BULL_REDIS_PASSWORD') ?? '';
+  const username = fromEnv(n8n, 'QUEUE_BULL_REDIS_USERNAME');
+  const db = Number(fromEnv(n8n, 'QUEUE_BULL_REDIS_DB') ?? 0);
+  return {
+    queue: {
+      host: place.host,
+      port: place.port,
+      password,
+      ...(username === undefined ? {} : { username }),
+      db: Number.isInteger(db) && db >= 0 ? db : 0,
+      tls: isTrue(fromEnv(n8n, 'QUEUE_BULL_REDIS_TLS')),
+      prefix: fromEnv(n8n, 'QUEUE_BULL_PREFIX') ?? 'bull',
+      expected: true,
+      how: `the environment of container ${plain(n8n.inspect.name, 60)}`,
+      ...(place.container === undefined ? {} : { container: nameOf(place.container, databases) }),
+    },
+    usesRedis: { container: place.container, password },
+  };
+}
+
+function nameOf(id: string, databases: Candidate[]): string {
+  return databases.find(({ inspect }) => inspect.id === id)?.inspect.name ?? id.slice(0, 12);
+}

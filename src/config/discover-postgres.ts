@@ -1,0 +1,121 @@
+import { plain } from '../model/text.ts';
+import { addressByName, addressOf, meansContainer } from './discover-address.ts';
+import type { Surroundings } from './discover-address.ts';
+import {
+  choose,
+  fromEnv,
+  label,
+  notRunning,
+  oneOf,
+  option,
+  portFromEnv,
+  toPort,
+} from './discover-container.ts';
+import type { Candidate } from './discover-container.ts';
+import type { Wanted } from './discover-explicit.ts';
+import type { PostgresTarget } from './discover.ts';
+
+type Found = { target: PostgresTarget } | { why: string };
+type Login = { user: string; password?: string; database: string; why?: string };
+
+/** The port inside the container. */
+export function postgresPort(container: Candidate): number {
+  return (
+    toPort(option(container, '-p') ?? option(container, '--port')) ?? portFromEnv(container, 5432, 'PGPORT')
+  );
+}
+
+/** User, password and database that the image was started with: the official image's, Bitnami's and Spilo's names. */
+export function postgresLogin(container: Candidate): Login {
+  const user = fromEnv(container, 'POSTGRES_USER', 'POSTGRESQL_USERNAME') ?? 'postgres';
+  const database = fromEnv(container, 'POSTGRES_DB', 'POSTGRESQL_DATABASE') ?? user;
+  const names = ['POSTGRES_PASSWORD', 'POSTGRESQL_PASSWORD'];
+  if (user === 'postgres') names.push('POSTGRESQL_POSTGRES_PASSWORD', 'PGPASSWORD_SUPERUSER');
+  const password = fromEnv(container, ...names);
+  if (password !== undefined) return { user, password, database };
+  if (fromEnv(container, 'POSTGRES_HOST_AUTH_METHOD') === 'trust') return { user, password: '', database };
+  if (fromEnv(container, 'ALLOW_EMPTY_PASSWORD') === 'yes') return { user, password: '', database };
+  const file = ['POSTGRES_PASSWORD_FILE', 'POSTGRESQL_PASSWORD_FILE'].find((name) => container.env.has(name));
+  const why = file
+    ? `container ${plain(container.inspect.name, 60)} has its password in a file (${file}): set POSTGRES_PASSWORD`
+    : `container ${plain(container.inspect.name, 60)} tells no password: set POSTGRES_PASSWORD`;
+  return { user, database, why };
+}
+
+/** What n8n uses, where it uses PostgreSQL: it works, for n8n runs with it. */
+export type UsedByN8n = { container: string | undefined; user: string; password: string };
+
+/**
+ * The PostgreSQL to watch: what a person set; else the container that n8n uses, the one called `postgres`, the oldest.
+ * Single settings lie over what the container tells.
+ */
+export function findPostgres(
+  candidates: Candidate[],
+  wanted: Wanted<PostgresTarget>,
+  n8n: UsedByN8n | undefined,
+  around: Surroundings,
+): Found {
+  const running = candidates.filter((candidate) => candidate.running);
+  if (wanted.host !== undefined) return explicit(wanted, running, n8n, around);
+  const used = running.find(({ inspect }) => inspect.id === n8n?.container);
+  const chosen = used ?? choose(running, 'postgres', 'postgresql', 'db');
+  if (!chosen) {
+    const there = candidates[0];
+    return { why: there ? notRunning(there) : 'no container runs PostgreSQL, and POSTGRES_URL is not set' };
+  }
+  const address = addressOf(chosen.at, wanted.port ?? postgresPort(chosen), around);
+  if ('why' in address) return address;
+  const login = withN8n(chosen, n8n);
+  const password = wanted.password ?? login.password;
+  if (password === undefined) return { why: login.why ?? 'no password is known: set POSTGRES_PASSWORD' };
+  const user = wanted.user ?? login.user;
+  const why = used && running.length > 1 ? `, the one of ${running.length} that n8n uses` : oneOf(running);
+  const set = wanted.password === undefined ? 'its environment' : 'POSTGRES_PASSWORD';
+  return {
+    target: {
+      host: address.host,
+      port: address.port,
+      user,
+      password,
+      database: wanted.database ?? login.database,
+      how: `container ${label(chosen)}${why}, ${address.via}, password from ${set}`,
+      container: chosen.inspect.name,
+    },
+  };
+}
+
+/** n8n's password for the same user is known to work; the one in the environment counted when the data was made. */
+function withN8n(container: Candidate, n8n: UsedByN8n | undefined): Login {
+  const login = postgresLogin(container);
+  if (!n8n || n8n.container !== container.inspect.id) return login;
+  if (n8n.user === login.user) return { ...login, password: n8n.password };
+  return login.password === undefined ? { ...login, user: n8n.user, password: n8n.password } : login;
+}
+
+/** A host that is one of the containers (its name, its published port) has what was not set from there. */
+function explicit(
+  wanted: Wanted<PostgresTarget>,
+  running: Candidate[],
+  n8n: UsedByN8n | undefined,
+  around: Surroundings,
+): Found {
+  const host = wanted.host ?? 'localhost';
+  const port = wanted.port ?? 5432;
+  const same = running.find((one) => meansContainer(host, port, one.at, postgresPort(one), around));
+  const login = same && withN8n(same, n8n);
+  const address = (same && addressByName(host, same.at, postgresPort(same), around)) ?? { host, port };
+  const user = wanted.user ?? login?.user ?? 'postgres';
+  return {
+    target: {
+      host: address.host,
+      port: address.port,
+      user,
+      password: wanted.password ?? login?.password ?? '',
+      database: wanted.database ?? login?.database ?? user,
+      ...(wanted.sslMode === undefined ? {} : { sslMode: wanted.sslMode }),
+      ...(wanted.sslRootCert === undefined ? {} : { sslRootCert: wanted.sslRootCert }),
+      how: wanted.how,
+      ...(same ? { container: same.inspect.name } : {}),
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import { addressByName, addressOf, meansContainer } from './discover-address.ts';
+import type { Surroundings } from './discover-address.ts';
+import {
+  choose,
+  expand,
+  fromEnv,
+  label,
+  notRunning,
+  oneOf,
+  option,
+  optionIn,
+  portFromEnv,
+  toPort,
+} from './discover-container.ts';
+import type { Candidate } from './discover-container.ts';
+import type { Wanted } from './discover-explicit.ts';
+import type { RedisTarget } from './discover.ts';
+
+type Found = { target: RedisTarget } | { why: string };
+
+/** The port inside the container. */
+export function redisPort(container: Candidate): number {
+  const port = toPort(option(container, '--port'));
+  return port ?? portFromEnv(container, 6379, 'REDIS_PORT_NUMBER', 'VALKEY_PORT_NUMBER');
+}
+
+/**
+ * The password as the server was told it: its command line, the variables of redis-stack, Dragonfly and Bitnami, and the
+ * one that people set for redis-cli in a healthcheck. Empty where there is none: one that is needless does no harm.
+ */
+export function redisPassword(container: Candidate): string {
+  const command = option(container, '--requirepass');
+  if (command !== undefined) return command;
+  const args = optionIn(
+    fromEnv(container, 'REDIS_ARGS', 'VALKEY_EXTRA_FLAGS', 'REDIS_EXTRA_FLAGS') ?? '',
+    '--requirepass',
+  );
+  if (args !== undefined) return expand(args, container);
+  const names = ['DFLY_requirepass', 'REDIS_PASSWORD', 'VALKEY_PASSWORD', 'KEYDB_PASSWORD', 'REDISCLI_AUTH'];
+  return fromEnv(container, ...names) ?? '';
+}
+
+/** What n8n's queue uses. */
+export type UsedByQueue = { container: string | undefined; password: string };
+
+/** The Redis to watch: what a person set; else the container of n8n's queue, the one called `redis`, the oldest. */
+export function findRedis(
+  candidates: Candidate[],
+  wanted: Wanted<RedisTarget>,
+  queue: UsedByQueue | undefined,
+  around: Surroundings,
+): Found {
+  const running = candidates.filter((candidate) => candidate.running);
+  if (wanted.host !== undefined) return explicit(wanted, running, around);
+  const used = running.find(({ inspect }) => inspect.id === queue?.container);
+  const chosen = used ?? choose(running, 'redis', 'valkey');
+  if (!chosen) {
+    const there = candidates[0];
+    return { why: there ? notRunning(there) : 'no container runs Redis, and REDIS_URL is not set' };
+  }
+  const address = addressOf(chosen.at, wanted.port ?? redisPort(chosen), around);
+  if ('why' in address) return address;
+  const own = redisPassword(chosen) || (used ? (queue?.password ?? '') : '');
+  const why =
+    used && running.length > 1 ? `, the one of ${running.length} that n8n's queue uses` : oneOf(running);
+  return {
+    target: {
+      host: address.host,
+      port: address.port,
+      password: wanted.password ?? own,
+      db: wanted.db ?? 0,
+      tls: false,
+      how: `container ${label(chosen)}${why}, ${address.via}${passwordFrom(wanted.password, own)}`,
+      container: chosen.inspect.name,
+    },
+  };
+}
+
+function passwordFrom(wanted: string | undefined, own: string): string {
+  if (wanted !== undefined) return ', password from REDIS_PASSWORD';
+  return own ? ', password from its settings' : ', no password';
+}
+
+function explicit(wanted: Wanted<RedisTarget>, running: Candidate[], around: Surroundings): Found {
+  const host = wanted.host ?? 'localhost';
+  const port = wanted.port ?? 6379;
+  const same = running.find((one) => meansContainer(host, port, one.at, redisPort(one), around));
+  const address = (same && addressByName(host, same.at, redisPort(same), around)) ?? { host, port };
+  return {
+    target: {
+      host: address.host,
+      port: address.port,
+      password: wanted.password ?? (same ? redisPassword(same) : ''),
+      ...(wanted.username === undefined ? {} : { username: wanted.username }),
+      db: wanted.db ?? 0,
+      tls: wanted.tls ?? false,
+      how: wanted.how,
+      ...(same ? { container: same.inspect.name } : {}),
+    },
+  };
+}

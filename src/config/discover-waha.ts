@@ -1,0 +1,89 @@
+import { addressOf, meansContainer, toUrl } from './discover-address.ts';
+import type { Surroundings } from './discover-address.ts';
+import {
+  choose,
+  fromEnv,
+  isTrue,
+  label,
+  notRunning,
+  oneOf,
+  portFromEnv,
+  toPort,
+} from './discover-container.ts';
+import type { Candidate } from './discover-container.ts';
+import type { Wanted } from './discover-explicit.ts';
+import type { HttpTarget } from './discover.ts';
+
+type Found = { target: HttpTarget } | { why: string };
+
+/** The key as WAHA knows it. A `sha512:` key lets WAHA check one and tells nobody what it is. */
+export function wahaKey(container: Candidate): { key: string; hashed: boolean } {
+  const plainKey = fromEnv(container, 'WAHA_API_KEY_PLAIN');
+  if (plainKey !== undefined) return { key: plainKey, hashed: false };
+  const key = fromEnv(container, 'WAHA_API_KEY', 'WHATSAPP_API_KEY') ?? '';
+  return /^sha512:/i.test(key) ? { key: '', hashed: true } : { key, hashed: false };
+}
+
+function wahaPort(container: Candidate): number {
+  return portFromEnv(container, 3000, 'WHATSAPP_API_PORT', 'WAHA_PORT');
+}
+
+/** The WAHA to watch: what a person set, else the container called `waha`, or the oldest. */
+export function findWaha(candidates: Candidate[], wanted: Wanted<HttpTarget>, around: Surroundings): Found {
+  const running = candidates.filter((candidate) => candidate.running);
+  if (wanted.url !== undefined) return explicit(wanted.url, wanted, running, around);
+  const chosen = choose(running, 'waha');
+  if (!chosen) {
+    const there = candidates[0];
+    return { why: there ? notRunning(there) : 'no container runs WAHA, and WAHA_URL is not set' };
+  }
+  const address = addressOf(chosen.at, wahaPort(chosen), around);
+  if ('why' in address) return address;
+  const { key, hashed } = wahaKey(chosen);
+  const secure = isTrue(fromEnv(chosen, 'WAHA_HTTPS_ENABLED'));
+  return {
+    target: {
+      url: toUrl(secure ? 'https' : 'http', address),
+      apiKey: wanted.apiKey ?? key,
+      how: `container ${label(chosen)}${oneOf(running)}, ${address.via}, ${keyFrom(wanted.apiKey, key, hashed)}`,
+      container: chosen.inspect.name,
+    },
+  };
+}
+
+function keyFrom(wanted: string | undefined, key: string, hashed: boolean): string {
+  if (wanted !== undefined) return 'key from WAHA_API_KEY';
+  if (hashed) return 'of its key only the hash (sha512:...) is known: set WAHA_API_KEY';
+  return key ? 'key from its environment' : 'no key';
+}
+
+/** A URL that is one of the containers has its key from there; no other server is ever told that key. */
+function explicit(
+  url: string,
+  wanted: Wanted<HttpTarget>,
+  running: Candidate[],
+  around: Surroundings,
+): Found {
+  const same = sameAs(url, running, wahaPort, around);
+  return {
+    target: {
+      url,
+      apiKey: wanted.apiKey ?? (same ? wahaKey(same).key : ''),
+      how: wanted.how,
+      ...(same ? { container: same.inspect.name } : {}),
+    },
+  };
+}
+
+/** The container that a URL means. */
+export function sameAs(
+  url: string,
+  running: Candidate[],
+  portOf: (candidate: Candidate) => number,
+  around: Surroundings,
+): Candidate | undefined {
+  const { hostname, port, protocol } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const number = toPort(port) ?? (protocol === 'https:' ? 443 : 80);
+  return running.find((one) => meansContainer(host, number, one.at, portOf(one), around));
+}

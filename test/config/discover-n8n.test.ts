@@ -1,0 +1,247 @@
+import { expect, test } from 'vitest';
+import { discover } from './discover-fixtures.ts';
+import type { Sketch } from './discover-fixtures.ts';
+
+const n8n: Sketch = {
+  name: 'shop-n8n-1',
+  service: 'n8n',
+  project: 'shop',
+  image: 'docker.n8n.io/n8nio/n8n:1.123.81',
+  address: '172.20.0.10',
+  ports: ['127.0.0.1:5678->5678'],
+  command: ['tini', '--', '/docker-entrypoint.sh'],
+  env: {
+    DB_TYPE: 'postgresdb',
+    DB_POSTGRESDB_HOST: 'postgres',
+    DB_POSTGRESDB_DATABASE: 'n8n',
+    DB_POSTGRESDB_USER: 'n8n',
+    DB_POSTGRESDB_PASSWORD: 'dbpw',
+    EXECUTIONS_MODE: 'queue',
+    QUEUE_BULL_REDIS_HOST: 'redis',
+  },
+};
+const worker: Sketch = {
+  ...n8n,
+  name: 'shop-n8n-worker-1',
+  service: 'n8n-worker',
+  command: ['tini', '--', '/docker-entrypoint.sh', 'worker'],
+  created: 0,
+  ports: [],
+};
+const postgres: Sketch = {
+  name: 'shop-postgres-1',
+  service: 'postgres',
+  project: 'shop',
+  image: 'postgres:16',
+  address: '172.20.0.5',
+  env: { POSTGRES_PASSWORD: 'root' },
+};
+const redis: Sketch = {
+  name: 'shop-redis-1',
+  service: 'redis',
+  project: 'shop',
+  image: 'redis:7',
+  address: '172.20.0.8',
+};
+
+test('its address, database and queue come from the main container', () => {
+  const found = discover([worker, n8n, postgres, redis]);
+  expect(found.n8n).toEqual({
+    url: 'http://127.0.0.1:5678',
+    apiKey: '',
+    how: 'container shop-n8n-1 (docker.n8n.io/n8nio/n8n:1.123.81), its published port',
+    container: 'shop-n8n-1',
+    database: {
+      host: '172.20.0.5',
+      port: 5432,
+      user: 'n8n',
+      password: 'dbpw',
+      database: 'n8n',
+      schema: 'public',
+      prefix: '',
+      how: 'the environment of container shop-n8n-1',
+      container: 'shop-postgres-1',
+    },
+    queue: {
+      host: '172.20.0.8',
+      port: 6379,
+      password: '',
+      db: 0,
+      tls: false,
+      prefix: 'bull',
+      expected: true,
+      how: 'the environment of container shop-n8n-1',
+      container: 'shop-redis-1',
+    },
+  });
+  expect(found.missing).toEqual({ waha: 'no container runs WAHA, and WAHA_URL is not set' });
+});
+
+test('everything that can be set otherwise', () => {
+  const env = {
+    ...n8n.env,
+    N8N_PORT: '9999',
+    DB_POSTGRESDB_PORT: '5555',
+    DB_POSTGRESDB_SCHEMA: 'flows',
+    DB_TABLE_PREFIX: 'n_',
+    DB_POSTGRESDB_SSL_ENABLED: 'true',
+    QUEUE_BULL_PREFIX: 'mine',
+    QUEUE_BULL_REDIS_DB: '4',
+    QUEUE_BULL_REDIS_USERNAME: 'q',
+    QUEUE_BULL_REDIS_PASSWORD: 'qpw',
+    QUEUE_BULL_REDIS_TLS: 'true',
+    QUEUE_BULL_REDIS_PORT: '7777',
+  };
+  const target = discover([{ ...n8n, env, ports: [] }, postgres, redis]).n8n;
+  expect(target).toMatchObject({
+    url: 'http://172.20.0.10:9999',
+    database: { port: 5555, schema: 'flows', prefix: 'n_', sslMode: 'require' },
+    queue: { prefix: 'mine', db: 4, username: 'q', password: 'qpw', tls: true, port: 7777 },
+  });
+});
+
+test('https only where n8n itself has a certificate', () => {
+  const behindProxy = { ...n8n.env, N8N_PROTOCOL: 'https' };
+  expect(discover([{ ...n8n, env: behindProxy }]).n8n?.url).toBe('http://127.0.0.1:5678');
+  const own = { ...behindProxy, N8N_SSL_KEY: '/k', N8N_SSL_CERT: '/c' };
+  expect(discover([{ ...n8n, env: own }]).n8n?.url).toBe('https://127.0.0.1:5678');
+});
+
+test('SQLite and regular mode: neither database nor queue', () => {
+  const { n8n: target, missing } = discover([{ ...n8n, env: {} }, postgres, redis]);
+  expect(target?.database).toBeUndefined();
+  expect(target?.queue).toBeUndefined();
+  expect(missing.n8nDatabase).toBeUndefined();
+});
+
+test.each<[string, Partial<Sketch>, string, string]>([
+  ['the address of a container', {}, '172.20.0.5', '172.20.0.5'],
+  ['a host elsewhere', {}, 'db.example.com', 'db.example.com'],
+  ['an address elsewhere', {}, '10.1.2.3', '10.1.2.3'],
+  ['the host of the engine', {}, 'host.docker.internal', '127.0.0.1'],
+  ['itself, on the network of the host', { networkMode: 'host' }, 'localhost', '127.0.0.1'],
+  ['an alias, with one server in its network', {}, 'database', '172.20.0.5'],
+  ['the name in capitals', {}, 'POSTGRES', '172.20.0.5'],
+])("n8n's host is %s", (_name, change, host, expected) => {
+  const env = { ...n8n.env, DB_POSTGRESDB_HOST: host };
+  expect(discover([{ ...n8n, env, ...change }, postgres]).n8n?.database?.host).toBe(expected);
+});
+
+test('the service of the same network, not the one of the same name elsewhere', () => {
+  const stranger = {
+    ...postgres,
+    name: 'postgres',
+    project: 'other',
+    networks: { other: '172.30.0.2' },
+    created: 0,
+  };
+  expect(discover([stranger, n8n, postgres]).n8n?.database).toMatchObject({
+    host: '172.20.0.5',
+    container: 'shop-postgres-1',
+  });
+});
+
+test('a server in the same network namespace', () => {
+  const pod = { ...postgres, networkMode: `container:${'bb'.padStart(64, '0')}` };
+  const env = { ...n8n.env, DB_POSTGRESDB_HOST: 'localhost' };
+  expect(discover([{ ...n8n, id: 'bb', env }, pod]).n8n?.database).toMatchObject({
+    host: '172.20.0.10',
+    container: 'shop-postgres-1',
+  });
+});
+
+test.each<[string, Sketch[], string]>([
+  [
+    'the server does not run',
+    [n8n, { ...postgres, state: 'exited' }],
+    "n8n's database: no running container is called postgres",
+  ],
+  [
+    'localhost',
+    [{ ...n8n, env: { ...n8n.env, DB_POSTGRESDB_HOST: 'localhost' } }],
+    "n8n's database: localhost means the container of n8n itself",
+  ],
+  [
+    'the password is in a file',
+    [
+      {
+        ...n8n,
+        env: {
+          DB_TYPE: 'postgresdb',
+          DB_POSTGRESDB_HOST: 'postgres',
+          DB_POSTGRESDB_USER: 'n8n',
+          DB_POSTGRESDB_PASSWORD_FILE: '/run/s',
+        },
+      },
+      postgres,
+    ],
+    "n8n has its database's password in a file (DB_POSTGRESDB_PASSWORD_FILE): set N8N_API_KEY",
+  ],
+])('why its database cannot be read: %s', (_name, containers, why) => {
+  const { n8n: target, missing } = discover(containers);
+  expect(target?.database).toBeUndefined();
+  expect(missing.n8nDatabase).toBe(why);
+});
+
+test('the password in a file is found where the same user is in the environment of the server', () => {
+  const env = {
+    DB_TYPE: 'postgresdb',
+    DB_POSTGRESDB_HOST: 'postgres',
+    DB_POSTGRESDB_USER: 'postgres',
+    DB_POSTGRESDB_PASSWORD_FILE: '/run/s',
+  };
+  expect(discover([{ ...n8n, env }, postgres]).n8n?.database?.password).toBe('root');
+});
+
+test('the same user has the password that n8n uses: it is known to work', () => {
+  const env = { ...n8n.env, DB_POSTGRESDB_USER: 'postgres' };
+  expect(discover([{ ...n8n, env }, postgres]).postgres).toMatchObject({
+    user: 'postgres',
+    password: 'dbpw',
+  });
+  expect(discover([n8n, postgres]).postgres).toMatchObject({ user: 'postgres', password: 'root' });
+});
+
+test('settings: the key, another address, an n8n without a container', () => {
+  expect(discover([n8n, postgres, redis], { settings: { N8N_API_KEY: 'key' } }).n8n).toMatchObject({
+    apiKey: 'key',
+    url: 'http://127.0.0.1:5678',
+  });
+  const named = discover([n8n, postgres, redis], { settings: { N8N_URL: 'http://shop-n8n-1:5678' } }).n8n;
+  expect(named).toMatchObject({
+    url: 'http://shop-n8n-1:5678',
+    container: 'shop-n8n-1',
+    database: { host: '172.20.0.5' },
+  });
+  const elsewhere = discover([postgres, redis], {
+    settings: { N8N_URL: 'https://n8n.example.com', N8N_API_KEY: 'k' },
+  }).n8n;
+  expect(elsewhere).toMatchObject({
+    url: 'https://n8n.example.com',
+    apiKey: 'k',
+    how: 'N8N_URL in /etc/vpsmon/monitor.conf:1',
+    database: { host: '172.20.0.5', assumed: true },
+    queue: { host: '172.20.0.8', expected: false },
+  });
+});
+
+test.each<[string, Sketch[], string]>([
+  ['nothing', [postgres], 'no container runs n8n, and N8N_URL is not set'],
+  ['only workers', [worker], 'only workers of n8n run here: set N8N_URL'],
+  ['stopped', [{ ...n8n, state: 'restarting' }], 'container shop-n8n-1 is restarting'],
+  [
+    'task runners',
+    [{ ...n8n, image: 'n8nio/runners', ports: [] }],
+    'no container runs n8n, and N8N_URL is not set',
+  ],
+])('missing: %s', (_name, containers, why) => {
+  expect(discover(containers).missing.n8n).toBe(why);
+});
+
+test('a cluster of Redis', () => {
+  const env = { ...n8n.env, QUEUE_BULL_REDIS_CLUSTER_NODES: 'r1.example.com:7001,r2.example.com:7002' };
+  expect(discover([{ ...n8n, env }, postgres]).n8n?.queue).toMatchObject({
+    host: 'r1.example.com',
+    port: 7001,
+  });
+});
