@@ -42,7 +42,10 @@ export type Delivery = {
   run(signal: AbortSignal): Promise<void>;
   /** Sends what can be sent within the time. For programs that end, and for the end of the daemon: the store may be closed after it. */
   drain(timeoutMs: number): Promise<void>;
-  /** A message that the state folder did not take: sent from memory, after what waits there, as long as this process lives. */
+  /**
+   * A message that the state folder did not take: kept in memory, sent from there after what waits on disk, and put into the
+   * outbox as soon as that is possible again.
+   */
   tellUnsaved(message: Message): void;
   state(): DeliveryState;
 };

@@ -2,7 +2,7 @@ import type { Message } from '../model/message.ts';
 import type { OutboxTable, Step, StoredRow } from '../store/outbox.ts';
 
 /** More than this many messages that could not be saved: the oldest are given up, for they cost memory. */
-const UNSAVED_MAX = 50;
+const UNSAVED_MAX = 500;
 
 /**
  * The order of sending, on top of the table: remembers what was accepted while the disk did not take the mark (a full disk must
@@ -61,16 +61,18 @@ export function createQueue(table: OutboxTable) {
       }
     },
 
-    /** Writes the marks that could not be written before. */
+    /** Writes the marks and the messages that could not be written before. */
     saveLate(): void {
-      if (unmarked.size === 0 && given.size === 0) return;
+      if (unmarked.size === 0 && given.size === 0 && unsaved.length === 0) return;
       try {
         table.within(() => {
+          for (const row of unsaved) if (row.stepsDone === 0) table.insert(row);
           for (const { row, steps, done, at } of unmarked.values()) mark(row, steps, done, at);
           for (const [id, why] of given) table.markDropped(id, why);
         });
         unmarked.clear();
         given.clear();
+        unsaved = unsaved.filter((row) => row.stepsDone > 0);
       } catch {
         // Still no room: they stay in memory.
       }

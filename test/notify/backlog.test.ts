@@ -179,6 +179,29 @@ describe('a disk that takes nothing', () => {
     expect(b.delivery.state().waiting).toBe(0);
     b.store.db.exec('PRAGMA query_only = OFF');
   });
+
+  it('takes over what it was told as soon as there is room', async () => {
+    b.store.db.exec('PRAGMA query_only = ON');
+    b.telegram.always('500');
+    for (const text of ['m1', 'm2'])
+      b.delivery.tellUnsaved({
+        at: b.clock.now(),
+        severity: 'critical',
+        kind: 'disk',
+        subject: '/',
+        html: text,
+      });
+    await b.delivery.drain(1500);
+    expect(b.outbox.waiting()).toEqual([]);
+    b.store.db.exec('PRAGMA query_only = OFF');
+    await b.delivery.drain(1500);
+    expect(b.outbox.waiting().map((row) => row.html)).toEqual(['m1', 'm2']);
+    expect(b.delivery.state().waiting).toBe(2);
+    b.telegram.always(undefined);
+    b.start();
+    await b.telegram.waitFor(2);
+    expect(b.plains()).toEqual(['m1', 'm2']);
+  });
 });
 
 describe('a picture', () => {
