@@ -1,5 +1,6 @@
 // Where the engine listens, and what to tell people when it cannot be used.
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import type { RequestOptions } from 'node:http';
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { DockerError } from './types.ts';
@@ -30,6 +31,12 @@ export function parseDockerHost(dockerHost: string, candidates = usualSockets())
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = Number(url.port) || (url.protocol === 'http:' ? 80 : 2375);
   return { address: `tcp://${url.hostname}:${port}`, host, port };
+}
+
+/** For node:http. */
+export function target(at: DockerAddress): RequestOptions {
+  if (at.socketPath !== undefined) return { socketPath: at.socketPath, host: 'docker' };
+  return { host: at.host, port: at.port };
 }
 
 /** Adds what would help to an error of the connection. Keeps its `code`. */
