@@ -167,7 +167,7 @@ export function openHouse(context: CommandContext, store: Store): House {
 function save(house: House, snapshot: Snapshot, stopped: boolean): void {
   const { host } = snapshot.readings;
   try {
-    house.history.flush(snapshot.at);
+    house.history.flush(snapshot.at, stopped);
     const alive: LastAlive = {
       at: snapshot.at,
       bootId: host.state === 'ok' ? host.value.bootId : '',

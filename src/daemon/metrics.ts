@@ -11,7 +11,8 @@ export function metricsOf(house: House): string {
   return renderPrometheus({
     ...(state.snapshot ? { snapshot: state.snapshot } : {}),
     version: VERSION,
-    counts: pipeline.counts(),
+    // From the outbox's table: it goes on over restarts.
+    counts: house.outbox.counts().accepted,
     openIncidents: pipeline.open().filter((incident) => incident.state === 'firing'),
     daemon: {
       checks: state.checks,
