@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts';
-import { forget, recall, remember } from '../store/memory.ts';
+import { recall, remember } from '../store/memory.ts';
 import type { Db } from '../store/open.ts';
 
 const MOVED = 'telegram.moved';
@@ -34,10 +34,6 @@ export function rememberValidated(db: Db, config: Config, result: unknown, now: 
   const chat = { target: targetOf(db, config), ...describeChat(result), at: now };
   remember(db, VALIDATED, chat, now);
   return chat;
-}
-
-export function forgetValidated(db: Db): void {
-  forget(db, VALIDATED);
 }
 
 /** A Chat of the Bot API as people know it: its title, or the person's name. */

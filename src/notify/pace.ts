@@ -19,8 +19,6 @@ export function backoffMs(attempts: number, random: number): number {
   );
 }
 
-export type Pace = ReturnType<typeof createPace>;
-
 /**
  * The sliding window of what was sent. Counts on the monotonic clock, so that a corrected system time neither stops nor
  * floods; between two processes it is handed over as times of the system clock.

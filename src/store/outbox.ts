@@ -2,6 +2,7 @@ import type Database from 'libsql';
 import type { Severity } from '../model/finding.ts';
 import type { Message, OutboxRow } from '../model/message.ts';
 import type { Db } from './open.ts';
+import { immediately } from './transaction.ts';
 
 export const OUTBOX_MIGRATIONS = [
   // position: place in the queue where it is not the id (a digest stands where its first message stood).
@@ -53,7 +54,7 @@ export type OutboxTable = ReturnType<typeof openOutboxTable>;
 /** The table of messages: written by every process, sent by the one that holds the delivery lock. */
 export function openOutboxTable(db: Db) {
   const statement = lazyStatements(db);
-  const within = <T>(work: () => T): T => (db.inTransaction ? work() : db.transaction(work).immediate());
+  const within = <T>(work: () => T): T => (db.inTransaction ? work() : immediately(db, work));
   const rows = (sql: string, ...values: unknown[]) => (statement(sql).all(...values) as RawRow[]).map(toRow);
 
   return {

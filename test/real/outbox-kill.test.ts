@@ -19,7 +19,7 @@ beforeAll(async () => {
   mkdirSync(BUILT, { recursive: true });
   const bundle = await rolldown({
     cwd: ROOT,
-    input: { 'outbox-worker': 'test/real/outbox-worker.ts' },
+    input: { 'outbox-worker': fileURLToPath(new URL('./outbox-worker.ts', import.meta.url)) },
     platform: 'node',
     external: ['libsql', '@resvg/resvg-js', 'pg-native', 'pg-cloudflare'],
     transform: { define: { __VPSMON_VERSION__: '"0"' } },
