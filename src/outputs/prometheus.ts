@@ -9,7 +9,8 @@ export type { MetricsInput, Section } from './prometheus-types.ts';
  * Everything as Prometheus' text format 0.0.4. A source that is absent or failed has no sample; a metric without a
  * sample is left out. `section` narrows it down to one part.
  */
-export function renderPrometheus(input: MetricsInput, section: Section | 'all' = 'all'): string {
+export function renderPrometheus(all: MetricsInput, section: Section | 'all' = 'all'): string {
+  const input = withoutRefused(all);
   const parts: string[] = [];
   for (const metric of METRICS) {
     if (section === 'all' || metric.section === section) parts.push(block(metric, metric.samples(input)));
@@ -45,13 +46,27 @@ export function metricNameProblem(name: string): string | undefined {
   return undefined;
 }
 
+/** SQL metrics that would take one of our names, or none at all, count as broken. */
+function withoutRefused(input: MetricsInput): MetricsInput {
+  const { snapshot } = input;
+  const sql = snapshot?.readings.sql;
+  if (!snapshot || sql?.state !== 'ok') return input;
+  const refused = sql.value.samples.filter(({ name }) => metricNameProblem(name));
+  if (refused.length === 0) return input;
+  const value = {
+    samples: sql.value.samples.filter((sample) => !refused.includes(sample)),
+    broken: [...sql.value.broken, ...refused.map(({ name }) => ({ name, why: metricNameProblem(name)! }))],
+  };
+  return { ...input, snapshot: { ...snapshot, readings: { ...snapshot.readings, sql: { ...sql, value } } } };
+}
+
 /** SQL metrics under their own names, one block a name whatever the order of the samples. */
 function sqlBlocks({ snapshot }: MetricsInput): string {
   const sql = snapshot?.readings.sql;
   if (sql?.state !== 'ok') return '';
   const byName = new Map<string, SqlSample[]>();
   for (const sample of sql.value.samples) {
-    if (sample.name === 'lead_count' || metricNameProblem(sample.name)) continue;
+    if (sample.name === 'lead_count') continue;
     const list = byName.get(sample.name);
     if (list) list.push(sample);
     else byName.set(sample.name, [sample]);
