@@ -11,7 +11,6 @@ import { errorsPart, hostParts, type Part } from './daily-report-host.ts';
 import { serviceParts } from './daily-report-services.ts';
 import { clockTime, longTime, many, shortTime } from './daily-report-text.ts';
 
-export type { ReportAction, ReportData, ReportIncident } from './daily-report-data.ts';
 export { dayName } from './daily-report-text.ts';
 
 /** More would not be read at breakfast; `vpsmon incidents` has all of them. */
