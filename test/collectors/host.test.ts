@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createDisks, toDisk } from '../../src/collectors/disks.ts';
 import { parseMounts } from '../../src/collectors/mounts.ts';
 import { isZram, parseMeminfo, parseNumbers, parseStat } from '../../src/collectors/proc.ts';
@@ -97,6 +97,8 @@ describe('disks', () => {
   }
 
   test('a dead server is left out, named, and not asked again until it answers', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
     const asked: string[] = [];
     let wake: (() => void) | undefined;
     const { read } = disks(async (path) => {
@@ -104,7 +106,9 @@ describe('disks', () => {
       if (path === '/nfs') await new Promise<void>((resolve) => (wake = resolve));
       return numbers;
     });
-    const first = await read();
+    const reading = read();
+    await vi.advanceTimersByTimeAsync(3_000);
+    const first = await reading;
     expect(first.disks.map(({ mount }) => mount)).toEqual(['/']);
     expect(first.unreadable).toEqual(['/nfs']);
     await read();
