@@ -15,6 +15,8 @@ export type Answers = {
   signal: AbortSignal;
   /** Takes the answer. */
   give(input: Input): void;
+  /** Reads again what the live stream may have lost. */
+  replay(): Promise<void>;
   /** A full list could not be had. */
   onListFailed(error: unknown): void;
 };
@@ -67,6 +69,7 @@ export function createAnswers(deps: Answers): { ask(ask: Ask): void; oomSeen(): 
       if (ask.kind === 'evidence') void evidence(ask.id, ask.killed);
       else if (ask.kind === 'inspect') void look(ask);
       else if (ask.kind === 'measure') void measure(ask.id);
+      else if (ask.kind === 'replay') void deps.replay();
       else void list();
     },
     oomSeen() {

@@ -7,7 +7,8 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 /** Events of the same moment are not written in the order of their time stamps. */
 const OVERLAP_NANO = 2_000_000_000n;
-const REMEMBER_NANO = 10_000_000_000n;
+const REMEMBER_NANO = 120_000_000_000n;
+const REPLAY_MS = 3000;
 const PRUNE_ABOVE = 512;
 const MOST_REMEMBERED = 20_000;
 /** A stream that ended sooner than this was not worth starting again at once. */
@@ -19,6 +20,8 @@ export type Follow = {
   signal: AbortSignal;
   /** From here on; nanoseconds. */
   since: bigint;
+  /** Says whether an event has not come before, whichever way. */
+  isNew(event: DockerEvent): boolean;
   onEvent(event: DockerEvent): void;
   onUp(): void;
   /** `refused`: nobody listens there, as opposed to silence. */
@@ -28,7 +31,6 @@ export type Follow = {
 /** Runs until the signal aborts. Never rejects. */
 export async function follow(options: Follow): Promise<void> {
   const { docker, clock, signal } = options;
-  const isNew = createMemory();
   let since = options.since;
   let pauseMs = FIRST_PAUSE_MS;
   while (!signal.aborted) {
@@ -46,7 +48,7 @@ export async function follow(options: Follow): Promise<void> {
         onEvent(event) {
           // The last one that came, not the latest: the clock may have been set back.
           since = event.timeNano > OVERLAP_NANO ? event.timeNano - OVERLAP_NANO : 0n;
-          if (isNew(event)) options.onEvent(event);
+          if (options.isNew(event)) options.onEvent(event);
         },
       });
     } catch (error) {
@@ -59,6 +61,21 @@ export async function follow(options: Follow): Promise<void> {
     await clock.sleep(pauseMs, signal);
     pauseMs = openedAt === undefined ? Math.min(pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
   }
+}
+
+/**
+ * Asks for the events of a stretch of time once more: a busy engine drops events from its live streams (it gives each
+ * subscriber 100 ms), but not from its own short log. Costs it a look at 256 entries.
+ */
+export async function replay(
+  docker: Pick<Docker, 'events'>,
+  since: bigint,
+  until: bigint,
+): Promise<DockerEvent[]> {
+  const events: DockerEvent[] = [];
+  const signal = AbortSignal.timeout(REPLAY_MS);
+  await docker.events({ since, until, signal, onEvent: (event) => events.push(event) });
+  return events;
 }
 
 /** Recognises an event that came before, among those of the last seconds. */

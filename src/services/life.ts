@@ -17,6 +17,8 @@ import type { Cause, Death, Known, Turn } from './types.ts';
 const EVIDENCE_MS = 600;
 /** Until a container that was started counts as started: what ends within it is told once, by its end. */
 const STARTING_MS = 1000;
+/** The time in an inspect and the time of the event differ by less. */
+const SAME_MS = 2000;
 /** `docker run --rm` is a job more often than a service: one that ends well within this time is not told at all. */
 const JOB_STARTING_MS = 10_000;
 
@@ -29,7 +31,7 @@ export function onEvent(turn: Turn, event: DockerEvent): void {
   const [action = ''] = event.action.split(':', 1);
   if (action === 'start') onStart(turn, known, at);
   else if (action === 'die') onDie(turn, known, at, event);
-  else if (action === 'kill') known.kill = { at, signal: parseSignal(event.attributes['signal']) };
+  else if (action === 'kill') onKill(known, at, event);
   else if (action === 'oom') onOom(turn, known, at);
   else if (action === 'stop') onStop(turn, known);
   else if (action === 'destroy') onDestroy(turn, known, at);
@@ -39,6 +41,11 @@ export function onEvent(turn: Turn, event: DockerEvent): void {
   else if (action === 'update' || action === 'create') ask(turn, known);
   else if (action === 'health_status')
     healthChanged(turn, known, toHealth(event.action.slice('health_status:'.length).trim()), at);
+}
+
+/** One that comes late belongs to the life before. */
+function onKill(known: Known, at: number, event: DockerEvent): void {
+  if (at >= (known.info.startedAt ?? 0)) known.kill = { at, signal: parseSignal(event.attributes['signal']) };
 }
 
 function adopt(turn: Turn, event: DockerEvent): Known | undefined {
@@ -54,6 +61,11 @@ export function ask(turn: Turn, known: Known): void {
   turn.out.asks.push({ kind: 'inspect', id: known.info.id, seq: known.seq, confirm: false });
 }
 
+/** An event that came late, after what followed it; or the clock was set back. What is, decides. */
+function lookAgain(turn: Turn, known: Known): void {
+  turn.state.suspects.set(known.info.id, { seq: known.seq, due: turn.now.mono });
+}
+
 /** How far back `at` lies: what is read after a reconnect has waited a part of its time already. */
 function left(turn: Turn, windowMs: number, at: number): number {
   const age = Math.min(Math.max(turn.now.wall - at, 0), windowMs);
@@ -63,6 +75,15 @@ function left(turn: Turn, windowMs: number, at: number): number {
 export function onStart(turn: Turn, known: Known, at: number): void {
   const { state, now } = turn;
   const { info } = known;
+  if (isUp(info.state) && info.startedAt !== undefined) {
+    // The inspect that followed an earlier event may have shown this start already.
+    if (at - info.startedAt < SAME_MS) return;
+    // Its death was lost.
+    onDie(turn, known, at, { attributes: { exitCode: '0', unseen: '1' } });
+  } else if (at < (info.finishedAt ?? 0)) {
+    lookAgain(turn, known);
+    return;
+  }
   info.state = 'running';
   info.startedAt = at;
   info.oomKilled = false;
@@ -106,9 +127,15 @@ export function onStart(turn: Turn, known: Known, at: number): void {
   state.stories.set(key, { kind: 'starting', due: now.mono + waitMs, id: info.id, startedAt: at });
 }
 
-export function onDie(turn: Turn, known: Known, at: number, event: DockerEvent): void {
+export function onDie(turn: Turn, known: Known, at: number, event: Pick<DockerEvent, 'attributes'>): void {
   const { state } = turn;
   const { info } = known;
+  const toldAlready =
+    !isUp(info.state) && Math.abs(at - (info.finishedAt ?? 0)) < SAME_MS && info.state !== 'restarting';
+  if (at < (info.startedAt ?? 0) || toldAlready) {
+    lookAgain(turn, known);
+    return;
+  }
   const key = keyOf(known);
   const exitCode = Number(event.attributes['exitCode'] ?? 0) || 0;
   const requested = wasRequested(known, at);

@@ -15,6 +15,7 @@ export const RESTART_WAIT_MS = 2000;
 /** A stop on request: a successor within this is a deploy. */
 export const SUCCESSOR_WAIT_MS = 20_000;
 
+const REPLAY_WAIT_MS = 250;
 /** Docker's pauses between the first attempts of a series are shorter than this. */
 const LOOPING_MS = 30_000;
 
@@ -23,6 +24,12 @@ export function tell(turn: Turn, key: string): void {
   const story = turn.state.stories.get(key);
   if (!story) return;
   turn.out.touched.add(key);
+  if ((story.kind === 'crash' || story.kind === 'asked') && mayHaveMissed(story)) {
+    story.checked = true;
+    story.due = turn.now.mono + REPLAY_WAIT_MS;
+    turn.out.asks.push({ kind: 'replay' });
+    return;
+  }
   if (story.kind === 'settling') {
     endSettling(turn, key, story);
     return;
@@ -37,6 +44,12 @@ export function tell(turn: Turn, key: string): void {
     if (story.kind === 'paused') tellPaused(turn, known, story.at);
     else tellStarted(turn, key, known, story.startedAt);
   }
+}
+
+/** Before it is said that nothing came up again: was its start only lost? */
+function mayHaveMissed(story: Extract<Story, { kind: 'crash' | 'asked' }>): boolean {
+  if (story.checked) return false;
+  return story.kind === 'asked' || (story.willRestart === true && story.upAt === undefined);
 }
 
 function tellStarted(turn: Turn, key: string, known: Known, at: number): void {

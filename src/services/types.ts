@@ -56,6 +56,7 @@ export type Story =
       /** It came up at least once since restarts were last looked at. */
       restarted: boolean;
       deploy: boolean;
+      checked?: boolean;
     }
   | {
       kind: 'asked';
@@ -66,6 +67,8 @@ export type Story =
       removed: boolean;
       deploy: boolean;
       memoryBefore?: number;
+      /** It was asked whether a start was missed. */
+      checked?: boolean;
     }
   | {
       kind: 'settling';
@@ -223,7 +226,9 @@ export type Ask =
   /** Last log lines and inspect, quickly. `killed`: ended by SIGKILL that nobody asked Docker for. */
   | { kind: 'evidence'; id: string; killed: boolean }
   | { kind: 'measure'; id: string }
-  | { kind: 'list' };
+  | { kind: 'list' }
+  /** Events that the live stream may have lost. */
+  | { kind: 'replay' };
 
 export type Out = {
   findings: Finding[];

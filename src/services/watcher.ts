@@ -20,20 +20,23 @@ import {
   type Counts,
 } from './announce.ts';
 import { createAnswers, inspectAll } from './answers.ts';
-import { follow } from './follow.ts';
+import { createMemory, follow, replay } from './follow.ts';
 import { flush, isUntold, newState, newTurn, nextDue, rowOf, step } from './machine.ts';
 import { serviceRules } from './rules.ts';
 import { firstLook } from './start.ts';
 import { eventTime, keyOf, restartsWithin } from './table.ts';
 import type { Input, Moment, Out, Row } from './types.ts';
 
-const LIST_EVERY_MS = 300_000;
+const REPLAY_EVERY_MS = 30_000;
+/** In replays. */
+const LIST_EVERY = 10;
 const LIST_AGAIN_MS = 10_000;
 /** Lists that fail in a row while the event stream is open: Docker hangs. */
 const HANGS_AFTER = 3;
 /** The start is told without the containers when Docker does not answer within this. */
 const DOCKER_WAIT_MS = 5000;
-const HISTORY_WAIT_MS = 3000;
+/** An event may be written a moment after its time stamp. */
+const OVERLAP_NANO = 2_000_000_000n;
 const FIVE_MINUTES_MS = 300_000;
 const HOUR_MS = 3_600_000;
 
@@ -80,9 +83,11 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   let isReady = (): void => {};
   const ready = new Promise<void>((resolve) => (isReady = resolve));
   const dirty = new Set<string>();
+  const isNew = createMemory();
   let loaded = false;
   let loading: DockerEvent[] | undefined;
   let lastNano = seen ? BigInt(seen.nano) : 0n;
+  let replayedNano = 0n;
   let startTold = false;
   let failedLists = 0;
   let saving = false;
@@ -252,23 +257,34 @@ export function createWatcher(deps: WatcherDeps): Watcher {
 
   /** Why things happened while nobody watched: Docker keeps its last 256 events. */
   async function readHistory(): Promise<DockerEvent[]> {
-    const events: DockerEvent[] = [];
     const until = BigInt(clock.now()) * 1_000_000n;
     const from = lastNano > 0n ? lastNano + 1n : BigInt(seen?.at ?? 0) * 1_000_000n;
-    if (from <= 0n || from >= until) return events;
-    const soon = AbortSignal.timeout(HISTORY_WAIT_MS);
-    await docker
-      .events({ since: from, until, signal: soon, onEvent: (event) => events.push(event) })
-      .catch((error: unknown) => log.debug(`Docker's past events could not be read: ${errorText(error)}`));
-    return events;
+    if (from <= 0n || from >= until) return [];
+    return replay(docker, from, until).catch((error: unknown) => {
+      log.debug(`Docker's past events could not be read: ${errorText(error)}`);
+      return [];
+    });
   }
 
-  async function listNowAndThen(): Promise<void> {
-    while (!signal.aborted) {
-      await clock.sleep(failedLists > 0 ? LIST_AGAIN_MS : LIST_EVERY_MS, signal);
+  /** The two nets under the live stream: often the events once more, now and then the whole list. */
+  async function lookNowAndThen(): Promise<void> {
+    for (let round = 1; !signal.aborted; round += 1) {
+      await clock.sleep(failedLists > 0 ? LIST_AGAIN_MS : REPLAY_EVERY_MS, signal);
       if (signal.aborted || !loaded || (!state.engine.up && failedLists === 0)) continue;
-      answers?.ask({ kind: 'list' });
-      save();
+      if (failedLists > 0 || round % LIST_EVERY === 0) answers?.ask({ kind: 'list' });
+      else await replayNow();
+      if (round % LIST_EVERY === 0) save();
+    }
+  }
+
+  async function replayNow(): Promise<void> {
+    const until = BigInt(clock.now()) * 1_000_000n;
+    try {
+      const events = await replay(docker, replayedNano - OVERLAP_NANO, until);
+      replayedNano = until;
+      for (const event of events) if (isNew(event)) onEvent(event);
+    } catch (error) {
+      log.debug(`Docker's past events could not be read: ${errorText(error)}`);
     }
   }
 
@@ -310,13 +326,25 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       setMaxListeners(0, signal);
       if (until.aborted) own.abort();
       else until.addEventListener('abort', () => own.abort(), { once: true });
-      answers = createAnswers({ docker, clock, files: deps.files, signal, give: onListed, onListFailed });
+      answers = createAnswers({
+        docker,
+        clock,
+        files: deps.files,
+        signal,
+        give: onListed,
+        onListFailed,
+        replay: replayNow,
+      });
       const noAnswer = clock.sleep(DOCKER_WAIT_MS, signal).then(() => {
         if (!loaded) tellStartWithout(state.engine.why || 'no answer yet');
       });
       const since = BigInt(clock.now()) * 1_000_000n;
-      const background = [noAnswer, listNowAndThen(), reportNowAndThen()];
-      await Promise.all([follow({ docker, clock, signal, since, onEvent, onUp, onDown }), ...background]);
+      replayedNano = since + OVERLAP_NANO;
+      const background = [noAnswer, lookNowAndThen(), reportNowAndThen()];
+      await Promise.all([
+        follow({ docker, clock, signal, since, isNew, onEvent, onUp, onDown }),
+        ...background,
+      ]);
       isReady();
       const out = flush(state, moment());
       alarm?.stop.abort();

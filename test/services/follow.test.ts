@@ -45,6 +45,7 @@ async function play(parts: (DockerEvent[] | Error)[], since = 100n * S) {
     clock,
     signal: stop.signal,
     since,
+    isNew: createMemory(),
     onEvent: (one) => got.push(one),
     onUp: () => seen.push('up'),
     onDown: (why, refused) => seen.push(`${why}${refused ? ' (refused)' : ''}`),
@@ -81,6 +82,6 @@ test('remembers enough and not more', () => {
   const isNew = createMemory();
   for (let i = 0; i < 5000; i++) expect(isNew(event(i))).toBe(true);
   expect(isNew(event(4999))).toBe(false);
-  expect(isNew(event(4991))).toBe(false);
+  expect(isNew(event(4900))).toBe(false);
   expect(isNew(event(1))).toBe(true);
 });

@@ -36,7 +36,7 @@ describe('deaths', () => {
   test('still down after 2 s: Stopped, then Restored with the down time', () => {
     const world = worldWith('web', { policy: 'always' });
     world.die('web', 1, true);
-    world.advance(2100);
+    world.advance(2300);
     expect(world.titles()).toEqual([STOPPED]);
     expect(world.messages()[0]).toContain('Next: Docker keeps trying to start it');
     world.advance(60_000);
@@ -146,7 +146,7 @@ describe('on request', () => {
     world.stop('web', 143);
     world.advance(19_900);
     expect(world.messages()).toEqual([]);
-    world.advance(1000);
+    world.advance(1500);
     expect(world.titles()).toEqual(['🔴 Service Stopped (on request)']);
     expect(world.told()[0]).toMatchObject({ severity: 'warning', verdict: 'breach' });
   });

@@ -101,3 +101,54 @@ test('how old "Up ..." can be at most', () => {
   ];
   for (const [status, ms] of cases) expect(upForAtMost(status), status).toBe(ms);
 });
+
+describe('events that a busy engine dropped, and a replay brings late', () => {
+  test('the start after a crash: asked for before it is called stopped', () => {
+    const world = worldWith('web', { policy: 'always' });
+    world.die('web', 1, true);
+    world.advance(300);
+    world.losing(true);
+    world.start('web', 'policy');
+    world.losing(false);
+    world.advance(10_000);
+    expect(world.titles()).toEqual(['🔄 Service Restarting']);
+    expect(world.messages()[0]).toContain('Running again after 0.3 s');
+  });
+
+  test('the start of a successor', () => {
+    const world = worldWith('web');
+    world.stop('web');
+    world.advance(500);
+    world.losing(true);
+    world.start('web');
+    world.losing(false);
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🔄 web restarted on request, running again after 0.5 s']);
+  });
+
+  test('a death, found within half a minute with its reason', () => {
+    const world = worldWith('web');
+    world.losing(true);
+    world.die('web', 4);
+    world.losing(false);
+    world.advance(20_000);
+    world.replay();
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🔴 Service Stopped']);
+    expect(world.messages()[0]).toContain('Cause: crashed, exit code 4');
+  });
+
+  test('a death before a start that was seen', () => {
+    const world = worldWith('web', { policy: 'always' });
+    world.losing(true);
+    world.die('web', 4, true);
+    world.losing(false);
+    world.advance(5000);
+    world.start('web', 'policy');
+    world.advance(20_000);
+    world.replay();
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🔄 Service Restarting']);
+    expect(world.state.known.get(world.byName('web').id)?.info.state).toBe('running');
+  });
+});

@@ -50,6 +50,9 @@ export function createWorld(
   const asked: Ask[] = [];
   /** Events that Docker sent while nobody listened. */
   const unheard: DockerEvent[] = [];
+  /** Events that the live stream lost; a replay has them. */
+  const lost: DockerEvent[] = [];
+  let losing = false;
   let listening = true;
   let answering = true;
 
@@ -68,6 +71,10 @@ export function createWorld(
   function answer(ask: Ask): void {
     if (ask.kind === 'list') {
       feed({ type: 'listed', items: list() });
+      return;
+    }
+    if (ask.kind === 'replay') {
+      for (const event of lost.splice(0)) feed({ type: 'event', event });
       return;
     }
     const box = boxes.get(ask.id);
@@ -104,7 +111,8 @@ export function createWorld(
       name: box.name,
       attributes: { image: box.image, name: box.name, ...box.labels, ...attributes },
     };
-    if (listening) feed({ type: 'event', event });
+    if (losing) lost.push(event);
+    else if (listening) feed({ type: 'event', event });
     else unheard.push(event);
   }
 
@@ -290,6 +298,13 @@ export function createWorld(
     /** Events are lost from here on, or heard again. */
     deaf(on: boolean): void {
       listening = !on;
+    },
+    /** The live stream drops events until it is said otherwise. */
+    losing(on: boolean): void {
+      losing = on;
+    },
+    replay(): void {
+      for (const event of lost.splice(0)) feed({ type: 'event', event });
     },
     answering(on: boolean): void {
       answering = on;
