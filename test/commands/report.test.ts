@@ -24,6 +24,7 @@ import { saveIncidents } from '../../src/store/incidents.ts';
 import { openStore } from '../../src/store/open.ts';
 import { rasterize } from '../../src/system/rasterize.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
+import { vpsmon } from '../helpers/daemon.ts';
 import { openIncident } from '../helpers/full-snapshot.ts';
 import { containerInfo, snapshotOf } from '../helpers/snapshots.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';
@@ -335,6 +336,20 @@ describe('to Telegram', () => {
     expect(err()).toContain('Telegram is not configured');
     expect(telegram.calls).toEqual([]);
   });
+});
+
+test('as it is built, it draws the picture with the fonts that it was built with', async () => {
+  const now = Date.now();
+  record(now - 3 * HOUR, now, () => ({}));
+  const config = join(root, 'monitor.conf');
+  writeFileSync(config, 'LOG_LEVEL="INFO"\n', { mode: 0o600 });
+  const { code, stdout, stderr } = await vpsmon(['report', '--config', config, '--state-dir', stateDir]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/^Saved .*\.txt\n$/) as string });
+  expect(stdout).toContain('Average 600 MB');
+  const png = readFileSync(stderr.trim().replace(/^Saved (.*)\.txt$/, '$1.png'));
+  expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([1024, 1280]);
+  // Without letters it would have 10 to 20 KB.
+  expect(png.length).toBeGreaterThan(40_000);
 });
 
 test('a place that is neither', async () => {
