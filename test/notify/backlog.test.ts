@@ -22,8 +22,10 @@ describe('a backlog', () => {
     const times: number[] = [];
     for (let i = 1; i <= 30; i++) {
       const critical = i === 5 || i === 28;
-      times.push(b.clock.now());
+      const at = b.clock.now();
+      times.push(at);
       b.say(critical ? `<b>CRITICAL: fire ${i}</b>` : `<b>WARNING: smoke ${i} &lt;b&gt;</b>\nmore`, {
+        at,
         severity: critical ? 'critical' : 'warning',
         subject: `web-${i}`,
       });

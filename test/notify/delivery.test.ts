@@ -141,8 +141,9 @@ describe('delivery', () => {
     const times: number[] = [];
     b.start();
     for (let i = 1; i <= 10; i++) {
-      times.push(b.clock.now());
-      b.say(`m${i}`, { severity: 'critical' });
+      const at = b.clock.now();
+      times.push(at);
+      b.say(`m${i}`, { at, severity: 'critical' });
       b.delivery.kick();
       b.clock.pass(6 * 60_000);
       await b.telegram.waitUntil(() => true);
