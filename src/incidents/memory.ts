@@ -36,10 +36,10 @@ export function apply(memory: Memory, { incident, kind }: IncidentChange): void 
   else remember(memory, incident);
 }
 
-/** Forgets what ended more than `keepMs` ago, unless its end is still to be told. */
+/** Forgets what ended more than `keepMs` ago. */
 export function forgetOld(memory: Memory, keepMs: number, now: number): void {
   for (const [id, incident] of memory.byId) {
-    if (incident.state !== 'resolved' || incident.said.endDue !== undefined) continue;
+    if (incident.state !== 'resolved') continue;
     if (now - (incident.resolvedAt ?? 0) < keepMs && now - (incident.flips.at(-1) ?? 0) < keepMs) continue;
     memory.byId.delete(id);
     const key = keyOf(incident);

@@ -166,7 +166,6 @@ function markSaid({ said: before, severity }: Incident, reason: SayReason, now: 
   marked.since = now;
   marked.severity = higher || reason === 'stable' ? severity : (said.severity ?? severity);
   if (reason === 'flapping') marked.flapping = true;
-  if (reason === 'stable') delete marked.flapping;
   return marked;
 }
 

@@ -90,6 +90,22 @@ describe('one finding', () => {
     expect(worst(97)).toBe(97);
   });
 
+  test('a breach after an end that did not last says nothing of that end', () => {
+    const open = incidentOf({ okSince: NOW - 1000, quietMs: 600_000, endText: 'fine' });
+    const change = advanceOne(open, undefined, finding('breach'), policy, NOW)!;
+    expect(change.incident.endText).toBeUndefined();
+    expect(change.incident.okSince).toBeUndefined();
+  });
+
+  test('events are counted together only when they come within the time of flapping', () => {
+    const ended = (agoMs: number) =>
+      incidentOf({ event: true, state: 'resolved', changes: 3, flips: [NOW - agoMs] });
+    const count = (agoMs: number) =>
+      advanceOne(undefined, ended(agoMs), finding('event'), policy, NOW)!.incident.changes;
+    expect(count(60_000)).toBe(4);
+    expect(count(policy.flapWindowMs)).toBe(1);
+  });
+
   test('messages that come with findings are kept: the opening one when the end brings its own', () => {
     const open = incidentOf({ html: { opened: 'down' } });
     const change = advanceOne(open, undefined, finding('ok', { html: { resolved: 'up' } }), policy, NOW)!;

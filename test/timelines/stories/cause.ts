@@ -126,4 +126,20 @@ export const stories: Story[] = [
     steps: [{ at: 0, findings: [stopped('c1', true), stopped('c2', true)] }],
     said: ['00:00:00 first container-stopped c1, critical', '00:00:00 first container-stopped c2, critical'],
   },
+  {
+    name: 'a symptom that outlives its cause is repeated, and then its end is told',
+    steps: [
+      { at: 0, findings: [docker(true)] },
+      { at: 5, findings: [source(true)] },
+      { at: 300, findings: [docker(false)] },
+      ...every(300, 600, HOUR + 300, () => ({ findings: [source(true)] })),
+      { at: 2 * HOUR, findings: [source(false)] },
+    ],
+    said: [
+      '00:00:00 first docker-gone docker, critical',
+      '00:05:00 resolved docker-gone docker, critical',
+      '01:05:00 repeat-due source-failed docker',
+      '02:00:00 resolved source-failed docker',
+    ],
+  },
 ];

@@ -163,4 +163,12 @@ export const stories: Story[] = [
     said: [],
     incidents: ['container-stopped job, firing, critical'],
   },
+  {
+    name: 'what is only recorded does not flap',
+    steps: [
+      ...every(20, 0, 300, () => ({ findings: [event('container-restarting', 'web', { quiet: true })] })),
+      { at: 320, findings: [event('container-restarting', 'web')] },
+    ],
+    said: ['00:05:20 first container-restarting web, critical'],
+  },
 ];

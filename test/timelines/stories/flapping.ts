@@ -108,4 +108,22 @@ export const stories: Story[] = [
       '1d 00:11:00 stable container-stopped web, critical, fine, 1442 changes',
     ],
   },
+  {
+    name: 'stable as a warning, then critical: that is worse than what was told',
+    steps: [
+      ...every(30, 0, 150, (_at, i) => ({ findings: [memory(i % 2 ? 200 : 40)] })),
+      ...every(30, 180, 15 * MINUTE, () => ({ findings: [memory(90)] })),
+      { at: 16 * MINUTE, findings: [memory(40)] },
+    ],
+    said: [
+      '00:00:00 first memory-available host, critical',
+      '00:00:30 resolved memory-available host, critical',
+      '00:01:00 first memory-available host, critical',
+      '00:01:30 resolved memory-available host, critical',
+      '00:02:00 first memory-available host, critical',
+      '00:02:30 flapping memory-available host, critical, 6 changes',
+      '00:13:00 stable memory-available host, still on, 7 changes',
+      '00:16:00 worse memory-available host, warning -> critical',
+    ],
+  },
 ];

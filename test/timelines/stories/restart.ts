@@ -1,4 +1,4 @@
-import { every, HOUR, memory, MINUTE, pressure, stopped, type Story } from '../story.ts';
+import { event, every, finding, HOUR, memory, MINUTE, pressure, stopped, type Story } from '../story.ts';
 
 export const stories: Story[] = [
   {
@@ -100,6 +100,35 @@ export const stories: Story[] = [
       '00:00:00 first container-stopped a, critical, and b',
       '00:00:20 grouped container-stopped c, critical',
       '00:01:41 resolved container-stopped a, critical, and b c',
+    ],
+  },
+  {
+    name: 'a quiet time that had begun goes on over a restart',
+    steps: [
+      { at: 0, findings: [finding('restart-loop', 'web', 'breach', { quietMs: 600_000 })] },
+      { at: 60, findings: [finding('restart-loop', 'web', 'ok', { quietMs: 600_000 })] },
+      { at: 120, restart: true, findings: [] },
+      ...every(60, 180, 900, () => ({ findings: [] })),
+    ],
+    said: ['00:00:00 first restart-loop web', '00:11:00 resolved restart-loop web'],
+  },
+  {
+    name: 'a storm of kills is counted over a restart, and calm is counted from its last one',
+    steps: [
+      ...every(30, 0, 240, (at) => ({ findings: [event('oom-kill', 'n8n', { once: `k${at}` })] })),
+      { at: 250, restart: true, findings: [] },
+      { at: 270, findings: [event('oom-kill', 'n8n', { once: 'k270' })] },
+      { at: 280, restart: true, findings: [] },
+      ...every(30, 300, 900, () => ({ findings: [] })),
+    ],
+    said: [
+      '00:00:00 first oom-kill n8n, critical',
+      '00:00:30 first oom-kill n8n, critical',
+      '00:01:00 first oom-kill n8n, critical',
+      '00:01:30 first oom-kill n8n, critical',
+      '00:02:00 first oom-kill n8n, critical',
+      '00:02:30 flapping oom-kill n8n, critical, 6 changes',
+      '00:14:30 stable oom-kill n8n, critical, fine, 10 changes',
     ],
   },
 ];

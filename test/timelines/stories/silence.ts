@@ -89,4 +89,54 @@ export const stories: Story[] = [
     ],
     said: ['00:10:00 flapping container-stopped web, critical, 11 changes'],
   },
+  {
+    name: 'became stable while silenced: flapping again later is told as flapping again',
+    steps: [
+      ...every(30, 0, 180, (_at, i) => ({ findings: [stopped('web', i % 2 === 0)] })),
+      { at: 240, silence: { subject: 'web', seconds: 15 * MINUTE } },
+      ...every(60, 300, 30 * MINUTE, () => ({ findings: [stopped('web', true)] })),
+      ...every(30, 31 * MINUTE, 34 * MINUTE, (_at, i) => ({ findings: [stopped('web', i % 2 === 1)] })),
+    ],
+    said: [
+      '00:00:00 first container-stopped web, critical',
+      '00:00:30 resolved container-stopped web, critical',
+      '00:01:00 first container-stopped web, critical',
+      '00:01:30 resolved container-stopped web, critical',
+      '00:02:00 first container-stopped web, critical',
+      '00:02:30 flapping container-stopped web, critical, 6 changes',
+      '00:31:00 resolved container-stopped web, critical',
+      '00:31:30 first container-stopped web, critical',
+      '00:32:00 resolved container-stopped web, critical',
+      '00:32:30 first container-stopped web, critical',
+      '00:33:00 resolved container-stopped web, critical',
+      '00:33:30 flapping container-stopped web, critical, 6 changes',
+    ],
+  },
+  {
+    name: 'a repeat tells nothing about what is silenced',
+    steps: [
+      { at: 0, findings: [stopped('a', true), stopped('b', true), stopped('c', true)] },
+      { at: 60, silence: { subject: 'b', seconds: 5 * HOUR } },
+      ...every(60, HOUR, HOUR + 20 * MINUTE, () => ({ findings: [] })),
+    ],
+    said: [
+      '00:00:00 first container-stopped a, critical',
+      '00:00:00 first container-stopped b, critical',
+      '00:00:00 first container-stopped c, critical',
+      '01:00:00 repeat-due container-stopped a, critical, and c',
+    ],
+  },
+  {
+    name: 'the end of one of a group, silenced while it waits for the others, is not told later',
+    steps: [
+      { at: 0, findings: ['a', 'b'].map((name) => stopped(name, true, { cause: 'x' })) },
+      { at: 60, findings: [stopped('a', false)] },
+      { at: 65, silence: { subject: 'a', seconds: 60 }, findings: [] },
+      { at: 300, findings: [stopped('b', false)] },
+    ],
+    said: [
+      '00:00:00 first container-stopped a, critical, and b',
+      '00:05:00 resolved container-stopped b, critical',
+    ],
+  },
 ];

@@ -97,4 +97,21 @@ export const stories: Story[] = [
     ],
     said: ['00:00:00 first restart-loop web'],
   },
+  {
+    name: 'what flaps and cannot be seen is not stable',
+    steps: [
+      ...every(30, 0, 150, (_at, i) => ({ findings: [disk('/', i % 2 === 0)] })),
+      ...every(30, 180, 20 * MINUTE, () => ({ findings: [unseen('disk')], judged: ['disk'] })),
+      ...every(30, 20 * MINUTE + 30, 31 * MINUTE, () => ({ findings: [disk('/', false)], judged: ['disk'] })),
+    ],
+    said: [
+      '00:00:00 first disk /',
+      '00:00:30 resolved disk /',
+      '00:01:00 first disk /',
+      '00:01:30 resolved disk /',
+      '00:02:00 first disk /',
+      '00:02:30 flapping disk /, 6 changes',
+      '00:30:00 stable disk /, fine, 6 changes',
+    ],
+  },
 ];
