@@ -1,0 +1,198 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createN8n } from '../../src/collectors/n8n.ts';
+import { countExecutions, identifier } from '../../src/collectors/n8n-database.ts';
+import type { N8nValues } from '../../src/model/snapshot.ts';
+import { collectorDeps, patience } from '../helpers/collector-deps.ts';
+import type { TestDeps } from '../helpers/collector-deps.ts';
+import { freePort } from '../helpers/free-port.ts';
+import type { Fault } from '../standins/http-faults.ts';
+import { startN8n } from '../standins/n8n.ts';
+import type { N8n } from '../standins/n8n.ts';
+
+const HOUR = 3_600_000;
+let n8n: N8n;
+let deps: TestDeps;
+
+beforeEach(async () => {
+  n8n = await startN8n();
+  deps = collectorDeps({ n8n: { url: n8n.url, apiKey: n8n.key, how: 'a test' } });
+});
+afterEach(() => n8n.close());
+
+const read = async (collector = createN8n(deps)) => (await collector.read(patience())) as N8nValues;
+
+function execute(status: string, count: number, hoursAgo?: number): void {
+  for (let n = 0; n < count; n++) {
+    const stoppedAt = hoursAgo === undefined ? null : new Date(Date.now() - hoursAgo * HOUR).toISOString();
+    n8n.executions.push({ id: n8n.executions.length + 1, status, stoppedAt, workflowId: '1' });
+  }
+}
+
+test('without a database the API tells, over all pages, only the recent ones', async () => {
+  execute('success', 50, 30);
+  execute('success', 600, 1);
+  execute('error', 7, 1);
+  execute('crashed', 2, 1);
+  execute('canceled', 3, 1);
+  execute('running', 4);
+  execute('waiting', 5);
+  execute('new', 9);
+  for (let n = 1; n <= 130; n++) n8n.add({ id: String(n), activeVersionId: n <= 60 ? `${n}-v1` : null });
+  n8n.add({ id: 'x', isArchived: true });
+  expect(await read()).toEqual({
+    executions: { active: 4, waiting: 5, completed: 600, failed: 9, queued: 0, canceled: 3 },
+    workflows: { total: 130, active: 60 },
+    healthy: true,
+  });
+  expect(
+    n8n.asked.every(({ headers, path }) => path === '/healthz' || headers['x-n8n-api-key'] === n8n.key),
+  ).toBe(true);
+});
+
+test('an endless history costs four pages', async () => {
+  execute('success', 5000, 1);
+  expect((await read()).executions?.completed).toBe(1000);
+  expect(n8n.asked.filter(({ query }) => query.get('status') === 'success')).toHaveLength(4);
+});
+
+test('what the API told is kept for a minute, workflows for ten', async () => {
+  n8n.add({ id: '1' });
+  const collector = createN8n(deps);
+  await read(collector);
+  const asked = () => n8n.asked.filter(({ path }) => path !== '/healthz').length;
+  const first = asked();
+  execute('running', 1);
+  expect((await read(collector)).executions?.active).toBe(0);
+  expect(asked()).toBe(first);
+  deps.advance(61_000);
+  n8n.add({ id: '2' });
+  const later = await read(collector);
+  expect(later.executions?.active).toBe(1);
+  expect(later.workflows?.total).toBe(1);
+  deps.advance(540_000);
+  expect((await read(collector)).workflows?.total).toBe(2);
+});
+
+test('an n8n before published versions', async () => {
+  const old = await startN8n({ old: true });
+  old.add({ id: '1' });
+  old.add({ id: '2', activeVersionId: null });
+  deps.found = { n8n: { url: old.url, apiKey: old.key, how: 'a test' }, missing: {} };
+  expect((await read()).workflows).toEqual({ total: 2, active: 1 });
+  await old.close();
+});
+
+test('without a key only the health is read, and nothing is asked for', async () => {
+  deps.found = { n8n: { url: n8n.url, apiKey: '', how: 'a test' }, missing: {} };
+  expect(await read()).toEqual({ healthy: true });
+  expect(n8n.asked.map(({ path }) => path)).toEqual(['/healthz']);
+});
+
+test('a wrong key, a key without rights, a switched-off API: told, and health is still read', async () => {
+  deps.found = { n8n: { url: n8n.url, apiKey: 'not-the-key-99', how: 'a test' }, missing: {} };
+  const at = `n8n at 127.0.0.1:${n8n.port}`;
+  const refused = `${at} refuses the API key: set N8N_API_KEY to one that it accepts`;
+  expect(await read()).toEqual({
+    healthy: true,
+    problems: [`executions: ${refused}`, `workflows: ${refused}`],
+  });
+  for (const [options, why] of [
+    [{ scopes: ['workflow:list' as const] }, 'refuses the API key'],
+    [{ disabled: true }, 'answered 404'],
+  ] as const) {
+    const other = await startN8n({
+      ...options,
+      scopes: options.scopes ? [...options.scopes] : ['workflow:list', 'execution:list'],
+    } as object);
+    deps.found = { n8n: { url: other.url, apiKey: other.key, how: 'a test' }, missing: {} };
+    const values = await read();
+    expect(values.healthy).toBe(true);
+    expect(values.problems?.[0]).toContain(why);
+    await other.close();
+  }
+});
+
+test('why its database or queue cannot be read is among the problems', async () => {
+  deps.found = {
+    n8n: { url: n8n.url, apiKey: '', how: 'a test' },
+    missing: {
+      n8nDatabase: "n8n's database: no running container is called db",
+      n8nQueue: "n8n's queue: gone",
+    },
+  };
+  expect(await read()).toEqual({
+    healthy: true,
+    problems: ["executions: n8n's database: no running container is called db", "queue: n8n's queue: gone"],
+  });
+  deps.found = { ...deps.found, n8n: { url: n8n.url, apiKey: n8n.key, how: 'a test' } };
+  expect((await read()).problems).toEqual(["queue: n8n's queue: gone"]);
+});
+
+test('unwell, and gone', async () => {
+  n8n.healthy = false;
+  expect(await read()).toMatchObject({
+    healthy: false,
+    problems: [`health: n8n at 127.0.0.1:${n8n.port} answered 503 to /healthz`],
+  });
+  await n8n.down();
+  await expect(read()).rejects.toThrow('refused the connection');
+  expect(deps.rediscovered()).toBeGreaterThan(0);
+  await n8n.up();
+});
+
+test.each<[Fault, string]>([
+  ['garbage', 'answered something else than expected'],
+  ['empty', 'answered something else than expected'],
+])('%s: health is all that can be said', async (fault, why) => {
+  n8n.fault = fault;
+  const values = await read();
+  expect(values.executions).toBeUndefined();
+  expect(values.problems?.[0]).toContain(why);
+});
+
+test('errors everywhere are a failure', async () => {
+  n8n.fault = 'error';
+  await expect(read()).rejects.toThrow('answered 500');
+});
+
+test('a server that hangs is given up with the signal', async () => {
+  n8n.fault = 'hang';
+  await expect(createN8n(deps).read(AbortSignal.timeout(200))).rejects.toThrow('gave up waiting');
+});
+
+test('nobody there', async () => {
+  deps.found = {
+    n8n: { url: `http://127.0.0.1:${await freePort()}`, apiKey: '', how: 'a test' },
+    missing: {},
+  };
+  await expect(read()).rejects.toThrow('health: n8n: 127.0.0.1');
+  deps.found = { missing: { n8n: 'no container runs n8n' } };
+  expect(await read()).toEqual({ absent: 'no container runs n8n' });
+});
+
+test("n8n's statuses in ours", () => {
+  const rows = [
+    'new',
+    'running',
+    'waiting',
+    'success',
+    'error',
+    'crashed',
+    'canceled',
+    'unknown',
+    'later',
+  ].map((status, index) => ({ status, unstarted: status === 'new' ? 't' : 'f', n: String(2 ** index) }));
+  expect(countExecutions(rows)).toEqual({
+    queued: 1,
+    active: 2,
+    waiting: 4,
+    completed: 8,
+    failed: 48,
+    canceled: 64,
+  });
+  expect(countExecutions([{ status: 'new', unstarted: 'f', n: '3' }]).queued).toBe(0);
+});
+
+test('identifiers cannot break out', () => {
+  expect(identifier('a"; DROP TABLE x; --')).toBe('"a""; DROP TABLE x; --"');
+});

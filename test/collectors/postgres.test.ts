@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest';
+import { hitPercent, parseBlocks, parsePostgres } from '../../src/collectors/postgres.ts';
+import type { Blocks } from '../../src/collectors/postgres.ts';
+
+const blocks = (hit: number, read: number, change: { server?: string; reset?: number } = {}): Blocks => ({
+  server: change.server ?? 's',
+  databases: { 5: { reset: change.reset ?? 1, hit, read } },
+});
+
+describe('the cache over an interval', () => {
+  test.each<[string, Blocks | undefined, Blocks, number | undefined]>([
+    ['the first look', undefined, blocks(1_000_000, 0), undefined],
+    ['all found', blocks(1000, 50), blocks(3000, 50), 100],
+    ['half found', blocks(1000, 1000), blocks(2000, 2000), 50],
+    ['nothing found', blocks(0, 0), blocks(0, 5000), 0],
+    ['999 blocks', blocks(0, 0), blocks(900, 99), undefined],
+    ['1,000 blocks', blocks(0, 0), blocks(900, 100), 90],
+    ['nothing happened', blocks(1000, 0), blocks(1000, 0), undefined],
+    ['counters went back', blocks(10_000, 0), blocks(500, 20), undefined],
+    ['reset in between, and beyond where it was', blocks(100, 0), blocks(5000, 0, { reset: 2 }), undefined],
+    ['the server was started again', blocks(100, 0), blocks(5000, 0, { server: 't' }), undefined],
+  ])('%s', (_name, before, now, percent) => {
+    expect(hitPercent(before, now)).toBe(percent);
+  });
+
+  test('a new database counts, a reset one does not spoil the others', () => {
+    const before: Blocks = {
+      server: 's',
+      databases: { 1: { reset: 1, hit: 100, read: 0 }, 2: { reset: 1, hit: 9000, read: 0 } },
+    };
+    const now: Blocks = {
+      server: 's',
+      databases: {
+        1: { reset: 1, hit: 1000, read: 100 },
+        2: { reset: 7, hit: 10, read: 10 },
+        3: { reset: 0, hit: 0, read: 1000 },
+      },
+    };
+    expect(hitPercent(before, now)).toBe(45);
+  });
+});
+
+const row = {
+  version: '16.4 (Debian 16.4-1.pgdg120+1)',
+  max_connections: '100',
+  size: '7893039',
+  started: '1700000000.5',
+  blocks: '[[0,null,10,2],[5,1700000000.25,1000,50]]',
+  total: '9',
+  active: '2',
+  idle: '3',
+  in_transaction: '1',
+  longest: '12.5',
+};
+
+test('the answer in numbers', () => {
+  expect(parsePostgres(row)).toEqual({
+    version: '16.4',
+    connections: { active: 2, idle: 3, idleInTransaction: 1, other: 3, total: 9, max: 100 },
+    databaseSizeBytes: 7_893_039,
+    longestTransactionSec: 12.5,
+  });
+  expect(parseBlocks(row, 'h:1')).toEqual({
+    server: 'h:1 1700000000.5',
+    databases: { 0: { reset: 0, hit: 10, read: 2 }, 5: { reset: 1_700_000_000.25, hit: 1000, read: 50 } },
+  });
+  expect(parsePostgres({ ...row, longest: null }).longestTransactionSec).toBe(0);
+  expect(parsePostgres({ ...row, longest: '-0.001' }).longestTransactionSec).toBe(0);
+});
+
+test.each(['total', 'size', 'max_connections'])('no number for %s is an error, not a zero', (key) => {
+  for (const value of [undefined, null, '', 'many', '1e999']) {
+    expect(() => parsePostgres({ ...row, [key]: value })).toThrow(`no number for ${key}`);
+  }
+});

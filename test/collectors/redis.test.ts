@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { parseInfo } from '../../src/collectors/redis.ts';
+
+const INFO = `# Server
+redis_version:7.2.5
+redis_mode:standalone
+
+# Clients
+connected_clients:7
+maxclients:10000
+
+# Memory
+used_memory:123456789
+used_memory_human:117.74M
+maxmemory:268435456
+
+# Stats
+rejected_connections:3
+evicted_keys:42
+
+# Keyspace
+db0:keys=120,expires=3,avg_ttl=0
+db12:keys=5,expires=0,avg_ttl=0,subexpiry=0
+`;
+
+test.each([INFO, INFO.replaceAll('\n', '\r\n')])('a real answer', (info) => {
+  expect(parseInfo(info)).toEqual({
+    version: '7.2.5',
+    usedMemoryBytes: 123_456_789,
+    maxMemoryBytes: 268_435_456,
+    keys: 125,
+    clients: 7,
+    evictedTotal: 42,
+    rejectedTotal: 3,
+  });
+});
+
+test('no limit, no keys, Valkey', () => {
+  const info = INFO.replace('maxmemory:268435456', 'maxmemory:0')
+    .replace(/# Keyspace[^]*/, '')
+    .replace('redis_mode', 'valkey_version:8.1.0\nredis_mode');
+  expect(parseInfo(info)).toMatchObject({ version: '8.1.0', maxMemoryBytes: null, keys: 0 });
+});
+
+test.each(['', 'OK', INFO.replace('used_memory:123456789', 'used_memory:lots'), '<html></html>'])(
+  'an answer that is none is an error, not a zero',
+  (info) => {
+    expect(() => parseInfo(info)).toThrow('Redis said nothing about');
+  },
+);
