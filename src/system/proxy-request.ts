@@ -8,14 +8,22 @@ import type { HttpAnswer, HttpRequest } from './types.ts';
 export async function requestThroughProxy(request: HttpRequest, url: URL): Promise<HttpAnswer> {
   const { EnvHttpProxyAgent, request: send } = await import('undici');
   const agent = new EnvHttpProxyAgent({ keepAliveTimeout: 1 });
-  const deadline = AbortSignal.timeout(request.timeoutMs);
+  // One controller for both: a signal made of others may be collected while it is waited for (Node 20).
+  const stop = new AbortController();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    stop.abort();
+  }, request.timeoutMs);
+  const onAbort = (): void => stop.abort();
+  request.signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const answer = await send(url, {
       method: request.method ?? 'GET',
       headers: { 'User-Agent': 'vpsmon', ...request.headers },
       body: request.body ?? null,
       dispatcher: agent,
-      signal: request.signal ? AbortSignal.any([request.signal, deadline]) : deadline,
+      signal: stop.signal,
     });
     const maxBytes = request.maxBytes ?? 1_048_576;
     const chunks: Buffer[] = [];
@@ -31,13 +39,15 @@ export async function requestThroughProxy(request: HttpRequest, url: URL): Promi
     }
     return { status: answer.statusCode, headers, body: Buffer.concat(chunks).toString('utf8') };
   } catch (error) {
-    if (deadline.aborted)
+    if (late)
       throw failure(
         `no answer from ${url.host} within ${request.timeoutMs / 1000} s (through the proxy)`,
         'ETIMEDOUT',
       );
     throw plainFailure(error, `${url.host} (through the proxy)`);
   } finally {
+    clearTimeout(timer);
+    request.signal?.removeEventListener('abort', onAbort);
     await agent.destroy();
   }
 }
