@@ -31,13 +31,14 @@ export type Store = {
 };
 
 /**
- * Opens `vpsmon.db` in the state folder, creating both (0700, 0600). A corrupt file is set aside and a new one begun.
+ * Opens `vpsmon.db` in the state folder, creating both (0711, 0600). A corrupt file is set aside and a new one begun.
  * A folder that cannot be written gives a store in memory, so that watching and alerting go on; `trouble` says why.
  */
 export function openStore(stateDir: string, now: number): Store {
   const path = join(stateDir, 'vpsmon.db');
   try {
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    // 0711: node_exporter, another user, must get through to metrics/ by name; it can list and read nothing else.
+    mkdirSync(stateDir, { recursive: true, mode: 0o711 });
     return finish(openFile(path));
   } catch (error) {
     if (isCorrupt(error) && existsSync(path)) {

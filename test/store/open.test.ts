@@ -19,7 +19,7 @@ describe('openStore', () => {
     expect(store.trouble).toBeUndefined();
     remember(store.db, 'key', { a: [1, 'ü'] }, 1);
     store.close();
-    expect(statSync(state).mode & 0o777).toBe(0o700);
+    expect(statSync(state).mode & 0o777).toBe(0o711);
     expect(statSync(join(state, 'vpsmon.db')).mode & 0o777).toBe(0o600);
     const again = openStore(state, 0);
     expect(recall(again.db, 'key')).toEqual({ a: [1, 'ü'] });
