@@ -18,9 +18,8 @@ export type OutboxRow = Message & {
   id: number;
   /**
    * refused: Telegram says no, kept and tried hourly. folded: told by a digest. skipped: Telegram is not configured.
-   * dropped: Telegram takes neither this text nor a sentence in its place.
    */
-  state: 'waiting' | 'refused' | 'sent' | 'folded' | 'skipped' | 'dropped';
+  state: 'waiting' | 'refused' | 'sent' | 'folded' | 'skipped';
   attempts: number;
   nextTryAt: number;
   lastError?: string;

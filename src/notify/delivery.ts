@@ -1,24 +1,24 @@
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { secretsOf } from '../config/secrets.ts';
-import type { Delivery as Outcome, Message } from '../model/message.ts';
+import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
-import { takeLock, type Lock } from '../store/lock.ts';
-import { recall, remember } from '../store/memory.ts';
+import { recall } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
-import type { Step, StoredRow } from '../store/outbox.ts';
 import { appendLine } from '../system/append-file.ts';
 import { readBytes } from '../system/read-bytes.ts';
 import type { Clock, Http, Log } from '../system/types.ts';
 import { alertLine, createAlertLog } from './alert-log.ts';
+import { createAttempts, SENDS } from './attempt.ts';
 import { isConfigured } from './chat.ts';
 import { createOutbox, foldBacklog } from './outbox.ts';
-import { backoffMs, createPace } from './pace.ts';
+import { createPace } from './pace.ts';
 import { createQueue } from './queue.ts';
 import { createSender } from './sender.ts';
+import { createSendingLock } from './sending-lock.ts';
 import { deliveryState, type DeliveryState } from './state.ts';
-import { planSteps, standIn } from './steps.ts';
 import { createTroubleLog } from './trouble-log.ts';
+import { createWakeUp } from './wake-up.ts';
 
 export type DeliveryDeps = {
   store: Store;
@@ -53,8 +53,6 @@ export type Delivery = {
 /** `again`: something was done, look again. A number: wait so many ms. `idle`: until the next kick. */
 type Turn = 'again' | 'idle' | number;
 
-const SENDS = 'delivery.sends';
-const REFUSED_PAUSE_MS = 3_600_000;
 const LOCK_RETRY_MS = 250;
 const AFTER_ERROR_MS = 5000;
 const PRUNE_EVERY_MS = 86_400_000;
@@ -69,12 +67,28 @@ const KEEP_LOCK_MS = 2000;
 export function createDelivery(deps: DeliveryDeps): Delivery {
   const { store, config, clock, log, stateDir } = deps;
   const { db } = store;
-  const random = deps.random ?? Math.random;
   const configured = isConfigured(config);
+  const secrets = secretsOf(config);
   const outbox = createOutbox(db);
-  const queue = createQueue(outbox.table);
+  const { table } = outbox;
+  const queue = createQueue(table);
   const pace = createPace(clock);
+  const wakeUp = createWakeUp(clock);
   const trouble = createTroubleLog(log, clock);
+  let running = false;
+  let prunedAt = Number.NEGATIVE_INFINITY;
+  /** Aborted when time is up and the caller may close the store: an answer that comes then must touch nothing. */
+  let inTime = new AbortController();
+  let last: Promise<unknown> = Promise.resolve();
+
+  const alertLog = createAlertLog({
+    db,
+    table,
+    append: deps.append ?? ((line) => appendLine(join(stateDir, 'alert_history.log'), line)),
+    onLine: (line) => (configured ? undefined : log.info(line)),
+    onTrouble: (why) => log.warn(`alert_history.log: ${why}`),
+    secrets,
+  });
   const sender = createSender({
     db,
     config,
@@ -85,28 +99,30 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     readPhoto: deps.readPhoto ?? ((path) => readBytes(path, PHOTO_MAX_BYTES)),
     ...(deps.timeoutMs === undefined ? {} : { timeoutMs: deps.timeoutMs }),
   });
-  const secrets = secretsOf(config);
-  const alertLog = createAlertLog({
+  const attempts = createAttempts({
     db,
-    table: outbox.table,
-    append: deps.append ?? ((line) => appendLine(join(stateDir, 'alert_history.log'), line)),
-    onLine: (line) => (configured ? undefined : log.info(line)),
-    onTrouble: (why) => log.warn(`alert_history.log: ${why}`),
-    secrets,
+    table,
+    queue,
+    pace,
+    trouble,
+    clock,
+    log,
+    send: (step) => sender.send(step),
+    random: deps.random ?? Math.random,
+    signal: () => inTime.signal,
+    saveAlso: (now) => alertLog.save(now),
   });
-
-  let lock: Lock | undefined;
-  let running = false;
-  /** The pause after a failed attempt, on a clock that never jumps. */
-  let block: { id: number; attempts: number; tries: number; until: number } | undefined;
-  /** A refusal from before this start is tried at once: somebody may have mended it. */
-  let fresh = false;
-  let prunedAt = Number.NEGATIVE_INFINITY;
-  /** Aborted when time is up and the caller may close the store: an answer that comes then must touch nothing. */
-  let inTime = new AbortController();
-  let kicked = false;
-  let wake: (() => void) | undefined;
-  let last: Promise<unknown> = Promise.resolve();
+  const lock = createSendingLock({
+    stateDir,
+    // Where the folder cannot be written the store is in memory, and nobody else has these messages; or this is the daemon,
+    // and the one-shot commands leave sending to it.
+    mayDoWithout: () => running || store.trouble !== undefined,
+    onTaken() {
+      pace.load(recall<number[]>(db, SENDS) ?? []);
+      alertLog.reload();
+    },
+    onTrouble: (what) => trouble.failed(what),
+  });
 
   /** One turn at a time in this process; the lock file sees to the others. */
   function exclusive(): Promise<Turn> {
@@ -117,34 +133,35 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   async function turn(): Promise<Turn> {
     queue.saveLate();
-    const behind = alertLog.behind();
     const head = queue.head();
-    if (!behind) {
+    if (!alertLog.behind()) {
       if (!head) return rest('idle');
-      const ms = waitMs(head);
+      const ms = attempts.waitMs(head);
       if (ms > 0) return rest(ms);
     }
-    if (!hold()) return LOCK_RETRY_MS;
+    if (!lock.hold()) return LOCK_RETRY_MS;
     alertLog.write();
     if (!configured) return skipAll();
     // Another process may have sent it between the look and the lock.
-    const now = queue.head();
-    const ms = now ? waitMs(now) : 0;
-    if (!now || ms > 0) {
+    const row = queue.head();
+    const ms = row ? attempts.waitMs(row) : 0;
+    if (!row || ms > 0) {
       saveQuietly(() => alertLog.save(clock.now()));
-      return rest(now ? ms : 'idle');
+      return rest(row ? ms : 'idle');
     }
     saveQuietly(() => foldBacklog(outbox));
     const { signal } = inTime;
-    await attempt(queue.head() ?? now);
-    return signal.aborted ? 'idle' : 'again';
+    await attempts.attempt(queue.head() ?? row);
+    if (signal.aborted) return 'idle';
+    if (clock.monotonic() - prunedAt > PRUNE_EVERY_MS) prune();
+    return 'again';
   }
 
   /** Telegram is not configured: what was accepted is in the log and in alert_history.log, and does not pile up. */
   function skipAll(): Turn {
     saveQuietly(() =>
-      outbox.table.within(() => {
-        outbox.table.skipPending();
+      table.within(() => {
+        table.skipPending();
         alertLog.save(clock.now());
       }),
     );
@@ -152,181 +169,72 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     return rest('idle');
   }
 
-  async function attempt(row: StoredRow): Promise<void> {
-    const steps = row.steps ?? planSteps(row, clock.now());
-    const step = steps[row.stepsDone];
-    fresh = false;
-    // Nothing left to send: its last part was accepted before a crash.
-    if (!step) return finish(row, steps, row.stepsDone);
-    const { signal } = inTime;
-    const outcome = await sender.send(step);
-    if (signal.aborted) return;
-    if (outcome.state === 'sent' || outcome.state === 'retry') pace.count();
-    if (outcome.state === 'sent') {
-      trouble.over();
-      return finish(row, steps, row.stepsDone + 1);
-    }
-    if (outcome.state === 'invalid') return replace(row, steps, step, outcome.why);
-    postpone(row, outcome);
-  }
-
-  /** Records that the first `done` steps were accepted. */
-  function finish(row: StoredRow, steps: Step[], done: number): void {
-    block = undefined;
-    const now = clock.now();
-    queue.accepted(row, steps, done, now, () => {
-      remember(db, SENDS, pace.save(), now);
-      alertLog.save(now);
-    });
-    if (clock.monotonic() - prunedAt > PRUNE_EVERY_MS) prune();
-  }
-
-  /** Telegram will never take this: a picture is left out, a text is replaced by a sentence, and a sentence given up. */
-  function replace(row: StoredRow, steps: Step[], step: Step, why: string): void {
-    log.error(`Telegram does not take a message (${row.kind}, ${row.subject}): ${why}`);
-    if ('photo' in step) return finish(row, steps, row.stepsDone + 1);
-    if (step.standIn) return queue.dropped(row, why);
-    const replaced = steps.with(row.stepsDone, { html: standIn(row, why), standIn: true });
-    queue.accepted(row, replaced, row.stepsDone, clock.now(), () => undefined);
-  }
-
-  function postpone(row: StoredRow, outcome: Extract<Outcome, { state: 'retry' | 'refused' }>): void {
-    const tries = block?.id === row.id ? block.tries : row.attempts;
-    const refused = outcome.state === 'refused';
-    const asked = refused ? REFUSED_PAUSE_MS : outcome.afterMs;
-    const ms = asked === undefined ? backoffMs(tries, random()) : Math.max(1000, asked);
-    const saved = saveQuietly(() =>
-      outbox.table.within(() => {
-        if (row.id > 0)
-          outbox.table.markTried(row.id, refused ? 'refused' : 'waiting', clock.now() + ms, ms, outcome.why);
-        remember(db, SENDS, pace.save(), clock.now());
-        alertLog.save(clock.now());
-      }),
-    );
-    block = {
-      id: row.id,
-      attempts: saved && row.id > 0 ? row.attempts + 1 : row.attempts,
-      tries: tries + 1,
-      until: clock.monotonic() + ms,
-    };
-    trouble.happened(outcome, ms);
-  }
-
-  function waitMs(row: StoredRow): number {
-    const own = block?.id === row.id && block.attempts === row.attempts;
-    if (own) return Math.max(pace.waitMs(), (block as { until: number }).until - clock.monotonic());
-    if (fresh && row.state === 'refused') return pace.waitMs();
-    // Written by another process, or before a restart: a clock that jumped cannot make the pause longer than it was.
-    return Math.max(pace.waitMs(), Math.min(row.waitMs, row.nextTryAt - clock.now()));
-  }
-
-  function hold(): boolean {
-    if (lock) return true;
-    try {
-      const taken = takeLock(stateDir, 'delivery');
-      if (!('release' in taken)) return false;
-      lock = taken;
-    } catch (error) {
-      // No lock can be made where the state folder cannot be written. Then the store is in memory and nobody else has these
-      // messages, or this is the daemon, and the one-shot commands leave sending to it.
-      if (!running && store.trouble === undefined) {
-        trouble.failed(`The delivery lock cannot be taken: ${errorText(error)}`);
-        return false;
-      }
-      lock = { release: () => undefined };
-    }
-    pace.load(recall<number[]>(db, SENDS) ?? []);
-    alertLog.reload();
-    return true;
-  }
-
-  function letGo(): void {
-    const held = lock;
-    lock = undefined;
-    saveQuietly(() => held?.release());
-  }
-
-  function rest(next: Turn): Turn {
-    if (next === 'idle' || (typeof next === 'number' && next > KEEP_LOCK_MS)) letGo();
+  function rest(next: 'idle' | number): Turn {
+    if (next === 'idle' || next > KEEP_LOCK_MS) lock.letGo();
     return next;
   }
 
   /** What cannot be saved must not stop what can be sent. */
-  function saveQuietly(work: () => unknown): boolean {
+  function saveQuietly(work: () => unknown): void {
     try {
       work();
-      return true;
     } catch (error) {
       trouble.failed(`The outbox cannot be saved: ${errorText(error)}`);
-      return false;
     }
   }
 
   function prune(): void {
     prunedAt = clock.monotonic();
-    saveQuietly(() => outbox.table.prune(clock.now()));
+    saveQuietly(() => table.prune(clock.now()));
   }
 
-  async function pause(next: 'idle' | number): Promise<void> {
-    const woken = new AbortController();
-    wake = () => woken.abort();
-    if (kicked) woken.abort();
-    else if (next === 'idle') await new Promise<void>((resolve) => (wake = resolve));
-    else await clock.sleep(next, woken.signal);
-    kicked = false;
-    wake = undefined;
+  function beInTime(): void {
+    if (inTime.signal.aborted) inTime = new AbortController();
   }
 
   return {
-    kick() {
-      kicked = true;
-      wake?.();
-    },
+    kick: () => wakeUp.kick(),
 
     async run(signal) {
       running = true;
-      if (inTime.signal.aborted) inTime = new AbortController();
-      fresh = true;
+      beInTime();
+      attempts.startAfresh();
       prune();
-      signal.addEventListener('abort', () => wake?.(), { once: true });
+      signal.addEventListener('abort', () => wakeUp.kick(), { once: true });
       while (!signal.aborted) {
         const next = await exclusive().catch((error: unknown): Turn => {
           trouble.failed(`Sending failed: ${errorText(error)}`);
-          letGo();
+          lock.letGo();
           return AFTER_ERROR_MS;
         });
-        if (next !== 'again' && !signal.aborted) await pause(next);
+        if (next !== 'again') await wakeUp.pause(next);
       }
       running = false;
-      letGo();
+      lock.letGo();
     },
 
     async drain(timeoutMs) {
       const end = clock.monotonic() + timeoutMs;
-      if (inTime.signal.aborted) inTime = new AbortController();
+      beInTime();
       for (let left = timeoutMs; left > 0; left = end - clock.monotonic()) {
         const timer = new AbortController();
         const late = clock.sleep(left, timer.signal).then(() => 'late' as const);
         const next = await Promise.race([exclusive(), late]);
         timer.abort();
-        if (next === 'late') {
-          inTime.abort();
-          break;
-        }
         if (next === 'again') continue;
-        if (next === 'idle' || next >= end - clock.monotonic()) break;
+        if (next === 'late') inTime.abort();
+        if (next === 'late' || next === 'idle' || next >= end - clock.monotonic()) break;
         await clock.sleep(next);
       }
-      if (!running) letGo();
+      if (!running) lock.letGo();
     },
 
     tellUnsaved(message) {
       log.warn(alertLine(message, secrets));
       queue.addUnsaved(message);
-      kicked = true;
-      wake?.();
+      wakeUp.kick();
     },
 
-    state: () => deliveryState(db, config, outbox.table, queue.unsaved()),
+    state: () => deliveryState(db, config, table, queue.unsaved()),
   };
 }

@@ -11,8 +11,6 @@ const UNSAVED_MAX = 500;
 export function createQueue(table: OutboxTable) {
   /** Accepted, but the mark could not be written yet. */
   const unmarked = new Map<number, { row: StoredRow; steps: Step[]; done: number; at: number }>();
-  /** Dropped, but the mark could not be written yet. */
-  const given = new Map<number, string>();
   let unsaved: StoredRow[] = [];
   let nextUnsaved = -1;
 
@@ -24,10 +22,10 @@ export function createQueue(table: OutboxTable) {
   return {
     /** The next message to send, with what is known of its parts. */
     head(): StoredRow | undefined {
-      if (unmarked.size === 0 && given.size === 0) return table.pending(1)[0] ?? unsaved[0];
+      if (unmarked.size === 0) return table.pending(1)[0] ?? unsaved[0];
       for (const row of table.pending()) {
         const known = unmarked.get(row.id);
-        if (given.has(row.id) || (known && known.done >= known.steps.length)) continue;
+        if (known && known.done >= known.steps.length) continue;
         return known ? { ...row, steps: known.steps, stepsDone: known.done } : row;
       }
       return unsaved[0];
@@ -52,26 +50,15 @@ export function createQueue(table: OutboxTable) {
       }
     },
 
-    dropped(row: StoredRow, why: string): void {
-      unsaved = unsaved.filter((other) => other !== row);
-      try {
-        if (row.id > 0) table.markDropped(row.id, why);
-      } catch {
-        given.set(row.id, why);
-      }
-    },
-
     /** Writes the marks and the messages that could not be written before. */
     saveLate(): void {
-      if (unmarked.size === 0 && given.size === 0 && unsaved.length === 0) return;
+      if (unmarked.size === 0 && unsaved.length === 0) return;
       try {
         table.within(() => {
           for (const row of unsaved) if (row.stepsDone === 0) table.insert(row);
           for (const { row, steps, done, at } of unmarked.values()) mark(row, steps, done, at);
-          for (const [id, why] of given) table.markDropped(id, why);
         });
         unmarked.clear();
-        given.clear();
         unsaved = unsaved.filter((row) => row.stepsDone > 0);
       } catch {
         // Still no room: they stay in memory.

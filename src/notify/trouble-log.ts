@@ -11,11 +11,11 @@ export function createTroubleLog(log: Log, clock: Clock) {
   let said = '';
   const failures = new Map<string, number>();
   return {
-    happened(outcome: Extract<Delivery, { state: 'retry' | 'refused' }>, pauseMs: number): void {
+    happened(outcome: Exclude<Delivery, { state: 'sent' }>, pauseMs: number): void {
       since ??= clock.monotonic();
       const next = `next try in ${formatDuration(pauseMs)}`;
       if (outcome.why === said) log.debug(`Telegram: still ${outcome.why}; ${next}`);
-      else if (outcome.state === 'refused')
+      else if (outcome.state !== 'retry')
         log.error(
           `Telegram refuses messages: ${outcome.why}. ${adviceFor(outcome.why)} Nothing is lost; ${next}.`,
         );

@@ -19,8 +19,7 @@ export const OUTBOX_MIGRATIONS = [
 ] as const;
 
 /** One thing to be sent for a message: a picture, or a text of at most 4,096 characters. */
-export type Step =
-  { photo: string } | { html: string; /** in place of a text that was not taken */ standIn?: true };
+export type Step = { photo: string } | { html: string };
 export type StoredRow = OutboxRow & { position: number; waitMs: number; steps?: Step[]; stepsDone: number };
 
 type RawRow = {
@@ -132,10 +131,6 @@ export function openOutboxTable(db: Db) {
       statement(
         'UPDATE outbox SET state = ?, attempts = attempts + 1, next_try_at = ?, wait_ms = ?, last_error = ? WHERE id = ?',
       ).run(state, nextTryAt, waitMs, why, id);
-    },
-
-    markDropped(id: number, why: string): void {
-      statement(`UPDATE outbox SET state = 'dropped', last_error = ? WHERE id = ?`).run(why, id);
     },
 
     /** Telegram is not configured: nothing piles up. */

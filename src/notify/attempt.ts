@@ -1,0 +1,134 @@
+import type { Delivery as Outcome } from '../model/message.ts';
+import { errorText } from '../model/text.ts';
+import type { Db } from '../store/open.ts';
+import { remember } from '../store/memory.ts';
+import type { OutboxTable, Step, StoredRow } from '../store/outbox.ts';
+import type { Clock, Log } from '../system/types.ts';
+import { backoffMs, type createPace } from './pace.ts';
+import type { createQueue } from './queue.ts';
+import { planSteps, standIn } from './steps.ts';
+import type { createTroubleLog } from './trouble-log.ts';
+
+/** When the last messages went out, for the limits: handed over to the next process that sends. */
+export const SENDS = 'delivery.sends';
+const REFUSED_PAUSE_MS = 3_600_000;
+const SHORTEST_PAUSE_MS = 1000;
+
+export type AttemptDeps = {
+  db: Db;
+  table: OutboxTable;
+  queue: ReturnType<typeof createQueue>;
+  pace: ReturnType<typeof createPace>;
+  trouble: ReturnType<typeof createTroubleLog>;
+  send(step: Step): Promise<Outcome>;
+  clock: Clock;
+  log: Log;
+  random(): number;
+  /** Aborted when the store may be closed: an answer that comes then must touch nothing. */
+  signal(): AbortSignal;
+  /** Saved together with every result. */
+  saveAlso(now: number): void;
+};
+
+/** One attempt to send one part of one message, what its outcome means, and how long to wait before the next. */
+export function createAttempts(deps: AttemptDeps) {
+  const { clock, queue, pace, table, trouble } = deps;
+  /** The pause after a failed attempt, on a clock that never jumps. */
+  let block: { id: number; attempts: number; tries: number; until: number } | undefined;
+  /** A refusal from before this start is tried at once: somebody may have mended it. */
+  let fresh = false;
+
+  async function send(step: Step): Promise<Outcome | 'too-late'> {
+    const signal = deps.signal();
+    const outcome = await deps.send(step);
+    if (signal.aborted) return 'too-late';
+    // What failed may have arrived all the same.
+    if (outcome.state === 'sent' || outcome.state === 'retry') pace.count();
+    return outcome;
+  }
+
+  async function attempt(row: StoredRow): Promise<void> {
+    const steps = row.steps ?? planSteps(row, clock.now());
+    const step = steps[row.stepsDone];
+    fresh = false;
+    const outcome = step ? await send(step) : { state: 'sent' as const };
+    if (outcome === 'too-late') return;
+    if (outcome.state === 'sent') return accepted(row, steps);
+    if (outcome.state === 'invalid' && step) return replace(row, steps, step, outcome.why);
+    postpone(row, outcome);
+  }
+
+  /**
+   * Telegram will never take this: a picture is left out, and in place of a text goes a sentence. Where that is not taken
+   * either, it is not the text: the message is kept as if it were refused.
+   */
+  async function replace(row: StoredRow, steps: Step[], step: Step, why: string): Promise<void> {
+    deps.log.error(`Telegram does not take a message (${row.kind}, ${row.subject}): ${why}`);
+    if ('photo' in step) return accepted(row, steps);
+    const outcome = await send({ html: standIn(row, why) });
+    if (outcome === 'too-late') return;
+    if (outcome.state === 'sent') return accepted(row, steps);
+    postpone(row, outcome);
+  }
+
+  /** One more of its steps is done. */
+  function accepted(row: StoredRow, steps: Step[]): void {
+    block = undefined;
+    trouble.over();
+    const now = clock.now();
+    queue.accepted(row, steps, row.stepsDone + 1, now, () => {
+      remember(deps.db, SENDS, pace.save(), now);
+      deps.saveAlso(now);
+    });
+  }
+
+  function postpone(row: StoredRow, outcome: Exclude<Outcome, { state: 'sent' }>): void {
+    const tries = block?.id === row.id ? block.tries : row.attempts;
+    const ms = pauseAfter(outcome, tries);
+    const saved = saveTried(row, outcome, ms);
+    block = {
+      id: row.id,
+      attempts: saved && row.id > 0 ? row.attempts + 1 : row.attempts,
+      tries: tries + 1,
+      until: clock.monotonic() + ms,
+    };
+    trouble.happened(outcome, ms);
+  }
+
+  function pauseAfter(outcome: Exclude<Outcome, { state: 'sent' }>, tries: number): number {
+    if (outcome.state !== 'retry') return REFUSED_PAUSE_MS;
+    if (outcome.afterMs !== undefined) return Math.max(SHORTEST_PAUSE_MS, outcome.afterMs);
+    return backoffMs(tries, deps.random());
+  }
+
+  function saveTried(row: StoredRow, outcome: Exclude<Outcome, { state: 'sent' }>, ms: number): boolean {
+    const now = clock.now();
+    const state = outcome.state === 'retry' ? 'waiting' : 'refused';
+    try {
+      table.within(() => {
+        if (row.id > 0) table.markTried(row.id, state, now + ms, ms, outcome.why);
+        remember(deps.db, SENDS, pace.save(), now);
+        deps.saveAlso(now);
+      });
+      return true;
+    } catch (error) {
+      trouble.failed(`The outbox cannot be saved: ${errorText(error)}`);
+      return false;
+    }
+  }
+
+  return {
+    attempt,
+    /** Milliseconds until this message may be tried. */
+    waitMs(row: StoredRow): number {
+      if (block?.id === row.id && block.attempts === row.attempts)
+        return Math.max(pace.waitMs(), block.until - clock.monotonic());
+      if (fresh && row.state === 'refused') return pace.waitMs();
+      // Written by another process, or before a restart: a clock that jumped cannot make the pause longer than it was.
+      return Math.max(pace.waitMs(), Math.min(row.waitMs, row.nextTryAt - clock.now()));
+    },
+    startAfresh(): void {
+      fresh = true;
+    },
+  };
+}
