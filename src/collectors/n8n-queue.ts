@@ -13,12 +13,12 @@ export async function readQueueDepth(
   queue: Queue,
   names: string[],
 ): Promise<number | undefined> {
-  const prefixes = queue.prefix.startsWith('{') ? [queue.prefix] : [queue.prefix, `{${queue.prefix}}`];
-  const keys = prefixes.flatMap((prefix) => names.map((name) => `${prefix}:${name}`));
-  const depths = await Promise.all(keys.map((key) => depthOf(redis, key)));
-  const used = depths.filter((depth) => depth !== undefined);
-  if (used.length === 0) return queue.expected ? 0 : undefined;
-  return used.reduce((sum, depth) => sum + depth, 0);
+  for (const prefix of queue.prefix.startsWith('{') ? [queue.prefix] : [queue.prefix, `{${queue.prefix}}`]) {
+    const depths = await Promise.all(names.map((name) => depthOf(redis, `${prefix}:${name}`)));
+    const used = depths.filter((depth) => depth !== undefined);
+    if (used.length > 0) return used.reduce((sum, depth) => sum + depth, 0);
+  }
+  return queue.expected ? 0 : undefined;
 }
 
 async function depthOf(redis: Redis, key: string): Promise<number | undefined> {

@@ -12,6 +12,8 @@ import type { Collector, CollectorDeps } from './types.ts';
 
 /** n8n may be upgraded while we look, and then has other columns. */
 const COLUMNS_FOR_MS = 600_000;
+/** Two checks of 30 s. */
+const HEALTHY_FOR_MS = 55_000;
 /** The API gives whole workflows and pages of executions: too much for every check. */
 const API_EXECUTIONS_FOR_MS = 60_000;
 const API_WORKFLOWS_FOR_MS = 600_000;
@@ -30,6 +32,7 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
   const database = openDatabase(deps);
   const api = openApi(deps);
   const queue = openQueue(deps);
+  const health = openHealth(deps);
 
   /** The database tells all; where there is none to read, the API tells most. */
   async function count<T>(
@@ -58,7 +61,7 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
           count((source) => source.workflows(target, signal), target, undefined),
         ),
         part('queue', queue.depth(target, missing.n8nQueue)),
-        part('health', readHealth(deps, target, signal)),
+        part('health', health(target, signal)),
       ]);
       const parts = [executions, workflows, queueDepth, healthy];
       const problems = parts.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
@@ -165,9 +168,19 @@ function openQueue(deps: CollectorDeps) {
   return { depth, release: () => connection.release() };
 }
 
-/** /healthz says that n8n runs. It does not look at the database; this collector does. */
-async function readHealth(deps: CollectorDeps, target: N8nTarget, signal: AbortSignal): Promise<true> {
-  const { status } = await ask(deps, n8nProgram(target), '/healthz', { signal });
-  if (status !== 200) throw new Error(`n8n at ${addressOf(target.url)} answered ${status} to /healthz`);
-  return true;
+/**
+ * /healthz says that n8n runs. It does not look at the database; this collector does. A call costs more than all the
+ * rest, so a good answer holds for a minute.
+ */
+function openHealth(deps: CollectorDeps) {
+  const { monotonic } = deps.system.clock;
+  let good: { url: string; at: number } | undefined;
+  return async (target: N8nTarget, signal: AbortSignal): Promise<true> => {
+    if (good?.url === target.url && monotonic() - good.at < HEALTHY_FOR_MS) return true;
+    good = undefined;
+    const { status } = await ask(deps, n8nProgram(target), '/healthz', { signal });
+    if (status !== 200) throw new Error(`n8n at ${addressOf(target.url)} answered ${status} to /healthz`);
+    good = { url: target.url, at: monotonic() };
+    return true;
+  };
 }

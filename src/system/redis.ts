@@ -161,7 +161,7 @@ function sentence(error: unknown, code: string | undefined, target: RedisAddress
   if (code === 'ECONNREFUSED' || code === 'ENOENT') return `nothing listens at ${address}`;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `the host name ${target.host} is not known here`;
   if (/WRONGPASS|invalid password/.test(text)) return `Redis at ${address} refuses the password`;
-  if (/NOAUTH/.test(text)) return `Redis at ${address} asks for a password`;
+  if (/NOAUTH/.test(text)) return `Redis at ${address} asks for a password: set REDIS_PASSWORD`;
   if (code === 'ETIMEDOUT' || isTimeout(error)) return `Redis at ${address} did not answer in time`;
   return `Redis at ${address}: ${text}`;
 }
