@@ -51,8 +51,17 @@ export function describeChat(result: unknown): { id: string; type: string; title
 
 /** Names a bot and a chat without holding the token: the bot's public number, and a short sum of the rest. */
 function targetOf(db: Db, config: Config): string {
-  const token = config.settings.TELEGRAM_BOT_TOKEN;
+  const { TELEGRAM_BOT_TOKEN, TELEGRAM_API_ROOT } = config.settings;
+  return `${nameOfToken(TELEGRAM_BOT_TOKEN)}/${effectiveChat(db, config).chatId}/${TELEGRAM_API_ROOT}`;
+}
+
+let named: { token: string; name: string } | undefined;
+
+/** Kept, for it is asked for in every check and the token does not change while a process runs. */
+function nameOfToken(token: string): string {
+  if (named?.token === token) return named.name;
   let sum = 0;
   for (const character of token) sum = (Math.imul(sum, 31) + (character.codePointAt(0) ?? 0)) | 0;
-  return `${token.split(':')[0]}/${sum}/${effectiveChat(db, config).chatId}/${config.settings.TELEGRAM_API_ROOT}`;
+  named = { token, name: `${token.split(':')[0]}/${sum}` };
+  return named.name;
 }
