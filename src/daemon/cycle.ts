@@ -24,7 +24,7 @@ export async function runCycle(house: House): Promise<Snapshot> {
  */
 export async function runOomCheck(house: House): Promise<void> {
   const last = house.state.snapshot;
-  if (!last) return;
+  if (!last || house.state.closed) return;
   const { readings } = await house.collectors.collect({ only: ['oom'] });
   const now = house.system.clock.now();
   const docker = freshContainers(house, last.readings.docker);
@@ -35,7 +35,7 @@ export async function runOomCheck(house: House): Promise<void> {
 
 /** Findings that did not come out of a full check: container changes, OOM kills, things about the monitor itself. */
 export function say(house: House, findings: Finding[]): void {
-  if (findings.length === 0) return;
+  if (findings.length === 0 || house.state.closed) return;
   house.pipeline.process(findings, { judged: [] });
   house.delivery.kick();
 }

@@ -33,7 +33,7 @@ export function judgeHealth(house: House): { status: number; body: Health } {
     const reading = state.snapshot?.readings[source];
     if (reading?.state === 'failed') reasons.push(`${source} cannot be read: ${reading.why}`);
   }
-  const trouble = house.store.trouble ?? state.saveTrouble;
+  const trouble = house.store.trouble ?? pipeline.trouble() ?? state.saveTrouble;
   if (trouble) reasons.push(`the state folder cannot be used: ${trouble}`);
   if (sending.refused) reasons.push(`Telegram refuses messages: ${sending.refused}`);
   const now = system.clock.now();

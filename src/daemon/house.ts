@@ -29,6 +29,8 @@ export type DaemonState = {
   lastCheckMonotonic?: number;
   /** Why the last save failed: a full disk, as a rule. */
   saveTrouble?: string;
+  /** The store is closed: nothing may touch it any more. */
+  closed: boolean;
   failedInARow: Partial<Record<Source, number>>;
 };
 
@@ -60,7 +62,12 @@ export function openHouse(context: CommandContext, store: Store): House {
   const { config, system } = context;
   const { clock, log } = system;
   const { db } = store;
-  const state: DaemonState = { startedMonotonic: clock.monotonic(), checks: 0, failedInARow: {} };
+  const state: DaemonState = {
+    startedMonotonic: clock.monotonic(),
+    checks: 0,
+    failedInARow: {},
+    closed: false,
+  };
   const history = createHistory(db);
   const outbox = createOutbox(db);
   const delivery = createDelivery({
@@ -81,6 +88,7 @@ export function openHouse(context: CommandContext, store: Store): House {
     clock,
     log,
     enqueue: (message) => outbox.enqueue(message),
+    tellUnsaved: (message) => delivery.tellUnsaved(message),
     word: (decision) => wordDecision(decision, hostname, clock.now()),
   });
   const discovery = createDiscovery({ docker: system.docker, config, clock, files: system.files });
@@ -100,8 +108,12 @@ export function openHouse(context: CommandContext, store: Store): House {
       );
     },
     onMessage(message) {
-      outbox.enqueue(message);
-      delivery.kick();
+      try {
+        outbox.enqueue(message);
+        delivery.kick();
+      } catch {
+        delivery.tellUnsaved(message);
+      }
     },
     renderStatus: renderStatusReport,
     memoryOf: (name) => memoryOf(state.snapshot, name),
@@ -113,8 +125,11 @@ export function openHouse(context: CommandContext, store: Store): House {
     rediscover: () => discovery.invalidate(),
     containers: async (signal): Promise<ContainerInfo[]> =>
       watcher.connected() ? watcher.containers() : readContainers(system.docker, signal),
-    recall: (key) => recall(db, key),
-    remember: (key, value) => remember(db, key, value, clock.now()),
+    // A read that hung may come back after the end, and the driver ends the process when a closed database is used.
+    recall: (key) => (state.closed ? undefined : recall(db, key)),
+    remember(key, value) {
+      if (!state.closed) remember(db, key, value, clock.now());
+    },
   });
 
   let flushedAt = 0;
@@ -157,6 +172,8 @@ export function openHouse(context: CommandContext, store: Store): House {
       await collectors.close();
       system.docker.close();
       system.kernelLog.close();
+      pipeline.close();
+      state.closed = true;
       store.close();
     },
   };

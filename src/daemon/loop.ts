@@ -8,6 +8,7 @@ import type { Watchdog } from './watchdog.ts';
 
 /** The kernel's kill counter is looked at this often: one small file, 0.04 ms. */
 const OOM_TICK_MS = 1000;
+const OOM_AGAIN_MS = 2500;
 /** What is left of the 5 s that a stop may take, after the last check was given up. */
 const DRAIN_MS = 2500;
 
@@ -68,18 +69,26 @@ function tickOom(house: House, signal: AbortSignal): () => void {
   const { files, log } = house.system;
   const counter = openOomCounter(files.root);
   let known = counter.read();
-  let busy = false;
+  let again: NodeJS.Timeout | undefined;
+  const look = (): void => {
+    runOomCheck(house).catch((error: unknown) =>
+      log.error(`Looking for OOM kills failed: ${errorText(error)}`),
+    );
+  };
   const timer = setInterval(() => {
     const count = counter.read();
-    if (count === known || busy || signal.aborted) return;
+    if (count === known || signal.aborted) return;
     known = count;
-    busy = true;
-    runOomCheck(house)
-      .catch((error: unknown) => log.error(`Looking for OOM kills failed: ${errorText(error)}`))
-      .finally(() => (busy = false));
+    look();
+    // A kill that only the counter tells of is known for sure a little later.
+    again ??= setTimeout(() => {
+      again = undefined;
+      look();
+    }, OOM_AGAIN_MS);
   }, OOM_TICK_MS);
   return () => {
     clearInterval(timer);
+    clearTimeout(again);
     counter.close();
   };
 }

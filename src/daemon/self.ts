@@ -7,11 +7,11 @@ export const SELF_RULES = ['watcher-telegram', 'watcher-state', 'watcher-overrun
 
 /** What is wrong with the monitor itself. */
 export function judgeSelf(house: House): Finding[] {
-  const { state, store, delivery } = house;
+  const { state, store, delivery, pipeline } = house;
   const intervalMs = house.config.settings.SERVICE_CHECK_INTERVAL * 1000;
   const refused = delivery.state().refused;
   const took = state.lastTookMs ?? 0;
-  const trouble = store.trouble ?? state.saveTrouble;
+  const trouble = store.trouble ?? pipeline.trouble() ?? state.saveTrouble;
   return [
     self(
       'watcher-telegram',

@@ -3,22 +3,16 @@ import { SEVERITIES, type Finding, type Severity } from '../model/finding.ts';
 import type { Incident, IncidentChange, SayDecision } from '../model/incident.ts';
 import type { Message } from '../model/message.ts';
 import { errorText, safeHtml } from '../model/text.ts';
-import {
-  endedIncidents,
-  newestIncidentId,
-  openIncidents,
-  pruneIncidents,
-  wasToldOnce,
-  type Silence,
-} from '../store/incidents.ts';
-import { recall, remember as rememberValue } from '../store/memory.ts';
+import { newestIncidentId, pruneIncidents, type Silence } from '../store/incidents.ts';
 import type { Store } from '../store/open.ts';
 import { advance, keyOf } from './advance.ts';
-import { apply, createMemory, forgetOld, remember, shiftAll, type Memory } from './memory.ts';
+import { firstStart, load } from './load.ts';
+import { apply, forgetOld, remember, shiftAll } from './memory.ts';
 import { plan } from './plan.ts';
 import { policyOf } from './policy.ts';
 import { createSaver } from './save.ts';
-import { jumpWatch, shift } from './shift.ts';
+import { jumpWatch } from './shift.ts';
+import { openTold } from './told.ts';
 import { listSilences, silencing, windowAt } from './silences.ts';
 
 export type PipelineDeps = {
@@ -28,6 +22,8 @@ export type PipelineDeps = {
   log: { debug(text: string): void; info(text: string): void; warn(text: string): void };
   /** Puts a message into the outbox, in the transaction that is open. */
   enqueue(message: Message): number;
+  /** Sends a message from memory while the store takes nothing; without it they wait here. */
+  tellUnsaved?: (message: Message) => void;
   /** Words a message; pure. */
   word(decision: SayDecision): Message;
 };
@@ -60,17 +56,16 @@ export type Pipeline = {
 /** Values of an incident that only goes on are written this often. */
 const SAVE_VALUES_MS = 300_000;
 const PRUNE_EVERY_MS = 86_400_000;
-const MOST_TOLD = 10_000;
 
 /** Loads what is open and advances it with every batch of findings. */
 export function createPipeline(deps: PipelineDeps): Pipeline {
   const { clock, config, log } = deps;
   const { db } = deps.store;
   const policy = policyOf(config);
-  const saver = createSaver(db, deps.enqueue, log);
-  const memory = load(deps, policy.keepMs);
+  const saver = createSaver(db, deps.enqueue, log, deps.tellUnsaved);
+  const memory = load(db, policy.keepMs, log, clock.now());
   const jump = jumpWatch(clock);
-  const told = new Set<string>();
+  const told = openTold(db);
   const savedAt = new Map<number, number>();
   let silences: Silence[] = [];
   let nextId = 1;
@@ -80,7 +75,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const now = clock.now();
     const jumped = jump();
     if (jumped !== 0) shiftAll(memory, jumped);
-    const fresh = withoutTold(findings);
+    const fresh = told.without(findings);
     const changes = advance(memory, fresh, options.judged ?? [], policy, now);
     numberAll(changes);
     const touched = new Set<number>();
@@ -105,7 +100,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     }
 
     const once = fresh.flatMap((finding) => finding.once ?? []);
-    for (const id of once) told.add(id);
+    told.add(once);
     for (const { id } of said.noted) touched.add(id);
     for (const id of touched) savedAt.set(id, now);
     saver.add({
@@ -138,28 +133,6 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       // The store fails: `write` will say so. Numbers go on from the last one known.
     }
     return nextId++;
-  }
-
-  function withoutTold(findings: readonly Finding[]): Finding[] {
-    const here = new Set<string>();
-    return findings.filter(({ once }) => {
-      if (once === undefined) return true;
-      if (here.has(once) || wasTold(once)) return false;
-      here.add(once);
-      return true;
-    });
-  }
-
-  function wasTold(id: string): boolean {
-    if (told.has(id)) return true;
-    try {
-      if (!wasToldOnce(db, id)) return false;
-    } catch {
-      return false;
-    }
-    if (told.size >= MOST_TOLD) told.clear();
-    told.add(id);
-    return true;
   }
 
   function readSilences(now: number): void {
@@ -232,7 +205,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       }
       return counts;
     },
-    firstStart: firstStart(deps),
+    firstStart: firstStart(db, log, clock.now()),
     trouble: () => saver.trouble(),
     unsaved: () => saver.unsaved(),
     close() {
@@ -241,34 +214,4 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       saver.write(clock.now());
     },
   };
-}
-
-/** What was open when the program ended goes on; what ended shortly before counts for flapping, groups and limits. */
-function load({ store, clock, log }: PipelineDeps, keepMs: number): Memory {
-  const memory = createMemory();
-  const now = clock.now();
-  try {
-    for (const incident of [...endedIncidents(store.db, now - keepMs), ...openIncidents(store.db)]) {
-      // Saved with a clock that was ahead of today's.
-      const ahead = incident.lastSeenAt - now;
-      remember(memory, ahead > 0 ? shift(incident, -ahead) : incident);
-    }
-  } catch (error) {
-    log.warn(`Open incidents cannot be read: ${errorText(error)}`);
-  }
-  return memory;
-}
-
-const FIRST_START = 'history-start';
-
-function firstStart({ store, clock, log }: PipelineDeps): number {
-  const now = clock.now();
-  try {
-    const known = recall<number>(store.db, FIRST_START);
-    if (typeof known === 'number') return known;
-    rememberValue(store.db, FIRST_START, now, now);
-  } catch (error) {
-    log.warn(`The first start cannot be remembered: ${errorText(error)}`);
-  }
-  return now;
 }

@@ -27,9 +27,15 @@ export type Saver = {
 
 /**
  * Writes incidents, told ids and messages together or not at all. When the store fails (disk full, locked) they are kept in
- * memory, in order, and tried again.
+ * memory, in order, and tried again; messages go to `handOver` where it is given, which sends them from memory: an alert must not
+ * wait for room on the disk that it is about.
  */
-export function createSaver(db: Db, enqueue: (message: Message) => number, log: Log): Saver {
+export function createSaver(
+  db: Db,
+  enqueue: (message: Message) => number,
+  log: Log,
+  handOver?: (message: Message) => void,
+): Saver {
   const incidents = new Map<number, Incident>();
   const told = new Set<string>();
   let messages: Message[] = [];
@@ -64,6 +70,10 @@ export function createSaver(db: Db, enqueue: (message: Message) => number, log: 
         const why = errorText(error);
         if (why !== trouble) log.warn(`Incidents cannot be saved and are kept in memory: ${why}`);
         trouble = why;
+        if (handOver) {
+          for (const message of messages) handOver(message);
+          messages = [];
+        }
         return;
       }
       incidents.clear();
