@@ -1,7 +1,8 @@
 import type { Incident, IncidentChange, SayDecision, SayReason } from '../model/incident.ts';
 import { keyOf } from './advance.ts';
 import { decide, waitsForGroup, type Reason, type Situation } from './decide.ts';
-import { gather, toldWith, type Draft, type Verdict } from './gather.ts';
+import { toldWith, type Draft, type Verdict } from './drafts.ts';
+import { gather } from './gather.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createPipeline, type Pipeline, type PipelineDeps } from '../../src/incidents/pipeline.ts';
+import { addSilence } from '../../src/incidents/silences.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { Message } from '../../src/model/message.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
@@ -122,6 +123,19 @@ describe('the pipeline', () => {
     const kept: readonly Message[] = pipeline.unsaved();
     expect(kept.length).toBeLessThanOrEqual(1000);
     expect(kept.some((message) => message.subject === '/first')).toBe(true);
+  });
+
+  test('what was silenced stays silenced when the store cannot be read, and no longer', () => {
+    const pipeline = pipelineWith();
+    addSilence(store.db, { subject: 'all', until: BEGIN + 60_000, reason: '' }, now);
+    pipeline.process([]);
+    store.close();
+    pipeline.process([disk('/', true)]);
+    expect(pipeline.unsaved()).toEqual([]);
+    now += 61_000;
+    pipeline.process([]);
+    expect(pipeline.unsaved().map((message) => message.subject)).toEqual(['/']);
+    store = openStore(stateDir, now);
   });
 
   test('a mistake in the wording costs no message', () => {

@@ -128,6 +128,8 @@ export const stories: Story[] = [
   },
   {
     name: 'a symptom that outlives its cause is repeated, and then its end is told',
+    // So that the cause is remembered to the end of the story.
+    extra: { services: [{ name: 'other', cooldownMinutes: 1440 }] },
     steps: [
       { at: 0, findings: [docker(true)] },
       { at: 5, findings: [source(true)] },
@@ -140,6 +142,21 @@ export const stories: Story[] = [
       '00:05:00 resolved docker-gone docker, critical',
       '01:05:00 repeat-due source-failed docker',
       '02:00:00 resolved source-failed docker',
+    ],
+  },
+  {
+    name: 'a symptom is not repeated while its cause is, and does not catch up when that ends',
+    steps: [
+      { at: 0, findings: [docker(true)] },
+      { at: 5, findings: [source(true)] },
+      ...every(60, 60, HOUR + 60, () => ({ findings: [docker(true), source(true)] })),
+      { at: HOUR + 300, findings: [docker(false)] },
+      { at: HOUR + 330, findings: [source(false)] },
+    ],
+    said: [
+      '00:00:00 first docker-gone docker, critical',
+      '01:00:00 repeat-due docker-gone docker, critical',
+      '01:05:00 resolved docker-gone docker, critical',
     ],
   },
 ];

@@ -171,4 +171,18 @@ export const stories: Story[] = [
     ],
     said: ['00:05:20 first container-restarting web, critical'],
   },
+  {
+    name: 'without a cause every event counts, however close they come',
+    steps: every(2, 0, 20, () => ({
+      findings: [event('container-restarting', 'web', { severity: 'info' })],
+    })),
+    said: [
+      '00:00:00 first container-restarting web, info',
+      '00:00:02 first container-restarting web, info',
+      '00:00:04 first container-restarting web, info',
+      '00:00:06 first container-restarting web, info',
+      '00:00:08 first container-restarting web, info',
+      '00:00:10 flapping container-restarting web, info, 6 changes',
+    ],
+  },
 ];

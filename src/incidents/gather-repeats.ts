@@ -1,0 +1,56 @@
+import type { Incident } from '../model/incident.ts';
+import { repeatDueAt, wasTold } from './decide.ts';
+import { append, type Gathered, type Verdict } from './drafts.ts';
+import { rank } from './observe.ts';
+import type { Policy } from './policy.ts';
+
+/** Repeats of one rule that are due together, or nearly, are one message. */
+export function gatherRepeats(
+  verdicts: readonly Verdict[],
+  all: ReadonlyMap<number, Incident>,
+  policy: Policy,
+  now: number,
+  { drafts, quiet }: Gathered,
+): void {
+  const silenced = new Set(verdicts.filter((v) => v.reason === 'silenced').map((v) => v.incident.id));
+  const byRule = new Map<string, Incident[]>();
+  for (const { incident, reason } of verdicts) {
+    if (reason === 'repeat-due' && !isCovered(incident, all)) append(byRule, incident.rule, incident);
+  }
+  for (const [rule, due] of byRule) {
+    const soon = [...all.values()].filter(
+      (other) =>
+        other.rule === rule &&
+        !due.some((incident) => incident.id === other.id) &&
+        !silenced.has(other.id) &&
+        mayRepeat(other) &&
+        !isCovered(other, all) &&
+        (repeatDueAt(other, policy) ?? Infinity) <= now + policy.rateLimitMs,
+    );
+    const [incident, ...others] = [...due, ...soon].toSorted((a, b) => rank(b.severity) - rank(a.severity));
+    drafts.push({ reason: 'repeat-due', incident: incident!, others });
+    for (const symptom of all.values()) {
+      // It counts as repeated, so that it does not catch up when its cause ends.
+      if (symptom.state !== 'firing' || symptom.rule === rule || !isCovered(symptom, all)) continue;
+      if (![incident!, ...others].some((one) => one.id === symptom.groupId)) continue;
+      const said = { ...symptom.said, lastAt: now };
+      quiet.push({ incident: { ...symptom, said }, reason: 'folded' });
+    }
+  }
+}
+
+/** A symptom of something that is still on, and repeated itself. */
+function isCovered({ groupId, rule }: Incident, all: ReadonlyMap<number, Incident>): boolean {
+  const leader = groupId === undefined ? undefined : all.get(groupId);
+  return leader?.state === 'firing' && leader.rule !== rule;
+}
+
+function mayRepeat(incident: Incident): boolean {
+  return (
+    incident.state === 'firing' &&
+    !incident.flapping &&
+    incident.okSince === undefined &&
+    incident.missingSince === undefined &&
+    wasTold(incident)
+  );
+}

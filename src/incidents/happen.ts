@@ -1,0 +1,38 @@
+import type { Finding } from '../model/finding.ts';
+import type { Incident, IncidentChange } from '../model/incident.ts';
+import { addFlip, beginsToFlap, recentFlips } from './flapping.ts';
+import { newIncident, observe, setSeverity } from './observe.ts';
+import type { Policy } from './policy.ts';
+
+/** Something that happened and has no end. A storm of them becomes one incident that lasts until it is calm. */
+export function happen(
+  open: Incident | undefined,
+  ended: Incident | undefined,
+  finding: Finding,
+  policy: Policy,
+  now: number,
+): IncidentChange {
+  if (open) {
+    const incident = { ...open };
+    observe(incident, finding, now);
+    setSeverity(incident, { ...finding, holdMs: 0 }, now);
+    addFlip(incident, policy, now);
+    return { incident, kind: 'still' };
+  }
+  const incident = newIncident(finding, now);
+  incident.event = true;
+  incident.firedAt = now;
+  incident.flips = recentFlips(ended, policy, now);
+  incident.changes = (incident.flips.length > 0 ? (ended?.changes ?? 0) : 0) + 1;
+  // What is one message counts once.
+  const burst = incident.cause !== undefined && incident.cause === ended?.cause;
+  if (finding.quiet) incident.changes -= 1;
+  else if (!burst || now - (incident.flips.at(-1) ?? 0) >= policy.groupMs) addFlip(incident, policy, now);
+  if (beginsToFlap(incident, policy)) {
+    incident.state = 'firing';
+    return { incident, kind: 'flapping' };
+  }
+  incident.state = 'resolved';
+  incident.resolvedAt = incident.openedAt;
+  return { incident, kind: 'event' };
+}

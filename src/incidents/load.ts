@@ -1,0 +1,37 @@
+import { errorText } from '../model/text.ts';
+import { endedIncidents, openIncidents } from '../store/incidents.ts';
+import { recall, remember as rememberValue } from '../store/memory.ts';
+import type { Db } from '../store/open.ts';
+import { createMemory, remember, type Memory } from './memory.ts';
+import { shift } from './shift.ts';
+
+type Log = { warn(text: string): void };
+
+/** What was open when the program ended goes on; what ended shortly before counts for flapping, groups and limits. */
+export function load(db: Db, keepMs: number, log: Log, now: number): Memory {
+  const memory = createMemory();
+  try {
+    for (const incident of [...endedIncidents(db, now - keepMs), ...openIncidents(db)]) {
+      // Saved with a clock that was ahead of today's.
+      const ahead = incident.lastSeenAt - now;
+      remember(memory, ahead > 0 ? shift(incident, -ahead) : incident);
+    }
+  } catch (error) {
+    log.warn(`Open incidents cannot be read: ${errorText(error)}`);
+  }
+  return memory;
+}
+
+const FIRST_START = 'history-start';
+
+/** Epoch ms of the very first start with this database: now, where it is this one. */
+export function firstStart(db: Db, log: Log, now: number): number {
+  try {
+    const known = recall<number>(db, FIRST_START);
+    if (typeof known === 'number') return known;
+    rememberValue(db, FIRST_START, now, now);
+  } catch (error) {
+    log.warn(`The first start cannot be remembered: ${errorText(error)}`);
+  }
+  return now;
+}
