@@ -40,7 +40,7 @@ export function openRedis(target: RedisAddress): Redis {
   }
 
   async function ready(): Promise<{ current: Client; kept: boolean }> {
-    if (client?.status === 'ready') return { current: client, kept: true };
+    if (client && usable(client)) return { current: client, kept: true };
     connecting ??= connect().finally(() => (connecting = undefined));
     return { current: await connecting, kept: false };
   }
@@ -53,7 +53,7 @@ export function openRedis(target: RedisAddress): Redis {
       if (isTimeout(error)) {
         hangUp(current);
         if (client === current) client = undefined;
-      } else if (kept && current.status !== 'ready') {
+      } else if (kept && !usable(current)) {
         // A kept connection that the server closed meanwhile is found out by using it: once more, with a new one.
         return (await ready()).current.call(command, ...args);
       }
@@ -97,10 +97,19 @@ async function login(target: RedisAddress): Promise<Client> {
   }
 }
 
+/** Between the server's goodbye and the end of the socket, the status is still `ready`. */
+function usable(client: Client): boolean {
+  return client.status === 'ready' && socketOf(client)?.writable !== false;
+}
+
+function socketOf(client: Client): Socket | undefined {
+  return (client as unknown as { stream?: Socket }).stream;
+}
+
 /** disconnect() alone waits for a goodbye that a frozen server never says. */
 function hangUp(client: Client): void {
   client.disconnect();
-  (client as unknown as { stream?: Socket }).stream?.destroy();
+  socketOf(client)?.destroy();
 }
 
 /** A password that the server does not ask for does no harm. ioredis would write that to the console, so this logs in itself. */

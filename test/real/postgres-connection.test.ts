@@ -67,10 +67,12 @@ describe('one kept connection', () => {
 
   test('is replaced without an error when the server closed it while it was idle', async () => {
     const postgres = open();
-    const [before] = await postgres.query('SELECT pg_backend_pid() AS pid');
-    await server.sql(`SELECT pg_terminate_backend(${String(before?.pid)})`);
-    const [after] = await postgres.query('SELECT pg_backend_pid() AS pid');
-    expect(after?.pid).not.toBe(before?.pid);
+    for (let round = 0; round < 20; round++) {
+      const [before] = await postgres.query('SELECT pg_backend_pid() AS pid');
+      await server.sql(`SELECT pg_terminate_backend(${String(before?.pid)})`);
+      const [after] = await postgres.query('SELECT pg_backend_pid() AS pid');
+      expect(after?.pid).not.toBe(before?.pid);
+    }
   });
 
   test('gives a frozen server up in time and comes back when it thaws', async () => {
