@@ -17,8 +17,8 @@ export type Answers = {
   give(input: Input): void;
   /** Reads again what the live stream may have lost. */
   replay(): Promise<void>;
-  /** A full list could not be had. */
-  onListFailed(error: unknown): void;
+  /** A full list was had, or could not be had. */
+  onList(error?: unknown): void;
 };
 
 /** Returns the function that takes questions; answers come through `give`. */
@@ -57,9 +57,11 @@ export function createAnswers(deps: Answers): { ask(ask: Ask): void; oomSeen(): 
 
   async function list(): Promise<void> {
     try {
-      give({ type: 'listed', items: await docker.list(signal) });
+      const items = await docker.list(signal);
+      deps.onList();
+      give({ type: 'listed', items });
     } catch (error) {
-      if (!signal.aborted) deps.onListFailed(error);
+      deps.onList(error);
     }
   }
 

@@ -47,7 +47,7 @@ export async function follow(options: Follow): Promise<void> {
         },
         onEvent(event) {
           // The last one that came, not the latest: the clock may have been set back.
-          since = event.timeNano > OVERLAP_NANO ? event.timeNano - OVERLAP_NANO : 0n;
+          since = backFrom(event.timeNano, options.since);
           if (options.isNew(event)) options.onEvent(event);
         },
       });
@@ -63,6 +63,12 @@ export async function follow(options: Follow): Promise<void> {
   }
 }
 
+/** A little earlier than `time`, but not earlier than the start: what was before it was not to be told. */
+export function backFrom(time: bigint, start: bigint): bigint {
+  const earlier = time > OVERLAP_NANO ? time - OVERLAP_NANO : 0n;
+  return time >= start && earlier < start ? start : earlier;
+}
+
 /**
  * Asks for the events of a stretch of time once more: a busy engine drops events from its live streams (it gives each
  * subscriber 100 ms), but not from its own short log. Costs it a look at 256 entries.
@@ -75,6 +81,7 @@ export async function replay(
   const events: DockerEvent[] = [];
   const signal = AbortSignal.timeout(REPLAY_MS);
   await docker.events({ since, until, signal, onEvent: (event) => events.push(event) });
+  if (signal.aborted) throw new Error(`Docker did not answer within ${REPLAY_MS / 1000} s`);
   return events;
 }
 

@@ -1,3 +1,4 @@
+import { remember } from './memory.ts';
 import type { Db } from './open.ts';
 
 export const SERVICE_MIGRATIONS = [
@@ -16,9 +17,13 @@ export function loadServices<T>(db: Db): T[] {
   });
 }
 
-/** Writes what changed, in one transaction; `undefined` removes a service. */
-export function saveServices(db: Db, changes: Map<string, unknown>): void {
-  if (changes.size === 0) return;
+/** Writes what changed and how far Docker was read, in one transaction; `undefined` removes a service. */
+export function saveServices(
+  db: Db,
+  changes: Map<string, unknown>,
+  seen: { key: string; value: unknown },
+  now: number,
+): void {
   const put = db.prepare(
     'INSERT INTO services (key, data) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET data = excluded.data',
   );
@@ -28,5 +33,6 @@ export function saveServices(db: Db, changes: Map<string, unknown>): void {
       if (value === undefined) drop.run(key);
       else put.run(key, JSON.stringify(value));
     }
+    remember(db, seen.key, seen.value, now);
   }).immediate();
 }
