@@ -13,6 +13,13 @@ export const LAYOUT = {
   stamp: '/var/lib/systemd/timers/stamp-vps-daily-report.timer',
 } as const;
 
+/** Folders that systemd makes for the units; `uninstall` removes those that were not there before. */
+export const MADE_BY_SYSTEMD = [
+  '/var/lib/systemd/timers',
+  '/etc/systemd/system/multi-user.target.wants',
+  '/etc/systemd/system/timers.target.wants',
+];
+
 /** The units with the names that the bash scripts had. `starts`: enabled and started; the others are run by their timers. */
 export const UNITS = [
   { name: 'vps-monitor.service', starts: true },

@@ -65,10 +65,9 @@ export function planRemoval(facts: RemovalFacts): Plan {
   // Deepest first: a folder is empty when what was made in it is gone.
   const folders = (facts.manifest?.folders ?? []).toSorted((a, b) => b.length - a.length);
   for (const path of folders) {
-    if (!facts.info(path)) continue;
-    const kept = !facts.purge && (path === LAYOUT.configDir || path === LAYOUT.state);
-    const gone = facts.purge && (path === LAYOUT.configDir || path === LAYOUT.state);
-    if (!kept && !gone) plan.steps.push({ kind: 'remove-empty', path, why: 'made by install' });
+    // These two were dealt with above.
+    if (path === LAYOUT.configDir || path === LAYOUT.state || !facts.info(path)) continue;
+    plan.steps.push({ kind: 'remove-empty', path, why: 'made by install' });
   }
   return plan;
 }

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import type { FileInfo } from '../system/machine.ts';
-import { ALL_UNITS, LAYOUT, STARTED_UNITS } from './layout.ts';
+import { ALL_UNITS, LAYOUT, MADE_BY_SYSTEMD, STARTED_UNITS } from './layout.ts';
 import { renderManifest, type Manifest } from './manifest.ts';
 import type { Runtime } from './runtime.ts';
 import type { Plan, Step } from './step.ts';
@@ -220,6 +220,8 @@ function planManifest(
   interrupted: boolean,
 ): void {
   const files = new Set(facts.manifest?.files ?? []);
+  // What is missing before the first installation is ours afterwards, whoever made it.
+  if (!facts.manifest) for (const path of MADE_BY_SYSTEMD) if (!facts.info(path)) made.add(path);
   for (const step of plan.steps) if (step.kind === 'write' || step.kind === 'link') files.add(step.path);
   for (const path of plan.unchanged)
     if (path === LAYOUT.command || path.startsWith(`${LAYOUT.units}/`)) files.add(path);

@@ -97,7 +97,11 @@ function systemctl(root: string, units: Place['units'], commands: string[]): Run
     commands.push([file, ...args].join(' '));
     for (const name of names) {
       const unit = units.get(name) ?? { enabled: false, active: false };
-      if (verb === 'enable') units.set(name, { ...unit, enabled: true });
+      if (verb === 'enable') {
+        units.set(name, { ...unit, enabled: true });
+        const wants = name.endsWith('.timer') ? 'timers.target.wants' : 'multi-user.target.wants';
+        mkdirSync(join(root, 'etc/systemd/system', wants), { recursive: true });
+      }
       if (verb === 'restart') units.set(name, { ...unit, active: true });
       if (verb === 'disable') units.delete(name);
     }
