@@ -1,6 +1,6 @@
 import type { HttpTarget, PostgresTarget, RedisTarget, SslMode } from './discover.ts';
 import { defined, toPort } from './discover-container.ts';
-import type { Config, Key } from './schema.ts';
+import { KEYS, type Config, type Key } from './schema.ts';
 
 const SSL_MODES: readonly string[] = [
   'disable',
@@ -21,8 +21,18 @@ function origin(config: Config, key: Key): string {
   return from === 'environment' ? `${key} in the environment` : key;
 }
 
-function isSet(config: Config, key: Key): boolean {
-  return config.origins[key].from !== 'default' && String(config.settings[key]) !== '';
+/**
+ * A port that was chosen. monitor.conf.example spells the usual one out: without a host that says nothing, and what Docker
+ * tells is better.
+ */
+function chosenPort(
+  config: Config,
+  key: 'POSTGRES_PORT' | 'REDIS_PORT',
+  host: string | undefined,
+): number | undefined {
+  const port = config.settings[key];
+  const usual = host === undefined && port === KEYS[key].default;
+  return config.origins[key].from === 'default' || usual ? undefined : port;
 }
 
 /** The text of a setting; undefined where it was left empty. */
@@ -38,7 +48,7 @@ export function wantedPostgres(config: Config): Wanted<PostgresTarget> {
   return {
     ...defined({
       host,
-      port: isSet(config, 'POSTGRES_PORT') ? config.settings.POSTGRES_PORT : undefined,
+      port: chosenPort(config, 'POSTGRES_PORT', host),
       user: given(config, 'POSTGRES_USER'),
       password: given(config, 'POSTGRES_PASSWORD'),
       database: given(config, 'POSTGRES_DB'),
@@ -75,7 +85,7 @@ export function wantedRedis(config: Config): Wanted<RedisTarget> {
   return {
     ...defined({
       host,
-      port: isSet(config, 'REDIS_PORT') ? config.settings.REDIS_PORT : undefined,
+      port: chosenPort(config, 'REDIS_PORT', host),
       password: given(config, 'REDIS_PASSWORD'),
     }),
     how: host === undefined ? '' : origin(config, 'REDIS_HOST'),

@@ -23,10 +23,9 @@ export function discoverFrom(seen: Seen, config: Config): Discovered {
   const waha = findWaha(of('waha'), wantedHttp(config, 'WAHA'), around);
 
   const result: Discovered = { missing: {} };
+  // Why Docker cannot be asked stands in the line about Docker.
   const why = (text: string) =>
-    seen.dockerWhy === undefined
-      ? text
-      : `${text.replace(/^no container runs/, 'Docker cannot tell of')} (${seen.dockerWhy})`;
+    seen.dockerWhy === undefined ? text : text.replace(/^no container runs/, 'Docker cannot be asked for');
   if ('target' in postgres) result.postgres = postgres.target;
   else result.missing.postgres = why(postgres.why);
   if ('target' in redis) result.redis = redis.target;

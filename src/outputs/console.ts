@@ -142,19 +142,20 @@ function rowsOf(snapshot: Snapshot): [string, Row, string?][] {
     ),
   ]);
   if (r.sql.state !== 'absent') {
-    rows.push([
-      'sql',
-      of(
-        r.sql,
-        (s) =>
-          [
-            ...s.samples.map((x) => `${x.name} ${x.value}`),
-            ...s.broken.map((b) => `${b.name}: ${plain(b.why, 80)}`),
-          ].join(', ') || 'no metrics',
-      ),
-    ]);
+    rows.push(['sql', sqlRow(r.sql)]);
   }
   return rows;
+}
+
+/** A query that failed is a reason to look, even where others gave a value. */
+function sqlRow(reading: Snapshot['readings']['sql']): Row {
+  if (reading.state !== 'ok') return missing(reading);
+  const { samples, broken } = reading.value;
+  const parts = [
+    ...samples.map((sample) => `${sample.name} ${sample.value}`),
+    ...broken.map((metric) => `${metric.name}: ${plain(metric.why, 80)}`),
+  ];
+  return { state: broken.length > 0 ? 'failed' : 'ok', text: parts.join(', ') || 'no metrics' };
 }
 
 function hostRows(h: HostValues): [string, Row, string?][] {

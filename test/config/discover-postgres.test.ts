@@ -250,6 +250,16 @@ test('an engine on another machine: only what it publishes for others', () => {
 
 test('without Docker the reason says so', () => {
   expect(discover([], { dockerWhy: 'nobody listens at /var/run/docker.sock' }).missing.postgres).toBe(
-    'Docker cannot tell of PostgreSQL, and POSTGRES_URL is not set (nobody listens at /var/run/docker.sock)',
+    'Docker cannot be asked for PostgreSQL, and POSTGRES_URL is not set',
   );
+});
+
+test('the usual port, spelled out in the settings without a host, does not hide the one that Docker tells', () => {
+  const ports = ['127.0.0.1:5433->5432'];
+  expect(discover([{ ...server, ports }], { settings: { POSTGRES_PORT: 5432 } }).postgres).toMatchObject({
+    port: 5433,
+  });
+  expect(discover([{ ...server, ports }], { settings: { POSTGRES_PORT: 6000 } }).postgres).toMatchObject({
+    port: 6000,
+  });
 });

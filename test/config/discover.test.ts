@@ -123,7 +123,7 @@ test('without Docker: settings hold, what was found stays known, and it is asked
   const one = discovery({ REDIS_URL: 'redis://10.0.0.1' });
   const first = await one.current(patience());
   expect(first.redis?.host).toBe('10.0.0.1');
-  expect(first.missing.postgres).toContain('nobody listens');
+  expect(first.missing.postgres).toContain('Docker cannot be asked for PostgreSQL');
   failure = undefined;
   now += 30 * SECOND;
   expect((await one.current(patience())).postgres?.host).toBe('172.20.0.5');
