@@ -16,7 +16,7 @@ import {
 import { judgeSources } from '../doctor/sources.ts';
 import { judgeDatabase, judgeStateFolder, judgeTextfile } from '../doctor/state.ts';
 import { askTime, examineTelegram } from '../doctor/telegram.ts';
-import { exitCodeOf, failed, type Line } from '../doctor/types.ts';
+import { exitCodeOf, failed, ok, type Line } from '../doctor/types.ts';
 import { judgeUnits } from '../doctor/units.ts';
 import { errorText } from '../model/text.ts';
 import { effectiveChat } from '../notify/chat.ts';
@@ -26,6 +26,7 @@ import { renderDoctor } from '../outputs/doctor.ts';
 import { recall } from '../store/memory.ts';
 import type { Db } from '../store/open.ts';
 import { integrityProblems, openToLook } from '../store/look.ts';
+import { describeMachine } from '../system/describe-machine.ts';
 import { modifiedAt, openMachine, packageRoot, tryWriting, type Machine } from '../system/machine.ts';
 import { run } from '../system/run.ts';
 import { openSystem } from '../system/system.ts';
@@ -85,13 +86,14 @@ async function examine(context: CommandContext, machine: Machine): Promise<Line[
   };
   try {
     // Side by side: each has a deadline of its own, and none holds another one up.
-    const [telegramLines, remote, units, health, docker, sources] = await Promise.all([
+    const [telegramLines, remote, units, health, docker, sources, kind] = await Promise.all([
       examineTelegram(telegram, facts),
       askTime(system.http, settings.TELEGRAM_API_ROOT, () => system.clock.now()),
       unitsOf(context, machine, system.clock.now()),
       askHealth(system.http, settings.HTTP_LISTEN),
       examineDocker(system.docker, settings.DOCKER_HOST !== '' || dockerIsInstalled(machine)),
       examineSources(context),
+      examineKind(),
     ]);
     const now = system.clock.now();
     const monitor = Array.isArray(units)
@@ -107,6 +109,7 @@ async function examine(context: CommandContext, machine: Machine): Promise<Line[
       ...telegramLines,
       ...docker,
       ...sources,
+      ...kind,
       ...examineHost(system),
       judgeClock({
         now,
@@ -157,6 +160,15 @@ async function examineUnits(
   const now = context.system.clock.now();
   const units = await unitsOf(context, machine, now);
   return Array.isArray(units) ? judgeUnits(units, now) : [units];
+}
+
+/** Nice to know when somebody sends this page along with a question; no fault where it cannot be found out. */
+async function examineKind(): Promise<Line[]> {
+  const late = new Promise<undefined>((resolve) => {
+    setTimeout(() => resolve(undefined), 8000).unref();
+  });
+  const kind = await Promise.race([describeMachine().catch(() => undefined), late]);
+  return kind ? [ok('machine', kind)] : [];
 }
 
 /** As the monitor asks them, so that what it will see is what is shown. */

@@ -1,0 +1,17 @@
+import { plain } from '../model/text.ts';
+
+/**
+ * What kind of machine this is, in one line: system, kernel, processors, and whose virtual machine it is. Loads
+ * systeminformation, which starts a dozen processes to find out: for people who ask, never for the monitor.
+ */
+export async function describeMachine(): Promise<string> {
+  const { default: si } = await import('systeminformation');
+  const [os, system, cpu] = await Promise.all([si.osInfo(), si.system(), si.cpu()]);
+  const parts = [
+    [os.distro, os.release].filter(Boolean).join(' '),
+    `kernel ${os.kernel}`,
+    `${cpu.cores} ${cpu.cores === 1 ? 'CPU' : 'CPUs'}${cpu.brand ? ` (${cpu.brand})` : ''}`,
+    system.virtual ? `virtual (${system.virtualHost || system.model || 'unknown host'})` : '',
+  ];
+  return plain(parts.filter(Boolean).join(', '), 200);
+}
