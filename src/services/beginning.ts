@@ -9,7 +9,7 @@ import { replay } from './follow.ts';
 import type { Seen } from './keeper.ts';
 import { newTurn } from './machine.ts';
 import { firstLook } from './start.ts';
-import { eventTime } from './table.ts';
+import { eventTime, fromInspect } from './table.ts';
 import type { Out, Row, State } from './types.ts';
 
 const AGAIN_MS = 2000;
@@ -55,17 +55,14 @@ export function createBeginning(deps: BeginningDeps): Beginning {
     const askedAt = clock.now();
     const items = await docker.list(signal);
     const ids = items.map((item) => item.id);
-    const inspects = await inspectAll(docker, ids, signal);
+    const selfId = selfContainerId(deps.files);
+    const known = await inspectAll(docker, ids, signal, (inspect) =>
+      fromInspect(inspect, inspect.id === selfId),
+    );
+    known.sort((a, b) => (a.info.name < b.info.name ? -1 : 1));
     const turn = newTurn(state, { wall: clock.now(), mono: clock.monotonic() });
     const first = seen === undefined;
-    const selfId = selfContainerId(deps.files);
-    const notes = firstLook(turn, {
-      inspects,
-      selfId,
-      rows: deps.rows,
-      history: [...history, ...kept],
-      first,
-    });
+    const notes = firstLook(turn, { known, rows: deps.rows, history: [...history, ...kept], first });
     done = true;
     const answers = { rule: 'docker-gone', subject: 'docker', severity: 'critical', verdict: 'ok' } as const;
     turn.out.findings.push({ ...answers, text: 'Docker answers', quiet: told });

@@ -89,7 +89,7 @@ function tellGone(turn: Turn): void {
       ? ''
       : stopped > 0
         ? `${stopped} of ${names.length} services stopped with it`
-        : `${names.length} services ran when it went`;
+        : `${names.length === 1 ? '1 service' : `${names.length} services`} ran when it went`;
   const text = `Docker is gone: ${plain(engine.why) || 'no answer'}${fate ? `. ${fate}` : ''}`;
   const lines = [
     '🔴 <b>Docker Is Gone</b>',

@@ -1,19 +1,18 @@
 // The monitor's own start: the first look at all containers, and what changed since the last look of the monitor before.
-import type { DockerEvent, DockerInspect } from '../system/types.ts';
+import type { DockerEvent } from '../system/types.ts';
 import type { Finding } from '../model/finding.ts';
 import { formatDuration, safeHtml } from '../model/text.ts';
 import { because, causeText, exitText, parseSignal, wasOom, wasRequested } from './cause.ts';
 import { endsQuietly, opens } from './findings.ts';
 import { tellMissing } from './missing.ts';
 import { QUIET_MS } from './restarts.ts';
-import { current, eventTime, fromInspect, isUp, isWatched, keyOf, put, tallyOf } from './table.ts';
+import { current, eventTime, isUp, isWatched, keyOf, put, tallyOf } from './table.ts';
 import { TROUBLES } from './types.ts';
 import type { Change, Death, Known, Row, Turn } from './types.ts';
 import { bold, malfunctionMessage, stoppedMessage, unhealthyMessage } from './wording.ts';
 
 export type FirstLook = {
-  inspects: DockerInspect[];
-  selfId: string | undefined;
+  known: Known[];
   rows: Row[];
   /** Events since the last look, as far as Docker still has them. */
   history: DockerEvent[];
@@ -51,7 +50,7 @@ const MUTED_BY: Partial<Record<Note['kind'], Change>> = {
 /** Fills the table, takes over what stood, opens and ends troubles without a word: the start message tells it all. */
 export function firstLook(turn: Turn, look: FirstLook): Note[] {
   const { state } = turn;
-  for (const inspect of look.inspects) put(state, fromInspect(inspect, inspect.id === look.selfId));
+  for (const known of look.known) put(state, known);
   const rows = new Map(look.rows.map((row) => [row.key, row]));
   for (const row of look.rows) takeOver(turn, row);
   const notes: Note[] = [];

@@ -27,6 +27,8 @@ export type ServiceHouse = {
   logged: string[];
   /** Moves on what waits: successors, quiet times, the pace of delivery. */
   skip(ms: number): void;
+  /** The same without the pace of delivery, which would take what is sent then for late. */
+  skipWatcher(ms: number): void;
   start(): Promise<void>;
   stop(): Promise<void>;
   /** Stops and removes its folder. */
@@ -77,6 +79,7 @@ export function openServiceHouse(
       clock.skip(ms);
       paceClock.skip(ms);
     },
+    skipWatcher: (ms) => clock.skip(ms),
     async start() {
       stop = new AbortController();
       const store = openStore(stateDir, Date.now());

@@ -1,8 +1,12 @@
 // Containers of a real engine, from their death to the message that Telegram took.
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startCuttingProxy } from '../helpers/cutting-proxy.ts';
 import { IMAGE, startEngine, type Engine, type RunOptions } from '../helpers/docker-engine.ts';
 import { openServiceHouse, type ServiceHouse } from '../helpers/service-house.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';
+import { openDocker } from '../../src/system/docker.ts';
 
 let engine: Engine;
 let telegram: Telegram;
@@ -275,6 +279,50 @@ describe('the engine', () => {
     expect(house.watcher.counts()).toMatchObject({ monitored: 8, running: 7, stopped: 1 });
   });
 
+  test('hanging: noticed although its event stream stays open, and when it answers again', async () => {
+    await engine.run({ name: 'web' });
+    await house.start();
+    await said(1);
+    telegram.clear();
+    const { pid } = engine;
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const end = Date.now() + 30_000;
+      while (telegram.sent.length === 0 && Date.now() < end) {
+        house.skipWatcher(5000);
+        await sleep(100);
+      }
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    expect(titles()).toEqual(['🔴 Docker Is Gone']);
+    expect(telegram.sent[0]!.plain).toMatch(/did not answer within 3 s|no answer from Docker/);
+    expect(telegram.sent[0]!.plain).toContain('1 service ran when it went');
+    await said(2);
+    expect(titles()[1]).toBe('✅ Docker Is Back');
+    expect(telegram.sent[1]!.plain).toContain('Kept running meanwhile: 1');
+    await quiet();
+  });
+
+  test('not there when the monitor starts: the start is told, and the containers when it comes', async () => {
+    await engine.run({ name: 'web' });
+    const broken = await engine.run({ name: 'broken', command: ['sh', '-c', 'exit 3'] });
+    await expect.poll(() => pidOf(broken)).toBe(0);
+    const socket = join(tmpdir(), `vpsmon-late-${process.pid}.sock`);
+    const late = openServiceHouse(openDocker(`unix://${socket}`), telegram);
+    await late.start();
+    await telegram.waitFor(1);
+    expect(telegram.sent[0]!.plain).toContain(`Docker: no Docker socket at ${socket}`);
+    expect(late.watcher.connected()).toBe(false);
+    const proxy = await startCuttingProxy(engine.socket, socket);
+    await expect.poll(() => (late.skip(5000), telegram.sent.length), { timeout: 10_000 }).toBe(2);
+    expect(titles()[1]).toBe('🚀 Docker Answers: Watching');
+    expect(telegram.sent[1]!.plain).toContain('broken is stopped, exit code 3');
+    expect(late.watcher.counts()).toMatchObject({ monitored: 2, running: 1 });
+    await late.remove();
+    await proxy.close();
+  });
+
   test('the monitor away: on start it tells what changed and nothing else', async () => {
     const stays = await engine.run({ name: 'stays' });
     const crashes = await engine.run({ name: 'crashes' });
@@ -307,6 +355,20 @@ describe('the engine', () => {
     expect(titles()[1]).toBe('✅ Service Restored');
     expect(await pidOf(stays)).toBeGreaterThan(0);
   });
+});
+
+test('the status report comes every REPORT_INTERVAL_HOURS, in its form', async () => {
+  await house.remove();
+  house = openServiceHouse(engine.docker, telegram, { REPORT_INTERVAL_HOURS: 6 });
+  const id = await engine.run({ name: 'web' });
+  await house.start();
+  await said(1);
+  telegram.clear();
+  const report = house.watcher.statusReport(Date.now()).html;
+  expect(report).toContain(
+    `🟢 <b>web</b>\n   Status: Running\n   Health: Unknown\n   Restarts: 0\n   Container: ${id.slice(0, 12)}\n`,
+  );
+  expect(report).toContain('Summary:\n🟢 Running: 1\n🔴 Stopped: 0\n🟡 Restarting: 0');
 });
 
 test('the container table needs no call to Docker, and follows what happens', async () => {

@@ -3,6 +3,7 @@
 import { flush, newState, newTurn, nextDue, rowOf, step } from '../../src/services/machine.ts';
 import { serviceRules } from '../../src/services/rules.ts';
 import { firstLook, type Note } from '../../src/services/start.ts';
+import { fromInspect } from '../../src/services/table.ts';
 import type { Ask, Input, Out, Row, State } from '../../src/services/types.ts';
 import type { Extra, Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
@@ -319,8 +320,7 @@ export function createWorld(
       world.up();
       const turn = newTurn(state, moment());
       const notes = firstLook(turn, {
-        inspects: [...boxes.values()].map((box) => structuredClone(box)),
-        selfId: undefined,
+        known: [...boxes.values()].map((box) => fromInspect(structuredClone(box), false)),
         rows,
         history,
         first: rows.length === 0,
