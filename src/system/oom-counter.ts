@@ -16,7 +16,7 @@ const LABEL = Buffer.from('\noom_kill ');
 /** 160 lines of at most 40 characters; Linux 6.18 writes 4.6 KB. */
 const SIZE = 16_384;
 
-/** Read every second: the file stays open and the buffer is kept, which halves the cost of a look. */
+/** Read all the time: the file stays open and the buffer is kept, which halves the cost of a look. */
 export function openOomCounter(root: string): OomCounter {
   let fd: number | undefined;
   const buffer = Buffer.allocUnsafeSlow(SIZE);

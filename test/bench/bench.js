@@ -1,5 +1,5 @@
 // How light it is, measured side by side in one run: `npm run bench`. Needs root (a Docker engine of its own) and Debian's
-// docker.io and busybox-static. Prints a table; ends with 1 when a budget is missed.
+// docker.io, busybox-static, postgresql and redis-server. Prints a table; ends with 1 when a budget is missed.
 //   --minutes N   how long each daemon is watched (default 2)
 //   --containers N  how many containers the full case has (default 20)
 import { mkdtempSync, readdirSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
@@ -7,7 +7,9 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startTelegram } from '../standins/telegram.js';
 import { startBenchEngine } from './engine.js';
+import { startBenchDatabases } from './databases.js';
 import { cpuOf, interleave, memoryOf, preciseCpuOf, start } from './measure.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -126,6 +128,7 @@ async function emptyNode() {
 }
 
 let engine;
+let databases;
 try {
   console.log(
     `Node ${process.version}, ${readFileSync('/proc/cpuinfo', 'utf8').split('\nprocessor').length} CPUs, kernel ${readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim()}`,
@@ -134,7 +137,7 @@ try {
   row('empty node process, anonymous', empty.anonymous, undefined, 'MB');
   row('empty node process, PSS', empty.pss, undefined, 'MB');
 
-  const none = await watchDaemon('none', 18_231, { DOCKER_HOST: 'unix:///nonexistent/docker.sock' });
+  const none = await watchDaemon('none', 18_231, {});
   row('daemon, no Docker, anonymous', none.memory.anonymous, 14, 'MB');
   row('daemon, no Docker, PSS', none.memory.pss, 50, 'MB');
   row(
@@ -142,7 +145,7 @@ try {
     none.cpuPerCheck,
     5,
     'ms',
-    `${none.checks} checks every 10 s, with the 1 s look for OOM kills in between`,
+    `${none.checks} checks every 10 s, with the looks for OOM kills in between`,
   );
 
   engine = await startBenchEngine(work, containers);
@@ -165,6 +168,29 @@ try {
     `${full.dockerPerCheck.toFixed(2)} ms, less ${idle.toFixed(2)} ms that it spends on its own in 10 s`,
   );
   row('processes started while watching (page faults of children)', full.children, 0, '');
+
+  databases = await startBenchDatabases(work);
+  const telegram = await startTelegram();
+  const everything = await watchDaemon(
+    'everything',
+    18_234,
+    {
+      DOCKER_HOST: `unix://${engine.socket}`,
+      ...databases.settings,
+      TELEGRAM_API_ROOT: telegram.url,
+      TELEGRAM_BOT_TOKEN: telegram.token,
+      TELEGRAM_CHAT_ID: telegram.chatId,
+    },
+    engine,
+  );
+  await telegram.close();
+  for (const source of ['postgres', 'redis']) {
+    if (everything.health.reasons.join().includes(source)) throw new Error(everything.health.reasons.join());
+  }
+  const all = `daemon, ${containers} containers, PostgreSQL, Redis, Telegram`;
+  row(`${all}, anonymous`, everything.memory.anonymous, containers > 100 ? 30 : 20, 'MB');
+  row(`${all}, PSS`, everything.memory.pss, containers > 100 ? undefined : 58, 'MB');
+  row(`${all}, CPU per check`, everything.cpuPerCheck, undefined, 'ms');
 
   const light = join(work, 'light.conf');
   writeFileSync(light, `DOCKER_HOST=unix://${engine.socket}\nHTTP_LISTEN=127.0.0.1:18233\n`, { mode: 0o600 });
@@ -196,6 +222,7 @@ try {
     `${exported.toFixed(0)} ms`,
   );
 } finally {
+  await databases?.stop();
   await engine?.stop();
   rmSync(work, { recursive: true, force: true });
 }
