@@ -19,7 +19,9 @@ const Sessions = v.array(
 type Listed = v.InferOutput<typeof Sessions>;
 
 const MEMORY_KEY = 'waha.since';
-type Since = Record<string, { status: string; since: number }>;
+/** `away`: since when it has been in any status but WORKING, whichever; absent while it works or was stopped by somebody. */
+type Place = { status: string; since: number; away?: number };
+type Since = Record<string, Place>;
 
 /** WhatsApp sessions. WAHA does not say since when one is in its state, so that is remembered from the first look on. */
 export function createWaha(deps: CollectorDeps): Collector<'waha'> {
@@ -49,11 +51,12 @@ export function placeInTime(
   before: Since,
   now: number,
 ): { sessions: WahaSession[]; since: Since; changed: boolean } {
-  const entries = listed.map((session): [string, { status: string; since: number }] => {
-    const old = Object.hasOwn(before, session.name) ? before[session.name] : undefined;
+  const entries = listed.map(({ name, status }): [string, Place] => {
+    const old = Object.hasOwn(before, name) ? before[name] : undefined;
     // A clock that was set back must not leave a session in the future.
-    const since = old?.status === session.status ? Math.min(old.since, now) : now;
-    return [session.name, { status: session.status, since }];
+    const since = old?.status === status ? Math.min(old.since, now) : now;
+    if (status === 'WORKING' || status === 'STOPPED') return [name, { status, since }];
+    return [name, { status, since, away: Math.min(old?.away ?? since, since) }];
   });
   const since: Since = Object.fromEntries(entries);
   const sessions = listed.map(({ name, status, timestamps }) => {
@@ -63,6 +66,7 @@ export function placeInTime(
       name,
       status,
       since: since[name]?.since ?? now,
+      ...(since[name]?.away === undefined ? {} : { notWorkingSince: since[name].away }),
       ...(known ? { lastActivity: activity } : {}),
     };
   });

@@ -1,24 +1,17 @@
-import { openCollectors } from '../collectors/collect.ts';
-import { createDiscovery } from '../config/discover.ts';
-import { maskSecrets, plain } from '../model/text.ts';
-import { createDelivery } from '../notify/delivery.ts';
-import { createOutbox } from '../notify/outbox.ts';
-import { recoveryHtml, recoveryLogLine, recoveryTerminal, renderHistory } from '../outputs/recovery.ts';
-import { RECOVERY_RULES, runRules } from '../recovery/index.ts';
-import type { RecoveryDeps, RuleResult } from '../recovery/types.ts';
+import { errorText, plain } from '../model/text.ts';
+import { historyToJson, renderHistory, resultToJson } from '../outputs/recovery.ts';
+import { RECOVERY_RULES, runRules, settleInterrupted } from '../recovery/index.ts';
+import type { RuleResult } from '../recovery/types.ts';
 import { restartWahaByHand } from '../recovery/waha.ts';
 import { listActions } from '../store/actions.ts';
 import { takeLock } from '../store/lock.ts';
-import { recall, remember } from '../store/memory.ts';
+import { openToLook } from '../store/look.ts';
 import { openStore, type Store } from '../store/open.ts';
-import { appendLine } from '../system/append-file.ts';
-import { readContainers } from '../system/containers.ts';
 import type { CommandContext } from './context.ts';
+import { openRecovery } from './recover-house.ts';
 
 const RULES = ['waha', 'queue', 'swap', 'loops'];
 const HISTORY_MS = 30 * 86_400_000;
-/** How long a run waits for its own messages to go out when no monitor runs that would send them. */
-const DELIVER_WITHIN_MS = 10_000;
 
 /**
  * Recovery by the timer or by hand. Exit 0: nothing to do or all done; 1: something was said that a person should read; 2: an
@@ -27,10 +20,9 @@ const DELIVER_WITHIN_MS = 10_000;
 export async function recover(context: CommandContext, what: string, reason: string): Promise<number> {
   const wanted = what.replace(/^check-/, ''); // The names of the old script.
   if (wanted === 'history') return history(context);
-  if (!['run-all', 'restart-waha', 'undo', ...RULES].includes(wanted)) {
-    context.io.err(
-      `vpsmon: \`recover ${plain(what, 40)}\` is not known. There are run-all, ${RULES.join(', ')}, restart-waha, undo and history.`,
-    );
+  const known = ['run-all', ...RULES, 'restart-waha', 'undo', 'history'];
+  if (!known.includes(wanted)) {
+    context.io.err(`vpsmon: \`recover ${plain(what, 40)}\` is not known. There are ${known.join(', ')}.`);
     return 3;
   }
   const { config, system, io } = context;
@@ -45,9 +37,8 @@ export async function recover(context: CommandContext, what: string, reason: str
     }
     const lock = takeLock(config.stateDir, 'recover');
     if ('heldBy' in lock) {
-      io.err(
-        `vpsmon: another recovery run is at work${lock.heldBy ? ` (process ${lock.heldBy})` : ''}; this one leaves.`,
-      );
+      const by = lock.heldBy ? ` (process ${lock.heldBy})` : '';
+      io.err(`vpsmon: another recovery run is at work${by}; this one leaves.`);
       return 0;
     }
     try {
@@ -57,6 +48,8 @@ export async function recover(context: CommandContext, what: string, reason: str
     }
   } finally {
     store.close();
+    system.docker.close();
+    system.kernelLog.close();
   }
 }
 
@@ -66,107 +59,33 @@ async function runLocked(
   what: string,
   reason: string,
 ): Promise<number> {
-  const { config, system, io, options } = context;
-  const dryRun = options.dryRun === true;
-  const said: { severity: string; rule: string; target: string; text: string; details: string[] }[] = [];
-  const outbox = createOutbox(store.db);
-  const hostname = system.files.textOr('/proc/sys/kernel/hostname')?.trim() || 'this server';
-  const discovery = createDiscovery({
-    docker: system.docker,
-    config,
-    clock: system.clock,
-    files: system.files,
-  });
-  const collectors = openCollectors({
-    system,
-    config,
-    discovered: (signal) => discovery.current(signal),
-    rediscover: () => discovery.invalidate(),
-    containers: (signal) => readContainers(system.docker, signal),
-    recall: (key) => recall(store.db, key),
-    remember: (key, value) => {
-      if (!dryRun) remember(store.db, key, value, system.clock.now());
-    },
-  });
-  const deps: RecoveryDeps = {
-    system,
-    config,
-    store,
-    dryRun,
-    look: (only) => collectors.collect({ only }),
-    discovered: (signal) => discovery.current(signal ?? AbortSignal.timeout(5000)),
-    firstIn(key, everyMs) {
-      const now = system.clock.now();
-      const before = recall<number>(store.db, `said:${key}`);
-      if (before !== undefined && before <= now && now - before < everyMs) return false;
-      remember(store.db, `said:${key}`, now, now);
-      return true;
-    },
-    say(line) {
-      const now = system.clock.now();
-      const safe = {
-        ...line,
-        text: maskSecrets(line.text, context.secrets),
-        details: (line.details ?? []).map((detail) => maskSecrets(detail, context.secrets)),
-      };
-      said.push({
-        severity: safe.severity,
-        rule: safe.rule,
-        target: safe.target,
-        text: safe.text,
-        details: safe.details,
-      });
-      if (!options.json) io.out(recoveryTerminal(safe, io.color));
-      if (dryRun) return;
-      const failed = appendLine(`${config.stateDir}/recovery.log`, recoveryLogLine(safe, now));
-      if (failed) io.err(`vpsmon: recovery.log cannot be written: ${failed}`);
-      if (line.telegram) {
-        outbox.enqueue({
-          at: now,
-          severity: safe.severity,
-          kind: `recovery-${safe.rule}`,
-          subject: safe.target,
-          html: recoveryHtml(safe, hostname),
-        });
-      }
-    },
-  };
+  const { config, io, options } = context;
+  const house = openRecovery(context, store);
+  const { deps } = house;
   let results: RuleResult[];
   try {
-    if (what === 'restart-waha') results = [await restartWahaByHand(deps, reason)];
-    else if (what === 'undo') results = await runRules(deps, RECOVERY_RULES, 'undo');
-    else
-      results = await runRules(
-        deps,
-        RECOVERY_RULES.filter((rule) => what === 'run-all' || rule.id === what),
-        'run',
-      );
+    if (what === 'restart-waha') {
+      await settleInterrupted(deps);
+      results = [await restartWahaByHand(deps, reason)];
+    } else if (what === 'undo') {
+      results = await runRules(deps, RECOVERY_RULES, 'undo');
+    } else {
+      const rules = RECOVERY_RULES.filter((rule) => what === 'run-all' || rule.id === what);
+      results = await runRules(deps, rules, 'run');
+    }
   } finally {
-    await collectors.close();
+    await house.close();
   }
-  if (options.json)
+  if (options.json) {
+    const enabled = config.settings.ENABLE_AUTO_RECOVERY;
     io.out(
-      JSON.stringify(
-        { version: 1, dry_run: dryRun, enabled: config.settings.ENABLE_AUTO_RECOVERY, results, said },
-        null,
-        2,
-      ),
+      JSON.stringify(resultToJson({ dryRun: deps.dryRun, enabled, results, said: house.said }), null, 2),
     );
-  else for (const result of results) io.out(`${result.rule.padEnd(6)} ${plain(result.found, 300)}`);
-  if (!dryRun && said.length > 0) {
-    const delivery = createDelivery({
-      store,
-      config,
-      http: system.http,
-      clock: system.clock,
-      log: system.log,
-      stateDir: config.stateDir,
-    });
-    await delivery.drain(DELIVER_WITHIN_MS);
+  } else {
+    for (const result of results) io.out(`${result.rule.padEnd(6)} ${plain(result.found, 500)}`);
   }
-  system.docker.close();
-  system.kernelLog.close();
-  return exitCodeOf(results, said);
+  await house.deliver();
+  return exitCodeOf(results, house.said);
 }
 
 function exitCodeOf(results: RuleResult[], said: { severity: string }[]): number {
@@ -175,14 +94,22 @@ function exitCodeOf(results: RuleResult[], said: { severity: string }[]): number
 }
 
 function history({ config, system, io, options }: CommandContext): number {
-  const store = openStore(config.stateDir, system.clock.now());
+  const look = openToLook(config.stateDir);
+  if ('refused' in look) {
+    io.err(`vpsmon: ${look.refused}. Try it with sudo, or name the folder with --state-dir.`);
+    return 2;
+  }
+  if ('none' in look) io.err(`Nothing is recorded yet: ${look.none}.`);
+  const since = system.clock.now() - HISTORY_MS;
   try {
-    const actions = listActions(store.db, system.clock.now() - HISTORY_MS);
-    io.out(
-      options.json ? JSON.stringify({ version: 1, actions }, null, 2) : renderHistory(actions, io.color),
-    );
+    const actions = 'db' in look ? listActions(look.db, since) : [];
+    if (options.json) io.out(JSON.stringify(historyToJson(actions), null, 2));
+    else io.out(renderHistory(actions, { color: io.color, columns: io.columns }));
     return 0;
+  } catch (error) {
+    io.err(`vpsmon: the records of recovery cannot be read: ${errorText(error)}`);
+    return 2;
   } finally {
-    store.close();
+    if ('close' in look) look.close();
   }
 }

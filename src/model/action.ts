@@ -1,11 +1,16 @@
+/**
+ * running: begun, the end is not known. unclear: it was done, and whether it worked could not be seen. would-do: recovery is
+ * switched off. undone: what it did has been taken back, or needs no taking back any more.
+ */
+export type ActionState = 'running' | 'worked' | 'failed' | 'unclear' | 'undone' | 'would-do';
+
 /** A step of recovery, recorded before it is done. */
-export type ActionState = 'planned' | 'running' | 'worked' | 'failed' | 'unclear' | 'undone' | 'would-do';
 export type Action = {
   id: number;
-  rule: 'waha' | 'queue' | 'swap' | 'loops' | 'manual';
-  /** Container name, session name or workflow id. */
+  rule: 'waha' | 'queue' | 'swap' | 'loops';
+  /** Container name, session name or `n8n`. */
   target: string;
-  /** e.g. restart-session, restart-container, deactivate-workflow, stop-container, raise-limit. */
+  /** e.g. restart-session, restart-container, deactivate-workflows, stop-container, start-container, raise-limit. */
   what: string;
   /** Evidence, one plain sentence. */
   why: string;
@@ -13,7 +18,26 @@ export type Action = {
   startedAt: number;
   endedAt?: number;
   result?: string;
-  /** What is needed to undo it: container id, workflow version, old limit. */
+  /** What is needed to undo or to finish it: container id, workflow versions, old limit. */
   undo?: Record<string, unknown>;
   undoneAt?: number;
+  /** Ids of the actions that this one takes back. */
+  undoes?: number[];
+  /** When it began, on a clock that never jumps: the boot, and ms since it. */
+  boot?: string;
+  uptimeMs?: number;
 };
+
+/** A moment on both clocks. */
+export type Moment = { at: number; boot: string; uptimeMs: number };
+
+/**
+ * How many ms ago an action began. The clock of the machine may have been set since: within the same boot its uptime counts, and
+ * what was done in an earlier boot is at least as old as this one.
+ */
+export function ageMs(began: { startedAt: number; boot?: string; uptimeMs?: number }, now: Moment): number {
+  if (now.boot !== '' && began.boot === now.boot && began.uptimeMs !== undefined) {
+    return Math.max(0, now.uptimeMs - began.uptimeMs);
+  }
+  return Math.max(0, now.at - began.startedAt, began.boot ? now.uptimeMs : 0);
+}

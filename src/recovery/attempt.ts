@@ -1,141 +1,168 @@
-import { errorText } from '../model/text.ts';
-import type { Action } from '../model/action.ts';
-import { countActions, finishAction, keepUndo, listActions, recordAction } from '../store/actions.ts';
-import type { Attempt, RecoveryDeps, Step } from './types.ts';
+import { ageMs, type Action } from '../model/action.ts';
+import { errorText, formatDuration } from '../model/text.ts';
+import {
+  finishAction,
+  keepUndo,
+  listActions,
+  markUndone,
+  recentActions,
+  recordAction,
+} from '../store/actions.ts';
+import type { Attempt, Obsolete, Outcome, RecoveryDeps, SaidLine, Step } from './types.ts';
 
 const HOUR_MS = 3_600_000;
-/** What would have been done is said again after this long, not every five minutes. */
+/** What would have been done is said again on Telegram after this long, not every five minutes. */
 const SHADOW_REPEAT_MS = 6 * HOUR_MS;
 
 /**
- * Does one step, the same way for every rule: budget, look again, record, act, verify, say. Without ENABLE_AUTO_RECOVERY, or with
- * --dry-run, everything but the action. Never throws.
+ * Does one step, the same way for every rule: look again, budget, record, act, verify, say. Without ENABLE_AUTO_RECOVERY, or with
+ * --dry-run, everything but the action. Throws only where it cannot be recorded, and then nothing was done.
  */
 export async function attempt(deps: RecoveryDeps, step: Step): Promise<Attempt> {
-  const now = deps.system.clock.now();
-  const tired = budgetLeft(deps, step.target, now);
-  if (tired) {
-    sayOnce(
-      deps,
-      step,
-      `Would ${step.words}, but ${tired}. A person is needed`,
-      'critical',
-      HOUR_MS,
-      'budget',
-    );
-    return { done: 'budget', text: tired };
-  }
-  let stale: string | undefined;
-  try {
-    stale = await step.obsolete();
-  } catch (error) {
-    stale = `it could not be looked at again: ${errorText(error)}`;
-  }
-  if (stale) {
-    deps.say({
-      severity: 'info',
-      rule: step.rule,
-      target: step.target,
-      text: `Left alone: ${stale}`,
-      telegram: false,
-    });
-    return { done: 'obsolete', text: stale };
-  }
-  if (deps.dryRun || !deps.config.settings.ENABLE_AUTO_RECOVERY) return shadow(deps, step, now);
+  const stale = await lookAgain(step);
+  if (stale !== undefined) return leaveAlone(deps, step, stale);
+  const spent = step.byHand ? undefined : budgetSpent(deps, step.target);
+  if (spent !== undefined) return outOfBudget(deps, step, spent);
+  if (deps.dryRun || (!deps.config.settings.ENABLE_AUTO_RECOVERY && !step.byHand)) return shadow(deps, step);
   return act(deps, step);
 }
 
-/** A sentence when the budget is spent. The clock may have jumped back: records from the future count, too. */
-function budgetLeft(deps: RecoveryDeps, target: string, now: number): string | undefined {
+async function lookAgain(step: Step): Promise<Obsolete> {
+  try {
+    return await step.obsolete();
+  } catch (error) {
+    return `it could not be looked at again: ${errorText(error)}`;
+  }
+}
+
+function leaveAlone(deps: RecoveryDeps, step: Step, stale: string | { over: string }): Attempt {
+  const text = typeof stale === 'string' ? stale : stale.over;
+  if (typeof stale !== 'string' && !deps.dryRun) close(deps, step, text);
+  tell(deps, step, { severity: 'info', text: `Left alone: ${text}`, telegram: false });
+  return { done: 'obsolete', text };
+}
+
+/** A sentence when the budget is spent. A clock that was set in between does not matter, nor does a run that was killed. */
+function budgetSpent(deps: RecoveryDeps, target: string): string | undefined {
   const { actionsPerHour, actionsPerTargetPerHour } = deps.config.extra.recovery;
-  const used = countActions(deps.store.db, now - HOUR_MS, target);
-  if (used.target >= actionsPerTargetPerHour)
-    return `${used.target} actions on ${target} within an hour are enough`;
-  if (used.all >= actionsPerHour) return `${used.all} actions within an hour are enough`;
-  return undefined;
+  const now = deps.moment();
+  const recent = recentActions(deps.store.db, HOUR_MS, now);
+  const own = recent.filter((action) => action.target === target);
+  const [used, most, on] =
+    own.length >= actionsPerTargetPerHour
+      ? [own, actionsPerTargetPerHour, ` on ${target}`]
+      : [recent, actionsPerHour, ''];
+  // A budget of 0 allows nothing, ever.
+  if (used.length < most) return undefined;
+  const oldest = used[most - 1];
+  const next = oldest ? ` (the next one is possible in ${formatDuration(HOUR_MS - ageMs(oldest, now))})` : '';
+  return `${used.length} actions${on} within an hour are enough${next}`;
+}
+
+function outOfBudget(deps: RecoveryDeps, step: Step, spent: string): Attempt {
+  const takesBack = step.undoes !== undefined;
+  const then = takesBack ? 'It is done later; `vpsmon recover undo` does it now' : 'A person is needed';
+  tell(deps, step, {
+    severity: takesBack ? 'warning' : 'critical',
+    text: `Would ${step.words}, but ${spent}. ${then}`,
+    details: [`Why: ${step.why}`],
+    ...(step.logs ? { logs: step.logs } : {}),
+    telegram: !deps.dryRun && deps.firstIn(`${step.rule}:${step.target}:budget`, HOUR_MS),
+  });
+  return { done: 'budget', text: spent };
 }
 
 async function act(deps: RecoveryDeps, step: Step): Promise<Attempt> {
   const { db } = deps.store;
-  const { clock } = deps.system;
+  const { at: startedAt, boot, uptimeMs } = deps.moment();
   // Written before it is done: when this process dies in between, the next run finds it, counts it and does not start over.
-  const id = recordAction(db, { ...record(step), state: 'running', startedAt: clock.now() });
-  let outcome: { worked: boolean; text: string };
-  try {
-    await step.run((undo) => keepUndo(db, id, undo));
-    outcome = await step.verify();
-  } catch (error) {
-    outcome = { worked: false, text: errorText(error) };
-  }
-  finishAction(db, id, {
-    state: outcome.worked ? 'worked' : 'failed',
-    result: outcome.text,
-    at: clock.now(),
-  });
-  deps.say({
-    severity: outcome.worked ? 'info' : 'warning',
-    rule: step.rule,
-    target: step.target,
-    text: `${outcome.worked ? 'Done' : 'Failed'}: ${step.words}. ${outcome.text}`,
+  const id = recordAction(db, { ...record(step), state: 'running', startedAt, boot, uptimeMs });
+  const outcome = await runAndVerify(step, (undo) => keepUndo(db, id, undo));
+  const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
+  finishAction(db, id, { state, result: outcome.text, at: deps.system.clock.now() });
+  if (outcome.worked) close(deps, step, outcome.text);
+  const title = { worked: 'Done', failed: 'Failed', unclear: 'Not sure' }[state];
+  tell(deps, step, {
+    severity: outcome.worked ? (step.severity ?? 'info') : 'warning',
+    text: `${title}: ${step.words}`,
     details: [
+      `Result: ${outcome.text}`,
+      ...(outcome.details ?? []),
       `Why: ${step.why}`,
-      ...(outcome.worked && step.undoHint ? [`Undo: ${step.undoHint}`] : []),
-      ...(step.details ?? []),
+      ...(step.undoHint && state !== 'failed' ? [`Undo: ${step.undoHint}`] : []),
     ],
-    telegram: true,
+    ...(step.logs ? { logs: step.logs } : {}),
+    // What goes wrong every five minutes is told once an hour.
+    telegram:
+      outcome.worked === true || deps.firstIn(`${step.rule}:${step.target}:${step.what}:${state}`, HOUR_MS),
   });
   return { done: outcome.worked ? 'worked' : 'failed', id, text: outcome.text };
 }
 
-function shadow(deps: RecoveryDeps, step: Step, now: number): Attempt {
+/** An action that threw may have been done, or be done a moment later, all the same: where it has to be undone, that matters. */
+async function runAndVerify(step: Step, keep: (undo: Record<string, unknown>) => void): Promise<Outcome> {
+  let thrown: string | undefined;
+  try {
+    await step.run(keep);
+  } catch (error) {
+    thrown = errorText(error);
+  }
+  let seen: Outcome;
+  try {
+    seen = await step.verify(thrown === undefined);
+  } catch (error) {
+    seen = { worked: undefined, text: `whether it worked cannot be seen: ${errorText(error)}` };
+  }
+  if (thrown === undefined) return seen;
+  if (seen.worked) return { ...seen, text: `${seen.text} (although: ${thrown})` };
+  return { ...seen, worked: step.undo ? undefined : false, text: `${thrown}; ${seen.text}` };
+}
+
+function shadow(deps: RecoveryDeps, step: Step): Attempt {
   const text = `Would ${step.words}`;
+  const details = [`Why: ${step.why}`];
+  const logs = step.logs ? { logs: step.logs } : {};
   if (deps.dryRun) {
-    deps.say({
-      severity: 'info',
-      rule: step.rule,
-      target: step.target,
-      text: `${text} (dry run)`,
-      details: [`Why: ${step.why}`],
-      telegram: false,
-    });
+    tell(deps, step, { severity: 'info', text: `${text} (dry run)`, details, ...logs, telegram: false });
     return { done: 'shadow', text };
   }
-  sayOnce(deps, step, `${text}, but ENABLE_AUTO_RECOVERY is false`, 'warning', SHADOW_REPEAT_MS, step.what);
-  const known = listActions(deps.store.db, now - SHADOW_REPEAT_MS).some(
+  const telegram = deps.firstIn(`${step.rule}:${step.target}:${step.what}`, SHADOW_REPEAT_MS);
+  tell(deps, step, {
+    severity: 'warning',
+    text: `${text}, but ENABLE_AUTO_RECOVERY is false`,
+    details,
+    ...logs,
+    telegram,
+  });
+  const { at, boot, uptimeMs } = deps.moment();
+  const { db } = deps.store;
+  const known = listActions(db, at - SHADOW_REPEAT_MS).some(
     (a) => a.state === 'would-do' && a.target === step.target && a.what === step.what,
   );
   if (!known) {
-    const { undo: _unused, ...rest } = record(step);
-    recordAction(deps.store.db, { ...rest, state: 'would-do', startedAt: now, endedAt: now, result: text });
+    const { undo: _undo, undoes: _undoes, ...rest } = record(step);
+    recordAction(db, {
+      ...rest,
+      state: 'would-do',
+      startedAt: at,
+      endedAt: at,
+      result: text,
+      boot,
+      uptimeMs,
+    });
   }
   return { done: 'shadow', text };
 }
 
-/** To Telegram once in a while, to recovery.log and the terminal every time. */
-function sayOnce(
-  deps: RecoveryDeps,
-  step: Step,
-  text: string,
-  severity: 'warning' | 'critical',
-  everyMs: number,
-  what: string,
-): void {
-  deps.say({
-    severity,
-    rule: step.rule,
-    target: step.target,
-    text,
-    details: [`Why: ${step.why}`],
-    telegram: !deps.dryRun && deps.firstIn(`${step.rule}:${step.target}:${what}`, everyMs),
-  });
+function close(deps: RecoveryDeps, step: Step, text: string): void {
+  for (const id of step.undoes ?? []) markUndone(deps.store.db, id, text, deps.system.clock.now());
+}
+
+function tell(deps: RecoveryDeps, step: Step, line: Omit<SaidLine, 'rule' | 'target'>): void {
+  deps.say({ rule: step.rule, target: step.target, ...line });
 }
 
 function record(step: Step): Omit<Action, 'id' | 'state' | 'startedAt'> {
-  return {
-    rule: step.rule,
-    target: step.target,
-    what: step.what,
-    why: step.why,
-    ...(step.undo ? { undo: step.undo } : {}),
-  };
+  const { rule, target, what, why, undo, undoes } = step;
+  return { rule, target, what, why, ...(undo ? { undo } : {}), ...(undoes ? { undoes } : {}) };
 }

@@ -1,13 +1,14 @@
 import { namesContainer, type Config } from '../config/schema.ts';
-import type { ContainerInfo } from '../model/snapshot.ts';
-import { errorText, formatTime } from '../model/text.ts';
-import { finishAction, markUndone, recordAction } from '../store/actions.ts';
 import type { Action } from '../model/action.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import { formatTime, plain } from '../model/text.ts';
 import type { DockerInspect } from '../system/types.ts';
-import type { Attempt, RecoveryDeps } from './types.ts';
+import type { Outcome, RecoveryDeps, Step } from './types.ts';
 
 /** Seconds that a container gets to end by itself. */
-export const GRACE_SEC = 20;
+const GRACE_SEC = 20;
+/** A container that cannot start, as a rule, is down again by then. */
+const STAYS_UP_MS = 2000;
 
 /** Never stopped: named in ESSENTIAL_CONTAINERS, marked in vpsmon.yaml, or the container in which vpsmon runs. */
 export function isEssential(
@@ -30,86 +31,83 @@ export async function inspectOrGone(deps: RecoveryDeps, id: string): Promise<Doc
   }
 }
 
-export function isDown(inspect: DockerInspect): boolean {
-  return (
-    inspect.state.status === 'exited' || inspect.state.status === 'created' || inspect.state.status === 'dead'
-  );
+export function isDown({ state }: DockerInspect): boolean {
+  return state.status === 'exited' || state.status === 'created' || state.status === 'dead';
 }
 
 /** What undoing a stop needs. */
-export type StoppedContainer = {
-  containerId: string;
-  name: string;
-  stoppedAt: number;
-  notBefore?: number;
-  forGood?: boolean;
-};
+export type StoppedContainer = { containerId: string; name: string };
 
-/**
- * Starts a container that recovery stopped, unless somebody else has seen to it meanwhile (started or removed it). The record is
- * marked as undone in every case but a failed start.
- */
-export async function startAgain(deps: RecoveryDeps, action: Action, why: string): Promise<Attempt> {
-  const undo = action.undo as StoppedContainer | undefined;
-  const { db } = deps.store;
-  const now = deps.system.clock.now();
-  if (!undo) return { done: 'obsolete', text: 'nothing to undo' };
-  const inspect = await inspectOrGone(deps, undo.containerId);
-  if (!inspect || !isDown(inspect)) {
-    const text = inspect
-      ? `${undo.name} is running again: somebody else started it`
-      : `${undo.name} was removed meanwhile`;
-    if (!deps.dryRun) markUndone(db, action.id, text, now);
-    deps.say({ severity: 'info', rule: action.rule, target: action.target, text, telegram: false });
-    return { done: 'obsolete', text };
-  }
-  if (deps.dryRun) {
-    const text = `Would start ${undo.name} again (${why})`;
-    deps.say({ severity: 'info', rule: action.rule, target: action.target, text, telegram: false });
-    return { done: 'shadow', text };
-  }
-  const id = recordAction(db, {
-    rule: action.rule,
-    target: action.target,
-    what: 'start-container',
-    why,
-    state: 'running',
-    startedAt: now,
-  });
-  try {
-    await deps.system.docker.start(undo.containerId);
-    await deps.system.clock.sleep(2000);
-    const after = await inspectOrGone(deps, undo.containerId);
-    const running = after?.state.status === 'running';
-    const text = running
-      ? `${undo.name} runs again; it had been stopped at ${formatTime(undo.stoppedAt)}`
-      : `${undo.name} was started and is ${after?.state.status ?? 'gone'} now`;
-    tellStart(deps, id, action, running, text, why);
-    return running ? { done: 'worked', id, text } : { done: 'failed', id, text };
-  } catch (error) {
-    const text = `${undo.name} could not be started: ${errorText(error)}`;
-    tellStart(deps, id, action, false, text, why);
-    return { done: 'failed', id, text };
-  }
+/** The doing part of a step that stops a container. */
+export function stopping(
+  deps: RecoveryDeps,
+  { containerId, name }: StoppedContainer,
+  effect: string,
+): Pick<Step, 'run' | 'verify'> {
+  return {
+    run: () => deps.system.docker.stop(containerId, GRACE_SEC),
+    async verify(): Promise<Outcome> {
+      const inspect = await inspectOrGone(deps, containerId);
+      if (!inspect) return { worked: true, text: `${plain(name, 60)} is gone` };
+      return isDown(inspect)
+        ? { worked: true, text: `${plain(name, 60)} is stopped${effect}` }
+        : { worked: false, text: `${plain(name, 60)} is still ${inspect.state.status}` };
+    },
+  };
 }
 
-function tellStart(
+/**
+ * A step that starts a container which recovery stopped, unless somebody else has seen to it meanwhile (started or removed it).
+ * `notYet`: why it should not be started now after all.
+ */
+export function startAgainStep(
   deps: RecoveryDeps,
-  id: number,
   stopped: Action,
-  worked: boolean,
-  text: string,
-  why: string,
-): void {
-  const at = deps.system.clock.now();
-  finishAction(deps.store.db, id, { state: worked ? 'worked' : 'failed', result: text, at });
-  if (worked) markUndone(deps.store.db, stopped.id, text, at);
-  deps.say({
-    severity: worked ? 'info' : 'warning',
+  options: { why: string; byHand?: boolean; notYet?: () => Promise<string | undefined> },
+): Step {
+  const { containerId } = stopped.undo as StoppedContainer;
+  const name = plain(stopped.target, 60);
+  return {
     rule: stopped.rule,
     target: stopped.target,
-    text: worked ? `Undone: ${text}` : `Failed: ${text}`,
-    details: [`Why: ${why}`],
-    telegram: true,
-  });
+    what: 'start-container',
+    words: `start ${name} again`,
+    why: options.why,
+    undoes: [stopped.id],
+    ...(options.byHand ? { byHand: true } : {}),
+    async obsolete() {
+      const inspect = await inspectOrGone(deps, containerId);
+      if (!inspect) return { over: `${name} was removed meanwhile` };
+      if (!isDown(inspect)) return { over: `${name} was started by somebody else` };
+      return options.notYet?.();
+    },
+    run: () => deps.system.docker.start(containerId),
+    async verify(ran) {
+      if (ran) await deps.system.clock.sleep(STAYS_UP_MS);
+      const state = (await inspectOrGone(deps, containerId))?.state;
+      return state?.status === 'running'
+        ? {
+            worked: true,
+            text: `${name} runs again; it had been stopped at ${formatTime(stopped.startedAt)}`,
+          }
+        : { worked: false, text: `${name} was started and is ${state ? state.status : 'gone'} now` };
+    },
+  };
+}
+
+/** A stop or a start was begun and the process died: how does the container stand now? */
+export async function settleContainer(
+  deps: RecoveryDeps,
+  containerId: string,
+  target: string,
+  wanted: 'stopped' | 'started',
+): Promise<Outcome> {
+  const name = plain(target, 60);
+  const inspect = await inspectOrGone(deps, containerId);
+  if (!inspect) return { worked: wanted === 'stopped', text: `the run was interrupted, and ${name} is gone` };
+  if (isDown(inspect) === (wanted === 'stopped'))
+    return { worked: true, text: `the run was interrupted, and ${name} is ${wanted}` };
+  // The engine may still be at it, so a stop is not written off: undoing it looks again.
+  const worked = wanted === 'stopped' ? undefined : false;
+  return { worked, text: `the run was interrupted, and ${name} is not ${wanted} yet` };
 }

@@ -1,9 +1,9 @@
-import { errorText } from '../model/text.ts';
-import { finishAction, unfinishedActions } from '../store/actions.ts';
+import { errorText, plain } from '../model/text.ts';
+import { finishAction, markUndone, pruneActions, unfinishedActions } from '../store/actions.ts';
 import { loopsRule } from './loops.ts';
 import { queueRule } from './queue.ts';
 import { swapRule } from './swap.ts';
-import type { RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
+import type { Outcome, RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
 import { wahaRule } from './waha.ts';
 
 /** In the order in which they run: first what frees memory, for the others need some to work with. */
@@ -29,30 +29,30 @@ export async function runRules(
   return results;
 }
 
-/** What a run before this one had begun when it died: looked at, written down, told; never simply repeated. */
-async function settleInterrupted(deps: RecoveryDeps): Promise<void> {
+/** What a run before this one had begun when it died: looked at, finished where it must not stay half done, told; never repeated. */
+export async function settleInterrupted(deps: RecoveryDeps): Promise<void> {
   if (deps.dryRun) return;
   const { db } = deps.store;
+  const now = () => deps.system.clock.now();
+  pruneActions(db, now());
   for (const action of unfinishedActions(db)) {
-    const rule = RECOVERY_RULES.find((candidate) => candidate.id === action.rule);
-    let outcome: { worked: boolean | undefined; text: string };
+    const rule = RECOVERY_RULES.find(({ id }) => id === action.rule);
+    let outcome: Outcome;
     try {
-      outcome = rule
-        ? await rule.settle(deps, action)
-        : { worked: undefined, text: 'the run was interrupted, and what it did is not known' };
+      outcome = (await rule?.settle(deps, action)) ?? { worked: undefined, text: 'the run was interrupted' };
     } catch (error) {
-      outcome = {
-        worked: undefined,
-        text: `the run was interrupted, and looking at it failed: ${errorText(error)}`,
-      };
+      const text = `the run was interrupted, and looking at it failed: ${errorText(error)}`;
+      outcome = { worked: undefined, text };
     }
     const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
-    finishAction(db, action.id, { state, result: outcome.text, at: deps.system.clock.now() });
+    finishAction(db, action.id, { state, result: outcome.text, at: now() });
+    if (outcome.worked) for (const id of action.undoes ?? []) markUndone(db, id, outcome.text, now());
     deps.say({
       severity: 'warning',
       rule: action.rule,
       target: action.target,
-      text: `${action.what} of ${action.target}: ${outcome.text}`,
+      text: `${action.what} of ${plain(action.target, 60)}: ${outcome.text}`,
+      details: [`Why: ${action.why}`],
       telegram: true,
     });
   }

@@ -1,20 +1,34 @@
+import { createHash } from 'node:crypto';
 import type { N8nTarget } from '../config/discover.ts';
 import { plain } from '../model/text.ts';
-import type { Http } from '../system/types.ts';
+import type { Http, HttpAnswer } from '../system/types.ts';
 
-/** Fields used of a workflow in n8n's public API. `activeVersionId` came with n8n 2. */
+/** What is used of a workflow in n8n's public API. `activeVersionId` came with n8n 2. */
 export type Workflow = {
   id: string;
   name: string;
   active: boolean;
-  versionId?: string;
-  activeVersionId?: string;
-  updatedAt?: string;
   archived: boolean;
+  /** The published version. */
+  activeVersionId?: string;
+  /**
+   * Changes when somebody edits the workflow, and not when it runs or is switched on or off: n8n's own version where it has one,
+   * else a hash of what is in it. `updatedAt` would not do: an execution that keeps static data changes it.
+   */
+  content: string;
+};
+
+/** `refused`: n8n answered and will not do it. Otherwise it did not answer, and may have done it all the same. */
+export type N8nError = Error & {
+  refused?: boolean;
+  /** It will refuse everything else, too. */ hopeless?: boolean;
 };
 
 /** 100 pages of 100 workflows; nobody has more, and a cursor that never ends must end. */
 const MOST_PAGES = 100;
+/** Workflows come with all their nodes: where a page of 100 is too large, they are asked for by ten. */
+const PAGE_SIZES = [100, 10];
+const MOST_BYTES = { page: 8 * 1_048_576, one: 24 * 1_048_576 };
 const TIMEOUT_MS = 15_000;
 
 export type N8nApi = {
@@ -31,90 +45,114 @@ export type N8nApi = {
 export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
   const base = `${target.url.replace(/\/+$/, '')}/api/v1`;
 
-  async function call(
-    method: 'GET' | 'POST',
-    path: string,
-    body?: unknown,
-  ): Promise<{ status: number; json: unknown }> {
-    const answer = await http({
-      url: base + path,
-      method,
-      headers: {
-        'X-N8N-API-KEY': target.apiKey,
-        Accept: 'application/json',
-        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      timeoutMs: TIMEOUT_MS,
-      // Items carry their nodes: a page of 100 workflows can be large.
-      maxBytes: 32 * 1_048_576,
-    });
-    if (answer.status === 401 || answer.status === 403)
-      throw new Error(`n8n refuses the API key (${answer.status}): check N8N_API_KEY and its scopes`);
-    if (answer.status === 404 && method === 'GET') return { status: 404, json: undefined };
-    if (answer.status >= 300) throw new Error(`n8n answered ${answer.status}: ${messageOf(answer.body)}`);
+  async function call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> {
+    let answer: HttpAnswer;
     try {
-      return { status: answer.status, json: JSON.parse(answer.body) };
+      answer = await http({
+        url: base + path,
+        method,
+        headers: {
+          'X-N8N-API-KEY': target.apiKey,
+          Accept: 'application/json',
+          ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        timeoutMs: TIMEOUT_MS,
+        maxBytes: path.startsWith('/workflows?') ? MOST_BYTES.page : MOST_BYTES.one,
+      });
+    } catch (error) {
+      // Nobody answers: nobody will answer the next hundred calls either.
+      const hopeless = (error as { code?: string }).code !== 'ETOOLONG';
+      throw Object.assign(error as Error, { hopeless });
+    }
+    if (answer.status === 401 || answer.status === 403)
+      throw refusal(`n8n refuses the API key (${answer.status}): check N8N_API_KEY and its scopes`, true);
+    if (answer.status === 404 && method === 'GET') return undefined;
+    const said = `n8n answered ${answer.status}: ${messageOf(answer.body)}`;
+    if (answer.status >= 500) throw new Error(said);
+    if (answer.status >= 300) throw refusal(said, false);
+    try {
+      return JSON.parse(answer.body) as unknown;
     } catch {
       throw new Error(`n8n answered ${answer.status} with something that is no JSON`);
     }
   }
 
+  async function list(tag: string | undefined, limit: number): Promise<Workflow[]> {
+    const found = new Map<string, Workflow>();
+    let cursor: string | undefined;
+    for (let page = 0; page < MOST_PAGES; page += 1) {
+      const query = new URLSearchParams({ active: 'true', limit: String(limit), excludePinnedData: 'true' });
+      if (tag !== undefined) query.set('tags', tag);
+      if (cursor !== undefined) query.set('cursor', cursor);
+      const answer = await call('GET', `/workflows?${query.toString()}`);
+      if (answer === undefined)
+        throw refusal("n8n's public API is not there (404): it may be switched off", true);
+      const { data, nextCursor } = (answer ?? {}) as { data?: unknown; nextCursor?: unknown };
+      if (!Array.isArray(data)) throw new Error('n8n answered something that is no list of workflows');
+      for (const workflow of data.map(toWorkflow)) if (workflow) found.set(workflow.id, workflow);
+      if (typeof nextCursor !== 'string' || nextCursor === '' || data.length === 0) break;
+      cursor = nextCursor;
+    }
+    return [...found.values()];
+  }
+
+  const pathOf = (id: string) => `/workflows/${encodeURIComponent(id)}`;
   return {
     async listActive(tag) {
-      const found: Workflow[] = [];
-      let cursor: string | undefined;
-      for (let page = 0; page < MOST_PAGES; page += 1) {
-        const query = new URLSearchParams({ active: 'true', limit: '100', excludePinnedData: 'true' });
-        if (tag !== undefined) query.set('tags', tag);
-        if (cursor !== undefined) query.set('cursor', cursor);
-        const { status, json } = await call('GET', `/workflows?${query.toString()}`);
-        if (status === 404) throw new Error("n8n's public API is not there (404): it may be switched off");
-        const { data, nextCursor } = (json ?? {}) as { data?: unknown; nextCursor?: unknown };
-        if (!Array.isArray(data)) throw new Error('n8n answered something that is no list of workflows');
-        found.push(...data.map(toWorkflow).filter((workflow) => workflow !== undefined));
-        if (typeof nextCursor !== 'string' || nextCursor === '') break;
-        cursor = nextCursor;
+      for (const limit of PAGE_SIZES) {
+        try {
+          return await list(tag, limit);
+        } catch (error) {
+          if ((error as { code?: string }).code !== 'ETOOLONG') throw error;
+        }
       }
-      return found;
+      throw new Error('ten workflows of n8n are larger than anything that can be read here');
     },
     async get(id) {
-      const { status, json } = await call('GET', `/workflows/${encodeURIComponent(id)}`);
-      return status === 404 ? undefined : toWorkflow(json);
+      const answer = await call('GET', `${pathOf(id)}?excludePinnedData=true`);
+      return answer === undefined ? undefined : expectWorkflow(answer, id);
     },
-    deactivate: async (id) =>
-      expectWorkflow(await call('POST', `/workflows/${encodeURIComponent(id)}/deactivate`), id),
+    deactivate: async (id) => expectWorkflow(await call('POST', `${pathOf(id)}/deactivate`), id),
     activate: async (id, versionId) =>
       expectWorkflow(
-        await call(
-          'POST',
-          `/workflows/${encodeURIComponent(id)}/activate`,
-          versionId === undefined ? {} : { versionId },
-        ),
+        await call('POST', `${pathOf(id)}/activate`, versionId === undefined ? {} : { versionId }),
         id,
       ),
   };
 }
 
-function expectWorkflow(answer: { json: unknown }, id: string): Workflow {
-  const workflow = toWorkflow(answer.json);
-  if (!workflow || workflow.id !== id) throw new Error('n8n answered something that is not the workflow');
+function refusal(text: string, hopeless: boolean): N8nError {
+  return Object.assign(new Error(text), { refused: true, hopeless });
+}
+
+function expectWorkflow(answer: unknown, id: string): Workflow {
+  const workflow = toWorkflow(answer);
+  if (workflow?.id !== id) throw new Error('n8n answered something that is not the workflow');
   return workflow;
 }
 
 function toWorkflow(value: unknown): Workflow | undefined {
   const w = (value ?? {}) as Record<string, unknown>;
-  const id = typeof w.id === 'string' || typeof w.id === 'number' ? String(w.id) : undefined;
-  if (id === undefined || typeof w.active !== 'boolean') return undefined;
+  const id = typeof w['id'] === 'string' || typeof w['id'] === 'number' ? String(w['id']) : undefined;
+  if (id === undefined) return undefined;
+  const { activeVersionId, active, versionId, name } = w;
+  // Where there are published versions, `active` is only kept for old clients.
+  const isActive = activeVersionId === undefined ? active === true : activeVersionId !== null;
   return {
     id,
-    name: typeof w.name === 'string' ? w.name : id,
-    active: w.active,
-    archived: w.isArchived === true,
-    ...(typeof w.versionId === 'string' ? { versionId: w.versionId } : {}),
-    ...(typeof w.activeVersionId === 'string' ? { activeVersionId: w.activeVersionId } : {}),
-    ...(typeof w.updatedAt === 'string' ? { updatedAt: w.updatedAt } : {}),
+    name: typeof name === 'string' ? name : id,
+    active: isActive,
+    archived: w['isArchived'] === true,
+    content: typeof versionId === 'string' ? versionId : hashOf(w),
+    ...(typeof activeVersionId === 'string' ? { activeVersionId } : {}),
   };
+}
+
+function hashOf({ name, nodes, connections, settings }: Record<string, unknown>): string {
+  return createHash('sha256')
+    .update(JSON.stringify([name, nodes, connections, settings]))
+    .digest('hex');
 }
 
 function messageOf(body: string): string {

@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Discovered } from '../config/discover.ts';
-import type { Action } from '../model/action.ts';
+import type { Action, Moment } from '../model/action.ts';
 import type { Source } from '../model/reading.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Store } from '../store/open.ts';
@@ -13,7 +13,11 @@ export type RecoveryDeps = {
   store: Store;
   /** A fresh reading of these sources. Rates of `host` are over the time since the last look, at least a second. */
   look(only: Source[]): Promise<Snapshot>;
-  discovered(signal?: AbortSignal): Promise<Discovered>;
+  discovered(): Promise<Discovered>;
+  /** A container was started anew: the next `discovered` looks again. */
+  rediscover(): void;
+  /** Now, on the clock that people see and on one that never jumps. */
+  moment(): Moment;
   /** Says it: recovery.log, terminal and, where it matters, Telegram. */
   say(line: SaidLine): void;
   /** True when this key was not said within the last `everyMs`; remembers that it is said now. */
@@ -27,10 +31,18 @@ export type SaidLine = {
   target: string;
   /** One plain sentence. */
   text: string;
+  /** Plain sentences: `Result: …`, `Why: …`, `Undo: …`. */
   details?: string[];
+  /** The last log lines of a container, secrets masked. */
+  logs?: string[];
   /** Whether it also goes to Telegram. */
   telegram: boolean;
 };
+
+/** `over`: what the step would take back needs no taking back any more. */
+export type Obsolete = string | { over: string } | undefined;
+/** `worked` undefined: it could not be seen. `details`: further lines to tell. */
+export type Outcome = { worked: boolean | undefined; text: string; details?: string[] };
 
 /** One step of a rule, prepared but not done. */
 export type Step = {
@@ -42,28 +54,38 @@ export type Step = {
   words: string;
   /** The evidence, one plain sentence. */
   why: string;
+  /** A person asked for it: no budget, and it is done where ENABLE_AUTO_RECOVERY is false, too. */
+  byHand?: boolean;
+  /** How it is told when it worked; default info. A stop is something that people should read. */
+  severity?: 'warning' | 'critical';
   /** How a person undoes it by hand, one sentence; shown with the result. */
   undoHint?: string;
-  /** More to tell: the last log lines. */
-  details?: string[];
-  /** What undoing needs; kept with the record before the step is done. */
+  logs?: string[];
+  /** What undoing (or finishing) it needs; kept with the record before the step is done. */
   undo?: Record<string, unknown>;
-  /** Looks again just before acting: a sentence when it is no longer needed or no longer right. */
-  obsolete(): Promise<string | undefined>;
+  /** The step takes back what these actions did. */
+  undoes?: number[];
+  /** Looks again just before acting: why it is no longer needed or no longer right. */
+  obsolete(): Promise<Obsolete>;
   /** Does it; `recordProgress` replaces what undoing needs, for steps of several parts. */
   run(recordProgress: (undo: Record<string, unknown>) => void): Promise<void>;
-  /** Looks whether it worked. */
-  verify(): Promise<{ worked: boolean; text: string }>;
+  /** Looks whether it worked; waits for it where `ran`, looks only once where `run` failed. */
+  verify(ran: boolean): Promise<Outcome>;
 };
 
 export type Attempt =
-  | { done: 'worked'; id: number; text: string }
-  | { done: 'failed'; id: number; text: string }
-  | { done: 'obsolete'; text: string }
-  | { done: 'budget'; text: string }
-  | { done: 'shadow'; text: string };
+  | { done: 'worked' | 'failed'; id: number; text: string }
+  /** obsolete: not needed, or not right, any more. budget: enough was done. shadow: only said. person: only a person can help. */
+  | { done: 'obsolete' | 'budget' | 'shadow' | 'person'; text: string };
 
-export type RuleResult = { rule: Action['rule']; found: string; attempts: Attempt[]; failed?: boolean };
+export type RuleResult = {
+  rule: Action['rule'];
+  /** What it saw, one plain sentence. */
+  found: string;
+  attempts: Attempt[];
+  /** The rule could not do its work. */
+  failed?: boolean;
+};
 
 /** One rule of recovery. */
 export type RecoveryRule = {
@@ -71,6 +93,6 @@ export type RecoveryRule = {
   run(deps: RecoveryDeps): Promise<RuleResult>;
   /** Undoes what this rule did, all of it, whatever the state of things; for `recover undo`. */
   undo(deps: RecoveryDeps): Promise<RuleResult>;
-  /** An action of this rule was begun and its process died: finds out what became of it. */
-  settle(deps: RecoveryDeps, action: Action): Promise<{ worked: boolean | undefined; text: string }>;
+  /** An action of this rule was begun and its process died: finds out what became of it, and finishes what must not stay half done. */
+  settle(deps: RecoveryDeps, action: Action): Promise<Outcome>;
 };

@@ -1,4 +1,4 @@
-import type { Action, ActionState } from '../model/action.ts';
+import { ageMs, type Action, type ActionState, type Moment } from '../model/action.ts';
 import type { Db } from './open.ts';
 
 export const ACTION_MIGRATIONS: readonly string[] = [
@@ -7,7 +7,16 @@ export const ACTION_MIGRATIONS: readonly string[] = [
      state TEXT NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER, result TEXT, undo TEXT, undone_at INTEGER);
    CREATE INDEX actions_by_time ON actions (started_at);
    CREATE INDEX actions_to_undo ON actions (rule) WHERE undo IS NOT NULL AND undone_at IS NULL`,
+  // undoes: ids of the actions that this one takes back. boot, uptime_ms: when it began, on a clock that never jumps.
+  `ALTER TABLE actions ADD COLUMN undoes TEXT;
+   ALTER TABLE actions ADD COLUMN boot TEXT;
+   ALTER TABLE actions ADD COLUMN uptime_ms INTEGER`,
 ];
+
+/** Records are kept as long as incidents; those that still wait to be undone for ever. */
+const KEEP_MS = 90 * 86_400_000;
+/** More than this are never done within an hour, nor within a day by one rule. */
+const RECENT = 500;
 
 type Row = {
   id: number;
@@ -21,13 +30,18 @@ type Row = {
   result: string | null;
   undo: string | null;
   undone_at: number | null;
+  /** The last three are not there yet in a database that an older version left. */
+  undoes?: string | null;
+  boot?: string | null;
+  uptime_ms?: number | null;
 };
 
 /** Writes an action down before it is done. Returns its id. */
 export function recordAction(db: Db, action: Omit<Action, 'id'>): number {
   const result = db
     .prepare(
-      'INSERT INTO actions (rule, target, what, why, state, started_at, ended_at, result, undo) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      `INSERT INTO actions (rule, target, what, why, state, started_at, ended_at, result, undo, undoes, boot, uptime_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     .run(
       action.rule,
@@ -35,10 +49,13 @@ export function recordAction(db: Db, action: Omit<Action, 'id'>): number {
       action.what,
       action.why,
       action.state,
-      action.startedAt,
-      action.endedAt ?? null,
+      Math.round(action.startedAt),
+      action.endedAt === undefined ? null : Math.round(action.endedAt),
       action.result ?? null,
       action.undo ? JSON.stringify(action.undo) : null,
+      action.undoes ? JSON.stringify(action.undoes) : null,
+      action.boot ?? null,
+      action.uptimeMs === undefined ? null : Math.round(action.uptimeMs),
     );
   return Number(result.lastInsertRowid);
 }
@@ -57,26 +74,33 @@ export function finishAction(
   db.prepare('UPDATE actions SET state = ?, result = ?, ended_at = ? WHERE id = ?').run(
     end.state,
     end.result,
-    end.at,
+    Math.round(end.at),
     id,
   );
 }
 
-/** The action has been undone, or there is nothing left to undo. */
-export function markUndone(db: Db, id: number, result: string, at: number): void {
-  db.prepare("UPDATE actions SET undone_at = ?, state = 'undone', result = ? WHERE id = ?").run(
-    at,
-    result,
-    id,
-  );
+/** The action has been undone, or there is nothing left to undo. `why` is added to its result. */
+export function markUndone(db: Db, id: number, why: string, at: number): void {
+  db.prepare(
+    `UPDATE actions SET undone_at = ?, state = 'undone',
+       result = CASE WHEN coalesce(result, '') IN ('', ?2) THEN ?2 ELSE result || '; ' || ?2 END WHERE id = ?3`,
+  ).run(Math.round(at), why, id);
 }
 
-/** Newest first. */
-export function listActions(db: Db, since: number, limit = 500): Action[] {
+/** Newest first, by the clock of the machine. */
+export function listActions(db: Db, since: number, limit = RECENT): Action[] {
   const rows = db
     .prepare('SELECT * FROM actions WHERE started_at >= ? ORDER BY id DESC LIMIT ?')
-    .all(since, limit) as Row[];
+    .all(Math.round(since), limit) as Row[];
   return rows.map(fromRow);
+}
+
+/** What was really begun within the last `withinMs`, newest first, whatever happened to the clock. */
+export function recentActions(db: Db, withinMs: number, now: Moment): Action[] {
+  const rows = db
+    .prepare("SELECT * FROM actions WHERE state <> 'would-do' ORDER BY id DESC LIMIT ?")
+    .all(RECENT) as Row[];
+  return rows.map(fromRow).filter((action) => ageMs(action, now) < withinMs);
 }
 
 /** Begun by a process that did not live to write down how they ended; oldest first. */
@@ -87,23 +111,21 @@ export function unfinishedActions(db: Db): Action[] {
 }
 
 /** Done, and waiting to be undone when they are no longer needed; oldest first. */
-export function actionsToUndo(db: Db, rule?: Action['rule']): Action[] {
+export function actionsToUndo(db: Db, rule: Action['rule']): Action[] {
   const rows = db
     .prepare(
-      "SELECT * FROM actions WHERE undo IS NOT NULL AND undone_at IS NULL AND state IN ('worked', 'unclear', 'running') ORDER BY id",
+      `SELECT * FROM actions WHERE rule = ? AND undo IS NOT NULL AND undone_at IS NULL
+         AND state IN ('worked', 'unclear', 'running') ORDER BY id`,
     )
-    .all() as Row[];
-  return rows.map(fromRow).filter((action) => rule === undefined || action.rule === rule);
+    .all(rule) as Row[];
+  return rows.map(fromRow);
 }
 
-/** How many actions were begun since then, in all and for one target; what would have been done does not count. */
-export function countActions(db: Db, since: number, target: string): { all: number; target: number } {
-  const row = db
-    .prepare(
-      "SELECT COUNT(*) AS every, COALESCE(SUM(target = ?), 0) AS same FROM actions WHERE started_at >= ? AND state <> 'would-do'",
-    )
-    .get(target, since) as { every: number; same: number };
-  return { all: row.every, target: row.same };
+/** Forgets old records, but nothing that waits to be undone. */
+export function pruneActions(db: Db, now: number): void {
+  db.prepare(
+    `DELETE FROM actions WHERE started_at < ? AND (rule = 'waha' OR undo IS NULL OR undone_at IS NOT NULL OR state IN ('failed', 'would-do'))`,
+  ).run(Math.round(now - KEEP_MS));
 }
 
 function fromRow(row: Row): Action {
@@ -119,5 +141,8 @@ function fromRow(row: Row): Action {
     ...(row.result === null ? {} : { result: row.result }),
     ...(row.undo === null ? {} : { undo: JSON.parse(row.undo) as Record<string, unknown> }),
     ...(row.undone_at === null ? {} : { undoneAt: row.undone_at }),
+    ...(!row.undoes ? {} : { undoes: JSON.parse(row.undoes) as number[] }),
+    ...(!row.boot ? {} : { boot: row.boot }),
+    ...(typeof row.uptime_ms === 'number' ? { uptimeMs: row.uptime_ms } : {}),
   };
 }

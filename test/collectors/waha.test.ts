@@ -27,7 +27,11 @@ test('all sessions, stopped ones and unknown statuses, too, in every shape that 
   waha.set({ name: 'new', status: 'TELEPATHY_REQUIRED' });
   const { address, sessions } = await read();
   expect(address).toBe(`127.0.0.1:${waha.port}`);
-  expect(sessions.map((session) => ({ ...session, since: 0 }))).toEqual([
+  const timeless = ({ notWorkingSince: _away, ...session }: (typeof sessions)[number]) => ({
+    ...session,
+    since: 0,
+  });
+  expect(sessions.map(timeless)).toEqual([
     { name: 'default', since: 0, status: 'WORKING', lastActivity: 1_700_000_000_000 },
     { name: 'null', since: 0, status: 'FAILED' },
     { name: 'empty', since: 0, status: 'STOPPED' },
@@ -63,7 +67,7 @@ test('a session that went away is forgotten, and one in the future is not', () =
   expect(sessions).toEqual([{ name: 'a', status: 'WORKING', since: 3000 }]);
   expect(since).toEqual({ a: { status: 'WORKING', since: 3000 } });
   expect(placeInTime([{ name: '__proto__', status: 'X' }], {}, 1).sessions).toEqual([
-    { name: '__proto__', status: 'X', since: 1 },
+    { name: '__proto__', status: 'X', since: 1, notWorkingSince: 1 },
   ]);
 });
 
@@ -129,4 +133,22 @@ test('a path and a login of a proxy in the address', async () => {
     `WAHA at 127.0.0.1:${waha.port} answered 404: Cannot GET /waha/api/sessions`,
   );
   expect(waha.asked[0]?.headers.authorization).toBe(`Basic ${Buffer.from('proxy:p@ss').toString('base64')}`);
+});
+
+test('since when it has not worked outlives the change from one bad status to the next, but not a stop', () => {
+  let since: ReturnType<typeof placeInTime>['since'] = {};
+  const away = (status: string, now: number) => {
+    const placed = placeInTime([{ name: 'a', status }], since, now);
+    since = placed.since;
+    return placed.sessions[0]?.notWorkingSince;
+  };
+  expect(away('WORKING', 1)).toBeUndefined();
+  expect(away('FAILED', 10)).toBe(10);
+  expect(away('STARTING', 20)).toBe(10);
+  expect(away('FAILED', 30)).toBe(10);
+  // The clock was set back.
+  expect(away('FAILED', 5)).toBe(5);
+  expect(away('STOPPED', 40)).toBeUndefined();
+  expect(away('STARTING', 50)).toBe(50);
+  expect(away('WORKING', 60)).toBeUndefined();
 });

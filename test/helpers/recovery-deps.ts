@@ -8,7 +8,11 @@ import type { Store } from '../../src/store/open.ts';
 import type { Clock, System } from '../../src/system/types.ts';
 import { emptySnapshot } from './snapshots.ts';
 
-export function testConfig(settings: Partial<Settings> = {}): Config {
+export function testConfig(
+  settings: Partial<Settings> = {},
+  yaml: Partial<Config['extra']['recovery']> = {},
+): Config {
+  const extra = defaultExtra();
   const origins = Object.fromEntries(KEY_NAMES.map((key) => [key, { from: 'default' }])) as Record<
     Key,
     Origin
@@ -16,40 +20,51 @@ export function testConfig(settings: Partial<Settings> = {}): Config {
   return {
     settings: { ...defaultSettings(), ...settings },
     origins,
-    extra: defaultExtra(),
+    extra: { ...extra, recovery: { ...extra.recovery, ...yaml } },
     files: [],
     warnings: [],
     stateDir: '/nonexistent',
   };
 }
 
+export type SteppingClock = Clock & {
+  add(ms: number): void;
+  /** Somebody sets the clock of the machine: only what people see changes. */
+  jump(ms: number): void;
+};
+
 /** A clock that moves only when something sleeps. */
-export function steppingClock(start: number): Clock & { add(ms: number): void } {
-  let now = start;
+export function steppingClock(start: number): SteppingClock {
+  let [passed, offset] = [100_000_000, start - 100_000_000];
   return {
-    now: () => now,
-    monotonic: () => now,
+    now: () => passed + offset,
+    monotonic: () => passed,
     async sleep(ms) {
-      now += ms;
+      passed += ms;
     },
     add(ms) {
-      now += ms;
+      passed += ms;
+    },
+    jump(ms) {
+      offset += ms;
     },
   };
 }
 
-export type TestDeps = RecoveryDeps & { said: SaidLine[]; clock: Clock & { add(ms: number): void } };
+export type TestDeps = RecoveryDeps & { said: SaidLine[]; clock: SteppingClock };
 
 /** Recovery's dependencies around a real store; `system` parts that a test does not give throw when they are used. */
 export function testDeps(
   store: Store,
   options: {
     settings?: Partial<Settings>;
+    /** `recovery` of vpsmon.yaml. */
+    yaml?: Partial<Config['extra']['recovery']>;
     system?: Partial<System>;
     look?: (only: Source[]) => Promise<Snapshot>;
     discovered?: Discovered;
     dryRun?: boolean;
-    clock?: Clock & { add(ms: number): void };
+    clock?: SteppingClock;
   } = {},
 ): TestDeps {
   const clock = options.clock ?? steppingClock(Date.parse('2026-01-31T10:00:00Z'));
@@ -59,10 +74,12 @@ export function testDeps(
     clock,
     said,
     store,
-    config: testConfig({ ENABLE_AUTO_RECOVERY: true, ...options.settings }),
+    config: testConfig({ ENABLE_AUTO_RECOVERY: true, ...options.settings }, options.yaml),
     system: { clock, ...options.system } as System,
     look: options.look ?? (async () => emptySnapshot(clock.now())),
     discovered: async () => options.discovered ?? { missing: {} },
+    rediscover: () => {},
+    moment: () => ({ at: clock.now(), boot: 'b00t', uptimeMs: clock.monotonic() }),
     say: (line) => said.push(line),
     firstIn(key, everyMs) {
       const before = told.get(key);

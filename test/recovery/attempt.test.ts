@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attempt } from '../../src/recovery/attempt.ts';
 import type { Step } from '../../src/recovery/types.ts';
-import { listActions, recordAction } from '../../src/store/actions.ts';
+import { actionsToUndo, listActions, recordAction } from '../../src/store/actions.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { testDeps } from '../helpers/recovery-deps.ts';
 
@@ -28,6 +28,7 @@ function step(parts: Partial<Step> = {}): Step & { ran: number } {
     words: 'stop web',
     why: 'it thrashes',
     undo: { containerId: 'c' },
+    undoHint: 'start it',
     obsolete: async () => undefined,
     async run() {
       made.ran += 1;
@@ -54,7 +55,12 @@ describe('attempt', () => {
       { state: 'worked', target: 'web', undo: { containerId: 'c' }, result: 'web is stopped' },
     ]);
     expect(deps.said).toMatchObject([
-      { severity: 'info', telegram: true, text: 'Done: stop web. web is stopped' },
+      {
+        severity: 'info',
+        telegram: true,
+        text: 'Done: stop web',
+        details: ['Result: web is stopped', 'Why: it thrashes', 'Undo: start it'],
+      },
     ]);
   });
 
@@ -75,17 +81,61 @@ describe('attempt', () => {
 
   it('reports an action that throws, and one whose effect is missing', async () => {
     const deps = testDeps(store);
-    const thrown = step({
-      async run() {
-        throw new Error('no such container');
-      },
+    const run = async () => {
+      throw new Error('no such container');
+    };
+    const not = async () => ({ worked: false, text: 'web is still running' });
+    const { undo: _none, ...plain } = step({ run, verify: not });
+    expect(await attempt(deps, plain)).toMatchObject({
+      done: 'failed',
+      text: 'no such container; web is still running',
     });
-    expect(await attempt(deps, thrown)).toMatchObject({ done: 'failed', text: 'no such container' });
-    expect(
-      await attempt(deps, step({ verify: async () => ({ worked: false, text: 'web is still running' }) })),
-    ).toMatchObject({ done: 'failed' });
+    expect(await attempt(deps, step({ verify: not }))).toMatchObject({ done: 'failed' });
     expect(states()).toEqual(['failed', 'failed']);
-    expect(deps.said.every((line) => line.severity === 'warning' && line.telegram)).toBe(true);
+    expect(deps.said.every((line) => line.severity === 'warning')).toBe(true);
+    // Told once an hour, not with every try.
+    expect(deps.said.map((line) => line.telegram)).toEqual([true, false]);
+    expect(actionsToUndo(store.db, 'swap')).toEqual([]);
+  });
+
+  it('does not write off what may have been done, or be done a moment later', async () => {
+    const deps = testDeps(store, { yaml: { actionsPerTargetPerHour: 9 } });
+    const run = async () => {
+      throw new Error('no answer within 40 s');
+    };
+    expect((await attempt(deps, step({ run }))).done).toBe('worked');
+    await attempt(deps, step({ run, verify: async () => ({ worked: false, text: 'web is still running' }) }));
+    await attempt(
+      deps,
+      step({
+        verify: async () => {
+          throw new Error('connection refused');
+        },
+      }),
+    );
+    expect(states()).toEqual(['unclear', 'unclear', 'worked']);
+    expect(actionsToUndo(store.db, 'swap')).toHaveLength(3);
+  });
+
+  it('closes what it takes back when that worked or is not needed any more, and only then', async () => {
+    const deps = testDeps(store, { yaml: { actionsPerTargetPerHour: 9 } });
+    await attempt(deps, step());
+    const back = (parts: Partial<Step>) => {
+      const { undo: _none, ...rest } = step({ what: 'start-container', undoes: [1], ...parts });
+      return attempt(deps, rest);
+    };
+    await back({ obsolete: async () => 'memory is not calm' });
+    await back({ verify: async () => ({ worked: false, text: 'web is exited' }) });
+    expect(actionsToUndo(store.db, 'swap')).toHaveLength(1);
+    await back({ obsolete: async () => ({ over: 'web was removed meanwhile' }) });
+    expect(listActions(store.db, 0).at(-1)).toMatchObject({
+      state: 'undone',
+      result: 'web is stopped; web was removed meanwhile',
+      undoneAt: deps.clock.now(),
+    });
+    await attempt(deps, step());
+    await back({ undoes: [3] });
+    expect(actionsToUndo(store.db, 'swap')).toEqual([]);
   });
 
   it('stops after 3 actions on a target within an hour, and after 10 in all; failed ones count', async () => {
@@ -95,17 +145,47 @@ describe('attempt', () => {
     const fourth = step();
     expect(await attempt(deps, fourth)).toMatchObject({
       done: 'budget',
-      text: '3 actions on web within an hour are enough',
+      text: '3 actions on web within an hour are enough (the next one is possible in 1 h)',
     });
     expect(fourth.ran).toBe(0);
     for (let i = 0; i < 7; i += 1)
       expect((await attempt(deps, step({ target: `other-${i}` }))).done).toBe('worked');
     expect(await attempt(deps, step({ target: 'eleventh' }))).toMatchObject({
       done: 'budget',
-      text: '10 actions within an hour are enough',
+      text: '10 actions within an hour are enough (the next one is possible in 1 h)',
     });
     deps.clock.add(3_601_000);
     expect((await attempt(deps, step())).done).toBe('worked');
+  });
+
+  it('keeps the budget whatever is done to the clock, and over a reboot', async () => {
+    const deps = testDeps(store);
+    for (let i = 0; i < 3; i += 1) await attempt(deps, step());
+    for (const jump of [10 * 86_400_000, -20 * 86_400_000, 3 * 86_400_000]) {
+      deps.clock.jump(jump);
+      expect((await attempt(deps, step())).done).toBe('budget');
+    }
+    // A reboot two minutes ago; the clock of the machine stands before the actions.
+    deps.moment = () => ({ at: deps.clock.now(), boot: 'other', uptimeMs: 120_000 });
+    expect((await attempt(deps, step())).done).toBe('budget');
+    deps.moment = () => ({ at: deps.clock.now(), boot: 'other', uptimeMs: 3_600_000 });
+    expect((await attempt(deps, step())).done).toBe('worked');
+  });
+
+  it('does what a person asks for, without budget and where recovery is switched off', async () => {
+    const deps = testDeps(store, {
+      settings: { ENABLE_AUTO_RECOVERY: false },
+      yaml: { actionsPerTargetPerHour: 0, actionsPerHour: 0 },
+    });
+    expect((await attempt(deps, step())).done).toBe('budget');
+    expect((await attempt(deps, step({ byHand: true }))).done).toBe('worked');
+  });
+
+  it('says of something that it cannot take back yet that it comes later, and asks for nobody', async () => {
+    const deps = testDeps(store, { yaml: { actionsPerHour: 0 } });
+    await attempt(deps, step({ undoes: [1], words: 'start web again' }));
+    expect(deps.said).toMatchObject([{ severity: 'warning', telegram: true }]);
+    expect(deps.said[0]?.text).toMatch(/^Would start web again, but .*It is done later/);
   });
 
   it('counts an action that a killed run left behind', async () => {

@@ -1,0 +1,122 @@
+import type { ContainerInfo, Readings } from '../model/snapshot.ts';
+import type { Moment } from '../model/action.ts';
+import { endedIncidents } from '../store/incidents.ts';
+import { recall, remember } from '../store/memory.ts';
+import type { DockerInspect } from '../system/types.ts';
+import { inspectOrGone, isDown } from './containers.ts';
+import type { RecoveryDeps } from './types.ts';
+
+const SEEN_KEY = 'recovery-restart-counts';
+/** A kill for memory that is older says nothing about this loop. */
+const KILLS_WITHIN_MS = 10 * 60_000;
+
+export type Loop = {
+  container: ContainerInfo;
+  inspect: DockerInspect;
+  /** The kernel killed a process of it for memory within the last minutes. */
+  forMemory: boolean;
+  why: string;
+};
+type Seen = { boot: string; uptimeMs: number; counts: Record<string, number> };
+
+/** Containers with more than RESTART_LOOP_COUNT restarts within RESTART_LOOP_MINUTES that are still at it. */
+export async function findLoops(
+  deps: RecoveryDeps,
+  containers: ContainerInfo[],
+  oom: Readings['oom'],
+): Promise<Loop[]> {
+  const { RESTART_LOOP_COUNT, RESTART_LOOP_MINUTES } = deps.config.settings;
+  const windowMs = RESTART_LOOP_MINUTES * 60_000;
+  const now = deps.moment();
+  const seen = recall<Seen>(deps.store.db, SEEN_KEY);
+  const told = await readEvents(deps, now, windowMs);
+  const killed = new Set([...told.outOfMemory, ...otherwiseKnown(deps, oom, now.at - KILLS_WITHIN_MS)]);
+  const loops: Loop[] = [];
+  for (const container of containers) {
+    const counted = [
+      container.restartsLast5Min,
+      told.restarts.get(container.id) ?? 0,
+      sinceLastRun(container, seen, now, windowMs),
+      sinceCreated(container, now, windowMs),
+    ];
+    const recent = Math.max(...counted);
+    if (recent <= RESTART_LOOP_COUNT) continue;
+    const inspect = await inspectOrGone(deps, container.id);
+    if (!inspect || isDown(inspect) || inspect.state.status === 'removing') continue;
+    loops.push({
+      container,
+      inspect,
+      forMemory: inspect.state.oomKilled || killed.has(container.id),
+      why: `${recent} restarts within ${RESTART_LOOP_MINUTES} minutes, last exit code ${inspect.state.exitCode}`,
+    });
+  }
+  if (!deps.dryRun) remember(deps.store.db, SEEN_KEY, toSeen(containers, now), now.at);
+  return loops;
+}
+
+function toSeen(containers: ContainerInfo[], { boot, uptimeMs }: Moment): Seen {
+  return { boot, uptimeMs, counts: Object.fromEntries(containers.map((c) => [c.id, c.restartCount])) };
+}
+
+/** Restarts since the last run; where that was longer ago than the window, as many as fall into a window on average. */
+function sinceLastRun(
+  container: ContainerInfo,
+  seen: Seen | undefined,
+  now: Moment,
+  windowMs: number,
+): number {
+  const before = seen?.counts?.[container.id];
+  if (!seen || before === undefined || seen.boot !== now.boot) return 0;
+  const tookMs = Math.max(1, now.uptimeMs - seen.uptimeMs);
+  return Math.floor((container.restartCount - before) * Math.min(1, windowMs / tookMs));
+}
+
+/** A container that was created within the window did all its restarts in it. */
+function sinceCreated({ createdAt, restartCount }: ContainerInfo, now: Moment, windowMs: number): number {
+  return createdAt !== undefined && now.at >= createdAt && now.at - createdAt < windowMs ? restartCount : 0;
+}
+
+/**
+ * What the engine's events say. Its memory reaches back 256 events, so these may be too few restarts, never too many: a start
+ * counts when it follows a death that nobody asked for (`docker restart` sends a `kill` before it).
+ */
+async function readEvents(
+  deps: RecoveryDeps,
+  now: Moment,
+  windowMs: number,
+): Promise<{ restarts: Map<string, number>; outOfMemory: Set<string> }> {
+  const nano = (at: number) => BigInt(Math.floor(at)) * 1_000_000n;
+  const restarts = new Map<string, number>();
+  const outOfMemory = new Set<string>();
+  const last = new Map<string, 'killed' | 'died'>();
+  try {
+    await deps.system.docker.events({
+      since: nano(now.at - Math.max(windowMs, KILLS_WITHIN_MS)),
+      until: nano(now.at),
+      signal: AbortSignal.timeout(5000),
+      onEvent({ action, id, timeNano }) {
+        if (action === 'oom') outOfMemory.add(id);
+        else if (action === 'kill') last.set(id, 'killed');
+        else if (action === 'die' && last.get(id) !== 'killed') last.set(id, 'died');
+        else if (action === 'start') {
+          if (last.get(id) === 'died' && timeNano >= nano(now.at - windowMs))
+            restarts.set(id, (restarts.get(id) ?? 0) + 1);
+          last.delete(id);
+        }
+      },
+    });
+  } catch {
+    // Without events the counts since the last run have to do.
+  }
+  return { restarts, outOfMemory };
+}
+
+/** Containers that were killed for memory as the kernel log says, where it may be read, and as the monitor has seen it. */
+function otherwiseKnown(deps: RecoveryDeps, oom: Readings['oom'], since: number): string[] {
+  const kills = oom.state === 'ok' ? oom.value.kills.filter(({ at }) => at >= since) : [];
+  const incidents = endedIncidents(deps.store.db, since).filter(({ rule }) => rule === 'oom-kill');
+  return [
+    ...kills.map(({ containerId }) => containerId ?? ''),
+    ...incidents.map(({ cause }) => cause?.replace(/^oom:/, '') ?? ''),
+  ];
+}

@@ -1,0 +1,112 @@
+import { formatCount, plain } from '../model/text.ts';
+import type { N8nApi, N8nError, Workflow } from './n8n-api.ts';
+import type { Outcome, RecoveryDeps, Step } from './types.ts';
+
+/** So many in a row that n8n fails for: it has other troubles than these workflows. */
+export const MOST_FAILURES_IN_A_ROW = 3;
+
+/** One workflow that recovery deactivated or was about to. */
+export type Paused = {
+  id: string;
+  name: string;
+  /** The published version to come back to, where n8n knows versions. */
+  activeVersionId?: string;
+  /**
+   * planned: not begun. asked: n8n was asked, and what came of it is not known. paused: it is off. refused: n8n would not.
+   * back: it is on again. left: somebody else has seen to it, or has to.
+   */
+  state: 'planned' | 'asked' | 'paused' | 'refused' | 'back' | 'left';
+  /** What was in it when it was paused: anything else later is somebody's change. */
+  content?: string;
+};
+export type PausedGroup = { workflows: Paused[] };
+
+/** Off because of recovery, as far as it knows. */
+export function isOff({ state }: Paused): boolean {
+  return state === 'paused' || state === 'asked';
+}
+
+/** `a, b, c and 4 more`. */
+export function namesOf(workflows: readonly { name: string }[]): string {
+  const names = workflows.slice(0, 8).map((w) => plain(w.name, 60));
+  return workflows.length > 8 ? `${names.join(', ')} and ${workflows.length - 8} more` : names.join(', ');
+}
+
+export function countOf(n: number): string {
+  return n === 1 ? '1 workflow' : `${formatCount(n)} workflows`;
+}
+
+/** A step that deactivates these workflows. `stillLong`: why it is not needed any more. */
+export function pauseStep(
+  deps: RecoveryDeps,
+  api: N8nApi,
+  candidates: readonly Workflow[],
+  depth: number,
+  stillLong: () => Promise<string | undefined>,
+): Step {
+  const { N8N_QUEUE_CRITICAL, N8N_QUEUE_CLEAR } = deps.config.settings;
+  const group: PausedGroup = {
+    workflows: candidates.map(({ id, name, activeVersionId, content }) => ({
+      id,
+      name,
+      state: 'planned',
+      content,
+      ...(activeVersionId === undefined ? {} : { activeVersionId }),
+    })),
+  };
+  return {
+    rule: 'queue',
+    target: 'n8n',
+    what: 'deactivate-workflows',
+    words: `pause ${candidates.length} low-priority ${candidates.length === 1 ? 'workflow' : 'workflows'} (${namesOf(group.workflows)})`,
+    why: `${formatCount(depth)} jobs wait in the n8n queue, more than ${formatCount(N8N_QUEUE_CRITICAL)}`,
+    severity: 'warning',
+    undoHint: `they come back by themselves below ${formatCount(N8N_QUEUE_CLEAR)} jobs; \`vpsmon recover undo\` does so now. Webhooks of a paused workflow answer 404 meanwhile`,
+    undo: group,
+    obsolete: stillLong,
+    run: (keep) => pauseAll(api, group, () => keep(group)),
+    verify: async () => outcomeOf(group),
+  };
+}
+
+async function pauseAll(api: N8nApi, group: PausedGroup, keep: () => void): Promise<void> {
+  let inARow = 0;
+  for (const workflow of group.workflows) {
+    workflow.state = 'asked';
+    keep();
+    try {
+      const after = await api.deactivate(workflow.id);
+      workflow.state = after.active ? 'refused' : 'paused';
+      inARow = 0;
+      keep();
+    } catch (error) {
+      const { refused, hopeless } = error as N8nError;
+      // Without an answer it may be off all the same: it stays `asked`, and is looked at when the others come back.
+      if (refused) workflow.state = 'refused';
+      keep();
+      inARow += 1;
+      if (hopeless || inARow >= MOST_FAILURES_IN_A_ROW) throw error;
+    }
+  }
+}
+
+function outcomeOf({ workflows }: PausedGroup): Outcome {
+  const paused = workflows.filter(({ state }) => state === 'paused');
+  const others = workflows.filter(({ state }) => state !== 'paused');
+  const rest = others.length > 0 ? `; ${countOf(others.length)} could not be (${namesOf(others)})` : '';
+  const text = `${countOf(paused.length)} ${paused.length === 1 ? 'is' : 'are'} paused${rest}`;
+  // Nothing is known of those that were asked without an answer.
+  const unclear = workflows.some(({ state }) => state === 'asked');
+  return { worked: paused.length > 0 ? true : unclear ? undefined : false, text };
+}
+
+/** The run died while it paused workflows: what it had asked for counts as off, so that nothing stays off for ever. */
+export function settlePause(group: PausedGroup | undefined): Outcome {
+  const off = (group?.workflows ?? []).filter(isOff);
+  if (off.length === 0)
+    return { worked: false, text: 'the run was interrupted before a workflow was paused' };
+  return {
+    worked: true,
+    text: `the run was interrupted; ${countOf(off.length)} had been paused: ${namesOf(off)}`,
+  };
+}

@@ -1,0 +1,43 @@
+import type { Snapshot } from '../model/snapshot.ts';
+import type { RecoveryDeps } from './types.ts';
+
+/** Between two looks at the swap-in rate: no blip, and short enough for a machine that hardly answers. */
+export const FIRST_LOOK_MS = 3000;
+/** Before something is stopped: memory that is fetched back for a moment is no thrashing. */
+export const SECOND_LOOK_MS = 10_000;
+/** After a stop the others fetch back what they had lost: that may take a minute on a slow disk, and is no reason to stop the next one. */
+const SETTLE_MS = 10_000;
+const SETTLE_LOOKS = 5;
+
+export type SwapLook = { rate: number; snapshot: Snapshot };
+
+/** The swap-in rate in KB/s over the given time; undefined where it cannot be read. */
+export async function lookAtSwap(deps: RecoveryDeps, overMs: number): Promise<SwapLook | undefined> {
+  await deps.look(['host']);
+  await deps.system.clock.sleep(overMs);
+  const snapshot = await deps.look(['host', 'pressure', 'docker']);
+  const { host } = snapshot.readings;
+  if (host.state !== 'ok' || host.value.swapInKBps === undefined) return undefined;
+  return { rate: host.value.swapInKBps, snapshot };
+}
+
+/** After a stop: waits until the rate is down, at most a minute. */
+export async function lookWhenSettled(deps: RecoveryDeps): Promise<SwapLook | undefined> {
+  await deps.system.clock.sleep(SETTLE_MS);
+  let seen: SwapLook | undefined;
+  for (let look = 0; look < SETTLE_LOOKS; look += 1) {
+    seen = await lookAtSwap(deps, SECOND_LOOK_MS);
+    if (seen && seen.rate <= deps.config.settings.SWAP_IN_CRITICAL_KBPS) return seen;
+  }
+  return seen;
+}
+
+/** Below every clear level: pressure, swap-in rate, available memory. What cannot be read is not calm. */
+export function isCalm(deps: RecoveryDeps, { readings: { host, pressure } }: Snapshot): boolean {
+  const s = deps.config.settings;
+  if (host.state !== 'ok' || pressure.state === 'failed') return false;
+  const { swapInKBps, memory } = host.value;
+  if (swapInKBps === undefined || swapInKBps >= s.SWAP_IN_CLEAR_KBPS) return false;
+  if (memory.availableBytes <= s.MEMORY_CLEAR_MB * 1_048_576) return false;
+  return pressure.state === 'absent' || pressure.value.score < s.MEMORY_PRESSURE_CLEAR;
+}

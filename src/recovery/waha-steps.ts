@@ -1,0 +1,177 @@
+import type { HttpTarget } from '../config/discover.ts';
+import type { Action } from '../model/action.ts';
+import { errorText, formatDuration, plain } from '../model/text.ts';
+import { inspectOrGone, isDown } from './containers.ts';
+import type { Outcome, RecoveryDeps, Step } from './types.ts';
+import { createWahaApi, needsPerson, type WahaApi } from './waha-api.ts';
+
+/** How long a restarted session may take to work again before the step counts as failed. */
+const WORKS_WITHIN_MS = 60_000;
+const CONTAINER_WITHIN_MS = 90_000;
+const CONTAINER_GRACE_SEC = 30;
+const POLL_MS = 1000;
+
+/** What finishing an interrupted restart of the container needs. */
+type ContainerRestart = { container: string; sessions: string[] };
+
+export function restartSessionStep(
+  deps: RecoveryDeps,
+  target: HttpTarget,
+  session: string,
+  options: { why: string; idle?: boolean },
+): Step {
+  const api = createWahaApi(deps, target);
+  const name = plain(session, 60);
+  return {
+    rule: 'waha',
+    target: session,
+    what: 'restart-session',
+    words: `restart the WhatsApp session ${name}`,
+    why: options.why,
+    async obsolete() {
+      const status = await api.statusOf(session);
+      if (status === undefined) return `session ${name} does not exist any more`;
+      if (status === 'WORKING') return options.idle ? undefined : `session ${name} works again by itself`;
+      if (status === 'STOPPED') return `session ${name} was stopped by somebody`;
+      return needsPerson(status) ? `session ${name} waits for a person with the phone` : undefined;
+    },
+    run: () => api.restart(session),
+    verify: (ran) => waitForWorking(deps, api, session, ran ? WORKS_WITHIN_MS : 0),
+  };
+}
+
+/**
+ * Restarts WAHA's container. Before it goes down it is written down which sessions ran: versions before 2026.6.1 do not start them
+ * again. Without `session` it was asked for by hand, whatever the sessions say.
+ */
+export function restartContainerStep(
+  deps: RecoveryDeps,
+  target: HttpTarget,
+  container: string,
+  options: { why: string; session?: string },
+): Step {
+  const { session } = options;
+  const api = createWahaApi(deps, target);
+  const restart: ContainerRestart = { container, sessions: session === undefined ? [] : [session] };
+  return {
+    rule: 'waha',
+    target: container,
+    what: 'restart-container',
+    words: `restart the WAHA container ${plain(container, 60)}`,
+    why: options.why,
+    ...(session === undefined ? { byHand: true } : {}),
+    undo: { ...restart },
+    async obsolete() {
+      if (session === undefined) return undefined;
+      // Where WAHA does not answer, that is one more reason.
+      const status = await api.statusOf(session).catch(() => 'UNKNOWN');
+      const name = plain(session, 60);
+      if (status === 'WORKING') return `session ${name} works again by itself`;
+      if (status === 'STOPPED') return `session ${name} was stopped by somebody`;
+      return status !== undefined && needsPerson(status)
+        ? `session ${name} waits for a person with the phone`
+        : undefined;
+    },
+    async run(keep) {
+      const running = await api.list().catch(() => []); // It hangs: that is why it is restarted.
+      const names = running.filter(({ status }) => status !== 'STOPPED').map(({ name }) => name);
+      restart.sessions = [...new Set([...restart.sessions, ...names])];
+      keep({ ...restart });
+      await deps.system.docker.restart(container, CONTAINER_GRACE_SEC);
+      await bringUp(deps, restart);
+    },
+    verify: (ran) => containerWorks(deps, restart, session, ran ? WORKS_WITHIN_MS : 0),
+  };
+}
+
+/** Waits for the program, then starts the sessions that it did not start by itself. */
+async function bringUp(deps: RecoveryDeps, { sessions }: ContainerRestart): Promise<void> {
+  const api = await waitForPing(deps);
+  const listed = await api.list();
+  for (const session of sessions) {
+    const status = listed.find(({ name }) => name === session)?.status;
+    // One that cannot be started must not keep the others from it; the look at the end tells.
+    if (status === undefined || status === 'STOPPED') await api.start(session).catch(() => undefined);
+  }
+}
+
+/** The container may have another address after its restart, so that is looked up again. */
+async function waitForPing(deps: RecoveryDeps): Promise<WahaApi> {
+  const until = deps.system.clock.monotonic() + CONTAINER_WITHIN_MS;
+  for (;;) {
+    let why = 'its address is not known';
+    deps.rediscover();
+    const { waha } = await deps.discovered();
+    if (waha) {
+      const api = createWahaApi(deps, waha);
+      const failed = await api.ping().then(() => undefined, errorText);
+      if (failed === undefined) return api;
+      why = failed;
+    }
+    if (deps.system.clock.monotonic() > until)
+      throw new Error(`WAHA did not answer within ${formatDuration(CONTAINER_WITHIN_MS)}: ${why}`);
+    await deps.system.clock.sleep(POLL_MS);
+  }
+}
+
+async function waitForWorking(
+  deps: RecoveryDeps,
+  api: WahaApi,
+  session: string,
+  withinMs: number,
+): Promise<Outcome> {
+  const name = plain(session, 60);
+  const until = deps.system.clock.monotonic() + withinMs;
+  for (;;) {
+    const status = await api.statusOf(session).catch((error: unknown) => errorText(error));
+    if (status === 'WORKING') return { worked: true, text: `session ${name} works again` };
+    if (status !== undefined && needsPerson(status))
+      return { worked: false, text: `session ${name} waits for a person with the phone (${status})` };
+    if (deps.system.clock.monotonic() >= until) {
+      const after = withinMs > 0 ? ` after ${formatDuration(withinMs)}` : '';
+      return { worked: false, text: `session ${name} is ${plain(status ?? 'gone', 120)}${after}` };
+    }
+    await deps.system.clock.sleep(POLL_MS);
+  }
+}
+
+/** By the session that it was done for; by hand, by all that ran before. */
+async function containerWorks(
+  deps: RecoveryDeps,
+  { container, sessions }: ContainerRestart,
+  session: string | undefined,
+  withinMs: number,
+): Promise<Outcome> {
+  const name = plain(container, 60);
+  const inspect = await inspectOrGone(deps, container);
+  if (!inspect || inspect.state.status !== 'running')
+    return { worked: false, text: `the container ${name} is ${inspect?.state.status ?? 'gone'}` };
+  const { waha } = await deps.discovered();
+  if (!waha) return { worked: false, text: `the container ${name} runs, and its address is not known` };
+  const api = createWahaApi(deps, waha);
+  if (session !== undefined) return waitForWorking(deps, api, session, withinMs);
+  const seen = [];
+  for (const one of sessions) seen.push(await waitForWorking(deps, api, one, withinMs));
+  const details = seen.filter(({ worked }) => !worked).map(({ text }) => text);
+  if (details.length === 0)
+    return { worked: true, text: `WAHA runs again, with ${sessions.length} sessions` };
+  return { worked: false, text: `WAHA runs again; ${details.join('; ')}` };
+}
+
+/** A restart was begun and the process died. One that was interrupted between stop and start must not leave WAHA down. */
+export async function settleRestart(deps: RecoveryDeps, action: Action): Promise<Outcome> {
+  const interrupted = 'the run was interrupted';
+  if (action.what === 'restart-container') {
+    const restart = action.undo as ContainerRestart;
+    const inspect = await inspectOrGone(deps, restart.container);
+    if (!inspect) return { worked: false, text: `${interrupted}, and the container is gone` };
+    if (isDown(inspect)) await deps.system.docker.start(restart.container);
+    await bringUp(deps, restart);
+    const outcome = await containerWorks(deps, restart, undefined, WORKS_WITHIN_MS);
+    return { ...outcome, text: `${interrupted}; ${outcome.text}` };
+  }
+  const { waha } = await deps.discovered();
+  if (!waha) return { worked: undefined, text: `${interrupted}, and WAHA is gone` };
+  const outcome = await waitForWorking(deps, createWahaApi(deps, waha), action.target, 0);
+  return { ...outcome, text: `${interrupted}; ${outcome.text}` };
+}
