@@ -1,3 +1,4 @@
+import { metricNameProblem } from '../model/metric-names.ts';
 import { parseValue, type Parsed, type Wrong } from './parse-value.ts';
 import { suggest } from './suggest.ts';
 import type { FieldKind } from './yaml-shape.ts';
@@ -57,16 +58,10 @@ function parseChoices(values: readonly string[], texts: string[]): FieldParsed {
   return meant ? { expected, advice: `Did you mean ${meant}?` } : { expected };
 }
 
-/** Names that the exporter uses itself. lead_count is the built-in SQL metric, which may be redefined. */
-const TAKEN =
-  /^(?:vpsmon_|container_|memory_pressure_|postgres_|redis_|swap_|waha_|n8n_|alerts_total$|up$|scrape_)/;
-
 function parseMetricName(text: string): Parsed {
-  const expected = 'a metric name of letters, digits and underscores, like orders_total';
-  if (!/^[a-zA-Z_][a-zA-Z0-9_]{0,127}$/.test(text)) return { expected };
-  if (text.startsWith('__')) return { expected, advice: 'Names that begin with __ belong to Prometheus.' };
-  const taken = TAKEN.exec(text)?.[0];
-  return taken ? { expected, advice: `Names that begin with ${taken} are vpsmon's own.` } : { value: text };
+  const problem = metricNameProblem(text);
+  if (problem === undefined) return { value: text };
+  return { expected: 'a metric name of its own, like orders_total', advice: problem };
 }
 
 function parseQuery(text: string): Parsed {

@@ -1,3 +1,4 @@
+import { metricNameProblem } from '../model/metric-names.ts';
 import type { SqlSample } from '../model/snapshot.ts';
 import { METRICS } from './metrics-table.ts';
 import type { Metric, MetricSample, MetricsInput, Section } from './prometheus-types.ts';
@@ -31,22 +32,10 @@ function nameOf(part: string): string {
   return part.slice('# HELP '.length).split(' ', 1)[0] ?? '';
 }
 
-const OWN_NAMES = new Set(METRICS.map(({ name }) => name));
-
 /**
- * Why an SQL metric cannot have this name, as a sentence; undefined where it can. `lead_count` is the one name of the
- * table that comes from SQL.
+ * SQL metrics that would take one of our names, or none at all, count as broken. The configuration refuses them already; one
+ * line more in a scrape that Prometheus then drops as a whole would blind everything else.
  */
-export function metricNameProblem(name: string): string | undefined {
-  if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name))
-    return `"${name}" is no metric name: letters, digits and _ only, and no digit at the start`;
-  if (name === 'lead_count') return undefined;
-  if (name.startsWith('vpsmon_')) return `"${name}" begins with vpsmon_, which is for vpsmon's own metrics`;
-  if (OWN_NAMES.has(name)) return `"${name}" is one of vpsmon's own metrics`;
-  return undefined;
-}
-
-/** SQL metrics that would take one of our names, or none at all, count as broken. */
 function withoutRefused(input: MetricsInput): MetricsInput {
   const { snapshot } = input;
   const sql = snapshot?.readings.sql;

@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { METRICS, metricsMarkdown } from '../../src/outputs/metrics-table.ts';
-import {
-  filterSection,
-  metricNameProblem,
-  renderPrometheus,
-  SECTIONS,
-} from '../../src/outputs/prometheus.ts';
+import { filterSection, renderPrometheus, SECTIONS } from '../../src/outputs/prometheus.ts';
 import { fullInput } from '../helpers/full-snapshot.ts';
 import { containerInfo, emptySnapshot } from '../helpers/snapshots.ts';
 
@@ -230,17 +225,6 @@ describe('SQL metrics', () => {
         'vpsmon_sql_metric_up{metric="orders"} 1\nvpsmon_sql_metric_up{metric="lead_count"} 1\n' +
         '# HELP orders Orders\\nby \\\\ shop\n# TYPE orders gauge\norders{shop="a"} 1\norders{shop="b"} 3\n',
     );
-  });
-
-  test.each([
-    ['orders', undefined],
-    ['lead_count', undefined],
-    ['vpsmon_orders', '"vpsmon_orders" begins with vpsmon_, which is for vpsmon\'s own metrics'],
-    ['redis_total_keys', '"redis_total_keys" is one of vpsmon\'s own metrics'],
-    ['1st', '"1st" is no metric name: letters, digits and _ only, and no digit at the start'],
-    ['a b', '"a b" is no metric name: letters, digits and _ only, and no digit at the start'],
-  ])('the name %s', (name, problem) => {
-    expect(metricNameProblem(name)).toBe(problem);
   });
 
   test('that would be one of ours are left out, and said to be broken', () => {
