@@ -18,6 +18,9 @@ export type FaultyServer = {
   port: number;
   url: string;
   asked: Asked[];
+  /** Called before a request is dealt with, and after it was, before it is answered. For tests that break off right there. */
+  before?: (asked: Asked) => void | Promise<void>;
+  after?: (asked: Asked) => void | Promise<void>;
   fault: Fault | undefined;
   /** Connections are refused until `up`. */
   down(): Promise<void>;
@@ -64,7 +67,9 @@ export async function startFaulty(handle: (asked: Asked) => Answer | Promise<Ans
     if (faulty.fault === 'garbage') return void response.writeHead(200).end('<html>\u0000 not JSON {');
     if (faulty.fault === 'error')
       return void response.writeHead(500).end('{"message":"Internal server error"}');
+    await faulty.before?.(asked);
     const answer = await handle(asked);
+    await faulty.after?.(asked);
     const html = answer.html !== undefined;
     response.writeHead(answer.status, {
       'Content-Type': html ? 'text/html' : 'application/json; charset=utf-8',

@@ -14,6 +14,10 @@ export type WorkflowStandin = {
   firing: boolean;
   /** n8n refuses to activate it, with this message. */
   broken?: string;
+  /** What is in it. */
+  notes: string;
+  /** Switching it on or off changes this, and so does an execution that keeps static data. */
+  updatedAt: number;
 };
 export type ExecutionStandin = { id: number; status: string; stoppedAt: string | null; workflowId: string };
 export type Scope =
@@ -27,6 +31,8 @@ export type N8n = FaultyServer & {
   healthy: boolean;
   /** `activate 3 v1`, `deactivate 3`, in order; refused ones are not here. */
   actions: string[];
+  /** Somebody edits and saves it: the draft has a new version. */
+  edit(id: string, notes: string): void;
   /** What somebody does in the database behind n8n's back: the trigger keeps firing. */
   deactivateBySql(id: string): void;
 };
@@ -80,10 +86,19 @@ export async function startN8n(options: N8nOptions = {}): Promise<N8n> {
         activeVersionId: `${given.id}-v1`,
         isArchived: false,
         firing: given.activeVersionId !== null,
+        notes: '',
+        updatedAt: Date.parse('2026-01-01T00:00:00Z'),
         ...given,
       };
       workflows.set(workflow.id, workflow);
       return workflow;
+    },
+    edit(id: string, notes: string) {
+      const workflow = workflows.get(id);
+      if (!workflow) return;
+      workflow.notes = notes;
+      workflow.versionId = `${id}-v${Number(workflow.versionId.split('-v').at(-1)) + 1}`;
+      workflow.updatedAt += 1000;
     },
     deactivateBySql(id: string) {
       const workflow = workflows.get(id);
@@ -177,6 +192,7 @@ export async function startN8n(options: N8nOptions = {}): Promise<N8n> {
       return { status: 404, body: { message: 'Version not found' } };
     // Without a version the latest draft is published, finished or not.
     workflow.activeVersionId = version ?? workflow.versionId;
+    workflow.updatedAt += 1000;
     workflow.firing = true;
     n8n.actions.push(`activate ${workflow.id} ${workflow.activeVersionId}`);
     return { status: 200, body: shown(workflow, false) };
@@ -186,25 +202,26 @@ export async function startN8n(options: N8nOptions = {}): Promise<N8n> {
     // n8n returns early here: what was switched off by SQL goes on firing.
     if (workflow.activeVersionId !== null) workflow.firing = false;
     workflow.activeVersionId = null;
+    workflow.updatedAt += 1000;
     n8n.actions.push(`deactivate ${workflow.id}`);
     return { status: 200, body: shown(workflow, false) };
   }
 
   function shown(workflow: WorkflowStandin, withoutPinnedData: boolean) {
-    const { id, name, versionId, activeVersionId, isArchived } = workflow;
+    const { id, name, versionId, activeVersionId, isArchived, notes, updatedAt } = workflow;
     return {
       id,
       name,
       active: activeVersionId !== null,
       ...(options.old ? {} : { versionId, activeVersionId, isArchived }),
-      nodes: [{ id: 'n1', name: 'Webhook', type: 'n8n-nodes-base.webhook', parameters: {} }],
+      nodes: [{ id: 'n1', name: 'Webhook', type: 'n8n-nodes-base.webhook', parameters: {}, notes }],
       connections: {},
       settings: {},
       staticData: null,
       ...(withoutPinnedData ? {} : { pinData: { Webhook: [{ json: { big: 'x'.repeat(1000) } }] } }),
       tags: workflow.tags.map((tag) => ({ id: `tag-${tag}`, name: tag })),
       createdAt: '2026-01-01T00:00:00.000Z',
-      updatedAt: '2026-01-01T00:00:00.000Z',
+      updatedAt: new Date(updatedAt).toISOString(),
     };
   }
 
