@@ -20,12 +20,18 @@ export async function runCommandLine(argv: string[]): Promise<number> {
   const program = new Command('vpsmon');
   program
     .description(
-      'Watches a small Linux server that runs its services in Docker, and says what is about to go wrong.',
+      'Watches a small Linux server that runs its services in Docker, says on Telegram what is about to go wrong, and repairs what can be repaired safely.',
     )
     .version(VERSION, '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'print help with examples')
+    .helpOption('-h, --help', 'print help, for a command with examples')
+    .helpCommand('help [command]', 'the same as --help of that command')
     .exitOverride()
-    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .configureOutput({
+      writeOut: (text) => io.out(text),
+      writeErr: (text) => io.err(text),
+      // As all other messages begin.
+      outputError: (text, write) => write(text.replace(/^error:/, 'vpsmon:')),
+    })
     .showHelpAfterError('Run `vpsmon --help` for the list of commands.')
     .addHelpText('after', EXIT_CODES);
 
@@ -58,7 +64,7 @@ export async function runCommandLine(argv: string[]): Promise<number> {
   }
 
   const monitor = leaf(
-    program.command('monitor').description('watch until stopped; with --once, one check of this host'),
+    program.command('monitor').description('watch until stopped; with --once, check this host once'),
   )
     .option('--once', 'one full check to the terminal')
     .action(async (options: { once?: boolean }, command: Command) => {
@@ -72,7 +78,7 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     program
       .command('recover')
       .description(
-        'run the recovery rules once: all, or one of waha, queue, swap, loops; or undo, history, restart-waha',
+        'repair what can be repaired safely: all rules once, or one of them; or undo, history, restart-waha',
       )
       .argument('[what]', 'run-all, waha, queue, swap, loops, restart-waha, undo or history', 'run-all')
       .argument('[reason...]', 'with restart-waha: why'),
@@ -80,12 +86,18 @@ export async function runCommandLine(argv: string[]): Promise<number> {
   ).action(async (what: string, reason: string[], _options: unknown, command: Command) =>
     withContext(command, async (c) => (await import('./recover.ts')).recover(c, what, reason.join(' '))),
   );
-  examples(recover, ['recover --dry-run', 'recover swap', 'recover undo', 'recover history --json']);
+  examples(recover, [
+    'recover --dry-run',
+    'recover swap',
+    'recover restart-waha "messages do not come in"',
+    'recover undo',
+    'recover history --json',
+  ]);
 
   const report = leaf(
     program
       .command('report')
-      .description('the daily report: printed, or sent on Telegram; always saved in the state folder')
+      .description('the daily report: print it, or send it on Telegram; both save it in the state folder')
       .argument('[where]', 'console or telegram', 'console'),
     { dryRun: true },
   ).action(async (where: string, _options: unknown, command: Command) =>
@@ -96,7 +108,7 @@ export async function runCommandLine(argv: string[]): Promise<number> {
   const exporter = leaf(
     program
       .command('export')
-      .description('metrics for Prometheus: writes metrics/vpsmon.prom, or prints it')
+      .description('metrics for Prometheus: write metrics/vpsmon.prom in the state folder, or print them')
       .argument('[section]', 'all, waha, n8n, leads, host, containers, postgres or redis', 'all'),
     { dryRun: true, json: false },
   )
@@ -109,7 +121,7 @@ export async function runCommandLine(argv: string[]): Promise<number> {
   examples(exporter, ['export', 'export --stdout', 'export containers --stdout']);
 
   const install = leaf(
-    program.command('install').description('install and start the systemd units (as root)'),
+    program.command('install').description('install, or upgrade, and start the systemd units (as root)'),
     { dryRun: true },
   ).action(async (_options: unknown, command: Command) =>
     withContext(command, async (c) => (await import('./install.ts')).install(c)),
@@ -117,10 +129,10 @@ export async function runCommandLine(argv: string[]): Promise<number> {
   examples(install, ['install --dry-run', 'install']);
 
   const uninstall = leaf(
-    program.command('uninstall').description('remove what install put on this machine'),
+    program.command('uninstall').description('stop and remove what install put on this machine (as root)'),
     { dryRun: true },
   )
-    .option('--purge', 'remove configuration and state, too')
+    .option('--purge', 'remove settings, history and logs, too')
     .action(async (options: { purge?: boolean }, command: Command) =>
       withContext(command, async (c) =>
         (await import('./uninstall.ts')).uninstall(c, options.purge === true),
@@ -129,7 +141,7 @@ export async function runCommandLine(argv: string[]): Promise<number> {
   examples(uninstall, ['uninstall --dry-run', 'uninstall', 'uninstall --purge']);
 
   const status = leaf(
-    program.command('status').description('units, last results, next runs and open incidents at a glance'),
+    program.command('status').description('how it goes: units, last results, next runs, open incidents'),
   ).action(async (_options: unknown, command: Command) =>
     withContext(command, async (c) => (await import('./status.ts')).status(c)),
   );
@@ -163,10 +175,8 @@ export async function runCommandLine(argv: string[]): Promise<number> {
   const silence = leaf(
     program
       .command('silence')
-      .description(
-        'no messages about a container, a rule or everything for a while; or: silence list, silence end SUBJECT',
-      )
-      .argument('<subject>', 'a container, a rule id, `all`; or `list`; or `end`')
+      .description('no messages about a container, a rule or everything for a while; or list, or end SUBJECT')
+      .argument('<subject>', 'a container, a service, a rule, a mount or `all`; or `list`, or `end`')
       .argument('[duration]', 'how long, like 30m, 2h or 1d; after `end`: the subject'),
     { dryRun: true },
   )
@@ -191,8 +201,8 @@ export async function runCommandLine(argv: string[]): Promise<number> {
   const incidents = leaf(
     program
       .command('incidents')
-      .description('what happened: opened, changed, ended, how long, what was done')
-      .argument('[show]', '`show` prints one incident')
+      .description('what is open and what happened: since when, how long, how bad, what was done')
+      .argument('[show]', '`show`, for everything about one incident')
       .argument('[id]', 'its number'),
   )
     .option('--since <duration>', 'how far back, like 24h or 7d', '24h')
