@@ -2,7 +2,7 @@
 import type { Message } from '../model/message.ts';
 import type { ServiceStatus } from '../model/service.ts';
 import { formatDuration, formatTime, plain, safeHtml } from '../model/text.ts';
-import type { Note } from './start.ts';
+import type { Note } from './notes.ts';
 import { isUp, isWatched, keyOf } from './table.ts';
 import type { State } from './types.ts';
 

@@ -66,7 +66,8 @@ export function tellUnhealthy(turn: Turn, key: string, evidence: Evidence): void
   say(turn, { key, change: 'unhealthy', finding, line, severity: 'warning' });
 }
 
-function tellHealthy(turn: Turn, known: Known, at: number): void {
+/** Service Restored, after an Unhealthy that was told. */
+export function tellHealthy(turn: Turn, known: Known, at: number): void {
   const key = keyOf(known);
   const trouble = turn.state.standing.get(key)?.unhealthy;
   if (!trouble) return;

@@ -6,9 +6,11 @@ import { toHealth, toState } from '../system/containers.ts';
 import { lookedAt } from './engine.ts';
 import { ask, onEvent } from './life.ts';
 import { renamed } from './rename.ts';
-import { healthChanged } from './healthcheck.ts';
+import { isDown } from './damping.ts';
+import { healthChanged, tellHealthy } from './healthcheck.ts';
+import { tellRestored } from './restarts.ts';
 import { settlingHealth } from './settle.ts';
-import { applyFixed, applyState, fromInspect, isFolded, isUp, keyOf, put } from './table.ts';
+import { applyFixed, applyState, current, fromInspect, isFolded, isUp, keyOf, put } from './table.ts';
 import type { Known, Turn } from './types.ts';
 
 const LATE_MS = 1000;
@@ -25,6 +27,19 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
     suspect(turn, item.id, known);
   }
   for (const [id, known] of state.known) if (!there.has(id)) suspect(turn, id, known);
+  audit(turn);
+}
+
+/** Nothing stands for ever by mistake: what is told to be down and runs, or unhealthy and is healthy, ends. */
+function audit(turn: Turn): void {
+  const { state, now } = turn;
+  for (const key of state.standing.keys()) {
+    const known = current(state, key);
+    if (!known || state.stories.has(key) || known.info.state !== 'running') continue;
+    if (isDown(turn, key, 'stopped')) tellRestored(turn, known, known.info.startedAt ?? now.wall);
+    if (known.info.health !== 'unhealthy' && isDown(turn, key, 'unhealthy'))
+      tellHealthy(turn, known, now.wall);
+  }
 }
 
 function suspect(turn: Turn, id: string, known: Known | undefined): void {
@@ -109,13 +124,16 @@ export function inspected(
 /** After an event: the facts that events do not carry (pid, restart count, health). */
 function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   const { info } = known;
-  const fitting = isUp(toState(inspect.state.status)) === isUp(info.state);
-  if (!fitting) {
+  const now = toState(inspect.state.status);
+  const paused = (state: string): boolean => state === 'paused';
+  if (isUp(now) !== isUp(info.state) || paused(now) !== paused(info.state)) {
     // The event that tells of it is on its way; if it is not, the next list will find it.
     turn.state.suspects.set(info.id, { seq: known.seq, due: turn.now.mono + LATE_MS });
     return;
   }
   const counted = info.restartCount;
+  const health = isUp(now) ? toHealth(inspect.state.health?.status) : 'none';
+  if (health !== info.health && health !== 'starting') healthChanged(turn, known, health, turn.now.wall);
   applyState(known, inspect);
   // Some engines raise the count a moment after the start event.
   info.restartCount = Math.max(

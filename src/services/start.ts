@@ -1,15 +1,23 @@
 // The monitor's own start: the first look at all containers, and what changed since the last look of the monitor before.
 import type { DockerEvent } from '../system/types.ts';
-import type { Finding } from '../model/finding.ts';
 import { formatDuration, safeHtml } from '../model/text.ts';
-import { because, causeText, exitText, parseSignal, wasOom, wasRequested } from './cause.ts';
-import { endsQuietly, opens } from './findings.ts';
+import { exitText } from './cause.ts';
+import { endsQuietly } from './findings.ts';
 import { tellMissing } from './missing.ts';
+import { deathOf } from './past-deaths.ts';
 import { QUIET_MS } from './restarts.ts';
-import { current, eventTime, isUp, isWatched, keyOf, put, tallyOf } from './table.ts';
+import {
+  openStopped,
+  noteRestarted,
+  noteRestarting,
+  noteStopped,
+  noteUnhealthy,
+  type Note,
+} from './notes.ts';
+import { current, isUp, isWatched, keyOf, put, tallyOf } from './table.ts';
 import { TROUBLES } from './types.ts';
-import type { Change, Death, Known, Row, Turn } from './types.ts';
-import { bold, malfunctionMessage, stoppedMessage, unhealthyMessage } from './wording.ts';
+import type { Change, Known, Row, Turn } from './types.ts';
+import { bold } from './wording.ts';
 
 export type FirstLook = {
   known: Known[];
@@ -19,23 +27,6 @@ export type FirstLook = {
   /** Without an earlier look nothing can have changed. */
   first: boolean;
 };
-/** One line of the start message, HTML. */
-export type Note = {
-  kind:
-    | 'stopped'
-    | 'up'
-    | 'restarted'
-    | 'redeployed'
-    | 'unhealthy'
-    | 'healthy'
-    | 'removed'
-    | 'new'
-    | 'missing'
-    | 'restarting';
-  name: string;
-  line: string;
-};
-
 const MUTED_BY: Partial<Record<Note['kind'], Change>> = {
   stopped: 'stopped',
   up: 'restored',
@@ -87,14 +78,14 @@ function takeOver(turn: Turn, row: Row): void {
 /** On the very first start: what is not well already. */
 function attention(turn: Turn, known: Known): Note | undefined {
   const { info } = known;
-  if (info.state === 'restarting') return restarting(turn, known);
-  if (info.state === 'running') return info.health === 'unhealthy' ? unhealthy(turn, known) : undefined;
+  if (info.state === 'restarting') return noteRestarting(turn, known);
+  if (info.state === 'running') return info.health === 'unhealthy' ? noteUnhealthy(turn, known) : undefined;
   if (info.state === 'exited' || info.state === 'dead') {
     const failed = info.exitCode !== undefined && info.exitCode !== 0;
     const { named } = turn.state.rules.of(info);
     if (!failed && !named) return undefined;
     // One that failed long before anybody watched is mentioned; it becomes an incident only where it was asked for by name.
-    if (named) open(turn, known, deathOf(known, []));
+    if (named) openStopped(turn, known, deathOf(known, []));
     return {
       kind: 'stopped',
       name: info.name,
@@ -112,11 +103,11 @@ function compare(turn: Turn, known: Known, row: Row | undefined, history: Docker
   const wasUp = row !== undefined && (isUp(row.state) || row.state === 'restarting');
   const stands = turn.state.standing.get(key);
   if (info.state === 'restarting')
-    return wasUp && row.state !== 'restarting' ? restarting(turn, known) : undefined;
+    return wasUp && row.state !== 'restarting' ? noteRestarting(turn, known) : undefined;
   if (!up) {
     if (!wasUp && row?.id === info.id && row.state === info.state) return undefined;
     if (info.state === 'created' || info.startedAt === undefined) return undefined;
-    return stopped(turn, known, deathOf(known, history), row !== undefined && row.id !== info.id);
+    return noteStopped(turn, known, deathOf(known, history), row !== undefined && row.id !== info.id);
   }
   if (stands?.stopped) {
     const forMs = (info.startedAt ?? turn.now.wall) - stands.stopped.since;
@@ -128,83 +119,16 @@ function compare(turn: Turn, known: Known, row: Row | undefined, history: Docker
         line: `✅ ${name} runs again, after ${formatDuration(Math.max(0, forMs))}`,
       };
   }
-  if (info.health === 'unhealthy') return stands?.unhealthy ? undefined : unhealthy(turn, known);
+  if (info.health === 'unhealthy') return stands?.unhealthy ? undefined : noteUnhealthy(turn, known);
   const wasUnhealthy = stands?.unhealthy !== undefined;
   endsQuietly(turn, key, 'unhealthy', 'healthy again', turn.now.wall);
   if (!row) return { kind: 'new', name: info.name, line: `🚀 ${name} is new and running` };
   if (row.id !== info.id)
     return { kind: 'redeployed', name: info.name, line: `🚀 ${name} was redeployed and runs` };
   if (!wasUp) return { kind: 'up', name: info.name, line: `🚀 ${name} was started` };
-  if (Math.abs((row.startedAt ?? 0) - (info.startedAt ?? 0)) > 1000) return restarted(known, row, history);
+  if (Math.abs((row.startedAt ?? 0) - (info.startedAt ?? 0)) > 1000)
+    return noteRestarted(known, row, history);
   return wasUnhealthy ? { kind: 'healthy', name: info.name, line: `✅ ${name} is healthy again` } : undefined;
-}
-
-function restarted(known: Known, row: Row, history: DockerEvent[]): Note {
-  const { info } = known;
-  const rose = info.restartCount - row.restartCount;
-  const death = lastDeath(known, history);
-  const why = death ? `: ${safeHtml(because(death))}` : '';
-  const times = rose > 0 ? `${rose === 1 ? '' : ` ${rose} times`} by its restart policy` : '';
-  return { kind: 'restarted', name: info.name, line: `🔄 ${bold(info.name)} was restarted${times}${why}` };
-}
-
-function stopped(turn: Turn, known: Known, death: Death, redeployed: boolean): Note {
-  const { info } = known;
-  endsQuietly(turn, keyOf(known), 'unhealthy', `${info.name} stopped`, death.at);
-  const job = death.exitCode === 0 && death.cause !== 'request' && !turn.state.rules.of(info).named;
-  if (!job) open(turn, known, death);
-  const what = `${redeployed ? 'was redeployed and then ' : ''}stopped: ${death.cause === 'unseen' ? exitText(death.exitCode) : because(death)}`;
-  return { kind: 'stopped', name: info.name, line: `🔴 ${bold(info.name)} ${safeHtml(what)}` };
-}
-
-function open(turn: Turn, known: Known, death: Death): void {
-  const { info } = known;
-  const quiet: Finding = opens(turn, keyOf(known), 'stopped', info, {
-    text: `${info.name} stopped: ${causeText(death)}`,
-    at: death.at,
-    html: stoppedMessage({
-      name: info.name,
-      restartCount: info.restartCount,
-      death,
-      next: '',
-      deploy: false,
-      secrets: [],
-    }),
-    severity: death.cause === 'request' || death.exitCode === 0 ? 'warning' : 'critical',
-  });
-  turn.out.findings.push({ ...quiet, quiet: true });
-}
-
-function unhealthy(turn: Turn, known: Known): Note {
-  const { info } = known;
-  const finding = opens(turn, keyOf(known), 'unhealthy', info, {
-    text: `The health check of ${info.name} fails`,
-    at: turn.now.wall,
-    html: unhealthyMessage(info, { at: turn.now.wall, deploy: false, secrets: [] }),
-  });
-  turn.out.findings.push({ ...finding, quiet: true });
-  return { kind: 'unhealthy', name: info.name, line: `🏥 ${bold(info.name)} is unhealthy` };
-}
-
-function restarting(turn: Turn, known: Known): Note {
-  const { info } = known;
-  const key = keyOf(known);
-  if (
-    !turn.state.standing.get(key)?.malfunction &&
-    info.restartCount > turn.state.rules.of(info).malfunctionRestarts
-  ) {
-    const death = deathOf(known, []);
-    const finding = opens(turn, key, 'malfunction', info, {
-      text: `${info.name} has restarted ${info.restartCount} times: ${exitText(death.exitCode)}`,
-      at: turn.now.wall,
-      html: malfunctionMessage({ info, at: turn.now.wall, death, secrets: [] }),
-      value: info.restartCount,
-    });
-    tallyOf(turn.state, key).quietAt = turn.now.mono + QUIET_MS;
-    turn.out.findings.push({ ...finding, quiet: true });
-  }
-  const line = `🟡 ${bold(info.name)} is restarting (${info.restartCount} restarts, ${safeHtml(exitText(info.exitCode ?? 0))})`;
-  return { kind: 'restarting', name: info.name, line };
 }
 
 /** Its next start is a restart by policy, not a new service. */
@@ -232,53 +156,4 @@ function gone(turn: Turn, row: Row): Note[] {
   });
   if (!watched || (!isUp(row.state) && row.state !== 'restarting' && !had)) return [];
   return [{ kind: 'removed', name: row.name, line: `🔴 ${bold(row.name)} was removed` }];
-}
-
-function deathOf(known: Known, history: DockerEvent[]): Death {
-  const { info } = known;
-  return (
-    lastDeath(known, history) ?? {
-      id: info.id,
-      name: info.name,
-      at: info.finishedAt ?? info.startedAt ?? 0,
-      exitCode: info.exitCode ?? 0,
-      cause: info.oomKilled ? 'oom' : 'unseen',
-      restartCount: info.restartCount,
-      autoRemove: known.autoRemove,
-    }
-  );
-}
-
-/** The last death that Docker's events still tell of, with its reason. */
-function lastDeath(known: Known, history: DockerEvent[]): Death | undefined {
-  const { info } = known;
-  const seen: Known = { ...known };
-  delete seen.kill;
-  delete seen.oomAt;
-  let death: Death | undefined;
-  let startedAt: number | undefined;
-  for (const event of history) {
-    if (event.id !== info.id) continue;
-    const at = eventTime(event);
-    if (event.action === 'kill') seen.kill = { at, signal: parseSignal(event.attributes['signal']) };
-    if (event.action === 'oom') seen.oomAt = at;
-    if (event.action === 'start') {
-      delete seen.kill;
-      startedAt = at;
-    }
-    if (event.action !== 'die') continue;
-    const cause = wasRequested(seen, at) ? 'request' : wasOom(seen, at) ? 'oom' : 'crash';
-    death = {
-      id: info.id,
-      name: info.name,
-      at,
-      exitCode: Number(event.attributes['exitCode'] ?? 0) || 0,
-      cause,
-      ...(cause === 'request' && seen.kill ? { signal: seen.kill.signal } : {}),
-      ...(startedAt !== undefined ? { startedAt } : {}),
-      restartCount: info.restartCount,
-      autoRemove: known.autoRemove,
-    };
-  }
-  return death;
 }

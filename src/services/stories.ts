@@ -4,7 +4,7 @@ import { ends, endsQuietly, happened } from './findings.ts';
 import { tellMissing } from './missing.ts';
 import { say } from './outlet.ts';
 import { evaluateRestarts, tellPaused, tellRestarting, tellStopped } from './restarts.ts';
-import { endSettling } from './settle.ts';
+import { beginSettling, endSettling } from './settle.ts';
 import { current, isUp, tallyOf } from './table.ts';
 import { TROUBLES } from './types.ts';
 import type { Death, Known, Story, Turn } from './types.ts';
@@ -18,6 +18,12 @@ export const SUCCESSOR_WAIT_MS = 20_000;
 const REPLAY_WAIT_MS = 250;
 /** Docker's pauses between the first attempts of a series are shorter than this. */
 const LOOPING_MS = 30_000;
+
+/** How far back `at` lies: what is read after a reconnect has waited a part of its time already. */
+export function left(turn: Turn, windowMs: number, at: number): number {
+  const age = Math.min(Math.max(turn.now.wall - at, 0), windowMs);
+  return turn.now.mono + Math.max(windowMs - age, 500);
+}
 
 /** Tells a story as it stands now and closes it. */
 export function tell(turn: Turn, key: string): void {
@@ -102,6 +108,11 @@ function whatNext(death: Death, known: Known | undefined): string {
 
 function tellAsked(turn: Turn, key: string, story: Extract<Story, { kind: 'asked' }>): void {
   const { state } = turn;
+  const successor = current(state, key);
+  if (successor && isUp(successor.info.state)) {
+    beginSettling(turn, successor, story, successor.info.startedAt ?? turn.now.wall);
+    return;
+  }
   const gone = story.removed && !state.byKey.has(key);
   if (gone) for (const kind of TROUBLES) endsQuietly(turn, key, kind, 'removed on request', story.death.at);
   tellStopped(turn, story.death, { next: gone ? 'The container was removed' : '', deploy: false, gone });

@@ -85,8 +85,11 @@ export function put(state: State, known: Known): void {
   state.known.set(known.info.id, known);
   const key = keyOf(known);
   const other = state.known.get(state.byKey.get(key) ?? '');
-  // While Compose replaces a container two share the key: the one that runs has it, else the newer one.
-  if (!other || other === known || !isUp(other.info.state)) state.byKey.set(key, known.info.id);
+  // While Compose replaces a container two share the key: the one that runs has it, else the newer one. Of two with the very
+  // same name the older one is gone already.
+  const replaced =
+    !other || other === known || !isUp(other.info.state) || other.info.name === known.info.name;
+  if (replaced) state.byKey.set(key, known.info.id);
 }
 
 export function drop(state: State, id: string): void {

@@ -2,7 +2,8 @@
 // in Docker's order; what the machine asks is answered at once from the same world. Time moves only when told to.
 import { flush, newState, newTurn, nextDue, rowOf, step } from '../../src/services/machine.ts';
 import { serviceRules } from '../../src/services/rules.ts';
-import { firstLook, type Note } from '../../src/services/start.ts';
+import type { Note } from '../../src/services/notes.ts';
+import { firstLook } from '../../src/services/start.ts';
 import { fromInspect } from '../../src/services/table.ts';
 import type { Ask, Input, Out, Row, State } from '../../src/services/types.ts';
 import type { Extra, Settings } from '../../src/config/schema.ts';
@@ -45,6 +46,7 @@ export function createWorld(
     for (const box of boxes.values()) if (box.name === name) return box;
     throw new Error(`no container ${name}`);
   };
+  const has = (name: string): boolean => [...boxes.values()].some((box) => box.name === name);
   const rules = serviceRules(configOf(settings, extra), options.memoryOf);
   let state: State = newState(rules);
   const findings: Said[] = [];
@@ -252,7 +254,7 @@ export function createWorld(
     stop(name: string, exitCode = 0): void {
       world.signal(name, 15);
       world.die(name, exitCode);
-      if (boxes.has(byName(name).id)) emit(byName(name), 'stop');
+      if (has(name)) emit(byName(name), 'stop');
     },
     destroy(name: string): void {
       const box = byName(name);
@@ -265,7 +267,7 @@ export function createWorld(
         world.signal(name, 9);
         world.die(name, 137);
       }
-      world.destroy(name);
+      if (has(name)) world.destroy(name);
     },
     restart(name: string): void {
       world.stop(name);

@@ -1,0 +1,148 @@
+// How a container dies: what it was, and which story begins with it.
+import type { DockerEvent } from '../system/types.ts';
+import { parseSignal, restartsByPolicy, wasOom, wasRequested } from './cause.ts';
+import { isDown } from './damping.ts';
+import { endsQuietly } from './findings.ts';
+import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, tell } from './stories.ts';
+import { isFolded, isUp, isWatched, keyOf } from './table.ts';
+import type { Cause, Death, Known, Turn } from './types.ts';
+
+/** A message about a crash waits this long for log lines at the most; the watcher hands them in far earlier. */
+const EVIDENCE_MS = 600;
+/** The time in an inspect and the time of the event differ by less. */
+export const SAME_MS = 2000;
+
+/** One that comes late belongs to the life before. */
+export function onKill(known: Known, at: number, event: DockerEvent): void {
+  if (at >= (known.info.startedAt ?? 0)) known.kill = { at, signal: parseSignal(event.attributes['signal']) };
+}
+
+/** An event that came late, after what followed it; or the clock was set back. What is, decides. */
+export function lookAgain(turn: Turn, known: Known): void {
+  turn.state.suspects.set(known.info.id, { seq: known.seq, due: turn.now.mono });
+}
+
+export function onDie(turn: Turn, known: Known, at: number, event: Pick<DockerEvent, 'attributes'>): void {
+  const { state } = turn;
+  const { info } = known;
+  const toldAlready =
+    !isUp(info.state) && Math.abs(at - (info.finishedAt ?? 0)) < SAME_MS && info.state !== 'restarting';
+  if (at < (info.startedAt ?? 0) || toldAlready) {
+    lookAgain(turn, known);
+    return;
+  }
+  const key = keyOf(known);
+  const exitCode = Number(event.attributes['exitCode'] ?? 0) || 0;
+  const requested = wasRequested(known, at);
+  const unasked = wasOom(known, at) ? 'oom' : event.attributes['unseen'] ? 'unseen' : 'crash';
+  const death: Death = {
+    ...deathOf(known, at, exitCode, requested ? 'request' : unasked),
+    ...(known.kill && requested ? { signal: known.kill.signal } : {}),
+  };
+  const willRestart = requested ? false : restartsByPolicy(known, exitCode);
+  info.state = willRestart === true ? 'restarting' : 'exited';
+  info.exitCode = exitCode;
+  info.finishedAt = at;
+  info.oomKilled = death.cause === 'oom';
+  info.health = 'none';
+  delete info.pid;
+  state.checks.delete(key);
+  if (!isWatched(state, known) || isFolded(state, key)) return;
+  endsQuietly(turn, key, 'unhealthy', `${info.name} stopped`, at);
+  if (requested) stopsOnRequest(turn, known, death);
+  else crashes(turn, known, death, willRestart);
+}
+
+export function deathOf({ info, autoRemove }: Known, at: number, exitCode: number, cause: Cause): Death {
+  return {
+    id: info.id,
+    name: info.name,
+    ...(info.service !== undefined ? { service: info.service } : {}),
+    at,
+    exitCode,
+    cause,
+    ...(info.startedAt !== undefined ? { startedAt: info.startedAt } : {}),
+    restartCount: info.restartCount,
+    autoRemove,
+  };
+}
+
+/** Held until it is clear whether a successor follows. */
+export function stopsOnRequest(turn: Turn, known: Known, death: Death): void {
+  const { state } = turn;
+  const key = keyOf(known);
+  let story = state.stories.get(key);
+  // Another container of the same name has taken over already: the old one may go.
+  if (state.byKey.get(key) !== known.info.id && story?.kind !== 'asked') return;
+  if (story?.kind === 'crash') {
+    tell(turn, key);
+    story = undefined;
+  }
+  if (isDown(turn, key, 'stopped')) return;
+  const before = story?.kind === 'asked' || story?.kind === 'settling' ? story : undefined;
+  const memoryBefore = before?.memoryBefore ?? state.rules.memoryOf?.(known.info.name);
+  state.stories.set(key, {
+    kind: 'asked',
+    due: left(turn, SUCCESSOR_WAIT_MS, death.at),
+    death,
+    downFrom: before?.downFrom ?? death.at,
+    removed: false,
+    deploy:
+      (before?.kind === 'settling' && before.how === 'redeployed') ||
+      (before?.kind === 'asked' && before.deploy),
+    ...(memoryBefore !== undefined ? { memoryBefore } : {}),
+  });
+}
+
+function crashes(turn: Turn, known: Known, death: Death, willRestart: boolean | undefined): void {
+  const { state, now } = turn;
+  const key = keyOf(known);
+  const story = state.stories.get(key);
+  const before = story?.kind === 'crash' ? story : undefined;
+  const jobEnds = story?.kind === 'starting' && known.autoRemove && death.exitCode === 0;
+  if (jobEnds) {
+    state.stories.delete(key);
+    return;
+  }
+  turn.out.asks.push({
+    kind: 'evidence',
+    id: death.id,
+    killed: death.exitCode === 137 && death.cause === 'crash',
+  });
+  state.stories.set(key, {
+    kind: 'crash',
+    due: willRestart ? restartDue(turn, before?.due, death.at) : now.mono + EVIDENCE_MS,
+    death,
+    first: before?.first ?? death.at,
+    willRestart,
+    restarted: before?.restarted === true,
+    deploy: before?.deploy === true || (story?.kind === 'settling' && story.how === 'redeployed'),
+  });
+}
+
+/** The 2 s run from the first death of a series, else a container that dies every second would never be told. */
+function restartDue(turn: Turn, before: number | undefined, at: number): number {
+  const due = left(turn, RESTART_WAIT_MS, at);
+  return before !== undefined && before > turn.now.mono ? Math.min(before, due) : due;
+}
+
+export function onOom(turn: Turn, known: Known, at: number): void {
+  known.oomAt = at;
+  const story = turn.state.stories.get(keyOf(known));
+  if (story?.kind !== 'crash' || story.death.id !== known.info.id || story.death.cause !== 'crash') return;
+  story.death.cause = 'oom';
+  known.info.oomKilled = true;
+}
+
+/** `stop` comes after the `die` it caused. Where no kill was seen before it, it still says that it was asked for. */
+export function onStop(turn: Turn, known: Known): void {
+  const key = keyOf(known);
+  const story = turn.state.stories.get(key);
+  const stopped = turn.state.standing.get(key)?.stopped;
+  // Told as one that Docker goes on trying to start: now nobody does.
+  if (stopped?.how === 'policy' && !story) delete stopped.how;
+  if (story?.kind !== 'crash' || story.death.id !== known.info.id || story.upAt !== undefined) return;
+  turn.state.stories.delete(key);
+  known.info.state = 'exited';
+  stopsOnRequest(turn, known, { ...story.death, cause: 'request' });
+}

@@ -1,0 +1,96 @@
+// The lines of the start message, and the incidents that go with them: opened without a word of their own.
+import type { DockerEvent } from '../system/types.ts';
+import { safeHtml } from '../model/text.ts';
+import { because, causeText, exitText } from './cause.ts';
+import { endsQuietly, opens } from './findings.ts';
+import { deathOf, lastDeath } from './past-deaths.ts';
+import { QUIET_MS } from './restarts.ts';
+import { keyOf, tallyOf } from './table.ts';
+import type { Death, Known, Row, Turn } from './types.ts';
+import { bold, malfunctionMessage, stoppedMessage, unhealthyMessage } from './wording.ts';
+
+/** One line of the start message, HTML. */
+export type Note = {
+  kind:
+    | 'stopped'
+    | 'up'
+    | 'restarted'
+    | 'redeployed'
+    | 'unhealthy'
+    | 'healthy'
+    | 'removed'
+    | 'new'
+    | 'missing'
+    | 'restarting';
+  name: string;
+  line: string;
+};
+
+export function noteRestarted(known: Known, row: Row, history: DockerEvent[]): Note {
+  const { info } = known;
+  const rose = info.restartCount - row.restartCount;
+  const death = lastDeath(known, history);
+  const why = death ? `: ${safeHtml(because(death))}` : '';
+  const times = rose > 0 ? `${rose === 1 ? '' : ` ${rose} times`} by its restart policy` : '';
+  return { kind: 'restarted', name: info.name, line: `🔄 ${bold(info.name)} was restarted${times}${why}` };
+}
+
+export function noteStopped(turn: Turn, known: Known, death: Death, redeployed: boolean): Note {
+  const { info } = known;
+  endsQuietly(turn, keyOf(known), 'unhealthy', `${info.name} stopped`, death.at);
+  const job = death.exitCode === 0 && death.cause !== 'request' && !turn.state.rules.of(info).named;
+  if (!job) openStopped(turn, known, death);
+  const what = `${redeployed ? 'was redeployed and then ' : ''}stopped: ${death.cause === 'unseen' ? exitText(death.exitCode) : because(death)}`;
+  return { kind: 'stopped', name: info.name, line: `🔴 ${bold(info.name)} ${safeHtml(what)}` };
+}
+
+/** Opens the incident without a word of its own. */
+export function openStopped(turn: Turn, known: Known, death: Death): void {
+  const { info } = known;
+  const quiet = opens(turn, keyOf(known), 'stopped', info, {
+    text: `${info.name} stopped: ${causeText(death)}`,
+    at: death.at,
+    html: stoppedMessage({
+      name: info.name,
+      restartCount: info.restartCount,
+      death,
+      next: '',
+      deploy: false,
+      secrets: [],
+    }),
+    severity: death.cause === 'request' || death.exitCode === 0 ? 'warning' : 'critical',
+  });
+  turn.out.findings.push({ ...quiet, quiet: true });
+}
+
+export function noteUnhealthy(turn: Turn, known: Known): Note {
+  const { info } = known;
+  const finding = opens(turn, keyOf(known), 'unhealthy', info, {
+    text: `The health check of ${info.name} fails`,
+    at: turn.now.wall,
+    html: unhealthyMessage(info, { at: turn.now.wall, deploy: false, secrets: [] }),
+  });
+  turn.out.findings.push({ ...finding, quiet: true });
+  return { kind: 'unhealthy', name: info.name, line: `🏥 ${bold(info.name)} is unhealthy` };
+}
+
+export function noteRestarting(turn: Turn, known: Known): Note {
+  const { info } = known;
+  const key = keyOf(known);
+  if (
+    !turn.state.standing.get(key)?.malfunction &&
+    info.restartCount > turn.state.rules.of(info).malfunctionRestarts
+  ) {
+    const death = deathOf(known, []);
+    const finding = opens(turn, key, 'malfunction', info, {
+      text: `${info.name} has restarted ${info.restartCount} times: ${exitText(death.exitCode)}`,
+      at: turn.now.wall,
+      html: malfunctionMessage({ info, at: turn.now.wall, death, secrets: [] }),
+      value: info.restartCount,
+    });
+    tallyOf(turn.state, key).quietAt = turn.now.mono + QUIET_MS;
+    turn.out.findings.push({ ...finding, quiet: true });
+  }
+  const line = `🟡 ${bold(info.name)} is restarting (${info.restartCount} restarts, ${safeHtml(exitText(info.exitCode ?? 0))})`;
+  return { kind: 'restarting', name: info.name, line };
+}
