@@ -3,7 +3,7 @@ import type { ContainerHealth } from '../model/snapshot.ts';
 import { isStopping } from './cause.ts';
 import { endsDamped, isDown, opensDamped } from './damping.ts';
 import { say } from './outlet.ts';
-import { secretsFromEnv } from './secrets.ts';
+import { secretsFromEnv } from '../model/env-secrets.ts';
 import { settlingHealth } from './settle.ts';
 import { isFolded, isWatched, keyOf } from './table.ts';
 import type { Evidence, Known, Turn } from './types.ts';

@@ -7,7 +7,7 @@ import { onEvent } from './life.ts';
 import { flushAll, flushDue } from './outlet.ts';
 import { inspected, listed, suspectsDue } from './reconcile.ts';
 import { tellCalm } from './restarts.ts';
-import { secretsFromEnv } from './secrets.ts';
+import { secretsFromEnv } from '../model/env-secrets.ts';
 import { measured } from './settle.ts';
 import { tell } from './stories.ts';
 import { applyFixed, current, keyOf } from './table.ts';

@@ -1,1 +1,0 @@
-export { secretsFromEnv } from '../model/env-secrets.ts';
