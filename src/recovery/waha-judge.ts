@@ -5,7 +5,7 @@ import { needsPerson } from './waha-api.ts';
 
 /** Two runs of the timer are not exactly five minutes apart. */
 const TOLERANCE_MS = 10_000;
-/** A session that has only just changed its status gets this long, however long it has not worked. */
+/** A session that has only just begun to start (the code was scanned) gets this long, however long it has not worked. */
 const YOUNG_MS = 2 * 60_000;
 
 export type Stuck = {
@@ -26,7 +26,8 @@ export function judgeSession(session: WahaSession, config: Config, now: number):
   const soon = status === 'FAILED' || status === 'STARTING' || needsPerson(status);
   if (soon && heldMs >= WAHA_WARNING_MINUTES * 60_000 - TOLERANCE_MS)
     return { session, why: `session ${name} has been ${plain(status, 40)} for ${formatDuration(heldMs)}` };
-  if (awayMs >= WAHA_CRITICAL_MINUTES * 60_000 - TOLERANCE_MS && heldMs >= YOUNG_MS)
+  const starts = status === 'STARTING' && heldMs < YOUNG_MS;
+  if (awayMs >= WAHA_CRITICAL_MINUTES * 60_000 - TOLERANCE_MS && !starts)
     return {
       session,
       why: `session ${name} has not worked for ${formatDuration(awayMs)}; it is ${plain(status, 40)} now`,

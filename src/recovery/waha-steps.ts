@@ -7,6 +7,8 @@ import { createWahaApi, needsPerson, type WahaApi } from './waha-api.ts';
 
 /** How long a restarted session may take to work again before the step counts as failed. */
 const WORKS_WITHIN_MS = 60_000;
+/** During a restart WAHA may say FAILED for a moment; for longer it means it. */
+const FAILED_FOR_MS = 15_000;
 const CONTAINER_WITHIN_MS = 90_000;
 const CONTAINER_GRACE_SEC = 30;
 const POLL_MS = 1000;
@@ -121,17 +123,21 @@ async function waitForWorking(
   withinMs: number,
 ): Promise<Outcome> {
   const name = plain(session, 60);
-  const until = deps.system.clock.monotonic() + withinMs;
+  const { clock } = deps.system;
+  const began = clock.monotonic();
+  let lastGood = began;
   for (;;) {
     const status = await api.statusOf(session).catch((error: unknown) => errorText(error));
     if (status === 'WORKING') return { worked: true, text: `session ${name} works again` };
     if (status !== undefined && needsPerson(status))
       return { worked: false, text: `session ${name} waits for a person with the phone (${status})` };
-    if (deps.system.clock.monotonic() >= until) {
-      const after = withinMs > 0 ? ` after ${formatDuration(withinMs)}` : '';
+    const now = clock.monotonic();
+    if (status !== 'FAILED') lastGood = now;
+    if (now - began >= withinMs || now - lastGood >= FAILED_FOR_MS) {
+      const after = withinMs > 0 ? ` after ${formatDuration(now - began)}` : '';
       return { worked: false, text: `session ${name} is ${plain(status ?? 'gone', 120)}${after}` };
     }
-    await deps.system.clock.sleep(POLL_MS);
+    await clock.sleep(POLL_MS);
   }
 }
 
@@ -154,7 +160,7 @@ async function containerWorks(
   for (const one of sessions) seen.push(await waitForWorking(deps, api, one, withinMs));
   const details = seen.filter(({ worked }) => !worked).map(({ text }) => text);
   if (details.length === 0)
-    return { worked: true, text: `WAHA runs again, with ${sessions.length} sessions` };
+    return { worked: true, text: `WAHA runs again, sessions that work: ${sessions.length}` };
   return { worked: false, text: `WAHA runs again; ${details.join('; ')}` };
 }
 
