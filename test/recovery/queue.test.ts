@@ -1,0 +1,315 @@
+// Pausing and bringing back workflows against a strict stand-in of n8n's public API; the length of the queue is scripted.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runRules } from '../../src/recovery/index.ts';
+import { queueRule } from '../../src/recovery/queue.ts';
+import { actionsToUndo, listActions } from '../../src/store/actions.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
+import { httpRequest } from '../../src/system/http.ts';
+import { testDeps, type TestDeps } from '../helpers/recovery-deps.ts';
+import { emptySnapshot } from '../helpers/snapshots.ts';
+import { startN8n, type N8n, type N8nOptions } from '../standins/n8n.ts';
+
+let dir: string;
+let store: Store;
+let n8n: N8n;
+let depth: number | undefined;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'vpsmon-queue-'));
+  store = openStore(dir, 0);
+});
+afterEach(async () => {
+  await n8n.close();
+  store.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+type More = Parameters<typeof testDeps>[1] & { key?: string; tagged?: number };
+
+async function house(options: N8nOptions = {}, { key, tagged = 3, ...more }: More = {}): Promise<TestDeps> {
+  n8n = await startN8n(options);
+  for (let i = 1; i <= tagged; i += 1)
+    n8n.add({ id: `t${i}`, name: `Low ${i}`, tags: ['low-priority', 'batch'] });
+  n8n.add({ id: 'vip', tags: ['important'] });
+  n8n.add({ id: 'off', tags: ['low-priority'], activeVersionId: null });
+  const deps = testDeps(store, {
+    system: { http: httpRequest },
+    discovered: { n8n: { url: n8n.url, apiKey: key ?? n8n.key, how: 'a test' }, missing: {} },
+    ...more,
+  });
+  deps.look = async () =>
+    emptySnapshot(deps.clock.now(), {
+      n8n: { state: 'ok', tookMs: 1, value: { ...(depth === undefined ? {} : { queueDepth: depth }) } },
+    });
+  return deps;
+}
+async function run(deps: TestDeps, jobs?: number) {
+  depth = jobs;
+  const [result] = await runRules(deps, [queueRule], 'run');
+  deps.clock.add(300_000);
+  return result!;
+}
+const active = () =>
+  [...n8n.workflows.values()]
+    .filter((w) => w.activeVersionId !== null)
+    .map(({ id, activeVersionId }) => `${id}@${activeVersionId}`);
+const tagged = (n: number) => Array.from({ length: n }, (_, i) => `t${i + 1}@t${i + 1}-v1`);
+
+describe('a long queue', () => {
+  it('pauses the tagged workflows on all pages and brings exactly those back, at the version they had', async () => {
+    const deps = await house({}, { tagged: 230 });
+    // Unfinished work in the editor, which nobody has published.
+    n8n.edit('t7', 'half done');
+    n8n.workflows.get('t7')!.activeVersionId = 't7-v1';
+    // Not tagged, switched off by a person: it stays off.
+    n8n.add({ id: 'mine', tags: ['low-priority'], activeVersionId: null });
+    expect((await run(deps, 1000)).attempts).toEqual([]);
+    expect(await run(deps, 1001)).toMatchObject({
+      found: '1,001 jobs in the n8n queue',
+      attempts: [{ done: 'worked', text: '230 workflows are paused' }],
+    });
+    expect(active()).toEqual(['vip@vip-v1']);
+    expect(
+      n8n.asked.filter(({ path }) => path === '/api/v1/workflows').map(({ query }) => query.get('limit')),
+    ).toEqual(['100', '100', '100']);
+    expect(await run(deps, 5000)).toMatchObject({
+      attempts: [],
+      found: expect.stringMatching(/230 workflows paused by recovery/),
+    });
+    expect((await run(deps, 400)).attempts).toEqual([]);
+    expect(await run(deps, 399)).toMatchObject({
+      attempts: [{ done: 'worked', text: '230 workflows are active again' }],
+    });
+    expect(active()).toEqual([...tagged(230), 'vip@vip-v1']);
+    expect(actionsToUndo(store.db, 'queue')).toEqual([]);
+    expect((await run(deps, 10)).attempts).toEqual([]);
+    expect(deps.said).toMatchObject([
+      {
+        severity: 'warning',
+        telegram: true,
+        text: 'Done: pause 230 low-priority workflows (Low 1, Low 2, Low 3, Low 4, Low 5, Low 6, Low 7, Low 8 and 222 more)',
+        details: [
+          'Result: 230 workflows are paused',
+          'Why: 1,001 jobs wait in the n8n queue, more than 1,000',
+          'Undo: they come back by themselves below 400 jobs; `vpsmon recover undo` does so now. Webhooks of a paused workflow answer 404 meanwhile',
+        ],
+      },
+      { severity: 'info', telegram: true },
+    ]);
+  });
+
+  it('pauses those that vpsmon.yaml lists by id or name, with or without the tag', async () => {
+    const deps = await house();
+    deps.config.extra.n8n.lowPriorityWorkflows = ['vip', 'Low 2'];
+    deps.config.extra.n8n.tag = '';
+    await run(deps, 2000);
+    expect(active()).toEqual(['t1@t1-v1', 't3@t3-v1']);
+    await run(deps, 0);
+    expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
+  });
+
+  it('leaves alone what somebody has activated again meanwhile, for as long as this lasts; pauses what is new', async () => {
+    const deps = await house();
+    await run(deps, 2000);
+    n8n.workflows.get('t2')!.activeVersionId = 't2-v1';
+    n8n.add({ id: 'new', tags: ['low-priority'] });
+    await run(deps, 2000);
+    expect(active()).toEqual(['t2@t2-v1', 'vip@vip-v1']);
+    expect(await run(deps, 2000)).toMatchObject({ attempts: [] });
+    await run(deps, 100);
+    expect(active()).toEqual([...tagged(3), 'vip@vip-v1', 'new@new-v1']);
+    expect(deps.said.at(-1)?.details).toContain('Low 2: left alone, somebody has activated it already');
+  });
+
+  it('is not there any more when it is looked at again, or cannot be read', async () => {
+    const deps = await house();
+    for (const second of [900, undefined]) {
+      let looks = 0;
+      const look = deps.look;
+      deps.look = async (only) => {
+        if (++looks === 2) depth = second;
+        return look(only);
+      };
+      expect((await run(deps, 2000)).attempts).toMatchObject([{ done: 'obsolete' }]);
+      deps.look = look;
+    }
+    expect(n8n.actions).toEqual([]);
+    expect(listActions(store.db, 0)).toEqual([]);
+  });
+
+  it('only says what it would do where recovery is switched off', async () => {
+    const deps = await house({}, { settings: { ENABLE_AUTO_RECOVERY: false } });
+    await run(deps, 2000);
+    await run(deps, 2000);
+    expect(n8n.actions).toEqual([]);
+    expect(deps.said.map(({ text, telegram }) => [text, telegram])).toEqual([
+      ['Would pause 3 low-priority workflows (Low 1, Low 2, Low 3), but ENABLE_AUTO_RECOVERY is false', true],
+      [
+        'Would pause 3 low-priority workflows (Low 1, Low 2, Low 3), but ENABLE_AUTO_RECOVERY is false',
+        false,
+      ],
+    ]);
+  });
+
+  it('is paused at most so often within an hour, and what is paused comes back when the hour allows', async () => {
+    const deps = await house();
+    await run(deps, 2000);
+    await run(deps, 0);
+    await run(deps, 2000);
+    expect((await run(deps, 0)).attempts).toMatchObject([{ done: 'budget' }]);
+    expect(active()).toEqual(['vip@vip-v1']);
+    expect(deps.said.at(-1)).toMatchObject({ severity: 'warning' });
+    deps.clock.add(3_000_000);
+    await run(deps, 0);
+    expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
+  });
+});
+
+describe('a workflow that somebody', () => {
+  const cases: [string, () => void, RegExp, string[]][] = [
+    ['edited', () => n8n.edit('t1', 'new'), /somebody changed it meanwhile: activate it by hand/, []],
+    ['deleted', () => n8n.workflows.delete('t1'), /it was deleted meanwhile/, []],
+    ['archived', () => (n8n.workflows.get('t1')!.isArchived = true), /it was archived meanwhile/, []],
+    [
+      'edited and published',
+      () => (n8n.edit('t1', 'new'), (n8n.workflows.get('t1')!.activeVersionId = 't1-v2')),
+      /has activated it already/,
+      ['t1@t1-v2'],
+    ],
+  ];
+  it.each(cases)(
+    '%s while it was paused is left alone, and that is said',
+    async (_what, change, said, first) => {
+      const deps = await house();
+      await run(deps, 2000);
+      change();
+      expect((await run(deps, 0)).attempts).toMatchObject([
+        { done: 'worked', text: expect.stringMatching(/2 workflows are active again, 1 left alone/) },
+      ]);
+      expect(deps.said.at(-1)?.details?.join('\n')).toMatch(
+        new RegExp(`Low 1: left alone, .*${said.source}`),
+      );
+      expect(active()).toEqual([...first, 't2@t2-v1', 't3@t3-v1', 'vip@vip-v1']);
+      expect((await run(deps, 0)).attempts).toEqual([]);
+    },
+  );
+
+  it('has only run, which n8n notes as a change, comes back', async () => {
+    const deps = await house();
+    await run(deps, 2000);
+    for (const workflow of n8n.workflows.values()) workflow.updatedAt += 99_000;
+    await run(deps, 0);
+    expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
+  });
+
+  it('edited is known in an n8n without versions, too; the others come back', async () => {
+    const deps = await house({ old: true });
+    await run(deps, 2000);
+    n8n.edit('t1', 'new');
+    n8n.workflows.get('t2')!.updatedAt += 99_000;
+    await run(deps, 0);
+    expect(active()).toEqual(['t2@t2-v1', 't3@t3-v1', 'vip@vip-v1']);
+  });
+
+  it('made impossible to activate is told once, and does not hold the others up', async () => {
+    const deps = await house();
+    await run(deps, 2000);
+    n8n.workflows.get('t1')!.broken = 'Credential is missing';
+    await run(deps, 0);
+    expect(active()).toEqual(['t2@t2-v1', 't3@t3-v1', 'vip@vip-v1']);
+    expect(deps.said.at(-1)?.details?.join('\n')).toMatch(
+      /Low 1: left alone, n8n will not activate it \(n8n answered 400: Credential is missing\): a person is needed/,
+    );
+    expect((await run(deps, 0)).attempts).toEqual([]);
+  });
+});
+
+describe('n8n that does not help', () => {
+  const helpless: [string, N8nOptions, More, RegExp][] = [
+    ['without a key', {}, { key: '' }, /N8N_API_KEY is not set; make one in n8n/],
+    ['with a wrong key', {}, { key: 'wrong-key-123' }, /refuses the API key \(401\): check N8N_API_KEY/],
+    ['with a key that may not list', { scopes: ['workflow:read'] }, {}, /refuses the API key \(403\)/],
+    ['whose API is switched off', { disabled: true }, {}, /public API is not there \(404\)/],
+    ['in which nothing is tagged', {}, { tagged: 0 }, /no active workflow has the tag low-priority/],
+  ];
+  it.each(helpless)('%s: a person is told, once in six hours', async (_what, options, more, why) => {
+    const deps = await house(options, more);
+    for (let i = 0; i < 10; i += 1) await run(deps, 2000);
+    expect(deps.said.filter(({ telegram }) => telegram)).toHaveLength(1);
+    expect(deps.said[0]?.text).toMatch(why);
+    expect(JSON.stringify(deps.said)).not.toContain('wrong-key-123');
+    expect(listActions(store.db, 0)).toEqual([]);
+  });
+
+  it.each(['garbage', 'empty', 'error', 'cut'] as const)(
+    'that answers %s: nothing is done',
+    async (fault) => {
+      const deps = await house();
+      n8n.fault = fault;
+      expect((await run(deps, 2000)).attempts).toMatchObject([{ done: 'person' }]);
+      expect(listActions(store.db, 0)).toEqual([]);
+    },
+  );
+
+  it('hangs in the middle of pausing: it stops there, and everything comes back later', async () => {
+    const deps = await house({}, { tagged: 20 });
+    const http = deps.system.http;
+    let posts = 0;
+    deps.system.http = (request) => {
+      if (request.method !== 'POST' || ++posts < 5) return http(request);
+      // n8n does it all the same, and its answer is lost.
+      return http(request).then(() => Promise.reject(new Error('no answer from n8n within 15 s')));
+    };
+    const result = await run(deps, 2000);
+    expect(posts).toBe(5);
+    expect(result.attempts).toMatchObject([
+      { done: 'worked', text: expect.stringMatching(/^4 workflows are paused; 16 .*although: no answer/) },
+    ]);
+    deps.system.http = http;
+    // The rest is paused by the next run.
+    await run(deps, 2000);
+    expect(active()).toEqual(['vip@vip-v1']);
+    await run(deps, 0);
+    expect(active()).toEqual([...tagged(20), 'vip@vip-v1']);
+  });
+
+  it('refuses single workflows: the others are paused, and it is said which were not', async () => {
+    const deps = await house({}, { tagged: 5 });
+    const http = deps.system.http;
+    deps.system.http = (request) =>
+      /t[24]\/deactivate/.test(request.url)
+        ? Promise.resolve({ status: 409, headers: {}, body: '{"message":"locked"}' })
+        : http(request);
+    expect((await run(deps, 2000)).attempts).toMatchObject([
+      { done: 'worked', text: '3 workflows are paused; 2 workflows could not be (Low 2, Low 4)' },
+    ]);
+    await run(deps, 0);
+    expect(active()).toEqual([...tagged(5), 'vip@vip-v1']);
+    expect(n8n.actions.filter((line) => line.startsWith('activate'))).toHaveLength(3);
+  });
+
+  it('is away when the workflows should come back: the next runs go on, and the message is not repeated', async () => {
+    const deps = await house();
+    await run(deps, 2000);
+    await n8n.down();
+    for (let i = 0; i < 6; i += 1) await run(deps, 0);
+    expect(deps.said.filter(({ telegram, text }) => telegram && text.startsWith('Failed'))).toHaveLength(1);
+    await n8n.up();
+    deps.clock.add(3_600_000);
+    await run(deps, 0);
+    expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
+  });
+});
+
+describe('undo', () => {
+  it('brings everything back at once, whatever the queue', async () => {
+    const deps = await house({}, { yaml: { actionsPerTargetPerHour: 1 } });
+    await run(deps, 2000);
+    const [result] = await runRules(deps, [queueRule], 'undo');
+    expect(result).toMatchObject({ found: '3 workflows paused by recovery', attempts: [{ done: 'worked' }] });
+    expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
+    expect((await runRules(deps, [queueRule], 'undo'))[0]).toMatchObject({ attempts: [] });
+  });
+});
