@@ -1,4 +1,5 @@
-// Writes what is made from the tables of settings: monitor.conf.example, and the reference between the marks in MONITORING.md.
+// Writes what is made from the tables of settings and metrics: monitor.conf.example, and what stands between the marks in
+// MONITORING.md.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
 import { KEYS, type KeyDefinition } from '../config/schema.ts';
 import { SECTIONS, type Field, type Shape } from '../config/yaml-shape.ts';
+import { metricsMarkdown } from './metrics-table.ts';
 
 /** What differs in monitor.conf.example from the defaults. */
 const IN_EXAMPLE: Record<string, string> = { ENABLE_AUTO_RECOVERY: 'true' };
@@ -108,7 +109,8 @@ export function replaceBetween(document: string, name: string, text: string): st
   return `${document.slice(0, from + begin.length)}\n\n${text}\n\n${document.slice(to)}`;
 }
 
-/** MONITORING.md with both tables as they have to be. */
+/** MONITORING.md with all tables as they have to be. */
 export function renderReference(document: string): string {
-  return replaceBetween(replaceBetween(document, 'keys', renderKeyTables()), 'yaml', renderYamlTables());
+  const tables = { keys: renderKeyTables(), yaml: renderYamlTables(), metrics: metricsMarkdown() };
+  return Object.entries(tables).reduce((text, [name, table]) => replaceBetween(text, name, table), document);
 }

@@ -11,7 +11,7 @@ test('monitor.conf.example is what `npm run docs` makes', () => {
   expect(readFileSync(join(repo, 'monitor.conf.example'), 'utf8')).toBe(renderExample());
 });
 
-test('the tables of keys in MONITORING.md are what `npm run docs` makes', async () => {
+test('the tables of keys and metrics in MONITORING.md are what `npm run docs` makes', async () => {
   const path = join(repo, 'MONITORING.md');
   const document = readFileSync(path, 'utf8');
   const wanted = renderReference(document);
