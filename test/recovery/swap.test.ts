@@ -1,0 +1,383 @@
+// Thrashing, hour by hour: scripted swap-in rates, a scripted engine, a clock that only sleeping moves.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ContainerInfo } from '../../src/model/snapshot.ts';
+import { runRules } from '../../src/recovery/index.ts';
+import { swapRule } from '../../src/recovery/swap.ts';
+import { actionsToUndo, listActions, recordAction } from '../../src/store/actions.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
+import { fakeDocker, type FakeDocker } from '../helpers/fake-docker.ts';
+import { testDeps, type TestDeps } from '../helpers/recovery-deps.ts';
+import { containerInfo, snapshotOf } from '../helpers/snapshots.ts';
+
+const MB = 1_048_576;
+const MINUTE = 60_000;
+let dir: string;
+let store: Store;
+let engine: FakeDocker;
+/** KB/s at each look; a function sees what runs. */
+let rate: number | (() => number);
+let score: number;
+let usedBytes: number;
+let sizes: Record<string, number>;
+let infos: Record<string, Partial<ContainerInfo>>;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'vpsmon-swap-'));
+  store = openStore(dir, 0);
+  engine = fakeDocker();
+  [rate, score, usedBytes, infos] = [0, 0, 600 * MB, {}];
+  sizes = { postgres: 500, batch: 300, web: 200, small: 50 };
+});
+afterEach(() => {
+  store.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function house(options: Parameters<typeof testDeps>[1] = {}): TestDeps {
+  for (const name of Object.keys(sizes)) engine.add(name);
+  const deps = testDeps(store, { system: { docker: engine.docker }, ...options });
+  deps.look = async () => {
+    const containers = [...engine.containers.values()].map(({ id, name, status }) =>
+      containerInfo(name, {
+        id,
+        state: status === 'running' ? 'running' : 'exited',
+        memory: { workingSetBytes: sizes[name]! * MB, anonBytes: sizes[name]! * MB },
+        ...infos[name],
+      }),
+    );
+    const swapInKBps = typeof rate === 'number' ? rate : rate();
+    return snapshotOf(deps.clock.now(), { swapInKBps, score, usedBytes, containers });
+  };
+  return deps;
+}
+const running = (name: string) =>
+  [...engine.containers.values()].some((c) => c.name === name && c.status === 'running');
+async function run(deps: TestDeps) {
+  const [result] = await runRules(deps, [swapRule], 'run');
+  return result!;
+}
+/** A run every five minutes, as the timer does. */
+async function runs(deps: TestDeps, times: number): Promise<void> {
+  for (let i = 0; i < times; i += 1) {
+    const began = deps.clock.monotonic();
+    await run(deps);
+    deps.clock.add(5 * MINUTE - (deps.clock.monotonic() - began));
+  }
+}
+
+describe('thrashing', () => {
+  it('stops the largest container that is not essential, and nothing more when that helps', async () => {
+    rate = () => (running('batch') ? 8123 : 40);
+    const deps = house();
+    expect(await run(deps)).toMatchObject({
+      found: 'swap-in 8,123 KB/s, above 5,000',
+      attempts: [{ done: 'worked' }],
+    });
+    expect(engine.calls).toEqual(['stop batch']);
+    expect(deps.said).toMatchObject([
+      {
+        severity: 'warning',
+        telegram: true,
+        text: 'Done: stop batch, the largest container that is not essential (300 MB)',
+        details: [
+          'Result: batch is stopped, which frees about 300 MB',
+          'Why: the server reads 8,123 KB/s back from swap, more than 5,000',
+          'Undo: it is started again when memory has been calm for 10 minutes; `vpsmon recover undo` does so now',
+        ],
+      },
+    ]);
+  });
+
+  it('stops one, looks again, stops the next; essential ones and itself never, then asks for a person', async () => {
+    rate = 20_000;
+    sizes['me'] = 900;
+    sizes['marked'] = 800;
+    sizes['n8n-1'] = 700;
+    infos = { me: { self: true }, 'n8n-1': { service: 'n8n' } };
+    const deps = house();
+    deps.config.extra.services = [
+      { name: 'marked', essential: true },
+      { name: 'web', essential: false },
+    ];
+    await run(deps);
+    expect(engine.calls).toEqual(['stop batch', 'stop web', 'stop small']);
+    expect(deps.said.at(-1)).toMatchObject({ severity: 'critical', telegram: true });
+    expect(deps.said.at(-1)?.text).toMatch(/there is no container left that may be stopped/);
+    await run(deps);
+    expect(engine.calls).toHaveLength(3);
+    expect(deps.said.filter(({ telegram, severity }) => telegram && severity === 'critical')).toHaveLength(1);
+  });
+
+  it('takes its time after a stop: what the others fetch back is no reason for the next one', async () => {
+    let stoppedAt = 0;
+    const deps = house();
+    engine.before = () => void (stoppedAt = deps.clock.monotonic());
+    // 40 s of fetching back on a slow disk.
+    rate = () => (stoppedAt === 0 || deps.clock.monotonic() - stoppedAt < 40_000 ? 15_000 : 0);
+    await run(deps);
+    expect(engine.calls).toEqual(['stop batch']);
+  });
+
+  it('is no thrashing when it is over at the second look', async () => {
+    let looks = 0;
+    rate = () => (++looks <= 2 ? 9000 : 100);
+    const deps = house();
+    expect((await run(deps)).attempts).toMatchObject([
+      { done: 'obsolete', text: 'swap-in is down to 100 KB/s by itself' },
+    ]);
+    expect(engine.calls).toEqual([]);
+  });
+
+  it('at exactly the limit, or unreadable, stops nothing', async () => {
+    const deps = house();
+    rate = 5000;
+    expect((await run(deps)).attempts).toEqual([]);
+    const look = deps.look;
+    deps.look = async (only) => {
+      const snapshot = await look(only);
+      return {
+        ...snapshot,
+        readings: { ...snapshot.readings, host: { state: 'failed', why: 'x', tookMs: 1 } },
+      };
+    };
+    expect((await run(deps)).found).toBe('the swap-in rate cannot be read');
+    expect(engine.calls).toEqual([]);
+  });
+
+  it('goes on with the next largest where one cannot be stopped, but not for ever', async () => {
+    rate = () => (running('web') ? 9000 : 0);
+    const deps = house();
+    engine.containers.get('batch'.padEnd(64, '0'))!.refuses = 'cannot kill container';
+    const result = await run(deps);
+    expect(result.attempts).toMatchObject([{ done: 'failed' }, { done: 'worked' }]);
+    expect(engine.calls).toEqual(['stop batch', 'stop web']);
+
+    for (const container of engine.containers.values()) {
+      container.status = 'running';
+      container.refuses = 'no answer within 40 s';
+    }
+    engine.calls.length = 0;
+    await run(deps);
+    expect(engine.calls).toHaveLength(2);
+  });
+
+  it('says that Docker cannot be read, and stops nothing', async () => {
+    rate = 9000;
+    const deps = house();
+    const look = deps.look;
+    deps.look = async (only) => {
+      const snapshot = await look(only);
+      const docker = { state: 'failed', why: 'Docker hangs', tookMs: 1 } as const;
+      return { ...snapshot, readings: { ...snapshot.readings, docker } };
+    };
+    await run(deps);
+    expect(deps.said.at(-1)?.text).toMatch(/the containers cannot be read: Docker hangs/);
+  });
+
+  it('never stops a container more than three times within an hour: then the next largest', async () => {
+    rate = () => (running('batch') || running('web') ? 9000 : 0);
+    const deps = house();
+    for (let i = 0; i < 3; i += 1) {
+      rate = () => (running('batch') ? 9000 : 0);
+      await run(deps);
+      engine.containers.get('batch'.padEnd(64, '0'))!.status = 'running';
+    }
+    rate = () => (running('web') ? 9000 : 0);
+    await run(deps);
+    expect(engine.calls).toEqual(['stop batch', 'stop batch', 'stop batch', 'stop web']);
+  });
+});
+
+describe('memory that is calm again', () => {
+  async function thrashed(options: Parameters<typeof house>[0] = {}): Promise<TestDeps> {
+    rate = () => (running('batch') || running('web') ? 9000 : 0);
+    const deps = house(options);
+    await run(deps);
+    expect(engine.calls).toEqual(['stop batch', 'stop web']);
+    engine.calls.length = 0;
+    rate = 0;
+    deps.said.length = 0;
+    return deps;
+  }
+
+  it('for ten minutes: what was stopped is started, the smallest first', async () => {
+    const deps = await thrashed();
+    await runs(deps, 2);
+    expect(engine.calls).toEqual([]);
+    await runs(deps, 1);
+    expect(engine.calls).toEqual(['start web', 'start batch']);
+    expect(deps.said.map(({ text, telegram }) => [text, telegram])).toEqual([
+      ['Done: start web again', true],
+      ['Done: start batch again', true],
+    ]);
+    expect(deps.said[0]?.details?.[1]).toBe('Why: memory has been calm for 10 min');
+    expect(actionsToUndo(store.db, 'swap')).toEqual([]);
+    await runs(deps, 5);
+    expect(engine.calls).toHaveLength(2);
+  });
+
+  it.each([
+    ['the swap-in rate', () => (rate = 500)],
+    ['pressure', () => (score = 50)],
+    ['available memory', () => (usedBytes = 1900 * MB)],
+  ])('but for %s is not calm, and the ten minutes begin again', async (_what, disturb) => {
+    const deps = await thrashed();
+    await runs(deps, 2);
+    disturb();
+    await runs(deps, 3);
+    expect(engine.calls).toEqual([]);
+    [rate, score, usedBytes] = [0, 0, 600 * MB];
+    await runs(deps, 2);
+    expect(engine.calls).toEqual([]);
+    await runs(deps, 1);
+    expect(engine.calls).toEqual(['start web', 'start batch']);
+  });
+
+  it.each([
+    ['forward', 3 * 86_400_000],
+    ['back', -3 * 86_400_000],
+  ])('a clock that is set %s neither shortens nor lengthens the ten minutes', async (_how, jump) => {
+    const deps = await thrashed();
+    await runs(deps, 1);
+    deps.clock.jump(jump);
+    await runs(deps, 1);
+    expect(engine.calls).toEqual([]);
+    await runs(deps, 1);
+    expect(engine.calls).toEqual(['start web', 'start batch']);
+  });
+
+  it('begins anew after a reboot', async () => {
+    const deps = await thrashed();
+    await runs(deps, 2);
+    const uptime = deps.clock.monotonic();
+    deps.moment = () => ({ at: deps.clock.now(), boot: 'other', uptimeMs: deps.clock.monotonic() - uptime });
+    await runs(deps, 2);
+    expect(engine.calls).toEqual([]);
+    await runs(deps, 1);
+    expect(engine.calls).toEqual(['start web', 'start batch']);
+  });
+
+  it('ends with the first that makes it thrash again: the others stay', async () => {
+    const deps = await thrashed();
+    rate = () => (running('web') ? 2000 : 0);
+    await runs(deps, 3);
+    expect(engine.calls).toEqual(['start web']);
+    await runs(deps, 3);
+    expect(engine.calls).toEqual(['start web']);
+  });
+
+  it('does not start what somebody has started or removed meanwhile', async () => {
+    const deps = await thrashed();
+    engine.containers.get('web'.padEnd(64, '0'))!.status = 'running';
+    engine.containers.delete('batch'.padEnd(64, '0'));
+    await runs(deps, 3);
+    expect(engine.calls).toEqual([]);
+    expect(deps.said.map(({ text }) => text)).toEqual([
+      'Left alone: web was started by somebody else',
+      'Left alone: batch was removed meanwhile',
+    ]);
+    expect(actionsToUndo(store.db, 'swap')).toEqual([]);
+  });
+
+  it('is only spoken about where recovery was switched off meanwhile; undo does it all the same', async () => {
+    const deps = await thrashed();
+    deps.config.settings.ENABLE_AUTO_RECOVERY = false;
+    await runs(deps, 4);
+    expect(engine.calls).toEqual([]);
+    expect(deps.said[0]?.text).toBe('Would start web again, but ENABLE_AUTO_RECOVERY is false');
+    const [result] = await runRules(deps, [swapRule], 'undo');
+    expect(result?.found).toBe('2 stopped by recovery');
+    expect(engine.calls).toEqual(['start batch', 'start web']);
+  });
+
+  it('a container that does not start is tried three times an hour, told once, and not forgotten', async () => {
+    const deps = await thrashed();
+    for (const name of ['web', 'batch'])
+      engine.containers.get(name.padEnd(64, '0'))!.refuses = 'port is taken';
+    await runs(deps, 14);
+    expect(engine.calls.filter((call) => call === 'start web').length).toBeLessThanOrEqual(3);
+    expect(
+      deps.said.filter(({ telegram, text }) => telegram && text === 'Failed: start web again'),
+    ).toHaveLength(1);
+    for (const container of engine.containers.values()) delete container.refuses;
+    await runs(deps, 16);
+    expect(running('web') && running('batch')).toBe(true);
+  });
+});
+
+describe('a dry run', () => {
+  it('says what would be stopped, or started, and changes nothing, not even what is remembered', async () => {
+    rate = 9000;
+    const deps = house({ dryRun: true });
+    await run(deps);
+    expect(deps.said.map(({ text }) => text)).toEqual([
+      'Would stop batch, the largest container that is not essential (300 MB) (dry run)',
+    ]);
+    rate = 0;
+    recordAction(store.db, {
+      rule: 'swap',
+      target: 'web',
+      what: 'stop-container',
+      why: 'x',
+      state: 'worked',
+      startedAt: deps.clock.now(),
+      undo: { containerId: 'web'.padEnd(64, '0'), name: 'web' },
+    });
+    engine.containers.get('web'.padEnd(64, '0'))!.status = 'exited';
+    const before = store.db.prepare('SELECT key, value FROM memory').all();
+    await runs(deps, 4);
+    expect(store.db.prepare('SELECT key, value FROM memory').all()).toEqual(before);
+    await runRules(deps, [swapRule], 'undo');
+    expect(deps.said.at(-1)?.text).toBe('Would start web again (dry run)');
+    expect(engine.calls).toEqual([]);
+    expect(listActions(store.db, 0)).toHaveLength(1);
+  });
+});
+
+describe('a run that died', () => {
+  const begun = (what: string, undo?: Record<string, unknown>, undoes?: number[]) =>
+    recordAction(store.db, {
+      rule: 'swap',
+      target: 'batch',
+      what,
+      why: 'it thrashed',
+      state: 'running',
+      startedAt: 0,
+      ...(undo ? { undo } : {}),
+      ...(undoes ? { undoes } : {}),
+    });
+  const undo = { containerId: 'batch'.padEnd(64, '0'), name: 'batch' };
+
+  it('after the stop: it counts as stopped, is told, and started again later', async () => {
+    const deps = house();
+    engine.containers.get(undo.containerId)!.status = 'exited';
+    begun('stop-container', undo);
+    await runs(deps, 1);
+    expect(deps.said).toMatchObject([
+      { telegram: true, text: 'stop-container of batch: the run was interrupted, and batch is stopped' },
+    ]);
+    await runs(deps, 2);
+    expect(engine.calls).toEqual(['start batch']);
+  });
+
+  it('while the engine was still stopping it: it is not forgotten either', async () => {
+    const deps = house();
+    begun('stop-container', undo);
+    await runs(deps, 1);
+    engine.containers.get(undo.containerId)!.status = 'exited';
+    await runs(deps, 2);
+    expect(engine.calls).toEqual(['start batch']);
+  });
+
+  it('after a start: nothing is started twice', async () => {
+    const deps = house();
+    const stop = begun('stop-container', undo);
+    store.db.exec("UPDATE actions SET state = 'worked'");
+    begun('start-container', undefined, [stop]);
+    await runs(deps, 4);
+    expect(engine.calls).toEqual([]);
+    expect(actionsToUndo(store.db, 'swap')).toEqual([]);
+  });
+});
