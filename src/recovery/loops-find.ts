@@ -1,5 +1,6 @@
 import type { ContainerInfo, Readings } from '../model/snapshot.ts';
-import type { Moment } from '../model/action.ts';
+import type { Action, Moment } from '../model/action.ts';
+import { recentActions } from '../store/actions.ts';
 import { endedIncidents } from '../store/incidents.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { DockerInspect } from '../system/types.ts';
@@ -31,6 +32,7 @@ export async function findLoops(
   const seen = recall<Seen>(deps.store.db, SEEN_KEY);
   const told = await readEvents(deps, now, windowMs);
   const killed = new Set([...told.outOfMemory, ...otherwiseKnown(deps, oom, now.at - KILLS_WITHIN_MS)]);
+  const raises = recentActions(deps.store.db, windowMs, now).filter(({ what }) => what === 'raise-limit');
   const loops: Loop[] = [];
   for (const container of containers) {
     const counted = [
@@ -39,7 +41,9 @@ export async function findLoops(
       sinceLastRun(container, seen, now, windowMs),
       sinceCreated(container, now, windowMs),
     ];
-    const recent = Math.max(...counted);
+    // A start by hand (or by recovery) begins at 0 again, and so does a raised limit: what was before is dealt with.
+    const fresh = container.restartCount - restartsAtRaise(raises, container.id);
+    const recent = Math.min(Math.max(...counted), fresh);
     if (recent <= RESTART_LOOP_COUNT) continue;
     const inspect = await inspectOrGone(deps, container.id);
     if (!inspect || isDown(inspect) || inspect.state.status === 'removing') continue;
@@ -69,6 +73,11 @@ function sinceLastRun(
   if (!seen || before === undefined || seen.boot !== now.boot) return 0;
   const tookMs = Math.max(1, now.uptimeMs - seen.uptimeMs);
   return Math.floor((container.restartCount - before) * Math.min(1, windowMs / tookMs));
+}
+
+function restartsAtRaise(raises: readonly Action[], id: string): number {
+  const last = raises.find(({ undo }) => undo?.['containerId'] === id);
+  return Number(last?.undo?.['restarts'] ?? 0);
 }
 
 /** A container that was created within the window did all its restarts in it. */

@@ -13,7 +13,14 @@ const MOST_RAISES = 2;
 const LOWER_BELOW = 0.8;
 
 /** What undoing a raise needs, in bytes as Docker counts them: memorySwap is both together, -1 unlimited. */
-type MemoryLimits = { containerId: string; memory: number; memorySwap: number; raisedTo: number };
+type MemoryLimits = {
+  containerId: string;
+  memory: number;
+  memorySwap: number;
+  raisedTo: number;
+  /** How often it had restarted when it was raised. */
+  restarts: number;
+};
 
 /** A step that raises the limit of a container by half, or why that is not possible. */
 export function raiseStep(
@@ -39,6 +46,7 @@ export function raiseStep(
     memory,
     memorySwap: memorySwap === 0 ? memory * 2 : memorySwap,
     raisedTo: wanted,
+    restarts: loop.inspect.restartCount,
   };
   return {
     step: {
