@@ -1,0 +1,158 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { KEYS } from '../src/config/schema.ts';
+import { SECTIONS } from '../src/config/yaml-shape.ts';
+import { SELF_RULES } from '../src/daemon/self.ts';
+import { METRICS } from '../src/outputs/metrics-table.ts';
+import { RECOVERY_RULES } from '../src/recovery/index.ts';
+import { JUDGED_BY_CYCLE } from '../src/rules/index.ts';
+import { RULE_OF } from '../src/services/findings.ts';
+import { vpsmon } from './helpers/daemon.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const read = (path: string) => readFileSync(root + path, 'utf8');
+const manual = read('MONITORING.md');
+const code = codeOf(manual);
+
+/** True where `words` stand in a piece of code, with nothing else attached to either end. */
+function says(words: string): boolean {
+  const escaped = words.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const pattern = new RegExp(`(?<![\\w-])${escaped}(?![\\w-])`);
+  return code.some((piece) => pattern.test(piece));
+}
+
+describe('MONITORING.md has', () => {
+  it('every command, subcommand, argument and option of --help', async () => {
+    const seen = await walkHelp([]);
+    expect(seen.commands.length).toBeGreaterThan(15);
+    expect(seen.options.length).toBeGreaterThan(8);
+    const commands = seen.commands.map((words) =>
+      words.length === 1 ? `vpsmon ${words[0]}` : words.join(' '),
+    );
+    const missing = [...commands, ...seen.options].filter((words) => !says(words));
+    expect(missing).toEqual([]);
+  }, 30_000);
+
+  it('everything that the arguments of a command can be', () => {
+    const words = [
+      'run-all',
+      'restart-waha',
+      'undo',
+      'history',
+      'console',
+      'telegram',
+      'list',
+      'end',
+      'show',
+    ];
+    const sections = ['waha', 'n8n', 'leads', 'host', 'containers', 'postgres', 'redis'];
+    expect([...words, ...sections].filter((word) => !says(word))).toEqual([]);
+  });
+
+  it('every setting', () => {
+    const fields = Object.values(SECTIONS).flatMap((section) =>
+      'shape' in section ? Object.keys(section.shape) : [],
+    );
+    const keys = [...Object.keys(KEYS), ...Object.keys(SECTIONS), ...fields];
+    expect(keys.filter((key) => !says(key))).toEqual([]);
+  });
+
+  it('every metric', () => {
+    expect(METRICS.map(({ name }) => name).filter((name) => !says(name))).toEqual([]);
+  });
+
+  it('every rule', () => {
+    const inCode = sources('src').flatMap((path) =>
+      [...read(path).matchAll(/\brule: '([a-z0-9-]+)'|\bhappened\('([a-z-]+)'/g)].map((m) => m[1] ?? m[2]!),
+    );
+    const rules = new Set([...JUDGED_BY_CYCLE, ...Object.values(RULE_OF), ...SELF_RULES, ...inCode]);
+    expect(rules.size).toBeGreaterThan(25);
+    expect([...rules].filter((rule) => !says(rule))).toEqual([]);
+  });
+
+  it('every rule of recovery', () => {
+    expect(RECOVERY_RULES.map(({ id }) => id).filter((id) => !manual.includes(`\n| \`${id}\``))).toEqual([]);
+  });
+});
+
+describe('every document', () => {
+  const documents = [
+    'README.md',
+    'MONITORING.md',
+    'ARCHITECTURE.md',
+    'CHANGELOG.md',
+    'config/prometheus/README.md',
+  ];
+
+  it.each(documents)('%s links to files and headings that exist', (name) => {
+    const folder = name.slice(0, name.lastIndexOf('/') + 1);
+    const broken = [...read(name).matchAll(/\]\((?!https?:)([^)\s]*)\)/g)]
+      .map(([, target]) => target!)
+      .filter((target) => {
+        const [path = '', anchor] = target.split('#');
+        const file = path === '' ? name : folder + path;
+        if (!existsSync(root + file)) return true;
+        return anchor !== undefined && !anchorsOf(read(file)).includes(anchor);
+      });
+    expect(broken).toEqual([]);
+  });
+
+  it.each(documents)(
+    '%s names only commands that there are',
+    async (name) => {
+      const { commands } = await walkHelp([]);
+      const known = ['help', ...commands.map((words) => words.join(' '))];
+      const parents = new Set(commands.filter((words) => words.length > 1).map((words) => words[0]));
+      const named = codeOf(read(name)).flatMap((piece) =>
+        [...piece.matchAll(/(?:^|\s)vpsmon ([a-z]+)(?: ([a-z]+))?/gm)].map(([, first, second]) =>
+          parents.has(first) && second !== undefined ? `${first} ${second}` : first!,
+        ),
+      );
+      expect(named.filter((words) => !known.includes(words))).toEqual([]);
+    },
+    30_000,
+  );
+});
+
+type Surface = { commands: string[][]; options: string[] };
+let walked: Surface | undefined;
+
+/** All commands and options, as the built program's own help lists them. */
+async function walkHelp(command: string[]): Promise<Surface> {
+  if (command.length === 0 && walked) return walked;
+  const { code: exit, stdout } = await vpsmon([...command, '--help']);
+  if (exit !== 0) throw new Error(`vpsmon ${command.join(' ')} --help ends with ${exit}`);
+  const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map((m) => m[1]!);
+  const listed = /\nCommands:\n([\s\S]*?)(?:\n\n|$)/.exec(stdout)?.[1] ?? '';
+  const names = [...listed.matchAll(/^ {2}([a-z]+)/gm)].map((m) => m[1]!).filter((name) => name !== 'help');
+  const commands = names.map((name) => [...command, name]);
+  for (const below of await Promise.all(commands.map((words) => walkHelp(words)))) {
+    commands.push(...below.commands);
+    options.push(...below.options);
+  }
+  const surface = { commands, options: [...new Set(options)] };
+  if (command.length === 0) walked = surface;
+  return surface;
+}
+
+/** Everything that stands in a document as code, each piece by itself. */
+function codeOf(markdown: string): string[] {
+  return [...markdown.matchAll(/```[a-z]*\n([\s\S]*?)```|`([^`\n]+)`/g)].map((m) => m[1] ?? m[2] ?? '');
+}
+
+/** The anchors that GitHub gives the headings of a document. */
+function anchorsOf(markdown: string): string[] {
+  return [...markdown.replace(/```[\s\S]*?```/g, '').matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(root + folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => `${folder}/${path}`);
+}
