@@ -191,7 +191,7 @@ test('Docker gone: what was found is still read', async () => {
     expect([readings.postgres.state, readings.redis.state, readings.n8n.state]).toEqual(['ok', 'ok', 'ok']);
     const blind = await open().collect();
     expect(blind.readings.postgres.state).toBe('absent');
-    expect(JSON.stringify(blind.readings.postgres)).toContain('Docker cannot tell of PostgreSQL');
+    expect(JSON.stringify(blind.readings.postgres)).toContain('Docker cannot be asked for PostgreSQL');
   } finally {
     await engine.start();
   }

@@ -224,7 +224,15 @@ describe('a real Prometheus and a real node_exporter', () => {
     await monitor.start();
     expect(await warnings()).toBeGreaterThanOrEqual(before);
     // What was counted by the process itself begins anew, as Prometheus expects of it.
-    const [checks] = await query('vpsmon_checks_total{job="vpsmon"}');
+    // A scrape may have found nobody in between: then Prometheus forgets the series until the next one.
+    const [checks] = await until(
+      async () => {
+        const found = await query('vpsmon_checks_total{job="vpsmon"}');
+        return found.length > 0 && found;
+      },
+      20_000,
+      'the next scrape',
+    );
     expect(checks!.value).toBeGreaterThanOrEqual(1);
   });
 });
