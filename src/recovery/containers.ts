@@ -84,13 +84,16 @@ export function startAgainStep(
     run: () => deps.system.docker.start(containerId),
     async verify(ran) {
       if (ran) await deps.system.clock.sleep(STAYS_UP_MS);
-      const state = (await inspectOrGone(deps, containerId))?.state;
-      return state?.status === 'running'
-        ? {
-            worked: true,
-            text: `${name} runs again; it had been stopped at ${formatTime(stopped.startedAt)}`,
-          }
-        : { worked: false, text: `${name} was started and is ${state ? state.status : 'gone'} now` };
+      const inspect = await inspectOrGone(deps, containerId);
+      if (!inspect || isDown(inspect))
+        return { worked: false, text: `${name} was started and is ${inspect?.state.status ?? 'gone'} now` };
+      // One that crashes again has been started all the same; its restart policy goes on from here.
+      const { status } = inspect.state;
+      const how = status === 'running' ? 'runs again' : `was started and is ${status} now`;
+      return {
+        worked: true,
+        text: `${name} ${how}; it had been stopped at ${formatTime(stopped.startedAt)}`,
+      };
     },
   };
 }

@@ -1,12 +1,12 @@
 // Restart loops of real containers, ended by the real command.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { recordAction } from '../../src/store/actions.ts';
 import { openStore } from '../../src/store/open.ts';
-import { until, vpsmon } from '../helpers/daemon.ts';
+import { until } from '../helpers/daemon.ts';
 import { startEngine, type Engine } from '../helpers/docker-engine.ts';
+import { recoverFolder, type RecoverFolder } from '../helpers/recover-run.ts';
 
 type Inspect = {
   RestartCount: number;
@@ -16,46 +16,18 @@ type Inspect = {
 const MB = 1_048_576;
 
 let engine: Engine;
-let dir: string;
+let folder: RecoverFolder;
 beforeAll(async () => {
   engine = await startEngine();
 }, 60_000);
 afterAll(() => engine?.stop());
-beforeEach(() => (dir = mkdtempSync(join(tmpdir(), 'vpsmon-loops-'))));
+beforeEach(() => (folder = recoverFolder({ DOCKER_HOST: engine.dockerHost })));
 afterEach(async () => {
   await engine.clear();
-  rmSync(dir, { recursive: true, force: true });
+  folder.remove();
 });
 
-async function recover(args: string[], settings: Record<string, string> = {}) {
-  const conf = join(dir, 'monitor.conf');
-  const all = { DOCKER_HOST: engine.dockerHost, ENABLE_AUTO_RECOVERY: 'true', ...settings };
-  writeFileSync(
-    conf,
-    Object.entries(all)
-      .map(([key, value]) => `${key}="${value}"\n`)
-      .join(''),
-    { mode: 0o600 },
-  );
-  const outcome = await vpsmon([
-    'recover',
-    ...args,
-    '--json',
-    '--config',
-    conf,
-    '--state-dir',
-    join(dir, 'state'),
-  ]);
-  expect(outcome.stderr).not.toMatch(/    at /);
-  return {
-    ...outcome,
-    json: JSON.parse(outcome.stdout) as {
-      results?: { found: string; attempts: { done: string }[] }[];
-      said?: { text: string; details: string[] }[];
-      actions?: { what: string; state: string }[];
-    },
-  };
-}
+const recover = (args: string[], settings?: Record<string, string>) => folder.run(args, settings);
 const inspect = async (id: string) => (await engine.api('GET', `/containers/${id}/json`)) as Inspect;
 
 /** The engine doubles the pause between two tries from 0.1 s: six restarts take about seven seconds. */
@@ -80,15 +52,17 @@ describe('a loop for its own reasons', { timeout: 90_000 }, () => {
     expect((await inspect(id)).State).toMatchObject({ Status: 'exited', Running: false });
     const said = run.json.said?.at(-1);
     expect(said?.text).toMatch(/^Done: stop crasher for 5 min/);
-    expect(said?.details.join('\n')).toContain('cannot reach the database');
-    expect(run.stdout + readFileSync(join(dir, 'state/recovery.log'), 'utf8')).not.toContain('hunter22');
+    expect(said?.logs).toContain('cannot reach the database');
+    expect(run.stdout + readFileSync(join(folder.stateDir, 'recovery.log'), 'utf8')).not.toContain(
+      'hunter22',
+    );
 
     const again = await recover(['loops']);
     expect(again.json.results?.[0]?.attempts).toEqual([]);
     const undone = await recover(['undo']);
     expect(undone.json.said?.some((line) => /crasher/.test(line.text))).toBe(true);
     expect((await inspect(id)).State.Status).not.toBe('exited');
-    expect((await recover(['history'])).json.actions?.map((action) => action.what)).toEqual([
+    expect((await recover(['history'])).json.actions?.map((action) => action.action)).toEqual([
       'start-container',
       'pause-loop',
     ]);
@@ -96,21 +70,20 @@ describe('a loop for its own reasons', { timeout: 90_000 }, () => {
 
   it('is stopped for good after ten restarts, pauses included', async () => {
     const id = await loop({ name: 'hopeless', command: ['sh', '-c', 'echo the config is gone; exit 1'] });
-    const store = openStore(join(dir, 'state'), 0);
-    const before = Date.now() - 7_200_000;
-    recordAction(store.db, {
-      rule: 'loops',
-      target: 'hopeless',
-      what: 'pause-loop',
-      why: 'x',
-      state: 'undone',
-      startedAt: before,
-      undo: { restarts: 6 },
-    });
-    store.close();
+    folder.inStore(({ db }) =>
+      recordAction(db, {
+        rule: 'loops',
+        target: 'hopeless',
+        what: 'pause-loop',
+        why: 'x',
+        state: 'undone',
+        startedAt: Date.now() - 7_200_000,
+        undo: { containerId: id, restarts: 6 },
+      }),
+    );
     const run = await recover(['check-loops']);
     expect(run.json.said?.at(-1)?.text).toMatch(/which restarted 1\d times and cannot be helped/);
-    expect(run.json.said?.at(-1)?.details.join('\n')).toContain('the config is gone');
+    expect(run.json.said?.at(-1)?.logs).toContain('the config is gone');
     expect((await inspect(id)).State.Status).toBe('exited');
   });
 
@@ -144,7 +117,7 @@ describe('a loop for lack of memory', { timeout: 90_000 }, () => {
   });
 
   it('is not given what the host does not have', async () => {
-    const root = join(dir, 'host');
+    const root = join(folder.dir, 'host');
     const put = (path: string, text: string) => {
       mkdirSync(dirname(join(root, path)), { recursive: true });
       writeFileSync(join(root, path), text);
@@ -168,7 +141,7 @@ describe('a loop for lack of memory', { timeout: 90_000 }, () => {
     const run = await recover(['loops'], { HOST_ROOT: root });
     expect((await inspect(id)).HostConfig.Memory).toBe(16 * MB);
     expect(run.json.said?.at(-1)?.details.join(' ')).toMatch(
-      /raising its limit of 16 MB by half needs 8 MB, and the server has 117 MB available/,
+      /raising its limit of 16 MB by half would take up to 24 MB, and the server has 117 MB available/,
     );
   });
 });
@@ -176,10 +149,9 @@ describe('a loop for lack of memory', { timeout: 90_000 }, () => {
 describe('two runs at once', () => {
   it('the second one leaves', async () => {
     const { takeLock } = await import('../../src/store/lock.ts');
-    const state = join(dir, 'state');
-    openStore(state, 0).close();
-    const lock = takeLock(state, 'recover');
-    const run = await vpsmon(['recover', 'loops', '--config', '/dev/null', '--state-dir', state]);
+    openStore(folder.stateDir, 0).close();
+    const lock = takeLock(folder.stateDir, 'recover');
+    const run = await recover(['loops']);
     expect(run).toMatchObject({ code: 0, stdout: '' });
     expect(run.stderr).toMatch(
       new RegExp(`another recovery run is at work \\(process ${process.pid}\\); this one leaves`),
