@@ -14,7 +14,7 @@ export type InstallPlace = { machine: Machine; source: string; node: string };
 
 /** Installs, upgrades or mends; exit 0 when everything is as it should be, 2 when a step failed, 3 when it cannot begin. */
 export async function install(context: CommandContext, place: InstallPlace = thisPlace()): Promise<number> {
-  const { io, options, system, run } = context;
+  const { io, options, run } = context;
   const { machine } = place;
   const dryRun = options.dryRun === true;
   const systemd = machine.exists('/run/systemd/system');
@@ -26,7 +26,7 @@ export async function install(context: CommandContext, place: InstallPlace = thi
   const configFile = context.config.files.find((file) => file !== LAYOUT.config && !/\.ya?ml$/.test(file));
   let plan: Plan;
   try {
-    plan = planInstall(await gatherInstall({ ...place, run, configFile, systemd: systemd && system.root }));
+    plan = planInstall(await gatherInstall({ ...place, run, configFile, systemd }));
   } catch (error) {
     io.err(`vpsmon: ${errorText(error, 1000)}`);
     return 3;

@@ -1,7 +1,7 @@
 import type { Machine } from '../system/machine.ts';
 import { errorText } from '../model/text.ts';
 import type { Run } from '../system/types.ts';
-import { describeStep, type Step } from './step.ts';
+import type { Step } from './step.ts';
 
 export type Outcome =
   | { state: 'done'; done: Step[] }
@@ -74,5 +74,5 @@ async function runCommand(step: Extract<Step, { kind: 'run' }>, run: Run): Promi
   const result = await run(file, args, { timeoutMs: COMMAND_TIMEOUT_MS, env: { LC_ALL: 'C' } });
   if (result.exitCode === 0 || step.tolerate) return;
   const said = (result.stderr || result.stdout).trim();
-  throw new Error(`${describeStep(step)} ended with ${result.exitCode}${said ? `: ${said}` : ''}`);
+  throw new Error(`${step.command.join(' ')} ended with ${result.exitCode}${said ? `: ${said}` : ''}`);
 }

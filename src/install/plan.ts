@@ -1,29 +1,11 @@
 import { dirname } from 'node:path';
-import type { FileInfo } from '../system/machine.ts';
-import { ALL_UNITS, LAYOUT, MADE_BY_SYSTEMD, STARTED_UNITS } from './layout.ts';
+import type { InstallFacts } from './facts.ts';
+import { LAYOUT, MADE_BY_SYSTEMD } from './layout.ts';
 import { renderManifest, type Manifest } from './manifest.ts';
-import type { Runtime } from './runtime.ts';
+import { planFolder } from './plan-folder.ts';
+import { planCommands, planUnits } from './plan-units.ts';
 import type { Plan, Step } from './step.ts';
-import type { UnitState } from '../system/unit-states.ts';
-import { isOurCommand, isOurUnit, renderCommand, renderUnit, type UnitChoices } from './units.ts';
-
-/** What there is now, and what is to be there. Read once; the plan is a pure function of it. */
-export type InstallFacts = {
-  runtime: Runtime;
-  /** The version's folder is there, whole and unchanged. */
-  intact: boolean;
-  /** Names of the folders of versions that are there. */
-  versions: string[];
-  choices: UnitChoices;
-  templates: Record<string, string>;
-  /** What a first installation takes as configuration, and where that is from. */
-  config: { content: string; from: string };
-  yaml?: { content: string; from: string };
-  manifest: Manifest | undefined;
-  units: UnitState[];
-  info(path: string): FileInfo | undefined;
-  text(path: string): string | undefined;
-};
+import { isOurCommand, renderCommand } from './units.ts';
 
 /** The steps that are still to be done, in order. Empty when everything is as it should be. */
 export function planInstall(facts: InstallFacts): Plan {
@@ -43,26 +25,6 @@ export function planInstall(facts: InstallFacts): Plan {
   planOldVersions(facts, plan);
   planManifest(facts, plan, folders, manifestAt, interrupted);
   return plan;
-}
-
-/** Missing folders above it come first. All are recorded, so that `uninstall` removes them again when they are empty. */
-function planFolder(
-  facts: InstallFacts,
-  plan: Plan,
-  made: Set<string>,
-  path: string,
-  mode: number,
-  why: string,
-): void {
-  if (facts.info(path)) {
-    plan.unchanged.push(path);
-    return;
-  }
-  if (made.has(path)) return;
-  const parent = dirname(path);
-  if (!facts.info(parent)) planFolder(facts, plan, made, parent, 0o755, 'was missing');
-  made.add(path);
-  plan.steps.push({ kind: 'folder', path, mode, why });
 }
 
 /** Never overwritten; only its permissions are mended, for it holds the bot token. */
@@ -143,59 +105,6 @@ function planCommand(facts: InstallFacts, plan: Plan, folders: Set<string>): voi
     content,
     why: 'the command for your shell',
   });
-}
-
-/** The unit files that change. Units of the same name that vpsmon did not write (the bash scripts') are kept aside. */
-function planUnits(facts: InstallFacts, plan: Plan, folders: Set<string>): string[] {
-  const rewritten: string[] = [];
-  for (const name of ALL_UNITS) {
-    const path = `${LAYOUT.units}/${name}`;
-    const content = renderUnit(facts.templates[name] ?? '', facts.choices);
-    const present = facts.text(path);
-    if (present === content && facts.info(path)?.mode === 0o644) {
-      plan.unchanged.push(path);
-      continue;
-    }
-    rewritten.push(name);
-    if (present !== undefined && !isOurUnit(present)) {
-      const kept = `${LAYOUT.state}/replaced-${name}`;
-      plan.notes.push(`${path} was not written by vpsmon. It is replaced; its text is kept in ${kept}.`);
-      plan.steps.push({
-        kind: 'write',
-        path: kept,
-        mode: 0o600,
-        content: present,
-        why: 'the unit that was there before',
-      });
-    }
-    if (!facts.info(LAYOUT.units)) planFolder(facts, plan, folders, LAYOUT.units, 0o755, 'was missing');
-    plan.steps.push({ kind: 'write', path, mode: 0o644, content, why: 'unit' });
-  }
-  return rewritten;
-}
-
-type Changes = { switched: boolean; rewritten: string[]; interrupted: boolean };
-
-function planCommands(facts: InstallFacts, plan: Plan, changes: Changes): void {
-  const { switched, rewritten, interrupted } = changes;
-  const state = new Map(facts.units.map((unit) => [unit.name, unit]));
-  const run = (command: string[], why: string) => plan.steps.push({ kind: 'run', command, why });
-
-  if (rewritten.length > 0 || interrupted || facts.units.some((unit) => unit.needReload))
-    run(['systemctl', 'daemon-reload'], 'systemd reads the unit files again');
-  const disabled = STARTED_UNITS.filter((name) => state.get(name)?.enabled !== 'enabled');
-  if (disabled.length > 0) run(['systemctl', 'enable', ...disabled], 'started at every boot');
-
-  // What runs with an old program or an old unit file is restarted; what does not run is started.
-  const restart = STARTED_UNITS.filter(
-    (name) =>
-      state.get(name)?.active !== 'active' ||
-      interrupted ||
-      rewritten.includes(name) ||
-      (switched && name === 'vps-monitor.service'),
-  );
-  if (restart.length > 0) run(['systemctl', 'restart', ...restart], 'started, with what is new');
-  else plan.unchanged.push(...STARTED_UNITS.map((name) => `${name} (enabled and running)`));
 }
 
 /**

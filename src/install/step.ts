@@ -22,27 +22,3 @@ export type Plan = {
   /** What the administrator should know. */
   notes: string[];
 };
-
-/** What a step does, in one line. */
-export function describeStep(step: Step): string {
-  switch (step.kind) {
-    case 'folder':
-      return `create folder ${step.path} (${octal(step.mode)})`;
-    case 'write':
-      return `write ${step.path} (${octal(step.mode)})`;
-    case 'copy':
-      return `copy ${step.files.length} files to ${step.path}`;
-    case 'link':
-      return `link ${step.path} -> ${step.target}`;
-    case 'remove':
-      return `remove ${step.path}`;
-    case 'remove-empty':
-      return `remove ${step.path} if it is empty`;
-    case 'run':
-      return `run ${step.command.join(' ')}`;
-  }
-}
-
-function octal(mode: number): string {
-  return mode.toString(8).padStart(4, '0');
-}

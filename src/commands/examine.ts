@@ -1,0 +1,214 @@
+import { createDiscovery } from '../config/discover.ts';
+import { judgeClock } from '../doctor/clock.ts';
+import { judgeConfig } from '../doctor/config.ts';
+import { judgeDelivery } from '../doctor/delivery.ts';
+import { examineDocker } from '../doctor/docker.ts';
+import { askHealth, judgeHealthAnswer } from '../doctor/health.ts';
+import {
+  judgeCgroups,
+  judgeDisk,
+  judgeKernelLog,
+  judgeMemory,
+  judgeNode,
+  judgePressure,
+} from '../doctor/host.ts';
+import { judgeSources } from '../doctor/sources.ts';
+import { judgeDatabase, judgeStateFolder, judgeTextfile } from '../doctor/state.ts';
+import { askTime, examineTelegram } from '../doctor/telegram.ts';
+import { failed, ok, type Line } from '../doctor/types.ts';
+import { judgeUnits } from '../doctor/units.ts';
+import { errorText } from '../model/text.ts';
+import { effectiveChat } from '../notify/chat.ts';
+import { deliveryState } from '../notify/state.ts';
+import { createTelegram } from '../notify/telegram.ts';
+import { recall } from '../store/memory.ts';
+import type { Db } from '../store/open.ts';
+import { integrityProblems, openToLook } from '../store/look.ts';
+import { describeMachine } from '../system/describe-machine.ts';
+import { modifiedAt, packageRoot, tryWriting, type Machine } from '../system/machine.ts';
+import type { System } from '../system/types.ts';
+import { VERSION } from '../version.ts';
+import type { CommandContext } from './context.ts';
+import { checkOnce } from './monitor-once.ts';
+import { unitsOf } from './status.ts';
+
+/** Everything that `doctor` looks at, one line each. */
+export async function examine(context: CommandContext, machine: Machine): Promise<Line[]> {
+  const { config, system } = context;
+  const { settings } = config;
+  const stateDir = config.stateDir;
+  const look = openToLook(stateDir);
+  const db = 'db' in look ? look.db : undefined;
+  const telegram = createTelegram({
+    http: system.http,
+    token: settings.TELEGRAM_BOT_TOKEN,
+    apiRoot: settings.TELEGRAM_API_ROOT,
+    chatId: () => (db ? effectiveChat(db, config).chatId : settings.TELEGRAM_CHAT_ID.trim()),
+    timeoutMs: 8000,
+  });
+  const facts = {
+    token: settings.TELEGRAM_BOT_TOKEN,
+    chatId: settings.TELEGRAM_CHAT_ID.trim(),
+    tokenFile: settings.TELEGRAM_BOT_TOKEN_FILE,
+  };
+  try {
+    // Side by side: each has a deadline of its own, and none holds another one up.
+    const [telegramLines, remote, units, health, docker, sources, kind] = await Promise.all([
+      examineTelegram(telegram, facts),
+      askTime(system.http, settings.TELEGRAM_API_ROOT, () => system.clock.now()),
+      unitsOf(context, machine, system.clock.now()),
+      askHealth(system.http, settings.HTTP_LISTEN),
+      examineDocker(system.docker, settings.DOCKER_HOST !== '' || dockerIsInstalled(machine)),
+      examineSources(context),
+      examineKind(),
+    ]);
+    const now = system.clock.now();
+    const monitor = Array.isArray(units)
+      ? units.find((unit) => unit.name === 'vps-monitor.service')
+      : undefined;
+    const exporter = Array.isArray(units)
+      ? units.find((unit) => unit.name === 'vps-metrics-exporter.timer')
+      : undefined;
+    const textfile = `${stateDir}/metrics/vpsmon.prom`;
+    const present = modifiedAt(stateDir) !== undefined;
+    return [
+      ...judgeConfig(config),
+      ...telegramLines,
+      ...docker,
+      ...sources,
+      ...kind,
+      ...examineHost(system),
+      judgeClock({
+        now,
+        builtAt: modifiedAt(`${packageRoot()}/package.json`),
+        remote,
+        lastSeenAt: db ? quietly(() => recall<{ at?: number }>(db, 'last-alive')?.at) : undefined,
+      }),
+      ...(await examineDisk(context)),
+      judgeStateFolder(stateDir, present ? tryWriting(stateDir) : undefined, present),
+      ...(db ? [judgeDatabase(soundness(db), `${stateDir}/vpsmon.db`)] : []),
+      ...('refused' in look ? [failed('database', look.refused, adviceForDatabase(look.refused))] : []),
+      ...(db ? (quietly(() => delivery(db, context, now)) ?? []) : []),
+      ...(Array.isArray(units) ? judgeUnits(units, now) : [units]),
+      ...judgeHealthAnswer(
+        health,
+        monitor && monitor.load === 'loaded' ? monitor.active === 'active' : undefined,
+        VERSION,
+      ),
+      ...(exporter?.active === 'active' ? [judgeTextfile(textfile, modifiedAt(textfile), now)] : []),
+    ];
+  } finally {
+    if ('close' in look) look.close();
+    system.docker.close();
+    system.kernelLog.close();
+  }
+}
+
+export function examineHost(system: System): Line[] {
+  let unreadable: unknown;
+  try {
+    system.kernelLog.read();
+  } catch (error) {
+    unreadable = error;
+  }
+  return [
+    judgeNode(process.versions.node, process.execPath),
+    ...judgeMemory(system.files),
+    judgePressure(system.files),
+    judgeKernelLog(unreadable),
+    judgeCgroups(system.files),
+  ];
+}
+
+export async function examineUnits(
+  context: Pick<CommandContext, 'system' | 'run'>,
+  machine: Machine,
+): Promise<Line[]> {
+  const now = context.system.clock.now();
+  const units = await unitsOf(context, machine, now);
+  return Array.isArray(units) ? judgeUnits(units, now) : [units];
+}
+
+/** Nice to know when somebody sends this page along with a question; no fault where it cannot be found out. */
+async function examineKind(): Promise<Line[]> {
+  const late = new Promise<undefined>((resolve) => {
+    setTimeout(() => resolve(undefined), 8000).unref();
+  });
+  const kind = await Promise.race([describeMachine().catch(() => undefined), late]);
+  return kind ? [ok('machine', kind)] : [];
+}
+
+/** As the monitor asks them, so that what it will see is what is shown. */
+async function examineSources(context: CommandContext): Promise<Line[]> {
+  const { system, config } = context;
+  const discovery = createDiscovery({
+    docker: system.docker,
+    config,
+    clock: system.clock,
+    files: system.files,
+  });
+  try {
+    const [found, { readings }] = await Promise.all([
+      discovery.current(AbortSignal.timeout(6000)),
+      checkOnce(context, false),
+    ]);
+    return judgeSources(found, readings, config.settings.ENABLE_AUTO_RECOVERY);
+  } catch (error) {
+    return [failed('databases', errorText(error), 'vpsmon monitor --once shows more')];
+  }
+}
+
+async function examineDisk({ config, system }: CommandContext): Promise<Line[]> {
+  // The folder may not be there yet: then the disk that it will be on.
+  for (const path of [config.stateDir, '/var/lib', '/']) {
+    try {
+      const s = await system.files.statfs(path);
+      return [
+        judgeDisk({
+          path,
+          freeBytes: s.available * s.blockSize,
+          totalBytes: s.blocks * s.blockSize,
+          inodesFree: s.inodesFree,
+          inodesTotal: s.inodes,
+        }),
+      ];
+    } catch {
+      continue;
+    }
+  }
+  return [];
+}
+
+/** Without a token there is a line about that already. */
+function delivery(db: Db, { config }: CommandContext, now: number): Line[] {
+  const state = deliveryState(db, config);
+  return state.configured ? [judgeDelivery(state, now)] : [];
+}
+
+function soundness(db: Db): string[] {
+  try {
+    return integrityProblems(db);
+  } catch (error) {
+    return [errorText(error)];
+  }
+}
+
+function adviceForDatabase(refused: string): string {
+  if (/may not be read/.test(refused)) return 'sudo vpsmon doctor';
+  return 'systemctl restart vps-monitor: it is set aside and a new one begun';
+}
+
+/** A database of an older version may lack what is asked for; the monitor brings it up to date when it starts. */
+function quietly<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+export function dockerIsInstalled(machine: Machine): boolean {
+  return ['/usr/bin/dockerd', '/usr/local/bin/dockerd', '/var/lib/docker'].some((path) =>
+    machine.exists(path),
+  );
+}
