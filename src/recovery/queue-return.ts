@@ -26,6 +26,7 @@ export function returnStep(
   options: { why: string; byHand?: boolean; stillShort?: () => Promise<string | undefined> },
 ): Step {
   const groups = paused.map((action) => ({ id: action.id, group: action.undo as PausedGroup }));
+  forgetAskedTwice(groups.map(({ group }) => group));
   const off = groups.flatMap(({ group }) => group.workflows.filter(isOff));
   const lines: string[] = [];
   return {
@@ -60,6 +61,17 @@ export function returnStep(
     },
     verify: async () => outcomeOf(off, lines),
   };
+}
+
+/** Asked for in a run that died, and asked for again by the next one, which knows better. */
+function forgetAskedTwice(groups: readonly PausedGroup[]): void {
+  const later = new Set<string>();
+  for (const { workflows } of groups.toReversed()) {
+    for (const workflow of workflows.filter(isOff)) {
+      if (later.has(workflow.id)) workflow.state = 'planned';
+      later.add(workflow.id);
+    }
+  }
 }
 
 /** `text` where there is more to say than that it is back. */

@@ -46,8 +46,8 @@ async function runQueue(deps: RecoveryDeps): Promise<RuleResult> {
   } catch (error) {
     return result([sayHelpless(deps, found, errorText(error))]);
   }
-  // What recovery has paused and is active was activated by a person: it is not paused again while this lasts.
-  const candidates = active.filter(({ id }) => !known.some((workflow) => workflow.id === id));
+  // What recovery has paused and is active now was activated by a person: it is not paused again while this lasts.
+  const candidates = active.filter(({ id }) => !known.some((w) => w.id === id && w.state === 'paused'));
   if (candidates.length > 0)
     return result([
       await attempt(

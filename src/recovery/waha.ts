@@ -13,6 +13,8 @@ const HOUR_MS = 3_600_000;
 /** What did not help is tried again after this long; in between a person is told. The container has other sessions, too. */
 const SESSION_AGAIN_MS = 6 * HOUR_MS;
 const CONTAINER_AGAIN_MS = 24 * HOUR_MS;
+/** A session that was restarted gets this long before its container is. */
+const NEXT_STEP_MS = 3 * 60_000;
 
 /** WhatsApp sessions that do not work: the session by API, then the container, then a person. A session is never logged out. */
 export const wahaRule: RecoveryRule = {
@@ -68,6 +70,7 @@ async function helpSession(
   }
   if (!restarts.some((a) => ageMs(a, now) < SESSION_AGAIN_MS))
     return attempt(deps, restartSessionStep(deps, target, session.name, { why }));
+  if (restarts.some((a) => ageMs(a, now) < NEXT_STEP_MS)) return undefined;
   const { container } = target;
   const containers = tried.filter((a) => a.what === 'restart-container' && a.target === container);
   if (container !== undefined && containers.length === 0) {

@@ -263,9 +263,6 @@ describe('WAHA that does not do what it is told', () => {
     const deps = await house({ sessions: [{ name: 'default', status: 'FAILED' }] }, { container: 'waha' });
     await runs(deps, 1);
     deps.clock.add(5 * MINUTE);
-    waha.before = ({ method }) => {
-      if (method === 'POST') throw new Error('the stand-in ends this connection');
-    };
     const broken = deps.system.http;
     deps.system.http = (request) =>
       request.method === 'POST'

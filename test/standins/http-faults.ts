@@ -28,6 +28,9 @@ export type FaultyServer = {
   close(): Promise<void>;
 };
 
+/** Thrown by `before`: the request is not dealt with, and not answered. */
+export const NOTHING = new Error('not dealt with');
+
 /** An HTTP server on a free loopback port that keeps what it was asked, and can be broken in the usual ways. */
 export async function startFaulty(handle: (asked: Asked) => Answer | Promise<Answer>): Promise<FaultyServer> {
   const sockets = new Set<Socket>();
@@ -67,7 +70,12 @@ export async function startFaulty(handle: (asked: Asked) => Answer | Promise<Ans
     if (faulty.fault === 'garbage') return void response.writeHead(200).end('<html>\u0000 not JSON {');
     if (faulty.fault === 'error')
       return void response.writeHead(500).end('{"message":"Internal server error"}');
-    await faulty.before?.(asked);
+    try {
+      await faulty.before?.(asked);
+    } catch (error) {
+      if (error !== NOTHING) throw error;
+      return void response.destroy();
+    }
     const answer = await handle(asked);
     await faulty.after?.(asked);
     const html = answer.html !== undefined;
