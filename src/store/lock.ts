@@ -1,6 +1,7 @@
-import { writeFileSync, readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
+import { makePrivate } from './private-file.ts';
 
 export type Lock = { release(): void };
 
@@ -11,6 +12,8 @@ export type Lock = { release(): void };
  */
 export function takeLock(stateDir: string, name: string): Lock | { heldBy: number | undefined } {
   const path = join(stateDir, `${name}.lock`);
+  // For its owner alone: whoever can read the file can lock it, too, and keep the monitor from starting.
+  makePrivate(path);
   const db = new Database(path, { timeout: 0 });
   try {
     db.exec('PRAGMA journal_mode = DELETE');
@@ -21,7 +24,7 @@ export function takeLock(stateDir: string, name: string): Lock | { heldBy: numbe
     return { heldBy: readPid(`${path}.pid`) };
   }
   try {
-    writeFileSync(`${path}.pid`, `${process.pid}\n`);
+    writeFileSync(`${path}.pid`, `${process.pid}\n`, { mode: 0o600 });
   } catch {
     // Only for people to read; the lock itself needs no room on the disk.
   }

@@ -7,6 +7,7 @@ import { HISTORY_MIGRATIONS } from './history.ts';
 import { INCIDENT_MIGRATIONS } from './incidents.ts';
 import { MEMORY_MIGRATIONS } from './memory.ts';
 import { OUTBOX_MIGRATIONS } from './outbox.ts';
+import { makePrivate } from './private-file.ts';
 import { SERVICE_MIGRATIONS } from './services.ts';
 
 export type Db = Database.Database;
@@ -57,6 +58,9 @@ export function openStore(stateDir: string, now: number): Store {
 }
 
 function openFile(path: string): Db {
+  makePrivate(path);
+  // The log beside it holds the same messages, and others may pass through the folder.
+  for (const beside of [`${path}-wal`, `${path}-shm`]) if (existsSync(beside)) chmodSync(beside, 0o600);
   const db = new Database(path, { timeout: 5000 });
   try {
     db.exec('PRAGMA journal_mode = WAL');
@@ -67,7 +71,6 @@ function openFile(path: string): Db {
     if (check.quick_check !== 'ok')
       throw Object.assign(new Error(check.quick_check), { code: 'SQLITE_CORRUPT' });
     migrate(db);
-    chmodSync(path, 0o600);
     return db;
   } catch (error) {
     db.close();

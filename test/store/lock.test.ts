@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -20,6 +20,22 @@ describe('takeLock', () => {
     const second = takeLock(dir, 'daemon');
     expect('release' in second).toBe(true);
     if ('release' in second) second.release();
+  });
+
+  it('can be locked by its owner alone, and is still held after a second try in the same process', () => {
+    const first = takeLock(dir, 'daemon');
+    expect(takeLock(dir, 'daemon')).toEqual({ heldBy: process.pid });
+    expect(readdirSync(dir).map((name) => statSync(join(dir, name)).mode & 0o777)).toEqual([
+      0o600, 0o600, 0o600,
+    ]);
+    // A file closed in the holder's own process takes its locks with it: only another process can tell.
+    const other = `const db = new (require(${JSON.stringify(createRequire(import.meta.url).resolve('libsql'))}))(
+        ${JSON.stringify(join(dir, 'daemon.lock'))}, { timeout: 0 });
+      try { db.exec('BEGIN EXCLUSIVE'); console.log('free'); } catch (error) { console.log(error.code); }`;
+    expect(spawnSync(process.execPath, ['-e', other], { encoding: 'utf8' }).stdout.trim()).toBe(
+      'SQLITE_BUSY',
+    );
+    if ('release' in first) first.release();
   });
 
   it('locks of other names are others', () => {

@@ -26,6 +26,21 @@ describe('openStore', () => {
     again.close();
   });
 
+  it('keeps the log beside the database from others, too: it holds the same messages', () => {
+    const modes = () =>
+      Object.fromEntries(readdirSync(dir).map((name) => [name, statSync(join(dir, name)).mode & 0o777]));
+    const all = { 'vpsmon.db': 0o600, 'vpsmon.db-shm': 0o600, 'vpsmon.db-wal': 0o600 };
+    const store = openStore(dir, 0);
+    remember(store.db, 'key', 'secret', 1);
+    expect(modes()).toEqual(all);
+    // As an earlier version, or a copy, may have left them.
+    for (const name of Object.keys(all)) chmodSync(join(dir, name), 0o644);
+    const second = openStore(dir, 0);
+    expect(modes()).toEqual(all);
+    second.close();
+    store.close();
+  });
+
   it('sets a corrupt file aside, byte for byte, and begins anew', () => {
     const path = join(dir, 'vpsmon.db');
     const garbage = Buffer.alloc(40_000, 'this is no database');
