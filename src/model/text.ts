@@ -28,14 +28,30 @@ export function safeHtml(text: string, max = 200): string {
   return escapeHtml(plain(text, max));
 }
 
+/** What a setting, a field or a flag with a secret is called. "pass" is one, "bypass" and "compass" are not. */
+const SECRET_WORD =
+  '(?:password|passwd|passphrase|(?<!by|com)pass|pwd|secret|token|api[ _-]?key|access[_-]?key|private[_-]?key|credential)s?';
+/** What stands between the name and the value: `=`, `": "`, `\": `. */
+const TO_VALUE = String.raw`\\?["']?\s{0,4}[=:]\s{0,4}`;
+/** A quoted value may hold blanks, and escaped quotes unless its own are; one without ends at what cannot belong to it. */
+const SECRET_VALUES = [
+  [String.raw`\\"`, String.raw`[^"\\]{1,512}`],
+  ['"', String.raw`(?:\\.|[^"\\]){1,512}`],
+  ["'", String.raw`(?:\\.|[^'\\]){1,512}`],
+  ['', String.raw`[^\s"',;&\\][^\s"',;&]{0,512}`],
+].map(([quote, value]): [RegExp, string] => [
+  new RegExp(`(${SECRET_WORD}${TO_VALUE}${quote})${value}`, 'gi'),
+  '$1***',
+]);
+
 /** Every repetition is bounded: log lines are hostile, and an unbounded one takes quadratic time. */
 const SECRET_PATTERNS: [RegExp, string][] = [
   [/(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,80}/g, '***'], // Telegram bot token
-  [/(:\/\/[^\s:/@]{0,128}:)[^\s@/]{1,512}@/g, '$1***@'], // password in a URL
-  [
-    /((?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|authorization|credential)s?["']?\s{0,4}[=:]\s{0,4}["']?)(?:(?:bearer|basic) {1,4})?[^\s"',;&]{1,512}/gi,
-    '$1***',
-  ],
+  [/(:\/\/[^\s:/@]{0,128}:)[^\s/]{1,512}@/g, '$1***@'], // password in a URL, which may hold an @
+  [/\b((?:proxy-)?authorization["']?\s{0,4}[=:]\s{0,4}["']?)[a-z]{1,20} {1,4}[^\s"',;&]{1,512}/gi, '$1***'],
+  [/\b((?:proxy-)?authorization["']?\s{0,4}[=:]\s{0,4}["']?)[^\s"',;&]{1,512}/gi, '$1***'],
+  ...SECRET_VALUES,
+  [new RegExp(`((?:--?|require|master)${SECRET_WORD}\\s{1,4})[^\\s"'-][^\\s"']{0,512}`, 'gi'), '$1***'],
   [/\b(bearer|basic) {1,4}[a-z0-9._~+/=-]{8,512}/gi, '$1 ***'],
   [/\beyJ[A-Za-z0-9_-]{10,512}\.[A-Za-z0-9_-]{1,2048}\.[A-Za-z0-9_-]{0,512}/g, '***'], // JWT
   [/\b(?:sk|pk|ghp|gho|xox[abp])[-_][A-Za-z0-9_-]{16,256}/g, '***'],

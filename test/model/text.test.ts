@@ -32,6 +32,20 @@ describe('maskSecrets', () => {
     ['REDIS_PASSWORD=hunter2 ok', 'REDIS_PASSWORD=*** ok'],
     ['{"apiKey": "abc123", "a": 1}', '{"apiKey": "***", "a": 1}'],
     ['Authorization: Bearer abcdefgh12345', 'Authorization: ***'],
+    ['postgres://app:p@ss@db:5432/x', 'postgres://app:***@db:5432/x'],
+    ['DB_PASS=foo bar', 'DB_PASS=*** bar'],
+    ['{"pass":"abc","a":1}', '{"pass":"***","a":1}'],
+    ['{\\"password\\":\\"abc\\"}', '{\\"password\\":\\"***\\"}'],
+    ['password = "a b c" ok', 'password = "***" ok'],
+    ["password: 'it is' ok", "password: '***' ok"],
+    ['backup --password hunter3 --verbose', 'backup --password *** --verbose'],
+    ['redis-server --requirepass foobared', 'redis-server --requirepass ***'],
+    ['requirepass foobared', 'requirepass ***'],
+    ['authorization: Token abcdef', 'authorization: ***'],
+    ['Proxy-Authorization: Basic dXNlcjpwYXNz', 'Proxy-Authorization: ***'],
+    ['the api key: 123', 'the api key: ***'],
+    ['bypass: 3, compass: north', 'bypass: 3, compass: north'],
+    ['--password-file /run/x', '--password-file /run/x'],
     ['nothing to hide', 'nothing to hide'],
   ];
   it.each(cases)('%s', (text, expected) => expect(maskSecrets(text)).toBe(expected));
@@ -49,6 +63,10 @@ describe('maskSecrets', () => {
       'x://' + 'a'.repeat(100_000),
       'password '.repeat(20_000),
       'eyJ'.repeat(50_000),
+      '--password '.repeat(20_000),
+      'password="' + 'a '.repeat(50_000),
+      `x://:${'@a'.repeat(50_000)}`,
+      'authorization: '.repeat(10_000),
     ])
       maskSecrets(text);
     expect(performance.now() - started).toBeLessThan(3000);
