@@ -1,7 +1,8 @@
-import type { Finding, Severity } from '../model/finding.ts';
+import type { Severity } from '../model/finding.ts';
 import type { Incident, SayDecision } from '../model/incident.ts';
 import type { Message } from '../model/message.ts';
-import { formatBytes, formatCount, formatDuration, formatTime, safeHtml } from '../model/text.ts';
+import { formatCount, formatDuration, formatTime, safeHtml } from '../model/text.ts';
+import { formatValue } from '../model/value.ts';
 import { nameOfMany } from './rule-names.ts';
 
 /** More subjects than this are counted, not named. */
@@ -171,22 +172,4 @@ function uniqueOthers({ incident, others }: SayDecision): Incident[] {
 function worstOf(all: readonly Incident[]): Severity {
   if (all.some((incident) => incident.severity === 'critical')) return 'critical';
   return all.some((incident) => incident.severity === 'warning') ? 'warning' : 'info';
-}
-
-export function formatValue(value: number, unit: Finding['unit']): string {
-  switch (unit) {
-    case 'percent':
-      return `${Math.round(value * 10) / 10} %`;
-    case 'bytes':
-      return formatBytes(value);
-    case 'kBps':
-      return `${formatCount(value)} KB/s`;
-    case 'seconds':
-      return formatDuration(value * 1000);
-    case 'score':
-      return String(Math.round(value));
-    case 'count':
-    case undefined:
-      return formatCount(value);
-  }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Incident, SayDecision } from '../../src/model/incident.ts';
 import { htmlToPlain, splitHtml } from '../../src/notify/html.ts';
-import { formatValue, wordDecision } from '../../src/notify/wording.ts';
+import { wordDecision } from '../../src/notify/wording.ts';
 import { parseHtml } from '../standins/telegram.js';
 
 const OPENED = new Date(2025, 6, 16, 10, 30).getTime();
@@ -198,19 +198,5 @@ describe('wordDecision', () => {
       expect(htmlToPlain(html)).toContain('<script>');
       expect(splitHtml(html).length).toBeLessThan(4);
     }
-  });
-});
-
-describe('formatValue', () => {
-  it.each([
-    [91.256, 'percent', '91.3 %'],
-    [45 * MB, 'bytes', '45 MB'],
-    [5200.4, 'kBps', '5,200 KB/s'],
-    [90, 'seconds', '1 min 30 s'],
-    [83.4, 'score', '83'],
-    [1200, 'count', '1,200'],
-    [7, undefined, '7'],
-  ] as const)('%d %s', (value, unit, text) => {
-    expect(formatValue(value, unit)).toBe(text);
   });
 });
