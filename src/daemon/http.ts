@@ -17,6 +17,8 @@ export async function serveHttp(
     (request, response) => answer(request, response, pages),
   );
   server.maxConnections = 32;
+  // A client that asks on and on without reading would have us keep every answer for it in memory.
+  server.maxRequestsPerSocket = 8;
   await listenOn(server, host, port);
   const bound = server.address();
   const actual = typeof bound === 'object' && bound ? bound.port : port;

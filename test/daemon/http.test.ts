@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { serveHttp } from '../../src/daemon/http.ts';
 import { parseListen } from '../../src/config/listen.ts';
@@ -42,6 +43,34 @@ describe('serveHttp', () => {
       for (const method of ['POST', 'PUT', 'DELETE', 'PATCH'])
         expect((await ask(server.address, '/health', method)).status).toBe(405);
     } finally {
+      await server.close();
+    }
+  });
+
+  it('stops making pages for a client that asks on and on over one connection', async () => {
+    let made = 0;
+    const server = await serveHttp('127.0.0.1:0', {
+      ...pages,
+      metrics() {
+        made += 1;
+        return 'x'.repeat(200_000);
+      },
+    });
+    const [host, port] = server.address.split(':');
+    const client = connect(Number(port), host);
+    client.on('error', () => undefined);
+    try {
+      client.pause();
+      const ended = new Promise((resolve) => client.once('close', resolve));
+      await new Promise((resolve) =>
+        client.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1000), resolve),
+      );
+      client.resume();
+      client.end();
+      await ended;
+      expect(made).toBe(8);
+    } finally {
+      client.destroy();
       await server.close();
     }
   });
