@@ -56,7 +56,7 @@ export async function askJson<S extends v.GenericSchema>(
   const answer = await ask(deps, target, path, options);
   if (answer.status === 401 || answer.status === 403) {
     const what = target.apiKey ? 'refuses the API key' : 'asks for an API key';
-    throw new Error(`${target.name} at ${address} ${what}: set ${target.key} to one that it accepts`);
+    throw new Error(`${target.name} at ${address} ${what}; set ${target.key} to one that it accepts`);
   }
   if (answer.status !== 200) {
     throw new Error(`${target.name} at ${address} answered ${answer.status}${said(answer.body)}`);

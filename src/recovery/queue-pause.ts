@@ -69,25 +69,37 @@ export function pauseStep(
   };
 }
 
-async function pauseAll(api: N8nApi, group: PausedGroup, keep: () => void): Promise<void> {
+async function pauseAll(api: N8nApi, { workflows }: PausedGroup, keep: () => void): Promise<void> {
   let inARow = 0;
-  for (const workflow of group.workflows) {
-    workflow.state = 'asked';
+  for (const batch of batchesOf(workflows)) {
+    for (const workflow of batch) workflow.state = 'asked';
     keep();
     try {
-      const after = await api.deactivate(workflow.id);
-      workflow.state = after.active ? 'refused' : 'paused';
-      inARow = 0;
+      for (const workflow of batch) {
+        try {
+          const after = await api.deactivate(workflow.id);
+          workflow.state = after.active ? 'refused' : 'paused';
+          inARow = 0;
+        } catch (error) {
+          const { refused, hopeless } = error as N8nError;
+          // Without an answer it may be off all the same: it stays `asked`, and is looked at when the others come back.
+          if (refused) workflow.state = 'refused';
+          inARow += 1;
+          if (hopeless || inARow >= MOST_FAILURES_IN_A_ROW) throw error;
+        }
+      }
+    } finally {
       keep();
-    } catch (error) {
-      const { refused, hopeless } = error as N8nError;
-      // Without an answer it may be off all the same: it stays `asked`, and is looked at when the others come back.
-      if (refused) workflow.state = 'refused';
-      keep();
-      inARow += 1;
-      if (hopeless || inARow >= MOST_FAILURES_IN_A_ROW) throw error;
     }
   }
+}
+
+/** What is asked for is written down some at a time: each record is a write that waits for the disk. */
+export function batchesOf<T>(items: readonly T[]): T[][] {
+  const size = 10;
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
 }
 
 function outcomeOf({ workflows }: PausedGroup): Outcome {

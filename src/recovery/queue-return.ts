@@ -3,6 +3,7 @@ import { errorText, plain } from '../model/text.ts';
 import { keepUndo } from '../store/actions.ts';
 import type { N8nApi, N8nError } from './n8n-api.ts';
 import {
+  batchesOf,
   countOf,
   isOff,
   MOST_FAILURES_IN_A_ROW,
@@ -41,21 +42,11 @@ export function returnStep(
       return off.length === 0 ? { over: 'nothing is paused' } : options.stillShort?.();
     },
     async run() {
-      let inARow = 0;
+      const count = { inARow: 0 };
       for (const { id, group } of groups) {
-        for (const workflow of group.workflows.filter(isOff)) {
-          try {
-            const { state, text } = await bringOneBack(api, workflow);
-            workflow.state = state;
-            inARow = 0;
-            if (text !== undefined) lines.push(`${plain(workflow.name, 80)}: ${text}`);
-          } catch (error) {
-            lines.push(`${plain(workflow.name, 80)}: not yet, ${errorText(error)}`);
-            inARow += 1;
-            if ((error as N8nError).hopeless || inARow >= MOST_FAILURES_IN_A_ROW) throw error;
-          } finally {
-            keepUndo(deps.store.db, id, group);
-          }
+        const keep = () => keepUndo(deps.store.db, id, group);
+        for (const batch of batchesOf(group.workflows.filter(isOff))) {
+          await bringBatchBack(api, batch, { keep, lines, count });
         }
       }
     },
@@ -71,6 +62,35 @@ function forgetAskedTwice(groups: readonly PausedGroup[]): void {
       if (later.has(workflow.id)) workflow.state = 'planned';
       later.add(workflow.id);
     }
+  }
+}
+
+/** While n8n is asked the record says so: a run that dies then does not take what it did itself for somebody else's doing. */
+async function bringBatchBack(
+  api: N8nApi,
+  batch: readonly Paused[],
+  run: { keep: () => void; lines: string[]; count: { inARow: number } },
+): Promise<void> {
+  const were = batch.map(({ state }) => state);
+  for (const workflow of batch) workflow.state = 'asked';
+  run.keep();
+  try {
+    for (const [i, workflow] of batch.entries()) {
+      workflow.state = were[i]!;
+      try {
+        const { state, text } = await bringOneBack(api, workflow);
+        workflow.state = state;
+        run.count.inARow = 0;
+        if (text !== undefined) run.lines.push(`${plain(workflow.name, 80)}: ${text}`);
+      } catch (error) {
+        run.lines.push(`${plain(workflow.name, 80)}: not yet, ${errorText(error)}`);
+        run.count.inARow += 1;
+        if ((error as N8nError).hopeless || run.count.inARow >= MOST_FAILURES_IN_A_ROW) throw error;
+      }
+    }
+  } finally {
+    for (const [i, workflow] of batch.entries()) if (workflow.state === 'asked') workflow.state = were[i]!;
+    run.keep();
   }
 }
 

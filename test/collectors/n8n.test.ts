@@ -91,7 +91,7 @@ test('without a key only the health is read, and nothing is asked for', async ()
 test('a wrong key, a key without rights, a switched-off API: told, and health is still read', async () => {
   deps.found = { n8n: { url: n8n.url, apiKey: 'not-the-key-99', how: 'a test' }, missing: {} };
   const at = `n8n at 127.0.0.1:${n8n.port}`;
-  const refused = `${at} refuses the API key: set N8N_API_KEY to one that it accepts`;
+  const refused = `${at} refuses the API key; set N8N_API_KEY to one that it accepts`;
   expect(await read()).toEqual({
     healthy: true,
     problems: [`executions: ${refused}`, `workflows: ${refused}`],

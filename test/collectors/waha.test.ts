@@ -77,8 +77,8 @@ test('no session at all is a good answer', async () => {
 });
 
 test.each([
-  ['wrong', 'not-the-key-99', 'refuses the API key: set WAHA_API_KEY to one that it accepts'],
-  ['missing', '', 'asks for an API key: set WAHA_API_KEY to one that it accepts'],
+  ['wrong', 'not-the-key-99', 'refuses the API key; set WAHA_API_KEY to one that it accepts'],
+  ['missing', '', 'asks for an API key; set WAHA_API_KEY to one that it accepts'],
 ])('a %s key is told in one sentence, without it', async (_name, apiKey, why) => {
   deps.found = { waha: { url: waha.url, apiKey, how: 'a test' }, missing: {} };
   const error = await read().catch((thrown: unknown) => String(thrown));

@@ -244,7 +244,7 @@ describe('WAHA that does not do what it is told', () => {
   it('refuses the key: nothing is tried, and it is said which key', async () => {
     const deps = await house({ sessions: [{ name: 'default', status: 'FAILED' }] }, { key: 'wrong-key' });
     const results = await runs(deps, 3);
-    expect(results.at(-1)?.found).toMatch(/WAHA cannot be read: .*refuses the API key: set WAHA_API_KEY/);
+    expect(results.at(-1)?.found).toMatch(/WAHA cannot be read: .*refuses the API key; set WAHA_API_KEY/);
     expect(done()).toEqual([]);
     expect(JSON.stringify(results)).not.toContain('wrong-key');
   });
