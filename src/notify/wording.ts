@@ -42,17 +42,16 @@ function ready({ reason, incident, others }: SayDecision): string | undefined {
         ? incident.html?.resolved
         : undefined;
   if (html === undefined) return undefined;
-  return others.length === 0 ? html : `${html}\n\n${also(others)}`;
+  return others.length === 0 ? html : [html, '', ...also(incident, others)].join('\n');
 }
 
 function generic(decision: SayDecision, host: string, now: number): string {
-  const { incident } = decision;
-  const many = decision.others.length > 0;
+  const { incident, reason } = decision;
+  const others = uniqueOthers(decision);
   const lines = [`<b>${title(decision, now)}</b>`, `Server: ${safeHtml(host, 80)}`];
-  if (decision.reason === 'grouped' || (many && decision.reason !== 'first'))
-    lines.push(...list([incident, ...uniqueOthers(decision)]));
+  if (others.length > 0 && reason !== 'first') lines.push(...list([incident, ...others]));
   else lines.push(...body(decision, now));
-  if (many && decision.reason === 'first') lines.push('', also(uniqueOthers(decision)));
+  if (others.length > 0 && reason === 'first') lines.push('', ...also(incident, others));
   return lines.join('\n');
 }
 
@@ -73,7 +72,7 @@ function title(decision: SayDecision, now: number): string {
     case 'resolved':
       return all.length > 1 ? `Resolved: ${what}` : `${endWord(incident)}: ${endText(incident)}`;
     case 'flapping':
-      return `Flapping: ${what}`;
+      return incident.event ? `${severity}, again and again: ${what}` : `Flapping: ${what}`;
     case 'stable':
       return incident.state === 'resolved'
         ? `Stable again, resolved: ${endText(incident)}`
@@ -92,8 +91,10 @@ function body({ incident, reason }: SayDecision, now: number): string[] {
   if (reason === 'resolved' || incident.state === 'resolved') {
     if (!incident.event) lines.push(...ending(incident, now));
   } else if (reason === 'flapping') {
-    const changes = formatCount(incident.changes ?? incident.flips.length);
-    lines.push(`${changes} changes within minutes. Nothing more is said about it until it is stable.`);
+    const often = formatCount(incident.changes ?? incident.flips.length);
+    lines.push(
+      `${often} ${incident.event ? 'times' : 'changes'} within minutes. Nothing more is said about it until it is stable.`,
+    );
   }
   if (reason === 'repeat-due') lines.push(...worst(incident));
   if (reason !== 'resolved' && reason !== 'flapping') lines.push(...details(incident));
@@ -157,11 +158,18 @@ function list(all: readonly Incident[]): string[] {
   return left > 0 ? [...shown, `... and ${formatCount(left)} more`] : shown;
 }
 
-function also(others: readonly Incident[]): string {
-  const names = others.slice(0, NAMED_MAX).map((other) => safeHtml(other.subject, 60));
-  const left = others.length - names.length;
+/** What is told along with `incident`: more of the very same are counted, more about the same subject say what. */
+function also(incident: Incident, others: readonly Incident[]): string[] {
+  const same = others.filter(({ rule, subject }) => rule === incident.rule && subject === incident.subject);
+  const rest = others.filter((other) => !same.includes(other));
+  const lines = same.length > 0 ? [`And ${formatCount(same.length)} more like it`] : [];
+  if (rest.length === 0) return lines;
+  const names = rest
+    .slice(0, NAMED_MAX)
+    .map((other) => (other.subject === incident.subject ? textOf(other) : safeHtml(other.subject, 60)));
+  const left = rest.length - names.length;
   const more = left > 0 ? ` and ${formatCount(left)} more` : '';
-  return `Also, for the same reason (${formatCount(others.length)}): ${names.join(', ')}${more}`;
+  return [...lines, `Also, for the same reason (${formatCount(rest.length)}): ${names.join(', ')}${more}`];
 }
 
 /** In a `grouped` decision the incident is the first of the others already. */

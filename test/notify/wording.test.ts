@@ -122,6 +122,34 @@ describe('wordDecision', () => {
     expect(html).not.toContain('It lasted');
   });
 
+  it('tells a storm of events by how often it happened', () => {
+    const incident: Incident = { ...memory, event: true, changes: 16, flapping: true, text: 'Killed' };
+    const { html } = word({ reason: 'flapping', incident });
+    expect(html).toContain('<b>CRITICAL, again and again: Killed</b>');
+    expect(html).toContain('16 times within minutes.');
+  });
+
+  it('counts more of the very same, and says what else happened to the same container', () => {
+    const others = [
+      { ...stopped, id: 100 },
+      { ...stopped, id: 101 },
+      { ...stopped, id: 102, rule: 'restart-loop', text: 'web restarted 6 times' },
+      { ...stopped, id: 103, subject: 'db' },
+    ];
+    const { html } = word({ incident: { ...stopped, html: undefined }, others });
+    expect(html.split('\n').slice(-2)).toEqual([
+      'And 2 more like it',
+      'Also, for the same reason (2): web restarted 6 times, db',
+    ]);
+  });
+
+  it('tells a group of one like any other, without a list of one', () => {
+    const incident: Incident = { ...stopped, html: undefined };
+    const { html } = word({ reason: 'grouped', incident });
+    expect(html).not.toContain('- web');
+    expect(html).toContain('Since: ');
+  });
+
   it('says that it flaps and that it is stable', () => {
     const flapping = word({ reason: 'flapping', incident: { ...memory, changes: 7, flapping: true } }).html;
     expect(flapping).toContain('<b>Flapping: Available memory');
