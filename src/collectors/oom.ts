@@ -35,6 +35,9 @@ export function createOom(deps: CollectorDeps): OomCollector {
 
   function readLog(now: number): { kills: (OomKill & { seq: number })[]; unreadable?: string } {
     const uptimeSec = parseUptime(files.textOr('/proc/uptime') ?? '');
+    // Without it every old kill would look like one of just now.
+    if (uptimeSec === 0)
+      throw new Error('/proc/uptime cannot be read, which dates the kills (is HOST_ROOT right?)');
     try {
       const kills = kernelLog.read().flatMap((record) => {
         const kill = parse(record);

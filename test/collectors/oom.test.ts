@@ -115,6 +115,13 @@ test('names the container and its limit, asking Docker only when there is someth
   expect(state.tableCalls).toBe(1);
 });
 
+test('fails where the uptime cannot be read: old kills would look like new ones', async () => {
+  const { state, open, kill } = world();
+  kill();
+  state.uptime = 0;
+  await expect(open().read()).rejects.toThrow('/proc/uptime cannot be read');
+});
+
 test('two collectors of one machine, and one after the other, give a kill the same id', async () => {
   const { open, pass, kill } = world();
   const daemon = open();
