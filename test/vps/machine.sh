@@ -38,7 +38,9 @@ remote() { # PROGRAM ARGUMENTS...: ssh or scp with what both need
 
 install_missing() {
   local missing=() package
-  for package in "$@"; do dpkg-query -W "$package" >/dev/null 2>&1 || missing+=("$package"); done
+  for package in "$@"; do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+  done
   ((${#missing[@]} == 0)) && return
   [[ $(id -u) == 0 ]] || fail "these Debian packages are needed: ${missing[*]}"
   apt-get update -qq >/dev/null
@@ -144,6 +146,7 @@ up() {
   build
   alive && fail "$name is up already"
   install_missing qemu-system-x86 qemu-utils openssh-client
+  find "$cache" -maxdepth 1 -name 'image-*' ! -path "$image" -mtime +1 -exec rm -rf {} + # disks of older recipes
   rm -rf "$machine"; mkdir -p "$machine"
   echo "${1:-1024} ${2:-2}" >"$machine/size"
   qemu-img create -q -f qcow2 -b "$image/disk.raw" -F raw "$machine/disk.qcow2"
