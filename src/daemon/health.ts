@@ -18,7 +18,7 @@ export type Health = {
   docker_connected: boolean;
 };
 
-/** Answers /health in the seed's form, with more behind it. 503 only when checks have stopped coming. */
+/** Answers /health: the four fields that service monitors before it had, then more. 503 only when checks have stopped coming. */
 export function judgeHealth(house: House): { status: number; body: Health } {
   const { state, system, config, delivery, pipeline } = house;
   const monotonic = system.clock.monotonic();

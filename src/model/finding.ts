@@ -38,7 +38,7 @@ export type Finding = {
    * incident is opened or ended and counts as said; no message of its own is sent.
    */
   quiet?: boolean;
-  /** Ready Telegram HTML where a seed defines the wording (services); otherwise the wording room renders it. */
+  /** Ready Telegram HTML where the wording is fixed (services); otherwise the wording room renders it. */
   html?: { opened?: string; resolved?: string };
   /** For containers: Compose service, so that silences and per-service cooldowns match either name. */
   alias?: string;

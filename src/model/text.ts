@@ -103,7 +103,7 @@ export function formatDuration(ms: number): string {
   return seconds > 0 && minutes < 10 ? `${minutes} min ${seconds} s` : `${minutes} min`;
 }
 
-/** Local time as the seeds write it: "2025-07-16 10:30:00". */
+/** Local time as messages and reports show it: "2025-07-16 10:30:00". */
 export function formatTime(epochMs: number): string {
   const d = new Date(epochMs);
   const two = (n: number) => String(n).padStart(2, '0');

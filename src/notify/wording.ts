@@ -10,8 +10,8 @@ const NAMED_MAX = 10;
 const DETAILS_MAX = 12;
 
 /**
- * The message for a decision: one bold line that says all a phone shows in its preview, then the details. Where the seed
- * documents define the wording (services), it comes ready with the incident.
+ * The message for a decision: one bold line that says all a phone shows in its preview, then the details. What is said
+ * about services comes ready with the incident.
  */
 export function wordDecision(decision: SayDecision, host: string, now: number): Message {
   const { incident } = decision;
@@ -32,7 +32,7 @@ function severityOf({ reason, incident, others }: SayDecision): Severity {
   return worstOf([incident, ...others]);
 }
 
-/** What a seed document worded, as it is. */
+/** What came with its wording, as it is. */
 function ready({ reason, incident, others }: SayDecision): string | undefined {
   if (others.length > 0 && reason !== 'first') return undefined;
   const html =

@@ -10,7 +10,7 @@ function container(
   name: string,
   help: string,
   value: (container: ContainerInfo) => number | undefined,
-  seed?: 'seed',
+  inherited?: 'inherited',
 ): Metric {
   return {
     name,
@@ -18,7 +18,7 @@ function container(
     help,
     labels: ['container'],
     section: 'containers',
-    ...(seed ? { seed: true } : {}),
+    ...(inherited ? { inherited: true } : {}),
     samples: (input) =>
       (containersOf(input) ?? []).map((one) => ({ value: value(one), labels: { container: one.name } })),
   };
@@ -29,13 +29,13 @@ export const CONTAINER_METRICS: readonly Metric[] = [
     'container_memory_bytes',
     'Memory of a container without page cache that can be dropped, in bytes.',
     ({ memory }) => memory?.workingSetBytes,
-    'seed',
+    'inherited',
   ),
   container(
     'container_cpu_percent',
     'CPU use of a container since the last check; 100 is one whole CPU.',
     ({ cpuPercent }) => cpuPercent,
-    'seed',
+    'inherited',
   ),
   container(
     'vpsmon_container_anonymous_bytes',

@@ -15,7 +15,7 @@ function host(
   name: string,
   help: string,
   value: (host: HostValues) => number | undefined,
-  seed?: 'seed',
+  inherited?: 'inherited',
 ): Metric {
   return {
     name,
@@ -23,7 +23,7 @@ function host(
     help,
     labels: [],
     section: 'host',
-    ...(seed ? { seed: true } : {}),
+    ...(inherited ? { inherited: true } : {}),
     samples: (input) => {
       const values = hostOf(input);
       return values ? one(value(values)) : [];
@@ -72,27 +72,27 @@ export const HOST_METRICS: readonly Metric[] = [
     help: 'Memory pressure from 0 to 100: the larger of some.avg10 and twice full.avg10 of /proc/pressure/memory.',
     labels: [],
     section: 'host',
-    seed: true,
+    inherited: true,
     samples: (input) => one(pressureOf(input)?.score),
   },
-  host('swap_used_bytes', 'Swap in use, in bytes.', ({ swap }) => swap.usedBytes, 'seed'),
+  host('swap_used_bytes', 'Swap in use, in bytes.', ({ swap }) => swap.usedBytes, 'inherited'),
   host(
     'swap_total_bytes',
     'Size of all swap, in bytes; 0 without swap.',
     ({ swap }) => swap.totalBytes,
-    'seed',
+    'inherited',
   ),
   host(
     'swap_in_kbps',
     'Read back from swap since the last check, in KB (1,024 bytes) per second.',
     ({ swapInKBps }) => swapInKBps,
-    'seed',
+    'inherited',
   ),
   host(
     'swap_out_kbps',
     'Written to swap since the last check, in KB (1,024 bytes) per second.',
     ({ swapOutKBps }) => swapOutKBps,
-    'seed',
+    'inherited',
   ),
   host('vpsmon_memory_total_bytes', 'Memory of the host, in bytes.', ({ memory }) => memory.totalBytes),
   host(

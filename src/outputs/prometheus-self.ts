@@ -6,7 +6,7 @@ function self(
   name: string,
   help: string,
   samples: (input: MetricsInput) => MetricSample[],
-  extra: Partial<Pick<Metric, 'type' | 'labels' | 'seed'>> = {},
+  extra: Partial<Pick<Metric, 'type' | 'labels' | 'inherited'>> = {},
 ): Metric {
   return { name, type: 'gauge', help, labels: [], section: 'self', ...extra, samples };
 }
@@ -27,7 +27,7 @@ export const SELF_METRICS: readonly Metric[] = [
     'Alerts that vpsmon has raised, by severity.',
     ({ counts }) =>
       SEVERITIES.toReversed().map((severity) => ({ value: counts[severity], labels: { severity } })),
-    { type: 'counter', labels: ['severity'], seed: true },
+    { type: 'counter', labels: ['severity'], inherited: true },
   ),
   self(
     'vpsmon_incidents_open',

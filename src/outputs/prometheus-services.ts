@@ -6,7 +6,7 @@ type Values = { postgres: PostgresValues; redis: RedisValues; n8n: N8nValues; wa
 /** A metric of one source, without samples while that source is absent or failed. */
 function of<S extends keyof Values>(
   section: S,
-  metric: Pick<Metric, 'name' | 'help'> & { labels?: string[]; seed?: true; type?: Metric['type'] },
+  metric: Pick<Metric, 'name' | 'help'> & { labels?: string[]; inherited?: true; type?: Metric['type'] },
   samples: (values: Values[S], input: MetricsInput) => MetricSample[],
 ): Metric {
   return {
@@ -27,7 +27,7 @@ const POSTGRES: readonly Metric[] = [
     {
       name: 'postgres_cache_hit_ratio',
       help: 'PostgreSQL cache hits in percent (0 to 100) since the last check; none after fewer than 1,000 block reads. Read once without a running monitor: since the statistics were reset.',
-      seed: true,
+      inherited: true,
     },
     (postgres, { daemon }) =>
       one(postgres.cacheHitPercent ?? (daemon ? undefined : postgres.cacheHitLifetimePercent)),
@@ -37,13 +37,17 @@ const POSTGRES: readonly Metric[] = [
     {
       name: 'postgres_active_connections',
       help: 'PostgreSQL connections that run a query.',
-      seed: true,
+      inherited: true,
     },
     ({ connections }) => one(connections.active),
   ),
   of(
     'postgres',
-    { name: 'postgres_database_size_bytes', help: 'Size of the PostgreSQL database, in bytes.', seed: true },
+    {
+      name: 'postgres_database_size_bytes',
+      help: 'Size of the PostgreSQL database, in bytes.',
+      inherited: true,
+    },
     ({ databaseSizeBytes }) => one(databaseSizeBytes),
   ),
   of(
@@ -81,14 +85,18 @@ const POSTGRES: readonly Metric[] = [
 const REDIS: readonly Metric[] = [
   of(
     'redis',
-    { name: 'redis_memory_bytes', help: 'Memory that Redis uses for data, in bytes.', seed: true },
+    { name: 'redis_memory_bytes', help: 'Memory that Redis uses for data, in bytes.', inherited: true },
     ({ usedMemoryBytes }) => one(usedMemoryBytes),
   ),
-  of('redis', { name: 'redis_total_keys', help: 'Keys in all Redis databases.', seed: true }, ({ keys }) =>
-    one(keys),
+  of(
+    'redis',
+    { name: 'redis_total_keys', help: 'Keys in all Redis databases.', inherited: true },
+    ({ keys }) => one(keys),
   ),
-  of('redis', { name: 'redis_connected_clients', help: 'Clients of Redis.', seed: true }, ({ clients }) =>
-    one(clients),
+  of(
+    'redis',
+    { name: 'redis_connected_clients', help: 'Clients of Redis.', inherited: true },
+    ({ clients }) => one(clients),
   ),
   of(
     'redis',
@@ -125,7 +133,7 @@ const N8N: readonly Metric[] = [
       name: 'n8n_workflow_executions',
       help: 'n8n executions by status: active and waiting now, completed and failed of the last hours.',
       labels: ['status'],
-      seed: true,
+      inherited: true,
     },
     ({ executions }) =>
       executions
@@ -170,7 +178,7 @@ const WAHA: readonly Metric[] = [
       name: 'waha_session_status',
       help: 'Number of WhatsApp sessions that are connected (WORKING) and that are not.',
       labels: ['status'],
-      seed: true,
+      inherited: true,
     },
     ({ sessions }) => {
       const connected = sessions.filter(({ status }) => status === 'WORKING').length;
@@ -211,7 +219,7 @@ const LEADS: readonly Metric[] = [
     help: 'Number of leads: rows of the tables with "lead" in their name, or what vpsmon.yaml asks for.',
     labels: [],
     section: 'leads',
-    seed: true,
+    inherited: true,
     samples: ({ snapshot }) => {
       const sql = snapshot?.readings.sql;
       if (sql?.state !== 'ok') return [];

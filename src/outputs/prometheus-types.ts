@@ -37,8 +37,8 @@ export type Metric = {
   help: string;
   labels: readonly string[];
   section: Section | 'self';
-  /** Named by the seeds: the name stays, whatever Prometheus' conventions say. */
-  seed?: true;
+  /** Known from the scripts that vpsmon replaces: the name stays, whatever Prometheus' conventions say. */
+  inherited?: true;
   /** No sample where the source is absent or failed: never a zero that nobody measured. */
   samples(input: MetricsInput): MetricSample[];
 };

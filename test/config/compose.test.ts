@@ -18,7 +18,7 @@ const compose = parse(readFileSync(join(folder, 'docker-compose.example.yml'), '
 };
 const monitor = compose.services['service-monitor']!;
 
-test('the example has the form of the seed: port, socket, network, depends_on', () => {
+test('the example has what it promises: port, socket, network, depends_on', () => {
   expect(monitor).toMatchObject({
     container_name: 'stardust-service-monitor',
     restart: 'unless-stopped',

@@ -222,7 +222,7 @@ describe('a file with secrets that every user can read', () => {
 
 describe('levels', () => {
   test.each([
-    // The keys of the seed alone must work, whatever the defaults of their neighbours are.
+    // The keys of an old settings file alone must work, whatever the defaults of their neighbours are.
     [{ MEMORY_PRESSURE_THRESHOLD: '50' }, { MEMORY_PRESSURE_WARNING: 37.5, MEMORY_PRESSURE_CLEAR: 31.3 }],
     [{ MEMORY_PRESSURE_THRESHOLD: '95' }, { MEMORY_PRESSURE_WARNING: 60, MEMORY_PRESSURE_CLEAR: 50 }],
     [{ SWAP_THRESHOLD_MB: '512' }, { SWAP_WARNING_MB: 256 }],
@@ -319,7 +319,7 @@ describe('what is shipped', () => {
   });
 });
 
-test('every key of both seed documents works under its name', async () => {
+test('every key known from before works under its name', async () => {
   file(
     'cwd/monitor.conf',
     `TELEGRAM_BOT_TOKEN="${TOKEN}"

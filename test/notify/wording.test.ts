@@ -163,7 +163,7 @@ describe('wordDecision', () => {
     expect(over.severity).toBe('info');
   });
 
-  it('uses the words of the seed documents for services as they are', () => {
+  it('uses the ready words for services as they are', () => {
     expect(word({ incident: stopped }).html).toBe(stopped.html?.opened);
     expect(word({ incident: stopped, reason: 'resolved' }).html).toBe(stopped.html?.resolved);
     expect(word({ incident: stopped, reason: 'repeat-due' }, OPENED + 3_600_000).html).toContain(

@@ -23,7 +23,7 @@ function names(text: string): Set<string> {
 }
 
 describe('the names', () => {
-  test('of the seeds are there with exactly their labels', () => {
+  test('known from before are there with exactly their labels', () => {
     expect(samplesOf(renderPrometheus(fullInput(AT)))).toMatchObject({
       'waha_session_status{status="connected"}': 1,
       'waha_session_status{status="disconnected"}': 1,
@@ -59,8 +59,8 @@ describe('the names', () => {
   });
 
   test('that are new have the prefix and the suffixes of Prometheus', () => {
-    for (const { name, type, seed } of METRICS) {
-      if (seed) continue;
+    for (const { name, type, inherited } of METRICS) {
+      if (inherited) continue;
       expect(name).toMatch(/^vpsmon_[a-z0-9_]+$/);
       expect(name.endsWith('_total')).toBe(type === 'counter');
     }

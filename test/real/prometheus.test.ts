@@ -31,14 +31,14 @@ function needs(program: string, debianPackage: string): void {
 }
 
 describe('promtool', () => {
-  test('has no complaint about the new names, and one about a name of the seeds', () => {
+  test('has no complaint about the new names, and one about a name from before', () => {
     const { output } = promtool(['check', 'metrics'], renderPrometheus(fullInput(Date.now())));
     const complaints = output.split('\n').filter((line) => line.trim() !== '');
-    // lead_count stays as it was: the seeds name it so. Nothing else is complained about.
+    // lead_count stays as it was: dashboards know it so. Nothing else is complained about.
     expect(complaints).toEqual([
       'lead_count non-histogram and non-summary metrics should not have "_count" suffix',
     ]);
-    expect(METRICS.find(({ name }) => name === 'lead_count')?.seed).toBe(true);
+    expect(METRICS.find(({ name }) => name === 'lead_count')?.inherited).toBe(true);
   });
 
   test('accepts hostile labels and help', () => {
