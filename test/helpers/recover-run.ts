@@ -78,7 +78,10 @@ export function recoverFolder(base: Record<string, string | number>, yaml?: stri
         child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
         child.once('error', reject);
         child.once('close', (code, signal) => {
-          if (/^ {4}at /m.test(stderr)) reject(new Error(stderr));
+          if (/^ {4}at /m.test(stderr)) {
+            reject(new Error(stderr));
+            return;
+          }
           const json = (stdout.startsWith('{') ? JSON.parse(stdout) : {}) as Recovered['json'];
           resolve({ code, signal, stdout, stderr, json });
         });

@@ -41,7 +41,7 @@ async function house(options: N8nOptions = {}, { key, tagged = 3, ...more }: Mor
   });
   deps.look = async () =>
     emptySnapshot(deps.clock.now(), {
-      n8n: { state: 'ok', tookMs: 1, value: { ...(depth === undefined ? {} : { queueDepth: depth }) } },
+      n8n: { state: 'ok', tookMs: 1, value: depth === undefined ? {} : { queueDepth: depth } },
     });
   return deps;
 }
