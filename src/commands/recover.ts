@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { errorText, plain } from '../model/text.ts';
 import { historyToJson, renderHistory, resultToJson } from '../outputs/recovery.ts';
 import { RECOVERY_RULES, runRules, settleInterrupted } from '../recovery/index.ts';
@@ -25,6 +26,8 @@ export async function recover(context: CommandContext, what: string, reason: str
     context.io.err(`vpsmon: \`recover ${plain(what, 40)}\` is not known. There are ${known.join(', ')}.`);
     return 3;
   }
+  // It runs for seconds, on a server that may be short of memory: optimised machine code is not worth its 8 MB.
+  for (const flag of ['--no-opt', '--no-sparkplug']) setFlagsFromString(flag);
   const { config, system, io } = context;
   const store = openStore(config.stateDir, system.clock.now());
   try {

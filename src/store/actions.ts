@@ -95,6 +95,14 @@ export function listActions(db: Db, since: number, limit = RECENT): Action[] {
   return rows.map(fromRow);
 }
 
+/** Begun in this time, by the clock of the machine; oldest first. */
+export function actionsBetween(db: Db, from: number, until: number): Action[] {
+  const rows = db
+    .prepare('SELECT * FROM actions WHERE started_at BETWEEN ? AND ? ORDER BY id LIMIT ?')
+    .all(Math.round(from), Math.round(until), RECENT) as Row[];
+  return rows.map(fromRow);
+}
+
 /** What was really begun within the last `withinMs`, newest first, whatever happened to the clock. */
 export function recentActions(db: Db, withinMs: number, now: Moment): Action[] {
   const rows = db

