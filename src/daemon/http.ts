@@ -13,7 +13,14 @@ export async function serveHttp(
 ): Promise<{ address: string; close(): Promise<void> }> {
   const { host, port } = parseListen(listen);
   const server = createServer(
-    { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 5_000, maxHeaderSize: 8192 },
+    {
+      requestTimeout: 10_000,
+      headersTimeout: 5_000,
+      keepAliveTimeout: 5_000,
+      maxHeaderSize: 8192,
+      // Node looks for late clients every 30 s by itself: half-open connections would block the page that long.
+      connectionsCheckingInterval: 5_000,
+    },
     (request, response) => answer(request, response, pages),
   );
   server.maxConnections = 32;
