@@ -304,7 +304,8 @@ describe('how light it is', () => {
     n8n.add({ id: 'vip' });
     await queue(2000);
     await folder.run(['history']);
-    const args = [...process.execArgv, join(import.meta.dirname, '../../bin/vpsmon.js')];
+    // The flag of the installed unit.
+    const args = ['--max-semi-space-size=1', join(import.meta.dirname, '../../bin/vpsmon.js')];
     const child = spawn(
       process.execPath,
       [...args, 'recover', 'run-all', '--config', folder.conf, '--state-dir', folder.stateDir],
