@@ -9,10 +9,13 @@ import type { RecoveryDeps, SaidLine } from '../recovery/types.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
 import { appendLine } from '../system/append-file.ts';
+import { openDocker } from '../system/docker.ts';
 import { readContainers } from '../system/containers.ts';
 import type { Files } from '../system/types.ts';
 import type { CommandContext } from './context.ts';
 
+/** It is on a server that hardly answers that recovery is needed most. */
+const DOCKER_WITHIN_MS = 60_000;
 /** How long a run waits for its own messages to go out when no monitor runs that would send them. */
 const DELIVER_WITHIN_MS = 10_000;
 /** Which kills were told is between the monitor and itself: this run tells none. */
@@ -29,7 +32,9 @@ export type RecoveryHouse = {
 
 /** Everything that a run of recovery works with. */
 export function openRecovery(context: CommandContext, store: Store): RecoveryHouse {
-  const { config, system, io, options } = context;
+  const { config, io, options } = context;
+  const docker = openDocker(config.settings.DOCKER_HOST, { deadlineMs: DOCKER_WITHIN_MS });
+  const system = { ...context.system, docker };
   const { clock, files } = system;
   const { db } = store;
   const dryRun = options.dryRun === true;
@@ -52,7 +57,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoveryHou
     config,
     store,
     dryRun,
-    look: (only) => collectors.collect({ only }),
+    look: (only, deadlineMs) => collectors.collect({ only, ...(deadlineMs ? { deadlineMs } : {}) }),
     discovered: () => discovery.current(AbortSignal.timeout(5000)),
     rediscover: () => discovery.invalidate(),
     moment: () => momentOf(files, clock.now()),
@@ -79,7 +84,10 @@ export function openRecovery(context: CommandContext, store: Store): RecoveryHou
   return {
     deps,
     said,
-    close: () => collectors.close(),
+    async close() {
+      await collectors.close();
+      docker.close();
+    },
     async deliver() {
       if (dryRun || said.length === 0) return;
       const { http, log } = system;

@@ -5,6 +5,8 @@ import type { RecoveryDeps } from './types.ts';
 export const FIRST_LOOK_MS = 3000;
 /** Before something is stopped: memory that is fetched back for a moment is no thrashing. */
 export const SECOND_LOOK_MS = 10_000;
+/** On a machine that thrashes, an engine may need half a minute for a list that takes it milliseconds otherwise. */
+export const DOCKER_WITHIN_MS = 60_000;
 /** After a stop the others fetch back what they had lost: that may take a minute on a slow disk, and is no reason to stop the next one. */
 const SETTLE_MS = 10_000;
 const SETTLE_LOOKS = 5;
@@ -15,7 +17,7 @@ export type SwapLook = { rate: number; snapshot: Snapshot };
 export async function lookAtSwap(deps: RecoveryDeps, overMs: number): Promise<SwapLook | undefined> {
   await deps.look(['host']);
   await deps.system.clock.sleep(overMs);
-  const snapshot = await deps.look(['host', 'pressure', 'docker']);
+  const snapshot = await deps.look(['host', 'pressure']);
   const { host } = snapshot.readings;
   if (host.state !== 'ok' || host.value.swapInKBps === undefined) return undefined;
   return { rate: host.value.swapInKBps, snapshot };

@@ -1,4 +1,4 @@
-import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
+import type { ContainerInfo, Readings } from '../model/snapshot.ts';
 import { formatBytes, formatCount, plain } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
 import { attempt } from './attempt.ts';
@@ -12,7 +12,7 @@ import {
   type StoppedContainer,
 } from './containers.ts';
 import { forgetCalm, startWhenCalm } from './swap-calm.ts';
-import { FIRST_LOOK_MS, lookAtSwap, lookWhenSettled, SECOND_LOOK_MS } from './swap-look.ts';
+import { DOCKER_WITHIN_MS, FIRST_LOOK_MS, lookAtSwap, lookWhenSettled, SECOND_LOOK_MS } from './swap-look.ts';
 import type { Attempt, RecoveryDeps, RecoveryRule, RuleResult, Step } from './types.ts';
 
 /** A Docker that does not stop containers will not stop the next one either, and each try takes half a minute. */
@@ -45,29 +45,26 @@ async function runSwap(deps: RecoveryDeps): Promise<RuleResult> {
   }
   if (!deps.dryRun) forgetCalm(deps);
   const found = `${rate}, above ${formatCount(limit)}`;
-  return { rule: 'swap', found, attempts: await stopUntilCalm(deps, seen, found) };
+  return { rule: 'swap', found, attempts: await stopUntilCalm(deps, seen.rate, found) };
 }
 
-async function stopUntilCalm(
-  deps: RecoveryDeps,
-  first: { rate: number; snapshot: Snapshot },
-  found: string,
-): Promise<Attempt[]> {
+async function stopUntilCalm(deps: RecoveryDeps, first: number, found: string): Promise<Attempt[]> {
   const limit = deps.config.settings.SWAP_IN_CRITICAL_KBPS;
   const attempts: Attempt[] = [];
   const tried = new Set<string>();
   let failures = 0;
-  let seen: typeof first | undefined = first;
-  while (seen && seen.rate > limit && failures < MOST_FAILURES) {
-    const victim = largestStoppable(deps, seen.snapshot, tried);
+  let rate: number | undefined = first;
+  while (rate !== undefined && rate > limit && failures < MOST_FAILURES) {
+    const { docker } = (await deps.look(['docker'], DOCKER_WITHIN_MS)).readings;
+    const victim = largestStoppable(deps, docker, tried);
     if (!victim) {
-      attempts.push(sayHelpless(deps, found, seen.snapshot));
+      attempts.push(sayHelpless(deps, found, docker));
       break;
     }
     tried.add(victim.id);
-    const result = await attempt(deps, stopStep(deps, victim, seen.rate));
+    const result = await attempt(deps, stopStep(deps, victim, rate));
     attempts.push(result);
-    if (result.done === 'worked') seen = await lookWhenSettled(deps);
+    if (result.done === 'worked') rate = (await lookWhenSettled(deps))?.rate;
     // This one cannot be stopped, or was stopped too often: the next largest may help as well.
     else if (result.done === 'failed') failures += 1;
     else if (result.done !== 'budget') break;
@@ -75,7 +72,7 @@ async function stopUntilCalm(
   return attempts;
 }
 
-function sayHelpless(deps: RecoveryDeps, found: string, { readings: { docker } }: Snapshot): Attempt {
+function sayHelpless(deps: RecoveryDeps, found: string, docker: Readings['docker']): Attempt {
   const why =
     docker.state === 'ok'
       ? 'there is no container left that may be stopped'
@@ -93,7 +90,7 @@ function sayHelpless(deps: RecoveryDeps, found: string, { readings: { docker } }
 
 function largestStoppable(
   deps: RecoveryDeps,
-  { readings: { docker } }: Snapshot,
+  docker: Readings['docker'],
   tried: ReadonlySet<string>,
 ): ContainerInfo | undefined {
   if (docker.state !== 'ok') return undefined;

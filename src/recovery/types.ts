@@ -11,8 +11,11 @@ export type RecoveryDeps = {
   system: System;
   config: Config;
   store: Store;
-  /** A fresh reading of these sources. Rates of `host` are over the time since the last look, at least a second. */
-  look(only: Source[]): Promise<Snapshot>;
+  /**
+   * A fresh reading of these sources, each within `deadlineMs` (default 5 s). Rates of `host` are over the time since the last
+   * look, at least a second.
+   */
+  look(only: Source[], deadlineMs?: number): Promise<Snapshot>;
   discovered(): Promise<Discovered>;
   /** A container was started anew: the next `discovered` looks again. */
   rediscover(): void;

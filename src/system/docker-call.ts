@@ -21,7 +21,7 @@ export type Call = {
   path: string;
   query?: Record<string, string>;
   body?: unknown;
-  /** Default 5 s. */
+  /** Default: that of the engine's client, 5 s as a rule. */
   timeoutMs?: number;
   /** Default 4 MiB. */
   maxBytes?: number;
@@ -40,8 +40,11 @@ export type DockerCalls = {
   close(): void;
 };
 
-/** Opens nothing yet: the first call connects. Throws for a DOCKER_HOST that cannot be understood. */
-export function openDockerCalls(dockerHost: string): DockerCalls {
+/**
+ * Opens nothing yet: the first call connects. Throws for a DOCKER_HOST that cannot be understood. `deadlineMs`: for each call
+ * that does not name its own.
+ */
+export function openDockerCalls(dockerHost: string, deadlineMs = DEADLINE_MS): DockerCalls {
   parseDockerHost(dockerHost);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 8, maxFreeSockets: 2 });
   let known: { prefix: string; answer: EngineVersion } | undefined;
@@ -65,7 +68,7 @@ export function openDockerCalls(dockerHost: string): DockerCalls {
         headers: body === undefined ? {} : jsonHeaders(body),
       },
       body,
-      timeoutMs: call.timeoutMs ?? DEADLINE_MS,
+      timeoutMs: call.timeoutMs ?? deadlineMs,
       maxBytes: call.maxBytes ?? 4 * MIB,
       onTooLong: call.onTooLong ?? 'fail',
       signal: call.signal,

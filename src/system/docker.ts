@@ -10,9 +10,13 @@ import type { Docker } from './types.ts';
 
 const MIB = 1_048_576;
 
-/** Opens nothing yet: the first call connects. Throws for a DOCKER_HOST that cannot be understood. */
-export function openDocker(dockerHost: string): Docker {
-  const calls = openDockerCalls(dockerHost);
+/**
+ * Opens nothing yet: the first call connects. Throws for a DOCKER_HOST that cannot be understood. `deadlineMs`, 5 s as a rule: who
+ * has to get through to an engine whose machine thrashes waits longer.
+ */
+export function openDocker(dockerHost: string, { deadlineMs }: { deadlineMs?: number } = {}): Docker {
+  const calls = openDockerCalls(dockerHost, deadlineMs);
+  const changeMs = Math.max(20_000, deadlineMs ?? 0);
 
   async function json(options: Call): Promise<unknown> {
     return parseJson((await calls.call(options)).body, options.path);
@@ -83,11 +87,16 @@ export function openDocker(dockerHost: string): Docker {
         calls.forgetVersion();
       }
     },
-    start: (id, signal) => command(`${container(id)}/start`, {}, 30_000, signal),
+    start: (id, signal) => command(`${container(id)}/start`, {}, 10_000 + changeMs, signal),
     stop: (id, graceSec, signal) =>
-      command(`${container(id)}/stop`, { t: String(graceSec) }, (graceSec + 20) * 1000, signal),
+      command(`${container(id)}/stop`, { t: String(graceSec) }, graceSec * 1000 + changeMs, signal),
     restart: (id, graceSec, signal) =>
-      command(`${container(id)}/restart`, { t: String(graceSec) }, (graceSec + 30) * 1000, signal),
+      command(
+        `${container(id)}/restart`,
+        { t: String(graceSec) },
+        graceSec * 1000 + 10_000 + changeMs,
+        signal,
+      ),
     async updateMemory(id, memory, memorySwap, signal) {
       const body = { Memory: memory, MemorySwap: memorySwap };
       await calls.call({ method: 'POST', path: `${container(id)}/update`, body, timeoutMs: 30_000, signal });
