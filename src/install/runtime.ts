@@ -115,7 +115,13 @@ function lookUp(files: Machine, name: string, from: string): string | undefined 
 function fitsHere(name: string, manifest: { os?: string[]; cpu?: string[] }): boolean {
   if (manifest.os && !manifest.os.includes(process.platform)) return false;
   if (manifest.cpu && !manifest.cpu.includes(process.arch)) return false;
-  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
-  const other = report.header?.glibcVersionRuntime ? /musl/ : /gnu/;
+  const other = usesGlibc() ? /musl/ : /gnu/;
   return !other.test(name);
+}
+
+let glibc: boolean | undefined;
+/** Asked once: the report takes 100 ms, for it looks at everything else of the process, too. */
+function usesGlibc(): boolean {
+  const report = () => process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  return (glibc ??= report().header?.glibcVersionRuntime !== undefined);
 }

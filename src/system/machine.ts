@@ -58,8 +58,12 @@ export type Machine = {
 /** What a file is called while it is written; what is left of an interrupted run has this name. */
 export const UNFINISHED = '.vpsmon-new';
 
-export function openMachine(root = '/'): Machine {
+/** `durable`: every change is on the disk when it returns; only tests, which pull no plug, do without. */
+export function openMachine(root = '/', durable = true): Machine {
   const at = (path: string) => join(root, path);
+  const syncFolderOf = (path: string) => {
+    if (durable) syncFolder(dirname(path));
+  };
   function write(path: string, content: string | Buffer, mode: number): void {
     const temporary = `${at(path)}${UNFINISHED}`;
     const fd = openSync(temporary, 'w', mode);
@@ -67,7 +71,7 @@ export function openMachine(root = '/'): Machine {
       const bytes = typeof content === 'string' ? Buffer.from(content) : content;
       for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
       fchmodSync(fd, mode); // whatever the umask says
-      fsyncSync(fd);
+      if (durable) fsyncSync(fd);
     } catch (error) {
       closeSync(fd);
       rmSync(temporary, { force: true });
@@ -75,7 +79,7 @@ export function openMachine(root = '/'): Machine {
     }
     closeSync(fd);
     renameSync(temporary, at(path));
-    syncFolder(dirname(at(path)));
+    syncFolderOf(at(path));
   }
   return {
     root,
@@ -89,18 +93,18 @@ export function openMachine(root = '/'): Machine {
     makeFolder(path, mode) {
       mkdirSync(at(path), { recursive: true });
       chmodSync(at(path), mode);
-      syncFolder(dirname(at(path)));
+      syncFolderOf(at(path));
     },
     link(path, target) {
       const temporary = `${at(path)}${UNFINISHED}`;
       rmSync(temporary, { force: true });
       symlinkSync(target, temporary);
       renameSync(temporary, at(path));
-      syncFolder(dirname(at(path)));
+      syncFolderOf(at(path));
     },
     rename(from, to) {
       renameSync(at(from), at(to));
-      syncFolder(dirname(at(to)));
+      syncFolderOf(at(to));
     },
     remove: (path) => rmSync(at(path), { recursive: true, force: true }),
     removeEmptyFolder(path) {

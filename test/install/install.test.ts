@@ -298,7 +298,7 @@ describe('interrupted', () => {
         expect([...place.units.keys()], `step ${at}`).toEqual([]);
       }
     }
-  });
+  }, 60_000);
 });
 
 /** Lets the first `at` steps pass and the next one fail half-way, with what a killed process leaves behind. */

@@ -40,7 +40,7 @@ export function openPlace(version = '1.0.0'): Place {
   return {
     root,
     source,
-    machine: openMachine(root),
+    machine: openMachine(root, false),
     units,
     commands,
     run: systemctl(root, units, commands),
