@@ -107,10 +107,9 @@ export async function settleContainer(
 ): Promise<Outcome> {
   const name = plain(target, 60);
   const inspect = await inspectOrGone(deps, containerId);
-  if (!inspect) return { worked: wanted === 'stopped', text: `the run was interrupted, and ${name} is gone` };
-  if (isDown(inspect) === (wanted === 'stopped'))
-    return { worked: true, text: `the run was interrupted, and ${name} is ${wanted}` };
+  if (!inspect) return { worked: wanted === 'stopped', text: `${name} is gone` };
+  if (isDown(inspect) === (wanted === 'stopped')) return { worked: true, text: `${name} is ${wanted}` };
   // The engine may still be at it, so a stop is not written off: undoing it looks again.
   const worked = wanted === 'stopped' ? undefined : false;
-  return { worked, text: `the run was interrupted, and ${name} is not ${wanted} yet` };
+  return { worked, text: `${name} is not ${wanted} yet` };
 }

@@ -1,3 +1,4 @@
+import type { Action } from '../model/action.ts';
 import { errorText, plain } from '../model/text.ts';
 import { finishAction, markUndone, pruneActions, unfinishedActions } from '../store/actions.ts';
 import { loopsRule } from './loops.ts';
@@ -39,21 +40,38 @@ export async function settleInterrupted(deps: RecoveryDeps): Promise<void> {
     const rule = RECOVERY_RULES.find(({ id }) => id === action.rule);
     let outcome: Outcome;
     try {
-      outcome = (await rule?.settle(deps, action)) ?? { worked: undefined, text: 'the run was interrupted' };
+      outcome = (await rule?.settle(deps, action)) ?? { worked: undefined, text: 'what it did is not known' };
     } catch (error) {
-      const text = `the run was interrupted, and looking at it failed: ${errorText(error)}`;
+      const text = `looking at it failed: ${errorText(error)}`;
       outcome = { worked: undefined, text };
     }
     const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
-    finishAction(db, action.id, { state, result: outcome.text, at: now() });
+    finishAction(db, action.id, { state, result: `interrupted; ${outcome.text}`, at: now() });
     if (outcome.worked) for (const id of action.undoes ?? []) markUndone(db, id, outcome.text, now());
     deps.say({
       severity: 'warning',
       rule: action.rule,
       target: action.target,
-      text: `${action.what} of ${plain(action.target, 60)}: ${outcome.text}`,
-      details: [`Why: ${action.why}`],
+      text: `An earlier run was interrupted while it was ${doing(action)}`,
+      details: [`Result: ${outcome.text}`, ...(outcome.details ?? []), `Why: ${action.why}`],
       telegram: true,
     });
   }
+}
+
+const DOING: Record<string, string> = {
+  'stop-container': 'stopping',
+  'pause-loop': 'stopping',
+  'stop-loop': 'stopping',
+  'start-container': 'starting',
+  'raise-limit': 'raising the memory limit of',
+  'lower-limit': 'lowering the memory limit of',
+  'restart-session': 'restarting the WhatsApp session',
+  'restart-container': 'restarting the container',
+  'deactivate-workflows': 'pausing workflows of',
+  'activate-workflows': 'bringing back workflows of',
+};
+
+function doing({ what, target }: Action): string {
+  return `${DOING[what] ?? what} ${plain(target, 60)}`;
 }

@@ -161,14 +161,7 @@ export async function settleLimit(
 ): Promise<Outcome> {
   const limits = (action.undo ?? raise?.undo) as MemoryLimits | undefined;
   const name = plain(action.target, 60);
-  if (!limits) return { worked: undefined, text: 'the run was interrupted, and what it did is not known' };
+  if (!limits) return { worked: undefined, text: 'what it did is not known' };
   const wanted = action.undo ? limits.raisedTo : limits.memory;
-  const { worked, text } = await limitIs(
-    deps,
-    limits.containerId,
-    name,
-    wanted,
-    action.undo ? 'now' : 'again',
-  );
-  return { worked, text: `the run was interrupted; ${text}` };
+  return limitIs(deps, limits.containerId, name, wanted, action.undo ? 'now' : 'again');
 }

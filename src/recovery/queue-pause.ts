@@ -115,10 +115,9 @@ function outcomeOf({ workflows }: PausedGroup): Outcome {
 /** The run died while it paused workflows: what it had asked for counts as off, so that nothing stays off for ever. */
 export function settlePause(group: PausedGroup | undefined): Outcome {
   const off = (group?.workflows ?? []).filter(isOff);
-  if (off.length === 0)
-    return { worked: false, text: 'the run was interrupted before a workflow was paused' };
+  if (off.length === 0) return { worked: false, text: 'no workflow had been paused yet' };
   return {
     worked: true,
-    text: `the run was interrupted; ${countOf(off.length)} had been paused: ${namesOf(off)}`,
+    text: `${countOf(off.length)} had been paused: ${namesOf(off)}`,
   };
 }

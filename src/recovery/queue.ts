@@ -21,7 +21,7 @@ export const queueRule: RecoveryRule = {
       ? settlePause(action.undo as PausedGroup | undefined)
       : {
           worked: undefined,
-          text: 'the run was interrupted while it brought workflows back; the rest follows',
+          text: 'what is not back yet follows',
         },
 };
 

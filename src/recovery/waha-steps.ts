@@ -166,18 +166,15 @@ async function containerWorks(
 
 /** A restart was begun and the process died. One that was interrupted between stop and start must not leave WAHA down. */
 export async function settleRestart(deps: RecoveryDeps, action: Action): Promise<Outcome> {
-  const interrupted = 'the run was interrupted';
   if (action.what === 'restart-container') {
     const restart = action.undo as ContainerRestart;
     const inspect = await inspectOrGone(deps, restart.container);
-    if (!inspect) return { worked: false, text: `${interrupted}, and the container is gone` };
+    if (!inspect) return { worked: false, text: 'the container is gone' };
     if (isDown(inspect)) await deps.system.docker.start(restart.container);
     await bringUp(deps, restart);
-    const outcome = await containerWorks(deps, restart, undefined, WORKS_WITHIN_MS);
-    return { ...outcome, text: `${interrupted}; ${outcome.text}` };
+    return containerWorks(deps, restart, undefined, WORKS_WITHIN_MS);
   }
   const { waha } = await deps.discovered();
-  if (!waha) return { worked: undefined, text: `${interrupted}, and WAHA is gone` };
-  const outcome = await waitForWorking(deps, createWahaApi(deps, waha), action.target, 0);
-  return { ...outcome, text: `${interrupted}; ${outcome.text}` };
+  if (!waha) return { worked: undefined, text: 'WAHA is gone' };
+  return waitForWorking(deps, createWahaApi(deps, waha), action.target, 0);
 }

@@ -5,7 +5,7 @@ import { unfinishedActions } from '../../src/store/actions.ts';
 import { until } from '../helpers/daemon.ts';
 import { startEngine, type Engine } from '../helpers/docker-engine.ts';
 import { startDockerGate, type DockerGate, type GateCall } from '../helpers/docker-gate.ts';
-import { recoverFolder, type RecoverFolder } from '../helpers/recover-run.ts';
+import { recoverFolder, type Recovered, type RecoverFolder } from '../helpers/recover-run.ts';
 import { startRedis, type RedisServer } from '../helpers/redis-server.ts';
 import { NOTHING } from '../standins/http-faults.ts';
 import { startN8n, type N8n } from '../standins/n8n.ts';
@@ -65,6 +65,7 @@ async function crasher(): Promise<string> {
   await until(async () => (await inspect(id)).RestartCount >= 2, 20_000, 'two restarts');
   return id;
 }
+const told = (run: Recovered) => run.json.said.map(({ text, details }) => `${text}; ${details[0]}`);
 /** Nothing is left half done in the records. */
 const settled = () => expect(folder.inStore(({ db }) => unfinishedActions(db))).toEqual([]);
 
@@ -74,10 +75,8 @@ describe('killed while it pauses a loop', () => {
     await killedRun(['loops'], change('stop'), 'before');
     expect(await isDown(id)).toBe(false);
     const next = await folder.run(['loops']);
-    expect(next.json.said.map(({ text }) => text)).toEqual([
-      expect.stringMatching(
-        /^pause-loop of crasher: the run was interrupted, and crasher is not stopped yet/,
-      ),
+    expect(told(next)).toEqual([
+      expect.stringMatching(/interrupted while it was stopping crasher; Result: crasher is not stopped yet/),
       expect.stringMatching(/^Done: stop crasher for 10 min \(pause 2\)/),
     ]);
     settled();
@@ -97,8 +96,8 @@ describe('killed while it pauses a loop', () => {
     await killedRun(['loops'], matches, when);
     await until(() => isDown(id), 30_000, 'the stop');
     const next = await folder.run(['loops']);
-    expect(next.json.said.map(({ text }) => text)).toEqual([
-      'pause-loop of crasher: the run was interrupted, and crasher is stopped',
+    expect(told(next)).toEqual([
+      'An earlier run was interrupted while it was stopping crasher; Result: crasher is stopped',
     ]);
     expect(gate.changes.filter((line) => line.endsWith('/stop'))).toHaveLength(1);
     settled();
@@ -187,8 +186,8 @@ describe('killed while it restarts WAHA', () => {
       if (when === 'after') await until(() => waha.sessions.get('default')?.status === 'WORKING', 5000);
       const next = await folder.run(['waha']);
       const status = when === 'after' ? 'works again' : 'is FAILED';
-      expect(next.json.said[0]?.text).toBe(
-        `restart-session of default: the run was interrupted; session default ${status}`,
+      expect(told(next)[0]).toBe(
+        `An earlier run was interrupted while it was restarting the WhatsApp session default; Result: session default ${status}`,
       );
       expect(waha.actions.filter((line) => line === 'restart default')).toHaveLength(
         when === 'after' ? 1 : 0,
@@ -214,8 +213,8 @@ describe('killed while it restarts WAHA', () => {
       }
       waha.reboot();
       const next = await folder.run(['waha']);
-      expect(next.json.said[0]?.text).toMatch(
-        /^restart-container of waha: the run was interrupted; WAHA runs again/,
+      expect(told(next)[0]).toMatch(
+        /interrupted while it was restarting the container waha; Result: WAHA runs again/,
       );
       expect(await isDown(id)).toBe(false);
       expect(waha.sessions.get('default')?.status).toBe('WORKING');

@@ -356,7 +356,11 @@ describe('a run that died', () => {
     begun('stop-container', undo);
     await runs(deps, 1);
     expect(deps.said).toMatchObject([
-      { telegram: true, text: 'stop-container of batch: the run was interrupted, and batch is stopped' },
+      {
+        telegram: true,
+        text: 'An earlier run was interrupted while it was stopping batch',
+        details: ['Result: batch is stopped', 'Why: it thrashed'],
+      },
     ]);
     await runs(deps, 2);
     expect(engine.calls).toEqual(['start batch']);
