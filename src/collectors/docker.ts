@@ -15,8 +15,6 @@ const STATS_WITHIN_MS = 3_500;
 const VERSION_WITHIN_MS = 1_500;
 const SEEN = 'docker-seen';
 
-type Usage = { memory?: { workingSetBytes: number; anonBytes: number }; cpuTotalNs?: number; at: number };
-
 /** Every container, with memory and CPU from its cgroup files, or from the stats API where those cannot be read. */
 export function createDocker(deps: CollectorDeps): Collector<'docker'> {
   const { clock, docker, files } = deps.system;
@@ -38,51 +36,50 @@ export function createDocker(deps: CollectorDeps): Collector<'docker'> {
       seen = true;
       if (deps.recall<boolean>(SEEN) !== true) deps.remember(SEEN, true);
     }
-    const running = table.filter((container) => container.pid !== undefined);
-    const ids = new Set(running.map((container) => container.id));
+    const ids = new Set<string>();
+    for (const { id, pid } of table) if (pid !== undefined) ids.add(id);
     cgroups.keepOnly(ids);
     percent.keepOnly(ids);
-    const usages = new Map<string, Usage>();
-    for (const { id, pid } of running) {
-      const usage = readCgroup(id, pid as number);
-      if (usage) usages.set(id, usage);
+    const rest: ContainerInfo[] = [];
+    for (const container of table) {
+      if (container.pid !== undefined && !fromCgroup(container)) rest.push(container);
     }
-    const rest = running.filter(({ id }) => !usages.has(id));
-    if (rest.length > 0) await askStats(docker, rest, usages, clock, signal);
-    return {
-      ...(await version.get(signal)),
-      containers: table.map((container) => withUsage(container, usages)),
-    };
+    if (rest.length > 0) await askStats(rest, signal);
+    return { ...(await version.get(signal)), containers: table };
   }
 
-  function readCgroup(id: string, pid: number): Usage | undefined {
-    const usage = cgroups.read(id, pid);
-    if (!usage) return undefined;
-    const at = clock.monotonic();
+  function fromCgroup(container: ContainerInfo): boolean {
+    const usage = cgroups.read(container.id, container.pid as number);
+    if (!usage) return false;
     const { memory, cpuTotalNs } = usage;
-    return {
-      at,
-      ...(cpuTotalNs === undefined ? {} : { cpuTotalNs }),
-      ...(memory
-        ? {
-            memory: {
-              workingSetBytes: workingSet(memory.usageBytes, memory.inactiveFileBytes),
-              anonBytes: memory.anonBytes,
-            },
-          }
-        : {}),
-    };
+    if (memory) {
+      const { usageBytes, inactiveFileBytes, anonBytes } = memory;
+      container.memory = { workingSetBytes: workingSet(usageBytes, inactiveFileBytes), anonBytes };
+    }
+    if (cpuTotalNs !== undefined) putPercent(container, cpuTotalNs);
+    return true;
   }
 
-  function withUsage(container: ContainerInfo, usages: Map<string, Usage>): ContainerInfo {
-    const usage = usages.get(container.id);
-    if (!usage) return container;
-    const cpuPercent = percent.of(container.id, container.pid ?? 0, usage);
-    return {
-      ...container,
-      ...(usage.memory ? { memory: usage.memory } : {}),
-      ...(cpuPercent === undefined ? {} : { cpuPercent }),
-    };
+  function putPercent(container: ContainerInfo, cpuTotalNs: number): void {
+    const value = percent.of(container.id, container.pid ?? 0, clock.monotonic(), cpuTotalNs);
+    if (value !== undefined) container.cpuPercent = value;
+  }
+
+  /** A container without an answer stays without numbers. */
+  async function askStats(containers: ContainerInfo[], signal: AbortSignal): Promise<void> {
+    const waiting = [...containers];
+    async function work(within: AbortSignal): Promise<void> {
+      for (let next = waiting.shift(); next && !within.aborted; next = waiting.shift()) {
+        const stats = await docker.stats(next.id, within).catch(() => undefined);
+        // One that comes after the others were handed out changes nothing any more.
+        if (!stats || within.aborted) continue;
+        next.memory = { workingSetBytes: stats.workingSetBytes, anonBytes: stats.anonBytes };
+        putPercent(next, stats.cpuTotalNs);
+      }
+    }
+    await withinSooner(signal, STATS_WITHIN_MS, (within) =>
+      Promise.all(Array.from({ length: STATS_AT_ONCE }, () => work(within))),
+    );
   }
 
   return { source: 'docker', read, close: () => cgroups.close() };
@@ -100,19 +97,22 @@ function whyAbsent(error: unknown, seen: boolean, dockerHost: string): Absent {
   throw error;
 }
 
-/** Percent of one CPU between two readings of the same process of the same container. */
+/** Percent of one CPU between two readings of the same process of the same container. `at` in ms. */
 export function createCpuPercent() {
   const last = new Map<string, { pid: number; at: number; cpuTotalNs: number }>();
   return {
-    of(id: string, pid: number, now: { at: number; cpuTotalNs?: number }): number | undefined {
-      const { at, cpuTotalNs } = now;
-      if (cpuTotalNs === undefined) return undefined;
+    of(id: string, pid: number, at: number, cpuTotalNs: number): number | undefined {
       const before = last.get(id);
-      last.set(id, { pid, at, cpuTotalNs });
-      if (!before || before.pid !== pid || at <= before.at || cpuTotalNs < before.cpuTotalNs) {
+      if (!before) {
+        last.set(id, { pid, at, cpuTotalNs });
         return undefined;
       }
-      return ((cpuTotalNs - before.cpuTotalNs) / ((at - before.at) * 1_000_000)) * 100;
+      const [ms, ns] = [at - before.at, cpuTotalNs - before.cpuTotalNs];
+      const same = before.pid === pid && ms > 0 && ns >= 0;
+      before.pid = pid;
+      before.at = at;
+      before.cpuTotalNs = cpuTotalNs;
+      return same ? (ns / (ms * 1_000_000)) * 100 : undefined;
     },
     keepOnly(ids: ReadonlySet<string>): void {
       for (const id of last.keys()) if (!ids.has(id)) last.delete(id);
@@ -139,26 +139,4 @@ function createVersion(docker: Docker, clock: Clock) {
       known = undefined;
     },
   };
-}
-
-/** A container without an answer stays without numbers. */
-async function askStats(
-  docker: Docker,
-  containers: ContainerInfo[],
-  usages: Map<string, Usage>,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
-  const waiting = [...containers];
-  async function work(within: AbortSignal): Promise<void> {
-    for (let next = waiting.shift(); next && !within.aborted; next = waiting.shift()) {
-      const stats = await docker.stats(next.id, within).catch(() => undefined);
-      if (!stats) continue;
-      const { workingSetBytes, anonBytes, cpuTotalNs } = stats;
-      usages.set(next.id, { memory: { workingSetBytes, anonBytes }, cpuTotalNs, at: clock.monotonic() });
-    }
-  }
-  await withinSooner(signal, STATS_WITHIN_MS, (within) =>
-    Promise.all(Array.from({ length: STATS_AT_ONCE }, () => work(within))),
-  );
 }

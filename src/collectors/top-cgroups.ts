@@ -13,7 +13,7 @@ const KERNEL_FILE =
  * largest first. Empty where no cgroup files are visible.
  */
 export function createTopCgroups(files: Files, clock: Clock): () => { name: string; bytes: number }[] {
-  let groups: { name: string; usage: string; stat: string }[] = [];
+  let groups: { name: string; usage: string; stat: string; version: 1 | 2 }[] = [];
   let listedAt: number | undefined;
   function list(): void {
     const layout = findLayout(files);
@@ -26,6 +26,7 @@ export function createTopCgroups(files: Files, clock: Clock): () => { name: stri
         name,
         usage: `${layout.memory}/${name}/${usageFile}`,
         stat: `${layout.memory}/${name}/memory.stat`,
+        version: layout.version,
       }))
       .filter(({ usage }) => files.exists(usage));
     listedAt = clock.monotonic();
@@ -33,8 +34,8 @@ export function createTopCgroups(files: Files, clock: Clock): () => { name: stri
   return () => {
     if (listedAt === undefined || clock.monotonic() - listedAt > LIST_EVERY_MS) list();
     return groups
-      .flatMap(({ name, usage, stat }) => {
-        const memory = parseMemory(files.textOr(usage), files.textOr(stat));
+      .flatMap(({ name, usage, stat, version }) => {
+        const memory = parseMemory(files.textOr(usage), files.textOr(stat), version);
         return memory ? [{ name, bytes: Math.max(0, memory.usageBytes - memory.inactiveFileBytes) }] : [];
       })
       .toSorted((a, b) => b.bytes - a.bytes);

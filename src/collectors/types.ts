@@ -22,7 +22,8 @@ export type CollectorDeps = {
   rediscover(): void;
   /**
    * The container table: state, health, restarts, limits, pid, without memory and CPU. In the daemon it is kept current by
-   * events; in one-shot commands it is a list and an inspect each. Throws when Docker cannot be reached.
+   * events; in one-shot commands it is a list and an inspect each. Throws when Docker cannot be reached. Array and entries are
+   * new with every check and belong to it: the collector of Docker puts memory and CPU into them.
    */
   containers(signal: AbortSignal): Promise<ContainerInfo[]>;
   /** JSON that outlives the process (seen WAHA states, ...). */

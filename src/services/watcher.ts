@@ -46,7 +46,7 @@ export type WatcherDeps = {
 export type Watcher = {
   /** Until the signal aborts; then says so and returns. */
   run(signal: AbortSignal): Promise<void>;
-  /** The container table, without memory and CPU. Costs no Docker call. */
+  /** The container table, without memory and CPU; new objects each time. Costs no Docker call. */
   containers(): ContainerInfo[];
   /** Whether the table is being kept current. */
   connected(): boolean;
@@ -227,10 +227,12 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     },
     containers() {
       const now = clock.now();
-      return [...state.known.values()].map((known) => ({
-        ...known.info,
-        restartsLast5Min: restartsWithin(state, keyOf(known), now, FIVE_MINUTES_MS),
-      }));
+      const table: ContainerInfo[] = [];
+      for (const known of state.known.values()) {
+        const restartsLast5Min = restartsWithin(state, keyOf(known), now, FIVE_MINUTES_MS);
+        table.push({ ...known.info, restartsLast5Min });
+      }
+      return table;
     },
     connected: () => isLoaded() && state.engine.up,
     statusReport: (now) => ({

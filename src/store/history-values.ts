@@ -1,11 +1,11 @@
 import type { ContainerInfo, HostValues, Readings, Snapshot } from '../model/snapshot.ts';
 
 /**
- * What is kept of a check, by series name. The step is the precision: a value is stored as a whole number of steps, which
- * makes it two or three bytes instead of eight. Memory is counted in pages by the kernel, so nothing is lost there.
+ * Takes one value of a check. The series is named `kind`, or `kind:subject`; the two come apart, so that no name is put together
+ * for each value of each check. The step is the precision: a value is stored as a whole number of steps, which makes it
+ * two or three bytes instead of eight. Memory is counted in pages by the kernel, so nothing is lost there.
  */
-export type Sample = { name: string; step: number; value: number };
-type Put = (name: string, step: number, value: number | undefined) => void;
+export type Put = (kind: string, step: number, value: number | undefined, subject?: string) => void;
 
 const BYTES = 4096;
 const PERCENT = 0.1;
@@ -14,12 +14,8 @@ const SECONDS = 1;
 /** SQL metrics of one check that are kept; the rest is exported only. */
 const MAX_SQL = 50;
 
-/** All series of one snapshot. A source that was not read has none: a gap is a gap, never a zero. */
-export function samplesOf(snapshot: Snapshot): Sample[] {
-  const samples: Sample[] = [];
-  const put: Put = (name, step, value) => {
-    if (value !== undefined && Number.isFinite(value)) samples.push({ name, step, value });
-  };
+/** Hands out what is kept of a snapshot. A source that was not read has nothing: a gap is a gap, never a zero. */
+export function eachValue(snapshot: Snapshot, put: Put): void {
   const { readings } = snapshot;
   if (readings.host.state === 'ok') hostSamples(readings.host.value, put);
   if (readings.pressure.state === 'ok') {
@@ -33,7 +29,6 @@ export function samplesOf(snapshot: Snapshot): Sample[] {
   applicationSamples(readings, put);
   failureSamples(readings, put);
   put('check.ms', COUNT, snapshot.tookMs);
-  return samples;
 }
 
 function hostSamples(host: HostValues, put: Put): void {
@@ -48,8 +43,8 @@ function hostSamples(host: HostValues, put: Put): void {
   put('load', 0.01, host.load[0]);
   put('uptime', SECONDS, host.uptimeSec);
   for (const disk of host.disks) {
-    put(`disk.percent:${disk.mount}`, PERCENT, disk.usedPercent);
-    put(`disk.available:${disk.mount}`, BYTES, disk.availableBytes);
+    put('disk.percent', PERCENT, disk.usedPercent, disk.mount);
+    put('disk.available', BYTES, disk.availableBytes, disk.mount);
   }
 }
 
@@ -57,12 +52,11 @@ function containerSamples(containers: readonly ContainerInfo[], put: Put): void 
   let running = 0;
   for (const container of containers) {
     if (container.state === 'running') running++;
-    put(`container.memory:${container.name}`, BYTES, container.memory?.workingSetBytes);
-    put(`container.anon:${container.name}`, BYTES, container.memory?.anonBytes);
-    put(`container.cpu:${container.name}`, PERCENT, container.cpuPercent);
+    put('container.memory', BYTES, container.memory?.workingSetBytes, container.name);
+    put('container.anon', BYTES, container.memory?.anonBytes, container.name);
+    put('container.cpu', PERCENT, container.cpuPercent, container.name);
     // Nearly always zero, and then it is not worth its bytes.
-    if (container.restartCount > 0)
-      put(`container.restarts:${container.name}`, COUNT, container.restartCount);
+    if (container.restartCount > 0) put('container.restarts', COUNT, container.restartCount, container.name);
   }
   put('containers.running', COUNT, running);
   put('containers.total', COUNT, containers.length);
@@ -100,7 +94,7 @@ function applicationSamples(readings: Readings, put: Put): void {
 function sqlSamples(samples: readonly { name: string; value: number }[], put: Put): void {
   const sums = new Map<string, number>();
   for (const { name, value } of samples) sums.set(name, (sums.get(name) ?? 0) + value);
-  for (const [name, value] of [...sums].slice(0, MAX_SQL)) put(`sql:${name}`, 0.001, value);
+  for (const [name, value] of [...sums].slice(0, MAX_SQL)) put('sql', 0.001, value, name);
 }
 
 /** `failed:postgres` is 1 in a check that could not read it; it has no value otherwise. */
@@ -109,7 +103,7 @@ function failureSamples(readings: Readings, put: Put): void {
   for (const [source, reading] of Object.entries(readings)) {
     if (reading.state !== 'failed') continue;
     failed++;
-    put(`failed:${source}`, COUNT, 1);
+    put('failed', COUNT, 1, source);
   }
   put('failed', COUNT, failed);
 }

@@ -1,27 +1,24 @@
 import type { Db } from './open.ts';
 import { finished, putBucket, putSnapshot, readRaw, writer, type CoarseValue } from './history-codec.ts';
+import type { Buffered, HistoryBuffer, Series } from './history-buffer.ts';
 import { BUCKET_MS, SEEN_MS, bucketOf } from './history-schema.ts';
-import type { Sample } from './history-values.ts';
-
-export type Buffered = { at: number; samples: Sample[] };
-type SeriesIds = Map<string, { id: number; step: number }>;
 
 /** Writes the buffered checks as one row for each bucket they fall into. Call inside a transaction. */
-export function writeRaw(db: Db, ids: SeriesIds, buffered: readonly Buffered[]): void {
+export function writeRaw(db: Db, buffer: HistoryBuffer): void {
   const insert = db.prepare(
     'INSERT INTO history_raw (at, until, data) VALUES (?, ?, ?) ON CONFLICT (at) DO UPDATE SET until = excluded.until, data = excluded.data',
   );
   const open = db.prepare('INSERT OR IGNORE INTO history_open (bucket) VALUES (?)');
-  for (const group of byBucket(buffered)) {
+  for (const group of byBucket(buffer.checks())) {
     const rowAt = group[0]!.at;
     const to = writer();
-    for (const { at, samples } of group) {
-      const values = samples.map((sample) => {
-        const { id, step } = seriesId(db, ids, sample, at);
-        return { id, steps: wholeSteps(sample.value, step) };
+    for (const { at, series, values } of group) {
+      const stored = Array.from(series, (number, i) => {
+        const one = buffer.seriesOf(number);
+        return { id: idOf(db, one, at), steps: wholeSteps(values[i]!, one.step) };
       });
-      values.sort((a, b) => a.id - b.id);
-      putSnapshot(to, rowAt, { at, values });
+      stored.sort((a, b) => a.id - b.id);
+      putSnapshot(to, rowAt, { at, values: stored });
     }
     insert.run(rowAt, Math.max(...group.map(({ at }) => at)), finished(to));
     open.run(bucketOf(rowAt));
@@ -45,21 +42,21 @@ function wholeSteps(value: number, step: number): number {
   return Math.max(-(2 ** 51), Math.min(2 ** 51, Math.round(value / step)));
 }
 
-function seriesId(db: Db, ids: SeriesIds, sample: Sample, at: number): { id: number; step: number } {
-  const known = ids.get(sample.name);
-  if (known) return known;
+function idOf(db: Db, series: Series, at: number): number {
+  if (series.id !== undefined) return series.id;
+  const { name, step } = series;
   db.prepare('INSERT OR IGNORE INTO history_series (name, step, last_at) VALUES (?, ?, ?)').run(
-    sample.name,
-    sample.step,
+    name,
+    step,
     at,
   );
-  const row = db.prepare('SELECT id, step FROM history_series WHERE name = ?').get(sample.name) as {
+  const row = db.prepare('SELECT id, step FROM history_series WHERE name = ?').get(name) as {
     id: number;
     step: number;
   };
-  const entry = { id: row.id, step: row.step };
-  ids.set(sample.name, entry);
-  return entry;
+  // The step that older rows of it were written with.
+  Object.assign(series, row);
+  return row.id;
 }
 
 /** Sums up every bucket that has new raw rows and is not the current one. Call inside a transaction. */

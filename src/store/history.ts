@@ -1,5 +1,6 @@
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Db } from './open.ts';
+import { createHistoryBuffer } from './history-buffer.ts';
 import { growthOf, type Growth } from './history-growth.ts';
 import { readLatest, writeLatest } from './history-latest.ts';
 import { prune } from './history-prune.ts';
@@ -14,8 +15,7 @@ import {
   type Stats,
 } from './history-query.ts';
 import { bucketOf } from './history-schema.ts';
-import { samplesOf } from './history-values.ts';
-import { rollUp, writeRaw, type Buffered } from './history-write.ts';
+import { rollUp, writeRaw } from './history-write.ts';
 import { immediately } from './transaction.ts';
 
 export { HISTORY_MIGRATIONS } from './history-schema.ts';
@@ -60,8 +60,7 @@ export type History = {
 };
 
 export function createHistory(db: Db): History {
-  const ids = new Map<string, { id: number; step: number }>();
-  let buffer: Buffered[] = [];
+  const buffer = createHistoryBuffer();
   let flushedAt: number | undefined;
   let tidiedIn: number | undefined;
   let last: Snapshot | undefined;
@@ -69,16 +68,16 @@ export function createHistory(db: Db): History {
   let grown: { at: number; windowMs: number; growth: Growth[] } | undefined;
 
   function write(now: number, force: boolean): void {
-    writeRaw(db, ids, buffer);
+    writeRaw(db, buffer);
     if (last && (force || now >= latestDue || now < latestDue - MAX_LATEST_MS))
       latestDue = now + Math.min(MAX_LATEST_MS, writeLatest(db, last));
     if (tidiedIn === bucketOf(now)) return;
     rollUp(db, now);
-    if (prune(db, now)) ids.clear();
+    if (prune(db, now)) buffer.forgetIds();
   }
 
   function flush(now: number, force = false): void {
-    if (buffer.length === 0) return;
+    if (buffer.checks().length === 0) return;
     // A clock that was set back must not stop the writing.
     const waited = flushedAt === undefined ? Infinity : Math.abs(now - flushedAt);
     if (!force && waited < FLUSH_MS - 5000) return;
@@ -86,13 +85,13 @@ export function createHistory(db: Db): History {
       immediately(db, () => write(now, force));
     } catch (error) {
       // Ids that were given inside the failed transaction do not exist.
-      ids.clear();
-      buffer = buffer.slice(-MAX_BUFFERED);
+      buffer.forgetIds();
+      buffer.keepOnly(MAX_BUFFERED);
       throw error;
     }
     flushedAt = now;
     tidiedIn = bucketOf(now);
-    buffer = [];
+    buffer.keepOnly(0);
   }
 
   function growth(now: number, windowMs: number): Growth[] {
@@ -109,7 +108,7 @@ export function createHistory(db: Db): History {
   return {
     add(snapshot) {
       last = snapshot;
-      buffer.push({ at: snapshot.at, samples: samplesOf(snapshot) });
+      buffer.add(snapshot);
     },
     flush,
     columns,

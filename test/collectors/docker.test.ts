@@ -16,16 +16,17 @@ test('the working set is usage without inactive file pages, unless those are mor
 
 test('CPU is the time used over the time passed, of one process of the container', () => {
   const percent = createCpuPercent();
-  const at = (seconds: number, cpuSeconds: number) => ({ at: seconds * 1000, cpuTotalNs: cpuSeconds * 1e9 });
-  expect(percent.of('a', 1, at(0, 5))).toBeUndefined();
-  expect(percent.of('a', 1, at(10, 20))).toBe(150);
-  expect(percent.of('a', 1, at(10, 21))).toBeUndefined();
+  const of = (pid: number, seconds: number, cpuSeconds: number) =>
+    percent.of('a', pid, seconds * 1000, cpuSeconds * 1e9);
+  expect(of(1, 0, 5)).toBeUndefined();
+  expect(of(1, 10, 20)).toBe(150);
+  expect(of(1, 10, 21)).toBeUndefined();
   // Started again: another process, and the group's clock began anew.
-  expect(percent.of('a', 2, at(20, 1))).toBeUndefined();
-  expect(percent.of('a', 2, at(30, 2))).toBe(10);
-  expect(percent.of('a', 2, at(40, 1))).toBeUndefined();
+  expect(of(2, 20, 1)).toBeUndefined();
+  expect(of(2, 30, 2)).toBe(10);
+  expect(of(2, 40, 1)).toBeUndefined();
   percent.keepOnly(new Set());
-  expect(percent.of('a', 2, at(50, 2))).toBeUndefined();
+  expect(of(2, 50, 2)).toBeUndefined();
 });
 
 function container(id: string, pid?: number): ContainerInfo {

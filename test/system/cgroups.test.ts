@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { candidatePaths, findLayout, parseProcCgroup } from '../../src/system/cgroup-layout.ts';
-import { openCgroups, parseCpu, parseMemory } from '../../src/system/cgroups.ts';
+import { openCgroups, parseCpu, parseStat } from '../../src/system/cgroups.ts';
 import type { Cgroups } from '../../src/system/cgroups.ts';
 import { hostFiles } from '../../src/system/files.ts';
 
@@ -150,23 +150,46 @@ describe('reading', () => {
 });
 
 describe('parsers', () => {
+  // What was read before a shorter text is still behind it.
+  const stale = '\nanon 77\ninactive_file 77\nusage_usec 77\n';
+  const stat = (text: string, version: 1 | 2 = 2) =>
+    parseStat(Buffer.from(`\n${text}${stale}`), text.length + 1, version);
+  const cpu = (text: string, version: 1 | 2 = 2) =>
+    parseCpu(Buffer.from(`\n${text}${stale}`), text.length + 1, version);
+
   test('keys are whole words at the start of a line', () => {
-    expect(parseMemory('10', 'inactive_file 1\nxanon 9\nanon 2\nanon_thp 8')).toEqual({
-      usageBytes: 10,
+    expect(stat('inactive_file 1\nxanon 9\nanon 2\nanon_thp 8')).toEqual({
       inactiveFileBytes: 1,
       anonBytes: 2,
     });
+    expect(stat('rss 1\ninactive_file 1\ntotal_rss_huge 4\ntotal_rss 2\ntotal_inactive_file 3', 1)).toEqual({
+      inactiveFileBytes: 3,
+      anonBytes: 2,
+    });
   });
-  test('what is not there or not a number is nothing', () => {
-    expect(parseMemory('10', 'anon 2\n')).toBeUndefined();
-    expect(parseMemory('max', 'anon 2\ninactive_file 1\n')).toBeUndefined();
-    expect(parseMemory(undefined, 'anon 2\ninactive_file 1\n')).toBeUndefined();
-    expect(parseMemory('-5', 'anon 2\ninactive_file 1\n')).toBeUndefined();
-    expect(parseCpu('usage_usec x')).toBeUndefined();
-    expect(parseCpu(undefined)).toBeUndefined();
+  test('numbers beyond 32 bits', () => {
+    expect(stat('anon 17179869184\ninactive_file 0\n')).toEqual({
+      inactiveFileBytes: 0,
+      anonBytes: 17_179_869_184,
+    });
+  });
+  test('what is not there or not a number is nothing, whatever was read before', () => {
+    expect(stat('anon 2')).toBeUndefined();
+    expect(stat('anon x\ninactive_file 1\n')).toBeUndefined();
+    expect(stat('anon -5\ninactive_file 1\n')).toBeUndefined();
+    expect(stat('anon 2\ninactive_file 1\n', 1)).toBeUndefined();
+    expect(stat('')).toBeUndefined();
+    expect(cpu('usage_usec x')).toBeUndefined();
+    expect(cpu('')).toBeUndefined();
+    expect(cpu('', 1)).toBeUndefined();
   });
   test('CPU in nanoseconds of either version', () => {
-    expect(parseCpu('123456\n')).toBe(123456);
-    expect(parseCpu('usage_usec 12\nuser_usec 1\n')).toBe(12_000);
+    expect(cpu('123456\n', 1)).toBe(123456);
+    expect(cpu('usage_usec 12\nuser_usec 1\n')).toBe(12_000);
+  });
+  test('a group without a number for its usage has no memory', () => {
+    v2(`/docker/${ID}`, 10);
+    write(`${CG}/docker/${ID}/memory.current`, 'max\n');
+    expect(open().read(ID, 1)).toEqual({ cpuTotalNs: 7000 });
   });
 });
