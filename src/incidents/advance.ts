@@ -4,6 +4,7 @@ import { addFlip, beginsToFlap, isCalm, recentFlips } from './flapping.ts';
 import { happen } from './happen.ts';
 import { HOLD_SLACK_MS, newIncident, observe, setSeverity } from './observe.ts';
 import type { Policy } from './policy.ts';
+import { calmText } from './series.ts';
 
 /** What is open (pending or firing) and what ended last, by `keyOf`. */
 export type Book = { open: ReadonlyMap<string, Incident>; ended: ReadonlyMap<string, Incident> };
@@ -145,10 +146,10 @@ function recover(open: Incident, finding: Finding, policy: Policy, now: number):
 /** What time alone does: a quiet time or flapping ends. */
 function passTime(open: Incident, policy: Policy, now: number): IncidentChange | undefined {
   if (open.state === 'pending') return undefined;
+  if (open.event) return isCalm(open, policy, now) ? endEvents(open, policy, now) : undefined;
   if (open.flapping) {
     if (!isCalm(open, policy, now)) return undefined;
     const incident = { ...open, flapping: false };
-    if (open.event) return end(incident, open.flips.at(-1) ?? now);
     if (open.okSince !== undefined) return end(incident, open.okSince);
     return { incident, kind: 'calm' };
   }
@@ -157,6 +158,13 @@ function passTime(open: Incident, policy: Policy, now: number): IncidentChange |
   addFlip(incident, policy, now);
   if (beginsToFlap(incident, policy)) return { incident, kind: 'flapping' };
   return end(incident, open.okSince);
+}
+
+function endEvents(open: Incident, policy: Policy, now: number): IncidentChange {
+  const incident = { ...open, flapping: false };
+  const text = calmText(incident, policy);
+  if (text !== undefined) incident.endText = text;
+  return end(incident, open.flips.at(-1) ?? now);
 }
 
 function stayBetween(open: Incident, finding: Finding, policy: Policy, now: number): IncidentChange {
@@ -172,7 +180,7 @@ function stayBetween(open: Incident, finding: Finding, policy: Policy, now: numb
 
 /** Nobody can see it: nothing ends, and the times that it must be fine for begin anew. */
 function freeze(open: Incident, now: number): IncidentChange | undefined {
-  if (open.flapping) {
+  if (open.flapping || open.event) {
     return { incident: { ...open, flips: [...open.flips.slice(0, -1), now] }, kind: 'still' };
   }
   if (open.okSince === undefined && open.missingSince === undefined) return undefined;

@@ -3,6 +3,7 @@ import { repeatDueAt, wasTold } from './decide.ts';
 import { append, type Gathered, type Verdict } from './drafts.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
+import { repeatedInstead } from './series.ts';
 
 /** Repeats of one rule that are due together, or nearly, are one message. */
 export function gatherRepeats(
@@ -31,18 +32,24 @@ export function gatherRepeats(
     drafts.push({ reason: 'repeat-due', incident: incident!, others });
     for (const symptom of all.values()) {
       // It counts as repeated, so that it does not catch up when its cause ends.
-      if (symptom.state !== 'firing' || symptom.rule === rule || !isCovered(symptom, all)) continue;
-      if (![incident!, ...others].some((one) => one.id === symptom.groupId)) continue;
+      if (symptom.state !== 'firing' || symptom.rule === rule) continue;
+      const cover = coverOf(symptom, all);
+      if (!cover || ![incident!, ...others].some((one) => one.id === cover.id)) continue;
       const said = { ...symptom.said, lastAt: now };
       quiet.push({ incident: { ...symptom, said }, reason: 'folded' });
     }
   }
 }
 
-/** A symptom of something that is still on, and repeated itself. */
-function isCovered({ groupId, rule }: Incident, all: ReadonlyMap<number, Incident>): boolean {
+function isCovered(incident: Incident, all: ReadonlyMap<number, Incident>): boolean {
+  return coverOf(incident, all) !== undefined;
+}
+
+/** What it is a symptom of, where that is still on and repeated itself. */
+function coverOf(incident: Incident, all: ReadonlyMap<number, Incident>): Incident | undefined {
+  const { groupId, rule } = incident;
   const leader = groupId === undefined ? undefined : all.get(groupId);
-  return leader?.state === 'firing' && leader.rule !== rule;
+  return leader?.state === 'firing' && leader.rule !== rule ? leader : repeatedInstead(incident, all);
 }
 
 function mayRepeat(incident: Incident): boolean {

@@ -6,6 +6,7 @@ import { gatherEnds } from './gather-ends.ts';
 import { gatherRepeats } from './gather-repeats.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
+import { foldSeries } from './series.ts';
 
 /**
  * Makes messages of decisions: what has the same cause and starts within 10 s is one, its end is one, and repeats of one
@@ -17,11 +18,12 @@ export function gather(
   policy: Policy,
   now: number,
 ): Gathered {
-  const gathered: Gathered = { drafts: [], quiet: [] };
-  gatherStarts(verdicts, all, policy, now, gathered);
-  gatherRepeats(verdicts, all, policy, now, gathered);
-  gatherEnds(verdicts, all, policy, now, gathered);
-  for (const { incident, reason } of verdicts) {
+  const { rest, folded } = foldSeries(verdicts, all);
+  const gathered: Gathered = { drafts: [], quiet: folded };
+  gatherStarts(rest, all, policy, now, gathered);
+  gatherRepeats(rest, all, policy, now, gathered);
+  gatherEnds(rest, all, policy, now, gathered);
+  for (const { incident, reason } of rest) {
     if (reason === 'worse' || reason === 'flapping' || reason === 'stable') {
       gathered.drafts.push({ reason, incident, others: [] });
     } else if (!isSaid(reason)) gathered.quiet.push({ incident, reason });
@@ -91,7 +93,8 @@ function leaderFor(
     const higher = rank(incident.severity) - rank(severity ?? 'info');
     // What happened once is not told again: another rule's message must not swallow it unless it matters less.
     if (firstAt === undefined || higher > 0 || (higher === 0 && incident.event && !sameRule)) continue;
-    const symptom = other.state === 'firing' && !sameRule;
+    // What goes on happening brings moments with it; a container that is down for good by now was not told by the first.
+    const symptom = other.state === 'firing' && !sameRule && (!other.event || incident.event);
     if (now - firstAt >= policy.groupMs && !symptom) continue;
     if (!leader || firstAt > leader.said.firstAt!) leader = other;
   }

@@ -1,8 +1,9 @@
 import type { Finding } from '../model/finding.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
 import { addFlip, beginsToFlap, recentFlips } from './flapping.ts';
-import { newIncident, observe, setSeverity } from './observe.ts';
+import { newIncident } from './observe.ts';
 import type { Policy } from './policy.ts';
+import { countAnother, goesOn } from './series.ts';
 
 /** Something that happened and has no end. A storm of them becomes one incident that lasts until it is calm. */
 export function happen(
@@ -12,13 +13,8 @@ export function happen(
   policy: Policy,
   now: number,
 ): IncidentChange {
-  if (open) {
-    const incident = { ...open };
-    observe(incident, finding, now);
-    setSeverity(incident, { ...finding, holdMs: 0 }, now);
-    addFlip(incident, policy, now);
-    return { incident, kind: 'still' };
-  }
+  if (open) return countAnother(open, finding, policy, now);
+  if (ended && goesOn(ended, finding, policy, now)) return countAnother(ended, finding, policy, now);
   const incident = newIncident(finding, now);
   incident.event = true;
   incident.firedAt = now;

@@ -1,7 +1,7 @@
 import type { ContainerInfo, Readings } from '../model/snapshot.ts';
 import type { Action, Moment } from '../model/action.ts';
 import { recentActions } from '../store/actions.ts';
-import { endedIncidents } from '../store/incidents.ts';
+import { endedIncidents, openIncidents } from '../store/incidents.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { DockerInspect } from '../system/types.ts';
 import { inspectOrGone, isDown } from './containers.ts';
@@ -123,7 +123,9 @@ async function readEvents(
 /** Containers that were killed for memory as the kernel log says, where it may be read, and as the monitor has seen it. */
 function otherwiseKnown(deps: RecoveryDeps, oom: Readings['oom'], since: number): string[] {
   const kills = oom.state === 'ok' ? oom.value.kills.filter(({ at }) => at >= since) : [];
-  const incidents = endedIncidents(deps.store.db, since).filter(({ rule }) => rule === 'oom-kill');
+  const { db } = deps.store;
+  const open = openIncidents(db).filter(({ lastSeenAt }) => lastSeenAt >= since);
+  const incidents = [...open, ...endedIncidents(db, since)].filter(({ rule }) => rule === 'oom-kill');
   return [
     ...kills.map(({ containerId }) => containerId ?? ''),
     ...incidents.map(({ cause }) => cause?.replace(/^oom:/, '') ?? ''),

@@ -23,7 +23,16 @@ const DAY_MS = 86_400_000;
 const JOB_MS = 600_000;
 const COMES_AGAIN_MS = 20_000;
 
-type StopOptions = { next: string; deploy: boolean; policy?: boolean; gone?: boolean };
+type StopOptions = {
+  next: string;
+  deploy: boolean;
+  /** Docker goes on trying to start it. */
+  policy?: boolean;
+  /** Nothing of its name is left. */
+  gone?: boolean;
+  /** Docker has given up: what was said about the kill that ended it promised a restart. */
+  gaveUp?: boolean;
+};
 
 function secretsFor(turn: Turn, death: Death): string[] {
   return [...turn.state.rules.secrets, ...(death.secrets ?? [])];
@@ -51,7 +60,7 @@ export function tellStopped(turn: Turn, death: Death, options: StopOptions): voi
     html,
     severity,
     ...(options.next ? { details: [options.next] } : {}),
-    ...causeOf(death),
+    ...(options.gaveUp ? {} : causeOf(death)),
     ...(options.policy ? { how: 'policy' as const } : {}),
   } as const;
   if (options.policy !== true) calm(turn, key, `${death.name} stopped`, death.at);

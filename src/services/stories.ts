@@ -18,6 +18,7 @@ export const SUCCESSOR_WAIT_MS = 20_000;
 const REPLAY_WAIT_MS = 250;
 /** Docker's pauses between the first attempts of a series are shorter than this. */
 const LOOPING_MS = 30_000;
+const KILLED_AGAIN_MS = 600_000;
 
 /** How far back `at` lies: what is read after a reconnect has waited a part of its time already. */
 export function left(turn: Turn, windowMs: number, at: number): number {
@@ -72,10 +73,11 @@ function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash
   const { state } = turn;
   const { death, deploy } = story;
   const known = current(state, key);
+  const before = tallyOf(state, key).lastDeath;
   tallyOf(state, key).lastDeath = death;
   const policy = story.willRestart === true;
   if (!policy && story.upAt === undefined) {
-    tellStopped(turn, death, { next: whatNext(death, known), deploy });
+    tellStopped(turn, death, { next: whatNext(death, known), deploy, gaveUp: gaveUp(death, known) });
     return;
   }
   const up = story.upAt !== undefined && known !== undefined && isUp(known.info.state);
@@ -95,14 +97,28 @@ function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash
     state.stories.set(key, { ...story, due: Infinity, restarted: false });
     return;
   }
+  if (killedAgain(death, before)) {
+    // That it happens is told already, and a server without memory is slow to start it again.
+    state.stories.set(key, { ...story, due: turn.now.mono + LOOPING_MS, restarted: false });
+    return;
+  }
   tellStopped(turn, death, { next: 'Docker keeps trying to start it', deploy, policy: true });
+}
+
+function killedAgain(death: Death, before: Death | undefined): boolean {
+  if (death === before || death.cause !== 'oom' || before?.cause !== 'oom') return false;
+  return death.at - before.at < KILLED_AGAIN_MS;
+}
+
+function gaveUp(death: Death, known: Known | undefined): boolean {
+  return known?.info.restartPolicy === 'on-failure' && death.exitCode !== 0;
 }
 
 function whatNext(death: Death, known: Known | undefined): string {
   if (death.autoRemove || !known) return 'The container is removed (--rm)';
   const { restartPolicy, restartCount } = known.info;
-  if (restartPolicy === 'on-failure' && death.exitCode !== 0)
-    return `Docker gave up after ${restartCount} restarts`;
+  if (gaveUp(death, known))
+    return `Docker gave up after ${restartCount === 1 ? '1 restart' : `${restartCount} restarts`}`;
   return `Docker will not restart it (restart policy: ${restartPolicy || 'no'})`;
 }
 

@@ -6,6 +6,7 @@ import { createPipeline } from '../../src/incidents/pipeline.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { Message } from '../../src/model/message.ts';
 import { wordDecision } from '../../src/notify/wording.ts';
+import { incidentsSince } from '../../src/store/incidents.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 
 let store: Store | undefined;
@@ -42,6 +43,7 @@ const titles = (messages: Message[]) =>
   messages.map(({ html }) => html.split('\n')[0]!.replace(/<\/?b>/g, ''));
 
 const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 
 test('a container that crashes and is started 50 times in 10 minutes: at most 3 messages, and one when it is stable', () => {
   const world = worldWith('web');
@@ -150,6 +152,104 @@ test('the kernel killed it: the OOM kill and the stop are one message, the retur
   world.advance(MINUTE);
   const messages = told(world, 5 * MINUTE, [kill]);
   expect(titles(messages)).toEqual(['CRITICAL: The kernel killed node in web', '✅ Service Restored']);
+});
+
+/** What the kernel log has about a kill in `name` at this moment. */
+function killIn(world: World, name: string): Finding & { saidAt: number } {
+  return {
+    rule: 'oom-kill',
+    subject: name,
+    severity: 'critical',
+    verdict: 'event',
+    text: `The kernel killed node in ${name}`,
+    cause: `oom:${world.byName(name).id}`,
+    once: `${world.now}`,
+    at: world.now,
+    saidAt: world.now,
+  };
+}
+
+/** Killed, and started again by its restart policy after `downMs`; then `upMs` until the next kill. */
+function killedOverAndOver(world: World, times: number, downMs: number, upMs: number) {
+  const kills: (Finding & { saidAt: number })[] = [];
+  for (let i = 0; i < times; i++) {
+    world.oom('web');
+    kills.push(killIn(world, 'web'));
+    world.advance(20);
+    world.die('web', 137, true);
+    world.advance(downMs);
+    world.start('web', 'policy');
+    world.advance(upMs);
+  }
+  return kills;
+}
+
+test.each([
+  ['every 12 s', 200, 11_780],
+  ['as fast as Docker starts it', 2500, 300],
+  ['by a server that needs 4 s to start it', 4000, 8000],
+])('a container that is killed for want of memory over and over, %s: at most 3 messages', (_, down, up) => {
+  const world = worldWith('web', { policy: 'always' });
+  const kills = killedOverAndOver(world, 50, down, up);
+  const lastAt = world.now - START;
+  world.advance(20 * MINUTE);
+  const messages = told(world, lastAt + 19 * MINUTE, kills);
+  const during = messages.filter(({ at }) => at <= START + lastAt + 1);
+  const first = titles(during);
+  expect(first.length).toBeLessThanOrEqual(3);
+  expect(first[0]).toBe('CRITICAL: The kernel killed node in web');
+  expect(first.at(-1)).toMatch(/^⚠️ Service Malfunction Detected/);
+  expect(during[0]!.severity).toBe('critical');
+  expect(titles(messages).slice(first.length)).toEqual(['✅ Service Restored']);
+  const [incident, ...more] = incidentsSince(store!.db, 0).filter(({ rule }) => rule === 'oom-kill');
+  expect(more).toEqual([]);
+  expect(incident).toMatchObject({ event: true, state: 'resolved', changes: 50 });
+});
+
+test('a process that is killed every 2 minutes in a container that lives on: said, said once more, and when it is over', () => {
+  const world = worldWith('web', { policy: 'always' });
+  const kills = [];
+  for (let i = 0; i < 20; i++) {
+    world.oom('web');
+    kills.push(killIn(world, 'web'));
+    world.advance(2 * MINUTE);
+  }
+  const messages = told(world, HOUR, kills);
+  expect(titles(messages)).toEqual([
+    'CRITICAL: The kernel killed node in web',
+    'Resolved: web has not run out of memory for 10 min; before that its processes were killed 20 times within 38 min',
+  ]);
+});
+
+test('Docker gives up after the first kills: that it is down now is told, although the kill was told just before', () => {
+  const world = worldWith('web', { policy: 'on-failure', maxRetries: 1 });
+  const kills = killedOverAndOver(world, 1, 200, 400);
+  world.oom('web');
+  kills.push(killIn(world, 'web'));
+  world.die('web', 137);
+  world.advance(MINUTE);
+  const messages = told(world, 2 * MINUTE, kills);
+  expect(titles(messages)).toEqual(['CRITICAL: The kernel killed node in web', '🔴 Service Stopped']);
+  expect(messages[1]!.html).toMatch(/Next: Docker gave up after 1 restart$/);
+  expect(messages[1]!.html).toContain('out of memory: killed by the kernel');
+});
+
+test('without a restart policy, started by hand and killed again: each time it is said that it is down', () => {
+  const world = worldWith('web');
+  const kills = [];
+  for (let i = 0; i < 2; i++) {
+    world.oom('web');
+    kills.push(killIn(world, 'web'));
+    world.die('web', 137);
+    world.advance(MINUTE);
+    if (i === 0) world.start('web');
+    world.advance(MINUTE);
+  }
+  expect(titles(told(world, 30 * MINUTE, kills))).toEqual([
+    'CRITICAL: The kernel killed node in web',
+    '✅ Service Restored',
+    '🔴 Service Stopped',
+  ]);
 });
 
 test('a service that stays down is repeated after 1 h and 4 h, a stop on request, too', () => {

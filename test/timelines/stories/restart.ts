@@ -123,10 +123,6 @@ export const stories: Story[] = [
     ],
     said: [
       '00:00:00 first oom-kill n8n, critical',
-      '00:00:30 first oom-kill n8n, critical',
-      '00:01:00 first oom-kill n8n, critical',
-      '00:01:30 first oom-kill n8n, critical',
-      '00:02:00 first oom-kill n8n, critical',
       '00:02:30 flapping oom-kill n8n, critical, 6 changes',
       '00:14:30 stable oom-kill n8n, critical, fine, 10 changes',
     ],

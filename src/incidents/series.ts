@@ -1,0 +1,130 @@
+// A container that the kernel kills over and over. Its owner wants to hear of the first kill at once, then once that it goes
+// on, and once when it is over; the kills in between are counted. All that is special about such a story is here.
+import type { Finding } from '../model/finding.ts';
+import type { Incident, IncidentChange } from '../model/incident.ts';
+import { formatCount, formatDuration } from '../model/text.ts';
+import { isSaid, wasTold } from './decide.ts';
+import type { Verdict } from './drafts.ts';
+import { addFlip, beginsToFlap } from './flapping.ts';
+import { observe, setSeverity } from './observe.ts';
+import type { Policy } from './policy.ts';
+
+/** What tells that it goes on, and then that it is over. The more telling one first. */
+const GOES_ON = ['restart-loop', 'container-malfunction'];
+
+/** Kills on the host at large have different victims: none of them says anything about the next one. */
+function isSeries({ rule, subject }: Pick<Incident, 'rule' | 'subject'>): boolean {
+  return rule === 'oom-kill' && subject !== 'host';
+}
+
+/** Whether what happened last goes on with this; what is found in the same look is one message anyway. */
+export function goesOn(ended: Incident, finding: Finding, policy: Policy, now: number): boolean {
+  return isSeries(finding) && ended.id !== 0 && now - ended.lastSeenAt < policy.calmMs;
+}
+
+/** One more: `before` is opened again, or still open. */
+export function countAnother(
+  before: Incident,
+  finding: Finding,
+  policy: Policy,
+  now: number,
+): IncidentChange {
+  const incident: Incident = { ...before, state: 'firing' };
+  delete incident.resolvedAt;
+  delete incident.endedAs;
+  observe(incident, finding, now);
+  setSeverity(incident, { ...finding, holdMs: 0 }, now);
+  if (!isSeries(incident)) {
+    addFlip(incident, policy, now);
+    return { incident, kind: 'still' };
+  }
+  // What it brings with it is folded into what was told of it, however long that is ago.
+  incident.groupId = incident.id;
+  if (!incident.flapping) incident.changes = (incident.changes ?? 1) + 1;
+  addFlip(incident, policy, now);
+  const kind = beginsToFlap(incident, policy) ? 'flapping' : 'still';
+  incident.text = `${finding.text} (${times(incident)}${within(incident, now)})`;
+  return { incident, kind };
+}
+
+/** What is said when it is over. */
+export function calmText(incident: Incident, policy: Policy): string | undefined {
+  if (!isSeries(incident)) return undefined;
+  const last = incident.flips.at(-1) ?? incident.lastSeenAt;
+  return (
+    `${incident.subject} has not run out of memory for ${formatDuration(policy.calmMs)}; ` +
+    `before that its processes were killed ${times(incident)}${within(incident, last)}`
+  );
+}
+
+function times({ changes = 1 }: Incident): string {
+  return `${formatCount(changes)} times`;
+}
+
+function within({ openedAt }: Incident, until: number): string {
+  return until - openedAt < 1000 ? '' : ` within ${formatDuration(until - openedAt)}`;
+}
+
+/** Takes out what another message about the same story tells: one that it goes on, one that it is over. */
+export function foldSeries(
+  verdicts: readonly Verdict[],
+  all: ReadonlyMap<number, Incident>,
+): { rest: Verdict[]; folded: Verdict[] } {
+  const rest: Verdict[] = [];
+  const folded: Verdict[] = [];
+  for (const verdict of verdicts) {
+    if (isSaid(verdict.reason) && isToldElsewhere(verdict, all))
+      folded.push({ ...verdict, reason: 'told-elsewhere' });
+    else rest.push(verdict);
+  }
+  return { rest, folded };
+}
+
+function isToldElsewhere({ incident, reason }: Verdict, all: ReadonlyMap<number, Incident>): boolean {
+  if (isSeries(incident) && incident.event) {
+    const rules = reason === 'flapping' ? GOES_ON : [...GOES_ON, 'container-stopped'];
+    const again = reason === 'flapping' || reason === 'stable' || reason === 'resolved';
+    return again && wasToldSince(incident, rules, all);
+  }
+  if (reason !== 'first' || !GOES_ON.includes(incident.rule)) return false;
+  const story = runningStory(incident, all);
+  return story !== undefined && (story.said.flapping === true || wasToldSince(story, GOES_ON, all, incident));
+}
+
+/** Whether one of these rules has said something about the subject of the story since it began. */
+function wasToldSince(
+  story: Incident,
+  rules: readonly string[],
+  all: ReadonlyMap<number, Incident>,
+  except?: Incident,
+): boolean {
+  for (const other of all.values()) {
+    if (other.subject !== story.subject || other.event || other.id === except?.id) continue;
+    if (!rules.includes(other.rule) || !wasTold(other)) continue;
+    if (other.state === 'firing' || (other.resolvedAt ?? 0) >= story.openedAt) return true;
+  }
+  return false;
+}
+
+function runningStory({ subject }: Incident, all: ReadonlyMap<number, Incident>): Incident | undefined {
+  for (const other of all.values())
+    if (other.event && other.state === 'firing' && other.subject === subject && isSeries(other)) return other;
+  return undefined;
+}
+
+/** What is repeated instead of this one, where several say the same of a service that restarts again and again. */
+export function repeatedInstead(
+  incident: Incident,
+  all: ReadonlyMap<number, Incident>,
+): Incident | undefined {
+  const place = GOES_ON.indexOf(incident.rule);
+  if (place < 0) return undefined;
+  const story = runningStory(incident, all);
+  if (story && !story.flapping && wasTold(story)) return story;
+  const stronger = GOES_ON.slice(0, place);
+  for (const other of all.values()) {
+    const stands = other.state === 'firing' && !other.flapping && wasTold(other);
+    if (stands && other.subject === incident.subject && stronger.includes(other.rule)) return other;
+  }
+  return undefined;
+}
