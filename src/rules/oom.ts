@@ -6,6 +6,7 @@ import { rule, type Context } from './types.ts';
 
 /** Who holds the memory now says nothing about a kill longer ago than this; and by then every reading is newer than the kill. */
 const FRESH_MS = 120_000;
+const CLOCKS_DIFFER_MS = 1000;
 
 /** Each kill is an event of its own; the pipeline tells an id once for ever. */
 export const oomKill = rule('oom-kill', 'oom', ({ kills }, context) =>
@@ -57,13 +58,21 @@ function reason(kill: OomKill): string {
   return '';
 }
 
+/** Not the start that the kill followed at once: the clocks of Docker and of the kernel log differ a little. */
+function wasStartedAgain(kill: OomKill, container: ContainerInfo, now: number): boolean {
+  const { state, startedAt = 0, restartCount } = container;
+  if (state !== 'running') return false;
+  if (restartCount > 0) return startedAt >= kill.at - CLOCKS_DIFFER_MS;
+  return startedAt > kill.at + CLOCKS_DIFFER_MS && now - startedAt > CLOCKS_DIFFER_MS;
+}
+
 /** What becomes of the container: its state where that was read after the kill, and its restart policy. */
 function fate(name: string, kill: OomKill, container: ContainerInfo | undefined, now: number): string {
   if (!container) return `${name} is not there any more`;
-  const { state, startedAt = 0, finishedAt = 0, restartCount } = container;
+  const { state, finishedAt = 0, restartCount } = container;
   const policy = container.restartPolicy === '' ? 'no' : container.restartPolicy;
   const restarts = `${restartCount} ${restartCount === 1 ? 'restart' : 'restarts'} so far`;
-  if (state === 'running' && startedAt >= kill.at - 1000) {
+  if (wasStartedAgain(kill, container, now)) {
     return `${name} was started again (restart policy ${policy}, ${restarts})`;
   }
   if (state === 'running' && now - kill.at >= FRESH_MS) {

@@ -117,6 +117,11 @@ describe('what becomes of the container', () => {
       'n8n was started again (restart policy unless-stopped, 1 restart so far)',
     ],
     [
+      'killed just after its start, which is no start after the kill',
+      { state: 'running', startedAt: AT - 1300, restartPolicy: '' },
+      'If that ends n8n, it stays stopped: it has no restart policy',
+    ],
+    [
       'stopped',
       { state: 'exited', finishedAt: AT - 900, restartPolicy: '' },
       'n8n is stopped and stays so: it has no restart policy',

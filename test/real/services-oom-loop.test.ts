@@ -1,0 +1,77 @@
+// A container that the kernel kills again and again, from the kernel log and Docker's events to what Telegram took.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startDaemon, until, vpsmon, type Daemon } from '../helpers/daemon.ts';
+import { startEngine, type Engine } from '../helpers/docker-engine.ts';
+import { startTelegram, type Telegram } from '../standins/telegram.js';
+
+const LIMIT = 16 * 1_048_576;
+let engine: Engine;
+let telegram: Telegram;
+let daemon: Daemon;
+beforeAll(async () => {
+  engine = await startEngine();
+  telegram = await startTelegram();
+  daemon = await startDaemon({
+    DOCKER_HOST: engine.dockerHost,
+    TELEGRAM_API_ROOT: telegram.url,
+    TELEGRAM_BOT_TOKEN: telegram.token,
+    TELEGRAM_CHAT_ID: telegram.chatId,
+  });
+}, 60_000);
+afterAll(async () => {
+  await daemon?.remove();
+  await telegram?.close();
+  await engine?.stop();
+});
+
+const about = (name: string) =>
+  telegram.sent.filter(
+    ({ plain }) => plain.includes(`in container ${name}`) || plain.includes(`Service: ${name}\n`),
+  );
+
+test(
+  'an OOM loop: the first kill, then once that it goes on; each kill is counted, another container is told',
+  { timeout: 150_000 },
+  async () => {
+    await engine.clear();
+    const id = await engine.run({
+      name: 'greedy',
+      memory: LIMIT,
+      restartPolicy: 'always',
+      command: ['sh', '-c', 'sleep 1; tail /dev/zero'],
+    });
+    const restarts = async () =>
+      ((await engine.api('GET', `/containers/${id}/json`)) as { RestartCount: number }).RestartCount;
+    await until(async () => (await restarts()) >= 6, 90_000, 'the sixth restart');
+    await engine.run({ name: 'other', memory: LIMIT, command: ['tail', '/dev/zero'] });
+    await until(
+      () => about('other').some(({ plain }) => /Out of memory/.test(plain)),
+      10_000,
+      'the other one',
+    );
+    await until(async () => (await restarts()) >= 7, 60_000, 'the seventh restart');
+    await engine.docker.stop(id, 1);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+
+    const told = about('greedy').filter(({ plain }) => !/Service Started/.test(plain));
+    const titles = told.map(({ plain }) => plain.split('\n')[0]);
+    expect(titles, telegram.sent.map(({ plain }) => plain).join('\n\n')).toHaveLength(2);
+    expect(titles[0]).toMatch(/^CRITICAL: Out of memory: the kernel killed tail .* in container greedy/);
+    expect(told[0]!.plain).toContain('its memory limit is 16 MB');
+    expect(titles[1]).toMatch(/^⚠️ Service Malfunction Detected/);
+
+    const { stdout } = await vpsmon([
+      'incidents',
+      '--json',
+      '--config',
+      daemon.conf,
+      '--state-dir',
+      daemon.stateDir,
+    ]);
+    const incidents = (
+      JSON.parse(stdout) as { incidents: { rule: string; subject: string; changes: number }[] }
+    ).incidents;
+    const kills = incidents.filter((one) => one.rule === 'oom-kill' && one.subject === 'greedy');
+    expect(kills).toMatchObject([{ changes: await restarts() }]);
+  },
+);
