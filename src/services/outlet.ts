@@ -43,7 +43,7 @@ const MUTED_AS: Partial<Record<Change, string>> = {
 
 /** Hands in one thing to say. It comes out now or with a later tick, alone or in a list. */
 export function say(turn: Turn, item: Item): void {
-  flushOthersOf(turn, item.key);
+  flushAbout(turn, item.key);
   turn.out.touched.add(item.key);
   const { muted } = turn.state.rules.of({ name: item.finding.subject, ...aliasOf(item.finding) });
   if (muted.includes(MUTED_AS[item.change] ?? item.change)) {
@@ -79,7 +79,7 @@ function bucketOf(turn: Turn, change: Change): Bucket {
 }
 
 /** What is waiting about a service is told before the next thing about it. */
-function flushOthersOf(turn: Turn, key: string): void {
+export function flushAbout(turn: Turn, key: string): void {
   for (const bucket of turn.state.buckets.values()) {
     const waiting = bucket.items.filter((item) => item.key === key);
     if (waiting.length === 0) continue;

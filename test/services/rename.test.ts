@@ -1,0 +1,143 @@
+// A container that gets another name while something is known about it, or still to be told.
+import { describe, expect, test } from 'vitest';
+import { createWorld, worldWith, type World } from './world.ts';
+
+/** Rule and subject of what stands in the end, as the incidents see it. */
+function openOnes(world: World): string[] {
+  const open = new Set<string>();
+  for (const { rule, subject, verdict } of world.findings) {
+    if (verdict === 'breach') open.add(`${rule} ${subject}`);
+    if (verdict === 'ok') open.delete(`${rule} ${subject}`);
+  }
+  return [...open].toSorted();
+}
+const lastMessage = (world: World) => world.messages().at(-1) ?? '';
+
+describe('renamed in trouble', () => {
+  test('unhealthy: one record, under the new name, and Restored once under it', () => {
+    const world = worldWith('web', { health: 'healthy' });
+    world.health('web', 'unhealthy');
+    world.advance(5000);
+    world.rename('web', 'shop');
+    world.advance(5000);
+    expect(openOnes(world)).toEqual(['container-unhealthy shop']);
+    expect(world.findings.at(-2)).toMatchObject({ text: 'The health check of shop fails', quiet: true });
+    world.health('shop', 'healthy');
+    world.advance(60_000);
+    expect(world.titles()).toEqual([
+      '🏥 Service Unhealthy',
+      '🔄 web is now called shop',
+      '✅ Service Restored',
+    ]);
+    expect(lastMessage(world)).toContain('Service: shop\n');
+    expect(openOnes(world)).toEqual([]);
+    expect(world.state.standing.size).toBe(0);
+  });
+
+  test('while several were found unhealthy and it waits in the list', () => {
+    const world = createWorld();
+    for (const name of ['a', 'b', 'web']) world.run(name, { health: 'healthy' });
+    world.advance(60_000);
+    world.clear();
+    for (const name of ['a', 'b', 'web']) world.health(name, 'unhealthy');
+    world.rename('web', 'shop');
+    world.advance(10_000);
+    expect(openOnes(world)).toEqual([
+      'container-unhealthy a',
+      'container-unhealthy b',
+      'container-unhealthy shop',
+    ]);
+    world.health('shop', 'healthy');
+    world.advance(10_000);
+    expect(openOnes(world)).toHaveLength(2);
+  });
+
+  test('before it is told: told once, under the new name', () => {
+    const world = worldWith('web', { health: 'healthy' });
+    world.answering(false);
+    world.health('web', 'unhealthy');
+    world.rename('web', 'shop');
+    world.advance(5000);
+    expect(openOnes(world)).toEqual(['container-unhealthy shop']);
+    expect(
+      world
+        .messages()
+        .filter((text) => text.includes('Unhealthy'))
+        .join(),
+    ).toContain('Service: shop\n');
+  });
+
+  test('stopped: Restored names it as it is called now, also where it flaps', () => {
+    const world = worldWith('web');
+    for (let i = 0; i < 4; i++) {
+      world.die('web', 1);
+      world.advance(5000);
+      world.start('web');
+      world.advance(5000);
+    }
+    world.rename('web', 'shop');
+    world.advance(1000);
+    expect(openOnes(world)).toEqual(['container-stopped shop']);
+    world.clear();
+    world.advance(700_000);
+    expect(world.titles()).toEqual(['✅ Service Restored']);
+    expect(lastMessage(world)).toContain('Service: shop\n');
+    expect(world.told()[0]?.text).toMatch(/^shop runs again/);
+  });
+
+  test('to a name that is not watched: its troubles end, and the monitored one is missing unless another one comes', () => {
+    const world = worldWith('web', { health: 'healthy' }, { MONITORED_SERVICES: ['web'] });
+    world.health('web', 'unhealthy');
+    world.advance(5000);
+    world.clear();
+    world.rename('web', 'web-old');
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['⚠️ Service Missing']);
+    expect(openOnes(world)).toEqual(['service-missing web']);
+    world.rename('web-old', 'web');
+    world.advance(60_000);
+    expect(openOnes(world)).not.toContain('service-missing web');
+  });
+
+  test('moved out of the way for a successor of a monitored name: not missing', () => {
+    const world = worldWith('web', {}, { MONITORED_SERVICES: ['web'] });
+    world.rename('web', 'web-old');
+    world.advance(2000);
+    world.run('web');
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🚀 Service Started']);
+  });
+});
+
+describe('a deploy that ends with a rename', () => {
+  test('the old one stopped and removed, the new one renamed: one line', () => {
+    const world = worldWith('web');
+    world.run('web-new');
+    world.advance(30_000);
+    world.clear();
+    world.stop('web');
+    world.destroy('web');
+    world.rename('web-new', 'web');
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🚀 web redeployed, running again after 0.0 s']);
+  });
+
+  test('the old one crashed, was told and removed: the new one restores it', () => {
+    const world = worldWith('web');
+    world.run('web-new');
+    world.advance(30_000);
+    world.clear();
+    world.die('web', 1);
+    world.advance(5000);
+    world.destroy('web');
+    world.advance(1000);
+    world.rename('web-new', 'web');
+    world.advance(60_000);
+    expect(world.titles().toSorted()).toEqual([
+      '✅ Service Restored',
+      '🔄 web-new is now called web',
+      '🔴 Service Stopped',
+    ]);
+    expect(openOnes(world)).toEqual([]);
+  });
+});
