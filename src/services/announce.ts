@@ -100,6 +100,7 @@ const FOLDED: Record<Note['kind'], string> = {
   new: '🚀 %n services are new and running',
   missing: '🔴 %n monitored services do not exist',
   restarting: '🟡 %n services are restarting',
+  renamed: '🔄 %n services have another name',
 };
 
 function folded(kind: Note['kind'], alike: Note[]): string {

@@ -21,7 +21,8 @@ export type Note = {
     | 'removed'
     | 'new'
     | 'missing'
-    | 'restarting';
+    | 'restarting'
+    | 'renamed';
   name: string;
   line: string;
 };

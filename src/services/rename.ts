@@ -6,7 +6,7 @@ import { flushAbout, say } from './outlet.ts';
 import { tellRestored } from './restarts.ts';
 import { beginSettling } from './settle.ts';
 import { left, SUCCESSOR_WAIT_MS } from './stories.ts';
-import { isUp, isWatched, put, serviceKey, standingOf } from './table.ts';
+import { isUp, isWatched, keyOf, put, serviceKey, standingOf } from './table.ts';
 import { FLAP_KINDS, TROUBLES } from './types.ts';
 import type { Known, Trouble, Turn } from './types.ts';
 import { bold } from './wording.ts';
@@ -45,6 +45,15 @@ export function renamed(turn: Turn, known: Known, name: string, at: number): voi
     html: `🔄 ${line}`,
   });
   say(turn, { key, change: 'renamed', finding, line, severity: 'info' });
+}
+
+/** The same for one that was renamed while nobody watched; the line that tells it, HTML. */
+export function renamedMeanwhile(turn: Turn, known: Known, was: { key: string; name: string }): string {
+  const { name } = known.info;
+  const [key, at] = [keyOf(known), turn.now.wall];
+  follow(turn, { oldKey: was.key, key, oldName: was.name, name, at });
+  if (!isWatched(turn.state, known)) letGo(turn, key, at);
+  return `${bold(was.name)} is now called ${bold(name)}`;
 }
 
 /** A deploy that ends with a rename: the one before has gone, on request or in trouble. True where that tells it all. */

@@ -5,6 +5,7 @@ import { exitText } from './cause.ts';
 import { endsQuietly } from './findings.ts';
 import { tellMissing } from './missing.ts';
 import { deathOf } from './past-deaths.ts';
+import { renamedMeanwhile } from './rename.ts';
 import { QUIET_MS } from './restarts.ts';
 import {
   openStopped,
@@ -16,7 +17,7 @@ import {
 } from './notes.ts';
 import { current, isUp, isWatched, keyOf, put, tallyOf } from './table.ts';
 import { TROUBLES } from './types.ts';
-import type { Change, Known, Row, Turn } from './types.ts';
+import type { Change, Known, Row, State, Turn } from './types.ts';
 import { bold } from './wording.ts';
 
 export type FirstLook = {
@@ -36,6 +37,7 @@ const MUTED_BY: Partial<Record<Note['kind'], Change>> = {
   unhealthy: 'unhealthy',
   healthy: 'restored',
   new: 'started',
+  renamed: 'started',
 };
 
 /** Fills the table, takes over what stood, opens and ends troubles without a word: the start message tells it all. */
@@ -44,7 +46,7 @@ export function firstLook(turn: Turn, look: FirstLook): Note[] {
   for (const known of look.known) put(state, known);
   const rows = new Map(look.rows.map((row) => [row.key, row]));
   for (const row of look.rows) takeOver(turn, row);
-  const notes: Note[] = [];
+  const notes = followNames(turn, rows);
   for (const key of state.byKey.keys()) {
     const known = current(state, key);
     if (!known) continue;
@@ -58,13 +60,29 @@ export function firstLook(turn: Turn, look: FirstLook): Note[] {
     const mutedBy = note && MUTED_BY[note.kind];
     if (note && !(mutedBy && state.rules.of(known.info).muted.includes(mutedBy))) notes.push(note);
   }
-  for (const row of look.rows) if (row.id && !state.byKey.has(row.key)) notes.push(...gone(turn, row));
+  for (const [key, row] of rows) if (row.id && !state.byKey.has(key)) notes.push(...gone(turn, row));
   for (const name of tellMissing(turn, { quiet: true }))
     notes.push({
       kind: 'missing',
       name,
       line: `🔴 ${bold(name)} is monitored, but there is no such container`,
     });
+  return notes;
+}
+
+/** The same container under another name: what was remembered of it goes on under that. */
+function followNames(turn: Turn, rows: Map<string, Row>): Note[] {
+  const { state } = turn;
+  const notes: Note[] = [];
+  for (const row of [...rows.values()]) {
+    const known = state.known.get(row.id);
+    if (!known || state.byKey.has(row.key) || current(state, keyOf(known)) !== known) continue;
+    rows.delete(row.key);
+    rows.set(keyOf(known), row);
+    const line = `🔄 ${renamedMeanwhile(turn, known, row)}`;
+    if (isWatched(state, known) || isWatchedRow(state, row))
+      notes.push({ kind: 'renamed', name: row.name, line });
+  }
   return notes;
 }
 
@@ -146,14 +164,14 @@ function waitForRestart(turn: Turn, known: Known): void {
   });
 }
 
+function isWatchedRow(state: State, { name, service }: Row): boolean {
+  return state.rules.of({ name, ...(service ? { service } : {}) }).watched;
+}
+
 function gone(turn: Turn, row: Row): Note[] {
   const had = TROUBLES.some((kind) => row.standing[kind]);
   for (const kind of TROUBLES) endsQuietly(turn, row.key, kind, 'the container was removed', turn.now.wall);
   turn.out.touched.add(row.key);
-  const { watched } = turn.state.rules.of({
-    name: row.name,
-    ...(row.service ? { service: row.service } : {}),
-  });
-  if (!watched || (!isUp(row.state) && row.state !== 'restarting' && !had)) return [];
+  if (!isWatchedRow(turn.state, row) || (!isUp(row.state) && row.state !== 'restarting' && !had)) return [];
   return [{ kind: 'removed', name: row.name, line: `🔴 ${bold(row.name)} was removed` }];
 }

@@ -141,3 +141,55 @@ describe('a deploy that ends with a rename', () => {
     expect(openOnes(world)).toEqual([]);
   });
 });
+
+describe('renamed while nobody watched', () => {
+  test('unhealthy before and after: it is said that it was renamed, and one record goes on', () => {
+    const world = worldWith('web', { health: 'healthy' });
+    world.health('web', 'unhealthy');
+    world.advance(5000);
+    const rows = world.rows();
+    world.clear();
+    world.deaf(true);
+    world.rename('web', 'shop');
+    world.deaf(false);
+    const notes = world.look(rows);
+    expect(notes.map(({ line }) => line)).toEqual(['🔄 <b>web</b> is now called <b>shop</b>']);
+    expect(world.findings.map(({ verdict, subject, quiet }) => `${verdict} ${subject} ${quiet}`)).toEqual([
+      'ok web true',
+      'breach shop true',
+    ]);
+    world.health('shop', 'healthy');
+    world.advance(5000);
+    expect(world.titles()).toEqual(['✅ Service Restored']);
+    expect(world.rows().map(({ key }) => key)).toEqual(['shop']);
+  });
+
+  test('and stopped, too: both are said', () => {
+    const world = worldWith('web');
+    const rows = world.rows();
+    world.deaf(true);
+    world.rename('web', 'shop');
+    world.die('shop', 3);
+    world.deaf(false);
+    expect(world.look(rows).map(({ line }) => line)).toEqual([
+      '🔄 <b>web</b> is now called <b>shop</b>',
+      '🔴 <b>shop</b> stopped: exit code 3',
+    ]);
+    expect(openOnes(world)).toEqual(['container-stopped shop']);
+  });
+
+  test('a new one under the old name is a deploy, and the renamed one is new', () => {
+    const world = worldWith('web');
+    const rows = world.rows();
+    world.deaf(true);
+    world.rename('web', 'web-old');
+    world.run('web');
+    world.deaf(false);
+    expect(
+      world
+        .look(rows)
+        .map(({ line }) => line)
+        .toSorted(),
+    ).toEqual(['🚀 <b>web-old</b> is new and running', '🚀 <b>web</b> was redeployed and runs']);
+  });
+});
