@@ -52,12 +52,20 @@ export function countServices(state: State): Counts {
   return counts;
 }
 
-type Start = { at: number; counts: Counts; notes: Note[]; first: boolean; awayMs?: number; late: boolean };
+type Start = {
+  at: number;
+  counts: Counts;
+  notes: Note[];
+  first: boolean;
+  /** atMost: it was killed, some time after it was last seen alive. */
+  away?: { ms: number; atMost: boolean };
+  late: boolean;
+};
 
 /** One message for all containers. `late`: Docker answered only some time after the start. */
 export function startMessage(start: Start): Message {
-  const { at, counts, notes, first, awayMs, late } = start;
-  const away = awayMs === undefined ? '' : ` (${formatDuration(awayMs)})`;
+  const { at, counts, notes, first, late } = start;
+  const away = start.away ? ` (${start.away.atMost ? 'at most ' : ''}${formatDuration(start.away.ms)})` : '';
   const heading = first ? 'Needs attention:' : `While it was away${away}:`;
   const nothing = first ? [] : ['', `Nothing changed while it was away${away}.`];
   const bad = notes.some(({ kind }) => ['stopped', 'unhealthy', 'missing', 'restarting'].includes(kind));

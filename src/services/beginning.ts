@@ -68,9 +68,9 @@ export function createBeginning(deps: BeginningDeps): Beginning {
     turn.out.findings.push({ ...answers, text: 'Docker answers', quiet: told });
     deps.handle(turn.out);
     const at = clock.now();
-    const awayMs = seen ? { awayMs: Math.max(0, at - seen.at) } : {};
+    const away = seen ? { away: { ms: Math.max(0, at - seen.at), atMost: !seen.closed } } : {};
     if (!told || notes.length > 0)
-      deps.onMessage(startMessage({ at, counts: countServices(state), notes, first, late: told, ...awayMs }));
+      deps.onMessage(startMessage({ at, counts: countServices(state), notes, first, late: told, ...away }));
     told = true;
     for (const event of kept) if (eventTime(event) >= askedAt) deps.onEvent(event);
     deps.isReady();

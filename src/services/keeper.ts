@@ -4,28 +4,37 @@ import { recall } from '../store/memory.ts';
 import type { Db } from '../store/open.ts';
 import { loadServices, saveServices } from '../store/services.ts';
 import type { Clock, Log } from '../system/types.ts';
-import { isUntold, rowOf } from './machine.ts';
+import { isAllTold, isUntold, rowOf } from './machine.ts';
 import type { Row, State } from './types.ts';
 
 /** Changes of which nothing was told are written together. */
 const LATER_MS = 1000;
 const SEEN = 'services-seen';
+const ALIVE = 'last-alive';
 
-/** Wall time of the last look, and the time stamp of the last event (nanoseconds). */
-export type Seen = { at: number; nano: string };
+/**
+ * Wall time of the last look, and the time stamp of the event (nanoseconds) up to which all is told. `closed`: the monitor
+ * ended then; without it, it was killed some time later.
+ */
+export type Seen = { at: number; nano: string; closed?: true };
 
 export type Keeper = {
   touch(key: string): void;
   /** Writes soon: `told` as soon as the message is on its way, which must not wait for this. */
   soon(told: boolean): void;
   now(): void;
-  close(): void;
+  /** Writes for the last time, where there is something to write. */
+  close(write: boolean): void;
 };
 
 /** What an earlier monitor left; nothing where that cannot be read. */
 export function recallServices(db: Db, log: Log): { rows: Row[]; seen: Seen | undefined } {
   try {
-    return { rows: loadServices<Row>(db), seen: recall<Seen>(db, SEEN) };
+    const seen = recall<Seen>(db, SEEN);
+    const alive = recall<{ at?: unknown }>(db, ALIVE)?.at;
+    // The table is written when something changes; that the monitor is alive, more often.
+    if (seen && !seen.closed && typeof alive === 'number') seen.at = Math.max(seen.at, alive);
+    return { rows: loadServices<Row>(db), seen };
   } catch (error) {
     log.warn(`The services of the last run cannot be read: ${errorText(error)}`);
     return { rows: [], seen: undefined };
@@ -44,23 +53,31 @@ export function createKeeper(deps: {
   let immediate: NodeJS.Immediate | undefined;
   let timer: NodeJS.Timeout | undefined;
   let failed = false;
+  let toldUntil = BigInt(clock.now()) * 1_000_000n;
 
-  function now(): void {
+  function write(closed: boolean): void {
     clearTimeout(timer);
     timer = undefined;
+    // The reasons for what is still to be told are in events that the next run has to read again.
+    if (isAllTold(state)) toldUntil = deps.lastNano() || toldUntil;
     const changes = new Map<string, Row | undefined>();
     // Those of which something is still to be told stay as they were: the next run would tell it.
     for (const key of dirty) if (!isUntold(state, key)) changes.set(key, rowOf(state, key));
     for (const key of changes.keys()) dirty.delete(key);
-    const value: Seen = { at: clock.now(), nano: String(deps.lastNano()) };
+    const at = clock.now();
+    const value: Seen = { at, nano: String(toldUntil), ...(closed ? { closed } : {}) };
     try {
-      saveServices(db, changes, { key: SEEN, value }, value.at);
+      saveServices(db, changes, { key: SEEN, value }, at);
       failed = false;
     } catch (error) {
       for (const key of changes.keys()) dirty.add(key);
       if (!failed) log.warn(`The service table cannot be saved: ${errorText(error)}`);
       failed = true;
     }
+  }
+
+  function now(): void {
+    write(false);
   }
 
   return {
@@ -74,9 +91,10 @@ export function createKeeper(deps: {
       else if (dirty.size > 0) timer ??= setTimeout(now, LATER_MS);
     },
     now,
-    close() {
+    close(last) {
       clearImmediate(immediate);
       clearTimeout(timer);
+      if (last) write(true);
     },
   };
 }

@@ -125,9 +125,22 @@ export function nextDue(state: State): number {
   return Math.min(due, engine.returning?.due ?? Infinity);
 }
 
+/** Waits for Docker's next attempt; why it is down was said. Its row must not wait: in a loop it would wait for ever. */
+function isTold(story: Story): boolean {
+  return story.kind === 'crash' && story.due === Infinity;
+}
+
+/** Whether everything that Docker has sent is told. */
+export function isAllTold(state: State): boolean {
+  for (const story of state.stories.values()) if (!isTold(story)) return false;
+  for (const bucket of state.buckets.values()) if (bucket.items.length > 0) return false;
+  return state.checks.size === 0;
+}
+
 /** Whether something about this service is known and not told yet: then its remembered row stays as it was. */
 export function isUntold(state: State, key: string): boolean {
-  if (state.stories.has(key) || state.checks.has(key)) return true;
+  const story = state.stories.get(key);
+  if ((story && !isTold(story)) || state.checks.has(key)) return true;
   for (const bucket of state.buckets.values()) if (bucket.items.some((item) => item.key === key)) return true;
   return !state.engine.up && state.engine.before.has(key) && !state.engine.told;
 }

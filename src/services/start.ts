@@ -46,7 +46,7 @@ export function firstLook(turn: Turn, look: FirstLook): Note[] {
   for (const known of look.known) put(state, known);
   const rows = new Map(look.rows.map((row) => [row.key, row]));
   for (const row of look.rows) takeOver(turn, row);
-  const notes = followNames(turn, rows);
+  const notes = followNames(turn, rows, look.rows);
   for (const key of state.byKey.keys()) {
     const known = current(state, key);
     if (!known) continue;
@@ -71,10 +71,10 @@ export function firstLook(turn: Turn, look: FirstLook): Note[] {
 }
 
 /** The same container under another name: what was remembered of it goes on under that. */
-function followNames(turn: Turn, rows: Map<string, Row>): Note[] {
+function followNames(turn: Turn, rows: Map<string, Row>, remembered: readonly Row[]): Note[] {
   const { state } = turn;
   const notes: Note[] = [];
-  for (const row of [...rows.values()]) {
+  for (const row of remembered) {
     const known = state.known.get(row.id);
     if (!known || state.byKey.has(row.key) || current(state, keyOf(known)) !== known) continue;
     rows.delete(row.key);

@@ -212,8 +212,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     const out = flush(state, moment());
     hand(out.findings);
     for (const key of out.touched) keeper.touch(key);
-    keeper.close();
-    if (isLoaded()) keeper.now();
+    keeper.close(isLoaded());
     deps.onMessage(stopMessage(clock.now(), countServices(state).monitored));
   }
 

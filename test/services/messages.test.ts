@@ -197,7 +197,7 @@ describe('the monitor itself', () => {
       notes,
       first: false,
       late: false,
-      awayMs: 600_000,
+      away: { ms: 600_000, atMost: false },
     });
     await expect(`${message.html}\n`).toMatchFileSnapshot(golden('start-later'));
   });
@@ -208,7 +208,14 @@ describe('the monitor itself', () => {
     const notes = world.look(rows);
     expect(notes).toEqual([]);
     const counts = countServices(world.state);
-    const message = startMessage({ at: START, counts, notes, first: false, late: false, awayMs: 30_000 });
+    const message = startMessage({
+      at: START,
+      counts,
+      notes,
+      first: false,
+      late: false,
+      away: { ms: 30_000, atMost: false },
+    });
     await expect(`${message.html}\n`).toMatchFileSnapshot(golden('start-nothing-changed'));
   });
 

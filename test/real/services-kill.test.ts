@@ -1,0 +1,64 @@
+// The monitor killed while something is going on: when it is back, it tells what it had not told, and only that.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startDaemon, until, type Daemon } from '../helpers/daemon.ts';
+import { startEngine, type Engine } from '../helpers/docker-engine.ts';
+import { startTelegram, type Telegram } from '../standins/telegram.js';
+
+let engine: Engine;
+let telegram: Telegram;
+let daemon: Daemon | undefined;
+beforeAll(async () => {
+  engine = await startEngine();
+}, 60_000);
+afterAll(async () => {
+  await daemon?.remove();
+  await telegram?.close();
+  await engine?.stop();
+});
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const told = (text: RegExp) => telegram.sent.filter(({ plain }) => text.test(plain));
+
+test('SIGKILL: each change is told once, with its cause', { timeout: 120_000 }, async () => {
+  await engine.clear();
+  await daemon?.remove();
+  telegram = await startTelegram();
+  const ids = new Map<string, string>();
+  for (const name of ['told', 'asked', 'policy', 'later', 'stays'])
+    ids.set(name, await engine.run({ name, restartPolicy: name === 'policy' ? 'always' : 'no' }));
+  const kill = async (name: string) =>
+    process.kill((await engine.docker.inspect(ids.get(name)!)).state.pid, 'SIGKILL');
+  daemon = await startDaemon({
+    DOCKER_HOST: engine.dockerHost,
+    TELEGRAM_API_ROOT: telegram.url,
+    TELEGRAM_BOT_TOKEN: telegram.token,
+    TELEGRAM_CHAT_ID: telegram.chatId,
+  });
+  await until(() => told(/Service Monitor Started/).length === 1, 10_000, 'the start');
+
+  // Not told yet: whether a successor comes, whether it comes up again. Told at once, which writes how far it has read: a crash.
+  await engine.docker.stop(ids.get('asked')!, 1);
+  await kill('told');
+  await until(() => told(/Service Stopped/).length === 1, 5000, 'the crash');
+  await kill('policy');
+  await sleep(500);
+  await daemon.stop('SIGKILL');
+  await kill('later');
+  await sleep(1000);
+  await daemon.start();
+  await until(() => told(/Service Monitor Started/).length === 2, 10_000, 'the second start');
+  await sleep(3000);
+
+  const after = telegram.sent.slice(2).map(({ plain }) => plain);
+  expect(after, after.join('\n\n')).toHaveLength(1);
+  const lines = after[0]!.split('\n');
+  const heading = lines.findIndex((line) => line.startsWith('While it was away'));
+  expect(lines[heading]).toMatch(/^While it was away \(at most \d+\.?\d* s\):$/);
+  expect(lines.slice(heading + 1).toSorted()).toEqual(
+    [
+      '🔄 policy was restarted by its restart policy: killed from outside Docker, exit code 137 (SIGKILL)',
+      '🔴 asked stopped: on request (SIGKILL), exit code 137',
+      '🔴 later stopped: killed from outside Docker, exit code 137 (SIGKILL)',
+    ].toSorted(),
+  );
+});
