@@ -134,6 +134,17 @@ export function onOom(turn: Turn, known: Known, at: number): void {
   known.info.oomKilled = true;
 }
 
+/** Removed while Docker waited for its next attempt to start it: nobody tries any more, and what comes now is a deploy. */
+export function endsTrying(turn: Turn, known: Known, at: number): void {
+  const key = keyOf(known);
+  const story = turn.state.stories.get(key);
+  if (story?.kind !== 'crash' || story.death.id !== known.info.id) return;
+  if (story.willRestart !== true || isUp(known.info.state)) return;
+  turn.state.stories.delete(key);
+  const { startedAt: _, ...death } = story.death;
+  stopsOnRequest(turn, known, { ...death, at, cause: 'request' });
+}
+
 /** `stop` comes after the `die` it caused. Where no kill was seen before it, it still says that it was asked for. */
 export function onStop(turn: Turn, known: Known): void {
   const key = keyOf(known);

@@ -2,7 +2,17 @@
 import { toHealth } from '../system/containers.ts';
 import type { DockerEvent } from '../system/types.ts';
 import { isDown } from './damping.ts';
-import { deathOf, lookAgain, onDie, onKill, onOom, onStop, SAME_MS, stopsOnRequest } from './deaths.ts';
+import {
+  deathOf,
+  endsTrying,
+  lookAgain,
+  onDie,
+  onKill,
+  onOom,
+  onStop,
+  SAME_MS,
+  stopsOnRequest,
+} from './deaths.ts';
 import { healthChanged } from './healthcheck.ts';
 import { tellMissing } from './missing.ts';
 import { renamed } from './rename.ts';
@@ -114,6 +124,7 @@ export function onDestroy(turn: Turn, known: Known, at: number): void {
   const folded = !isWatched(state, known) || isFolded(state, key);
   // Its death was not seen. Nothing is removed while it runs without somebody asking for it.
   if (!folded && isUp(known.info.state)) stopsOnRequest(turn, known, deathOf(known, at, 137, 'request'));
+  if (!folded) endsTrying(turn, known, at);
   drop(state, id);
   turn.out.touched.add(key);
   if (folded) return;

@@ -318,6 +318,53 @@ describe('health, pause, rename', () => {
   });
 });
 
+describe('removed in a restart loop', () => {
+  function looping() {
+    const world = worldWith('web', { policy: 'always' });
+    for (let i = 0; i < 5; i++) {
+      world.die('web', 1, true);
+      world.advance(300);
+      if (i < 4) world.start('web', 'policy');
+      world.advance(5000);
+    }
+    expect(world.titles().at(-1)).toBe('⚠️ Service Malfunction Detected');
+    world.clear();
+    return world;
+  }
+
+  test('and nothing follows: that is told, and nothing stands any more', () => {
+    const world = looping();
+    world.destroy('web');
+    world.advance(30_000);
+    expect(world.titles()).toEqual(['🔴 Service Stopped (on request)']);
+    expect(world.messages()[0]).toContain('Next: The container was removed');
+    world.advance(700_000);
+    expect(world.titles()).toHaveLength(1);
+    expect(world.state.standing.size + world.state.stories.size).toBe(0);
+  });
+
+  test('and replaced by one that works: a deploy, no further restart', () => {
+    const world = looping();
+    world.destroy('web');
+    world.advance(2000);
+    world.run('web', { policy: 'always' });
+    world.advance(30_000);
+    expect(world.titles()).toEqual(['🚀 web redeployed, running again after 2 s']);
+    world.advance(700_000);
+    expect(world.titles().slice(1)).toEqual(['✅ Service Restored']);
+  });
+
+  test('right after its first crash, before anything was told', () => {
+    const world = worldWith('web', { policy: 'always' });
+    world.die('web', 1, true);
+    world.advance(100);
+    world.destroy('web');
+    world.advance(30_000);
+    expect(world.titles()).toEqual(['🔴 Service Stopped (on request)']);
+    expect(world.state.standing.size).toBe(0);
+  });
+});
+
 describe('settings', () => {
   test('MONITORED_SERVICES: others are in the table, and not told', () => {
     const world = createWorld({ MONITORED_SERVICES: ['api'] });
