@@ -1,4 +1,4 @@
-import { formatDuration, plain, safeHtml } from '../model/text.ts';
+import { formatDuration, safeHtml } from '../model/text.ts';
 import type { ContainerHealth } from '../model/snapshot.ts';
 import { isStopping } from './cause.ts';
 import { endsDamped, isDown, opensDamped } from './damping.ts';
@@ -7,7 +7,7 @@ import { secretsFromEnv } from '../model/env-secrets.ts';
 import { settlingHealth } from './settle.ts';
 import { isFolded, isWatched, keyOf } from './table.ts';
 import type { Evidence, Known, Turn } from './types.ts';
-import { bold, restoredMessage, unhealthyMessage } from './wording.ts';
+import { bold, masked, restoredMessage, unhealthyMessage } from './wording.ts';
 
 /** The health log and the container's own log are waited for this long at the most. */
 const EVIDENCE_MS = 600;
@@ -48,7 +48,7 @@ export function tellUnhealthy(turn: Turn, key: string, evidence: Evidence): void
   const { info } = known;
   const secrets = [...state.rules.secrets, ...secretsFromEnv(evidence.inspect?.env)];
   const last = evidence.inspect?.state.health?.log.findLast((run) => run.exitCode !== 0);
-  const output = last ? plain(last.output) || `exit code ${last.exitCode}` : undefined;
+  const output = last ? masked(last.output, secrets) || `exit code ${last.exitCode}` : undefined;
   const finding = opensDamped(turn, key, 'unhealthy', info, {
     text: `The health check of ${info.name} fails`,
     at: check.at,

@@ -1,6 +1,6 @@
 // The messages of the service monitor, as Telegram HTML. Fields, order and symbols are the ones people know from the first
 // service monitor; what vpsmon knows beyond that (cause, how long, log lines) follows below the time.
-import { formatBytes, formatDuration, formatTime, maskSecrets, safeHtml } from '../model/text.ts';
+import { formatBytes, formatDuration, formatTime, maskSecrets, plain, safeHtml } from '../model/text.ts';
 import type { ContainerHealth, ContainerInfo, ContainerState } from '../model/snapshot.ts';
 import { causeText } from './cause.ts';
 import type { Death } from './types.ts';
@@ -35,9 +35,14 @@ export function shortId(id: string): string {
   return id.slice(0, 12);
 }
 
+/** Colours between a name and its value would hide the value from the masks, and so would the end of a cut line. */
+export function masked(text: string, secrets: readonly string[]): string {
+  return maskSecrets(plain(maskSecrets(text, secrets), 2000), secrets);
+}
+
 /** The last log lines of a container in a block, secrets masked. Nothing where there are none. */
 export function logBlock(logs: string[] | undefined, secrets: readonly string[]): string[] {
-  const lines = (logs ?? []).map((line) => logLine(maskSecrets(line, secrets))).filter((line) => line !== '');
+  const lines = (logs ?? []).map((line) => logLine(masked(line, secrets))).filter((line) => line !== '');
   if (lines.length === 0) return [];
   return [`\nLast log lines:\n<pre>${lines.slice(-5).join('\n')}</pre>`];
 }
@@ -79,7 +84,7 @@ export function stoppedMessage(stop: Stop): string {
       ['Restart Count', String(stop.restartCount)],
       ['Time', formatTime(death.at)],
       ['Cause', causeText(death, { deploy: stop.deploy })],
-      death.error ? ['Docker says', death.error] : undefined,
+      death.error ? ['Docker says', masked(death.error, stop.secrets)] : undefined,
       stop.next ? ['Next', stop.next] : undefined,
     ],
     asked ? [] : logBlock(death.logs, stop.secrets),
@@ -175,7 +180,7 @@ export function unhealthyMessage(
   info: ContainerInfo,
   check: { at: number; output?: string; logs?: string[]; deploy: boolean; secrets: readonly string[] },
 ): string {
-  const output = check.output ? maskSecrets(check.output, check.secrets) : '';
+  const output = check.output ? masked(check.output, check.secrets) : '';
   return message(
     '🏥',
     'Service Unhealthy',

@@ -245,6 +245,26 @@ test('a name and labels full of HTML and control characters break nothing', () =
   expect(serviceLines(world.state)).toHaveLength(1);
 });
 
+test('no secret in log lines, in what Docker or a health check says, alone or in a list', () => {
+  const world = createWorld();
+  const env = ['API_TOKEN=t0pS3cret-value'];
+  const healthOutput = `${'x'.repeat(190)} t0pS3cret-value [36mpassword[0m=hunter22`;
+  const logs = ['[36mpassword[39m=hunter22', 'with t0pS3cret-value'];
+  for (let i = 0; i < 6; i++) world.run(`c${i}`, { env, healthOutput, logs, health: 'healthy' });
+  world.advance(60_000);
+  for (let i = 0; i < 6; i++) world.health(`c${i}`, 'unhealthy');
+  world.advance(60_000);
+  for (let i = 0; i < 6; i++) {
+    world.byName(`c${i}`).state.error = 'cannot run it with t0pS3cret-value';
+    world.die(`c${i}`, 127);
+  }
+  world.advance(60_000);
+  expect(world.titles()).toContain('🏥 5 Services Unhealthy');
+  expect(world.messages().join('\n')).toContain('***');
+  for (const { html, text, details } of world.findings)
+    expect(JSON.stringify([html, text, details])).not.toMatch(/hunter22|t0pS/);
+});
+
 test('every message fits Telegram however long the log lines and names are', () => {
   const world = createWorld();
   const long = 'n'.repeat(250);
