@@ -45,6 +45,15 @@ export function noteStopped(turn: Turn, known: Known, death: Death, redeployed: 
   return { kind: 'stopped', name: info.name, line: `🔴 ${bold(info.name)} ${safeHtml(what)}` };
 }
 
+/** A deploy that failed: the old one is gone, the new one was created and no more. */
+export function noteNotStarted(turn: Turn, known: Known): Note {
+  const { info } = known;
+  endsQuietly(turn, keyOf(known), 'unhealthy', `${info.name} was replaced`, turn.now.wall);
+  openStopped(turn, known, { ...deathOf(known, []), at: turn.now.wall });
+  const line = `🔴 ${bold(info.name)} was redeployed, but its new container did not start`;
+  return { kind: 'stopped', name: info.name, line };
+}
+
 /** Opens the incident without a word of its own. */
 export function openStopped(turn: Turn, known: Known, death: Death): void {
   const { info } = known;

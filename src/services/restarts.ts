@@ -32,6 +32,8 @@ type StopOptions = {
   gone?: boolean;
   /** Docker has given up: what was said about the kill that ended it promised a restart. */
   gaveUp?: boolean;
+  /** A deploy of which the new container did not start. */
+  failed?: boolean;
 };
 
 function secretsFor(turn: Turn, death: Death): string[] {
@@ -45,7 +47,7 @@ export function tellStopped(turn: Turn, death: Death, options: StopOptions): voi
   const clean = death.exitCode === 0 && death.cause === 'crash';
   const named = turn.state.rules.of(death).named;
   const job = clean && !named && (death.autoRemove || death.at - (death.startedAt ?? 0) < JOB_MS);
-  const severity = job ? 'info' : asked || clean ? 'warning' : 'critical';
+  const severity = job ? 'info' : (asked && !options.failed) || clean ? 'warning' : 'critical';
   const html = stoppedMessage({
     name: death.name,
     restartCount: death.restartCount,
@@ -78,7 +80,7 @@ export function tellStopped(turn: Turn, death: Death, options: StopOptions): voi
     });
   if (!finding) return;
   const line = `${bold(death.name)}: ${safeHtml(because(death))}`;
-  say(turn, { key, change: asked ? 'asked-stop' : 'stopped', finding, line, severity });
+  say(turn, { key, change: asked && !options.failed ? 'asked-stop' : 'stopped', finding, line, severity });
 }
 
 function causeOf(death: Death): { cause?: string } {

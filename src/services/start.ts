@@ -10,6 +10,7 @@ import { QUIET_MS } from './restarts.ts';
 import {
   openStopped,
   noteRestarted,
+  noteNotStarted,
   noteRestarting,
   noteStopped,
   noteUnhealthy,
@@ -124,6 +125,7 @@ function compare(turn: Turn, known: Known, row: Row | undefined, history: Docker
     return wasUp && row.state !== 'restarting' ? noteRestarting(turn, known) : undefined;
   if (!up) {
     if (!wasUp && row?.id === info.id && row.state === info.state) return undefined;
+    if (info.state === 'created' && wasUp && row.id !== info.id) return noteNotStarted(turn, known);
     if (info.state === 'created' || info.startedAt === undefined) return undefined;
     return noteStopped(turn, known, deathOf(known, history), row !== undefined && row.id !== info.id);
   }

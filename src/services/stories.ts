@@ -110,6 +110,8 @@ function killedAgain(death: Death, before: Death | undefined): boolean {
   return death.at - before.at < KILLED_AGAIN_MS;
 }
 
+const NOT_STARTED = 'A new container was created in its place, but it did not start';
+
 function gaveUp(death: Death, known: Known | undefined): boolean {
   return known?.info.restartPolicy === 'on-failure' && death.exitCode !== 0;
 }
@@ -131,7 +133,9 @@ function tellAsked(turn: Turn, key: string, story: Extract<Story, { kind: 'asked
   }
   const gone = story.removed && !state.byKey.has(key);
   if (gone) for (const kind of TROUBLES) endsQuietly(turn, key, kind, 'removed on request', story.death.at);
-  tellStopped(turn, story.death, { next: gone ? 'The container was removed' : '', deploy: false, gone });
+  const failed = successor?.info.state === 'created' && successor.info.id !== story.death.id;
+  const next = gone ? 'The container was removed' : failed ? NOT_STARTED : '';
+  tellStopped(turn, story.death, { next, deploy: false, gone, failed });
   if (gone) tellMissing(turn, { quiet: true });
 }
 

@@ -213,6 +213,37 @@ describe('on request', () => {
     expect(world.told()[0]?.severity).toBe('critical');
   });
 
+  test('a deploy whose new container does not even start is an alarm, and Restored follows when it does', () => {
+    const world = worldWith('web');
+    world.remove('web');
+    world.create('web');
+    world.advance(30_000);
+    expect(world.titles()).toEqual(['🔴 Service Stopped (on request)']);
+    expect(world.messages()[0]).toContain(
+      'Next: A new container was created in its place, but it did not start',
+    );
+    expect(world.told()[0]).toMatchObject({ severity: 'critical', verdict: 'breach' });
+    world.start('web');
+    world.advance(5000);
+    expect(world.titles().slice(1)).toEqual([RESTORED]);
+  });
+
+  test('the same while nobody watched', () => {
+    const world = worldWith('web');
+    const rows = world.rows();
+    world.deaf(true);
+    world.remove('web');
+    world.create('web');
+    world.deaf(false);
+    expect(world.look(rows).map(({ line }) => line)).toEqual([
+      '🔴 <b>web</b> was redeployed, but its new container did not start',
+    ]);
+    world.clear();
+    world.start('web');
+    world.advance(5000);
+    expect(world.titles()).toEqual([RESTORED]);
+  });
+
   test('a deploy whose new container is unhealthy is an alarm', () => {
     const world = worldWith('web', { health: 'healthy' });
     world.remove('web');
