@@ -5,6 +5,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -49,6 +50,7 @@ await bundle.write({
   sourcemap: false,
 });
 await bundle.close();
+for (const file of readdirSync(dist).filter((name) => name.endsWith('.js'))) toAscii(join(dist, file));
 
 // What `vpsmon --help` prints, kept so that it needs no option parser.
 const help = execFileSync(process.execPath, [join(dist, 'cli.js'), '--help'], {
@@ -70,6 +72,25 @@ const link = join(root, 'node_modules/.bin/vpsmon');
 if (!exists(link)) {
   mkdirSync(join(root, 'node_modules/.bin'), { recursive: true });
   symlinkSync('../../bin/vpsmon.js', link);
+}
+
+/**
+ * Node keeps the text of what it loads, and one character beyond Latin-1 (the symbols of the messages) makes all of it take two
+ * bytes a letter: 0.3 MB in the monitor, 0.4 more with databases. An escape is the same in every literal and regular
+ * expression; in raw templates and behind a backslash it is not, and then the build ends here.
+ */
+function toAscii(path) {
+  const code = readFileSync(path, 'utf8');
+  for (const wrong of [/String\.raw`[^`]*[^\x00-\x7f]/, /(?<!\\)(?:\\\\)*\\[^\x00-\x7f]/]) {
+    const found = wrong.exec(code);
+    if (found) throw new Error(`${path}: cannot be written in ASCII: ${found[0].slice(-80)}`);
+  }
+  // UTF-16 units, so that a symbol beyond 16 bits becomes its two halves.
+  const ascii = code.replace(
+    /[^\x00-\x7f]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  if (ascii !== code) writeFileSync(path, ascii);
 }
 
 /** True for a link that leads nowhere, too. */

@@ -1,7 +1,7 @@
 // How light it is, measured side by side in one run: `npm run bench`. Needs root (a Docker engine of its own) and Debian's
 // docker.io, busybox-static, postgresql and redis-server. Prints a table; ends with 1 when a budget is missed.
 //   --minutes N   how long each daemon is watched (default 2)
-//   --containers N  how many containers the full case has (default 20)
+//   --containers N  how many containers the full case has (default 20); with more, 20 of them are measured first
 import { mkdtempSync, readdirSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -20,11 +20,19 @@ const argument = (name, fallback) => {
 };
 const minutes = argument('minutes', 2);
 const containers = argument('containers', 20);
-// The flags that the installed unit uses.
-const LIGHT = ['--no-opt', '--no-sparkplug', '--max-semi-space-size=1'];
+// As in the installed unit.
+const unit = readFileSync(join(root, 'systemd/vps-monitor.service'), 'utf8');
+const LIGHT = /^ExecStart=@LAUNCH@@NODE@ (.*) @LIB@/m.exec(unit)[1].split(' ');
+const malloc = /^Environment=(MALLOC_.*)$/m
+  .exec(unit)[1]
+  .split(' ')
+  .map((pair) => pair.split('='));
 const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1' };
+const lightEnv = { ...env, ...Object.fromEntries(malloc) };
 const rows = [];
 let missed = 0;
+/** The case that the budgets are for. */
+const FEW = 20;
 
 function row(what, value, budget, unit, note = '') {
   const over = budget !== undefined && value > budget;
@@ -74,7 +82,7 @@ async function watchDaemon(name, port, settings, engine) {
   const child = start(
     process.execPath,
     [...LIGHT, bin, 'monitor', '--config', conf, '--state-dir', state],
-    env,
+    lightEnv,
   );
   let log = '';
   child.stderr.on('data', (chunk) => (log += chunk));
@@ -119,8 +127,29 @@ async function idleDocker(engine, seconds) {
   return ((preciseCpuOf(engine.pid, threadsOf(engine.pid)) - before) / seconds) * 10;
 }
 
+async function watchWithDocker(count) {
+  const idle = await idleDocker(engine, 20);
+  const settings = { DOCKER_HOST: `unix://${engine.socket}` };
+  const seen = await watchDaemon(`docker-${count}`, 18_232, settings, engine);
+  const many = count > FEW;
+  const name = `daemon, ${count} containers`;
+  row(`${name}, anonymous`, seen.memory.anonymous, many ? undefined : 14, 'MB');
+  row(`${name}, PSS`, seen.memory.pss, many ? undefined : 50, 'MB');
+  const note = `${seen.checks} checks; ${seen.health.services_monitored} services`;
+  row(`${name}, CPU per check`, seen.cpuPerCheck, many ? 40 : 5, 'ms', note);
+  row(
+    `Docker with ${count} containers, CPU per check`,
+    Math.max(0, seen.dockerPerCheck - idle),
+    1,
+    'ms',
+    `${seen.dockerPerCheck.toFixed(2)} ms, less ${idle.toFixed(2)} ms that it spends on its own in 10 s`,
+  );
+  row('processes started while watching (page faults of children)', seen.children, 0, '');
+  return seen;
+}
+
 async function emptyNode() {
-  const child = start(process.execPath, [...LIGHT, '-e', 'setInterval(() => {}, 1000)'], env);
+  const child = start(process.execPath, [...LIGHT, '-e', 'setInterval(() => {}, 1000)'], lightEnv);
   await sleep(2000);
   const memory = memoryOf(child.pid);
   child.kill();
@@ -148,26 +177,14 @@ try {
     `${none.checks} checks every 10 s, with the looks for OOM kills in between`,
   );
 
-  engine = await startBenchEngine(work, containers);
-  const idle = await idleDocker(engine, 20);
-  const full = await watchDaemon('full', 18_232, { DOCKER_HOST: `unix://${engine.socket}` }, engine);
-  row(`daemon, ${containers} containers, anonymous`, full.memory.anonymous, containers > 100 ? 24 : 14, 'MB');
-  row(`daemon, ${containers} containers, PSS`, full.memory.pss, containers > 100 ? undefined : 50, 'MB');
-  row(
-    `daemon, ${containers} containers, CPU per check`,
-    full.cpuPerCheck,
-    containers > 100 ? 40 : 5,
-    'ms',
-    `${full.checks} checks; ${full.health.services_monitored} services`,
-  );
-  row(
-    'Docker, CPU per check',
-    Math.max(0, full.dockerPerCheck - idle),
-    1,
-    'ms',
-    `${full.dockerPerCheck.toFixed(2)} ms, less ${idle.toFixed(2)} ms that it spends on its own in 10 s`,
-  );
-  row('processes started while watching (page faults of children)', full.children, 0, '');
+  engine = await startBenchEngine(work, Math.min(containers, FEW));
+  const few = await watchWithDocker(Math.min(containers, FEW));
+  if (containers > FEW) {
+    await engine.growTo(containers);
+    const many = await watchWithDocker(containers);
+    const growth = many.memory.anonymous - few.memory.anonymous;
+    row(`growth from ${FEW} to ${containers} containers, anonymous`, growth, 10, 'MB');
+  }
 
   databases = await startBenchDatabases(work);
   const telegram = await startTelegram();
@@ -197,7 +214,7 @@ try {
   const daemon = start(
     process.execPath,
     [...LIGHT, bin, 'monitor', '--config', light, '--state-dir', join(work, 'light')],
-    env,
+    lightEnv,
   );
   await sleep(6000);
   const [nothing, version, help, exported] = interleave(

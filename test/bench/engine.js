@@ -69,17 +69,23 @@ export async function startBenchEngine(work, count) {
     ],
     { stdio: 'ignore' },
   );
-  for (let i = 0; i < count; i += 1) {
-    const created = await call(socket, 'POST', `/containers/create?name=bench-${i}`, {
-      Image: 'bench:latest',
-      Cmd: ['sleep', '1000000'],
-      HostConfig: { NetworkMode: 'none', Memory: 32 * 1_048_576 },
-    });
-    await call(socket, 'POST', `/containers/${JSON.parse(created).Id}/start`);
+  let running = 0;
+  /** Starts more of them, until there are so many. */
+  async function growTo(wanted) {
+    for (; running < wanted; running += 1) {
+      const created = await call(socket, 'POST', `/containers/create?name=bench-${running}`, {
+        Image: 'bench:latest',
+        Cmd: ['sleep', '1000000'],
+        HostConfig: { NetworkMode: 'none', Memory: 32 * 1_048_576 },
+      });
+      await call(socket, 'POST', `/containers/${JSON.parse(created).Id}/start`);
+    }
   }
+  await growTo(count);
   return {
     socket,
     pid: child.pid,
+    growTo,
     async stop() {
       const list = JSON.parse(await call(socket, 'GET', '/containers/json?all=1'));
       for (const container of list)
