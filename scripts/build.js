@@ -81,13 +81,13 @@ if (!exists(link)) {
  */
 function toAscii(path) {
   const code = readFileSync(path, 'utf8');
-  for (const wrong of [/String\.raw`[^`]*[^\x00-\x7f]/, /(?<!\\)(?:\\\\)*\\[^\x00-\x7f]/]) {
+  for (const wrong of [/String\.raw`[^`]*[\u0080-\uffff]/, /(?<!\\)(?:\\\\)*\\[\u0080-\uffff]/]) {
     const found = wrong.exec(code);
     if (found) throw new Error(`${path}: cannot be written in ASCII: ${found[0].slice(-80)}`);
   }
   // UTF-16 units, so that a symbol beyond 16 bits becomes its two halves.
   const ascii = code.replace(
-    /[^\x00-\x7f]/g,
+    /[\u0080-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
   if (ascii !== code) writeFileSync(path, ascii);
