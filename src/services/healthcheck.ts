@@ -33,7 +33,7 @@ export function healthChanged(turn: Turn, known: Known, health: ContainerHealth,
     due: now.mono + EVIDENCE_MS,
     id: known.info.id,
     at,
-    deploy: story?.kind === 'settling',
+    ...(story?.kind === 'settling' ? { after: story.how } : {}),
   });
   turn.out.asks.push({ kind: 'evidence', id: known.info.id, killed: false });
 }
@@ -54,7 +54,7 @@ export function tellUnhealthy(turn: Turn, key: string, evidence: Evidence): void
     at: check.at,
     html: unhealthyMessage(info, {
       at: check.at,
-      deploy: check.deploy,
+      ...(check.after ? { after: check.after } : {}),
       secrets,
       ...(output !== undefined ? { output } : {}),
       ...(evidence.logs ? { logs: evidence.logs } : {}),

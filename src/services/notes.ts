@@ -78,7 +78,7 @@ export function noteUnhealthy(turn: Turn, known: Known): Note {
   const finding = opens(turn, keyOf(known), 'unhealthy', info, {
     text: `The health check of ${info.name} fails`,
     at: turn.now.wall,
-    html: unhealthyMessage(info, { at: turn.now.wall, deploy: false, secrets: [] }),
+    html: unhealthyMessage(info, { at: turn.now.wall, secrets: [] }),
   });
   turn.out.findings.push({ ...finding, quiet: true });
   return { kind: 'unhealthy', name: info.name, line: `🏥 ${bold(info.name)} is unhealthy` };

@@ -131,15 +131,12 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
     turn.state.suspects.set(info.id, { seq: known.seq, due: turn.now.mono + LATE_MS });
     return;
   }
-  const counted = info.restartCount;
   const health = isUp(now) ? toHealth(inspect.state.health?.status) : 'none';
   if (health !== info.health && health !== 'starting') healthChanged(turn, known, health, turn.now.wall);
   applyState(known, inspect);
-  // Some engines raise the count a moment after the start event.
-  info.restartCount = Math.max(
-    inspect.restartCount,
-    turn.state.stories.get(keyOf(known))?.kind === 'crash' ? counted : 0,
-  );
+  const story = turn.state.stories.get(keyOf(known));
+  if (story?.kind === 'crash' && story.death.id === info.id && inspect.state.error)
+    story.death.error = inspect.state.error;
   put(turn.state, known);
   settlingHealth(turn, known, turn.now.wall);
 }

@@ -35,6 +35,8 @@ export function tell(turn: Turn, key: string): void {
     story.checked = true;
     story.due = turn.now.mono + REPLAY_WAIT_MS;
     turn.out.asks.push({ kind: 'replay' });
+    const known = story.kind === 'crash' ? current(turn.state, key) : undefined;
+    if (known) turn.out.asks.push({ kind: 'inspect', id: known.info.id, seq: known.seq, confirm: false });
     return;
   }
   if (story.kind === 'settling') {
@@ -100,6 +102,15 @@ function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash
   if (killedAgain(death, before)) {
     // That it happens is told already, and a server without memory is slow to start it again.
     state.stories.set(key, { ...story, due: turn.now.mono + LOOPING_MS, restarted: false });
+    return;
+  }
+  if (known?.info.state === 'exited') {
+    // Between two attempts Docker says `restarting`.
+    tellStopped(turn, death, {
+      next: 'Docker could not start it again, and has given up',
+      deploy,
+      gaveUp: true,
+    });
     return;
   }
   tellStopped(turn, death, { next: 'Docker keeps trying to start it', deploy, policy: true });

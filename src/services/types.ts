@@ -87,7 +87,7 @@ export type Story =
   | { kind: 'removed'; due: number; at: number; quiet?: boolean };
 
 /** A healthcheck that failed; its log is on the way. */
-export type Check = { due: number; id: string; at: number; deploy: boolean };
+export type Check = { due: number; id: string; at: number; after?: 'redeployed' | 'restarted' };
 export type Evidence = { logs?: string[]; inspect?: DockerInspect };
 
 export type Trouble = {

@@ -178,7 +178,13 @@ export function calmMessage(info: ContainerInfo, at: number, was: { quietMs: num
 
 export function unhealthyMessage(
   info: ContainerInfo,
-  check: { at: number; output?: string; logs?: string[]; deploy: boolean; secrets: readonly string[] },
+  check: {
+    at: number;
+    output?: string;
+    logs?: string[];
+    after?: 'redeployed' | 'restarted';
+    secrets: readonly string[];
+  },
 ): string {
   const output = check.output ? masked(check.output, check.secrets) : '';
   return message(
@@ -191,7 +197,7 @@ export function unhealthyMessage(
       ['Container ID', shortId(info.id)],
       ['Time', formatTime(check.at)],
       output ? ['Health check says', output] : undefined,
-      check.deploy ? ['Note', 'just deployed'] : undefined,
+      check.after ? ['Note', check.after === 'redeployed' ? 'just deployed' : 'just restarted'] : undefined,
     ],
     logBlock(check.logs, check.secrets),
   );

@@ -140,6 +140,32 @@ describe('deaths', () => {
   });
 });
 
+test('a restart that Docker tried in vain: it has given up, and why', () => {
+  const world = worldWith('web', { policy: 'always' });
+  world.die('web', 137, true);
+  world.byName('web').state = {
+    ...world.byName('web').state,
+    status: 'exited',
+    error: 'exec: "sh": executable file not found in $PATH',
+  };
+  world.advance(5000);
+  expect(world.titles()).toEqual([STOPPED]);
+  expect(world.messages()[0]).toContain('Docker says: exec: &quot;sh&quot;: executable file not found');
+  expect(world.messages()[0]).toContain('Next: Docker could not start it again, and has given up');
+  world.start('web');
+  world.advance(5000);
+  expect(world.titles()).toEqual([STOPPED, RESTORED]);
+});
+
+test('unhealthy just after a restart is no deploy', () => {
+  const world = worldWith('web', { health: 'healthy' });
+  world.restart('web');
+  world.health('web', 'unhealthy');
+  world.advance(5000);
+  expect(world.titles()).toEqual(['🏥 Service Unhealthy']);
+  expect(world.messages()[0]).toContain('Note: just restarted');
+});
+
 describe('on request', () => {
   test('a stop is told after 20 s, as asked for', () => {
     const world = worldWith('web', { policy: 'always' });
