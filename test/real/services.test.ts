@@ -6,6 +6,8 @@ import { startCuttingProxy } from '../helpers/cutting-proxy.ts';
 import { IMAGE, startEngine, type Engine, type RunOptions } from '../helpers/docker-engine.ts';
 import { openServiceHouse, type ServiceHouse } from '../helpers/service-house.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';
+import { openIncidents } from '../../src/store/incidents.ts';
+import { openStore } from '../../src/store/open.ts';
 import { openDocker } from '../../src/system/docker.ts';
 
 let engine: Engine;
@@ -175,6 +177,59 @@ describe('one container', () => {
     await said(5);
     expect(titles()[4]).toBe('🔴 Service Stopped (on request)');
     await quiet();
+  });
+
+  test('renamed while unhealthy, renamed while stopped: one open incident, and Restored under the new name', async () => {
+    const id = await running({
+      name: 'web',
+      command: ['sh', '-c', 'touch /tmp/ok; sleep 3600'],
+      healthcheck: { test: 'test -e /tmp/ok', intervalMs: 400 },
+    });
+    const open = () => {
+      const store = openStore(house.stateDir, Date.now());
+      const names = openIncidents(store.db).map(({ rule, subject }) => `${rule} ${subject}`);
+      store.close();
+      return names;
+    };
+    await exec(id, 'rm /tmp/ok');
+    await sleep(1200);
+    await said(1);
+    await engine.api('POST', `/containers/${id}/rename?name=shop`);
+    await said(2);
+    expect(open()).toEqual(['container-unhealthy shop']);
+    await exec(id, 'touch /tmp/ok');
+    await sleep(800);
+    await said(3);
+    process.kill(await pidOf(id), 'SIGKILL');
+    await said(4);
+    await engine.api('POST', `/containers/${id}/rename?name=store`);
+    await sleep(300);
+    expect(open()).toEqual(['container-stopped store']);
+    await engine.docker.start(id);
+    await said(5);
+    expect(titles()).toEqual([
+      '🏥 Service Unhealthy',
+      '🔄 web is now called shop',
+      '✅ Service Restored',
+      '🔴 Service Stopped',
+      '✅ Service Restored',
+    ]);
+    expect(telegram.sent[2]!.plain).toContain('Service: shop\n');
+    expect(telegram.sent[4]!.plain).toContain('Service: store\n');
+    expect(open()).toEqual([]);
+    await quiet();
+  });
+
+  test('a container that loops is removed, and another one that works takes its name', async () => {
+    const id = await engine.run({ name: 'web', restartPolicy: 'always', command: ['sh', '-c', 'exit 1'] });
+    await telegram.waitUntil(() => titles().some((title) => title?.includes('Malfunction')), 30_000);
+    await sleep(1000);
+    await engine.remove(id);
+    telegram.clear();
+    await engine.run({ name: 'web', restartPolicy: 'always' });
+    await sleep(400);
+    await said(1);
+    expect(titles()[0]).toMatch(/^🚀 web redeployed, running again after \d/);
   });
 
   test('healthcheck, pause, rename, removal', async () => {
