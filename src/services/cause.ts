@@ -43,10 +43,13 @@ export function parseSignal(text: string | undefined): number {
 }
 
 /** True where somebody asked Docker for this death. */
-export function wasRequested(known: Known, at: number): boolean {
+export function wasRequested(known: Known, at: number, exitCode: number): boolean {
   if (!known.kill) return false;
   const age = at - known.kill.at;
-  return age < (HARMLESS.has(known.kill.signal) ? SIGNAL_TAKES_MS : STOP_TAKES_MS);
+  const { signal } = known.kill;
+  if (!HARMLESS.has(signal)) return age < STOP_TAKES_MS;
+  // Told to reload, it failed: only an end without an error, or by this very signal, is what was asked for.
+  return age < SIGNAL_TAKES_MS && (exitCode === 0 || exitCode === 128 + signal);
 }
 
 /** A stop is under way: what fails in the container now fails because of it. */

@@ -33,7 +33,7 @@ export function onDie(turn: Turn, known: Known, at: number, event: Pick<DockerEv
   }
   const key = keyOf(known);
   const exitCode = Number(event.attributes['exitCode'] ?? 0) || 0;
-  const requested = wasRequested(known, at);
+  const requested = wasRequested(known, at, exitCode);
   const unasked = wasOom(known, at) ? 'oom' : event.attributes['unseen'] ? 'unseen' : 'crash';
   const death: Death = {
     ...deathOf(known, at, exitCode, requested ? 'request' : unasked),

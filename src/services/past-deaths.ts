@@ -38,12 +38,13 @@ export function lastDeath(known: Known, history: DockerEvent[]): Death | undefin
       startedAt = at;
     }
     if (event.action !== 'die') continue;
-    const cause = wasRequested(seen, at) ? 'request' : wasOom(seen, at) ? 'oom' : 'crash';
+    const exitCode = Number(event.attributes['exitCode'] ?? 0) || 0;
+    const cause = wasRequested(seen, at, exitCode) ? 'request' : wasOom(seen, at) ? 'oom' : 'crash';
     death = {
       id: info.id,
       name: info.name,
       at,
-      exitCode: Number(event.attributes['exitCode'] ?? 0) || 0,
+      exitCode,
       cause,
       ...(cause === 'request' && seen.kill ? { signal: seen.kill.signal } : {}),
       ...(startedAt !== undefined ? { startedAt } : {}),

@@ -166,6 +166,24 @@ test('unhealthy just after a restart is no deploy', () => {
   expect(world.messages()[0]).toContain('Note: just restarted');
 });
 
+test('told to reload, it fails: that is a crash, at once', () => {
+  const world = worldWith('web');
+  world.signal('web', 1);
+  world.advance(300);
+  world.die('web', 1);
+  expect(world.titles()).toEqual([STOPPED]);
+  expect(world.messages()[0]).toContain('Cause: crashed, exit code 1');
+});
+
+test('a signal that is to end it and does: on request', () => {
+  const world = worldWith('web');
+  world.signal('web', 1);
+  world.advance(300);
+  world.die('web', 129);
+  world.advance(30_000);
+  expect(world.titles()).toEqual(['🔴 Service Stopped (on request)']);
+});
+
 describe('on request', () => {
   test('a stop is told after 20 s, as asked for', () => {
     const world = worldWith('web', { policy: 'always' });
