@@ -107,13 +107,15 @@ function stopStep(deps: RecoveryDeps, victim: ContainerInfo, rate: number): Step
   const name = plain(victim.name, 60);
   const undo: StoppedContainer = { containerId: victim.id, name: victim.name };
   const size = formatBytes(sizeOf(victim));
+  const { calmMinutes } = deps.config.extra.recovery;
+  const minutes = calmMinutes === 1 ? 'a minute' : `${calmMinutes} minutes`;
   return {
     rule: 'swap',
     target: victim.name,
     what: 'stop-container',
     words: `stop ${name}, the largest container that is not essential (${size})`,
     why: `the server reads ${formatCount(rate)} KB/s back from swap, more than ${formatCount(deps.config.settings.SWAP_IN_CRITICAL_KBPS)}`,
-    undoHint: `it is started again when memory has been calm for ${deps.config.extra.recovery.calmMinutes} minutes; \`vpsmon recover undo\` does so now`,
+    undoHint: `it is started again when memory has been calm for ${minutes}; \`vpsmon recover undo\` does so now`,
     severity: 'warning',
     undo,
     async obsolete() {

@@ -132,6 +132,18 @@ export async function messagesIn(machine: VpsMachine): Promise<string[]> {
   return lines.map((line) => (JSON.parse(line) as { plain: string }).plain);
 }
 
+/** Waits for a message that contains the text, among those after the first `from`. */
+export async function toldIn(machine: VpsMachine, text: RegExp, from = 0): Promise<string> {
+  const deadline = Date.now() + 120_000;
+  for (;;) {
+    const messages = (await messagesIn(machine)).slice(from);
+    const message = messages.find((one) => text.test(one));
+    if (message !== undefined) return message;
+    if (Date.now() > deadline) throw new Error(`not told: ${text}\n${messages.join('\n---\n')}`);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
 /** An image with a shell in it, for containers with `--network none`. */
 export async function importBusybox(machine: VpsMachine): Promise<void> {
   await machine.run('docker image inspect busybox >/dev/null 2>&1 || docker import /opt/busybox.tar busybox');

@@ -90,6 +90,16 @@ describe('thrashing', () => {
     ]);
   });
 
+  it('says when it is started again also where that is after a minute', async () => {
+    rate = () => (running('batch') ? 8123 : 40);
+    const deps = house();
+    deps.config.extra.recovery.calmMinutes = 1;
+    await run(deps);
+    expect(deps.said[0]?.details?.[2]).toMatch(
+      /^Undo: it is started again when memory has been calm for a minute;/,
+    );
+  });
+
   it('stops one, looks again, stops the next; essential ones and itself never, then asks for a person', async () => {
     rate = 20_000;
     sizes['me'] = 900;

@@ -7,6 +7,7 @@ import {
   messagesIn,
   putVpsmon,
   startTelegramIn,
+  toldIn,
   TOKEN,
   type VpsMachine,
 } from '../helpers/vps-machine.ts';
@@ -61,18 +62,7 @@ const active = () => vps.until('systemctl is-active vps-monitor', (text) => text
 const health = 'curl -s -m 5 http://127.0.0.1:8080/health';
 /** Waits until the monitor has finished a check since it was started. */
 const checked = () => vps.until(health, (text) => /"checks":[1-9]/.test(text), 120_000);
-/** Waits for a message that contains the text, among those after the first `from`. */
-async function told(text: RegExp, from = 0): Promise<string> {
-  const found = (messages: string[]) => messages.slice(from).find((message) => text.test(message));
-  const deadline = Date.now() + 120_000;
-  for (;;) {
-    const messages = await messagesIn(vps);
-    const message = found(messages);
-    if (message) return message;
-    if (Date.now() > deadline) throw new Error(`not told: ${text}\n${messages.slice(from).join('\n---\n')}`);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-  }
-}
+const told = (text: RegExp, from?: number) => toldIn(vps, text, from);
 
 describe('install', () => {
   it('lists with --dry-run what it will do, and does nothing', async () => {

@@ -1,0 +1,199 @@
+// Thrashing on a whole machine: 1 GiB of memory, 1 GiB of swap, and a container that wants more than there is. vpsmon is
+// installed and its monitor runs all the while; only the timer of recovery stands still, so that each test has its own run.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  bootVps,
+  CHAT,
+  importBusybox,
+  messagesIn,
+  putVpsmon,
+  startTelegramIn,
+  toldIn,
+  TOKEN,
+  type VpsMachine,
+} from '../helpers/vps-machine.ts';
+
+type Run = {
+  results: { rule: string; found: string; attempts: { done: string; text: string }[] }[];
+  said: { severity: string; text: string; details: string[] }[];
+};
+type Done = { action: string; target: string; state: string; undone_at: string | null };
+
+const ALL = ['greedy', 'middle', 'postgres', 'small'];
+const OTHERS = ['middle', 'postgres', 'small'];
+/** The greedy one goes round among this many files of 5 MiB; a prime, so that any step visits them all. */
+const MORE_THAN_ALL_MEMORY = 241;
+const MORE_THAN_ITS_LIMIT = 47;
+
+let vps: VpsMachine;
+beforeAll(async () => {
+  vps = await bootVps();
+  await Promise.all([putVpsmon(vps), startTelegramIn(vps), importBusybox(vps)]);
+  await vps.run(`mkdir -p /etc/vpsmon /opt/flag /root/checkout && tar -C /root/checkout -xzf /opt/vpsmon.tgz
+cat >/etc/vpsmon/monitor.conf <<'EOF'
+TELEGRAM_API_ROOT=http://127.0.0.1:8081
+TELEGRAM_BOT_TOKEN=${TOKEN}
+TELEGRAM_CHAT_ID=${CHAT}
+ENABLE_AUTO_RECOVERY=true
+EOF
+chmod 600 /etc/vpsmon/monitor.conf
+printf 'recovery:\\n  calm_minutes: 1\\n' >/etc/vpsmon/vpsmon.yaml
+cd /root/checkout && node bin/vpsmon.js install && systemctl stop vps-auto-recovery.timer`);
+  await startHolding('postgres', 60);
+  await startHolding('small', 20);
+  await startHolding('middle', 40);
+  await startGreedy(MORE_THAN_ALL_MEMORY);
+});
+afterAll(async () => {
+  await vps?.down();
+});
+
+const CONTAINER = 'docker run -d --network none --tmpfs /t:size=2g -v /opt/flag:/flag:ro';
+const startHolding = (name: string, mib: number) =>
+  vps.run(`${CONTAINER} --name ${name} busybox sh -c 'dd if=/dev/zero of=/t/x bs=1M count=${mib}; exec sleep 1000000'
+    until docker exec ${name} ls -l /t/x | grep -q ${mib * 1_048_576}; do sleep 0.5; done`);
+/**
+ * While the flag is there, it reads its files over and over, each round in another order so that the rate is even; without the
+ * flag it gives everything back. It rests after each file, or an emulated machine would have no time left for anything else.
+ */
+const startGreedy = (files: number, limits = '') =>
+  vps.run(`${CONTAINER} --name greedy ${limits} busybox sh -c 'trap exit TERM; n=0; step=1
+    while true; do
+      if [ -f /flag/on ]; then
+        n=$(( (n + step) % ${files} )); [ $n -gt 0 ] || step=$(( step % ${files - 1} + 1 ))
+        if [ -f /t/$n ]; then cat /t/$n >/dev/null; sleep 0.1; else dd if=/dev/zero of=/t/$n bs=1M count=5 2>/dev/null; fi
+      else rm -f /t/*; sleep 1; fi
+    done'`);
+
+/** A run by hand. */
+async function recover(...args: string[]): Promise<Run> {
+  const { stdout, stderr } = await vps.try(`vpsmon recover ${args.join(' ')} --json`);
+  if (!stdout.startsWith('{')) throw new Error(`${stdout}\n${stderr}`);
+  return JSON.parse(stdout) as Run;
+}
+/** A run in the sandbox of its unit, as the timer starts it; returns what it printed. */
+async function recoverByUnit(): Promise<string> {
+  await vps.run('systemctl start vps-auto-recovery.service');
+  return vps.run(
+    'journalctl -o cat _SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID vps-auto-recovery.service)',
+  );
+}
+/** What recovery did, the oldest first. */
+async function history(): Promise<Done[]> {
+  const { actions } = JSON.parse(await vps.run('vpsmon recover history --json')) as { actions: Done[] };
+  return actions.toReversed();
+}
+const running = async () => (await vps.run("docker ps --format '{{.Names}}'")).trim().split('\n').toSorted();
+const memoryOf = async (name: string) =>
+  Number(
+    await vps.run(
+      `cat /sys/fs/cgroup/system.slice/docker-$(docker inspect -f '{{.Id}}' ${name}).scope/memory.current`,
+    ),
+  );
+/** KB/s that are read back from swap, over three seconds. */
+const SWAP_IN = `pages() { awk '/^pswpin/{print $2}' /proc/vmstat; }; a=$(pages); sleep 3; echo $(( ($(pages) - a) * 4 / 3 ))`;
+async function thrash(): Promise<void> {
+  await vps.run('touch /opt/flag/on');
+  let inARow = 0;
+  await vps.until(SWAP_IN, (text) => (inARow = Number(text) > 6500 ? inARow + 1 : 0) >= 3, 240_000);
+}
+const calm = () => vps.until(SWAP_IN, (text) => Number(text) < 100, 240_000);
+
+describe('a container that makes the machine thrash', () => {
+  it('is only spoken about in a dry run', async () => {
+    await thrash();
+    const { said, results } = await recover('swap', '--dry-run');
+    expect(said.map(({ text }) => text)).toEqual([
+      expect.stringMatching(
+        /^Would stop greedy, the largest container that is not essential \(\d+ MB\) \(dry run\)$/,
+      ),
+    ]);
+    expect(results[0]?.attempts).toMatchObject([{ done: 'shadow' }]);
+    expect(await running()).toEqual(ALL);
+    expect(await history()).toEqual([]);
+  });
+
+  it('is stopped, and nothing else is; it is told on Telegram', async () => {
+    const count = (await messagesIn(vps)).length;
+    const run = await recover('swap');
+    expect(run.results[0]?.found).toMatch(/^swap-in [\d,]+ KB\/s, above 5,000$/);
+    expect(run.results[0]?.attempts).toMatchObject([{ done: 'worked' }]);
+    expect(await running()).toEqual(OTHERS);
+    expect(await toldIn(vps, /stop greedy/, count)).toMatch(
+      /^Recovery, WARNING on vps\n\nDone: stop greedy, the largest container that is not essential \(\d+ MB\)\nResult: greedy is stopped, which frees about \d+ MB\nWhy: the server reads [\d,]+ KB\/s back from swap, more than 5,000\nUndo: it is started again when memory has been calm for a minute; `vpsmon recover undo` does so now\nTime: /,
+    );
+    expect(await history()).toMatchObject([
+      { action: 'stop-container', target: 'greedy', state: 'worked', undone_at: null },
+    ]);
+  });
+
+  it('is started again when memory has been calm for long enough, and nothing is stopped until then', async () => {
+    await calm();
+    const from = Date.now();
+    let run = await recover('swap');
+    expect(run.said).toEqual([]);
+    expect(await running()).toEqual(OTHERS);
+    await vps.run('rm /opt/flag/on');
+    // Under emulation the machine itself may need a while to be calm.
+    for (let i = 0; i < 20 && run.said.length === 0; i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 15_000));
+      run = await recover('swap');
+    }
+    expect(Date.now() - from).toBeGreaterThan(60_000);
+    expect(run.said).toMatchObject([{ text: 'Done: start greedy again' }]);
+    expect(run.said[0]?.details).toContainEqual(
+      expect.stringMatching(/^Why: memory has been calm for [1-9]\d* min/),
+    );
+    expect(await running()).toEqual(ALL);
+    expect(await history()).toMatchObject([
+      { action: 'stop-container', state: 'undone', undone_at: expect.any(String) },
+      { action: 'start-container', target: 'greedy', state: 'worked' },
+    ]);
+  });
+});
+
+describe('the run that the timer starts', () => {
+  it('stops the largest that is not essential, although an essential one is larger', async () => {
+    await vps.run(`docker rm -f greedy
+      docker exec postgres dd if=/dev/zero of=/t/y bs=1M count=160`);
+    // It alone is short of memory, as with a limit that is too low: what it reads from swap is still the machine's.
+    await startGreedy(MORE_THAN_ITS_LIMIT, '--memory 120m --memory-swap 400m');
+    await thrash();
+    expect(await memoryOf('postgres')).toBeGreaterThan(await memoryOf('greedy'));
+    const count = (await messagesIn(vps)).length;
+    expect(await recoverByUnit()).toContain('Done: stop greedy, the largest container that is not essential');
+    expect((await vps.run('systemctl show -P Result vps-auto-recovery.service')).trim()).toBe('success');
+    expect(await running()).toEqual(OTHERS);
+    await toldIn(vps, /^Recovery, WARNING on vps\n\nDone: stop greedy/, count);
+    const state = await vps.run("docker inspect -f '{{.State.Status}} {{.State.OOMKilled}}' greedy");
+    expect(state.trim()).toBe('exited false');
+  });
+
+  it('is undone by hand, once', async () => {
+    const { results } = await recover('undo');
+    expect(results.find(({ rule }) => rule === 'swap')).toMatchObject({
+      found: '1 stopped by recovery',
+      attempts: [{ done: 'worked' }],
+    });
+    expect(await running()).toEqual(ALL);
+    expect((await history()).slice(-2)).toMatchObject([
+      { action: 'stop-container', target: 'greedy', state: 'undone', undone_at: expect.any(String) },
+      { action: 'start-container', target: 'greedy', state: 'worked' },
+    ]);
+    expect((await recover('undo')).results.find(({ rule }) => rule === 'swap')?.attempts).toEqual([]);
+  });
+
+  it('asks for a person where only essential ones are left, once, and stops none', async () => {
+    await vps.run(`sed -i '$a ESSENTIAL_CONTAINERS=postgres,greedy,middle,small' /etc/vpsmon/monitor.conf`);
+    await thrash();
+    const [count, done] = [(await messagesIn(vps)).length, await history()];
+    const helpless =
+      /The server thrashes \(swap-in [\d,]+ KB\/s, above 5,000\), and there is no container left that may be stopped. A person is needed/;
+    expect(await recoverByUnit()).toMatch(helpless);
+    await toldIn(vps, helpless, count);
+    expect(await recoverByUnit()).toMatch(helpless);
+    expect((await messagesIn(vps)).filter((text) => helpless.test(text))).toHaveLength(1);
+    expect(await running()).toEqual(ALL);
+    expect(await history()).toEqual(done);
+  });
+});
