@@ -20,6 +20,13 @@ async function main(argv: string[]): Promise<number> {
       return 0;
     }
   }
+  const { unitLine } = await import('./commands/unit-line.ts');
+  const line = unitLine(argv);
+  if (line) {
+    const { inContext } = await import('./commands/in-context.ts');
+    const { terminalIo } = await import('./commands/io.ts');
+    return inContext(line.options, terminalIo(), line.action);
+  }
   const { runCommandLine } = await import('./commands/command-line.ts');
   return runCommandLine(argv);
 }

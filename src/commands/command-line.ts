@@ -1,9 +1,8 @@
 import { Command, CommanderError, Option } from 'commander';
 import { VERSION } from '../version.ts';
-import type { CommandContext, GlobalOptions } from './context.ts';
+import type { GlobalOptions } from './context.ts';
+import type { Action } from './in-context.ts';
 import { terminalIo } from './io.ts';
-
-type Action = (context: CommandContext) => Promise<number>;
 
 const EXIT_CODES = `
 Exit codes: 0 all fine; 1 warnings; 2 critical, or what was asked for failed;
@@ -51,16 +50,8 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     );
   }
   async function withContext(command: Command, action: Action): Promise<void> {
-    const options = command.optsWithGlobals<GlobalOptions>();
-    const { makeContext } = await import('./make-context.ts');
-    const context = await makeContext(options, io);
-    if ('problems' in context) {
-      const { renderProblems } = await import('../outputs/problems.ts');
-      io.err(renderProblems(context.problems, io.color));
-      exitCode = 3;
-      return;
-    }
-    exitCode = await action(context);
+    const { inContext } = await import('./in-context.ts');
+    exitCode = await inContext(command.optsWithGlobals<GlobalOptions>(), io, action);
   }
 
   const monitor = leaf(
