@@ -43,13 +43,19 @@ const isDown = async (id: string) => (await inspect(id)).State.Status === 'exite
 const history = async () =>
   (await folder.run(['history'])).json.actions.toReversed().map(({ action, state }) => `${action} ${state}`);
 
+/** Kills the run that is on its way. The next one may have begun when this sees that it is dead: only the one killed counts. */
+async function killRun(): Promise<void> {
+  const { child } = folder;
+  child?.kill('SIGKILL');
+  await until(() => child?.signalCode !== null, 5000, 'the kill');
+}
+
 /** Kills the run at the first call that matches, and answers nothing. */
 function killAt(matches: (call: GateCall) => boolean, when: When): void {
   gate[when] = async (call) => {
     if (!matches(call) || !folder.child) return;
     delete gate[when];
-    folder.child.kill('SIGKILL');
-    await until(() => folder.child?.signalCode !== null, 5000, 'the kill');
+    await killRun();
     // Nothing is passed on.
     if (when === 'before') throw new Error('killed');
   };
@@ -260,8 +266,7 @@ describe('killed while it pauses workflows', { timeout: 120_000 }, () => {
     n8n[when] = async ({ method }) => {
       if (method !== 'POST' || ++changes !== nth) return;
       delete n8n[when];
-      folder.child?.kill('SIGKILL');
-      await until(() => folder.child?.signalCode !== null, 5000, 'the kill');
+      await killRun();
       if (when === 'before') throw NOTHING;
     };
   }

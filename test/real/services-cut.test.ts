@@ -59,6 +59,13 @@ test('100 cuts', async () => {
     }
     work.abort();
   })();
+  // The engine's own log, read from it directly; it keeps its last 256 events, and a fast machine makes more.
+  const log = new Set<string>();
+  const logged = async () => {
+    const kept = await replay(engine.docker, since, BigInt(Date.now()) * 1_000_000n);
+    for (const event of kept) log.add(line(event));
+    return [...log];
+  };
   const deaths: string[] = [];
   let rounds = 0;
   while (!work.signal.aborted) {
@@ -73,13 +80,11 @@ test('100 cuts', async () => {
       process.kill(pid, 'SIGKILL');
       deaths.push(name);
     }
+    if (rounds % 10 === 0) await logged();
   }
   await cutter;
-  // The engine's own log, read from it directly: its last 256 events.
-  const logged = async () => (await replay(engine.docker, since, BigInt(Date.now()) * 1_000_000n)).map(line);
   await expect.poll(async () => difference(seen, await logged()), { timeout: 10_000 }).toEqual([]);
   expect(new Set(seen).size).toBe(seen.length);
-  expect((await logged()).length).toBeLessThan(256);
   expect(proxy.cuts).toBeGreaterThanOrEqual(100);
   expect(rounds).toBeGreaterThan(5);
 
