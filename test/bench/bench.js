@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { startTelegram } from '../standins/telegram.js';
 import { startBenchEngine } from './engine.js';
 import { startBenchDatabases } from './databases.js';
+import { lightStart } from './light.js';
 import { cpuOf, interleave, median, memoryOf, preciseCpuOf, start } from './measure.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -20,15 +21,8 @@ const argument = (name, fallback) => {
 };
 const minutes = argument('minutes', 2);
 const containers = argument('containers', 20);
-// As in the installed unit.
-const unit = readFileSync(join(root, 'systemd/vps-monitor.service'), 'utf8');
-const LIGHT = /^ExecStart=@LAUNCH@@NODE@ (.*) @LIB@/m.exec(unit)[1].split(' ');
-const malloc = /^Environment=(MALLOC_.*)$/m
-  .exec(unit)[1]
-  .split(' ')
-  .map((pair) => pair.split('='));
+const { flags: LIGHT, env: lightEnv } = lightStart();
 const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1' };
-const lightEnv = { ...env, ...Object.fromEntries(malloc) };
 const rows = [];
 let missed = 0;
 /** A check so often, and what comes between two of them is measured by itself. */

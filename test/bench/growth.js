@@ -1,0 +1,90 @@
+// Does the monitor grow over 10,000 checks? `npm run build && node test/bench/growth.js`, as root, a quarter of an hour: 20 real
+// containers, and a clock that is a hundred times as fast (28 hours pass).
+//   --checks N   how many (default 10,000)
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startBenchEngine } from './engine.js';
+import { lightStart } from './light.js';
+import { memoryOf, start } from './measure.js';
+
+const FASTER = 100;
+const PORT = 18_235;
+/** Everything has been used once by then: the first hours of its time. */
+const WARM = 1000;
+const MAX_GROWTH_MB = 0.5;
+const i = process.argv.indexOf('--checks');
+const wanted = WARM + (i < 0 ? 10_000 : Number(process.argv[i + 1]));
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const work = mkdtempSync(join(tmpdir(), 'vpsmon-growth-'));
+const state = join(work, 'state');
+const conf = join(work, 'monitor.conf');
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function health() {
+  return new Promise((resolve, reject) => {
+    request({ port: PORT, host: '127.0.0.1', path: '/health', timeout: 5000 }, (response) => {
+      let body = '';
+      response.on('data', (chunk) => (body += chunk));
+      response.on('end', () => resolve(JSON.parse(body)));
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+let engine;
+let daemon;
+try {
+  engine = await startBenchEngine(work, 20);
+  writeFileSync(
+    conf,
+    `SERVICE_CHECK_INTERVAL=10\nHTTP_LISTEN=127.0.0.1:${PORT}\nDOCKER_HOST=unix://${engine.socket}\n`,
+    { mode: 0o600 },
+  );
+  const { flags, env } = lightStart();
+  const clock = ['--import', join(root, 'test/bench/fast-clock.js')];
+  const line = ['monitor', '--config', conf, '--state-dir', state];
+  daemon = start(process.execPath, [...flags, ...clock, join(root, 'bin/vpsmon.js'), ...line], {
+    ...env,
+    FASTER: String(FASTER),
+  });
+  let log = '';
+  daemon.stderr.on('data', (chunk) => (log = (log + chunk).slice(-4000)));
+  const seen = [];
+  for (let next = 0; next <= wanted;) {
+    await sleep(500);
+    if (daemon.exitCode !== null) throw new Error(`the monitor ended: ${log}`);
+    const { checks, status, reasons } = await health().catch(() => ({ checks: -1 }));
+    if (checks < next) continue;
+    const anonymous = memoryOf(daemon.pid).anonymous;
+    seen.push({ checks, anonymous });
+    const database = statSync(join(state, 'vpsmon.db')).size / 1_048_576;
+    console.log(
+      `${String(checks).padStart(6)} checks  ${anonymous.toFixed(2)} MB anonymous  database ${database.toFixed(1)} MB  ${status} ${reasons?.join('; ') ?? ''}`,
+    );
+    next = checks < 200 ? 200 : Math.min(Math.max(wanted, checks + 1), (Math.floor(checks / 500) + 1) * 500);
+  }
+  // The collector has its own rhythm: a median of several looks, not one.
+  const median = (from, to) => {
+    const values = seen.filter(({ checks }) => checks >= from && checks <= to).map((s) => s.anonymous);
+    return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+  };
+  const [before, after] = [median(WARM, WARM + 1500), median(wanted - 1500, Infinity)];
+  const grown = after - before;
+  console.log(
+    `growth from check ${WARM} on: ${grown.toFixed(2)} MB (${before.toFixed(2)} to ${after.toFixed(2)}), budget ${MAX_GROWTH_MB} MB`,
+  );
+  process.exitCode = grown <= MAX_GROWTH_MB ? 0 : 1;
+} finally {
+  if (daemon?.exitCode === null) {
+    const ended = new Promise((resolve) => daemon.once('exit', resolve));
+    daemon.kill('SIGTERM');
+    await ended;
+  }
+  await engine?.stop();
+  rmSync(work, { recursive: true, force: true });
+}
