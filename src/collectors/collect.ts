@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { KEYS } from '../config/schema.ts';
 import type { Config, Key } from '../config/schema.ts';
 import { SOURCES } from '../model/reading.ts';
@@ -85,6 +86,8 @@ function readWithin(
 ): Promise<AnyReading> {
   const start = clock.monotonic();
   const stop = new AbortController();
+  // Many questions at once are no leak.
+  setMaxListeners(0, stop.signal);
   const took = (): number => clock.monotonic() - start;
   return new Promise((resolve) => {
     const failed = (why: string): void => resolve({ state: 'failed', why, tookMs: took() });

@@ -198,7 +198,7 @@ function fromEvent(event: DockerEvent, at: number): OomKill {
 
 /** The counter's number makes an id that every process finds again. */
 function unknownKill(bootId: string, number: number, at: number): OomKill {
-  return { ...nobody(`${bootId}:counter:${number}`, at), scope: 'host' };
+  return { ...nobody(`${bootId}:counter:${number}`, at), scope: 'unknown' };
 }
 
 function nobody(id: string, at: number) {

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /**
  * Runs `work` with a signal that aborts with `signal`, or after `ms`. Not AbortSignal.any with AbortSignal.timeout: Node 20
  * may collect those as garbage while they are waited for, and then they never fire.
@@ -8,6 +10,8 @@ export async function withinSooner<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const stop = new AbortController();
+  // Many questions at once are no leak.
+  setMaxListeners(0, stop.signal);
   const abort = (): void => stop.abort();
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });

@@ -54,7 +54,8 @@ export type OomKill = {
   /** Anonymous + file + shmem resident memory of the victim when it was killed. */
   rssBytes: number;
   cgroup: string;
-  scope: 'host' | 'container' | 'cgroup';
+  /** What ran out of memory; unknown where only the kernel's counter tells of the kill. */
+  scope: 'host' | 'container' | 'cgroup' | 'unknown';
   containerId?: string;
   containerName?: string;
   /** The memory limit that was hit; absent when the whole host was out of memory. */

@@ -28,6 +28,7 @@ function describe(kill: OomKill, { snapshot, past }: Context): Finding {
     cause: `oom:${kill.containerId ?? kill.cgroup}`,
     text: sentence(kill, name),
     details: [
+      ...(kill.scope === 'unknown' ? logUnreadable(snapshot) : []),
       ...(name === undefined ? [] : [fate(plain(name, 60), kill, container, snapshot.at)]),
       ...(snapshot.at - kill.at <= FRESH_MS ? memoryDetails(snapshot, past) : []),
     ],
@@ -54,8 +55,15 @@ function sentence(kill: OomKill, name: string | undefined): string {
 function reason(kill: OomKill): string {
   if (kill.limitBytes !== undefined) return `; its memory limit is ${formatBytes(kill.limitBytes)}`;
   if (kill.scope === 'host') return '; the whole server was out of memory';
+  if (kill.scope === 'unknown') return '; only its counter tells, so it is not known which one and why';
   if (kill.scope === 'cgroup') return `; the memory limit of ${plain(kill.cgroup, 120)} was reached`;
   return '';
+}
+
+/** Why nobody could say more. */
+function logUnreadable({ readings: { oom } }: Context['snapshot']): string[] {
+  const why = oom.state === 'ok' ? oom.value.logUnreadable : undefined;
+  return why === undefined ? [] : [`${why[0]?.toUpperCase()}${why.slice(1)}`];
 }
 
 /** Not the start that the kill followed at once: the clocks of Docker and of the kernel log differ a little. */

@@ -102,6 +102,31 @@ test('stats that hang cost their numbers, not the states, well within the deadli
   expect(await reading).toMatchObject({ containers: [{ id: 'a', state: 'running' }] });
 });
 
+test('forty containers that are asked for at once are no leak of listeners', async () => {
+  const warnings: Error[] = [];
+  const listen = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', listen);
+  onTestFinished(() => void process.off('warning', listen));
+  const table = Array.from({ length: 40 }, (_, i) => container(`c${i}`, 4_000_100 + i));
+  let most = 0;
+  let now = 0;
+  const { read } = collector(async () => table, {
+    version,
+    async stats(_, within) {
+      const stop = (): void => {};
+      within?.addEventListener('abort', stop);
+      most = Math.max(most, (now += 1));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      now -= 1;
+      within?.removeEventListener('abort', stop);
+      return stats;
+    },
+  });
+  await read();
+  expect(most).toBeGreaterThan(10);
+  expect(warnings).toEqual([]);
+});
+
 test('the version is asked once, and again after Docker was away', async () => {
   let asked = 0;
   let away = false;

@@ -73,13 +73,28 @@ describe('oom-kill', () => {
   });
 
   test('a kill of which only the counter knows', () => {
-    const unknown = { ...kill, process: 'unknown', pid: 0, rssBytes: 0, scope: 'host' as const };
+    const unknown = { ...kill, process: 'unknown', pid: 0, rssBytes: 0, scope: 'unknown' as const };
     const { limitBytes: _, containerId: __, containerName: ___, ...rest } = unknown;
     const [finding] = judge([rest]);
+    // It may have been a group of somebody else: nobody said that the server was out of memory.
     expect(finding!.text).toBe(
-      'Out of memory: the kernel killed a process; the whole server was out of memory',
+      'Out of memory: the kernel killed a process; only its counter tells, so it is not known which one and why',
     );
+    expect(finding!.subject).toBe('host');
     expect(finding!.value).toBeUndefined();
+  });
+
+  test('says why the kernel log cannot tell more, and what to do', () => {
+    const { limitBytes: _, containerId: __, containerName: ___, ...rest } = kill;
+    const logUnreadable = 'the kernel log may not be read: that needs root or the capability CAP_SYSLOG';
+    const unknown: OomKill = { ...rest, process: 'unknown', pid: 0, rssBytes: 0, scope: 'unknown' };
+    const [finding] = judged('oom-kill', {
+      oom: ok({ kills: [unknown], logUnreadable }),
+      host: ok(hostValues()),
+    });
+    expect(finding!.details![0]).toBe(
+      'The kernel log may not be read: that needs root or the capability CAP_SYSLOG',
+    );
   });
 
   test('hostile process and container names are plain', () => {
