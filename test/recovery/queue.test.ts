@@ -290,6 +290,27 @@ describe('n8n that does not help', () => {
     expect(n8n.actions.filter((line) => line.startsWith('activate'))).toHaveLength(3);
   });
 
+  it.each([
+    ['a proxy says 404 for it', 404, /public API is not there \(404\)/],
+    ['it has too much to do', 429, /n8n answered 429/],
+  ])(
+    'cannot be asked when the workflows should come back, for %s: none is forgotten',
+    async (_why, status, said) => {
+      const deps = await house();
+      await run(deps, 2000);
+      const http = deps.system.http;
+      deps.system.http = (request) =>
+        status === 404 || request.method === 'POST'
+          ? Promise.resolve({ status, headers: {}, body: '404 page not found\n' })
+          : http(request);
+      expect((await run(deps, 0)).attempts).toMatchObject([{ done: 'failed' }]);
+      expect(deps.said.at(-1)?.details?.join('\n')).toMatch(said);
+      deps.system.http = http;
+      await run(deps, 0);
+      expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
+    },
+  );
+
   it('is away when the workflows should come back: the next runs go on, and the message is not repeated', async () => {
     const deps = await house();
     await run(deps, 2000);
