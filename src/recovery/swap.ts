@@ -56,7 +56,7 @@ async function stopUntilCalm(deps: RecoveryDeps, first: number, found: string): 
   let rate: number | undefined = first;
   while (rate !== undefined && rate > limit && failures < MOST_FAILURES) {
     const { docker } = (await deps.look(['docker'], DOCKER_WITHIN_MS)).readings;
-    const victim = largestStoppable(deps, docker, tried);
+    const victim = await largestStoppable(deps, docker, tried);
     if (!victim) {
       attempts.push(sayHelpless(deps, found, docker));
       break;
@@ -88,15 +88,21 @@ function sayHelpless(deps: RecoveryDeps, found: string, docker: Readings['docker
   return { done: 'person', text };
 }
 
-function largestStoppable(
+async function largestStoppable(
   deps: RecoveryDeps,
   docker: Readings['docker'],
   tried: ReadonlySet<string>,
-): ContainerInfo | undefined {
+): Promise<ContainerInfo | undefined> {
   if (docker.state !== 'ok') return undefined;
-  return docker.value.containers
+  const largest = docker.value.containers
     .filter((c) => c.state === 'running' && !tried.has(c.id) && !isEssential(c, deps.config) && sizeOf(c) > 0)
-    .toSorted((a, b) => sizeOf(b) - sizeOf(a))[0];
+    .toSorted((a, b) => sizeOf(b) - sizeOf(a));
+  for (const container of largest) {
+    // One that was started with --rm is removed when it stops, and its data with it: nothing could start it again.
+    const inspect = await inspectOrGone(deps, container.id);
+    if (inspect && !inspect.hostConfig.autoRemove) return container;
+  }
+  return undefined;
 }
 
 function sizeOf({ memory }: ContainerInfo): number {

@@ -11,6 +11,7 @@ export type FakeContainer = {
   oomKilled: boolean;
   logs: string[];
   env: string[];
+  autoRemove?: boolean;
   /** What `stop` and `start` do; default: they work. */
   refuses?: string;
 };
@@ -105,7 +106,7 @@ function toInspect(c: FakeContainer): DockerInspect {
       restartPolicy: 'always',
       maximumRetryCount: 0,
       networkMode: 'none',
-      autoRemove: false,
+      autoRemove: c.autoRemove ?? false,
     },
     networks: {},
     ports: [],

@@ -120,6 +120,14 @@ describe('thrashing', () => {
     expect(deps.said.filter(({ telegram, severity }) => telegram && severity === 'critical')).toHaveLength(1);
   });
 
+  it('stops none that Docker removes when it stops (--rm): that could not be taken back', async () => {
+    rate = () => (running('web') ? 9000 : 0);
+    const deps = house();
+    engine.containers.get('batch'.padEnd(64, '0'))!.autoRemove = true;
+    await run(deps);
+    expect(engine.calls).toEqual(['stop web']);
+  });
+
   it('takes its time after a stop: what the others fetch back is no reason for the next one', async () => {
     let stoppedAt = 0;
     const deps = house();
