@@ -16,8 +16,12 @@ export function isEssential(
   config: Config,
 ): boolean {
   if (container.self) return true;
-  const own = config.extra.services.find((service) => namesContainer(service.name, container));
-  if (own?.essential !== undefined) return own.essential;
+  // One entry may name the container and another its service: "essential" wins.
+  const marks = config.extra.services
+    .filter((service) => namesContainer(service.name, container))
+    .map(({ essential }) => essential);
+  if (marks.includes(true)) return true;
+  if (marks.includes(false)) return false;
   return config.settings.ESSENTIAL_CONTAINERS.some((name) => namesContainer(name, container));
 }
 

@@ -120,6 +120,15 @@ describe('thrashing', () => {
     expect(deps.said.filter(({ telegram, severity }) => telegram && severity === 'critical')).toHaveLength(1);
   });
 
+  it('stops none that any entry of vpsmon.yaml calls essential, by its name or its service', async () => {
+    rate = () => (running('web') ? 9000 : 0);
+    infos = { batch: { service: 'jobs' } };
+    const deps = house();
+    deps.config.extra.services = [{ name: 'batch' }, { name: 'jobs', essential: true }];
+    await run(deps);
+    expect(engine.calls).toEqual(['stop web']);
+  });
+
   it('stops none that Docker removes when it stops (--rm): that could not be taken back', async () => {
     rate = () => (running('web') ? 9000 : 0);
     const deps = house();
