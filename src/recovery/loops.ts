@@ -140,12 +140,18 @@ async function endPauses(deps: RecoveryDeps): Promise<Attempt[]> {
 async function undoLoops(deps: RecoveryDeps): Promise<RuleResult> {
   const attempts: Attempt[] = [];
   const changed = actionsToUndo(deps.store.db, 'loops').toReversed();
+  const stillRaised = new Set<unknown>();
   for (const action of changed) {
-    const step =
-      action.what === 'raise-limit'
-        ? lowerStep(deps, action)
-        : startAgainStep(deps, action, { why: 'asked for by hand', byHand: true });
-    attempts.push(await attempt(deps, step));
+    if (action.what !== 'raise-limit') {
+      const step = startAgainStep(deps, action, { why: 'asked for by hand', byHand: true });
+      attempts.push(await attempt(deps, step));
+      continue;
+    }
+    const id = action.undo?.['containerId'];
+    // The first raise can only be seen when the second one is gone: until then its limit looks like somebody else's.
+    if (stillRaised.has(id)) continue;
+    attempts.push(await attempt(deps, lowerStep(deps, action)));
+    if (actionsToUndo(deps.store.db, 'loops').some((open) => open.id === action.id)) stillRaised.add(id);
   }
   return { rule: 'loops', found: `${changed.length} stopped or changed by recovery`, attempts };
 }
