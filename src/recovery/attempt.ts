@@ -1,5 +1,5 @@
 import { ageMs, type Action } from '../model/action.ts';
-import { errorText, formatDuration } from '../model/text.ts';
+import { errorText, formatDuration, plain } from '../model/text.ts';
 import {
   finishAction,
   keepUndo,
@@ -19,7 +19,12 @@ const SHADOW_REPEAT_MS = 6 * HOUR_MS;
  * --dry-run, everything but the action. Throws only where it cannot be recorded, and then nothing was done.
  */
 export async function attempt(deps: RecoveryDeps, step: Step): Promise<Attempt> {
-  const stale = await lookAgain(step);
+  let stale: Obsolete;
+  try {
+    stale = await step.obsolete();
+  } catch (error) {
+    return cannotLook(deps, step, errorText(error));
+  }
   if (stale !== undefined) return leaveAlone(deps, step, stale);
   const spent = step.byHand ? undefined : budgetSpent(deps, step.target);
   if (spent !== undefined) return outOfBudget(deps, step, spent);
@@ -27,18 +32,21 @@ export async function attempt(deps: RecoveryDeps, step: Step): Promise<Attempt> 
   return act(deps, step);
 }
 
-async function lookAgain(step: Step): Promise<Obsolete> {
-  try {
-    return await step.obsolete();
-  } catch (error) {
-    return `it could not be looked at again: ${errorText(error)}`;
-  }
+/** What cannot be looked at is not touched. The next run tries again; a person has to. */
+function cannotLook(deps: RecoveryDeps, step: Step, why: string): Attempt {
+  const then = step.byHand ? '. Try again when that is mended' : '';
+  const text = `${plain(step.target, 60)} could not be looked at: ${why}${then}`;
+  const severity = step.byHand ? 'warning' : 'info';
+  tell(deps, step, { severity, text: `Did not ${step.words}: ${text}`, telegram: false });
+  return { done: step.byHand ? 'failed' : 'obsolete', text };
 }
 
 function leaveAlone(deps: RecoveryDeps, step: Step, stale: string | { over: string }): Attempt {
   const text = typeof stale === 'string' ? stale : stale.over;
   if (typeof stale !== 'string' && !deps.dryRun) close(deps, step, text);
-  tell(deps, step, { severity: 'info', text: `Left alone: ${text}`, telegram: false });
+  // Who asked for it by hand has to know that it is still to be done.
+  const open = step.byHand && typeof stale === 'string';
+  tell(deps, step, { severity: open ? 'warning' : 'info', text: `Left alone: ${text}`, telegram: false });
   return { done: 'obsolete', text };
 }
 

@@ -77,7 +77,8 @@ export type Step = {
 };
 
 export type Attempt =
-  | { done: 'worked' | 'failed'; id: number; text: string }
+  /** Without an id: what a person asked for could not even be begun. */
+  | { done: 'worked' | 'failed'; id?: number; text: string }
   /** obsolete: not needed, or not right, any more. budget: enough was done. shadow: only said. person: only a person can help. */
   | { done: 'obsolete' | 'budget' | 'shadow' | 'person'; text: string };
 

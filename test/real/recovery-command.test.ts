@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { recordAction } from '../../src/store/actions.ts';
 import { startDaemon, until, vpsmon } from '../helpers/daemon.ts';
 import { startEngine, type Engine } from '../helpers/docker-engine.ts';
 import { addExecutions, createN8nTables } from '../helpers/n8n-schema.ts';
@@ -207,6 +208,34 @@ describe('everything that can be wrong', () => {
     const run = await vpsmon(['recover', '--config', '/dev/null', '--state-dir', join(folder.conf, 'state')]);
     expect(run.code).toBe(3);
     expect(run.stderr).toMatch(/Recovery does nothing without its records/);
+  });
+
+  it('an undo without Docker fails, says of which container, and forgets nothing', async () => {
+    await folder.run(['history']);
+    folder.inStore(({ db }) =>
+      recordAction(db, {
+        rule: 'swap',
+        target: 'web',
+        what: 'stop-container',
+        why: 'x',
+        state: 'worked',
+        startedAt: Date.now(),
+        undo: { containerId: 'f'.repeat(64), name: 'web' },
+      }),
+    );
+    const away = { DOCKER_HOST: 'unix:///nonexistent/docker.sock' };
+    for (let i = 0; i < 2; i += 1) {
+      const run = await folder.run(['undo'], away);
+      expect(run.code).toBe(2);
+      expect(run.json.said[0]?.text).toMatch(
+        /^Did not start web again: web could not be looked at: no Docker socket at .*\. Try again/,
+      );
+    }
+    const gone = await folder.run(['undo']);
+    expect(gone).toMatchObject({
+      code: 0,
+      json: { said: [{ text: 'Left alone: web was removed meanwhile' }] },
+    });
   });
 
   it('a word that is not known: the right ones are listed', async () => {

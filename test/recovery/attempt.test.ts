@@ -79,6 +79,21 @@ describe('attempt', () => {
     expect(states()).toEqual([]);
   });
 
+  it('by hand says what is still to be done: a warning where it is not right, a failure where nothing can be seen', async () => {
+    const deps = testDeps(store);
+    const blind = async () => {
+      throw new Error('connection refused');
+    };
+    const close = async () => 'web uses too much';
+    expect((await attempt(deps, step({ byHand: true, obsolete: close }))).done).toBe('obsolete');
+    expect((await attempt(deps, step({ byHand: true, obsolete: blind }))).done).toBe('failed');
+    expect(deps.said.map(({ severity, text }) => `${severity} ${text}`)).toEqual([
+      'warning Left alone: web uses too much',
+      'warning Did not stop web: web could not be looked at: connection refused. Try again when that is mended',
+    ]);
+    expect(states()).toEqual([]);
+  });
+
   it('reports an action that throws, and one whose effect is missing', async () => {
     const deps = testDeps(store);
     const run = async () => {
