@@ -68,11 +68,10 @@ export function restartContainerStep(
       // Where WAHA does not answer, that is one more reason.
       const status = await api.statusOf(session).catch(() => 'UNKNOWN');
       const name = plain(session, 60);
+      if (status === undefined) return `session ${name} does not exist any more`;
       if (status === 'WORKING') return `session ${name} works again by itself`;
       if (status === 'STOPPED') return `session ${name} was stopped by somebody`;
-      return status !== undefined && needsPerson(status)
-        ? `session ${name} waits for a person with the phone`
-        : undefined;
+      return needsPerson(status) ? `session ${name} waits for a person with the phone` : undefined;
     },
     async run(keep) {
       const running = await api.list().catch(() => []); // It hangs: that is why it is restarted.

@@ -330,6 +330,20 @@ describe('the container', () => {
     expect(listActions(store.db, 0)).toMatchObject([{ why: 'sends nothing', what: 'restart-container' }]);
   });
 
+  it('is left alone where its session was deleted between the look and the act', async () => {
+    const deps = await house(
+      { sessions: [{ name: 'default', status: 'FAILED', afterRestart: 'FAILED' }] },
+      { container: 'waha' },
+    );
+    await runs(deps, 2);
+    deps.clock.add(5 * MINUTE);
+    let lists = 0;
+    waha.before = ({ path }) => void (path === '/api/sessions' && ++lists === 2 && waha.sessions.clear());
+    await runs(deps, 1);
+    expect(deps.said.at(-1)?.text).toBe('Left alone: session default does not exist any more');
+    expect(engine.calls).toEqual([]);
+  });
+
   it('cannot be restarted by hand where there is none, and that is a failure', async () => {
     const deps = await house({});
     expect(await restartWahaByHand(deps, '')).toMatchObject({ failed: true, attempts: [] });
