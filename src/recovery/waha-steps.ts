@@ -48,12 +48,12 @@ export function restartSessionStep(
  */
 export function restartContainerStep(
   deps: RecoveryDeps,
-  target: HttpTarget,
+  target: HttpTarget | undefined,
   container: string,
   options: { why: string; session?: string },
 ): Step {
   const { session } = options;
-  const api = createWahaApi(deps, target);
+  const api = target && createWahaApi(deps, target);
   const restart: ContainerRestart = { container, sessions: session === undefined ? [] : [session] };
   return {
     rule: 'waha',
@@ -64,7 +64,7 @@ export function restartContainerStep(
     ...(session === undefined ? { byHand: true } : {}),
     undo: { ...restart },
     async obsolete() {
-      if (session === undefined) return undefined;
+      if (session === undefined || !api) return undefined;
       // Where WAHA does not answer, that is one more reason.
       const status = await api.statusOf(session).catch(() => 'UNKNOWN');
       const name = plain(session, 60);
@@ -74,7 +74,7 @@ export function restartContainerStep(
       return needsPerson(status) ? `session ${name} waits for a person with the phone` : undefined;
     },
     async run(keep) {
-      const running = await api.list().catch(() => []); // It hangs: that is why it is restarted.
+      const running = (await api?.list().catch(() => [])) ?? []; // It hangs: that is why it is restarted.
       const names = running.filter(({ status }) => status !== 'STOPPED').map(({ name }) => name);
       restart.sessions = [...new Set([...restart.sessions, ...names])];
       keep({ ...restart });

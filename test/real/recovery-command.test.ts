@@ -171,6 +171,12 @@ describe('a WhatsApp session', () => {
       attempts: [{ done: 'worked' }],
     });
     expect(await started()).not.toBe(before);
+    // One that is down, too.
+    await engine.api('POST', `/containers/${id}/stop?t=0`);
+    const again = await folder.run(['restart-waha']);
+    expect(again.json.results[0]?.attempts).toMatchObject([{ done: 'worked' }]);
+    expect(await started()).not.toBe(before);
+    expect((await engine.docker.inspect(id)).state.status).toBe('running');
     expect(telegram.sent[0]?.plain).toMatch(
       /Done: restart the WAHA container waha\n.*\nWhy: sends <nothing>/,
     );

@@ -330,6 +330,15 @@ describe('the container', () => {
     expect(listActions(store.db, 0)).toMatchObject([{ why: 'sends nothing', what: 'restart-container' }]);
   });
 
+  it('that does not run is started by hand', async () => {
+    const deps = await house({}, { container: 'waha' });
+    const up = await deps.discovered();
+    deps.discovered = async () =>
+      engine.calls.length > 0 ? up : { wahaDown: 'waha', missing: { waha: 'container waha is exited' } };
+    expect((await restartWahaByHand(deps, '')).attempts).toMatchObject([{ done: 'worked' }]);
+    expect(engine.calls).toEqual(['restart waha']);
+  });
+
   it('is left alone where its session was deleted between the look and the act', async () => {
     const deps = await house(
       { sessions: [{ name: 'default', status: 'FAILED', afterRestart: 'FAILED' }] },
