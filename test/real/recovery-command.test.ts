@@ -327,8 +327,29 @@ describe('in a terminal', () => {
     expect(history.stdout).toMatch(
       /\n {2}1 {3}\d{4}.* queue {2}deactivate-workflows {2}n8n +worked .*12 workflows are paused/,
     );
-    for (const alias of ['check-waha', 'check-queue', 'check-swap', 'check-loops'])
+    for (const alias of ['check-waha', 'check-queue', 'check-swap', 'check-loops']) {
       expect((await plainRun([alias, '--dry-run'])).code, alias).toBeLessThan(2);
+      const bare = await vpsmon([
+        alias,
+        '--dry-run',
+        '--config',
+        folder.conf,
+        '--state-dir',
+        folder.stateDir,
+      ]);
+      expect(bare.code, alias).toBeLessThan(2);
+      expect(bare.stdout).toMatch(new RegExp(`^${alias.replace('check-', '')} `, 'm'));
+    }
+    const restart = await vpsmon([
+      'restart-waha',
+      'no',
+      'messages',
+      '--config',
+      folder.conf,
+      '--state-dir',
+      folder.stateDir,
+    ]);
+    expect(restart).toMatchObject({ code: 2, stdout: expect.stringMatching(/^waha {3}no WAHA container/) });
   });
 });
 
