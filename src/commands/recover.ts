@@ -20,12 +20,19 @@ const HISTORY_MS = 30 * 86_400_000;
  */
 export async function recover(context: CommandContext, what: string, reason: string): Promise<number> {
   const wanted = what.replace(/^check-/, ''); // The names of the old script.
-  if (wanted === 'history') return history(context);
   const known = ['run-all', ...RULES, 'restart-waha', 'undo', 'history'];
   if (!known.includes(wanted)) {
     context.io.err(`vpsmon: \`recover ${plain(what, 40)}\` is not known. There are ${known.join(', ')}.`);
     return 3;
   }
+  if (reason !== '' && wanted !== 'restart-waha') {
+    // `undo web` would undo everything, which is not what was meant.
+    context.io.err(
+      `vpsmon: \`recover ${wanted}\` takes no further words, and got "${plain(reason, 60)}". Nothing was done.`,
+    );
+    return 3;
+  }
+  if (wanted === 'history') return history(context);
   // It runs for seconds, on a server that may be short of memory: optimised machine code is not worth its 8 MB.
   for (const flag of ['--no-opt', '--no-sparkplug']) setFlagsFromString(flag);
   const { config, system, io } = context;

@@ -209,6 +209,15 @@ describe('everything that can be wrong', () => {
     expect(activeCount()).toBe(1);
   });
 
+  it('an undo of one thing is refused, for it would undo everything', async () => {
+    await queue(2000);
+    await folder.run(['queue']);
+    const run = await folder.run(['undo', 'n8n']);
+    expect(run).toMatchObject({ code: 3, stdout: '' });
+    expect(run.stderr).toMatch(/`recover undo` takes no further words, and got "n8n"\. Nothing was done/);
+    expect(activeCount()).toBe(1);
+  });
+
   it('a state folder that cannot be used: nothing is done without records', async () => {
     await folder.run(['history']);
     const run = await vpsmon(['recover', '--config', '/dev/null', '--state-dir', join(folder.conf, 'state')]);
