@@ -48,8 +48,11 @@ export async function recover(context: CommandContext, what: string, reason: str
     const lock = takeLock(config.stateDir, 'recover');
     if ('heldBy' in lock) {
       const by = lock.heldBy ? ` (process ${lock.heldBy})` : '';
-      io.err(`vpsmon: another recovery run is at work${by}; this one leaves.`);
-      return 0;
+      // The timer comes again in five minutes; a person's order would be lost.
+      const order = wanted === 'undo' || wanted === 'restart-waha';
+      const then = order ? ` Nothing was done: try \`vpsmon recover ${wanted}\` again in a minute.` : '';
+      io.err(`vpsmon: another recovery run is at work${by}; this one leaves.${then}`);
+      return order ? 3 : 0;
     }
     try {
       return await runLocked(context, store, wanted, reason);
