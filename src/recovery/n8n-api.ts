@@ -90,7 +90,9 @@ export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
       if (answer === undefined) throw notThere();
       const { data, nextCursor } = (answer ?? {}) as { data?: unknown; nextCursor?: unknown };
       if (!Array.isArray(data)) throw new Error('n8n answered something that is no list of workflows');
-      for (const workflow of data.map(toWorkflow)) if (workflow) found.set(workflow.id, workflow);
+      // Asked for by tag, and looked at all the same: what is paused by mistake is somebody's business.
+      const tagged = tag === undefined ? data : data.filter((item: unknown) => mayHaveTag(item, tag));
+      for (const workflow of tagged.map(toWorkflow)) if (workflow) found.set(workflow.id, workflow);
       if (typeof nextCursor !== 'string' || nextCursor === '' || data.length === 0) break;
       cursor = nextCursor;
     }
@@ -157,6 +159,14 @@ function toWorkflow(value: unknown): Workflow | undefined {
     content: typeof versionId === 'string' ? versionId : hashOf(w),
     ...(typeof activeVersionId === 'string' ? { activeVersionId } : {}),
   };
+}
+
+/** n8n shows the tags of each workflow, unless they are switched off. A comma in the name asks for several tags. */
+function mayHaveTag(item: unknown, tag: string): boolean {
+  const { tags } = (item ?? {}) as { tags?: unknown };
+  if (!Array.isArray(tags)) return true;
+  const same = (name: unknown) => typeof name === 'string' && name.toLowerCase() === tag.toLowerCase();
+  return tags.some((one: unknown) => same((one as { name?: unknown } | null)?.name));
 }
 
 function hashOf({ name, nodes, connections, settings }: Record<string, unknown>): string {

@@ -110,6 +110,15 @@ describe('a long queue', () => {
     expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
   });
 
+  it('pauses nothing that has not the tag, whatever n8n or a proxy answers', async () => {
+    const deps = await house();
+    n8n.add({ id: 'other', tags: ['low'] });
+    const http = deps.system.http;
+    deps.system.http = (request) => http({ ...request, url: request.url.replace(/&tags=[^&]*/, '') });
+    await run(deps, 2000);
+    expect(active()).toEqual(['vip@vip-v1', 'other@other-v1']);
+  });
+
   it('leaves alone what somebody has activated again meanwhile, for as long as this lasts; pauses what is new', async () => {
     const deps = await house();
     await run(deps, 2000);
