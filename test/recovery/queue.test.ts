@@ -284,6 +284,18 @@ describe('n8n that does not help', () => {
     expect(active()).toEqual([...tagged(20), 'vip@vip-v1']);
   });
 
+  it('forbids the key a single workflow: the others are paused', async () => {
+    const deps = await house();
+    const http = deps.system.http;
+    deps.system.http = (request) =>
+      /t1\/deactivate/.test(request.url)
+        ? Promise.resolve({ status: 403, headers: {}, body: '{"message":"Forbidden"}' })
+        : http(request);
+    expect((await run(deps, 2000)).attempts).toMatchObject([
+      { done: 'worked', text: '2 workflows are paused; 1 workflow could not be (Low 1)' },
+    ]);
+  });
+
   it('refuses single workflows: the others are paused, and it is said which were not', async () => {
     const deps = await house({}, { tagged: 5 });
     const http = deps.system.http;
