@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { N8nTarget } from '../config/discover.ts';
-import { plain } from '../model/text.ts';
+import { maskSecrets, plain } from '../model/text.ts';
 import type { Http, HttpAnswer } from '../system/types.ts';
 
 /** What is used of a workflow in n8n's public API. `activeVersionId` came with n8n 2. */
@@ -71,7 +71,8 @@ export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
       throw refusal(`n8n refuses the API key (${answer.status}): check N8N_API_KEY and its scopes`, !one);
     }
     if (answer.status === 404 && method === 'GET') return undefined;
-    const said = `n8n answered ${answer.status}: ${messageOf(answer.body)}`;
+    // Some repeat what they were asked with.
+    const said = `n8n answered ${answer.status}: ${messageOf(maskSecrets(answer.body, [target.apiKey]))}`;
     // 408, 429: not now. Nothing is wrong with the workflow.
     if (answer.status >= 500 || answer.status === 408 || answer.status === 429) throw new Error(said);
     if (answer.status >= 300) throw refusal(said, false);

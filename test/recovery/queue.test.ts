@@ -284,6 +284,19 @@ describe('n8n that does not help', () => {
     expect(active()).toEqual([...tagged(20), 'vip@vip-v1']);
   });
 
+  it('repeats the key in its answer: it stands in no message and no record', async () => {
+    const deps = await house();
+    const http = deps.system.http;
+    deps.system.http = (request) =>
+      request.method === 'POST'
+        ? Promise.resolve({ status: 400, headers: {}, body: `{"message":"bad ${n8n.key}"}` })
+        : http(request);
+    expect((await run(deps, 2000)).attempts).toMatchObject([{ done: 'failed' }]);
+    const told = JSON.stringify([deps.said, listActions(store.db, 0)]);
+    expect(told).toContain('n8n answered 400: bad ***');
+    expect(told).not.toContain(n8n.key);
+  });
+
   it('forbids the key a single workflow: the others are paused', async () => {
     const deps = await house();
     const http = deps.system.http;

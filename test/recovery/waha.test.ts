@@ -287,6 +287,22 @@ describe('WAHA that does not do what it is told', () => {
     expect(deps.said.at(-1)?.details?.[0]).toMatch(/WAHA answered 422: .*WAHA Core support only 'default'/);
   });
 
+  it('repeats the key in its answers: it stands in no message and no record', async () => {
+    const deps = await house({ sessions: [{ name: 'default', status: 'FAILED' }] });
+    await runs(deps, 1);
+    deps.clock.add(5 * MINUTE);
+    const http = deps.system.http;
+    const body = `{"message":"not with ${waha.key}"}`;
+    deps.system.http = (request) =>
+      request.method === 'POST' ? Promise.resolve({ status: 422, headers: {}, body }) : http(request);
+    await runs(deps, 1);
+    deps.system.http = () => Promise.resolve({ status: 500, headers: {}, body });
+    const results = await runs(deps, 1);
+    expect(results[0]?.found).toMatch(/WAHA cannot be read: .* answered 500: not with \*\*\*/);
+    expect(JSON.stringify([results, deps.said, listActions(store.db, 0)])).not.toContain(waha.key);
+    expect(deps.said[0]?.details?.[0]).toMatch(/not with \*\*\*/);
+  });
+
   it('does not know the session any more', async () => {
     const deps = await house({ sessions: [{ name: 'default', status: 'FAILED' }] });
     await runs(deps, 1);
