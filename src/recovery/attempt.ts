@@ -8,6 +8,7 @@ import {
   recentActions,
   recordAction,
 } from '../store/actions.ts';
+import { immediately } from '../store/transaction.ts';
 import type { Attempt, Obsolete, Outcome, RecoveryDeps, SaidLine, Step } from './types.ts';
 
 const HOUR_MS = 3_600_000;
@@ -86,9 +87,22 @@ async function act(deps: RecoveryDeps, step: Step): Promise<Attempt> {
   // Written before it is done: when this process dies in between, the next run finds it, counts it and does not start over.
   const id = recordAction(db, { ...record(step), state: 'running', startedAt, boot, uptimeMs });
   const outcome = await runAndVerify(step, (undo) => keepUndo(db, id, undo));
-  const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
-  finishAction(db, id, { state, result: outcome.text, at: deps.system.clock.now() });
-  if (outcome.worked) close(deps, step, outcome.text);
+  // Ended and told together or not at all: a process that dies in between would have done it in silence.
+  immediately(db, () => {
+    const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
+    finishAction(db, id, { state, result: outcome.text, at: deps.system.clock.now() });
+    if (outcome.worked) close(deps, step, outcome.text);
+    tellOutcome(deps, step, outcome, state);
+  });
+  return { done: outcome.worked ? 'worked' : 'failed', id, text: outcome.text };
+}
+
+function tellOutcome(
+  deps: RecoveryDeps,
+  step: Step,
+  outcome: Outcome,
+  state: 'worked' | 'failed' | 'unclear',
+): void {
   const title = { worked: 'Done', failed: 'Failed', unclear: 'Not sure' }[state];
   tell(deps, step, {
     severity: outcome.worked ? (step.severity ?? 'info') : 'warning',
@@ -104,7 +118,6 @@ async function act(deps: RecoveryDeps, step: Step): Promise<Attempt> {
     telegram:
       outcome.worked === true || deps.firstIn(`${step.rule}:${step.target}:${step.what}:${state}`, HOUR_MS),
   });
-  return { done: outcome.worked ? 'worked' : 'failed', id, text: outcome.text };
 }
 
 /** An action that threw may have been done, or be done a moment later, all the same: where it has to be undone, that matters. */

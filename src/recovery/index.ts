@@ -4,6 +4,7 @@ import { finishAction, markUndone, pruneActions, unfinishedActions } from '../st
 import { loopsRule } from './loops.ts';
 import { queueRule } from './queue.ts';
 import { swapRule } from './swap.ts';
+import { immediately } from '../store/transaction.ts';
 import type { Outcome, RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
 import { wahaRule } from './waha.ts';
 
@@ -46,15 +47,17 @@ export async function settleInterrupted(deps: RecoveryDeps): Promise<void> {
       outcome = { worked: undefined, text };
     }
     const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
-    finishAction(db, action.id, { state, result: `interrupted; ${outcome.text}`, at: now() });
-    if (outcome.worked) for (const id of action.undoes ?? []) markUndone(db, id, outcome.text, now());
-    deps.say({
-      severity: 'warning',
-      rule: action.rule,
-      target: action.target,
-      text: `An earlier run was interrupted while it was ${doing(action)}`,
-      details: [`Result: ${outcome.text}`, ...(outcome.details ?? []), `Why: ${action.why}`],
-      telegram: true,
+    immediately(db, () => {
+      finishAction(db, action.id, { state, result: `interrupted; ${outcome.text}`, at: now() });
+      if (outcome.worked) for (const id of action.undoes ?? []) markUndone(db, id, outcome.text, now());
+      deps.say({
+        severity: 'warning',
+        rule: action.rule,
+        target: action.target,
+        text: `An earlier run was interrupted while it was ${doing(action)}`,
+        details: [`Result: ${outcome.text}`, ...(outcome.details ?? []), `Why: ${action.why}`],
+        telegram: true,
+      });
     });
   }
 }
