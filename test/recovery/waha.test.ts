@@ -7,7 +7,7 @@ import { createWaha } from '../../src/collectors/waha.ts';
 import type { CollectorDeps } from '../../src/collectors/types.ts';
 import { runRules } from '../../src/recovery/index.ts';
 import { restartWahaByHand, wahaRule } from '../../src/recovery/waha.ts';
-import { listActions } from '../../src/store/actions.ts';
+import { listActions, recordAction } from '../../src/store/actions.ts';
 import { saveIncidents } from '../../src/store/incidents.ts';
 import { recall, remember } from '../../src/store/memory.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
@@ -344,6 +344,33 @@ describe('the container', () => {
     ]);
     expect(waha.actions).toEqual(['start default']);
     expect(listActions(store.db, 0)).toMatchObject([{ why: 'sends nothing', what: 'restart-container' }]);
+  });
+
+  it('that a dead run left down is started when Docker can be asked again, however many runs later', async () => {
+    const deps = await house({ sessions: [{ name: 'default', status: 'WORKING' }] }, { container: 'waha' });
+    const at = deps.moment();
+    recordAction(store.db, {
+      rule: 'waha',
+      target: 'waha',
+      what: 'restart-container',
+      why: 'x',
+      state: 'running',
+      startedAt: at.at,
+      boot: at.boot,
+      uptimeMs: at.uptimeMs,
+      undo: { container: 'waha', sessions: ['default'] },
+    });
+    engine.containers.get('waha'.padEnd(64, '0'))!.status = 'exited';
+    const { inspect } = engine.docker;
+    engine.docker.inspect = () => Promise.reject(new Error('no Docker socket'));
+    await runs(deps, 2);
+    expect(done()).toEqual(['restart-container waha running']);
+    expect(deps.said.map(({ telegram }) => telegram)).toEqual([false, false]);
+    engine.docker.inspect = inspect;
+    await runs(deps, 1);
+    expect(engine.calls).toEqual(['start waha']);
+    expect(done()).toEqual(['restart-container waha worked']);
+    expect(deps.said.at(-1)).toMatchObject({ telegram: true });
   });
 
   it('that does not run is started by hand', async () => {
