@@ -15,8 +15,8 @@ const RULES = ['waha', 'queue', 'swap', 'loops'];
 const HISTORY_MS = 30 * 86_400_000;
 
 /**
- * Recovery by the timer or by hand. Exit 0: nothing to do or all done; 1: something was said that a person should read; 2: an
- * action failed; 3: it could not run.
+ * Recovery by the timer or by hand. Exit 0: nothing to do or all done; 1: something was said that a person should read, or
+ * something could not be read; 2: an action failed; 3: it could not run.
  */
 export async function recover(context: CommandContext, what: string, reason: string): Promise<number> {
   const wanted = what.replace(/^check-/, ''); // The names of the old script.
@@ -103,7 +103,7 @@ async function runLocked(
 
 function exitCodeOf(results: RuleResult[], said: { severity: string }[]): number {
   if (results.some((r) => r.failed === true || r.attempts.some((a) => a.done === 'failed'))) return 2;
-  return said.some((line) => line.severity !== 'info') ? 1 : 0;
+  return results.some(({ blind }) => blind) || said.some((line) => line.severity !== 'info') ? 1 : 0;
 }
 
 function history({ config, system, io, options }: CommandContext): number {

@@ -36,8 +36,10 @@ export const loopsRule: RecoveryRule = { id: 'loops', run: runLoops, undo: undoL
 
 async function runLoops(deps: RecoveryDeps): Promise<RuleResult> {
   const { docker, host, oom } = (await deps.look(['host', 'docker', 'oom'])).readings;
-  if (docker.state !== 'ok')
-    return { rule: 'loops', found: `containers cannot be read: ${docker.why}`, attempts: [] };
+  if (docker.state !== 'ok') {
+    const blind = docker.state === 'failed';
+    return { rule: 'loops', found: `containers cannot be read: ${docker.why}`, attempts: [], blind };
+  }
   const attempts = await endPauses(deps);
   const loops = await findLoops(deps, docker.value.containers, oom);
   for (const loop of loops) {

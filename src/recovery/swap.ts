@@ -37,7 +37,7 @@ const wantedOf = (what: string) => (what === 'start-container' ? 'started' : 'st
 async function runSwap(deps: RecoveryDeps): Promise<RuleResult> {
   const limit = deps.config.settings.SWAP_IN_CRITICAL_KBPS;
   const seen = await lookAtSwap(deps, FIRST_LOOK_MS);
-  if (!seen) return { rule: 'swap', found: 'the swap-in rate cannot be read', attempts: [] };
+  if (!seen) return { rule: 'swap', found: 'the swap-in rate cannot be read', attempts: [], blind: true };
   const rate = `swap-in ${formatCount(seen.rate)} KB/s`;
   if (seen.rate <= limit) {
     const attempts = await startWhenCalm(deps, seen.snapshot);

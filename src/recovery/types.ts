@@ -89,6 +89,8 @@ export type RuleResult = {
   attempts: Attempt[];
   /** The rule could not do its work. */
   failed?: boolean;
+  /** What it has to know should be there and could not be read: a person should look. */
+  blind?: boolean;
 };
 
 /** One rule of recovery. */

@@ -28,7 +28,7 @@ async function runWaha(deps: RecoveryDeps): Promise<RuleResult> {
   const { waha } = (await deps.look(['waha'])).readings;
   if (waha.state === 'absent') return { rule: 'waha', found: `no WAHA here: ${waha.why}`, attempts: [] };
   if (waha.state === 'failed')
-    return { rule: 'waha', found: `WAHA cannot be read: ${waha.why}`, attempts: [] };
+    return { rule: 'waha', found: `WAHA cannot be read: ${waha.why}`, attempts: [], blind: true };
   const target = (await deps.discovered()).waha;
   if (!target) return { rule: 'waha', found: 'the address of WAHA is not known any more', attempts: [] };
   const { sessions } = waha.value;

@@ -205,6 +205,8 @@ describe('everything that can be wrong', () => {
     const run = await folder.run(['run-all'], { DOCKER_HOST: 'unix:///nonexistent/docker.sock' });
     const found = Object.fromEntries(run.json.results.map((result) => [result.rule, result.found]));
     expect(found['loops']).toMatch(/^containers cannot be read: /);
+    // Nothing was said, and a person should read it all the same.
+    expect((await folder.run(['waha'])).code).toBe(1);
     expect(found['waha']).toMatch(/^WAHA cannot be read: .*within/);
     expect(activeCount()).toBe(1);
   });
