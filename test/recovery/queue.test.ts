@@ -222,6 +222,21 @@ describe('a workflow that somebody', () => {
     expect(active()).toEqual(['t2@t2-v1', 't3@t3-v1', 'vip@vip-v1']);
   });
 
+  it('left unfinished, in an n8n that publishes the draft whatever it is asked for: that is said', async () => {
+    const deps = await house();
+    n8n.edit('t1', 'half done');
+    n8n.workflows.get('t1')!.activeVersionId = 't1-v1';
+    await run(deps, 2000);
+    const http = deps.system.http;
+    deps.system.http = (request) => http(request.method === 'POST' ? { ...request, body: '{}' } : request);
+    await run(deps, 0);
+    expect(active()).toContain('t1@t1-v2');
+    expect(deps.said.at(-1)?.details?.join('\n')).toMatch(
+      /Low 1: active again, but not at the version that it had: look at it in n8n/,
+    );
+    expect(deps.said.at(-1)?.details?.join('\n')).not.toMatch(/Low 2/);
+  });
+
   it('made impossible to activate is told once, and does not hold the others up', async () => {
     const deps = await house();
     await run(deps, 2000);
