@@ -51,8 +51,8 @@ function leaveAlone(deps: RecoveryDeps, step: Step, stale: string | { over: stri
   return { done: 'obsolete', text };
 }
 
-/** A sentence when the budget is spent. A clock that was set in between does not matter, nor does a run that was killed. */
-function budgetSpent(deps: RecoveryDeps, target: string): string | undefined {
+/** A sentence when the budget is spent, and whether that of all targets is. A clock that was set in between does not matter, nor does a run that was killed. */
+function budgetSpent(deps: RecoveryDeps, target: string): { text: string; inAll: boolean } | undefined {
   const { actionsPerHour, actionsPerTargetPerHour } = deps.config.extra.recovery;
   const now = deps.moment();
   const recent = recentActions(deps.store.db, HOUR_MS, now);
@@ -65,20 +65,22 @@ function budgetSpent(deps: RecoveryDeps, target: string): string | undefined {
   if (used.length < most) return undefined;
   const oldest = used[most - 1];
   const next = oldest ? ` (the next one is possible in ${formatDuration(HOUR_MS - ageMs(oldest, now))})` : '';
-  return `${used.length} actions${on} within an hour are enough${next}`;
+  const [actions, are] = used.length === 1 ? ['action', 'is'] : ['actions', 'are'];
+  const text = `${used.length} ${actions}${on} within an hour ${are} enough${next}`;
+  return { text, inAll: used === recent };
 }
 
-function outOfBudget(deps: RecoveryDeps, step: Step, spent: string): Attempt {
+function outOfBudget(deps: RecoveryDeps, step: Step, spent: { text: string; inAll: boolean }): Attempt {
   const takesBack = step.undoes !== undefined;
   const then = takesBack ? 'It is done later; `vpsmon recover undo` does it now' : 'A person is needed';
   tell(deps, step, {
     severity: takesBack ? 'warning' : 'critical',
-    text: `Would ${step.words}, but ${spent}. ${then}`,
+    text: `Would ${step.words}, but ${spent.text}. ${then}`,
     details: [`Why: ${step.why}`],
     ...(step.logs ? { logs: step.logs } : {}),
     telegram: !deps.dryRun && deps.firstIn(`${step.rule}:${step.target}:budget`, HOUR_MS),
   });
-  return { done: 'budget', text: spent };
+  return { done: 'budget', ...spent };
 }
 
 async function act(deps: RecoveryDeps, step: Step): Promise<Attempt> {

@@ -67,7 +67,7 @@ async function stopUntilCalm(deps: RecoveryDeps, first: number, found: string): 
     if (result.done === 'worked') rate = (await lookWhenSettled(deps))?.rate;
     // This one cannot be stopped, or was stopped too often: the next largest may help as well.
     else if (result.done === 'failed') failures += 1;
-    else if (result.done !== 'budget') break;
+    else if (result.done !== 'budget' || result.inAll) break;
   }
   return attempts;
 }

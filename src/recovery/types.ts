@@ -79,8 +79,10 @@ export type Step = {
 export type Attempt =
   /** Without an id: what a person asked for could not even be begun. */
   | { done: 'worked' | 'failed'; id?: number; text: string }
-  /** obsolete: not needed, or not right, any more. budget: enough was done. shadow: only said. person: only a person can help. */
-  | { done: 'obsolete' | 'budget' | 'shadow' | 'person'; text: string };
+  /** Enough was done; `inAll`: not only to this target. */
+  | { done: 'budget'; text: string; inAll: boolean }
+  /** obsolete: not needed, or not right, any more. shadow: only said. person: only a person can help. */
+  | { done: 'obsolete' | 'shadow' | 'person'; text: string };
 
 export type RuleResult = {
   rule: Action['rule'];

@@ -203,6 +203,18 @@ describe('thrashing', () => {
     expect(deps.said.at(-1)?.text).toMatch(/the containers cannot be read: Docker hangs/);
   });
 
+  it('ends when enough was done in all: a person is told once, not about each container', async () => {
+    rate = 9000;
+    const deps = house({ yaml: { actionsPerHour: 1 } });
+    await run(deps);
+    expect(engine.calls).toEqual(['stop batch']);
+    expect(deps.said.slice(1).map(({ text }) => text)).toEqual([
+      expect.stringMatching(
+        /^Would stop web, .*, but 1 action within an hour is enough .* A person is needed$/,
+      ),
+    ]);
+  });
+
   it('never stops a container more than three times within an hour: then the next largest', async () => {
     rate = () => (running('batch') || running('web') ? 9000 : 0);
     const deps = house();
