@@ -331,6 +331,19 @@ describe('memory that is calm again', () => {
     expect(engine.calls).toEqual(['start batch', 'start web']);
   });
 
+  it('waits for the next hour where enough was done in all, and says so once', async () => {
+    const deps = await thrashed({ yaml: { actionsPerHour: 2 } });
+    await runs(deps, 4);
+    expect(engine.calls).toEqual([]);
+    expect(deps.said.filter(({ telegram }) => telegram).map(({ text }) => text)).toEqual([
+      expect.stringMatching(
+        /^Would start web again, but 2 actions within an hour are enough .*\. It is done later/,
+      ),
+    ]);
+    await runs(deps, 16);
+    expect(engine.calls).toEqual(['start web', 'start batch']);
+  });
+
   it('a container that does not start is tried three times an hour, told once, and not forgotten', async () => {
     const deps = await thrashed();
     for (const name of ['web', 'batch'])
