@@ -320,6 +320,31 @@ describe('memory that is calm again', () => {
     expect(actionsToUndo(store.db, 'swap')).toEqual([]);
   });
 
+  it('does not start what somebody has started and stopped again meanwhile', async () => {
+    const deps = await thrashed();
+    const web = engine.containers.get('web'.padEnd(64, '0'))!;
+    await engine.docker.start(web.id);
+    await engine.docker.stop(web.id, 0);
+    engine.calls.length = 0;
+    await runs(deps, 3);
+    expect(engine.calls).toEqual(['start batch']);
+    expect(deps.said[0]?.text).toBe('Left alone: web was started and stopped again by somebody else');
+  });
+
+  it('starts one that fell down again at once another time: that was nobody else', async () => {
+    const deps = await thrashed();
+    const { start } = engine.docker;
+    engine.docker.start = async (id) => {
+      await start(id);
+      engine.containers.get(id)!.status = 'exited';
+    };
+    await runs(deps, 4);
+    engine.docker.start = start;
+    await runs(deps, 20);
+    expect(running('web') && running('batch')).toBe(true);
+    expect(deps.said.map(({ text }) => text).join()).not.toMatch(/somebody else/);
+  });
+
   it('is only spoken about where recovery was switched off meanwhile; undo does it all the same', async () => {
     const deps = await thrashed();
     deps.config.settings.ENABLE_AUTO_RECOVERY = false;
