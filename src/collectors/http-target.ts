@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { HttpTarget } from '../config/discover.ts';
-import { errorText, plain } from '../model/text.ts';
+import { errorText, maskSecrets, plain } from '../model/text.ts';
 import type { HttpAnswer } from '../system/types.ts';
 import type { CollectorDeps } from './types.ts';
 
@@ -59,7 +59,9 @@ export async function askJson<S extends v.GenericSchema>(
     throw new Error(`${target.name} at ${address} ${what}; set ${target.key} to one that it accepts`);
   }
   if (answer.status !== 200) {
-    throw new Error(`${target.name} at ${address} answered ${answer.status}${said(answer.body)}`);
+    throw new Error(
+      `${target.name} at ${address} answered ${answer.status}${said(maskSecrets(answer.body, [target.apiKey]))}`,
+    );
   }
   const parsed = v.safeParse(options.schema, json(answer.body));
   if (!parsed.success) throw new Error(`${target.name} at ${address} answered something else than expected`);

@@ -56,7 +56,7 @@ export async function readExecutionsByApi(
     count('error', finishedSince),
     count('canceled', finishedSince),
   ]);
-  return { active, waiting, completed, failed, queued: 0, canceled };
+  return { active, waiting, completed, failed, canceled };
 }
 
 export async function readWorkflowsByApi(

@@ -39,7 +39,7 @@ SELECT status, false, count(*) FROM ${t}
 }
 
 /** n8n's words in ours: a Wait node is `waiting`, a place in the queue is `new` without a start. */
-export function countExecutions(rows: Record<string, unknown>[]): Executions {
+export function countExecutions(rows: Record<string, unknown>[]): Required<Executions> {
   const counts = { active: 0, waiting: 0, completed: 0, failed: 0, queued: 0, canceled: 0 };
   for (const { status, unstarted, n } of rows) {
     const number = Number(n);

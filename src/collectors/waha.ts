@@ -9,14 +9,19 @@ import type { Collector, CollectorDeps } from './types.ts';
  *   [{"name":"default","status":"WORKING","timestamps":{"activity":1700000000000}}]
  * `timestamps` and `activity` may be missing or null; statuses that are not known today will come.
  */
-const Sessions = v.array(
-  v.object({
-    name: v.string(),
-    status: v.string(),
-    timestamps: v.optional(v.nullable(v.object({ activity: v.optional(v.unknown()) }))),
-  }),
+const Session = v.object({
+  name: v.string(),
+  status: v.string(),
+  timestamps: v.fallback(v.optional(v.nullable(v.object({ activity: v.optional(v.unknown()) }))), undefined),
+});
+type Listed = v.InferOutput<typeof Session>[];
+/** One session without a name or a status must not hide the others. Where there is none at all, this is not WAHA's list. */
+const Sessions = v.pipe(
+  v.array(v.fallback(v.nullable(Session), null)),
+  v.transform((all) => ({ all, readable: all.filter((session) => session !== null) })),
+  v.check(({ all, readable }) => all.length === 0 || readable.length > 0),
+  v.transform(({ readable }) => readable),
 );
-type Listed = v.InferOutput<typeof Sessions>;
 
 const MEMORY_KEY = 'waha.since';
 /** `away`: since when it has been in any status but WORKING, whichever; absent while it works or was stopped by somebody. */

@@ -85,6 +85,18 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     'recover history --json',
   ]);
 
+  // The words of the old script, without `recover` before them.
+  for (const word of ['run-all', 'check-waha', 'check-queue', 'check-swap', 'check-loops', 'restart-waha']) {
+    const old = program.command(word, { hidden: true }).description(`the same as \`recover ${word}\``);
+    if (word === 'restart-waha') old.argument('[reason...]', 'why');
+    leaf(old, { dryRun: true }).action(async (...given: unknown[]) => {
+      const command = given.at(-1) as Command;
+      return withContext(command, async (c) =>
+        (await import('./recover.ts')).recover(c, word, command.args.join(' ')),
+      );
+    });
+  }
+
   const report = leaf(
     program
       .command('report')

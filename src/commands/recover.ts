@@ -15,17 +15,24 @@ const RULES = ['waha', 'queue', 'swap', 'loops'];
 const HISTORY_MS = 30 * 86_400_000;
 
 /**
- * Recovery by the timer or by hand. Exit 0: nothing to do or all done; 1: something was said that a person should read; 2: an
- * action failed; 3: it could not run.
+ * Recovery by the timer or by hand. Exit 0: nothing to do or all done; 1: something was said that a person should read, or
+ * something could not be read; 2: an action failed; 3: it could not run.
  */
 export async function recover(context: CommandContext, what: string, reason: string): Promise<number> {
   const wanted = what.replace(/^check-/, ''); // The names of the old script.
-  if (wanted === 'history') return history(context);
   const known = ['run-all', ...RULES, 'restart-waha', 'undo', 'history'];
   if (!known.includes(wanted)) {
     context.io.err(`vpsmon: \`recover ${plain(what, 40)}\` is not known. There are ${known.join(', ')}.`);
     return 3;
   }
+  if (reason !== '' && wanted !== 'restart-waha') {
+    // `undo web` would undo everything, which is not what was meant.
+    context.io.err(
+      `vpsmon: \`recover ${wanted}\` takes no further words, and got "${plain(reason, 60)}". Nothing was done.`,
+    );
+    return 3;
+  }
+  if (wanted === 'history') return history(context);
   // It runs for seconds, on a server that may be short of memory: optimised machine code is not worth its 8 MB.
   for (const flag of ['--no-opt', '--no-sparkplug']) setFlagsFromString(flag);
   const { config, system, io } = context;
@@ -41,8 +48,11 @@ export async function recover(context: CommandContext, what: string, reason: str
     const lock = takeLock(config.stateDir, 'recover');
     if ('heldBy' in lock) {
       const by = lock.heldBy ? ` (process ${lock.heldBy})` : '';
-      io.err(`vpsmon: another recovery run is at work${by}; this one leaves.`);
-      return 0;
+      // The timer comes again in five minutes; a person's order would be lost.
+      const order = wanted === 'undo' || wanted === 'restart-waha';
+      const then = order ? ` Nothing was done: try \`vpsmon recover ${wanted}\` again in a minute.` : '';
+      io.err(`vpsmon: another recovery run is at work${by}; this one leaves.${then}`);
+      return order ? 3 : 0;
     }
     try {
       return await runLocked(context, store, wanted, reason);
@@ -93,7 +103,7 @@ async function runLocked(
 
 function exitCodeOf(results: RuleResult[], said: { severity: string }[]): number {
   if (results.some((r) => r.failed === true || r.attempts.some((a) => a.done === 'failed'))) return 2;
-  return said.some((line) => line.severity !== 'info') ? 1 : 0;
+  return results.some(({ blind }) => blind) || said.some((line) => line.severity !== 'info') ? 1 : 0;
 }
 
 function history({ config, system, io, options }: CommandContext): number {

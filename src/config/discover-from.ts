@@ -32,6 +32,7 @@ export function discoverFrom(seen: Seen, config: Config): Discovered {
   else result.missing.redis = why(redis.why);
   if ('target' in waha) result.waha = waha.target;
   else result.missing.waha = why(waha.why);
+  if (waha.down !== undefined) result.wahaDown = waha.down;
   addN8n(result, n8n, why);
   return result;
 }

@@ -14,7 +14,7 @@ import type { Candidate } from './discover-container.ts';
 import type { Wanted } from './discover-explicit.ts';
 import type { HttpTarget } from './discover.ts';
 
-type Found = { target: HttpTarget } | { why: string };
+type Found = ({ target: HttpTarget } | { why: string }) & { down?: string };
 
 /** The key as WAHA knows it. A `sha512:` key lets WAHA check one and tells nobody what it is. */
 export function wahaKey(container: Candidate): { key: string; hashed: boolean } {
@@ -31,11 +31,12 @@ function wahaPort(container: Candidate): number {
 /** The WAHA to watch: what a person set, else the container called `waha`, or the oldest. */
 export function findWaha(candidates: Candidate[], wanted: Wanted<HttpTarget>, around: Surroundings): Found {
   const running = candidates.filter((candidate) => candidate.running);
-  if (wanted.url !== undefined) return explicit(wanted.url, wanted, running, around);
+  if (wanted.url !== undefined) return explicit(wanted.url, wanted, candidates, around);
   const chosen = choose(running, 'waha');
   if (!chosen) {
     const there = candidates[0];
-    return { why: there ? notRunning(there) : 'no container runs WAHA, and WAHA_URL is not set' };
+    if (there) return { why: notRunning(there), down: there.inspect.name };
+    return { why: 'no container runs WAHA, and WAHA_URL is not set' };
   }
   const address = addressOf(chosen.at, wahaPort(chosen), around);
   if ('why' in address) return address;
@@ -61,11 +62,18 @@ function keyFrom(wanted: string | undefined, key: string, hashed: boolean): stri
 function explicit(
   url: string,
   wanted: Wanted<HttpTarget>,
-  running: Candidate[],
+  candidates: Candidate[],
   around: Surroundings,
 ): Found {
-  const same = sameAs(url, running, wahaPort, around);
+  const same = sameAs(
+    url,
+    candidates.filter((one) => one.running),
+    wahaPort,
+    around,
+  );
+  const down = same ? undefined : sameAs(url, candidates, wahaPort, around)?.inspect.name;
   return {
+    ...(down === undefined ? {} : { down }),
     target: {
       url,
       apiKey: wanted.apiKey ?? (same ? wahaKey(same).key : ''),

@@ -51,6 +51,8 @@ export type Discovered = {
   redis?: RedisTarget;
   n8n?: N8nTarget;
   waha?: HttpTarget;
+  /** WAHA's container where there is one that does not run: a person may have it restarted. */
+  wahaDown?: string;
   /** Why each missing one is missing, for `doctor` and the check. */
   missing: {
     postgres?: string;

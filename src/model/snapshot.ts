@@ -149,7 +149,8 @@ export type N8nValues = {
     waiting: number;
     completed: number;
     failed: number;
-    queued: number;
+    /** Absent where only the API was read, which does not know them. */
+    queued?: number;
     canceled: number;
   };
   /** Jobs waiting in Bull; absent when n8n does not run in queue mode. */

@@ -125,7 +125,7 @@ function rowsOf(snapshot: Snapshot): [string, Row, string?][] {
       const parts = [
         n.healthy === false ? 'not healthy' : '',
         e
-          ? `executions: ${formatCount(e.active)} active, ${formatCount(e.waiting)} waiting, ${formatCount(e.queued)} queued, ${formatCount(e.completed)} completed, ${formatCount(e.failed)} failed`
+          ? `executions: ${formatCount(e.active)} active, ${formatCount(e.waiting)} waiting, ${e.queued === undefined ? '' : `${formatCount(e.queued)} queued, `}${formatCount(e.completed)} completed, ${formatCount(e.failed)} failed`
           : '',
         n.queueDepth === undefined ? '' : `${formatCount(n.queueDepth)} jobs in the queue`,
         n.workflows ? `${n.workflows.active} of ${n.workflows.total} workflows active` : '',

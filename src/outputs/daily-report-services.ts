@@ -98,7 +98,7 @@ function n8nLines(data: ReportData, n8n: N8nValues): Part['lines'] {
         `Day before: ${formatCount(before[0].last)} completed, ${formatCount(before[1].last)} failed`,
       );
     lines.push(
-      `Now ${formatCount(executions.active)} running, ${formatCount(executions.waiting)} waiting, ${formatCount(executions.queued)} queued`,
+      `Now ${formatCount(executions.active)} running, ${formatCount(executions.waiting)} waiting${executions.queued === undefined ? '' : `, ${formatCount(executions.queued)} queued`}`,
     );
   }
   const queue = data.day['n8n.queue'];

@@ -1,5 +1,5 @@
 import { ageMs, type Action } from '../model/action.ts';
-import { errorText, formatDuration } from '../model/text.ts';
+import { errorText, formatDuration, plain } from '../model/text.ts';
 import {
   finishAction,
   keepUndo,
@@ -8,6 +8,7 @@ import {
   recentActions,
   recordAction,
 } from '../store/actions.ts';
+import { immediately } from '../store/transaction.ts';
 import type { Attempt, Obsolete, Outcome, RecoveryDeps, SaidLine, Step } from './types.ts';
 
 const HOUR_MS = 3_600_000;
@@ -19,7 +20,12 @@ const SHADOW_REPEAT_MS = 6 * HOUR_MS;
  * --dry-run, everything but the action. Throws only where it cannot be recorded, and then nothing was done.
  */
 export async function attempt(deps: RecoveryDeps, step: Step): Promise<Attempt> {
-  const stale = await lookAgain(step);
+  let stale: Obsolete;
+  try {
+    stale = await step.obsolete();
+  } catch (error) {
+    return cannotLook(deps, step, errorText(error));
+  }
   if (stale !== undefined) return leaveAlone(deps, step, stale);
   const spent = step.byHand ? undefined : budgetSpent(deps, step.target);
   if (spent !== undefined) return outOfBudget(deps, step, spent);
@@ -27,23 +33,26 @@ export async function attempt(deps: RecoveryDeps, step: Step): Promise<Attempt> 
   return act(deps, step);
 }
 
-async function lookAgain(step: Step): Promise<Obsolete> {
-  try {
-    return await step.obsolete();
-  } catch (error) {
-    return `it could not be looked at again: ${errorText(error)}`;
-  }
+/** What cannot be looked at is not touched. The next run tries again; a person has to. */
+function cannotLook(deps: RecoveryDeps, step: Step, why: string): Attempt {
+  const then = step.byHand ? '. Try again when that is mended' : '';
+  const text = `${plain(step.target, 60)} could not be looked at: ${why}${then}`;
+  const severity = step.byHand ? 'warning' : 'info';
+  tell(deps, step, { severity, text: `Did not ${step.words}: ${text}`, telegram: false });
+  return { done: step.byHand ? 'failed' : 'obsolete', text };
 }
 
 function leaveAlone(deps: RecoveryDeps, step: Step, stale: string | { over: string }): Attempt {
   const text = typeof stale === 'string' ? stale : stale.over;
   if (typeof stale !== 'string' && !deps.dryRun) close(deps, step, text);
-  tell(deps, step, { severity: 'info', text: `Left alone: ${text}`, telegram: false });
+  // Who asked for it by hand has to know that it is still to be done.
+  const open = step.byHand && typeof stale === 'string';
+  tell(deps, step, { severity: open ? 'warning' : 'info', text: `Left alone: ${text}`, telegram: false });
   return { done: 'obsolete', text };
 }
 
-/** A sentence when the budget is spent. A clock that was set in between does not matter, nor does a run that was killed. */
-function budgetSpent(deps: RecoveryDeps, target: string): string | undefined {
+/** A sentence when the budget is spent, and whether that of all targets is. A clock that was set in between does not matter, nor does a run that was killed. */
+function budgetSpent(deps: RecoveryDeps, target: string): { text: string; inAll: boolean } | undefined {
   const { actionsPerHour, actionsPerTargetPerHour } = deps.config.extra.recovery;
   const now = deps.moment();
   const recent = recentActions(deps.store.db, HOUR_MS, now);
@@ -56,20 +65,22 @@ function budgetSpent(deps: RecoveryDeps, target: string): string | undefined {
   if (used.length < most) return undefined;
   const oldest = used[most - 1];
   const next = oldest ? ` (the next one is possible in ${formatDuration(HOUR_MS - ageMs(oldest, now))})` : '';
-  return `${used.length} actions${on} within an hour are enough${next}`;
+  const [actions, are] = used.length === 1 ? ['action', 'is'] : ['actions', 'are'];
+  const text = `${used.length} ${actions}${on} within an hour ${are} enough${next}`;
+  return { text, inAll: used === recent };
 }
 
-function outOfBudget(deps: RecoveryDeps, step: Step, spent: string): Attempt {
+function outOfBudget(deps: RecoveryDeps, step: Step, spent: { text: string; inAll: boolean }): Attempt {
   const takesBack = step.undoes !== undefined;
   const then = takesBack ? 'It is done later; `vpsmon recover undo` does it now' : 'A person is needed';
   tell(deps, step, {
     severity: takesBack ? 'warning' : 'critical',
-    text: `Would ${step.words}, but ${spent}. ${then}`,
+    text: `Would ${step.words}, but ${spent.text}. ${then}`,
     details: [`Why: ${step.why}`],
     ...(step.logs ? { logs: step.logs } : {}),
     telegram: !deps.dryRun && deps.firstIn(`${step.rule}:${step.target}:budget`, HOUR_MS),
   });
-  return { done: 'budget', text: spent };
+  return { done: 'budget', ...spent };
 }
 
 async function act(deps: RecoveryDeps, step: Step): Promise<Attempt> {
@@ -78,9 +89,22 @@ async function act(deps: RecoveryDeps, step: Step): Promise<Attempt> {
   // Written before it is done: when this process dies in between, the next run finds it, counts it and does not start over.
   const id = recordAction(db, { ...record(step), state: 'running', startedAt, boot, uptimeMs });
   const outcome = await runAndVerify(step, (undo) => keepUndo(db, id, undo));
-  const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
-  finishAction(db, id, { state, result: outcome.text, at: deps.system.clock.now() });
-  if (outcome.worked) close(deps, step, outcome.text);
+  // Ended and told together or not at all: a process that dies in between would have done it in silence.
+  immediately(db, () => {
+    const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
+    finishAction(db, id, { state, result: outcome.text, at: deps.system.clock.now() });
+    if (outcome.worked) close(deps, step, outcome.text);
+    tellOutcome(deps, step, outcome, state);
+  });
+  return { done: outcome.worked ? 'worked' : 'failed', id, text: outcome.text };
+}
+
+function tellOutcome(
+  deps: RecoveryDeps,
+  step: Step,
+  outcome: Outcome,
+  state: 'worked' | 'failed' | 'unclear',
+): void {
   const title = { worked: 'Done', failed: 'Failed', unclear: 'Not sure' }[state];
   tell(deps, step, {
     severity: outcome.worked ? (step.severity ?? 'info') : 'warning',
@@ -96,7 +120,6 @@ async function act(deps: RecoveryDeps, step: Step): Promise<Attempt> {
     telegram:
       outcome.worked === true || deps.firstIn(`${step.rule}:${step.target}:${step.what}:${state}`, HOUR_MS),
   });
-  return { done: outcome.worked ? 'worked' : 'failed', id, text: outcome.text };
 }
 
 /** An action that threw may have been done, or be done a moment later, all the same: where it has to be undone, that matters. */

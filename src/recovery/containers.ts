@@ -2,6 +2,7 @@ import { namesContainer, type Config } from '../config/schema.ts';
 import type { Action } from '../model/action.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { formatTime, plain } from '../model/text.ts';
+import { keepUndo } from '../store/actions.ts';
 import type { DockerInspect } from '../system/types.ts';
 import type { Outcome, RecoveryDeps, Step } from './types.ts';
 
@@ -16,8 +17,12 @@ export function isEssential(
   config: Config,
 ): boolean {
   if (container.self) return true;
-  const own = config.extra.services.find((service) => namesContainer(service.name, container));
-  if (own?.essential !== undefined) return own.essential;
+  // One entry may name the container and another its service: "essential" wins.
+  const marks = config.extra.services
+    .filter((service) => namesContainer(service.name, container))
+    .map(({ essential }) => essential);
+  if (marks.includes(true)) return true;
+  if (marks.includes(false)) return false;
   return config.settings.ESSENTIAL_CONTAINERS.some((name) => namesContainer(name, container));
 }
 
@@ -35,17 +40,23 @@ export function isDown({ state }: DockerInspect): boolean {
   return state.status === 'exited' || state.status === 'created' || state.status === 'dead';
 }
 
-/** What undoing a stop needs. */
-export type StoppedContainer = { containerId: string; name: string };
+/** What undoing a stop needs. `startedAt`: when it had been started last; another one then means that somebody started it since. */
+export type StoppedContainer = { containerId: string; name: string; startedAt?: number };
 
 /** The doing part of a step that stops a container. */
 export function stopping(
   deps: RecoveryDeps,
-  { containerId, name }: StoppedContainer,
+  undo: StoppedContainer,
   effect: string,
 ): Pick<Step, 'run' | 'verify'> {
+  const { containerId, name } = undo;
   return {
-    run: () => deps.system.docker.stop(containerId, GRACE_SEC),
+    async run(keep) {
+      await deps.system.docker.stop(containerId, GRACE_SEC);
+      // Looked at after the stop: one in a loop is started every few seconds.
+      const stopped = await inspectOrGone(deps, containerId).catch(() => undefined);
+      if (stopped) keep({ ...undo, startedAt: stopped.state.startedAt });
+    },
     async verify(): Promise<Outcome> {
       const inspect = await inspectOrGone(deps, containerId);
       if (!inspect) return { worked: true, text: `${plain(name, 60)} is gone` };
@@ -65,7 +76,9 @@ export function startAgainStep(
   stopped: Action,
   options: { why: string; byHand?: boolean; notYet?: () => Promise<string | undefined> },
 ): Step {
-  const { containerId } = stopped.undo as StoppedContainer;
+  const { startedAt, ...undo } = stopped.undo as StoppedContainer;
+  const { containerId } = undo;
+  const { db } = deps.store;
   const name = plain(stopped.target, 60);
   return {
     rule: stopped.rule,
@@ -79,14 +92,22 @@ export function startAgainStep(
       const inspect = await inspectOrGone(deps, containerId);
       if (!inspect) return { over: `${name} was removed meanwhile` };
       if (!isDown(inspect)) return { over: `${name} was started by somebody else` };
+      if (startedAt !== undefined && inspect.state.startedAt !== startedAt)
+        return { over: `${name} was started and stopped again by somebody else` };
       return options.notYet?.();
     },
-    run: () => deps.system.docker.start(containerId),
+    async run() {
+      // From now on another start may be this one, also for a run that finds this one dead.
+      keepUndo(db, stopped.id, undo);
+      await deps.system.docker.start(containerId);
+    },
     async verify(ran) {
       if (ran) await deps.system.clock.sleep(STAYS_UP_MS);
       const inspect = await inspectOrGone(deps, containerId);
-      if (!inspect || isDown(inspect))
+      if (!inspect || isDown(inspect)) {
+        if (inspect) keepUndo(db, stopped.id, { ...undo, startedAt: inspect.state.startedAt });
         return { worked: false, text: `${name} was started and is ${inspect?.state.status ?? 'gone'} now` };
+      }
       // One that crashes again has been started all the same; its restart policy goes on from here.
       const { status } = inspect.state;
       const how = status === 'running' ? 'runs again' : `was started and is ${status} now`;

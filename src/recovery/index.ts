@@ -1,11 +1,15 @@
-import type { Action } from '../model/action.ts';
+import { ageMs, type Action } from '../model/action.ts';
 import { errorText, plain } from '../model/text.ts';
 import { finishAction, markUndone, pruneActions, unfinishedActions } from '../store/actions.ts';
 import { loopsRule } from './loops.ts';
 import { queueRule } from './queue.ts';
 import { swapRule } from './swap.ts';
+import { immediately } from '../store/transaction.ts';
 import type { Outcome, RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
 import { wahaRule } from './waha.ts';
+
+/** What an interrupted run did is looked for this long, with every run. */
+const LOOK_AGAIN_MS = 3_600_000;
 
 /** In the order in which they run: first what frees memory, for the others need some to work with. */
 export const RECOVERY_RULES: readonly RecoveryRule[] = [swapRule, loopsRule, queueRule, wahaRule];
@@ -43,18 +47,26 @@ export async function settleInterrupted(deps: RecoveryDeps): Promise<void> {
       outcome = (await rule?.settle(deps, action)) ?? { worked: undefined, text: 'what it did is not known' };
     } catch (error) {
       const text = `looking at it failed: ${errorText(error)}`;
+      if (ageMs(action, deps.moment()) < LOOK_AGAIN_MS) {
+        // Docker is not up again yet, say: what was left half done must not be given up for that.
+        const { rule: id, target } = action;
+        deps.say({ severity: 'warning', rule: id, target, text: notSeenYet(action, text), telegram: false });
+        continue;
+      }
       outcome = { worked: undefined, text };
     }
     const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
-    finishAction(db, action.id, { state, result: `interrupted; ${outcome.text}`, at: now() });
-    if (outcome.worked) for (const id of action.undoes ?? []) markUndone(db, id, outcome.text, now());
-    deps.say({
-      severity: 'warning',
-      rule: action.rule,
-      target: action.target,
-      text: `An earlier run was interrupted while it was ${doing(action)}`,
-      details: [`Result: ${outcome.text}`, ...(outcome.details ?? []), `Why: ${action.why}`],
-      telegram: true,
+    immediately(db, () => {
+      finishAction(db, action.id, { state, result: `interrupted; ${outcome.text}`, at: now() });
+      if (outcome.worked) for (const id of action.undoes ?? []) markUndone(db, id, outcome.text, now());
+      deps.say({
+        severity: 'warning',
+        rule: action.rule,
+        target: action.target,
+        text: `An earlier run was interrupted while it was ${doing(action)}`,
+        details: [`Result: ${outcome.text}`, ...(outcome.details ?? []), `Why: ${action.why}`],
+        telegram: true,
+      });
     });
   }
 }
@@ -71,6 +83,10 @@ const DOING: Record<string, string> = {
   'deactivate-workflows': 'pausing workflows of',
   'activate-workflows': 'bringing back workflows of',
 };
+
+function notSeenYet(action: Action, why: string): string {
+  return `An earlier run was interrupted while it was ${doing(action)}; ${why}. The next run looks again`;
+}
 
 function doing({ what, target }: Action): string {
   return `${DOING[what] ?? what} ${plain(target, 60)}`;

@@ -36,8 +36,10 @@ export const loopsRule: RecoveryRule = { id: 'loops', run: runLoops, undo: undoL
 
 async function runLoops(deps: RecoveryDeps): Promise<RuleResult> {
   const { docker, host, oom } = (await deps.look(['host', 'docker', 'oom'])).readings;
-  if (docker.state !== 'ok')
-    return { rule: 'loops', found: `containers cannot be read: ${docker.why}`, attempts: [] };
+  if (docker.state !== 'ok') {
+    const blind = docker.state === 'failed';
+    return { rule: 'loops', found: `containers cannot be read: ${docker.why}`, attempts: [], blind };
+  }
   const attempts = await endPauses(deps);
   const loops = await findLoops(deps, docker.value.containers, oom);
   for (const loop of loops) {
@@ -140,12 +142,18 @@ async function endPauses(deps: RecoveryDeps): Promise<Attempt[]> {
 async function undoLoops(deps: RecoveryDeps): Promise<RuleResult> {
   const attempts: Attempt[] = [];
   const changed = actionsToUndo(deps.store.db, 'loops').toReversed();
+  const stillRaised = new Set<unknown>();
   for (const action of changed) {
-    const step =
-      action.what === 'raise-limit'
-        ? lowerStep(deps, action)
-        : startAgainStep(deps, action, { why: 'asked for by hand', byHand: true });
-    attempts.push(await attempt(deps, step));
+    if (action.what !== 'raise-limit') {
+      const step = startAgainStep(deps, action, { why: 'asked for by hand', byHand: true });
+      attempts.push(await attempt(deps, step));
+      continue;
+    }
+    const id = action.undo?.['containerId'];
+    // The first raise can only be seen when the second one is gone: until then its limit looks like somebody else's.
+    if (stillRaised.has(id)) continue;
+    attempts.push(await attempt(deps, lowerStep(deps, action)));
+    if (actionsToUndo(deps.store.db, 'loops').some((open) => open.id === action.id)) stillRaised.add(id);
   }
   return { rule: 'loops', found: `${changed.length} stopped or changed by recovery`, attempts };
 }

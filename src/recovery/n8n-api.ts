@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { N8nTarget } from '../config/discover.ts';
-import { plain } from '../model/text.ts';
+import { maskSecrets, plain } from '../model/text.ts';
 import type { Http, HttpAnswer } from '../system/types.ts';
 
 /** What is used of a workflow in n8n's public API. `activeVersionId` came with n8n 2. */
@@ -65,11 +65,16 @@ export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
       const hopeless = (error as { code?: string }).code !== 'ETOOLONG';
       throw Object.assign(error as Error, { hopeless });
     }
-    if (answer.status === 401 || answer.status === 403)
-      throw refusal(`n8n refuses the API key (${answer.status}): check N8N_API_KEY and its scopes`, true);
+    if (answer.status === 401 || answer.status === 403) {
+      // The key's owner may be forbidden a single workflow; three in a row are taken for all. One that is off stays on the list.
+      const one = answer.status === 403 && path.endsWith('/deactivate');
+      throw refusal(`n8n refuses the API key (${answer.status}): check N8N_API_KEY and its scopes`, !one);
+    }
     if (answer.status === 404 && method === 'GET') return undefined;
-    const said = `n8n answered ${answer.status}: ${messageOf(answer.body)}`;
-    if (answer.status >= 500) throw new Error(said);
+    // Some repeat what they were asked with.
+    const said = `n8n answered ${answer.status}: ${messageOf(maskSecrets(answer.body, [target.apiKey]))}`;
+    // 408, 429: not now. Nothing is wrong with the workflow.
+    if (answer.status >= 500 || answer.status === 408 || answer.status === 429) throw new Error(said);
     if (answer.status >= 300) throw refusal(said, false);
     try {
       return JSON.parse(answer.body) as unknown;
@@ -86,11 +91,12 @@ export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
       if (tag !== undefined) query.set('tags', tag);
       if (cursor !== undefined) query.set('cursor', cursor);
       const answer = await call('GET', `/workflows?${query.toString()}`);
-      if (answer === undefined)
-        throw refusal("n8n's public API is not there (404): it may be switched off", true);
+      if (answer === undefined) throw notThere();
       const { data, nextCursor } = (answer ?? {}) as { data?: unknown; nextCursor?: unknown };
       if (!Array.isArray(data)) throw new Error('n8n answered something that is no list of workflows');
-      for (const workflow of data.map(toWorkflow)) if (workflow) found.set(workflow.id, workflow);
+      // Asked for by tag, and looked at all the same: what is paused by mistake is somebody's business.
+      const tagged = tag === undefined ? data : data.filter((item: unknown) => mayHaveTag(item, tag));
+      for (const workflow of tagged.map(toWorkflow)) if (workflow) found.set(workflow.id, workflow);
       if (typeof nextCursor !== 'string' || nextCursor === '' || data.length === 0) break;
       cursor = nextCursor;
     }
@@ -110,7 +116,13 @@ export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
       throw new Error('ten workflows of n8n are larger than anything that can be read here');
     },
     async get(id) {
-      const answer = await call('GET', `${pathOf(id)}?excludePinnedData=true`);
+      const path = `${pathOf(id)}?excludePinnedData=true`;
+      let answer = await call('GET', path);
+      if (answer === undefined) {
+        // A proxy says 404 for everything while n8n is down: only an n8n that lists its workflows is believed.
+        if ((await call('GET', '/workflows?limit=1&excludePinnedData=true')) === undefined) throw notThere();
+        answer = await call('GET', path);
+      }
       return answer === undefined ? undefined : expectWorkflow(answer, id);
     },
     deactivate: async (id) => expectWorkflow(await call('POST', `${pathOf(id)}/deactivate`), id),
@@ -124,6 +136,10 @@ export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
 
 function refusal(text: string, hopeless: boolean): N8nError {
   return Object.assign(new Error(text), { refused: true, hopeless });
+}
+
+function notThere(): N8nError {
+  return refusal("n8n's public API is not there (404): n8n may be down, or its API switched off", true);
 }
 
 function expectWorkflow(answer: unknown, id: string): Workflow {
@@ -147,6 +163,14 @@ function toWorkflow(value: unknown): Workflow | undefined {
     content: typeof versionId === 'string' ? versionId : hashOf(w),
     ...(typeof activeVersionId === 'string' ? { activeVersionId } : {}),
   };
+}
+
+/** n8n shows the tags of each workflow, unless they are switched off. A comma in the name asks for several tags. */
+function mayHaveTag(item: unknown, tag: string): boolean {
+  const { tags } = (item ?? {}) as { tags?: unknown };
+  if (!Array.isArray(tags)) return true;
+  const same = (name: unknown) => typeof name === 'string' && name.toLowerCase() === tag.toLowerCase();
+  return tags.some((one: unknown) => same((one as { name?: unknown } | null)?.name));
 }
 
 function hashOf({ name, nodes, connections, settings }: Record<string, unknown>): string {

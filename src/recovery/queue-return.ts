@@ -116,6 +116,9 @@ async function bringOneBack(api: N8nApi, paused: Paused): Promise<{ state: 'back
     throw error;
   }
   if (!after.active) throw new Error('n8n said yes, and it is still not active');
+  // An n8n that does not know about versions here publishes what is in the editor.
+  if (paused.activeVersionId !== undefined && after.activeVersionId !== paused.activeVersionId)
+    return { state: 'back', text: 'active again, but not at the version that it had: look at it in n8n' };
   return { state: 'back' };
 }
 

@@ -30,8 +30,10 @@ async function runQueue(deps: RecoveryDeps): Promise<RuleResult> {
   const paused = actionsToUndo(deps.store.db, 'queue');
   const known = paused.flatMap((action) => (action.undo as PausedGroup).workflows.filter(isOff));
   const also = known.length > 0 ? `; ${countOf(known.length)} paused by recovery` : '';
-  const depth = queueDepth(await deps.look(['n8n']));
-  if (typeof depth === 'string') return { rule: 'queue', found: depth + also, attempts: [] };
+  const seen = await deps.look(['n8n']);
+  const depth = queueDepth(seen);
+  if (typeof depth === 'string')
+    return { rule: 'queue', found: depth + also, attempts: [], blind: isBlind(seen) || known.length > 0 };
   const found = `${formatCount(depth)} ${depth === 1 ? 'job' : 'jobs'} in the n8n queue`;
   const result = (attempts: Attempt[]): RuleResult => ({ rule: 'queue', found: found + also, attempts });
   if (depth < N8N_QUEUE_CLEAR && paused.length > 0)
@@ -65,6 +67,11 @@ function queueDepth({ readings: { n8n } }: Snapshot): number | string {
   const depth = n8n.value.queueDepth ?? n8n.value.executions?.queued;
   if (depth !== undefined) return depth;
   return ['how many jobs wait in n8n cannot be read', ...(n8n.value.problems ?? [])].join('; ');
+}
+
+/** An n8n without queue mode has no queue to read, and nothing is wrong with that. */
+function isBlind({ readings: { n8n } }: Snapshot): boolean {
+  return n8n.state === 'failed' || (n8n.state === 'ok' && (n8n.value.problems ?? []).length > 0);
 }
 
 async function notLongAnyMore(deps: RecoveryDeps): Promise<string | undefined> {

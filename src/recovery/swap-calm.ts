@@ -33,6 +33,7 @@ export async function startWhenCalm(deps: RecoveryDeps, snapshot: Snapshot): Pro
       startAgainStep(deps, action, { why, notYet: () => notCalmAnyMore(deps) }),
     );
     attempts.push(result);
+    if (result.done === 'budget' && result.inAll) break;
     if (result.done === 'failed' || result.done === 'worked') {
       const after = await lookAtSwap(deps, FIRST_LOOK_MS);
       if (after && isCalm(deps, after.snapshot)) continue;

@@ -37,7 +37,7 @@ const wantedOf = (what: string) => (what === 'start-container' ? 'started' : 'st
 async function runSwap(deps: RecoveryDeps): Promise<RuleResult> {
   const limit = deps.config.settings.SWAP_IN_CRITICAL_KBPS;
   const seen = await lookAtSwap(deps, FIRST_LOOK_MS);
-  if (!seen) return { rule: 'swap', found: 'the swap-in rate cannot be read', attempts: [] };
+  if (!seen) return { rule: 'swap', found: 'the swap-in rate cannot be read', attempts: [], blind: true };
   const rate = `swap-in ${formatCount(seen.rate)} KB/s`;
   if (seen.rate <= limit) {
     const attempts = await startWhenCalm(deps, seen.snapshot);
@@ -56,7 +56,7 @@ async function stopUntilCalm(deps: RecoveryDeps, first: number, found: string): 
   let rate: number | undefined = first;
   while (rate !== undefined && rate > limit && failures < MOST_FAILURES) {
     const { docker } = (await deps.look(['docker'], DOCKER_WITHIN_MS)).readings;
-    const victim = largestStoppable(deps, docker, tried);
+    const victim = await largestStoppable(deps, docker, tried);
     if (!victim) {
       attempts.push(sayHelpless(deps, found, docker));
       break;
@@ -67,7 +67,7 @@ async function stopUntilCalm(deps: RecoveryDeps, first: number, found: string): 
     if (result.done === 'worked') rate = (await lookWhenSettled(deps))?.rate;
     // This one cannot be stopped, or was stopped too often: the next largest may help as well.
     else if (result.done === 'failed') failures += 1;
-    else if (result.done !== 'budget') break;
+    else if (result.done !== 'budget' || result.inAll) break;
   }
   return attempts;
 }
@@ -88,15 +88,21 @@ function sayHelpless(deps: RecoveryDeps, found: string, docker: Readings['docker
   return { done: 'person', text };
 }
 
-function largestStoppable(
+async function largestStoppable(
   deps: RecoveryDeps,
   docker: Readings['docker'],
   tried: ReadonlySet<string>,
-): ContainerInfo | undefined {
+): Promise<ContainerInfo | undefined> {
   if (docker.state !== 'ok') return undefined;
-  return docker.value.containers
+  const largest = docker.value.containers
     .filter((c) => c.state === 'running' && !tried.has(c.id) && !isEssential(c, deps.config) && sizeOf(c) > 0)
-    .toSorted((a, b) => sizeOf(b) - sizeOf(a))[0];
+    .toSorted((a, b) => sizeOf(b) - sizeOf(a));
+  for (const container of largest) {
+    // One that was started with --rm is removed when it stops, and its data with it: nothing could start it again.
+    const inspect = await inspectOrGone(deps, container.id);
+    if (inspect && !inspect.hostConfig.autoRemove) return container;
+  }
+  return undefined;
 }
 
 function sizeOf({ memory }: ContainerInfo): number {

@@ -77,9 +77,12 @@ export type Step = {
 };
 
 export type Attempt =
-  | { done: 'worked' | 'failed'; id: number; text: string }
-  /** obsolete: not needed, or not right, any more. budget: enough was done. shadow: only said. person: only a person can help. */
-  | { done: 'obsolete' | 'budget' | 'shadow' | 'person'; text: string };
+  /** Without an id: what a person asked for could not even be begun. */
+  | { done: 'worked' | 'failed'; id?: number; text: string }
+  /** Enough was done; `inAll`: not only to this target. */
+  | { done: 'budget'; text: string; inAll: boolean }
+  /** obsolete: not needed, or not right, any more. shadow: only said. person: only a person can help. */
+  | { done: 'obsolete' | 'shadow' | 'person'; text: string };
 
 export type RuleResult = {
   rule: Action['rule'];
@@ -88,6 +91,8 @@ export type RuleResult = {
   attempts: Attempt[];
   /** The rule could not do its work. */
   failed?: boolean;
+  /** What it has to know should be there and could not be read: a person should look. */
+  blind?: boolean;
 };
 
 /** One rule of recovery. */

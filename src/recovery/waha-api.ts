@@ -1,5 +1,5 @@
 import type { HttpTarget } from '../config/discover.ts';
-import { plain } from '../model/text.ts';
+import { maskSecrets, plain } from '../model/text.ts';
 import type { RecoveryDeps } from './types.ts';
 
 /** WAHA waits at least 3 s between stop and start and holds a lock meanwhile. */
@@ -33,7 +33,9 @@ export function createWahaApi(deps: RecoveryDeps, target: HttpTarget): WahaApi {
     });
     if (answer.status === 401 || answer.status === 403)
       throw new Error(`WAHA refuses the API key (${answer.status}): check WAHA_API_KEY`);
-    if (answer.status >= 300) throw new Error(`WAHA answered ${answer.status}: ${plain(answer.body, 160)}`);
+    // Some repeat what they were asked with.
+    const said = plain(maskSecrets(answer.body, [target.apiKey]), 160);
+    if (answer.status >= 300) throw new Error(`WAHA answered ${answer.status}: ${said}`);
     return answer.body;
   }
 

@@ -48,12 +48,12 @@ export function restartSessionStep(
  */
 export function restartContainerStep(
   deps: RecoveryDeps,
-  target: HttpTarget,
+  target: HttpTarget | undefined,
   container: string,
   options: { why: string; session?: string },
 ): Step {
   const { session } = options;
-  const api = createWahaApi(deps, target);
+  const api = target && createWahaApi(deps, target);
   const restart: ContainerRestart = { container, sessions: session === undefined ? [] : [session] };
   return {
     rule: 'waha',
@@ -64,18 +64,17 @@ export function restartContainerStep(
     ...(session === undefined ? { byHand: true } : {}),
     undo: { ...restart },
     async obsolete() {
-      if (session === undefined) return undefined;
+      if (session === undefined || !api) return undefined;
       // Where WAHA does not answer, that is one more reason.
       const status = await api.statusOf(session).catch(() => 'UNKNOWN');
       const name = plain(session, 60);
+      if (status === undefined) return `session ${name} does not exist any more`;
       if (status === 'WORKING') return `session ${name} works again by itself`;
       if (status === 'STOPPED') return `session ${name} was stopped by somebody`;
-      return status !== undefined && needsPerson(status)
-        ? `session ${name} waits for a person with the phone`
-        : undefined;
+      return needsPerson(status) ? `session ${name} waits for a person with the phone` : undefined;
     },
     async run(keep) {
-      const running = await api.list().catch(() => []); // It hangs: that is why it is restarted.
+      const running = (await api?.list().catch(() => [])) ?? []; // It hangs: that is why it is restarted.
       const names = running.filter(({ status }) => status !== 'STOPPED').map(({ name }) => name);
       restart.sessions = [...new Set([...restart.sessions, ...names])];
       keep({ ...restart });

@@ -28,7 +28,7 @@ async function runWaha(deps: RecoveryDeps): Promise<RuleResult> {
   const { waha } = (await deps.look(['waha'])).readings;
   if (waha.state === 'absent') return { rule: 'waha', found: `no WAHA here: ${waha.why}`, attempts: [] };
   if (waha.state === 'failed')
-    return { rule: 'waha', found: `WAHA cannot be read: ${waha.why}`, attempts: [] };
+    return { rule: 'waha', found: `WAHA cannot be read: ${waha.why}`, attempts: [], blind: true };
   const target = (await deps.discovered()).waha;
   if (!target) return { rule: 'waha', found: 'the address of WAHA is not known any more', attempts: [] };
   const { sessions } = waha.value;
@@ -104,12 +104,13 @@ function sayPerson(deps: RecoveryDeps, session: string, text: string, acted: boo
 
 /** By hand: restarts WAHA's container whatever its sessions say. */
 export async function restartWahaByHand(deps: RecoveryDeps, reason: string): Promise<RuleResult> {
-  const { waha: target, missing } = await deps.discovered();
-  if (!target?.container) {
+  const { waha: target, wahaDown, missing } = await deps.discovered();
+  const container = target?.container ?? wahaDown;
+  if (container === undefined) {
     const why = target ? `${target.how}: which container that is, is not known` : missing.waha;
     return { rule: 'waha', found: `no WAHA container can be restarted: ${why}`, attempts: [], failed: true };
   }
   const why = plain(reason, 200) || 'asked for by hand';
-  const step = restartContainerStep(deps, target, target.container, { why });
+  const step = restartContainerStep(deps, target, container, { why });
   return { rule: 'waha', found: `asked for by hand: ${why}`, attempts: [await attempt(deps, step)] };
 }

@@ -41,6 +41,19 @@ test('all sessions, stopped ones and unknown statuses, too, in every shape that 
   expect(waha.asked.map(({ path, query }) => `${path}?${query}`)).toEqual(['/api/sessions?all=true']);
 });
 
+test('a session that lacks its name or status, or whose times are nonsense, does not hide the others', async () => {
+  waha.set({ name: 'odd', status: 'FAILED', timestamps: 'never' as never });
+  waha.set({ name: 'less', status: null as never });
+  waha.set({ name: undefined as never, status: 'FAILED' });
+  expect((await read()).sessions.map(({ name, status }) => `${name} ${status}`)).toEqual([
+    'default WORKING',
+    'odd FAILED',
+  ]);
+  waha.sessions.delete('default');
+  waha.sessions.delete('odd');
+  await expect(read()).rejects.toThrow('answered something else than expected');
+});
+
 test('since when a session is in its state outlives the process, and is written only when it changes', async () => {
   const first = (await read()).sessions[0]?.since ?? 0;
   const written = deps.memory.get('waha.since');

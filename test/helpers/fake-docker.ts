@@ -11,6 +11,8 @@ export type FakeContainer = {
   oomKilled: boolean;
   logs: string[];
   env: string[];
+  autoRemove?: boolean;
+  startedAt?: number;
   /** What `stop` and `start` do; default: they work. */
   refuses?: string;
 };
@@ -47,7 +49,10 @@ export function fakeDocker(): FakeDocker {
       for (const event of fake.events)
         if (event.timeNano >= (since ?? 0n) && event.timeNano <= (until ?? event.timeNano)) onEvent(event);
     },
-    start: (id) => change('start {}', id, (c) => (c.status = 'running')),
+    start: (id) =>
+      change('start {}', id, (c) =>
+        Object.assign(c, { status: 'running', startedAt: (c.startedAt ?? 0) + 1 }),
+      ),
     stop: (id) => change('stop {}', id, (c) => (c.status = 'exited')),
     restart: (id) => change('restart {}', id, (c) => (c.status = 'running')),
     updateMemory: (id, memory, memorySwap) =>
@@ -96,7 +101,7 @@ function toInspect(c: FakeContainer): DockerInspect {
       exitCode: c.exitCode,
       oomKilled: c.oomKilled,
       error: '',
-      startedAt: 0,
+      startedAt: c.startedAt ?? 0,
       finishedAt: 0,
     },
     hostConfig: {
@@ -105,7 +110,7 @@ function toInspect(c: FakeContainer): DockerInspect {
       restartPolicy: 'always',
       maximumRetryCount: 0,
       networkMode: 'none',
-      autoRemove: false,
+      autoRemove: c.autoRemove ?? false,
     },
     networks: {},
     ports: [],

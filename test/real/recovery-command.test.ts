@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { recordAction } from '../../src/store/actions.ts';
 import { startDaemon, until, vpsmon } from '../helpers/daemon.ts';
 import { startEngine, type Engine } from '../helpers/docker-engine.ts';
 import { addExecutions, createN8nTables } from '../helpers/n8n-schema.ts';
@@ -170,6 +171,12 @@ describe('a WhatsApp session', () => {
       attempts: [{ done: 'worked' }],
     });
     expect(await started()).not.toBe(before);
+    // One that is down, too.
+    await engine.api('POST', `/containers/${id}/stop?t=0`);
+    const again = await folder.run(['restart-waha']);
+    expect(again.json.results[0]?.attempts).toMatchObject([{ done: 'worked' }]);
+    expect(await started()).not.toBe(before);
+    expect((await engine.docker.inspect(id)).state.status).toBe('running');
     expect(telegram.sent[0]?.plain).toMatch(
       /Done: restart the WAHA container waha\n.*\nWhy: sends <nothing>/,
     );
@@ -198,7 +205,18 @@ describe('everything that can be wrong', () => {
     const run = await folder.run(['run-all'], { DOCKER_HOST: 'unix:///nonexistent/docker.sock' });
     const found = Object.fromEntries(run.json.results.map((result) => [result.rule, result.found]));
     expect(found['loops']).toMatch(/^containers cannot be read: /);
+    // Nothing was said, and a person should read it all the same.
+    expect((await folder.run(['waha'])).code).toBe(1);
     expect(found['waha']).toMatch(/^WAHA cannot be read: .*within/);
+    expect(activeCount()).toBe(1);
+  });
+
+  it('an undo of one thing is refused, for it would undo everything', async () => {
+    await queue(2000);
+    await folder.run(['queue']);
+    const run = await folder.run(['undo', 'n8n']);
+    expect(run).toMatchObject({ code: 3, stdout: '' });
+    expect(run.stderr).toMatch(/`recover undo` takes no further words, and got "n8n"\. Nothing was done/);
     expect(activeCount()).toBe(1);
   });
 
@@ -207,6 +225,34 @@ describe('everything that can be wrong', () => {
     const run = await vpsmon(['recover', '--config', '/dev/null', '--state-dir', join(folder.conf, 'state')]);
     expect(run.code).toBe(3);
     expect(run.stderr).toMatch(/Recovery does nothing without its records/);
+  });
+
+  it('an undo without Docker fails, says of which container, and forgets nothing', async () => {
+    await folder.run(['history']);
+    folder.inStore(({ db }) =>
+      recordAction(db, {
+        rule: 'swap',
+        target: 'web',
+        what: 'stop-container',
+        why: 'x',
+        state: 'worked',
+        startedAt: Date.now(),
+        undo: { containerId: 'f'.repeat(64), name: 'web' },
+      }),
+    );
+    const away = { DOCKER_HOST: 'unix:///nonexistent/docker.sock' };
+    for (let i = 0; i < 2; i += 1) {
+      const run = await folder.run(['undo'], away);
+      expect(run.code).toBe(2);
+      expect(run.json.said[0]?.text).toMatch(
+        /^Did not start web again: web could not be looked at: no Docker socket at .*\. Try again/,
+      );
+    }
+    const gone = await folder.run(['undo']);
+    expect(gone).toMatchObject({
+      code: 0,
+      json: { said: [{ text: 'Left alone: web was removed meanwhile' }] },
+    });
   });
 
   it('a word that is not known: the right ones are listed', async () => {
@@ -292,8 +338,29 @@ describe('in a terminal', () => {
     expect(history.stdout).toMatch(
       /\n {2}1 {3}\d{4}.* queue {2}deactivate-workflows {2}n8n +worked .*12 workflows are paused/,
     );
-    for (const alias of ['check-waha', 'check-queue', 'check-swap', 'check-loops'])
+    for (const alias of ['check-waha', 'check-queue', 'check-swap', 'check-loops']) {
       expect((await plainRun([alias, '--dry-run'])).code, alias).toBeLessThan(2);
+      const bare = await vpsmon([
+        alias,
+        '--dry-run',
+        '--config',
+        folder.conf,
+        '--state-dir',
+        folder.stateDir,
+      ]);
+      expect(bare.code, alias).toBeLessThan(2);
+      expect(bare.stdout).toMatch(new RegExp(`^${alias.replace('check-', '')} `, 'm'));
+    }
+    const restart = await vpsmon([
+      'restart-waha',
+      'no',
+      'messages',
+      '--config',
+      folder.conf,
+      '--state-dir',
+      folder.stateDir,
+    ]);
+    expect(restart).toMatchObject({ code: 2, stdout: expect.stringMatching(/^waha {3}no WAHA container/) });
   });
 });
 

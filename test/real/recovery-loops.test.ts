@@ -156,6 +156,9 @@ describe('two runs at once', () => {
     expect(run.stderr).toMatch(
       new RegExp(`another recovery run is at work \\(process ${process.pid}\\); this one leaves`),
     );
+    const order = await recover(['undo']);
+    expect(order).toMatchObject({ code: 3, stdout: '' });
+    expect(order.stderr).toMatch(/Nothing was done: try `vpsmon recover undo` again in a minute/);
     if ('release' in lock) lock.release();
   });
 });

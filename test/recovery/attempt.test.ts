@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attempt } from '../../src/recovery/attempt.ts';
+import { settleInterrupted } from '../../src/recovery/index.ts';
 import type { Step } from '../../src/recovery/types.ts';
 import { actionsToUndo, listActions, recordAction } from '../../src/store/actions.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
+import { fakeDocker } from '../helpers/fake-docker.ts';
 import { testDeps } from '../helpers/recovery-deps.ts';
 
 let dir: string;
@@ -64,6 +66,24 @@ describe('attempt', () => {
     ]);
   });
 
+  it('is not over before it is told: where that fails, the next run finds it and tells', async () => {
+    const deps = testDeps(store, { system: { docker: fakeDocker().docker } });
+    const { say } = deps;
+    deps.say = () => {
+      throw new Error('killed');
+    };
+    await expect(attempt(deps, step())).rejects.toThrow('killed');
+    expect(states()).toEqual(['running']);
+    await expect(settleInterrupted(deps)).rejects.toThrow('killed');
+    expect(states()).toEqual(['running']);
+    deps.say = say;
+    await settleInterrupted(deps);
+    expect(states()).toEqual(['worked']);
+    expect(deps.said).toMatchObject([
+      { telegram: true, text: 'An earlier run was interrupted while it was stopping web' },
+    ]);
+  });
+
   it('does nothing where a second look says that it is no longer needed, or where that look fails', async () => {
     const deps = testDeps(store);
     for (const obsolete of [
@@ -76,6 +96,21 @@ describe('attempt', () => {
       expect((await attempt(deps, one)).done).toBe('obsolete');
       expect(one.ran).toBe(0);
     }
+    expect(states()).toEqual([]);
+  });
+
+  it('by hand says what is still to be done: a warning where it is not right, a failure where nothing can be seen', async () => {
+    const deps = testDeps(store);
+    const blind = async () => {
+      throw new Error('connection refused');
+    };
+    const close = async () => 'web uses too much';
+    expect((await attempt(deps, step({ byHand: true, obsolete: close }))).done).toBe('obsolete');
+    expect((await attempt(deps, step({ byHand: true, obsolete: blind }))).done).toBe('failed');
+    expect(deps.said.map(({ severity, text }) => `${severity} ${text}`)).toEqual([
+      'warning Left alone: web uses too much',
+      'warning Did not stop web: web could not be looked at: connection refused. Try again when that is mended',
+    ]);
     expect(states()).toEqual([]);
   });
 

@@ -275,6 +275,21 @@ describe('a loop for lack of memory', () => {
     expect(actionsToUndo(store.db, 'loops')).toEqual([]);
   });
 
+  it('whose second raise cannot be taken back yet keeps the first one, too, for a later undo', async () => {
+    const deps = house();
+    const web = hungry(deps, { oomKilled: true });
+    await run(deps);
+    web.restartCount += 6;
+    await run(deps);
+    expect(web.memory).toBe(225 * MB);
+    infos['web'] = { memory: { workingSetBytes: 140 * MB, anonBytes: 140 * MB } };
+    expect((await run(deps, 'undo')).attempts).toMatchObject([{ done: 'obsolete' }]);
+    web.status = 'exited';
+    await run(deps, 'undo');
+    expect(web.memory).toBe(100 * MB);
+    expect(actionsToUndo(store.db, 'loops')).toEqual([]);
+  });
+
   it.each([
     ['no limit', { memory: 0 }, 600, /it has no limit of its own: the whole server was out of memory/],
     [

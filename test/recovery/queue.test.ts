@@ -110,6 +110,15 @@ describe('a long queue', () => {
     expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
   });
 
+  it('pauses nothing that has not the tag, whatever n8n or a proxy answers', async () => {
+    const deps = await house();
+    n8n.add({ id: 'other', tags: ['low'] });
+    const http = deps.system.http;
+    deps.system.http = (request) => http({ ...request, url: request.url.replace(/&tags=[^&]*/, '') });
+    await run(deps, 2000);
+    expect(active()).toEqual(['vip@vip-v1', 'other@other-v1']);
+  });
+
   it('leaves alone what somebody has activated again meanwhile, for as long as this lasts; pauses what is new', async () => {
     const deps = await house();
     await run(deps, 2000);
@@ -213,6 +222,21 @@ describe('a workflow that somebody', () => {
     expect(active()).toEqual(['t2@t2-v1', 't3@t3-v1', 'vip@vip-v1']);
   });
 
+  it('left unfinished, in an n8n that publishes the draft whatever it is asked for: that is said', async () => {
+    const deps = await house();
+    n8n.edit('t1', 'half done');
+    n8n.workflows.get('t1')!.activeVersionId = 't1-v1';
+    await run(deps, 2000);
+    const http = deps.system.http;
+    deps.system.http = (request) => http(request.method === 'POST' ? { ...request, body: '{}' } : request);
+    await run(deps, 0);
+    expect(active()).toContain('t1@t1-v2');
+    expect(deps.said.at(-1)?.details?.join('\n')).toMatch(
+      /Low 1: active again, but not at the version that it had: look at it in n8n/,
+    );
+    expect(deps.said.at(-1)?.details?.join('\n')).not.toMatch(/Low 2/);
+  });
+
   it('made impossible to activate is told once, and does not hold the others up', async () => {
     const deps = await house();
     await run(deps, 2000);
@@ -275,6 +299,31 @@ describe('n8n that does not help', () => {
     expect(active()).toEqual([...tagged(20), 'vip@vip-v1']);
   });
 
+  it('repeats the key in its answer: it stands in no message and no record', async () => {
+    const deps = await house();
+    const http = deps.system.http;
+    deps.system.http = (request) =>
+      request.method === 'POST'
+        ? Promise.resolve({ status: 400, headers: {}, body: `{"message":"bad ${n8n.key}"}` })
+        : http(request);
+    expect((await run(deps, 2000)).attempts).toMatchObject([{ done: 'failed' }]);
+    const told = JSON.stringify([deps.said, listActions(store.db, 0)]);
+    expect(told).toContain('n8n answered 400: bad ***');
+    expect(told).not.toContain(n8n.key);
+  });
+
+  it('forbids the key a single workflow: the others are paused', async () => {
+    const deps = await house();
+    const http = deps.system.http;
+    deps.system.http = (request) =>
+      /t1\/deactivate/.test(request.url)
+        ? Promise.resolve({ status: 403, headers: {}, body: '{"message":"Forbidden"}' })
+        : http(request);
+    expect((await run(deps, 2000)).attempts).toMatchObject([
+      { done: 'worked', text: '2 workflows are paused; 1 workflow could not be (Low 1)' },
+    ]);
+  });
+
   it('refuses single workflows: the others are paused, and it is said which were not', async () => {
     const deps = await house({}, { tagged: 5 });
     const http = deps.system.http;
@@ -289,6 +338,27 @@ describe('n8n that does not help', () => {
     expect(active()).toEqual([...tagged(5), 'vip@vip-v1']);
     expect(n8n.actions.filter((line) => line.startsWith('activate'))).toHaveLength(3);
   });
+
+  it.each([
+    ['a proxy says 404 for it', 404, /public API is not there \(404\)/],
+    ['it has too much to do', 429, /n8n answered 429/],
+  ])(
+    'cannot be asked when the workflows should come back, for %s: none is forgotten',
+    async (_why, status, said) => {
+      const deps = await house();
+      await run(deps, 2000);
+      const http = deps.system.http;
+      deps.system.http = (request) =>
+        status === 404 || request.method === 'POST'
+          ? Promise.resolve({ status, headers: {}, body: '404 page not found\n' })
+          : http(request);
+      expect((await run(deps, 0)).attempts).toMatchObject([{ done: 'failed' }]);
+      expect(deps.said.at(-1)?.details?.join('\n')).toMatch(said);
+      deps.system.http = http;
+      await run(deps, 0);
+      expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
+    },
+  );
 
   it('is away when the workflows should come back: the next runs go on, and the message is not repeated', async () => {
     const deps = await house();

@@ -120,6 +120,23 @@ describe('thrashing', () => {
     expect(deps.said.filter(({ telegram, severity }) => telegram && severity === 'critical')).toHaveLength(1);
   });
 
+  it('stops none that any entry of vpsmon.yaml calls essential, by its name or its service', async () => {
+    rate = () => (running('web') ? 9000 : 0);
+    infos = { batch: { service: 'jobs' } };
+    const deps = house();
+    deps.config.extra.services = [{ name: 'batch' }, { name: 'jobs', essential: true }];
+    await run(deps);
+    expect(engine.calls).toEqual(['stop web']);
+  });
+
+  it('stops none that Docker removes when it stops (--rm): that could not be taken back', async () => {
+    rate = () => (running('web') ? 9000 : 0);
+    const deps = house();
+    engine.containers.get('batch'.padEnd(64, '0'))!.autoRemove = true;
+    await run(deps);
+    expect(engine.calls).toEqual(['stop web']);
+  });
+
   it('takes its time after a stop: what the others fetch back is no reason for the next one', async () => {
     let stoppedAt = 0;
     const deps = house();
@@ -184,6 +201,18 @@ describe('thrashing', () => {
     };
     await run(deps);
     expect(deps.said.at(-1)?.text).toMatch(/the containers cannot be read: Docker hangs/);
+  });
+
+  it('ends when enough was done in all: a person is told once, not about each container', async () => {
+    rate = 9000;
+    const deps = house({ yaml: { actionsPerHour: 1 } });
+    await run(deps);
+    expect(engine.calls).toEqual(['stop batch']);
+    expect(deps.said.slice(1).map(({ text }) => text)).toEqual([
+      expect.stringMatching(
+        /^Would stop web, .*, but 1 action within an hour is enough .* A person is needed$/,
+      ),
+    ]);
   });
 
   it('never stops a container more than three times within an hour: then the next largest', async () => {
@@ -291,6 +320,31 @@ describe('memory that is calm again', () => {
     expect(actionsToUndo(store.db, 'swap')).toEqual([]);
   });
 
+  it('does not start what somebody has started and stopped again meanwhile', async () => {
+    const deps = await thrashed();
+    const web = engine.containers.get('web'.padEnd(64, '0'))!;
+    await engine.docker.start(web.id);
+    await engine.docker.stop(web.id, 0);
+    engine.calls.length = 0;
+    await runs(deps, 3);
+    expect(engine.calls).toEqual(['start batch']);
+    expect(deps.said[0]?.text).toBe('Left alone: web was started and stopped again by somebody else');
+  });
+
+  it('starts one that fell down again at once another time: that was nobody else', async () => {
+    const deps = await thrashed();
+    const { start } = engine.docker;
+    engine.docker.start = async (id) => {
+      await start(id);
+      engine.containers.get(id)!.status = 'exited';
+    };
+    await runs(deps, 4);
+    engine.docker.start = start;
+    await runs(deps, 20);
+    expect(running('web') && running('batch')).toBe(true);
+    expect(deps.said.map(({ text }) => text).join()).not.toMatch(/somebody else/);
+  });
+
   it('is only spoken about where recovery was switched off meanwhile; undo does it all the same', async () => {
     const deps = await thrashed();
     deps.config.settings.ENABLE_AUTO_RECOVERY = false;
@@ -300,6 +354,19 @@ describe('memory that is calm again', () => {
     const [result] = await runRules(deps, [swapRule], 'undo');
     expect(result?.found).toBe('2 stopped by recovery');
     expect(engine.calls).toEqual(['start batch', 'start web']);
+  });
+
+  it('waits for the next hour where enough was done in all, and says so once', async () => {
+    const deps = await thrashed({ yaml: { actionsPerHour: 2 } });
+    await runs(deps, 4);
+    expect(engine.calls).toEqual([]);
+    expect(deps.said.filter(({ telegram }) => telegram).map(({ text }) => text)).toEqual([
+      expect.stringMatching(
+        /^Would start web again, but 2 actions within an hour are enough .*\. It is done later/,
+      ),
+    ]);
+    await runs(deps, 16);
+    expect(engine.calls).toEqual(['start web', 'start batch']);
   });
 
   it('a container that does not start is tried three times an hour, told once, and not forgotten', async () => {

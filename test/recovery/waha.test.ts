@@ -7,7 +7,7 @@ import { createWaha } from '../../src/collectors/waha.ts';
 import type { CollectorDeps } from '../../src/collectors/types.ts';
 import { runRules } from '../../src/recovery/index.ts';
 import { restartWahaByHand, wahaRule } from '../../src/recovery/waha.ts';
-import { listActions } from '../../src/store/actions.ts';
+import { listActions, recordAction } from '../../src/store/actions.ts';
 import { saveIncidents } from '../../src/store/incidents.ts';
 import { recall, remember } from '../../src/store/memory.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
@@ -287,6 +287,22 @@ describe('WAHA that does not do what it is told', () => {
     expect(deps.said.at(-1)?.details?.[0]).toMatch(/WAHA answered 422: .*WAHA Core support only 'default'/);
   });
 
+  it('repeats the key in its answers: it stands in no message and no record', async () => {
+    const deps = await house({ sessions: [{ name: 'default', status: 'FAILED' }] });
+    await runs(deps, 1);
+    deps.clock.add(5 * MINUTE);
+    const http = deps.system.http;
+    const body = `{"message":"not with ${waha.key}"}`;
+    deps.system.http = (request) =>
+      request.method === 'POST' ? Promise.resolve({ status: 422, headers: {}, body }) : http(request);
+    await runs(deps, 1);
+    deps.system.http = () => Promise.resolve({ status: 500, headers: {}, body });
+    const results = await runs(deps, 1);
+    expect(results[0]?.found).toMatch(/WAHA cannot be read: .* answered 500: not with \*\*\*/);
+    expect(JSON.stringify([results, deps.said, listActions(store.db, 0)])).not.toContain(waha.key);
+    expect(deps.said[0]?.details?.[0]).toMatch(/not with \*\*\*/);
+  });
+
   it('does not know the session any more', async () => {
     const deps = await house({ sessions: [{ name: 'default', status: 'FAILED' }] });
     await runs(deps, 1);
@@ -328,6 +344,56 @@ describe('the container', () => {
     ]);
     expect(waha.actions).toEqual(['start default']);
     expect(listActions(store.db, 0)).toMatchObject([{ why: 'sends nothing', what: 'restart-container' }]);
+  });
+
+  it('that a dead run left down is started when Docker can be asked again, however many runs later', async () => {
+    const deps = await house({ sessions: [{ name: 'default', status: 'WORKING' }] }, { container: 'waha' });
+    const at = deps.moment();
+    recordAction(store.db, {
+      rule: 'waha',
+      target: 'waha',
+      what: 'restart-container',
+      why: 'x',
+      state: 'running',
+      startedAt: at.at,
+      boot: at.boot,
+      uptimeMs: at.uptimeMs,
+      undo: { container: 'waha', sessions: ['default'] },
+    });
+    engine.containers.get('waha'.padEnd(64, '0'))!.status = 'exited';
+    const { inspect } = engine.docker;
+    engine.docker.inspect = () => Promise.reject(new Error('no Docker socket'));
+    await runs(deps, 2);
+    expect(done()).toEqual(['restart-container waha running']);
+    expect(deps.said.map(({ telegram }) => telegram)).toEqual([false, false]);
+    engine.docker.inspect = inspect;
+    await runs(deps, 1);
+    expect(engine.calls).toEqual(['start waha']);
+    expect(done()).toEqual(['restart-container waha worked']);
+    expect(deps.said.at(-1)).toMatchObject({ telegram: true });
+  });
+
+  it('that does not run is started by hand', async () => {
+    const deps = await house({}, { container: 'waha' });
+    const up = await deps.discovered();
+    deps.discovered = async () =>
+      engine.calls.length > 0 ? up : { wahaDown: 'waha', missing: { waha: 'container waha is exited' } };
+    expect((await restartWahaByHand(deps, '')).attempts).toMatchObject([{ done: 'worked' }]);
+    expect(engine.calls).toEqual(['restart waha']);
+  });
+
+  it('is left alone where its session was deleted between the look and the act', async () => {
+    const deps = await house(
+      { sessions: [{ name: 'default', status: 'FAILED', afterRestart: 'FAILED' }] },
+      { container: 'waha' },
+    );
+    await runs(deps, 2);
+    deps.clock.add(5 * MINUTE);
+    let lists = 0;
+    waha.before = ({ path }) => void (path === '/api/sessions' && ++lists === 2 && waha.sessions.clear());
+    await runs(deps, 1);
+    expect(deps.said.at(-1)?.text).toBe('Left alone: session default does not exist any more');
+    expect(engine.calls).toEqual([]);
   });
 
   it('cannot be restarted by hand where there is none, and that is a failure', async () => {
