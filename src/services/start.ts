@@ -11,6 +11,7 @@ import {
   openStopped,
   noteRestarted,
   noteNotStarted,
+  notePaused,
   noteRestarting,
   noteStopped,
   noteUnhealthy,
@@ -98,6 +99,7 @@ function takeOver(turn: Turn, row: Row): void {
 function attention(turn: Turn, known: Known): Note | undefined {
   const { info } = known;
   if (info.state === 'restarting') return noteRestarting(turn, known);
+  if (info.state === 'paused') return notePaused(turn, known, []);
   if (info.state === 'running') return info.health === 'unhealthy' ? noteUnhealthy(turn, known) : undefined;
   if (info.state === 'exited' || info.state === 'dead') {
     const failed = info.exitCode !== undefined && info.exitCode !== 0;
@@ -129,6 +131,9 @@ function compare(turn: Turn, known: Known, row: Row | undefined, history: Docker
     if (info.state === 'created' || info.startedAt === undefined) return undefined;
     return noteStopped(turn, known, deathOf(known, history), row !== undefined && row.id !== info.id);
   }
+  // Up for Docker, but nothing in it runs: told already, or news.
+  if (info.state === 'paused')
+    return stands?.stopped?.how === 'paused' ? undefined : notePaused(turn, known, history);
   if (stands?.stopped) {
     const forMs = (info.startedAt ?? turn.now.wall) - stands.stopped.since;
     endsQuietly(turn, key, 'stopped', 'runs again', info.startedAt ?? turn.now.wall);

@@ -202,6 +202,41 @@ describe('the monitor itself', () => {
     await expect(`${message.html}\n`).toMatchFileSnapshot(golden('start-later'));
   });
 
+  test('paused before, and still: not news; paused meanwhile: told, and so is the end of it', () => {
+    const world = createWorld();
+    for (const name of ['before', 'meanwhile']) world.run(name);
+    world.advance(60_000);
+    world.pause('before');
+    world.advance(60_000);
+    const rows = world.rows();
+    world.deaf(true);
+    world.pause('meanwhile');
+    world.advance(5000);
+    const history = [...world.unheard];
+    world.deaf(false);
+    world.clear();
+    expect(world.look(rows, history).map((note) => note.line)).toEqual([
+      '🔴 <b>meanwhile</b> is paused (docker pause)',
+    ]);
+    expect(world.findings.filter((finding) => finding.verdict !== 'breach')).toEqual([]);
+    world.advance(60_000);
+    world.unpause('meanwhile');
+    world.advance(5000);
+    world.unpause('before');
+    world.advance(5000);
+    expect(world.told().map((finding) => finding.text)).toEqual([
+      'meanwhile runs again after 1 min 5 s',
+      'before runs again after 2 min 10 s',
+    ]);
+  });
+
+  test('a container that is paused needs attention at the first start', () => {
+    const world = createWorld();
+    world.run('web');
+    world.pause('web');
+    expect(world.look()).toMatchObject([{ kind: 'stopped', name: 'web' }]);
+  });
+
   test('nothing changed', async () => {
     const world = worldWith('api');
     const rows = world.rows();
