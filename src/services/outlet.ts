@@ -40,13 +40,19 @@ const MUTED_AS: Partial<Record<Change, string>> = {
   restarted: 'restarting',
   renamed: 'started',
 };
+/** The change that a trouble began with: who did not hear of that is not told of its end, either. */
+const BEGAN_AS: Record<string, string> = {
+  'container-stopped': 'stopped',
+  'container-unhealthy': 'unhealthy',
+  'container-malfunction': 'malfunction',
+  'restart-loop': 'malfunction',
+};
 
 /** Hands in one thing to say. It comes out now or with a later tick, alone or in a list. */
 export function say(turn: Turn, item: Item): void {
   flushAbout(turn, item.key);
   turn.out.touched.add(item.key);
-  const { muted } = turn.state.rules.of({ name: item.finding.subject, ...aliasOf(item.finding) });
-  if (muted.includes(MUTED_AS[item.change] ?? item.change)) {
+  if (isMuted(turn, item)) {
     turn.out.findings.push({ ...item.finding, quiet: true });
     return;
   }
@@ -63,6 +69,12 @@ export function say(turn: Turn, item: Item): void {
   bucket.items.push(item);
   if (!URGENT.has(item.change)) bucket.due = Math.min(mono + HOLD_CALM_MS, bucket.firstAt + MAX_CALM_MS);
   else if (bucket.items.length === 1) bucket.due = mono + HOLD_URGENT_MS;
+}
+
+function isMuted(turn: Turn, { change, finding }: Item): boolean {
+  const { muted } = turn.state.rules.of({ name: finding.subject, ...aliasOf(finding) });
+  if (muted.includes(MUTED_AS[change] ?? change)) return true;
+  return change === 'restored' && muted.includes(BEGAN_AS[finding.rule] ?? change);
 }
 
 function aliasOf(finding: Finding): { service?: string } {

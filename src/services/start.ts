@@ -30,16 +30,16 @@ export type FirstLook = {
   /** Without an earlier look nothing can have changed. */
   first: boolean;
 };
-const MUTED_BY: Partial<Record<Note['kind'], Change>> = {
-  stopped: 'stopped',
-  up: 'restored',
-  restarted: 'restarting',
-  restarting: 'restarting',
-  redeployed: 'redeployed',
-  unhealthy: 'unhealthy',
-  healthy: 'restored',
-  new: 'started',
-  renamed: 'started',
+const MUTED_BY: Partial<Record<Note['kind'], Change[]>> = {
+  stopped: ['stopped'],
+  up: ['restored', 'stopped'],
+  restarted: ['restarting'],
+  restarting: ['restarting'],
+  redeployed: ['redeployed'],
+  unhealthy: ['unhealthy'],
+  healthy: ['restored', 'unhealthy'],
+  new: ['started'],
+  renamed: ['started'],
 };
 
 /** Fills the table, takes over what stood, opens and ends troubles without a word: the start message tells it all. */
@@ -59,8 +59,8 @@ export function firstLook(turn: Turn, look: FirstLook): Note[] {
       ? attention(turn, known)
       : compare(turn, known, row?.id ? row : undefined, look.history);
     if (known.info.state === 'restarting') waitForRestart(turn, known);
-    const mutedBy = note && MUTED_BY[note.kind];
-    if (note && !(mutedBy && state.rules.of(known.info).muted.includes(mutedBy))) notes.push(note);
+    const { muted } = state.rules.of(known.info);
+    if (note && !MUTED_BY[note.kind]?.some((change) => muted.includes(change))) notes.push(note);
   }
   for (const [key, row] of rows) if (row.id && !state.byKey.has(key)) notes.push(...gone(turn, row));
   for (const name of tellMissing(turn, { quiet: true }))

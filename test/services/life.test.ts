@@ -486,6 +486,58 @@ describe('settings', () => {
   });
 });
 
+describe('of a trouble that is muted, the end is not told, either', () => {
+  const mute = (...muted: string[]) => ({ services: [{ name: 'web', mute: muted }] });
+
+  test('stopped', () => {
+    const world = worldWith('web', {}, {}, mute('stopped'));
+    world.die('web', 1);
+    world.advance(30_000);
+    world.start('web');
+    world.advance(30_000);
+    expect(world.told()).toEqual([]);
+    expect(world.findings.map((finding) => finding.verdict)).toEqual(['breach', 'ok']);
+  });
+
+  test('unhealthy', () => {
+    const world = worldWith('web', { health: 'healthy' }, {}, mute('unhealthy'));
+    world.health('web', 'unhealthy');
+    world.advance(30_000);
+    world.health('web', 'healthy');
+    world.advance(30_000);
+    expect(world.told()).toEqual([]);
+    expect(world.findings.map((finding) => finding.verdict)).toEqual(['breach', 'ok']);
+  });
+
+  test('a restart loop', () => {
+    const world = worldWith('web', { policy: 'always' }, {}, mute('malfunction', 'restarting'));
+    for (let i = 0; i < 9; i++) {
+      world.die('web', 1, true);
+      world.advance(100);
+      world.start('web', 'policy');
+      world.advance(5000);
+    }
+    world.advance(1_200_000);
+    expect(world.told()).toEqual([]);
+    expect(world.state.standing.size).toBe(0);
+  });
+
+  test('while the monitor was away', () => {
+    const world = worldWith('web', { health: 'healthy' }, {}, mute('stopped', 'unhealthy'));
+    world.health('web', 'unhealthy');
+    world.advance(30_000);
+    world.deaf(true);
+    world.health('web', 'healthy');
+    expect(world.look(world.rows())).toEqual([]);
+    world.deaf(false);
+    world.die('web', 1);
+    world.advance(30_000);
+    world.deaf(true);
+    world.start('web');
+    expect(world.look(world.rows())).toEqual([]);
+  });
+});
+
 describe('again and again', () => {
   const flaps: Record<string, (world: ReturnType<typeof worldWith>) => void> = {
     'crashing, started by hand': (world) => {
