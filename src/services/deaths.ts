@@ -75,7 +75,7 @@ export function stopsOnRequest(turn: Turn, known: Known, death: Death): void {
   // Another container of the same name has taken over already: the old one may go.
   if (state.byKey.get(key) !== known.info.id && story?.kind !== 'asked') return;
   if (story?.kind === 'crash') {
-    tell(turn, key);
+    tell(turn, key, { wasUp: story.upAt !== undefined });
     story = undefined;
   }
   if (isDown(turn, key, 'stopped')) return;

@@ -26,8 +26,8 @@ export function left(turn: Turn, windowMs: number, at: number): number {
   return turn.now.mono + Math.max(windowMs - age, 500);
 }
 
-/** Tells a story as it stands now and closes it. */
-export function tell(turn: Turn, key: string): void {
+/** Tells a story as it stands now and closes it. `wasUp`: it was up again until it was asked to stop just now. */
+export function tell(turn: Turn, key: string, { wasUp = false } = {}): void {
   const story = turn.state.stories.get(key);
   if (!story) return;
   turn.out.touched.add(key);
@@ -44,7 +44,7 @@ export function tell(turn: Turn, key: string): void {
     return;
   }
   turn.state.stories.delete(key);
-  if (story.kind === 'crash') tellCrash(turn, key, story);
+  if (story.kind === 'crash') tellCrash(turn, key, story, wasUp);
   else if (story.kind === 'asked') tellAsked(turn, key, story);
   else if (story.kind === 'removed') tellRemoved(turn, key, story);
   else {
@@ -71,7 +71,7 @@ function tellStarted(turn: Turn, key: string, known: Known, at: number): void {
   say(turn, { key, change: 'started', finding, line: bold(info.name), severity: 'info' });
 }
 
-function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash' }>): void {
+function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash' }>, wasUp: boolean): void {
   const { state } = turn;
   const { death, deploy } = story;
   const known = current(state, key);
@@ -82,7 +82,7 @@ function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash
     tellStopped(turn, death, { next: whatNext(death, known), deploy, gaveUp: gaveUp(death, known) });
     return;
   }
-  const up = story.upAt !== undefined && known !== undefined && isUp(known.info.state);
+  const up = story.upAt !== undefined && known !== undefined && (wasUp || isUp(known.info.state));
   const standing = story.restarted && policy && known ? evaluateRestarts(turn, known, turn.now.wall) : false;
   if (up) {
     if (!standing) tellRestarting(turn, known, death, { upAt: story.upAt ?? death.at, deploy });

@@ -393,6 +393,25 @@ describe('health, pause, rename', () => {
   });
 });
 
+describe('stopped or restarted on request just after a crash that its policy had repaired', () => {
+  test.each(['stop', 'restart'] as const)('%s', (how) => {
+    const world = worldWith('web', { policy: 'always' });
+    world.die('web', 1, true);
+    world.advance(100);
+    world.start('web', 'policy');
+    world.advance(500);
+    world[how]('web');
+    world.advance(60_000);
+    expect(world.titles()).toEqual([
+      '🔄 Service Restarting',
+      how === 'stop'
+        ? '🔴 Service Stopped (on request)'
+        : '🔄 web restarted on request, running again after 0.2 s',
+    ]);
+    expect(world.messages()[0]).toContain('Now: 🟢 Running again after 0.1 s');
+  });
+});
+
 describe('removed in a restart loop', () => {
   function looping() {
     const world = worldWith('web', { policy: 'always' });
