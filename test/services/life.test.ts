@@ -386,6 +386,7 @@ describe('health, pause, rename', () => {
     world.advance(5000);
     expect(world.told().map(({ verdict, subject }) => `${verdict} ${subject}`)).toEqual([
       'breach web',
+      'event web2',
       'ok web2',
     ]);
     const quiet = world.findings.filter((finding) => finding.quiet);
