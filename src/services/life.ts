@@ -116,6 +116,13 @@ export function onStart(turn: Turn, known: Known, at: number): void {
   state.stories.set(key, { kind: 'starting', due: now.mono + waitMs, id: info.id, startedAt: at });
 }
 
+/** Docker answers an inspect late while it starts a container: that it is a job may be known after its start only. */
+export function waitForJob(turn: Turn, known: Known): void {
+  const story = turn.state.stories.get(keyOf(known));
+  if (!known.autoRemove || story?.kind !== 'starting' || story.id !== known.info.id) return;
+  story.due = Math.max(story.due, left(turn, JOB_STARTING_MS, story.startedAt));
+}
+
 export function onDestroy(turn: Turn, known: Known, at: number): void {
   const { state } = turn;
   const key = keyOf(known);

@@ -4,7 +4,7 @@
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
 import { toHealth, toState } from '../system/containers.ts';
 import { lookedAt } from './engine.ts';
-import { ask, onEvent } from './life.ts';
+import { ask, onEvent, waitForJob } from './life.ts';
 import { renamed } from './rename.ts';
 import { isDown } from './damping.ts';
 import { healthChanged, tellHealthy } from './healthcheck.ts';
@@ -111,6 +111,7 @@ export function inspected(
     return;
   }
   applyFixed(known, inspect);
+  waitForJob(turn, known);
   if (known.seq !== asked.seq) {
     if (asked.confirm) return;
     // Between asking and answering something happened: what it is now is asked again.

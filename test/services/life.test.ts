@@ -121,6 +121,18 @@ describe('deaths', () => {
     expect(world.findings).toEqual([]);
   });
 
+  test('the same where Docker says that it is a job only after its start', () => {
+    const world = createWorld();
+    world.answering(false);
+    const hello = world.run('hello', { autoRemove: true });
+    world.advance(300);
+    world.feed({ type: 'inspected', id: hello.id, inspect: structuredClone(hello), seq: 2, confirm: false });
+    world.advance(5000);
+    world.die('hello', 0);
+    world.advance(60_000);
+    expect(world.findings).toEqual([]);
+  });
+
   test('docker run --rm that crashes is told, and leaves no incident behind', () => {
     const world = worldWith('batch', { autoRemove: true });
     world.die('batch', 2);
