@@ -10,7 +10,17 @@ import { isDown } from './damping.ts';
 import { healthChanged, tellHealthy } from './healthcheck.ts';
 import { tellRestored } from './restarts.ts';
 import { settlingHealth } from './settle.ts';
-import { applyFixed, applyState, current, fromInspect, isFolded, isUp, keyOf, put } from './table.ts';
+import {
+  applyFixed,
+  applyState,
+  current,
+  forgetGone,
+  fromInspect,
+  isFolded,
+  isUp,
+  keyOf,
+  put,
+} from './table.ts';
 import type { Known, Turn } from './types.ts';
 
 const LATE_MS = 1000;
@@ -28,6 +38,7 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
   }
   for (const [id, known] of state.known) if (!there.has(id)) suspect(turn, id, known);
   audit(turn);
+  forgetGone(state, now);
 }
 
 /** Nothing stands for ever by mistake: what is told to be down and runs, or unhealthy and is healthy, ends. */

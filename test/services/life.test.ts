@@ -133,6 +133,20 @@ describe('deaths', () => {
     expect(world.findings).toEqual([]);
   });
 
+  test('jobs with names of chance leave nothing behind', () => {
+    const world = createWorld();
+    for (let i = 0; i < 100; i++) {
+      world.run(`job-${i}`, { autoRemove: true });
+      world.advance(15_000);
+      world.die(`job-${i}`, i % 2);
+      world.advance(45_000);
+    }
+    world.run('stays', { policy: 'always' });
+    world.advance(3_600_000);
+    world.list();
+    expect([...world.state.tallies.keys()]).toEqual(['stays']);
+  });
+
   test('docker run --rm that crashes is told, and leaves no incident behind', () => {
     const world = worldWith('batch', { autoRemove: true });
     world.die('batch', 2);
