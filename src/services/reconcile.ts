@@ -14,6 +14,7 @@ import {
   applyFixed,
   applyState,
   current,
+  drop,
   forgetGone,
   fromInspect,
   isFolded,
@@ -118,7 +119,11 @@ export function inspected(
     return;
   }
   if (!inspect) {
-    if (asked.confirm && known.seq === asked.seq) onEvent(turn, unseen(known, 'destroy', turn.now.wall));
+    if (isGhost(turn, known)) {
+      turn.out.touched.add(keyOf(known));
+      drop(state, id);
+    } else if (asked.confirm && known.seq === asked.seq)
+      onEvent(turn, unseen(known, 'destroy', turn.now.wall));
     return;
   }
   applyFixed(known, inspect);
@@ -131,6 +136,11 @@ export function inspected(
   }
   if (asked.confirm) tellUnseen(turn, known, inspect);
   else refresh(turn, known, inspect);
+}
+
+/** Known only by a last word that came after its `destroy`: Docker writes `stop` and `destroy` of one with --rm at the same time. */
+function isGhost({ state }: Turn, known: Known): boolean {
+  return !known.complete && !state.stories.has(keyOf(known));
 }
 
 /** After an event: the facts that events do not carry (pid, restart count, health). */
