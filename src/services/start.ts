@@ -4,7 +4,7 @@ import { formatDuration, safeHtml } from '../model/text.ts';
 import { exitText } from './cause.ts';
 import { endsQuietly } from './findings.ts';
 import { tellMissing } from './missing.ts';
-import { deathOf } from './past-deaths.ts';
+import { deathOf, lastDeath } from './past-deaths.ts';
 import { renamedMeanwhile } from './rename.ts';
 import { QUIET_MS } from './restarts.ts';
 import {
@@ -147,6 +147,8 @@ function compare(turn: Turn, known: Known, row: Row | undefined, history: Docker
   if (info.health === 'unhealthy') return stands?.unhealthy ? undefined : noteUnhealthy(turn, known);
   const wasUnhealthy = stands?.unhealthy !== undefined;
   endsQuietly(turn, key, 'unhealthy', 'healthy again', turn.now.wall);
+  // That this very program was started is what the message is about.
+  if (info.self && startedAsAsked(known, row, history)) return undefined;
   if (!row) return { kind: 'new', name: info.name, line: `🚀 ${name} is new and running` };
   if (row.id !== info.id)
     return { kind: 'redeployed', name: info.name, line: `🚀 ${name} was redeployed and runs` };
@@ -154,6 +156,12 @@ function compare(turn: Turn, known: Known, row: Row | undefined, history: Docker
   if (Math.abs((row.startedAt ?? 0) - (info.startedAt ?? 0)) > 1000)
     return noteRestarted(known, row, history);
   return wasUnhealthy ? { kind: 'healthy', name: info.name, line: `✅ ${name} is healthy again` } : undefined;
+}
+
+function startedAsAsked(known: Known, row: Row | undefined, history: DockerEvent[]): boolean {
+  const death = lastDeath(known, history);
+  if (known.info.restartCount > (row?.restartCount ?? 0)) return false;
+  return death === undefined || death.cause === 'request';
 }
 
 /** Its next start is a restart by policy, not a new service. */

@@ -230,6 +230,27 @@ describe('the monitor itself', () => {
     ]);
   });
 
+  test('its own container: started on request is no news, a crash is', () => {
+    const world = createWorld();
+    for (const name of ['web', 'vpsmon']) world.run(name, { policy: 'always' });
+    world.advance(60_000);
+    const rows = world.rows();
+    world.deaf(true);
+    const lines = () => world.look(rows, world.unheard, 'vpsmon').map((note) => note.line);
+    world.restart('vpsmon');
+    world.advance(60_000);
+    expect(lines()).toEqual([]);
+    world.remove('vpsmon');
+    world.run('vpsmon', { policy: 'always' });
+    world.advance(60_000);
+    expect(lines()).toEqual([]);
+    world.die('vpsmon', 134, true);
+    world.start('vpsmon', 'policy');
+    expect(world.look(world.rows(), world.unheard, 'vpsmon').map((note) => note.line)).toEqual([
+      '🔄 <b>vpsmon</b> was restarted by its restart policy: crashed, exit code 134 (SIGABRT)',
+    ]);
+  });
+
   test('a container that is paused needs attention at the first start', () => {
     const world = createWorld();
     world.run('web');
