@@ -29,7 +29,7 @@ const HEADINGS: Record<Change, [symbol: string, text: string]> = {
   'asked-stop': ['🔴', 'Services Stopped (on request)'],
   restored: ['✅', 'Services Restored'],
   restarting: ['🔄', 'Services Restarting'],
-  restarted: ['🔄', 'Services restarted on request'],
+  restarted: ['🔄', 'Services restarted'],
   redeployed: ['🚀', 'Services redeployed'],
   malfunction: ['⚠️', 'Services with Malfunction'],
   unhealthy: ['🏥', 'Services Unhealthy'],

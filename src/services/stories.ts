@@ -8,7 +8,7 @@ import { beginSettling, endSettling } from './settle.ts';
 import { current, isUp, tallyOf } from './table.ts';
 import { TROUBLES } from './types.ts';
 import type { Death, Known, Story, Turn } from './types.ts';
-import { bold, startedMessage } from './wording.ts';
+import { bold, notBackText, startedMessage } from './wording.ts';
 
 /** A crash with a restart policy: up again within this, it is one message. */
 export const RESTART_WAIT_MS = 2000;
@@ -123,6 +123,10 @@ function killedAgain(death: Death, before: Death | undefined): boolean {
 
 const NOT_STARTED = 'A new container was created in its place, but it did not start';
 
+function notBack({ cause }: Death, known: Known | undefined): string {
+  return cause === 'engine' && known ? notBackText(known) : '';
+}
+
 function gaveUp(death: Death, known: Known | undefined): boolean {
   return known?.info.restartPolicy === 'on-failure' && death.exitCode !== 0;
 }
@@ -145,7 +149,7 @@ function tellAsked(turn: Turn, key: string, story: Extract<Story, { kind: 'asked
   const gone = story.removed && !state.byKey.has(key);
   if (gone) for (const kind of TROUBLES) endsQuietly(turn, key, kind, 'removed on request', story.death.at);
   const failed = successor?.info.state === 'created' && successor.info.id !== story.death.id;
-  const next = gone ? 'The container was removed' : failed ? NOT_STARTED : '';
+  const next = gone ? 'The container was removed' : failed ? NOT_STARTED : notBack(story.death, successor);
   tellStopped(turn, story.death, { next, deploy: false, gone, failed });
   if (gone) tellMissing(turn, { quiet: true });
 }

@@ -74,6 +74,8 @@ export type Story =
       kind: 'settling';
       due: number;
       how: 'redeployed' | 'restarted';
+      /** It ended with Docker, and came back with it. */
+      withDocker: boolean;
       id: string;
       startedAt: number;
       downFrom: number;

@@ -3,7 +3,7 @@
 import { formatBytes, formatDuration, formatTime, maskSecrets, plain, safeHtml } from '../model/text.ts';
 import type { ContainerHealth, ContainerInfo, ContainerState } from '../model/snapshot.ts';
 import { causeText } from './cause.ts';
-import type { Death } from './types.ts';
+import type { Death, Known } from './types.ts';
 
 export type Field = [label: string, value: string];
 
@@ -89,6 +89,10 @@ export function stoppedMessage(stop: Stop): string {
     ],
     asked ? [] : logBlock(death.logs, stop.secrets),
   );
+}
+
+export function notBackText({ info }: Known): string {
+  return `It did not come back with Docker (restart policy: ${info.restartPolicy})`;
 }
 
 export function pausedMessage(info: ContainerInfo, at: number): string {
