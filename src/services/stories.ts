@@ -1,5 +1,4 @@
 // How a story ends when its time has come.
-import { safeHtml } from '../model/text.ts';
 import { ends, endsQuietly, happened } from './findings.ts';
 import { tellMissing } from './missing.ts';
 import { say } from './outlet.ts';
@@ -170,8 +169,7 @@ function tellRemoved(turn: Turn, key: string, story: Extract<Story, { kind: 'rem
       at,
       html: `🔴 ${bold(name)} was removed on request: nothing is left to watch.`,
     });
-    if (finding)
-      say(turn, { key, change: 'restored', finding, line: `${safeHtml(name)}: removed`, severity: 'info' });
+    if (finding) say(turn, { key, change: 'removed', finding, line: bold(name), severity: 'info' });
   }
   tellMissing(turn, { quiet: kinds.length > 0 });
 }

@@ -148,7 +148,8 @@ export type Change =
   | 'redeployed'
   | 'malfunction'
   | 'unhealthy'
-  | 'renamed';
+  | 'renamed'
+  | 'removed';
 
 /** One thing to say, before it is decided whether it is said alone. */
 export type Item = {

@@ -711,6 +711,23 @@ describe('many at once', () => {
       expect(finding.saidAt - died.get(finding.subject)!).toBeLessThan(1000);
   });
 
+  test('fifty that crashed: all are named; removed, they are not called restored', () => {
+    const world = createWorld();
+    for (let i = 0; i < 50; i++) world.run(`service-${i}`);
+    world.advance(600_000);
+    world.clear();
+    for (let i = 0; i < 50; i++) world.die(`service-${i}`, 137);
+    world.advance(30_000);
+    const all = world.messages().join('\n');
+    for (let i = 0; i < 50; i++) expect(all).toMatch(new RegExp(`service-${i}\\b`));
+    world.clear();
+    for (let i = 0; i < 50; i++) world.destroy(`service-${i}`);
+    world.advance(30_000);
+    expect(world.findings[0]?.html?.opened).toMatch(
+      /^🔴 <b>50 Services removed: nothing is left to watch<\/b>\n/,
+    );
+  });
+
   test('compose up of ten services is one message, compose down, too', () => {
     const world = createWorld();
     for (let i = 0; i < 10; i++) world.run(`s${i}`);
