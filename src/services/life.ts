@@ -143,10 +143,11 @@ export function onDestroy(turn: Turn, known: Known, at: number): void {
   state.stories.set(key, { kind: 'removed', due: left(turn, SUCCESSOR_WAIT_MS, at), at });
 }
 
-function onPause(turn: Turn, known: Known, at: number): void {
+export function onPause(turn: Turn, known: Known, at: number): void {
   known.info.state = 'paused';
   const key = keyOf(known);
   if (!isWatched(turn.state, known) || turn.state.stories.has(key)) return;
+  if (isDown(turn, key, 'stopped')) return;
   // `docker commit` and backups pause for a moment: that is not worth a word.
   turn.state.stories.set(key, {
     kind: 'paused',

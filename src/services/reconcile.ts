@@ -4,7 +4,7 @@
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
 import { toHealth, toState } from '../system/containers.ts';
 import { lookedAt } from './engine.ts';
-import { ask, onEvent, waitForJob } from './life.ts';
+import { ask, onEvent, onPause, waitForJob } from './life.ts';
 import { renamed } from './rename.ts';
 import { isDown } from './damping.ts';
 import { healthChanged, tellHealthy } from './healthcheck.ts';
@@ -34,7 +34,11 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
   for (const item of items) {
     there.add(item.id);
     const known = state.known.get(item.id);
-    if (known && fits(known, item, now.wall)) continue;
+    if (known && fits(known, item, now.wall)) {
+      // Paused while something else about it was waited for.
+      if (known.info.state === 'paused') onPause(turn, known, now.wall);
+      continue;
+    }
     suspect(turn, item.id, known);
   }
   for (const [id, known] of state.known) if (!there.has(id)) suspect(turn, id, known);

@@ -91,6 +91,19 @@ test('a stop that is written after the destroy is no container that was removed'
   expect(world.told()).toEqual([]);
 });
 
+test('paused while it was still settling: told after the next list, once', () => {
+  const world = createWorld();
+  world.run('web');
+  world.advance(500);
+  world.pause('web');
+  world.advance(60_000);
+  for (let i = 0; i < 3; i++) {
+    world.list();
+    world.advance(300_000);
+  }
+  expect(world.titles()).toEqual(['🚀 Service Started', '🔴 Service Stopped (paused on request)']);
+});
+
 test('a list in the steady state asks for nothing, however many containers there are', () => {
   const world = createWorld();
   for (let i = 0; i < 500; i++) world.run(`c${i}`, { health: i % 2 ? 'healthy' : 'none', policy: 'always' });
