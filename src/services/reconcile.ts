@@ -161,8 +161,8 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   if (health !== info.health && health !== 'starting') healthChanged(turn, known, health, turn.now.wall);
   applyState(known, inspect);
   const story = turn.state.stories.get(keyOf(known));
-  if (story?.kind === 'crash' && story.death.id === info.id && inspect.state.error)
-    story.death.error = inspect.state.error;
+  const follows = story?.kind === 'asked' || (story?.kind === 'crash' && story.death.id === info.id);
+  if (follows && inspect.state.error) story.death.error = inspect.state.error;
   put(turn.state, known);
   settlingHealth(turn, known, turn.now.wall);
 }

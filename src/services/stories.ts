@@ -34,7 +34,7 @@ export function tell(turn: Turn, key: string, { wasUp = false } = {}): void {
     story.checked = true;
     story.due = turn.now.mono + REPLAY_WAIT_MS;
     turn.out.asks.push({ kind: 'replay' });
-    const known = story.kind === 'crash' ? current(turn.state, key) : undefined;
+    const known = current(turn.state, key);
     if (known) turn.out.asks.push({ kind: 'inspect', id: known.info.id, seq: known.seq, confirm: false });
     return;
   }
@@ -122,8 +122,10 @@ function killedAgain(death: Death, before: Death | undefined): boolean {
 
 const NOT_STARTED = 'A new container was created in its place, but it did not start';
 
-function notBack({ cause }: Death, known: Known | undefined): string {
-  return cause === 'engine' && known ? notBackText(known) : '';
+function nextAfterAsked({ cause, error }: Death, known: Known | undefined, replaced: boolean): string {
+  if (replaced) return NOT_STARTED;
+  if (cause === 'engine' && known) return notBackText(known);
+  return error === undefined ? '' : 'It was to be started again, and did not start';
 }
 
 function gaveUp(death: Death, known: Known | undefined): boolean {
@@ -147,8 +149,10 @@ function tellAsked(turn: Turn, key: string, story: Extract<Story, { kind: 'asked
   }
   const gone = story.removed && !state.byKey.has(key);
   if (gone) for (const kind of TROUBLES) endsQuietly(turn, key, kind, 'removed on request', story.death.at);
-  const failed = successor?.info.state === 'created' && successor.info.id !== story.death.id;
-  const next = gone ? 'The container was removed' : failed ? NOT_STARTED : notBack(story.death, successor);
+  const replaced = successor?.info.state === 'created' && successor.info.id !== story.death.id;
+  // An error is that of a start: the last one that worked had cleared it.
+  const failed = replaced || story.death.error !== undefined;
+  const next = gone ? 'The container was removed' : nextAfterAsked(story.death, successor, replaced);
   tellStopped(turn, story.death, { next, deploy: false, gone, failed });
   if (gone) tellMissing(turn, { quiet: true });
 }

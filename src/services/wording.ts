@@ -68,6 +68,8 @@ type Stop = {
   death: Death;
   next: string;
   deploy: boolean;
+  /** Asked for as a restart or a deploy, which failed. */
+  failed?: boolean;
   secrets: readonly string[];
 };
 
@@ -76,7 +78,7 @@ export function stoppedMessage(stop: Stop): string {
   const asked = death.cause === 'request';
   return message(
     '🔴',
-    asked ? 'Service Stopped (on request)' : 'Service Stopped',
+    asked && !stop.failed ? 'Service Stopped (on request)' : 'Service Stopped',
     [
       ['Service', stop.name],
       ['Previous Status', '🟢 Running'],

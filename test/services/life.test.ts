@@ -286,9 +286,12 @@ describe('on request', () => {
   test('a deploy whose new container does not even start is an alarm, and Restored follows when it does', () => {
     const world = worldWith('web');
     world.remove('web');
-    world.create('web');
+    world.create('web').state.error = 'exec: "nosuch": executable file not found';
     world.advance(30_000);
-    expect(world.titles()).toEqual(['🔴 Service Stopped (on request)']);
+    expect(world.titles()).toEqual([STOPPED]);
+    expect(world.messages()[0]).toContain(
+      '\nDocker says: exec: &quot;nosuch&quot;: executable file not found\n',
+    );
     expect(world.messages()[0]).toContain(
       'Next: A new container was created in its place, but it did not start',
     );
@@ -298,7 +301,19 @@ describe('on request', () => {
     expect(world.titles().slice(1)).toEqual([RESTORED]);
   });
 
-  test('the same while nobody watched', () => {
+  test('a restart on request whose start fails is one, too', () => {
+    const world = worldWith('web');
+    world.stop('web');
+    world.byName('web').state.error = 'address already in use';
+    world.advance(30_000);
+    expect(world.titles()).toEqual([STOPPED]);
+    expect(world.messages()[0]).toMatch(
+      /\nCause: on request .*\nDocker says: address already in use\nNext: .* did not start$/,
+    );
+    expect(world.told()[0]).toMatchObject({ severity: 'critical' });
+  });
+
+  test('the same deploy while nobody watched', () => {
     const world = worldWith('web');
     const rows = world.rows();
     world.deaf(true);
