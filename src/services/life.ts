@@ -1,6 +1,7 @@
 // What each Docker event changes: the table at once, and the story of the service, which is told when it is clear what it is.
 import { toHealth } from '../system/containers.ts';
 import type { DockerEvent } from '../system/types.ts';
+import { isStopping } from './cause.ts';
 import { isDown } from './damping.ts';
 import {
   deathOf,
@@ -162,5 +163,6 @@ function onUnpause(turn: Turn, known: Known, at: number): void {
   const key = keyOf(known);
   if (!isWatched(turn.state, known)) return;
   if (turn.state.stories.get(key)?.kind === 'paused') turn.state.stories.delete(key);
-  else if (isDown(turn, key, 'stopped')) tellRestored(turn, known, at);
+  // Docker lets it run again so that it can hear the signal.
+  else if (isDown(turn, key, 'stopped') && !isStopping(known, at)) tellRestored(turn, known, at);
 }

@@ -35,6 +35,8 @@ export type Death = {
   signal?: number;
   startedAt?: number;
   restartCount: number;
+  /** It was frozen by docker pause. */
+  paused?: true;
   /** `docker run --rm`: it is gone with its death. */
   autoRemove: boolean;
   logs?: string[];

@@ -81,7 +81,7 @@ export function stoppedMessage(stop: Stop): string {
     asked && !stop.failed ? 'Service Stopped (on request)' : 'Service Stopped',
     [
       ['Service', stop.name],
-      ['Previous Status', '🟢 Running'],
+      ['Previous Status', death.paused ? '🔴 Paused' : '🟢 Running'],
       ['Current Status', '🔴 Stopped'],
       ['Restart Count', String(stop.restartCount)],
       ['Time', formatTime(death.at)],

@@ -405,6 +405,30 @@ describe('health, pause, rename', () => {
     expect(world.messages()[1]).toContain('Previous Status: 🔴 Paused');
   });
 
+  test.each(['on request', 'by a crash'])(
+    'a paused container that ends %s is stopped from then on',
+    (how) => {
+      const world = worldWith('web');
+      world.pause('web');
+      world.advance(30_000);
+      world.clear();
+      if (how === 'on request') {
+        world.signal('web', 15);
+        world.unpause('web');
+      }
+      world.die('web', 137);
+      world.advance(30_000);
+      const title = how === 'on request' ? `${STOPPED} (on request)` : STOPPED;
+      expect(world.titles()).toEqual([title]);
+      expect(world.messages()[0]).not.toContain('times within');
+      if (how === 'by a crash') expect(world.messages()[0]).toContain('Previous Status: 🔴 Paused\n');
+      world.start('web');
+      world.advance(5000);
+      expect(world.titles()).toEqual([title, RESTORED]);
+      expect(world.messages()[1]).toContain('Previous Status: 🔴 Stopped\n');
+    },
+  );
+
   test('an unhealthy container that is restarted: its trouble ends without a word of its own', () => {
     const world = worldWith('web', { health: 'healthy' });
     world.health('web', 'unhealthy');
