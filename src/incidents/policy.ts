@@ -36,6 +36,7 @@ const CHANGE_OF_RULE: Record<string, string> = {
   'container-stopped': 'stopped',
   'container-unhealthy': 'unhealthy',
   'container-malfunction': 'malfunction',
+  'restart-loop': 'malfunction',
 };
 
 /** The policy that a configuration asks for. */

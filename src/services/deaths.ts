@@ -4,7 +4,7 @@ import { parseSignal, restartsByPolicy, wasOom, wasRequested } from './cause.ts'
 import { isDown } from './damping.ts';
 import { endsQuietly } from './findings.ts';
 import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, tell } from './stories.ts';
-import { isFolded, isUp, isWatched, keyOf } from './table.ts';
+import { isFolded, isUp, isWatched, keyOf, tallyOf } from './table.ts';
 import type { Cause, Death, Known, Turn } from './types.ts';
 
 /** A message about a crash waits this long for log lines at the most; the watcher hands them in far earlier. */
@@ -38,6 +38,7 @@ export function onDie(turn: Turn, known: Known, at: number, event: Pick<DockerEv
   const death: Death = {
     ...deathOf(known, at, exitCode, requested ? 'request' : unasked),
     ...(known.kill && requested ? { signal: known.kill.signal } : {}),
+    ...(info.state === 'paused' ? { paused: true } : {}),
   };
   const willRestart = requested ? false : restartsByPolicy(known, exitCode);
   info.state = willRestart === true ? 'restarting' : 'exited';
@@ -49,8 +50,17 @@ export function onDie(turn: Turn, known: Known, at: number, event: Pick<DockerEv
   state.checks.delete(key);
   if (!isWatched(state, known) || isFolded(state, key)) return;
   endsQuietly(turn, key, 'unhealthy', `${info.name} stopped`, at);
+  endsPause(turn, key, at);
   if (requested) stopsOnRequest(turn, known, death);
   else crashes(turn, known, death, willRestart);
+}
+
+/** What was told of a pause does not hold any more, and what ends it is no second time that it went down. */
+function endsPause(turn: Turn, key: string, at: number): void {
+  const { flaps } = tallyOf(turn.state, key);
+  if (turn.state.standing.get(key)?.stopped?.how !== 'paused' || flaps.stopped?.flapping) return;
+  endsQuietly(turn, key, 'stopped', 'it stopped while it was paused', at);
+  delete flaps.stopped;
 }
 
 export function deathOf({ info, autoRemove }: Known, at: number, exitCode: number, cause: Cause): Death {
@@ -75,7 +85,7 @@ export function stopsOnRequest(turn: Turn, known: Known, death: Death): void {
   // Another container of the same name has taken over already: the old one may go.
   if (state.byKey.get(key) !== known.info.id && story?.kind !== 'asked') return;
   if (story?.kind === 'crash') {
-    tell(turn, key);
+    tell(turn, key, { wasUp: story.upAt !== undefined });
     story = undefined;
   }
   if (isDown(turn, key, 'stopped')) return;

@@ -7,7 +7,7 @@ import { opens } from './findings.ts';
 import { flushAll } from './outlet.ts';
 import { applyFixed, applyState, current, isUp, isWatched, keyOf, put } from './table.ts';
 import type { Death, Engine, Known, Turn } from './types.ts';
-import { stoppedMessage } from './wording.ts';
+import { notBackText, stoppedMessage } from './wording.ts';
 
 /** Nobody listens: that is certain, but a quick restart of Docker is not worth two messages. */
 const REFUSED_GRACE_MS = 3000;
@@ -16,6 +16,8 @@ const SILENT_GRACE_MS = 10_000;
 const FIRST_GRACE_MS = 60_000;
 /** What died this long before the stream ended, on request or not, died with Docker. */
 const SHUTDOWN_MS = 60_000;
+/** Docker gives its containers 15 s when it is stopped itself. */
+const STOPS_WITHIN_MS = 15_000;
 /** Containers get this long to come back with Docker. */
 const RETURN_MS = 20_000;
 
@@ -42,9 +44,18 @@ export function streamDown(turn: Turn, why: string, refused: boolean): void {
     if (!engine.told) rememberRunning(turn);
     delete engine.returning;
   } else if (first && engine.downAt.wall === 0) engine.downAt = turn.now;
+  if (refused) endWithDocker(turn);
   if (engine.told || !engine.seen) return;
   const graceMs = !engine.met ? FIRST_GRACE_MS : refused ? REFUSED_GRACE_MS : SILENT_GRACE_MS;
   engine.tellAt = Math.min(engine.tellAt ?? Infinity, engine.downAt.mono + graceMs);
+}
+
+/** An engine that ends stops its containers the way `docker stop` does. Where nobody listens any more, it was that. */
+function endWithDocker({ state: { engine, stories } }: Turn): void {
+  for (const [key, story] of stories) {
+    if (story.kind !== 'asked' || !engine.before.has(key)) continue;
+    if (engine.downAt.wall - story.death.at < STOPS_WITHIN_MS) story.death.cause = 'engine';
+  }
 }
 
 function rememberRunning(turn: Turn): void {
@@ -231,7 +242,7 @@ function notBack(turn: Turn, key: string, known: Known, at: number): Finding {
       name: info.name,
       restartCount: info.restartCount,
       death,
-      next: `It did not come back with Docker (restart policy: ${info.restartPolicy})`,
+      next: notBackText(known),
       deploy: false,
       secrets: [],
     }),

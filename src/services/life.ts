@@ -1,6 +1,7 @@
 // What each Docker event changes: the table at once, and the story of the service, which is told when it is clear what it is.
 import { toHealth } from '../system/containers.ts';
 import type { DockerEvent } from '../system/types.ts';
+import { isStopping } from './cause.ts';
 import { isDown } from './damping.ts';
 import {
   deathOf,
@@ -116,6 +117,13 @@ export function onStart(turn: Turn, known: Known, at: number): void {
   state.stories.set(key, { kind: 'starting', due: now.mono + waitMs, id: info.id, startedAt: at });
 }
 
+/** Docker answers an inspect late while it starts a container: that it is a job may be known after its start only. */
+export function waitForJob(turn: Turn, known: Known): void {
+  const story = turn.state.stories.get(keyOf(known));
+  if (!known.autoRemove || story?.kind !== 'starting' || story.id !== known.info.id) return;
+  story.due = Math.max(story.due, left(turn, JOB_STARTING_MS, story.startedAt));
+}
+
 export function onDestroy(turn: Turn, known: Known, at: number): void {
   const { state } = turn;
   const key = keyOf(known);
@@ -136,10 +144,11 @@ export function onDestroy(turn: Turn, known: Known, at: number): void {
   state.stories.set(key, { kind: 'removed', due: left(turn, SUCCESSOR_WAIT_MS, at), at });
 }
 
-function onPause(turn: Turn, known: Known, at: number): void {
+export function onPause(turn: Turn, known: Known, at: number): void {
   known.info.state = 'paused';
   const key = keyOf(known);
   if (!isWatched(turn.state, known) || turn.state.stories.has(key)) return;
+  if (isDown(turn, key, 'stopped')) return;
   // `docker commit` and backups pause for a moment: that is not worth a word.
   turn.state.stories.set(key, {
     kind: 'paused',
@@ -154,5 +163,6 @@ function onUnpause(turn: Turn, known: Known, at: number): void {
   const key = keyOf(known);
   if (!isWatched(turn.state, known)) return;
   if (turn.state.stories.get(key)?.kind === 'paused') turn.state.stories.delete(key);
-  else if (isDown(turn, key, 'stopped')) tellRestored(turn, known, at);
+  // Docker lets it run again so that it can hear the signal.
+  else if (isDown(turn, key, 'stopped') && !isStopping(known, at)) tellRestored(turn, known, at);
 }

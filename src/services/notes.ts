@@ -5,9 +5,9 @@ import { because, causeText, exitText } from './cause.ts';
 import { endsQuietly, opens } from './findings.ts';
 import { deathOf, lastDeath } from './past-deaths.ts';
 import { QUIET_MS } from './restarts.ts';
-import { keyOf, tallyOf } from './table.ts';
+import { eventTime, keyOf, tallyOf } from './table.ts';
 import type { Death, Known, Row, Turn } from './types.ts';
-import { bold, malfunctionMessage, stoppedMessage, unhealthyMessage } from './wording.ts';
+import { bold, malfunctionMessage, pausedMessage, stoppedMessage, unhealthyMessage } from './wording.ts';
 
 /** One line of the start message, HTML. */
 export type Note = {
@@ -71,6 +71,21 @@ export function openStopped(turn: Turn, known: Known, death: Death): void {
     severity: death.cause === 'request' || death.exitCode === 0 ? 'warning' : 'critical',
   });
   turn.out.findings.push({ ...quiet, quiet: true });
+}
+
+/** Frozen by docker pause: the incident stands, so that its end is told. */
+export function notePaused(turn: Turn, known: Known, history: DockerEvent[]): Note {
+  const { info } = known;
+  const paused = history.findLast((event) => event.id === info.id && event.action === 'pause');
+  const at = paused ? eventTime(paused) : turn.now.wall;
+  const finding = opens(turn, keyOf(known), 'stopped', info, {
+    text: `${info.name} is paused (docker pause)`,
+    at,
+    html: pausedMessage(info, at),
+    how: 'paused',
+  });
+  turn.out.findings.push({ ...finding, quiet: true });
+  return { kind: 'stopped', name: info.name, line: `🔴 ${bold(info.name)} is paused (docker pause)` };
 }
 
 export function noteUnhealthy(turn: Turn, known: Known): Note {

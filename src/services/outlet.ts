@@ -1,7 +1,7 @@
 // What is said alone and what is said together. One crash is told at once; when thirty containers die in the same second,
 // the first one is told at once and the others in one list. Starts, restarts and recoveries are in no hurry: they wait a
 // moment for others of their kind.
-import { escapeHtml, formatTime } from '../model/text.ts';
+import { escapeHtml, formatTime, safeHtml } from '../model/text.ts';
 import type { Finding, Severity } from '../model/finding.ts';
 import { tallyOf } from './table.ts';
 import type { Bucket, Change, Item, Turn } from './types.ts';
@@ -29,24 +29,32 @@ const HEADINGS: Record<Change, [symbol: string, text: string]> = {
   'asked-stop': ['🔴', 'Services Stopped (on request)'],
   restored: ['✅', 'Services Restored'],
   restarting: ['🔄', 'Services Restarting'],
-  restarted: ['🔄', 'Services restarted on request'],
+  restarted: ['🔄', 'Services restarted'],
   redeployed: ['🚀', 'Services redeployed'],
   malfunction: ['⚠️', 'Services with Malfunction'],
   unhealthy: ['🏥', 'Services Unhealthy'],
   renamed: ['🔄', 'Services renamed'],
+  removed: ['🔴', 'Services removed: nothing is left to watch'],
 };
 const MUTED_AS: Partial<Record<Change, string>> = {
   'asked-stop': 'stopped',
   restarted: 'restarting',
   renamed: 'started',
+  removed: 'restored',
+};
+/** The change that a trouble began with: who did not hear of that is not told of its end, either. */
+const BEGAN_AS: Record<string, string> = {
+  'container-stopped': 'stopped',
+  'container-unhealthy': 'unhealthy',
+  'container-malfunction': 'malfunction',
+  'restart-loop': 'malfunction',
 };
 
 /** Hands in one thing to say. It comes out now or with a later tick, alone or in a list. */
 export function say(turn: Turn, item: Item): void {
   flushAbout(turn, item.key);
   turn.out.touched.add(item.key);
-  const { muted } = turn.state.rules.of({ name: item.finding.subject, ...aliasOf(item.finding) });
-  if (muted.includes(MUTED_AS[item.change] ?? item.change)) {
+  if (isMuted(turn, item)) {
     turn.out.findings.push({ ...item.finding, quiet: true });
     return;
   }
@@ -63,6 +71,12 @@ export function say(turn: Turn, item: Item): void {
   bucket.items.push(item);
   if (!URGENT.has(item.change)) bucket.due = Math.min(mono + HOLD_CALM_MS, bucket.firstAt + MAX_CALM_MS);
   else if (bucket.items.length === 1) bucket.due = mono + HOLD_URGENT_MS;
+}
+
+function isMuted(turn: Turn, { change, finding }: Item): boolean {
+  const { muted } = turn.state.rules.of({ name: finding.subject, ...aliasOf(finding) });
+  if (muted.includes(MUTED_AS[change] ?? change)) return true;
+  return finding.verdict === 'ok' && muted.includes(BEGAN_AS[finding.rule] ?? change);
 }
 
 function aliasOf(finding: Finding): { service?: string } {
@@ -158,35 +172,36 @@ function listFinding(turn: Turn, change: Change, items: Item[]): Finding {
     text: `${items.length} ${heading}: ${names}`,
     details: items.map((item) => item.finding.text),
     html: {
-      opened: listMessage(
-        symbol,
-        `${items.length} ${heading}`,
-        items.map((item) => item.line),
-        at,
-      ),
+      opened: listMessage(symbol, `${items.length} ${heading}`, items, at),
     },
     at,
   };
 }
 
-/** One heading and a line each; what does not fit a Telegram message is counted. `lines` are HTML. */
-export function listMessage(symbol: string, heading: string, lines: string[], at: number): string {
+/** One heading and a line each; of what does not fit a Telegram message the names, as far as they fit. */
+function listMessage(symbol: string, heading: string, items: Item[], at: number): string {
   const shown: string[] = [];
   let size = 0;
-  for (const line of lines) {
+  for (const { line } of items) {
     size += line.length + 1;
-    if (shown.length >= MAX_LINES || size > 3300) break;
+    if (shown.length >= MAX_LINES || size > 2800) break;
     shown.push(line);
   }
-  const more = lines.length - shown.length;
+  const rest = items.slice(shown.length).map(({ finding }) => safeHtml(finding.subject, 60));
   return [
     `${symbol} <b>${escapeHtml(heading)}</b>`,
     '',
     ...shown,
-    ...(more > 0 ? [`... and ${more} more`] : []),
+    ...(rest.length > 0 ? [`... and ${rest.length} more: ${fitting(rest, 1000)}`] : []),
     '',
     `Time: ${formatTime(at)}`,
   ].join('\n');
+}
+
+function fitting(names: string[], room: number): string {
+  let left = room;
+  const shown = names.filter((name) => (left -= name.length + 2) > 0);
+  return `${shown.join(', ')}${shown.length < names.length ? ' ...' : ''}`;
 }
 
 function worst(items: Item[]): Severity {

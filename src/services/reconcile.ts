@@ -4,13 +4,24 @@
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
 import { toHealth, toState } from '../system/containers.ts';
 import { lookedAt } from './engine.ts';
-import { ask, onEvent } from './life.ts';
+import { ask, onEvent, onPause, waitForJob } from './life.ts';
 import { renamed } from './rename.ts';
 import { isDown } from './damping.ts';
 import { healthChanged, tellHealthy } from './healthcheck.ts';
 import { tellRestored } from './restarts.ts';
 import { settlingHealth } from './settle.ts';
-import { applyFixed, applyState, current, fromInspect, isFolded, isUp, keyOf, put } from './table.ts';
+import {
+  applyFixed,
+  applyState,
+  current,
+  drop,
+  forgetGone,
+  fromInspect,
+  isFolded,
+  isUp,
+  keyOf,
+  put,
+} from './table.ts';
 import type { Known, Turn } from './types.ts';
 
 const LATE_MS = 1000;
@@ -23,11 +34,16 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
   for (const item of items) {
     there.add(item.id);
     const known = state.known.get(item.id);
-    if (known && fits(known, item, now.wall)) continue;
+    if (known && fits(known, item, now.wall)) {
+      // Paused while something else about it was waited for.
+      if (known.info.state === 'paused') onPause(turn, known, now.wall);
+      continue;
+    }
     suspect(turn, item.id, known);
   }
   for (const [id, known] of state.known) if (!there.has(id)) suspect(turn, id, known);
   audit(turn);
+  forgetGone(state, now);
 }
 
 /** Nothing stands for ever by mistake: what is told to be down and runs, or unhealthy and is healthy, ends. */
@@ -107,10 +123,15 @@ export function inspected(
     return;
   }
   if (!inspect) {
-    if (asked.confirm && known.seq === asked.seq) onEvent(turn, unseen(known, 'destroy', turn.now.wall));
+    if (isGhost(turn, known)) {
+      turn.out.touched.add(keyOf(known));
+      drop(state, id);
+    } else if (asked.confirm && known.seq === asked.seq)
+      onEvent(turn, unseen(known, 'destroy', turn.now.wall));
     return;
   }
   applyFixed(known, inspect);
+  waitForJob(turn, known);
   if (known.seq !== asked.seq) {
     if (asked.confirm) return;
     // Between asking and answering something happened: what it is now is asked again.
@@ -119,6 +140,11 @@ export function inspected(
   }
   if (asked.confirm) tellUnseen(turn, known, inspect);
   else refresh(turn, known, inspect);
+}
+
+/** Known only by a last word that came after its `destroy`: Docker writes `stop` and `destroy` of one with --rm at the same time. */
+function isGhost({ state }: Turn, known: Known): boolean {
+  return !known.complete && !state.stories.has(keyOf(known));
 }
 
 /** After an event: the facts that events do not carry (pid, restart count, health). */
@@ -135,8 +161,8 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   if (health !== info.health && health !== 'starting') healthChanged(turn, known, health, turn.now.wall);
   applyState(known, inspect);
   const story = turn.state.stories.get(keyOf(known));
-  if (story?.kind === 'crash' && story.death.id === info.id && inspect.state.error)
-    story.death.error = inspect.state.error;
+  const follows = story?.kind === 'asked' || (story?.kind === 'crash' && story.death.id === info.id);
+  if (follows && inspect.state.error) story.death.error = inspect.state.error;
   put(turn.state, known);
   settlingHealth(turn, known, turn.now.wall);
 }

@@ -37,7 +37,9 @@ export function renamed(turn: Turn, known: Known, name: string, at: number): voi
   // A successor may come for a name that is to be watched.
   if (wasWatched && !isWatched(state, known))
     state.stories.set(oldKey, { kind: 'removed', due: left(turn, SUCCESSOR_WAIT_MS, at), at });
-  if (isSuccessor || !isUp(info.state) || !isWatched(state, known)) return;
+  if (isSuccessor || !isWatched(state, known)) return;
+  // Of one that is down it is news where people were told so: its end will be told under the new name.
+  if (!isUp(info.state) && !TROUBLES.some((kind) => state.standing.get(key)?.[kind])) return;
   const line = `${bold(oldName)} is now called ${bold(name)}`;
   const finding = happened('container-renamed', info, {
     text: `${oldName} is now called ${name}`,

@@ -32,7 +32,7 @@ type StopOptions = {
   gone?: boolean;
   /** Docker has given up: what was said about the kill that ended it promised a restart. */
   gaveUp?: boolean;
-  /** A deploy of which the new container did not start. */
+  /** A deploy or a restart that was asked for, and did not start. */
   failed?: boolean;
 };
 
@@ -54,6 +54,7 @@ export function tellStopped(turn: Turn, death: Death, options: StopOptions): voi
     death,
     next: options.next,
     deploy: options.deploy,
+    failed: options.failed === true,
     secrets: secretsFor(turn, death),
   });
   const said = {

@@ -28,6 +28,7 @@ export function beginSettling(
     kind: 'settling',
     due: turn.now.mono + SETTLE_MS,
     how,
+    withDocker: asked.death.cause === 'engine',
     id: known.info.id,
     startedAt: at,
     downFrom: asked.downFrom,
@@ -71,7 +72,9 @@ function tellSettled(turn: Turn, key: string, story: Settling, bytes: number | u
   const known = state.known.get(story.id);
   if (!known) return;
   const parts = [
-    story.how === 'redeployed' ? 'redeployed' : 'restarted on request',
+    story.how === 'redeployed'
+      ? 'redeployed'
+      : `restarted ${story.withDocker ? 'with Docker' : 'on request'}`,
     outcome(turn, known, story),
   ];
   if (bytes !== undefined && story.memoryBefore !== undefined)

@@ -4,13 +4,14 @@ import { formatDuration, safeHtml } from '../model/text.ts';
 import { exitText } from './cause.ts';
 import { endsQuietly } from './findings.ts';
 import { tellMissing } from './missing.ts';
-import { deathOf } from './past-deaths.ts';
+import { deathOf, lastDeath } from './past-deaths.ts';
 import { renamedMeanwhile } from './rename.ts';
 import { QUIET_MS } from './restarts.ts';
 import {
   openStopped,
   noteRestarted,
   noteNotStarted,
+  notePaused,
   noteRestarting,
   noteStopped,
   noteUnhealthy,
@@ -29,16 +30,16 @@ export type FirstLook = {
   /** Without an earlier look nothing can have changed. */
   first: boolean;
 };
-const MUTED_BY: Partial<Record<Note['kind'], Change>> = {
-  stopped: 'stopped',
-  up: 'restored',
-  restarted: 'restarting',
-  restarting: 'restarting',
-  redeployed: 'redeployed',
-  unhealthy: 'unhealthy',
-  healthy: 'restored',
-  new: 'started',
-  renamed: 'started',
+const MUTED_BY: Partial<Record<Note['kind'], Change[]>> = {
+  stopped: ['stopped'],
+  up: ['restored', 'stopped'],
+  restarted: ['restarting'],
+  restarting: ['restarting'],
+  redeployed: ['redeployed'],
+  unhealthy: ['unhealthy'],
+  healthy: ['restored', 'unhealthy'],
+  new: ['started'],
+  renamed: ['started'],
 };
 
 /** Fills the table, takes over what stood, opens and ends troubles without a word: the start message tells it all. */
@@ -58,8 +59,8 @@ export function firstLook(turn: Turn, look: FirstLook): Note[] {
       ? attention(turn, known)
       : compare(turn, known, row?.id ? row : undefined, look.history);
     if (known.info.state === 'restarting') waitForRestart(turn, known);
-    const mutedBy = note && MUTED_BY[note.kind];
-    if (note && !(mutedBy && state.rules.of(known.info).muted.includes(mutedBy))) notes.push(note);
+    const { muted } = state.rules.of(known.info);
+    if (note && !MUTED_BY[note.kind]?.some((change) => muted.includes(change))) notes.push(note);
   }
   for (const [key, row] of rows) if (row.id && !state.byKey.has(key)) notes.push(...gone(turn, row));
   for (const name of tellMissing(turn, { quiet: true }))
@@ -98,6 +99,7 @@ function takeOver(turn: Turn, row: Row): void {
 function attention(turn: Turn, known: Known): Note | undefined {
   const { info } = known;
   if (info.state === 'restarting') return noteRestarting(turn, known);
+  if (info.state === 'paused') return notePaused(turn, known, []);
   if (info.state === 'running') return info.health === 'unhealthy' ? noteUnhealthy(turn, known) : undefined;
   if (info.state === 'exited' || info.state === 'dead') {
     const failed = info.exitCode !== undefined && info.exitCode !== 0;
@@ -129,6 +131,9 @@ function compare(turn: Turn, known: Known, row: Row | undefined, history: Docker
     if (info.state === 'created' || info.startedAt === undefined) return undefined;
     return noteStopped(turn, known, deathOf(known, history), row !== undefined && row.id !== info.id);
   }
+  // Up for Docker, but nothing in it runs: told already, or news.
+  if (info.state === 'paused')
+    return stands?.stopped?.how === 'paused' ? undefined : notePaused(turn, known, history);
   if (stands?.stopped) {
     const forMs = (info.startedAt ?? turn.now.wall) - stands.stopped.since;
     endsQuietly(turn, key, 'stopped', 'runs again', info.startedAt ?? turn.now.wall);
@@ -142,6 +147,8 @@ function compare(turn: Turn, known: Known, row: Row | undefined, history: Docker
   if (info.health === 'unhealthy') return stands?.unhealthy ? undefined : noteUnhealthy(turn, known);
   const wasUnhealthy = stands?.unhealthy !== undefined;
   endsQuietly(turn, key, 'unhealthy', 'healthy again', turn.now.wall);
+  // That this very program was started is what the message is about.
+  if (info.self && startedAsAsked(known, row, history)) return undefined;
   if (!row) return { kind: 'new', name: info.name, line: `🚀 ${name} is new and running` };
   if (row.id !== info.id)
     return { kind: 'redeployed', name: info.name, line: `🚀 ${name} was redeployed and runs` };
@@ -149,6 +156,12 @@ function compare(turn: Turn, known: Known, row: Row | undefined, history: Docker
   if (Math.abs((row.startedAt ?? 0) - (info.startedAt ?? 0)) > 1000)
     return noteRestarted(known, row, history);
   return wasUnhealthy ? { kind: 'healthy', name: info.name, line: `✅ ${name} is healthy again` } : undefined;
+}
+
+function startedAsAsked(known: Known, row: Row | undefined, history: DockerEvent[]): boolean {
+  const death = lastDeath(known, history);
+  if (known.info.restartCount > (row?.restartCount ?? 0)) return false;
+  return death === undefined || death.cause === 'request';
 }
 
 /** Its next start is a restart by policy, not a new service. */

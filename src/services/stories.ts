@@ -1,5 +1,4 @@
 // How a story ends when its time has come.
-import { safeHtml } from '../model/text.ts';
 import { ends, endsQuietly, happened } from './findings.ts';
 import { tellMissing } from './missing.ts';
 import { say } from './outlet.ts';
@@ -8,7 +7,7 @@ import { beginSettling, endSettling } from './settle.ts';
 import { current, isUp, tallyOf } from './table.ts';
 import { TROUBLES } from './types.ts';
 import type { Death, Known, Story, Turn } from './types.ts';
-import { bold, startedMessage } from './wording.ts';
+import { bold, notBackText, startedMessage } from './wording.ts';
 
 /** A crash with a restart policy: up again within this, it is one message. */
 export const RESTART_WAIT_MS = 2000;
@@ -26,8 +25,8 @@ export function left(turn: Turn, windowMs: number, at: number): number {
   return turn.now.mono + Math.max(windowMs - age, 500);
 }
 
-/** Tells a story as it stands now and closes it. */
-export function tell(turn: Turn, key: string): void {
+/** Tells a story as it stands now and closes it. `wasUp`: it was up again until it was asked to stop just now. */
+export function tell(turn: Turn, key: string, { wasUp = false } = {}): void {
   const story = turn.state.stories.get(key);
   if (!story) return;
   turn.out.touched.add(key);
@@ -35,7 +34,7 @@ export function tell(turn: Turn, key: string): void {
     story.checked = true;
     story.due = turn.now.mono + REPLAY_WAIT_MS;
     turn.out.asks.push({ kind: 'replay' });
-    const known = story.kind === 'crash' ? current(turn.state, key) : undefined;
+    const known = current(turn.state, key);
     if (known) turn.out.asks.push({ kind: 'inspect', id: known.info.id, seq: known.seq, confirm: false });
     return;
   }
@@ -44,7 +43,7 @@ export function tell(turn: Turn, key: string): void {
     return;
   }
   turn.state.stories.delete(key);
-  if (story.kind === 'crash') tellCrash(turn, key, story);
+  if (story.kind === 'crash') tellCrash(turn, key, story, wasUp);
   else if (story.kind === 'asked') tellAsked(turn, key, story);
   else if (story.kind === 'removed') tellRemoved(turn, key, story);
   else {
@@ -71,7 +70,7 @@ function tellStarted(turn: Turn, key: string, known: Known, at: number): void {
   say(turn, { key, change: 'started', finding, line: bold(info.name), severity: 'info' });
 }
 
-function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash' }>): void {
+function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash' }>, wasUp: boolean): void {
   const { state } = turn;
   const { death, deploy } = story;
   const known = current(state, key);
@@ -82,7 +81,7 @@ function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash
     tellStopped(turn, death, { next: whatNext(death, known), deploy, gaveUp: gaveUp(death, known) });
     return;
   }
-  const up = story.upAt !== undefined && known !== undefined && isUp(known.info.state);
+  const up = story.upAt !== undefined && known !== undefined && (wasUp || isUp(known.info.state));
   const standing = story.restarted && policy && known ? evaluateRestarts(turn, known, turn.now.wall) : false;
   if (up) {
     if (!standing) tellRestarting(turn, known, death, { upAt: story.upAt ?? death.at, deploy });
@@ -123,6 +122,12 @@ function killedAgain(death: Death, before: Death | undefined): boolean {
 
 const NOT_STARTED = 'A new container was created in its place, but it did not start';
 
+function nextAfterAsked({ cause, error }: Death, known: Known | undefined, replaced: boolean): string {
+  if (replaced) return NOT_STARTED;
+  if (cause === 'engine' && known) return notBackText(known);
+  return error === undefined ? '' : 'It was to be started again, and did not start';
+}
+
 function gaveUp(death: Death, known: Known | undefined): boolean {
   return known?.info.restartPolicy === 'on-failure' && death.exitCode !== 0;
 }
@@ -144,8 +149,10 @@ function tellAsked(turn: Turn, key: string, story: Extract<Story, { kind: 'asked
   }
   const gone = story.removed && !state.byKey.has(key);
   if (gone) for (const kind of TROUBLES) endsQuietly(turn, key, kind, 'removed on request', story.death.at);
-  const failed = successor?.info.state === 'created' && successor.info.id !== story.death.id;
-  const next = gone ? 'The container was removed' : failed ? NOT_STARTED : '';
+  const replaced = successor?.info.state === 'created' && successor.info.id !== story.death.id;
+  // An error is that of a start: the last one that worked had cleared it.
+  const failed = replaced || story.death.error !== undefined;
+  const next = gone ? 'The container was removed' : nextAfterAsked(story.death, successor, replaced);
   tellStopped(turn, story.death, { next, deploy: false, gone, failed });
   if (gone) tellMissing(turn, { quiet: true });
 }
@@ -166,8 +173,7 @@ function tellRemoved(turn: Turn, key: string, story: Extract<Story, { kind: 'rem
       at,
       html: `🔴 ${bold(name)} was removed on request: nothing is left to watch.`,
     });
-    if (finding)
-      say(turn, { key, change: 'restored', finding, line: `${safeHtml(name)}: removed`, severity: 'info' });
+    if (finding) say(turn, { key, change: 'removed', finding, line: bold(name), severity: 'info' });
   }
   tellMissing(turn, { quiet: kinds.length > 0 });
 }

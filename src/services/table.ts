@@ -1,12 +1,14 @@
 import type { ContainerState } from '../model/snapshot.ts';
 import { toContainerInfo } from '../system/containers.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
-import type { Known, Standing, State, Tally } from './types.ts';
+import type { Known, Moment, Standing, State, Tally } from './types.ts';
 
 const SERVICE = 'com.docker.compose.service';
 const PROJECT = 'com.docker.compose.project';
 const DAY_MS = 86_400_000;
 const MAX_RESTARTS = 100;
+/** Longer than anything but restarts is looked back at. */
+const OF_USE_MS = 3_600_000;
 
 /** Compose gives a container that is about to be replaced, or to replace one, a name like `3f4e5a6b7c8d_shop-web-1`. */
 export function serviceKey(name: string): string {
@@ -123,6 +125,16 @@ export function tallyOf(state: State, key: string): Tally {
   let tally = state.tallies.get(key);
   if (!tally) state.tallies.set(key, (tally = { restarts: [], lines: [], flaps: {} }));
   return tally;
+}
+
+/** Jobs with names of chance come and go for years: what is counted of one that is gone is dropped when it is of no use. */
+export function forgetGone(state: State, now: Moment): void {
+  for (const [key, tally] of state.tallies) {
+    if (state.byKey.has(key) || state.stories.has(key) || state.standing.has(key)) continue;
+    if (tally.quietAt !== undefined || restartsWithin(state, key, now.wall, DAY_MS) > 0) continue;
+    const used = [...tally.lines, ...Object.values(tally.flaps).map((flap) => flap.changedAt)];
+    if (used.every((at) => now.mono - at > OF_USE_MS)) state.tallies.delete(key);
+  }
 }
 
 /** A start that followed a death nobody asked for. */

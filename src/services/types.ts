@@ -35,6 +35,8 @@ export type Death = {
   signal?: number;
   startedAt?: number;
   restartCount: number;
+  /** It was frozen by docker pause. */
+  paused?: true;
   /** `docker run --rm`: it is gone with its death. */
   autoRemove: boolean;
   logs?: string[];
@@ -74,6 +76,8 @@ export type Story =
       kind: 'settling';
       due: number;
       how: 'redeployed' | 'restarted';
+      /** It ended with Docker, and came back with it. */
+      withDocker: boolean;
       id: string;
       startedAt: number;
       downFrom: number;
@@ -146,7 +150,8 @@ export type Change =
   | 'redeployed'
   | 'malfunction'
   | 'unhealthy'
-  | 'renamed';
+  | 'renamed'
+  | 'removed';
 
 /** One thing to say, before it is decided whether it is said alone. */
 export type Item = {

@@ -3,7 +3,7 @@
 import { formatBytes, formatDuration, formatTime, maskSecrets, plain, safeHtml } from '../model/text.ts';
 import type { ContainerHealth, ContainerInfo, ContainerState } from '../model/snapshot.ts';
 import { causeText } from './cause.ts';
-import type { Death } from './types.ts';
+import type { Death, Known } from './types.ts';
 
 export type Field = [label: string, value: string];
 
@@ -68,6 +68,8 @@ type Stop = {
   death: Death;
   next: string;
   deploy: boolean;
+  /** Asked for as a restart or a deploy, which failed. */
+  failed?: boolean;
   secrets: readonly string[];
 };
 
@@ -76,10 +78,10 @@ export function stoppedMessage(stop: Stop): string {
   const asked = death.cause === 'request';
   return message(
     '🔴',
-    asked ? 'Service Stopped (on request)' : 'Service Stopped',
+    asked && !stop.failed ? 'Service Stopped (on request)' : 'Service Stopped',
     [
       ['Service', stop.name],
-      ['Previous Status', '🟢 Running'],
+      ['Previous Status', death.paused ? '🔴 Paused' : '🟢 Running'],
       ['Current Status', '🔴 Stopped'],
       ['Restart Count', String(stop.restartCount)],
       ['Time', formatTime(death.at)],
@@ -89,6 +91,10 @@ export function stoppedMessage(stop: Stop): string {
     ],
     asked ? [] : logBlock(death.logs, stop.secrets),
   );
+}
+
+export function notBackText({ info }: Known): string {
+  return `It did not come back with Docker (restart policy: ${info.restartPolicy})`;
 }
 
 export function pausedMessage(info: ContainerInfo, at: number): string {

@@ -7,7 +7,7 @@ const extra = {
   ...defaultExtra(),
   services: [
     { name: 'web', cooldownMinutes: 30, mute: ['stopped', 'started'] },
-    { name: 'db', mute: ['unhealthy'] },
+    { name: 'db', mute: ['unhealthy', 'malfunction'] },
   ],
 };
 
@@ -36,5 +36,6 @@ test('muted changes of a service', () => {
   expect(muted({ rule: 'container-stopped', subject: 'shop-web-1', alias: 'web' })).toBe(true);
   expect(muted({ rule: 'container-unhealthy', subject: 'web' })).toBe(false);
   expect(muted({ rule: 'container-unhealthy', subject: 'db' })).toBe(true);
+  expect(muted({ rule: 'restart-loop', subject: 'db' })).toBe(true);
   expect(muted({ rule: 'oom-kill', subject: 'web' })).toBe(false);
 });

@@ -203,19 +203,20 @@ describe('one container', () => {
     process.kill(await pidOf(id), 'SIGKILL');
     await said(4);
     await engine.api('POST', `/containers/${id}/rename?name=store`);
-    await sleep(300);
+    await said(5);
     expect(open()).toEqual(['container-stopped store']);
     await engine.docker.start(id);
-    await said(5);
+    await said(6);
     expect(titles()).toEqual([
       '🏥 Service Unhealthy',
       '🔄 web is now called shop',
       '✅ Service Restored',
       '🔴 Service Stopped',
+      '🔄 shop is now called store',
       '✅ Service Restored',
     ]);
     expect(telegram.sent[2]!.plain).toContain('Service: shop\n');
-    expect(telegram.sent[4]!.plain).toContain('Service: store\n');
+    expect(telegram.sent[5]!.plain).toContain('Service: store\n');
     expect(open()).toEqual([]);
     await quiet();
   });

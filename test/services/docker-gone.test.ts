@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createWorld, type World } from './world.ts';
+import { createWorld, worldWith, type World } from './world.ts';
 
 function thirty(policy = 'always'): World {
   const world = createWorld();
@@ -81,7 +81,22 @@ describe('Docker stopped with its containers', () => {
     world.advance(2500);
     comeBack(world);
     world.advance(120_000);
-    expect(world.titles()).toEqual(['🔄 30 Services restarted on request']);
+    expect(world.titles()).toEqual(['🔄 30 Services restarted']);
+    expect(world.messages()[0]).toContain('<b>c1</b> restarted with Docker, running again after');
+  });
+
+  test('what stays away after such a restart did not stop on request', () => {
+    const world = worldWith('web');
+    world.stop('web', 137);
+    world.down();
+    world.advance(2000);
+    world.up();
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🔴 Service Stopped']);
+    expect(world.messages()[0]).toContain(
+      'Cause: ended together with Docker, exit code 137 (SIGKILL), after',
+    );
+    expect(world.messages()[0]).toContain('Next: It did not come back with Docker (restart policy: no)');
   });
 
   test('a stream that is cut is not worth a word', () => {

@@ -121,6 +121,32 @@ describe('deaths', () => {
     expect(world.findings).toEqual([]);
   });
 
+  test('the same where Docker says that it is a job only after its start', () => {
+    const world = createWorld();
+    world.answering(false);
+    const hello = world.run('hello', { autoRemove: true });
+    world.advance(300);
+    world.feed({ type: 'inspected', id: hello.id, inspect: structuredClone(hello), seq: 2, confirm: false });
+    world.advance(5000);
+    world.die('hello', 0);
+    world.advance(60_000);
+    expect(world.findings).toEqual([]);
+  });
+
+  test('jobs with names of chance leave nothing behind', () => {
+    const world = createWorld();
+    for (let i = 0; i < 100; i++) {
+      world.run(`job-${i}`, { autoRemove: true });
+      world.advance(15_000);
+      world.die(`job-${i}`, i % 2);
+      world.advance(45_000);
+    }
+    world.run('stays', { policy: 'always' });
+    world.advance(3_600_000);
+    world.list();
+    expect([...world.state.tallies.keys()]).toEqual(['stays']);
+  });
+
   test('docker run --rm that crashes is told, and leaves no incident behind', () => {
     const world = worldWith('batch', { autoRemove: true });
     world.die('batch', 2);
@@ -260,9 +286,12 @@ describe('on request', () => {
   test('a deploy whose new container does not even start is an alarm, and Restored follows when it does', () => {
     const world = worldWith('web');
     world.remove('web');
-    world.create('web');
+    world.create('web').state.error = 'exec: "nosuch": executable file not found';
     world.advance(30_000);
-    expect(world.titles()).toEqual(['🔴 Service Stopped (on request)']);
+    expect(world.titles()).toEqual([STOPPED]);
+    expect(world.messages()[0]).toContain(
+      '\nDocker says: exec: &quot;nosuch&quot;: executable file not found\n',
+    );
     expect(world.messages()[0]).toContain(
       'Next: A new container was created in its place, but it did not start',
     );
@@ -272,7 +301,19 @@ describe('on request', () => {
     expect(world.titles().slice(1)).toEqual([RESTORED]);
   });
 
-  test('the same while nobody watched', () => {
+  test('a restart on request whose start fails is one, too', () => {
+    const world = worldWith('web');
+    world.stop('web');
+    world.byName('web').state.error = 'address already in use';
+    world.advance(30_000);
+    expect(world.titles()).toEqual([STOPPED]);
+    expect(world.messages()[0]).toMatch(
+      /\nCause: on request .*\nDocker says: address already in use\nNext: .* did not start$/,
+    );
+    expect(world.told()[0]).toMatchObject({ severity: 'critical' });
+  });
+
+  test('the same deploy while nobody watched', () => {
     const world = worldWith('web');
     const rows = world.rows();
     world.deaf(true);
@@ -364,6 +405,30 @@ describe('health, pause, rename', () => {
     expect(world.messages()[1]).toContain('Previous Status: 🔴 Paused');
   });
 
+  test.each(['on request', 'by a crash'])(
+    'a paused container that ends %s is stopped from then on',
+    (how) => {
+      const world = worldWith('web');
+      world.pause('web');
+      world.advance(30_000);
+      world.clear();
+      if (how === 'on request') {
+        world.signal('web', 15);
+        world.unpause('web');
+      }
+      world.die('web', 137);
+      world.advance(30_000);
+      const title = how === 'on request' ? `${STOPPED} (on request)` : STOPPED;
+      expect(world.titles()).toEqual([title]);
+      expect(world.messages()[0]).not.toContain('times within');
+      if (how === 'by a crash') expect(world.messages()[0]).toContain('Previous Status: 🔴 Paused\n');
+      world.start('web');
+      world.advance(5000);
+      expect(world.titles()).toEqual([title, RESTORED]);
+      expect(world.messages()[1]).toContain('Previous Status: 🔴 Stopped\n');
+    },
+  );
+
   test('an unhealthy container that is restarted: its trouble ends without a word of its own', () => {
     const world = worldWith('web', { health: 'healthy' });
     world.health('web', 'unhealthy');
@@ -386,10 +451,30 @@ describe('health, pause, rename', () => {
     world.advance(5000);
     expect(world.told().map(({ verdict, subject }) => `${verdict} ${subject}`)).toEqual([
       'breach web',
+      'event web2',
       'ok web2',
     ]);
     const quiet = world.findings.filter((finding) => finding.quiet);
     expect(quiet.map(({ verdict, subject }) => `${verdict} ${subject}`)).toEqual(['ok web', 'breach web2']);
+  });
+});
+
+describe('stopped or restarted on request just after a crash that its policy had repaired', () => {
+  test.each(['stop', 'restart'] as const)('%s', (how) => {
+    const world = worldWith('web', { policy: 'always' });
+    world.die('web', 1, true);
+    world.advance(100);
+    world.start('web', 'policy');
+    world.advance(500);
+    world[how]('web');
+    world.advance(60_000);
+    expect(world.titles()).toEqual([
+      '🔄 Service Restarting',
+      how === 'stop'
+        ? '🔴 Service Stopped (on request)'
+        : '🔄 web restarted on request, running again after 0.2 s',
+    ]);
+    expect(world.messages()[0]).toContain('Now: 🟢 Running again after 0.1 s');
   });
 });
 
@@ -483,6 +568,58 @@ describe('settings', () => {
       world.advance(30_000);
     }
     expect(world.titles()).toEqual(['🔄 Service Restarting', '⚠️ Service Malfunction Detected']);
+  });
+});
+
+describe('of a trouble that is muted, the end is not told, either', () => {
+  const mute = (...muted: string[]) => ({ services: [{ name: 'web', mute: muted }] });
+
+  test('stopped', () => {
+    const world = worldWith('web', {}, {}, mute('stopped'));
+    world.die('web', 1);
+    world.advance(30_000);
+    world.start('web');
+    world.advance(30_000);
+    expect(world.told()).toEqual([]);
+    expect(world.findings.map((finding) => finding.verdict)).toEqual(['breach', 'ok']);
+  });
+
+  test('unhealthy', () => {
+    const world = worldWith('web', { health: 'healthy' }, {}, mute('unhealthy'));
+    world.health('web', 'unhealthy');
+    world.advance(30_000);
+    world.health('web', 'healthy');
+    world.advance(30_000);
+    expect(world.told()).toEqual([]);
+    expect(world.findings.map((finding) => finding.verdict)).toEqual(['breach', 'ok']);
+  });
+
+  test('a restart loop', () => {
+    const world = worldWith('web', { policy: 'always' }, {}, mute('malfunction', 'restarting'));
+    for (let i = 0; i < 9; i++) {
+      world.die('web', 1, true);
+      world.advance(100);
+      world.start('web', 'policy');
+      world.advance(5000);
+    }
+    world.advance(1_200_000);
+    expect(world.told()).toEqual([]);
+    expect(world.state.standing.size).toBe(0);
+  });
+
+  test('while the monitor was away', () => {
+    const world = worldWith('web', { health: 'healthy' }, {}, mute('stopped', 'unhealthy'));
+    world.health('web', 'unhealthy');
+    world.advance(30_000);
+    world.deaf(true);
+    world.health('web', 'healthy');
+    expect(world.look(world.rows())).toEqual([]);
+    world.deaf(false);
+    world.die('web', 1);
+    world.advance(30_000);
+    world.deaf(true);
+    world.start('web');
+    expect(world.look(world.rows())).toEqual([]);
   });
 });
 
@@ -611,6 +748,23 @@ describe('many at once', () => {
     expect(world.titles()).toEqual([STOPPED, STOPPED, STOPPED]);
     for (const finding of world.told())
       expect(finding.saidAt - died.get(finding.subject)!).toBeLessThan(1000);
+  });
+
+  test('fifty that crashed: all are named; removed, they are not called restored', () => {
+    const world = createWorld();
+    for (let i = 0; i < 50; i++) world.run(`service-${i}`);
+    world.advance(600_000);
+    world.clear();
+    for (let i = 0; i < 50; i++) world.die(`service-${i}`, 137);
+    world.advance(30_000);
+    const all = world.messages().join('\n');
+    for (let i = 0; i < 50; i++) expect(all).toMatch(new RegExp(`service-${i}\\b`));
+    world.clear();
+    for (let i = 0; i < 50; i++) world.destroy(`service-${i}`);
+    world.advance(30_000);
+    expect(world.findings[0]?.html?.opened).toMatch(
+      /^🔴 <b>50 Services removed: nothing is left to watch<\/b>\n/,
+    );
   });
 
   test('compose up of ten services is one message, compose down, too', () => {

@@ -202,6 +202,62 @@ describe('the monitor itself', () => {
     await expect(`${message.html}\n`).toMatchFileSnapshot(golden('start-later'));
   });
 
+  test('paused before, and still: not news; paused meanwhile: told, and so is the end of it', () => {
+    const world = createWorld();
+    for (const name of ['before', 'meanwhile']) world.run(name);
+    world.advance(60_000);
+    world.pause('before');
+    world.advance(60_000);
+    const rows = world.rows();
+    world.deaf(true);
+    world.pause('meanwhile');
+    world.advance(5000);
+    const history = [...world.unheard];
+    world.deaf(false);
+    world.clear();
+    expect(world.look(rows, history).map((note) => note.line)).toEqual([
+      '🔴 <b>meanwhile</b> is paused (docker pause)',
+    ]);
+    expect(world.findings.filter((finding) => finding.verdict !== 'breach')).toEqual([]);
+    world.advance(60_000);
+    world.unpause('meanwhile');
+    world.advance(5000);
+    world.unpause('before');
+    world.advance(5000);
+    expect(world.told().map((finding) => finding.text)).toEqual([
+      'meanwhile runs again after 1 min 5 s',
+      'before runs again after 2 min 10 s',
+    ]);
+  });
+
+  test('its own container: started on request is no news, a crash is', () => {
+    const world = createWorld();
+    for (const name of ['web', 'vpsmon']) world.run(name, { policy: 'always' });
+    world.advance(60_000);
+    const rows = world.rows();
+    world.deaf(true);
+    const lines = () => world.look(rows, world.unheard, 'vpsmon').map((note) => note.line);
+    world.restart('vpsmon');
+    world.advance(60_000);
+    expect(lines()).toEqual([]);
+    world.remove('vpsmon');
+    world.run('vpsmon', { policy: 'always' });
+    world.advance(60_000);
+    expect(lines()).toEqual([]);
+    world.die('vpsmon', 134, true);
+    world.start('vpsmon', 'policy');
+    expect(world.look(world.rows(), world.unheard, 'vpsmon').map((note) => note.line)).toEqual([
+      '🔄 <b>vpsmon</b> was restarted by its restart policy: crashed, exit code 134 (SIGABRT)',
+    ]);
+  });
+
+  test('a container that is paused needs attention at the first start', () => {
+    const world = createWorld();
+    world.run('web');
+    world.pause('web');
+    expect(world.look()).toMatchObject([{ kind: 'stopped', name: 'web' }]);
+  });
+
   test('nothing changed', async () => {
     const world = worldWith('api');
     const rows = world.rows();

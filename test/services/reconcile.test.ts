@@ -76,6 +76,34 @@ test('an event that is only late is told once, as what it is', () => {
   expect(world.messages()[0]).toContain('Cause: crashed, exit code 5');
 });
 
+test('a stop that is written after the destroy is no container that was removed', () => {
+  const world = worldWith('web', { autoRemove: true });
+  const { id } = world.byName('web');
+  world.signal('web', 9);
+  world.die('web', 137);
+  world.advance(30_000);
+  world.clear();
+  const timeNano = BigInt(world.now) * 1_000_000n;
+  world.feed({ type: 'event', event: { timeNano, action: 'stop', id, name: 'web', attributes: {} } });
+  expect([...world.state.known.keys()]).toEqual([]);
+  world.list();
+  world.advance(60_000);
+  expect(world.told()).toEqual([]);
+});
+
+test('paused while it was still settling: told after the next list, once', () => {
+  const world = createWorld();
+  world.run('web');
+  world.advance(500);
+  world.pause('web');
+  world.advance(60_000);
+  for (let i = 0; i < 3; i++) {
+    world.list();
+    world.advance(300_000);
+  }
+  expect(world.titles()).toEqual(['🚀 Service Started', '🔴 Service Stopped (paused on request)']);
+});
+
 test('a list in the steady state asks for nothing, however many containers there are', () => {
   const world = createWorld();
   for (let i = 0; i < 500; i++) world.run(`c${i}`, { health: i % 2 ? 'healthy' : 'none', policy: 'always' });

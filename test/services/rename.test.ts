@@ -85,6 +85,23 @@ describe('renamed in trouble', () => {
     expect(world.told()[0]?.text).toMatch(/^shop runs again/);
   });
 
+  test('while it is down: told, so that Restored is understood; not where nobody knows that it is down', () => {
+    const world = worldWith('web');
+    world.create('spare');
+    world.rename('spare', 'reserve');
+    world.stop('web');
+    world.advance(30_000);
+    world.rename('web', 'shop');
+    world.advance(5000);
+    world.start('shop');
+    world.advance(60_000);
+    expect(world.titles()).toEqual([
+      '🔴 Service Stopped (on request)',
+      '🔄 web is now called shop',
+      '✅ Service Restored',
+    ]);
+  });
+
   test('to a name that is not watched: its troubles end, and the monitored one is missing unless another one comes', () => {
     const world = worldWith('web', { health: 'healthy' }, { MONITORED_SERVICES: ['web'] });
     world.health('web', 'unhealthy');

@@ -316,13 +316,13 @@ export function createWorld(
     up: () => feed({ type: 'stream', up: true }),
     down: (why = 'nothing listens at /var/run/docker.sock: the Docker engine is not running') =>
       feed({ type: 'stream', up: false, why, refused: true }),
-    /** The first look of a monitor, with what an earlier one remembered. */
-    look(rows: Row[] = [], history: DockerEvent[] = []): Note[] {
+    /** The first look of a monitor, with what an earlier one remembered. `self`: the container that it runs in. */
+    look(rows: Row[] = [], history: DockerEvent[] = [], self = ''): Note[] {
       state = newState(rules, rows);
       world.up();
       const turn = newTurn(state, moment());
       const notes = firstLook(turn, {
-        known: [...boxes.values()].map((box) => fromInspect(structuredClone(box), false)),
+        known: [...boxes.values()].map((box) => fromInspect(structuredClone(box), box.name === self)),
         rows,
         history,
         first: rows.length === 0,
