@@ -1,4 +1,4 @@
-/** Takes `host:port`, `:port`, `port` or `[::1]:port` apart; the host defaults to loopback. Throws with what was expected. */
+/** Takes `host:port`, `:port`, `port` or `[::1]:port` apart; the host defaults to loopback, `*` is every one. Throws with what was expected. */
 export function parseListen(text: string): { host: string; port: number } {
   const match = /^(?:(?:\[([0-9a-fA-F:.%]+)\]|([^:\s[\]]*)):)?(\d{1,5})$/.exec(text.trim());
   const port = Number(match?.[3]);
@@ -8,5 +8,5 @@ export function parseListen(text: string): { host: string; port: number } {
     );
   }
   const host = match[1] ?? (match[2] || '127.0.0.1');
-  return { host, port };
+  return { host: host === '*' ? '0.0.0.0' : host, port };
 }

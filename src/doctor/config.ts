@@ -19,7 +19,7 @@ export function judgeConfig(config: Config): Line[] {
     lines.push(warning('config', sayProblem(problem), chmod ?? 'mend it, then `vpsmon config check`'));
   }
   const { HTTP_LISTEN: listen } = config.settings;
-  if (/^(0\.0\.0\.0|\[::\]):/.test(listen))
+  if (/^(\*|0\.0\.0\.0|\[::\]):/.test(listen))
     lines.push(
       warning(
         'config',

@@ -91,6 +91,9 @@ export function startAgainStep(
     async obsolete() {
       const inspect = await inspectOrGone(deps, containerId);
       if (!inspect) return { over: `${name} was removed meanwhile` };
+      // Recovery died before the engine did it.
+      if (!isDown(inspect) && inspect.state.startedAt === startedAt)
+        return { over: `${name} had not been stopped after all` };
       if (!isDown(inspect)) return { over: `${name} was started by somebody else` };
       if (startedAt !== undefined && inspect.state.startedAt !== startedAt)
         return { over: `${name} was started and stopped again by somebody else` };

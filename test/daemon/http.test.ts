@@ -110,6 +110,7 @@ describe('parseListen', () => {
     ['8080', { host: '127.0.0.1', port: 8080 }],
     ['[::1]:80', { host: '::1', port: 80 }],
     ['0.0.0.0:1', { host: '0.0.0.0', port: 1 }],
+    ['*:80', { host: '0.0.0.0', port: 80 }],
   ])('%s', (text, expected) => expect(parseListen(text)).toEqual(expected));
   it.each(['', 'x', '1.2.3.4:', '1.2.3.4:99999', 'a b:80', '::1:80'])('refuses %j', (text) =>
     expect(() => parseListen(text)).toThrow(/expected an address and a port/),

@@ -309,8 +309,9 @@ describe('memory that is calm again', () => {
 
   it('does not start what somebody has started or removed meanwhile', async () => {
     const deps = await thrashed();
-    engine.containers.get('web'.padEnd(64, '0'))!.status = 'running';
+    await engine.docker.start('web'.padEnd(64, '0'));
     engine.containers.delete('batch'.padEnd(64, '0'));
+    engine.calls.length = 0;
     await runs(deps, 3);
     expect(engine.calls).toEqual([]);
     expect(deps.said.map(({ text }) => text)).toEqual([
@@ -318,6 +319,15 @@ describe('memory that is calm again', () => {
       'Left alone: batch was removed meanwhile',
     ]);
     expect(actionsToUndo(store.db, 'swap')).toEqual([]);
+  });
+
+  it('calls a stop that the engine never did by its name', async () => {
+    const deps = await thrashed();
+    // Still the run that was to be stopped: recovery died before the engine was asked.
+    engine.containers.get('web'.padEnd(64, '0'))!.status = 'running';
+    await runs(deps, 3);
+    expect(engine.calls).toEqual(['start batch']);
+    expect(deps.said.map(({ text }) => text)).toContain('Left alone: web had not been stopped after all');
   });
 
   it('does not start what somebody has started and stopped again meanwhile', async () => {
