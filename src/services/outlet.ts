@@ -73,7 +73,12 @@ export function say(turn: Turn, item: Item): void {
   else if (bucket.items.length === 1) bucket.due = mono + HOLD_URGENT_MS;
 }
 
-function isMuted(turn: Turn, { change, finding }: Item): boolean {
+/** Tells without holding it back for others of its kind; what is muted is only recorded. */
+export function sayNow(turn: Turn, said: Pick<Item, 'change' | 'finding'>): void {
+  turn.out.findings.push(isMuted(turn, said) ? { ...said.finding, quiet: true } : said.finding);
+}
+
+function isMuted(turn: Turn, { change, finding }: Pick<Item, 'change' | 'finding'>): boolean {
   const { muted } = turn.state.rules.of({ name: finding.subject, ...aliasOf(finding) });
   if (muted.includes(MUTED_AS[change] ?? change)) return true;
   return finding.verdict === 'ok' && muted.includes(BEGAN_AS[finding.rule] ?? change);
