@@ -1,4 +1,5 @@
 import { namesContainer, type Config } from '../config/schema.ts';
+import { CHANGE_OF_RULE } from '../model/service.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -29,14 +30,6 @@ export type Policy = {
   muted(incident: { rule: string; subject: string; alias?: string }): boolean;
   /** How long ended incidents are remembered for flapping, groups and limits. */
   keepMs: number;
-};
-
-/** The change of a service, as vpsmon.yaml names it, that opens incidents of a rule. */
-const CHANGE_OF_RULE: Record<string, string> = {
-  'container-stopped': 'stopped',
-  'container-unhealthy': 'unhealthy',
-  'container-malfunction': 'malfunction',
-  'restart-loop': 'malfunction',
 };
 
 /** The policy that a configuration asks for. */

@@ -17,7 +17,8 @@ const SHADOW_REPEAT_MS = 6 * HOUR_MS;
 
 /**
  * Does one step, the same way for every rule: look again, budget, record, act, verify, say. Without ENABLE_AUTO_RECOVERY, or with
- * --dry-run, everything but the action. Throws only where it cannot be recorded, and then nothing was done.
+ * --dry-run, everything but the action. Throws only where it cannot be recorded: before the action, and nothing was done; or after it,
+ * and the next run finds it as begun.
  */
 export async function attempt(deps: RecoveryDeps, step: Step): Promise<Attempt> {
   let stale: Obsolete;

@@ -71,11 +71,13 @@ export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
       throw refusal(`n8n refuses the API key (${answer.status}): check N8N_API_KEY and its scopes`, !one);
     }
     if (answer.status === 404 && method === 'GET') return undefined;
-    // Some repeat what they were asked with.
-    const said = `n8n answered ${answer.status}: ${messageOf(maskSecrets(answer.body, [target.apiKey]))}`;
-    // 408, 429: not now. Nothing is wrong with the workflow.
-    if (answer.status >= 500 || answer.status === 408 || answer.status === 429) throw new Error(said);
-    if (answer.status >= 300) throw refusal(said, false);
+    if (answer.status >= 300) {
+      // Some repeat what they were asked with.
+      const said = `n8n answered ${answer.status}: ${messageOf(maskSecrets(answer.body, [target.apiKey]))}`;
+      // 408, 429: not now. Nothing is wrong with the workflow.
+      if (answer.status >= 500 || answer.status === 408 || answer.status === 429) throw new Error(said);
+      throw refusal(said, false);
+    }
     try {
       return JSON.parse(answer.body) as unknown;
     } catch {

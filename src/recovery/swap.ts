@@ -1,5 +1,5 @@
 import type { ContainerInfo, Readings } from '../model/snapshot.ts';
-import { formatBytes, formatCount, plain } from '../model/text.ts';
+import { errorText, formatBytes, formatCount, plain } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
 import { attempt } from './attempt.ts';
 import {
@@ -57,8 +57,8 @@ async function stopUntilCalm(deps: RecoveryDeps, first: number, found: string): 
   while (rate !== undefined && rate > limit && failures < MOST_FAILURES) {
     const { docker } = (await deps.look(['docker'], DOCKER_WITHIN_MS)).readings;
     const victim = await largestStoppable(deps, docker, tried);
-    if (!victim) {
-      attempts.push(sayHelpless(deps, found, docker));
+    if (typeof victim === 'string') {
+      attempts.push(sayHelpless(deps, found, victim));
       break;
     }
     tried.add(victim.id);
@@ -72,11 +72,7 @@ async function stopUntilCalm(deps: RecoveryDeps, first: number, found: string): 
   return attempts;
 }
 
-function sayHelpless(deps: RecoveryDeps, found: string, docker: Readings['docker']): Attempt {
-  const why =
-    docker.state === 'ok'
-      ? 'there is no container left that may be stopped'
-      : `the containers cannot be read: ${docker.why}`;
+function sayHelpless(deps: RecoveryDeps, found: string, why: string): Attempt {
   const text = `The server thrashes (${found}), and ${why}. A person is needed`;
   deps.say({
     severity: 'critical',
@@ -88,22 +84,29 @@ function sayHelpless(deps: RecoveryDeps, found: string, docker: Readings['docker
   return { done: 'person', text };
 }
 
+/** The largest that may be stopped, or why there is none. */
 async function largestStoppable(
   deps: RecoveryDeps,
   docker: Readings['docker'],
   tried: ReadonlySet<string>,
-): Promise<ContainerInfo | undefined> {
-  if (docker.state !== 'ok') return undefined;
+): Promise<ContainerInfo | string> {
+  if (docker.state !== 'ok') return unreadable(docker.why);
   const largest = docker.value.containers
     .filter((c) => c.state === 'running' && !tried.has(c.id) && !isEssential(c, deps.config) && sizeOf(c) > 0)
     .toSorted((a, b) => sizeOf(b) - sizeOf(a));
   for (const container of largest) {
     // One that was started with --rm is removed when it stops, and its data with it: nothing could start it again.
-    const inspect = await inspectOrGone(deps, container.id);
-    if (inspect && !inspect.hostConfig.autoRemove) return container;
+    try {
+      const inspect = await inspectOrGone(deps, container.id);
+      if (inspect && !inspect.hostConfig.autoRemove) return container;
+    } catch (error) {
+      return unreadable(errorText(error));
+    }
   }
-  return undefined;
+  return 'there is no container left that may be stopped';
 }
+
+const unreadable = (why: string) => `the containers cannot be read: ${why}`;
 
 function sizeOf({ memory }: ContainerInfo): number {
   return Math.max(memory?.workingSetBytes ?? 0, memory?.anonBytes ?? 0);

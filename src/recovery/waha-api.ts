@@ -33,10 +33,10 @@ export function createWahaApi(deps: RecoveryDeps, target: HttpTarget): WahaApi {
     });
     if (answer.status === 401 || answer.status === 403)
       throw new Error(`WAHA refuses the API key (${answer.status}): check WAHA_API_KEY`);
+    if (answer.status < 300) return answer.body;
     // Some repeat what they were asked with.
     const said = plain(maskSecrets(answer.body, [target.apiKey]), 160);
-    if (answer.status >= 300) throw new Error(`WAHA answered ${answer.status}: ${said}`);
-    return answer.body;
+    throw new Error(`WAHA answered ${answer.status}: ${said}`);
   }
 
   async function list(): Promise<Listed[]> {

@@ -1,6 +1,7 @@
 import type { HttpTarget } from '../config/discover.ts';
 import type { Action } from '../model/action.ts';
 import { errorText, formatDuration, plain } from '../model/text.ts';
+import { keepUndo } from '../store/actions.ts';
 import { inspectOrGone, isDown } from './containers.ts';
 import type { Outcome, RecoveryDeps, Step } from './types.ts';
 import { createWahaApi, needsPerson, type WahaApi } from './waha-api.ts';
@@ -14,7 +15,12 @@ const CONTAINER_GRACE_SEC = 30;
 const POLL_MS = 1000;
 
 /** What finishing an interrupted restart of the container needs. */
-type ContainerRestart = { container: string; sessions: string[] };
+type ContainerRestart = {
+  container: string;
+  sessions: string[];
+  /** A later run has started it: what is down then is not what the dead one left. */
+  startedAgain?: true;
+};
 
 export function restartSessionStep(
   deps: RecoveryDeps,
@@ -169,7 +175,12 @@ export async function settleRestart(deps: RecoveryDeps, action: Action): Promise
     const restart = action.undo as ContainerRestart;
     const inspect = await inspectOrGone(deps, restart.container);
     if (!inspect) return { worked: false, text: 'the container is gone' };
-    if (isDown(inspect)) await deps.system.docker.start(restart.container);
+    if (isDown(inspect)) {
+      if (restart.startedAgain)
+        return { worked: false, text: `the container was started again and is ${inspect.state.status} now` };
+      keepUndo(deps.store.db, action.id, { ...restart, startedAgain: true });
+      await deps.system.docker.start(restart.container);
+    }
     await bringUp(deps, restart);
     return containerWorks(deps, restart, undefined, WORKS_WITHIN_MS);
   }

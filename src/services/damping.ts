@@ -3,6 +3,7 @@
 import type { Finding } from '../model/finding.ts';
 import { formatDuration } from '../model/text.ts';
 import { ends, happened, opens, type Said, type Whom } from './findings.ts';
+import { sayNow } from './outlet.ts';
 import { tallyOf } from './table.ts';
 import type { Flap, FlapKind, Turn } from './types.ts';
 
@@ -95,9 +96,8 @@ export function flapsDue(turn: Turn, key: string, kind: FlapKind, flap: Flap): v
         at: down.at ?? turn.now.wall,
         severity: down.severity,
       };
-      turn.out.findings.push(
-        happened(down.rule, whom, { ...said, ...(down.html?.opened ? { html: down.html.opened } : {}) }),
-      );
+      const html = down.html?.opened ? { html: down.html.opened } : {};
+      sayNow(turn, { change: kind, finding: happened(down.rule, whom, { ...said, ...html }) });
     }
   }
   if (mono < flap.changedAt + WINDOW_MS) return;
@@ -111,5 +111,5 @@ export function flapsDue(turn: Turn, key: string, kind: FlapKind, flap: Flap): v
     at: turn.now.wall,
     ...(html !== undefined ? { html: `${html}\n${stable}` } : {}),
   });
-  if (finding) turn.out.findings.push(finding);
+  if (finding) sayNow(turn, { change: 'restored', finding });
 }

@@ -3,6 +3,7 @@
 // moment for others of their kind.
 import { escapeHtml, formatTime, safeHtml } from '../model/text.ts';
 import type { Finding, Severity } from '../model/finding.ts';
+import { CHANGE_OF_RULE } from '../model/service.ts';
 import { tallyOf } from './table.ts';
 import type { Bucket, Change, Item, Turn } from './types.ts';
 
@@ -42,14 +43,6 @@ const MUTED_AS: Partial<Record<Change, string>> = {
   renamed: 'started',
   removed: 'restored',
 };
-/** The change that a trouble began with: who did not hear of that is not told of its end, either. */
-const BEGAN_AS: Record<string, string> = {
-  'container-stopped': 'stopped',
-  'container-unhealthy': 'unhealthy',
-  'container-malfunction': 'malfunction',
-  'restart-loop': 'malfunction',
-};
-
 /** Hands in one thing to say. It comes out now or with a later tick, alone or in a list. */
 export function say(turn: Turn, item: Item): void {
   flushAbout(turn, item.key);
@@ -73,10 +66,16 @@ export function say(turn: Turn, item: Item): void {
   else if (bucket.items.length === 1) bucket.due = mono + HOLD_URGENT_MS;
 }
 
-function isMuted(turn: Turn, { change, finding }: Item): boolean {
+/** Tells without holding it back for others of its kind; what is muted is only recorded. */
+export function sayNow(turn: Turn, said: Pick<Item, 'change' | 'finding'>): void {
+  turn.out.findings.push(isMuted(turn, said) ? { ...said.finding, quiet: true } : said.finding);
+}
+
+function isMuted(turn: Turn, { change, finding }: Pick<Item, 'change' | 'finding'>): boolean {
   const { muted } = turn.state.rules.of({ name: finding.subject, ...aliasOf(finding) });
   if (muted.includes(MUTED_AS[change] ?? change)) return true;
-  return finding.verdict === 'ok' && muted.includes(BEGAN_AS[finding.rule] ?? change);
+  // Who did not hear of the beginning of a trouble is not told of its end, either.
+  return finding.verdict === 'ok' && muted.includes(CHANGE_OF_RULE[finding.rule] ?? change);
 }
 
 function aliasOf(finding: Finding): { service?: string } {

@@ -123,6 +123,8 @@ function stateOf(raw: unknown): DockerInspect['state'] {
   };
 }
 
+const DOWN = new Set(['created', 'exited', 'dead']);
+
 /** Answer of GET /containers/{id}/json. */
 export function parseInspect(answer: unknown): DockerInspect {
   const raw = object(answer);
@@ -130,6 +132,7 @@ export function parseInspect(answer: unknown): DockerInspect {
   const host = object(raw['HostConfig']);
   const policy = object(host['RestartPolicy']);
   const settings = object(raw['NetworkSettings']);
+  const state = stateOf(raw['State']);
   const id = text(raw['Id']);
   if (id === '') throw new Error('Docker answered an inspect with something else');
   return {
@@ -142,7 +145,7 @@ export function parseInspect(answer: unknown): DockerInspect {
     command: [text(raw['Path']), ...array(raw['Args']).map(text)].filter(Boolean),
     tty: config['Tty'] === true,
     restartCount: count(raw['RestartCount']),
-    state: stateOf(raw['State']),
+    state,
     hostConfig: {
       memory: count(host['Memory']),
       memorySwap: count(host['MemorySwap']),
@@ -152,7 +155,8 @@ export function parseInspect(answer: unknown): DockerInspect {
       autoRemove: host['AutoRemove'] === true,
     },
     networks: networksOf(settings),
-    ports: inspectPorts(settings['Ports']),
+    // One that is down has no ports now; what it publishes when it runs tells which one an address means.
+    ports: inspectPorts(DOWN.has(state.status) ? host['PortBindings'] : settings['Ports']),
   };
 }
 

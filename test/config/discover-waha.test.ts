@@ -61,6 +61,16 @@ test('a URL that is the container has its key from there, and no other server is
   });
 });
 
+test('the container that is down is known, for a person may have it started', () => {
+  const down: Sketch = { ...waha, state: 'exited', networks: { shop: '' } };
+  expect(discover([down]).wahaDown).toBe('waha');
+  const at = (url: string) => discover([down], { settings: { WAHA_URL: url } });
+  expect(at('http://localhost:3000')).toMatchObject({ wahaDown: 'waha', waha: { apiKey: '' } });
+  expect(at('http://waha:3000').wahaDown).toBe('waha');
+  expect(at('https://waha.example.com').wahaDown).toBeUndefined();
+  expect(discover([waha, down]).wahaDown).toBeUndefined();
+});
+
 test('missing', () => {
   expect(discover([]).missing.waha).toBe('no container runs WAHA, and WAHA_URL is not set');
   expect(discover([{ ...waha, state: 'created' }]).missing.waha).toBe('container waha is created');

@@ -203,6 +203,16 @@ describe('thrashing', () => {
     expect(deps.said.at(-1)?.text).toMatch(/the containers cannot be read: Docker hangs/);
   });
 
+  it('says the same where Docker lists its containers and answers nothing more', async () => {
+    rate = 9000;
+    const deps = house();
+    engine.docker.inspect = () => Promise.reject(new Error('no answer within 60 s'));
+    expect((await run(deps)).attempts).toMatchObject([{ done: 'person' }]);
+    expect(engine.calls).toEqual([]);
+    expect(deps.said.at(-1)).toMatchObject({ severity: 'critical', telegram: true });
+    expect(deps.said.at(-1)?.text).toMatch(/the containers cannot be read: no answer within 60 s/);
+  });
+
   it('ends when enough was done in all: a person is told once, not about each container', async () => {
     rate = 9000;
     const deps = house({ yaml: { actionsPerHour: 1 } });

@@ -315,6 +315,23 @@ describe('WAHA that does not do what it is told', () => {
 });
 
 describe('the container', () => {
+  /** A run died between the stop and the start of a restart. */
+  function leftDown(deps: TestDeps): void {
+    const { at, boot, uptimeMs } = deps.moment();
+    recordAction(store.db, {
+      rule: 'waha',
+      target: 'waha',
+      what: 'restart-container',
+      why: 'x',
+      state: 'running',
+      startedAt: at,
+      boot,
+      uptimeMs,
+      undo: { container: 'waha', sessions: ['default'] },
+    });
+    engine.containers.get('waha'.padEnd(64, '0'))!.status = 'exited';
+  }
+
   it('of an old version starts no session by itself: those that ran are started, those that were stopped are not', async () => {
     const deps = await house({ core: true }, { container: 'waha' });
     waha.set({ name: 'default', status: 'FAILED', afterRestart: 'FAILED' });
@@ -348,19 +365,7 @@ describe('the container', () => {
 
   it('that a dead run left down is started when Docker can be asked again, however many runs later', async () => {
     const deps = await house({ sessions: [{ name: 'default', status: 'WORKING' }] }, { container: 'waha' });
-    const at = deps.moment();
-    recordAction(store.db, {
-      rule: 'waha',
-      target: 'waha',
-      what: 'restart-container',
-      why: 'x',
-      state: 'running',
-      startedAt: at.at,
-      boot: at.boot,
-      uptimeMs: at.uptimeMs,
-      undo: { container: 'waha', sessions: ['default'] },
-    });
-    engine.containers.get('waha'.padEnd(64, '0'))!.status = 'exited';
+    leftDown(deps);
     const { inspect } = engine.docker;
     engine.docker.inspect = () => Promise.reject(new Error('no Docker socket'));
     await runs(deps, 2);
@@ -370,6 +375,21 @@ describe('the container', () => {
     await runs(deps, 1);
     expect(engine.calls).toEqual(['start waha']);
     expect(done()).toEqual(['restart-container waha worked']);
+    expect(deps.said.at(-1)).toMatchObject({ telegram: true });
+  });
+
+  it('that a dead run left down is started once: one that goes down again, or is stopped by somebody, stays so', async () => {
+    const deps = await house({ sessions: [{ name: 'default', status: 'WORKING' }] }, { container: 'waha' });
+    leftDown(deps);
+    const { start } = engine.docker;
+    engine.docker.start = async (id) => {
+      await start(id);
+      engine.containers.get('waha'.padEnd(64, '0'))!.status = 'exited';
+      deps.discovered = async () => ({ missing: { waha: 'container waha is exited' } });
+    };
+    await runs(deps, 3);
+    expect(engine.calls).toEqual(['start waha']);
+    expect(done()).toEqual(['restart-container waha failed']);
     expect(deps.said.at(-1)).toMatchObject({ telegram: true });
   });
 

@@ -607,6 +607,22 @@ describe('of a trouble that is muted, the end is not told, either', () => {
     expect(world.state.standing.size).toBe(0);
   });
 
+  test('stopping again and again', () => {
+    const world = worldWith('web', {}, {}, mute('stopped'));
+    const around = (downMs: number) => {
+      world.die('web', 1);
+      world.advance(downMs);
+      world.start('web');
+      world.advance(5000);
+    };
+    around(5000);
+    around(5000);
+    around(90_000);
+    world.advance(1_200_000);
+    expect(world.told()).toEqual([]);
+    expect(world.state.standing.size).toBe(0);
+  });
+
   test('while the monitor was away', () => {
     const world = worldWith('web', { health: 'healthy' }, {}, mute('stopped', 'unhealthy'));
     world.health('web', 'unhealthy');

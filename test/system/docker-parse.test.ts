@@ -105,6 +105,14 @@ describe('lists and inspects', () => {
       { privatePort: 53, type: 'udp' },
     ]);
   });
+  test('of one that is down, the ports that it publishes when it runs', () => {
+    const HostConfig = { PortBindings: { '3000/tcp': [{ HostIp: '', HostPort: '3001' }] } };
+    const of = (Status: string) =>
+      parseInspect({ Id: ID, State: { Status }, HostConfig, NetworkSettings: { Ports: {} } }).ports;
+    expect(of('exited')).toEqual([{ privatePort: 3000, type: 'tcp', publicPort: 3001 }]);
+    // In the host's network it publishes nothing, whatever was asked for.
+    expect(of('running')).toEqual([]);
+  });
 });
 
 describe('table', () => {
