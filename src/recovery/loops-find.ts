@@ -51,11 +51,18 @@ export async function findLoops(
       container,
       inspect,
       forMemory: inspect.state.oomKilled || killed.has(container.id),
-      why: `${recent} restarts within ${RESTART_LOOP_MINUTES} minutes, last exit code ${inspect.state.exitCode}`,
+      why: `${recent} restarts within ${RESTART_LOOP_MINUTES} minutes${lastExit(inspect, told.exits.get(container.id))}`,
     });
   }
   if (!deps.dryRun) remember(deps.store.db, SEEN_KEY, toSeen(containers, now), now.at);
   return loops;
+}
+
+/** While a container runs, the engine says 0: only its events know how the run before ended. */
+function lastExit({ state }: DockerInspect, told: string | undefined): string {
+  const unknown = state.status === 'running' && state.exitCode === 0;
+  const code = told ?? (unknown ? undefined : state.exitCode);
+  return code === undefined ? '' : `, last exit code ${code}`;
 }
 
 function toSeen(containers: ContainerInfo[], { boot, uptimeMs }: Moment): Seen {
@@ -93,17 +100,20 @@ async function readEvents(
   deps: RecoveryDeps,
   now: Moment,
   windowMs: number,
-): Promise<{ restarts: Map<string, number>; outOfMemory: Set<string> }> {
+): Promise<{ restarts: Map<string, number>; outOfMemory: Set<string>; exits: Map<string, string> }> {
   const nano = (at: number) => BigInt(Math.floor(at)) * 1_000_000n;
   const restarts = new Map<string, number>();
   const outOfMemory = new Set<string>();
+  const exits = new Map<string, string>();
   const last = new Map<string, 'killed' | 'died'>();
   try {
     await deps.system.docker.events({
       since: nano(now.at - Math.max(windowMs, KILLS_WITHIN_MS)),
       until: nano(now.at),
       signal: AbortSignal.timeout(5000),
-      onEvent({ action, id, timeNano }) {
+      onEvent({ action, id, timeNano, attributes }) {
+        if (action === 'die' && /^\d+$/.test(attributes['exitCode'] ?? ''))
+          exits.set(id, attributes['exitCode']!);
         if (action === 'oom') outOfMemory.add(id);
         else if (action === 'kill') last.set(id, 'killed');
         else if (action === 'die' && last.get(id) !== 'killed') last.set(id, 'died');
@@ -117,7 +127,7 @@ async function readEvents(
   } catch {
     // Without events the counts since the last run have to do.
   }
-  return { restarts, outOfMemory };
+  return { restarts, outOfMemory, exits };
 }
 
 /** Containers that were killed for memory as the kernel log says, where it may be read, and as the monitor has seen it. */

@@ -116,6 +116,25 @@ describe('a restart loop', () => {
 });
 
 describe('a loop for its own reasons', () => {
+  it('is told with the exit code of the run that died, not with the 0 of the one that runs now', async () => {
+    const deps = house();
+    const web = engine.add('web', { restartCount: 50 });
+    for (let i = 0; i < 6; i += 1) event(deps, web, 'die', 'start');
+    deps.clock.add(1);
+    await run(deps);
+    expect(deps.said[0]?.details?.[1]).toBe('Why: 6 restarts within 5 minutes');
+  });
+
+  it('takes that exit code from the events of the engine', async () => {
+    const deps = house();
+    const web = engine.add('web', { restartCount: 50 });
+    for (let i = 0; i < 6; i += 1) event(deps, web, 'die', 'start');
+    for (const one of engine.events) if (one.action === 'die') one.attributes = { exitCode: '137' };
+    deps.clock.add(1);
+    await run(deps);
+    expect(deps.said[0]?.details?.[1]).toBe('Why: 6 restarts within 5 minutes, last exit code 137');
+  });
+
   it('is paused for 5 minutes, then started; loops again, and is stopped for good after ten restarts', async () => {
     const deps = house();
     const web = engine.add('web', {
