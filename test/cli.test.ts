@@ -30,6 +30,7 @@ describe('the command line', () => {
     expect(code).toBe(0);
     for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
     expect(stdout).toContain('Exit codes: 0 all fine; 1 warnings; 2 critical');
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
   it.each(COMMANDS)('%s --help has examples', async (command) => {

@@ -25,6 +25,8 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     .helpOption('-h, --help', 'print help, for a command with examples')
     .helpCommand('help [command]', 'the same as --help of that command')
     .exitOverride()
+    // Short enough for two columns on a terminal of 80; that a command takes options goes without saying.
+    .configureHelp({ subcommandTerm })
     .configureOutput({
       writeOut: (text) => io.out(text),
       writeErr: (text) => io.err(text),
@@ -254,4 +256,12 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     return error.exitCode === 0 ? 0 : 3;
   }
   return exitCode;
+}
+
+function subcommandTerm(command: Command): string {
+  const names = command.registeredArguments.map((given) => {
+    const name = given.name() + (given.variadic ? '...' : '');
+    return given.required ? `<${name}>` : `[${name}]`;
+  });
+  return [command.name(), ...names].join(' ');
 }

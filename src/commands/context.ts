@@ -4,7 +4,14 @@ import type { Run, System } from '../system/types.ts';
 export type GlobalOptions = { config?: string; stateDir?: string; json?: boolean; dryRun?: boolean };
 
 /** Where a command writes: results on `out`, diagnostics on `err`. Every call is one or more whole lines. */
-export type Io = { out(text: string): void; err(text: string): void; color: boolean; columns: number };
+export type Io = {
+  out(text: string): void;
+  err(text: string): void;
+  color: boolean;
+  columns: number;
+  /** Where the terminal breaks lines; undefined: it is not one, and lines stay whole for what reads them. */
+  wrapAt?: number | undefined;
+};
 
 /** What every command is handed. Commands return the exit code; only cli.ts sets it. */
 export type CommandContext = {

@@ -22,7 +22,7 @@ export async function doctor(
   const lines =
     'problems' in input ? await withoutConfig(input.problems, machine) : await examine(input, machine);
   if (options.json) io.out(JSON.stringify({ version: 1, vpsmon: VERSION, lines }, null, 2));
-  else io.out(renderDoctor(lines, io.color));
+  else io.out(renderDoctor(lines, io.color, io.wrapAt));
   return exitCodeOf(lines);
 }
 

@@ -32,7 +32,14 @@ export async function incidentsList(context: CommandContext, since: string): Pro
       return 0;
     }
     io.out(
-      renderIncidents({ incidents, now, since: plain(since, 40), color: io.color, columns: io.columns }),
+      renderIncidents({
+        incidents,
+        now,
+        since: plain(since, 40),
+        color: io.color,
+        columns: io.columns,
+        wrapAt: io.wrapAt,
+      }),
     );
     if (incidents.length === MOST) io.err(`Only the newest ${MOST} are shown; ask for less with --since.`);
     return 0;

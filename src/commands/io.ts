@@ -12,5 +12,6 @@ export function terminalIo(env: NodeJS.ProcessEnv = process.env): Io {
     err: (text) => void process.stderr.write(text.endsWith('\n') ? text : `${text}\n`),
     color,
     columns: process.stdout.columns ?? 100,
+    wrapAt: process.stdout.columns || undefined,
   };
 }

@@ -77,7 +77,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoveryHou
         ...(line.logs ? { logs: line.logs.map(mask) } : {}),
       };
       said.push(safe);
-      if (!options.json) io.out(recoveryTerminal(safe, io.color));
+      if (!options.json) io.out(recoveryTerminal(safe, io));
       if (!dryRun) tell(safe);
     },
   };

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { errorText, plain } from '../model/text.ts';
-import { historyToJson, renderHistory, resultToJson } from '../outputs/recovery.ts';
+import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/recovery.ts';
 import { RECOVERY_RULES, runRules, settleInterrupted } from '../recovery/index.ts';
 import type { RuleResult } from '../recovery/types.ts';
 import { restartWahaByHand } from '../recovery/waha.ts';
@@ -95,7 +95,7 @@ async function runLocked(
       JSON.stringify(resultToJson({ dryRun: deps.dryRun, enabled, results, said: house.said }), null, 2),
     );
   } else {
-    for (const result of results) io.out(`${result.rule.padEnd(6)} ${plain(result.found, 500)}`);
+    for (const { rule, found } of results) io.out(foundLines(rule, found, io.wrapAt));
   }
   await house.deliver();
   return exitCodeOf(results, house.said);
@@ -117,7 +117,7 @@ function history({ config, system, io, options }: CommandContext): number {
   try {
     const actions = 'db' in look ? listActions(look.db, since) : [];
     if (options.json) io.out(JSON.stringify(historyToJson(actions), null, 2));
-    else io.out(renderHistory(actions, { color: io.color, columns: io.columns }));
+    else io.out(renderHistory(actions, io));
     return 0;
   } catch (error) {
     io.err(`vpsmon: the records of recovery cannot be read: ${errorText(error)}`);

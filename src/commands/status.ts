@@ -73,6 +73,7 @@ export async function status(context: CommandContext, machine: Machine = openMac
             }
           : {}),
         color: io.color,
+        wrapAt: io.wrapAt,
       }),
     );
   }

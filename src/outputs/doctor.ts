@@ -2,7 +2,7 @@ import { renderLines, type LineView } from './lines.ts';
 import { styleFor } from './style.ts';
 
 /** The whole examination: a line each, what to do below the ones that are not well, and a count. */
-export function renderDoctor(lines: readonly LineView[], color: boolean): string {
+export function renderDoctor(lines: readonly LineView[], color: boolean, wrapAt?: number): string {
   const style = styleFor(color);
   const count = (state: LineView['state']) => lines.filter((line) => line.state === state).length;
   const failures = count('failed');
@@ -13,5 +13,5 @@ export function renderDoctor(lines: readonly LineView[], color: boolean): string
     `${count('ok')} ok`,
   ];
   const sum = failures + warnings === 0 ? style.good('All is well.') : parts.filter(Boolean).join(', ');
-  return `${[...renderLines(lines, style), '', sum].join('\n')}\n`;
+  return `${[...renderLines(lines, style, wrapAt), '', sum].join('\n')}\n`;
 }

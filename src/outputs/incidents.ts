@@ -1,9 +1,9 @@
 import type { Incident } from '../model/incident.ts';
 import { formatCount, formatDuration, formatTime, plain } from '../model/text.ts';
 import { formatValue } from '../model/value.ts';
-import { styleFor, table, width, type Style } from './style.ts';
+import { styleFor, table, tableAbove, width, type Style } from './style.ts';
 
-type View = { color: boolean; columns: number };
+type View = { color: boolean; columns: number; wrapAt?: number | undefined };
 
 export type IncidentsView = View & {
   incidents: readonly Incident[];
@@ -13,7 +13,7 @@ export type IncidentsView = View & {
 };
 
 /** What happened, newest first, one line each. */
-export function renderIncidents({ incidents, now, since, color, columns }: IncidentsView): string {
+export function renderIncidents({ incidents, now, since, color, columns, wrapAt }: IncidentsView): string {
   const style = styleFor(color);
   if (incidents.length === 0) {
     return `${style.good('No incidents')} in the last ${since}, and none is open.\n`;
@@ -36,12 +36,14 @@ export function renderIncidents({ incidents, now, since, color, columns }: Incid
     { title: 'LASTED', align: 'right' as const },
     { title: 'WHAT' },
   ];
-  const room = Math.max(30, columns - widthOfFirst(titles, rows));
-  for (const row of rows) row[5] = plain(row[5]!, room);
+  const first = widthOfFirst(titles, rows);
+  const narrow = wrapAt !== undefined && wrapAt - first < 40;
+  const room = Math.max(30, columns - first);
+  for (const row of rows) row[5] = plain(row[5]!, narrow ? 400 : room);
   return [
     `${style.bold(count)}, ${open === 0 ? style.good('none open') : style.bad(`${open} open`)}`,
     '',
-    ...table(titles, rows, style),
+    ...(narrow ? tableAbove(titles, rows, style, wrapAt) : table(titles, rows, style)),
     '',
     style.dim('Details of one: vpsmon incidents show ID'),
     '',
@@ -73,8 +75,16 @@ function lengthText({ event, openedAt, resolvedAt }: Incident, now: number): str
   return formatDuration(Math.max(0, (resolvedAt ?? now) - openedAt));
 }
 
-function whatText({ text, event, changes }: Incident): string {
-  return event && changes !== undefined && changes > 1 ? `${formatCount(changes)} times: ${text}` : text;
+function whatText(incident: Incident): string {
+  const times = timesOf(incident);
+  if (!incident.event || times === undefined || times < 2) return incident.text;
+  const said = `${formatCount(times)} times`;
+  return incident.text.includes(said) ? incident.text : `${said}: ${incident.text}`;
+}
+
+/** One that happened once is one, however many of its kind came before: those are incidents of their own. */
+function timesOf({ event, changes, openedAt, resolvedAt }: Incident): number | undefined {
+  return event && resolvedAt === openedAt ? undefined : changes;
 }
 
 /** Everything that is known about one incident. */
@@ -120,7 +130,9 @@ function endOf(incident: Incident, now: number): [string, string[]][] {
   ];
 }
 
-function valuesOf({ value, worst, limit, unit, changes, flapping, event }: Incident): [string, string[]][] {
+function valuesOf(incident: Incident): [string, string[]][] {
+  const { value, worst, limit, unit, flapping, event } = incident;
+  const changes = timesOf(incident);
   const rows: [string, string[]][] = [];
   const limitText = limit === undefined ? '' : ` (limit ${formatValue(limit, unit)})`;
   if (worst !== undefined && !event) rows.push(['Worst', [`${formatValue(worst, unit)}${limitText}`]]);
@@ -164,7 +176,7 @@ export function incidentToJson(incident: Incident, now: number): Record<string, 
     limit: limit ?? null,
     unit: unit ?? null,
     flapping: incident.flapping,
-    changes: incident.changes ?? null,
+    changes: timesOf(incident) ?? null,
     cause: incident.cause ?? null,
     messages: said.count,
     last_message_at: said.lastAt === undefined ? null : iso(said.lastAt),

@@ -1,6 +1,6 @@
 import type { Action } from '../model/action.ts';
 import { formatDuration, formatTime, plain, safeHtml } from '../model/text.ts';
-import { styleFor, table, width, type Style } from './style.ts';
+import { styleFor, table, tableAbove, width, wrapBehind, type Style } from './style.ts';
 
 type Said = {
   severity: 'info' | 'warning' | 'critical';
@@ -44,15 +44,27 @@ function boldTitle(html: string): string {
 }
 
 /** What `recover` prints as it goes. */
-export function recoveryTerminal({ severity, rule, text, details, logs }: Said, color: boolean): string {
+export function recoveryTerminal(
+  { severity, rule, text, details, logs }: Said,
+  { color, wrapAt }: { color: boolean; wrapAt?: number | undefined },
+): string {
   const style = styleFor(color);
   const paint = { info: style.good, warning: style.warn, critical: style.bad }[severity];
   const under = ' '.repeat(18);
   return [
-    `${paint(severity.toUpperCase().padEnd(8))}  ${rule.padEnd(6)}  ${plain(text, 600)}`,
-    ...(details ?? []).map((detail) => `${under}${plain(detail, 400)}`),
+    ...wrapBehind(
+      `${paint(severity.toUpperCase().padEnd(8))}  ${rule.padEnd(6)}  `,
+      plain(text, 600),
+      wrapAt,
+    ),
+    ...(details ?? []).flatMap((detail) => wrapBehind(under, plain(detail, 400), wrapAt)),
     ...(logs ?? []).map((line) => style.dim(`${under}| ${plain(line, 300)}`)),
   ].join('\n');
+}
+
+/** What a rule found, the last thing that `recover` prints about it. */
+export function foundLines(rule: string, found: string, wrapAt?: number): string {
+  return wrapBehind(`${rule.padEnd(6)} `, plain(found, 500), wrapAt).join('\n');
 }
 
 /** The documented shape of `recover --json`. */
@@ -107,7 +119,7 @@ export function historyToJson(actions: readonly Action[]): unknown {
 /** `recover history`. */
 export function renderHistory(
   actions: readonly Action[],
-  { color, columns }: { color: boolean; columns: number },
+  { color, columns, wrapAt }: { color: boolean; columns: number; wrapAt?: number | undefined },
 ): string {
   const style = styleFor(color);
   if (actions.length === 0) return 'Recovery has done nothing in the last 30 days.\n';
@@ -128,6 +140,27 @@ export function renderHistory(
       (sum, { title }, i) => sum + 2 + Math.max(title.length, ...rows.map((row) => width(row[i] ?? ''))),
       2,
     );
+  if (wrapAt !== undefined && wrapAt - used < 40) {
+    // The target goes below, too, where the text does not begin with it anyway.
+    const narrow = rows.map(([id, time, rule, what, target, state, took, text]) => [
+      id!,
+      time!,
+      rule!,
+      what!,
+      state!,
+      took!,
+      text!.startsWith(target!) ? text! : `${target}: ${text}`,
+    ]);
+    return [
+      ...tableAbove(
+        titles.filter(({ title }) => title !== 'TARGET'),
+        narrow,
+        style,
+        wrapAt,
+      ),
+      '',
+    ].join('\n');
+  }
   const room = Math.max(40, columns - used);
   for (const row of rows) row[7] = plain(row[7] ?? '', room);
   return [...table(titles, rows, style), ''].join('\n');

@@ -1,7 +1,7 @@
 import type { Severity } from '../model/finding.ts';
 import { formatDuration, formatTime, plain } from '../model/text.ts';
 import { renderLines, type LineView } from './lines.ts';
-import { styleFor } from './style.ts';
+import { styleFor, wrapBehind } from './style.ts';
 
 export type StatusView = {
   version: string;
@@ -12,6 +12,7 @@ export type StatusView = {
   /** undefined: they could not be read, `lines` says why. */
   incidents?: { id: number; severity: Severity; text: string; since: number }[];
   color: boolean;
+  wrapAt?: number | undefined;
 };
 
 const MOST_INCIDENTS = 15;
@@ -22,7 +23,7 @@ export function renderStatus(view: StatusView): string {
   const lines = [
     `${style.bold(plain(view.hostname, 60))}  vpsmon ${view.version}, ${formatTime(view.now)}`,
     '',
-    ...renderLines(view.lines, style),
+    ...renderLines(view.lines, style, view.wrapAt),
   ];
   if (view.incidents) {
     lines.push(
@@ -38,8 +39,13 @@ export function renderStatus(view: StatusView): string {
           : incident.severity === 'warning'
             ? style.warn
             : style.dim;
+      const about = `(#${incident.id}, for ${formatDuration(view.now - incident.since)})`;
       lines.push(
-        `  ${paint(incident.severity.toUpperCase().padEnd(8))}  ${plain(incident.text, 200)} ${style.dim(`(#${incident.id}, for ${formatDuration(view.now - incident.since)})`)}`,
+        ...wrapBehind(
+          `  ${paint(incident.severity.toUpperCase().padEnd(8))}  `,
+          `${plain(incident.text, 200)} ${style.dim(about)}`,
+          view.wrapAt,
+        ),
       );
     }
     if (view.incidents.length > MOST_INCIDENTS)

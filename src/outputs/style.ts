@@ -28,6 +28,27 @@ export function width(text: string): number {
   return cells;
 }
 
+/** Broken between words into lines of this many cells; a word that is longer keeps its line. */
+export function wrap(text: string, room = Infinity): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of room === Infinity ? [text] : text.split(' ')) {
+    if (line !== '' && width(line) + 1 + width(word) > room) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** The same with what stands before the first line, and as much room before the others. Nowhere narrower than 30 cells. */
+export function wrapBehind(head: string, text: string, columns = Infinity): string[] {
+  const indent = width(head);
+  return wrap(text, Math.max(30, columns - indent)).map(
+    (line, i) => (i === 0 ? head : ' '.repeat(indent)) + line,
+  );
+}
+
 export type Column = { title: string; align?: 'right' };
 
 /** Aligned rows, two spaces apart; the last column is not padded. */
@@ -46,4 +67,14 @@ export function table(columns: Column[], rows: string[][], style: Style, indent 
       .join('  ')
       .trimEnd();
   return [style.dim(line(columns.map((column) => column.title))), ...rows.map(line)];
+}
+
+/** For a narrow terminal: the last cell of each row stands below the others, broken between words. */
+export function tableAbove(columns: Column[], rows: string[][], style: Style, wrapAt: number): string[] {
+  const [head, ...lines] = table(
+    columns.slice(0, -1),
+    rows.map((row) => row.slice(0, -1)),
+    style,
+  );
+  return [head!, ...lines.flatMap((line, i) => [line, ...wrapBehind('      ', rows[i]!.at(-1)!, wrapAt)])];
 }

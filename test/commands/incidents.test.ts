@@ -65,7 +65,7 @@ const KILL: Incident = {
   event: true,
   changes: 4,
   openedAt: NOW - 3 * 24 * 60 * MINUTE,
-  resolvedAt: NOW - 3 * 24 * 60 * MINUTE,
+  resolvedAt: NOW - 3 * 24 * 60 * MINUTE + 12 * MINUTE,
   text: 'Out of memory: the kernel killed node',
 };
 
@@ -77,7 +77,7 @@ function fill(...incidents: Incident[]): void {
 
 function contextAt(
   options: { json?: boolean } = {},
-  io: Partial<{ color: boolean; columns: number }> = {},
+  io: Partial<{ color: boolean; columns: number; wrapAt: number }> = {},
 ): Recorded {
   const clock = { now: () => NOW, monotonic: () => 0, sleep: async () => undefined };
   const recorded = commandContext(configWith({}, { stateDir }), options, { system: { clock } });
@@ -119,7 +119,7 @@ describe('incidents', () => {
     fill(OPEN, ENDED, KILL);
     const { context, out } = contextAt({}, { columns: 120 });
     await incidentsList(context, '7d');
-    expect(out()).toContain('happened           -  4 times: Out of memory: the kernel killed node');
+    expect(out()).toContain('happened      12 min  4 times: Out of memory: the kernel killed node');
   });
 
   test('what is open is shown however long ago it began', async () => {
@@ -128,6 +128,26 @@ describe('incidents', () => {
     await incidentsList(context, '1h');
     expect(out()).toContain('1 incident in the last 1h, 1 open');
     expect(out()).toContain('40 d');
+  });
+
+  test('what happened once is not counted with those before it, and a count is not said twice', async () => {
+    const once = { ...KILL, resolvedAt: KILL.openedAt, subject: 'host' };
+    fill(once, { ...KILL, id: 7, text: 'Out of memory: node (4 times within 12 min)' });
+    const { context, out } = contextAt({}, { columns: 120 });
+    await incidentsList(context, '7d');
+    expect(out()).toContain('-  Out of memory: the kernel killed node');
+    expect(out()).toContain('12 min  Out of memory: node (4 times within 12 min)');
+  });
+
+  test('on a narrow terminal the text stands below, whole, broken between words', async () => {
+    fill({ ...OPEN, text: `${'a word '.repeat(20)}end` });
+    const { context, out } = contextAt({}, { columns: 80, wrapAt: 80 });
+    await incidentsList(context, '24h');
+    const lines = out().split('\n');
+    expect(lines[3]).toMatch(/^ +3 .* 1 h 30 min$/);
+    expect(lines[4]).toMatch(/^ {6}a word .* a$/);
+    expect(lines[5]).toMatch(/^ {6}.*word end$/);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
   test('text that does not fit the terminal is cut, colours do not disturb the columns', async () => {
@@ -265,7 +285,7 @@ describe('incidents show', () => {
     expect(await incidentsShow(context, '1')).toBe(0);
     expect(JSON.parse(out())).toMatchObject({
       version: 1,
-      incident: { id: 1, kind: 'event', state: 'resolved', changes: 4, duration_seconds: 0 },
+      incident: { id: 1, kind: 'event', state: 'resolved', changes: 4, duration_seconds: 720 },
     });
   });
 
