@@ -46,6 +46,11 @@ describe('the command line', () => {
     const option = await vpsmon(['monitor', '--onec']);
     expect(option.code).toBe(3);
     expect(option.stderr).toContain('Did you mean --once?');
+    expect(option.stderr).toContain('`vpsmon monitor --help`');
+    expect((await vpsmon(['config', 'show', '--nope'])).stderr).toContain('`vpsmon config show --help`');
+    const rule = await vpsmon(['recover', 'histroy']);
+    expect(rule).toMatchObject({ code: 3, stdout: '' });
+    expect(rule.stderr).toContain('Did you mean `recover history`?');
   });
 
   it('takes the global options before and after the command', async () => {

@@ -43,7 +43,9 @@ export async function runCommandLine(argv: string[]): Promise<number> {
       .addOption(new Option('--state-dir <dir>', 'keep history, incidents and logs here'));
     if (extra.json !== false) command.addOption(new Option('--json', 'print data as JSON'));
     if (extra.dryRun) command.addOption(new Option('--dry-run', 'show what would be done, and do nothing'));
-    return command.exitOverride();
+    const { parent } = command;
+    const path = parent && parent !== program ? `${parent.name()} ${command.name()}` : command.name();
+    return command.exitOverride().showHelpAfterError(`\`vpsmon ${path} --help\` shows what it takes.`);
   }
   function examples(command: Command, lines: string[]): Command {
     return command.addHelpText(

@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
+import { suggest } from '../config/suggest.ts';
 import { errorText, plain } from '../model/text.ts';
 import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/recovery.ts';
 import { RECOVERY_RULES, runRules, settleInterrupted } from '../recovery/index.ts';
@@ -22,7 +23,11 @@ export async function recover(context: CommandContext, what: string, reason: str
   const wanted = what.replace(/^check-/, ''); // The names of the old script.
   const known = ['run-all', ...RULES, 'restart-waha', 'undo', 'history'];
   if (!known.includes(wanted)) {
-    context.io.err(`vpsmon: \`recover ${plain(what, 40)}\` is not known. There are ${known.join(', ')}.`);
+    const near = suggest(what, known);
+    const meant = near ? ` Did you mean \`recover ${near}\`?` : '';
+    context.io.err(
+      `vpsmon: \`recover ${plain(what, 40)}\` is not known.${meant} There are ${known.join(', ')}.`,
+    );
     return 3;
   }
   if (reason !== '' && wanted !== 'restart-waha') {

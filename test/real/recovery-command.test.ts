@@ -259,7 +259,7 @@ describe('everything that can be wrong', () => {
     const run = await vpsmon(['recover', 'wahah', '--config', '/dev/null', '--state-dir', folder.stateDir]);
     expect(run).toMatchObject({ code: 3 });
     expect(run.stderr).toMatch(
-      /`recover wahah` is not known. There are run-all, waha, queue, swap, loops, restart-waha, undo, history/,
+      /`recover wahah` is not known. Did you mean `recover waha`\? There are run-all, waha, queue, swap, loops, restart-waha, undo, history/,
     );
   });
 });
