@@ -1,4 +1,4 @@
-import { formatDuration } from '../model/text.ts';
+import { formatDuration, plain } from '../model/text.ts';
 import { SOURCES } from '../model/reading.ts';
 import { VERSION } from '../version.ts';
 import type { House } from './house.ts';
@@ -33,6 +33,9 @@ export function judgeHealth(house: House): { status: number; body: Health } {
     const reading = state.snapshot?.readings[source];
     if (reading?.state === 'failed') reasons.push(`${source} cannot be read: ${reading.why}`);
   }
+  // Told at once, while the last check may still have seen Docker.
+  const gone = pipeline.open().find(({ rule, state: s }) => rule === 'docker-gone' && s === 'firing');
+  if (gone && state.snapshot?.readings.docker.state !== 'failed') reasons.push(plain(gone.text, 300));
   const trouble = house.store.trouble ?? pipeline.trouble() ?? state.saveTrouble;
   if (trouble) reasons.push(`the state folder cannot be used: ${trouble}`);
   if (sending.refused) reasons.push(`Telegram refuses messages: ${sending.refused}`);

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { judgeHealth } from '../../src/daemon/health.ts';
+import type { House } from '../../src/daemon/house.ts';
+
+function houseWith(docker: { state: string; why?: string }, open: unknown[]): House {
+  const readings = Object.fromEntries(
+    ['host', 'pressure', 'oom', 'postgres', 'redis', 'n8n', 'waha', 'sql'].map((name) => [
+      name,
+      { state: 'absent' },
+    ]),
+  );
+  const system = { clock: { now: () => 1e12, monotonic: () => 5000 } };
+  return {
+    system,
+    state: {
+      startedMonotonic: 0,
+      lastCheckMonotonic: 0,
+      lastTookMs: 4,
+      checks: 1,
+      snapshot: { at: 1e12 - 5000, readings: { ...readings, docker } },
+    },
+    config: { settings: { SERVICE_CHECK_INTERVAL: 30 } },
+    store: {},
+    pipeline: { trouble: () => undefined, open: () => open },
+    delivery: { state: () => ({ waiting: 0, sentTotal: 3 }) },
+    watcher: { counts: () => ({ monitored: 7 }), connected: () => open.length === 0 },
+  } as unknown as House;
+}
+
+const GONE = { rule: 'docker-gone', state: 'firing', severity: 'critical', text: 'Docker does not answer' };
+
+test('a Docker that is gone is a reason at once, whatever the last check saw', () => {
+  expect(judgeHealth(houseWith({ state: 'ok' }, []))).toMatchObject({
+    status: 200,
+    body: { status: 'healthy', reasons: [], docker_connected: true },
+  });
+  expect(judgeHealth(houseWith({ state: 'ok' }, [GONE]))).toMatchObject({
+    status: 200,
+    body: { status: 'degraded', reasons: ['Docker does not answer'], docker_connected: false },
+  });
+});
+
+test('it is one reason, also where the last check missed it', () => {
+  const house = houseWith({ state: 'failed', why: 'no answer' }, [GONE]);
+  expect(judgeHealth(house).body.reasons).toEqual(['docker cannot be read: no answer']);
+});
+
+test('where there is no Docker nothing is wrong', () => {
+  expect(judgeHealth(houseWith({ state: 'absent', why: 'not installed' }, [])).body.status).toBe('healthy');
+});
