@@ -23,7 +23,7 @@ function judgeSession(session: WahaSession, now: number, settings: Settings): Fi
     verdict,
     text:
       verdict === 'breach'
-        ? `${name} is not working: ${status}, for ${formatDuration(awayMs)}`
+        ? `${name} is not working: ${status}${awayMs < 1000 ? '' : `, for ${formatDuration(awayMs)}`}`
         : `${name} is ${status}`,
   };
   if (verdict === 'breach') {

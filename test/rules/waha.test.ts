@@ -48,6 +48,13 @@ describe('waha-session', () => {
     expect(judge({}, session('FAILED', 9))[0]!.details![0]).toContain('vpsmon recover restart-waha');
   });
 
+  test('what has only just been seen is not said to last', () => {
+    expect(judge({}, session('SCAN_QR_CODE', 0))[0]!.text).toMatch(/ is not working: SCAN_QR_CODE$/);
+    expect(judge({}, session('SCAN_QR_CODE', 2))[0]!.text).toMatch(
+      /SCAN_QR_CODE, for 2 min 0 s$|SCAN_QR_CODE, for 2 min$/,
+    );
+  });
+
   test('for how long is its value; a code that is needed at once has no limit', () => {
     expect(judge({}, session('FAILED', 9))[0]).toMatchObject({ value: 540, limit: 300, unit: 'seconds' });
     expect(judge({}, session('SCAN_QR_CODE', 9))[0]).not.toHaveProperty('limit');
