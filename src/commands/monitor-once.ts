@@ -31,7 +31,7 @@ export async function monitorOnce(context: CommandContext): Promise<number> {
         system: describeSystem(context),
         files: config.files,
         color: io.color,
-        columns: io.columns,
+        wrapAt: io.wrapAt,
       }),
     );
   }

@@ -2,7 +2,7 @@ import type { Finding } from '../model/finding.ts';
 import type { Reading, Source } from '../model/reading.ts';
 import type { ContainerInfo, HostValues, Snapshot } from '../model/snapshot.ts';
 import { formatBytes, formatCount, formatDuration, formatTime, plain } from '../model/text.ts';
-import { styleFor, table, type Style } from './style.ts';
+import { styleFor, table, width, wrap, wrapBehind, type Column, type Style } from './style.ts';
 
 export type CheckResult = {
   exitCode: 0 | 1 | 2;
@@ -32,34 +32,37 @@ export type CheckView = {
   system: string;
   files: string[];
   color: boolean;
-  columns: number;
+  wrapAt?: number | undefined;
 };
 
 /** The whole page that `monitor --once` prints. */
 export function renderCheck(view: CheckView): string {
   const style = styleFor(view.color);
+  const { wrapAt } = view;
   const { readings } = view.snapshot;
   const host = readings.host.state === 'ok' ? readings.host.value : undefined;
   const marks = markRows(view.findings);
   const lines = [
     `${style.bold(plain(host?.hostname ?? 'this host', 60))}  ${view.system}`,
-    style.dim(
+    ...wrap(
       `vpsmon ${view.version}, ${formatTime(view.snapshot.at)}, ${view.files.length > 0 ? `settings from ${view.files.join(', ')}` : 'no settings file: defaults'}`,
-    ),
+      wrapAt,
+    ).map((line) => style.dim(line)),
     '',
   ];
   for (const [label, row, subject] of rowsOf(view.snapshot)) {
-    lines.push(`  ${symbol(row, marks.get(subject ?? label), style)}  ${label.padEnd(10)} ${row.text}`);
+    const head = `  ${symbol(row, marks.get(subject ?? label), style)}  ${label.padEnd(10)} `;
+    lines.push(...wrapBehind(head, row.text, wrapAt));
   }
   const docker = readings.docker;
   if (docker.state === 'ok' && docker.value.containers.length > 0) {
     lines.push(
       '',
       style.bold(`Containers (${docker.value.containers.length})`),
-      ...containerTable(docker.value.containers, view.findings, style),
+      ...containerTable(docker.value.containers, view.findings, style, wrapAt),
     );
   }
-  lines.push('', ...conclusion(view.findings, style));
+  lines.push('', ...conclusion(view.findings, style, wrapAt));
   return `${lines.join('\n')}\n`;
 }
 
@@ -115,7 +118,7 @@ function rowsOf(snapshot: Snapshot): [string, Row, string?][] {
     of(
       r.redis,
       (v) =>
-        `${formatBytes(v.usedMemoryBytes)} of ${v.maxMemoryBytes === null ? 'no limit' : formatBytes(v.maxMemoryBytes)}, ${formatCount(v.keys)} keys, ${v.clients} clients${v.evictedTotal > 0 ? `, ${formatCount(v.evictedTotal)} evicted` : ''}${v.rejectedTotal > 0 ? `, ${formatCount(v.rejectedTotal)} rejected` : ''}`,
+        `${formatBytes(v.usedMemoryBytes)} of ${v.maxMemoryBytes === null ? 'no limit' : formatBytes(v.maxMemoryBytes)}, ${formatCount(v.keys)} ${v.keys === 1 ? 'key' : 'keys'}, ${v.clients} ${v.clients === 1 ? 'client' : 'clients'}${v.evictedTotal > 0 ? `, ${formatCount(v.evictedTotal)} evicted` : ''}${v.rejectedTotal > 0 ? `, ${formatCount(v.rejectedTotal)} rejected` : ''}`,
     ),
   ]);
   rows.push([
@@ -250,7 +253,12 @@ function symbol(row: Row, mark: Mark | undefined, style: Style): string {
 
 const MOST_ROWS = 60;
 
-function containerTable(containers: ContainerInfo[], findings: Finding[], style: Style): string[] {
+function containerTable(
+  containers: ContainerInfo[],
+  findings: Finding[],
+  style: Style,
+  wrapAt = Infinity,
+): string[] {
   const bad = new Set(findings.filter((f) => f.verdict === 'breach').map((f) => f.subject));
   const sorted = [...containers].sort(
     (a, b) =>
@@ -278,26 +286,32 @@ function containerTable(containers: ContainerInfo[], findings: Finding[], style:
       c.state === 'running' && c.startedAt ? formatDuration(now - c.startedAt) : style.dim('-'),
     ];
   });
-  const lines = table(
-    [
-      { title: 'NAME' },
-      { title: 'STATE' },
-      { title: 'HEALTH' },
-      { title: 'RESTARTS', align: 'right' },
-      { title: 'MEMORY', align: 'right' },
-      { title: 'LIMIT', align: 'right' },
-      { title: 'CPU', align: 'right' },
-      { title: 'UP' },
-    ],
-    rows,
-    style,
-  );
+  const columns: Column[] = [
+    { title: 'NAME' },
+    { title: 'STATE' },
+    { title: 'HEALTH' },
+    { title: 'RESTARTS', align: 'right' },
+    { title: 'MEMORY', align: 'right' },
+    { title: 'LIMIT', align: 'right' },
+    { title: 'CPU', align: 'right' },
+    { title: 'UP' },
+  ];
+  let lines = table(columns, rows, style);
+  // On a narrow terminal, what can be done without: the health of containers without a healthcheck first.
+  const healthless = containers.every((c) => c.health === 'none');
+  for (const title of [...(healthless ? ['HEALTH'] : []), 'UP', 'LIMIT', 'CPU']) {
+    if (Math.max(...lines.map(width)) <= wrapAt) break;
+    const at = columns.findIndex((column) => column.title === title);
+    columns.splice(at, 1);
+    for (const row of rows) row.splice(at, 1);
+    lines = table(columns, rows, style);
+  }
   if (sorted.length > MOST_ROWS)
     lines.push(style.dim(`  and ${sorted.length - MOST_ROWS} more; all of them with --json`));
   return lines;
 }
 
-function conclusion(findings: Finding[], style: Style): string[] {
+function conclusion(findings: Finding[], style: Style, wrapAt?: number): string[] {
   const result = judgeCheck(findings);
   const told = findings.filter(
     (f) => (f.verdict === 'breach' || f.verdict === 'event') && f.severity !== 'info',
@@ -307,8 +321,9 @@ function conclusion(findings: Finding[], style: Style): string[] {
     (a, b) => Number(b.severity === 'critical') - Number(a.severity === 'critical'),
   )) {
     const label = f.severity === 'critical' ? style.bad('CRITICAL') : style.warn('WARNING ');
-    lines.push(`${label}  ${plain(f.text, 400)}`);
-    for (const detail of f.details ?? []) lines.push(style.dim(`          ${plain(detail, 300)}`));
+    lines.push(...wrapBehind(`${label}  `, plain(f.text, 400), wrapAt));
+    for (const detail of f.details ?? [])
+      lines.push(...wrapBehind(' '.repeat(10), plain(detail, 300), wrapAt).map((line) => style.dim(line)));
   }
   if (result.verdict === 'ok') lines.push(style.good('All fine.'));
   else

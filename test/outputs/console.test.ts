@@ -81,7 +81,7 @@ const findings: Finding[] = [
   { rule: 'disk', subject: '/', severity: 'critical', verdict: 'breach', text: '/ is 85 % full' },
   { rule: 'swap-used', subject: 'host', severity: 'warning', verdict: 'ok', text: 'fine' },
 ];
-const view = { snapshot, findings, version: '1', system: 'Debian', files: [], color: false, columns: 100 };
+const view = { snapshot, findings, version: '1', system: 'Debian', files: [], color: false };
 
 describe('renderCheck', () => {
   const page = renderCheck(view);
@@ -101,6 +101,14 @@ describe('renderCheck', () => {
     // oxlint-disable-next-line no-control-regex
     expect(renderCheck({ ...view, color: true }).replace(/\u001b\[[0-9;]*m/g, '')).toBe(page);
     expect(renderCheck({ ...view, color: true })).toContain('\u001b[');
+  });
+  it('fits a narrow terminal: text broken between words, columns that can be done without left out', () => {
+    const files = ['/etc/vpsmon/monitor.conf', '/etc/vpsmon/vpsmon.yaml'];
+    const narrow = renderCheck({ ...view, files, wrapAt: 80 });
+    expect(Math.max(...narrow.split('\n').map(width))).toBeLessThanOrEqual(80);
+    expect(narrow).toContain('NAME');
+    expect(narrow).toContain('MEMORY');
+    expect(renderCheck({ ...view, wrapAt: 200 })).toBe(page);
   });
   it('aligns the columns of the containers, wide characters included', () => {
     const rows = page.split('\n').filter((line) => line.includes('MB') && line.includes('1.3 %'));
