@@ -40,9 +40,10 @@ export async function silence(
     io.out(JSON.stringify({ version: 1, dry_run: options.dryRun === true, silence: shown }, null, 2));
     return 0;
   }
-  const would = options.dryRun ? 'Would say no' : 'No';
+  const would = options.dryRun ? 'Would send no' : 'No';
+  const about = silenceName(subject) === 'all' ? 'anything' : name;
   io.out(
-    `${would} messages about ${name} until ${formatTime(until)} (${formatDuration(ms)}). Incidents are still recorded.`,
+    `${would} messages about ${about} until ${formatTime(until)} (${formatDuration(ms)}). Incidents are still recorded.`,
   );
   if (!options.dryRun) io.out(`To end it earlier: vpsmon silence end ${name}`);
   return 0;
@@ -96,10 +97,11 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
   if (options.json) {
     io.out(JSON.stringify({ version: 1, dry_run: options.dryRun === true, ended: name }, null, 2));
   } else {
+    const about = wanted === 'all' ? 'everything' : name;
     io.out(
       options.dryRun
-        ? `Would tell about ${name} again.`
-        : `${name} is told about again. What is still going on and was not said is said with the next check.`,
+        ? `Would tell about ${about} again.`
+        : `${about} is told about again. What is still going on and was not said is said with the next check.`,
     );
   }
   return 0;

@@ -126,7 +126,7 @@ describe('silence', () => {
     const { context, out } = contextAt({ dryRun: true });
     expect(await silence(context, 'all', '1h')).toBe(0);
     expect(out()).toBe(
-      'Would say no messages about all until 2026-01-14 13:00:00 (1 h). Incidents are still recorded.\n',
+      'Would send no messages about anything until 2026-01-14 13:00:00 (1 h). Incidents are still recorded.\n',
     );
     expect(existsSync(stateDir)).toBe(false);
   });
@@ -233,7 +233,7 @@ describe('silence end', () => {
     await silence(contextAt().context, 'all', '1h');
     const { context, out } = contextAt({ dryRun: true });
     expect(await silenceEnd(context, 'all')).toBe(0);
-    expect(out()).toBe('Would tell about all again.\n');
+    expect(out()).toBe('Would tell about everything again.\n');
     expect(kept()).toHaveLength(1);
   });
 
