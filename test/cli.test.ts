@@ -17,6 +17,7 @@ const COMMANDS = [
   'telegram',
   'silence',
   'incidents',
+  'forecast',
   'config',
 ];
 

@@ -232,6 +232,19 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     );
   examples(incidents, ['incidents', 'incidents --since 7d', 'incidents show 12', 'incidents --json']);
 
+  const forecast = leaf(
+    program
+      .command('forecast')
+      .description('when a recorded series would have been announced as running full'),
+  )
+    .option('--replay <file>', 'a CSV file of `timestamp,value`: epoch seconds or ISO 8601, used bytes')
+    .option('--capacity <bytes>', 'the amount at which it is full')
+    .action(async (_options: unknown, command: Command) => {
+      const { forecastReplay } = await import('./forecast.ts');
+      exitCode = forecastReplay(command.optsWithGlobals(), io);
+    });
+  examples(forecast, ['forecast --replay used.csv --capacity 2147483648 --json']);
+
   const config = program.command('config').description('check and show the configuration').exitOverride();
   leaf(config.command('check').description('all problems at once, each with file, line and key')).action(
     async (_o: unknown, command: Command) => {

@@ -1,0 +1,120 @@
+import { plain } from '../model/text.ts';
+import { createForecaster } from './forecaster.ts';
+
+const HOUR = 3_600_000;
+/** Longer than any timestamp and number. */
+const MOST_LINE = 200;
+/** 9999-12-31 in seconds: what is more is milliseconds, or no time at all. */
+const LAST_SECOND = 253_402_300_799;
+const ISO = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i;
+
+export type Sample = { at: number; value: number };
+
+/** Times are epoch ms. */
+export type Announcement = {
+  at: number;
+  fullAt: number;
+  severity: 'warning' | 'critical';
+  perHour: number;
+  endedAt?: number;
+};
+
+export type Replay = {
+  samples: number;
+  announcements: Announcement[];
+  forecasts: { at: number; fullAt: number }[];
+};
+
+/**
+ * Feeds recorded samples to the forecast of the monitor. An announcement that becomes critical ends and is told anew, as the
+ * monitor does. While one is open there is a forecast every hour.
+ */
+export function replay(samples: Iterable<Sample>, capacity: number): Replay {
+  const forecaster = createForecaster(capacity);
+  const result: Replay = { samples: 0, announcements: [], forecasts: [] };
+  let next = Number.NEGATIVE_INFINITY;
+  for (const { at, value } of samples) {
+    result.samples++;
+    const verdict = forecaster.add(at, value);
+    if (!verdict) continue;
+    const { open, event } = verdict;
+    if (event === 'ended' || event === 'escalated') result.announcements.at(-1)!.endedAt = at;
+    if (!open) continue;
+    if (event === 'announced' || event === 'escalated') {
+      const { fullAt, severity, perHour } = open;
+      result.announcements.push({ at, fullAt, severity, perHour });
+    }
+    // The clock of the record may have stepped back.
+    if (event === 'announced' || at >= next || at < next - HOUR) {
+      result.forecasts.push({ at, fullAt: open.fullAt });
+      // A verdict comes with the first sample of a half hour, which is not always at the same second.
+      next = at + HOUR - 5 * 60_000;
+    }
+  }
+  return result;
+}
+
+/**
+ * Reads lines of `timestamp,value` (epoch seconds, or ISO 8601, which is UTC where it names no zone). A first line of two words is
+ * a header. Throws an Error that names `name`, the line, what stands there and what was expected.
+ */
+export function* parseSamples(text: string, name: string): Generator<Sample> {
+  let number = 0;
+  let from = 0;
+  let begun = false;
+  while (from < text.length) {
+    const end = text.indexOf('\n', from);
+    const to = end < 0 ? text.length : end;
+    number++;
+    if (to - from > MOST_LINE) throw wrong(name, number, `is longer than ${MOST_LINE} characters`);
+    const line = text.slice(from, to).trim();
+    from = to + 1;
+    if (line === '') continue;
+    const isFirst = !begun;
+    begun = true;
+    if (isFirst && isHeader(line)) continue;
+    yield parseLine(line, name, number);
+  }
+}
+
+function isHeader(line: string): boolean {
+  const fields = line.split(',');
+  return fields.length === 2 && fields.every((field) => /^\s*"?[a-z_][a-z0-9_ ()%/.-]*"?\s*$/i.test(field));
+}
+
+function parseLine(line: string, name: string, number: number): Sample {
+  const fields = line.split(',');
+  if (fields.length !== 2)
+    throw wrong(
+      name,
+      number,
+      `has ${fields.length} field${fields.length === 1 ? '' : 's'}: "${plain(line, 60)}"`,
+    );
+  const [time, amount] = [fields[0]!.trim(), fields[1]!.trim()];
+  const at = parseTime(time);
+  if (at === undefined) {
+    const hint = /^\d{13,}$/.test(time) ? ' (milliseconds? divide by 1000)' : '';
+    throw wrong(name, number, `has no time in front: "${plain(time, 40)}"${hint}`);
+  }
+  const value = /^\d+(\.\d*)?(e[+-]?\d{1,3})?$/i.test(amount) ? Number(amount) : Number.NaN;
+  if (!Number.isFinite(value)) throw wrong(name, number, `has no used amount: "${plain(amount, 40)}"`);
+  return { at, value };
+}
+
+function parseTime(text: string): number | undefined {
+  if (/^\d+(\.\d*)?$/.test(text)) {
+    const seconds = Number(text);
+    return seconds <= LAST_SECOND ? seconds * 1000 : undefined;
+  }
+  const match = ISO.exec(text);
+  if (!match) return undefined;
+  // A date alone is UTC already; a time without a zone would be taken for that of this machine.
+  const at = Date.parse(match[1] || text.length === 10 ? text : `${text}Z`);
+  return Number.isNaN(at) ? undefined : at;
+}
+
+function wrong(name: string, line: number, what: string): Error {
+  return new Error(
+    `${name}, line ${line}: ${what}; expected \`timestamp,value\`: epoch seconds or ISO 8601, and the used bytes, like \`1767225600,1073741824\``,
+  );
+}

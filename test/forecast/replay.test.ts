@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { parseSamples, replay } from '../../src/forecast/replay.ts';
+
+const START = Date.UTC(2026, 0, 5) / 1000;
+const GB = 1024 ** 3;
+
+/** One value a minute. */
+function series(hours: number, value: (hour: number) => number): string {
+  return Array.from(
+    { length: hours * 60 },
+    (_, i) => `${START + i * 60},${Math.round(value(i / 60) * GB)}`,
+  ).join('\n');
+}
+const run = (text: string, capacity = 2 * GB) => replay(parseSamples(text, 'x.csv'), capacity);
+
+describe('the forecast', () => {
+  it('announces a leak a day before it is full, close to when it is, and hourly from then on', () => {
+    const { announcements, forecasts } = run(series(40, (h) => 0.4 + 0.04 * h));
+    const [first] = announcements;
+    const end = (START + 40 * 3600) * 1000;
+    expect(first!.at).toBeLessThanOrEqual(end - 24 * 3_600_000);
+    expect(Math.abs(first!.fullAt - end)).toBeLessThan(2 * 3_600_000);
+    expect(first!.perHour / GB).toBeCloseTo(0.04, 3);
+    expect(announcements.map(({ severity }) => severity)).toEqual(['warning', 'critical']);
+    expect(announcements[0]!.endedAt).toBe(announcements[1]!.at);
+    const distances = forecasts.slice(1).map(({ at }, i) => (at - forecasts[i]!.at) / 3_600_000);
+    expect(new Set(distances)).toEqual(new Set([1]));
+    expect(forecasts.length).toBeGreaterThan(24);
+  });
+
+  it('says nothing about daily cycles, one step, or growth that settles', () => {
+    expect(run(series(24 * 8, (h) => 1.2 + 0.5 * Math.sin((h * Math.PI) / 12))).announcements).toEqual([]);
+    expect(run(series(72, (h) => (h < 30 ? 0.8 : 1.7))).announcements).toEqual([]);
+    expect(run(series(72, (h) => 0.4 + 1.2 * (1 - Math.exp(-h / 8)))).announcements).toEqual([]);
+  });
+
+  it('ends when the growth is given back, once', () => {
+    const { announcements } = run(series(60, (h) => (h < 24 ? 0.4 + 0.04 * h : 0.4)));
+    expect(announcements).toHaveLength(1);
+    const over = (START + 24 * 3600) * 1000;
+    expect(announcements[0]!.endedAt! - over).toBeLessThanOrEqual(2 * 3_600_000);
+  });
+
+  it('is not misled by a clock that steps back by years and forth again', () => {
+    const lines = series(36, (h) => 0.4 + 0.03 * h).split('\n');
+    const jumped = lines.map((line, i) =>
+      i > 700 && i < 900 ? line.replace(/^\d+/, (at) => String(Number(at) - 1e8)) : line,
+    );
+    const { announcements } = run(jumped.slice(0, 900).join('\n'));
+    expect(announcements).toHaveLength(1);
+    expect(announcements[0]!.perHour / GB).toBeCloseTo(0.03, 2);
+  });
+});
+
+describe('a record', () => {
+  it('may have a header, ISO times with and without zone, CRLF and blank lines', () => {
+    const text =
+      'timestamp,used_bytes\r\n2026-01-05T00:00:00Z,1\r\n\r\n2026-01-05 01:00,2\n2026-01-05T03:00:00+01:00,3e0\n1767578400.5,4';
+    expect([...parseSamples(text, 'x.csv')]).toEqual([
+      { at: Date.UTC(2026, 0, 5), value: 1 },
+      { at: Date.UTC(2026, 0, 5, 1), value: 2 },
+      { at: Date.UTC(2026, 0, 5, 2), value: 3 },
+      { at: Date.UTC(2026, 0, 5, 2) + 500, value: 4 },
+    ]);
+  });
+
+  it.each([
+    ['1767225600,1\nnow,2', 'x.csv, line 2: has no time in front: "now"'],
+    ['1767225600,1\n1767225660,NaN', 'x.csv, line 2: has no used amount: "NaN"'],
+    ['1767225600,-1', 'x.csv, line 1: has no used amount: "-1"'],
+    ['1767225600', 'x.csv, line 1: has 1 field: "1767225600"'],
+    ['1767225600000,1', 'milliseconds'],
+    ['a,b\nc,d', 'x.csv, line 2: has no time in front: "c"'],
+    [`1767225600,1\n${'9'.repeat(300)}`, 'x.csv, line 2: is longer than 200 characters'],
+  ])('%j is refused with file and line', (text, error) => {
+    expect(() => [...parseSamples(text, 'x.csv')]).toThrow(error);
+  });
+});
