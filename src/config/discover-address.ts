@@ -1,6 +1,6 @@
 import { plain } from '../model/text.ts';
-import { project, service } from './discover-container.ts';
-import type { Located } from './discover-container.ts';
+import type { Candidate, Located } from './discover-container.ts';
+import { engineNames, sole } from './trust.ts';
 
 /** Where vpsmon stands: on the host, in a container of the same engine, or on another machine than the engine. */
 export type Surroundings = {
@@ -29,7 +29,7 @@ export function addressOf(container: Located, port: number, around: Surroundings
 }
 
 /** `network_mode: service:vpn`: the ports and addresses are those of the other container. */
-function networkOwner(container: Located, { all }: Surroundings): Located {
+export function networkOwner(container: Located, { all }: Surroundings): Located {
   const other = /^container:(.+)$/.exec(container.networkMode ?? '')?.[1];
   return all.find(({ id, name }) => other !== undefined && (id === other || name === other)) ?? container;
 }
@@ -80,46 +80,35 @@ function firstAddress({ networks }: Located): string {
   );
 }
 
-/** Whether this is the address of that container's port, as seen from here or from the containers. */
-export function meansContainer(
+/** The one running container whose port this address means, as seen from here or from the containers. */
+export function meantBy(
   host: string,
   port: number,
-  container: Located,
-  privatePort: number,
+  candidates: Candidate[],
+  portOf: (candidate: Candidate) => number,
   around: Surroundings,
-): boolean {
+): Candidate | undefined {
   const wanted = host.toLowerCase();
-  const reached = addressOf(container, privatePort, around);
-  if ('host' in reached && sameHost(reached.host, wanted) && reached.port === port) return true;
-  if (port !== privatePort) return false;
-  const names = [
-    container.name,
-    service(container),
-    ...Object.values(container.networks).map((n) => n.address),
-  ];
-  return names.some((name) => name !== undefined && name !== '' && name.toLowerCase() === wanted);
+  const reached = candidates.filter((one) => {
+    const address = addressOf(one.at, portOf(one), around);
+    return 'host' in address && sameHost(address.host, wanted) && address.port === port;
+  });
+  return sole(reached) ?? sole(candidates.filter((one) => portOf(one) === port && isCalled(wanted, one.at)));
+}
+
+/** Whether the engine knows it by this name or address. */
+export function isCalled(host: string, at: Located): boolean {
+  const wanted = host.toLowerCase();
+  if (wanted === '' || isLoopback(wanted)) return false;
+  return engineNames(at).includes(wanted) || Object.values(at.networks).some((n) => n.address === wanted);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function sameHost(a: string, b: string): boolean {
-  const loopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.');
-  return a.toLowerCase() === b || (loopback(a) && loopback(b));
-}
-
-/** The container that another one calls by this name or address; who shares more with it comes first. */
-export function calledBy(host: string, caller: Located, { all }: Surroundings): Located | undefined {
-  const wanted = host.toLowerCase();
-  const score = (one: Located): number => {
-    const sharing = Object.keys(one.networks).some((network) => Object.hasOwn(caller.networks, network))
-      ? 4
-      : 0;
-    const inProject = project(one) !== undefined && project(one) === project(caller) ? 2 : 0;
-    const byAddress = Object.values(one.networks).some(({ address }) => address !== '' && address === wanted);
-    if (byAddress) return 8;
-    if (one.name.toLowerCase() === wanted) return sharing + inProject + 2;
-    return service(one)?.toLowerCase() === wanted ? sharing + inProject + 1 : 0;
-  };
-  const [best] = all.map((one) => ({ one, score: score(one) })).toSorted((a, b) => b.score - a.score);
-  return best && best.score > 0 ? best.one : undefined;
+  return a.toLowerCase() === b || (isLoopback(a) && isLoopback(b));
 }
 
 /** A container's name means nothing to the host's resolver: its address is taken. Undefined where this is not its name. */
@@ -129,7 +118,7 @@ export function addressByName(
   port: number,
   around: Surroundings,
 ): Address | undefined {
-  if (calledBy(host, container, around)?.id !== container.id) return undefined;
+  if (!isCalled(host, container)) return undefined;
   const address = addressOf(container, port, around);
   return 'why' in address ? undefined : address;
 }

@@ -1,6 +1,7 @@
 import { plain } from '../model/text.ts';
 import type { DockerInspect, DockerListItem } from '../system/types.ts';
 import type { Kind } from './discover-kind.ts';
+import { credible, engineNames } from './trust.ts';
 
 /** A recognised container, its environment and command as they are: anything at all may stand there. */
 export type Candidate = {
@@ -10,19 +11,21 @@ export type Candidate = {
   at: Located;
   env: Map<string, string>;
   running: boolean;
+  /** Its image says what it is, not merely its own claims (see trust.ts). */
+  byImage: boolean;
 };
 /** What is known of every container, recognised or not. */
 export type Located = Pick<DockerListItem, 'id' | 'name' | 'labels' | 'networks' | 'ports'> & {
   networkMode?: string;
 };
 
-export function toCandidate(kind: Kind, inspect: DockerInspect): Candidate {
+export function toCandidate(kind: Kind, byImage: boolean, inspect: DockerInspect): Candidate {
   const env = new Map<string, string>();
   for (const entry of inspect.env) {
     const at = entry.indexOf('=');
     if (at > 0) env.set(entry.slice(0, at), entry.slice(at + 1));
   }
-  return { kind, inspect, at: located(inspect), env, running: inspect.state.status === 'running' };
+  return { kind, byImage, inspect, at: located(inspect), env, running: inspect.state.status === 'running' };
 }
 
 export function located(inspect: DockerInspect): Located {
@@ -88,14 +91,6 @@ export function optionIn(text: string, name: string): string | undefined {
   return /^\s*("[^"]*"|'[^']*'|[^\s"']+)/.exec(text.slice(at + name.length + 1))?.[1];
 }
 
-export function service(of: { labels: Record<string, string> }): string | undefined {
-  return of.labels['com.docker.compose.service'] || undefined;
-}
-
-export function project(of: { labels: Record<string, string> }): string | undefined {
-  return of.labels['com.docker.compose.project'] || undefined;
-}
-
 /** For people: `shop-postgres-1 (postgres:16)`. */
 export function label({ inspect }: Candidate): string {
   return `${plain(inspect.name, 60)} (${plain(inspect.image, 60)})`;
@@ -106,15 +101,12 @@ export function notRunning({ inspect }: Candidate): string {
   return `container ${plain(inspect.name, 60)} is ${plain(inspect.state.status, 20) || 'not running'}`;
 }
 
-/** The first by name or Compose service, else the oldest: the same choice every time. */
+/** Of those that are credible the first by a name that the engine knows, else the oldest: the same choice every time. */
 export function choose(candidates: Candidate[], ...names: string[]): Candidate | undefined {
-  const sorted = candidates.toSorted(
+  const sorted = credible(candidates).toSorted(
     (a, b) => a.inspect.created - b.inspect.created || (a.inspect.name < b.inspect.name ? -1 : 1),
   );
-  return (
-    sorted.find(({ inspect }) => names.some((name) => name === inspect.name || name === service(inspect))) ??
-    sorted[0]
-  );
+  return sorted.find(({ at }) => engineNames(at).some((name) => names.includes(name))) ?? sorted[0];
 }
 
 /** ", one of 3" where there was a choice. */

@@ -17,9 +17,10 @@ export function discoverFrom(seen: Seen, config: Config): Discovered {
   const candidates = candidatesOf(seen);
   const around = surroundingsOf(seen);
   const of = (kind: Candidate['kind']) => candidates.filter((candidate) => candidate.kind === kind);
-  const n8n = findN8n(of('n8n'), wantedHttp(config, 'N8N'), candidates, around);
-  const postgres = findPostgres(of('postgres'), wantedPostgres(config), n8n.usesPostgres, around);
-  const redis = findRedis(of('redis'), wantedRedis(config), n8n.usesRedis, around);
+  const wanted = { postgres: wantedPostgres(config), redis: wantedRedis(config) };
+  const n8n = findN8n(of('n8n'), wantedHttp(config, 'N8N'), candidates, { ...around, named: wanted });
+  const postgres = findPostgres(of('postgres'), wanted.postgres, n8n.usesPostgres, around);
+  const redis = findRedis(of('redis'), wanted.redis, n8n.usesRedis, around);
   const waha = findWaha(of('waha'), wantedHttp(config, 'WAHA'), around);
 
   const result: Discovered = { missing: {} };
@@ -63,7 +64,7 @@ function candidatesOf({ list, inspects, selfId }: Seen): Candidate[] {
             inspect,
             list.find(({ id }) => id === inspect.id),
           );
-    return kind ? [toCandidate(kind, inspect)] : [];
+    return kind ? [toCandidate(kind.kind, kind.byImage, inspect)] : [];
   });
 }
 

@@ -1,45 +1,93 @@
 import { plain } from '../model/text.ts';
-import { addressOf, calledBy, family, isOnHost } from './discover-address.ts';
+import { addressOf, family, isCalled, isOnHost, networkOwner } from './discover-address.ts';
 import type { Surroundings } from './discover-address.ts';
-import type { Candidate } from './discover-container.ts';
+import type { Candidate, Located } from './discover-container.ts';
+import { sole } from './trust.ts';
 
 /** An address that works from where vpsmon stands, and the id of the container that it belongs to. */
 export type Place = { host: string; port: number; container?: string };
 
-/** Where n8n's word for a host leads, seen from vpsmon. `servers` are the recognised ones that it may mean. */
+/** An address that a person set: it may be used although no container has it. */
+export type Named = { host?: string; port?: number };
+/** What n8n may mean: the recognised servers of that kind, the port inside each, and what a person set for the kind. */
+export type Servers = { of: Candidate[]; portOf: (server: Candidate) => number; named: Named };
+
+/**
+ * Where n8n's word for a host leads, seen from vpsmon. It counts only where it leads to another container that shares a network with
+ * n8n, or where a person set the same address: what a container's environment says never points vpsmon at the host itself or
+ * at another machine.
+ */
 export function resolveHost(
   n8n: Candidate,
   host: string,
   port: number,
-  servers: Candidate[],
+  servers: Servers,
   around: Surroundings,
 ): Place | { why: string } {
   const wanted = host.trim().toLowerCase();
-  const self = n8n.at;
+  const { named } = servers;
+  const self = networkOwner(n8n.at, around);
   const local = ['localhost', '127.0.0.1', '::1'].includes(wanted);
   const onHost = isOnHost(self);
-  const asHost =
-    around.self && !isOnHost(around.self) ? 'host.docker.internal' : (around.engineHost ?? '127.0.0.1');
-  if ((local && onHost) || wanted === 'host.docker.internal') return { host: asHost, port };
-  if (local)
+  if (local && !onHost) {
     return (
-      neighbour(n8n, port, servers, around) ?? { why: `${plain(host, 60)} means the container of n8n itself` }
+      neighbour(n8n, port, servers.of, around) ?? {
+        why: `${plain(host, 60)} means the container of n8n itself`,
+      }
     );
-  const called = calledBy(wanted, self, around);
-  if (called) {
-    const address = addressOf(called, port, around);
-    return 'why' in address ? address : { ...place(address), container: called.id };
   }
-  if (family(wanted) !== 0 || wanted.includes('.')) return { host: wanted, port };
-  // An alias is not told by Docker's list; where only one server stands in n8n's networks, it is that one.
-  const near = servers.filter(
-    ({ inspect, running }) =>
-      running && Object.keys(inspect.networks).some((name) => Object.hasOwn(self.networks, name)),
+  const running = servers.of.filter((one) => one.running);
+  if (local || wanted === 'host.docker.internal') {
+    const there = sole(
+      running.filter(
+        (one) => shareNetwork(one.at, self, around) && listensOnHost(one, port, servers.portOf, around),
+      ),
+    );
+    const own = there && (isOnHost(there.at) ? port : privatePort(there.at, port));
+    if (there && own !== undefined) return at(there.at, own, around);
+    if (named.host !== undefined && (named.port ?? port) === port && isLocal(named.host))
+      return { host: named.host, port };
+    return { why: `${plain(host, 60)} is the host itself, which is not asked because a container says so` };
+  }
+  const called = around.all.filter(
+    (one) => one.id !== n8n.at.id && shareNetwork(one, self, around) && isCalled(wanted, one),
   );
-  const sole = near.length === 1 ? near[0] : undefined;
-  if (!sole) return { why: `no running container is called ${plain(host, 60)}` };
-  const address = addressOf(sole.at, port, around);
-  return 'why' in address ? address : { ...place(address), container: sole.inspect.id };
+  const one = sole(called);
+  if (one) return at(one, port, around);
+  if (called.length > 1) return { why: `${called.length} containers are called ${plain(host, 60)}` };
+  if (named.host?.toLowerCase() === wanted && (named.port ?? port) === port) return { host: wanted, port };
+  if (family(wanted) === 0 && !wanted.includes('.'))
+    return { why: `no running container is called ${plain(host, 60)}` };
+  return { why: `${plain(host, 60)} is none of the containers in n8n's networks` };
+}
+
+function isLocal(host: string): boolean {
+  return ['localhost', '127.0.0.1', '::1', 'host.docker.internal'].includes(host.toLowerCase());
+}
+
+function shareNetwork(a: Located, b: Located, around: Surroundings): boolean {
+  const { networks } = networkOwner(b, around);
+  return Object.keys(networkOwner(a, around).networks).some((name) => Object.hasOwn(networks, name));
+}
+
+function listensOnHost(
+  one: Candidate,
+  port: number,
+  portOf: Servers['portOf'],
+  around: Surroundings,
+): boolean {
+  if (isOnHost(networkOwner(one.at, around))) return one.byImage && portOf(one) === port;
+  return privatePort(one.at, port) !== undefined;
+}
+
+/** The port inside that is published as this one. */
+function privatePort({ ports }: Located, port: number): number | undefined {
+  return ports.find(({ publicPort, type }) => publicPort === port && type === 'tcp')?.privatePort;
+}
+
+function at(container: Located, port: number, around: Surroundings): Place | { why: string } {
+  const address = addressOf(container, port, around);
+  return 'why' in address ? address : { ...place(address), container: container.id };
 }
 
 /** A server that shares n8n's network namespace (`network_mode: service:...`, a pod). */
@@ -53,8 +101,8 @@ function neighbour(
     /^container:(.+)$/.exec(inspect.hostConfig.networkMode)?.[1] ?? inspect.id;
   const server = servers.find((one) => one.running && spaceOf(one) === spaceOf(n8n));
   if (!server) return undefined;
-  const address = addressOf(server.at, port, around);
-  return 'why' in address ? undefined : { ...place(address), container: server.inspect.id };
+  const found = at(server.at, port, around);
+  return 'why' in found ? undefined : found;
 }
 
 function place({ host, port }: { host: string; port: number }): Place {

@@ -20,10 +20,14 @@ const TRACES: Record<Kind, { port: number; env: RegExp }> = {
 };
 const KINDS = Object.keys(IMAGES) as Kind[];
 
+/** registry:5000/team/postgres:16@sha256:... -> registry:5000/team/postgres */
+export function repositoryOf(image: string): string {
+  return (image.toLowerCase().split('@')[0] ?? '').replace(/:[^/:]*$/, '');
+}
+
 /** registry:5000/team/postgres:16@sha256:... -> postgres */
 function lastPart(image: string): string {
-  const path = image.toLowerCase().split('@')[0] ?? '';
-  return (path.split('/').at(-1) ?? '').split(':')[0] ?? '';
+  return repositoryOf(image).split('/').at(-1) ?? '';
 }
 
 export function kindByImage(image: string): Kind | undefined {
@@ -38,11 +42,25 @@ export function worthALook(item: DockerListItem): boolean {
   return KINDS.some((kind) => ports.has(TRACES[kind].port));
 }
 
-export function kindOf(inspect: DockerInspect, listed?: Pick<DockerListItem, 'image'>): Kind | undefined {
+/**
+ * What a container is, and whether its image says so. One of an image of one's own is known by its traces; they are what it says
+ * about itself, so it is told no secret but its own, and never looked for in the host's own network.
+ */
+export function kindOf(
+  inspect: DockerInspect,
+  listed?: Pick<DockerListItem, 'image'>,
+): { kind: Kind; byImage: boolean } | undefined {
   const byName = kindByImage(inspect.image) ?? (listed && kindByImage(listed.image));
-  if (byName) return byName;
+  if (byName) return byName === 'redis' && isSentinel(inspect) ? undefined : { kind: byName, byImage: true };
+  if (inspect.hostConfig.networkMode === 'host') return undefined;
   const ports = new Set(inspect.ports.map((port) => port.privatePort));
-  return KINDS.find(
-    (kind) => ports.has(TRACES[kind].port) && inspect.env.some((entry) => TRACES[kind].env.test(entry)),
+  const kind = KINDS.find(
+    (one) => ports.has(TRACES[one].port) && inspect.env.some((entry) => TRACES[one].env.test(entry)),
   );
+  return kind && { kind, byImage: false };
+}
+
+/** A Sentinel watches data servers and runs from the same image; it has no data. */
+function isSentinel({ command }: DockerInspect): boolean {
+  return command.some((word) => /(^|[\s/])(redis|valkey)-sentinel(\s|$)|(^|\s)--sentinel(\s|$)/.test(word));
 }

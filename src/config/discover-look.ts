@@ -1,6 +1,6 @@
 import { selfContainerId } from '../system/containers.ts';
 import type { DockerInspect, DockerListItem } from '../system/types.ts';
-import { worthALook } from './discover-kind.ts';
+import { kindByImage, worthALook } from './discover-kind.ts';
 import type { DiscoveryDeps } from './discover.ts';
 import { errorText } from '../model/text.ts';
 
@@ -16,6 +16,9 @@ export type Seen = {
   dockerWhy?: string;
 };
 
+/** Inspects for the sake of n8n's neighbours: bounded, for each is a call. */
+const MOST_NEIGHBOURS = 40;
+
 /** One list, and an inspect of each container that may be one of ours. Never throws. */
 export async function see(deps: DiscoveryDeps, signal: AbortSignal, before: Seen | undefined): Promise<Seen> {
   try {
@@ -25,7 +28,18 @@ export async function see(deps: DiscoveryDeps, signal: AbortSignal, before: Seen
       ours.map(({ hostConfig }) => /^container:(.+)$/.exec(hostConfig.networkMode)?.[1]),
     );
     const known = new Set(ours.map(({ id }) => id));
-    const more = list.filter(({ id, name }) => !known.has(id) && (owners.has(id) || owners.has(name)));
+    // Only an inspect tells the aliases by which n8n may call a pooler or a database of an unknown image.
+    const networks = new Set(
+      ours.flatMap((one) => (kindByImage(one.image) === 'n8n' ? Object.keys(one.networks) : [])),
+    );
+    const near = list
+      .filter(
+        (one) => one.state === 'running' && Object.keys(one.networks).some((name) => networks.has(name)),
+      )
+      .slice(0, MOST_NEIGHBOURS);
+    const more = list.filter(
+      (one) => !known.has(one.id) && (owners.has(one.id) || owners.has(one.name) || near.includes(one)),
+    );
     const inspects = [...ours, ...(await inspectAll(deps, more, signal))];
     return { list, inspects, ...place(deps) };
   } catch (error) {

@@ -13,13 +13,16 @@ import {
 } from './discover-container.ts';
 import type { Candidate } from './discover-container.ts';
 import type { Wanted } from './discover-explicit.ts';
-import type { UsedByN8n } from './discover-postgres.ts';
-import type { UsedByQueue } from './discover-redis.ts';
+import { postgresPort, type UsedByN8n } from './discover-postgres.ts';
+import { redisPort, type UsedByQueue } from './discover-redis.ts';
 import { resolveHost } from './discover-host.ts';
-import type { Place } from './discover-host.ts';
+import type { Named, Place } from './discover-host.ts';
 import { sameAs } from './discover-waha.ts';
+import { whyWithheld } from './trust.ts';
 import type { HttpTarget, N8nTarget } from './discover.ts';
 
+/** Where vpsmon stands, and the addresses that a person set. */
+type Around = Surroundings & { named: { postgres: Named; redis: Named } };
 type Database = NonNullable<N8nTarget['database']>;
 type Queue = NonNullable<N8nTarget['queue']>;
 
@@ -49,7 +52,7 @@ export function findN8n(
   candidates: Candidate[],
   wanted: Wanted<HttpTarget>,
   databases: Candidate[],
-  around: Surroundings,
+  around: Around,
 ): FoundN8n {
   const mains = candidates.filter((candidate) => isMain(candidate));
   const running = mains.filter((candidate) => candidate.running);
@@ -60,12 +63,13 @@ export function findN8n(
   const { databaseWhy, queueWhy, usesPostgres, usesRedis, ...found } = parts;
   const rest = defined({ databaseWhy, queueWhy, usesPostgres, usesRedis });
   const base = chosen && wanted.url === undefined ? fromContainer(chosen, running, around) : undefined;
+  const withheld = base && chosen && wanted.apiKey !== undefined ? whyWithheld(chosen, mains) : undefined;
   if (base && 'why' in base) return { why: base.why, ...rest };
   return {
     target: {
       url: base?.url ?? wanted.url ?? '',
-      apiKey: wanted.apiKey ?? '',
-      how: base?.how ?? wanted.how,
+      apiKey: withheld === undefined ? (wanted.apiKey ?? '') : '',
+      how: `${base?.how ?? wanted.how}${withheld === undefined ? '' : `, N8N_API_KEY is not sent to it: ${withheld}; set N8N_URL`}`,
       ...(chosen ? { container: chosen.inspect.name } : {}),
       ...defined(found),
     },
@@ -81,7 +85,7 @@ function whyNone(candidates: Candidate[], mains: Candidate[]): string {
     : 'no container runs n8n, and N8N_URL is not set';
 }
 
-function fromContainer(chosen: Candidate, running: Candidate[], around: Surroundings) {
+function fromContainer(chosen: Candidate, running: Candidate[], around: Around) {
   const address = addressOf(chosen.at, n8nPort(chosen), around);
   if ('why' in address) return address;
   // N8N_PROTOCOL alone says what a proxy in front of it speaks.
@@ -97,12 +101,12 @@ function fromContainer(chosen: Candidate, running: Candidate[], around: Surround
 
 type Parts = Omit<FoundN8n, 'target' | 'why'> & { database?: Database; queue?: Queue };
 
-function partsOf(n8n: Candidate, databases: Candidate[], around: Surroundings): Parts {
+function partsOf(n8n: Candidate, databases: Candidate[], around: Around): Parts {
   return { ...databaseOf(n8n, databases, around), ...queueOf(n8n, databases, around) };
 }
 
 /** n8n keeps its data in SQLite unless DB_TYPE says otherwise. */
-function databaseOf(n8n: Candidate, databases: Candidate[], around: Surroundings): Parts {
+function databaseOf(n8n: Candidate, databases: Candidate[], around: Around): Parts {
   if (fromEnv(n8n, 'DB_TYPE') !== 'postgresdb') return {};
   const host = fromEnv(n8n, 'DB_POSTGRESDB_HOST') ?? 'localhost';
   const port = portFromEnv(n8n, 5432, 'DB_POSTGRESDB_PORT');
@@ -110,7 +114,11 @@ function databaseOf(n8n: Candidate, databases: Candidate[], around: Surroundings
     n8n,
     host,
     port,
-    databases.filter(({ kind }) => kind === 'postgres'),
+    {
+      of: databases.filter(({ kind }) => kind === 'postgres'),
+      portOf: postgresPort,
+      named: around.named.postgres,
+    },
     around,
   );
   if ('why' in place) return { databaseWhy: `n8n's database: ${place.why}` };
@@ -145,7 +153,7 @@ function sharedPassword(place: Place, user: string, databases: Candidate[]): str
   return fromEnv(server, 'POSTGRES_PASSWORD');
 }
 
-function queueOf(n8n: Candidate, databases: Candidate[], around: Surroundings): Parts {
+function queueOf(n8n: Candidate, databases: Candidate[], around: Around): Parts {
   if (fromEnv(n8n, 'EXECUTIONS_MODE') !== 'queue') return {};
   const node = /^([^,:]+|\[[^\]]+\])(?::(\d+))?/.exec(fromEnv(n8n, 'QUEUE_BULL_REDIS_CLUSTER_NODES') ?? '');
   const host = node?.[1] ?? fromEnv(n8n, 'QUEUE_BULL_REDIS_HOST') ?? 'localhost';
@@ -154,7 +162,7 @@ function queueOf(n8n: Candidate, databases: Candidate[], around: Surroundings): 
     n8n,
     host,
     port,
-    databases.filter(({ kind }) => kind === 'redis'),
+    { of: databases.filter(({ kind }) => kind === 'redis'), portOf: redisPort, named: around.named.redis },
     around,
   );
   if ('why' in place) return { queueWhy: `n8n's queue: ${place.why}` };

@@ -1,5 +1,5 @@
 import { plain } from '../model/text.ts';
-import { addressByName, addressOf, meansContainer } from './discover-address.ts';
+import { addressByName, addressOf, meantBy } from './discover-address.ts';
 import type { Surroundings } from './discover-address.ts';
 import {
   choose,
@@ -14,6 +14,7 @@ import {
 import type { Candidate } from './discover-container.ts';
 import type { Wanted } from './discover-explicit.ts';
 import type { PostgresTarget } from './discover.ts';
+import { whyWithheld } from './trust.ts';
 
 type Found = { target: PostgresTarget } | { why: string };
 type Login = { user: string; password?: string; database: string; why?: string };
@@ -66,11 +67,17 @@ export function findPostgres(
   const address = addressOf(chosen.at, wanted.port ?? postgresPort(chosen), around);
   if ('why' in address) return address;
   const login = withN8n(chosen, n8n);
-  const password = wanted.password ?? login.password;
-  if (password === undefined) return { why: login.why ?? 'no password is known: set POSTGRES_PASSWORD' };
-  const user = wanted.user ?? login.user;
+  const withheld = wanted.password === undefined ? undefined : whyWithheld(chosen, candidates);
+  const notSent =
+    withheld === undefined ? '' : `; POSTGRES_PASSWORD is not sent to it: ${withheld}; set POSTGRES_HOST`;
+  const told = withheld === undefined ? wanted.password : undefined;
+  const password = told ?? login.password;
+  if (password === undefined)
+    return { why: `${login.why ?? 'no password is known: set POSTGRES_PASSWORD'}${notSent}` };
+  // A user goes with their password.
+  const user = (withheld === undefined ? wanted.user : undefined) ?? login.user;
   const why = used && running.length > 1 ? `, the one of ${running.length} that n8n uses` : oneOf(running);
-  const set = wanted.password === undefined ? 'its environment' : 'POSTGRES_PASSWORD';
+  const set = told === undefined ? 'its environment' : 'POSTGRES_PASSWORD';
   return {
     target: {
       host: address.host,
@@ -78,7 +85,7 @@ export function findPostgres(
       user,
       password,
       database: wanted.database ?? login.database,
-      how: `container ${label(chosen)}${why}, ${address.via}, password from ${set}`,
+      how: `container ${label(chosen)}${why}, ${address.via}, password from ${set}${notSent}`,
       container: chosen.inspect.name,
     },
   };
@@ -101,7 +108,7 @@ function explicit(
 ): Found {
   const host = wanted.host ?? 'localhost';
   const port = wanted.port ?? 5432;
-  const same = running.find((one) => meansContainer(host, port, one.at, postgresPort(one), around));
+  const same = meantBy(host, port, running, postgresPort, around);
   const login = same && withN8n(same, n8n);
   const address = (same && addressByName(host, same.at, postgresPort(same), around)) ?? { host, port };
   const user = wanted.user ?? login?.user ?? 'postgres';

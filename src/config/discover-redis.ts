@@ -1,4 +1,4 @@
-import { addressByName, addressOf, meansContainer } from './discover-address.ts';
+import { addressByName, addressOf, meantBy } from './discover-address.ts';
 import type { Surroundings } from './discover-address.ts';
 import {
   choose,
@@ -15,12 +15,14 @@ import {
 import type { Candidate } from './discover-container.ts';
 import type { Wanted } from './discover-explicit.ts';
 import type { RedisTarget } from './discover.ts';
+import { whyWithheld } from './trust.ts';
 
 type Found = { target: RedisTarget } | { why: string };
 
 /** The port inside the container. */
 export function redisPort(container: Candidate): number {
-  const port = toPort(option(container, '--port'));
+  const inArgs = optionIn(extraArgs(container), '--port');
+  const port = toPort(option(container, '--port') ?? (inArgs && expand(inArgs, container)));
   return port ?? portFromEnv(container, 6379, 'REDIS_PORT_NUMBER', 'VALKEY_PORT_NUMBER');
 }
 
@@ -31,13 +33,15 @@ export function redisPort(container: Candidate): number {
 export function redisPassword(container: Candidate): string {
   const command = option(container, '--requirepass');
   if (command !== undefined) return command;
-  const args = optionIn(
-    fromEnv(container, 'REDIS_ARGS', 'VALKEY_EXTRA_FLAGS', 'REDIS_EXTRA_FLAGS') ?? '',
-    '--requirepass',
-  );
+  const args = optionIn(extraArgs(container), '--requirepass');
   if (args !== undefined) return expand(args, container);
   const names = ['DFLY_requirepass', 'REDIS_PASSWORD', 'VALKEY_PASSWORD', 'KEYDB_PASSWORD', 'REDISCLI_AUTH'];
   return fromEnv(container, ...names) ?? '';
+}
+
+/** Options that the images hand on to the server. */
+function extraArgs(container: Candidate): string {
+  return fromEnv(container, 'REDIS_ARGS', 'VALKEY_EXTRA_FLAGS', 'REDIS_EXTRA_FLAGS') ?? '';
 }
 
 /** What n8n's queue uses. */
@@ -60,6 +64,8 @@ export function findRedis(
   }
   const address = addressOf(chosen.at, wanted.port ?? redisPort(chosen), around);
   if ('why' in address) return address;
+  const withheld = wanted.password === undefined ? undefined : whyWithheld(chosen, candidates);
+  const told = withheld === undefined ? wanted.password : undefined;
   const own = redisPassword(chosen) || (used ? (queue?.password ?? '') : '');
   const why =
     used && running.length > 1 ? `, the one of ${running.length} that n8n's queue uses` : oneOf(running);
@@ -67,10 +73,10 @@ export function findRedis(
     target: {
       host: address.host,
       port: address.port,
-      password: wanted.password ?? own,
+      password: told ?? own,
       db: wanted.db ?? 0,
       tls: false,
-      how: `container ${label(chosen)}${why}, ${address.via}${passwordFrom(wanted.password, own)}`,
+      how: `container ${label(chosen)}${why}, ${address.via}${passwordFrom(told, own)}${withheld === undefined ? '' : `; REDIS_PASSWORD is not sent to it: ${withheld}; set REDIS_HOST`}`,
       container: chosen.inspect.name,
     },
   };
@@ -84,7 +90,7 @@ function passwordFrom(wanted: string | undefined, own: string): string {
 function explicit(wanted: Wanted<RedisTarget>, running: Candidate[], around: Surroundings): Found {
   const host = wanted.host ?? 'localhost';
   const port = wanted.port ?? 6379;
-  const same = running.find((one) => meansContainer(host, port, one.at, redisPort(one), around));
+  const same = meantBy(host, port, running, redisPort, around);
   const address = (same && addressByName(host, same.at, redisPort(same), around)) ?? { host, port };
   return {
     target: {

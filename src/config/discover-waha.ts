@@ -1,4 +1,4 @@
-import { addressOf, meansContainer, toUrl } from './discover-address.ts';
+import { addressOf, meantBy, toUrl } from './discover-address.ts';
 import type { Surroundings } from './discover-address.ts';
 import {
   choose,
@@ -13,6 +13,7 @@ import {
 import type { Candidate } from './discover-container.ts';
 import type { Wanted } from './discover-explicit.ts';
 import type { HttpTarget } from './discover.ts';
+import { whyWithheld } from './trust.ts';
 
 type Found = ({ target: HttpTarget } | { why: string }) & { down?: string };
 
@@ -41,12 +42,14 @@ export function findWaha(candidates: Candidate[], wanted: Wanted<HttpTarget>, ar
   const address = addressOf(chosen.at, wahaPort(chosen), around);
   if ('why' in address) return address;
   const { key, hashed } = wahaKey(chosen);
+  const withheld = wanted.apiKey === undefined ? undefined : whyWithheld(chosen, candidates);
+  const told = withheld === undefined ? wanted.apiKey : undefined;
   const secure = isTrue(fromEnv(chosen, 'WAHA_HTTPS_ENABLED'));
   return {
     target: {
       url: toUrl(secure ? 'https' : 'http', address),
-      apiKey: wanted.apiKey ?? key,
-      how: `container ${label(chosen)}${oneOf(running)}, ${address.via}, ${keyFrom(wanted.apiKey, key, hashed)}`,
+      apiKey: told ?? key,
+      how: `container ${label(chosen)}${oneOf(running)}, ${address.via}, ${keyFrom(told, key, hashed)}${withheld === undefined ? '' : `; WAHA_API_KEY is not sent to it: ${withheld}; set WAHA_URL`}`,
       container: chosen.inspect.name,
     },
   };
@@ -93,5 +96,5 @@ export function sameAs(
   const { hostname, port, protocol } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, '');
   const number = toPort(port) ?? (protocol === 'https:' ? 443 : 80);
-  return running.find((one) => meansContainer(host, number, one.at, portOf(one), around));
+  return meantBy(host, number, running, portOf, around);
 }

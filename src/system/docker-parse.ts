@@ -40,11 +40,17 @@ export function parseTime(value: unknown): number {
   return ms > 0 ? ms : 0;
 }
 
-function networksOf(settings: unknown): Record<string, { address: string }> {
-  const result: Record<string, { address: string }> = {};
+function networksOf(settings: unknown): DockerInspect['networks'] {
+  const result: DockerInspect['networks'] = {};
   for (const [name, network] of Object.entries(object(object(settings)['Networks']))) {
-    const { IPAddress, GlobalIPv6Address } = object(network);
-    result[name] = { address: text(IPAddress) || text(GlobalIPv6Address) };
+    const { IPAddress, GlobalIPv6Address, Aliases, DNSNames } = object(network);
+    const aliases = [...new Set([...array(Aliases), ...array(DNSNames)].map((one) => text(one)))].filter(
+      Boolean,
+    );
+    result[name] = {
+      address: text(IPAddress) || text(GlobalIPv6Address),
+      ...(aliases.length > 0 ? { aliases } : {}),
+    };
   }
   return result;
 }

@@ -66,7 +66,8 @@ export type DockerListItem = {
   /** e.g. `Up 6 seconds (unhealthy)`. */
   status: string;
   created: number;
-  networks: Record<string, { address: string }>;
+  /** `aliases`: the names under which others of the network find it; only inspect tells them. */
+  networks: Record<string, { address: string; aliases?: string[] }>;
   ports: { privatePort: number; publicPort?: number; ip?: string; type: string }[];
 };
 
@@ -105,7 +106,8 @@ export type DockerInspect = {
     networkMode: string;
     autoRemove: boolean;
   };
-  networks: Record<string, { address: string }>;
+  /** `aliases`: the names under which others of the network find it; only inspect tells them. */
+  networks: Record<string, { address: string; aliases?: string[] }>;
   ports: { privatePort: number; publicPort?: number; ip?: string; type: string }[];
 };
 

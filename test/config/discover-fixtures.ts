@@ -11,6 +11,10 @@ export type Sketch = {
   /** Path and arguments. */
   command?: string[];
   service?: string;
+  /** Network aliases; otherwise those that Compose gives. */
+  aliases?: string[];
+  /** What an image claims about itself. */
+  labels?: Record<string, string>;
   project?: string;
   state?: string;
   /** Network name to address; default one network `shop` with the address below. */
@@ -35,6 +39,7 @@ export function container(sketch: Sketch): { item: DockerListItem; inspect: Dock
   made++;
   const id = (sketch.id ?? made.toString(16)).padStart(64, '0');
   const labels: Record<string, string> = {
+    ...sketch.labels,
     ...(sketch.service ? { 'com.docker.compose.service': sketch.service } : {}),
     ...(sketch.project ? { 'com.docker.compose.project': sketch.project } : {}),
   };
@@ -45,7 +50,11 @@ export function container(sketch: Sketch): { item: DockerListItem; inspect: Dock
       ? { host: '' }
       : { shop: sketch.address ?? addressFor(sketch.name) };
   const networks = Object.fromEntries(
-    Object.entries(sketch.networks ?? usual).map(([name, address]) => [name, { address }]),
+    // As Compose does it: a service's name is an alias in each of its networks.
+    Object.entries(sketch.networks ?? usual).map(([name, address]) => [
+      name,
+      { address, aliases: sketch.aliases ?? (sketch.service ? [sketch.name, sketch.service] : []) },
+    ]),
   );
   const ports = (sketch.ports ?? []).map((text) => {
     const [, ip, publicPort, privatePort] = /^(?:(.+):(\d+)->)?(\d+)$/.exec(text) ?? [];

@@ -116,15 +116,59 @@ test('SQLite and regular mode: neither database nor queue', () => {
 
 test.each<[string, Partial<Sketch>, string, string]>([
   ['the address of a container', {}, '172.20.0.5', '172.20.0.5'],
-  ['a host elsewhere', {}, 'db.example.com', 'db.example.com'],
-  ['an address elsewhere', {}, '10.1.2.3', '10.1.2.3'],
-  ['the host of the engine', {}, 'host.docker.internal', '127.0.0.1'],
-  ['itself, on the network of the host', { networkMode: 'host' }, 'localhost', '127.0.0.1'],
-  ['an alias, with one server in its network', {}, 'database', '172.20.0.5'],
   ['the name in capitals', {}, 'POSTGRES', '172.20.0.5'],
 ])("n8n's host is %s", (_name, change, host, expected) => {
   const env = { ...n8n.env, DB_POSTGRESDB_HOST: host };
   expect(discover([{ ...n8n, env, ...change }, postgres]).n8n?.database?.host).toBe(expected);
+});
+
+test('A13: an alias is what the engine resolves, also with two servers in the project', () => {
+  const env = { ...n8n.env, DB_POSTGRESDB_HOST: 'database' };
+  const other = { ...postgres, name: 'shop-crm-1', service: 'crm', address: '172.20.0.6' };
+  const aliased = { ...postgres, aliases: ['postgres', 'database'] };
+  expect(discover([{ ...n8n, env }, other, aliased]).n8n?.database?.container).toBe('shop-postgres-1');
+  expect(discover([{ ...n8n, env }, { ...other, aliases: ['database'] }, aliased]).missing.n8nDatabase).toBe(
+    "n8n's database: 2 containers are called database",
+  );
+});
+
+test('A13: a service of a Swarm is known by the name that the engine gives its tasks', () => {
+  const task = (name: string, address: string) => ({ ...postgres, service: '', name, address });
+  const tasks = [
+    task('shop_postgres.1.r7m2v0q5h8x1k3j9w4n6b2c5d', '172.20.0.6'),
+    task('shop_crm.1.a7m2v0q5h8x1k3j9w4n6b2c5d', '172.20.0.7'),
+  ];
+  for (const host of ['postgres', 'shop_postgres']) {
+    const env = { ...n8n.env, DB_POSTGRESDB_HOST: host };
+    expect(discover([{ ...n8n, env }, ...tasks]).n8n?.database?.host).toBe('172.20.0.6');
+  }
+});
+
+test.each([
+  ['db.example.com', {}, { POSTGRES_HOST: 'db.example.com' }],
+  ['10.1.2.3', {}, { POSTGRES_URL: 'postgres://w:x@10.1.2.3:5432/n8n' }],
+  ['host.docker.internal', {}, { POSTGRES_HOST: '127.0.0.1' }],
+  ['localhost', { networkMode: 'host' }, { POSTGRES_HOST: 'localhost' }],
+])('H6: %s is asked only where a person set it, too', (host, change, settings) => {
+  const env = { ...n8n.env, DB_POSTGRESDB_HOST: host };
+  const alone = discover([{ ...n8n, env, ...change }, postgres]);
+  expect(alone.n8n?.database).toBeUndefined();
+  expect(alone.missing.n8nDatabase).toContain(host);
+  const set = discover([{ ...n8n, env, ...change }, postgres], { settings });
+  expect(set.n8n?.database).toMatchObject({ user: 'n8n', password: 'dbpw' });
+  expect(Object.values(settings).join(' ')).toContain(set.n8n?.database?.host);
+});
+
+test('H6: a port of the host counts where a database of the same network publishes it', () => {
+  const env = { ...n8n.env, DB_POSTGRESDB_HOST: 'host.docker.internal', DB_POSTGRESDB_PORT: '15432' };
+  const published = { ...postgres, ports: ['127.0.0.1:15432->5432'] };
+  expect(discover([{ ...n8n, env }, published]).n8n?.database).toMatchObject({
+    host: '127.0.0.1',
+    port: 15_432,
+    container: 'shop-postgres-1',
+  });
+  const stranger = { ...published, networks: { other: '172.30.0.2' } };
+  expect(discover([{ ...n8n, env }, stranger]).n8n?.database).toBeUndefined();
 });
 
 test('the service of the same network, not the one of the same name elsewhere', () => {
@@ -239,9 +283,9 @@ test.each<[string, Sketch[], string]>([
 });
 
 test('a cluster of Redis', () => {
-  const env = { ...n8n.env, QUEUE_BULL_REDIS_CLUSTER_NODES: 'r1.example.com:7001,r2.example.com:7002' };
-  expect(discover([{ ...n8n, env }, postgres]).n8n?.queue).toMatchObject({
-    host: 'r1.example.com',
+  const env = { ...n8n.env, QUEUE_BULL_REDIS_CLUSTER_NODES: 'redis:7001,r2.example.com:7002' };
+  expect(discover([{ ...n8n, env }, postgres, redis]).n8n?.queue).toMatchObject({
+    host: '172.20.0.8',
     port: 7001,
   });
 });

@@ -115,3 +115,26 @@ test("the one of n8n's queue comes first", () => {
   expect(redis).toMatchObject({ host: '172.20.0.99', password: 'q' });
   expect(redis?.how).toContain("the one of 2 that n8n's queue uses");
 });
+
+test('N11: a Sentinel is no data server, though it runs from the same image', () => {
+  const sentinel: Sketch = {
+    ...server,
+    name: 'a-sentinel',
+    created: 0,
+    command: ['docker-entrypoint.sh', 'redis-sentinel', '/etc/sentinel.conf'],
+  };
+  expect(discover([sentinel, server], { settings: { REDIS_PASSWORD: 'p' } }).redis).toMatchObject({
+    container: 'redis',
+    password: 'p',
+  });
+  const byOption = { ...sentinel, command: ['sh', '-c', 'redis-server /s.conf --sentinel'] };
+  expect(discover([byOption]).missing.redis).toBe('no container runs Redis, and REDIS_URL is not set');
+});
+
+test('A14: REDIS_ARGS tells the port, too', () => {
+  const env = { REDIS_ARGS: '--requirepass x --port 7002' };
+  expect(discover([{ ...server, image: 'redis/redis-stack-server', env }]).redis).toMatchObject({
+    port: 7002,
+    password: 'x',
+  });
+});
