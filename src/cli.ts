@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { optionsAfterCommand } from './commands/global-options.ts';
 import { VERSION } from './version.ts';
 
 /**
@@ -7,7 +8,8 @@ import { VERSION } from './version.ts';
  */
 const FAILED = 3;
 
-async function main(argv: string[]): Promise<number> {
+async function main(given: string[]): Promise<number> {
+  const argv = optionsAfterCommand(given);
   // Asked for by scripts and package managers: answered before anything is loaded.
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
     process.stdout.write(`${VERSION}\n`);

@@ -63,5 +63,9 @@ describe('the command line', () => {
       expect(stderr).not.toContain('unknown option');
     }
     expect((await vpsmon(['config', 'show', '--config', '/nonexistent.conf'])).code).not.toBe(0);
+    const before = await vpsmon(['--config', '/nonexistent.conf', 'config', 'show']);
+    expect(before.code).toBe(3);
+    expect(before.stderr).toContain('/nonexistent.conf');
+    expect(before.stderr).not.toContain('unknown option');
   });
 });

@@ -45,7 +45,6 @@ export async function runLoop(house: House, watchdog: Watchdog, signal: AbortSig
   }
 
   stopTicking();
-  watchdog.stopping();
   await Promise.race([Promise.all(background), clock.sleep(1500)]);
   await house.delivery.drain(DRAIN_MS);
 }

@@ -7,6 +7,8 @@ export type Watchdog = {
   /** A check was completed. Only this keeps the watchdog quiet: a monitor that hangs is replaced. */
   beat(status?: string): void;
   stopping(): void;
+  /** Checks are this many milliseconds apart from now on. */
+  checkEvery(ms: number): void;
   /** WatchdogSec in milliseconds, undefined where there is no watchdog. */
   intervalMs?: number;
 };
@@ -29,13 +31,17 @@ export function openWatchdog(
   let lastBeat = monotonic();
   let timer: NodeJS.Timeout | undefined;
 
-  if (intervalMs !== undefined && checkIntervalMs * 2 > intervalMs) {
+  function checkEvery(ms: number): void {
+    clearInterval(timer);
+    if (intervalMs === undefined || ms * 2 <= intervalMs) return;
     timer = setInterval(() => {
-      if (monotonic() - lastBeat <= INTERVALS_PATIENCE * checkIntervalMs) send('WATCHDOG=1');
+      if (monotonic() - lastBeat <= INTERVALS_PATIENCE * ms) send('WATCHDOG=1');
     }, intervalMs / 3);
     timer.unref();
   }
+  checkEvery(checkIntervalMs);
   return {
+    checkEvery,
     ready: (status) => send(join('READY=1', status)),
     beat(status) {
       lastBeat = monotonic();

@@ -1,0 +1,94 @@
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterEach, describe, expect, it } from 'vitest';
+import { changesBetween, keptFromEnvironment } from '../../src/daemon/reload.ts';
+import { configWith } from '../helpers/command.ts';
+import { startDaemon, until, vpsmon, type Daemon } from '../helpers/daemon.ts';
+
+let daemon: Daemon | undefined;
+afterEach(async () => {
+  await daemon?.remove();
+  daemon = undefined;
+});
+
+type Listed = { incidents: { id: number; rule: string; state: string }[] };
+async function incidents(of: Daemon): Promise<Listed['incidents']> {
+  const { stdout } = await vpsmon(['incidents', '--json', '--config', of.conf, '--state-dir', of.stateDir]);
+  return (JSON.parse(stdout) as Listed).incidents;
+}
+
+describe('SIGHUP', () => {
+  it('lets a changed threshold take effect with the next check, in the same process, and keeps what is open', async () => {
+    daemon = await startDaemon({
+      MEMORY_WARNING_MB: 600_000,
+      MEMORY_CLEAR_MB: 700_000,
+      DOCKER_HOST: 'unix:///nonexistent.sock',
+    });
+    const { pid } = daemon;
+    const before = (await incidents(daemon)).filter((incident) => incident.rule === 'memory-available');
+    expect(before.length).toBeGreaterThan(0);
+
+    appendFileSync(daemon.conf, 'MEMORY_WARNING_MB=610000\n');
+    process.kill(pid, 'SIGHUP');
+    await until(() => daemon!.log().includes('Settings read anew; changed: MEMORY_WARNING_MB'), 20_000);
+    await until(
+      async () => (await daemon!.health().catch(() => undefined))?.checks ?? 0,
+      20_000,
+      'a check after the reload',
+    );
+    expect(daemon.pid).toBe(pid);
+    expect(daemon.exitCode()).toBeNull();
+    const kept = (await incidents(daemon)).filter((incident) => incident.rule === 'memory-available');
+    expect(kept).toMatchObject(before.map(({ id, state }) => ({ id, state })));
+
+    writeFileSync(daemon.conf, readFileSync(daemon.conf, 'utf8').replaceAll(/^MEMORY_.*\n/gm, ''));
+    process.kill(pid, 'SIGHUP');
+    await until(
+      async () =>
+        (await incidents(daemon!)).every(
+          ({ rule, state }) => rule !== 'memory-available' || state === 'resolved',
+        ),
+      30_000,
+      'the end of the incident under the new threshold',
+    );
+    expect(daemon.pid).toBe(pid);
+    expect(await daemon.stop()).toBeLessThan(6000);
+    expect(daemon.exitCode()).toBe(0);
+  }, 90_000);
+
+  it('keeps the settings of before when the file has mistakes, and says which', async () => {
+    daemon = await startDaemon({});
+    writeFileSync(daemon.conf, 'MEMORY_WARNING_MB=lots\n');
+    process.kill(daemon.pid, 'SIGHUP');
+    await until(() => daemon!.log().includes('the ones from before stay in force'), 20_000);
+    await until(() => daemon!.log().includes('MEMORY_WARNING_MB'), 5000);
+    // HTTP_LISTEN is no longer in the file, and yet the old address answers.
+    expect((await daemon.health()).checks).toBeGreaterThan(0);
+    expect(daemon.exitCode()).toBeNull();
+  }, 60_000);
+
+  it('says that nothing has changed', async () => {
+    daemon = await startDaemon({});
+    process.kill(daemon.pid, 'SIGHUP');
+    await until(() => daemon!.log().includes('nothing has changed'), 20_000);
+  }, 60_000);
+});
+
+describe('a reload', () => {
+  it('names what changed, without values', () => {
+    const before = configWith({ MEMORY_WARNING_MB: 100, TELEGRAM_BOT_TOKEN: '1:old' });
+    const after = configWith({ MEMORY_WARNING_MB: 120, TELEGRAM_BOT_TOKEN: '1:new' });
+    expect(changesBetween(before, before)).toEqual([]);
+    expect(changesBetween(before, after)).toEqual(['TELEGRAM_BOT_TOKEN', 'MEMORY_WARNING_MB']);
+  });
+
+  it('names what only a restart changes', () => {
+    const config = configWith({ LOG_LEVEL: 'INFO' });
+    config.origins.LOG_LEVEL = { from: 'environment' };
+    expect(keptFromEnvironment(config)).toEqual(['LOG_LEVEL']);
+  });
+
+  it('is what systemctl reload asks for', () => {
+    const unit = readFileSync(new URL('../../systemd/vps-monitor.service', import.meta.url), 'utf8');
+    expect(unit).toMatch(/^ExecReload=.*kill -HUP/m);
+  });
+});
