@@ -46,6 +46,8 @@ export async function findLoops(
     const recent = Math.min(Math.max(...counted), fresh);
     if (recent <= RESTART_LOOP_COUNT) continue;
     const inspect = await inspectOrGone(deps, container.id);
+    // Docker lets a label of this name take the place of the exit code in its events.
+    if (inspect && Object.hasOwn(inspect.labels, 'exitCode')) told.exits.delete(container.id);
     if (!inspect || isDown(inspect) || inspect.state.status === 'removing') continue;
     loops.push({
       container,

@@ -1,6 +1,6 @@
 // How a container dies: what it was, and which story begins with it.
-import type { DockerEvent } from '../system/types.ts';
-import { parseSignal, restartsByPolicy, wasOom, wasRequested } from './cause.ts';
+import type { DockerEvent, DockerInspect } from '../system/types.ts';
+import { mayBeStopped, parseSignal, restartsByPolicy, wasOom, wasRequested } from './cause.ts';
 import { isDown } from './damping.ts';
 import { endsQuietly } from './findings.ts';
 import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, tell } from './stories.ts';
@@ -9,12 +9,16 @@ import type { Cause, Death, Known, Turn } from './types.ts';
 
 /** A message about a crash waits this long for log lines at the most; the watcher hands them in far earlier. */
 const EVIDENCE_MS = 600;
+/** Swarm waits 5 s before it starts another one. */
+const SWARM_WAIT_MS = 10_000;
 /** The time in an inspect and the time of the event differ by less. */
 export const SAME_MS = 2000;
 
 /** One that comes late belongs to the life before. */
 export function onKill(known: Known, at: number, event: DockerEvent): void {
-  if (at >= (known.info.startedAt ?? 0)) known.kill = { at, signal: parseSignal(event.attributes['signal']) };
+  if (at < (known.info.startedAt ?? 0)) return;
+  const hidden = known.shadowed?.includes('signal');
+  known.kill = hidden ? { at } : { at, signal: parseSignal(event.attributes['signal']) };
 }
 
 /** An event that came late, after what followed it; or the clock was set back. What is, decides. */
@@ -22,7 +26,12 @@ export function lookAgain(turn: Turn, known: Known): void {
   turn.state.suspects.set(known.info.id, { seq: known.seq, due: turn.now.mono });
 }
 
-export function onDie(turn: Turn, known: Known, at: number, event: Pick<DockerEvent, 'attributes'>): void {
+export function onDie(
+  turn: Turn,
+  known: Known,
+  at: number,
+  event: Pick<DockerEvent, 'attributes' | 'unseen'>,
+): void {
   const { state } = turn;
   const { info } = known;
   const toldAlready =
@@ -32,12 +41,13 @@ export function onDie(turn: Turn, known: Known, at: number, event: Pick<DockerEv
     return;
   }
   const key = keyOf(known);
-  const exitCode = Number(event.attributes['exitCode'] ?? 0) || 0;
+  const hidden = known.shadowed?.includes('exitCode') && !event.unseen;
+  const exitCode = hidden ? -1 : Number(event.attributes['exitCode'] ?? 0) || 0;
   const requested = wasRequested(known, at, exitCode);
-  const unasked = wasOom(known, at) ? 'oom' : event.attributes['unseen'] ? 'unseen' : 'crash';
+  const unasked = wasOom(known, at) ? 'oom' : event.unseen ? 'unseen' : 'crash';
   const death: Death = {
     ...deathOf(known, at, exitCode, requested ? 'request' : unasked),
-    ...(known.kill && requested ? { signal: known.kill.signal } : {}),
+    ...(known.kill?.signal !== undefined && requested ? { signal: known.kill.signal } : {}),
     ...(info.state === 'paused' ? { paused: true } : {}),
   };
   const willRestart = requested ? false : restartsByPolicy(known, exitCode);
@@ -61,6 +71,12 @@ function endsPause(turn: Turn, key: string, at: number): void {
   if (turn.state.standing.get(key)?.stopped?.how !== 'paused' || flaps.stopped?.flapping) return;
   endsQuietly(turn, key, 'stopped', 'it stopped while it was paused', at);
   delete flaps.stopped;
+}
+
+/** What a label hid in the event. */
+export function takeExitCode(death: Death, { id, state }: DockerInspect): void {
+  if (death.exitCode < 0 && id === death.id && Math.abs(state.finishedAt - death.at) < SAME_MS)
+    death.exitCode = state.exitCode;
 }
 
 export function deathOf({ info, autoRemove }: Known, at: number, exitCode: number, cause: Cause): Death {
@@ -121,7 +137,8 @@ function crashes(turn: Turn, known: Known, death: Death, willRestart: boolean | 
   });
   state.stories.set(key, {
     kind: 'crash',
-    due: willRestart ? restartDue(turn, before?.due, death.at) : now.mono + EVIDENCE_MS,
+    due: willRestart ? restartDue(turn, known, before?.due, death.at) : now.mono + EVIDENCE_MS,
+    ...(mayBeStopped(known, death.at) ? { awaitsStop: true } : {}),
     death,
     first: before?.first ?? death.at,
     willRestart,
@@ -131,8 +148,8 @@ function crashes(turn: Turn, known: Known, death: Death, willRestart: boolean | 
 }
 
 /** The 2 s run from the first death of a series, else a container that dies every second would never be told. */
-function restartDue(turn: Turn, before: number | undefined, at: number): number {
-  const due = left(turn, RESTART_WAIT_MS, at);
+function restartDue(turn: Turn, { swarm }: Known, before: number | undefined, at: number): number {
+  const due = left(turn, swarm ? SWARM_WAIT_MS : RESTART_WAIT_MS, at);
   return before !== undefined && before > turn.now.mono ? Math.min(before, due) : due;
 }
 
@@ -149,7 +166,7 @@ export function endsTrying(turn: Turn, known: Known, at: number): void {
   const key = keyOf(known);
   const story = turn.state.stories.get(key);
   if (story?.kind !== 'crash' || story.death.id !== known.info.id) return;
-  if (story.willRestart !== true || isUp(known.info.state)) return;
+  if (story.willRestart !== true || known.swarm || isUp(known.info.state)) return;
   turn.state.stories.delete(key);
   const { startedAt: _, ...death } = story.death;
   stopsOnRequest(turn, known, { ...death, at, cause: 'request' });
@@ -165,5 +182,10 @@ export function onStop(turn: Turn, known: Known): void {
   if (story?.kind !== 'crash' || story.death.id !== known.info.id || story.upAt !== undefined) return;
   turn.state.stories.delete(key);
   known.info.state = 'exited';
-  stopsOnRequest(turn, known, { ...story.death, cause: 'request' });
+  const signal = known.kill?.signal;
+  stopsOnRequest(turn, known, {
+    ...story.death,
+    cause: 'request',
+    ...(signal === undefined ? {} : { signal }),
+  });
 }

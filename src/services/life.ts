@@ -69,7 +69,7 @@ export function onStart(turn: Turn, known: Known, at: number): void {
     // The inspect that followed an earlier event may have shown this start already.
     if (at - info.startedAt < SAME_MS) return;
     // Its death was lost.
-    onDie(turn, known, at, { attributes: { exitCode: '0', unseen: '1' } });
+    onDie(turn, known, at, { attributes: { exitCode: '0' }, unseen: true });
   } else if (at < (info.finishedAt ?? 0)) {
     lookAgain(turn, known);
     return;

@@ -1,6 +1,7 @@
 // A container's life, as a machine without hands: events, lists, answers and time go in; findings and questions come out.
 // The state is changed in place, for copying 500 containers for each event would make an event cost what a list costs.
 import { flapDue, flapsDue } from './damping.ts';
+import { takeExitCode } from './deaths.ts';
 import { engineDue, allBack, newEngine, streamDown, streamUp } from './engine.ts';
 import { tellUnhealthy } from './healthcheck.ts';
 import { onEvent } from './life.ts';
@@ -78,12 +79,13 @@ function onCrashEvidence(
   if (evidence.logs) death.logs = evidence.logs;
   death.secrets = secretsFromEnv(evidence.inspect?.env);
   if (evidence.inspect?.state.error) death.error = evidence.inspect.state.error;
+  if (evidence.inspect) takeExitCode(death, evidence.inspect);
   if (known && story.willRestart === undefined) {
     story.willRestart = restartsByPolicy(known, death.exitCode);
     if (story.willRestart) story.due += 1400; // From the wait for evidence to the wait for the restart.
     death.autoRemove = known.autoRemove;
   }
-  if (story.willRestart !== true && story.upAt === undefined) tell(turn, key);
+  if (story.willRestart !== true && story.upAt === undefined && !story.awaitsStop) tell(turn, key);
 }
 
 function runDue(turn: Turn): void {

@@ -51,7 +51,10 @@ export function say(turn: Turn, item: Item): void {
     turn.out.findings.push({ ...item.finding, quiet: true });
     return;
   }
-  if (item.finding.verdict === 'event' && tooMany(turn, item)) return;
+  if (item.finding.verdict === 'event' && tooMany(turn, item)) {
+    turn.out.findings.push({ ...item.finding, quiet: true });
+    return;
+  }
   const bucket = bucketOf(turn, item.change);
   const { mono } = turn.now;
   const alone = URGENT.has(item.change) && bucket.items.length === 0 && mono - bucket.lastAt >= BURST_MS;
@@ -102,18 +105,21 @@ export function flushAbout(turn: Turn, key: string): void {
 }
 
 /**
- * Two one-liners about a service within 10 minutes, then one that says that there are many, then none until it is calm.
+ * Two one-liners about a service within 10 minutes, then one that says that there are many, then none until it is calm. News
+ * and trouble are counted apart: three deploys must not hide the crash that follows.
  */
 function tooMany(turn: Turn, item: Item): boolean {
   const tally = tallyOf(turn.state, item.key);
-  tally.lines = tally.lines.filter((at) => turn.now.mono - at < LINES_WINDOW_MS);
-  if (tally.lines.length > LINES_PER_WINDOW) {
+  const budget = item.severity === 'info' ? 'lines' : 'troubles';
+  const told = tally[budget].filter((at) => turn.now.mono - at < LINES_WINDOW_MS);
+  tally[budget] = told;
+  if (told.length > LINES_PER_WINDOW) {
     // Each further one prolongs the silence: it ends after 10 calm minutes.
-    tally.lines = [...tally.lines.slice(1), turn.now.mono];
+    tally[budget] = [...told.slice(1), turn.now.mono];
     return true;
   }
-  tally.lines.push(turn.now.mono);
-  if (tally.lines.length > LINES_PER_WINDOW) {
+  told.push(turn.now.mono);
+  if (told.length > LINES_PER_WINDOW) {
     const note =
       'It changes often: further changes like this are not told until it has been calm for 10 min.';
     item.finding.html = {

@@ -31,14 +31,20 @@ export function lastDeath(known: Known, history: DockerEvent[]): Death | undefin
   for (const event of history) {
     if (event.id !== info.id) continue;
     const at = eventTime(event);
-    if (event.action === 'kill') seen.kill = { at, signal: parseSignal(event.attributes['signal']) };
+    if (event.action === 'kill')
+      seen.kill = {
+        at,
+        ...(known.shadowed?.includes('signal') ? {} : { signal: parseSignal(event.attributes['signal']) }),
+      };
+    if (event.action === 'stop' && death) death.cause = 'request';
     if (event.action === 'oom') seen.oomAt = at;
     if (event.action === 'start') {
       delete seen.kill;
       startedAt = at;
     }
     if (event.action !== 'die') continue;
-    const exitCode = Number(event.attributes['exitCode'] ?? 0) || 0;
+    const hidden = known.shadowed?.includes('exitCode');
+    const exitCode = hidden ? (info.exitCode ?? -1) : Number(event.attributes['exitCode'] ?? 0) || 0;
     const cause = wasRequested(seen, at, exitCode) ? 'request' : wasOom(seen, at) ? 'oom' : 'crash';
     death = {
       id: info.id,
@@ -46,7 +52,7 @@ export function lastDeath(known: Known, history: DockerEvent[]): Death | undefin
       at,
       exitCode,
       cause,
-      ...(cause === 'request' && seen.kill ? { signal: seen.kill.signal } : {}),
+      ...(cause === 'request' && seen.kill?.signal !== undefined ? { signal: seen.kill.signal } : {}),
       ...(startedAt !== undefined ? { startedAt } : {}),
       restartCount: info.restartCount,
       autoRemove: known.autoRemove,

@@ -4,6 +4,7 @@
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
 import { toHealth, toState } from '../system/containers.ts';
 import { lookedAt } from './engine.ts';
+import { takeExitCode } from './deaths.ts';
 import { ask, onEvent, onPause, waitForJob } from './life.ts';
 import { renamed } from './rename.ts';
 import { isDown } from './damping.ts';
@@ -131,6 +132,7 @@ export function inspected(
     return;
   }
   applyFixed(known, inspect);
+  if (known.shadowed?.includes('name')) renamed(turn, known, inspect.name, turn.now.wall);
   waitForJob(turn, known);
   if (known.seq !== asked.seq) {
     if (asked.confirm) return;
@@ -163,6 +165,7 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   const story = turn.state.stories.get(keyOf(known));
   const follows = story?.kind === 'asked' || (story?.kind === 'crash' && story.death.id === info.id);
   if (follows && inspect.state.error) story.death.error = inspect.state.error;
+  if (follows) takeExitCode(story.death, inspect);
   put(turn.state, known);
   settlingHealth(turn, known, turn.now.wall);
 }
@@ -178,7 +181,8 @@ function unseen(
     action,
     id: known.info.id,
     name: known.info.name,
-    attributes: { ...attributes, unseen: '1' },
+    attributes,
+    unseen: true,
   };
 }
 

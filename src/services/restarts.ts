@@ -208,6 +208,7 @@ export function tellRestarting(
   turn.out.touched.add(key);
   const last = tally.restartToldAt;
   if (last !== undefined && now.mono - last < state.rules.of(info).cooldownMs) {
+    turn.out.findings.push({ ...finding, quiet: true });
     return;
   }
   tally.restartToldAt = now.mono;

@@ -103,16 +103,20 @@ function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash
     state.stories.set(key, { ...story, due: turn.now.mono + LOOPING_MS, restarted: false });
     return;
   }
-  if (known?.info.state === 'exited') {
+  if (known?.info.state === 'exited' && !known.swarm) {
     // Between two attempts Docker says `restarting`.
+    const signalled = known.info.id === death.id && known.kill !== undefined;
     tellStopped(turn, death, {
-      next: 'Docker could not start it again, and has given up',
+      next: signalled
+        ? 'Docker does not restart it because it was sent a signal through Docker'
+        : 'Docker could not start it again, and has given up',
       deploy,
       gaveUp: true,
     });
     return;
   }
-  tellStopped(turn, death, { next: 'Docker keeps trying to start it', deploy, policy: true });
+  const who = known?.swarm ? 'Swarm' : 'Docker';
+  tellStopped(turn, death, { next: `${who} keeps trying to start it`, deploy, policy: true });
 }
 
 function killedAgain(death: Death, before: Death | undefined): boolean {

@@ -1,17 +1,23 @@
 import type { ContainerState } from '../model/snapshot.ts';
-import { toContainerInfo } from '../system/containers.ts';
+import { labelledAs, SWARM_SERVICE, toContainerInfo } from '../system/containers.ts';
+import { parseSignal } from './cause.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
-import type { Known, Moment, Standing, State, Tally } from './types.ts';
+import type { Known, Moment, Shadowed, Standing, State, Tally } from './types.ts';
 
-const SERVICE = 'com.docker.compose.service';
-const PROJECT = 'com.docker.compose.project';
+/** A container may ask to be left alone, about itself only: `docker run --label vpsmon.ignore=true`. */
+const IGNORE = 'vpsmon.ignore';
+const SHADOWED: Shadowed[] = ['exitCode', 'signal', 'name'];
 const DAY_MS = 86_400_000;
 const MAX_RESTARTS = 100;
 /** Longer than anything but restarts is looked back at. */
 const OF_USE_MS = 3_600_000;
 
-/** Compose gives a container that is about to be replaced, or to replace one, a name like `3f4e5a6b7c8d_shop-web-1`. */
+/**
+ * Compose gives a container that is about to be replaced, or to replace one, a name like `3f4e5a6b7c8d_shop-web-1`; Swarm
+ * names each one anew, `web.1.` (or `web.` and the node's id) and 25 letters and digits.
+ */
 export function serviceKey(name: string): string {
+  if (name[name.length - 26] === '.') return name.replace(/^(.+\.(?:\d+|[a-z0-9]{25}))\.[a-z0-9]{25}$/, '$1');
   if (name[12] !== '_') return name; // Nearly always, and asked for each container in each check.
   return name.replace(/^[0-9a-f]{12}_(?=.)/, '');
 }
@@ -27,7 +33,7 @@ export function fromEvent(event: DockerEvent): Known {
     info: {
       id: event.id,
       name: event.name,
-      ...labelsOf(attributes),
+      ...labelledAs(attributes),
       image: attributes['image'] ?? '',
       state: event.action === 'create' ? 'created' : 'running',
       health: 'none',
@@ -42,19 +48,34 @@ export function fromEvent(event: DockerEvent): Known {
     autoRemove: false,
     complete: false,
     seq: 0,
+    ...fromLabels(attributes),
   };
 }
 
-function labelsOf(labels: Record<string, string>): { service?: string; project?: string } {
-  const service = labels[SERVICE];
-  const project = labels[PROJECT];
-  return { ...(service ? { service } : {}), ...(project ? { project } : {}) };
+function fromLabels(labels: Record<string, string>): Pick<Known, 'swarm' | 'ignored'> {
+  return {
+    ...(labels[SWARM_SERVICE] ? { swarm: true } : {}),
+    ...(labels[IGNORE]?.toLowerCase() === 'true' ? { ignored: true } : {}),
+  };
+}
+
+/** What of an inspect is the same as long as the container is. */
+function fixedOf(inspect: DockerInspect): Partial<Known> {
+  const { labels, stopSignal, stopTimeoutMs } = inspect;
+  const shadowed = SHADOWED.filter((word) => Object.hasOwn(labels, word));
+  return {
+    ...fromLabels(labels),
+    ...(shadowed.length > 0 ? { shadowed } : {}),
+    ...(stopSignal === undefined ? {} : { stopSignal: parseSignal(stopSignal) }),
+    ...(stopTimeoutMs === undefined ? {} : { stopTimeoutMs }),
+  };
 }
 
 export function fromInspect(inspect: DockerInspect, self: boolean): Known {
   const { maximumRetryCount, autoRemove } = inspect.hostConfig;
   const info = toContainerInfo(inspect, { restartsLast5Min: 0, self });
-  return { info, maxRetries: maximumRetryCount, autoRemove, complete: true, seq: 0 };
+  const known: Known = { info, maxRetries: maximumRetryCount, autoRemove, complete: true, seq: 0 };
+  return Object.assign(known, fixedOf(inspect));
 }
 
 /** What an event never changes behind our back: always safe to take from an inspect, however old. */
@@ -66,7 +87,8 @@ export function applyFixed(known: Known, inspect: DockerInspect): void {
   known.info.restartPolicy = hostConfig.restartPolicy || 'no';
   known.info.limitBytes = hostConfig.memory > 0 ? hostConfig.memory : null;
   known.info.image = inspect.image;
-  Object.assign(known.info, labelsOf(inspect.labels));
+  Object.assign(known.info, labelledAs(inspect.labels));
+  Object.assign(known, fixedOf(inspect));
 }
 
 /** State, health and counts, as of the inspect. */
@@ -112,7 +134,7 @@ export function current(state: State, key: string): Known | undefined {
 }
 
 export function isWatched(state: State, known: Known): boolean {
-  return state.rules.of(known.info).watched;
+  return known.ignored !== true && state.rules.of(known.info).watched;
 }
 
 export function standingOf(state: State, key: string): Standing {
@@ -123,7 +145,7 @@ export function standingOf(state: State, key: string): Standing {
 
 export function tallyOf(state: State, key: string): Tally {
   let tally = state.tallies.get(key);
-  if (!tally) state.tallies.set(key, (tally = { restarts: [], lines: [], flaps: {} }));
+  if (!tally) state.tallies.set(key, (tally = { restarts: [], lines: [], troubles: [], flaps: {} }));
   return tally;
 }
 
@@ -132,7 +154,11 @@ export function forgetGone(state: State, now: Moment): void {
   for (const [key, tally] of state.tallies) {
     if (state.byKey.has(key) || state.stories.has(key) || state.standing.has(key)) continue;
     if (tally.quietAt !== undefined || restartsWithin(state, key, now.wall, DAY_MS) > 0) continue;
-    const used = [...tally.lines, ...Object.values(tally.flaps).map((flap) => flap.changedAt)];
+    const used = [
+      ...tally.lines,
+      ...tally.troubles,
+      ...Object.values(tally.flaps).map((flap) => flap.changedAt),
+    ];
     if (used.every((at) => now.mono - at > OF_USE_MS)) state.tallies.delete(key);
   }
 }

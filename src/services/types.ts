@@ -14,14 +14,28 @@ export type Known = {
   complete: boolean;
   /** Counts events, so that an answer that was asked for before one is recognised as old. */
   seq: number;
-  /** The last signal sent through Docker since the last start. */
-  kill?: { at: number; signal: number };
+  /** Swarm runs it: it replaces one that ends by another one. */
+  swarm?: true;
+  /** Its label asks to be left alone. */
+  ignored?: true;
+  /** Words of Docker's events that its labels take the place of. */
+  shadowed?: Shadowed[];
+  /** What `docker stop` sends it, where that is not SIGTERM. */
+  stopSignal?: number;
+  /** How long `docker stop` waits for it, where that is not 10 s. */
+  stopTimeoutMs?: number;
+  /** It was created, and its start failed. */
+  startError?: { text: string; exitCode: number };
+  /** The last signal sent through Docker since the last start; without a number where its labels hide it. */
+  kill?: { at: number; signal?: number };
   /** The last OOM kill inside it since the last start. */
   oomAt?: number;
 };
 
-/** unseen: found dead, no event told why. engine: Docker itself ended. */
-export type Cause = 'crash' | 'oom' | 'request' | 'unseen' | 'engine';
+export type Shadowed = 'exitCode' | 'signal' | 'name';
+
+/** unseen: found dead, no event told why. engine: Docker itself ended. unstarted: its start failed. */
+export type Cause = 'crash' | 'oom' | 'request' | 'unseen' | 'engine' | 'unstarted';
 
 /** How and when a container died. Times in epoch ms. */
 export type Death = {
@@ -29,6 +43,7 @@ export type Death = {
   name: string;
   service?: string;
   at: number;
+  /** -1: not known, for a label hides it. */
   exitCode: number;
   cause: Cause;
   /** The signal that Docker was asked to send. */
@@ -59,6 +74,8 @@ export type Story =
       restarted: boolean;
       deploy: boolean;
       checked?: boolean;
+      /** A signal was sent before: Docker's `stop` may follow, and say that it was asked for. */
+      awaitsStop?: true;
     }
   | {
       kind: 'asked';
@@ -134,6 +151,8 @@ export type Tally = {
   restartToldAt?: number;
   /** Monotonic: the one-line messages of the last 10 minutes. */
   lines: number[];
+  /** The same for what is trouble: news must not use up what may be said about it. */
+  troubles: number[];
   flaps: Partial<Record<FlapKind, Flap>>;
   /** Monotonic: when loop and malfunction end if nothing happens. */
   quietAt?: number;

@@ -12,6 +12,8 @@ const STATES: readonly string[] = [
   'exited',
   'dead',
 ] satisfies ContainerState[];
+/** On every container that a Swarm service runs. */
+export const SWARM_SERVICE = 'com.docker.swarm.service.name';
 /** Inspects at the same time: enough to be quick, few enough for a busy engine. */
 const AT_ONCE = 8;
 
@@ -53,15 +55,16 @@ export function toContainerInfo(
 }
 
 function identity(of: { id: string; name: string; image: string; labels: Record<string, string> }) {
-  const service = of.labels['com.docker.compose.service'];
-  const project = of.labels['com.docker.compose.project'];
-  return {
-    id: of.id,
-    name: of.name,
-    ...(service ? { service } : {}),
-    ...(project ? { project } : {}),
-    image: of.image,
-  };
+  return { id: of.id, name: of.name, ...labelledAs(of.labels), image: of.image };
+}
+
+/** The service that a container belongs to. What `docker compose run` starts is a job beside the service, not the service. */
+export function labelledAs(labels: Record<string, string>): { service?: string; project?: string } {
+  const oneOff = labels['com.docker.compose.oneoff']?.toLowerCase() === 'true';
+  const composed = oneOff ? undefined : labels['com.docker.compose.service'];
+  const service = labels[SWARM_SERVICE] || composed;
+  const project = labels['com.docker.compose.project'];
+  return { ...(service ? { service } : {}), ...(project ? { project } : {}) };
 }
 
 /** What the list alone tells, for a container whose inspect fails: `Up 6 seconds (unhealthy)`, `Exited (137) 5 seconds ago`. */

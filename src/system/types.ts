@@ -53,7 +53,10 @@ export type DockerEvent = {
   action: string;
   id: string;
   name: string;
+  /** What Docker says about it, and every label of the container: a label `exitCode` takes the place of Docker's own. */
   attributes: Record<string, string>;
+  /** vpsmon made it up from the difference between what it knew and what is. */
+  unseen?: true;
 };
 
 /** Fields used of GET /containers/json. */
@@ -81,6 +84,10 @@ export type DockerInspect = {
   env: string[];
   command: string[];
   tty: boolean;
+  /** What `docker stop` sends, as the image or the person wrote it: `SIGWINCH`, `28`, `RTMIN+3`. */
+  stopSignal?: string;
+  /** How long `docker stop` waits before it kills. */
+  stopTimeoutMs?: number;
   restartCount: number;
   state: {
     status: string;

@@ -415,6 +415,7 @@ describe('health, pause, rename', () => {
       if (how === 'on request') {
         world.signal('web', 15);
         world.unpause('web');
+        world.signal('web', 9);
       }
       world.die('web', 137);
       world.advance(30_000);

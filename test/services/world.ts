@@ -26,6 +26,9 @@ export type Options = {
   env?: string[];
   healthOutput?: string;
   bytes?: number;
+  labels?: Record<string, string>;
+  stopSignal?: string;
+  stopTimeoutMs?: number;
 };
 type Box = DockerInspect & { logs: string[]; healthOutput: string; checked: boolean; bytes: number };
 
@@ -112,7 +115,8 @@ export function createWorld(
       action,
       id: box.id,
       name: box.name,
-      attributes: { image: box.image, name: box.name, ...box.labels, ...attributes },
+      // As Docker does it: labels take the place of what an action says, not of image and name.
+      attributes: { ...attributes, ...box.labels, image: box.image, name: box.name },
     };
     if (losing) lost.push(event);
     else if (listening) feed({ type: 'event', event });
@@ -175,9 +179,14 @@ export function createWorld(
         id,
         name,
         image: with_.image ?? 'app:1',
-        labels: with_.service
-          ? { 'com.docker.compose.service': with_.service, 'com.docker.compose.project': 'shop' }
-          : {},
+        labels: {
+          ...(with_.service
+            ? { 'com.docker.compose.service': with_.service, 'com.docker.compose.project': 'shop' }
+            : {}),
+          ...with_.labels,
+        },
+        ...(with_.stopSignal ? { stopSignal: with_.stopSignal } : {}),
+        ...(with_.stopTimeoutMs ? { stopTimeoutMs: with_.stopTimeoutMs } : {}),
         created: now,
         env: with_.env ?? [],
         command: [],
@@ -256,6 +265,8 @@ export function createWorld(
       world.die(name, exitCode);
       if (has(name)) emit(byName(name), 'stop');
     },
+    /** An event of its own that changes nothing. */
+    said: (name: string, action: string): void => emit(byName(name), action),
     destroy(name: string): void {
       const box = byName(name);
       boxes.delete(box.id);

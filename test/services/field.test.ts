@@ -1,0 +1,223 @@
+// What people met in the field: each case by the name of its row.
+import { describe, expect, it } from 'vitest';
+import { createWorld, worldWith } from './world.ts';
+
+const STOPPED = '🔴 Service Stopped';
+const ASKED = '🔴 Service Stopped (on request)';
+
+describe('a stop and a signal', () => {
+  it('S2: one that survived SIGTERM and is killed from the host later was not stopped on request', () => {
+    const world = worldWith('web');
+    world.signal('web', 15);
+    world.advance(120_000);
+    world.die('web', 137);
+    world.advance(700);
+    expect(world.titles()).toEqual([STOPPED]);
+    expect(world.told()[0]).toMatchObject({ severity: 'critical' });
+    expect(world.messages()[0]).toContain('Cause: killed from outside Docker, exit code 137 (SIGKILL)');
+  });
+
+  it('S2: killed from the host seconds after a SIGTERM that it survives', () => {
+    const world = worldWith('web', { policy: 'always' });
+    world.signal('web', 15);
+    world.advance(5000);
+    world.die('web', 137, true);
+    world.advance(300);
+    world.start('web', 'policy');
+    world.advance(5000);
+    expect(world.titles()).toEqual(['🔄 Service Restarting']);
+  });
+
+  it('S2: a crash long after a SIGTERM is a crash', () => {
+    const world = worldWith('web');
+    world.signal('web', 15);
+    world.advance(60_000);
+    world.die('web', 1);
+    world.advance(700);
+    expect(world.messages()[0]).toContain('Cause: crashed, exit code 1');
+  });
+
+  it('S2: a stop that takes minutes is on request, for Docker says so', () => {
+    const world = worldWith('web');
+    world.signal('web', 15);
+    world.advance(300_000);
+    world.die('web', 0);
+    world.advance(30);
+    world.said('web', 'stop');
+    world.advance(30_000);
+    expect(world.titles()).toEqual([ASKED]);
+  });
+
+  it("S2: the container's own time for a stop counts", () => {
+    const world = createWorld();
+    world.create('db', { stopTimeoutMs: 120_000 });
+    world.start('db');
+    world.advance(60_000);
+    world.clear();
+    world.signal('db', 15);
+    world.advance(100_000);
+    world.die('db', 0);
+    world.advance(30_000);
+    expect(world.titles()).toEqual([ASKED]);
+  });
+
+  it('S6: with a StopSignal of its own, a health check that fails while it drains is no trouble', () => {
+    const world = createWorld();
+    world.create('httpd', { stopSignal: 'SIGWINCH' });
+    world.start('httpd');
+    world.health('httpd', 'healthy');
+    world.advance(60_000);
+    world.clear();
+    world.signal('httpd', 28);
+    world.advance(3000);
+    world.health('httpd', 'unhealthy');
+    world.advance(5000);
+    world.die('httpd', 0);
+    world.said('httpd', 'stop');
+    world.advance(30_000);
+    expect(world.titles()).toEqual([ASKED]);
+  });
+
+  it('S6: the same signal is none of a stop where the container has another one', () => {
+    const world = worldWith('httpd', { health: 'healthy' });
+    world.signal('httpd', 28);
+    world.advance(3000);
+    world.health('httpd', 'unhealthy');
+    world.advance(2000);
+    expect(world.titles()).toEqual(['🏥 Service Unhealthy']);
+  });
+
+  it('S7: says why Docker does not restart what was sent a signal through it', () => {
+    const world = worldWith('web', { policy: 'always' });
+    world.signal('web', 1);
+    world.advance(12_000);
+    world.die('web', 1);
+    world.advance(5000);
+    expect(world.titles()).toEqual([STOPPED]);
+    expect(world.messages()[0]).toContain(
+      'Next: Docker does not restart it because it was sent a signal through Docker',
+    );
+  });
+
+  it.each([
+    [143, 'SIGTERM'],
+    [130, 'SIGINT'],
+    [129, 'SIGHUP'],
+  ])('S14: exit code %i is %s from outside Docker', (code, name) => {
+    const world = worldWith('web');
+    world.die('web', code);
+    world.advance(700);
+    expect(world.messages()[0]).toContain(`Cause: ended by ${name} from outside Docker, exit code ${code}`);
+  });
+});
+
+describe('labels', () => {
+  it('S12: a label exitCode does not take the place of the exit code', () => {
+    const world = worldWith('web', { labels: { exitCode: '0' } });
+    world.die('web', 3);
+    world.advance(700);
+    expect(world.told()[0]).toMatchObject({ severity: 'critical' });
+    expect(world.messages()[0]).toContain('Cause: crashed, exit code 3');
+  });
+
+  it('S12: a label signal does not hide a stop, and is not shown as its signal', () => {
+    const world = worldWith('web', { labels: { signal: '10' } });
+    world.stop('web', 1);
+    world.advance(30_000);
+    expect(world.titles()).toEqual([ASKED]);
+    expect(world.messages()[0]).not.toContain('SIGUSR1');
+  });
+
+  it('S12: a label unseen says nothing about how the monitor learned of it', () => {
+    const world = worldWith('web', { labels: { unseen: '1' } });
+    world.die('web', 3);
+    world.advance(700);
+    expect(world.messages()[0]).toContain('Cause: crashed, exit code 3');
+  });
+
+  it('S8: what docker compose run starts is not the service', () => {
+    const world = createWorld({ MONITORED_SERVICES: ['web'] });
+    world.run('shop-web-1', { service: 'web' });
+    world.advance(60_000);
+    world.clear();
+    world.run('shop-web-run-1a2b', { service: 'web', labels: { 'com.docker.compose.oneoff': 'True' } });
+    world.advance(20_000);
+    world.die('shop-web-run-1a2b', 1);
+    world.advance(60_000);
+    expect(world.titles()).toEqual([]);
+    world.remove('shop-web-1');
+    world.advance(60_000);
+    expect(world.state.standing.get('missing:web')?.missing).toBeDefined();
+  });
+
+  it('S10: vpsmon.ignore=true quiets the container that bears it, and no other', () => {
+    const world = createWorld();
+    world.run('job', { labels: { 'vpsmon.ignore': 'true' } });
+    world.run('web', { labels: { 'vpsmon.ignore': 'false' } });
+    world.advance(60_000);
+    world.clear();
+    world.die('job', 1);
+    world.die('web', 1);
+    world.advance(60_000);
+    expect(world.told().map(({ subject }) => subject)).toEqual(['web']);
+  });
+});
+
+describe('Swarm', () => {
+  const labels = { 'com.docker.swarm.service.name': 'web' };
+  const task = (n: number) => `web.1.${String(n).padStart(25, 'a')}`;
+
+  it('S9: its loop is a loop, and the service is known by its name', () => {
+    const world = createWorld({ MONITORED_SERVICES: ['web'] });
+    world.run(task(0), { labels });
+    world.advance(60_000);
+    expect(world.state.standing.get('missing:web')).toBeUndefined();
+    world.clear();
+    for (let n = 0; n < 12; n++) {
+      world.die(task(n), 1);
+      world.create(task(n + 1), { labels });
+      world.advance(5000);
+      world.start(task(n + 1));
+      world.advance(15_000);
+      if (n > 4) world.remove(task(n - 4));
+    }
+    expect(world.titles()).toEqual([
+      '🔄 Service Restarting',
+      '⚠️ Service Malfunction Detected: Restart Loop',
+    ]);
+  });
+
+  it('S9: an update is one line', () => {
+    const world = createWorld({ MONITORED_SERVICES: ['web'] });
+    world.run(task(0), { labels });
+    world.advance(60_000);
+    world.clear();
+    world.create(task(1), { labels });
+    world.stop(task(0));
+    world.advance(2000);
+    world.start(task(1));
+    world.advance(60_000);
+    expect(world.messages()).toHaveLength(1);
+    expect(world.messages()[0]).toContain('redeployed');
+  });
+});
+
+it('S1: three deploys do not use up what may be said about crashes, and each crash is recorded', () => {
+  const world = worldWith('web', { policy: 'always' });
+  for (let n = 0; n < 4; n++) {
+    world.stop('web');
+    world.advance(2000);
+    world.remove('web');
+    world.run('web', { policy: 'always' });
+    world.advance(60_000);
+  }
+  world.clear();
+  for (let n = 0; n < 3; n++) {
+    world.die('web', 1, true);
+    world.advance(300);
+    world.start('web', 'policy');
+    world.advance(20_000);
+  }
+  expect(world.titles()[0]).toBe('🔄 Service Restarting');
+  expect(world.findings.filter(({ rule }) => rule === 'container-restarting')).toHaveLength(3);
+});
