@@ -11,10 +11,13 @@ const MEMORY_KEY = 'postgres.blocks';
 
 /**
  * Everything in one question. Its own session counts as idle: it is, but for this question. Another user's sessions have
- * no state without the role pg_monitor; they count as other.
+ * no kind, state and times without the role pg_monitor: those that are a user's in a database count as other, and the
+ * longest transaction is unknown. https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ACTIVITY-VIEW
  */
 const SQL = `SELECT current_setting('server_version') AS version,
   current_setting('max_connections') AS max_connections,
+  current_setting('superuser_reserved_connections')::int
+    + coalesce(nullif(current_setting('reserved_connections', true), '')::int, 0) AS reserved,
   pg_catalog.pg_database_size(current_database()) AS size,
   extract(epoch FROM pg_catalog.pg_postmaster_start_time()) AS started,
   (SELECT json_agg(json_build_array(datid, extract(epoch FROM stats_reset), blks_hit, blks_read))
@@ -24,8 +27,10 @@ FROM (SELECT count(*) AS total,
     count(*) FILTER (WHERE state = 'active' AND pid <> pg_backend_pid()) AS active,
     count(*) FILTER (WHERE state = 'idle' OR pid = pg_backend_pid()) AS idle,
     count(*) FILTER (WHERE state LIKE 'idle in transaction%') AS in_transaction,
+    count(*) FILTER (WHERE backend_type IS NULL) AS hidden,
     max(extract(epoch FROM clock_timestamp() - xact_start)) FILTER (WHERE pid <> pg_backend_pid()) AS longest
-  FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend') AS sessions`;
+  FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'
+    OR (backend_type IS NULL AND datid IS NOT NULL AND usesysid IS NOT NULL)) AS sessions`;
 
 /** Blocks found in the cache and blocks read from disk, by database, since that database's counters were reset. */
 export type Blocks = {
@@ -93,9 +98,19 @@ export function parsePostgres(row: Row): Omit<PostgresValues, 'address'> {
   const other = Math.max(0, total - active - idle - idleInTransaction);
   return {
     version: String(row.version).split(' ')[0] ?? '',
-    connections: { active, idle, idleInTransaction, other, total, max: count('max_connections') },
+    connections: {
+      active,
+      idle,
+      idleInTransaction,
+      other,
+      total,
+      max: count('max_connections'),
+      reserved: count('reserved'),
+    },
     databaseSizeBytes: count('size'),
-    longestTransactionSec: row.longest === null ? 0 : Math.max(0, count('longest')),
+    ...(count('hidden') > 0
+      ? {}
+      : { longestTransactionSec: row.longest === null ? 0 : Math.max(0, count('longest')) }),
   };
 }
 

@@ -127,9 +127,12 @@ export type PostgresValues = {
     other: number;
     total: number;
     max: number;
+    /** Of `max`, what is kept for superusers and administrators: nobody else can open these. Default: 0. */
+    reserved?: number;
   };
   databaseSizeBytes: number;
-  longestTransactionSec: number;
+  /** Absent where the user may not see the transactions of others (no pg_monitor). */
+  longestTransactionSec?: number;
 };
 export type RedisValues = {
   address: string;

@@ -107,7 +107,7 @@ function rowsOf(snapshot: Snapshot): [string, Row, string?][] {
           ? 'cache hits not judged (few reads)'
           : `cache hits ${p.cacheHitPercent.toFixed(1)} %`;
       const longest =
-        p.longestTransactionSec > 1
+        p.longestTransactionSec !== undefined && p.longestTransactionSec > 1
           ? `, longest transaction ${formatDuration(p.longestTransactionSec * 1000)}`
           : '';
       return `${hit}, ${p.connections.total} of ${p.connections.max} connections (${p.connections.active} active), ${formatBytes(p.databaseSizeBytes)}${longest}`;

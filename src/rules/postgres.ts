@@ -38,14 +38,16 @@ export const postgresConnections = rule(
   'postgres',
   ({ connections, longestTransactionSec }, { config }) => {
     const { settings } = config;
-    const percent = (connections.total / Math.max(1, connections.max)) * 100;
+    const { max, reserved = 0 } = connections;
+    const percent = (connections.total / Math.max(1, max - reserved)) * 100;
     const level = levelOf(percent, {
       bad: 'above',
       warning: settings.POSTGRES_CONNECTIONS_WARNING_PCT,
       critical: settings.POSTGRES_CONNECTIONS_CRITICAL_PCT,
       clear: settings.POSTGRES_CONNECTIONS_WARNING_PCT - CONNECTIONS_CLEAR_POINTS,
     });
-    const used = `PostgreSQL has ${connections.total} of ${connections.max} connections in use`;
+    const kept = reserved > 0 ? ` (${reserved} of them are reserved for administrators)` : '';
+    const used = `PostgreSQL has ${connections.total} of ${max} connections${kept} in use`;
     const finding: Finding = {
       rule: 'postgres-connections',
       subject: 'postgres',
@@ -57,7 +59,7 @@ export const postgresConnections = rule(
     if (level.verdict === 'breach') {
       finding.details = [
         `Active ${connections.active}, idle ${connections.idle}, idle in transaction ${connections.idleInTransaction}, other ${connections.other}`,
-        ...(longestTransactionSec >= 60
+        ...(longestTransactionSec !== undefined && longestTransactionSec >= 60
           ? [`Longest transaction: ${Math.round(longestTransactionSec / 60)} min`]
           : []),
       ];

@@ -17,11 +17,23 @@ export type PostgresAddress = {
   sslRootCert?: string;
 };
 export type Row = Record<string, string | null>;
-export type Session = {
+/** What can be asked within one transaction. */
+export type Transaction = {
   /** One statement with parameters, or several without. Values arrive as PostgreSQL's own text. */
   run(sql: string, params?: unknown[]): Promise<Row[]>;
   /** One statement only, whatever semicolons are in it. */
   runOne(sql: string): Promise<Row[]>;
+};
+export type Session = {
+  /**
+   * Runs `work` in a read-only transaction that ends with `end`, each of its statements for at most `timeoutMs`. Nothing
+   * is set beyond the transaction: behind a pooler, the connection to the server belongs to somebody else a moment later.
+   */
+  transaction(
+    work: (transaction: Transaction) => Promise<Row[]>,
+    timeoutMs: number,
+    end: 'COMMIT' | 'ROLLBACK',
+  ): Promise<Row[]>;
   alive(): boolean;
   /** Says goodbye to the server. */
   end(): Promise<void>;
@@ -29,9 +41,8 @@ export type Session = {
   destroy(): void;
 };
 
-/** Settings of the session; those that a server does not know are left out. */
-const SESSION_SETTINGS: Record<string, string> = {
-  default_transaction_read_only: 'on',
+/** Settings of every transaction; those that a server does not know are left out. */
+const LOCAL_SETTINGS: Record<string, string> = {
   lock_timeout: '500',
   idle_in_transaction_session_timeout: '10000',
   // Small queries on a small machine: compiling them or starting workers for them costs more than it brings.
@@ -39,7 +50,7 @@ const SESSION_SETTINGS: Record<string, string> = {
   max_parallel_workers_per_gather: '0',
 };
 
-/** Connects, logs in and makes the session read-only; the signal gives that up at once. Rejects with the errors of pg and the socket. */
+/** Connects and logs in; the signal gives that up at once. Rejects with the errors of pg and the socket. */
 export async function openSession(
   target: PostgresAddress,
   applicationName: string,
@@ -51,8 +62,11 @@ export async function openSession(
   try {
     return await login(target, applicationName, false, signal);
   } catch (error) {
-    if (!insistsOnTls(error)) throw error;
-    return login(target, applicationName, { rejectUnauthorized: false }, signal);
+    if (!mayInsistOnTls(error)) throw error;
+    return login(target, applicationName, { rejectUnauthorized: false }, signal).catch((second: unknown) => {
+      // Without a SQLSTATE there was no TLS to be had: what the server said at first is the reason.
+      throw sqlState(second) === undefined ? error : second;
+    });
   }
 }
 
@@ -70,10 +84,18 @@ function tlsOptions(target: PostgresAddress): Tls {
   return { rejectUnauthorized: false };
 }
 
-/** 28000 is "no entry in pg_hba.conf ... no encryption": the server takes TLS only. */
-function insistsOnTls(error: unknown): boolean {
-  const { code, message } = error as { code?: string; message?: string };
-  return code === '28000' && /no encryption|SSL off/.test(message ?? '');
+/**
+ * 28000 is "no entry in pg_hba.conf ... no encryption", in whatever language the server speaks, and also "no such role";
+ * 08P01 is PgBouncer's "SSL required". https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+function mayInsistOnTls(error: unknown): boolean {
+  return ['28000', '08P01'].includes(sqlState(error) ?? '');
+}
+
+/** Five letters or digits of an error that the server sent; undefined for those of the socket. */
+function sqlState(error: unknown): string | undefined {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code) ? code : undefined;
 }
 
 async function login(
@@ -109,7 +131,6 @@ async function login(
   try {
     signal.throwIfAborted();
     await client.connect();
-    await session.run(SETTINGS_SQL, [Object.keys(SESSION_SETTINGS), Object.values(SESSION_SETTINGS)]);
   } catch (error) {
     session.destroy();
     throw error;
@@ -119,9 +140,7 @@ async function login(
   return session;
 }
 
-const SETTINGS_SQL = `SELECT set_config(wanted.name, wanted.value, false)
-  FROM unnest($1::text[], $2::text[]) AS wanted(name, value)
-  WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_settings known WHERE known.name = wanted.name)`;
+const KNOWN_SQL = 'SELECT name FROM pg_catalog.pg_settings WHERE name = ANY($1::text[])';
 
 function sessionOf(client: Client, socket: Socket, frames: Frames, alive: () => boolean): Session {
   const run = async (query: { text: string; values?: unknown[]; queryMode?: 'extended' }): Promise<Row[]> => {
@@ -129,10 +148,31 @@ function sessionOf(client: Client, socket: Socket, frames: Frames, alive: () => 
     const result = (await client.query(query)) as QueryResult<Row> | QueryResult<Row>[];
     return Array.isArray(result) ? (result.at(-1)?.rows ?? []) : result.rows;
   };
-  return {
+  const transaction: Transaction = {
     run: (text, values) => run(values ? { text, values } : { text }),
     runOne: (text) => run({ text, queryMode: 'extended' }),
-    alive: () => alive() && !socket.destroyed,
+  };
+  const isAlive = () => alive() && !socket.destroyed;
+  let settings: string | undefined;
+  return {
+    async transaction(work, timeoutMs, end) {
+      let done = false;
+      try {
+        // One message: a pooler's server that is taken for it has its timeout from the first statement on.
+        const begin = `BEGIN READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}`;
+        await transaction.run(settings === undefined ? begin : begin + settings);
+        if (settings === undefined) {
+          settings = localSettings(await transaction.run(KNOWN_SQL, [Object.keys(LOCAL_SETTINGS)]));
+          await transaction.run(settings.slice(1));
+        }
+        const rows = await work(transaction);
+        done = true;
+        return rows;
+      } finally {
+        if (isAlive()) await transaction.run(done ? end : 'ROLLBACK').catch(() => socket.destroy());
+      }
+    },
+    alive: isAlive,
     async end() {
       const ended = client.end().catch(() => {});
       const timer = setTimeout(() => socket.destroy(), 500);
@@ -144,6 +184,11 @@ function sessionOf(client: Client, socket: Socket, frames: Frames, alive: () => 
       socket.destroy();
     },
   };
+}
+
+/** `; SET LOCAL a = 1; SET LOCAL b = off` */
+function localSettings(known: Row[]): string {
+  return known.map(({ name }) => `; SET LOCAL ${name} = ${LOCAL_SETTINGS[String(name)]}`).join('');
 }
 
 type Stream = NodeJS.EventEmitter & { destroy(error: Error): void };

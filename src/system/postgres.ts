@@ -1,6 +1,6 @@
 import { errorText } from '../model/text.ts';
 import { openSession } from './postgres-session.ts';
-import type { PostgresAddress, Row, Session } from './postgres-session.ts';
+import type { PostgresAddress, Row, Session, Transaction } from './postgres-session.ts';
 import type { Postgres } from './types.ts';
 
 export type { PostgresAddress } from './postgres-session.ts';
@@ -18,13 +18,12 @@ const MAX_ROWS = 1000;
 const SERVER_LEFT = /^(08|57P0)/;
 
 /**
- * One kept, read-only connection that is opened by the first query and again after it broke; never by a timer. Queries
+ * One kept connection, every query in a read-only transaction of its own. It is opened by the first query and again after it broke; never by a timer. Queries
  * wait for each other. Errors are plain sentences without the password.
  */
 export function openPostgres(target: PostgresAddress, options: { applicationName: string }): Postgres {
   const address = target.host.startsWith('/') ? target.host : `${target.host}:${target.port}`;
   let session: Session | undefined;
-  let statementMs = 0;
   let failed: { at: number; error: Error } | undefined;
   let line: Promise<unknown> = Promise.resolve();
   let closed = false;
@@ -44,31 +43,17 @@ export function openPostgres(target: PostgresAddress, options: { applicationName
       throw failed.error;
     }
     failed = undefined;
-    statementMs = 0;
     if (closed) await session.end();
     return session;
   }
 
-  async function attempt(
-    work: (session: Session) => Promise<Row[]>,
-    timeoutMs: number,
-    deadline: number,
-  ): Promise<Row[]> {
+  async function attempt(work: Work, timeoutMs: number, deadline: number): Promise<Row[]> {
     const current = await connected(deadline);
-    const waiting = (async () => {
-      if (statementMs !== timeoutMs) await current.run(`SET statement_timeout = ${timeoutMs}`);
-      statementMs = timeoutMs;
-      return work(current);
-    })();
     const patience = Math.min(timeoutMs + GRACE_MS, deadline - performance.now());
-    return within(waiting, patience, () => current.destroy());
+    return within(work(current, timeoutMs), patience, () => current.destroy());
   }
 
-  async function ask(
-    work: (session: Session) => Promise<Row[]>,
-    timeoutMs: number,
-    deadline: number,
-  ): Promise<Row[]> {
+  async function ask(work: Work, timeoutMs: number, deadline: number): Promise<Row[]> {
     const kept = session;
     try {
       return await attempt(work, timeoutMs, deadline);
@@ -83,7 +68,7 @@ export function openPostgres(target: PostgresAddress, options: { applicationName
     });
   }
 
-  function queued(work: (session: Session) => Promise<Row[]>, timeoutMs: number): Promise<Row[]> {
+  function queued(work: Work, timeoutMs: number): Promise<Row[]> {
     const deadline = performance.now() + TOTAL_MS;
     const mine = line.then(() => {
       if (performance.now() > deadline) throw new Error(`${address} was busy with other queries`);
@@ -96,9 +81,14 @@ export function openPostgres(target: PostgresAddress, options: { applicationName
   return {
     address,
     query: (sql, params = [], timeoutMs = STATEMENT_MS) =>
-      queued((current) => current.run(sql, params), timeoutMs),
+      queued((current, ms) => current.transaction(({ run }) => run(sql, params), ms, 'COMMIT'), timeoutMs),
     readOnly: (sql, timeoutMs = STATEMENT_MS) =>
-      queued((current) => inReadOnlyTransaction(current, sql), timeoutMs),
+      queued(
+        // Rolled back: what a stranger's statement may have set goes with it.
+        (current, ms) =>
+          current.transaction((transaction) => throughCursor(transaction, sql), ms, 'ROLLBACK'),
+        timeoutMs,
+      ),
     async close() {
       closed = true;
       await session?.end();
@@ -107,17 +97,15 @@ export function openPostgres(target: PostgresAddress, options: { applicationName
   };
 }
 
+type Work = (session: Session, timeoutMs: number) => Promise<Row[]>;
+
 /** A cursor takes only what reads, takes it alone, and need not be read to its end. */
-async function inReadOnlyTransaction(session: Session, sql: string): Promise<Row[]> {
-  await session.run('BEGIN READ ONLY; SET LOCAL cursor_tuple_fraction = 1');
-  try {
-    await session.runOne(`DECLARE vpsmon_metric NO SCROLL CURSOR FOR ${sql}`);
-    const rows = await session.run(`FETCH ${MAX_ROWS + 1} FROM vpsmon_metric`);
-    if (rows.length > MAX_ROWS) throw new Error(`the query answers more than ${MAX_ROWS} rows`);
-    return rows;
-  } finally {
-    if (session.alive()) await session.run('ROLLBACK').catch(() => session.destroy());
-  }
+async function throughCursor({ run, runOne }: Transaction, sql: string): Promise<Row[]> {
+  await run('SET LOCAL cursor_tuple_fraction = 1');
+  await runOne(`DECLARE vpsmon_metric NO SCROLL CURSOR FOR ${sql}`);
+  const rows = await run(`FETCH ${MAX_ROWS + 1} FROM vpsmon_metric`);
+  if (rows.length > MAX_ROWS) throw new Error(`the query answers more than ${MAX_ROWS} rows`);
+  return rows;
 }
 
 class Late extends Error {}
@@ -175,9 +163,9 @@ function sentence(
     case '28P01':
       return `PostgreSQL at ${address} refuses the password of user ${target.user}`;
     case '57014':
-      return /lock/.test(text)
-        ? `PostgreSQL at ${address}: ${text}`
-        : `PostgreSQL at ${address} took too long: ${text}`;
+      return `PostgreSQL at ${address} took too long: ${text}`;
+    case '53300':
+      return `PostgreSQL at ${address} refuses new connections, all are taken: ${text}`;
     default:
       return `PostgreSQL at ${address}: ${text}`;
   }

@@ -43,6 +43,8 @@ describe('the cache over an interval', () => {
 const row = {
   version: '16.4 (Debian 16.4-1.pgdg120+1)',
   max_connections: '100',
+  reserved: '3',
+  hidden: '0',
   size: '7893039',
   started: '1700000000.5',
   blocks: '[[0,null,10,2],[5,1700000000.25,1000,50]]',
@@ -56,7 +58,7 @@ const row = {
 test('the answer in numbers', () => {
   expect(parsePostgres(row)).toEqual({
     version: '16.4',
-    connections: { active: 2, idle: 3, idleInTransaction: 1, other: 3, total: 9, max: 100 },
+    connections: { active: 2, idle: 3, idleInTransaction: 1, other: 3, total: 9, max: 100, reserved: 3 },
     databaseSizeBytes: 7_893_039,
     longestTransactionSec: 12.5,
   });
@@ -66,6 +68,11 @@ test('the answer in numbers', () => {
   });
   expect(parsePostgres({ ...row, longest: null }).longestTransactionSec).toBe(0);
   expect(parsePostgres({ ...row, longest: '-0.001' }).longestTransactionSec).toBe(0);
+});
+
+test('N1: the longest transaction is unknown, not 0, where sessions of others are hidden', () => {
+  const values = parsePostgres({ ...row, longest: null, hidden: '14' });
+  expect(values).not.toHaveProperty('longestTransactionSec');
 });
 
 test.each(['total', 'size', 'max_connections'])('no number for %s is an error, not a zero', (key) => {

@@ -45,7 +45,7 @@ describe('one kept connection', () => {
     );
     expect(sessions).toEqual([{ application_name: 'vpsmon', state: 'idle' }]);
     const [settings] = await postgres.query(
-      `SELECT current_setting('default_transaction_read_only') AS read_only, current_setting('lock_timeout') AS lock,
+      `SELECT current_setting('transaction_read_only') AS read_only, current_setting('lock_timeout') AS lock,
          current_setting('statement_timeout') AS statement, current_setting('jit') AS jit`,
     );
     expect(settings).toEqual({ read_only: 'on', lock: '500ms', statement: '2s', jit: 'off' });

@@ -81,3 +81,10 @@ test('no PostgreSQL here: nothing', () => {
   expect(judged('postgres-cache', {})).toEqual([]);
   expect(judged('postgres-connections', {})).toEqual([]);
 });
+
+test('N2: what users can still open is without the reserved connections', () => {
+  const connections = { ...values.connections, total: 18, max: 20, reserved: 3 };
+  const finding = judgedOne('postgres-connections', { postgres: ok({ ...values, connections }) });
+  expect(finding).toMatchObject({ verdict: 'breach', severity: 'critical' });
+  expect(finding.text).toContain('18 of 20 connections (3 of them are reserved for administrators) in use');
+});

@@ -84,3 +84,16 @@ test('loading pg leaves no trace in the globals', async () => {
     .catch(() => {});
   expect('navigator' in globalThis).toBe(Number(process.versions.node.split('.')[0]) >= 21);
 });
+
+test('N3: a server that takes TLS only is known by its SQLSTATE, whatever language it speaks', async () => {
+  const fields = ['SFATAL', 'C28000', 'Mkein pg_hba.conf-Eintrag für Host »10.0.0.9«, keine Verschlüsselung'];
+  const body = Buffer.from(fields.map((field) => `${field}\0`).join('') + '\0');
+  const head = Buffer.alloc(5, 'E');
+  head.writeUInt32BE(body.length + 4, 1);
+  server = await startTcp({ answer: Buffer.concat([head, body]) });
+  const postgres = open(server.port);
+  // This one has no TLS after all: what it said at first is told, not what the second try met.
+  await expect(postgres.query('SELECT 1')).rejects.toThrow('keine Verschlüsselung');
+  expect(server.connections()).toBe(2);
+  await postgres.close();
+});
