@@ -10,6 +10,7 @@ const COMMANDS = [
   'recover',
   'report',
   'export',
+  'setup',
   'install',
   'uninstall',
   'status',

@@ -127,6 +127,21 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     );
   examples(exporter, ['export', 'export --stdout', 'export containers --stdout']);
 
+  const setup = leaf(
+    program
+      .command('setup')
+      .description("set up in one go: the bot, your chat, this server's name, recovery"),
+    { json: false },
+  )
+    .option('--token-file <file>', 'read the token of the bot from this file')
+    .option('--chat-id <id>', 'send to this chat; with --token-file, nothing is asked')
+    .action(async (options: { tokenFile?: string; chatId?: string }, command: Command) => {
+      exitCode = await (
+        await import('./setup.ts')
+      ).runSetup(command.optsWithGlobals<GlobalOptions>(), options, io);
+    });
+  examples(setup, ['setup', 'setup --token-file /root/token --chat-id -1001234567890']);
+
   const install = leaf(
     program.command('install').description('install, or upgrade, and start the systemd units (as root)'),
     { dryRun: true },

@@ -101,6 +101,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoveryHou
 function createTelling({ config, system, io }: CommandContext, store: Store): (line: SaidLine) => void {
   const outbox = createOutbox(store.db);
   const hostname =
+    config.settings.SERVER_NAME ||
     system.files.textOr('/etc/hostname')?.trim() ||
     system.files.textOr('/proc/sys/kernel/hostname')?.trim() ||
     'this server';

@@ -76,7 +76,8 @@ export async function report(
   }
 }
 
-function hostnameOf({ system }: CommandContext, { readings }: Snapshot): string {
+function hostnameOf({ config, system }: CommandContext, { readings }: Snapshot): string {
+  if (config.settings.SERVER_NAME) return config.settings.SERVER_NAME;
   if (readings.host.state === 'ok') return readings.host.value.hostname;
   return system.files.textOr('/etc/hostname')?.trim() || 'this server';
 }

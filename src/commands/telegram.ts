@@ -55,8 +55,8 @@ function telegramOf({ config, system }: CommandContext, target: { chatId: string
   });
 }
 
-function testMessage({ system }: CommandContext): string {
-  const host = system.files.textOr('/etc/hostname')?.trim() || 'this server';
+function testMessage({ config, system }: CommandContext): string {
+  const host = config.settings.SERVER_NAME || system.files.textOr('/etc/hostname')?.trim() || 'this server';
   return `<b>Test message from vpsmon</b>\nServer: ${safeHtml(host, 80)}\nTime: ${formatTime(system.clock.now())}\nAlerts will arrive here.`;
 }
 

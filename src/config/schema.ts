@@ -40,6 +40,11 @@ export const KEYS = {
     group: 'Telegram',
     help: 'The Bot API server, for a self-hosted one.',
   },
+  SERVER_NAME: {
+    ...text(''),
+    group: 'Telegram',
+    help: 'What this server is called in messages; empty: its host name.',
+  },
   HEARTBEAT_URL: {
     ...url(['http:', 'https:']),
     group: 'Telegram',

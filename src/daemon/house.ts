@@ -79,6 +79,7 @@ export function openHouse(context: CommandContext, store: Store): House {
     stateDir: config.stateDir,
   });
   const hostname =
+    config.settings.SERVER_NAME ||
     system.files.textOr('/etc/hostname')?.trim() ||
     system.files.textOr('/proc/sys/kernel/hostname')?.trim() ||
     'this server';

@@ -81,6 +81,17 @@ export function createTelegram(options: TelegramOptions) {
     /** What people wrote to the bot lately; nothing is taken away from other readers. */
     getUpdates: (limit: number) => callJson('getUpdates', { limit, timeout: 0 }),
 
+    /**
+     * Waits up to `timeoutSec` for what people write; `offset` is the first update that is wanted, those before it are
+     * forgotten by Telegram. Keep `timeoutSec` below the time-out of a call.
+     */
+    pollUpdates: (offset: number | undefined, timeoutSec: number) =>
+      callJson('getUpdates', {
+        limit: 100,
+        timeout: timeoutSec,
+        ...(offset === undefined ? {} : { offset }),
+      }),
+
     /** Sends one text of at most 4,096 characters. HTML that is not understood goes once more as plain text. */
     async sendText(html: string): Promise<Delivery> {
       const send = (parameters: Record<string, unknown>) =>

@@ -1,0 +1,67 @@
+import { plain } from '../model/text.ts';
+import type { Telegram } from './telegram.ts';
+
+/** Who pressed Start with the code: ids as Telegram writes them. */
+export type Starter = { chatId: string; chatTitle: string; userId: string; userName: string };
+export type StartResult = { starter: Starter } | { problem: string; conflict: boolean } | { late: true };
+
+/** One long poll; below the time-out of a call. */
+const POLL_SEC = 10;
+const PAUSE_MS = 2000;
+
+type Fields = Record<string, unknown>;
+
+/**
+ * Waits until somebody sends `/start CODE` to the bot: what Telegram does for https://t.me/BOT?start=CODE (and, in a group,
+ * for ?startgroup=CODE), https://core.telegram.org/bots/features#deep-linking. Network trouble is waited out; a refusal ends it.
+ * A second reader of the same bot, or a webhook, is a `conflict`.
+ */
+export async function awaitStart(
+  telegram: Pick<Telegram, 'pollUpdates'>,
+  code: string,
+  time: { untilMs: number; monotonic(): number; sleep(ms: number): Promise<void> },
+): Promise<StartResult> {
+  let offset: number | undefined;
+  while (time.monotonic() < time.untilMs) {
+    const left = Math.max(0, Math.ceil((time.untilMs - time.monotonic()) / 1000));
+    const answer = await telegram.pollUpdates(offset, Math.min(POLL_SEC, left));
+    if (answer.kind === 'error' && answer.code < 500 && answer.code !== 429)
+      return { problem: `${answer.code} ${answer.description}`, conflict: answer.code === 409 };
+    if (answer.kind !== 'ok') {
+      await time.sleep(answer.kind === 'error' ? (answer.retryAfterMs ?? PAUSE_MS) : PAUSE_MS);
+      continue;
+    }
+    const updates = Array.isArray(answer.result) ? (answer.result as unknown[]) : [];
+    for (const update of updates) {
+      const starter = starterIn(update, code);
+      if (starter) return { starter };
+      const { update_id: id } = fields(update);
+      if (typeof id === 'number' && Number.isSafeInteger(id)) offset = Math.max(offset ?? 0, id + 1);
+    }
+  }
+  return { late: true };
+}
+
+/** Pure: who sent `/start CODE` in this update, if it is one. */
+export function starterIn(update: unknown, code: string): Starter | undefined {
+  const message = fields(fields(update).message);
+  const text = typeof message.text === 'string' ? message.text.trim() : '';
+  const [command = '', given, more] = text.split(/\s+/);
+  if (!/^\/start(?:@\w+)?$/i.test(command) || given !== code || more !== undefined) return undefined;
+  const chat = fields(message.chat);
+  const from = fields(message.from);
+  const [chatId, userId] = [String(chat.id ?? ''), String(from.id ?? '')];
+  if (!/^-?\d{1,19}$/.test(chatId) || !/^\d{1,19}$/.test(userId)) return undefined;
+  return { chatId, chatTitle: nameOf(chat), userId, userName: nameOf(from) };
+}
+
+function nameOf(who: Fields): string {
+  const name = [who.title, who.first_name, who.last_name]
+    .filter((part) => typeof part === 'string')
+    .join(' ');
+  return plain(name, 60) || '(no name)';
+}
+
+function fields(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+}

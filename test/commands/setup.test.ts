@@ -1,0 +1,254 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Interrupted, type Ask } from '../../src/commands/prompt.ts';
+import { setup, setupTarget, type SetupOptions } from '../../src/commands/setup.ts';
+import type { Settings } from '../../src/config/schema.ts';
+import { commandContext, configWith } from '../helpers/command.ts';
+import { BIN, until, vpsmon } from '../helpers/daemon.ts';
+import { startTelegram, type Telegram } from '../standins/telegram.js';
+
+const ADA = { id: 42, type: 'private' as const, first_name: 'Ada' };
+let telegram: Telegram;
+let dir: string;
+let conf: string;
+beforeEach(async () => {
+  telegram = await startTelegram();
+  dir = mkdtempSync(join(tmpdir(), 'vpsmon-setup-'));
+  conf = join(dir, 'monitor.conf');
+});
+afterEach(async () => {
+  await telegram.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const START = `# kept\nTELEGRAM_API_ROOT=URL\nexport MEMORY_WARNING_MB="120" # kept, too\n`;
+const begin = () => writeFileSync(conf, START.replace('URL', telegram.url), { mode: 0o644 });
+
+/** Answers each question by its beginning; a question that nobody expected interrupts, as Ctrl-C does. */
+function answering(answers: [RegExp, string][]): Ask & { asked: string[] } {
+  const left = [...answers];
+  const asked: string[] = [];
+  const answer = async (question: string) => {
+    asked.push(question);
+    const [pattern, text] = left.shift() ?? [];
+    if (!pattern?.test(question)) throw new Interrupted(`nobody answers: ${question}`);
+    return text!;
+  };
+  return { line: answer, secret: answer, asked };
+}
+
+async function run(
+  ask: Ask | undefined,
+  given: SetupOptions = {},
+  settings: Partial<Settings> = {},
+  onOut: (text: string) => void = () => undefined,
+) {
+  let [out, err] = ['', ''];
+  const config = configWith({ TELEGRAM_API_ROOT: telegram.url, ...settings });
+  const { context } = commandContext(
+    config,
+    {},
+    {
+      io: {
+        out(text) {
+          out += `${text}\n`;
+          onOut(text);
+        },
+        err: (text) => void (err += `${text}\n`),
+        color: false,
+        columns: 80,
+      },
+    },
+  );
+  let finished = 0;
+  const code = await setup(context, given, {
+    target: conf,
+    ask,
+    systemd: false,
+    waitMs: 20_000,
+    finish: async () => void (finished += 1),
+  });
+  return { code, out, err, finished };
+}
+
+/** Presses Start as soon as the link is shown. */
+function pressStart(chat: Parameters<Telegram['write']>[0]) {
+  return (text: string) => {
+    const code = /\?start=([\w-]+)/.exec(text)?.[1];
+    if (code === undefined) return;
+    telegram.write(chat, '/start');
+    telegram.write({ id: 666, type: 'private' }, '/start wrong-code');
+    telegram.write(chat, `/start ${code}`);
+  };
+}
+
+describe('vpsmon setup', () => {
+  it('recognises who pressed Start by the code, sends the test message and writes monitor.conf', async () => {
+    begin();
+    telegram.setChat(ADA);
+    const ask = answering([
+      [/Token/, telegram.token],
+      [/Name of this server/, 'Shop 1'],
+      [/recovery act/, 'y'],
+    ]);
+    const { code, out, err, finished } = await run(ask, {}, {}, pressStart(ADA));
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('https://t.me/standin_bot?start=');
+    expect(out).toContain('https://t.me/standin_bot?startgroup=');
+    expect(out).toContain('(user 777)');
+    expect(out).not.toContain(telegram.token);
+    expect(telegram.sent).toMatchObject([
+      { chatId: '42', plain: expect.stringContaining('Server: Shop 1') as string },
+    ]);
+    const text = readFileSync(conf, 'utf8');
+    expect(text.startsWith(START.replace('URL', telegram.url))).toBe(true);
+    expect(statSync(conf).mode & 0o777).toBe(0o600);
+    expect(finished).toBe(1);
+    const shown = JSON.parse((await vpsmon(['config', 'show', '--json', '--config', conf])).stdout) as {
+      settings: Record<string, { value: unknown }>;
+    };
+    expect(JSON.stringify(shown)).toContain('"Shop 1"');
+    expect(text).toContain(`TELEGRAM_BOT_TOKEN='${telegram.token}'`);
+    expect(text).toContain(`TELEGRAM_CHAT_ID='42'`);
+    expect(text).toContain(`ENABLE_AUTO_RECOVERY='true'`);
+  });
+
+  it('asks nothing with a file and a chat id, and changes only what was given', async () => {
+    begin();
+    const file = join(dir, 'token');
+    writeFileSync(file, `${telegram.token}\n`, { mode: 0o600 });
+    const { code, out, err } = await run(undefined, { tokenFile: file, chatId: telegram.chatId });
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('The test message was sent to Ops.');
+    expect(readFileSync(conf, 'utf8')).toBe(
+      `${START.replace('URL', telegram.url)}TELEGRAM_BOT_TOKEN='${telegram.token}'\nTELEGRAM_CHAT_ID='${telegram.chatId}'\n`,
+    );
+  });
+
+  it('asks again for a token that Telegram does not know', async () => {
+    begin();
+    const ask = answering([
+      [/Token/, 'nonsense!'],
+      [/Token/, '1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'],
+      [/Token/, telegram.token],
+      [/Name/, ''],
+      [/recovery/, ''],
+    ]);
+    const { code, out } = await run(ask, { chatId: telegram.chatId });
+    expect(code).toBe(0);
+    expect(out).toContain('That is no token');
+    expect(out).toContain('401 Unauthorized');
+    expect(readFileSync(conf, 'utf8')).toContain(`ENABLE_AUTO_RECOVERY='false'`);
+    expect(readFileSync(conf, 'utf8')).not.toContain('SERVER_NAME');
+  });
+
+  it('explains a webhook and goes on by chat id', async () => {
+    begin();
+    telegram.setWebhook(true);
+    const ask = answering([
+      [/Token/, telegram.token],
+      [/Id of the chat/, 'me'],
+      [/Id of the chat/, telegram.chatId],
+      [/Name/, ''],
+      [/recovery/, 'n'],
+    ]);
+    const { code, out } = await run(ask);
+    expect(code).toBe(0);
+    expect(out).toContain('webhook');
+    expect(telegram.sent).toHaveLength(1);
+  });
+
+  it('shows what is set when it is run again, and keeps it on Enter', async () => {
+    const set = {
+      TELEGRAM_BOT_TOKEN: telegram.token,
+      TELEGRAM_CHAT_ID: telegram.chatId,
+      SERVER_NAME: 'Shop',
+    };
+    const text = `TELEGRAM_BOT_TOKEN=${telegram.token}\nTELEGRAM_CHAT_ID=${telegram.chatId}\nSERVER_NAME=Shop\nENABLE_AUTO_RECOVERY=false\n`;
+    writeFileSync(conf, text, { mode: 0o600 });
+    const ask = answering([
+      [/Token/, ''],
+      [/Keep it/, ''],
+      [/Name of this server in messages \[Shop\]/, ''],
+      [/recovery/, ''],
+    ]);
+    const { code, out } = await run(ask, {}, set);
+    expect(code).toBe(0);
+    expect(out).toContain('is as it should be');
+    expect(readFileSync(conf, 'utf8')).toBe(text);
+  });
+
+  it('leaves what was before when it is interrupted at any question', async () => {
+    begin();
+    telegram.setChat(ADA);
+    const answers: [RegExp, string][] = [
+      [/Token/, telegram.token],
+      [/Name/, ''],
+      [/recovery/, 'y'],
+    ];
+    for (let count = 0; count < answers.length; count += 1) {
+      const { code, err } = await run(answering(answers.slice(0, count)), {}, {}, pressStart(ADA));
+      expect({ code, err }).toEqual({ code: 3, err: 'Nothing was changed.\n' });
+    }
+    expect(readFileSync(conf, 'utf8')).toBe(START.replace('URL', telegram.url));
+    expect(readdirSync(dir)).toEqual(['monitor.conf']);
+  });
+
+  it.each<[string, SetupOptions, string, number]>([
+    ['no token', {}, '--token-file FILE', 3],
+    ['a file that is not there', { tokenFile: '/nonexistent/token', chatId: '1' }, 'does not exist', 3],
+    ['a chat id that is none', { chatId: 'nobody here' }, '--chat-id: expected a number', 3],
+  ])('says without a terminal what is missing: %s', async (name, given, said, code) => {
+    const settings = name.startsWith('no') ? {} : { TELEGRAM_BOT_TOKEN: telegram.token };
+    const result = await run(undefined, given, settings);
+    expect(result.code).toBe(code);
+    expect(result.err).toContain(said);
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('writes nothing where the test message does not arrive', async () => {
+    const result = await run(undefined, { chatId: '5' }, { TELEGRAM_BOT_TOKEN: telegram.token });
+    expect(result.code).toBe(2);
+    expect(result.err).toContain('chat not found');
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('writes the file that is named, the installed one as root, else the one in this folder', () => {
+    expect(setupTarget({ config: 'x.conf' }, { VPSMON_CONFIG: '/y' }, '/d', true)).toBe('/d/x.conf');
+    expect(setupTarget({}, { VPSMON_CONFIG: '/y' }, '/d', true)).toBe('/y');
+    expect(setupTarget({}, {}, '/d', true)).toBe('/etc/vpsmon/monitor.conf');
+    expect(setupTarget({}, {}, '/d', false)).toBe('/d/monitor.conf');
+  });
+});
+
+describe('vpsmon setup in a real terminal', () => {
+  it('shows nothing of the token that is typed, and leaves the file on Ctrl-C', async () => {
+    begin();
+    const child = spawn(
+      'script',
+      ['-qfec', `${process.execPath} ${BIN} setup --config ${conf} --state-dir ${dir}/state`, '/dev/null'],
+      { env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'pipe'] },
+    );
+    let seen = '';
+    child.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    await until(() => seen.includes('Token of the bot'), 20_000, 'the question');
+    child.stdin.write(`${telegram.token}\r`);
+    await until(() => seen.includes('?start='), 20_000, 'the link');
+    expect(seen).not.toContain(telegram.token.slice(-20));
+    child.stdin.write('\u0003');
+    await ended;
+    expect(readFileSync(conf, 'utf8')).toBe(START.replace('URL', telegram.url));
+    expect(telegram.sent).toEqual([]);
+  }, 60_000);
+
+  it('asks nothing where there is no terminal', async () => {
+    begin();
+    const result = await vpsmon(['setup', '--config', conf]);
+    expect(result.code).toBe(3);
+    expect(result.stderr).toContain('--token-file FILE');
+  });
+});
