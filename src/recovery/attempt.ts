@@ -9,6 +9,7 @@ import {
   recordAction,
 } from '../store/actions.ts';
 import { immediately } from '../store/transaction.ts';
+import { heldByUndo } from './hold.ts';
 import type { Attempt, Obsolete, Outcome, RecoveryDeps, SaidLine, Step } from './types.ts';
 
 const HOUR_MS = 3_600_000;
@@ -28,7 +29,11 @@ export async function attempt(deps: RecoveryDeps, step: Step): Promise<Attempt> 
     return cannotLook(deps, step, errorText(error));
   }
   if (stale !== undefined) return leaveAlone(deps, step, stale);
-  const spent = step.byHand ? undefined : budgetSpent(deps, step.target);
+  // Giving back is never limited: what was taken away must not stay away because it was taken away often.
+  const takesAway = !step.byHand && step.undoes === undefined;
+  const held = takesAway ? heldByUndo(deps, step.rule) : undefined;
+  if (held !== undefined) return leaveAlone(deps, step, held);
+  const spent = takesAway ? budgetSpent(deps, step.target) : undefined;
   if (spent !== undefined) return outOfBudget(deps, step, spent);
   if (deps.dryRun || (!deps.config.settings.ENABLE_AUTO_RECOVERY && !step.byHand)) return shadow(deps, step);
   return act(deps, step);
@@ -56,7 +61,7 @@ function leaveAlone(deps: RecoveryDeps, step: Step, stale: string | { over: stri
 function budgetSpent(deps: RecoveryDeps, target: string): { text: string; inAll: boolean } | undefined {
   const { actionsPerHour, actionsPerTargetPerHour } = deps.config.extra.recovery;
   const now = deps.moment();
-  const recent = recentActions(deps.store.db, HOUR_MS, now);
+  const recent = recentActions(deps.store.db, HOUR_MS, now).filter(isTakingAway);
   const own = recent.filter((action) => action.target === target);
   const [used, most, on] =
     own.length >= actionsPerTargetPerHour
@@ -71,12 +76,18 @@ function budgetSpent(deps: RecoveryDeps, target: string): { text: string; inAll:
   return { text, inAll: used === recent };
 }
 
+/**
+ * What the budget counts. A try that changed nothing is no action; a restart that did not help is one, for it happened. (What fails
+ * although it may have been done is `unclear`, and counts.)
+ */
+function isTakingAway({ rule, state, undoes }: Action): boolean {
+  return undoes === undefined && (state !== 'failed' || rule === 'waha');
+}
+
 function outOfBudget(deps: RecoveryDeps, step: Step, spent: { text: string; inAll: boolean }): Attempt {
-  const takesBack = step.undoes !== undefined;
-  const then = takesBack ? 'It is done later; `vpsmon recover undo` does it now' : 'A person is needed';
   tell(deps, step, {
-    severity: takesBack ? 'warning' : 'critical',
-    text: `Would ${step.words}, but ${spent.text}. ${then}`,
+    severity: 'critical',
+    text: `Would ${step.words}, but ${spent.text}. A person is needed`,
     details: [`Why: ${step.why}`],
     ...(step.logs ? { logs: step.logs } : {}),
     telegram: !deps.dryRun && deps.firstIn(`${step.rule}:${step.target}:budget`, HOUR_MS),
@@ -119,7 +130,8 @@ function tellOutcome(
     ...(step.logs ? { logs: step.logs } : {}),
     // What goes wrong every five minutes is told once an hour.
     telegram:
-      outcome.worked === true || deps.firstIn(`${step.rule}:${step.target}:${step.what}:${state}`, HOUR_MS),
+      outcome.worked === true ||
+      deps.firstIn(`${step.rule}:${step.target}:${step.what}:${state}`, step.tellEveryMs ?? HOUR_MS),
   });
 }
 
@@ -139,7 +151,11 @@ async function runAndVerify(step: Step, keep: (undo: Record<string, unknown>) =>
   }
   if (thrown === undefined) return seen;
   if (seen.worked) return { ...seen, text: `${seen.text} (although: ${thrown})` };
-  return { ...seen, worked: step.undo ? undefined : false, text: `${thrown}; ${seen.text}` };
+  return {
+    ...seen,
+    worked: step.undo && !seen.nothingDone ? undefined : false,
+    text: `${thrown}; ${seen.text}`,
+  };
 }
 
 function shadow(deps: RecoveryDeps, step: Step): Attempt {

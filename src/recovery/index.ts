@@ -1,6 +1,7 @@
 import { ageMs, type Action } from '../model/action.ts';
-import { errorText, plain } from '../model/text.ts';
+import { errorText, formatDuration, plain } from '../model/text.ts';
 import { finishAction, markUndone, pruneActions, unfinishedActions } from '../store/actions.ts';
+import { HOLD_MS, holdAfterUndo } from './hold.ts';
 import { loopsRule } from './loops.ts';
 import { queueRule } from './queue.ts';
 import { swapRule } from './swap.ts';
@@ -24,7 +25,11 @@ export async function runRules(
   const results: RuleResult[] = [];
   for (const rule of rules) {
     try {
-      results.push(await rule[what](deps));
+      const result = await rule[what](deps);
+      const held = what === 'undo' && result.attempts.length > 0;
+      if (held && !deps.dryRun) holdAfterUndo(deps, rule.id);
+      const then = held ? `; recovery does nothing of the kind again for ${formatDuration(HOLD_MS)}` : '';
+      results.push({ ...result, found: result.found + then });
     } catch (error) {
       const text = `the rule ${rule.id} failed: ${errorText(error)}`;
       deps.say({ severity: 'warning', rule: rule.id, target: 'vpsmon', text, telegram: false });

@@ -12,10 +12,12 @@ export type Workflow = {
   /** The published version. */
   activeVersionId?: string;
   /**
-   * Changes when somebody edits the workflow, and not when it runs or is switched on or off: n8n's own version where it has one,
-   * else a hash of what is in it. `updatedAt` would not do: an execution that keeps static data changes it.
+   * Changes when somebody edits what the workflow does, and not when it runs, is renamed, moved, or switched on or off: a hash of its
+   * nodes. `updatedAt` would not do: an execution that keeps static data changes it.
    */
   content: string;
+  /** The same as it may stand in older records: what earlier versions of this program compared. */
+  contents: string[];
 };
 
 /** `refused`: n8n answered and will not do it. Otherwise it did not answer, and may have done it all the same. */
@@ -157,12 +159,17 @@ function toWorkflow(value: unknown): Workflow | undefined {
   const { activeVersionId, active, versionId, name } = w;
   // Where there are published versions, `active` is only kept for old clients.
   const isActive = activeVersionId === undefined ? active === true : activeVersionId !== null;
+  const content = hashOf([withoutPlaces(w['nodes']), w['connections'], w['settings']]);
   return {
     id,
     name: typeof name === 'string' ? name : id,
     active: isActive,
     archived: w['isArchived'] === true,
-    content: typeof versionId === 'string' ? versionId : hashOf(w),
+    content,
+    contents: [
+      content,
+      typeof versionId === 'string' ? versionId : hashOf([name, w['nodes'], w['connections'], w['settings']]),
+    ],
     ...(typeof activeVersionId === 'string' ? { activeVersionId } : {}),
   };
 }
@@ -175,10 +182,16 @@ function mayHaveTag(item: unknown, tag: string): boolean {
   return tags.some((one: unknown) => same((one as { name?: unknown } | null)?.name));
 }
 
-function hashOf({ name, nodes, connections, settings }: Record<string, unknown>): string {
-  return createHash('sha256')
-    .update(JSON.stringify([name, nodes, connections, settings]))
-    .digest('hex');
+/** Where the nodes stand in the editor is no change of what they do. */
+function withoutPlaces(nodes: unknown): unknown {
+  if (!Array.isArray(nodes)) return nodes;
+  return nodes.map((node: unknown) =>
+    node !== null && typeof node === 'object' ? { ...node, position: undefined } : node,
+  );
+}
+
+function hashOf(parts: unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
 function messageOf(body: string): string {

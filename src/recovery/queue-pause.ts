@@ -18,6 +18,8 @@ export type Paused = {
   state: 'planned' | 'asked' | 'paused' | 'refused' | 'back' | 'left';
   /** What was in it when it was paused: anything else later is somebody's change. */
   content?: string;
+  /** n8n would not have it back, or somebody has changed it: tried again later, after longer and longer. */
+  waits?: { why: string; tries: number; startedAt: number; boot: string; uptimeMs: number };
 };
 export type PausedGroup = { workflows: Paused[] };
 
@@ -109,7 +111,19 @@ function outcomeOf({ workflows }: PausedGroup): Outcome {
   const text = `${countOf(paused.length)} ${paused.length === 1 ? 'is' : 'are'} paused${rest}`;
   // Nothing is known of those that were asked without an answer.
   const unclear = workflows.some(({ state }) => state === 'asked');
-  return { worked: paused.length > 0 ? true : unclear ? undefined : false, text };
+  if (paused.length > 0) return { worked: true, text };
+  return unclear ? { worked: undefined, text } : { worked: false, text, nothingDone: true };
+}
+
+/** What n8n was asked for without an answer may be off or on: it is counted apart. */
+function pausedText(off: readonly Paused[]): string {
+  const sure = off.filter(({ state }) => state === 'paused');
+  const asked = off.filter(({ state }) => state === 'asked');
+  const parts = [
+    ...(sure.length > 0 ? [`${countOf(sure.length)} had been paused: ${namesOf(sure)}`] : []),
+    ...(asked.length > 0 ? [`${countOf(asked.length)} may have been paused: ${namesOf(asked)}`] : []),
+  ];
+  return parts.join('; ');
 }
 
 /** The run died while it paused workflows: what it had asked for counts as off, so that nothing stays off for ever. */
@@ -118,6 +132,6 @@ export function settlePause(group: PausedGroup | undefined): Outcome {
   if (off.length === 0) return { worked: false, text: 'no workflow had been paused yet' };
   return {
     worked: true,
-    text: `${countOf(off.length)} had been paused: ${namesOf(off)}`,
+    text: pausedText(off),
   };
 }

@@ -1,4 +1,4 @@
-import type { Action } from '../model/action.ts';
+import { ageMs, type Action, type Moment } from '../model/action.ts';
 import { errorText, plain } from '../model/text.ts';
 import { keepUndo } from '../store/actions.ts';
 import type { N8nApi, N8nError } from './n8n-api.ts';
@@ -13,6 +13,13 @@ import {
 } from './queue-pause.ts';
 import type { Obsolete, Outcome, RecoveryDeps, Step } from './types.ts';
 
+/** A workflow that n8n will not activate is asked for again after 5, 10, 20 ... minutes, at last every 6 hours. */
+const AGAIN_MS = 5 * 60_000;
+/** The timer's runs are five minutes apart, some seconds more or less. */
+const SLACK_MS = 60_000;
+const AGAIN_MOST_MS = 6 * 3_600_000;
+/** That it still is off is told once a day; the monitor's incident stays open meanwhile. */
+const TELL_AGAIN_MS = 24 * 3_600_000;
 /** More lines than this make a message that nobody reads. */
 const MOST_LINES = 12;
 
@@ -28,7 +35,9 @@ export function returnStep(
 ): Step {
   const groups = paused.map((action) => ({ id: action.id, group: action.undo as PausedGroup }));
   forgetAskedTwice(groups.map(({ group }) => group));
-  const off = groups.flatMap(({ group }) => group.workflows.filter(isOff));
+  const all = groups.flatMap(({ group }) => group.workflows.filter(isOff));
+  const isDue = (workflow: Paused) => options.byHand === true || isDueAgain(workflow, deps.moment());
+  const off = all.filter(isDue);
   const lines: string[] = [];
   return {
     rule: 'queue',
@@ -38,19 +47,20 @@ export function returnStep(
     why: options.why,
     undoes: paused.map(({ id }) => id),
     ...(options.byHand ? { byHand: true } : {}),
+    ...(off.every(({ waits }) => waits) ? { tellEveryMs: TELL_AGAIN_MS } : {}),
     async obsolete(): Promise<Obsolete> {
-      return off.length === 0 ? { over: 'nothing is paused' } : options.stillShort?.();
+      return all.length === 0 ? { over: 'nothing is paused' } : options.stillShort?.();
     },
     async run() {
       const count = { inARow: 0 };
       for (const { id, group } of groups) {
         const keep = () => keepUndo(deps.store.db, id, group);
-        for (const batch of batchesOf(group.workflows.filter(isOff))) {
-          await bringBatchBack(api, batch, { keep, lines, count });
+        for (const batch of batchesOf(group.workflows.filter((w) => isOff(w) && isDue(w)))) {
+          await bringBatchBack(api, batch, { keep, lines, count, moment: deps.moment });
         }
       }
     },
-    verify: async () => outcomeOf(off, lines),
+    verify: async () => outcomeOf(all, lines),
   };
 }
 
@@ -65,11 +75,22 @@ function forgetAskedTwice(groups: readonly PausedGroup[]): void {
   }
 }
 
+function isDueAgain({ waits }: Paused, now: Moment): boolean {
+  if (!waits) return true;
+  return ageMs(waits, now) >= Math.min(AGAIN_MOST_MS, AGAIN_MS * 2 ** (waits.tries - 1)) - SLACK_MS;
+}
+
+/** Whether anything of this is to be tried now; one that n8n refused waits for a while. */
+export function anyDue(paused: readonly Action[], now: Moment): boolean {
+  const off = paused.flatMap((action) => (action.undo as PausedGroup).workflows.filter(isOff));
+  return off.length === 0 || off.some((workflow) => isDueAgain(workflow, now));
+}
+
 /** While n8n is asked the record says so: a run that dies then does not take what it did itself for somebody else's doing. */
 async function bringBatchBack(
   api: N8nApi,
   batch: readonly Paused[],
-  run: { keep: () => void; lines: string[]; count: { inARow: number } },
+  run: { keep: () => void; lines: string[]; count: { inARow: number }; moment: () => Moment },
 ): Promise<void> {
   const were = batch.map(({ state }) => state);
   for (const workflow of batch) workflow.state = 'asked';
@@ -80,6 +101,11 @@ async function bringBatchBack(
       try {
         const { state, text } = await bringOneBack(api, workflow);
         workflow.state = state;
+        if (state === 'paused') {
+          const { at, boot, uptimeMs } = run.moment();
+          const tries = (workflow.waits?.tries ?? 0) + 1;
+          workflow.waits = { why: text ?? '', tries, startedAt: at, boot, uptimeMs };
+        } else delete workflow.waits;
         run.count.inARow = 0;
         if (text !== undefined) run.lines.push(`${plain(workflow.name, 80)}: ${text}`);
       } catch (error) {
@@ -95,7 +121,10 @@ async function bringBatchBack(
 }
 
 /** `text` where there is more to say than that it is back. */
-async function bringOneBack(api: N8nApi, paused: Paused): Promise<{ state: 'back' | 'left'; text?: string }> {
+async function bringOneBack(
+  api: N8nApi,
+  paused: Paused,
+): Promise<{ state: 'back' | 'left' | 'paused'; text?: string }> {
   const left = (why: string) => ({ state: 'left' as const, text: `left alone, ${why}` });
   const now = await api.get(paused.id);
   if (!now) return left('it was deleted meanwhile');
@@ -103,16 +132,24 @@ async function bringOneBack(api: N8nApi, paused: Paused): Promise<{ state: 'back
   // Asked for and never answered: n8n had not done it. Paused for sure: somebody else has switched it on.
   if (now.active)
     return paused.state === 'asked' ? { state: 'back' } : left('somebody has activated it already');
-  if (paused.content !== undefined && now.content !== paused.content)
-    return left('somebody changed it meanwhile: activate it by hand when it is ready');
+  // Where n8n keeps published versions, the one that was active is activated, whatever was renamed or saved as a draft since.
+  const changed = paused.activeVersionId === undefined && paused.content !== undefined;
+  if (changed && !now.contents.includes(paused.content!))
+    return {
+      state: 'paused',
+      text: 'still off, somebody changed it meanwhile: activate it by hand when it is ready',
+    };
   let after;
   try {
     after = await api.activate(paused.id, paused.activeVersionId);
   } catch (error) {
     const { refused, hopeless } = error as N8nError;
-    // n8n has a reason (a credential is gone, a webhook path is taken): trying again every five minutes changes nothing.
+    // A trigger's own service may be away for a moment; or a credential is gone, and a person is needed.
     if (refused && !hopeless)
-      return left(`n8n will not activate it (${errorText(error)}): a person is needed`);
+      return {
+        state: 'paused',
+        text: `still off, n8n will not activate it (${errorText(error)}); it is tried again later`,
+      };
     throw error;
   }
   if (!after.active) throw new Error('n8n said yes, and it is still not active');
@@ -131,7 +168,7 @@ function outcomeOf(off: readonly Paused[], lines: readonly string[]): Outcome {
   const parts = [
     `${countOf(back)} ${back === 1 ? 'is' : 'are'} active again`,
     ...(left > 0 ? [`${left} left alone`] : []),
-    ...(still.length > 0 ? [`${still.length} not yet: the next run tries again`] : []),
+    ...(still.length > 0 ? [`${still.length} not yet: a later run tries again`] : []),
   ];
   return { worked: still.length === 0, text: parts.join(', '), details };
 }

@@ -5,7 +5,7 @@ import { actionsToUndo } from '../store/actions.ts';
 import { attempt } from './attempt.ts';
 import { createN8nApi, type N8nApi, type Workflow } from './n8n-api.ts';
 import { countOf, isOff, pauseStep, settlePause, type PausedGroup } from './queue-pause.ts';
-import { returnStep } from './queue-return.ts';
+import { anyDue, returnStep } from './queue-return.ts';
 import type { Attempt, Outcome, RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
 
 /**
@@ -36,17 +36,27 @@ async function runQueue(deps: RecoveryDeps): Promise<RuleResult> {
     return { rule: 'queue', found: depth + also, attempts: [], blind: isBlind(seen) || known.length > 0 };
   const found = `${formatCount(depth)} ${depth === 1 ? 'job' : 'jobs'} in the n8n queue`;
   const result = (attempts: Attempt[]): RuleResult => ({ rule: 'queue', found: found + also, attempts });
+  if (depth < N8N_QUEUE_CLEAR && paused.length > 0 && !anyDue(paused, deps.moment())) return result([]);
   if (depth < N8N_QUEUE_CLEAR && paused.length > 0)
     return result([await bringBack(deps, paused, `${found}, below ${formatCount(N8N_QUEUE_CLEAR)}`)]);
   if (depth <= N8N_QUEUE_CRITICAL) return result([]);
 
+  // Where recovery has paused workflows already, an n8n that cannot be asked whether there are more is not in the way.
+  const cannot = (why: string): RuleResult =>
+    known.length === 0
+      ? result([sayHelpless(deps, found, why)])
+      : {
+          rule: 'queue',
+          found: `${found}${also} already; whether there are more cannot be seen: ${why}`,
+          attempts: [],
+        };
   const api = await openApi(deps);
-  if (typeof api === 'string') return result([sayHelpless(deps, found, api)]);
+  if (typeof api === 'string') return cannot(api);
   let active: Workflow[];
   try {
     active = await lowPriority(deps, api);
   } catch (error) {
-    return result([sayHelpless(deps, found, errorText(error))]);
+    return cannot(errorText(error));
   }
   // What recovery has paused and is active now was activated by a person: it is not paused again while this lasts.
   const candidates = active.filter(({ id }) => !known.some((w) => w.id === id && w.state === 'paused'));

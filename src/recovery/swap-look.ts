@@ -1,4 +1,5 @@
-import type { Snapshot } from '../model/snapshot.ts';
+import type { HostValues, Snapshot } from '../model/snapshot.ts';
+import { formatBytes } from '../model/text.ts';
 import type { RecoveryDeps } from './types.ts';
 
 /** Between two looks at the swap-in rate: no blip, and short enough for a machine that hardly answers. */
@@ -19,8 +20,35 @@ export async function lookAtSwap(deps: RecoveryDeps, overMs: number): Promise<Sw
   await deps.system.clock.sleep(overMs);
   const snapshot = await deps.look(['host', 'pressure']);
   const { host } = snapshot.readings;
-  if (host.state !== 'ok' || host.value.swapInKBps === undefined) return undefined;
-  return { rate: host.value.swapInKBps, snapshot };
+  if (host.state !== 'ok') return undefined;
+  const rate = swapInOf(host.value);
+  return rate === undefined ? undefined : { rate, snapshot };
+}
+
+/** Without swap nothing is read back from it: in a guest (LXC) the kernel's counters are those of the whole physical host. */
+function swapInOf({ swap, swapInKBps }: HostValues): number | undefined {
+  return swap.totalBytes === 0 ? 0 : swapInKBps;
+}
+
+/**
+ * Why nothing may be stopped: the swap-in rate alone is no harm (zram gives back 8 MB/s without anybody waiting for it). Harm is that
+ * processes wait for memory (PSI), or, where the kernel does not tell, that hardly any is available. Undefined: memory is short.
+ */
+export function whyNoHarm(
+  deps: RecoveryDeps,
+  { readings: { host, pressure } }: Snapshot,
+): string | undefined {
+  const { MEMORY_PRESSURE_WARNING, MEMORY_WARNING_MB } = deps.config.settings;
+  if (host.state !== 'ok') return 'the available memory cannot be read';
+  if (host.value.swap.totalBytes === 0) return 'there is no swap here';
+  if (pressure.state === 'ok') {
+    const { score } = pressure.value;
+    return score < MEMORY_PRESSURE_WARNING ? `memory pressure is ${Math.round(score)} of 100` : undefined;
+  }
+  const { availableBytes } = host.value.memory;
+  return availableBytes > MEMORY_WARNING_MB * 1_048_576
+    ? `${formatBytes(availableBytes)} of memory are available`
+    : undefined;
 }
 
 /** After a stop: waits until the rate is down, at most a minute. */
@@ -38,7 +66,8 @@ export async function lookWhenSettled(deps: RecoveryDeps): Promise<SwapLook | un
 export function isCalm(deps: RecoveryDeps, { readings: { host, pressure } }: Snapshot): boolean {
   const s = deps.config.settings;
   if (host.state !== 'ok' || pressure.state === 'failed') return false;
-  const { swapInKBps, memory } = host.value;
+  const { memory } = host.value;
+  const swapInKBps = swapInOf(host.value);
   if (swapInKBps === undefined || swapInKBps >= s.SWAP_IN_CLEAR_KBPS) return false;
   if (memory.availableBytes <= s.MEMORY_CLEAR_MB * 1_048_576) return false;
   return pressure.state === 'absent' || pressure.value.score < s.MEMORY_PRESSURE_CLEAR;

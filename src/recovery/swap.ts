@@ -12,7 +12,14 @@ import {
   type StoppedContainer,
 } from './containers.ts';
 import { forgetCalm, startWhenCalm } from './swap-calm.ts';
-import { DOCKER_WITHIN_MS, FIRST_LOOK_MS, lookAtSwap, lookWhenSettled, SECOND_LOOK_MS } from './swap-look.ts';
+import {
+  DOCKER_WITHIN_MS,
+  FIRST_LOOK_MS,
+  lookAtSwap,
+  lookWhenSettled,
+  SECOND_LOOK_MS,
+  whyNoHarm,
+} from './swap-look.ts';
 import type { Attempt, RecoveryDeps, RecoveryRule, RuleResult, Step } from './types.ts';
 
 /** A Docker that does not stop containers will not stop the next one either, and each try takes half a minute. */
@@ -44,7 +51,10 @@ async function runSwap(deps: RecoveryDeps): Promise<RuleResult> {
     return { rule: 'swap', found: `${rate}, not above ${formatCount(limit)}`, attempts };
   }
   if (!deps.dryRun) forgetCalm(deps);
-  const found = `${rate}, above ${formatCount(limit)}`;
+  const above = `${rate}, above ${formatCount(limit)}`;
+  const harmless = whyNoHarm(deps, seen.snapshot);
+  const found = harmless === undefined ? above : `${above}, and no harm done: ${harmless}`;
+  if (harmless !== undefined) return { rule: 'swap', found, attempts: [] };
   return { rule: 'swap', found, attempts: await stopUntilCalm(deps, seen.rate, found) };
 }
 
@@ -132,6 +142,8 @@ function stopStep(deps: RecoveryDeps, victim: ContainerInfo, rate: number): Step
       if (!now) return 'the swap-in rate cannot be read any more';
       if (now.rate <= deps.config.settings.SWAP_IN_CRITICAL_KBPS)
         return `swap-in is down to ${formatCount(now.rate)} KB/s by itself`;
+      const harmless = whyNoHarm(deps, now.snapshot);
+      if (harmless !== undefined) return `the swapping does no harm: ${harmless}`;
       const inspect = await inspectOrGone(deps, victim.id);
       return !inspect || isDown(inspect) ? `${name} does not run any more` : undefined;
     },

@@ -44,8 +44,11 @@ export type SaidLine = {
 
 /** `over`: what the step would take back needs no taking back any more. */
 export type Obsolete = string | { over: string } | undefined;
-/** `worked` undefined: it could not be seen. `details`: further lines to tell. */
-export type Outcome = { worked: boolean | undefined; text: string; details?: string[] };
+/**
+ * `worked` undefined: it could not be seen. `details`: further lines to tell. `nothingDone`: it did not work, and for sure nothing of
+ * it was done, even where `run` threw.
+ */
+export type Outcome = { worked: boolean | undefined; text: string; details?: string[]; nothingDone?: true };
 
 /** One step of a rule, prepared but not done. */
 export type Step = {
@@ -64,9 +67,11 @@ export type Step = {
   /** How a person undoes it by hand, one sentence; shown with the result. */
   undoHint?: string;
   logs?: string[];
+  /** That it failed is told on Telegram once in so many ms; default an hour. */
+  tellEveryMs?: number;
   /** What undoing (or finishing) it needs; kept with the record before the step is done. */
   undo?: Record<string, unknown>;
-  /** The step takes back what these actions did. */
+  /** The step takes back what these actions did: no budget limits it. */
   undoes?: number[];
   /** Looks again just before acting: why it is no longer needed or no longer right. */
   obsolete(): Promise<Obsolete>;

@@ -173,10 +173,9 @@ describe('attempt', () => {
     expect(actionsToUndo(store.db, 'swap')).toEqual([]);
   });
 
-  it('stops after 3 actions on a target within an hour, and after 10 in all; failed ones count', async () => {
+  it('stops after 3 actions on a target within an hour, and after 10 in all', async () => {
     const deps = testDeps(store);
-    for (let i = 0; i < 3; i += 1)
-      await attempt(deps, step({ verify: async () => ({ worked: i > 0, text: 'x' }) }));
+    for (let i = 0; i < 3; i += 1) await attempt(deps, step());
     const fourth = step();
     expect(await attempt(deps, fourth)).toMatchObject({
       done: 'budget',
@@ -216,11 +215,18 @@ describe('attempt', () => {
     expect((await attempt(deps, step({ byHand: true }))).done).toBe('worked');
   });
 
-  it('says of something that it cannot take back yet that it comes later, and asks for nobody', async () => {
-    const deps = testDeps(store, { yaml: { actionsPerHour: 0 } });
-    await attempt(deps, step({ undoes: [1], words: 'start web again' }));
-    expect(deps.said).toMatchObject([{ severity: 'warning', telegram: true }]);
-    expect(deps.said[0]?.text).toMatch(/^Would start web again, but .*It is done later/);
+  it('A1: gives back without any budget, and what was given back does not count as taken away', async () => {
+    const deps = testDeps(store, { yaml: { actionsPerHour: 2 } });
+    for (let i = 0; i < 4; i += 1) expect((await attempt(deps, step({ undoes: [99] }))).done).toBe('worked');
+    expect((await attempt(deps, step())).done).toBe('worked');
+  });
+
+  it('A2: a try that changed nothing is no action; a restart that did not help is one', async () => {
+    const deps = testDeps(store);
+    const not = async () => ({ worked: false, text: 'web is still running' });
+    for (let i = 0; i < 5; i += 1) expect((await attempt(deps, step({ verify: not }))).done).toBe('failed');
+    for (let i = 0; i < 3; i += 1) await attempt(deps, step({ rule: 'waha', verify: not }));
+    expect((await attempt(deps, step({ rule: 'waha' }))).done).toBe('budget');
   });
 
   it('counts an action that a killed run left behind', async () => {

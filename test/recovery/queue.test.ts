@@ -162,23 +162,21 @@ describe('a long queue', () => {
     ]);
   });
 
-  it('is paused at most so often within an hour, and what is paused comes back when the hour allows', async () => {
+  it('A1: is paused at most so often within an hour; what is paused comes back whatever was done', async () => {
     const deps = await house();
-    await run(deps, 2000);
-    await run(deps, 0);
-    await run(deps, 2000);
-    expect((await run(deps, 0)).attempts).toMatchObject([{ done: 'budget' }]);
-    expect(active()).toEqual(['vip@vip-v1']);
-    expect(deps.said.at(-1)).toMatchObject({ severity: 'warning' });
-    deps.clock.add(3_000_000);
-    await run(deps, 0);
+    for (let i = 0; i < 3; i += 1) {
+      await run(deps, 2000);
+      expect(active()).toEqual(['vip@vip-v1']);
+      await run(deps, 0);
+      expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
+    }
+    expect((await run(deps, 2000)).attempts).toMatchObject([{ done: 'budget' }]);
     expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
   });
 });
 
 describe('a workflow that somebody', () => {
   const cases: [string, () => void, RegExp, string[]][] = [
-    ['edited', () => n8n.edit('t1', 'new'), /somebody changed it meanwhile: activate it by hand/, []],
     ['deleted', () => n8n.workflows.delete('t1'), /it was deleted meanwhile/, []],
     ['archived', () => (n8n.workflows.get('t1')!.isArchived = true), /it was archived meanwhile/, []],
     [
@@ -205,6 +203,15 @@ describe('a workflow that somebody', () => {
     },
   );
 
+  it('A3: renamed, moved or saved as a draft comes back at the version that was published', async () => {
+    const deps = await house();
+    await run(deps, 2000);
+    n8n.edit('t1', 'a draft');
+    n8n.workflows.get('t2')!.name = 'Renamed';
+    expect((await run(deps, 0)).attempts).toMatchObject([{ done: 'worked' }]);
+    expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
+  });
+
   it('has only run, which n8n notes as a change, comes back', async () => {
     const deps = await house();
     await run(deps, 2000);
@@ -218,8 +225,15 @@ describe('a workflow that somebody', () => {
     await run(deps, 2000);
     n8n.edit('t1', 'new');
     n8n.workflows.get('t2')!.updatedAt += 99_000;
+    n8n.workflows.get('t3')!.name = 'A3: renamed';
     await run(deps, 0);
     expect(active()).toEqual(['t2@t2-v1', 't3@t3-v1', 'vip@vip-v1']);
+    // It stays on the list until somebody has seen to it.
+    expect(actionsToUndo(store.db, 'queue')).toHaveLength(1);
+    n8n.workflows.get('t1')!.activeVersionId = 't1-v2';
+    deps.clock.add(3_600_000);
+    await run(deps, 0);
+    expect(actionsToUndo(store.db, 'queue')).toEqual([]);
   });
 
   it('left unfinished, in an n8n that publishes the draft whatever it is asked for: that is said', async () => {
@@ -237,16 +251,24 @@ describe('a workflow that somebody', () => {
     expect(deps.said.at(-1)?.details?.join('\n')).not.toMatch(/Low 2/);
   });
 
-  it('made impossible to activate is told once, and does not hold the others up', async () => {
+  it('A15: that n8n will not activate now is tried again at later runs, told once a day, and holds nobody up', async () => {
     const deps = await house();
     await run(deps, 2000);
-    n8n.workflows.get('t1')!.broken = 'Credential is missing';
+    n8n.workflows.get('t1')!.broken = 'Telegram answered 502';
     await run(deps, 0);
     expect(active()).toEqual(['t2@t2-v1', 't3@t3-v1', 'vip@vip-v1']);
     expect(deps.said.at(-1)?.details?.join('\n')).toMatch(
-      /Low 1: left alone, n8n will not activate it \(n8n answered 400: Credential is missing\): a person is needed/,
+      /Low 1: still off, n8n will not activate it \(n8n answered 400: Telegram answered 502\); it is tried again later/,
     );
-    expect((await run(deps, 0)).attempts).toEqual([]);
+    for (let i = 0; i < 12; i += 1) await run(deps, 0);
+    const tries = listActions(store.db, 0).filter(({ what }) => what === 'activate-workflows');
+    expect(tries.length).toBeGreaterThan(2);
+    expect(tries.length).toBeLessThan(7);
+    expect(deps.said.filter(({ telegram, text }) => telegram && text.startsWith('Failed'))).toHaveLength(1);
+    delete n8n.workflows.get('t1')!.broken;
+    for (let i = 0; i < 12; i += 1) await run(deps, 0);
+    expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
+    expect(actionsToUndo(store.db, 'queue')).toEqual([]);
   });
 });
 
@@ -360,6 +382,16 @@ describe('n8n that does not help', () => {
     },
   );
 
+  it('A5: is away while what could be paused is paused already: that is no failure', async () => {
+    const deps = await house();
+    await run(deps, 2000);
+    await n8n.down();
+    const result = await run(deps, 2000);
+    expect(result.attempts).toEqual([]);
+    expect(result.found).toMatch(/3 workflows paused by recovery already; whether there are more/);
+    await n8n.up();
+  });
+
   it('is away when the workflows should come back: the next runs go on, and the message is not repeated', async () => {
     const deps = await house();
     await run(deps, 2000);
@@ -374,11 +406,25 @@ describe('n8n that does not help', () => {
 });
 
 describe('undo', () => {
+  it('A4: holds for an hour, however long the queue is', async () => {
+    const deps = await house();
+    await run(deps, 2000);
+    await runRules(deps, [queueRule], 'undo');
+    for (let i = 0; i < 11; i += 1) await run(deps, 2000);
+    expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
+    await run(deps, 2000);
+    await run(deps, 2000);
+    expect(active()).toEqual(['vip@vip-v1']);
+  });
+
   it('brings everything back at once, whatever the queue', async () => {
     const deps = await house({}, { yaml: { actionsPerTargetPerHour: 1 } });
     await run(deps, 2000);
     const [result] = await runRules(deps, [queueRule], 'undo');
-    expect(result).toMatchObject({ found: '3 workflows paused by recovery', attempts: [{ done: 'worked' }] });
+    expect(result).toMatchObject({
+      found: '3 workflows paused by recovery; recovery does nothing of the kind again for 1 h',
+      attempts: [{ done: 'worked' }],
+    });
     expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
     expect((await runRules(deps, [queueRule], 'undo'))[0]).toMatchObject({ attempts: [] });
   });
