@@ -20,6 +20,7 @@ const COMMANDS = [
   'incidents',
   'forecast',
   'config',
+  'completion',
 ];
 
 describe('the command line', () => {

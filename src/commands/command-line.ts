@@ -275,6 +275,20 @@ export async function runCommandLine(argv: string[]): Promise<number> {
   });
   examples(config, ['config check', 'config show --json']);
 
+  const completion = program
+    .command('completion')
+    .description('tab completion for your shell: prints the script that it reads')
+    .argument('<shell>', 'bash, zsh or fish')
+    .exitOverride()
+    .showHelpAfterError('`vpsmon completion --help` shows what it takes.')
+    .action(async (shell: string) => {
+      const { completionScript, isShell } = await import('../outputs/completion.ts');
+      if (isShell(shell)) return io.out(completionScript(shell, program));
+      io.err('vpsmon: completion is there for bash, zsh and fish.');
+      exitCode = 3;
+    });
+  examples(completion, ['completion bash', 'completion zsh', 'completion fish']);
+
   if (argv.length === 0) {
     program.outputHelp();
     return 0;
