@@ -208,6 +208,11 @@ export const KEYS = {
     group: 'Monitor',
     help: 'Containers or Compose services to watch; empty: every container.',
   },
+  IGNORED_SERVICES: {
+    ...list([]),
+    group: 'Monitor',
+    help: 'Containers or Compose services to say nothing about; `*` stands for anything (`job-*`).',
+  },
   HTTP_LISTEN: {
     type: 'listen',
     default: '127.0.0.1:8080',
@@ -355,6 +360,21 @@ export type Config = {
   /** Absolute. */
   stateDir: string;
 };
+
+/** True where IGNORED_SERVICES names this container, `*` standing for any text, case-insensitively. */
+export function isIgnored(
+  patterns: readonly string[],
+  container: { name: string; service?: string },
+): boolean {
+  return patterns.some((pattern) => {
+    const parts = pattern.trim().split('*');
+    const expression = new RegExp(
+      `^${parts.map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&')).join('.*')}$`,
+      'i',
+    );
+    return [container.name, container.service].some((name) => name !== undefined && expression.test(name));
+  });
+}
 
 /** True where `setting` names this container: its name, its Compose service, case-insensitively. */
 export function namesContainer(

@@ -36,6 +36,8 @@ export function judgeHealth(house: House): { status: number; body: Health } {
   // Told at once, while the last check may still have seen Docker.
   const gone = pipeline.open().find(({ rule, state: s }) => rule === 'docker-gone' && s === 'firing');
   if (gone && state.snapshot?.readings.docker.state !== 'failed') reasons.push(plain(gone.text, 300));
+  const events = house.watcher.eventTrouble();
+  if (events !== undefined) reasons.push(`Docker's events cannot be followed: ${plain(events, 300)}`);
   const trouble = house.store.trouble ?? pipeline.trouble() ?? state.saveTrouble;
   if (trouble) reasons.push(`the state folder cannot be used: ${trouble}`);
   if (sending.refused) reasons.push(`Telegram refuses messages: ${sending.refused}`);

@@ -10,9 +10,26 @@ const OLDEST_API = [1, 41];
 export async function examineDocker(docker: Docker, wanted: boolean): Promise<Line[]> {
   try {
     const { version, apiVersion } = await docker.version(AbortSignal.timeout(DEADLINE_MS));
-    return [judgeVersion(version, apiVersion, docker.address)];
+    return [judgeVersion(version, apiVersion, docker.address), ...(await examineEvents(docker))];
   } catch (error) {
     return [judgeDockerError(error, docker.address, wanted)];
+  }
+}
+
+/** Whether the event stream begins: a socket proxy may refuse it, or hold it back. */
+async function examineEvents(docker: Docker): Promise<Line[]> {
+  const stop = new AbortController();
+  try {
+    await docker.events({ signal: stop.signal, onEvent() {}, onOpen: () => stop.abort() });
+    return [];
+  } catch (error) {
+    return [
+      failed(
+        'docker events',
+        `cannot be followed: ${errorText(error)}; what happens to containers is seen late, from the list only`,
+        'let the socket proxy pass /events unbuffered (EVENTS=1), or set DOCKER_HOST to the engine itself',
+      ),
+    ];
   }
 }
 

@@ -1,4 +1,4 @@
-import { namesContainer, type Config } from '../config/schema.ts';
+import { isIgnored, namesContainer, type Config } from '../config/schema.ts';
 import type { Finding } from '../model/finding.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { formatTime } from '../model/text.ts';
@@ -16,6 +16,7 @@ export function judgeContainersNow(containers: ContainerInfo[], config: Config):
   for (const container of containers) {
     const named = MONITORED_SERVICES.some((name) => namesContainer(name, container));
     if (MONITORED_SERVICES.length > 0 && !named) continue;
+    if (isIgnored(config.settings.IGNORED_SERVICES, container)) continue;
     const needed = named || ESSENTIAL_CONTAINERS.some((name) => namesContainer(name, container));
     const finding = judgeOne(container, needed);
     if (finding) findings.push({ ...finding, ...(container.service ? { alias: container.service } : {}) });

@@ -1,7 +1,7 @@
 // Docker's event stream, without gaps and without repeats: after each end it is opened again, a little earlier than where it
 // ended, and what was seen already is left out.
 import { errorText } from '../model/text.ts';
-import type { Clock, Docker, DockerEvent } from '../system/types.ts';
+import type { Clock, Docker, DockerEvent, DockerError } from '../system/types.ts';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
@@ -24,8 +24,11 @@ export type Follow = {
   isNew(event: DockerEvent): boolean;
   onEvent(event: DockerEvent): void;
   onUp(): void;
-  /** `refused`: nobody listens there, as opposed to silence. */
-  onDown(why: string, refused: boolean): void;
+  /**
+   * `refused`: nobody listens there, as opposed to silence. `withheld`: the stream never began, while something listens: a
+   * socket proxy may hold it back and serve everything else.
+   */
+  onDown(why: string, refused: boolean, withheld: boolean): void;
 };
 
 /** Runs until the signal aborts. Never rejects. */
@@ -37,6 +40,7 @@ export async function follow(options: Follow): Promise<void> {
     let openedAt: number | undefined;
     let why = 'the event stream ended';
     let refused = false;
+    let withheld = false;
     try {
       await docker.events({
         since,
@@ -54,9 +58,11 @@ export async function follow(options: Follow): Promise<void> {
     } catch (error) {
       why = errorText(error);
       refused = ['ECONNREFUSED', 'ENOENT'].includes((error as { code?: string }).code ?? '');
+      const { status, code } = error as DockerError & { code?: string };
+      withheld = openedAt === undefined && (status !== undefined || code === 'ETIMEDOUT');
     }
     if (signal.aborted) return;
-    options.onDown(why, refused);
+    options.onDown(why, refused, withheld);
     if (openedAt !== undefined && clock.monotonic() - openedAt > STEADY_MS) pauseMs = FIRST_PAUSE_MS;
     await clock.sleep(pauseMs, signal);
     pauseMs = openedAt === undefined ? Math.min(pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;

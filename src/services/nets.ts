@@ -1,7 +1,7 @@
 // The nets under the live stream: every half minute Docker's events once more, every five minutes the whole list. And where
 // neither is answered while the stream is open: Docker hangs.
 import { errorText } from '../model/text.ts';
-import type { Clock, Docker, DockerEvent, Log } from '../system/types.ts';
+import type { Clock, Docker, DockerError, DockerEvent, Log } from '../system/types.ts';
 import { backFrom, replay } from './follow.ts';
 import type { Ask, Input, State } from './types.ts';
 
@@ -44,6 +44,8 @@ export function createNets(deps: NetsDeps): {
 
   function failed(error: unknown): void {
     // An engine that is gone is noticed by the end of the stream.
+    // An answer, even one that says no, is none of an engine that hangs.
+    if ((error as DockerError).status !== undefined) return;
     if (signal.aborted || (!state.engine.up && failures === 0)) return;
     failures += 1;
     log.debug(`Docker does not answer: ${errorText(error)}`);

@@ -1,4 +1,4 @@
-import { namesContainer, type Config, type ServiceSettings } from '../config/schema.ts';
+import { isIgnored, namesContainer, type Config, type ServiceSettings } from '../config/schema.ts';
 import { secretsOf } from '../config/secrets.ts';
 import type { ServiceRules } from './types.ts';
 
@@ -16,7 +16,7 @@ export function serviceRules(config: Config, memoryOf?: ServiceRules['memoryOf']
     );
     const isWanted = wanted.some((name) => namesContainer(name, container));
     return {
-      watched: wanted.length === 0 || isWanted,
+      watched: (wanted.length === 0 || isWanted) && !isIgnored(settings.IGNORED_SERVICES, container),
       named: isWanted || own !== undefined,
       muted: own?.mute ?? [],
       malfunctionRestarts: own?.malfunctionRestarts ?? settings.MALFUNCTION_RESTARTS,

@@ -50,6 +50,8 @@ export type Watcher = {
   containers(): ContainerInfo[];
   /** Whether the table is being kept current. */
   connected(): boolean;
+  /** Why Docker's events cannot be followed, while Docker answers otherwise; undefined where all is well. */
+  eventTrouble(): string | undefined;
   /** Resolves after the first look at the containers, or when Docker turns out not to answer. */
   ready: Promise<void>;
   statusReport(now: number): Message;
@@ -63,6 +65,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   const state = newState(serviceRules(config, deps.memoryOf), rows);
   const keeper = createKeeper({ db, clock, log, state, lastNano: () => lastNano });
   const isNew = createMemory();
+  let eventTrouble: string | undefined;
   let lastNano = seen ? BigInt(seen.nano) : 0n;
   let isReady = (): void => {};
   const ready = new Promise<void>((resolve) => (isReady = resolve));
@@ -141,12 +144,34 @@ export function createWatcher(deps: WatcherDeps): Watcher {
 
   function onUp(): void {
     log.debug('Docker: following events');
+    eventTrouble = undefined;
     give({ type: 'stream', up: true });
     beginning?.look();
   }
 
-  function onDown(why: string, refused: boolean): void {
+  function onDown(why: string, refused: boolean, withheld: boolean): void {
     log.debug(`Docker: ${why}`);
+    if (withheld) void bridge(why);
+    else isDown(why, refused);
+  }
+
+  /** Where only the events are held back, the list says what happened, with each attempt to follow them. */
+  async function bridge(why: string): Promise<void> {
+    try {
+      const items = await docker.list(signal);
+      if (signal.aborted) return;
+      if (eventTrouble === undefined) log.warn(`Docker's events cannot be followed: ${why}`);
+      eventTrouble = why;
+      give({ type: 'stream', up: true });
+      beginning?.look();
+      if (isLoaded()) give({ type: 'listed', items });
+    } catch {
+      if (!signal.aborted) isDown(why, false);
+    }
+  }
+
+  function isDown(why: string, refused: boolean): void {
+    eventTrouble = undefined;
     give({ type: 'stream', up: false, why, refused });
     if (!state.engine.met) beginning?.without(why);
   }
@@ -234,6 +259,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       return table;
     },
     connected: () => isLoaded() && state.engine.up,
+    eventTrouble: () => eventTrouble,
     statusReport: (now) => ({
       at: now,
       severity: 'info',

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { judgeHealth } from '../../src/daemon/health.ts';
 import type { House } from '../../src/daemon/house.ts';
 
-function houseWith(docker: { state: string; why?: string }, open: unknown[]): House {
+function houseWith(docker: { state: string; why?: string }, open: unknown[], events?: string): House {
   const readings = Object.fromEntries(
     ['host', 'pressure', 'oom', 'postgres', 'redis', 'n8n', 'waha', 'sql'].map((name) => [
       name,
@@ -23,9 +23,20 @@ function houseWith(docker: { state: string; why?: string }, open: unknown[]): Ho
     store: {},
     pipeline: { trouble: () => undefined, open: () => open },
     delivery: { state: () => ({ waiting: 0, sentTotal: 3 }) },
-    watcher: { counts: () => ({ monitored: 7 }), connected: () => open.length === 0 },
+    watcher: {
+      counts: () => ({ monitored: 7 }),
+      connected: () => open.length === 0,
+      eventTrouble: () => events,
+    },
   } as unknown as House;
 }
+
+test('S4: events that cannot be followed make it degraded, though Docker answers', () => {
+  expect(judgeHealth(houseWith({ state: 'ok' }, [], 'no answer within 5 s')).body).toMatchObject({
+    status: 'degraded',
+    reasons: ["Docker's events cannot be followed: no answer within 5 s"],
+  });
+});
 
 const GONE = { rule: 'docker-gone', state: 'firing', severity: 'critical', text: 'Docker does not answer' };
 

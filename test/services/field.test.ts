@@ -163,6 +163,17 @@ describe('labels', () => {
   });
 });
 
+it('S10: IGNORED_SERVICES takes wildcards, for names and services', () => {
+  const world = createWorld({ IGNORED_SERVICES: ['job-*', '*cron*'] });
+  for (const name of ['job-1', 'job-2', 'a.cron.b', 'jobs']) world.run(name);
+  world.run('shop-x-1', { service: 'Job-x' });
+  world.advance(60_000);
+  world.clear();
+  for (const name of ['job-1', 'job-2', 'a.cron.b', 'jobs', 'shop-x-1']) world.die(name, 1);
+  world.advance(60_000);
+  expect(world.told().map(({ subject }) => subject)).toEqual(['jobs']);
+});
+
 describe('Swarm', () => {
   const labels = { 'com.docker.swarm.service.name': 'web' };
   const task = (n: number) => `web.1.${String(n).padStart(25, 'a')}`;
