@@ -33,6 +33,8 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
   const api = openApi(deps);
   const queue = openQueue(deps);
   const health = openHealth(deps);
+  const { monotonic } = deps.system.clock;
+  let unhealthySince: number | undefined;
 
   /** The database tells all; where there is none to read, the API tells most. */
   async function count<T>(
@@ -63,6 +65,8 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
         part('queue', queue.depth(target, missing.n8nQueue)),
         part('health', health(target, signal)),
       ]);
+      if (healthy.value) unhealthySince = undefined;
+      else unhealthySince ??= monotonic();
       const parts = [executions, workflows, queueDepth, healthy];
       const problems = parts.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
       if (parts.every(({ value }) => value === undefined)) throw new Error(problems.join('; '));
@@ -72,6 +76,9 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
         ...(queueDepth.value === undefined ? {} : { queueDepth: queueDepth.value }),
         // An n8n that does not answer is not healthy; why is among the problems.
         healthy: healthy.value ?? false,
+        ...(healthy.value
+          ? {}
+          : { unhealthyForSec: Math.round((monotonic() - (unhealthySince ?? monotonic())) / 1000) }),
         ...(problems.length > 0 ? { problems } : {}),
       };
     },

@@ -11,6 +11,8 @@ import type { CommandContext } from './context.ts';
 
 /** Rates need two readings; this much time between them. */
 const RATE_WINDOW_MS = 1000;
+/** A process that the kernel killed is worth a warning for so long. */
+const RECENT_KILL_MS = 3_600_000;
 
 /** One full check to the terminal. Exit 0 all fine, 1 warnings, 2 critical, 3 when the check itself failed. */
 export async function monitorOnce(context: CommandContext): Promise<number> {
@@ -71,17 +73,22 @@ export async function checkOnce(context: CommandContext, rates = true): Promise<
 }
 
 /** The rules without hold times: what is true now counts. A source that failed counts at once, for nobody looks again. */
-function judgeOnce(context: CommandContext, snapshot: Snapshot): Finding[] {
+export function judgeOnce(context: Pick<CommandContext, 'config'>, snapshot: Snapshot): Finding[] {
   const { readings } = snapshot;
   const failedInARow: Record<string, number> = {};
   for (const [source, reading] of Object.entries(readings))
     failedInARow[source] = reading.state === 'failed' ? 3 : 0;
-  const past = { failedInARow, growth: [], historyStart: snapshot.at };
+  const past = { failedInARow, growth: [], historyStart: snapshot.at - RECENT_KILL_MS };
   const containers =
     readings.docker.state === 'ok'
       ? judgeContainersNow(readings.docker.value.containers, context.config)
       : [];
-  return [...judgeAll(snapshot, past, context.config), ...containers];
+  return [...judgeAll(snapshot, past, context.config).map(asSeenLater), ...containers];
+}
+
+/** A kill of the last hour is over, and a reason to look: no critical state of now. */
+function asSeenLater(finding: Finding): Finding {
+  return finding.rule === 'oom-kill' ? { ...finding, severity: 'warning' } : finding;
 }
 
 function describeSystem({ system }: CommandContext): string {

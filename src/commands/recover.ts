@@ -50,6 +50,11 @@ export async function recover(context: CommandContext, what: string, reason: str
       );
       return 3;
     }
+    // What is stopped or paused by recovery was written there, and only a person can bring it back now.
+    if (store.setAside)
+      io.err(
+        `vpsmon: the database was damaged and is set aside as ${store.setAside}; a new one is begun. What recovery had stopped or paused is not known any more: look at \`docker ps -a\`, at the workflows in n8n and at ${config.stateDir}/recovery.log.`,
+      );
     const lock = takeLock(config.stateDir, 'recover');
     if ('heldBy' in lock) {
       const by = lock.heldBy ? ` (process ${lock.heldBy})` : '';
@@ -60,7 +65,8 @@ export async function recover(context: CommandContext, what: string, reason: str
       return order ? 3 : 0;
     }
     try {
-      return await runLocked(context, store, wanted, reason);
+      const code = await runLocked(context, store, wanted, reason);
+      return store.setAside ? Math.max(1, code) : code;
     } finally {
       lock.release();
     }

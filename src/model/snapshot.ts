@@ -160,6 +160,8 @@ export type N8nValues = {
   queueDepth?: number;
   workflows?: { total: number; active: number };
   healthy?: boolean;
+  /** Seconds since it was first seen unhealthy; absent while it is healthy. */
+  unhealthyForSec?: number;
   /** What could not be read this time although it should be there, one plain sentence each. */
   problems?: string[];
 };

@@ -225,6 +225,7 @@ const ROW_OF_RULE: Record<string, string> = {
   'postgres-cache': 'postgres',
   'postgres-connections': 'postgres',
   'n8n-queue': 'n8n',
+  'n8n-health': 'n8n',
   'waha-session': 'waha',
   'container-memory': 'docker',
 };

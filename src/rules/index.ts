@@ -1,7 +1,7 @@
 import { containerMemory } from './container-memory.ts';
 import { disk, inodes } from './disk.ts';
 import { memoryAvailable, memoryPressure } from './memory.ts';
-import { n8nQueue } from './n8n.ts';
+import { n8nHealth, n8nQueue } from './n8n.ts';
 import { oomKill } from './oom.ts';
 import { postgresCache, postgresConnections } from './postgres.ts';
 import { swapIn, swapUsed } from './swap.ts';
@@ -21,6 +21,7 @@ export const RULES: readonly Rule[] = [
   oomKill,
   containerMemory,
   n8nQueue,
+  n8nHealth,
   wahaSession,
 ];
 

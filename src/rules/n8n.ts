@@ -1,5 +1,5 @@
 import type { Finding } from '../model/finding.ts';
-import { formatCount } from '../model/text.ts';
+import { formatCount, plain } from '../model/text.ts';
 import { levelOf } from './level.ts';
 import { rule } from './types.ts';
 
@@ -27,5 +27,26 @@ export const n8nQueue = rule('n8n-queue', 'n8n', ({ queueDepth, executions, prob
   if (level.verdict === 'breach' && executions) {
     finding.details = [`Executions running: ${formatCount(executions.active)}`];
   }
+  return [finding];
+});
+
+/** Two checks of 30 s after the first one: a restart of n8n is no alarm. */
+const UNHEALTHY_HOLD_MS = 55_000;
+const UNHEALTHY_CRITICAL_SEC = 300;
+
+/** n8n does not answer, or says that it is not healthy, while its database and queue can be read. */
+export const n8nHealth = rule('n8n-health', 'n8n', ({ healthy, unhealthyForSec = 0, problems = [] }) => {
+  if (healthy === undefined) return [];
+  const why = problems.find((problem) => problem.startsWith('health: '))?.slice('health: '.length);
+  const finding: Finding = {
+    rule: 'n8n-health',
+    subject: 'n8n',
+    severity: unhealthyForSec >= UNHEALTHY_CRITICAL_SEC ? 'critical' : 'warning',
+    verdict: healthy ? 'ok' : 'breach',
+    holdMs: UNHEALTHY_HOLD_MS,
+    text: healthy ? 'n8n is healthy' : `n8n is not healthy${why === undefined ? '' : `: ${plain(why, 200)}`}`,
+  };
+  if (!healthy)
+    finding.details = ['Its webhooks and its editor do not answer; `docker logs` of n8n tells more'];
   return [finding];
 });

@@ -36,3 +36,19 @@ test('not in queue mode: nothing to judge', () => {
 test('a queue that could not be read this time is not an empty one', () => {
   expect(judgedOne('n8n-queue', n8n({ problems: ['Redis does not answer'] })).verdict).toBe('unknown');
 });
+
+test('A6: n8n that does not answer is a warning, and critical after five minutes', () => {
+  const sick = (unhealthyForSec: number) =>
+    judgedOne(
+      'n8n-health',
+      n8n({ healthy: false, unhealthyForSec, problems: ['health: n8n at x:5678 answered 503 to /healthz'] }),
+    );
+  expect(short(sick(0))).toBe('warning');
+  expect(sick(0)).toMatchObject({
+    holdMs: 55_000,
+    text: 'n8n is not healthy: n8n at x:5678 answered 503 to /healthz',
+  });
+  expect(short(sick(299))).toBe('warning');
+  expect(short(sick(300))).toBe('critical');
+  expect(short(judgedOne('n8n-health', n8n({ healthy: true })))).toBe('ok');
+});
