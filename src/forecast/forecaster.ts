@@ -5,6 +5,8 @@ const HOUR = 3_600_000;
 const WARN_HOURS = 48;
 const CRITICAL_HOURS = 6;
 const CLEAR_HOURS = 96;
+/** A day and a bit. */
+const DAY_SLOTS = 52;
 /** A week of slots: what earlier days have reached. */
 const KEPT_SLOTS = 7 * 48;
 /** Of more samples than this in half an hour, every second one is left out, and so on. */
@@ -75,7 +77,7 @@ export function createForecaster(capacity: number): Forecaster {
       slot: number,
       low: quantile(sorted, 0.25),
       middle: quantile(sorted, 0.5),
-      high: quantile(sorted, 0.9),
+      high: quantile(sorted, 0.98),
     });
     while (slots.length > 0 && slots[0]!.slot <= number - KEPT_SLOTS) slots.shift();
     samples = [];
@@ -85,7 +87,7 @@ export function createForecaster(capacity: number): Forecaster {
 
   function judge(at: number): Verdict {
     const trends = trendsOf(slots, capacity);
-    const found = open ? stillGrowing(trends, slots) : believed(trends);
+    const found = open ? stillGrowing(trends, slots) : believed(trends, slots);
     const hours = found ? Math.max(0, (capacity - found.level) / found.perHour) : Number.POSITIVE_INFINITY;
     const event = open ? follow(at, found, hours) : start(at, found, hours);
     return { open, event };
@@ -124,10 +126,11 @@ export function createForecaster(capacity: number): Forecaster {
   return { add };
 }
 
-/** Growth that two windows agree on, or the only one there is. */
-function believed(trends: readonly Trend[]): Trend | undefined {
+/** Growth that two windows agree on; while no whole day is known, it may be the way up of a daily cycle: then all of them. */
+function believed(trends: readonly Trend[], slots: readonly Slot[]): Trend | undefined {
   const sound = trends.filter((trend) => trend.sound);
-  if (sound.length < 2) return undefined;
+  const known = slots.at(-1)!.slot - slots[0]!.slot + 1;
+  if (sound.length < (known < DAY_SLOTS ? 3 : 2)) return undefined;
   return best(sound);
 }
 
@@ -136,10 +139,10 @@ function stillGrowing(trends: readonly Trend[], slots: readonly Slot[]): Trend |
   const growing = trends.filter(({ perHour }) => perHour > 0);
   if (growing.length === 0) return undefined;
   const trend = best(growing);
-  const now = slots.at(-1)!.middle;
+  const now = slots.at(-1)!.high;
   return now < trend.level - (trend.perHour * trend.hours) / 2 ? undefined : trend;
 }
 
 function best(trends: readonly Trend[]): Trend {
-  return trends[trends.length >> 1]!;
+  return trends.toSorted((a, b) => a.perHour - b.perHour)[trends.length >> 1]!;
 }

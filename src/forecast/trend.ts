@@ -13,8 +13,10 @@ const GROWTH_TO_NOISE = 4;
 const LARGEST_STEP = 0.5;
 /** How far above what earlier days have reached, in their usual swing. */
 const ABOVE_EARLIER = 0.4;
+/** Of what slowing growth would still reach, so much counts: its first hours look straighter than it is. */
+const SETTLES_BELIEVED = 0.2;
 /** Share of pairs of points of which the later one is higher. */
-const LEAST_RISING = 0.8;
+const LEAST_RISING = 0.75;
 
 /** The quantiles of half an hour of samples; `slot` counts half hours of the series' own time line. */
 export type Slot = { slot: number; low: number; middle: number; high: number };
@@ -91,16 +93,23 @@ function largestStep(window: readonly Slot[]): number {
  * settles, and what it would still grow.
  */
 function reaches(window: readonly Slot[], level: number, hours: number, capacity: number): boolean {
-  const half = window.length >> 1;
   const slope = (slots: readonly Slot[]) =>
     slopePerHour(slots.map(({ slot, low }) => ({ at: slot * SLOT_MS, value: low }))) ?? 0;
-  const before = slope(window.slice(0, half));
-  const after = slope(window.slice(half));
+  const half = window.length >> 1;
+  const third = Math.floor(window.length / 3);
+  const halves = [slope(window.slice(0, half)), slope(window.slice(half)), hours / 2] as const;
+  if (!wouldFill(...halves, level, capacity)) return false;
+  // Growth that began within the window: its first part is flat, and hides that the rest slows down.
+  const thirds = [slope(window.slice(third, 2 * third)), slope(window.slice(2 * third)), hours / 3] as const;
+  return wouldFill(...thirds, level, capacity);
+}
+
+function wouldFill(before: number, after: number, apart: number, level: number, capacity: number): boolean {
   if (after <= 0) return false;
   if (after >= before) return true;
   const ratio = after / before;
-  const settles = hours / 2 / -Math.log(ratio);
-  return level + after * Math.sqrt(ratio) * settles >= capacity;
+  const settles = apart / -Math.log(ratio);
+  return level + SETTLES_BELIEVED * after * Math.sqrt(ratio) * settles >= capacity;
 }
 
 /** Whether the level is clearly above what earlier days have usually reached, measured in how far they swing. */

@@ -16,7 +16,7 @@ function file(name: string, lines: string[]): string {
 
 describe('vpsmon forecast --replay', () => {
   it('prints announcements and hourly forecasts as JSON, and as text', async () => {
-    const lines = Array.from({ length: 1800 }, (_, i) => `${1_767_225_600 + i * 60},${400 + i}`);
+    const lines = Array.from({ length: 2400 }, (_, i) => `${1_767_225_600 + i * 60},${400 + i}`);
     const args = [
       'forecast',
       '--replay',
