@@ -1,6 +1,7 @@
 import type { Delivery as Outcome } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
 import type { Db } from '../store/open.ts';
+import { incidentById } from '../store/incidents.ts';
 import { remember } from '../store/memory.ts';
 import type { OutboxTable, Step, StoredRow } from '../store/outbox.ts';
 import type { Clock, Log } from '../system/types.ts';
@@ -20,7 +21,7 @@ export type AttemptDeps = {
   queue: ReturnType<typeof createQueue>;
   pace: ReturnType<typeof createPace>;
   trouble: ReturnType<typeof createTroubleLog>;
-  send(step: Step): Promise<Outcome>;
+  send(step: Step, silent: boolean): Promise<Outcome>;
   clock: Clock;
   log: Log;
   random(): number;
@@ -30,6 +31,13 @@ export type AttemptDeps = {
   saveAlso(now: number): void;
 };
 
+/** A deploy, a restart on request, or the end of an incident that was no critical one needs nobody at once: no sound on the phone. */
+function isSilent(db: Db, { severity, kind, incidentId }: StoredRow): boolean {
+  if (severity !== 'info' || kind === 'daily-report') return false;
+  const incident = incidentId === undefined ? undefined : incidentById(db, incidentId);
+  return incident?.said.severity !== 'critical' && incident?.severity !== 'critical';
+}
+
 /** One attempt to send one part of one message, what its outcome means, and how long to wait before the next. */
 export function createAttempts(deps: AttemptDeps) {
   const { clock, queue, pace, table, trouble } = deps;
@@ -38,9 +46,9 @@ export function createAttempts(deps: AttemptDeps) {
   /** A refusal from before this start is tried at once: somebody may have mended it. */
   let fresh = false;
 
-  async function send(step: Step): Promise<Outcome | 'too-late'> {
+  async function send(step: Step, row: StoredRow): Promise<Outcome | 'too-late'> {
     const signal = deps.signal();
-    const outcome = await deps.send(step);
+    const outcome = await deps.send(step, isSilent(deps.db, row));
     if (signal.aborted) return 'too-late';
     // What failed may have arrived all the same.
     if (outcome.state === 'sent' || outcome.state === 'retry') pace.count();
@@ -51,7 +59,7 @@ export function createAttempts(deps: AttemptDeps) {
     const steps = row.steps ?? planSteps(row, clock.now());
     const step = steps[row.stepsDone];
     fresh = false;
-    const outcome = step ? await send(step) : { state: 'sent' as const };
+    const outcome = step ? await send(step, row) : { state: 'sent' as const };
     if (outcome === 'too-late') return;
     if (outcome.state === 'sent') return accepted(row, steps);
     if (outcome.state === 'invalid' && step) return replace(row, steps, step, outcome.why);
@@ -65,7 +73,7 @@ export function createAttempts(deps: AttemptDeps) {
   async function replace(row: StoredRow, steps: Step[], step: Step, why: string): Promise<void> {
     deps.log.error(`Telegram does not take a message (${row.kind}, ${row.subject}): ${why}`);
     if ('photo' in step) return accepted(row, steps);
-    const outcome = await send({ html: standIn(row, why) });
+    const outcome = await send({ html: standIn(row, why) }, row);
     if (outcome === 'too-late') return;
     if (outcome.state === 'sent') return accepted(row, steps);
     postpone(row, outcome);

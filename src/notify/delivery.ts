@@ -107,7 +107,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     trouble,
     clock,
     log,
-    send: (step) => sender.send(step),
+    send: (step, silent) => sender.send(step, silent),
     random: deps.random ?? Math.random,
     signal: () => inTime.signal,
     saveAlso: (now) => alertLog.save(now),

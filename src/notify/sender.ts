@@ -64,13 +64,13 @@ export function createSender(deps: SenderDeps) {
   }
 
   return {
-    async send(step: Step): Promise<Delivery> {
+    async send(step: Step, silent: boolean): Promise<Delivery> {
       if (!chatKnown) {
         const checked = await checkChat();
         if (checked.state !== 'sent') return checked;
         chatKnown = true;
       }
-      if ('html' in step) return telegram.sendText(step.html);
+      if ('html' in step) return telegram.sendText(step.html, silent);
       let png: Buffer;
       try {
         png = deps.readPhoto(step.photo);

@@ -92,11 +92,16 @@ export function createTelegram(options: TelegramOptions) {
         ...(offset === undefined ? {} : { offset }),
       }),
 
-    /** Sends one text of at most 4,096 characters. HTML that is not understood goes once more as plain text. */
-    async sendText(html: string): Promise<Delivery> {
+    /** Sends one text of at most 4,096 characters; `silent`: without a sound on the phone. HTML that is not understood goes once more as plain text. */
+    async sendText(html: string, silent = false): Promise<Delivery> {
       const send = (parameters: Record<string, unknown>) =>
         toChat((chatId) =>
-          callJson('sendMessage', { chat_id: chatId, disable_web_page_preview: true, ...parameters }),
+          callJson('sendMessage', {
+            chat_id: chatId,
+            disable_web_page_preview: true,
+            ...(silent ? { disable_notification: true } : {}),
+            ...parameters,
+          }),
         );
       const answer = await send({ text: html, parse_mode: 'HTML' });
       const first = classify(answer);

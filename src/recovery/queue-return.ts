@@ -18,7 +18,7 @@ const AGAIN_MS = 5 * 60_000;
 /** The timer's runs are five minutes apart, some seconds more or less. */
 const SLACK_MS = 60_000;
 const AGAIN_MOST_MS = 6 * 3_600_000;
-/** That it still is off is told once a day; the monitor's incident stays open meanwhile. */
+/** That it still is off is told once a day. */
 const TELL_AGAIN_MS = 24 * 3_600_000;
 /** More lines than this make a message that nobody reads. */
 const MOST_LINES = 12;

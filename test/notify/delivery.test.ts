@@ -47,6 +47,19 @@ describe('delivery', () => {
     expect(b.delivery.state().chat).toMatchObject({ title: 'Ops', type: 'supergroup' });
   });
 
+  it('makes no sound for what needs nobody at once, and one for alarms and the daily report', async () => {
+    b.say('a deploy', { severity: 'info', kind: 'container-redeployed' });
+    b.say('an alarm', { severity: 'warning', kind: 'memory' });
+    b.say('the report', { severity: 'info', kind: 'daily-report' });
+    b.start();
+    await b.telegram.waitFor(3);
+    expect(b.telegram.sent.map(({ plain, silent }) => [plain, silent])).toEqual([
+      ['a deploy', true],
+      ['an alarm', false],
+      ['the report', false],
+    ]);
+  });
+
   it('is woken by a kick', async () => {
     b.start();
     await new Promise((resolve) => setTimeout(resolve, 20));
