@@ -51,7 +51,7 @@ test.each(['transaction', 'session'])('H1: leaves nothing behind with pool_mode=
       password: server.password,
       database: 'postgres',
     };
-    const deps = collectorDeps({ postgres: target });
+    const deps = collectorDeps({ postgres: { ...target, how: 'POSTGRES_URL' } });
     const collector = createPostgres(deps);
     await collector.read(patience());
     await collector.read(patience());
@@ -87,7 +87,7 @@ test('N1, N2: a user without pg_monitor counts the sessions of others, and the r
     () => new pg.Client({ host, port, user: 'app', password: 'app-pw', database: 'postgres' }),
   );
   const target = { host, port, user: 'watcher', password: 'w4tcher-pw', database: 'postgres' };
-  const collector = createPostgres(collectorDeps({ postgres: target }));
+  const collector = createPostgres(collectorDeps({ postgres: { ...target, how: 'POSTGRES_URL' } }));
   try {
     for (const session of sessions) {
       await session.connect();
