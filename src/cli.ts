@@ -44,6 +44,9 @@ function builtHelp(): string | undefined {
   }
 }
 
+// Without a handler Node answers this signal with its debugger, on a port that every local user can reach.
+process.on('SIGUSR1', () => undefined);
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -1,17 +1,11 @@
 /** Pure helpers for text that people read. Everything from outside goes through `plain` or `escapeHtml` before it is shown. */
-
-// oxlint-disable-next-line no-control-regex -- taking control characters out is the point
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
-// oxlint-disable-next-line no-control-regex
-const ANSI = /\u001b\[[0-9;?]*[ -/]*[@-~]/g;
+import { lastState, visible } from './invisible.ts';
+import { SECRET_PATTERNS } from './secret-patterns.ts';
 
 /** One safe line: escape sequences, control and bidirectional characters out, white space folded, at most `max` characters. */
 export function plain(text: string, max = 200): string {
-  const clean = text
-    .slice(0, max * 8)
-    .replace(ANSI, '')
-    .replace(/[\r\n\t]+/g, ' ')
-    .replace(CONTROL, '')
+  const clean = lastState(visible(text.slice(0, max * 8)))
+    .replace(/[\n\t\u2028\u2029]+/g, ' ')
     .replace(/ {2,}/g, ' ')
     .trim();
   const characters = Array.from(clean.toWellFormed());
@@ -28,44 +22,18 @@ export function safeHtml(text: string, max = 200): string {
   return escapeHtml(plain(text, max));
 }
 
-/** What a setting, a field or a flag with a secret is called. "pass" is one, "bypass" and "compass" are not. */
-const SECRET_WORD =
-  '(?:password|passwd|passphrase|(?<!by|com)pass|pwd|secret|token|api[ _-]?key|access[_-]?key|private[_-]?key|credential)s?';
-/** What stands between the name and the value: `=`, `": "`, `\": `. */
-const TO_VALUE = String.raw`\\?["']?\s{0,4}[=:]\s{0,4}`;
-/** A quoted value may hold blanks, and escaped quotes unless its own are; one without ends at what cannot belong to it. */
-const SECRET_VALUES = [
-  [String.raw`\\"`, String.raw`[^"\\]{1,512}`],
-  ['"', String.raw`(?:\\.|[^"\\]){1,512}`],
-  ["'", String.raw`(?:\\.|[^'\\]){1,512}`],
-  ['', String.raw`[^\s"',;&\\][^\s"',;&]{0,512}`],
-].map(([quote, value]): [RegExp, string] => [
-  new RegExp(`(${SECRET_WORD}${TO_VALUE}${quote})${value}`, 'gi'),
-  '$1***',
-]);
-
-/** Every repetition is bounded: log lines are hostile, and an unbounded one takes quadratic time. */
-const SECRET_PATTERNS: [RegExp, string][] = [
-  [/(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,80}/g, '***'], // Telegram bot token
-  [/(:\/\/[^\s:/@]{0,128}:)[^\s/]{1,512}@/g, '$1***@'], // password in a URL, which may hold an @
-  [/\b((?:proxy-)?authorization["']?\s{0,4}[=:]\s{0,4}["']?)[a-z]{1,20} {1,4}[^\s"',;&]{1,512}/gi, '$1***'],
-  [/\b((?:proxy-)?authorization["']?\s{0,4}[=:]\s{0,4}["']?)[^\s"',;&]{1,512}/gi, '$1***'],
-  ...SECRET_VALUES,
-  [new RegExp(`((?:--?|require|master)${SECRET_WORD}\\s{1,4})[^\\s"'-][^\\s"']{0,512}`, 'gi'), '$1***'],
-  [/\b(bearer|basic) {1,4}[a-z0-9._~+/=-]{8,512}/gi, '$1 ***'],
-  [/\beyJ[A-Za-z0-9_-]{10,512}\.[A-Za-z0-9_-]{1,2048}\.[A-Za-z0-9_-]{0,512}/g, '***'], // JWT
-  [/\b(?:sk|pk|ghp|gho|xox[abp])[-_][A-Za-z0-9_-]{16,256}/g, '***'],
-  [/\bAKIA[0-9A-Z]{16}\b/g, '***'],
-];
-
-/** Masks known secrets and everything that looks like one. Known secrets shorter than 4 characters are left alone. */
+/**
+ * Masks known secrets and everything that looks like one, after taking out what is not seen: it could stand within them.
+ * Known secrets shorter than 4 characters are left alone.
+ */
 export function maskSecrets(text: string, known: readonly string[] = []): string {
-  let result = text;
+  let result = visible(text);
   for (const secret of known) {
     if (secret.length < 4) continue;
     result = result.replaceAll(secret, '***');
-    const encoded = encodeURIComponent(secret);
-    if (encoded !== secret) result = result.replaceAll(encoded, '***');
+    const inUrl = encodeURIComponent(secret.toWellFormed());
+    const inJson = JSON.stringify(secret).slice(1, -1);
+    for (const written of [inUrl, inJson]) if (written !== secret) result = result.replaceAll(written, '***');
   }
   for (const [pattern, replacement] of SECRET_PATTERNS) result = result.replace(pattern, replacement);
   return result;

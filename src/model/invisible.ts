@@ -1,0 +1,46 @@
+/** What a terminal acts on or shows nothing for: it must be gone before anything looks for secrets, or it hides them. */
+
+/**
+ * ECMA-48 control functions, 7 and 8 bit: CSI; the strings OSC, DCS, SOS, PM, APC (to ST or BEL, or to the end of the line where
+ * that is missing, as terminals do); charset and other escapes. Each part is linear: lines are hostile.
+ */
+const SEQUENCES = new RegExp(
+  [
+    String.raw`(?:\u001b+\[|\u009b)[0-?]*[ -/]*[@-~]`,
+    String.raw`(?:\u001b+[\]PX^_]|[\u0090\u0098\u009d-\u009f])[^\u0007\u001b\u009c\n]*(?:\u0007|\u001b\\|\u009c)?`,
+    String.raw`\u001b+[ -/]*[0-~]`,
+    // Colours as JSON, shells and source code write them.
+    String.raw`\\(?:u001[bB]|x1[bB]|033|e)\[[0-9;]{0,16}m`,
+  ].join('|'),
+  'g',
+);
+
+/** Zero-width and other default-ignorable characters (Unicode DerivedCoreProperties); a symbol keeps its emoji form. */
+const ZERO_WIDTH =
+  /(?!(?<=\p{Extended_Pictographic})\ufe0f)[\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/gu;
+
+// oxlint-disable-next-line no-control-regex -- taking control characters out is the point
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g;
+
+/** Takes out escape sequences, overstruck letters, control and zero-width characters; keeps tabs, line feeds and returns. */
+export function visible(text: string): string {
+  if (!/[^\t\n\r -[\]-~]/.test(text)) return text;
+  const shown = text.replace(SEQUENCES, '');
+  return overstruck(shown).replace(CONTROL, '').replace(ZERO_WIDTH, '');
+}
+
+/** What is left on the line after backspaces: programs write bold as `x`, backspace, `x`. */
+function overstruck(text: string): string {
+  if (!text.includes('\b')) return text;
+  const left: string[] = [];
+  for (const character of text) {
+    if (character !== '\b') left.push(character);
+    else if (left.at(-1) !== '\n') left.pop();
+  }
+  return left.join('');
+}
+
+/** The last state of each line that a program drew over and over with carriage returns: a progress bar. */
+export function lastState(text: string): string {
+  return text.includes('\r') ? text.replace(/\r+(?=\n|$)/g, '').replace(/[^\n]*\r/g, '') : text;
+}

@@ -1,0 +1,124 @@
+/** How secrets look in log lines and command lines. Every repetition is bounded: an unbounded one takes quadratic time. */
+
+/** What a setting, a field or a flag with a secret is called. "pass" is one, "bypass" and "compass" are not. */
+const SECRET_WORD =
+  '(?:pass[ _-]?(?:word|code|phrase)|passwd|passwort|kennwort|mot de passe|contrase(?:\u00f1|n)a|senha|(?<!by|com)pass|pwd|' +
+  'secret(?:[ _-]?(?:access[ _-]?)?key(?:[ _-]?base)?)?|token(?:[ _-]?secret)?|credential|otp[ _-]?code|(?<![a-z])otp|' +
+  '(?:api|access|private|encryption|signing|master|auth|app|account|shared|license|session|cookie|hmac|jwt|webhook)[ _-]?key|' +
+  'SharedAccessSignature|X-Amz-Signature|(?<![a-z])sig|phpsessid|jsessionid|connect\\.sid|csrf|xsrf)s?';
+/** What stands between the name and the value: `=`, `": "`, `\": `, `=>`, `%3D`, `">` of XML. */
+const TO_VALUE = String.raw`(?:\\{0,3}["'\x60]?\]?\s{0,4}(?:[=:]>?|%3D)\s{0,4}|>)`;
+/** Not a value but a word about it, or a count of tokens. */
+const NO_VALUE = String.raw`(?!\$\d{1,2}(?!\w))(?!(?:null|nil|true|false|none|undefined|required|missing|incorrect|invalid|expired|empty|not|must|is|was|cannot|unexpected|no|yes|ok)\b(?![-_.!$]))`;
+const NO_COUNT = String.raw`(?<!tokens${TO_VALUE})`;
+/** A quoted value may hold blanks, and escaped quotes unless its own are; one without ends at what cannot belong to it. */
+const SECRET_VALUES = [
+  [String.raw`\\{1,3}"`, String.raw`[^"\\]{1,512}`],
+  ['"', String.raw`(?:\\[^]|[^"\\]){1,512}`],
+  ["'", String.raw`(?:\\[^]|[^'\\]){1,512}`],
+  ['\x60', String.raw`[^\x60]{1,512}`],
+  ['', String.raw`${NO_VALUE}(?:(?!\d{1,9}\b)|${NO_COUNT})[^\s"'\x60,;&\\<>][^\s"'\x60,;&<>]{0,512}`],
+].map(([quote, value]): [RegExp, string] => [
+  new RegExp(`(${SECRET_WORD}${TO_VALUE}${quote})${value}`, 'gi'),
+  '$1***',
+]);
+
+/** A word after blanks, in quotes or not. */
+const ARGUMENT = String.raw`(?:"[^"]{1,256}"|'[^']{1,256}'|[^\s"'|;&]{1,256})`;
+/** Programs that take a secret behind a flag that does not say so. */
+const COMMANDS: [RegExp, string][] = [
+  ['(?:redis|valkey|keydb)-(?:cli|benchmark)', String.raw`-a\s{1,4}`],
+  ['(?:mysql|mariadb)[a-z-]{0,12}', String.raw`-p(?=\S)`],
+  [
+    '(?:mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport|sshpass|useradd|usermod|7z|login)',
+    String.raw`-p\s{0,4}`,
+  ],
+  ['(?:sqlcmd|bcp|isql|zip|unzip|tsql)', String.raw`-P\s{0,4}`],
+  ['(?:ldap[a-z]{3,10}|pg_dump|kinit|mosquitto_(?:pub|sub))', String.raw`-[wP]\s{1,4}`],
+].map(([program, flag]) => [
+  new RegExp(String.raw`(\b${program}\b(?:\s[^\n|;&]{0,200}?)?\s${flag})${ARGUMENT}`, 'g'),
+  '$1***',
+]);
+
+/** Tokens that are known by how they begin; then whatever is as long and as mixed as only made-up text is. */
+const TOKENS = [
+  String.raw`eyJ[A-Za-z0-9_-]{10,512}\.[A-Za-z0-9_-]{1,2048}(?:\.[A-Za-z0-9_-]{0,512})?`, // JWT
+  String.raw`(?:sk|pk|rk|gh[opsru]|github_pat|xox[a-z]|xapp|glpat|gldt|glrt|glptt|glsa|glc|npm|pypi|dckr_pat|dckr_oat|hf|gsk|xai|pplx|r8|sbp|whsec|shp[a-z]{2}|dop_v1|doo_v1|dor_v1|lin_api|ntn|tskey|PMAK|NRAK|figd|fm2|rnd|re|sntry[a-z]|pscale_tkn|CFPAT|GOCSPX|sq0[a-z]{3}|EAAA|ATATT3x|ATCTT3x|pat|key|nvapi|ops|tfp|rubygems|oy2|phx|napi|vercel|sbs)[-_][A-Za-z0-9][A-Za-z0-9_=.-]{15,512}`,
+  String.raw`(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{16}`,
+  String.raw`AIza[A-Za-z0-9_-]{30,40}`,
+  String.raw`SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,64}`,
+  String.raw`hv[sbr]\.[A-Za-z0-9_-]{20,512}`,
+  String.raw`ya29\.[A-Za-z0-9_-]{20,512}`,
+  String.raw`1//0[A-Za-z0-9_-]{20,256}`,
+  String.raw`SK[0-9a-f]{32}`,
+  String.raw`dapi[0-9a-f]{32}`,
+  String.raw`[0-9a-f]{32}-us\d{1,2}`,
+  String.raw`AGE-SECRET-KEY-1[0-9A-Z]{20,80}`,
+  String.raw`(?=[A-Za-z]{0,64}\d)(?=[A-Z0-9]{0,64}[a-z])(?=[a-z0-9]{0,64}[A-Z])[A-Za-z0-9]{32,512}(?:[+/][A-Za-z0-9+/]{0,512})?={0,2}`,
+].map((token): [RegExp, string] => [
+  new RegExp(String.raw`(?<![A-Za-z0-9_])(?:${token})(?![A-Za-z0-9_])`, 'g'),
+  '***',
+]);
+
+export const SECRET_PATTERNS: readonly [RegExp, string][] = [
+  [
+    /(-----BEGIN [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----)(?:[^]{1,16384}?(?=-----END)|[^]{1,16384})/g,
+    '$1***',
+  ],
+  // A line of a PEM file by itself.
+  [/^\s{0,8}(?=\S{0,76}[A-Z])(?=\S{0,76}[a-z])(?=\S{0,76}\d)[A-Za-z0-9+/]{60,76}={0,2}\s{0,4}$/gm, '***'],
+  [/(hooks\.slack\.com\\?\/(?:services|workflows|triggers)\\?\/)[^\s"'<>]{1,256}/gi, '$1***'],
+  [/(discord(?:app)?\.com\\?\/api\\?\/webhooks\\?\/\d{1,24}\\?\/)[^\s"'<>]{1,256}/gi, '$1***'],
+  [/(\.webhook\.office\.com\\?\/webhookb2\\?\/)[^\s"'<>]{1,512}/gi, '$1***'],
+  // The password of a URL may hold @ and /; digits up to a slash are a port.
+  [/(:\\?\/\\?\/[^\s:/@[\\"']{0,128}(?::|%3A))(?!\d{1,5}(?:[/?#,;)\\]|$))[^\s"'<>]{1,512}@/gi, '$1***@'],
+  [/(:\\?\/\\?\/)[A-Za-z0-9_-]{20,256}@/g, '$1***@'],
+  [
+    /\b((?:proxy-)?authorization\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?)[a-z]{1,20} {1,4}[^\s"',;&]{1,512}/gi,
+    '$1***',
+  ],
+  [/\b((?:proxy-)?authorization\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?)[^\s"',;&]{1,512}/gi, '$1***'],
+  [/\b((?:set-)?cookie2?\\?["']?:\s{0,4}\\?["']?)[^\s"'=]{1,128}=[^\n"']{1,1024}/gi, '$1***'],
+  ...SECRET_VALUES,
+  [
+    new RegExp(
+      `((?:(?<!\\w)--?|require|master)${SECRET_WORD}\\s{1,4})(?:"[^"]{1,256}"|'[^']{1,256}'|[^\\s"'-][^\\s"']{0,512})`,
+      'gi',
+    ),
+    '$1***',
+  ],
+  [/\b(bearer|basic) {1,4}[a-z0-9._~+/=-]{8,512}/gi, '$1 ***'],
+  ...COMMANDS,
+  [
+    new RegExp(
+      String.raw`(\b(?:curl|wget|http|https|xh|ftp|lftp)\b[^\n|;]{0,200}?\s(?:-u|--user|--proxy-user|-U|-a|--auth)[\s=]{0,4}["']?[^\s:"']{1,128}:)[^\s"']{1,256}`,
+      'g',
+    ),
+    '$1***',
+  ],
+  [/(\s-U\s{0,4}["']?[^\s%"']{1,64}%)[^\s"']{1,256}/g, '$1***'],
+  [
+    new RegExp(
+      String.raw`(\b(?:identified(?: with \S{1,40})? by|(?:encrypted|with|set|using|new|default)\s{1,4}password|user \S{1,64}\s{1,4}password)\s{1,4}(?:=\s{0,4})?)(?:"[^"]{1,256}"|'[^']{1,256}')`,
+      'gi',
+    ),
+    '$1***',
+  ],
+  [/(\bAUTH\s{1,4}(?:[a-z0-9_-]{1,64}\s{1,4})?["']?)(?=\S{0,64}[\d!@#$%^*])[^\s"']{6,256}/g, '$1***'],
+  [/(\bACL SETUSER \S{1,64}[^\n]{0,200}?[ "']>)[^\s"']{1,256}/gi, '$1***'],
+  [/(\b(?:add_user|change_password)\s{1,4}\S{1,64}\s{1,4})[^\s"']{1,256}/g, '$1***'],
+  [/(\bhtpasswd\s{1,4}-\S{0,4}b\S{0,4}\s{1,4}\S{1,128}\s{1,4}\S{1,64}\s{1,4})[^\s"']{1,256}/g, '$1***'],
+  [
+    /(["']?\b[a-z_][a-z0-9_-]{0,31}:)[^\s"']{1,256}(?=["']?\s{0,4}\|\s{0,4}(?:sudo\s{1,4})?chpasswd)/g,
+    '$1***',
+  ],
+  [
+    new RegExp(
+      String.raw`(\b(?:password|passphrase|token|secret|api[ _-]?key|passcode)(?: for \S{1,64})? (?:is|was|set to|changed to|=)\s{1,4}["'\x60]?)(?=[^\s"'\x60]{0,64}\d)[^\s"'\x60]{4,256}`,
+      'gi',
+    ),
+    '$1***',
+  ],
+  [/(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,80}/g, '***'], // Telegram bot token
+  ...TOKENS,
+];

@@ -1,0 +1,79 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Script } from 'node:vm';
+import { describe, expect, it } from 'vitest';
+import { BIN } from './helpers/daemon.ts';
+
+function runAs(version: string): { status: number | null; out: string; err: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'vpsmon-old-'));
+  try {
+    const pretend = join(folder, 'pretend.cjs');
+    writeFileSync(
+      pretend,
+      `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } });`,
+    );
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['-r', pretend, BIN, '--version'], {
+      encoding: 'utf8',
+    });
+    return { status, out: stdout, err: stderr };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+describe('bin/vpsmon.js', () => {
+  it.each(['12.22.12', '16.20.2', '18.20.8', '20.18.3'])(
+    'U13: says in one sentence that Node %s is too old',
+    (version) => {
+      const { status, out, err } = runAs(version);
+      expect(err).toContain(`vpsmon: needs Node.js 20.19 or newer, found ${version}`);
+      expect(err.trim().split('\n')).toHaveLength(1);
+      expect({ status, out }).toEqual({ status: 3, out: '' });
+    },
+  );
+  it.each(['20.19.0', '22.1.0', '24.0.0'])('U13: runs on Node %s', (version) => {
+    expect(runAs(version)).toMatchObject({ status: 0, err: '' });
+  });
+  it('U13: is a plain script without anything newer than import()', () => {
+    const text = readFileSync(BIN, 'utf8');
+    // As a script: neither a static import nor a top-level await may be in it.
+    expect(() => new Script(text.replace(/^#!.*/, ''), { filename: BIN })).not.toThrow();
+    expect(text.replace(/\/\/.*/g, '')).not.toMatch(/\?\.|\?\?|=>|`\$|\bconst\b|\blet\b/);
+  });
+
+  it('H8: SIGUSR1 opens no debugger', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vpsmon-usr1-'));
+    const child = spawn(process.execPath, [BIN, 'monitor', '--state-dir', folder], {
+      env: { PATH: process.env.PATH, HTTP_LISTEN: '', DOCKER_HOST: `unix://${folder}/none.sock` },
+    });
+    let said = '';
+    const heard = (words: string) =>
+      new Promise<void>((resolve, reject) => {
+        const hear = (chunk: Buffer) => {
+          said += chunk.toString();
+          if (said.includes(words)) resolve();
+        };
+        child.stdout.on('data', hear);
+        child.stderr.on('data', hear);
+        child.once('exit', () => reject(new Error(`ended before it said "${words}": ${said}`)));
+      });
+    try {
+      await heard('Watching every');
+      child.kill('SIGUSR1');
+      // A second one finds the debugger's port taken or open; only then is it asked to end.
+      child.kill('SIGUSR1');
+      const ended = once(child, 'exit');
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      child.kill('SIGTERM');
+      await ended;
+      expect(said).not.toMatch(/debugger/i);
+      expect(child.exitCode).toBe(0);
+    } finally {
+      child.kill('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 30_000);
+});
