@@ -245,7 +245,7 @@ export const KEYS = {
   ESSENTIAL_CONTAINERS: {
     ...list(['postgres', 'redis', 'n8n', 'waha', 'traefik']),
     group: 'Recovery',
-    help: 'Containers or Compose services that recovery never stops.',
+    help: 'Containers that recovery never stops: names, parts of a name, Compose or Swarm services, images. The databases and applications that vpsmon knows are essential without it.',
   },
 
   POSTGRES_URL: {

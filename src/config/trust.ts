@@ -1,6 +1,6 @@
 import { plain } from '../model/text.ts';
 import type { Candidate, Located } from './discover-container.ts';
-import { repositoryOf } from './discover-kind.ts';
+import { kindByImage, repositoryOf } from './discover-kind.ts';
 
 // Who may be told a secret. Labels, environment, exposed ports and Compose names are what a container says about itself: an image can
 // carry all of them. Believed is only what the person who started it decided and the engine enforces: its name, its image, its
@@ -42,4 +42,16 @@ export function whyWithheld(chosen: Candidate, candidates: Candidate[]): string 
     (one) => one.byImage && (one.running || repositoryOf(one.inspect.image) !== own),
   );
   return rivals.length > 1 ? `${rivals.length} containers have an image of this kind` : undefined;
+}
+
+/**
+ * What the owner obviously means by a name in ESSENTIAL_CONTAINERS: a name that the engine knows, a part of one (`n8n` is
+ * `shop-n8n-worker-1`, too), the last part of an image's name, or the kind that an image is of. A label names nothing.
+ */
+export function namesByEngine(setting: string, names: string[], image: string): boolean {
+  const wanted = setting.trim().toLowerCase();
+  if (wanted === '') return false;
+  if (kindByImage(image) === wanted || repositoryOf(image).split('/').at(-1) === wanted) return true;
+  const separated = (text: string) => `-${text.replaceAll(/[-_.]+/g, '-')}-`;
+  return names.some((name) => name === wanted || separated(name).includes(separated(wanted)));
 }

@@ -1,4 +1,6 @@
-import { namesContainer, type Config } from '../config/schema.ts';
+import { kindByImage } from '../config/discover-kind.ts';
+import type { Config } from '../config/schema.ts';
+import { engineNames, namesByEngine } from '../config/trust.ts';
 import type { Action } from '../model/action.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { formatTime, plain } from '../model/text.ts';
@@ -11,19 +13,27 @@ const GRACE_SEC = 20;
 /** A container that cannot start, as a rule, is down again by then. */
 const STAYS_UP_MS = 2000;
 
-/** Never stopped: named in ESSENTIAL_CONTAINERS, marked in vpsmon.yaml, or the container in which vpsmon runs. */
+/**
+ * Never stopped: the container in which vpsmon runs, those that ESSENTIAL_CONTAINERS or vpsmon.yaml mean, and databases and applications
+ * that vpsmon knows by their image, unless vpsmon.yaml says otherwise. A Compose service counts where `inspect` shows it as
+ * a network alias, which Compose sets and an image cannot.
+ */
 export function isEssential(
-  container: Pick<ContainerInfo, 'name' | 'self'> & { service?: string },
+  container: Pick<ContainerInfo, 'name' | 'self' | 'image'>,
   config: Config,
+  inspect?: Pick<DockerInspect, 'networks'>,
 ): boolean {
   if (container.self) return true;
+  const { name, image } = container;
+  const names = engineNames({ name, networks: inspect?.networks ?? {} });
   // One entry may name the container and another its service: "essential" wins.
   const marks = config.extra.services
-    .filter((service) => namesContainer(service.name, container))
+    .filter((service) => names.includes(service.name.trim().toLowerCase()))
     .map(({ essential }) => essential);
   if (marks.includes(true)) return true;
   if (marks.includes(false)) return false;
-  return config.settings.ESSENTIAL_CONTAINERS.some((name) => namesContainer(name, container));
+  if (kindByImage(image) !== undefined) return true;
+  return config.settings.ESSENTIAL_CONTAINERS.some((setting) => namesByEngine(setting, names, image));
 }
 
 /** Undefined when the container is gone; other errors are thrown. */

@@ -59,7 +59,7 @@ async function endLoop(deps: RecoveryDeps, loop: Loop, noRaise: string | undefin
   const { container, inspect } = loop;
   const why = noRaise ? `killed for memory: ${loop.why}; ${noRaise}` : loop.why;
   const logs = await lastWords(deps, inspect);
-  if (isEssential(container, deps.config)) return sayEssential(deps, loop, why, logs);
+  if (isEssential(container, deps.config, inspect)) return sayEssential(deps, loop, why, logs);
   return attempt(deps, stopStep(deps, loop, why, logs));
 }
 

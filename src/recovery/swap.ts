@@ -102,13 +102,14 @@ async function largestStoppable(
 ): Promise<ContainerInfo | string> {
   if (docker.state !== 'ok') return unreadable(docker.why);
   const largest = docker.value.containers
-    .filter((c) => c.state === 'running' && !tried.has(c.id) && !isEssential(c, deps.config) && sizeOf(c) > 0)
+    .filter((c) => c.state === 'running' && !c.self && !tried.has(c.id) && sizeOf(c) > 0)
     .toSorted((a, b) => sizeOf(b) - sizeOf(a));
   for (const container of largest) {
     // One that was started with --rm is removed when it stops, and its data with it: nothing could start it again.
     try {
       const inspect = await inspectOrGone(deps, container.id);
-      if (inspect && !inspect.hostConfig.autoRemove) return container;
+      if (!inspect || inspect.hostConfig.autoRemove || isEssential(container, deps.config, inspect)) continue;
+      return container;
     } catch (error) {
       return unreadable(errorText(error));
     }

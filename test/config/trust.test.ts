@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Discovered } from '../../src/config/discover.ts';
 import type { Settings } from '../../src/config/schema.ts';
+import { namesByEngine } from '../../src/config/trust.ts';
 import { discover } from './discover-fixtures.ts';
 import type { Sketch } from './discover-fixtures.ts';
 
@@ -84,6 +85,20 @@ test('H5: a label does not make a container the one that a setting names', () =>
   const { postgres } = discover([claims], { settings });
   expect(postgres).toMatchObject({ host: 'db', password: 'conf-postgres' });
   expect(postgres?.container).toBeUndefined();
+});
+
+test.each([
+  ['postgres', 'stack-db-1', 'postgres:16', true],
+  ['n8n', 'n8n-main', 'busybox', true],
+  ['postgres', 'postgres_postgres.1.abcd', 'busybox', true],
+  ['N8N', 'stack-n8n-worker-1', 'busybox', true],
+  ['shop-db', 'x', 'registry:5000/me/shop-db:3', true],
+  ['stack-n8n', 'my_stack_n8n_1', 'busybox', true],
+  ['n8n', 'an8n-1', 'busybox', false],
+  ['postgres', 'shop-exporter-1', 'prom/postgres-exporter', false],
+  ['', 'x', 'busybox', false],
+])('A17: ESSENTIAL_CONTAINERS=%s and container %s of %s: %s', (setting, name, image, expected) => {
+  expect(namesByEngine(setting, [name], image)).toBe(expected);
 });
 
 /** The same numbers for the same seed (Numerical Recipes' generator). */

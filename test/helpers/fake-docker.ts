@@ -12,6 +12,8 @@ export type FakeContainer = {
   logs: string[];
   env: string[];
   autoRemove?: boolean;
+  /** In its network, as Compose gives them. */
+  aliases?: string[];
   startedAt?: number;
   /** What `stop` and `start` do; default: they work. */
   refuses?: string;
@@ -112,7 +114,7 @@ function toInspect(c: FakeContainer): DockerInspect {
       networkMode: 'none',
       autoRemove: c.autoRemove ?? false,
     },
-    networks: {},
+    networks: c.aliases ? { shop: { address: '', aliases: c.aliases } } : {},
     ports: [],
   };
 }

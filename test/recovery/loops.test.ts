@@ -220,7 +220,7 @@ describe('a loop for its own reasons', () => {
     engine.add('db-1', { restartCount: 6 });
     engine.add('monitor', { restartCount: 6 });
     const createdAt = deps.clock.now();
-    infos = { 'db-1': { service: 'postgres', createdAt }, monitor: { self: true, createdAt } };
+    infos = { 'db-1': { image: 'postgres:16', createdAt }, monitor: { self: true, createdAt } };
     await run(deps);
     await run(deps);
     expect(engine.calls).toEqual([]);

@@ -173,11 +173,27 @@ describe('thrashing', () => {
 
   it('stops none that any entry of vpsmon.yaml calls essential, by its name or its service', async () => {
     rate = () => (running('web') ? 9000 : 0);
-    infos = { batch: { service: 'jobs' } };
     const deps = house();
+    engine.containers.get('batch'.padEnd(64, '0'))!.aliases = ['batch', 'jobs'];
     deps.config.extra.services = [{ name: 'batch' }, { name: 'jobs', essential: true }];
     await run(deps);
     expect(engine.calls).toEqual(['stop web']);
+  });
+
+  it('H7: a label of the image neither spares a container nor makes another one pay for it', async () => {
+    rate = () => (running('batch') ? 9000 : 0);
+    infos = { batch: { service: 'postgres' } };
+    await run(house());
+    expect(engine.calls).toEqual(['stop batch']);
+  });
+
+  it('A17: databases and applications known by their image are essential, unless vpsmon.yaml says otherwise', async () => {
+    rate = 20_000;
+    infos = { batch: { image: 'postgres:16' }, web: { image: 'ghcr.io/valkey-io/valkey:8' } };
+    const deps = house();
+    deps.config.extra.services = [{ name: 'web', essential: false }];
+    await run(deps);
+    expect(engine.calls).toEqual(['stop web', 'stop small']);
   });
 
   it('stops none that Docker removes when it stops (--rm): that could not be taken back', async () => {
