@@ -90,8 +90,10 @@ export function toDisk(mount: Mount, s: Statfs): Disk {
     availableBytes: Math.max(0, s.available) * s.blockSize,
     usedPercent: reachable > 0 ? Math.min(100, Math.ceil((usedBlocks / reachable) * 100)) : 0,
     inodesTotal: s.inodes,
-    // btrfs and others make inodes as they need them and say 0.
-    ...(s.inodes > 0 ? { inodesUsedPercent: Math.ceil(((s.inodes - s.inodesFree) / s.inodes) * 100) } : {}),
+    // btrfs and others make inodes as they need them and say 0; some FUSE filesystems say that more are free than there are.
+    ...(s.inodes > 0 && s.inodesFree <= s.inodes
+      ? { inodesUsedPercent: Math.ceil(((s.inodes - s.inodesFree) / s.inodes) * 100) }
+      : {}),
   };
 }
 

@@ -14,7 +14,19 @@ const NAMED = new Set(['zfs', 'btrfs', 'bcachefs', 'virtiofs', '9p']);
 const REMOTE =
   /^(nfs4?|cifs|smb3?|smbfs|ceph|glusterfs|lustre|afs|9p|fuse\.(sshfs|glusterfs|ceph.*|s3fs|rclone))$/;
 /** Full by nature, or no disk. */
-const NEVER = new Set(['squashfs', 'erofs', 'iso9660', 'udf', 'cramfs', 'romfs', 'overlay', 'aufs', 'tmpfs']);
+// autofs: a look at it would mount what is behind it.
+const NEVER = new Set([
+  'autofs',
+  'squashfs',
+  'erofs',
+  'iso9660',
+  'udf',
+  'cramfs',
+  'romfs',
+  'overlay',
+  'aufs',
+  'tmpfs',
+]);
 /** Single files that Docker mounts into every container. */
 const DOCKER_FILES = new Set(['/etc/hosts', '/etc/hostname', '/etc/resolv.conf']);
 

@@ -8,11 +8,13 @@ const MB = 1_048_576;
 
 export const swapUsed = rule('swap-used', 'host', ({ swap }, { snapshot, past, config }) => {
   const { settings } = config;
-  const warning = settings.SWAP_WARNING_MB * MB;
+  // The settings suit a large swap: where there is less, its half and its 80 % count, or the alert could never come.
+  const share = (part: number) => (swap.totalBytes > 0 ? swap.totalBytes * part : Infinity);
+  const warning = Math.min(settings.SWAP_WARNING_MB * MB, share(0.5));
   const level = levelOf(swap.usedBytes, {
     bad: 'above',
     warning,
-    critical: settings.SWAP_THRESHOLD_MB * MB,
+    critical: Math.min(settings.SWAP_THRESHOLD_MB * MB, share(0.8)),
     clear: warning * 0.9,
   });
   const used = `Swap use is ${formatBytes(swap.usedBytes)}`;
@@ -37,6 +39,10 @@ export const swapIn = rule('swap-in', 'host', (host, { snapshot, past, config })
   const { settings } = config;
   const holdMs = settings.SWAP_IN_HOLD_SEC * 1000;
   const about = { rule: 'swap-in', subject: 'host', unit: 'kBps', holdMs } as const;
+  if (host.swap.totalBytes === 0) {
+    // In a guest (lxcfs) the kernel's counters are the physical machine's: without swap of its own nothing here swaps.
+    return [{ ...about, severity: 'warning', verdict: 'ok', text: 'There is no swap here' }];
+  }
   if (host.swapInKBps === undefined) {
     return [{ ...about, severity: 'warning', verdict: 'unknown', text: 'The swap-in rate is not known yet' }];
   }
@@ -56,6 +62,12 @@ export const swapIn = rule('swap-in', 'host', (host, { snapshot, past, config })
         ? `The server is swapping: ${rate} are read back from swap, above ${formatCount(level.limit)} KB/s`
         : `Swap-in rate is ${rate}`,
   };
-  if (level.verdict === 'breach') finding.details = memoryDetails(snapshot, past);
+  if (level.verdict === 'breach') {
+    finding.details = memoryDetails(snapshot, past);
+    // Reading back from zram, or a program that wakes up, harms nobody while nothing waits for memory.
+    const { pressure } = snapshot.readings;
+    if (pressure.state === 'ok' && pressure.value.score < settings.MEMORY_PRESSURE_CLEAR)
+      finding.severity = 'warning';
+  }
   return [finding];
 });

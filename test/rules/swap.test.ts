@@ -19,6 +19,19 @@ describe('swap-used', () => {
     expect(short(judgedOne('swap-used', { host: swap(mb) }))).toBe(expected);
   });
 
+  test.each([
+    [511, 'between'],
+    [513, 'warning'],
+    [819, 'warning'],
+    [820, 'critical'],
+  ])('U2: with 1 GB of swap, %d MB are %s: half and 80 %% of it count', (mb, expected) => {
+    const host = hostValues({
+      swap: { totalBytes: 1024 * MB, usedBytes: mb * MB, zram: false },
+      cgroups: [],
+    });
+    expect(short(judgedOne('swap-used', { host: ok(host) }))).toBe(expected);
+  });
+
   test('says how much there is, and that zram lives in memory', () => {
     const finding = judgedOne('swap-used', { host: swap(1500, true) });
     expect(finding.text).toBe('Swap use is 1.5 GB, above 1 GB');
@@ -37,6 +50,21 @@ describe('swap-in', () => {
     [5001, 'critical'],
   ])('%d KB/s: %s', (kbps, expected) => {
     expect(short(judgedOne('swap-in', { host: rate(kbps) }))).toBe(expected);
+  });
+
+  test('H2: without swap nothing swaps, whatever the kernel of the physical machine counts', () => {
+    const swapless = { totalBytes: 0, usedBytes: 0, zram: false };
+    const host = hostValues({ swapInKBps: 16_000, swap: swapless, cgroups: [] });
+    expect(judgedOne('swap-in', { host: ok(host) }).verdict).toBe('ok');
+  });
+
+  test('H4: a warning at most while nothing waits for memory', () => {
+    const pressureOf = (score: number) => {
+      const line = { avg10: score, avg60: score, avg300: score, totalUs: 0 };
+      return ok({ memory: { some: line, full: line }, score });
+    };
+    expect(judgedOne('swap-in', { host: rate(8000), pressure: pressureOf(0) }).severity).toBe('warning');
+    expect(judgedOne('swap-in', { host: rate(8000), pressure: pressureOf(90) }).severity).toBe('critical');
   });
 
   test('must hold 60 s', () => {
