@@ -67,6 +67,10 @@ describe('mounts', () => {
     ].join('\n');
     expect(parseMounts(text).map(({ mount }) => mount)).toEqual(['/a/longer/path', '/b']);
   });
+  test('N8: an automount point is left alone, also one whose map is a file', () => {
+    const text = '1 0 0:40 / /net rw - autofs /etc/auto.net rw\n2 0 8:1 / / rw - ext4 /dev/sda1 rw';
+    expect(parseMounts(text).map(({ mount }) => mount)).toEqual(['/']);
+  });
   test('what is mounted over is not seen', () => {
     const text = '1 0 8:1 / /d rw - ext4 /dev/sda1 rw\n2 1 0:9 / /d rw - tmpfs tmpfs rw';
     expect(parseMounts(text)).toEqual([]);
@@ -80,6 +84,14 @@ describe('disks', () => {
   test('percent as df has it: of what users may have, rounded up', () => {
     const disk = toDisk({ mount: '/', device: 'd', fsType: 'ext4', remote: false }, numbers);
     expect(disk).toMatchObject({ usedPercent: 53, inodesUsedPercent: 10, usedBytes: 50 * 4096 });
+  });
+
+  test('N14: more free inodes than there are: unknown', () => {
+    const odd = toDisk(
+      { mount: '/', device: 'd', fsType: 'fuse.x', remote: false },
+      { ...numbers, inodesFree: 11 },
+    );
+    expect(odd).not.toHaveProperty('inodesUsedPercent');
   });
 
   function disks(statfs: Files['statfs']) {
