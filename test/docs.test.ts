@@ -7,7 +7,7 @@ import { SELF_RULES } from '../src/daemon/self.ts';
 import { METRICS } from '../src/outputs/metrics-table.ts';
 import { RECOVERY_RULES } from '../src/recovery/index.ts';
 import { JUDGED_BY_CYCLE } from '../src/rules/index.ts';
-import { RULE_OF } from '../src/services/findings.ts';
+import { RULE_OF } from '../src/containers/findings.ts';
 import { vpsmon } from './helpers/daemon.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));

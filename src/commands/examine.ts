@@ -1,4 +1,4 @@
-import { createDiscovery } from '../config/discover.ts';
+import { createDiscovery } from '../discovery/discover.ts';
 import { judgeClock } from '../doctor/clock.ts';
 import { judgeConfig } from '../doctor/config.ts';
 import { judgeDelivery } from '../doctor/delivery.ts';

@@ -1,5 +1,5 @@
 import { openCollectors } from '../collectors/collect.ts';
-import { createDiscovery } from '../config/discover.ts';
+import { createDiscovery } from '../discovery/discover.ts';
 import type { Finding } from '../model/finding.ts';
 import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
 import { judgeCheck, renderCheck } from '../outputs/console.ts';

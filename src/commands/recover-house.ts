@@ -1,5 +1,5 @@
 import { openCollectors } from '../collectors/collect.ts';
-import { createDiscovery } from '../config/discover.ts';
+import { createDiscovery } from '../discovery/discover.ts';
 import type { Moment } from '../model/action.ts';
 import { errorText, maskSecrets } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';

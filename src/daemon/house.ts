@@ -1,6 +1,6 @@
 import { openCollectors } from '../collectors/collect.ts';
 import type { CommandContext } from '../commands/context.ts';
-import { createDiscovery } from '../config/discover.ts';
+import { createDiscovery } from '../discovery/discover.ts';
 import type { Config } from '../config/schema.ts';
 import { createPipeline } from '../incidents/pipeline.ts';
 import type { Source } from '../model/reading.ts';
@@ -11,7 +11,7 @@ import { createOutbox } from '../notify/outbox.ts';
 import { wordDecision } from '../notify/wording.ts';
 import type { Past } from '../rules/types.ts';
 import { renderStatusReport } from '../outputs/status-report.ts';
-import { createWatcher } from '../services/watcher.ts';
+import { createWatcher } from '../containers/watcher.ts';
 import { createHistory } from '../store/history.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';

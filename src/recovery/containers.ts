@@ -1,4 +1,4 @@
-import { kindByImage } from '../config/discover-kind.ts';
+import { kindByImage } from '../discovery/kind.ts';
 import type { Config } from '../config/schema.ts';
 import { engineNames, namesByEngine } from '../config/trust.ts';
 import type { Action } from '../model/action.ts';

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { configOf } from '../services/config.ts';
+import { configOf } from '../containers/config.ts';
 import { skippingClock } from './skipping-clock.ts';
 import type { Extra, Settings } from '../../src/config/schema.ts';
 import { createPipeline } from '../../src/incidents/pipeline.ts';
@@ -12,7 +12,7 @@ import { createDelivery } from '../../src/notify/delivery.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
 import { wordDecision } from '../../src/notify/wording.ts';
 import { renderStatusReport } from '../../src/outputs/status-report.ts';
-import { createWatcher, type Watcher } from '../../src/services/watcher.ts';
+import { createWatcher, type Watcher } from '../../src/containers/watcher.ts';
 import { openStore } from '../../src/store/open.ts';
 import { hostFiles } from '../../src/system/files.ts';
 import { httpRequest } from '../../src/system/http.ts';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { openCollectors } from '../../src/collectors/collect.ts';
-import { createDiscovery } from '../../src/config/discover.ts';
+import { createDiscovery } from '../../src/discovery/discover.ts';
 import type { Source } from '../../src/model/reading.ts';
 import type { Snapshot } from '../../src/model/snapshot.ts';
 import { hostFiles } from '../../src/system/files.ts';

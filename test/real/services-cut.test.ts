@@ -6,7 +6,7 @@ import { startCuttingProxy, type CuttingProxy } from '../helpers/cutting-proxy.t
 import { startEngine, type Engine } from '../helpers/docker-engine.ts';
 import { openServiceHouse } from '../helpers/service-house.ts';
 import { startTelegram } from '../standins/telegram.js';
-import { createMemory, follow, replay } from '../../src/services/follow.ts';
+import { createMemory, follow, replay } from '../../src/containers/follow.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { openDocker } from '../../src/system/docker.ts';
 import type { DockerEvent } from '../../src/system/types.ts';

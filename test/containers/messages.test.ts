@@ -6,7 +6,7 @@ import {
   startMessage,
   startWithoutDocker,
   stopMessage,
-} from '../../src/services/announce.ts';
+} from '../../src/containers/announce.ts';
 import { createWorld, START, worldWith, type World } from './world.ts';
 
 const LOGS = [

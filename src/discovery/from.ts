@@ -1,16 +1,16 @@
-import type { Surroundings } from './discover-address.ts';
-import { located, toCandidate } from './discover-container.ts';
-import type { Candidate, Located } from './discover-container.ts';
-import { wantedHttp, wantedPostgres, wantedRedis } from './discover-explicit.ts';
-import { kindOf } from './discover-kind.ts';
-import type { Seen } from './discover-look.ts';
-import { findN8n } from './discover-n8n.ts';
-import type { FoundN8n } from './discover-n8n.ts';
-import { findPostgres } from './discover-postgres.ts';
-import { findRedis } from './discover-redis.ts';
-import { findWaha } from './discover-waha.ts';
+import type { Surroundings } from './address.ts';
+import { located, toCandidate } from './container.ts';
+import type { Candidate, Located } from './container.ts';
+import { wantedHttp, wantedPostgres, wantedRedis } from './explicit.ts';
+import { kindOf } from './kind.ts';
+import type { Seen } from './look.ts';
+import { findN8n } from './n8n.ts';
+import type { FoundN8n } from './n8n.ts';
+import { findPostgres } from './postgres.ts';
+import { findRedis } from './redis.ts';
+import { findWaha } from './waha.ts';
 import type { Discovered, N8nTarget } from './discover.ts';
-import type { Config } from './schema.ts';
+import type { Config } from '../config/schema.ts';
 
 /** From settings and what Docker says to targets, or the reason why there is none. Pure. */
 export function discoverFrom(seen: Seen, config: Config): Discovered {

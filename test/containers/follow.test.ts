@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createMemory, follow } from '../../src/services/follow.ts';
+import { createMemory, follow } from '../../src/containers/follow.ts';
 import type { Clock, Docker, DockerEvent } from '../../src/system/types.ts';
 
 const S = 1_000_000_000n;

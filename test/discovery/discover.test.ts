@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
-import { createDiscovery } from '../../src/config/discover.ts';
+import { createDiscovery } from '../../src/discovery/discover.ts';
 import type { Clock, Docker, Files } from '../../src/system/types.ts';
-import { configWith, container } from './discover-fixtures.ts';
-import type { Sketch } from './discover-fixtures.ts';
+import { configWith, container } from './fixtures.ts';
+import type { Sketch } from './fixtures.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

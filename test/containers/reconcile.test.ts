@@ -1,6 +1,6 @@
 // The net under the event stream: what a list shows and no event told.
 import { describe, expect, test } from 'vitest';
-import { upForAtMost } from '../../src/services/reconcile.ts';
+import { upForAtMost } from '../../src/containers/reconcile.ts';
 import { createWorld, worldWith, type World } from './world.ts';
 
 function unseen(world: World, what: () => void): void {

@@ -1,24 +1,15 @@
 import { plain } from '../model/text.ts';
-import { addressOf, toUrl } from './discover-address.ts';
-import type { Surroundings } from './discover-address.ts';
-import {
-  choose,
-  defined,
-  fromEnv,
-  isTrue,
-  label,
-  notRunning,
-  oneOf,
-  portFromEnv,
-} from './discover-container.ts';
-import type { Candidate } from './discover-container.ts';
-import type { Wanted } from './discover-explicit.ts';
-import { postgresPort, type UsedByN8n } from './discover-postgres.ts';
-import { redisPort, type UsedByQueue } from './discover-redis.ts';
-import { resolveHost } from './discover-host.ts';
-import type { Named, Place } from './discover-host.ts';
-import { sameAs } from './discover-waha.ts';
-import { whyWithheld } from './trust.ts';
+import { addressOf, toUrl } from './address.ts';
+import type { Surroundings } from './address.ts';
+import { choose, defined, fromEnv, isTrue, label, notRunning, oneOf, portFromEnv } from './container.ts';
+import type { Candidate } from './container.ts';
+import type { Wanted } from './explicit.ts';
+import { postgresPort, type UsedByN8n } from './postgres.ts';
+import { redisPort, type UsedByQueue } from './redis.ts';
+import { resolveHost } from './host.ts';
+import type { Named, Place } from './host.ts';
+import { sameAs } from './waha.ts';
+import { whyWithheld } from '../config/trust.ts';
 import type { HttpTarget, N8nTarget } from './discover.ts';
 
 /** Where vpsmon stands, and the addresses that a person set. */

@@ -1,6 +1,6 @@
 import { selfContainerId } from '../system/containers.ts';
 import type { DockerInspect, DockerListItem } from '../system/types.ts';
-import { kindByImage, worthALook } from './discover-kind.ts';
+import { kindByImage, worthALook } from './kind.ts';
 import type { DiscoveryDeps } from './discover.ts';
 import { errorText } from '../model/text.ts';
 

@@ -1,7 +1,7 @@
 // What is left for the next monitor, however this one ends.
 import { afterEach, expect, test, vi } from 'vitest';
 import { START, worldWith, type World } from './world.ts';
-import { createKeeper, recallServices } from '../../src/services/keeper.ts';
+import { createKeeper, recallServices } from '../../src/containers/keeper.ts';
 import { remember } from '../../src/store/memory.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 

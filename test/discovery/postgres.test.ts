@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { discover } from './discover-fixtures.ts';
-import type { Sketch } from './discover-fixtures.ts';
+import { discover } from './fixtures.ts';
+import type { Sketch } from './fixtures.ts';
 
 const server: Sketch = {
   name: 'shop-postgres-1',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { fromRedisUrl } from '../../src/config/discover-explicit.ts';
-import { discover } from './discover-fixtures.ts';
-import type { Sketch } from './discover-fixtures.ts';
+import { fromRedisUrl } from '../../src/discovery/explicit.ts';
+import { discover } from './fixtures.ts';
+import type { Sketch } from './fixtures.ts';
 
 const server: Sketch = { name: 'redis', image: 'redis:7-alpine', address: '172.20.0.8', ports: ['6379'] };
 

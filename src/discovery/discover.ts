@@ -1,8 +1,8 @@
 import type { Clock, Docker, Files } from '../system/types.ts';
-import { discoverFrom } from './discover-from.ts';
-import { see } from './discover-look.ts';
-import type { Seen } from './discover-look.ts';
-import type { Config } from './schema.ts';
+import { discoverFrom } from './from.ts';
+import { see } from './look.ts';
+import type { Seen } from './look.ts';
+import type { Config } from '../config/schema.ts';
 
 export type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'no-verify' | 'verify-ca' | 'verify-full';
 

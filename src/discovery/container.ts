@@ -1,7 +1,7 @@
 import { plain } from '../model/text.ts';
 import type { DockerInspect, DockerListItem } from '../system/types.ts';
-import type { Kind } from './discover-kind.ts';
-import { credible, engineNames } from './trust.ts';
+import type { Kind } from './kind.ts';
+import { credible, engineNames } from '../config/trust.ts';
 
 /** A recognised container, its environment and command as they are: anything at all may stand there. */
 export type Candidate = {

@@ -1,6 +1,6 @@
 import type { HttpTarget, PostgresTarget, RedisTarget, SslMode } from './discover.ts';
-import { defined, toPort } from './discover-container.ts';
-import { KEYS, type Config, type Key } from './schema.ts';
+import { defined, toPort } from './container.ts';
+import { KEYS, type Config, type Key } from '../config/schema.ts';
 
 const SSL_MODES: readonly string[] = [
   'disable',

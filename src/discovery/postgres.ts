@@ -1,20 +1,11 @@
 import { plain } from '../model/text.ts';
-import { addressByName, addressOf, meantBy } from './discover-address.ts';
-import type { Surroundings } from './discover-address.ts';
-import {
-  choose,
-  fromEnv,
-  label,
-  notRunning,
-  oneOf,
-  option,
-  portFromEnv,
-  toPort,
-} from './discover-container.ts';
-import type { Candidate } from './discover-container.ts';
-import type { Wanted } from './discover-explicit.ts';
+import { addressByName, addressOf, meantBy } from './address.ts';
+import type { Surroundings } from './address.ts';
+import { choose, fromEnv, label, notRunning, oneOf, option, portFromEnv, toPort } from './container.ts';
+import type { Candidate } from './container.ts';
+import type { Wanted } from './explicit.ts';
 import type { PostgresTarget } from './discover.ts';
-import { whyWithheld } from './trust.ts';
+import { whyWithheld } from '../config/trust.ts';
 
 type Found = { target: PostgresTarget } | { why: string };
 type Login = { user: string; password?: string; database: string; why?: string };

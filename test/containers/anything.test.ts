@@ -1,7 +1,7 @@
 // Whatever happens in whatever order: it does not throw, it does not spin, and in the end it knows what is.
 import { expect, test } from 'vitest';
-import { nextDue } from '../../src/services/machine.ts';
-import { isUp } from '../../src/services/table.ts';
+import { nextDue } from '../../src/containers/machine.ts';
+import { isUp } from '../../src/containers/table.ts';
 import { createWorld, START, type World } from './world.ts';
 
 /** The same numbers for the same seed (mulberry32). */

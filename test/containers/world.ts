@@ -1,11 +1,11 @@
 // A small world of containers for timelines: each call changes one and feeds the machine the events that Docker would send,
 // in Docker's order; what the machine asks is answered at once from the same world. Time moves only when told to.
-import { flush, newState, newTurn, nextDue, rowOf, step } from '../../src/services/machine.ts';
-import { serviceRules } from '../../src/services/rules.ts';
-import type { Note } from '../../src/services/notes.ts';
-import { firstLook } from '../../src/services/start.ts';
-import { fromInspect } from '../../src/services/table.ts';
-import type { Ask, Input, Out, Row, State } from '../../src/services/types.ts';
+import { flush, newState, newTurn, nextDue, rowOf, step } from '../../src/containers/machine.ts';
+import { serviceRules } from '../../src/containers/rules.ts';
+import type { Note } from '../../src/containers/notes.ts';
+import { firstLook } from '../../src/containers/start.ts';
+import { fromInspect } from '../../src/containers/table.ts';
+import type { Ask, Input, Out, Row, State } from '../../src/containers/types.ts';
 import type { Extra, Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../../src/system/types.ts';

@@ -1,19 +1,10 @@
-import { addressOf, meantBy, toUrl } from './discover-address.ts';
-import type { Surroundings } from './discover-address.ts';
-import {
-  choose,
-  fromEnv,
-  isTrue,
-  label,
-  notRunning,
-  oneOf,
-  portFromEnv,
-  toPort,
-} from './discover-container.ts';
-import type { Candidate } from './discover-container.ts';
-import type { Wanted } from './discover-explicit.ts';
+import { addressOf, meantBy, toUrl } from './address.ts';
+import type { Surroundings } from './address.ts';
+import { choose, fromEnv, isTrue, label, notRunning, oneOf, portFromEnv, toPort } from './container.ts';
+import type { Candidate } from './container.ts';
+import type { Wanted } from './explicit.ts';
 import type { HttpTarget } from './discover.ts';
-import { whyWithheld } from './trust.ts';
+import { whyWithheld } from '../config/trust.ts';
 
 type Found = ({ target: HttpTarget } | { why: string }) & { down?: string };
 

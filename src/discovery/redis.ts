@@ -1,5 +1,5 @@
-import { addressByName, addressOf, meantBy } from './discover-address.ts';
-import type { Surroundings } from './discover-address.ts';
+import { addressByName, addressOf, meantBy } from './address.ts';
+import type { Surroundings } from './address.ts';
 import {
   choose,
   expand,
@@ -11,11 +11,11 @@ import {
   optionIn,
   portFromEnv,
   toPort,
-} from './discover-container.ts';
-import type { Candidate } from './discover-container.ts';
-import type { Wanted } from './discover-explicit.ts';
+} from './container.ts';
+import type { Candidate } from './container.ts';
+import type { Wanted } from './explicit.ts';
 import type { RedisTarget } from './discover.ts';
-import { whyWithheld } from './trust.ts';
+import { whyWithheld } from '../config/trust.ts';
 
 type Found = { target: RedisTarget } | { why: string };
 
