@@ -53,8 +53,9 @@ export function createDocker(deps: CollectorDeps): Collector<'docker'> {
     if (!usage) return false;
     const { memory, cpuTotalNs } = usage;
     if (memory) {
-      const { usageBytes, inactiveFileBytes, anonBytes } = memory;
+      const { usageBytes, inactiveFileBytes, anonBytes, swapBytes } = memory;
       container.memory = { workingSetBytes: workingSet(usageBytes, inactiveFileBytes), anonBytes };
+      if (swapBytes !== undefined) container.memory.swapBytes = swapBytes;
     }
     if (cpuTotalNs !== undefined) putPercent(container, cpuTotalNs);
     return true;

@@ -1,4 +1,5 @@
 import { plain, formatBytes, formatDuration, formatTime } from '../model/text.ts';
+import { formatMemory, largestFirst } from '../model/container-memory.ts';
 import type { Finding } from '../model/finding.ts';
 import type { HostValues, Snapshot } from '../model/snapshot.ts';
 
@@ -24,11 +25,9 @@ export function describeLastValues(snapshot: Snapshot): string[] {
   }
   if (pressure.state === 'ok') lines.push(`memory pressure score ${Math.round(pressure.value.score)}`);
   if (docker.state === 'ok') {
-    const largest = docker.value.containers
-      .filter((c) => c.memory)
-      .sort((a, b) => b.memory!.workingSetBytes - a.memory!.workingSetBytes)
+    const largest = largestFirst(docker.value.containers)
       .slice(0, 3)
-      .map((c) => `${plain(c.name, 60)} ${formatBytes(c.memory!.workingSetBytes)}`);
+      .map((c) => `${plain(c.name, 60)} ${formatMemory(c.memory)}`);
     if (largest.length > 0) lines.push(`largest containers: ${largest.join(', ')}`);
   }
   return lines;

@@ -96,8 +96,10 @@ export type ContainerInfo = {
   memory?: {
     /** usage - inactive_file: what people read. */
     workingSetBytes: number;
-    /** anon (v2) or total_rss (v1): what cannot be dropped; what rules judge. */
+    /** anon (v2) or total_rss (v1): what cannot be dropped. */
     anonBytes: number;
+    /** What was moved out to swap, beside the numbers above. Absent where the kernel does not account for it. */
+    swapBytes?: number;
   };
   /** null: unlimited. */
   limitBytes: number | null;

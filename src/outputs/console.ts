@@ -1,3 +1,4 @@
+import { formatMemory, totalBytes } from '../model/container-memory.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Reading, Source } from '../model/reading.ts';
 import type { ContainerInfo, HostValues, Snapshot } from '../model/snapshot.ts';
@@ -264,7 +265,7 @@ function containerTable(
   const sorted = [...containers].sort(
     (a, b) =>
       Number(bad.has(b.name)) - Number(bad.has(a.name)) ||
-      (b.memory?.workingSetBytes ?? -1) - (a.memory?.workingSetBytes ?? -1) ||
+      (b.memory ? totalBytes(b.memory) : -1) - (a.memory ? totalBytes(a.memory) : -1) ||
       a.name.localeCompare(b.name),
   );
   const now = Date.now();
@@ -281,7 +282,7 @@ function containerTable(
       paintState(state),
       health,
       String(c.restartCount),
-      c.memory ? formatBytes(c.memory.workingSetBytes) : style.dim('-'),
+      c.memory ? formatMemory(c.memory) : style.dim('-'),
       c.limitBytes === null ? style.dim('no limit') : formatBytes(c.limitBytes),
       c.cpuPercent === undefined ? style.dim('-') : `${c.cpuPercent.toFixed(1)} %`,
       c.state === 'running' && c.startedAt ? formatDuration(now - c.startedAt) : style.dim('-'),

@@ -1,3 +1,4 @@
+import { formatMemory, largestFirst } from '../model/container-memory.ts';
 import type { ContainerInfo, N8nValues, PostgresValues, RedisValues, WahaValues } from '../model/snapshot.ts';
 import type { Reading } from '../model/reading.ts';
 import { formatBytes, formatCount, formatDuration, plain } from '../model/text.ts';
@@ -33,16 +34,13 @@ function containerLines(data: ReportData, containers: ContainerInfo[]): Part['li
   if (down.length > 0) lines.push(`Not running: ${names(down.map(({ name }) => name))}`);
   const unhealthy = containers.filter(({ health }) => health === 'unhealthy');
   if (unhealthy.length > 0) lines.push(`Unhealthy: ${names(unhealthy.map(({ name }) => name))}`);
-  const largest = running
-    .filter(({ memory }) => memory)
-    .toSorted((a, b) => b.memory!.workingSetBytes - a.memory!.workingSetBytes)
-    .slice(0, 3);
+  const largest = largestFirst(running).slice(0, 3);
   if (largest.length > 0) lines.push('Largest:');
   for (const { name, memory, limitBytes } of largest) {
     const limit = limitBytes ? ` of ${formatBytes(limitBytes)}` : '';
     const peak = data.day[`container.memory:${name}`];
-    const most = peak && peak.peak > memory!.workingSetBytes * 1.1 ? `, peak ${formatBytes(peak.peak)}` : '';
-    lines.push(`• ${plain(name, 40)} ${formatBytes(memory!.workingSetBytes)}${limit}${most}`);
+    const most = peak && peak.peak > memory.workingSetBytes * 1.1 ? `, peak ${formatBytes(peak.peak)}` : '';
+    lines.push(`• ${plain(name, 40)} ${formatMemory(memory)}${limit}${most}`);
   }
   const growing = data.growers.filter(({ bytesPerHour }) => bytesPerHour >= 1_048_576).slice(0, 3);
   if (growing.length > 0) lines.push('Growing:');

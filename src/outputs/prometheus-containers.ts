@@ -43,6 +43,11 @@ export const CONTAINER_METRICS: readonly Metric[] = [
     ({ memory }) => memory?.anonBytes,
   ),
   container(
+    'vpsmon_container_swap_bytes',
+    'Memory of a container that is in swap, in bytes; none where the kernel does not account for it.',
+    ({ memory }) => memory?.swapBytes,
+  ),
+  container(
     'vpsmon_container_memory_limit_bytes',
     'Memory limit of a container, in bytes; none for a container without a limit.',
     ({ limitBytes }) => limitBytes ?? undefined,

@@ -1,4 +1,5 @@
 import type { Action } from '../model/action.ts';
+import { totalBytes } from '../model/container-memory.ts';
 import type { HostValues } from '../model/snapshot.ts';
 import { formatBytes, plain } from '../model/text.ts';
 import { recentActions } from '../store/actions.ts';
@@ -144,7 +145,7 @@ export function lowerStep(deps: RecoveryDeps, raised: Action): Step {
       const { docker } = (await deps.look(['docker'])).readings;
       const now =
         docker.state === 'ok' ? docker.value.containers.find((c) => c.id === containerId) : undefined;
-      const used = now?.memory?.workingSetBytes;
+      const used = now?.memory && totalBytes(now.memory);
       if (used !== undefined && used <= memory * LOWER_BELOW) return undefined;
       return `${name} uses ${used === undefined ? 'an unknown amount' : formatBytes(used)}: too close to the old limit of ${formatBytes(memory)} to set it again; stop it first`;
     },

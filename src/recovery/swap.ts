@@ -1,3 +1,4 @@
+import { heldBytes, totalBytes } from '../model/container-memory.ts';
 import type { ContainerInfo, Readings } from '../model/snapshot.ts';
 import { errorText, formatBytes, formatCount, plain } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
@@ -120,7 +121,7 @@ async function largestStoppable(
 const unreadable = (why: string) => `the containers cannot be read: ${why}`;
 
 function sizeOf({ memory }: ContainerInfo): number {
-  return Math.max(memory?.workingSetBytes ?? 0, memory?.anonBytes ?? 0);
+  return memory ? Math.max(totalBytes(memory), heldBytes(memory)) : 0;
 }
 
 function stopStep(deps: RecoveryDeps, victim: ContainerInfo, rate: number): Step {

@@ -1,4 +1,5 @@
 import { namesContainer, type ServiceSettings } from '../config/schema.ts';
+import { heldBytes } from '../model/container-memory.ts';
 import type { Finding } from '../model/finding.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { formatBytes, plain } from '../model/text.ts';
@@ -7,7 +8,7 @@ import { rule } from './types.ts';
 
 const MB = 1_048_576;
 
-/** Only containers for which vpsmon.yaml gives a threshold. Judges anonymous memory: what cannot be dropped. */
+/** Only containers for which vpsmon.yaml gives a threshold. Judges what cannot be dropped: anonymous memory and swap. */
 export const containerMemory = rule('container-memory', 'docker', ({ containers }, { past, config }) => {
   const configured = config.extra.services.filter(
     (s) => s.memoryWarningMb !== undefined || s.memoryCriticalMb !== undefined,
@@ -41,9 +42,11 @@ function judgeContainer(container: ContainerInfo, settings: ServiceSettings): Fi
   }
   const warning = settings.memoryWarningMb === undefined ? undefined : settings.memoryWarningMb * MB;
   const critical = settings.memoryCriticalMb === undefined ? undefined : settings.memoryCriticalMb * MB;
-  const value = container.memory.anonBytes;
+  const value = heldBytes(container.memory);
   const level = levelOf(value, { bad: 'above', warning, critical, clear: (warning ?? critical ?? 0) * 0.9 });
-  const holds = `${name} holds ${formatBytes(value)} of memory`;
+  const { swapBytes = 0 } = container.memory;
+  const inSwap = swapBytes < MB ? '' : `, ${formatBytes(swapBytes)} of it in swap`;
+  const holds = `${name} holds ${formatBytes(value)} of memory${inSwap}`;
   if (level.verdict !== 'breach') return { ...about, ...level, value, text: holds };
   const limit =
     container.limitBytes === null ? 'It has no limit' : `Its limit is ${formatBytes(container.limitBytes)}`;

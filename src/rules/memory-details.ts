@@ -1,3 +1,4 @@
+import { formatMemory, largestFirst } from '../model/container-memory.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { formatBytes, plain } from '../model/text.ts';
 import type { Past } from './types.ts';
@@ -9,12 +10,9 @@ const GROWTH_WORTH_NAMING = 1_048_576;
 export function memoryDetails(snapshot: Snapshot, past: Past): string[] {
   const { docker, host } = snapshot.readings;
   const details: string[] = [];
-  const containers = docker.state === 'ok' ? docker.value.containers.filter((c) => c.memory) : [];
+  const containers = docker.state === 'ok' ? largestFirst(docker.value.containers) : [];
   if (containers.length > 0) {
-    const largest = containers
-      .toSorted((a, b) => b.memory!.workingSetBytes - a.memory!.workingSetBytes)
-      .slice(0, 3)
-      .map((c) => `${plain(c.name, 60)} ${formatBytes(c.memory!.workingSetBytes)}`);
+    const largest = containers.slice(0, 3).map((c) => `${plain(c.name, 60)} ${formatMemory(c.memory)}`);
     details.push(`Largest containers: ${largest.join(', ')}`);
   } else if (host.state === 'ok' && host.value.cgroups.length > 0) {
     const largest = host.value.cgroups

@@ -12,7 +12,7 @@ const MIN_SPAN_MS = 30 * 60_000;
 const RESTART_SHARE = 0.75;
 const RESTART_BYTES = 10 * 1_048_576;
 
-/** How fast the anonymous memory of each container that is still there grows, in bytes an hour, fastest first. */
+/** How fast the memory that cannot be dropped (anonymous and swap) of each container that is still there grows, in bytes an hour, fastest first. */
 export function growthOf(db: Db, now: number, windowMs: number): Growth[] {
   const since = now - windowMs;
   const columns = readColumns(db, (name) => name.startsWith(PREFIX), since, now + 1);

@@ -1,3 +1,4 @@
+import { heldBytes } from '../model/container-memory.ts';
 import type { ContainerInfo, HostValues, Readings, Snapshot } from '../model/snapshot.ts';
 
 /**
@@ -53,7 +54,8 @@ function containerSamples(containers: readonly ContainerInfo[], put: Put): void 
   for (const container of containers) {
     if (container.state === 'running') running++;
     put('container.memory', BYTES, container.memory?.workingSetBytes, container.name);
-    put('container.anon', BYTES, container.memory?.anonBytes, container.name);
+    // What is in swap counts, or a leak would stop growing when it is swapped out.
+    put('container.anon', BYTES, container.memory && heldBytes(container.memory), container.name);
     put('container.cpu', PERCENT, container.cpuPercent, container.name);
     // Nearly always zero, and then it is not worth its bytes.
     if (container.restartCount > 0) put('container.restarts', COUNT, container.restartCount, container.name);

@@ -2,7 +2,11 @@
 // that are used:
 //
 //   v2  memory.current 52428800    memory.stat: "anon 20971520", "inactive_file 1048576"    cpu.stat: "usage_usec 123456"
+//       memory.swap.current 4096
 //   v1  memory.usage_in_bytes      memory.stat: "total_rss 20971520", "total_inactive_file 1048576"    cpuacct.usage (ns)
+//       memory.memsw.usage_in_bytes: memory and swap together
+//
+// The file about swap is missing where the kernel does not account for it (no swap configured, swapaccount=0).
 //
 // Files stay open between two checks: reading an open one costs a third of opening, reading and closing it (0.25 instead
 // of 0.75 ms for 20 containers). A group that was removed answers ENODEV, so a stale one cannot be mistaken.
@@ -16,7 +20,8 @@ import type { CgroupLayout } from './cgroup-layout.ts';
 import { hostFiles } from './files.ts';
 
 export type CgroupUsage = {
-  memory?: { usageBytes: number; inactiveFileBytes: number; anonBytes: number };
+  /** `swapBytes`: what of it is in swap; absent where the kernel does not account for it. */
+  memory?: { usageBytes: number; inactiveFileBytes: number; anonBytes: number; swapBytes?: number };
   cpuTotalNs?: number;
 };
 export type Cgroups = {
@@ -28,7 +33,7 @@ export type Cgroups = {
 };
 
 type Kept = { path: string; file?: number };
-type Entry = { pid: number; usage: Kept; stat: Kept; cpu: Kept };
+type Entry = { pid: number; usage: Kept; stat: Kept; cpu: Kept; swap?: Kept };
 
 /** What was read, with a line feed before it, so that every line begins behind one. */
 const buffer = Buffer.allocUnsafeSlow(32 * 1024);
@@ -62,8 +67,12 @@ export function openCgroups(root: string, maxOpen = halfOfAllowedFiles()): Cgrou
       ? memory
       : candidatePaths(id, own.cpu ?? memory).find((path) => files.exists(`${cpuBase}${path}`));
     const at = (base: string, path: string, file: string): Kept => ({ path: join(root, base, path, file) });
+    const swapFile = v2 ? 'memory.swap.current' : 'memory.memsw.usage_in_bytes';
     return {
       pid,
+      ...(files.exists(`${memoryBase}${memory}/${swapFile}`)
+        ? { swap: at(memoryBase, memory, swapFile) }
+        : {}),
       usage: at(memoryBase, memory, v2 ? 'memory.current' : 'memory.usage_in_bytes'),
       stat: at(memoryBase, memory, 'memory.stat'),
       cpu: at(cpuBase, cpu ?? memory, v2 ? 'cpu.stat' : 'cpuacct.usage'),
@@ -94,9 +103,9 @@ export function openCgroups(root: string, maxOpen = halfOfAllowedFiles()): Cgrou
     const entry = entries.get(id);
     if (!entry) return;
     entries.delete(id);
-    for (const { file } of [entry.usage, entry.stat, entry.cpu]) {
-      if (file === undefined) continue;
-      closeSync(file);
+    for (const kept of [entry.usage, entry.stat, entry.cpu, entry.swap]) {
+      if (kept?.file === undefined) continue;
+      closeSync(kept.file);
       open -= 1;
     }
   }
@@ -107,12 +116,18 @@ export function openCgroups(root: string, maxOpen = halfOfAllowedFiles()): Cgrou
     const stat = statLength === undefined ? undefined : parseStat(buffer, statLength, version);
     const usageLength = load(entry.usage);
     const usageBytes = usageLength === undefined ? undefined : numberAt(buffer, 1, usageLength);
+    const swapLength = entry.swap && load(entry.swap);
+    const swap = swapLength === undefined ? undefined : numberAt(buffer, 1, swapLength);
     const cpuLength = load(entry.cpu);
     if (statLength === undefined && usageLength === undefined && cpuLength === undefined) return undefined;
     const cpuTotalNs = cpuLength === undefined ? undefined : parseCpu(buffer, cpuLength, version);
     const usage: CgroupUsage = {};
     // Absent where the memory controller is off.
-    if (stat && usageBytes !== undefined) usage.memory = { usageBytes, ...stat };
+    if (stat && usageBytes !== undefined) {
+      usage.memory = { usageBytes, ...stat };
+      // Two files are read one after the other: what moved in between may make the sum smaller than its part.
+      if (swap !== undefined) usage.memory.swapBytes = version === 2 ? swap : Math.max(0, swap - usageBytes);
+    }
     if (cpuTotalNs !== undefined) usage.cpuTotalNs = cpuTotalNs;
     return usage;
   }

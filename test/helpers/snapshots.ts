@@ -62,7 +62,7 @@ export function containerInfo(name: string, values: Partial<ContainerInfo> = {})
     restartPolicy: 'unless-stopped',
     oomKilled: false,
     startedAt: 1_700_000_000_000,
-    memory: { workingSetBytes: 120 * MB, anonBytes: 100 * MB },
+    memory: { workingSetBytes: 120 * MB, anonBytes: 100 * MB, swapBytes: 0 },
     limitBytes: null,
     cpuPercent: 1.5,
     self: false,

@@ -240,6 +240,14 @@ describe('thrashing', () => {
     expect(engine.calls).toEqual([]);
   });
 
+  it('U3: the leaking container that was swapped out is the largest, not the busy one', async () => {
+    infos = { web: { memory: { workingSetBytes: 200 * MB, anonBytes: 190 * MB, swapBytes: 468 * MB } } };
+    rate = () => (running('web') ? 6000 : 40);
+    await run(house());
+    expect(running('web')).toBe(false);
+    expect(running('batch')).toBe(true);
+  });
+
   it('goes on with the next largest where one cannot be stopped, but not for ever', async () => {
     rate = () => (running('web') ? 9000 : 0);
     const deps = house();

@@ -23,6 +23,13 @@ describe('container-memory', () => {
     expect(judge([holding(mb)]).map(short)).toEqual([expected]);
   });
 
+  test('U3: what was swapped out counts: 250 + 468 MB are above 600', () => {
+    const memory = { workingSetBytes: 300 * MB, anonBytes: 250 * MB, swapBytes: 468 * MB };
+    const [finding] = judge([containerInfo('n8n', { memory })]);
+    expect(finding).toMatchObject({ verdict: 'breach', severity: 'critical', value: 718 * MB });
+    expect(finding!.text).toBe('n8n holds 718 MB of memory, 468 MB of it in swap, above 600 MB');
+  });
+
   test('only one limit given', () => {
     const given = (one: Partial<ServiceSettings>) => ({ extra: { services: [{ name: 'n8n', ...one }] } });
     expect(judge([holding(700)], given({ memoryWarningMb: 400 })).map(short)).toEqual(['warning']);

@@ -56,6 +56,19 @@ describe('memory-available', () => {
     });
   });
 
+  test('U3: what is in swap is part of what a container holds', () => {
+    const containers = [
+      containerInfo('busy', { memory: { workingSetBytes: 500 * MB, anonBytes: 450 * MB, swapBytes: 4096 } }),
+      containerInfo('leaky', {
+        memory: { workingSetBytes: 479 * MB, anonBytes: 470 * MB, swapBytes: 468 * MB },
+      }),
+    ];
+    const value = { version: '28', apiVersion: '1.48', containers };
+    expect(judgedOne('memory-available', { host: available(87), docker: ok(value) })?.details).toEqual([
+      'Largest containers: leaky 479 MB + 468 MB swap, busy 500 MB',
+    ]);
+  });
+
   test('without Docker the largest groups of processes are named', () => {
     const host = available(87);
     host.value.cgroups = [

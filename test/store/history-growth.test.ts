@@ -51,6 +51,14 @@ test('the growth of each container, fastest first; those that are gone are left 
     const containers = [
       containerInfo('redis', memory((50 + random()) * MB)),
       containerInfo('n8n', memory((300 + 14 * hours + 5 * random()) * MB)),
+      // U3: since an hour ago it is swapped out as fast as it grows.
+      containerInfo('leaks', {
+        memory: {
+          workingSetBytes: 200 * MB,
+          anonBytes: (100 + 20 * Math.min(hours, 2)) * MB,
+          swapBytes: 20 * Math.max(0, hours - 2) * MB,
+        },
+      }),
       containerInfo('shrinks', memory((300 - 6 * hours) * MB)),
     ];
     if (at < now - HOUR) containers.push(containerInfo('gone', memory((10 + 100 * hours) * MB)));
@@ -58,11 +66,12 @@ test('the growth of each container, fastest first; those that are gone are left 
     history.flush(at);
   }
   const growth = history.growth(now, 3 * HOUR);
-  expect(growth.map(({ name }) => name)).toEqual(['n8n', 'redis', 'shrinks']);
-  expect(growth[0]!.bytesPerHour / MB).toBeGreaterThan(13);
-  expect(growth[0]!.bytesPerHour / MB).toBeLessThan(15);
-  expect(Math.abs(growth[1]!.bytesPerHour / MB)).toBeLessThan(0.5);
-  expect(growth[2]!.bytesPerHour / MB).toBeCloseTo(-6, 1);
+  expect(growth.map(({ name }) => name)).toEqual(['leaks', 'n8n', 'redis', 'shrinks']);
+  expect(growth[0]!.bytesPerHour / MB).toBeCloseTo(20, 1);
+  expect(growth[1]!.bytesPerHour / MB).toBeGreaterThan(13);
+  expect(growth[1]!.bytesPerHour / MB).toBeLessThan(15);
+  expect(Math.abs(growth[2]!.bytesPerHour / MB)).toBeLessThan(0.5);
+  expect(growth[3]!.bytesPerHour / MB).toBeCloseTo(-6, 1);
   // Within ten minutes it is not computed again.
   expect(history.growth(now + 9 * MINUTE, 3 * HOUR)).toBe(growth);
   expect(history.growth(now + 10 * MINUTE, 3 * HOUR)).not.toBe(growth);

@@ -102,6 +102,32 @@ describe('reading', () => {
     expect(open().read(ID, 999_999_999)).toEqual(read(10));
   });
 
+  test('U3: what a container has in swap, in either version; absent where the kernel does not account for it', () => {
+    v2(`/docker/${ID}`, 10);
+    v2(`/docker/${OTHER}`, 10);
+    write(`${CG}/docker/${ID}/memory.swap.current`, '490733568\n');
+    const cgroups = open();
+    expect(cgroups.read(ID, 1)?.memory).toEqual({ ...read(10).memory, swapBytes: 490_733_568 });
+    expect(cgroups.read(OTHER, 2)?.memory).toEqual(read(10).memory);
+    write(`${CG}/docker/${ID}/memory.swap.current`, '0\n');
+    expect(cgroups.read(ID, 1)?.memory?.swapBytes).toBe(0);
+    cgroups.keepOnly(new Set());
+    expect(openFiles()).toBe(0);
+  });
+
+  test('U3: version 1 counts memory and swap together', () => {
+    const group = `${CG}/memory/docker/${ID}`;
+    write(`${CG}/memory/memory.usage_in_bytes`, '1');
+    write(`${group}/memory.usage_in_bytes`, '502267904\n');
+    write(`${group}/memory.memsw.usage_in_bytes`, '993001472\n');
+    write(`${group}/memory.stat`, 'total_rss 5\ntotal_inactive_file 3\n');
+    write(`${CG}/cpu,cpuacct/docker/${ID}/cpuacct.usage`, '7000\n');
+    expect(open().read(ID, 999_999_999)?.memory?.swapBytes).toBe(490_733_568);
+    // Memory that was taken between the two reads.
+    write(`${group}/memory.memsw.usage_in_bytes`, '502267903\n');
+    expect(open().read(ID, 999_999_999)?.memory?.swapBytes).toBe(0);
+  });
+
   test('files stay open and are read anew; those of a container that went are closed', () => {
     v2(`/docker/${ID}`, 10);
     v2(`/docker/${OTHER}`, 20);
