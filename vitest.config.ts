@@ -15,8 +15,6 @@ export default defineConfig({
       {
         test: {
           name: 'real',
-          // Real engines and databases on a shared machine: what fails twice is broken.
-          retry: 1,
           include: ['test/real/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -27,8 +25,6 @@ export default defineConfig({
       {
         test: {
           name: 'vps',
-          // An emulated machine under load answers late now and then; what fails three times is broken.
-          retry: 2,
           include: ['test/vps/**/*.test.ts'],
           testTimeout: 900_000,
           hookTimeout: 900_000,

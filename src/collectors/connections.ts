@@ -1,4 +1,4 @@
-import type { PostgresTarget, RedisTarget } from '../discovery/discover.ts';
+import type { PostgresTarget, RedisTarget } from '../model/targets.ts';
 import { openPostgres } from '../system/postgres.ts';
 import { openRedis } from '../system/redis.ts';
 import type { Postgres, Redis, System } from '../system/types.ts';

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { HttpTarget } from '../discovery/discover.ts';
+import type { HttpTarget } from '../model/targets.ts';
 import { errorText, maskSecrets, plain } from '../model/text.ts';
 import type { HttpAnswer } from '../system/types.ts';
 import type { CollectorDeps } from './types.ts';

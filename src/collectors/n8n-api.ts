@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { HttpTarget } from '../discovery/discover.ts';
+import type { HttpTarget } from '../model/targets.ts';
 import type { N8nValues } from '../model/snapshot.ts';
 import { askJson } from './http-target.ts';
 import type { Program } from './http-target.ts';

@@ -1,4 +1,4 @@
-import type { N8nTarget } from '../discovery/discover.ts';
+import type { N8nTarget } from '../model/targets.ts';
 import type { N8nValues } from '../model/snapshot.ts';
 import type { Postgres } from '../system/types.ts';
 

@@ -1,4 +1,4 @@
-import type { N8nTarget } from '../discovery/discover.ts';
+import type { N8nTarget } from '../model/targets.ts';
 import type { Redis } from '../system/types.ts';
 
 type Queue = NonNullable<N8nTarget['queue']>;

@@ -1,4 +1,4 @@
-import type { Discovered, PostgresTarget } from '../discovery/discover.ts';
+import type { Discovered, PostgresTarget } from '../model/targets.ts';
 import type { SqlMetric } from '../config/schema.ts';
 import { absent } from '../model/reading.ts';
 import type { SqlSample, SqlValues } from '../model/snapshot.ts';

@@ -1,4 +1,4 @@
-import type { Discovered } from '../discovery/discover.ts';
+import type { Discovered } from '../model/targets.ts';
 import type { Config } from '../config/schema.ts';
 import type { Absent, Source } from '../model/reading.ts';
 import type { ContainerInfo, Readings } from '../model/snapshot.ts';

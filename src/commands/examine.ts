@@ -22,7 +22,7 @@ import { effectiveChat } from '../notify/chat.ts';
 import { deliveryState } from '../notify/state.ts';
 import { createTelegram } from '../notify/telegram.ts';
 import { recall } from '../store/memory.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import { integrityProblems, openToLook } from '../store/look.ts';
 import { describeMachine } from '../system/describe-machine.ts';
 import { modifiedAt, packageRoot, tryWriting, type Machine } from '../system/machine.ts';

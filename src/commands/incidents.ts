@@ -3,7 +3,7 @@ import { errorText, plain } from '../model/text.ts';
 import { incidentToJson, renderIncident, renderIncidents } from '../outputs/incidents.ts';
 import { incidentById, incidentsSince, newestIncidentId } from '../store/incidents.ts';
 import { openToLook } from '../store/look.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import type { CommandContext } from './context.ts';
 
 /** More than this are only shown with a shorter `--since`. */

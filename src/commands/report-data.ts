@@ -6,7 +6,7 @@ import type { DayStats, ReportData, ReportIncident } from '../outputs/daily-repo
 import { listActions } from '../store/actions.ts';
 import { increaseOf, pointsOf, statsOf, type Column, type History } from '../store/history.ts';
 import { incidentsSince } from '../store/incidents.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import { VERSION } from '../version.ts';
 
 const DAY_MS = 24 * 3_600_000;

@@ -3,7 +3,8 @@ import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
 import { errorText, formatDuration, formatTime, plain } from '../model/text.ts';
 import { renderSilences, type SilenceView } from '../outputs/silences.ts';
 import { openToLook } from '../store/look.ts';
-import { openStore, type Db } from '../store/open.ts';
+import { openStore } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import type { CommandContext } from './context.ts';
 import { warnOfStranger } from './known-subjects.ts';
 

@@ -1,7 +1,7 @@
 // What of the services outlives the process: each as it was last told, and how far Docker's events were read.
 import { errorText } from '../model/text.ts';
 import { recall } from '../store/memory.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import { loadServices, saveServices } from '../store/services.ts';
 import type { Clock, Log } from '../system/types.ts';
 import { isAllTold, isUntold, rowOf } from './machine.ts';

@@ -1,6 +1,6 @@
 import { errorText } from '../model/text.ts';
 import { recall, remember } from '../store/memory.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import type { Clock, Log } from '../system/types.ts';
 
 const HOUR_MS = 3_600_000;

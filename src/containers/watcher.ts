@@ -6,7 +6,7 @@ import type { Message } from '../model/message.ts';
 import type { ServiceStatus } from '../model/service.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import type { Clock, Docker, DockerEvent, Files, Log } from '../system/types.ts';
 import { countServices, serviceLines, stopMessage, type Counts } from './announce.ts';
 import { createAnswers } from './answers.ts';

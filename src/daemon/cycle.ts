@@ -2,7 +2,7 @@ import type { Finding } from '../model/finding.ts';
 import type { Readings, Snapshot } from '../model/snapshot.ts';
 import { judgeAll } from '../rules/judge.ts';
 import { JUDGED_BY_CYCLE } from '../rules/index.ts';
-import type { House } from './house.ts';
+import type { House } from './types.ts';
 import { judgeSelf, SELF_RULES } from './self.ts';
 
 /**

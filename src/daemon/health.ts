@@ -1,7 +1,7 @@
 import { formatDuration, plain } from '../model/text.ts';
 import { SOURCES } from '../model/reading.ts';
 import { VERSION } from '../version.ts';
-import type { House } from './house.ts';
+import type { House } from './types.ts';
 
 export type Health = {
   status: 'healthy' | 'degraded' | 'unhealthy';

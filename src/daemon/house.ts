@@ -1,7 +1,6 @@
 import { openCollectors } from '../collectors/collect.ts';
 import type { CommandContext } from '../commands/context.ts';
 import { createDiscovery } from '../discovery/discover.ts';
-import type { Config } from '../config/schema.ts';
 import { createPipeline } from '../incidents/pipeline.ts';
 import type { Source } from '../model/reading.ts';
 import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
@@ -9,48 +8,15 @@ import { errorText } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';
 import { createOutbox } from '../notify/outbox.ts';
 import { wordDecision } from '../notify/wording.ts';
-import type { Past } from '../rules/types.ts';
 import { renderStatusReport } from '../outputs/status-report.ts';
 import { createWatcher } from '../containers/watcher.ts';
 import { createHistory } from '../store/history.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
 import { readContainers } from '../system/containers.ts';
-import type { System } from '../system/types.ts';
 import { runOomCheck, say } from './cycle.ts';
+import type { DaemonState, House } from './types.ts';
 import { describeLastValues, type LastAlive } from './reboot.ts';
-
-/** What the loop remembers between two checks. */
-export type DaemonState = {
-  startedMonotonic: number;
-  checks: number;
-  snapshot?: Snapshot;
-  lastTookMs?: number;
-  lastCheckMonotonic?: number;
-  /** Why the last save failed: a full disk, as a rule. */
-  saveTrouble?: string;
-  /** The store is closed: nothing may touch it any more. */
-  closed: boolean;
-  failedInARow: Partial<Record<Source, number>>;
-};
-
-export type House = {
-  config: Config;
-  system: System;
-  store: Store;
-  state: DaemonState;
-  collectors: ReturnType<typeof openCollectors>;
-  watcher: ReturnType<typeof createWatcher>;
-  pipeline: ReturnType<typeof createPipeline>;
-  delivery: ReturnType<typeof createDelivery>;
-  outbox: ReturnType<typeof createOutbox>;
-  history: ReturnType<typeof createHistory>;
-  past(snapshot: Snapshot): Past;
-  remember(snapshot: Snapshot): void;
-  /** What was last seen by the monitor before this one. */
-  lastAlive?: LastAlive;
-  close(): Promise<void>;
-};
 
 /** History and the sign of life reach the disk about once a minute, however short the interval. */
 const FLUSH_EVERY_MS = 55_000;

@@ -1,7 +1,7 @@
 import { errorText } from '../model/text.ts';
 import { openOomCounter } from '../system/oom-counter.ts';
 import { runCycle, runOomCheck, say } from './cycle.ts';
-import type { House } from './house.ts';
+import type { House } from './types.ts';
 import { takeLastExit } from './last-exit.ts';
 import { judgeReboot } from './reboot.ts';
 import type { Watchdog } from './watchdog.ts';

@@ -1,6 +1,6 @@
 import { renderPrometheus } from '../outputs/prometheus.ts';
 import { VERSION } from '../version.ts';
-import type { House } from './house.ts';
+import type { House } from './types.ts';
 
 /** What /metrics answers: the last check, and how the monitor itself is. */
 export function metricsOf(house: House): string {

@@ -1,6 +1,6 @@
 import type { Finding } from '../model/finding.ts';
 import { formatDuration } from '../model/text.ts';
-import type { House } from './house.ts';
+import type { House } from './types.ts';
 
 /** Rules about the watcher itself; judged in every check. */
 export const SELF_RULES = ['watcher-telegram', 'watcher-state', 'watcher-overrun'] as const;

@@ -1,6 +1,6 @@
 import { plain } from '../model/text.ts';
-import type { Candidate, Located } from './container.ts';
-import { engineNames, sole } from '../config/trust.ts';
+import type { Candidate, Located } from './candidate.ts';
+import { engineNames, sole } from './trust.ts';
 
 /** Where vpsmon stands: on the host, in a container of the same engine, or on another machine than the engine. */
 export type Surroundings = {

@@ -1,23 +1,8 @@
 import { plain } from '../model/text.ts';
-import type { DockerInspect, DockerListItem } from '../system/types.ts';
+import type { DockerInspect } from '../system/types.ts';
+import type { Candidate, Located } from './candidate.ts';
 import type { Kind } from './kind.ts';
-import { credible, engineNames } from '../config/trust.ts';
-
-/** A recognised container, its environment and command as they are: anything at all may stand there. */
-export type Candidate = {
-  kind: Kind;
-  inspect: DockerInspect;
-  /** Its place in the networks. */
-  at: Located;
-  env: Map<string, string>;
-  running: boolean;
-  /** Its image says what it is, not merely its own claims (see trust.ts). */
-  byImage: boolean;
-};
-/** What is known of every container, recognised or not. */
-export type Located = Pick<DockerListItem, 'id' | 'name' | 'labels' | 'networks' | 'ports'> & {
-  networkMode?: string;
-};
+import { credible, engineNames } from './trust.ts';
 
 export function toCandidate(kind: Kind, byImage: boolean, inspect: DockerInspect): Candidate {
   const env = new Map<string, string>();

@@ -1,71 +1,7 @@
-import type { Clock, Docker, Files } from '../system/types.ts';
 import { discoverFrom } from './from.ts';
-import { see } from './look.ts';
-import type { Seen } from './look.ts';
-import type { Config } from '../config/schema.ts';
+import { see, type DiscoveryDeps, type Seen } from './look.ts';
+import type { Discovered } from '../model/targets.ts';
 
-export type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'no-verify' | 'verify-ca' | 'verify-full';
-
-/** Where a database or application is, and how that was found out. */
-export type PostgresTarget = {
-  host: string;
-  port: number;
-  user: string;
-  password: string;
-  database: string;
-  /** As libpq's sslmode; absent: plain, and TLS where the server insists on it. */
-  sslMode?: SslMode;
-  /** File with the certificate authority, for verify-ca and verify-full. */
-  sslRootCert?: string;
-  how: string;
-  container?: string;
-};
-export type RedisTarget = {
-  host: string;
-  port: number;
-  password: string;
-  username?: string;
-  db: number;
-  tls: boolean;
-  how: string;
-  container?: string;
-};
-export type HttpTarget = { url: string; apiKey: string; how: string; container?: string };
-export type N8nTarget = HttpTarget & {
-  /** n8n's own database where it is PostgreSQL, with its schema and table prefix. */
-  database?: PostgresTarget & {
-    schema: string;
-    prefix: string;
-    /** Nothing says that n8n uses it; it is if its tables are there. */
-    assumed?: true;
-  };
-  /** Redis of the queue mode, with Bull's prefix. */
-  queue?: RedisTarget & {
-    prefix: string;
-    /** Its settings say queue mode; otherwise the keys in Redis decide. */
-    expected: boolean;
-  };
-};
-export type Discovered = {
-  postgres?: PostgresTarget;
-  redis?: RedisTarget;
-  n8n?: N8nTarget;
-  waha?: HttpTarget;
-  /** WAHA's container where there is one that does not run: a person may have it restarted. */
-  wahaDown?: string;
-  /** Why each missing one is missing, for `doctor` and the check. */
-  missing: {
-    postgres?: string;
-    redis?: string;
-    n8n?: string;
-    waha?: string;
-    /** n8n is here and has one, but it cannot be read. */
-    n8nDatabase?: string;
-    n8nQueue?: string;
-  };
-};
-
-export type DiscoveryDeps = { docker: Docker; config: Config; clock: Clock; files: Files };
 export type Discovery = {
   /** What is known; looks again when something is missing or was invalidated. Never throws. */
   current(signal: AbortSignal): Promise<Discovered>;

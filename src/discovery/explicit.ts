@@ -1,4 +1,4 @@
-import type { HttpTarget, PostgresTarget, RedisTarget, SslMode } from './discover.ts';
+import type { HttpTarget, PostgresTarget, RedisTarget, SslMode } from '../model/targets.ts';
 import { defined, toPort } from './container.ts';
 import { KEYS, type Config, type Key } from '../config/schema.ts';
 

@@ -1,6 +1,6 @@
 import type { Surroundings } from './address.ts';
 import { located, toCandidate } from './container.ts';
-import type { Candidate, Located } from './container.ts';
+import type { Candidate, Located } from './candidate.ts';
 import { wantedHttp, wantedPostgres, wantedRedis } from './explicit.ts';
 import { kindOf } from './kind.ts';
 import type { Seen } from './look.ts';
@@ -9,7 +9,7 @@ import type { FoundN8n } from './n8n.ts';
 import { findPostgres } from './postgres.ts';
 import { findRedis } from './redis.ts';
 import { findWaha } from './waha.ts';
-import type { Discovered, N8nTarget } from './discover.ts';
+import type { Discovered, N8nTarget } from '../model/targets.ts';
 import type { Config } from '../config/schema.ts';
 
 /** From settings and what Docker says to targets, or the reason why there is none. Pure. */

@@ -1,8 +1,8 @@
 import { plain } from '../model/text.ts';
 import { addressOf, family, isCalled, isOnHost, networkOwner } from './address.ts';
 import type { Surroundings } from './address.ts';
-import type { Candidate, Located } from './container.ts';
-import { sole } from '../config/trust.ts';
+import type { Candidate, Located } from './candidate.ts';
+import { sole } from './trust.ts';
 
 /** An address that works from where vpsmon stands, and the id of the container that it belongs to. */
 export type Place = { host: string; port: number; container?: string };

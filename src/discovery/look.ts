@@ -1,8 +1,10 @@
 import { selfContainerId } from '../system/containers.ts';
-import type { DockerInspect, DockerListItem } from '../system/types.ts';
+import type { Config } from '../config/schema.ts';
+import type { Clock, Docker, DockerInspect, DockerListItem, Files } from '../system/types.ts';
 import { kindByImage, worthALook } from './kind.ts';
-import type { DiscoveryDeps } from './discover.ts';
 import { errorText } from '../model/text.ts';
+
+export type DiscoveryDeps = { docker: Docker; config: Config; clock: Clock; files: Files };
 
 /** What Docker says, and from where it is looked at. */
 export type Seen = {

@@ -2,15 +2,15 @@ import { plain } from '../model/text.ts';
 import { addressOf, toUrl } from './address.ts';
 import type { Surroundings } from './address.ts';
 import { choose, defined, fromEnv, isTrue, label, notRunning, oneOf, portFromEnv } from './container.ts';
-import type { Candidate } from './container.ts';
+import type { Candidate } from './candidate.ts';
 import type { Wanted } from './explicit.ts';
 import { postgresPort, type UsedByN8n } from './postgres.ts';
 import { redisPort, type UsedByQueue } from './redis.ts';
 import { resolveHost } from './host.ts';
 import type { Named, Place } from './host.ts';
 import { sameAs } from './waha.ts';
-import { whyWithheld } from '../config/trust.ts';
-import type { HttpTarget, N8nTarget } from './discover.ts';
+import { whyWithheld } from './trust.ts';
+import type { HttpTarget, N8nTarget } from '../model/targets.ts';
 
 /** Where vpsmon stands, and the addresses that a person set. */
 type Around = Surroundings & { named: { postgres: Named; redis: Named } };

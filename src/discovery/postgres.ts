@@ -2,10 +2,10 @@ import { plain } from '../model/text.ts';
 import { addressByName, addressOf, meantBy } from './address.ts';
 import type { Surroundings } from './address.ts';
 import { choose, fromEnv, label, notRunning, oneOf, option, portFromEnv, toPort } from './container.ts';
-import type { Candidate } from './container.ts';
+import type { Candidate } from './candidate.ts';
 import type { Wanted } from './explicit.ts';
-import type { PostgresTarget } from './discover.ts';
-import { whyWithheld } from '../config/trust.ts';
+import type { PostgresTarget } from '../model/targets.ts';
+import { whyWithheld } from './trust.ts';
 
 type Found = { target: PostgresTarget } | { why: string };
 type Login = { user: string; password?: string; database: string; why?: string };

@@ -12,10 +12,10 @@ import {
   portFromEnv,
   toPort,
 } from './container.ts';
-import type { Candidate } from './container.ts';
+import type { Candidate } from './candidate.ts';
 import type { Wanted } from './explicit.ts';
-import type { RedisTarget } from './discover.ts';
-import { whyWithheld } from '../config/trust.ts';
+import type { RedisTarget } from '../model/targets.ts';
+import { whyWithheld } from './trust.ts';
 
 type Found = { target: RedisTarget } | { why: string };
 

@@ -1,10 +1,10 @@
 import { addressOf, meantBy, toUrl } from './address.ts';
 import type { Surroundings } from './address.ts';
 import { choose, fromEnv, isTrue, label, notRunning, oneOf, portFromEnv, toPort } from './container.ts';
-import type { Candidate } from './container.ts';
+import type { Candidate } from './candidate.ts';
 import type { Wanted } from './explicit.ts';
-import type { HttpTarget } from './discover.ts';
-import { whyWithheld } from '../config/trust.ts';
+import type { HttpTarget } from '../model/targets.ts';
+import { whyWithheld } from './trust.ts';
 
 type Found = ({ target: HttpTarget } | { why: string }) & { down?: string };
 

@@ -1,4 +1,4 @@
-import type { Discovered } from '../discovery/discover.ts';
+import type { Discovered } from '../model/targets.ts';
 import type { Readings } from '../model/snapshot.ts';
 import { formatDuration } from '../model/text.ts';
 import { failed, ok, warning, type Line } from './types.ts';

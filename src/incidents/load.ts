@@ -1,7 +1,7 @@
 import { errorText } from '../model/text.ts';
 import { endedIncidents, openIncidents } from '../store/incidents.ts';
 import { recall, remember as rememberValue } from '../store/memory.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import { createMemory, remember, type Memory } from './memory.ts';
 import { shift } from './shift.ts';
 

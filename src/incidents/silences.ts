@@ -1,7 +1,7 @@
 import type { SilenceWindow } from '../config/schema.ts';
 import type { Incident } from '../model/incident.ts';
 import { activeSilences, deleteSilence, saveSilence, type Silence } from '../store/incidents.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 
 /** Words that mean everything. */
 const EVERYTHING = ['all', 'everything', '*'];

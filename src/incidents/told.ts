@@ -1,6 +1,6 @@
 import type { Finding } from '../model/finding.ts';
 import { wasToldOnce } from '../store/incidents.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 
 const MOST_REMEMBERED = 10_000;
 

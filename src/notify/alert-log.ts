@@ -1,7 +1,7 @@
 import type { Message } from '../model/message.ts';
 import { formatTime, maskSecrets, plain } from '../model/text.ts';
 import { recall, remember } from '../store/memory.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import type { OutboxTable } from '../store/outbox.ts';
 import { htmlToPlain } from './html.ts';
 

@@ -1,6 +1,6 @@
 import type { Delivery as Outcome } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import { incidentById } from '../store/incidents.ts';
 import { remember } from '../store/memory.ts';
 import type { OutboxTable, Step, StoredRow } from '../store/outbox.ts';

@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import { recall, remember } from '../store/memory.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 
 const MOVED = 'telegram.moved';
 const VALIDATED = 'telegram.validated';

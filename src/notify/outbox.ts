@@ -1,6 +1,6 @@
 import type { Message } from '../model/message.ts';
 import { escapeHtml } from '../model/text.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import { openOutboxTable, type StoredRow } from '../store/outbox.ts';
 import { digestHtml, headline } from './digest.ts';
 import { htmlToPlain } from './html.ts';

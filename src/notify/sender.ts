@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import type { Delivery } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import type { Step } from '../store/outbox.ts';
 import type { Clock, Http, Log } from '../system/types.ts';
 import { effectiveChat, rememberMove, rememberValidated, validatedChat } from './chat.ts';

@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Message } from '../model/message.ts';
-import type { Db } from '../store/open.ts';
+import type { Db } from '../store/db.ts';
 import { openOutboxTable, type OutboxTable } from '../store/outbox.ts';
 import { effectiveChat, isConfigured, validatedChat, type ValidatedChat } from './chat.ts';
 

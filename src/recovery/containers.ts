@@ -1,6 +1,6 @@
 import { kindByImage } from '../discovery/kind.ts';
 import type { Config } from '../config/schema.ts';
-import { engineNames, namesByEngine } from '../config/trust.ts';
+import { engineNames, namesByEngine } from '../discovery/trust.ts';
 import type { Action } from '../model/action.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { formatTime, plain } from '../model/text.ts';

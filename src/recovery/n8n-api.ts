@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { N8nTarget } from '../discovery/discover.ts';
+import type { N8nTarget } from '../model/targets.ts';
 import { maskSecrets, plain } from '../model/text.ts';
 import type { Http, HttpAnswer } from '../system/types.ts';
 

@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts';
-import type { Discovered } from '../discovery/discover.ts';
+import type { Discovered } from '../model/targets.ts';
 import type { Action, Moment } from '../model/action.ts';
 import type { Source } from '../model/reading.ts';
 import type { Snapshot } from '../model/snapshot.ts';

@@ -1,4 +1,4 @@
-import type { HttpTarget } from '../discovery/discover.ts';
+import type { HttpTarget } from '../model/targets.ts';
 import { maskSecrets, plain } from '../model/text.ts';
 import type { RecoveryDeps } from './types.ts';
 

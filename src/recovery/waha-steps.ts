@@ -1,4 +1,4 @@
-import type { HttpTarget } from '../discovery/discover.ts';
+import type { HttpTarget } from '../model/targets.ts';
 import type { Action } from '../model/action.ts';
 import { errorText, formatDuration, plain } from '../model/text.ts';
 import { keepUndo } from '../store/actions.ts';

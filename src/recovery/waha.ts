@@ -1,4 +1,4 @@
-import type { HttpTarget } from '../discovery/discover.ts';
+import type { HttpTarget } from '../model/targets.ts';
 import { ageMs } from '../model/action.ts';
 import { plain } from '../model/text.ts';
 import { recentActions } from '../store/actions.ts';

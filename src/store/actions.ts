@@ -1,5 +1,5 @@
 import { ageMs, type Action, type ActionState, type Moment } from '../model/action.ts';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export const ACTION_MIGRATIONS: readonly string[] = [
   `CREATE TABLE actions (

@@ -1,4 +1,4 @@
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 import { slopePerHour, type TrendPoint } from '../model/trend.ts';
 import { pointsOf, readColumns } from './history-query.ts';
 

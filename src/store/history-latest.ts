@@ -1,5 +1,5 @@
 import type { Snapshot } from '../model/snapshot.ts';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 /** 50 containers are 25 KB, once a minute; more containers are written less often, so that the disk has no more to do. */
 const MS_PER_BYTE = 60_000 / 25_000;

@@ -1,4 +1,4 @@
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 import { COARSE_MS, RAW_MS, SEEN_MS } from './history-schema.ts';
 
 /** The history's share of the 50 MB: incidents, outbox and SQLite's own pages need the rest. */

@@ -1,4 +1,4 @@
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 import { readBucket, readRaw } from './history-codec.ts';
 import { BUCKET_MS } from './history-schema.ts';
 

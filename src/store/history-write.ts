@@ -1,4 +1,4 @@
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 import { finished, putBucket, putSnapshot, readRaw, writer, type CoarseValue } from './history-codec.ts';
 import type { Buffered, HistoryBuffer, Series } from './history-buffer.ts';
 import { BUCKET_MS, SEEN_MS, bucketOf } from './history-schema.ts';

@@ -1,5 +1,5 @@
 import type { Snapshot } from '../model/snapshot.ts';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 import { createHistoryBuffer } from './history-buffer.ts';
 import { growthOf, type Growth } from './history-growth.ts';
 import { readLatest, writeLatest } from './history-latest.ts';

@@ -2,7 +2,7 @@ import type { Action } from '../model/action.ts';
 import type { Incident } from '../model/incident.ts';
 import { formatTime, plain } from '../model/text.ts';
 import { actionsBetween } from './actions.ts';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 /** A container that recovery stops is told as stopped a little later; what thrashes is an incident when it has held for a minute. */
 const BEFORE_MS = 10 * 60_000;

@@ -1,6 +1,6 @@
 import type { Incident } from '../model/incident.ts';
 import { actionsAbout } from './incident-actions.ts';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 import { statement } from './statements.ts';
 
 export const INCIDENT_MIGRATIONS = [

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 /** `none`: nothing was kept yet. `refused`: it is there and this user may not, or cannot, read it. */
 export type Look = { db: Db; close(): void } | { none: string } | { refused: string };

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import Database from 'libsql';
 import { errorText } from '../model/text.ts';
+import type { Db } from './db.ts';
 import { ACTION_MIGRATIONS } from './actions.ts';
 import { HISTORY_MIGRATIONS } from './history.ts';
 import { INCIDENT_MIGRATIONS } from './incidents.ts';
@@ -9,8 +10,6 @@ import { MEMORY_MIGRATIONS } from './memory.ts';
 import { OUTBOX_MIGRATIONS } from './outbox.ts';
 import { makePrivate } from './private-file.ts';
 import { SERVICE_MIGRATIONS } from './services.ts';
-
-export type Db = Database.Database;
 
 /** One list per table family. A migration that has shipped is never changed, only followed by another. */
 const FAMILIES: Record<string, readonly string[]> = {

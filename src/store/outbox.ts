@@ -1,7 +1,7 @@
 import type Database from 'libsql';
 import type { Severity } from '../model/finding.ts';
 import type { Message, OutboxRow } from '../model/message.ts';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 import { immediately } from './transaction.ts';
 
 export const OUTBOX_MIGRATIONS = [

@@ -1,5 +1,5 @@
 import { remember } from './memory.ts';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export const SERVICE_MIGRATIONS = [
   `CREATE TABLE services (key TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID`,

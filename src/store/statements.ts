@@ -1,5 +1,5 @@
 import type Database from 'libsql';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 type Statement = Database.Statement<unknown[]>;
 

@@ -1,4 +1,4 @@
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 /**
  * Runs `work` in an immediate transaction. libsql's own `transaction` answers a full disk with "cannot rollback - no

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type * as Pg from 'pg';
 import type { Client, QueryResult } from 'pg';
-import type { SslMode } from '../discovery/discover.ts';
+import type { SslMode } from '../model/targets.ts';
 import { FrameError, createFrames } from './postgres-frames.ts';
 import type { Frames } from './postgres-frames.ts';
 

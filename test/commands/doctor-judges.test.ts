@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Discovered } from '../../src/discovery/discover.ts';
+import type { Discovered } from '../../src/model/targets.ts';
 import { adviceFor } from '../../src/doctor/delivery.ts';
 import { judgeDockerError } from '../../src/doctor/docker.ts';
 import { judgeDisk, judgeNode } from '../../src/doctor/host.ts';

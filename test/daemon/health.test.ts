@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { judgeHealth } from '../../src/daemon/health.ts';
-import type { House } from '../../src/daemon/house.ts';
+import type { House } from '../../src/daemon/types.ts';
 
 function houseWith(docker: { state: string; why?: string }, open: unknown[], events?: string): House {
   const readings = Object.fromEntries(

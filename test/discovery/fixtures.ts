@@ -1,5 +1,5 @@
 import { discoverFrom } from '../../src/discovery/from.ts';
-import type { Discovered } from '../../src/discovery/discover.ts';
+import type { Discovered } from '../../src/model/targets.ts';
 import type { Config, Key, Settings } from '../../src/config/schema.ts';
 import type { DockerInspect, DockerListItem } from '../../src/system/types.ts';
 import { defaultConfig } from '../helpers/collector-deps.ts';

@@ -1,5 +1,5 @@
 import type { CollectorDeps } from '../../src/collectors/types.ts';
-import type { Discovered } from '../../src/discovery/discover.ts';
+import type { Discovered } from '../../src/model/targets.ts';
 import { KEY_NAMES, defaultExtra, defaultSettings } from '../../src/config/defaults.ts';
 import type { Config, Extra, Settings } from '../../src/config/schema.ts';
 import { systemClock } from '../../src/system/clock.ts';

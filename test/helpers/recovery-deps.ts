@@ -1,5 +1,5 @@
 import { defaultExtra, defaultSettings, KEY_NAMES } from '../../src/config/defaults.ts';
-import type { Discovered } from '../../src/discovery/discover.ts';
+import type { Discovered } from '../../src/model/targets.ts';
 import type { Config, Key, Origin, Settings } from '../../src/config/schema.ts';
 import type { Source } from '../../src/model/reading.ts';
 import type { Snapshot } from '../../src/model/snapshot.ts';

@@ -3,7 +3,7 @@ import { createN8n } from '../../src/collectors/n8n.ts';
 import { createPostgres } from '../../src/collectors/postgres.ts';
 import { createRedis } from '../../src/collectors/redis.ts';
 import { createSql } from '../../src/collectors/sql.ts';
-import type { N8nTarget, PostgresTarget, RedisTarget } from '../../src/discovery/discover.ts';
+import type { N8nTarget, PostgresTarget, RedisTarget } from '../../src/model/targets.ts';
 import type { N8nValues, PostgresValues, SqlValues } from '../../src/model/snapshot.ts';
 import { collectorDeps, patience } from '../helpers/collector-deps.ts';
 import type { TestDeps } from '../helpers/collector-deps.ts';

@@ -1,6 +1,6 @@
 import { plain } from '../model/text.ts';
-import type { Candidate, Located } from '../discovery/container.ts';
-import { kindByImage, repositoryOf } from '../discovery/kind.ts';
+import type { Candidate, Located } from './candidate.ts';
+import { kindByImage, repositoryOf } from './kind.ts';
 
 // Who may be told a secret. Labels, environment, exposed ports and Compose names are what a container says about itself: an image can
 // carry all of them. Believed is only what the person who started it decided and the engine enforces: its name, its image, its

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Discovered } from '../../src/discovery/discover.ts';
+import type { Discovered } from '../../src/model/targets.ts';
 import type { Settings } from '../../src/config/schema.ts';
-import { namesByEngine } from '../../src/config/trust.ts';
-import { discover } from '../discovery/fixtures.ts';
-import type { Sketch } from '../discovery/fixtures.ts';
+import { namesByEngine } from '../../src/discovery/trust.ts';
+import { discover } from './fixtures.ts';
+import type { Sketch } from './fixtures.ts';
 
 const waha: Sketch = {
   name: 'shop-waha-1',

@@ -1,0 +1,45 @@
+import type { openCollectors } from '../collectors/collect.ts';
+import type { Config } from '../config/schema.ts';
+import type { createWatcher } from '../containers/watcher.ts';
+import type { createPipeline } from '../incidents/pipeline.ts';
+import type { Source } from '../model/reading.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import type { createDelivery } from '../notify/delivery.ts';
+import type { createOutbox } from '../notify/outbox.ts';
+import type { Past } from '../rules/types.ts';
+import type { createHistory } from '../store/history.ts';
+import type { Store } from '../store/open.ts';
+import type { System } from '../system/types.ts';
+import type { LastAlive } from './reboot.ts';
+
+/** What the loop remembers between two checks. */
+export type DaemonState = {
+  startedMonotonic: number;
+  checks: number;
+  snapshot?: Snapshot;
+  lastTookMs?: number;
+  lastCheckMonotonic?: number;
+  /** Why the last save failed: a full disk, as a rule. */
+  saveTrouble?: string;
+  /** The store is closed: nothing may touch it any more. */
+  closed: boolean;
+  failedInARow: Partial<Record<Source, number>>;
+};
+
+export type House = {
+  config: Config;
+  system: System;
+  store: Store;
+  state: DaemonState;
+  collectors: ReturnType<typeof openCollectors>;
+  watcher: ReturnType<typeof createWatcher>;
+  pipeline: ReturnType<typeof createPipeline>;
+  delivery: ReturnType<typeof createDelivery>;
+  outbox: ReturnType<typeof createOutbox>;
+  history: ReturnType<typeof createHistory>;
+  past(snapshot: Snapshot): Past;
+  remember(snapshot: Snapshot): void;
+  /** What was last seen by the monitor before this one. */
+  lastAlive?: LastAlive;
+  close(): Promise<void>;
+};

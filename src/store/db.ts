@@ -1,0 +1,3 @@
+import type Database from 'libsql';
+
+export type Db = Database.Database;
