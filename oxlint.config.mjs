@@ -67,7 +67,7 @@ const OWN = {
   // The database is a folder of files.
   store: ['node:fs', 'node:fs/promises'],
   // The monitor's own HTTP server.
-  daemon: ['node:http'],
+  daemon: ['node:http', 'node:net'],
 };
 
 const folders = WALLS.map(([folder]) => folder);

@@ -57,7 +57,7 @@ export async function examine(context: CommandContext, machine: Machine): Promis
       examineTelegram(telegram, facts),
       askTime(system.http, settings.TELEGRAM_API_ROOT, () => system.clock.now()),
       unitsOf(context, machine, system.clock.now()),
-      askHealth(system.http, settings.HTTP_LISTEN),
+      askHealth(system.http, { listen: settings.HTTP_LISTEN, stateDir }),
       examineDocker(system.docker, settings.DOCKER_HOST !== '' || dockerIsInstalled(machine)),
       examineSources(context),
       examineKind(),

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { parseListen } from '../config/listen.ts';
+import { MONITOR_SOCKET } from '../config/state-dir.ts';
 import { suggest } from '../config/suggest.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
@@ -61,24 +61,22 @@ function isSection(section: string): section is Section | 'all' {
   return section === 'all' || (SECTIONS as readonly string[]).includes(section);
 }
 
-/** What the running monitor answers at /metrics, while its last check is fresh. */
+/**
+ * What the running monitor answers on its socket in the state folder, while its last check is fresh. Its port is not asked: any local
+ * user can listen there before the monitor does, and would have root write into the textfile what he likes.
+ */
 async function fromMonitor({ config, system }: CommandContext): Promise<Source | undefined> {
-  const { HTTP_LISTEN, SERVICE_CHECK_INTERVAL } = config.settings;
-  if (HTTP_LISTEN === '') return undefined;
-  const { host, port } = parseListen(HTTP_LISTEN);
-  if (port === 0) return undefined;
-  const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  const address = name.includes(':') ? `[${name}]` : name;
   try {
     const { status, body } = await system.http({
-      url: `http://${address}:${port}/metrics`,
+      url: 'http://localhost/metrics',
+      socketPath: join(config.stateDir, MONITOR_SOCKET),
       timeoutMs: ANSWER_MS,
       maxBytes: 16 * 1_048_576,
     });
-    // Anything may listen there; ours says when it looked.
     const at = Number(/^vpsmon_last_check_timestamp_seconds (\S+)$/m.exec(body)?.[1]);
     const age = system.clock.now() / 1000 - at;
-    if (status !== 200 || !(Math.abs(age) <= 3 * SERVICE_CHECK_INTERVAL + 10)) return undefined;
+    const fresh = Math.abs(age) <= 3 * config.settings.SERVICE_CHECK_INTERVAL + 10;
+    if (status !== 200 || !fresh) return undefined;
     return { text: body, from: `from the running monitor, ${Math.max(0, Math.round(age))} s old` };
   } catch {
     return undefined; // Nobody there: the next way is tried.

@@ -1,4 +1,6 @@
-import { serveHttp } from '../daemon/http.ts';
+import { join } from 'node:path';
+import { MONITOR_SOCKET } from '../config/state-dir.ts';
+import { serveHttp, serveSocket, type Served } from '../daemon/http.ts';
 import { judgeHealth } from '../daemon/health.ts';
 import { openHouse } from '../daemon/house.ts';
 import { runLoop } from '../daemon/loop.ts';
@@ -103,16 +105,23 @@ async function watch(
   const { config, system } = context;
   const { log } = system;
   const house = openHouse(context, store);
-  let http: { address: string; close(): Promise<void> } | undefined;
+  const pages = { health: () => judgeHealth(house), metrics: () => metricsOf(house) };
+  const served: Served[] = [];
   if (config.settings.HTTP_LISTEN !== '') {
     try {
-      http = await serveHttp(config.settings.HTTP_LISTEN, {
-        health: () => judgeHealth(house),
-        metrics: () => metricsOf(house),
-      });
+      const http = await serveHttp(config.settings.HTTP_LISTEN, pages, config.settings.HTTP_HOSTS);
+      served.push(http);
       log.info(`vpsmon ${VERSION} serves http://${http.address}/health and /metrics`);
     } catch (error) {
+      house.state.httpTrouble = errorText(error);
       log.error(`${errorText(error)}. The monitor goes on without /health and /metrics.`);
+    }
+  }
+  if (!store.trouble) {
+    try {
+      served.push(await serveSocket(join(config.stateDir, MONITOR_SOCKET), pages));
+    } catch (error) {
+      log.warn(`${errorText(error)}. The other commands read by themselves.`);
     }
   }
   log.info(`Watching every ${config.settings.SERVICE_CHECK_INTERVAL} s; state in ${config.stateDir}`);
@@ -121,7 +130,7 @@ async function watch(
   watchdog.ready('watching');
 
   await runLoop(house, watchdog, signal);
-  await http?.close();
+  for (const server of served) await server.close();
   await house.close();
 }
 

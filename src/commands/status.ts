@@ -21,7 +21,7 @@ export async function status(context: CommandContext, machine: Machine = openMac
   const now = system.clock.now();
   const [units, health] = await Promise.all([
     unitsOf(context, machine, now),
-    askHealth(system.http, config.settings.HTTP_LISTEN),
+    askHealth(system.http, { listen: config.settings.HTTP_LISTEN, stateDir: config.stateDir }),
   ]);
   const installed = Array.isArray(units) && units.some((unit) => unit.load === 'loaded');
   const runs = installed

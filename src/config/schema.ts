@@ -219,6 +219,11 @@ export const KEYS = {
     group: 'Monitor',
     help: 'Where /health and /metrics are served; empty switches it off.',
   },
+  HTTP_HOSTS: {
+    ...list([]),
+    group: 'Monitor',
+    help: 'Further host names by which /health and /metrics may be asked, such as the one that a reverse proxy passes on.',
+  },
   LOG_LEVEL: {
     type: 'choice',
     default: 'INFO',

@@ -27,3 +27,6 @@ function home(): string {
     return '/tmp'; // A user id without an entry in passwd, as containers have it.
   }
 }
+
+/** The name of the running monitor's socket in the state folder: /health and /metrics for the other commands. */
+export const MONITOR_SOCKET = 'monitor.sock';

@@ -40,6 +40,7 @@ export function judgeHealth(house: House): { status: number; body: Health } {
   if (events !== undefined) reasons.push(`Docker's events cannot be followed: ${plain(events, 300)}`);
   const trouble = house.store.trouble ?? pipeline.trouble() ?? state.saveTrouble;
   if (trouble) reasons.push(`the state folder cannot be used: ${trouble}`);
+  if (state.httpTrouble) reasons.push(state.httpTrouble);
   if (sending.refused) reasons.push(`Telegram refuses messages: ${sending.refused}`);
   const now = system.clock.now();
   if (

@@ -1,17 +1,56 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { ListenOptions, Socket } from 'node:net';
+import { hostname } from 'node:os';
 import { parseListen } from '../config/listen.ts';
+import { makeSocketPrivate, removeSocketFile } from '../system/socket-file.ts';
+import { isAllowedHost } from './allowed-hosts.ts';
 
 export type Pages = { health(): { status: number; body: unknown }; metrics(): string };
 
+/** A server, and the address by which it is asked. */
+export type Served = { address: string; close(): Promise<void> };
+
+/** Above this many connections the oldest ones go, unless they are young: an honest client is answered within milliseconds. */
+const MOST_CONNECTIONS = 64;
+const YOUNG_MS = 1000;
+/** Above this many the oldest one goes whatever its age, far below the 1,024 files that a process may have open. */
+const MOST_EVER = 256;
+
 /**
- * Serves /health and /metrics. Nothing that changes anything: every method but GET and HEAD is refused.
+ * Serves /health and /metrics on an address like `127.0.0.1:8080`. Nothing that changes anything: every method but GET and HEAD is
+ * refused, and so is a Host header that is not this server's; `hosts` are further names that are.
  * Resolves when it listens; rejects with a plain sentence when the address is taken or not ours.
  */
 export async function serveHttp(
   listen: string,
   pages: Pages,
-): Promise<{ address: string; close(): Promise<void> }> {
+  hosts: readonly string[] = [],
+): Promise<Served> {
   const { host, port } = parseListen(listen);
+  const machine = hostname();
+  const server = createPageServer(pages, (header) => isAllowedHost(header, { host, hosts, machine }));
+  await listenOn(server, { host, port }, (error) => `HTTP_LISTEN=${host}:${port} cannot be used: ${error}`);
+  const bound = server.address();
+  const actual = typeof bound === 'object' && bound ? bound.port : port;
+  return {
+    address: `${host.includes(':') ? `[${host}]` : host}:${actual}`,
+    close: () => closeServer(server),
+  };
+}
+
+/**
+ * Serves the same pages on a socket in the state folder, for the other commands: any local user can listen on a port before the
+ * monitor does, but only its owner can make a file there. The caller holds the lock of the folder, so a socket that is left is stale.
+ */
+export async function serveSocket(path: string, pages: Pages): Promise<Served> {
+  const server = createPageServer(pages, () => true);
+  removeSocketFile(path);
+  await listenOn(server, { path }, (error) => `${path} cannot be used: ${error}`);
+  makeSocketPrivate(path);
+  return { address: path, close: () => closeServer(server) };
+}
+
+function createPageServer(pages: Pages, allowed: (host: string | undefined) => boolean): Server {
   const server = createServer(
     {
       requestTimeout: 10_000,
@@ -21,50 +60,83 @@ export async function serveHttp(
       // Node looks for late clients every 30 s by itself: half-open connections would block the page that long.
       connectionsCheckingInterval: 5_000,
     },
-    (request, response) => answer(request, response, pages),
+    (request, response) => answer(request, response, pages, allowed),
   );
-  server.maxConnections = 32;
+  server.maxConnections = MOST_EVER + 1;
+  server.timeout = 10_000;
   // A client that asks on and on without reading would have us keep every answer for it in memory.
   server.maxRequestsPerSocket = 8;
-  await listenOn(server, host, port);
-  const bound = server.address();
-  const actual = typeof bound === 'object' && bound ? bound.port : port;
-  return {
-    address: `${host.includes(':') ? `[${host}]` : host}:${actual}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  dropSlowClients(server);
+  return server;
 }
 
-function listenOn(server: Server, host: string, port: number): Promise<void> {
+/**
+ * Whoever keeps a connection for long is slow, idle or hostile, and makes room for new ones: refusing those instead would let a few
+ * hundred half-open connections hide the pages from everybody else.
+ */
+function dropSlowClients(server: Server): void {
+  /** In the order of their arrival. */
+  const since = new Map<Socket, number>();
+  server.on('connection', (socket) => {
+    since.set(socket, performance.now());
+    socket.once('close', () => since.delete(socket));
+    const [oldest] = since;
+    if (!oldest || since.size <= MOST_CONNECTIONS) return;
+    const [slow, at] = oldest;
+    if (since.size <= MOST_EVER && performance.now() - at < YOUNG_MS) return;
+    since.delete(slow);
+    slow.destroy();
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+const WHY: Record<string, string> = {
+  EADDRINUSE: 'another program listens there',
+  EACCES: 'not allowed (ports below 1024 need root)',
+  EADDRNOTAVAIL: 'this machine does not have that address',
+};
+
+function listenOn(server: Server, where: ListenOptions, sentence: (why: string) => string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === 'EADDRINUSE'
-          ? 'another program listens there'
-          : error.code === 'EACCES'
-            ? 'not allowed (ports below 1024 need root)'
-            : error.code === 'EADDRNOTAVAIL'
-              ? 'this machine does not have that address'
-              : error.message;
-      reject(new Error(`HTTP_LISTEN=${host}:${port} cannot be used: ${why}`));
-    });
-    server.listen(port, host, () => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(new Error(sentence(WHY[error.code ?? ''] ?? error.message))),
+    );
+    server.listen(where, () => {
       server.on('error', () => undefined);
       resolve();
     });
   });
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, pages: Pages): void {
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  pages: Pages,
+  allowed: (host: string | undefined) => boolean,
+): void {
+  // An answer that nobody reads stays in memory: whoever asks for the next one before that gets none.
+  if (request.socket.writableLength > 0) return void request.socket.destroy();
   response.setHeader('Cache-Control', 'no-store');
   response.setHeader('X-Content-Type-Options', 'nosniff');
+  const text = 'text/plain; charset=utf-8';
+  const { host = [] } = request.headersDistinct;
+  if (host.length > 1 || !allowed(host[0]))
+    return send(
+      request,
+      response,
+      403,
+      text,
+      'This host name is not answered here; HTTP_HOSTS adds names.\n',
+    );
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');
-    return send(request, response, 405, 'text/plain; charset=utf-8', 'Only GET is answered here.\n');
+    return send(request, response, 405, text, 'Only GET is answered here.\n');
   }
   const path = (request.url ?? '/').split('?', 1)[0];
   try {
@@ -72,19 +144,12 @@ function answer(request: IncomingMessage, response: ServerResponse, pages: Pages
       const { status, body } = pages.health();
       return send(request, response, status, 'application/json; charset=utf-8', `${JSON.stringify(body)}\n`);
     }
-    if (path === '/metrics') {
+    if (path === '/metrics')
       return send(request, response, 200, 'text/plain; version=0.0.4; charset=utf-8', pages.metrics());
-    }
   } catch {
-    return send(
-      request,
-      response,
-      500,
-      'text/plain; charset=utf-8',
-      'vpsmon could not make this page; its log says why.\n',
-    );
+    return send(request, response, 500, text, 'vpsmon could not make this page; its log says why.\n');
   }
-  send(request, response, 404, 'text/plain; charset=utf-8', 'There is /health and /metrics.\n');
+  send(request, response, 404, text, 'There is /health and /metrics.\n');
 }
 
 function send(

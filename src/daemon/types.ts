@@ -21,6 +21,8 @@ export type DaemonState = {
   lastCheckMonotonic?: number;
   /** Why the last save failed: a full disk, as a rule. */
   saveTrouble?: string;
+  /** Why nothing listens at HTTP_LISTEN, where something should. */
+  httpTrouble?: string;
   /** The store is closed: nothing may touch it any more. */
   closed: boolean;
   failedInARow: Partial<Record<Source, number>>;

@@ -1,41 +1,55 @@
+import { join } from 'node:path';
+import * as v from 'valibot';
 import { parseListen } from '../config/listen.ts';
-import { errorText, formatDuration } from '../model/text.ts';
+import { MONITOR_SOCKET } from '../config/state-dir.ts';
+import { errorText, formatDuration, plain } from '../model/text.ts';
 import type { Http } from '../system/types.ts';
 import { failed, ok, warning, type Line } from './types.ts';
 
 /** Fields used of the monitor's answer to /health. */
-export type HealthAnswer = {
-  status: string;
-  reasons: string[];
-  version: string;
-  last_check: { age_seconds: number; took_ms: number } | null;
-  services_monitored: number;
-};
+const Text = v.pipe(
+  v.string(),
+  v.transform((text) => plain(text, 500)),
+);
+const Answer = v.object({
+  status: Text,
+  reasons: v.fallback(v.pipe(v.array(Text), v.maxLength(100)), []),
+  version: v.fallback(Text, ''),
+  last_check: v.fallback(v.nullable(v.object({ age_seconds: v.number(), took_ms: v.number() })), null),
+  services_monitored: v.number(),
+});
+export type HealthAnswer = v.InferOutput<typeof Answer>;
 
-/** Asks the running monitor how it is; undefined when HTTP_LISTEN is switched off. */
+/**
+ * Asks the running monitor how it is: on its socket in the state folder, which only its owner may use, else at HTTP_LISTEN, where
+ * a monitor in a container answers, or anybody. Undefined when there is neither.
+ */
 export async function askHealth(
   http: Http,
-  listen: string,
+  { listen, stateDir }: { listen: string; stateDir: string },
 ): Promise<HealthAnswer | { why: string } | undefined> {
+  const socketPath = join(stateDir, MONITOR_SOCKET);
+  const answer = await ask(http, { url: 'http://localhost/health', socketPath }, socketPath);
+  if (!('why' in answer)) return answer;
   if (listen === '') return undefined;
   const { host, port } = parseListen(listen);
   // A monitor that listens everywhere is asked on loopback.
   const address =
     host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
+  return ask(http, { url: `http://${address}:${port}/health` }, listen);
+}
+
+async function ask(
+  http: Http,
+  where: { url: string; socketPath?: string },
+  name: string,
+): Promise<HealthAnswer | { why: string }> {
   try {
-    const answer = await http({ url: `http://${address}:${port}/health`, timeoutMs: 5000 });
-    const body = JSON.parse(answer.body) as Partial<HealthAnswer>;
-    if (typeof body.status !== 'string' || !('services_monitored' in body))
-      return { why: `another program answers on ${listen}` };
-    return {
-      status: body.status,
-      reasons: Array.isArray(body.reasons) ? body.reasons.map(String) : [],
-      version: String(body.version ?? ''),
-      last_check: body.last_check ?? null,
-      services_monitored: Number(body.services_monitored ?? 0),
-    };
+    const answer = await http({ ...where, timeoutMs: 5000 });
+    const body = v.safeParse(Answer, JSON.parse(answer.body));
+    return body.success ? body.output : { why: `another program answers on ${name}` };
   } catch (error) {
-    if (error instanceof SyntaxError) return { why: `another program answers on ${listen}` };
+    if (error instanceof SyntaxError) return { why: `another program answers on ${name}` };
     return { why: errorText(error) };
   }
 }

@@ -35,14 +35,16 @@ afterEach(() => {
 
 const promFile = () => join(stateDir, 'metrics/vpsmon.prom');
 
-/** A monitor that answers with this; returns its HTTP_LISTEN. */
-async function serve(body: string, status = 200): Promise<string> {
+/** A monitor that answers with this on its socket. */
+async function serve(body: string, status = 200, where: string | number = join(stateDir, 'monitor.sock')) {
+  mkdirSync(stateDir, { recursive: true, mode: 0o711 });
   server = createServer((request, response) => {
     response.statusCode = request.url === '/metrics' ? status : 404;
     response.end(body);
   });
-  await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve));
-  return `127.0.0.1:${(server!.address() as AddressInfo).port}`;
+  const listen = typeof where === 'number' ? { host: '127.0.0.1', port: where } : { path: where };
+  await new Promise<void>((resolve) => server!.listen(listen, resolve));
+  return server;
 }
 
 function contextWith(HTTP_LISTEN: string, options = {}) {
@@ -54,7 +56,8 @@ const never = () => Promise.reject(new Error('it must not read by itself'));
 describe('with a running monitor', () => {
   test('its fresh reading is written, readable for node_exporter and whole', async () => {
     const text = renderPrometheus(fullInput(Date.now() - 12_000));
-    const { context, out, err } = contextWith(await serve(text));
+    await serve(text);
+    const { context, out, err } = contextWith('127.0.0.1:1');
     expect(await exportMetrics(context, 'all', false, never)).toBe(0);
     expect(readFileSync(promFile(), 'utf8')).toBe(text);
     expect(statSync(promFile()).mode & 0o777).toBe(0o644);
@@ -71,21 +74,36 @@ describe('with a running monitor', () => {
     'section %s alone, printed',
     async (section) => {
       const input = fullInput(Date.now());
-      const { context, out } = contextWith(await serve(renderPrometheus(input)));
+      await serve(renderPrometheus(input));
+      const { context, out } = contextWith('127.0.0.1:1');
       expect(await exportMetrics(context, section, true, never)).toBe(0);
       expect(out()).toBe(renderPrometheus(input, section));
       expect(existsSync(promFile())).toBe(false);
     },
   );
 
-  test('that has not looked for minutes is not believed, nor is another program on its port', async () => {
+  test('that has not looked for minutes is not believed, nor is what is no monitor', async () => {
     for (const body of [renderPrometheus(fullInput(Date.now() - 600_000)), 'hello', '']) {
-      const { context, out } = contextWith(await serve(body));
+      await serve(body);
+      const { context, out } = contextWith('127.0.0.1:1');
       expect(await exportMetrics(context, 'host', true, async () => fullSnapshot(Date.now()))).toBe(0);
       expect(out()).toContain('memory_pressure_score 12.5');
       server!.close();
     }
   });
+});
+
+test("R4: who listens on the monitor's port is not believed, however fresh his numbers are", async () => {
+  const forged = renderPrometheus(fullInput(Date.now())).replace(
+    /^memory_pressure_score .*$/m,
+    'memory_pressure_score 66.6',
+  );
+  const stranger = await serve(forged, 200, 0);
+  const { port } = stranger.address() as AddressInfo;
+  const { context, out } = contextWith(`127.0.0.1:${port}`);
+  expect(await exportMetrics(context, 'all', false, async () => fullSnapshot(Date.now()))).toBe(0);
+  expect(out()).toContain('read just now');
+  expect(readFileSync(promFile(), 'utf8')).toContain('memory_pressure_score 12.5\n');
 });
 
 describe('without one', () => {
@@ -145,32 +163,31 @@ describe('wrong usage and a folder that cannot be written', () => {
   });
 
   test('--dry-run says what it would write, and writes nothing', async () => {
-    const { context, out } = contextWith(await serve(renderPrometheus(fullInput(Date.now()))), {
-      dryRun: true,
-    });
+    await serve(renderPrometheus(fullInput(Date.now())));
+    const { context, out } = contextWith('127.0.0.1:1', { dryRun: true });
     expect(await exportMetrics(context, 'redis', false, never)).toBe(0);
     expect(out()).toContain(`Would write ${promFile()}: 6 samples from the running monitor`);
-    expect(existsSync(stateDir)).toBe(false);
+    expect(readdirSync(stateDir)).toEqual(['monitor.sock']);
   });
 
   test('a place that is taken by a file is an error, and nothing is left behind', async () => {
-    const listen = await serve(renderPrometheus(fullInput(Date.now())));
-    const { context, err } = contextWith(listen);
+    const { context, err } = contextWith('127.0.0.1:1');
     context.config.stateDir = '/dev/null/state';
-    expect(await exportMetrics(context, 'all', false, never)).toBe(3);
+    const collect = async () => fullSnapshot(Date.now());
+    expect(await exportMetrics(context, 'all', false, collect)).toBe(3);
     expect(err()).toMatch(/cannot be written: .*ENOTDIR/);
   });
 
   test('an old file stays when the new one cannot be finished', async () => {
-    const listen = await serve(renderPrometheus(fullInput(Date.now())));
-    const first = contextWith(listen);
+    await serve(renderPrometheus(fullInput(Date.now())));
+    const first = contextWith('');
     await exportMetrics(first.context, 'all', false, never);
     const before = readFileSync(promFile(), 'utf8');
     rmSync(promFile());
     // A folder under that name cannot be replaced by a file, not even by root.
     mkdirSync(promFile());
     writeFileSync(join(promFile(), 'in-the-way'), before);
-    const second = contextWith(listen);
+    const second = contextWith('');
     expect(await exportMetrics(second.context, 'all', false, never)).toBe(3);
     expect(readdirSync(join(stateDir, 'metrics'))).toEqual(['vpsmon.prom']);
   });

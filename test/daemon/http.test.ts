@@ -1,17 +1,22 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { serveHttp } from '../../src/daemon/http.ts';
+import { serveHttp, serveSocket } from '../../src/daemon/http.ts';
+import { httpRequest } from '../../src/system/http.ts';
 import { parseListen } from '../../src/config/listen.ts';
 
 function ask(
   address: string,
   path: string,
   method = 'GET',
+  headers: Record<string, string> = {},
 ): Promise<{ status: number; body: string; type: string }> {
   const [host, port] = address.split(':');
   return new Promise((resolve, reject) => {
-    request({ host, port, path, method }, (response) => {
+    request({ host, port, path, method, headers, agent: false }, (response) => {
       let body = '';
       response.on('data', (chunk: Buffer) => (body += chunk.toString()));
       response.on('end', () =>
@@ -63,7 +68,7 @@ describe('serveHttp', () => {
       client.pause();
       const ended = new Promise((resolve) => client.once('close', resolve));
       await new Promise((resolve) =>
-        client.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1000), resolve),
+        client.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1000), resolve),
       );
       client.resume();
       client.end();
@@ -72,6 +77,132 @@ describe('serveHttp', () => {
     } finally {
       client.destroy();
       await server.close();
+    }
+  });
+
+  it.each([
+    ['localhost', 200],
+    ['localhost:8080', 200],
+    ['LOCALHOST.', 200],
+    ['app.localhost:1', 200],
+    ['127.0.0.1', 200],
+    ['127.8.9.10:8080', 200],
+    ['[::1]', 200],
+    ['[0:0:0:0:0:0:0:1]:8080', 200],
+    ['[::ffff:127.0.0.1]:8080', 200],
+    ['monitor.example.org', 200],
+    ['monitor.example.org:443', 200],
+    ['evil.example', 403],
+    ['evil.example:8080', 403],
+    ['127.0.0.1.evil.example', 403],
+    ['localhost.evil.example', 403],
+    ['evil', 403],
+    ['192.0.2.7:8080', 403],
+    ['[2001:db8::1]:8080', 403],
+    ['localhost@evil.example', 403],
+    ['a b', 403],
+  ])('R8: on loopback, a request for the host %j gets %i', async (Host, status) => {
+    const server = await serveHttp('127.0.0.1:0', pages, ['monitor.example.org']);
+    try {
+      for (const path of ['/health', '/metrics'])
+        expect((await ask(server.address, path, 'GET', { Host })).status).toBe(status);
+    } finally {
+      await server.close();
+    }
+  });
+
+  it.each([
+    ['10.1.2.3:8080', 200],
+    ['[2001:db8::1]:8080', 200],
+    ['vpsmon:8080', 200],
+    ['localhost', 200],
+    ['evil.example', 403],
+  ])('R8: on every address, a request for the host %j gets %i', async (Host, status) => {
+    const server = await serveHttp('0.0.0.0:0', pages);
+    try {
+      const address = server.address.replace('0.0.0.0', '127.0.0.1');
+      expect((await ask(address, '/health', 'GET', { Host })).status).toBe(status);
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('R8: an old client that names no host is answered, two names at once are not', async () => {
+    const server = await serveHttp('127.0.0.1:0', pages);
+    const [host, port] = server.address.split(':');
+    const raw = (text: string) =>
+      new Promise<string>((resolve) => {
+        let got = '';
+        const client = connect(Number(port), host, () => client.write(text));
+        client.on('data', (chunk: Buffer) => (got += chunk.toString()));
+        client.on('close', () => resolve(got));
+        client.on('error', () => resolve(got));
+      });
+    try {
+      expect(await raw('GET /health HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1.1 200/);
+      const two = 'Host: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n';
+      expect(await raw(`GET /health HTTP/1.1\r\n${two}`)).toMatch(/^HTTP\/1.1 40[03]/);
+      expect(await raw('GET /health HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n')).toMatch(
+        /^HTTP\/1.1 403/,
+      );
+      expect(await raw('GET http://evil.example/health HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1.1 40/);
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('S19: honest clients get through while 300 slow ones hold on, whichever way they are slow', async () => {
+    const server = await serveHttp('127.0.0.1:0', { ...pages, metrics: () => 'x'.repeat(1_000_000) });
+    const [host, port] = server.address.split(':');
+    const slow = new Set<ReturnType<typeof connect>>();
+    const ways = [
+      '',
+      'GET /health HTTP/1.1\r\nHost: local',
+      'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n',
+    ];
+    let made = 0;
+    /** Each one that is dropped comes again, as an attacker's would. */
+    const hold = (): void => {
+      const client = connect(Number(port), host);
+      client.pause();
+      client.write(ways[made++ % ways.length] ?? '');
+      client.on('error', () => undefined);
+      client.on('close', () => {
+        if (slow.delete(client)) setTimeout(hold, 50);
+      });
+      slow.add(client);
+    };
+    try {
+      for (let i = 0; i < 300; i++) hold();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      for (let i = 0; i < 20; i++) {
+        expect((await ask(server.address, '/health')).status).toBe(200);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    } finally {
+      const all = [...slow];
+      slow.clear();
+      for (const client of all) client.destroy();
+      await server.close();
+    }
+  });
+
+  it('R4: serves the other commands on a socket that only its owner may use, in place of a stale one', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'vpsmon-socket-'));
+    const path = join(dir, 'monitor.sock');
+    writeFileSync(path, 'left by a monitor that was killed');
+    const server = await serveSocket(path, pages);
+    try {
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      const answer = await httpRequest({
+        url: 'http://localhost/metrics',
+        socketPath: path,
+        timeoutMs: 2000,
+      });
+      expect(answer).toMatchObject({ status: 200, body: 'up 1\n' });
+    } finally {
+      await server.close();
+      rmSync(dir, { recursive: true });
     }
   });
 
