@@ -11,8 +11,24 @@ export type SentMessage = {
   plain: string;
   parseMode: string | undefined;
   silent: boolean;
+  threadId?: number;
+  /** Id of the message that it answers, where that is there. */
+  replyTo?: number;
+  keyboard?: Keyboard;
   photo?: { filename: string; bytes: number; content: Buffer };
 };
+
+export type Keyboard = { text: string; callback_data?: string }[][];
+export type Edit = {
+  at: number;
+  messageId: number;
+  chatId: string;
+  /** As it was sent; undefined: only the buttons. */
+  text: string | undefined;
+  plain: string;
+  keyboard: Keyboard;
+};
+export type User = { id: number; is_bot: boolean; first_name: string; username?: string };
 
 export type Call = {
   at: number;
@@ -64,6 +80,9 @@ export type StandInChat = {
   username?: string;
   first_name?: string;
   state?: 'ok' | 'kicked' | 'blocked' | 'readonly';
+  /** A forum: the ids of its topics. */
+  topics?: number[];
+  closedTopics?: number[];
 };
 
 export type Telegram = {
@@ -75,6 +94,22 @@ export type Telegram = {
   chatId: string;
   /** Live: accepted messages. */
   sent: SentMessage[];
+  /** Live: accepted edits, and answers to callback queries. */
+  edits: Edit[];
+  answers: { at: number; queryId: string; text: string; alert: boolean }[];
+  /** What setMyCommands set last. */
+  commands(): { command: string; description: string }[] | undefined;
+  /** A message as people see it now. */
+  message(
+    chatId: string | number,
+    id: number,
+  ): { id: number; plain: string; keyboard: Keyboard; foreign?: boolean } | undefined;
+  deleteMessage(chatId: string | number, id: number): void;
+  /** Somebody taps a button, named by its text, or forges one with this data; `chatId`: in another chat. Returns the query's id. */
+  tap(message: { chatId: string; id: number }, button: string, from?: User, chatId?: string | number): string;
+  push(update: Record<string, unknown>): void;
+  /** Whether a long poll waits. */
+  polling(): boolean;
   /** Live: every call with a well-formed token. */
   calls: Call[];
   /** Queues faults, each for one call. */
@@ -87,7 +122,7 @@ export type Telegram = {
   /** The group becomes a supergroup with another id. */
   migrate(from: number | string, to: number | string): void;
   /** Somebody writes to the bot: what getUpdates tells. */
-  write(chat: StandInChat, text: string, at?: number): void;
+  write(chat: StandInChat, text: string, at?: number, more?: Record<string, unknown>): { message_id: number };
   setWebhook(on: boolean): void;
   setToken(token: string): void;
   waitFor(count: number, timeoutMs?: number): Promise<void>;
@@ -105,6 +140,8 @@ export function startTelegram(options?: {
   chats?: StandInChat[];
   port?: number;
   host?: string;
+  /** After this an answer to a callback query comes too late; default 60 s. */
+  queryTtlMs?: number;
   limits?: { perSecond?: number; perMinute?: number };
   /** Serves /standin/* for tests that run it as a process. */
   control?: boolean;

@@ -13,6 +13,13 @@ const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const TEXT_MAX = 4096;
 const CAPTION_MAX = 1024;
 const PHOTO_MAX = 10 * 1024 * 1024;
+const DATA_MAX = 64;
+const BUTTONS_MAX = 100;
+const ROW_MAX = 8;
+const ANSWER_MAX = 200;
+const ADA = { id: 777, is_bot: false, first_name: 'Ada', username: 'ada' };
+/** What an update may be, as far as this stand-in gives it. */
+const UPDATE_TYPES = ['message', 'edited_message', 'channel_post', 'callback_query', 'my_chat_member'];
 const TAGS = new Set(
   'a b strong i em s strike del u ins tg-spoiler tg-emoji span pre code blockquote'.split(' '),
 );
@@ -24,13 +31,24 @@ export async function startTelegram(options = {}) {
     username: options.username ?? 'standin_bot',
     chats: new Map(),
     sent: [],
+    edits: [],
+    answers: [],
+    /** Every message that is there, by chat and id, as people see it now. */
+    messages: new Map(),
+    /** Callback queries that wait for their answer. */
+    queries: new Map(),
+    commands: undefined,
     calls: [],
     updates: [],
     webhook: false,
     faults: [],
     always: undefined,
     limits: options.limits,
-    polling: 0,
+    /** The long poll that waits, if one does. */
+    poll: undefined,
+    allowedUpdates: undefined,
+    queryTtlMs: options.queryTtlMs ?? 60_000,
+    nextQueryId: 700_000_000_001,
     nextMessageId: 1,
     nextUpdateId: 5000,
     waiters: new Set(),
@@ -58,7 +76,15 @@ export async function startTelegram(options = {}) {
     token: state.token,
     chatId: String([...state.chats.keys()][0] ?? ''),
     sent: state.sent,
+    edits: state.edits,
+    answers: state.answers,
     calls: state.calls,
+    commands: () => state.commands,
+    message: (chatId, id) => state.messages.get(`${chatId}/${id}`),
+    deleteMessage: (chatId, id) => void state.messages.delete(`${chatId}/${id}`),
+    tap: (message, button, from, chatId) => tap(state, message, button, from, chatId),
+    push: (update) => void push(state, update),
+    polling: () => state.poll !== undefined,
     fail: (...faults) => void state.faults.push(...faults.map(normalFault)),
     pendingFaults: () => state.faults.length,
     always: (fault) => void (state.always = fault === undefined ? undefined : normalFault(fault)),
@@ -71,15 +97,17 @@ export async function startTelegram(options = {}) {
       state.chats.set(String(to), { ...old, id: Number(to), type: 'supergroup', migratedTo: undefined });
       state.chats.set(String(from), { ...old, migratedTo: Number(to) });
     },
-    write(chat, text, at = Date.now()) {
+    write(chat, text, at = Date.now(), more = {}) {
       const message = {
         message_id: state.nextMessageId++,
         date: Math.floor(at / 1000),
         chat,
-        from: { id: 777, is_bot: false, first_name: 'Ada', username: 'ada' },
+        from: { ...ADA },
         text,
+        ...more,
       };
-      state.updates.push({ update_id: state.nextUpdateId++, message });
+      push(state, { message });
+      return message;
     },
     setWebhook: (on) => void (state.webhook = on),
     setToken: (token) => void (state.token = token),
@@ -89,6 +117,8 @@ export async function startTelegram(options = {}) {
     waitUntil: (test, timeoutMs = 15_000) => waitFor(state, test, timeoutMs, 'what was waited for'),
     clear() {
       state.sent.length = 0;
+      state.edits.length = 0;
+      state.answers.length = 0;
       state.calls.length = 0;
       state.faults.length = 0;
       state.always = undefined;
@@ -363,6 +393,16 @@ async function perform(state, method, { fields, files }) {
       });
     case 'getupdates':
       return getUpdates(state, fields);
+    case 'editmessagetext':
+      return editMessageText(state, fields);
+    case 'editmessagereplymarkup':
+      return editMessageReplyMarkup(state, fields);
+    case 'answercallbackquery':
+      return answerCallbackQuery(state, fields);
+    case 'setmycommands':
+      return setMyCommands(state, fields);
+    case 'getmycommands':
+      return ok(state.commands ?? []);
     case 'sendmessage':
       return sendMessage(state, fields);
     case 'sendphoto':
@@ -373,8 +413,8 @@ async function perform(state, method, { fields, files }) {
 }
 
 function describe(chat) {
-  const { state: _state, migratedTo: _to, ...seen } = chat;
-  return seen;
+  const { state: _state, migratedTo: _to, topics: _topics, closedTopics: _closed, ...seen } = chat;
+  return { ...seen, ...(chat.topics ? { is_forum: true } : {}) };
 }
 
 /** The chat, or the refusal that Telegram gives. */
@@ -405,7 +445,10 @@ function mayWrite(chat) {
 /** Strikes when the bot says too much: at most perSecond in any second, perMinute in any minute, per chat. */
 function limit(state, chat, now) {
   if (!state.limits) return undefined;
-  const times = state.sent.filter((m) => m.chatId === String(chat.id)).map((m) => m.at);
+  const times = [...state.sent, ...state.edits]
+    .filter((m) => m.chatId === String(chat.id))
+    .map((m) => m.at)
+    .toSorted((a, b) => a - b);
   for (const [count, window] of [
     [state.limits.perSecond, 1000],
     [state.limits.perMinute, 60_000],
@@ -430,7 +473,8 @@ function sendMessage(state, fields) {
   if (parsed.error) return refuse(400, `Bad Request: ${parsed.error}`);
   if (parsed.plain === '') return refuse(400, 'Bad Request: message text is empty');
   if (parsed.plain.length > TEXT_MAX) return refuse(400, 'Bad Request: message is too long');
-  const no = mayWrite(chat) ?? limit(state, chat, now);
+  const no =
+    mayWrite(chat) ?? wrongPlace(state, chat, fields) ?? wrongMarkup(fields) ?? limit(state, chat, now);
   if (no) return no;
   return ok(
     accept(state, chat, { at: now, method: 'sendMessage', text: fields.text, plain: parsed.plain, fields }),
@@ -449,7 +493,8 @@ function sendPhoto(state, fields, files) {
   const parsed = parseText(fields.caption ?? '', fields.parse_mode);
   if (parsed.error) return refuse(400, `Bad Request: ${parsed.error}`);
   if (parsed.plain.length > CAPTION_MAX) return refuse(400, 'Bad Request: message caption is too long');
-  const no = mayWrite(chat) ?? limit(state, chat, now);
+  const no =
+    mayWrite(chat) ?? wrongPlace(state, chat, fields) ?? wrongMarkup(fields) ?? limit(state, chat, now);
   if (no) return no;
   return ok(
     accept(state, chat, {
@@ -476,50 +521,266 @@ function isPng(content) {
 }
 
 function accept(state, chat, { fields, ...message }) {
+  const reply = jsonField(fields.reply_parameters);
+  const keyboard = jsonField(fields.reply_markup)?.inline_keyboard;
   const entry = {
     id: state.nextMessageId++,
     ...message,
     chatId: String(chat.id),
     parseMode: fields.parse_mode,
     silent: fields.disable_notification === true || fields.disable_notification === 'true',
+    ...(fields.message_thread_id === undefined ? {} : { threadId: Number(fields.message_thread_id) }),
+    ...(reply && state.messages.has(`${chat.id}/${reply.message_id}`) ? { replyTo: reply.message_id } : {}),
+    ...(keyboard ? { keyboard } : {}),
   };
   state.sent.push(entry);
+  state.messages.set(`${chat.id}/${entry.id}`, {
+    id: entry.id,
+    chatId: entry.chatId,
+    plain: entry.plain,
+    photo: entry.photo !== undefined,
+    keyboard: keyboard ?? [],
+    threadId: entry.threadId,
+  });
   state.onSent?.(entry);
   changed(state);
   return {
     message_id: entry.id,
     date: Math.floor(entry.at / 1000),
     chat: describe(chat),
+    ...(entry.threadId === undefined ? {} : { message_thread_id: entry.threadId, is_topic_message: true }),
     ...(message.photo
       ? { photo: [{ file_id: `p${entry.id}`, width: 1, height: 1 }], caption: entry.plain }
       : { text: entry.plain }),
   };
 }
 
+/** Queues an update unless the last getUpdates did not want its kind. */
+function push(state, update) {
+  const kind = Object.keys(update)[0];
+  if (state.allowedUpdates && !state.allowedUpdates.includes(kind)) return;
+  state.updates.push({ update_id: state.nextUpdateId++, ...update });
+  state.poll?.wake();
+}
+
+/** Somebody taps a button: `button` is its text, or the data of a forged one. Returns the id of the query. */
+function tap(state, message, button, from = ADA, chatId = message.chatId) {
+  const id = String(state.nextQueryId++);
+  const known = state.messages.get(`${message.chatId}/${message.id}`);
+  const data = known?.keyboard.flat().find(({ text }) => text === button)?.callback_data ?? button;
+  const chat = state.chats.get(String(chatId)) ?? { id: Number(chatId), type: 'private' };
+  state.queries.set(id, { at: Date.now(), answered: false });
+  push(state, {
+    callback_query: {
+      id,
+      from,
+      chat_instance: `instance-${chatId}`,
+      data,
+      message: {
+        message_id: message.id,
+        date: Math.floor(Date.now() / 1000),
+        chat: describe(chat),
+        from: { id: Number(state.token.split(':')[0]), is_bot: true, first_name: 'Stand-in' },
+        text: known?.plain ?? '',
+        ...(known?.threadId === undefined ? {} : { message_thread_id: known.threadId }),
+      },
+    },
+  });
+  return id;
+}
+
+/**
+ * Client.cpp, process_get_updates_query and do_get_updates: a webhook is a conflict; a long poll that begins to wait ends the one
+ * that waits already; the same offset again within 3 s waits 3 s.
+ */
 async function getUpdates(state, fields) {
   if (state.webhook)
     return refuse(
       409,
       "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
     );
-  if (state.polling > 0)
-    return refuse(
-      409,
-      'Conflict: terminated by other getUpdates request; make sure that only one bot instance is running',
-    );
+  const allowed = jsonField(fields.allowed_updates);
+  if (allowed !== undefined) {
+    if (!Array.isArray(allowed) || allowed.some((kind) => typeof kind !== 'string'))
+      return refuse(400, "Bad Request: can't parse allowed updates JSON object");
+    state.allowedUpdates = allowed.length === 0 ? undefined : allowed.filter((k) => UPDATE_TYPES.includes(k));
+  }
   const offset = Number(fields.offset ?? 0);
   const size = Math.min(100, Math.max(1, Number(fields.limit ?? 100)));
-  const timeoutMs = Math.min(50, Number(fields.timeout ?? 0)) * 1000;
+  const timeoutMs = Math.min(50, Math.max(0, Number(fields.timeout ?? 0))) * 1000;
   if (offset > 0) state.updates = state.updates.filter((update) => update.update_id >= offset);
+  if (offset < 0) state.updates = state.updates.slice(offset);
   if (state.updates.length === 0 && timeoutMs > 0) {
-    state.polling += 1;
-    const until = Date.now() + timeoutMs;
-    while (state.updates.length === 0 && Date.now() < until && !state.stop.signal.aborted)
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    state.polling -= 1;
+    state.poll?.conflict();
+    const ended = await new Promise((resolve) => {
+      const timer = setTimeout(() => resolve('time'), timeoutMs);
+      const end = (how) => {
+        clearTimeout(timer);
+        resolve(how);
+      };
+      state.poll = { wake: () => end('update'), conflict: () => end('conflict') };
+      state.stop.signal.addEventListener('abort', () => end('time'), { once: true });
+      changed(state);
+    });
+    if (ended === 'conflict')
+      return refuse(
+        409,
+        'Conflict: terminated by other getUpdates request; make sure that only one bot instance is running',
+      );
+    state.poll = undefined;
   }
-  const from = offset < 0 ? state.updates.slice(offset) : state.updates;
-  return ok(from.slice(0, size));
+  return ok(state.updates.slice(0, size));
+}
+
+function editMessageText(state, fields) {
+  const now = Date.now();
+  const found = findToEdit(state, fields);
+  if ('status' in found) return found;
+  const { chat, message } = found;
+  if (typeof fields.text !== 'string') return refuse(400, 'Bad Request: message text is empty');
+  const parsed = parseText(fields.text, fields.parse_mode);
+  if (parsed.error) return refuse(400, `Bad Request: ${parsed.error}`);
+  if (parsed.plain === '') return refuse(400, 'Bad Request: message text is empty');
+  if (parsed.plain.length > TEXT_MAX) return refuse(400, 'Bad Request: MESSAGE_TOO_LONG');
+  if (message.photo) return refuse(400, 'Bad Request: there is no text in the message to edit');
+  const no = mayWrite(chat) ?? wrongMarkup(fields) ?? limit(state, chat, now);
+  if (no) return no;
+  const keyboard = jsonField(fields.reply_markup)?.inline_keyboard ?? [];
+  if (message.plain === parsed.plain && JSON.stringify(message.keyboard) === JSON.stringify(keyboard))
+    return notModified();
+  Object.assign(message, { plain: parsed.plain, keyboard });
+  return edited(state, chat, message, { at: now, text: fields.text });
+}
+
+function editMessageReplyMarkup(state, fields) {
+  const now = Date.now();
+  const found = findToEdit(state, fields);
+  if ('status' in found) return found;
+  const { chat, message } = found;
+  const no = mayWrite(chat) ?? wrongMarkup(fields) ?? limit(state, chat, now);
+  if (no) return no;
+  const keyboard = jsonField(fields.reply_markup)?.inline_keyboard ?? [];
+  if (JSON.stringify(message.keyboard) === JSON.stringify(keyboard)) return notModified();
+  Object.assign(message, { keyboard });
+  return edited(state, chat, message, { at: now, text: undefined });
+}
+
+function edited(state, chat, message, { at, text }) {
+  const { id, plain, keyboard } = message;
+  state.edits.push({ at, messageId: id, chatId: String(chat.id), text, plain, keyboard });
+  changed(state);
+  return ok({
+    message_id: id,
+    date: Math.floor(at / 1000),
+    edit_date: Math.floor(at / 1000),
+    chat: describe(chat),
+    text: plain,
+  });
+}
+
+/** The chat and the message of an edit, or the refusal. */
+function findToEdit(state, fields) {
+  const chat = findChat(state, fields.chat_id);
+  if ('status' in chat) return chat;
+  if (fields.message_id === undefined) return refuse(400, 'Bad Request: message identifier is not specified');
+  const no = mayWrite(chat);
+  if (no) return no;
+  const message = state.messages.get(`${chat.id}/${fields.message_id}`);
+  if (!message) return refuse(400, 'Bad Request: message to edit not found');
+  if (message.foreign) return refuse(400, "Bad Request: message can't be edited");
+  return { chat, message };
+}
+
+function notModified() {
+  return refuse(
+    400,
+    'Bad Request: message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message',
+  );
+}
+
+function answerCallbackQuery(state, fields) {
+  const query = state.queries.get(String(fields.callback_query_id ?? ''));
+  if (!query || query.answered || Date.now() - query.at > state.queryTtlMs)
+    return refuse(400, 'Bad Request: query is too old and response timeout expired or query ID is invalid');
+  if (String(fields.text ?? '').length > ANSWER_MAX) return refuse(400, 'Bad Request: MESSAGE_TOO_LONG');
+  query.answered = true;
+  state.answers.push({
+    at: Date.now(),
+    queryId: String(fields.callback_query_id),
+    text: fields.text ?? '',
+    alert: fields.show_alert === true,
+  });
+  changed(state);
+  return ok(true);
+}
+
+function setMyCommands(state, fields) {
+  const commands = jsonField(fields.commands);
+  if (!Array.isArray(commands)) return refuse(400, 'Bad Request: Expected an Array of BotCommand');
+  if (commands.length > 100) return refuse(400, 'Bad Request: BOT_COMMANDS_TOO_MUCH');
+  for (const one of commands) {
+    if (typeof one?.command !== 'string' || typeof one?.description !== 'string')
+      return refuse(400, 'Bad Request: Can\'t parse BotCommand: Field "command" must be of type String');
+    if (!/^[a-z0-9_]{1,32}$/.test(one.command)) return refuse(400, 'Bad Request: BOT_COMMAND_INVALID');
+    if (one.description.length < 1 || one.description.length > 256)
+      return refuse(400, 'Bad Request: BOT_COMMAND_DESCRIPTION_INVALID');
+  }
+  state.commands = commands;
+  return ok(true);
+}
+
+/** JSON in JSON, or as a string in it: both are taken. */
+function jsonField(value) {
+  if (typeof value !== 'string') return value ?? undefined;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return Number.NaN; // Nothing that any check takes for a value.
+  }
+}
+
+/** A topic that is not there, or a message to answer that is not there. */
+function wrongPlace(state, chat, fields) {
+  if (fields.message_thread_id !== undefined) {
+    const thread = Number(fields.message_thread_id);
+    if (!chat.topics?.includes(thread)) return refuse(400, 'Bad Request: message thread not found');
+    if (chat.closedTopics?.includes(thread)) return refuse(400, 'Bad Request: TOPIC_CLOSED');
+  }
+  const reply = jsonField(fields.reply_parameters);
+  if (reply === undefined) return undefined;
+  if (typeof reply !== 'object' || reply === null)
+    return refuse(400, 'Bad Request: Object expected as reply parameters');
+  if (!Number.isInteger(reply.message_id))
+    return refuse(400, 'Bad Request: Field "message_id" must be of type Number');
+  if (!state.messages.has(`${chat.id}/${reply.message_id}`) && reply.allow_sending_without_reply !== true)
+    return refuse(400, 'Bad Request: message to be replied not found');
+  return undefined;
+}
+
+function wrongMarkup(fields) {
+  const markup = jsonField(fields.reply_markup);
+  if (markup === undefined) return undefined;
+  if (typeof markup !== 'object' || markup === null)
+    return refuse(400, 'Bad Request: object expected as reply markup');
+  const rows = markup.inline_keyboard;
+  if (!Array.isArray(rows) || rows.some((row) => !Array.isArray(row)))
+    return refuse(
+      400,
+      'Bad Request: Field "inline_keyboard" of the InlineKeyboardMarkup must be an Array of Arrays',
+    );
+  if (rows.flat().length > BUTTONS_MAX || rows.some((row) => row.length > ROW_MAX))
+    return refuse(400, 'Bad Request: reply markup is too long');
+  for (const button of rows.flat()) {
+    if (typeof button?.text !== 'string' || button.text === '')
+      return refuse(400, 'Bad Request: Field "text" must be of type String');
+    const kinds = Object.keys(button).filter((key) => key !== 'text' && key !== 'style');
+    if (kinds.length !== 1)
+      return refuse(400, 'Bad Request: Text buttons are unallowed in the inline keyboard');
+    if (kinds[0] !== 'callback_data') continue;
+    const bytes = Buffer.byteLength(String(button.callback_data));
+    if (bytes < 1 || bytes > DATA_MAX) return refuse(400, 'Bad Request: BUTTON_DATA_INVALID');
+  }
+  return undefined;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- HTML
@@ -612,7 +873,7 @@ function decode([, named, decimal, hex]) {
 
 // -------------------------------------------------------------------------------------------- as a program of its own
 
-/** GET /standin/sent, /standin/calls; POST /standin/faults, /standin/always, /standin/chat, /standin/clear. */
+/** GET /standin/sent, edits, answers, calls; POST /standin/faults, always, chat, update, push, tap, clear. */
 function steer(state, url, method, body, response) {
   const what = url.pathname.slice('/standin/'.length);
   const json = body.length > 0 ? JSON.parse(body.toString('utf8')) : undefined;
@@ -621,12 +882,18 @@ function steer(state, url, method, body, response) {
   if (method === 'GET' && what === 'sent')
     return answer(response, { status: 200, body: state.sent.map(without) });
   if (method === 'GET' && what === 'calls') return answer(response, { status: 200, body: state.calls });
+  if (method === 'GET' && what === 'edits') return answer(response, { status: 200, body: state.edits });
+  if (method === 'GET' && what === 'answers') return answer(response, { status: 200, body: state.answers });
   if (method !== 'POST') return answer(response, refuse(404, 'Not Found'));
   if (what === 'faults') state.faults = json.map(normalFault);
   else if (what === 'always') state.always = json ? normalFault(json) : undefined;
   else if (what === 'chat') state.chats.set(String(json.id), { state: 'ok', ...json });
-  else if (what === 'update') state.updates.push({ update_id: state.nextUpdateId++, message: json });
-  else if (what === 'clear') {
+  else if (what === 'update') push(state, { message: json });
+  else if (what === 'push') push(state, json);
+  else if (what === 'tap') {
+    const id = tap(state, json.message, json.button, json.from);
+    return answer(response, { status: 200, body: { ok: true, result: id } });
+  } else if (what === 'clear') {
     state.sent.length = 0;
     state.calls.length = 0;
     state.faults = [];
