@@ -1,10 +1,9 @@
 // How a container dies: what it was, and which story begins with it.
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
 import { mayBeStopped, parseSignal, restartsByPolicy, wasOom, wasRequested } from './cause.ts';
-import { isDown } from './damping.ts';
 import { endsQuietly } from './findings.ts';
 import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, tell } from './stories.ts';
-import { isFolded, isUp, isWatched, keyOf, tallyOf } from './table.ts';
+import { isFolded, isInTrouble, isUp, isWatched, keyOf } from './table.ts';
 import type { Cause, Death, Known, Turn } from './types.ts';
 
 /** A message about a crash waits this long for log lines at the most; the watcher hands them in far earlier. */
@@ -67,10 +66,8 @@ export function onDie(
 
 /** What was told of a pause does not hold any more, and what ends it is no second time that it went down. */
 function endsPause(turn: Turn, key: string, at: number): void {
-  const { flaps } = tallyOf(turn.state, key);
-  if (turn.state.standing.get(key)?.stopped?.how !== 'paused' || flaps.stopped?.flapping) return;
-  endsQuietly(turn, key, 'stopped', 'it stopped while it was paused', at);
-  delete flaps.stopped;
+  if (turn.state.standing.get(key)?.stopped?.how !== 'paused') return;
+  endsQuietly(turn, key, 'stopped', 'it stopped while it was paused', at, 'undone');
 }
 
 /** What a label hid in the event. */
@@ -104,7 +101,7 @@ export function stopsOnRequest(turn: Turn, known: Known, death: Death): void {
     tell(turn, key, { wasUp: story.upAt !== undefined });
     story = undefined;
   }
-  if (isDown(turn, key, 'stopped')) return;
+  if (isInTrouble(turn.state, key, 'stopped')) return;
   const before = story?.kind === 'asked' || story?.kind === 'settling' ? story : undefined;
   const memoryBefore = before?.memoryBefore ?? state.rules.memoryOf?.(known.info.name);
   state.stories.set(key, {

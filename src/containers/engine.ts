@@ -4,7 +4,6 @@ import type { DockerInspect } from '../system/types.ts';
 import type { Finding } from '../model/finding.ts';
 import { formatDuration, formatTime, plain, safeHtml } from '../model/text.ts';
 import { opens } from './findings.ts';
-import { flushAll } from './outlet.ts';
 import { applyFixed, applyState, current, isUp, isWatched, keyOf, put } from './table.ts';
 import type { Death, Engine, Known, Turn } from './types.ts';
 import { notBackText, stoppedMessage } from './wording.ts';
@@ -87,7 +86,6 @@ function tellGone(turn: Turn): void {
   const { engine } = state;
   engine.told = true;
   engine.tellAt = undefined;
-  flushAll(turn);
   let stopped = 0;
   for (const [key, story] of state.stories) {
     if (!engine.before.has(key)) continue;

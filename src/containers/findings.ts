@@ -78,9 +78,16 @@ export function ends(
 }
 
 /** Ends a trouble without a word: something else that is told says it all. */
-export function endsQuietly(turn: Turn, key: string, kind: TroubleKind, text: string, at: number): void {
+export function endsQuietly(
+  turn: Turn,
+  key: string,
+  kind: TroubleKind,
+  text: string,
+  at: number,
+  end: 'now' | 'undone' = 'now',
+): void {
   const finding = ends(turn, key, kind, { text, at });
-  if (finding) turn.out.findings.push({ ...finding, quiet: true });
+  if (finding) turn.out.findings.push({ ...finding, quiet: true, end });
 }
 
 /** Something that happened and has no end. */

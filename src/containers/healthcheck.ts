@@ -1,11 +1,11 @@
 import { formatDuration, safeHtml } from '../model/text.ts';
 import type { ContainerHealth } from '../model/snapshot.ts';
 import { isStopping } from './cause.ts';
-import { endsDamped, isDown, opensDamped } from './damping.ts';
+import { ends, opens } from './findings.ts';
 import { say } from './outlet.ts';
 import { secretsFromEnv } from '../model/env-secrets.ts';
 import { settlingHealth } from './settle.ts';
-import { isFolded, isWatched, keyOf } from './table.ts';
+import { isFolded, isInTrouble, isWatched, keyOf } from './table.ts';
 import type { Evidence, Known, Turn } from './types.ts';
 import { bold, masked, restoredMessage, unhealthyMessage } from './wording.ts';
 
@@ -25,7 +25,7 @@ export function healthChanged(turn: Turn, known: Known, health: ContainerHealth,
     tellHealthy(turn, known, at);
     return;
   }
-  if (health !== 'unhealthy' || isDown(turn, key, 'unhealthy') || state.checks.has(key)) return;
+  if (health !== 'unhealthy' || isInTrouble(state, key, 'unhealthy') || state.checks.has(key)) return;
   const story = state.stories.get(key);
   // The line about a deploy that turned out well must not follow.
   if (story?.kind === 'settling' || story?.kind === 'starting') state.stories.delete(key);
@@ -49,7 +49,7 @@ export function tellUnhealthy(turn: Turn, key: string, evidence: Evidence): void
   const secrets = [...state.rules.secrets, ...secretsFromEnv(evidence.inspect?.env)];
   const last = evidence.inspect?.state.health?.log.findLast((run) => run.exitCode !== 0);
   const output = last ? masked(last.output, secrets) || `exit code ${last.exitCode}` : undefined;
-  const finding = opensDamped(turn, key, 'unhealthy', info, {
+  const finding = opens(turn, key, 'unhealthy', info, {
     text: `The health check of ${info.name} fails`,
     at: check.at,
     html: unhealthyMessage(info, {
@@ -61,9 +61,8 @@ export function tellUnhealthy(turn: Turn, key: string, evidence: Evidence): void
     }),
     severity: 'warning',
   });
-  if (!finding) return;
   const line = `${bold(info.name)}${output ? `: ${safeHtml(output, 100)}` : ''}`;
-  say(turn, { key, change: 'unhealthy', finding, line, severity: 'warning' });
+  say(turn, { key, change: 'unhealthy', finding, line, severity: 'warning', claim: 'unhealthy' });
 }
 
 /** Service Restored, after an Unhealthy that was told. */
@@ -72,12 +71,12 @@ export function tellHealthy(turn: Turn, known: Known, at: number): void {
   const trouble = turn.state.standing.get(key)?.unhealthy;
   if (!trouble) return;
   const forMs = Math.max(0, at - trouble.since);
-  const finding = endsDamped(turn, key, 'unhealthy', {
+  const finding = ends(turn, key, 'unhealthy', {
     text: `${known.info.name} is healthy again after ${formatDuration(forMs)}`,
     at,
     html: restoredMessage(known.info, at, { status: '🏥 Unhealthy', forMs, how: 'Unhealthy for' }),
   });
   if (!finding) return;
   const line = `${bold(known.info.name)}: unhealthy for ${formatDuration(forMs)}`;
-  say(turn, { key, change: 'restored', finding, line, severity: 'info' });
+  say(turn, { key, change: 'restored', finding, line, severity: 'info', claim: 'healthy' });
 }

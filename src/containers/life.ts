@@ -2,7 +2,6 @@
 import { toHealth } from '../system/containers.ts';
 import type { DockerEvent } from '../system/types.ts';
 import { isStopping } from './cause.ts';
-import { isDown } from './damping.ts';
 import {
   deathOf,
   endsTrying,
@@ -20,7 +19,18 @@ import { renamed } from './rename.ts';
 import { evaluateRestarts, tellRestored } from './restarts.ts';
 import { beginSettling } from './settle.ts';
 import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS } from './stories.ts';
-import { countRestart, drop, eventTime, fromEvent, isFolded, isUp, isWatched, keyOf, put } from './table.ts';
+import {
+  countRestart,
+  drop,
+  eventTime,
+  fromEvent,
+  isFolded,
+  isInTrouble,
+  isUp,
+  isWatched,
+  keyOf,
+  put,
+} from './table.ts';
 import type { Known, Turn } from './types.ts';
 
 /** Until a container that was started counts as started: what ends within it is told once, by its end. */
@@ -103,7 +113,7 @@ export function onStart(turn: Turn, known: Known, at: number): void {
   const removed = story?.kind === 'removed';
   if (story) state.stories.delete(key);
   const stopped = state.standing.get(key)?.stopped;
-  if (stopped && isDown(turn, key, 'stopped')) {
+  if (stopped && isInTrouble(turn.state, key, 'stopped')) {
     const byPolicy = stopped.how === 'policy';
     if (byPolicy) {
       countRestart(state, key, at);
@@ -148,7 +158,7 @@ export function onPause(turn: Turn, known: Known, at: number): void {
   known.info.state = 'paused';
   const key = keyOf(known);
   if (!isWatched(turn.state, known) || turn.state.stories.has(key)) return;
-  if (isDown(turn, key, 'stopped')) return;
+  if (isInTrouble(turn.state, key, 'stopped')) return;
   // `docker commit` and backups pause for a moment: that is not worth a word.
   turn.state.stories.set(key, {
     kind: 'paused',
@@ -164,5 +174,5 @@ function onUnpause(turn: Turn, known: Known, at: number): void {
   if (!isWatched(turn.state, known)) return;
   if (turn.state.stories.get(key)?.kind === 'paused') turn.state.stories.delete(key);
   // Docker lets it run again so that it can hear the signal.
-  else if (isDown(turn, key, 'stopped') && !isStopping(known, at)) tellRestored(turn, known, at);
+  else if (isInTrouble(turn.state, key, 'stopped') && !isStopping(known, at)) tellRestored(turn, known, at);
 }

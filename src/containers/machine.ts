@@ -1,11 +1,9 @@
 // A container's life, as a machine without hands: events, lists, answers and time go in; findings and questions come out.
 // The state is changed in place, for copying 500 containers for each event would make an event cost what a list costs.
-import { flapDue, flapsDue } from './damping.ts';
 import { takeExitCode } from './deaths.ts';
 import { engineDue, allBack, newEngine, streamDown, streamUp } from './engine.ts';
 import { tellUnhealthy } from './healthcheck.ts';
 import { onEvent } from './life.ts';
-import { flushAll, flushDue } from './outlet.ts';
 import { inspected, listed, suspectsDue } from './reconcile.ts';
 import { tellCalm } from './restarts.ts';
 import { secretsFromEnv } from '../model/env-secrets.ts';
@@ -13,7 +11,6 @@ import { measured } from './settle.ts';
 import { tell } from './stories.ts';
 import { applyFixed, current, keyOf } from './table.ts';
 import { restartsByPolicy } from './cause.ts';
-import { FLAP_KINDS } from './types.ts';
 import type { Evidence, Input, Moment, Out, Row, ServiceRules, State, Story, Turn } from './types.ts';
 
 export function newState(rules: ServiceRules, remembered: Row[] = []): State {
@@ -25,7 +22,6 @@ export function newState(rules: ServiceRules, remembered: Row[] = []): State {
     checks: new Map(),
     standing: new Map(),
     tallies: new Map(),
-    buckets: new Map(),
     suspects: new Map(),
     engine: newEngine(remembered.length > 0),
   };
@@ -47,13 +43,6 @@ export function step(state: State, input: Input, now: Moment): Out {
   else if (input.type === 'stream') streamDown(turn, input.why ?? '', input.refused === true);
   allBack(turn);
   runDue(turn);
-  return turn.out;
-}
-
-/** Everything that waits is told now; for tests and the end of the process. */
-export function flush(state: State, now: Moment): Out {
-  const turn = newTurn(state, now);
-  flushAll(turn);
   return turn.out;
 }
 
@@ -95,14 +84,8 @@ function runDue(turn: Turn): void {
   for (const [key, check] of state.checks) if (now.mono >= check.due) tellUnhealthy(turn, key, {});
   for (const [key, tally] of state.tallies)
     if (tally.quietAt !== undefined && now.mono >= tally.quietAt) tellCalm(turn, key, current(state, key));
-  for (const [key, tally] of state.tallies)
-    for (const kind of FLAP_KINDS) {
-      const flap = tally.flaps[kind];
-      if (flap && now.mono >= flapDue(flap)) flapsDue(turn, key, kind, flap);
-    }
   engineDue(turn);
   suspectsDue(turn);
-  flushDue(turn);
 }
 
 /** While Docker is away nobody can see whether something follows a death. */
@@ -117,11 +100,7 @@ export function nextDue(state: State): number {
   const { engine } = state;
   for (const story of state.stories.values()) if (!isHeld(state, story)) due = Math.min(due, story.due);
   for (const check of state.checks.values()) due = Math.min(due, check.due);
-  for (const tally of state.tallies.values()) {
-    due = Math.min(due, tally.quietAt ?? Infinity);
-    for (const kind of FLAP_KINDS) if (tally.flaps[kind]) due = Math.min(due, flapDue(tally.flaps[kind]));
-  }
-  for (const bucket of state.buckets.values()) if (bucket.items.length > 0) due = Math.min(due, bucket.due);
+  for (const tally of state.tallies.values()) due = Math.min(due, tally.quietAt ?? Infinity);
   for (const suspect of state.suspects.values()) due = Math.min(due, suspect.due);
   if (!engine.up && !engine.told) due = Math.min(due, engine.tellAt ?? Infinity);
   return Math.min(due, engine.returning?.due ?? Infinity);
@@ -135,7 +114,6 @@ function isTold(story: Story): boolean {
 /** Whether everything that Docker has sent is told. */
 export function isAllTold(state: State): boolean {
   for (const story of state.stories.values()) if (!isTold(story)) return false;
-  for (const bucket of state.buckets.values()) if (bucket.items.length > 0) return false;
   return state.checks.size === 0;
 }
 
@@ -143,7 +121,6 @@ export function isAllTold(state: State): boolean {
 export function isUntold(state: State, key: string): boolean {
   const story = state.stories.get(key);
   if ((story && !isTold(story)) || state.checks.has(key)) return true;
-  for (const bucket of state.buckets.values()) if (bucket.items.some((item) => item.key === key)) return true;
   return !state.engine.up && state.engine.before.has(key) && !state.engine.told;
 }
 

@@ -7,7 +7,6 @@ import { lookedAt } from './engine.ts';
 import { takeExitCode } from './deaths.ts';
 import { ask, onEvent, onPause, waitForJob } from './life.ts';
 import { renamed } from './rename.ts';
-import { isDown } from './damping.ts';
 import { healthChanged, tellHealthy } from './healthcheck.ts';
 import { tellRestored } from './restarts.ts';
 import { settlingHealth } from './settle.ts';
@@ -19,6 +18,7 @@ import {
   forgetGone,
   fromInspect,
   isFolded,
+  isInTrouble,
   isUp,
   keyOf,
   put,
@@ -53,8 +53,8 @@ function audit(turn: Turn): void {
   for (const key of state.standing.keys()) {
     const known = current(state, key);
     if (!known || state.stories.has(key) || known.info.state !== 'running') continue;
-    if (isDown(turn, key, 'stopped')) tellRestored(turn, known, known.info.startedAt ?? now.wall);
-    if (known.info.health !== 'unhealthy' && isDown(turn, key, 'unhealthy'))
+    if (isInTrouble(state, key, 'stopped')) tellRestored(turn, known, known.info.startedAt ?? now.wall);
+    if (known.info.health !== 'unhealthy' && isInTrouble(state, key, 'unhealthy'))
       tellHealthy(turn, known, now.wall);
   }
 }

@@ -1,14 +1,13 @@
-import { safeHtml } from '../model/text.ts';
-import { isDown } from './damping.ts';
-import { endsQuietly, happened } from './findings.ts';
+import type { Finding } from '../model/finding.ts';
+import { endsQuietly, happened, RULE_OF } from './findings.ts';
 import { tellMissing } from './missing.ts';
-import { flushAbout, say } from './outlet.ts';
+import { say } from './outlet.ts';
 import { tellRestored } from './restarts.ts';
 import { beginSettling } from './settle.ts';
 import { left, SUCCESSOR_WAIT_MS } from './stories.ts';
-import { isUp, isWatched, keyOf, put, serviceKey, standingOf } from './table.ts';
-import { FLAP_KINDS, TROUBLES } from './types.ts';
-import type { Known, Trouble, Turn } from './types.ts';
+import { isInTrouble, isUp, isWatched, keyOf, put, serviceKey, standingOf } from './table.ts';
+import { TROUBLES } from './types.ts';
+import type { Known, TroubleKind, Turn } from './types.ts';
 import { bold } from './wording.ts';
 
 type Names = { oldKey: string; key: string; oldName: string; name: string; at: number };
@@ -71,64 +70,35 @@ function takesOver(turn: Turn, known: Known, key: string): boolean {
     return true;
   }
   if (story?.kind === 'removed') state.stories.delete(key);
-  if (isDown(turn, key, 'stopped')) tellRestored(turn, known, turn.now.wall);
+  if (isInTrouble(turn.state, key, 'stopped')) tellRestored(turn, known, turn.now.wall);
   return false;
 }
 
 function follow(turn: Turn, names: Names): void {
   const { state, out } = turn;
-  const { oldKey, key, name, at } = names;
+  const { oldKey, key, name } = names;
   out.touched.add(oldKey).add(key);
-  // Said under the old name now; later it would open an incident there that nothing ends.
-  flushAbout(turn, oldKey);
   const story = state.stories.get(oldKey);
   if (story && 'death' in story) story.death.name = name;
   if (state.stories.has(key)) state.stories.delete(oldKey);
   else move(state.stories, oldKey, key);
   move(state.checks, oldKey, key);
   move(state.tallies, oldKey, key);
-  for (const kind of FLAP_KINDS) {
-    const flap = state.tallies.get(key)?.flaps[kind];
-    if (flap?.down) flap.down = underNewName(flap.down, names);
-    if (flap?.resolved) flap.resolved = { ...flap.resolved, ...resolvedUnderNewName(flap.resolved, names) };
-  }
   const standing = state.standing.get(oldKey);
   for (const kind of TROUBLES) {
     const trouble = standing?.[kind];
     if (!trouble) continue;
-    endsQuietly(turn, oldKey, kind, `it is called ${name} now`, at);
-    const finding = underNewName(trouble.finding, names);
-    standingOf(state, key)[kind] = { ...trouble, finding };
-    out.findings.push({ ...finding, quiet: true });
+    standingOf(state, key)[kind] = { ...trouble, finding: { ...trouble.finding, subject: name } };
+    delete standing[kind];
   }
+  if (standing && Object.keys(standing).length === 0) state.standing.delete(oldKey);
+  // Also of what is fine at the moment, for its incident may still be open: it flaps.
+  for (const kind of TROUBLES) out.findings.push(isCalled(kind, names));
 }
 
-/** Its repeats and its end name it as it is called now. */
-function underNewName(finding: Trouble['finding'], names: Names): Trouble['finding'] {
-  const { opened } = finding.html ?? {};
-  return {
-    ...finding,
-    subject: names.name,
-    text: inText(finding.text, names),
-    ...(opened === undefined ? {} : { html: { ...finding.html, opened: inHtml(opened, names) } }),
-  };
-}
-
-function resolvedUnderNewName(
-  said: { text: string; html?: string },
-  names: Names,
-): { text: string; html?: string } {
-  const { text, html } = said;
-  return { text: inText(text, names), ...(html === undefined ? {} : { html: inHtml(html, names) }) };
-}
-
-function inText(text: string, { oldName, name }: Names): string {
-  if (text.startsWith(`${oldName} `)) return `${name}${text.slice(oldName.length)}`;
-  return text.replace(` of ${oldName} `, () => ` of ${name} `);
-}
-
-function inHtml(html: string, { oldName, name }: Names): string {
-  return html.replace(`\nService: ${safeHtml(oldName, 300)}\n`, () => `\nService: ${safeHtml(name, 300)}\n`);
+function isCalled(kind: TroubleKind, { oldName, name, at }: Names): Finding {
+  const text = `${oldName} is called ${name} now`;
+  return { rule: RULE_OF[kind], subject: name, severity: 'info', verdict: 'unknown', text, was: oldName, at };
 }
 
 /** Its new name is not watched: nothing would tell when its troubles end. */

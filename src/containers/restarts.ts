@@ -1,7 +1,6 @@
 // What is told about a service that died, came back, or does so again and again.
 import { formatDuration, safeHtml } from '../model/text.ts';
 import { because, causeText } from './cause.ts';
-import { endsDamped, opensDamped } from './damping.ts';
 import { ends, endsQuietly, happened, opens } from './findings.ts';
 import { say } from './outlet.ts';
 import { keyOf, restartsWithin, serviceKey, tallyOf } from './table.ts';
@@ -70,7 +69,7 @@ export function tellStopped(turn: Turn, death: Death, options: StopOptions): voi
   const passing = job || options.gone === true;
   const finding = passing
     ? happened('container-stopped', death, said)
-    : opensDamped(turn, key, 'stopped', death, said);
+    : opens(turn, key, 'stopped', death, said);
   // Nothing is left that could be watched, unless another one of its name comes soon.
   if (!passing && death.autoRemove && !named)
     turn.state.stories.set(key, {
@@ -79,9 +78,9 @@ export function tellStopped(turn: Turn, death: Death, options: StopOptions): voi
       at: death.at,
       quiet: true,
     });
-  if (!finding) return;
   const line = `${bold(death.name)}: ${safeHtml(because(death))}`;
-  say(turn, { key, change: asked && !options.failed ? 'asked-stop' : 'stopped', finding, line, severity });
+  const change = asked && !options.failed ? 'asked-stop' : 'stopped';
+  say(turn, { key, change, finding, line, severity, claim: 'down' });
 }
 
 function causeOf(death: Death): { cause?: string } {
@@ -89,16 +88,16 @@ function causeOf(death: Death): { cause?: string } {
 }
 
 export function tellPaused(turn: Turn, known: Known, at: number): void {
-  const finding = opensDamped(turn, keyOf(known), 'stopped', known.info, {
+  const finding = opens(turn, keyOf(known), 'stopped', known.info, {
     text: `${known.info.name} is paused (docker pause)`,
     at,
     html: pausedMessage(known.info, at),
     severity: 'warning',
     how: 'paused',
   });
-  if (!finding) return;
   say(turn, {
     key: keyOf(known),
+    claim: 'down',
     change: 'asked-stop',
     finding,
     line: `${bold(known.info.name)}: paused`,
@@ -113,14 +112,14 @@ export function tellRestored(turn: Turn, known: Known, at: number): void {
   if (!trouble) return;
   const forMs = Math.max(0, at - trouble.since);
   const status = trouble.how === 'paused' ? '🔴 Paused' : '🔴 Stopped';
-  const finding = endsDamped(turn, key, 'stopped', {
+  const finding = ends(turn, key, 'stopped', {
     text: `${known.info.name} runs again after ${formatDuration(forMs)}`,
     at,
     html: restoredMessage(known.info, at, { status, forMs, how: 'Down for' }),
   });
   if (!finding) return;
   const line = `${bold(known.info.name)}: down for ${formatDuration(forMs)}`;
-  say(turn, { key, change: 'restored', finding, line, severity: 'info' });
+  say(turn, { key, change: 'restored', finding, line, severity: 'info', claim: 'up' });
 }
 
 /**
@@ -213,7 +212,8 @@ export function tellRestarting(
   }
   tally.restartToldAt = now.mono;
   const line = `${bold(info.name)}: ${safeHtml(because(death))}, ${then}`;
-  say(turn, { key, change: 'restarting', finding, line, severity: 'warning' });
+  const claim = awayMs === undefined ? {} : { claim: 'up' as const };
+  say(turn, { key, change: 'restarting', finding, line, severity: 'warning', ...claim });
 }
 
 /** Ends loop and malfunction without a word: a stop that is told says more. */
@@ -243,5 +243,5 @@ export function tellCalm(turn: Turn, key: string, known: Known | undefined): voi
   endsQuietly(turn, key, 'malfunction', 'stable again', now.wall);
   if (!finding) return;
   const line = `${bold(info.name)}: stable for ${formatDuration(QUIET_MS)}`;
-  say(turn, { key, change: 'restored', finding, line, severity: 'info' });
+  say(turn, { key, change: 'restored', finding, line, severity: 'info', claim: 'up' });
 }

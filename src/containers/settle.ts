@@ -87,7 +87,7 @@ function tellSettled(turn: Turn, key: string, story: Settling, bytes: number | u
     at: story.startedAt,
     html: `${symbol} ${line}`,
   });
-  say(turn, { key, change: story.how, finding, line, severity: 'info' });
+  say(turn, { key, change: story.how, finding, line, severity: 'info', claim: 'up' });
 }
 
 function outcome(turn: Turn, known: Known, story: Settling): string {

@@ -19,7 +19,8 @@ import {
 } from './notes.ts';
 import { current, isUp, isWatched, keyOf, put, tallyOf } from './table.ts';
 import { TROUBLES } from './types.ts';
-import type { Change, Known, Row, State, Turn } from './types.ts';
+import type { Change } from '../model/change.ts';
+import type { Known, Row, State, Turn } from './types.ts';
 import { bold } from './wording.ts';
 
 export type FirstLook = {

@@ -67,7 +67,7 @@ function tellStarted(turn: Turn, key: string, known: Known, at: number): void {
     at,
     html: startedMessage(info, at),
   });
-  say(turn, { key, change: 'started', finding, line: bold(info.name), severity: 'info' });
+  say(turn, { key, change: 'started', finding, line: bold(info.name), severity: 'info', claim: 'up' });
 }
 
 function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash' }>, wasUp: boolean): void {

@@ -2,7 +2,7 @@ import type { ContainerState } from '../model/snapshot.ts';
 import { labelledAs, SWARM_SERVICE, toContainerInfo } from '../system/containers.ts';
 import { parseSignal } from './cause.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
-import type { Known, Moment, Shadowed, Standing, State, Tally } from './types.ts';
+import type { Known, Moment, Shadowed, Standing, State, Tally, TroubleKind } from './types.ts';
 
 /** A container may ask to be left alone, about itself only: `docker run --label vpsmon.ignore=true`. */
 const IGNORE = 'vpsmon.ignore';
@@ -137,6 +137,11 @@ export function isWatched(state: State, known: Known): boolean {
   return known.ignored !== true && state.rules.of(known.info).watched;
 }
 
+/** Whether it is known to be in trouble of this kind at the moment. */
+export function isInTrouble(state: State, key: string, kind: TroubleKind): boolean {
+  return state.standing.get(key)?.[kind] !== undefined;
+}
+
 export function standingOf(state: State, key: string): Standing {
   let standing = state.standing.get(key);
   if (!standing) state.standing.set(key, (standing = {}));
@@ -145,7 +150,7 @@ export function standingOf(state: State, key: string): Standing {
 
 export function tallyOf(state: State, key: string): Tally {
   let tally = state.tallies.get(key);
-  if (!tally) state.tallies.set(key, (tally = { restarts: [], lines: [], troubles: [], flaps: {} }));
+  if (!tally) state.tallies.set(key, (tally = { restarts: [], lines: [], troubles: [] }));
   return tally;
 }
 
@@ -154,11 +159,7 @@ export function forgetGone(state: State, now: Moment): void {
   for (const [key, tally] of state.tallies) {
     if (state.byKey.has(key) || state.stories.has(key) || state.standing.has(key)) continue;
     if (tally.quietAt !== undefined || restartsWithin(state, key, now.wall, DAY_MS) > 0) continue;
-    const used = [
-      ...tally.lines,
-      ...tally.troubles,
-      ...Object.values(tally.flaps).map((flap) => flap.changedAt),
-    ];
+    const used = [...tally.lines, ...tally.troubles];
     if (used.every((at) => now.mono - at > OF_USE_MS)) state.tallies.delete(key);
   }
 }

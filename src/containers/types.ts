@@ -1,3 +1,4 @@
+import type { Change, Claim } from '../model/change.ts';
 import type { Finding, Severity } from '../model/finding.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
@@ -116,25 +117,6 @@ export type Trouble = {
   finding: Finding;
   /** How it stopped, for `stopped`: crashed and Docker goes on trying to start it; frozen by docker pause. */
   how?: 'policy' | 'paused';
-  /** It flaps, and is up at the moment. */
-  up?: boolean;
-};
-/** Troubles that come and go. */
-export const FLAP_KINDS = ['stopped', 'unhealthy'] as const;
-export type FlapKind = (typeof FLAP_KINDS)[number];
-/** Times are monotonic. */
-export type Flap = {
-  /** Last time it was told that it began. */
-  openedAt: number;
-  changedAt: number;
-  /** Beginnings within the window. */
-  count: number;
-  flapping: boolean;
-  /** When it counts as staying down, and what is told then. */
-  downDue?: number;
-  down?: Finding;
-  /** What would have been told at its last end. */
-  resolved?: { text: string; at: number; html?: string };
 };
 export const TROUBLES = ['stopped', 'unhealthy', 'malfunction', 'loop', 'missing'] as const;
 export type TroubleKind = (typeof TROUBLES)[number];
@@ -153,34 +135,20 @@ export type Tally = {
   lines: number[];
   /** The same for what is trouble: news must not use up what may be said about it. */
   troubles: number[];
-  flaps: Partial<Record<FlapKind, Flap>>;
   /** Monotonic: when loop and malfunction end if nothing happens. */
   quietAt?: number;
 };
 
-/** Kinds of what is said: for muting, for folding many into one, and for the heading of such a list. */
-export type Change =
-  | 'started'
-  | 'stopped'
-  | 'asked-stop'
-  | 'restored'
-  | 'restarting'
-  | 'restarted'
-  | 'redeployed'
-  | 'malfunction'
-  | 'unhealthy'
-  | 'renamed'
-  | 'removed';
-
-/** One thing to say, before it is decided whether it is said alone. */
+/** One change to hand on. */
 export type Item = {
   key: string;
   change: Change;
   finding: Finding;
   /** Its line in a list, HTML. */ line: string;
   severity: Severity;
+  /** What its message states about the container. */
+  claim?: Claim;
 };
-export type Bucket = { items: Item[]; due: number; firstAt: number; lastAt: number };
 
 export type Engine = {
   up: boolean;
@@ -227,7 +195,6 @@ export type State = {
   checks: Map<string, Check>;
   standing: Map<string, Standing>;
   tallies: Map<string, Tally>;
-  buckets: Map<Change, Bucket>;
   /** Containers whose state in a list did not fit: looked at again at `due`. */
   suspects: Map<string, { seq: number; due: number }>;
   engine: Engine;

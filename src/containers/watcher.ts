@@ -7,17 +7,18 @@ import type { ServiceStatus } from '../model/service.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
+import { createAlarm } from '../system/alarm.ts';
 import type { Clock, Docker, DockerEvent, Files, Log } from '../system/types.ts';
 import { countServices, serviceLines, stopMessage, type Counts } from './announce.ts';
 import { createAnswers } from './answers.ts';
 import { createBeginning, type Beginning } from './beginning.ts';
 import { createMemory, follow } from './follow.ts';
 import { createKeeper, recallServices } from './keeper.ts';
-import { flush, newState, nextDue, step } from './machine.ts';
+import { newState, nextDue, step } from './machine.ts';
 import { createNets } from './nets.ts';
 import { everyFewHours } from './reports.ts';
 import { serviceRules } from './rules.ts';
-import { keyOf, restartsWithin } from './table.ts';
+import { current, keyOf, restartsWithin, serviceKey } from './table.ts';
 import type { Ask, Input, Moment, Out } from './types.ts';
 
 /** The start is told without the containers when Docker does not answer within this. */
@@ -50,6 +51,8 @@ export type Watcher = {
   containers(): ContainerInfo[];
   /** Whether the table is being kept current. */
   connected(): boolean;
+  /** The container of this name as the events show it now; undefined where there is none, or nobody can see it. */
+  container(name: string): ContainerInfo | undefined;
   /** Why Docker's events cannot be followed, while Docker answers otherwise; undefined where all is well. */
   eventTrouble(): string | undefined;
   /** Resolves after the first look at the containers, or when Docker turns out not to answer. */
@@ -72,7 +75,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   let beginning: Beginning | undefined;
   let ask: (ask: Ask) => void = () => {};
   let oomSeen: () => void = () => {};
-  let alarm: { due: number; stop: AbortController } | undefined;
+  const alarm = createAlarm(clock, () => give({ type: 'tick' }));
   // A signal of its own: hundreds of calls at the start listen to it.
   const stop = new AbortController();
   const { signal } = stop;
@@ -95,7 +98,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     for (const question of out.asks) if (isLoaded() || question.kind !== 'list') ask(question);
     for (const key of out.touched) keeper.touch(key);
     if (isLoaded()) keeper.soon(out.findings.length > 0);
-    setAlarm();
+    alarm.set(signal.aborted ? Infinity : nextDue(state));
   }
 
   /** A mistake further on must not end the watching. */
@@ -106,23 +109,6 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     } catch (error) {
       log.error(`Changes of services could not be handed on: ${errorText(error)}`);
     }
-  }
-
-  /** The next moment at which something is due without an input. */
-  function setAlarm(): void {
-    const due = nextDue(state);
-    if (alarm?.due === due) return;
-    alarm?.stop.abort();
-    alarm = undefined;
-    if (due === Infinity || signal.aborted) return;
-    const own = { due, stop: new AbortController() };
-    alarm = own;
-    const wait = Math.max(1, Math.ceil(due - clock.monotonic()));
-    void clock.sleep(wait, own.stop.signal).then(() => {
-      if (alarm !== own) return;
-      alarm = undefined;
-      give({ type: 'tick' });
-    });
   }
 
   /** From the live stream and from replays: each event once. */
@@ -232,11 +218,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
 
   function close(): void {
     isReady();
-    alarm?.stop.abort();
-    alarm = undefined;
-    const out = flush(state, moment());
-    hand(out.findings);
-    for (const key of out.touched) keeper.touch(key);
+    alarm.stop();
     keeper.close(isLoaded());
     deps.onMessage(stopMessage(clock.now(), countServices(state).monitored));
   }
@@ -259,6 +241,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       return table;
     },
     connected: () => isLoaded() && state.engine.up,
+    container: (name) => current(state, serviceKey(name))?.info,
     eventTrouble: () => eventTrouble,
     statusReport: (now) => ({
       at: now,

@@ -2,6 +2,7 @@ import { openCollectors } from '../collectors/collect.ts';
 import type { CommandContext } from '../commands/context.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import { createPipeline } from '../incidents/pipeline.ts';
+import { holds, type Claim } from '../model/change.ts';
 import type { Source } from '../model/reading.ts';
 import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
@@ -13,6 +14,7 @@ import { createWatcher } from '../containers/watcher.ts';
 import { createHistory } from '../store/history.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
+import { createAlarm } from '../system/alarm.ts';
 import { readContainers } from '../system/containers.ts';
 import { runOomCheck, say } from './cycle.ts';
 import type { DaemonState, House } from './types.ts';
@@ -56,7 +58,14 @@ export function openHouse(context: CommandContext, store: Store): House {
     log,
     enqueue: (message) => outbox.enqueue(message),
     tellUnsaved: (message) => delivery.tellUnsaved(message),
+    isTrue: (incident, claim) => isTrueOf(watcher, incident.subject, claim),
+    wakeAt: (mono) => alarm.set(state.closed ? Infinity : mono),
     word: (decision) => wordDecision(decision, hostname, clock.now()),
+  });
+  const alarm = createAlarm(clock, () => {
+    if (state.closed) return;
+    pipeline.process([], { judged: [] });
+    delivery.kick();
   });
   const discovery = createDiscovery({ docker: system.docker, config, clock, files: system.files });
 
@@ -140,11 +149,18 @@ export function openHouse(context: CommandContext, store: Store): House {
       system.docker.close();
       system.kernelLog.close();
       pipeline.close();
+      alarm.stop();
       state.closed = true;
       store.close();
     },
   };
   return house;
+}
+
+/** Whether a claim of a message about a container is so; undefined while nobody can see it. */
+function isTrueOf(watcher: House['watcher'], name: string, claim: Claim): boolean | undefined {
+  if (!watcher.connected()) return undefined;
+  return holds(claim, watcher.container(name));
 }
 
 /** A disk that is full must not stop the watching: what cannot be saved now is saved with the next minute. */

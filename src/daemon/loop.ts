@@ -46,6 +46,7 @@ export async function runLoop(house: House, watchdog: Watchdog, signal: AbortSig
 
   stopTicking();
   await Promise.race([Promise.all(background), clock.sleep(1500)]);
+  house.pipeline.sendWaiting();
   await house.delivery.drain(DRAIN_MS);
 }
 

@@ -1,5 +1,6 @@
 import { EVERY_SUBJECT, type Finding } from '../model/finding.ts';
-import type { Incident, IncidentChange } from '../model/incident.ts';
+import type { Incident, IncidentChange, Spells } from '../model/incident.ts';
+import { safeHtml } from '../model/text.ts';
 import { addFlip, beginsToFlap, isCalm, recentFlips } from './flapping.ts';
 import { happen } from './happen.ts';
 import { HOLD_SLACK_MS, newIncident, observe, setSeverity } from './observe.ts';
@@ -33,7 +34,8 @@ export function advance(
   const keep = (key: string, change: IncidentChange | undefined) => {
     if (!change) return;
     changes.push(change);
-    const { kind, incident } = change;
+    const { kind, incident, was } = change;
+    if (was !== undefined) current.set(was, undefined);
     current.set(key, kind === 'dropped' || incident.state === 'resolved' ? undefined : incident);
   };
 
@@ -45,8 +47,25 @@ export function advance(
     }
     const key = keyOf({ ...finding, event: finding.verdict === 'event' });
     seen.add(key);
-    const open = current.has(key) ? current.get(key) : book.open.get(key);
-    const change = advanceOne(open, last.get(key) ?? book.ended.get(key), finding, policy, now);
+    const find = (of: string) => (current.has(of) ? current.get(of) : book.open.get(of));
+    const open = find(key);
+    const wasKey =
+      finding.was === undefined ? undefined : keyOf({ rule: finding.rule, subject: finding.was });
+    const before = wasKey === undefined ? undefined : find(wasKey);
+    if (wasKey !== undefined && before) {
+      seen.add(wasKey);
+      if (open)
+        keep(wasKey, {
+          incident: end({ ...before, flapping: false }, now, 'gone'),
+          kind: 'resolved',
+          quiet: true,
+        });
+    }
+    const moved = open || !before ? undefined : renamed(before, finding);
+    const change =
+      advanceOne(open ?? moved, last.get(key) ?? book.ended.get(key), finding, policy, now) ??
+      (moved && { incident: moved, kind: 'still' as const });
+    if (change && moved && wasKey !== undefined) change.was = wasKey;
     if (change && finding.quiet) change.quiet = true;
     if (change?.incident.state === 'resolved') last.set(key, change.incident);
     keep(key, change);
@@ -92,7 +111,33 @@ function breachFirst(
   const incident = newIncident(finding, now);
   incident.flips = recentFlips(ended, policy, now);
   if ((finding.holdMs ?? 0) > 0) return { incident, kind: 'opened' };
-  return fire(incident, policy, now);
+  return fire(incident, policy, now, ended);
+}
+
+/** The same incident under the new name of its subject. */
+function renamed(before: Incident, { subject, alias }: Finding): Incident {
+  const { html, list, endText } = before;
+  const inText = (text: string): string => renameInText(text, before.subject, subject);
+  const inHtml = (text: string): string => renameInHtml(text, before.subject, subject);
+  const incident: Incident = { ...before, subject, text: inText(before.text) };
+  if (alias !== undefined) incident.alias = alias;
+  if (endText !== undefined) incident.endText = inText(endText);
+  if (html?.opened !== undefined) incident.html = { ...incident.html, opened: inHtml(html.opened) };
+  if (html?.resolved !== undefined) incident.html = { ...incident.html, resolved: inHtml(html.resolved) };
+  if (list) incident.list = { ...list, line: inHtml(list.line) };
+  return incident;
+}
+
+function renameInText(text: string, from: string, to: string): string {
+  if (text.startsWith(`${from} `)) return `${to}${text.slice(from.length)}`;
+  return text.replace(` of ${from} `, () => ` of ${to} `);
+}
+
+function renameInHtml(html: string, from: string, to: string): string {
+  const [old, now] = [safeHtml(from, 300), safeHtml(to, 300)];
+  const bold = `<b>${safeHtml(from, 120)}</b>`;
+  if (html.startsWith(bold)) return `<b>${safeHtml(to, 120)}</b>${html.slice(bold.length)}`;
+  return html.replace(`\nService: ${old}\n`, () => `\nService: ${now}\n`);
 }
 
 function breachAgain(open: Incident, finding: Finding, policy: Policy, now: number): IncidentChange {
@@ -100,9 +145,13 @@ function breachAgain(open: Incident, finding: Finding, policy: Policy, now: numb
   const unseenMs = now - open.lastSeenAt;
   observe(incident, finding, now);
   const raised = setSeverity(incident, finding, now);
+  if (incident.state === 'firing') incident.spells = spellBegins(spellsOf(open), finding.at ?? now);
   if (incident.state === 'pending') {
     const holdMs = finding.holdMs ?? 0;
-    if (unseenMs > holdMs + policy.gapMs) incident.openedAt = now;
+    if (unseenMs > holdMs + policy.gapMs) {
+      incident.openedAt = now;
+      incident.spells = { count: 1, ms: 0, since: now, from: now };
+    }
     return now - incident.openedAt + HOLD_SLACK_MS >= holdMs
       ? fire(incident, policy, now)
       : { incident, kind: 'still' };
@@ -119,11 +168,32 @@ function breachAgain(open: Incident, finding: Finding, policy: Policy, now: numb
   return { incident, kind: 'still' };
 }
 
-function fire(incident: Incident, policy: Policy, now: number): IncidentChange {
+function fire(incident: Incident, policy: Policy, now: number, ended?: Incident): IncidentChange {
   incident.state = 'firing';
   incident.firedAt = now;
   addFlip(incident, policy, now);
-  return { incident, kind: beginsToFlap(incident, policy) ? 'flapping' : 'fired' };
+  if (!beginsToFlap(incident, policy, 'start')) return { incident, kind: 'fired' };
+  if (ended && incident.flips.length > 1) {
+    const before = spellsOf(ended);
+    incident.spells = { ...spellsOf(incident), count: before.count + 1, ms: before.ms, from: before.from };
+  }
+  return { incident, kind: 'flapping' };
+}
+
+/** How often it began so far; of an incident that an older version saved, once. */
+export function spellsOf({ spells, openedAt, resolvedAt, okSince }: Incident): Spells {
+  if (spells) return spells;
+  const fine = okSince ?? resolvedAt;
+  const since = fine === undefined ? { since: openedAt } : {};
+  return { count: 1, ms: fine === undefined ? 0 : Math.max(0, fine - openedAt), from: openedAt, ...since };
+}
+
+function spellBegins(spells: Spells, at: number): Spells {
+  return spells.since === undefined ? { ...spells, count: spells.count + 1, since: at } : spells;
+}
+
+function spellEnds({ since, ...spells }: Spells, at: number): Spells {
+  return since === undefined ? spells : { ...spells, ms: spells.ms + Math.max(0, at - since) };
 }
 
 function recover(open: Incident, finding: Finding, policy: Policy, now: number): IncidentChange {
@@ -135,12 +205,24 @@ function recover(open: Incident, finding: Finding, policy: Policy, now: number):
   incident.endText = finding.text;
   if (finding.value !== undefined) incident.value = finding.value;
   if (finding.html) incident.html = { ...incident.html, ...finding.html };
+  if (finding.list) incident.list = finding.list;
+  if (finding.claim) incident.claim = finding.claim;
   if (finding.quietMs !== undefined) incident.quietMs = finding.quietMs;
+  incident.spells = spellEnds(spellsOf(open), finding.at ?? now);
+  if (finding.end !== undefined) return endNow(incident, finding, policy, now);
   if (incident.okSince === undefined) {
     incident.okSince = now;
     if (incident.flapping) addFlip(incident, policy, now);
   }
   return passTime(incident, policy, now) ?? { incident, kind: 'still' };
+}
+
+/** There is nothing left to wait for: it is gone, has another name, or something else that is sent says more. */
+function endNow(incident: Incident, finding: Finding, policy: Policy, now: number): IncidentChange {
+  incident.flapping = false;
+  if (finding.end === 'undone') incident.flips = incident.flips.slice(0, -1);
+  else addFlip(incident, policy, now);
+  return ended(incident, incident.okSince ?? now);
 }
 
 /** What time alone does: a quiet time or flapping ends. */
@@ -150,21 +232,21 @@ function passTime(open: Incident, policy: Policy, now: number): IncidentChange |
   if (open.flapping) {
     if (!isCalm(open, policy, now)) return undefined;
     const incident = { ...open, flapping: false };
-    if (open.okSince !== undefined) return end(incident, open.okSince);
+    if (open.okSince !== undefined) return ended(incident, open.okSince);
     return { incident, kind: 'calm' };
   }
   if (open.okSince === undefined || now - open.okSince < (open.quietMs ?? 0)) return undefined;
   const incident = { ...open };
   addFlip(incident, policy, now);
-  if (beginsToFlap(incident, policy)) return { incident, kind: 'flapping' };
-  return end(incident, open.okSince);
+  if (beginsToFlap(incident, policy, 'end')) return { incident, kind: 'flapping' };
+  return ended(incident, open.okSince);
 }
 
 function endEvents(open: Incident, policy: Policy, now: number): IncidentChange {
   const incident = { ...open, flapping: false };
   const text = calmText(incident, policy);
   if (text !== undefined) incident.endText = text;
-  return end(incident, open.flips.at(-1) ?? now);
+  return ended(incident, open.flips.at(-1) ?? now);
 }
 
 function stayBetween(open: Incident, finding: Finding, policy: Policy, now: number): IncidentChange {
@@ -175,6 +257,8 @@ function stayBetween(open: Incident, finding: Finding, policy: Policy, now: numb
   if (finding.value !== undefined) incident.value = finding.value;
   if (incident.flapping) return passTime(incident, policy, now) ?? { incident, kind: 'still' };
   delete incident.okSince;
+  if (incident.spells && incident.spells.since === undefined)
+    incident.spells = { ...incident.spells, since: now };
   return { incident, kind: 'still' };
 }
 
@@ -197,14 +281,20 @@ function miss(open: Incident, policy: Policy, now: number): IncidentChange {
   incident.missingSince ??= now;
   if (now - incident.missingSince < policy.goneMs) return { incident, kind: 'still' };
   incident.flapping = false;
-  return end(incident, incident.missingSince, 'gone');
+  return ended(incident, incident.missingSince, 'gone');
 }
 
-function end(incident: Incident, at: number, how: 'cleared' | 'gone' = 'cleared'): IncidentChange {
+function ended(incident: Incident, at: number, how: 'cleared' | 'gone' = 'cleared'): IncidentChange {
+  return { incident: end(incident, at, how), kind: 'resolved' };
+}
+
+/** Ends `incident`, the caller's own copy. */
+function end(incident: Incident, at: number, how: 'cleared' | 'gone' = 'cleared'): Incident {
   incident.state = 'resolved';
   incident.resolvedAt = Math.max(at, incident.openedAt);
   incident.endedAs = how;
   delete incident.okSince;
   delete incident.missingSince;
-  return { incident, kind: 'resolved' };
+  if (incident.spells) incident.spells = spellEnds(incident.spells, at);
+  return incident;
 }

@@ -12,6 +12,8 @@ export type Reason =
   | 'told-elsewhere'
   | 'rate-limited'
   | 'cooldown'
+  /** Waits for others of its kind, or for the moment at which it is true. */
+  | 'waits'
   /** Same cause as something that was told within 10 s, or that is its symptom. */
   | 'folded';
 
@@ -28,7 +30,16 @@ export type Situation = {
   lastOfSubject?: number | undefined;
 };
 
-const SAID: readonly Reason[] = ['first', 'worse', 'repeat-due', 'resolved', 'flapping', 'stable', 'grouped'];
+const SAID: readonly Reason[] = [
+  'first',
+  'worse',
+  'repeat-due',
+  'resolved',
+  'flapping',
+  'stays',
+  'stable',
+  'grouped',
+];
 
 /** True for the reasons that are messages. */
 export function isSaid(reason: Reason): reason is SayReason {
@@ -55,29 +66,53 @@ export function decide(situation: Situation, policy: Policy, now: number): Reaso
 /** What would be said if nobody minded. */
 function wish({ incident, kind }: Situation, policy: Policy, now: number): Reason {
   const { said } = incident;
+  // Ended before its start was sent: one message tells both.
+  if (said.waits !== undefined) return kind === 'resolved' ? 'resolved' : 'nothing-new';
   if (kind === 'event' || waitsForGroup(incident)) return 'first';
-  if (incident.flapping) return wishWhileFlapping(incident);
+  if (incident.flapping) return wishWhileFlapping(incident, kind, policy, now);
   if (kind === 'resolved') {
     if (!wasTold(incident)) return 'nothing-new';
     return said.flapping ? 'stable' : 'resolved';
   }
-  if (kind === 'calm' && wasTold(incident)) return 'stable';
+  if (kind === 'calm' && wasTold(incident) && policy.flapOf(incident.rule).staysMs === undefined)
+    return 'stable';
   // Fine at the moment, or not there: perhaps about to end, nothing to be alarmed about now.
   if (incident.state !== 'firing' || incident.okSince !== undefined || incident.missingSince !== undefined) {
     return 'nothing-new';
   }
   if (!wasTold(incident)) return 'first';
+  if (stays(incident, policy, now)) return 'stays';
   if (rank(incident.severity) > rank(said.severity ?? 'info')) return 'worse';
   if (kind === 'worse' && now - (said.lastAt ?? 0) >= policy.worseAgainMs) return 'worse';
   const due = repeatDueAt(incident, policy);
   return due !== undefined && now >= due ? 'repeat-due' : 'nothing-new';
 }
 
-/** One message that it flaps; then only a severity that was never told. */
-function wishWhileFlapping({ said, severity, okSince, event }: Incident): Reason {
-  if (!said.flapping) return 'flapping';
-  const worse = !event && okSince === undefined && rank(severity) > rank(said.severity ?? 'info');
-  return worse ? 'worse' : 'still-flapping';
+/** One message that it flaps; then only a severity that was never told, that it stays, and the repeats. */
+function wishWhileFlapping(incident: Incident, kind: Situation['kind'], policy: Policy, now: number): Reason {
+  const { said, severity, okSince, event } = incident;
+  // Fine at the moment: what a silence held back would not be true any more.
+  if (!said.flapping)
+    return event || okSince === undefined || kind === 'flapping' ? 'flapping' : 'nothing-new';
+  if (event) return 'still-flapping';
+  if (okSince === undefined && rank(severity) > rank(said.severity ?? 'info')) return 'worse';
+  if (stays(incident, policy, now)) return 'stays';
+  const due = policy.flapOf(incident.rule).staysMs === undefined ? undefined : repeatDueAt(incident, policy);
+  return due !== undefined && now >= due ? 'repeat-due' : 'still-flapping';
+}
+
+/** It came and went, and since it began last nothing was sent about it, although it has held for long now. */
+function stays(incident: Incident, policy: Policy, now: number): boolean {
+  const due = staysDueAt(incident, policy);
+  return due !== undefined && now >= due;
+}
+
+/** When it is to be sent that it stays (epoch ms); undefined: it is fine, or was sent already. */
+export function staysDueAt({ rule, spells, said, okSince }: Incident, policy: Policy): number | undefined {
+  const { staysMs } = policy.flapOf(rule);
+  const { since } = spells ?? {};
+  if (staysMs === undefined || since === undefined || okSince !== undefined) return undefined;
+  return said.lastAt !== undefined && said.lastAt < since ? since + staysMs : undefined;
 }
 
 /** Its start was said, by itself or in another incident's message. */

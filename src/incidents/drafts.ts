@@ -1,10 +1,19 @@
+import type { Change } from '../model/change.ts';
 import type { Incident, SayReason } from '../model/incident.ts';
 import type { Reason } from './decide.ts';
 
 /** An incident and what `decide` said about it. */
 export type Verdict = { incident: Incident; reason: Reason };
 /** One message to be: what it is about, and what it tells besides. */
-export type Draft = { reason: SayReason; incident: Incident; others: Incident[] };
+export type Draft = {
+  reason: SayReason;
+  incident: Incident;
+  others: Incident[];
+  /** The same happened to all of them: each is a line of a list. */
+  list?: Change;
+  /** What waited and is not true any more: it is told along as what came before. */
+  before?: Incident[];
+};
 export type Gathered = {
   drafts: Draft[];
   /** Not told by themselves: their groups and times noted, to be saved. */
@@ -13,7 +22,8 @@ export type Gathered = {
 
 /** What is noted on an incident that another one's message told. */
 export function toldWith({ said, severity }: Incident, leaderId: number, now: number): Incident['said'] {
-  return { ...said, withId: leaderId, firstAt: said.firstAt ?? now, lastAt: now, since: now, severity };
+  const { waits: _, ...rest } = said;
+  return { ...rest, withId: leaderId, firstAt: said.firstAt ?? now, lastAt: now, since: now, severity };
 }
 
 /** Adds to the list of a key. */

@@ -16,9 +16,10 @@ export function addFlip(incident: Incident, policy: Policy, now: number): void {
   if (incident.flapping) incident.changes = (incident.changes ?? 0) + 1;
 }
 
-/** Marks `incident`, the caller's own copy, as flapping when it has changed too often. */
-export function beginsToFlap(incident: Incident, policy: Policy): boolean {
-  if (incident.flapping || incident.flips.length <= policy.flapChanges) return false;
+/** Marks `incident`, the caller's own copy, as flapping when it has changed too often; `how` is the last change. */
+export function beginsToFlap(incident: Incident, policy: Policy, how: 'start' | 'end'): boolean {
+  const { changes, atStart } = policy.flapOf(incident.rule);
+  if (incident.flapping || incident.flips.length <= changes || (atStart && how === 'end')) return false;
   incident.flapping = true;
   incident.changes = Math.max(incident.flips.length, incident.changes ?? 0);
   return true;

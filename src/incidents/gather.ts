@@ -24,7 +24,7 @@ export function gather(
   gatherRepeats(rest, all, policy, now, gathered);
   gatherEnds(rest, all, policy, now, gathered);
   for (const { incident, reason } of rest) {
-    if (reason === 'worse' || reason === 'flapping' || reason === 'stable') {
+    if (reason === 'worse' || reason === 'flapping' || reason === 'stays' || reason === 'stable') {
       gathered.drafts.push({ reason, incident, others: [] });
     } else if (!isSaid(reason)) gathered.quiet.push({ incident, reason });
   }

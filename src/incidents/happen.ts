@@ -24,7 +24,7 @@ export function happen(
   const burst = incident.cause !== undefined && incident.cause === ended?.cause;
   if (finding.quiet) incident.changes -= 1;
   else if (!burst || now - (incident.flips.at(-1) ?? 0) >= policy.groupMs) addFlip(incident, policy, now);
-  if (beginsToFlap(incident, policy)) {
+  if (beginsToFlap(incident, policy, 'start')) {
     incident.state = 'firing';
     return { incident, kind: 'flapping' };
   }

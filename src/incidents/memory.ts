@@ -31,7 +31,8 @@ export function remember(memory: Memory, incident: Incident): void {
 }
 
 /** Applies what `advance` found. */
-export function apply(memory: Memory, { incident, kind }: IncidentChange): void {
+export function apply(memory: Memory, { incident, kind, was }: IncidentChange): void {
+  if (was !== undefined) memory.open.delete(was);
   if (kind === 'dropped') memory.open.delete(keyOf(incident));
   else remember(memory, incident);
 }

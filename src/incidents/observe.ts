@@ -6,14 +6,16 @@ export const HOLD_SLACK_MS = 1000;
 
 /** A pending incident of id 0. */
 export function newIncident(finding: Finding, now: number): Incident {
+  const openedAt = Math.min(finding.at ?? now, now);
   const incident: Incident = {
     id: 0,
     rule: finding.rule,
     subject: finding.subject,
     state: 'pending',
     severity: finding.severity,
-    openedAt: Math.min(finding.at ?? now, now),
+    openedAt,
     lastSeenAt: now,
+    spells: { count: 1, ms: 0, since: openedAt, from: openedAt },
     text: finding.text,
     details: [],
     said: { count: 0 },
@@ -34,6 +36,8 @@ export function observe(incident: Incident, finding: Finding, now: number): void
   incident.details = finding.details ?? [];
   if (finding.alias !== undefined) incident.alias = finding.alias;
   if (finding.cause !== undefined) incident.cause = finding.cause;
+  if (finding.list) incident.list = finding.list;
+  if (finding.claim) incident.claim = finding.claim;
   if (finding.html) incident.html = { ...incident.html, ...finding.html };
   if (finding.unit !== undefined) incident.unit = finding.unit;
   if (finding.limit !== undefined) incident.limit = finding.limit;

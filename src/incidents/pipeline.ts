@@ -6,6 +6,8 @@ import { errorText, safeHtml } from '../model/text.ts';
 import { newestIncidentId, pruneIncidents, type Silence } from '../store/incidents.ts';
 import type { Store } from '../store/open.ts';
 import { advance, keyOf } from './advance.ts';
+import { staysDueAt } from './decide.ts';
+import { groupsDue, holdAgain, type Groups, type Look } from './group.ts';
 import { firstStart, load } from './load.ts';
 import { apply, forgetOld, remember, shiftAll } from './memory.ts';
 import { plan } from './plan.ts';
@@ -24,6 +26,10 @@ export type PipelineDeps = {
   enqueue(message: Message): number;
   /** Sends a message from memory while the store takes nothing; without it they wait here. */
   tellUnsaved?: (message: Message) => void;
+  /** Whether what a message claims about a container is so at the moment; undefined where nobody can see it. */
+  isTrue?: Look['isTrue'];
+  /** Asks for a call of `process` at this monotonic time (ms; Infinity: no more), whether or not there is a finding. */
+  wakeAt?(mono: number): void;
   /** Words a message; pure. */
   word(decision: SayDecision): Message;
 };
@@ -49,6 +55,8 @@ export type Pipeline = {
   trouble(): string | undefined;
   /** Messages that could not be put into the outbox yet. */
   unsaved(): readonly Message[];
+  /** Sends at once what waits for others of its kind; before the end. */
+  sendWaiting(): void;
   /** Writes what is left; before the store is closed. */
   close(): void;
 };
@@ -67,11 +75,13 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   const jump = jumpWatch(clock);
   const told = openTold(db);
   const savedAt = new Map<number, number>();
+  const groups: Groups = new Map();
+  holdAgain(groups, memory.byId.values());
   let silences: Silence[] = [];
   let nextId = 1;
   let prunedAt: number | undefined;
 
-  function process(findings: readonly Finding[], options: ProcessOptions): IncidentChange[] {
+  function process(findings: readonly Finding[], options: ProcessOptions, ends = false): IncidentChange[] {
     const now = clock.now();
     const jumped = jump();
     if (jumped !== 0) shiftAll(memory, jumped);
@@ -87,13 +97,19 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     }
 
     readSilences(now);
-    const said = plan({
-      all: memory.byId,
-      changes,
-      silenced: (incident) => silencing(incident, silences) !== undefined,
-      policy,
-      now,
-    });
+    const said = plan(
+      {
+        all: memory.byId,
+        changes,
+        silenced: (incident) => silencing(incident, silences) !== undefined,
+        groups,
+        mono: clock.monotonic(),
+        isTrue: deps.isTrue ?? (() => true),
+        policy,
+        now,
+      },
+      ends,
+    );
     for (const incident of said.noted) remember(memory, incident);
     for (const { incident, reason } of said.reasons) {
       log.debug(`Incident ${incident.id}, ${incident.rule} ${incident.subject}: ${reason}`);
@@ -110,6 +126,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     });
     saver.write(now);
     tidy(now);
+    deps.wakeAt?.(nextDue());
     return changes.map((change) => newest(change));
   }
 
@@ -168,6 +185,22 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     }
   }
 
+  /** Monotonic time at which something is to be sent although nothing happens. */
+  function nextDue(): number {
+    let due = Infinity;
+    for (const incident of memory.open.values()) {
+      const { flapping, flips, okSince, quietMs = 0 } = incident;
+      if (incident.state !== 'firing') continue;
+      if (flapping) due = Math.min(due, (flips.at(-1) ?? 0) + policy.calmMs);
+      else if (okSince !== undefined) due = Math.min(due, okSince + quietMs);
+      due = Math.min(due, staysDueAt(incident, policy) ?? Infinity);
+    }
+    const mono = clock.monotonic();
+    // What a silence holds back is not asked for over and over: the checks find it.
+    const later = due - clock.now();
+    return Math.min(groupsDue(groups), later > 0 ? mono + later : Infinity);
+  }
+
   function newest(change: IncidentChange): IncidentChange {
     const known = memory.byId.get(change.incident.id);
     return known && known.state === change.incident.state ? { ...change, incident: known } : change;
@@ -208,6 +241,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     firstStart: firstStart(db, log, clock.now()),
     trouble: () => saver.trouble(),
     unsaved: () => saver.unsaved(),
+    sendWaiting() {
+      if (groupsDue(groups) < Infinity) process([], {}, true);
+    },
     close() {
       const firing = [...memory.open.values()].filter((incident) => incident.id !== 0);
       saver.add({ incidents: firing });

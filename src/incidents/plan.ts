@@ -3,6 +3,7 @@ import { keyOf } from './advance.ts';
 import { decide, waitsForGroup, type Reason, type Situation } from './decide.ts';
 import { toldWith, type Draft, type Verdict } from './drafts.ts';
 import { gather } from './gather.ts';
+import { admit, release, releaseAbout, type Groups, type Look, type Released } from './group.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
 
@@ -11,6 +12,11 @@ export type PlanInput = {
   all: ReadonlyMap<number, Incident>;
   changes: readonly IncidentChange[];
   silenced(incident: Incident): boolean;
+  /** What waits to be sent; changed in place. */
+  groups: Groups;
+  /** Monotonic, ms. */
+  mono: number;
+  isTrue: Look['isTrue'];
   policy: Policy;
   now: number;
 };
@@ -22,11 +28,12 @@ export type Plan = {
   reasons: { incident: Incident; reason: Reason }[];
 };
 
-/** What is to be said now about all incidents, changed or only still open. Pure. */
-export function plan(input: PlanInput): Plan {
-  const { policy, now } = input;
+/** What is to be said now about all incidents, changed or only still open. Only `groups` is changed. `ends`: nothing waits any longer. */
+export function plan(input: PlanInput, ends = false): Plan {
+  const { policy, now, groups } = input;
   const all = new Map(input.all);
   const result: Unfinished = { says: [], noted: new Set(), reasons: [] };
+  const look: Look = { all, mono: input.mono, silenced: input.silenced, isTrue: input.isTrue };
   const inThisBatch = new Set(input.changes.map((change) => change.incident.id));
   // What started and ended in one batch is decided twice: what was noted at its start counts at its end.
   for (const changes of inRounds(input.changes)) {
@@ -34,10 +41,39 @@ export function plan(input: PlanInput): Plan {
     const verdicts = decideAll(changes, inThisBatch, all, input);
     const { drafts, quiet } = gather(verdicts, all, policy, now);
     for (const verdict of quiet) note(result, all, verdict, now);
-    for (const draft of drafts) say(result, all, draft, now);
+    for (const draft of drafts) {
+      const outcome = admit(groups, draft, inThisBatch.has(draft.incident.id), look);
+      if (outcome === 'waits') wait(result, all, draft);
+      if (outcome !== 'ready') continue;
+      sayAfterOthers(result, all, draft, releaseAbout(groups, draft, look), now);
+    }
     for (const { incident, kind } of changes) if (kind === 'calm') forgetFlapping(result, all, incident.id);
   }
+  const released = release(groups, look, ends);
+  for (const verdict of released.dropped) note(result, all, verdict, now);
+  for (const draft of released.drafts)
+    sayAfterOthers(result, all, draft, releaseAbout(groups, draft, look), now);
   return { ...result, noted: [...result.noted].map((id) => all.get(id)!) };
+}
+
+/** What waited about the same container goes first. */
+function sayAfterOthers(
+  result: Unfinished,
+  all: Map<number, Incident>,
+  draft: Draft,
+  { drafts, dropped, before }: Released,
+  now: number,
+): void {
+  for (const verdict of dropped) note(result, all, verdict, now);
+  for (const other of drafts) say(result, all, other, now);
+  say(result, all, before.length > 0 ? { ...draft, before } : draft, now);
+}
+
+function wait(result: Unfinished, all: Map<number, Incident>, { incident, reason }: Draft): void {
+  const waiting = { ...incident, said: { ...incident.said, waits: reason } };
+  all.set(incident.id, waiting);
+  result.noted.add(incident.id);
+  result.reasons.push({ incident: waiting, reason: 'waits' });
 }
 
 type Unfinished = Omit<Plan, 'noted'> & { noted: Set<number> };
@@ -127,6 +163,10 @@ function note(result: Unfinished, all: Map<number, Incident>, verdict: Verdict, 
     const { endDue: _, ...said } = incident.said;
     incident = { ...incident, said };
   }
+  if (incident.said.waits !== undefined && reason !== 'waits') {
+    const { waits: _, ...said } = incident.said;
+    incident = { ...incident, said };
+  }
   if (reason === 'told-elsewhere') incident = { ...incident, said: markElsewhere(incident, now) };
   result.reasons.push({ incident, reason });
   if (all.get(incident.id) === incident) return;
@@ -137,24 +177,32 @@ function note(result: Unfinished, all: Map<number, Incident>, verdict: Verdict, 
 function say(
   result: Unfinished,
   all: Map<number, Incident>,
-  { reason, incident, others }: Draft,
+  { reason, incident, others, list, before = [] }: Draft,
   now: number,
 ): void {
   const previousSeverity = incident.said.severity;
   const told = { ...incident, said: markSaid(incident, reason, now) };
-  const along = others.map((other) => ({ ...other, said: markAlong(other, reason, told.id, now) }));
-  for (const one of [told, ...along]) {
+  const along = others.map((other) => ({
+    ...other,
+    said: list
+      ? { ...markSaid(other, other.said.waits ?? reason, now), withId: told.id }
+      : markAlong(other, reason, told.id, now),
+  }));
+  const earlier = before.map((other) => ({ ...other, said: markAlong(other, 'first', told.id, now) }));
+  for (const one of [told, ...along, ...earlier]) {
     all.set(one.id, one);
     result.noted.add(one.id);
     result.reasons.push({ incident: one, reason });
   }
   const decision: SayDecision = { reason, at: now, incident: told, others: along };
+  if (list) decision.list = list;
+  if (earlier.length > 0) decision.before = earlier;
   if (reason === 'worse' && previousSeverity !== undefined) decision.previousSeverity = previousSeverity;
   result.says.push(decision);
 }
 
 function markSaid({ said: before, severity }: Incident, reason: SayReason, now: number): Incident['said'] {
-  const { endDue: _, ...said } = before;
+  const { endDue: _, waits: _waits, ...said } = before;
   const marked: Incident['said'] = {
     ...said,
     count: said.count + 1,
@@ -172,7 +220,7 @@ function markSaid({ said: before, severity }: Incident, reason: SayReason, now: 
 
 /** It counts as said, as if this incident's own message had said it. */
 function markElsewhere(incident: Incident, now: number): Incident['said'] {
-  const { endDue: _, ...said } = toldWith(incident, incident.id, now);
+  const { endDue: _, waits: _waits, ...said } = toldWith(incident, incident.id, now);
   return incident.flapping ? { ...said, flapping: true } : said;
 }
 

@@ -1,14 +1,30 @@
 import { namesContainer, type Config } from '../config/schema.ts';
-import { CHANGE_OF_RULE } from '../model/service.ts';
+import { CHANGE_OF_RULE } from '../model/change.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
+export type FlapPolicy = {
+  /** More starts and ends than this within `flapWindowMs`. */
+  changes: number;
+  /** It begins to flap with a start, never with an end. */
+  atStart?: boolean;
+  /** One that stays for so long after all is sent again. */
+  staysMs?: number;
+};
+
+/** Two stops within the window: the second message says that further ones follow only when it stays down. */
+const CONTAINER_FLAPS: FlapPolicy = { changes: 2, atStart: true, staysMs: MINUTE };
+const FLAPS: Record<string, FlapPolicy> = {
+  'container-stopped': CONTAINER_FLAPS,
+  'container-unhealthy': CONTAINER_FLAPS,
+};
+
 /** All the numbers that incidents are advanced and told by; times in ms. */
 export type Policy = {
-  /** More changes than `flapChanges` within `flapWindowMs` are flapping; `calmMs` without a change end it. */
-  flapChanges: number;
+  /** What is flapping; `calmMs` without a change end it. */
+  flapOf(rule: string): FlapPolicy;
   flapWindowMs: number;
   calmMs: number;
   /** A subject that its rule does not find any more for this long is gone. */
@@ -40,7 +56,7 @@ export function policyOf({ settings, extra }: Config): Policy {
   const rateLimitMs = settings.ALERT_RATE_LIMIT_SEC * SECOND;
   const longest = Math.max(cooldown, ...own.map((service) => service.cooldownMinutes! * MINUTE));
   return {
-    flapChanges: 5,
+    flapOf: (rule) => FLAPS[rule] ?? { changes: 5 },
     flapWindowMs: 10 * MINUTE,
     calmMs: 10 * MINUTE,
     goneMs: 5 * MINUTE,

@@ -42,7 +42,7 @@ export function countAnother(
   incident.groupId = incident.id;
   if (!incident.flapping) incident.changes = (incident.changes ?? 1) + 1;
   addFlip(incident, policy, now);
-  const kind = beginsToFlap(incident, policy) ? 'flapping' : 'still';
+  const kind = beginsToFlap(incident, policy, 'start') ? 'flapping' : 'still';
   incident.text = `${finding.text} (${times(incident)}${within(incident, now)})`;
   return { incident, kind };
 }

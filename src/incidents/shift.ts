@@ -12,6 +12,11 @@ export function shift(incident: Incident, byMs: number): Incident {
     flips: incident.flips.map((at) => at + byMs),
     said: { ...incident.said },
   };
+  const { spells } = incident;
+  if (spells) {
+    const since = spells.since === undefined ? {} : { since: spells.since + byMs };
+    moved.spells = { ...spells, from: spells.from + byMs, ...since };
+  }
   for (const key of ['firedAt', 'resolvedAt', 'okSince', 'worseSince', 'missingSince'] as const) {
     const at = incident[key];
     if (at !== undefined) moved[key] = at + byMs;

@@ -1,3 +1,5 @@
+import type { Change, Claim } from './change.ts';
+
 export const SEVERITIES = ['info', 'warning', 'critical'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
@@ -34,12 +36,22 @@ export type Finding = {
   /** For events: told once for ever under this id. */
   once?: string;
   /**
-   * Said already in another message of the same batch (thirty containers in one list), or muted for this service. The
-   * incident is opened or ended and counts as said; no message of its own is sent.
+   * Said already in another message of the same batch (the start message), or muted for this service. The incident is opened or ended and counts as said; no message of its own is sent.
    */
   quiet?: boolean;
   /** Ready Telegram HTML where the wording is fixed (services); otherwise the wording room renders it. */
   html?: { opened?: string; resolved?: string };
+  /** For containers: what kind of change it is, and its line where several of a kind become one list (HTML). */
+  list?: { change: Change; line: string };
+  /** For containers: what its message states about the container; looked at again when the message is written. */
+  claim?: Claim;
+  /**
+   * For `ok`: ends the incident at once, even while it flaps (removed, renamed, stopped while unhealthy). `undone`: and what has
+   * been so far does not count as a change.
+   */
+  end?: 'now' | 'undone';
+  /** The name of the subject before: the incident of that name goes on under this one. */
+  was?: string;
   /** For containers: Compose service, so that silences and per-service cooldowns match either name. */
   alias?: string;
   at?: number;

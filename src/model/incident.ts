@@ -1,3 +1,4 @@
+import type { Change, Claim } from './change.ts';
 import type { Finding, Severity } from './finding.ts';
 
 export type IncidentState = 'pending' | 'firing' | 'resolved';
@@ -42,10 +43,12 @@ export type Incident = {
     firstAt?: number;
     /** Epoch ms from which the repeats (1 h, 4 h, daily) are counted. */
     since?: number;
-    /** Told in another incident's message (same cause); its own id where the services room told it in a list. */
+    /** Told in another incident's message (same cause); its own id where a message that is no incident told it. */
     withId?: number;
     /** Ended; until this epoch ms its end waits for the others of its group. */
     endDue?: number;
+    /** What is to be sent about it waits for others of its kind, or for the moment at which it is true. */
+    waits?: SayReason;
     /** That it flaps was said. */
     flapping?: boolean;
   };
@@ -58,16 +61,25 @@ export type Incident = {
   changes?: number;
   /** Happened once, has no end (an OOM kill): resolved from its first moment. */
   event?: boolean;
+  /** How often it began, how long it lasted in all without the time since it began last (ms), and since when (epoch ms). */
+  spells?: Spells;
+  list?: { change: Change; line: string };
+  claim?: Claim;
   /** What recovery did about it, plain lines. */
   actions: string[];
   /** Black box: saved by a later issue. */
   blackBox?: unknown;
 };
 
+/** `since` is missing while it is fine. `from`: epoch ms of the first beginning. */
+export type Spells = { count: number; ms: number; since?: number; from: number };
+
 export type IncidentChange = {
   incident: Incident;
   /** opened: breached, not held long enough yet. dropped: it never was. flapping, calm: it began to flap, and stopped. */
   kind: 'opened' | 'dropped' | 'fired' | 'worse' | 'resolved' | 'still' | 'event' | 'flapping' | 'calm';
+  /** The key under which it was known before its subject was renamed. */
+  was?: string;
   /** The finding was quiet: another message tells it. */
   quiet?: boolean;
 };
@@ -84,6 +96,8 @@ export type SayReason =
   | 'resolved'
   /** More than 5 changes in 10 minutes: said once, then quiet until it is stable. `incident.changes` counts. */
   | 'flapping'
+  /** It came and went, and now it stays. */
+  | 'stays'
   /** It stopped flapping: `incident.state` says in which state it is now. */
   | 'stable'
   /** Further ones of the same cause and rule, told together at the end of the 10 s. */
@@ -97,6 +111,10 @@ export type SayDecision = {
   incident: Incident;
   /** Further incidents told by the same message (same cause, or repeats of the same rule that are due together). Never includes `incident`. */
   others: Incident[];
+  /** Several containers of which the same is to be said: `incident` and `others`, each in a line. */
+  list?: Change;
+  /** What came just before and was not sent, for it is not so any more. */
+  before?: Incident[];
   /** For `worse`: the severity that was told before. */
   previousSeverity?: Severity;
 };

@@ -9,11 +9,3 @@ export type ServiceStatus = {
   restartCount: number;
   containerId?: string;
 };
-
-/** The change of a service that opens incidents of a rule, as `mute` in vpsmon.yaml names it. */
-export const CHANGE_OF_RULE: Record<string, string> = {
-  'container-stopped': 'stopped',
-  'container-unhealthy': 'unhealthy',
-  'container-malfunction': 'malfunction',
-  'restart-loop': 'malfunction',
-};

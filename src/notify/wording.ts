@@ -1,4 +1,5 @@
 import type { Severity } from '../model/finding.ts';
+import type { Change } from '../model/change.ts';
 import type { Incident, SayDecision } from '../model/incident.ts';
 import type { Message } from '../model/message.ts';
 import { formatCount, formatDuration, formatTime, safeHtml } from '../model/text.ts';
@@ -8,19 +9,42 @@ import { nameOfMany } from './rule-names.ts';
 /** More subjects than this are counted, not named. */
 const NAMED_MAX = 10;
 const DETAILS_MAX = 12;
+const MAX_LINES = 40;
+/** How long one that flaps must have been fine. */
+const STABLE_MS = 600_000;
+const WHILE_ON: Record<string, string> = {
+  'container-stopped': 'down',
+  'container-unhealthy': 'unhealthy',
+};
+
+const HEADINGS: Record<Change, [symbol: string, text: string]> = {
+  started: ['🚀', 'Services Started'],
+  stopped: ['🔴', 'Services Stopped'],
+  'asked-stop': ['🔴', 'Services Stopped (on request)'],
+  restored: ['✅', 'Services Restored'],
+  restarting: ['🔄', 'Services Restarting'],
+  restarted: ['🔄', 'Services restarted'],
+  redeployed: ['🚀', 'Services redeployed'],
+  malfunction: ['⚠️', 'Services with Malfunction'],
+  unhealthy: ['🏥', 'Services Unhealthy'],
+  renamed: ['🔄', 'Services renamed'],
+  removed: ['🔴', 'Services removed: nothing is left to watch'],
+};
 
 /**
  * The message for a decision: one bold line that says all a phone shows in its preview, then the details. What is said
  * about services comes ready with the incident.
  */
 export function wordDecision(decision: SayDecision, host: string, now: number): Message {
-  const { incident } = decision;
+  const { incident, list, others } = decision;
   return {
     at: decision.at,
     severity: severityOf(decision),
     kind: incident.rule,
-    subject: incident.subject,
-    html: ready(decision) ?? generic(decision, host, now),
+    subject: list ? `${others.length + 1} services` : incident.subject,
+    html: list
+      ? listMessage(list, [incident, ...others], decision.before)
+      : (ready(decision, now) ?? generic(decision, host, now)),
     ...(incident.id > 0 ? { incidentId: incident.id } : {}),
   };
 }
@@ -33,16 +57,82 @@ function severityOf({ reason, incident, others }: SayDecision): Severity {
 }
 
 /** What came with its wording, as it is. */
-function ready({ reason, incident, others }: SayDecision): string | undefined {
+function ready(decision: SayDecision, now: number): string | undefined {
+  const { reason, incident, others } = decision;
   if (others.length > 0 && reason !== 'first') return undefined;
-  const html =
-    reason === 'first' || reason === 'worse'
-      ? incident.html?.opened
-      : reason === 'resolved'
-        ? incident.html?.resolved
-        : undefined;
-  if (html === undefined) return undefined;
-  return others.length === 0 ? html : [html, '', ...also(incident, others)].join('\n');
+  const { opened, resolved } = incident.html ?? {};
+  const over = reason === 'resolved' || (incident.state === 'resolved' && !incident.event);
+  const html = over ? resolved : reason === 'repeat-due' ? undefined : opened;
+  // The text of one that flaps and is fine at the moment tells what is not so now.
+  if (html === undefined || (!over && incident.okSince !== undefined)) return undefined;
+  if (incident.event && reason === 'flapping') return undefined;
+  const lines = [html, ...notes(decision, now)];
+  if (others.length > 0) lines.push('', ...also(incident, others));
+  return lines.join('\n');
+}
+
+/** What came before, of one that comes and goes. */
+function notes({ reason, incident, before = [] }: SayDecision, now: number): string[] {
+  return [...history({ reason, incident }, now), ...before.map((other) => `Before that: ${textOf(other)}`)];
+}
+
+function history({ reason, incident }: Pick<SayDecision, 'reason' | 'incident'>, now: number): string[] {
+  const { said, flips } = incident;
+  const stable = formatDuration(STABLE_MS);
+  if (reason === 'flapping')
+    return [
+      `Note: ${formatCount(Math.ceil(flips.length / 2))} times within ${stable}. Further changes are told when it has been ` +
+        `stable for ${stable}, or stays down.`,
+    ];
+  if (reason === 'stays') return [`Note: ${inAll(incident, now)}. It came back before; now it stays down.`];
+  if (reason === 'stable') return [`Before: ${inAll(incident, now)}`, `Stable for: ${stable}`];
+  const startUnsent = reason === 'resolved' && said.count === 1 && said.withId === undefined;
+  return startUnsent ? [`What happened: ${textOf(incident)}`] : [];
+}
+
+/** "down 36 times, 3 min in all": only the time in which it was really so. */
+function inAll({ rule, spells }: Incident, now: number): string {
+  const { count, ms, since } = spells ?? { count: 1, ms: 0 };
+  const lasted = ms + (since === undefined ? 0 : Math.max(0, now - since));
+  const what = WHILE_ON[rule] ?? 'over the limit';
+  return `${what} ${count === 1 ? 'once' : `${formatCount(count)} times`}, ${formatDuration(lasted)} in all`;
+}
+
+/** One heading and a line each; of what does not fit a Telegram message the names, as far as they fit. */
+function listMessage(list: Change, all: readonly Incident[], before: readonly Incident[] = []): string {
+  const [symbol, heading] = HEADINGS[list];
+  const at = Math.min(
+    ...all.map(({ event, openedAt, resolvedAt }) => (event ? openedAt : (resolvedAt ?? openedAt))),
+  );
+  const shown: string[] = [];
+  let size = 0;
+  for (const incident of all) {
+    const line = lineOf(incident);
+    size += line.length + 1;
+    if (shown.length >= MAX_LINES || size > 2800) break;
+    shown.push(line);
+  }
+  const rest = all.slice(shown.length).map(({ subject }) => safeHtml(subject, 60));
+  return [
+    `${symbol} <b>${all.length} ${heading}</b>`,
+    '',
+    ...shown,
+    ...(rest.length > 0 ? [`... and ${rest.length} more: ${fitting(rest, 1000)}`] : []),
+    '',
+    `Time: ${formatTime(at)}`,
+    ...before.slice(0, NAMED_MAX).map((other) => `Before that: ${textOf(other)}`),
+  ].join('\n');
+}
+
+function lineOf({ list, subject, flapping, event }: Incident): string {
+  const line = list?.line ?? safeHtml(subject, 120);
+  return flapping && !event ? `${line} (comes and goes)` : line;
+}
+
+function fitting(names: string[], room: number): string {
+  let left = room;
+  const shown = names.filter((name) => (left -= name.length + 2) > 0);
+  return `${shown.join(', ')}${shown.length < names.length ? ' ...' : ''}`;
 }
 
 function generic(decision: SayDecision, host: string, now: number): string {
@@ -68,11 +158,19 @@ function title(decision: SayDecision, now: number): string {
     case 'worse':
       return `${severity} (${worseThan(incident, previousSeverity)}): ${what}`;
     case 'repeat-due':
+      if (all.length === 1 && incident.flapping)
+        return `Still flapping after ${formatDuration(now - incident.openedAt)}: ${safeHtml(incident.subject, 80)}`;
       return `Still ${severity} after ${formatDuration(now - incident.openedAt)}: ${what}`;
     case 'resolved':
       return all.length > 1 ? `Resolved: ${what}` : `${endWord(incident)}: ${endText(incident)}`;
     case 'flapping':
-      return incident.event ? `${severity}, again and again: ${what}` : `Flapping: ${what}`;
+      return incident.event
+        ? `${severity}, again and again: ${what}`
+        : incident.okSince === undefined
+          ? `Flapping: ${what}`
+          : `Flapping, fine at the moment: ${endText(incident)}`;
+    case 'stays':
+      return `${severity}, and it stays: ${what}`;
     case 'stable':
       return incident.state === 'resolved'
         ? `Stable again, resolved: ${endText(incident)}`
@@ -96,12 +194,21 @@ function body({ incident, reason }: SayDecision, now: number): string[] {
       `${often} ${incident.event ? 'times' : 'changes'} within minutes. Nothing more is said about it until it is stable.`,
     );
   }
+  if (reason === 'repeat-due' && incident.flapping) lines.push(...howItFlaps(incident, now));
   if (reason === 'repeat-due') lines.push(...worst(incident));
   if (reason !== 'resolved' && reason !== 'flapping') lines.push(...details(incident));
   if (incident.event) lines.push(`Time: ${formatTime(incident.openedAt)}`);
   else if (incident.state !== 'resolved') lines.push(`Since: ${formatTime(incident.openedAt)}`);
   if (incident.actions.length > 0) lines.push(...incident.actions.map((done) => `Done: ${safeHtml(done)}`));
   return lines;
+}
+
+/** Since when it comes and goes, and how it is now. */
+function howItFlaps(incident: Incident, now: number): string[] {
+  const { okSince, spells } = incident;
+  const since = okSince ?? spells?.since ?? now;
+  const how = okSince === undefined ? textOf(incident) : endText(incident);
+  return [`So far: ${inAll(incident, now)}`, `Right now, for ${formatDuration(now - since)}: ${how}`];
 }
 
 /** How long, how bad. */

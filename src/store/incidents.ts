@@ -59,7 +59,7 @@ export function saveIncidents(db: Db, incidents: readonly Incident[]): void {
   const save = statement(
     db,
     `INSERT INTO incidents (id, rule, subject, state, severity, opened_at, resolved_at, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (id) DO UPDATE SET state = excluded.state, severity = excluded.severity, opened_at = excluded.opened_at,
+     ON CONFLICT (id) DO UPDATE SET subject = excluded.subject, state = excluded.state, severity = excluded.severity, opened_at = excluded.opened_at,
      resolved_at = excluded.resolved_at, data = excluded.data`,
   );
   for (const incident of incidents) {

@@ -101,7 +101,7 @@ test('paused while it was still settling: told after the next list, once', () =>
     world.list();
     world.advance(300_000);
   }
-  expect(world.titles()).toEqual(['🚀 Service Started', '🔴 Service Stopped (paused on request)']);
+  expect(world.titles()).toEqual(['🔴 Service Stopped (paused on request)']);
 });
 
 test('a list in the steady state asks for nothing, however many containers there are', () => {

@@ -1,6 +1,6 @@
 // A small world of containers for timelines: each call changes one and feeds the machine the events that Docker would send,
 // in Docker's order; what the machine asks is answered at once from the same world. Time moves only when told to.
-import { flush, newState, newTurn, nextDue, rowOf, step } from '../../src/containers/machine.ts';
+import { newState, newTurn, nextDue, rowOf, step } from '../../src/containers/machine.ts';
 import { serviceRules } from '../../src/containers/rules.ts';
 import type { Note } from '../../src/containers/notes.ts';
 import { firstLook } from '../../src/containers/start.ts';
@@ -10,6 +10,13 @@ import type { Extra, Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../../src/system/types.ts';
 import { configOf } from './config.ts';
+import { createPipeline } from '../../src/incidents/pipeline.ts';
+import { addSilence, endSilence } from '../../src/incidents/silences.ts';
+import { current, serviceKey } from '../../src/containers/table.ts';
+import { holds } from '../../src/model/change.ts';
+import type { Message } from '../../src/model/message.ts';
+import { wordDecision } from '../../src/notify/wording.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
 
 process.env['TZ'] = 'UTC';
 
@@ -50,8 +57,26 @@ export function createWorld(
     throw new Error(`no container ${name}`);
   };
   const has = (name: string): boolean => [...boxes.values()].some((box) => box.name === name);
-  const rules = serviceRules(configOf(settings, extra), options.memoryOf);
+  const config = configOf(settings, extra);
+  const rules = serviceRules(config, options.memoryOf);
   let state: State = newState(rules);
+  /** What reached the outbox, each with the time at which it did. */
+  const outbox: (Message & { saidAt: number })[] = [];
+  const store: Store = openStore('/dev/null/nowhere', START); // In memory.
+  let wakeAt = Infinity;
+  const openPipeline = () =>
+    createPipeline({
+      store,
+      config,
+      clock: { now: () => now, monotonic: () => now - START },
+      log: { debug() {}, info() {}, warn() {} },
+      enqueue: (message) => outbox.push({ ...message, saidAt: now }),
+      isTrue: ({ subject }, claim) =>
+        state.engine.up ? holds(claim, current(state, serviceKey(subject))?.info) : undefined,
+      wakeAt: (mono) => (wakeAt = mono),
+      word: (decision) => wordDecision(decision, 'test', now),
+    });
+  let pipeline = openPipeline();
   const findings: Said[] = [];
   const asked: Ask[] = [];
   /** Events that Docker sent while nobody listened. */
@@ -66,6 +91,7 @@ export function createWorld(
 
   function take(out: Out): void {
     for (const finding of out.findings) findings.push({ ...finding, saidAt: now });
+    if (out.findings.length > 0) pipeline.process(out.findings, { judged: [] });
     for (const ask of out.asks) {
       asked.push(ask);
       if (answering) answer(ask);
@@ -138,37 +164,37 @@ export function createWorld(
     byName,
     /** Without the ones that are recorded only. */
     told: () => findings.filter((finding) => finding.quiet !== true),
-    /** The Telegram messages, oldest first, as long as nothing folds them further. */
-    messages(): string[] {
-      const open = new Set<string>();
-      return world.told().flatMap((finding) => {
-        const key = `${finding.rule} ${finding.subject}`;
-        if (finding.verdict === 'event') return [finding.html?.opened ?? finding.text];
-        if (finding.verdict === 'breach' && !open.has(key)) {
-          open.add(key);
-          return [finding.html?.opened ?? finding.text];
-        }
-        if (finding.verdict !== 'ok') return [];
-        return finding.rule === 'docker-gone' && !open.has(key)
-          ? []
-          : [finding.html?.resolved ?? finding.text];
-      });
-    },
+    outbox,
+    store,
+    /** Findings of another source, at this moment. */
+    process: (more: Finding[]) => void pipeline.process(more, { judged: [] }),
+    /** A check as the daemon makes one: it finds what a silence held back, and what is to be repeated. */
+    check: () => void pipeline.process([], { judged: [] }),
+    silence: (subject: string, ms: number) =>
+      void addSilence(store.db, { subject, until: now + ms, reason: '' }, now),
+    unsilence: (subject: string) => void endSilence(store.db, subject),
+    /** Another monitor takes over, with what the one before left in the store. */
+    reopen: () => void (pipeline = openPipeline()),
+    openIncidents: () => pipeline.open(),
+    /** The Telegram messages, oldest first. */
+    messages: (): string[] => outbox.map(({ html }) => html),
     titles(): string[] {
       return world.messages().map((text) => text.split('\n')[0]!.replace(/<\/?b>/g, ''));
     },
     clear(): void {
       findings.length = 0;
+      outbox.length = 0;
       asked.length = 0;
     },
     /** Lets time pass; everything that falls due on the way happens at its time. */
     advance(ms: number): void {
       const end = now + ms;
       for (;;) {
-        const due = nextDue(state) + START;
+        const due = Math.min(nextDue(state), wakeAt) + START;
         if (due > end) break;
         now = Math.max(now, due);
-        feed({ type: 'tick' });
+        if (nextDue(state) + START <= now) feed({ type: 'tick' });
+        else pipeline.process([], { judged: [] });
       }
       now = end;
       feed({ type: 'tick' });
@@ -350,7 +376,7 @@ export function createWorld(
         (key) => rowOf(state, key) ?? [],
       );
     },
-    flush: () => take(flush(state, moment())),
+    flush: () => pipeline.sendWaiting(),
     skip(ms: number): void {
       now += ms;
     },

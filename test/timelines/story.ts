@@ -62,10 +62,10 @@ export function pressure(score: number): Finding {
   };
 }
 
-/** A container that is down, or up again. */
+/** Something that has a name and is down, or up again; of a rule that flaps as most do. */
 export function stopped(name: string, down: boolean, more: Partial<Finding> = {}): Finding {
   return {
-    rule: 'container-stopped',
+    rule: 'waha-session',
     subject: name,
     verdict: down ? 'breach' : 'ok',
     severity: 'critical',

@@ -15,8 +15,8 @@ export const stories: Story[] = [
       { at: 60, findings: names.map((name) => stopped(name, false)) },
     ],
     said: [
-      `00:00:00 first container-stopped c1, critical, and ${names.slice(1).join(' ')}`,
-      `00:01:00 resolved container-stopped c1, critical, and ${names.slice(1).join(' ')}`,
+      `00:00:00 first waha-session c1, critical, and ${names.slice(1).join(' ')}`,
+      `00:01:00 resolved waha-session c1, critical, and ${names.slice(1).join(' ')}`,
     ],
   },
   {
@@ -30,8 +30,8 @@ export const stories: Story[] = [
       { at: 30, findings: [] },
     ],
     said: [
-      '00:00:00 first container-stopped c1, critical',
-      '00:00:11 first container-stopped c5, critical, and c2 c3 c4',
+      '00:00:00 first waha-session c1, critical',
+      '00:00:11 first waha-session c5, critical, and c2 c3 c4',
     ],
   },
   {
@@ -44,9 +44,9 @@ export const stories: Story[] = [
       { at: 60, findings: ['c1', 'c2', 'c3'].map((name) => stopped(name, false)) },
     ],
     said: [
-      '00:00:00 first container-stopped c1, critical',
-      '00:00:30 grouped container-stopped c2, critical, and c3',
-      '00:01:00 resolved container-stopped c1, critical, and c2 c3',
+      '00:00:00 first waha-session c1, critical',
+      '00:00:30 grouped waha-session c2, critical, and c3',
+      '00:01:00 resolved waha-session c1, critical, and c2 c3',
     ],
   },
   {
@@ -58,11 +58,8 @@ export const stories: Story[] = [
       { at: 30, findings: [] },
       { at: 60, findings: [stopped('c1', false)] },
     ],
-    said: [
-      '00:00:00 first container-stopped c1, critical',
-      '00:01:00 resolved container-stopped c1, critical',
-    ],
-    incidents: ['container-stopped c1, resolved, critical', 'container-stopped c2, resolved, critical'],
+    said: ['00:00:00 first waha-session c1, critical', '00:01:00 resolved waha-session c1, critical'],
+    incidents: ['waha-session c1, resolved, critical', 'waha-session c2, resolved, critical'],
   },
   {
     name: 'ends that come one by one within 10 s are one message; a straggler is told when it is back',
@@ -74,9 +71,9 @@ export const stories: Story[] = [
       { at: 200, findings: [stopped('c3', false)] },
     ],
     said: [
-      '00:00:00 first container-stopped c1, critical, and c2 c3',
-      '00:01:51 resolved container-stopped c1, critical, and c2',
-      '00:03:20 resolved container-stopped c3, critical',
+      '00:00:00 first waha-session c1, critical, and c2 c3',
+      '00:01:51 resolved waha-session c1, critical, and c2',
+      '00:03:20 resolved waha-session c3, critical',
     ],
   },
   {
@@ -114,17 +111,17 @@ export const stories: Story[] = [
       ...every(60, HOUR, 2 * HOUR, () => ({ findings: [] })),
     ],
     said: [
-      '00:00:00 first container-stopped c1, critical',
-      '00:02:00 first container-stopped c2, critical',
-      '00:33:20 first container-stopped c3, critical',
-      '01:00:00 repeat-due container-stopped c1, critical, and c2',
-      '01:34:00 repeat-due container-stopped c3, critical',
+      '00:00:00 first waha-session c1, critical',
+      '00:02:00 first waha-session c2, critical',
+      '00:33:20 first waha-session c3, critical',
+      '01:00:00 repeat-due waha-session c1, critical, and c2',
+      '01:34:00 repeat-due waha-session c3, critical',
     ],
   },
   {
     name: 'without a cause each is told by itself',
     steps: [{ at: 0, findings: [stopped('c1', true), stopped('c2', true)] }],
-    said: ['00:00:00 first container-stopped c1, critical', '00:00:00 first container-stopped c2, critical'],
+    said: ['00:00:00 first waha-session c1, critical', '00:00:00 first waha-session c2, critical'],
   },
   {
     name: 'a symptom that outlives its cause is repeated, and then its end is told',

@@ -46,9 +46,9 @@ export const stories: Story[] = [
       { at: 2 * HOUR + 1, findings: [stopped('web', false)] },
     ],
     said: [
-      '00:00:00 first container-stopped web, critical',
-      '01:10:00 repeat-due container-stopped web, critical',
-      '02:00:01 resolved container-stopped web, critical',
+      '00:00:00 first waha-session web, critical',
+      '01:10:00 repeat-due waha-session web, critical',
+      '02:00:01 resolved waha-session web, critical',
     ],
   },
   {
@@ -60,13 +60,13 @@ export const stories: Story[] = [
       { at: 16 * MINUTE, findings: [] },
     ],
     said: [
-      '00:00:00 first container-stopped web, critical',
-      '00:01:00 resolved container-stopped web, critical',
-      '00:02:00 first container-stopped web, critical',
-      '00:03:00 resolved container-stopped web, critical',
-      '00:04:00 first container-stopped web, critical',
-      '00:05:00 flapping container-stopped web, critical, 6 changes',
-      '00:16:00 stable container-stopped web, critical, fine, 6 changes',
+      '00:00:00 first waha-session web, critical',
+      '00:01:00 resolved waha-session web, critical',
+      '00:02:00 first waha-session web, critical',
+      '00:03:00 resolved waha-session web, critical',
+      '00:04:00 first waha-session web, critical',
+      '00:05:00 flapping waha-session web, critical, 6 changes',
+      '00:16:00 stable waha-session web, critical, fine, 6 changes',
     ],
   },
 ];

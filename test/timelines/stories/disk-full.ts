@@ -15,13 +15,13 @@ export const stories: Story[] = [
     said: [
       '00:00:00 first memory-available host',
       '00:00:30 worse memory-available host, warning -> critical',
-      '00:01:00 first container-stopped web, critical',
+      '00:01:00 first waha-session web, critical',
       '00:01:00 first oom-kill n8n, critical',
       '00:02:00 resolved memory-available host, critical',
     ],
     incidents: [
       'memory-available host, resolved, critical, worst 40',
-      'container-stopped web, firing, critical',
+      'waha-session web, firing, critical',
       'oom-kill n8n, resolved event, critical',
     ],
   },

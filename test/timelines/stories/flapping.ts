@@ -63,7 +63,7 @@ export const stories: Story[] = [
     said: Array.from({ length: 11 }, (_, i) => {
       const at = i * 150;
       const time = `00:${String(Math.floor(at / 60)).padStart(2, '0')}:${String(at % 60).padStart(2, '0')}`;
-      return `${time} ${i % 2 ? 'resolved' : 'first'} container-stopped web, critical`;
+      return `${time} ${i % 2 ? 'resolved' : 'first'} waha-session web, critical`;
     }),
   },
   {
@@ -75,20 +75,20 @@ export const stories: Story[] = [
       ...every(60, 36 * MINUTE, 60 * MINUTE, () => ({ findings: [] })),
     ],
     said: [
-      '00:00:00 first container-stopped web, critical',
-      '00:00:30 resolved container-stopped web, critical',
-      '00:01:00 first container-stopped web, critical',
-      '00:01:30 resolved container-stopped web, critical',
-      '00:02:00 first container-stopped web, critical',
-      '00:02:30 flapping container-stopped web, critical, 6 changes',
-      '00:13:00 stable container-stopped web, critical, still on, 7 changes',
-      '00:31:00 resolved container-stopped web, critical',
-      '00:31:30 first container-stopped web, critical',
-      '00:32:00 resolved container-stopped web, critical',
-      '00:32:30 first container-stopped web, critical',
-      '00:33:00 resolved container-stopped web, critical',
-      '00:33:30 flapping container-stopped web, critical, 6 changes',
-      '00:45:00 stable container-stopped web, critical, fine, 9 changes',
+      '00:00:00 first waha-session web, critical',
+      '00:00:30 resolved waha-session web, critical',
+      '00:01:00 first waha-session web, critical',
+      '00:01:30 resolved waha-session web, critical',
+      '00:02:00 first waha-session web, critical',
+      '00:02:30 flapping waha-session web, critical, 6 changes',
+      '00:13:00 stable waha-session web, critical, still on, 7 changes',
+      '00:31:00 resolved waha-session web, critical',
+      '00:31:30 first waha-session web, critical',
+      '00:32:00 resolved waha-session web, critical',
+      '00:32:30 first waha-session web, critical',
+      '00:33:00 resolved waha-session web, critical',
+      '00:33:30 flapping waha-session web, critical, 6 changes',
+      '00:45:00 stable waha-session web, critical, fine, 9 changes',
     ],
   },
   {
@@ -99,13 +99,13 @@ export const stories: Story[] = [
       ...every(60, DAY + 60, DAY + HOUR, () => ({ findings: [] })),
     ],
     said: [
-      '00:00:00 first container-stopped web, critical',
-      '00:01:00 resolved container-stopped web, critical',
-      '00:02:00 first container-stopped web, critical',
-      '00:03:00 resolved container-stopped web, critical',
-      '00:04:00 first container-stopped web, critical',
-      '00:05:00 flapping container-stopped web, critical, 6 changes',
-      '1d 00:11:00 stable container-stopped web, critical, fine, 1442 changes',
+      '00:00:00 first waha-session web, critical',
+      '00:01:00 resolved waha-session web, critical',
+      '00:02:00 first waha-session web, critical',
+      '00:03:00 resolved waha-session web, critical',
+      '00:04:00 first waha-session web, critical',
+      '00:05:00 flapping waha-session web, critical, 6 changes',
+      '1d 00:11:00 stable waha-session web, critical, fine, 1442 changes',
     ],
   },
   {

@@ -22,9 +22,9 @@ export const stories: Story[] = [
       ...every(60, HOUR, HOUR + 30 * MINUTE, () => ({ findings: [] })),
     ],
     said: [
-      '00:00:00 first container-stopped web, critical',
+      '00:00:00 first waha-session web, critical',
       '00:50:00 first container-unhealthy web',
-      '01:05:00 repeat-due container-stopped web, critical',
+      '01:05:00 repeat-due waha-session web, critical',
     ],
   },
   {
@@ -40,9 +40,9 @@ export const stories: Story[] = [
       ...every(60, HOUR, HOUR + 30 * MINUTE, () => ({ findings: [] })),
     ],
     said: [
-      '00:00:00 first container-stopped shop-web-1, critical',
+      '00:00:00 first waha-session shop-web-1, critical',
       '00:50:00 first container-unhealthy shop-web-1',
-      '01:20:00 repeat-due container-stopped shop-web-1, critical',
+      '01:20:00 repeat-due waha-session shop-web-1, critical',
     ],
   },
   {
@@ -55,10 +55,10 @@ export const stories: Story[] = [
       { at: 180, findings: [stopped('web', false)] },
     ],
     said: [
-      '00:00:00 first container-stopped web, critical',
-      '00:01:00 resolved container-stopped web, critical',
-      '00:02:00 first container-stopped web, critical',
-      '00:03:00 resolved container-stopped web, critical',
+      '00:00:00 first waha-session web, critical',
+      '00:01:00 resolved waha-session web, critical',
+      '00:02:00 first waha-session web, critical',
+      '00:03:00 resolved waha-session web, critical',
     ],
   },
   {
@@ -75,10 +75,10 @@ export const stories: Story[] = [
     name: 'down and up again in one batch is told as two',
     steps: [{ at: 0, findings: [stopped('web', true), stopped('web', false), stopped('web', true)] }],
     said: [
-      '00:00:00 first container-stopped web, critical',
-      '00:00:00 resolved container-stopped web, critical',
-      '00:00:00 first container-stopped web, critical',
+      '00:00:00 first waha-session web, critical',
+      '00:00:00 resolved waha-session web, critical',
+      '00:00:00 first waha-session web, critical',
     ],
-    incidents: ['container-stopped web, resolved, critical', 'container-stopped web, firing, critical'],
+    incidents: ['waha-session web, resolved, critical', 'waha-session web, firing, critical'],
   },
 ];

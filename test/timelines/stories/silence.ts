@@ -10,7 +10,7 @@ export const stories: Story[] = [
       { at: 2 * HOUR, findings: [] },
     ],
     said: [],
-    incidents: ['container-stopped web, resolved, critical'],
+    incidents: ['waha-session web, resolved, critical'],
   },
   {
     name: 'what is still on when the silence ends is said once',
@@ -19,10 +19,7 @@ export const stories: Story[] = [
       ...every(60, 60, 2 * HOUR - 60, () => ({ findings: [stopped('web', true)] })),
       { at: 2 * HOUR, findings: [stopped('web', false)] },
     ],
-    said: [
-      '01:00:00 first container-stopped web, critical',
-      '02:00:00 resolved container-stopped web, critical',
-    ],
+    said: ['01:00:00 first waha-session web, critical', '02:00:00 resolved waha-session web, critical'],
   },
   {
     name: 'said before the silence: no repeat and no end during it',
@@ -33,8 +30,8 @@ export const stories: Story[] = [
       { at: 3 * HOUR, findings: [stopped('web', false)] },
       { at: 6 * HOUR, findings: [] },
     ],
-    said: ['00:00:00 first container-stopped web, critical'],
-    incidents: ['container-stopped web, resolved, critical'],
+    said: ['00:00:00 first waha-session web, critical'],
+    incidents: ['waha-session web, resolved, critical'],
   },
   {
     name: 'worse while silenced is said when the silence ends early',
@@ -66,8 +63,8 @@ export const stories: Story[] = [
       { at: 2 * HOUR, findings: [event('oom-kill', 'n8n', { once: 'k' })] },
     ],
     said: [
-      '00:00:10 first container-stopped shop-db-1, critical',
-      '02:00:00 first container-stopped shop-web-1, critical',
+      '00:00:10 first waha-session shop-db-1, critical',
+      '02:00:00 first waha-session shop-web-1, critical',
     ],
   },
   {
@@ -79,7 +76,7 @@ export const stories: Story[] = [
       { at: 59 * MINUTE, findings: [stopped('a', false)] },
       { at: 60 * MINUTE, findings: [] },
     ],
-    said: ['00:29:00 first container-stopped a, critical', '01:00:00 first container-stopped b, critical'],
+    said: ['00:29:00 first waha-session a, critical', '01:00:00 first waha-session b, critical'],
   },
   {
     name: 'flapping that began in a silence is told as flapping when it is over',
@@ -87,7 +84,7 @@ export const stories: Story[] = [
       { at: 0, silence: { subject: 'web', seconds: 10 * MINUTE } },
       ...every(60, 0, 12 * MINUTE, (_at, i) => ({ findings: [stopped('web', i % 2 === 0)] })),
     ],
-    said: ['00:10:00 flapping container-stopped web, critical, 11 changes'],
+    said: ['00:10:00 flapping waha-session web, critical, 11 changes'],
   },
   {
     name: 'became stable while silenced: flapping again later is told as flapping again',
@@ -98,18 +95,18 @@ export const stories: Story[] = [
       ...every(30, 31 * MINUTE, 34 * MINUTE, (_at, i) => ({ findings: [stopped('web', i % 2 === 1)] })),
     ],
     said: [
-      '00:00:00 first container-stopped web, critical',
-      '00:00:30 resolved container-stopped web, critical',
-      '00:01:00 first container-stopped web, critical',
-      '00:01:30 resolved container-stopped web, critical',
-      '00:02:00 first container-stopped web, critical',
-      '00:02:30 flapping container-stopped web, critical, 6 changes',
-      '00:31:00 resolved container-stopped web, critical',
-      '00:31:30 first container-stopped web, critical',
-      '00:32:00 resolved container-stopped web, critical',
-      '00:32:30 first container-stopped web, critical',
-      '00:33:00 resolved container-stopped web, critical',
-      '00:33:30 flapping container-stopped web, critical, 6 changes',
+      '00:00:00 first waha-session web, critical',
+      '00:00:30 resolved waha-session web, critical',
+      '00:01:00 first waha-session web, critical',
+      '00:01:30 resolved waha-session web, critical',
+      '00:02:00 first waha-session web, critical',
+      '00:02:30 flapping waha-session web, critical, 6 changes',
+      '00:31:00 resolved waha-session web, critical',
+      '00:31:30 first waha-session web, critical',
+      '00:32:00 resolved waha-session web, critical',
+      '00:32:30 first waha-session web, critical',
+      '00:33:00 resolved waha-session web, critical',
+      '00:33:30 flapping waha-session web, critical, 6 changes',
     ],
   },
   {
@@ -120,10 +117,10 @@ export const stories: Story[] = [
       ...every(60, HOUR, HOUR + 20 * MINUTE, () => ({ findings: [] })),
     ],
     said: [
-      '00:00:00 first container-stopped a, critical',
-      '00:00:00 first container-stopped b, critical',
-      '00:00:00 first container-stopped c, critical',
-      '01:00:00 repeat-due container-stopped a, critical, and c',
+      '00:00:00 first waha-session a, critical',
+      '00:00:00 first waha-session b, critical',
+      '00:00:00 first waha-session c, critical',
+      '01:00:00 repeat-due waha-session a, critical, and c',
     ],
   },
   {
@@ -134,9 +131,6 @@ export const stories: Story[] = [
       { at: 65, silence: { subject: 'a', seconds: 60 }, findings: [] },
       { at: 300, findings: [stopped('b', false)] },
     ],
-    said: [
-      '00:00:00 first container-stopped a, critical, and b',
-      '00:05:00 resolved container-stopped b, critical',
-    ],
+    said: ['00:00:00 first waha-session a, critical, and b', '00:05:00 resolved waha-session b, critical'],
   },
 ];

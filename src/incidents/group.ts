@@ -1,0 +1,189 @@
+// What is sent alone and what is sent together. One crash is sent at once; when thirty containers die in the same second, the
+// first one is sent at once and the others in one list. Starts, restarts and recoveries are in no hurry: they wait a moment for
+// others of their kind. Silences were looked at before, and are looked at again when the wait is over. So is whether the message
+// is true: what is not waits until it is, or until something newer is sent about the container.
+import type { Change, Claim } from '../model/change.ts';
+import type { Incident, SayReason } from '../model/incident.ts';
+import type { Draft } from './drafts.ts';
+
+/** Changes that are sent at once, unless others of their kind come in quick succession. */
+const URGENT = new Set<Change>(['stopped', 'unhealthy', 'malfunction']);
+/** Changes that are one line each, so that a few of them fit one message. */
+const ONE_LINERS = new Set<Change>(['restarted', 'redeployed', 'renamed']);
+const BURST_MS = 1500;
+const HOLD_URGENT_MS = 500;
+const MAX_URGENT_MS = 8000;
+const HOLD_CALM_MS = 800;
+const MAX_CALM_MS = 5000;
+/** More than this in one go become a list. */
+const ALONE = 3;
+/** What is not true at the moment is looked at again after this, and given up after the other. */
+const LOOK_AGAIN_MS = 2000;
+const GIVE_UP_MS = 60_000;
+
+type Held = { id: number; reason: SayReason; since: number };
+type Group = { held: Held[]; due: number; firstAt: number; lastAt: number };
+/** What waits, by kind of change. Times are monotonic, in ms. Changed in place. */
+export type Groups = Map<Change, Group>;
+
+export type Look = {
+  all: ReadonlyMap<number, Incident>;
+  /** Monotonic, ms. */
+  mono: number;
+  silenced(incident: Incident): boolean;
+  /** Whether the claim is true of the container; undefined where nobody can see it at the moment. */
+  isTrue(incident: Incident, claim: Claim): boolean | undefined;
+};
+
+export type Outcome = 'ready' | 'waits' | 'not-now';
+
+/** Whether a draft goes out now, or waits. `fresh`: something has just happened to the incident. */
+export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look): Outcome {
+  const { incident, reason, others } = draft;
+  if (incident.list === undefined && incident.claim === undefined) return 'ready';
+  const holds = isTrueNow(incident, reason, look);
+  const hasNoEnd = incident.event === true || incident.state === 'resolved';
+  if (holds === false || (holds === undefined && !fresh)) {
+    if (!hasNoEnd) return 'not-now';
+    hold(groups, draft, look.mono, LOOK_AGAIN_MS);
+    return 'waits';
+  }
+  if (incident.said.waits !== undefined) letGo(groups, incident.id);
+  const { list } = incident;
+  const groupable = reason === 'first' || reason === 'flapping' || reason === 'resolved';
+  if (list === undefined || !groupable || others.length > 0) return 'ready';
+  const group = groupOf(groups, list.change);
+  const alone = URGENT.has(list.change) && group.held.length === 0 && look.mono - group.lastAt >= BURST_MS;
+  group.lastAt = look.mono;
+  if (alone) return 'ready';
+  hold(groups, draft, look.mono, URGENT.has(list.change) ? HOLD_URGENT_MS : HOLD_CALM_MS);
+  return 'waits';
+}
+
+/** What waited before this process was started goes out with the next look. */
+export function holdAgain(groups: Groups, all: Iterable<Incident>): void {
+  for (const { id, said, list } of all)
+    if (said.waits !== undefined)
+      groupOf(groups, list?.change ?? 'restored').held.push({ id, reason: said.waits, since: -Infinity });
+}
+
+/** Its end takes the place of its start, which waited. */
+function letGo(groups: Groups, id: number): void {
+  for (const group of groups.values()) group.held = group.held.filter((one) => one.id !== id);
+}
+
+function hold(groups: Groups, { incident, reason }: Draft, mono: number, waitMs: number): void {
+  const change = incident.list?.change ?? 'restored';
+  const group = groupOf(groups, change);
+  if (group.held.length === 0) group.firstAt = mono;
+  group.held = group.held.filter(({ id }) => id !== incident.id);
+  group.held.push({ id: incident.id, reason, since: mono });
+  if (group.held.length === 1) group.due = mono + waitMs;
+  else if (!URGENT.has(change)) group.due = Math.min(mono + waitMs, group.firstAt + MAX_CALM_MS);
+}
+
+function groupOf(groups: Groups, change: Change): Group {
+  let group = groups.get(change);
+  if (!group) groups.set(change, (group = { held: [], due: 0, firstAt: 0, lastAt: -Infinity }));
+  return group;
+}
+
+/** Monotonic time at which something that waits is due; Infinity where nothing waits. */
+export function groupsDue(groups: Groups): number {
+  let due = Infinity;
+  for (const group of groups.values()) if (group.held.length > 0) due = Math.min(due, group.due);
+  return due;
+}
+
+/** Drafts of what has waited long enough, and incidents that wait no longer, with the reason. */
+export type Released = {
+  drafts: Draft[];
+  dropped: { incident: Incident; reason: 'silenced' | 'folded' }[];
+  /** Not true any more, and to be told with what follows. */
+  before: Incident[];
+};
+
+/** `everything`: the process ends, and nothing waits any longer. */
+export function release(groups: Groups, look: Look, everything = false): Released {
+  const released: Released = { drafts: [], dropped: [], before: [] };
+  const { mono } = look;
+  for (const [change, group] of groups) {
+    if (group.held.length === 0 || (mono < group.due && !everything)) continue;
+    const growing = mono - group.lastAt < BURST_MS && mono - group.firstAt < MAX_URGENT_MS;
+    if (URGENT.has(change) && group.held.length >= ALONE && growing && !everything) {
+      group.due = Math.min(group.lastAt + BURST_MS, group.firstAt + MAX_URGENT_MS);
+      continue;
+    }
+    const { held } = group;
+    group.held = [];
+    group.due = mono + LOOK_AGAIN_MS;
+    const ready = held.flatMap((one) => {
+      const outcome = lookAgain(one, look);
+      if (outcome === 'wait') group.held.push(one);
+      else if (outcome && 'dropped' in outcome) released.dropped.push(outcome.dropped);
+      else if (outcome) return [{ incident: outcome.incident, reason: one.reason }];
+      return [];
+    });
+    released.drafts.push(...together(change, ready));
+  }
+  return released;
+}
+
+function together(change: Change, ready: { incident: Incident; reason: SayReason }[]): Draft[] {
+  const joined = ONE_LINERS.has(change) ? ready.length > 1 : ready.length > ALONE;
+  const [first, ...others] = ready;
+  if (!joined || !first) return ready.map((one) => ({ ...one, others: [] }));
+  return [{ ...first, others: others.map(({ incident }) => incident), list: change }];
+}
+
+type Again = 'wait' | { incident: Incident } | { dropped: Released['dropped'][number] } | undefined;
+
+function lookAgain({ id, reason, since }: Held, look: Look): Again {
+  const incident = look.all.get(id);
+  if (!incident || incident.said.waits === undefined) return undefined;
+  if (look.silenced(incident)) return { dropped: { incident, reason: 'silenced' } };
+  const holds = isTrueNow(incident, reason, look);
+  const goesOn = incident.event !== true && incident.state !== 'resolved';
+  // Decided anew with the next change, or when a check finds it still so.
+  if (goesOn && (holds === false || incident.okSince !== undefined))
+    return { dropped: { incident, reason: 'folded' } };
+  if (holds === true || goesOn) return { incident };
+  const givenUp = look.mono - since >= GIVE_UP_MS;
+  if (holds === undefined && (givenUp || since === -Infinity)) return { incident };
+  return givenUp ? { dropped: { incident, reason: 'folded' } } : 'wait';
+}
+
+/** What waits about a container is sent before the next thing about it, where it is true; a stop replaces what is not. */
+export function releaseAbout(groups: Groups, draft: Draft, look: Look): Released {
+  const released: Released = { drafts: [], dropped: [], before: [] };
+  const about = new Map([draft.incident, ...draft.others].map((incident) => [incident.subject, incident]));
+  for (const group of groups.values()) {
+    group.held = group.held.filter((one) => {
+      const incident = look.all.get(one.id);
+      const newer = incident && about.get(incident.subject);
+      if (!newer || newer.id === one.id) return true;
+      const outcome = lookAgain(one, look);
+      if (outcome === undefined) return false;
+      if (outcome !== 'wait' && 'incident' in outcome) {
+        released.drafts.push({ incident: outcome.incident, reason: one.reason, others: [] });
+        return false;
+      }
+      if (outcome !== 'wait') {
+        released.dropped.push(outcome.dropped);
+        return false;
+      }
+      if (newer.rule !== 'container-stopped' || draft.reason === 'resolved') return true;
+      if (incident.severity === 'info') released.dropped.push({ incident, reason: 'folded' });
+      else released.before.push(incident);
+      return false;
+    });
+  }
+  return released;
+}
+
+function isTrueNow(incident: Incident, reason: SayReason, look: Look): boolean | undefined {
+  const { claim } = incident;
+  // A repeat about one that flaps says how it is.
+  if (claim === undefined || (reason === 'repeat-due' && incident.flapping)) return true;
+  return look.isTrue(incident, claim);
+}

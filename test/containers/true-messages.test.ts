@@ -1,0 +1,199 @@
+// No message states what is not so at the moment at which it is sent. Each story goes as far as the outbox.
+import { describe, expect, test } from 'vitest';
+import { createWorld, worldWith, type World } from './world.ts';
+
+const STOPPED = '🔴 Service Stopped';
+const RESTORED = '✅ Service Restored';
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+/** Lets time pass with a check every 30 s, as the daemon makes them. */
+function pass(world: World, ms: number): void {
+  for (let left = ms; left > 0; left -= 30_000) {
+    world.advance(Math.min(left, 30_000));
+    world.check();
+  }
+}
+
+/** Down for `downMs`, up for `upMs`, over and over. */
+function flap(world: World, times: number, downMs: number, upMs: number, name = 'web'): void {
+  for (let i = 0; i < times; i++) {
+    world.die(name, 1);
+    pass(world, downMs);
+    world.start(name);
+    pass(world, upMs);
+  }
+}
+
+describe('A: a silence ends while a container that flaps is up', () => {
+  test('nothing is sent but what is true then', () => {
+    const world = worldWith('web');
+    world.silence('web', 240_000);
+    flap(world, 3, 5000, 55_000);
+    pass(world, 20 * MINUTE);
+    expect(world.titles()).toEqual([]);
+    expect(world.openIncidents()).toEqual([]);
+  });
+
+  test('down when it ends: that is sent, once', () => {
+    const world = worldWith('web');
+    world.silence('web', 240_000);
+    flap(world, 3, 5000, 55_000);
+    world.die('web', 1);
+    pass(world, 5 * MINUTE);
+    expect(world.titles()).toEqual([STOPPED]);
+    world.start('web');
+    pass(world, 20 * MINUTE);
+    expect(world.titles()).toEqual([STOPPED, RESTORED]);
+  });
+
+  test('the same for its health', () => {
+    const world = worldWith('web', { health: 'healthy' });
+    world.silence('web', 240_000);
+    for (let i = 0; i < 3; i++) {
+      world.health('web', 'unhealthy');
+      pass(world, 5000);
+      world.health('web', 'healthy');
+      pass(world, 55_000);
+    }
+    pass(world, 20 * MINUTE);
+    expect(world.titles()).toEqual([]);
+  });
+});
+
+describe('B: down 5 s of every 290 s, for 3 hours', () => {
+  function threeHours(more: (world: World, i: number) => void = () => undefined): World {
+    const world = worldWith('web');
+    for (let i = 0; i < 37; i++) {
+      world.die('web', 1);
+      pass(world, 5000);
+      world.start('web');
+      pass(world, 285_000);
+      more(world, i);
+    }
+    return world;
+  }
+
+  test('no reminder says that it is stopped while it is up; the end says how often and how long', () => {
+    const world = threeHours();
+    const during = world.titles();
+    expect(during.slice(0, 3)).toEqual([STOPPED, RESTORED, STOPPED]);
+    expect(during.slice(3)).toEqual(['Still flapping after 1 h: web']);
+    const reminder = world.messages()[3]!;
+    expect(reminder).toMatch(/So far: down 1[34] times, 1 min( \d+ s)? in all/);
+    expect(reminder).toMatch(/Right now, for \d+ min/);
+    expect(reminder).toContain('web runs again');
+    expect(reminder).not.toContain('stopped');
+    world.clear();
+    pass(world, 20 * MINUTE);
+    expect(world.titles()).toEqual([RESTORED]);
+    expect(world.messages()[0]).toContain('Before: down 37 times, 3 min 5 s in all');
+    expect(world.messages()[0]).not.toContain('2 h');
+    expect(world.openIncidents()).toEqual([]);
+  });
+
+  test('the count survives a restart of the monitor', () => {
+    const world = threeHours((w, i) => {
+      if (i !== 20) return;
+      w.reopen();
+      w.look(w.rows());
+    });
+    world.clear();
+    pass(world, 20 * MINUTE);
+    expect(world.titles()).toEqual([RESTORED]);
+    expect(world.messages()[0]).toContain('down 37 times, 3 min 5 s');
+  });
+});
+
+describe('C: five die together, one of them silenced', () => {
+  function five(): World {
+    const world = createWorld();
+    for (const name of ['a', 'b', 'c', 'd', 'web']) world.run(name);
+    world.advance(MINUTE);
+    world.clear();
+    return world;
+  }
+
+  test.each(['web', 'c', 'a'])('the list does not name it: %s', (silenced) => {
+    const world = five();
+    world.silence(silenced, HOUR);
+    for (const name of ['a', 'b', 'c', 'd', 'web']) world.die(name, 1);
+    pass(world, MINUTE);
+    const all = world.messages().join('\n');
+    for (const name of ['a', 'b', 'c', 'd', 'web'])
+      expect(new RegExp(`\\b${name}\\b`).test(all), name).toBe(name !== silenced);
+    // A list is no incident of its own, and what is silenced does not count as sent.
+    expect(world.openIncidents().map(({ subject }) => subject)).toHaveLength(5);
+    const { said } = world.openIncidents().find(({ subject }) => subject === silenced)!;
+    expect(said).toMatchObject({ count: 0 });
+    world.clear();
+    world.unsilence(silenced);
+    world.check();
+    expect(world.titles()).toEqual([STOPPED]);
+    expect(world.messages()[0]).toContain(`Service: ${silenced}\n`);
+  });
+
+  test('silenced after they died, before the list is sent', () => {
+    const world = five();
+    for (const name of ['a', 'b', 'c', 'd', 'web']) world.die(name, 1);
+    world.silence('web', HOUR);
+    pass(world, MINUTE);
+    expect(world.messages().join('\n')).not.toContain('web');
+  });
+
+  test('a rule that is silenced, and everything', () => {
+    for (const subject of ['container-stopped', 'all']) {
+      const world = five();
+      world.silence(subject, HOUR);
+      for (const name of ['a', 'b', 'c', 'd', 'web']) world.die(name, 1);
+      pass(world, MINUTE);
+      for (const name of ['a', 'b', 'c', 'd', 'web']) world.start(name);
+      pass(world, MINUTE);
+      expect(world.titles()).toEqual([]);
+    }
+  });
+
+  test('their return, and a deploy, without the silenced one', () => {
+    const world = five();
+    world.silence('web', HOUR);
+    for (const name of ['a', 'b', 'c', 'd', 'web']) world.stop(name);
+    pass(world, MINUTE);
+    for (const name of ['a', 'b', 'c', 'd', 'web']) world.start(name);
+    pass(world, MINUTE);
+    for (const name of ['a', 'b', 'c', 'd', 'web']) world.restart(name);
+    pass(world, MINUTE);
+    expect(world.titles()).toEqual([
+      '🔴 4 Services Stopped (on request)',
+      '✅ 4 Services Restored',
+      '🔄 4 Services restarted',
+    ]);
+    expect(world.messages().join('\n')).not.toContain('web');
+  });
+
+  test('one that has come back while the list waits is not named as stopped', () => {
+    const world = five();
+    for (const name of ['a', 'b', 'c', 'd', 'web']) world.die(name, 1);
+    world.advance(200);
+    world.start('web');
+    pass(world, MINUTE);
+    const list = world
+      .messages()
+      .find((text) => text.includes('c</b>: crashed') || text.includes('Service: c\n'))!;
+    expect(list).not.toContain('web');
+    expect(world.titles()).toContain(RESTORED);
+    const restored = world.messages().find((text) => text.includes('Restored'))!;
+    expect(restored).toContain('What happened: web stopped: crashed, exit code 1');
+  });
+
+  test('what waits is sent after a restart of the monitor', () => {
+    const world = five();
+    for (const name of ['a', 'b', 'c', 'd', 'web']) world.die(name, 1);
+    world.advance(100);
+    expect(world.titles()).toEqual([STOPPED]);
+    world.reopen();
+    world.check();
+    pass(world, MINUTE);
+    const all = world.messages().join('\n');
+    for (const name of ['a', 'b', 'c', 'd', 'web']) expect(all).toContain(name);
+  });
+});
