@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { KEYS } from '../src/config/schema.ts';
@@ -12,8 +13,11 @@ import { vpsmon } from './helpers/daemon.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(root + path, 'utf8');
-const manual = read('MONITORING.md');
-const code = codeOf(manual);
+const reference = readdirSync(root + 'docs')
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`)
+  .toSorted();
+const code = codeOf(reference.map(read).join('\n'));
 
 /** True where `words` stand in a piece of code, with nothing else attached to either end. */
 function says(words: string): boolean {
@@ -22,7 +26,21 @@ function says(words: string): boolean {
   return code.some((piece) => pattern.test(piece));
 }
 
-describe('MONITORING.md has', () => {
+describe('MONITORING.md', () => {
+  it('is the way through, in 25 KB', () => {
+    expect(Buffer.byteLength(read('MONITORING.md'))).toBeLessThan(25_000);
+  });
+});
+
+describe('the pages in docs/', () => {
+  it.each(reference)('%s says nothing that another page says as well', (name) => {
+    const others = ['README.md', 'MONITORING.md', ...reference].filter((other) => other !== name);
+    const lines = new Map(others.flatMap((other) => sentencesOf(read(other)).map((line) => [line, other])));
+    expect(sentencesOf(read(name)).filter((line) => lines.has(line))).toEqual([]);
+  });
+});
+
+describe('the pages in docs/ have', () => {
   it('every command, subcommand, argument and option of --help', async () => {
     const seen = await walkHelp([]);
     expect(seen.commands.length).toBeGreaterThan(15);
@@ -68,11 +86,14 @@ describe('MONITORING.md has', () => {
     );
     const rules = new Set([...JUDGED_BY_CYCLE, ...Object.values(RULE_OF), ...SELF_RULES, ...inCode]);
     expect(rules.size).toBeGreaterThan(25);
-    expect([...rules].filter((rule) => !says(rule))).toEqual([]);
+    const page = codeOf(read('docs/rules.md') + read('docs/recovery.md'));
+    expect([...rules].filter((rule) => !page.includes(rule))).toEqual([]);
   });
 
   it('every rule of recovery', () => {
-    expect(RECOVERY_RULES.map(({ id }) => id).filter((id) => !manual.includes(`\n| \`${id}\``))).toEqual([]);
+    expect(
+      RECOVERY_RULES.map(({ id }) => id).filter((id) => !read('docs/recovery.md').includes(`\n| \`${id}\``)),
+    ).toEqual([]);
   });
 });
 
@@ -83,6 +104,7 @@ describe('every document', () => {
     'ARCHITECTURE.md',
     'CHANGELOG.md',
     'config/prometheus/README.md',
+    ...reference,
   ];
 
   it.each(documents)('%s links to files and headings that exist', (name) => {
@@ -91,7 +113,7 @@ describe('every document', () => {
       .map(([, target]) => target!)
       .filter((target) => {
         const [path = '', anchor] = target.split('#');
-        const file = path === '' ? name : folder + path;
+        const file = path === '' ? name : posix.join(folder, path);
         if (!existsSync(root + file)) return true;
         return anchor !== undefined && !anchorsOf(read(file)).includes(anchor);
       });
@@ -105,7 +127,7 @@ describe('every document', () => {
       const known = ['help', ...commands.map((words) => words.join(' '))];
       const parents = new Set(commands.filter((words) => words.length > 1).map((words) => words[0]));
       const named = codeOf(read(name)).flatMap((piece) =>
-        [...piece.matchAll(/(?:^|\s)vpsmon ([a-z]+)(?: ([a-z]+))?/gm)].map(([, first, second]) =>
+        [...piece.matchAll(/(?:^|\s)vpsmon ([a-z]+)(?![\w/])(?: ([a-z]+))?/gm)].map(([, first, second]) =>
           parents.has(first) && second !== undefined ? `${first} ${second}` : first!,
         ),
       );
@@ -139,6 +161,15 @@ async function walkHelp(command: string[]): Promise<Surface> {
 /** Everything that stands in a document as code, each piece by itself. */
 function codeOf(markdown: string): string[] {
   return [...markdown.matchAll(/```[a-z]*\n([\s\S]*?)```|`([^`\n]+)`/g)].map((m) => m[1] ?? m[2] ?? '');
+}
+
+/** Every sentence of at least 60 letters outside of code and tables, with single spaces. */
+function sentencesOf(markdown: string): string[] {
+  return markdown
+    .replace(/```[\s\S]*?```/g, '')
+    .split(/\n\s*\n|(?<=[.:;])\s/)
+    .map((text) => text.replace(/\s+/g, ' ').trim())
+    .filter((text) => text.length >= 60 && !text.startsWith('|'));
 }
 
 /** The anchors that GitHub gives the headings of a document. */

@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { VERSION } from '../version.ts';
-import type { GlobalOptions } from './context.ts';
+import type { GlobalOptions, Io } from './context.ts';
 import type { Action } from './in-context.ts';
 import { terminalIo } from './io.ts';
 
@@ -8,13 +8,34 @@ const EXIT_CODES = `
 Exit codes: 0 all fine; 1 warnings; 2 critical, or what was asked for failed;
 3 vpsmon could not do its work (usage, configuration, an unexpected error).`;
 
-/**
- * The whole command surface. Every action is imported when it runs, so that no command pays for another's libraries.
- * Returns the exit code.
- */
+export type CommandLine = {
+  program: Command;
+  /** Lines after `vpsmon ` that the help of a command shows as examples. */
+  examples: ReadonlyMap<Command, readonly string[]>;
+  /** What the action that ran decided; 0 before. */
+  exitCode(): number;
+};
+
+/** Runs what `argv` asks for and returns the exit code. */
 export async function runCommandLine(argv: string[]): Promise<number> {
-  const io = terminalIo();
+  const { program, exitCode } = commandLine(terminalIo());
+  if (argv.length === 0) {
+    program.outputHelp();
+    return 0;
+  }
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : 3;
+  }
+  return exitCode();
+}
+
+/** The whole command surface. Every action is imported when it runs, so that no command pays for another's libraries. */
+export function commandLine(io: Io): CommandLine {
   let exitCode = 0;
+  const shown = new Map<Command, readonly string[]>();
 
   const program = new Command('vpsmon');
   program
@@ -48,6 +69,7 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     return command.exitOverride().showHelpAfterError(`\`vpsmon ${path} --help\` shows what it takes.`);
   }
   function examples(command: Command, lines: string[]): Command {
+    shown.set(command, lines);
     return command.addHelpText(
       'after',
       `\nExamples:\n${lines.map((line) => `  $ vpsmon ${line}`).join('\n')}`,
@@ -289,17 +311,7 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     });
   examples(completion, ['completion bash', 'completion zsh', 'completion fish']);
 
-  if (argv.length === 0) {
-    program.outputHelp();
-    return 0;
-  }
-  try {
-    await program.parseAsync(argv, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? 0 : 3;
-  }
-  return exitCode;
+  return { program, examples: shown, exitCode: () => exitCode };
 }
 
 function subcommandTerm(command: Command): string {

@@ -70,7 +70,7 @@ function whyNot({ system }: CommandContext, systemd: boolean): string | undefine
   if (!systemd)
     return (
       'vpsmon: this machine does not run systemd, so there are no units to install.\n' +
-      'Run `vpsmon monitor` under what starts services here, or in a container: MONITORING.md says how.'
+      'Run `vpsmon monitor` under what starts services here, or in a container: docs/container.md says how.'
     );
   if (packageRoot() === DEBIAN_PACKAGE)
     return 'vpsmon: it is installed as a Debian package, units included. Run `vpsmon setup` for the settings, `vpsmon doctor` to test them.';

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { commandsOf, type CommandPage } from './command-pages.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof SHELLS)[number];
@@ -7,45 +8,28 @@ export function isShell(name: string): name is Shell {
   return SHELLS.some((shell) => shell === name);
 }
 
-/** One command as a shell completes it: `words` are its names from the top, none for vpsmon itself. */
-type Completed = { words: string[]; subcommands: string[]; options: string[]; arguments: string[] };
-
 /**
  * Pure: the completion script for a shell, made from the command line itself, so that it knows every command, option and
  * fixed argument. Names in it are letters, digits and dashes only.
  */
 export function completionScript(shell: Shell, program: Command): string {
-  const commands = commandsOf(program, []);
+  const commands = commandsOf(program).map(completed);
   if (shell === 'fish') return fish(commands);
   // zsh reads bash's way of completing through bashcompinit, which comes with it.
   const before = shell === 'zsh' ? 'autoload -U +X bashcompinit && bashcompinit\n' : '';
   return `${before}${bash(commands)}`;
 }
 
-function commandsOf(command: Command, words: string[]): Completed[] {
-  const help = command.createHelp();
-  const subcommands = help.visibleCommands(command);
-  const own: Completed = {
-    words,
-    subcommands: subcommands.map((sub) => sub.name()),
-    options: help
-      .visibleOptions(command)
-      .map((option) => option.long)
-      .filter((name) => name !== undefined && name !== null),
-    arguments: wordsOf(command),
-  };
-  return [
-    own,
-    ...subcommands
-      .filter((sub) => sub.name() !== 'help')
-      .flatMap((sub) => commandsOf(sub, [...words, sub.name()])),
-  ];
-}
+/** What completes after `words`. */
+type Completed = { words: string[]; subcommands: string[]; options: string[]; arguments: string[] };
 
-/** What the first argument can be, where its description is a list of single words: `waha, queue or swap`. */
-function wordsOf(command: Command): string[] {
-  const listed = (command.registeredArguments[0]?.description ?? '').split(/, | or /);
-  return listed.length > 1 && listed.every((word) => /^[a-z][a-z0-9-]*$/.test(word)) ? listed : [];
+function completed(page: CommandPage): Completed {
+  return {
+    words: page.words,
+    subcommands: page.subcommands,
+    options: [...page.options.map(({ long }) => long), ...page.shared],
+    arguments: page.arguments[0]?.words ?? [],
+  };
 }
 
 function bash(commands: Completed[]): string {

@@ -44,7 +44,7 @@ export function renderKeyTables(): string {
   for (const [key, definition] of definitions()) {
     if (definition.group !== group) {
       group = definition.group;
-      lines.push(...(lines.length > 0 ? [''] : []), `#### ${group}`, '', ...tableHead('Key', 'Default'));
+      lines.push(...(lines.length > 0 ? [''] : []), `### ${group}`, '', ...tableHead('Key', 'Default'));
     }
     lines.push(row(`\`${key}\``, shownDefault(definition), `${definition.help}${allowed(definition)}`));
   }
@@ -66,7 +66,7 @@ function allowed(definition: KeyDefinition): string {
 export function renderYamlTables(): string {
   return Object.entries(SECTIONS)
     .map(([name, section]) => {
-      const title = `#### \`${name}\`${section.list ? ' (a list)' : ''}\n\n${section.help}`;
+      const title = `### \`${name}\`${section.list ? ' (a list)' : ''}\n\n${section.help}`;
       if (!('shape' in section)) return title;
       const shape: Shape = section.shape;
       const rows = Object.entries(shape).map(([key, field]) => row(`\`${key}\``, kindOf(field), field.help));
@@ -109,8 +109,16 @@ export function replaceBetween(document: string, name: string, text: string): st
   return `${document.slice(0, from + begin.length)}\n\n${text}\n\n${document.slice(to)}`;
 }
 
-/** MONITORING.md with all tables as they have to be. */
-export function renderReference(document: string): string {
-  const tables = { keys: renderKeyTables(), yaml: renderYamlTables(), metrics: metricsMarkdown() };
-  return Object.entries(tables).reduce((text, [name, table]) => replaceBetween(text, name, table), document);
+/** The generated parts of the documentation: file, then mark, then text. `commands` is the page of all commands. */
+export function generatedParts(commands: string): Record<string, Record<string, string>> {
+  return {
+    'docs/commands.md': { commands },
+    'docs/settings.md': { keys: renderKeyTables(), yaml: renderYamlTables() },
+    'docs/metrics.md': { metrics: metricsMarkdown() },
+  };
+}
+
+/** `document` with all its generated parts as they have to be. */
+export function renderReference(document: string, parts: Record<string, string>): string {
+  return Object.entries(parts).reduce((text, [name, table]) => replaceBetween(text, name, table), document);
 }

@@ -1,9 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { format, resolveConfig } from 'prettier';
 import { expect, test } from 'vitest';
-import { renderExample, renderReference, replaceBetween } from '../../src/outputs/reference.ts';
+import { commandLine } from '../../src/commands/command-line.ts';
+import { commandsMarkdown, commandsOf } from '../../src/outputs/command-pages.ts';
+import {
+  generatedParts,
+  renderExample,
+  renderReference,
+  replaceBetween,
+} from '../../src/outputs/reference.ts';
 
 const repo = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -11,11 +17,14 @@ test('monitor.conf.example is what `npm run docs` makes', () => {
   expect(readFileSync(join(repo, 'monitor.conf.example'), 'utf8')).toBe(renderExample());
 });
 
-test('the tables of keys and metrics in MONITORING.md are what `npm run docs` makes', async () => {
-  const path = join(repo, 'MONITORING.md');
-  const document = readFileSync(path, 'utf8');
-  const wanted = renderReference(document);
-  expect(document).toBe(await format(wanted, { ...(await resolveConfig(path)), filepath: path }));
+test('the pages of commands, settings and metrics are what `npm run docs` makes', () => {
+  const nowhere = { out: () => undefined, err: () => undefined, color: false, columns: 80 };
+  const { program, examples } = commandLine(nowhere);
+  const parts = generatedParts(commandsMarkdown(commandsOf(program, examples)));
+  for (const [name, texts] of Object.entries(parts)) {
+    const document = readFileSync(join(repo, name), 'utf8');
+    expect(document, name).toBe(renderReference(document, texts));
+  }
 });
 
 test('marks that are missing are said, not passed over', () => {
