@@ -95,10 +95,17 @@ export function commandLine(io: Io): CommandLine {
     program
       .command('recover')
       .description(
-        'repair what can be repaired safely: all rules once, or one of them; or undo, history, restart-waha',
+        'repair what can be repaired safely: all rules once, or one of them; or undo, accept, history, restart-waha',
       )
-      .argument('[what]', 'run-all, waha, queue, swap, loops, restart-waha, undo or history', 'run-all')
-      .argument('[reason...]', 'with restart-waha: why'),
+      .argument(
+        '[what]',
+        'run-all, waha, queue, swap, loops, restart-waha, undo, accept or history',
+        'run-all',
+      )
+      .argument(
+        '[reason...]',
+        'with restart-waha: why; with accept: which workflow or container, all without',
+      ),
     { dryRun: true },
   ).action(async (what: string, reason: string[], _options: unknown, command: Command) =>
     withContext(command, async (c) => (await import('./recover.ts')).recover(c, what, reason.join(' '))),
@@ -108,6 +115,7 @@ export function commandLine(io: Io): CommandLine {
     'recover swap',
     'recover restart-waha "messages do not come in"',
     'recover undo',
+    'recover accept "Nightly import"',
     'recover history --json',
   ]);
 

@@ -12,6 +12,7 @@ import {
   judgeNode,
   judgePressure,
 } from '../doctor/host.ts';
+import { judgeLeftOff } from '../doctor/left-off.ts';
 import { judgeSources } from '../doctor/sources.ts';
 import { judgeDatabase, judgeStateFolder, judgeTextfile } from '../doctor/state.ts';
 import { askTime, examineTelegram } from '../doctor/telegram.ts';
@@ -21,6 +22,7 @@ import { errorText } from '../model/text.ts';
 import { effectiveChat } from '../notify/chat.ts';
 import { deliveryState } from '../notify/state.ts';
 import { createTelegram } from '../notify/telegram.ts';
+import { lookAtLeftOff } from '../store/left-off.ts';
 import { recall } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
 import { integrityProblems, openToLook } from '../store/look.ts';
@@ -88,6 +90,7 @@ export async function examine(context: CommandContext, machine: Machine): Promis
       judgeStateFolder(stateDir, present ? tryWriting(stateDir) : undefined, present),
       ...(db ? [judgeDatabase(soundness(db), `${stateDir}/vpsmon.db`)] : []),
       ...('refused' in look ? [failed('database', look.refused, adviceForDatabase(look.refused))] : []),
+      ...judgeLeftOff(() => lookAtLeftOff(stateDir), now),
       ...(db ? (quietly(() => delivery(db, context, now)) ?? []) : []),
       ...(Array.isArray(units) ? judgeUnits(units, now) : [units]),
       ...judgeHealthAnswer(

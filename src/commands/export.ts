@@ -86,12 +86,14 @@ async function fromMonitor({ config, system }: CommandContext): Promise<Source |
 /** The last check that the monitor saved, where it is fresh; else an own reading. */
 async function withoutMonitor(context: CommandContext, collect: Collect): Promise<Source> {
   const { config, system } = context;
-  const [{ openStore }, { createHistory }, { openIncidents }, { alertCounts }] = await Promise.all([
-    import('../store/open.ts'),
-    import('../store/history.ts'),
-    import('../store/incidents.ts'),
-    import('../store/outbox.ts'),
-  ]);
+  const [{ openStore }, { createHistory }, { openIncidents }, { alertCounts }, { leftOffIn }] =
+    await Promise.all([
+      import('../store/open.ts'),
+      import('../store/history.ts'),
+      import('../store/incidents.ts'),
+      import('../store/outbox.ts'),
+      import('../store/left-off.ts'),
+    ]);
   const now = system.clock.now();
   const store = openStore(config.stateDir, now);
   if (store.setAside)
@@ -105,6 +107,7 @@ async function withoutMonitor(context: CommandContext, collect: Collect): Promis
       version: VERSION,
       counts: alertCounts(store.db).accepted,
       openIncidents: openIncidents(store.db).filter(({ state }) => state === 'firing'),
+      leftOff: leftOffIn(store.db),
     });
     const from = saved
       ? `from the last check of the monitor, ${Math.round((now - saved.at) / 1000)} s old`

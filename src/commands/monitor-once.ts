@@ -1,10 +1,12 @@
 import { openCollectors } from '../collectors/collect.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import type { Finding } from '../model/finding.ts';
+import type { LeftOff } from '../model/left-off.ts';
 import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
 import { judgeCheck, renderCheck } from '../outputs/console.ts';
 import { judgeContainersNow } from '../rules/containers-now.ts';
 import { judgeAll } from '../rules/judge.ts';
+import { lookAtLeftOff } from '../store/left-off.ts';
 import { readContainers } from '../system/containers.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
@@ -21,7 +23,7 @@ export async function monitorOnce(context: CommandContext): Promise<number> {
   if (snapshot.readings.host.state === 'failed') {
     io.err(`vpsmon: this host cannot be read: ${snapshot.readings.host.why}`);
   }
-  const findings = judgeOnce(context, snapshot);
+  const findings = judgeOnce(context, snapshot, leftOffOrNone(config.stateDir));
   const result = judgeCheck(findings);
   if (options.json) io.out(JSON.stringify(toJson(snapshot, findings, result.verdict), null, 2));
   else {
@@ -73,17 +75,30 @@ export async function checkOnce(context: CommandContext, rates = true): Promise<
 }
 
 /** The rules without hold times: what is true now counts. A source that failed counts at once, for nobody looks again. */
-export function judgeOnce(context: Pick<CommandContext, 'config'>, snapshot: Snapshot): Finding[] {
+export function judgeOnce(
+  context: Pick<CommandContext, 'config'>,
+  snapshot: Snapshot,
+  leftOff: readonly LeftOff[] = [],
+): Finding[] {
   const { readings } = snapshot;
   const failedInARow: Record<string, number> = {};
   for (const [source, reading] of Object.entries(readings))
     failedInARow[source] = reading.state === 'failed' ? 3 : 0;
-  const past = { failedInARow, growth: [], historyStart: snapshot.at - RECENT_KILL_MS };
+  const past = { failedInARow, growth: [], historyStart: snapshot.at - RECENT_KILL_MS, leftOff };
   const containers =
     readings.docker.state === 'ok'
       ? judgeContainersNow(readings.docker.value.containers, context.config)
       : [];
   return [...judgeAll(snapshot, past, context.config).map(asSeenLater), ...containers];
+}
+
+/** Who may not read the state folder is told so by `status` and `doctor`; this check is about what can be seen. */
+function leftOffOrNone(stateDir: string): LeftOff[] {
+  try {
+    return lookAtLeftOff(stateDir);
+  } catch {
+    return [];
+  }
 }
 
 /** A kill of the last hour is over, and a reason to look: no critical state of now. */

@@ -2,10 +2,13 @@ import { setFlagsFromString } from 'node:v8';
 import { suggest } from '../config/suggest.ts';
 import { errorText, plain } from '../model/text.ts';
 import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/recovery.ts';
+import { acceptLeftOff } from '../recovery/left-off.ts';
 import { RECOVERY_RULES, runRules, settleInterrupted } from '../recovery/index.ts';
 import type { RuleResult } from '../recovery/types.ts';
 import { restartWahaByHand } from '../recovery/waha.ts';
+import { LEFT_OFF_KINDS, leftOffText } from '../model/left-off.ts';
 import { listActions } from '../store/actions.ts';
+import { leftOffIn } from '../store/left-off.ts';
 import { takeLock } from '../store/lock.ts';
 import { openToLook } from '../store/look.ts';
 import { openStore, type Store } from '../store/open.ts';
@@ -21,7 +24,7 @@ const HISTORY_MS = 30 * 86_400_000;
  */
 export async function recover(context: CommandContext, what: string, reason: string): Promise<number> {
   const wanted = what.replace(/^check-/, ''); // The names of the old script.
-  const known = ['run-all', ...RULES, 'restart-waha', 'undo', 'history'];
+  const known = ['run-all', ...RULES, 'restart-waha', 'undo', 'accept', 'history'];
   if (!known.includes(wanted)) {
     const near = suggest(what, known);
     const meant = near ? ` Did you mean \`recover ${near}\`?` : '';
@@ -30,7 +33,7 @@ export async function recover(context: CommandContext, what: string, reason: str
     );
     return 3;
   }
-  if (reason !== '' && wanted !== 'restart-waha') {
+  if (reason !== '' && wanted !== 'restart-waha' && wanted !== 'accept') {
     // `undo web` would undo everything, which is not what was meant.
     context.io.err(
       `vpsmon: \`recover ${wanted}\` takes no further words, and got "${plain(reason, 60)}". Nothing was done.`,
@@ -53,13 +56,13 @@ export async function recover(context: CommandContext, what: string, reason: str
     // What is stopped or paused by recovery was written there, and only a person can bring it back now.
     if (store.setAside)
       io.err(
-        `vpsmon: the database was damaged and is set aside as ${store.setAside}; a new one is begun. What recovery had stopped or paused is not known any more: look at \`docker ps -a\`, at the workflows in n8n and at ${config.stateDir}/recovery.log.`,
+        `vpsmon: the database was damaged and is set aside as ${store.setAside}; a new one is begun. ${whatIsLeft(store, config.stateDir)}`,
       );
     const lock = takeLock(config.stateDir, 'recover');
     if ('heldBy' in lock) {
       const by = lock.heldBy ? ` (process ${lock.heldBy})` : '';
       // The timer comes again in five minutes; a person's order would be lost.
-      const order = wanted === 'undo' || wanted === 'restart-waha';
+      const order = ['undo', 'accept', 'restart-waha'].includes(wanted);
       const then = order ? ` Nothing was done: try \`vpsmon recover ${wanted}\` again in a minute.` : '';
       io.err(`vpsmon: another recovery run is at work${by}; this one leaves.${then}`);
       return order ? 3 : 0;
@@ -77,6 +80,17 @@ export async function recover(context: CommandContext, what: string, reason: str
   }
 }
 
+/** After the database was lost: what recovery had stopped or paused is in the copy beside it. */
+function whatIsLeft(store: Store, stateDir: string): string {
+  if (store.copyTrouble !== undefined)
+    return `What recovery had stopped or paused is not known any more (${plain(store.copyTrouble)}): look at \`docker ps -a\`, at the workflows in n8n and at ${stateDir}/recovery.log.`;
+  const left = leftOffIn(store.db);
+  const texts = LEFT_OFF_KINDS.flatMap((kind) => leftOffText(left, kind, Date.now()) ?? []);
+  return texts.length > 0
+    ? `What recovery had stopped or paused is known from its copy: ${texts.join('; ')}.`
+    : 'Recovery had left nothing stopped or paused.';
+}
+
 async function runLocked(
   context: CommandContext,
   store: Store,
@@ -91,6 +105,15 @@ async function runLocked(
     if (what === 'restart-waha') {
       await settleInterrupted(deps);
       results = [await restartWahaByHand(deps, reason)];
+    } else if (what === 'accept') {
+      const accepted = acceptLeftOff(deps, reason);
+      if (!accepted) {
+        const names = leftOffIn(store.db).map(({ name }) => plain(name, 60));
+        const there = names.length > 0 ? `there is ${names.join(', ')}` : 'nothing is';
+        io.err(`vpsmon: recovery has left nothing off that is called ${plain(reason, 60)}: ${there}.`);
+        return 3;
+      }
+      results = [accepted];
     } else if (what === 'undo') {
       results = await runRules(deps, RECOVERY_RULES, 'undo');
     } else {

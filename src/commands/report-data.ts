@@ -5,6 +5,7 @@ import type { ChartInput, ChartMark } from '../outputs/chart.ts';
 import type { DayStats, ReportData, ReportIncident } from '../outputs/daily-report-data.ts';
 import { listActions } from '../store/actions.ts';
 import { increaseOf, pointsOf, statsOf, type Column, type History } from '../store/history.ts';
+import { leftOffIn } from '../store/left-off.ts';
 import { incidentsSince } from '../store/incidents.ts';
 import type { Db } from '../store/db.ts';
 import { VERSION } from '../version.ts';
@@ -74,6 +75,7 @@ export function gatherReport(deps: {
         state: action.state,
         ...(action.result === undefined ? {} : { result: action.result }),
       })),
+    leftOff: leftOffIn(db),
     finishedWithinHours: config.extra.n8n.finishedWithinHours,
   };
   return { data, chart: chartOf(data, columns, config) };

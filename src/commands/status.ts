@@ -1,5 +1,6 @@
 import { askHealth, judgeHealthAnswer } from '../doctor/health.ts';
 import { judgeDelivery } from '../doctor/delivery.ts';
+import { judgeLeftOff } from '../doctor/left-off.ts';
 import { exitCodeOf, warning, type Line } from '../doctor/types.ts';
 import { judgeUnits } from '../doctor/units.ts';
 import { readUnits } from '../install/gather.ts';
@@ -10,6 +11,7 @@ import { errorText } from '../model/text.ts';
 import { deliveryState, type DeliveryState } from '../notify/state.ts';
 import { renderStatus } from '../outputs/status.ts';
 import { openIncidents } from '../store/incidents.ts';
+import { lookAtLeftOff } from '../store/left-off.ts';
 import { openToLook } from '../store/look.ts';
 import { openMachine, type Machine } from '../system/machine.ts';
 import { VERSION } from '../version.ts';
@@ -34,6 +36,7 @@ export async function status(context: CommandContext, machine: Machine = openMac
   lines.push(...judgeHealthAnswer(health, runs, VERSION));
   if ('why' in kept) lines.push(kept.why);
   else lines.push(judgeDelivery(kept.delivery, now));
+  lines.push(...judgeLeftOff(() => lookAtLeftOff(stateDir), now));
   const incidents =
     'why' in kept ? undefined : kept.incidents.filter((incident) => incident.state === 'firing');
 

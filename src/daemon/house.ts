@@ -17,6 +17,7 @@ import type { Store } from '../store/open.ts';
 import { createAlarm } from '../system/alarm.ts';
 import { readContainers } from '../system/containers.ts';
 import { runOomCheck, say } from './cycle.ts';
+import { whatIsLeftOff } from './left-off.ts';
 import type { DaemonState, House } from './types.ts';
 import { describeLastValues, type LastAlive } from './reboot.ts';
 
@@ -130,6 +131,7 @@ export function openHouse(context: CommandContext, store: Store): House {
         get growth() {
           return history.growth(snapshot.at, GROWTH_WINDOW_MS);
         },
+        ...whatIsLeftOff(db),
       };
     },
     remember(snapshot) {

@@ -1,4 +1,5 @@
 import { renderPrometheus } from '../outputs/prometheus.ts';
+import { whatIsLeftOff } from './left-off.ts';
 import { VERSION } from '../version.ts';
 import type { House } from './types.ts';
 
@@ -14,6 +15,7 @@ export function metricsOf(house: House): string {
     // From the outbox's table: it goes on over restarts.
     counts: house.outbox.counts().accepted,
     openIncidents: pipeline.open().filter((incident) => incident.state === 'firing'),
+    ...whatIsLeftOff(house.store.db),
     daemon: {
       checks: state.checks,
       uptimeSec: (system.clock.monotonic() - state.startedMonotonic) / 1000,

@@ -229,6 +229,7 @@ const ROW_OF_RULE: Record<string, string> = {
   'n8n-health': 'n8n',
   'waha-session': 'waha',
   'container-memory': 'docker',
+  'left-off': 'recovery',
 };
 
 type Mark = 'warning' | 'critical';

@@ -1,4 +1,5 @@
 import type { Severity } from '../model/finding.ts';
+import type { LeftOff } from '../model/left-off.ts';
 import type { Source } from '../model/reading.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { shortTime } from './daily-report-text.ts';
@@ -67,6 +68,8 @@ export type ReportData = {
   incidents: ReportIncident[];
   /** What recovery did within the day. Undefined where it keeps no record. */
   actions?: ReportAction[];
+  /** What recovery has switched off and not brought back. */
+  leftOff: readonly LeftOff[];
   /** n8n counts finished executions of this many hours. */
   finishedWithinHours: number;
 };

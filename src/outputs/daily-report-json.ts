@@ -23,6 +23,7 @@ export function dailyReportJson(data: ReportData): unknown {
       event,
     })),
     actions: data.actions?.map(({ at, ...action }) => ({ at: iso(at), ...action })) ?? null,
+    left_off: data.leftOff.map(({ since, ...one }) => ({ ...one, since: iso(since) })),
     boots: data.boots.map(iso),
     oom_kills: data.oomKills ?? null,
     restarts: data.restarts,

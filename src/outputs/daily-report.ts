@@ -1,5 +1,6 @@
 import type { Severity } from '../model/finding.ts';
 import { escapeHtml, formatDuration, plain } from '../model/text.ts';
+import { LEFT_OFF_KINDS, leftOffText } from '../model/left-off.ts';
 import {
   alertCounts,
   period,
@@ -145,8 +146,9 @@ function incidentLine(incident: ReportIncident, now: number): string {
 function recoveryPart(data: ReportData): Part {
   const title = 'Recovery';
   if (!data.actions) return { title, lines: ['no record is kept'] };
-  if (data.actions.length === 0) return { title, lines: ['nothing to do'] };
-  const lines: Part['lines'] = [many(data.actions.length, 'step')];
+  const left = LEFT_OFF_KINDS.flatMap((kind) => leftOffText(data.leftOff, kind, data.at) ?? []);
+  if (data.actions.length === 0 && left.length === 0) return { title, lines: ['nothing to do'] };
+  const lines: Part['lines'] = [many(data.actions.length, 'step'), ...left];
   for (const action of data.actions.slice(-MAX_LISTED)) lines.push(`• ${actionLine(action)}`);
   if (data.actions.length > MAX_LISTED) lines.push('earlier ones: vpsmon recover history');
   return { title, lines };

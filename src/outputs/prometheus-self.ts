@@ -1,4 +1,5 @@
 import { SEVERITIES } from '../model/finding.ts';
+import { LEFT_OFF_KINDS } from '../model/left-off.ts';
 import { SOURCES } from '../model/reading.ts';
 import { one, yesNo, type Metric, type MetricSample, type MetricsInput } from './prometheus-types.ts';
 
@@ -45,6 +46,18 @@ export const SELF_METRICS: readonly Metric[] = [
     ({ openIncidents }) =>
       openIncidents.map(({ rule, subject, severity }) => ({ value: 1, labels: { rule, subject, severity } })),
     { labels: ['rule', 'subject', 'severity'] },
+  ),
+  self(
+    'vpsmon_recovery_left_off',
+    'What recovery has switched off or changed, and not brought back yet: workflows, containers, memory limits.',
+    ({ leftOff }) =>
+      leftOff === undefined
+        ? []
+        : LEFT_OFF_KINDS.map((kind) => ({
+            value: leftOff.filter((one) => one.kind === kind).length,
+            labels: { kind },
+          })),
+    { labels: ['kind'] },
   ),
   self(
     'vpsmon_source_up',

@@ -1,4 +1,5 @@
 import type { Incident } from '../model/incident.ts';
+import type { LeftOff } from '../model/left-off.ts';
 import type { Severity } from '../model/finding.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 
@@ -10,6 +11,8 @@ export type MetricsInput = {
   /** Alerts said so far by severity, from the store: they survive restarts. */
   counts: Record<Severity, number>;
   openIncidents: readonly Incident[];
+  /** What recovery has switched off and not brought back; absent where its records cannot be read. */
+  leftOff?: readonly LeftOff[];
   /** Only where a running monitor answers. */
   daemon?: {
     checks: number;

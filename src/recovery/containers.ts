@@ -77,6 +77,24 @@ export function stopping(
   };
 }
 
+/** Why a container that recovery stopped is not stopped by recovery any more; undefined while it is. */
+export async function noLongerStopped(
+  deps: RecoveryDeps,
+  stopped: Action,
+): Promise<{ over: string } | undefined> {
+  const { containerId, startedAt } = stopped.undo as StoppedContainer;
+  const name = plain(stopped.target, 60);
+  const inspect = await inspectOrGone(deps, containerId);
+  if (!inspect) return { over: `${name} was removed meanwhile` };
+  // Recovery died before the engine did it.
+  if (!isDown(inspect) && inspect.state.startedAt === startedAt)
+    return { over: `${name} had not been stopped after all` };
+  if (!isDown(inspect)) return { over: `${name} was started by somebody else` };
+  if (startedAt !== undefined && inspect.state.startedAt !== startedAt)
+    return { over: `${name} was started and stopped again by somebody else` };
+  return undefined;
+}
+
 /**
  * A step that starts a container which recovery stopped, unless somebody else has seen to it meanwhile (started or removed it).
  * `notYet`: why it should not be started now after all.
@@ -86,7 +104,7 @@ export function startAgainStep(
   stopped: Action,
   options: { why: string; byHand?: boolean; notYet?: () => Promise<string | undefined> },
 ): Step {
-  const { startedAt, ...undo } = stopped.undo as StoppedContainer;
+  const { startedAt: _, ...undo } = stopped.undo as StoppedContainer;
   const { containerId } = undo;
   const { db } = deps.store;
   const name = plain(stopped.target, 60);
@@ -99,15 +117,7 @@ export function startAgainStep(
     undoes: [stopped.id],
     ...(options.byHand ? { byHand: true } : {}),
     async obsolete() {
-      const inspect = await inspectOrGone(deps, containerId);
-      if (!inspect) return { over: `${name} was removed meanwhile` };
-      // Recovery died before the engine did it.
-      if (!isDown(inspect) && inspect.state.startedAt === startedAt)
-        return { over: `${name} had not been stopped after all` };
-      if (!isDown(inspect)) return { over: `${name} was started by somebody else` };
-      if (startedAt !== undefined && inspect.state.startedAt !== startedAt)
-        return { over: `${name} was started and stopped again by somebody else` };
-      return options.notYet?.();
+      return (await noLongerStopped(deps, stopped)) ?? options.notYet?.();
     },
     async run() {
       // From now on another start may be this one, also for a run that finds this one dead.

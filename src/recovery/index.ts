@@ -2,6 +2,7 @@ import { ageMs, type Action } from '../model/action.ts';
 import { errorText, formatDuration, plain } from '../model/text.ts';
 import { finishAction, markUndone, pruneActions, unfinishedActions } from '../store/actions.ts';
 import { HOLD_MS, holdAfterUndo } from './hold.ts';
+import { reconcileLeftOff } from './left-off.ts';
 import { loopsRule } from './loops.ts';
 import { queueRule } from './queue.ts';
 import { swapRule } from './swap.ts';
@@ -36,6 +37,7 @@ export async function runRules(
       results.push({ rule: rule.id, found: text, attempts: [], failed: true });
     }
   }
+  await reconcileLeftOff(deps);
   return results;
 }
 

@@ -124,9 +124,22 @@ async function limitIs(
     : { worked: false, text: `the limit of ${name} is ${formatBytes(memory)}` };
 }
 
+/** Why a limit that recovery raised is not its doing any more; undefined while it is. */
+export async function noLongerRaised(
+  deps: RecoveryDeps,
+  raised: Action,
+): Promise<{ over: string } | undefined> {
+  const { containerId, raisedTo } = raised.undo as MemoryLimits;
+  const inspect = await inspectOrGone(deps, containerId);
+  if (!inspect) return { over: `${plain(raised.target, 60)} was removed or deployed anew meanwhile` };
+  return inspect.hostConfig.memory === raisedTo
+    ? undefined
+    : { over: `somebody else set its limit to ${formatBytes(inspect.hostConfig.memory)}` };
+}
+
 /** By hand: sets the old limit again, but never one that the container is close to: on cgroup v2 that would kill it. */
 export function lowerStep(deps: RecoveryDeps, raised: Action): Step {
-  const { containerId, memory, memorySwap, raisedTo } = raised.undo as MemoryLimits;
+  const { containerId, memory, memorySwap } = raised.undo as MemoryLimits;
   const name = plain(raised.target, 60);
   return {
     rule: 'loops',
@@ -137,11 +150,10 @@ export function lowerStep(deps: RecoveryDeps, raised: Action): Step {
     byHand: true,
     undoes: [raised.id],
     async obsolete(): Promise<Obsolete> {
+      const over = await noLongerRaised(deps, raised);
+      if (over !== undefined) return over;
       const inspect = await inspectOrGone(deps, containerId);
-      if (!inspect) return { over: `${name} was removed or deployed anew meanwhile` };
-      if (inspect.hostConfig.memory !== raisedTo)
-        return { over: `somebody else set its limit to ${formatBytes(inspect.hostConfig.memory)}` };
-      if (inspect.state.pid === 0) return undefined;
+      if (!inspect || inspect.state.pid === 0) return undefined;
       const { docker } = (await deps.look(['docker'])).readings;
       const now =
         docker.state === 'ok' ? docker.value.containers.find((c) => c.id === containerId) : undefined;

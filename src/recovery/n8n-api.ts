@@ -9,6 +9,8 @@ export type Workflow = {
   name: string;
   active: boolean;
   archived: boolean;
+  /** A call from outside starts it; while it is off, the caller gets 404. */
+  webhooks: boolean;
   /** The published version. */
   activeVersionId?: string;
   /**
@@ -165,6 +167,7 @@ function toWorkflow(value: unknown): Workflow | undefined {
     name: typeof name === 'string' ? name : id,
     active: isActive,
     archived: w['isArchived'] === true,
+    webhooks: Array.isArray(w['nodes']) && w['nodes'].some(isWebhook),
     content,
     contents: [
       content,
@@ -180,6 +183,13 @@ function mayHaveTag(item: unknown, tag: string): boolean {
   if (!Array.isArray(tags)) return true;
   const same = (name: unknown) => typeof name === 'string' && name.toLowerCase() === tag.toLowerCase();
   return tags.some((one: unknown) => same((one as { name?: unknown } | null)?.name));
+}
+
+/** n8n's own webhook node, or a trigger that has registered one with its service (Telegram, a form, a chat). */
+function isWebhook(node: unknown): boolean {
+  const { type, webhookId, disabled } = (node ?? {}) as Record<string, unknown>;
+  if (disabled === true || typeof type !== 'string') return false;
+  return type.endsWith('.webhook') || (/trigger$/i.test(type) && typeof webhookId === 'string');
 }
 
 /** Where the nodes stand in the editor is no change of what they do. */

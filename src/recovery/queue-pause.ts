@@ -13,11 +13,13 @@ export type Paused = {
   activeVersionId?: string;
   /**
    * planned: not begun. asked: n8n was asked, and what came of it is not known. paused: it is off. refused: n8n would not.
-   * back: it is on again. left: somebody else has seen to it, or has to.
+   * back: it is on again. left: somebody else has seen to it, or has to, or a person said that it is meant to be off.
    */
   state: 'planned' | 'asked' | 'paused' | 'refused' | 'back' | 'left';
   /** What was in it when it was paused: anything else later is somebody's change. */
   content?: string;
+  /** Calls from outside start it. */
+  webhooks?: boolean;
   /** n8n would not have it back, or somebody has changed it: tried again later, after longer and longer. */
   waits?: { why: string; tries: number; startedAt: number; boot: string; uptimeMs: number };
 };
@@ -48,11 +50,12 @@ export function pauseStep(
 ): Step {
   const { N8N_QUEUE_CRITICAL, N8N_QUEUE_CLEAR } = deps.config.settings;
   const group: PausedGroup = {
-    workflows: candidates.map(({ id, name, activeVersionId, content }) => ({
+    workflows: candidates.map(({ id, name, activeVersionId, content, webhooks }) => ({
       id,
       name,
       state: 'planned',
       content,
+      webhooks,
       ...(activeVersionId === undefined ? {} : { activeVersionId }),
     })),
   };
@@ -63,7 +66,7 @@ export function pauseStep(
     words: `pause ${candidates.length} low-priority ${candidates.length === 1 ? 'workflow' : 'workflows'} (${namesOf(group.workflows)})`,
     why: `${formatCount(depth)} jobs wait in the n8n queue, more than ${formatCount(N8N_QUEUE_CRITICAL)}`,
     severity: 'warning',
-    undoHint: `they come back by themselves below ${formatCount(N8N_QUEUE_CLEAR)} jobs; \`vpsmon recover undo\` does so now. Webhooks of a paused workflow answer 404 meanwhile`,
+    undoHint: `they come back by themselves below ${formatCount(N8N_QUEUE_CLEAR)} jobs; \`vpsmon recover undo\` does so now`,
     undo: group,
     obsolete: stillLong,
     run: (keep) => pauseAll(api, group, () => keep(group)),
@@ -111,7 +114,9 @@ function outcomeOf({ workflows }: PausedGroup): Outcome {
   const text = `${countOf(paused.length)} ${paused.length === 1 ? 'is' : 'are'} paused${rest}`;
   // Nothing is known of those that were asked without an answer.
   const unclear = workflows.some(({ state }) => state === 'asked');
-  if (paused.length > 0) return { worked: true, text };
+  const hooks = paused.filter(({ webhooks }) => webhooks);
+  const details = hooks.length > 0 ? [`Webhooks that answer 404 meanwhile: ${namesOf(hooks)}`] : [];
+  if (paused.length > 0) return { worked: true, text, details };
   return unclear ? { worked: undefined, text } : { worked: false, text, nothingDone: true };
 }
 
@@ -126,7 +131,7 @@ function pausedText(off: readonly Paused[]): string {
   return parts.join('; ');
 }
 
-/** The run died while it paused workflows: what it had asked for counts as off, so that nothing stays off for ever. */
+/** The run died while it paused workflows: what n8n cannot tell about counts as off, so that nothing stays off for ever. */
 export function settlePause(group: PausedGroup | undefined): Outcome {
   const off = (group?.workflows ?? []).filter(isOff);
   if (off.length === 0) return { worked: false, text: 'no workflow had been paused yet' };

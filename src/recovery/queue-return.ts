@@ -1,6 +1,6 @@
 import { ageMs, type Action, type Moment } from '../model/action.ts';
-import { errorText, plain } from '../model/text.ts';
-import { keepUndo } from '../store/actions.ts';
+import { errorText, formatDuration, plain } from '../model/text.ts';
+import { keepUndo, recentActions } from '../store/actions.ts';
 import type { N8nApi, N8nError } from './n8n-api.ts';
 import {
   batchesOf,
@@ -22,6 +22,7 @@ const AGAIN_MOST_MS = 6 * 3_600_000;
 const TELL_AGAIN_MS = 24 * 3_600_000;
 /** More lines than this make a message that nobody reads. */
 const MOST_LINES = 12;
+const DAY_MS = 24 * 3_600_000;
 
 /**
  * A step that activates again what these actions paused, at the version that it had. What somebody else changed meanwhile is left
@@ -60,8 +61,31 @@ export function returnStep(
         }
       }
     },
-    verify: async () => outcomeOf(all, lines),
+    verify: async () => outcomeOf(all, [...lines, ...timesOf(deps, paused, all)]),
   };
+}
+
+/** How long what is back was off, in all where it was off more than once within a day, and whose calls from outside were lost. */
+function timesOf(deps: RecoveryDeps, paused: readonly Action[], off: readonly Paused[]): string[] {
+  const back = off.filter(({ state }) => state === 'back');
+  if (back.length === 0) return [];
+  const moment = deps.moment();
+  const thisTime = Math.max(...paused.map((action) => ageMs(action, moment)));
+  const before = recentActions(deps.store.db, DAY_MS, moment).filter(
+    ({ what, id, undoneAt }) =>
+      what === 'deactivate-workflows' && undoneAt !== undefined && !paused.some((one) => one.id === id),
+  );
+  const inAll = before.reduce(
+    (sum, { startedAt, undoneAt = 0 }) => sum + Math.max(0, undoneAt - startedAt),
+    thisTime,
+  );
+  const more =
+    before.length > 0 ? ` (${formatDuration(inAll)} in all within a day, ${before.length + 1} times)` : '';
+  const hooks = back.filter(({ webhooks }) => webhooks);
+  return [
+    `Off for ${formatDuration(thisTime)}${more}`,
+    ...(hooks.length > 0 ? [`What was sent to their webhooks meanwhile is lost: ${namesOf(hooks)}`] : []),
+  ];
 }
 
 /** Asked for in a run that died, and asked for again by the next one, which knows better. */

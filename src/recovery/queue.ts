@@ -4,6 +4,7 @@ import { errorText, formatCount } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
 import { attempt } from './attempt.ts';
 import { createN8nApi, type N8nApi, type Workflow } from './n8n-api.ts';
+import { lookAtPaused } from './queue-look.ts';
 import { countOf, isOff, pauseStep, settlePause, type PausedGroup } from './queue-pause.ts';
 import { anyDue, returnStep } from './queue-return.ts';
 import type { Attempt, Outcome, RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
@@ -16,19 +17,32 @@ export const queueRule: RecoveryRule = {
   id: 'queue',
   run: runQueue,
   undo: undoQueue,
-  settle: async (_deps, action): Promise<Outcome> =>
-    action.what === 'deactivate-workflows'
-      ? settlePause(action.undo as PausedGroup | undefined)
-      : {
-          worked: undefined,
-          text: 'what is not back yet follows',
-        },
+  settle: settleQueue,
 };
 
+async function settleQueue(deps: RecoveryDeps, action: Action): Promise<Outcome> {
+  if (action.what !== 'deactivate-workflows')
+    return { worked: undefined, text: 'what is not back yet follows' };
+  const group = action.undo as PausedGroup | undefined;
+  const api = group ? await openApi(deps) : '';
+  // Of what it had asked n8n for, n8n knows what it did.
+  if (typeof api !== 'string') await lookAtPaused(deps, api, [action]);
+  return settlePause(group);
+}
+
 async function runQueue(deps: RecoveryDeps): Promise<RuleResult> {
+  const result = await pauseOrBringBack(deps);
+  const paused = actionsToUndo(deps.store.db, 'queue');
+  const api = paused.length > 0 ? await openApi(deps) : '';
+  if (typeof api !== 'string') sayChanges(deps, await lookAtPaused(deps, api, paused));
+  return result;
+}
+
+async function pauseOrBringBack(deps: RecoveryDeps): Promise<RuleResult> {
   const { N8N_QUEUE_CRITICAL, N8N_QUEUE_CLEAR } = deps.config.settings;
   const paused = actionsToUndo(deps.store.db, 'queue');
-  const known = paused.flatMap((action) => (action.undo as PausedGroup).workflows.filter(isOff));
+  const all = paused.flatMap((action) => (action.undo as PausedGroup).workflows);
+  const known = all.filter(isOff);
   const also = known.length > 0 ? `; ${countOf(known.length)} paused by recovery` : '';
   const seen = await deps.look(['n8n']);
   const depth = queueDepth(seen);
@@ -59,7 +73,8 @@ async function runQueue(deps: RecoveryDeps): Promise<RuleResult> {
     return cannot(errorText(error));
   }
   // What recovery has paused and is active now was activated by a person: it is not paused again while this lasts.
-  const candidates = active.filter(({ id }) => !known.some((w) => w.id === id && w.state === 'paused'));
+  const byPerson = all.filter(({ state }) => state === 'paused' || state === 'left');
+  const candidates = active.filter(({ id }) => !byPerson.some((workflow) => workflow.id === id));
   if (candidates.length > 0)
     return result([
       await attempt(
@@ -98,6 +113,12 @@ async function notShortAnyMore(deps: RecoveryDeps): Promise<string | undefined> 
   return depth < deps.config.settings.N8N_QUEUE_CLEAR
     ? undefined
     : `the queue has grown to ${formatCount(depth)} jobs again`;
+}
+
+function sayChanges(deps: RecoveryDeps, lines: string[]): void {
+  if (lines.length === 0) return;
+  const text = `No longer paused by recovery: ${countOf(lines.length)}`;
+  deps.say({ severity: 'info', rule: 'queue', target: 'n8n', text, details: lines, telegram: false });
 }
 
 /** A person has to know, once in a while, that nothing can be done from here. */

@@ -29,4 +29,8 @@ export const RULES: readonly Rule[] = [
  * Rules of which a check sees every subject, so that a subject without a finding is gone. (Container changes and the
  * like come in between, one by one.)
  */
-export const JUDGED_BY_CYCLE: readonly string[] = [...RULES.map((rule) => rule.id), 'source-failed'];
+export const JUDGED_BY_CYCLE: readonly string[] = [
+  ...RULES.map((rule) => rule.id),
+  'source-failed',
+  'left-off',
+];

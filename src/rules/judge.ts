@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts';
 import { EVERY_SUBJECT, type Finding } from '../model/finding.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { RULES } from './index.ts';
+import { judgeLeftOff } from './left-off.ts';
 import { judgeSources } from './source-failed.ts';
 import type { Past } from './types.ts';
 
@@ -18,5 +19,5 @@ export function judgeAll(snapshot: Snapshot, past: Past, config: Config): Findin
       { rule: rule.id, subject: EVERY_SUBJECT, severity: 'warning', verdict: 'unknown', text: reading.why },
     ];
   });
-  return [...findings, ...judgeSources(snapshot, past)];
+  return [...findings, ...judgeSources(snapshot, past), ...judgeLeftOff(past, snapshot.at)];
 }

@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts';
+import type { LeftOff } from '../model/left-off.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Source } from '../model/reading.ts';
 import type { Readings, Snapshot } from '../model/snapshot.ts';
@@ -11,6 +12,8 @@ export type Past = {
   growth: readonly { name: string; bytesPerHour: number }[];
   /** Epoch ms of the very first start: what happened before it is history, not an alert. */
   historyStart: number;
+  /** What recovery has switched off and not brought back; undefined where its records cannot be read. */
+  leftOff?: readonly LeftOff[];
 };
 
 export type ValueOf<S extends Source> = Extract<Readings[S], { state: 'ok' }>['value'];

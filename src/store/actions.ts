@@ -1,4 +1,5 @@
 import { ageMs, type Action, type ActionState, type Moment } from '../model/action.ts';
+import { keepCopy, readCopy, writeCopy } from './actions-copy.ts';
 import type { Db } from './db.ts';
 
 export const ACTION_MIGRATIONS: readonly string[] = [
@@ -57,12 +58,36 @@ export function recordAction(db: Db, action: Omit<Action, 'id'>): number {
       action.boot ?? null,
       action.uptimeMs === undefined ? null : Math.round(action.uptimeMs),
     );
+  copyOf(db);
   return Number(result.lastInsertRowid);
+}
+
+function copyOf(db: Db): void {
+  writeCopy(db, allActionsToUndo(db));
+}
+
+/**
+ * Keeps the copy of what waits to be undone in this folder, and takes over what it has where this database is new: the one before it
+ * was damaged or lost. Returns how many actions were taken over, and whether there was a copy. Throws where that cannot be read.
+ */
+export function restoreActions(db: Db, stateDir: string): { restored: number; hadCopy: boolean } {
+  const { any } = db.prepare('SELECT EXISTS (SELECT 1 FROM actions) AS any').get() as { any: number };
+  let copy: Action[] | undefined;
+  try {
+    copy = readCopy(stateDir);
+  } finally {
+    keepCopy(db, stateDir);
+  }
+  const lost = any === 0 ? (copy ?? []) : [];
+  for (const action of lost) recordAction(db, action);
+  copyOf(db);
+  return { restored: lost.length, hadCopy: copy !== undefined };
 }
 
 /** Replaces what is needed to undo it. */
 export function keepUndo(db: Db, id: number, undo: Record<string, unknown>): void {
   db.prepare('UPDATE actions SET undo = ? WHERE id = ?').run(JSON.stringify(undo), id);
+  copyOf(db);
 }
 
 /** Writes down how it ended. */
@@ -77,6 +102,7 @@ export function finishAction(
     Math.round(end.at),
     id,
   );
+  copyOf(db);
 }
 
 /** The action has been undone, or there is nothing left to undo. `why` is added to its result. */
@@ -85,6 +111,7 @@ export function markUndone(db: Db, id: number, why: string, at: number): void {
     `UPDATE actions SET undone_at = ?, state = 'undone',
        result = CASE WHEN coalesce(result, '') IN ('', ?2) THEN ?2 ELSE result || '; ' || ?2 END WHERE id = ?3`,
   ).run(Math.round(at), why, id);
+  copyOf(db);
 }
 
 /** Newest first, by the clock of the machine. */
@@ -120,12 +147,17 @@ export function unfinishedActions(db: Db): Action[] {
 
 /** Done, and waiting to be undone when they are no longer needed; oldest first. */
 export function actionsToUndo(db: Db, rule: Action['rule']): Action[] {
+  return allActionsToUndo(db).filter((action) => action.rule === rule);
+}
+
+/** The same of every rule that has something to undo. (A restart of WhatsApp has not: its record is how it is finished.) */
+export function allActionsToUndo(db: Db): Action[] {
   const rows = db
     .prepare(
-      `SELECT * FROM actions WHERE rule = ? AND undo IS NOT NULL AND undone_at IS NULL
+      `SELECT * FROM actions WHERE rule <> 'waha' AND undo IS NOT NULL AND undone_at IS NULL
          AND state IN ('worked', 'unclear', 'running') ORDER BY id`,
     )
-    .all(rule) as Row[];
+    .all() as Row[];
   return rows.map(fromRow);
 }
 

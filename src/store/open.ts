@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { errorText } from '../model/text.ts';
 import type { Db } from './db.ts';
-import { ACTION_MIGRATIONS } from './actions.ts';
+import { ACTION_MIGRATIONS, restoreActions } from './actions.ts';
 import { HISTORY_MIGRATIONS } from './history.ts';
 import { INCIDENT_MIGRATIONS } from './incidents.ts';
 import { MEMORY_MIGRATIONS } from './memory.ts';
@@ -27,6 +27,10 @@ export type Store = {
   trouble?: string;
   /** Where a corrupt database was set aside to. */
   setAside?: string;
+  /** How many actions of recovery that wait to be undone were taken over from the copy beside a database that was lost. */
+  restored?: number;
+  /** Why there is nothing to take over from. */
+  copyTrouble?: string;
   close(): void;
 };
 
@@ -39,7 +43,7 @@ export function openStore(stateDir: string, now: number): Store {
   try {
     // 0711: node_exporter, another user, must get through to metrics/ by name; it can list and read nothing else.
     mkdirSync(stateDir, { recursive: true, mode: 0o711 });
-    return finish(openFile(path));
+    return finish(openFile(path), stateDir);
   } catch (error) {
     if (isCorrupt(error) && existsSync(path)) {
       const setAside = `${path}.corrupt-${new Date(now).toISOString().replace(/[:.]/g, '-')}`;
@@ -47,7 +51,7 @@ export function openStore(stateDir: string, now: number): Store {
         renameSync(path, setAside);
         for (const suffix of ['-wal', '-shm'])
           if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
-        return { ...finish(openFile(path)), setAside };
+        return { ...finish(openFile(path), stateDir), setAside };
       } catch (second) {
         return inMemory(second, stateDir);
       }
@@ -95,9 +99,10 @@ function migrate(db: Db): void {
   }
 }
 
-function finish(db: Db): Store {
+function finish(db: Db, stateDir: string): Store {
   return {
     db,
+    ...takeOver(db, stateDir),
     close() {
       try {
         // So that the database is one whole file while nobody has it open.
@@ -108,6 +113,15 @@ function finish(db: Db): Store {
       db.close();
     },
   };
+}
+
+function takeOver(db: Db, stateDir: string): Pick<Store, 'restored' | 'copyTrouble'> {
+  try {
+    const { restored, hadCopy } = restoreActions(db, stateDir);
+    return { restored, ...(hadCopy ? {} : { copyTrouble: 'there is no copy of it' }) };
+  } catch (error) {
+    return { copyTrouble: `the copy of it cannot be read: ${errorText(error)}` };
+  }
 }
 
 function inMemory(error: unknown, stateDir: string): Store {

@@ -105,6 +105,7 @@ export function fullInput(at: number): MetricsInput & Required<Pick<MetricsInput
     snapshot: fullSnapshot(at),
     version: '1.2.3',
     counts: { info: 12, warning: 5, critical: 1 },
+    leftOff: [{ kind: 'workflow', name: 'Nightly import', since: 1_768_392_000_000 }],
     openIncidents: [openIncident()],
     daemon: {
       checks: 100,

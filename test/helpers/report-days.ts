@@ -57,6 +57,7 @@ export function quietDay(values: Partial<ReportData> = {}): ReportData {
     restarts: [],
     growers: [{ name: 'n8n', bytesPerHour: 0.2 * MB }],
     failures: [],
+    leftOff: [],
     checks: 2880,
     incidents: [],
     actions: [],

@@ -298,6 +298,7 @@ test('as JSON: times in UTC, every part named', () => {
     'alerts',
     'incidents',
     'actions',
+    'left_off',
     'boots',
     'oom_kills',
     'restarts',

@@ -16,6 +16,8 @@ export type WorkflowStandin = {
   broken?: string;
   /** What is in it. */
   notes: string;
+  /** Of its only node. */
+  nodeType: string;
   /** Switching it on or off changes this, and so does an execution that keeps static data. */
   updatedAt: number;
 };
@@ -87,6 +89,7 @@ export async function startN8n(options: N8nOptions = {}): Promise<N8n> {
         isArchived: false,
         firing: given.activeVersionId !== null,
         notes: '',
+        nodeType: 'n8n-nodes-base.webhook',
         updatedAt: Date.parse('2026-01-01T00:00:00Z'),
         ...given,
       };
@@ -208,13 +211,13 @@ export async function startN8n(options: N8nOptions = {}): Promise<N8n> {
   }
 
   function shown(workflow: WorkflowStandin, withoutPinnedData: boolean) {
-    const { id, name, versionId, activeVersionId, isArchived, notes, updatedAt } = workflow;
+    const { id, name, versionId, activeVersionId, isArchived, notes, nodeType, updatedAt } = workflow;
     return {
       id,
       name,
       active: activeVersionId !== null,
       ...(options.old ? {} : { versionId, activeVersionId, isArchived }),
-      nodes: [{ id: 'n1', name: 'Webhook', type: 'n8n-nodes-base.webhook', parameters: {}, notes }],
+      nodes: [{ id: 'n1', name: 'Webhook', type: nodeType, parameters: {}, notes }],
       connections: {},
       settings: {},
       staticData: null,

@@ -29,7 +29,12 @@ describe('openStore', () => {
   it('keeps the log beside the database from others, too: it holds the same messages', () => {
     const modes = () =>
       Object.fromEntries(readdirSync(dir).map((name) => [name, statSync(join(dir, name)).mode & 0o777]));
-    const all = { 'vpsmon.db': 0o600, 'vpsmon.db-shm': 0o600, 'vpsmon.db-wal': 0o600 };
+    const all = {
+      'vpsmon.db': 0o600,
+      'vpsmon.db-shm': 0o600,
+      'vpsmon.db-wal': 0o600,
+      'vpsmon.db-left-off.json': 0o600,
+    };
     const store = openStore(dir, 0);
     remember(store.db, 'key', 'secret', 1);
     expect(modes()).toEqual(all);
