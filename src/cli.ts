@@ -58,4 +58,6 @@ try {
       'This should not happen. VPSMON_DEBUG=1 shows where; `vpsmon doctor` checks the set-up.\n',
     );
   process.exitCode = FAILED;
+  // What was opened before must not keep a process alive that does nothing any more.
+  setTimeout(() => process.exit(), 1000).unref();
 }

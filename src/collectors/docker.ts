@@ -1,3 +1,4 @@
+import * as v from 'valibot';
 import { absent } from '../model/reading.ts';
 import type { Absent } from '../model/reading.ts';
 import type { ContainerInfo, DockerValues } from '../model/snapshot.ts';
@@ -29,12 +30,12 @@ export function createDocker(deps: CollectorDeps): Collector<'docker'> {
       table = await deps.containers(signal);
     } catch (error) {
       version.forget();
-      seen ||= deps.recall<boolean>(SEEN) === true;
+      seen ||= deps.recall(SEEN, v.boolean()) === true;
       return whyAbsent(error, seen, deps.config.settings.DOCKER_HOST);
     }
     if (!seen) {
       seen = true;
-      if (deps.recall<boolean>(SEEN) !== true) deps.remember(SEEN, true);
+      if (deps.recall(SEEN, v.boolean()) !== true) deps.remember(SEEN, true);
     }
     const ids = new Set<string>();
     for (const { id, pid } of table) if (pid !== undefined) ids.add(id);

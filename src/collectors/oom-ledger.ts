@@ -1,26 +1,42 @@
 // Which kills there were, each once and under one id for ever, out of three witnesses: the kernel's counter says that, the
 // kernel log says who, Docker says in which container. The log may be unreadable or have lost lines, Docker's word may
 // come late or twice, and all of it is heard again after a restart.
+import * as v from 'valibot';
+import { EpochMs, Finite, loosely } from '../model/shapes.ts';
 import type { OomKill } from '../model/snapshot.ts';
 import type { DockerEvent } from '../system/types.ts';
 
-/** What outlives the process. Kills that the kernel log tells are not in it: it tells them again. */
-export type SeenKills = {
-  bootId: string;
-  /** So many of the kernel's counter are accounted for. */
-  explained: number;
-  /** Sequence number of the last kill in the kernel log that was accounted for. */
-  lastSeq?: number;
-  told: ToldKill[];
-};
+const Kill = loosely<OomKill>({
+  id: v.string(),
+  at: EpochMs,
+  process: v.string(),
+  pid: Finite,
+  rssBytes: Finite,
+  cgroup: v.string(),
+  scope: v.string(),
+  containerId: v.optional(v.string()),
+  containerName: v.optional(v.string()),
+  limitBytes: v.optional(Finite),
+});
 /** A kill known without the kernel log. */
-type ToldKill = {
-  kill: OomKill;
+const ToldKill = v.object({
+  kill: Kill,
   /** Epoch ms before which it did not happen. */
-  from: number;
+  from: EpochMs,
   /** The same kill in the kernel log, where that could be read later. */
-  kernelId?: string;
-};
+  kernelId: v.exactOptional(v.string()),
+});
+type ToldKill = v.InferOutput<typeof ToldKill>;
+/** What outlives the process. Kills that the kernel log tells are not in it: it tells them again. */
+export const SeenKills = v.object({
+  bootId: v.string(),
+  /** So many of the kernel's counter are accounted for. */
+  explained: Finite,
+  /** Sequence number of the last kill in the kernel log that was accounted for. */
+  lastSeq: v.exactOptional(Finite),
+  told: v.array(ToldKill),
+});
+export type SeenKills = v.InferOutput<typeof SeenKills>;
 export type Hearing = {
   now: number;
   monotonic: number;

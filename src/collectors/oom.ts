@@ -3,7 +3,7 @@ import type { DockerEvent, Files } from '../system/types.ts';
 import { readBootId } from './boot.ts';
 import { createKillParser } from './kmsg.ts';
 import { createOomLedger } from './oom-ledger.ts';
-import type { SeenKills } from './oom-ledger.ts';
+import { SeenKills } from './oom-ledger.ts';
 import { parseNumbers, parseUptime } from './proc.ts';
 import { withinSooner } from './sooner.ts';
 import type { Collector, CollectorDeps } from './types.ts';
@@ -18,7 +18,7 @@ export type OomCollector = Collector<'oom'> & { onDockerOom(event: DockerEvent):
 export function createOom(deps: CollectorDeps): OomCollector {
   const { files, clock, kernelLog } = deps.system;
   const parse = createKillParser();
-  const recalled = checked(deps.recall<SeenKills>(SEEN));
+  const recalled = deps.recall(SEEN, SeenKills);
   const bootId = readBootId(files);
   const ledger = createOomLedger(bootId, recalled);
   let saved = JSON.stringify(recalled);
@@ -111,12 +111,6 @@ export function createOom(deps: CollectorDeps): OomCollector {
 /** Undefined on kernels before 4.13. */
 function readCounter(files: Files): number | undefined {
   return parseNumbers(files.textOr('/proc/vmstat') ?? '', ['oom_kill']).oom_kill;
-}
-
-/** What another version of the program left is not trusted blindly. */
-function checked(seen: SeenKills | undefined): SeenKills | undefined {
-  const usable = typeof seen?.explained === 'number' && Array.isArray(seen.told);
-  return usable ? seen : undefined;
 }
 
 /** Undefined when it fails or takes too long. */

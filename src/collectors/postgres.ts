@@ -1,4 +1,6 @@
+import * as v from 'valibot';
 import { absent } from '../model/reading.ts';
+import { EpochMs, Finite } from '../model/shapes.ts';
 import type { PostgresValues } from '../model/snapshot.ts';
 import { holdPostgres, mayHaveMoved } from './connections.ts';
 import type { Collector, CollectorDeps } from './types.ts';
@@ -33,10 +35,11 @@ FROM (SELECT count(*) AS total,
     OR (backend_type IS NULL AND datid IS NOT NULL AND usesysid IS NOT NULL)) AS sessions`;
 
 /** Blocks found in the cache and blocks read from disk, by database, since that database's counters were reset. */
-export type Blocks = {
-  server: string;
-  databases: Record<string, { reset: number; hit: number; read: number }>;
-};
+const Blocks = v.object({
+  server: v.string(),
+  databases: v.record(v.string(), v.object({ reset: Finite, hit: Finite, read: Finite })),
+});
+export type Blocks = v.InferOutput<typeof Blocks>;
 
 /** Cache, connections, size and longest transaction of one PostgreSQL server. One query over one kept connection. */
 export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
@@ -45,7 +48,7 @@ export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
   let rememberedAt = -Infinity;
 
   function remembered(): Blocks | undefined {
-    const old = deps.recall<{ at: number; blocks: Blocks }>(MEMORY_KEY);
+    const old = deps.recall(MEMORY_KEY, v.object({ at: EpochMs, blocks: Blocks }));
     return old && Math.abs(deps.system.clock.now() - old.at) < REMEMBERED_FOR_MS ? old.blocks : undefined;
   }
 

@@ -1,3 +1,4 @@
+import type * as v from 'valibot';
 import type { Discovered } from '../model/targets.ts';
 import type { Config } from '../config/schema.ts';
 import type { Absent, Source } from '../model/reading.ts';
@@ -27,7 +28,7 @@ export type CollectorDeps = {
    */
   containers(signal: AbortSignal): Promise<ContainerInfo[]>;
   /** JSON that outlives the process (seen WAHA states, ...). */
-  recall<T>(key: string): T | undefined;
+  recall<T>(key: string, shape: v.GenericSchema<unknown, T>): T | undefined;
   remember(key: string, value: unknown): void;
 };
 

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { EpochMs } from '../model/shapes.ts';
 import { absent } from '../model/reading.ts';
 import type { WahaSession } from '../model/snapshot.ts';
 import { askJson } from './http-target.ts';
@@ -25,8 +26,10 @@ const Sessions = v.pipe(
 
 const MEMORY_KEY = 'waha.since';
 /** `away`: since when it has been in any status but WORKING, whichever; absent while it works or was stopped by somebody. */
-type Place = { status: string; since: number; away?: number };
-type Since = Record<string, Place>;
+const Place = v.object({ status: v.string(), since: EpochMs, away: v.exactOptional(EpochMs) });
+type Place = v.InferOutput<typeof Place>;
+const Since = v.record(v.string(), Place);
+type Since = v.InferOutput<typeof Since>;
 
 /** WhatsApp sessions. WAHA does not say since when one is in its state, so that is remembered from the first look on. */
 export function createWaha(deps: CollectorDeps): Collector<'waha'> {
@@ -42,7 +45,7 @@ export function createWaha(deps: CollectorDeps): Collector<'waha'> {
         schema: Sessions,
         signal,
       });
-      const before = deps.recall<Since>(MEMORY_KEY) ?? {};
+      const before = deps.recall(MEMORY_KEY, Since) ?? {};
       const { sessions, since, changed } = placeInTime(value, before, deps.system.clock.now());
       if (changed) deps.remember(MEMORY_KEY, since);
       return { address, sessions };

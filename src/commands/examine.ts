@@ -1,3 +1,4 @@
+import * as v from 'valibot';
 import { createDiscovery } from '../discovery/discover.ts';
 import { judgeClock } from '../doctor/clock.ts';
 import { judgeConfig } from '../doctor/config.ts';
@@ -25,6 +26,7 @@ import { createTelegram } from '../notify/telegram.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
 import { recall } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
+import { EpochMs } from '../model/shapes.ts';
 import { integrityProblems, openToLook } from '../store/look.ts';
 import { describeMachine } from '../system/describe-machine.ts';
 import { modifiedAt, packageRoot, tryWriting, type Machine } from '../system/machine.ts';
@@ -84,7 +86,9 @@ export async function examine(context: CommandContext, machine: Machine): Promis
         now,
         builtAt: modifiedAt(`${packageRoot()}/package.json`),
         remote,
-        lastSeenAt: db ? quietly(() => recall<{ at?: number }>(db, 'last-alive')?.at) : undefined,
+        lastSeenAt: db
+          ? quietly(() => recall(db, 'last-alive', v.looseObject({ at: EpochMs }))?.at)
+          : undefined,
       }),
       ...(await examineDisk(context)),
       judgeStateFolder(stateDir, present ? tryWriting(stateDir) : undefined, present),

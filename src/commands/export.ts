@@ -101,20 +101,32 @@ async function withoutMonitor(context: CommandContext, collect: Collect): Promis
   try {
     const maxAge = Math.max(90_000, 2 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
     const saved = createHistory(store.db).latest(now, maxAge);
-    const snapshot = saved ?? (await collect(context));
-    const text = renderPrometheus({
-      snapshot,
-      version: VERSION,
-      counts: alertCounts(store.db).accepted,
-      openIncidents: openIncidents(store.db).filter(({ state }) => state === 'firing'),
-      leftOff: leftOffIn(store.db),
-    });
-    const from = saved
-      ? `from the last check of the monitor, ${Math.round((now - saved.at) / 1000)} s old`
-      : 'read just now';
-    return { text, from };
+    const render = (snapshot: Snapshot): string =>
+      renderPrometheus({
+        snapshot,
+        version: VERSION,
+        counts: alertCounts(store.db).accepted,
+        openIncidents: openIncidents(store.db).filter(({ state }) => state === 'firing'),
+        leftOff: leftOffIn(store.db),
+      });
+    const kept = saved && renderKept(saved, render);
+    if (kept !== undefined)
+      return {
+        text: kept,
+        from: `from the last check of the monitor, ${Math.round((now - saved!.at) / 1000)} s old`,
+      };
+    return { text: render(await collect(context)), from: 'read just now' };
   } finally {
     store.close();
+  }
+}
+
+/** Undefined where what was kept is no snapshot of this version. */
+function renderKept(saved: Snapshot, render: (snapshot: Snapshot) => string): string | undefined {
+  try {
+    return render(saved);
+  } catch {
+    return undefined;
   }
 }
 

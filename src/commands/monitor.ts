@@ -6,17 +6,24 @@ import { openHouse } from '../daemon/house.ts';
 import { runLoop } from '../daemon/loop.ts';
 import { metricsOf } from '../daemon/metrics.ts';
 import { changesBetween, keptFromEnvironment } from '../daemon/reload.ts';
+import type { House } from '../daemon/types.ts';
 import { openWatchdog, type Watchdog } from '../daemon/watchdog.ts';
+import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
 import { renderProblems } from '../outputs/problems.ts';
-import { takeLock } from '../store/lock.ts';
-import { openStore, type Store } from '../store/open.ts';
+import { takeLock, type Lock } from '../store/lock.ts';
+import { openStore, reopenStore, type Store } from '../store/open.ts';
+import { openOutboxTable } from '../store/outbox.ts';
+import { reportDropped } from '../store/rows.ts';
+import { whyNotUsable } from '../store/state-folder.ts';
 import { VERSION } from '../version.ts';
+import type { Log } from '../system/types.ts';
 import type { CommandContext } from './context.ts';
 import { makeContext } from './make-context.ts';
 
 /** After a second signal, or when the orderly way hangs, the process ends all the same. */
 const STOP_WITHIN_MS = 4800;
+const FAILED = 3;
 
 /**
  * Watches until SIGTERM or SIGINT; SIGHUP reads the settings anew. Exit 0 after an orderly stop, 3 when it could not start.
@@ -24,25 +31,16 @@ const STOP_WITHIN_MS = 4800;
 export async function monitor(context: CommandContext): Promise<number> {
   const { config, system, io } = context;
   const { log, clock } = system;
-  const store = openStore(config.stateDir, clock.now());
-  if (store.setAside)
-    log.error(
-      `The database in ${config.stateDir} was corrupt. It was set aside as ${store.setAside}; a new one has begun.`,
-    );
-  if (store.trouble)
-    log.error(
-      `The state folder ${config.stateDir} cannot be used (${store.trouble}). History and alerts are kept in memory only.`,
-    );
-
-  const lock = store.trouble ? undefined : takeLock(config.stateDir, 'daemon');
+  let store = openStore(config.stateDir, clock.now());
+  let lock = lockFor(store, config.stateDir);
   if (lock && 'heldBy' in lock) {
     io.err(
-      `vpsmon: another monitor${lock.heldBy ? ` (process ${lock.heldBy})` : ''} uses the state folder ${config.stateDir}. ` +
-        'Stop it first, or give this one a folder of its own with --state-dir.',
+      `${anotherMonitor(config.stateDir, lock.heldBy)} Stop it first, or give this one a folder of its own with --state-dir.`,
     );
     store.close();
-    return 3;
+    return FAILED;
   }
+  let news = newsOf(store, config.stateDir);
 
   const watchdog = openWatchdog(context.env, config.settings.SERVICE_CHECK_INTERVAL * 1000);
   const stop = new AbortController();
@@ -75,19 +73,44 @@ export async function monitor(context: CommandContext): Promise<number> {
       turn.abort();
     });
   });
+  tellNews(context, store, news);
   // A mistake somewhere must not end the watch: it is logged, and the watchdog ends a process that is stuck.
   process.on('unhandledRejection', (error) => log.error(`Unexpected: ${errorText(error)}`));
   process.on('uncaughtException', (error) => log.error(`Unexpected: ${errorText(error)}`));
 
-  await watch(current, store, watchdog, turn.signal);
-  while (next && !stop.signal.aborted) {
-    current = next;
-    next = undefined;
+  for (;;) {
+    let lost: string | undefined;
+    const lookAfterFolder = (house: House): void => {
+      lost = store.stale() ?? (lock && 'holds' in lock && !lock.holds() ? 'lost its lock' : undefined);
+      if (lost === undefined) return void delete house.state.folderTrouble;
+      const why = whyNotUsable(config.stateDir);
+      if (why === undefined) return turn.abort();
+      // Goes on with the file that has no name any more, and tries again with the next check.
+      if (house.state.folderTrouble !== why) log.error(`The state folder ${config.stateDir} ${lost}: ${why}`);
+      house.state.folderTrouble = why;
+      lost = undefined;
+    };
+    const unsaved = await watch(current, store, { watchdog, signal: turn.signal, lookAfterFolder, news });
+    if (stop.signal.aborted) break;
     turn = new AbortController();
+    news = undefined;
+    if (lost !== undefined) {
+      const anew = openAnew(current, store, lock && 'holds' in lock && lock.holds() ? lock : undefined, lost);
+      if ('exitCode' in anew) return anew.exitCode;
+      ({ store, lock, news } = anew);
+    } else {
+      // As after a restart: everything that must not be lost is in there.
+      store.close();
+      store = openStore(config.stateDir, clock.now());
+      news = newsOf(store, config.stateDir);
+    }
+    tellNews(context, store, news);
+    keep(unsaved, store, log);
+    if (next) current = next;
+    next = undefined;
     watchdog.checkEvery(current.config.settings.SERVICE_CHECK_INTERVAL * 1000);
-    // Opened anew, as after a restart: everything that must not be lost is in there.
-    await watch(current, openStore(config.stateDir, clock.now()), watchdog, turn.signal);
   }
+  store.close();
   if (lock && 'release' in lock) lock.release();
   log.info('Stopped');
   // Sockets that a foreign library still holds must not keep the process.
@@ -95,16 +118,102 @@ export async function monitor(context: CommandContext): Promise<number> {
   return 0;
 }
 
-/** Watches with one set of settings until the signal, and closes everything that it opened. */
-async function watch(
+/** The lock of the folder; undefined where the store lives in memory and nothing can be locked. */
+function lockFor(store: Store, stateDir: string): ReturnType<typeof takeLock> | undefined {
+  return store.trouble === undefined ? takeLock(stateDir, 'daemon') : undefined;
+}
+
+function anotherMonitor(stateDir: string, pid: number | undefined): string {
+  return `vpsmon: another monitor${pid ? ` (process ${pid})` : ''} uses the state folder ${stateDir}.`;
+}
+
+/** What is worth a warning about a store that was just opened. */
+function newsOf({ setAside, repaired }: Store, stateDir: string): string | undefined {
+  if (setAside !== undefined)
+    return `The database in ${stateDir} was corrupt. It was set aside as ${setAside}; a new one has begun`;
+  if (repaired !== undefined)
+    return `Tables of the database in ${stateDir} were missing or damaged and were made anew: ${repaired.join(', ')}`;
+  return undefined;
+}
+
+function tellNews({ config, system }: CommandContext, store: Store, news: string | undefined): void {
+  const { log } = system;
+  reportDropped(
+    store.db,
+    once((what) => log.warn(what)),
+  );
+  if (news !== undefined) log.error(`${news}.`);
+  if (store.trouble)
+    log.error(
+      `The state folder ${config.stateDir} cannot be used (${store.trouble}). History and alerts are kept in memory only.`,
+    );
+}
+
+/** A row that cannot be read is met at every look at it. */
+function once(say: (what: string) => void): (what: string) => void {
+  const said = new Set<string>();
+  return (what) => {
+    if (said.has(what) || said.size > 1000) return;
+    said.add(what);
+    say(what);
+  };
+}
+
+/** Messages that the store before did not take. */
+function keep(messages: readonly Message[], store: Store, log: Log): void {
+  if (messages.length === 0) return;
+  try {
+    const outbox = openOutboxTable(store.db);
+    outbox.within(() => messages.forEach((message) => outbox.insert(message)));
+  } catch (error) {
+    log.error(`${messages.length} alerts are in this log only: ${errorText(error)}`);
+  }
+}
+
+type Anew = { store: Store; lock: ReturnType<typeof lockFor>; news: string | undefined };
+
+/** The state folder was removed or replaced while the monitor ran: it is made anew, unless another monitor works in it by now. */
+function openAnew(
   context: CommandContext,
-  store: Store,
-  watchdog: Watchdog,
-  signal: AbortSignal,
-): Promise<void> {
+  old: Store,
+  held: Lock | undefined,
+  lost: string,
+): Anew | { exitCode: number } {
+  const { config, system, io } = context;
+  const { stateDir } = config;
+  // The lock before anything is written: whoever has it owns what is there.
+  const lock = held ?? takeLock(stateDir, 'daemon');
+  if ('heldBy' in lock) {
+    io.err(`${anotherMonitor(stateDir, lock.heldBy)} It ${lost} while this one ran, which ends now.`);
+    return { exitCode: FAILED };
+  }
+  const store = reopenStore(stateDir, system.clock.now(), old);
+  old.close();
+  const news = [
+    ...(old.trouble === undefined
+      ? [`The state folder ${stateDir} ${lost} while the monitor ran, and was made anew`]
+      : []),
+    ...[newsOf(store, stateDir)].filter((text) => text !== undefined),
+  ].join('. ');
+  return { store, lock, news: news === '' ? undefined : news };
+}
+
+type Watch = {
+  watchdog: Watchdog;
+  signal: AbortSignal;
+  lookAfterFolder(house: House): void;
+  news: string | undefined;
+};
+
+/**
+ * Watches with one set of settings until the signal, and closes everything that it opened but the store. Returns the messages that the
+ * store did not take.
+ */
+async function watch(context: CommandContext, store: Store, turn: Watch): Promise<readonly Message[]> {
+  const { watchdog, signal } = turn;
   const { config, system } = context;
   const { log } = system;
-  const house = openHouse(context, store);
+  const house = openHouse(context, store, turn.news);
   const pages = { health: () => judgeHealth(house), metrics: () => metricsOf(house) };
   const served: Served[] = [];
   if (config.settings.HTTP_LISTEN !== '') {
@@ -129,9 +238,10 @@ async function watch(
     log.warn('Telegram is not configured: alerts go to this log and to alert_history.log only.');
   watchdog.ready('watching');
 
-  await runLoop(house, watchdog, signal);
+  await runLoop(house, watchdog, signal, () => turn.lookAfterFolder(house));
   for (const server of served) await server.close();
   await house.close();
+  return house.delivery.unsaved();
 }
 
 /** The settings as they are in the files now; undefined, with the reason in the log, where there is nothing to change over to. */

@@ -1,6 +1,7 @@
 import { openCollectors } from '../collectors/collect.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import type { Moment } from '../model/action.ts';
+import { EpochMs } from '../model/shapes.ts';
 import { errorText, maskSecrets } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';
 import { createOutbox } from '../notify/outbox.ts';
@@ -47,7 +48,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoveryHou
     discovered: (signal) => discovery.current(signal),
     rediscover: () => discovery.invalidate(),
     containers: (signal) => readContainers(system.docker, signal),
-    recall: (key) => recall(db, key),
+    recall: (key, shape) => recall(db, key, shape),
     remember(key, value) {
       if (!dryRun && key !== MONITORS_OWN) remember(db, key, value, clock.now());
     },
@@ -63,7 +64,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoveryHou
     moment: () => momentOf(files, clock.now()),
     firstIn(key, everyMs) {
       const now = clock.now();
-      const before = recall<number>(db, `said:${key}`);
+      const before = recall(db, `said:${key}`, EpochMs);
       if (before !== undefined && before <= now && now - before < everyMs) return false;
       remember(db, `said:${key}`, now, now);
       return true;

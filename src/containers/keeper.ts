@@ -1,7 +1,10 @@
 // What of the services outlives the process: each as it was last told, and how far Docker's events were read.
+import * as v from 'valibot';
+import { SEVERITIES } from '../model/finding.ts';
 import { errorText } from '../model/text.ts';
 import { recall } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
+import { EpochMs, Finite, loosely } from '../model/shapes.ts';
 import { loadServices, saveServices } from '../store/services.ts';
 import type { Clock, Log } from '../system/types.ts';
 import { isAllTold, isUntold, rowOf } from './machine.ts';
@@ -17,6 +20,34 @@ const ALIVE = 'last-alive';
  * ended then; without it, it was killed some time later.
  */
 export type Seen = { at: number; nano: string; closed?: true };
+const SeenShape = loosely<Seen>({
+  at: EpochMs,
+  nano: v.pipe(v.string(), v.regex(/^\d{1,19}$/)),
+  closed: v.optional(v.literal(true)),
+});
+const AliveShape = v.looseObject({ at: EpochMs });
+const Told = v.looseObject({
+  since: Finite,
+  finding: v.looseObject({
+    rule: v.string(),
+    subject: v.string(),
+    severity: v.picklist(SEVERITIES),
+    text: v.string(),
+  }),
+});
+const RowShape = loosely<Row>({
+  key: v.string(),
+  id: v.string(),
+  name: v.string(),
+  service: v.optional(v.string()),
+  image: v.string(),
+  state: v.string(),
+  health: v.string(),
+  startedAt: v.optional(EpochMs),
+  restartCount: Finite,
+  restarts: v.array(EpochMs),
+  standing: v.record(v.string(), Told),
+});
 
 export type Keeper = {
   touch(key: string): void;
@@ -30,11 +61,11 @@ export type Keeper = {
 /** What an earlier monitor left; nothing where that cannot be read. */
 export function recallServices(db: Db, log: Log): { rows: Row[]; seen: Seen | undefined } {
   try {
-    const seen = recall<Seen>(db, SEEN);
-    const alive = recall<{ at?: unknown }>(db, ALIVE)?.at;
+    const seen = recall(db, SEEN, SeenShape);
+    const alive = recall(db, ALIVE, AliveShape)?.at;
     // The table is written when something changes; that the monitor is alive, more often.
     if (seen && !seen.closed && typeof alive === 'number') seen.at = Math.max(seen.at, alive);
-    return { rows: loadServices<Row>(db), seen };
+    return { rows: loadServices(db, RowShape), seen };
   } catch (error) {
     log.warn(`The services of the last run cannot be read: ${errorText(error)}`);
     return { rows: [], seen: undefined };

@@ -1,6 +1,7 @@
 import { errorText } from '../model/text.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
+import { EpochMs } from '../model/shapes.ts';
 import type { Clock, Log } from '../system/types.ts';
 
 const HOUR_MS = 3_600_000;
@@ -16,7 +17,7 @@ export async function everyFewHours(
   if (intervalMs <= 0) return;
   let last = clock.now();
   try {
-    const before = recall<number>(db, LAST);
+    const before = recall(db, LAST, EpochMs);
     // After a long absence the first report comes one interval later, not at once with the start message.
     if (before !== undefined && before <= last && last - before < intervalMs) last = before;
   } catch (error) {

@@ -1,6 +1,7 @@
 import { formatDuration, plain } from '../model/text.ts';
 import { SOURCES } from '../model/reading.ts';
 import { VERSION } from '../version.ts';
+import { folderNews, troubleWithState } from './self.ts';
 import type { House } from './types.ts';
 
 export type Health = {
@@ -38,8 +39,10 @@ export function judgeHealth(house: House): { status: number; body: Health } {
   if (gone && state.snapshot?.readings.docker.state !== 'failed') reasons.push(plain(gone.text, 300));
   const events = house.watcher.eventTrouble();
   if (events !== undefined) reasons.push(`Docker's events cannot be followed: ${plain(events, 300)}`);
-  const trouble = house.store.trouble ?? pipeline.trouble() ?? state.saveTrouble;
+  const trouble = troubleWithState(house);
   if (trouble) reasons.push(`the state folder cannot be used: ${trouble}`);
+  const news = folderNews(house);
+  if (news !== undefined) reasons.push(news);
   if (state.httpTrouble) reasons.push(state.httpTrouble);
   if (sending.refused) reasons.push(`Telegram refuses messages: ${sending.refused}`);
   const now = system.clock.now();

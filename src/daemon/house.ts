@@ -19,15 +19,20 @@ import { readContainers } from '../system/containers.ts';
 import { runOomCheck, say } from './cycle.ts';
 import { whatIsLeftOff } from './left-off.ts';
 import type { DaemonState, House } from './types.ts';
-import { describeLastValues, type LastAlive } from './reboot.ts';
+import { describeLastValues, LastAlive } from './reboot.ts';
 
 /** History and the sign of life reach the disk about once a minute, however short the interval. */
 const FLUSH_EVERY_MS = 55_000;
+/** So long a folder that was made anew, or a database that was set aside, is worth a warning. */
+const NEWS_FOR_MS = 600_000;
 /** The growth of containers is only looked up when a memory rule asks, and not more often than this. */
 const GROWTH_WINDOW_MS = 3 * 3_600_000;
 
-/** Opens everything that the daemon works with and connects the rooms. Nothing runs yet. */
-export function openHouse(context: CommandContext, store: Store): House {
+/**
+ * Opens everything that the daemon works with and connects the rooms. Nothing runs yet. `news`: what happened to the state folder
+ * just now. The store stays the caller's: he closes it after the house.
+ */
+export function openHouse(context: CommandContext, store: Store, news?: string): House {
   const { config, system } = context;
   const { clock, log } = system;
   const { db } = store;
@@ -36,6 +41,7 @@ export function openHouse(context: CommandContext, store: Store): House {
     checks: 0,
     failedInARow: {},
     closed: false,
+    ...(news === undefined ? {} : { folderNews: { text: news, until: clock.monotonic() + NEWS_FOR_MS } }),
   };
   const history = createHistory(db);
   const outbox = createOutbox(db);
@@ -103,14 +109,14 @@ export function openHouse(context: CommandContext, store: Store): House {
     containers: async (signal): Promise<ContainerInfo[]> =>
       watcher.connected() ? watcher.containers() : readContainers(system.docker, signal),
     // A read that hung may come back after the end, and the driver ends the process when a closed database is used.
-    recall: (key) => (state.closed ? undefined : recall(db, key)),
+    recall: (key, shape) => (state.closed ? undefined : recall(db, key, shape)),
     remember(key, value) {
       if (!state.closed) remember(db, key, value, clock.now());
     },
   });
 
   let flushedAt = 0;
-  const lastAlive = recall<LastAlive>(db, 'last-alive');
+  const lastAlive = recall(db, 'last-alive', LastAlive);
   const house: House = {
     config,
     system,
@@ -153,7 +159,6 @@ export function openHouse(context: CommandContext, store: Store): House {
       pipeline.close();
       alarm.stop();
       state.closed = true;
-      store.close();
     },
   };
   return house;

@@ -9,14 +9,22 @@ import type { Watchdog } from './watchdog.ts';
 /** The kernel's kill counter is looked at this often: a wake-up and one small file, 0.3 ms. Docker tells of its own kills at once. */
 const OOM_TICK_MS = 1500;
 const OOM_AGAIN_MS = 2500;
+/** A monitor that watches nothing does not live: who started it starts it anew. */
+const MOST_FAILED = 10;
 /** What is left of the 5 s that a stop may take, after the last check was given up. */
 const DRAIN_MS = 2500;
 
 /**
  * Runs checks every SERVICE_CHECK_INTERVAL seconds until the signal aborts, never two at once: a check that takes longer than the
- * interval delays the next one. A check that throws is logged and the next one comes in time.
+ * interval delays the next one. A check that throws is logged and the next one comes in time; after ten in a row it rejects.
  */
-export async function runLoop(house: House, watchdog: Watchdog, signal: AbortSignal): Promise<void> {
+export async function runLoop(
+  house: House,
+  watchdog: Watchdog,
+  signal: AbortSignal,
+  /** Looks after the state folder before each check; may abort the signal. */
+  beforeCheck: () => void = () => undefined,
+): Promise<void> {
   const { clock, log } = house.system;
   const intervalMs = house.config.settings.SERVICE_CHECK_INTERVAL * 1000;
   const background = [house.delivery.run(signal), house.watcher.run(signal)].map((task) =>
@@ -28,15 +36,22 @@ export async function runLoop(house: House, watchdog: Watchdog, signal: AbortSig
 
   let next = clock.monotonic();
   let first = true;
+  let failed = 0;
   while (!signal.aborted) {
     try {
+      beforeCheck();
+      if (signal.aborted) break;
       const snapshot = await runCycle(house);
       watchdog.beat(`${house.state.checks} checks, last took ${Math.round(snapshot.tookMs)} ms`);
       if (first) tellReboot(house);
       first = false;
+      failed = 0;
       heartbeat(house);
     } catch (error) {
       log.error(`The check failed: ${errorText(error)}`);
+      failed += 1;
+      if (failed >= MOST_FAILED)
+        throw new Error(`no check was finished in ${failed} tries`, { cause: error });
     }
     next += intervalMs;
     const wait = next - clock.monotonic();
@@ -46,8 +61,12 @@ export async function runLoop(house: House, watchdog: Watchdog, signal: AbortSig
 
   stopTicking();
   await Promise.race([Promise.all(background), clock.sleep(1500)]);
-  house.pipeline.sendWaiting();
-  await house.delivery.drain(DRAIN_MS);
+  try {
+    house.pipeline.sendWaiting();
+    await house.delivery.drain(DRAIN_MS);
+  } catch (error) {
+    log.error(`What waits to be sent cannot be read: ${errorText(error)}`);
+  }
 }
 
 function tellReboot(house: House): void {

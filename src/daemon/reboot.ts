@@ -1,16 +1,19 @@
+import * as v from 'valibot';
 import { plain, formatBytes, formatDuration, formatTime } from '../model/text.ts';
 import { formatMemory, largestFirst } from '../model/container-memory.ts';
 import type { Finding } from '../model/finding.ts';
 import type { HostValues, Snapshot } from '../model/snapshot.ts';
+import { EpochMs } from '../model/shapes.ts';
 
 /** Written about once a minute and when the monitor is asked to stop. */
-export type LastAlive = {
-  at: number;
-  bootId: string;
+export const LastAlive = v.object({
+  at: EpochMs,
+  bootId: v.string(),
   /** The monitor was asked to stop (systemd stopping it, a shutdown): what follows is no crash of the host. */
-  stopped: boolean;
-  lastValues: string[];
-};
+  stopped: v.boolean(),
+  lastValues: v.array(v.string()),
+});
+export type LastAlive = v.InferOutput<typeof LastAlive>;
 
 /** What is worth knowing after a crash of the host, in plain lines. */
 export function describeLastValues(snapshot: Snapshot): string[] {

@@ -7,11 +7,12 @@ export const SELF_RULES = ['watcher-telegram', 'watcher-state', 'watcher-overrun
 
 /** What is wrong with the monitor itself. */
 export function judgeSelf(house: House): Finding[] {
-  const { state, store, delivery, pipeline } = house;
+  const { state, delivery } = house;
   const intervalMs = house.config.settings.SERVICE_CHECK_INTERVAL * 1000;
   const refused = delivery.state().refused;
   const took = state.lastTookMs ?? 0;
-  const trouble = store.trouble ?? pipeline.trouble() ?? state.saveTrouble;
+  const trouble = troubleWithState(house);
+  const news = folderNews(house);
   return [
     self(
       'watcher-telegram',
@@ -21,8 +22,10 @@ export function judgeSelf(house: House): Finding[] {
     ),
     self(
       'watcher-state',
-      trouble !== undefined,
-      `The state folder ${house.config.stateDir} cannot be used (${trouble ?? ''}): history and alerts are kept in memory only`,
+      trouble !== undefined || news !== undefined,
+      trouble === undefined
+        ? (news ?? '')
+        : `The state folder ${house.config.stateDir} cannot be used (${trouble}): history and alerts are kept in memory only`,
       'The state folder is writable',
     ),
     {
@@ -37,6 +40,17 @@ export function judgeSelf(house: House): Finding[] {
       unit: 'seconds',
     },
   ];
+}
+
+/** Why nothing can be kept at the moment; undefined while all is well. */
+export function troubleWithState({ store, pipeline, state }: House): string | undefined {
+  return state.folderTrouble ?? store.trouble ?? pipeline.trouble() ?? state.saveTrouble;
+}
+
+/** What happened to the state folder lately: it was removed and made anew, or a damaged database was set aside. */
+export function folderNews({ state, system }: House): string | undefined {
+  const { folderNews: news } = state;
+  return news && system.clock.monotonic() < news.until ? news.text : undefined;
 }
 
 function self(rule: (typeof SELF_RULES)[number], breach: boolean, bad: string, good: string): Finding {

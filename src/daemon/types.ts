@@ -21,6 +21,10 @@ export type DaemonState = {
   lastCheckMonotonic?: number;
   /** Why the last save failed: a full disk, as a rule. */
   saveTrouble?: string;
+  /** What happened to the state folder, as one sentence, and until when (monotonic) that is worth saying. */
+  folderNews?: { text: string; until: number };
+  /** The state folder is gone and cannot be made anew: why. */
+  folderTrouble?: string;
   /** Why nothing listens at HTTP_LISTEN, where something should. */
   httpTrouble?: string;
   /** The store is closed: nothing may touch it any more. */

@@ -2,6 +2,7 @@ import { errorText } from '../model/text.ts';
 import { endedIncidents, openIncidents } from '../store/incidents.ts';
 import { recall, remember as rememberValue } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
+import { EpochMs } from '../model/shapes.ts';
 import { createMemory, remember, type Memory } from './memory.ts';
 import { shift } from './shift.ts';
 
@@ -27,8 +28,8 @@ const FIRST_START = 'history-start';
 /** Epoch ms of the very first start with this database: now, where it is this one. */
 export function firstStart(db: Db, log: Log, now: number): number {
   try {
-    const known = recall<number>(db, FIRST_START);
-    if (typeof known === 'number') return known;
+    const known = recall(db, FIRST_START, EpochMs);
+    if (known !== undefined) return known;
     rememberValue(db, FIRST_START, now, now);
   } catch (error) {
     log.warn(`The first start cannot be remembered: ${errorText(error)}`);

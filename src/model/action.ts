@@ -1,3 +1,6 @@
+import * as v from 'valibot';
+import { EpochMs, Finite } from './shapes.ts';
+
 /**
  * running: begun, the end is not known. unclear: it was done, and whether it worked could not be seen. would-do: recovery is
  * switched off. undone: what it did has been taken back, or needs no taking back any more.
@@ -27,6 +30,9 @@ export type Action = {
   boot?: string;
   uptimeMs?: number;
 };
+
+/** A moment as it is kept: the boot, and ms since it, on a clock that never jumps. */
+export const KeptMoment = v.object({ startedAt: EpochMs, boot: v.string(), uptimeMs: Finite });
 
 /** A moment on both clocks. */
 export type Moment = { at: number; boot: string; uptimeMs: number };

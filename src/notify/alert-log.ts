@@ -1,3 +1,4 @@
+import { Finite } from '../model/shapes.ts';
 import type { Message } from '../model/message.ts';
 import { formatTime, maskSecrets, plain } from '../model/text.ts';
 import { recall, remember } from '../store/memory.ts';
@@ -44,7 +45,8 @@ export function createAlertLog(deps: {
   let trouble: string | undefined;
 
   function reload(): void {
-    saved = recall<number>(db, WRITTEN) ?? 0;
+    // Not beyond the last one: a table that was made anew counts from 1 again.
+    saved = Math.min(recall(db, WRITTEN, Finite) ?? 0, table.lastId());
     written = Math.max(written, saved);
   }
   reload();

@@ -1,12 +1,23 @@
+import * as v from 'valibot';
 import type { Config } from '../config/schema.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
+import { Finite } from '../model/shapes.ts';
 
 const MOVED = 'telegram.moved';
 const VALIDATED = 'telegram.validated';
 
-type Moved = { from: string; to: string; at: number };
-export type ValidatedChat = { target: string; id: string; type: string; title: string; at: number };
+const ChatId = v.pipe(v.string(), v.regex(/^(?:-?\d{1,19}|@\w+)$/));
+const Moved = v.object({ from: v.string(), to: ChatId, at: Finite });
+type Moved = v.InferOutput<typeof Moved>;
+const ValidatedChat = v.object({
+  target: v.string(),
+  id: v.string(),
+  type: v.string(),
+  title: v.string(),
+  at: Finite,
+});
+export type ValidatedChat = v.InferOutput<typeof ValidatedChat>;
 
 export function isConfigured(config: Config): boolean {
   return config.settings.TELEGRAM_BOT_TOKEN !== '' && config.settings.TELEGRAM_CHAT_ID !== '';
@@ -15,7 +26,7 @@ export function isConfigured(config: Config): boolean {
 /** Where messages go: the configured chat, or what it became when Telegram turned the group into a supergroup. */
 export function effectiveChat(db: Db, config: Config): { chatId: string; movedFrom?: string } {
   const configured = config.settings.TELEGRAM_CHAT_ID.trim();
-  const moved = recall<Moved>(db, MOVED);
+  const moved = recall(db, MOVED, Moved);
   if (!moved || moved.from !== configured) return { chatId: configured };
   return { chatId: moved.to, movedFrom: configured };
 }
@@ -26,7 +37,7 @@ export function rememberMove(db: Db, config: Config, to: string, now: number): v
 
 /** The chat that getChat confirmed for this token and chat id; undefined: not asked yet. */
 export function validatedChat(db: Db, config: Config): ValidatedChat | undefined {
-  const known = recall<ValidatedChat>(db, VALIDATED);
+  const known = recall(db, VALIDATED, ValidatedChat);
   return known?.target === targetOf(db, config) ? known : undefined;
 }
 

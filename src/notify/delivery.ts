@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import * as v from 'valibot';
 import type { Config } from '../config/schema.ts';
 import { secretsOf } from '../config/secrets.ts';
 import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
 import { recall } from '../store/memory.ts';
+import { Finite } from '../model/shapes.ts';
 import type { Store } from '../store/open.ts';
 import { appendLine } from '../system/append-file.ts';
 import { readBytes } from '../system/read-bytes.ts';
@@ -47,6 +49,8 @@ export type Delivery = {
    * outbox as soon as that is possible again.
    */
   tellUnsaved(message: Message): void;
+  /** What the state folder did not take and was not sent yet: for whoever opens another store. */
+  unsaved(): readonly Message[];
   state(): DeliveryState;
 };
 
@@ -118,7 +122,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     // and the one-shot commands leave sending to it.
     mayDoWithout: () => running || store.trouble !== undefined,
     onTaken() {
-      pace.load(recall<number[]>(db, SENDS) ?? []);
+      pace.load(recall(db, SENDS, v.array(Finite)) ?? []);
       alertLog.reload();
     },
     onTrouble: (what) => trouble.failed(what),
@@ -234,6 +238,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       queue.addUnsaved(message);
       wakeUp.kick();
     },
+
+    unsaved: () => queue.unsaved().filter(({ stepsDone }) => stepsDone === 0),
 
     state: () => deliveryState(db, config, table, queue.unsaved()),
   };

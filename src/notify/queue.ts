@@ -22,7 +22,8 @@ export function createQueue(table: OutboxTable) {
   return {
     /** The next message to send, with what is known of its parts. */
     head(): StoredRow | undefined {
-      if (unmarked.size === 0) return table.pending(1)[0] ?? unsaved[0];
+      // The first one may be a row that cannot be read: then it is gone, and the next one counts.
+      if (unmarked.size === 0) return table.pending(1)[0] ?? table.pending()[0] ?? unsaved[0];
       for (const row of table.pending()) {
         const known = unmarked.get(row.id);
         if (known && known.done >= known.steps.length) continue;

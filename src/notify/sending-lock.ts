@@ -26,7 +26,7 @@ export function createSendingLock(deps: {
           deps.onTrouble(`The delivery lock cannot be taken: ${errorText(error)}`);
           return false;
         }
-        lock = { release: () => undefined };
+        lock = { holds: () => true, release: () => undefined };
       }
       deps.onTaken();
       return true;

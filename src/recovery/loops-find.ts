@@ -1,3 +1,5 @@
+import * as v from 'valibot';
+import { Finite } from '../model/shapes.ts';
 import type { ContainerInfo, Readings } from '../model/snapshot.ts';
 import type { Action, Moment } from '../model/action.ts';
 import { recentActions } from '../store/actions.ts';
@@ -18,7 +20,8 @@ export type Loop = {
   forMemory: boolean;
   why: string;
 };
-type Seen = { boot: string; uptimeMs: number; counts: Record<string, number> };
+const Seen = v.object({ boot: v.string(), uptimeMs: Finite, counts: v.record(v.string(), Finite) });
+type Seen = v.InferOutput<typeof Seen>;
 
 /** Containers with more than RESTART_LOOP_COUNT restarts within RESTART_LOOP_MINUTES that are still at it. */
 export async function findLoops(
@@ -29,7 +32,7 @@ export async function findLoops(
   const { RESTART_LOOP_COUNT, RESTART_LOOP_MINUTES } = deps.config.settings;
   const windowMs = RESTART_LOOP_MINUTES * 60_000;
   const now = deps.moment();
-  const seen = recall<Seen>(deps.store.db, SEEN_KEY);
+  const seen = recall(deps.store.db, SEEN_KEY, Seen);
   const told = await readEvents(deps, now, windowMs);
   const killed = new Set([...told.outOfMemory, ...otherwiseKnown(deps, oom, now.at - KILLS_WITHIN_MS)]);
   const raises = recentActions(deps.store.db, windowMs, now).filter(({ what }) => what === 'raise-limit');

@@ -1,4 +1,4 @@
-import { ageMs } from '../model/action.ts';
+import { ageMs, KeptMoment } from '../model/action.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { formatCount, formatDuration } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
@@ -9,7 +9,6 @@ import { FIRST_LOOK_MS, isCalm, lookAtSwap } from './swap-look.ts';
 import type { Attempt, RecoveryDeps } from './types.ts';
 
 const CALM_KEY = 'recovery-calm-since';
-type Since = { startedAt: number; boot: string; uptimeMs: number };
 
 export function forgetCalm(deps: RecoveryDeps): void {
   forget(deps.store.db, CALM_KEY);
@@ -47,10 +46,9 @@ export async function startWhenCalm(deps: RecoveryDeps, snapshot: Snapshot): Pro
 /** How long memory has been calm, this look included; on a clock that does not jump, and after a reboot from the beginning. */
 function calmFor(deps: RecoveryDeps): number {
   const now = deps.moment();
-  const since = recall<Since>(deps.store.db, CALM_KEY);
-  const known = typeof since?.uptimeMs === 'number' && since.boot === now.boot;
-  if (known) return ageMs(since, now);
-  const begins: Since = { startedAt: now.at, boot: now.boot, uptimeMs: now.uptimeMs };
+  const since = recall(deps.store.db, CALM_KEY, KeptMoment);
+  if (since?.boot === now.boot) return ageMs(since, now);
+  const begins = { startedAt: now.at, boot: now.boot, uptimeMs: now.uptimeMs };
   if (!deps.dryRun) remember(deps.store.db, CALM_KEY, begins, now.at);
   return 0;
 }

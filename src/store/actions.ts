@@ -1,6 +1,9 @@
+import * as v from 'valibot';
 import { ageMs, type Action, type ActionState, type Moment } from '../model/action.ts';
+import { EpochMs, Finite } from '../model/shapes.ts';
 import { keepCopy, readCopy, writeCopy } from './actions-copy.ts';
 import type { Db } from './db.ts';
+import { dropped, readJson } from './rows.ts';
 
 export const ACTION_MIGRATIONS: readonly string[] = [
   `CREATE TABLE actions (
@@ -19,23 +22,25 @@ const KEEP_MS = 90 * 86_400_000;
 /** More than this are never done within an hour, nor within a day by one rule. */
 const RECENT = 500;
 
-type Row = {
-  id: number;
-  rule: Action['rule'];
-  target: string;
-  what: string;
-  why: string;
-  state: ActionState;
-  started_at: number;
-  ended_at: number | null;
-  result: string | null;
-  undo: string | null;
-  undone_at: number | null;
-  /** The last three are not there yet in a database that an older version left. */
-  undoes?: string | null;
-  boot?: string | null;
-  uptime_ms?: number | null;
-};
+const Row = v.object({
+  id: Finite,
+  rule: v.picklist(['waha', 'queue', 'swap', 'loops']),
+  target: v.string(),
+  what: v.string(),
+  why: v.string(),
+  state: v.picklist(['running', 'worked', 'failed', 'unclear', 'undone', 'would-do']),
+  started_at: EpochMs,
+  ended_at: v.nullable(EpochMs),
+  result: v.nullable(v.string()),
+  undo: v.nullable(v.string()),
+  undone_at: v.nullable(EpochMs),
+  // The last three are not there yet in a database that an older version left.
+  undoes: v.nullish(v.string()),
+  boot: v.nullish(v.string()),
+  uptime_ms: v.nullish(Finite),
+});
+type Row = v.InferOutput<typeof Row>;
+const Undo = v.record(v.string(), v.unknown());
 
 /** Writes an action down before it is done. Returns its id. */
 export function recordAction(db: Db, action: Omit<Action, 'id'>): number {
@@ -119,7 +124,7 @@ export function listActions(db: Db, since: number, limit = RECENT): Action[] {
   const rows = db
     .prepare('SELECT * FROM actions WHERE started_at >= ? ORDER BY id DESC LIMIT ?')
     .all(Math.round(since), limit) as Row[];
-  return rows.map(fromRow);
+  return rows.flatMap((row) => fromRow(db, row));
 }
 
 /** Begun in this time, by the clock of the machine; oldest first. */
@@ -127,7 +132,7 @@ export function actionsBetween(db: Db, from: number, until: number): Action[] {
   const rows = db
     .prepare('SELECT * FROM actions WHERE started_at BETWEEN ? AND ? ORDER BY id LIMIT ?')
     .all(Math.round(from), Math.round(until), RECENT) as Row[];
-  return rows.map(fromRow);
+  return rows.flatMap((row) => fromRow(db, row));
 }
 
 /** What was really begun within the last `withinMs`, newest first, whatever happened to the clock. */
@@ -135,13 +140,13 @@ export function recentActions(db: Db, withinMs: number, now: Moment): Action[] {
   const rows = db
     .prepare("SELECT * FROM actions WHERE state <> 'would-do' ORDER BY id DESC LIMIT ?")
     .all(RECENT) as Row[];
-  return rows.map(fromRow).filter((action) => ageMs(action, now) < withinMs);
+  return rows.flatMap((row) => fromRow(db, row)).filter((action) => ageMs(action, now) < withinMs);
 }
 
 /** Begun by a process that did not live to write down how they ended; oldest first. */
 export function unfinishedActions(db: Db): Action[] {
-  return (db.prepare("SELECT * FROM actions WHERE state = 'running' ORDER BY id").all() as Row[]).map(
-    fromRow,
+  return (db.prepare("SELECT * FROM actions WHERE state = 'running' ORDER BY id").all() as Row[]).flatMap(
+    (row) => fromRow(db, row),
   );
 }
 
@@ -158,7 +163,7 @@ export function allActionsToUndo(db: Db): Action[] {
          AND state IN ('worked', 'unclear', 'running') ORDER BY id`,
     )
     .all() as Row[];
-  return rows.map(fromRow);
+  return rows.flatMap((row) => fromRow(db, row));
 }
 
 /** Forgets old records, but nothing that waits to be undone. */
@@ -168,21 +173,35 @@ export function pruneActions(db: Db, now: number): void {
   ).run(Math.round(now - KEEP_MS));
 }
 
-function fromRow(row: Row): Action {
-  return {
-    id: row.id,
-    rule: row.rule,
-    target: row.target,
-    what: row.what,
-    why: row.why,
-    state: row.state,
-    startedAt: row.started_at,
-    ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
-    ...(row.result === null ? {} : { result: row.result }),
-    ...(row.undo === null ? {} : { undo: JSON.parse(row.undo) as Record<string, unknown> }),
-    ...(row.undone_at === null ? {} : { undoneAt: row.undone_at }),
-    ...(!row.undoes ? {} : { undoes: JSON.parse(row.undoes) as number[] }),
-    ...(!row.boot ? {} : { boot: row.boot }),
-    ...(typeof row.uptime_ms === 'number' ? { uptimeMs: row.uptime_ms } : {}),
-  };
+/** What cannot be read is left out, with a word: recovery may have stopped something that a person has to start now. */
+function fromRow(db: Db, found: Row): Action[] {
+  const row = v.is(Row, found) ? found : undefined;
+  const undo = row?.undo ? readJson(Undo, row.undo) : undefined;
+  const undoes = row?.undoes ? readJson(v.array(Finite), row.undoes) : undefined;
+  if (!row || (row.undo && !undo) || (row.undoes && !undoes)) {
+    const { id, what, target } = found;
+    dropped(
+      db,
+      `The record of what recovery did (${id}: ${String(what)} ${String(target)}) cannot be read; look at it by hand`,
+    );
+    return [];
+  }
+  return [
+    {
+      id: row.id,
+      rule: row.rule,
+      target: row.target,
+      what: row.what,
+      why: row.why,
+      state: row.state,
+      startedAt: row.started_at,
+      ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
+      ...(row.result === null ? {} : { result: row.result }),
+      ...(undo ? { undo } : {}),
+      ...(row.undone_at === null ? {} : { undoneAt: row.undone_at }),
+      ...(undoes ? { undoes } : {}),
+      ...(row.boot ? { boot: row.boot } : {}),
+      ...(typeof row.uptime_ms === 'number' ? { uptimeMs: row.uptime_ms } : {}),
+    },
+  ];
 }

@@ -76,6 +76,7 @@ function unsigned(from: Reader): number {
     const byte = from.bytes[from.position++];
     if (byte === undefined) throw new RangeError('A history row ends too early');
     value += (byte & 127) * factor;
+    if (value > Number.MAX_SAFE_INTEGER) throw new RangeError('A history row holds an impossible number');
     if (byte < 128) return value;
     factor *= 128;
   }
@@ -86,36 +87,53 @@ function signed(from: Reader): number {
   return value % 2 ? -(value + 1) / 2 : value / 2;
 }
 
-/** Calls `visit` for every value of a raw row, `start` for every snapshot. libsql hands a blob out as an ArrayBuffer. */
-export function readRaw(
-  blob: ArrayBuffer,
-  rowAt: number,
-  start: (at: number) => void,
-  visit: (id: number, steps: number) => void,
-): void {
-  const from = { bytes: new Uint8Array(blob), position: 0 };
-  while (from.position < from.bytes.length) {
-    start(rowAt + signed(from));
-    let id = 0;
-    for (let left = unsigned(from); left > 0; left--) {
-      id += unsigned(from);
-      visit(id, signed(from));
-    }
+/** False where it ends too early or is none at all: it was damaged, and what came before that was visited. */
+function readable(blob: unknown, read: (from: Reader) => void): boolean {
+  if (!(blob instanceof ArrayBuffer)) return false;
+  try {
+    read({ bytes: new Uint8Array(blob), position: 0 });
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
   }
 }
 
-/** Calls `visit` for every value of a coarse row. */
+/**
+ * Calls `visit` for every value of a raw row, `start` for every snapshot. libsql hands a blob out as an ArrayBuffer.
+ * False where the row is damaged.
+ */
+export function readRaw(
+  blob: unknown,
+  rowAt: number,
+  start: (at: number) => void,
+  visit: (id: number, steps: number) => void,
+): boolean {
+  return readable(blob, (from) => {
+    while (from.position < from.bytes.length) {
+      start(rowAt + signed(from));
+      let id = 0;
+      for (let left = unsigned(from); left > 0; left--) {
+        id += unsigned(from);
+        visit(id, signed(from));
+      }
+    }
+  });
+}
+
+/** Calls `visit` for every value of a coarse row. False where it is damaged. */
 export function readBucket(
-  blob: ArrayBuffer,
+  blob: unknown,
   visit: (id: number, count: number, avg: number, min: number, max: number) => void,
-): void {
-  const from = { bytes: new Uint8Array(blob), position: 0 };
-  let id = 0;
-  for (let left = unsigned(from); left > 0; left--) {
-    id += unsigned(from);
-    const count = unsigned(from);
-    const avg = signed(from);
-    const min = avg - unsigned(from);
-    visit(id, count, avg, min, avg + unsigned(from));
-  }
+): boolean {
+  return readable(blob, (from) => {
+    let id = 0;
+    for (let left = unsigned(from); left > 0; left--) {
+      id += unsigned(from);
+      const count = unsigned(from);
+      const avg = signed(from);
+      const min = avg - unsigned(from);
+      visit(id, count, avg, min, avg + unsigned(from));
+    }
+  });
 }

@@ -1,5 +1,6 @@
 import type { Db } from './db.ts';
 import { readBucket, readRaw } from './history-codec.ts';
+import { dropped } from './rows.ts';
 import { BUCKET_MS } from './history-schema.ts';
 
 /**
@@ -36,7 +37,7 @@ export function readColumns(
   until: number,
 ): Map<string, Column> {
   const series = (db.prepare('SELECT id, name, step FROM history_series').all() as SeriesRow[]).filter(
-    (row) => wanted(row.name),
+    ({ name, step }) => typeof name === 'string' && Number.isFinite(step) && wanted(name),
   );
   const columns = new Map<string, Column>();
   const byId = new Map<number, { column: Column; step: number }>();
@@ -64,10 +65,11 @@ function readCoarse(db: Db, byId: Targets, since: number, until: number): void {
     .prepare('SELECT at, data FROM history_coarse WHERE at > ? AND at <= ? ORDER BY at')
     .iterate(since - BUCKET_MS, until - BUCKET_MS) as IterableIterator<Row>;
   for (const row of rows) {
-    readBucket(row.data, (id, count, avg, min, max) => {
+    const whole = readBucket(row.data, (id, count, avg, min, max) => {
       const target = byId.get(id);
       if (target) push(target.column, row.at + BUCKET_MS / 2, target.step, avg, min, max, count);
     });
+    if (!whole) dropped(db, `The history of ${new Date(row.at).toISOString()} cannot be read`);
   }
 }
 
@@ -78,7 +80,7 @@ function readRawRows(db: Db, byId: Targets, since: number, until: number): void 
     .iterate(since - 2 * BUCKET_MS, until, since) as IterableIterator<Row>;
   for (const row of rows) {
     let at = 0;
-    readRaw(
+    const whole = readRaw(
       row.data,
       row.at,
       (moment) => (at = moment),
@@ -87,6 +89,7 @@ function readRawRows(db: Db, byId: Targets, since: number, until: number): void 
         if (target) push(target.column, at, target.step, steps, steps, steps, 1);
       },
     );
+    if (!whole) dropped(db, `The history of ${new Date(row.at).toISOString()} cannot be read`);
   }
 }
 

@@ -1,6 +1,10 @@
+import * as v from 'valibot';
+import { SEVERITIES } from '../model/finding.ts';
 import type { Incident } from '../model/incident.ts';
+import { EpochMs, Finite, loosely } from '../model/shapes.ts';
 import { actionsAbout } from './incident-actions.ts';
 import type { Db } from './db.ts';
+import { dropped, readJson } from './rows.ts';
 import { statement } from './statements.ts';
 
 export const INCIDENT_MIGRATIONS = [
@@ -25,7 +29,7 @@ export function openIncidents(db: Db): Incident[] {
   return db
     .prepare(`SELECT id, data FROM incidents WHERE state <> 'resolved' ORDER BY id`)
     .all()
-    .flatMap((row) => parse(row as Row));
+    .flatMap((row) => parse(db, row as Row));
 }
 
 /** Incidents that ended at or after `since` (epoch ms), oldest first. */
@@ -33,7 +37,7 @@ export function endedIncidents(db: Db, since: number): Incident[] {
   return db
     .prepare(`SELECT id, data FROM incidents WHERE resolved_at >= ? ORDER BY id`)
     .all(since)
-    .flatMap((row) => parse(row as Row));
+    .flatMap((row) => parse(db, row as Row));
 }
 
 /** What is open, and what was open at any time since `since` (epoch ms), newest first, notes included. At most `limit`. */
@@ -43,13 +47,13 @@ export function incidentsSince(db: Db, since: number, limit = 1000): Incident[] 
       `SELECT id, data FROM incidents WHERE state <> 'resolved' OR resolved_at >= ? ORDER BY opened_at DESC, id DESC LIMIT ?`,
     )
     .all(since, limit) as Row[];
-  return rows.flatMap(parse).map((incident) => withNotes(db, incident));
+  return rows.flatMap((row) => parse(db, row)).map((incident) => withNotes(db, incident));
 }
 
 /** One incident with its notes; undefined when there is none of this number. */
 export function incidentById(db: Db, id: number): Incident | undefined {
   const row = db.prepare('SELECT id, data FROM incidents WHERE id = ?').get(id) as Row | undefined;
-  const [incident] = row ? parse(row) : [];
+  const [incident] = row ? parse(db, row) : [];
   return incident && withNotes(db, incident);
 }
 
@@ -126,21 +130,22 @@ export function pruneIncidents(db: Db, now: number): void {
   db.prepare('DELETE FROM told_once WHERE at < ?').run(now - 400 * DAY_MS);
 }
 
-export type Silence = {
+const SilenceShape = v.object({
   /** A container, a service, a rule id or `all`, in lower case. */
-  subject: string;
-  /** Epoch ms. */
-  since: number;
-  until: number;
-  reason: string;
-};
+  subject: v.string(),
+  since: EpochMs,
+  until: EpochMs,
+  reason: v.string(),
+});
+export type Silence = v.InferOutput<typeof SilenceShape>;
 
 /** Silences that hold at `now`, the one that ends first first. */
 export function activeSilences(db: Db, now: number): Silence[] {
-  return statement(
+  const rows = statement(
     db,
     'SELECT subject, since, until, reason FROM silences WHERE until > ? ORDER BY until, subject',
-  ).all(now) as Silence[];
+  ).all(now);
+  return rows.filter((row) => v.is(SilenceShape, row));
 }
 
 export function saveSilence(db: Db, silence: Silence): void {
@@ -155,15 +160,38 @@ export function deleteSilence(db: Db, subject: string): boolean {
   return db.prepare('DELETE FROM silences WHERE subject = ?').run(subject).changes > 0;
 }
 
+const IncidentShape = loosely<Incident>({
+  rule: v.string(),
+  subject: v.string(),
+  alias: v.optional(v.string()),
+  state: v.picklist(['pending', 'firing', 'resolved']),
+  severity: v.picklist(SEVERITIES),
+  openedAt: EpochMs,
+  firedAt: v.optional(EpochMs),
+  resolvedAt: v.optional(EpochMs),
+  lastSeenAt: EpochMs,
+  value: v.optional(Finite),
+  worst: v.optional(Finite),
+  limit: v.optional(Finite),
+  text: v.string(),
+  details: v.array(v.string()),
+  said: v.looseObject({
+    count: Finite,
+    lastAt: v.optional(EpochMs),
+    severity: v.optional(v.picklist(SEVERITIES)),
+    firstAt: v.optional(EpochMs),
+  }),
+  flips: v.array(EpochMs),
+  flapping: v.boolean(),
+  actions: v.array(v.string()),
+});
+
 /** A row that was damaged or written by something else is no reason to stop. */
-function parse(row: Row): Incident[] {
-  try {
-    const incident = JSON.parse(row.data) as Partial<Incident>;
-    const { rule, subject, state, severity, openedAt, said, flips, details } = incident;
-    const complete = rule && subject !== undefined && state && severity && openedAt !== undefined;
-    if (!complete || !said || !flips || !details) return [];
-    return [{ ...(incident as Incident), id: row.id }];
-  } catch {
+function parse(db: Db, { id, data }: Row): Incident[] {
+  const incident = readJson(IncidentShape, data);
+  if (incident === undefined) {
+    dropped(db, `The incident ${id} cannot be read and is left out`);
     return [];
   }
+  return [{ ...incident, id }];
 }

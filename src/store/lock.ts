@@ -1,9 +1,15 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
+import type { Db } from './db.ts';
 import { makePrivate } from './private-file.ts';
+import { identityOf } from './state-folder.ts';
 
-export type Lock = { release(): void };
+export type Lock = {
+  /** False when its file was removed or replaced: another process could take a lock of the same name by now. */
+  holds(): boolean;
+  release(): void;
+};
 
 /**
  * Takes a lock that the kernel gives back when the process dies, however it dies: an open exclusive transaction on a
@@ -14,21 +20,26 @@ export function takeLock(stateDir: string, name: string): Lock | { heldBy: numbe
   const path = join(stateDir, `${name}.lock`);
   // For its owner alone: whoever can read the file can lock it, too, and keep the monitor from starting.
   makePrivate(path);
-  const db = new Database(path, { timeout: 0 });
+  let db: Db;
   try {
-    db.exec('PRAGMA journal_mode = DELETE');
-    db.exec('BEGIN EXCLUSIVE');
+    db = lockFile(path);
   } catch (error) {
-    db.close();
-    if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
-    return { heldBy: readPid(`${path}.pid`) };
+    const { code } = error as { code?: string };
+    if (code === 'SQLITE_BUSY') return { heldBy: readPid(`${path}.pid`) };
+    // No process holds a lock on what is no database.
+    if (code !== 'SQLITE_NOTADB') throw error;
+    rmSync(path);
+    makePrivate(path);
+    db = lockFile(path);
   }
+  const file = identityOf(path);
   try {
     writeFileSync(`${path}.pid`, `${process.pid}\n`, { mode: 0o600 });
   } catch {
     // Only for people to read; the lock itself needs no room on the disk.
   }
   return {
+    holds: () => identityOf(path) === file,
     release() {
       try {
         db.exec('ROLLBACK');
@@ -37,6 +48,18 @@ export function takeLock(stateDir: string, name: string): Lock | { heldBy: numbe
       }
     },
   };
+}
+
+function lockFile(path: string): Db {
+  const db = new Database(path, { timeout: 0 });
+  try {
+    db.exec('PRAGMA journal_mode = DELETE');
+    db.exec('BEGIN EXCLUSIVE');
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 function readPid(path: string): number | undefined {

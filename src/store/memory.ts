@@ -1,24 +1,34 @@
+import type * as v from 'valibot';
 import type { Db } from './db.ts';
+import { dropped, readJson } from './rows.ts';
 
 export const MEMORY_MIGRATIONS = [
   `CREATE TABLE memory (key TEXT PRIMARY KEY, value TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID`,
 ] as const;
 
-/** Small things that must outlive the process: last service table, seen OOM kills, validated chat. JSON values. */
-export function recall<T>(db: Db, key: string): T | undefined {
-  const row = db.prepare('SELECT value FROM memory WHERE key = ?').get(key) as { value: string } | undefined;
+/**
+ * Small things that must outlive the process: last service table, seen OOM kills, validated chat. JSON values. Undefined where there
+ * is none of this shape: a row that cannot be read is dropped with a word, and the next `remember` writes a good one.
+ */
+export function recall<T>(db: Db, key: string, shape: v.GenericSchema<unknown, T>): T | undefined {
+  const row = db.prepare('SELECT value FROM memory WHERE key = ?').get(key) as { value: unknown } | undefined;
   if (!row) return undefined;
-  try {
-    return JSON.parse(row.value) as T;
-  } catch {
-    return undefined; // A value that cannot be read is as good as none; the next `remember` mends it.
+  const value = readJson(shape, row.value);
+  if (value === undefined) {
+    try {
+      forget(db, key);
+    } catch {
+      // Opened to look only, or the disk is full: it is left out all the same.
+    }
+    dropped(db, `What was remembered as ${key} cannot be read and was dropped`);
   }
+  return value;
 }
 
 export function remember(db: Db, key: string, value: unknown, now: number): void {
   db.prepare(
     'INSERT INTO memory (key, value, at) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, at = excluded.at',
-  ).run(key, JSON.stringify(value), now);
+  ).run(key, JSON.stringify(value), Math.round(now));
 }
 
 export function forget(db: Db, key: string): void {

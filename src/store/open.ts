@@ -1,25 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { errorText } from '../model/text.ts';
 import type { Db } from './db.ts';
-import { ACTION_MIGRATIONS, restoreActions } from './actions.ts';
-import { HISTORY_MIGRATIONS } from './history.ts';
-import { INCIDENT_MIGRATIONS } from './incidents.ts';
-import { MEMORY_MIGRATIONS } from './memory.ts';
-import { OUTBOX_MIGRATIONS } from './outbox.ts';
+import { restoreActions } from './actions.ts';
+import { openOutboxTable } from './outbox.ts';
 import { makePrivate } from './private-file.ts';
-import { SERVICE_MIGRATIONS } from './services.ts';
-
-/** One list per table family. A migration that has shipped is never changed, only followed by another. */
-const FAMILIES: Record<string, readonly string[]> = {
-  memory: MEMORY_MIGRATIONS,
-  incidents: INCIDENT_MIGRATIONS,
-  outbox: OUTBOX_MIGRATIONS,
-  history: HISTORY_MIGRATIONS,
-  actions: ACTION_MIGRATIONS,
-  services: SERVICE_MIGRATIONS,
-};
+import { migrate, repairTables } from './schema.ts';
+import { identityOf, makeStateFolder, whyNotWritable } from './state-folder.ts';
 
 export type Store = {
   db: Db;
@@ -31,6 +19,15 @@ export type Store = {
   restored?: number;
   /** Why there is nothing to take over from. */
   copyTrouble?: string;
+  /** Which file it is on the disk; undefined for a store in memory. */
+  file?: string;
+  /** Tables that were missing or damaged, and were made anew. */
+  repaired?: string[];
+  /**
+   * Why the store has to be opened anew: its file was removed or replaced while it was open, somebody changed its tables, or the folder
+   * can be written again. Undefined while all is as it was. Costs one stat.
+   */
+  stale(): string | undefined;
   close(): void;
 };
 
@@ -41,9 +38,8 @@ export type Store = {
 export function openStore(stateDir: string, now: number): Store {
   const path = join(stateDir, 'vpsmon.db');
   try {
-    // 0711: node_exporter, another user, must get through to metrics/ by name; it can list and read nothing else.
-    mkdirSync(stateDir, { recursive: true, mode: 0o711 });
-    return finish(openFile(path), stateDir);
+    makeStateFolder(stateDir);
+    return openFile(path, stateDir);
   } catch (error) {
     if (isCorrupt(error) && existsSync(path)) {
       const setAside = `${path}.corrupt-${new Date(now).toISOString().replace(/[:.]/g, '-')}`;
@@ -51,7 +47,7 @@ export function openStore(stateDir: string, now: number): Store {
         renameSync(path, setAside);
         for (const suffix of ['-wal', '-shm'])
           if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
-        return { ...finish(openFile(path), stateDir), setAside };
+        return { ...openFile(path, stateDir), setAside };
       } catch (second) {
         return inMemory(second, stateDir);
       }
@@ -60,7 +56,42 @@ export function openStore(stateDir: string, now: number): Store {
   }
 }
 
-function openFile(path: string): Db {
+/**
+ * Opens the store again after `stale` said why. Where its file is gone, a new one is written from the open one, which lives on without
+ * a name: nothing that was kept is lost. Where another one stands there, messages that wait to be sent are carried over.
+ * The folder must be usable. The caller closes the old store.
+ */
+export function reopenStore(stateDir: string, now: number, old: Store): Store {
+  const path = join(stateDir, 'vpsmon.db');
+  if (!existsSync(path)) {
+    try {
+      // What SQLite kept beside the lost file would be played into the new one.
+      for (const beside of [`${path}-wal`, `${path}-shm`]) rmSync(beside, { force: true });
+      makePrivate(path);
+      old.db.exec(`VACUUM INTO '${path.replaceAll("'", "''")}'`);
+      return openStore(stateDir, now);
+    } catch {
+      // It cannot be read whole any more: begun anew, with the messages that wait.
+      rmSync(path, { force: true });
+    }
+  }
+  const sameFile = old.file !== undefined && old.file === identityOf(path);
+  const waiting = sameFile ? [] : quietly(() => openOutboxTable(old.db).pending());
+  const store = openStore(stateDir, now);
+  for (const message of waiting ?? []) quietly(() => openOutboxTable(store.db).insert(message));
+  return store;
+}
+
+/** Undefined when it fails: what can be saved is saved, and the watching goes on. */
+function quietly<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+function openFile(path: string, stateDir: string): Store {
   makePrivate(path);
   // The log beside it holds the same messages, and others may pass through the folder.
   for (const beside of [`${path}-wal`, `${path}-shm`]) if (existsSync(beside)) chmodSync(beside, 0o600);
@@ -71,48 +102,51 @@ function openFile(path: string): Db {
     db.exec('PRAGMA synchronous = FULL');
     db.exec('PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -256; PRAGMA mmap_size = 0');
     const check = db.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
-    if (check.quick_check !== 'ok')
-      throw Object.assign(new Error(check.quick_check), { code: 'SQLITE_CORRUPT' });
-    migrate(db);
-    return db;
+    if (check.quick_check !== 'ok') throw corrupt(check.quick_check);
+    const repaired = prepareTables(db);
+    const file = identityOf(path);
+    const schema = schemaVersion(db);
+    return {
+      db,
+      ...takeOver(db, stateDir),
+      ...(file === undefined ? {} : { file }),
+      ...(repaired.length > 0 ? { repaired } : {}),
+      stale() {
+        const there = identityOf(path);
+        if (there === undefined) return 'was removed';
+        if (there !== file) return 'was replaced';
+        return quietly(() => schemaVersion(db)) === schema ? undefined : 'was changed by another program';
+      },
+      close() {
+        try {
+          // So that the database is one whole file while nobody has it open.
+          db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+        } catch {
+          // A full disk, or another process reads: the log is kept, and nothing is lost.
+        }
+        db.close();
+      },
+    };
   } catch (error) {
     db.close();
     throw error;
   }
 }
 
-function migrate(db: Db): void {
-  db.exec('CREATE TABLE IF NOT EXISTS schema_versions (family TEXT PRIMARY KEY, version INTEGER NOT NULL)');
-  for (const [family, steps] of Object.entries(FAMILIES)) {
-    // In one immediate transaction each, so that two processes starting together do not both run a step.
-    db.transaction(() => {
-      const row = db.prepare('SELECT version FROM schema_versions WHERE family = ?').get(family) as
-        { version: number } | undefined;
-      const done = row?.version ?? 0;
-      for (const step of steps.slice(done)) db.exec(step);
-      if (steps.length > done) {
-        db.prepare(
-          'INSERT INTO schema_versions VALUES (?, ?) ON CONFLICT (family) DO UPDATE SET version = excluded.version',
-        ).run(family, steps.length);
-      }
-    }).immediate();
+/** Tables that cannot be brought into order are as good as a damaged file. */
+function prepareTables(db: Db): string[] {
+  try {
+    migrate(db);
+    return repairTables(db);
+  } catch (error) {
+    if ((error as { code?: string }).code === 'SQLITE_ERROR') throw corrupt(errorText(error));
+    throw error;
   }
 }
 
-function finish(db: Db, stateDir: string): Store {
-  return {
-    db,
-    ...takeOver(db, stateDir),
-    close() {
-      try {
-        // So that the database is one whole file while nobody has it open.
-        db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-      } catch {
-        // A full disk, or another process reads: the log is kept, and nothing is lost.
-      }
-      db.close();
-    },
-  };
+/** Rises with every change of the tables, by whomever. */
+function schemaVersion(db: Db): number {
+  return (db.prepare('PRAGMA schema_version').get() as { schema_version: number }).schema_version;
 }
 
 function takeOver(db: Db, stateDir: string): Pick<Store, 'restored' | 'copyTrouble'> {
@@ -127,35 +161,18 @@ function takeOver(db: Db, stateDir: string): Pick<Store, 'restored' | 'copyTroub
 function inMemory(error: unknown, stateDir: string): Store {
   const db = new Database(':memory:');
   migrate(db);
-  return { db, trouble: whyNot(stateDir) ?? errorText(error), close: () => db.close() };
+  const why = whyNotWritable(stateDir);
+  return {
+    db,
+    trouble: why ?? errorText(error),
+    stale: () =>
+      why !== undefined && whyNotWritable(stateDir) === undefined ? 'can be written again' : undefined,
+    close: () => db.close(),
+  };
 }
 
-const PLAIN: Record<string, string> = {
-  EROFS: 'its file system is read-only',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
-  ENOTDIR: 'a part of its path is a file, not a folder',
-  ENOENT: 'it does not exist',
-};
-
-/** The driver says "14"; trying to write a file there says why. Undefined where that works. */
-function whyNot(stateDir: string): string | undefined {
-  const probe = join(stateDir, `.probe-${process.pid}`);
-  try {
-    writeFileSync(probe, 'x'.repeat(4096));
-    rmSync(probe);
-    return undefined;
-  } catch (error) {
-    try {
-      rmSync(probe, { force: true });
-    } catch {
-      // It could not be written, so there is nothing to remove.
-    }
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    return PLAIN[code] ? `${PLAIN[code]} (${code})` : errorText(error);
-  }
+function corrupt(message: string): Error {
+  return Object.assign(new Error(message), { code: 'SQLITE_CORRUPT' });
 }
 
 function isCorrupt(error: unknown): boolean {

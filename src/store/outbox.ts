@@ -1,7 +1,10 @@
 import type Database from 'libsql';
-import type { Severity } from '../model/finding.ts';
+import * as v from 'valibot';
+import { SEVERITIES, type Severity } from '../model/finding.ts';
 import type { Message, OutboxRow } from '../model/message.ts';
+import { EpochMs, Finite } from '../model/shapes.ts';
 import type { Db } from './db.ts';
+import { dropped, readJson } from './rows.ts';
 import { immediately } from './transaction.ts';
 
 export const OUTBOX_MIGRATIONS = [
@@ -22,25 +25,30 @@ export const OUTBOX_MIGRATIONS = [
 export type Step = { photo: string } | { html: string };
 export type StoredRow = OutboxRow & { position: number; waitMs: number; steps?: Step[]; stepsDone: number };
 
-type RawRow = {
-  id: number;
-  position: number | null;
-  at: number;
-  severity: Severity;
-  kind: string;
-  subject: string;
-  html: string;
-  photo_path: string | null;
-  incident_id: number | null;
-  state: OutboxRow['state'];
-  attempts: number;
-  next_try_at: number;
-  wait_ms: number;
-  last_error: string | null;
-  sent_at: number | null;
-  steps: string | null;
-  steps_done: number;
-};
+const RawRow = v.object({
+  id: Finite,
+  position: v.nullable(Finite),
+  at: EpochMs,
+  severity: v.picklist(SEVERITIES),
+  kind: v.string(),
+  subject: v.string(),
+  html: v.string(),
+  photo_path: v.nullable(v.string()),
+  incident_id: v.nullable(Finite),
+  state: v.picklist(['waiting', 'refused', 'sent', 'folded', 'skipped']),
+  attempts: Finite,
+  next_try_at: Finite,
+  wait_ms: Finite,
+  last_error: v.nullable(v.string()),
+  sent_at: v.nullable(Finite),
+  steps: v.nullable(v.string()),
+  steps_done: Finite,
+});
+type RawRow = v.InferOutput<typeof RawRow>;
+const Steps = v.pipe(
+  v.array(v.union([v.object({ photo: v.string() }), v.object({ html: v.string() })])),
+  v.minLength(1),
+);
 
 /** Reports and tests are messages but no alerts: they are not counted. */
 const NOT_ALERTS = new Set(['status-report', 'daily-report', 'test', 'digest']);
@@ -54,7 +62,22 @@ export type OutboxTable = ReturnType<typeof openOutboxTable>;
 export function openOutboxTable(db: Db) {
   const statement = lazyStatements(db);
   const within = <T>(work: () => T): T => (db.inTransaction ? work() : immediately(db, work));
-  const rows = (sql: string, ...values: unknown[]) => (statement(sql).all(...values) as RawRow[]).map(toRow);
+  const rows = (sql: string, ...values: unknown[]) =>
+    statement(sql)
+      .all(...values)
+      .flatMap((row) => (v.is(RawRow, row) ? [toRow(row)] : leaveOut(row)));
+
+  /** A message that cannot be read must not stand before all the others for ever. */
+  function leaveOut(row: unknown): [] {
+    const { id } = row as { id: unknown };
+    dropped(db, `The message ${String(id)} in the outbox cannot be read and was dropped`);
+    try {
+      statement('DELETE FROM outbox WHERE id = ?').run(id);
+    } catch {
+      // Opened to look only, or the disk is full: it is left out all the same.
+    }
+    return [];
+  }
 
   return {
     within,
@@ -199,6 +222,8 @@ export function alertCounts(db: Db): { accepted: Record<Severity, number>; sent:
 }
 
 function toRow(raw: RawRow): StoredRow {
+  // Without its parts it is cut anew and sent from its first part.
+  const steps: Step[] | undefined = raw.steps === null ? undefined : readJson(Steps, raw.steps);
   return {
     id: raw.id,
     position: raw.position ?? raw.id,
@@ -211,12 +236,12 @@ function toRow(raw: RawRow): StoredRow {
     attempts: raw.attempts,
     nextTryAt: raw.next_try_at,
     waitMs: raw.wait_ms,
-    stepsDone: raw.steps_done,
+    stepsDone: steps === undefined ? 0 : raw.steps_done,
     ...(raw.photo_path === null ? {} : { photoPath: raw.photo_path }),
     ...(raw.incident_id === null ? {} : { incidentId: raw.incident_id }),
     ...(raw.last_error === null ? {} : { lastError: raw.last_error }),
     ...(raw.sent_at === null ? {} : { sentAt: raw.sent_at }),
-    ...(raw.steps === null ? {} : { steps: JSON.parse(raw.steps) as Step[] }),
+    ...(steps === undefined ? {} : { steps }),
   };
 }
 

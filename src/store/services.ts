@@ -1,19 +1,22 @@
+import type * as v from 'valibot';
 import { remember } from './memory.ts';
 import type { Db } from './db.ts';
+import { dropped, readJson } from './rows.ts';
 
 export const SERVICE_MIGRATIONS = [
   `CREATE TABLE services (key TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID`,
 ] as const;
 
-/** The services as they were last told, by name. Rows that cannot be read are left out. */
-export function loadServices<T>(db: Db): T[] {
-  const rows = db.prepare('SELECT data FROM services ORDER BY key').all() as { data: string }[];
-  return rows.flatMap(({ data }) => {
-    try {
-      return [JSON.parse(data) as T];
-    } catch {
-      return [];
-    }
+/** The services as they were last told, by name. Rows that are not of this shape are left out. */
+export function loadServices<T>(db: Db, shape: v.GenericSchema<unknown, T>): T[] {
+  const rows = db.prepare('SELECT key, data FROM services ORDER BY key').all() as {
+    key: string;
+    data: unknown;
+  }[];
+  return rows.flatMap(({ key, data }) => {
+    const row = readJson(shape, data);
+    if (row === undefined) dropped(db, `What was remembered of the service ${key} cannot be read`);
+    return row === undefined ? [] : [row];
   });
 }
 

@@ -1,4 +1,5 @@
 // `vpsmon recover` as a process of its own, on a state folder of its own.
+import * as v from 'valibot';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,11 @@ import { join } from 'node:path';
 import { recall, remember } from '../../src/store/memory.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { BIN } from './daemon.ts';
+
+const Since = v.record(
+  v.string(),
+  v.object({ status: v.string(), since: v.number(), away: v.optional(v.number()) }),
+);
 
 export type Recovered = {
   code: number | null;
@@ -97,7 +103,7 @@ export function recoverFolder(base: Record<string, string | number>, yaml?: stri
     },
     backdateWaha(ms) {
       folder.inStore(({ db }) => {
-        const since = recall<Record<string, { since: number; away?: number }>>(db, 'waha.since') ?? {};
+        const since = recall(db, 'waha.since', Since) ?? {};
         for (const place of Object.values(since)) {
           place.since -= ms;
           if (place.away !== undefined) place.away -= ms;

@@ -1,3 +1,4 @@
+import type { GenericSchema } from 'valibot';
 // The ladder of a WhatsApp session against a strict stand-in of WAHA, on a clock that only sleeping moves.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -58,7 +59,7 @@ async function house(options: WahaOptions, more: Options = {}): Promise<TestDeps
     config: deps.config,
     discovered: async () => discovered,
     rediscover: () => {},
-    recall: (key: string) => recall(store.db, key),
+    recall: <T>(key: string, shape: GenericSchema<unknown, T>) => recall(store.db, key, shape),
     remember: (key: string, value: unknown) => remember(store.db, key, value, deps.clock.now()),
   } as unknown as CollectorDeps);
   deps.look = async () => {

@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as v from 'valibot';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { recall, remember } from '../../src/store/memory.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -22,7 +23,7 @@ describe('openStore', () => {
     expect(statSync(state).mode & 0o777).toBe(0o711);
     expect(statSync(join(state, 'vpsmon.db')).mode & 0o777).toBe(0o600);
     const again = openStore(state, 0);
-    expect(recall(again.db, 'key')).toEqual({ a: [1, 'ü'] });
+    expect(recall(again.db, 'key', v.unknown())).toEqual({ a: [1, 'ü'] });
     again.close();
   });
 
@@ -69,7 +70,7 @@ describe('openStore', () => {
     writeFileSync(path, bytes);
     const store = openStore(dir, 0);
     expect(store.setAside).toBeDefined();
-    expect(recall(store.db, 'key 1')).toBeUndefined();
+    expect(recall(store.db, 'key 1', v.unknown())).toBeUndefined();
     store.close();
   });
 
@@ -78,7 +79,7 @@ describe('openStore', () => {
     const store = openStore(join(dir, 'file', 'state'), 0);
     expect(store.trouble).toMatch(/a part of its path is a file/);
     remember(store.db, 'still', 'works', 1);
-    expect(recall(store.db, 'still')).toBe('works');
+    expect(recall(store.db, 'still', v.unknown())).toBe('works');
     store.close();
   });
 

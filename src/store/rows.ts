@@ -1,0 +1,24 @@
+import * as v from 'valibot';
+import type { Db } from './db.ts';
+
+const listeners = new WeakMap<Db, (what: string) => void>();
+
+/** Whoever opened the database hears of every row that is left out because it cannot be read, in one plain sentence. */
+export function reportDropped(db: Db, listener: (what: string) => void): void {
+  listeners.set(db, listener);
+}
+
+/** Says that a row was left out: it was damaged, or written by something else. That is no reason to stop. */
+export function dropped(db: Db, what: string): void {
+  listeners.get(db)?.(what);
+}
+
+/** The JSON in a column, where it is of this shape. */
+export function readJson<T>(shape: v.GenericSchema<unknown, T>, text: unknown): T | undefined {
+  try {
+    const read = v.safeParse(shape, JSON.parse(String(text)));
+    return read.success ? read.output : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,57 @@
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { errorText } from '../model/text.ts';
+
+/** 0711: node_exporter, another user, must get through to metrics/ by name; it can list and read nothing else. */
+export function makeStateFolder(stateDir: string): void {
+  mkdirSync(stateDir, { recursive: true, mode: 0o711 });
+}
+
+/** Names the file that stands at this path at the moment; undefined when there is none. Opens nothing: that could cost a lock. */
+export function identityOf(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
+  return stat && `${stat.dev}:${stat.ino}`;
+}
+
+/** Makes the folder where it is missing; returns why it cannot be made or written, undefined where all is well. */
+export function whyNotUsable(stateDir: string): string | undefined {
+  try {
+    makeStateFolder(stateDir);
+  } catch (error) {
+    return `it cannot be made anew: ${plainReason(error)}`;
+  }
+  const why = whyNotWritable(stateDir);
+  return why === undefined ? undefined : `it cannot be written: ${why}`;
+}
+
+const PLAIN: Record<string, string> = {
+  EROFS: 'its file system is read-only',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  ENOTDIR: 'a part of its path is a file, not a folder',
+  ENOENT: 'it does not exist',
+};
+
+/** The driver says "14"; trying to write a file there says why. Undefined where that works. */
+export function whyNotWritable(stateDir: string): string | undefined {
+  const probe = join(stateDir, `.probe-${process.pid}`);
+  try {
+    writeFileSync(probe, 'x'.repeat(4096));
+    rmSync(probe);
+    return undefined;
+  } catch (error) {
+    try {
+      rmSync(probe, { force: true });
+    } catch {
+      // It could not be written, so there is nothing to remove.
+    }
+    return plainReason(error);
+  }
+}
+
+function plainReason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return PLAIN[code] ? `${PLAIN[code]} (${code})` : errorText(error);
+}
