@@ -47,9 +47,21 @@ function builtHelp(): string | undefined {
 // Without a handler Node answers this signal with its debugger, on a port that every local user can reach.
 process.on('SIGUSR1', () => undefined);
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
+// Node's own exit code for these is 1, which is "warnings" here, and which the recovery unit counts as a success.
+process.on('uncaughtException', (error) => void crash(error));
+process.on('unhandledRejection', (error) => void crash(error));
+
+// Who reads along may leave before the end (`vpsmon report | head`).
+process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+
+async function crash(error: unknown): Promise<void> {
+  process.exitCode = FAILED;
+  await report(error);
+  process.exit(FAILED);
+}
+
+async function report(error: unknown): Promise<void> {
   const { errorText, maskSecrets } = await import('./model/text.ts');
   process.stderr.write(`vpsmon: ${maskSecrets(errorText(error, 1000))}\n`);
   if (process.env.VPSMON_DEBUG) process.stderr.write(`${maskSecrets((error as Error)?.stack ?? '')}\n`);
@@ -57,6 +69,12 @@ try {
     process.stderr.write(
       'This should not happen. VPSMON_DEBUG=1 shows where; `vpsmon doctor` checks the set-up.\n',
     );
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  await report(error);
   process.exitCode = FAILED;
   // What was opened before must not keep a process alive that does nothing any more.
   setTimeout(() => process.exit(), 1000).unref();

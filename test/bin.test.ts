@@ -37,6 +37,33 @@ describe('bin/vpsmon.js', () => {
   it.each(['20.19.0', '22.1.0', '24.0.0'])('U13: runs on Node %s', (version) => {
     expect(runAs(version)).toMatchObject({ status: 0, err: '' });
   });
+  it.each(['throw new Error', 'Promise.reject'])(
+    'H10: an error that nobody caught is exit code 3, not the 1 of warnings (%s)',
+    (how) => {
+      const folder = mkdtempSync(join(tmpdir(), 'vpsmon-crash-'));
+      try {
+        const preload = join(folder, 'crash.cjs');
+        writeFileSync(
+          preload,
+          `const timer = setInterval(() => {
+             if (process.listenerCount('uncaughtException') === 0) return;
+             clearInterval(timer);
+             ${how}(new Error('out of a library, token=abcdef123456'));
+           }, 1);`,
+        );
+        const { status, stderr } = spawnSync(process.execPath, ['-r', preload, BIN, 'monitor', '--once'], {
+          encoding: 'utf8',
+          env: { ...process.env, VPSMON_STATE_DIR: join(folder, 'state') },
+        });
+        expect(stderr).toContain('vpsmon: ');
+        expect(stderr).toContain('out of a library');
+        expect(stderr).not.toContain('abcdef123456');
+        expect(status).toBe(3);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  );
   it('U13: is a plain script without anything newer than import()', () => {
     const text = readFileSync(BIN, 'utf8');
     // As a script: neither a static import nor a top-level await may be in it.

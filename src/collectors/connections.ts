@@ -22,7 +22,11 @@ export function holdPostgres(system: System): Hold<PostgresTarget, Postgres> {
 }
 
 export function holdRedis(system: System): Hold<RedisTarget, Redis> {
-  return hold(system, (t) => ['redis', t.host, t.port, t.username, t.password, t.db, t.tls], openRedis);
+  return hold(
+    system,
+    (t) => ['redis', t.host, t.port, t.username, t.password, t.db, t.tls, t.tlsName, t.tlsCa],
+    openRedis,
+  );
 }
 
 function hold<Target, Client extends { close(): Promise<void> }>(

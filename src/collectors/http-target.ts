@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import type { HttpTarget } from '../model/targets.ts';
 import { errorText, maskSecrets, plain } from '../model/text.ts';
+import { parseBoundedJson } from '../system/answer.ts';
 import type { HttpAnswer } from '../system/types.ts';
 import type { CollectorDeps } from './types.ts';
 
@@ -70,7 +71,7 @@ export async function askJson<S extends v.GenericSchema>(
 
 function json(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseBoundedJson(text);
   } catch {
     return undefined;
   }

@@ -8,6 +8,7 @@ export const KEY_FORMATS: Partial<Record<Key, (value: string) => Parsed>> = {
   TELEGRAM_CHAT_ID: chatId,
   DOCKER_HOST: dockerHost,
   HOST_ROOT: absolutePath,
+  REDIS_TLS_CA: absolutePath,
 };
 
 const PLACEHOLDER = /^(?:<.*>|your[_ -].*|change[_ -]?me|xxx+|\.\.\.|todo|\$\{.*|\$[A-Z_]+)$/i;

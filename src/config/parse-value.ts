@@ -63,13 +63,14 @@ function parseChoice(values: readonly string[], raw: string): Parsed {
 }
 
 function parseUrl(definition: Extract<KeyDefinition, { type: 'url' }>, raw: string): Parsed {
-  const schemes = definition.protocols.map((p) => `${p}//`).join(' or ');
+  const protocols = definition.protocols.map((p) => `${p}//`);
+  const schemes = `${protocols.slice(0, -1).join(', ')} or ${protocols.at(-1)}`;
   const expected = `an address that begins with ${schemes}`;
   if (/\s/.test(raw)) return { expected, advice: 'An address has no spaces.' };
   // "localhost:3000" parses as a URL of the protocol "localhost:".
   if (!raw.includes('://')) {
     const local = /:\d+\/?$/.test(raw) || !raw.includes('.');
-    const scheme = local ? definition.protocols[0] : definition.protocols.at(-1);
+    const scheme = local ? definition.protocols[0] : definition.protocols[1];
     return { expected, advice: `Put ${scheme}// in front of it.` };
   }
   if (!URL.canParse(raw)) return { expected };

@@ -268,13 +268,22 @@ export const KEYS = {
   POSTGRES_PASSWORD: { ...secret, group: 'Databases', help: 'PostgreSQL password.' },
   POSTGRES_DB: { ...text(''), group: 'Databases', help: 'PostgreSQL database.' },
   REDIS_URL: {
-    ...url(['redis:', 'rediss:']),
+    ...url(['redis:', 'rediss:', 'unix:', 'redis+unix:', 'redis+socket:']),
     group: 'Databases',
-    help: 'A whole Redis URL; wins over the single REDIS_ keys.',
+    help: 'A whole Redis URL; wins over the single REDIS_ keys. rediss:// speaks TLS, unix:///run/redis.sock is a socket.',
   },
-  REDIS_HOST: { ...text(''), group: 'Databases', help: 'Redis host; empty: found through Docker.' },
+  REDIS_HOST: {
+    ...text(''),
+    group: 'Databases',
+    help: 'Redis host or path of its socket; empty: found through Docker.',
+  },
   REDIS_PORT: { ...int(6379, 1, 65_535), group: 'Databases', help: 'Redis port.' },
   REDIS_PASSWORD: { ...secret, group: 'Databases', help: 'Redis password.' },
+  REDIS_TLS_CA: {
+    ...text(''),
+    group: 'Databases',
+    help: 'File with the certificate authority of a Redis that speaks TLS; empty: those of the system.',
+  },
 
   WAHA_URL: {
     ...url(['http:', 'https:']),

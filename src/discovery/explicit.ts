@@ -92,14 +92,19 @@ export function wantedRedis(config: Config): Wanted<RedisTarget> {
   };
 }
 
-/** rediss://user:password@host:port/db; the form redis://password@host is understood as well. */
+/**
+ * rediss://user:password@host:port/db; the form redis://password@host is understood as well. A unix socket, in the forms of
+ * redis-cli, redis-py and PHP: `unix:///run/redis.sock?db=2`, `redis+unix://:password@/run/redis.sock`, `redis+socket://...`.
+ */
 export function fromRedisUrl(text: string): Partial<Omit<RedisTarget, 'how'>> {
   const url = parse(text);
   if (!url) return {};
-  const [user, password] = [decode(url.username), decode(url.password)];
-  const db = Number(url.pathname.slice(1));
+  const socket = /^(unix|redis\+(unix|socket)):$/.test(url.protocol);
+  const query = (name: string) => url.searchParams.get(name) ?? '';
+  const [user, password] = [decode(url.username), decode(url.password) || (socket ? query('password') : '')];
+  const db = Number(socket ? query('db') || query('database') : url.pathname.slice(1));
   return defined({
-    host: decode(url.hostname.replace(/^\[|\]$/g, '')) || 'localhost',
+    host: (socket ? decode(url.pathname) : decode(url.hostname.replace(/^\[|\]$/g, ''))) || 'localhost',
     port: toPort(url.port),
     username: password ? user || undefined : undefined,
     password: password || user || undefined,

@@ -9,7 +9,7 @@ import type { FoundN8n } from './n8n.ts';
 import { findPostgres } from './postgres.ts';
 import { findRedis } from './redis.ts';
 import { findWaha } from './waha.ts';
-import type { Discovered, N8nTarget } from '../model/targets.ts';
+import type { Discovered, N8nTarget, RedisTarget } from '../model/targets.ts';
 import type { Config } from '../config/schema.ts';
 
 /** From settings and what Docker says to targets, or the reason why there is none. Pure. */
@@ -29,13 +29,18 @@ export function discoverFrom(seen: Seen, config: Config): Discovered {
     seen.dockerWhy === undefined ? text : text.replace(/^no container runs/, 'Docker cannot be asked for');
   if ('target' in postgres) result.postgres = postgres.target;
   else result.missing.postgres = why(postgres.why);
-  if ('target' in redis) result.redis = redis.target;
+  if ('target' in redis) result.redis = withAuthority(redis.target, config);
   else result.missing.redis = why(redis.why);
   if ('target' in waha) result.waha = waha.target;
   else result.missing.waha = why(waha.why);
   if (waha.down !== undefined) result.wahaDown = waha.down;
   addN8n(result, n8n, why);
+  if (result.n8n?.queue) result.n8n.queue = withAuthority(result.n8n.queue, config);
   return result;
+}
+
+function withAuthority<T extends RedisTarget>(target: T, { settings }: Config): T {
+  return target.tls && settings.REDIS_TLS_CA !== '' ? { ...target, tlsCa: settings.REDIS_TLS_CA } : target;
 }
 
 function addN8n(result: Discovered, n8n: FoundN8n, why: (text: string) => string): void {

@@ -160,6 +160,7 @@ function queueOf(n8n: Candidate, databases: Candidate[], around: Around): Parts 
   const password = fromEnv(n8n, 'QUEUE_BULL_REDIS_PASSWORD') ?? '';
   const username = fromEnv(n8n, 'QUEUE_BULL_REDIS_USERNAME');
   const db = Number(fromEnv(n8n, 'QUEUE_BULL_REDIS_DB') ?? 0);
+  const tls = isTrue(fromEnv(n8n, 'QUEUE_BULL_REDIS_TLS'));
   return {
     queue: {
       host: place.host,
@@ -167,7 +168,8 @@ function queueOf(n8n: Candidate, databases: Candidate[], around: Around): Parts 
       password,
       ...(username === undefined ? {} : { username }),
       db: Number.isInteger(db) && db >= 0 ? db : 0,
-      tls: isTrue(fromEnv(n8n, 'QUEUE_BULL_REDIS_TLS')),
+      tls,
+      ...(tls && place.host !== host ? { tlsName: host } : {}),
       prefix: fromEnv(n8n, 'QUEUE_BULL_PREFIX') ?? 'bull',
       expected: true,
       how: `the environment of container ${plain(n8n.inspect.name, 60)}`,

@@ -100,6 +100,7 @@ function explicit(wanted: Wanted<RedisTarget>, running: Candidate[], around: Sur
       ...(wanted.username === undefined ? {} : { username: wanted.username }),
       db: wanted.db ?? 0,
       tls: wanted.tls ?? false,
+      ...(wanted.tls && address.host !== host ? { tlsName: host } : {}),
       how: wanted.how,
       ...(same ? { container: same.inspect.name } : {}),
     },

@@ -17,12 +17,17 @@ export type PostgresTarget = {
   container?: string;
 };
 export type RedisTarget = {
+  /** Name, IP address or the path of a unix socket. */
   host: string;
   port: number;
   password: string;
   username?: string;
   db: number;
   tls: boolean;
+  /** The name in its certificate, where `host` is the address that Docker gave. */
+  tlsName?: string;
+  /** File with the authority that signed its certificate (REDIS_TLS_CA). */
+  tlsCa?: string;
   how: string;
   container?: string;
 };

@@ -1,14 +1,15 @@
-import { plain } from '../model/text.ts';
+import { errorText, plain } from '../model/text.ts';
+import { parseBoundedJson } from './answer.ts';
 import { object, text } from './docker-parse.ts';
 import type { RawAnswer } from './exchange.ts';
 import type { DockerError } from './types.ts';
 
-/** Throws where the body is not JSON; `what` was asked for. */
+/** Throws where the body is not JSON, or too large to be taken; `what` was asked for. */
 export function parseJson(body: Buffer, what: string): unknown {
   try {
-    return JSON.parse(body.toString('utf8')) as unknown;
-  } catch {
-    throw new Error(`Docker answered ${what} with something that is not JSON`);
+    return parseBoundedJson(body);
+  } catch (error) {
+    throw new Error(`Docker, asked for ${what}: ${errorText(error)}`, { cause: error });
   }
 }
 
@@ -16,7 +17,7 @@ export function parseJson(body: Buffer, what: string): unknown {
 export function refusal(answer: RawAnswer): DockerError {
   let message = '';
   try {
-    message = text(object(JSON.parse(answer.body.toString('utf8')))['message']);
+    message = text(object(parseBoundedJson(answer.body))['message']);
   } catch {
     message = answer.body.toString('utf8', 0, 400);
   }

@@ -73,11 +73,11 @@ export function followEvents(at: DockerAddress, prefix: string, options: EventOp
     call.on('error', (error) => fail(plainFailure(error, peer)));
     call.on('socket', (socket) => socket.setKeepAlive(true, 30_000));
     call.on('response', (answer) => {
-      clearTimeout(timer);
       if (answer.statusCode !== 200) {
         collect(answer, (body) => fail(refusal({ status: answer.statusCode ?? 0, headers: {}, body })));
         return;
       }
+      clearTimeout(timer);
       options.onOpen?.();
       answer.on(
         'data',

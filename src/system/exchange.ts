@@ -2,6 +2,7 @@
 // node:http instead of undici or fetch: it costs 4 MB of memory when used, they cost 20 to 26.
 import http from 'node:http';
 import https from 'node:https';
+import { answerBudget } from './answer.ts';
 
 export type Exchange = {
   secure?: boolean;
@@ -63,7 +64,7 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
       return;
     }
     const chunks: Buffer[] = [];
-    let size = 0;
+    const budget = answerBudget(request.maxBytes);
     const call = (request.secure ? https : http).request(request.options);
     const timer = setTimeout(() => {
       fail(failure(`no answer from ${peer} within ${seconds(timeoutMs)}`, 'ETIMEDOUT'));
@@ -95,16 +96,16 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
         resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) });
       };
       answer.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size <= request.maxBytes) {
+        try {
+          budget.bytes(chunk.length);
           chunks.push(chunk);
-          return;
-        }
-        if (request.onTooLong === 'cut') {
-          done();
-          call.destroy();
-        } else {
-          fail(failure(`${peer} sent more than ${request.maxBytes} bytes`, 'ETOOLONG'));
+        } catch (error) {
+          if (request.onTooLong === 'cut') {
+            done();
+            call.destroy();
+          } else {
+            fail(failure(`${peer}: ${(error as Error).message}`, 'ETOOLONG'));
+          }
         }
       });
       answer.on('end', done);

@@ -1,3 +1,6 @@
+import { AnswerError, answerBudget } from './answer.ts';
+import type { Budget } from './answer.ts';
+
 /**
  * What a PostgreSQL server sends is messages of one letter, a length and a body:
  *   52 | 00 00 00 08 | 00 00 00 00        AuthenticationOk
@@ -7,14 +10,11 @@ const KNOWN = new Set(Buffer.from('123ACDEGHIKNRSTVWZcdnstv'));
 const ERROR = 'E'.charCodeAt(0);
 const NOTICE = 'N'.charCodeAt(0);
 const HEADER = 5;
+const ROW = 'D'.charCodeAt(0);
 const MAX_MESSAGE_BYTES = 1024 * 1024;
-/** A query that answers more than this is cut off: the monitor must not die of somebody's table. */
-const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
-
-export class FrameError extends Error {}
 
 export type Frames = {
-  /** Whole messages that may be parsed, held back until they are complete. Throws a FrameError on anything else. */
+  /** Whole messages that may be parsed, held back until they are complete. Throws an AnswerError on anything else. */
   take(chunk: Buffer): Buffer;
   /** The next answer is counted from here. */
   startAnswer(): void;
@@ -23,32 +23,30 @@ export type Frames = {
 /** Lets only well-formed messages through to the parser, and no more of them than fits. */
 export function createFrames(): Frames {
   let rest: Buffer = Buffer.alloc(0);
-  let bytes = 0;
+  const budget = answerBudget();
   return {
-    startAnswer() {
-      bytes = 0;
-    },
+    startAnswer: () => budget.restart(),
     take(chunk) {
-      bytes += chunk.length;
-      if (bytes > MAX_ANSWER_BYTES) throw new FrameError('the answer is larger than 8 MB');
+      budget.bytes(chunk.length);
       const data = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
-      const end = endOfWhole(data);
+      const end = endOfWhole(data, budget);
       rest = data.subarray(end);
       return data.subarray(0, end);
     },
   };
 }
 
-function endOfWhole(data: Buffer): number {
+function endOfWhole(data: Buffer, budget: Budget): number {
   let offset = 0;
   while (offset < data.length) {
-    if (!KNOWN.has(data[offset] as number)) throw new FrameError('it does not speak PostgreSQL');
+    if (!KNOWN.has(data[offset] as number)) throw new AnswerError('it does not speak PostgreSQL');
     if (offset + HEADER > data.length) break;
     const length = data.readUInt32BE(offset + 1);
-    if (length < 4) throw new FrameError('it does not speak PostgreSQL');
+    if (length < 4) throw new AnswerError('it does not speak PostgreSQL');
     if (length > MAX_MESSAGE_BYTES)
-      throw new FrameError('one row is larger than 1 MB, or it does not speak PostgreSQL');
+      throw new AnswerError('one row is larger than 1 MB, or it does not speak PostgreSQL');
     if (offset + 1 + length > data.length) break;
+    if (data[offset] === ROW) budget.rows(1);
     check(data, offset, offset + 1 + length);
     offset += 1 + length;
   }
@@ -60,5 +58,5 @@ function check(data: Buffer, start: number, end: number): void {
   const type = data[start];
   if (type !== ERROR && type !== NOTICE) return;
   const ends = data[end - 1] === 0 && (end - start === HEADER + 1 || data[end - 2] === 0);
-  if (!ends) throw new FrameError('it does not speak PostgreSQL');
+  if (!ends) throw new AnswerError('it does not speak PostgreSQL');
 }

@@ -3,7 +3,8 @@ import { Socket } from 'node:net';
 import type * as Pg from 'pg';
 import type { Client, QueryResult } from 'pg';
 import type { SslMode } from '../model/targets.ts';
-import { FrameError, createFrames } from './postgres-frames.ts';
+import { guardStream } from './answer.ts';
+import { createFrames } from './postgres-frames.ts';
 import type { Frames } from './postgres-frames.ts';
 
 export type PostgresAddress = {
@@ -191,29 +192,16 @@ function localSettings(known: Row[]): string {
   return known.map(({ name }) => `; SET LOCAL ${name} = ${LOCAL_SETTINGS[String(name)]}`).join('');
 }
 
-type Stream = NodeJS.EventEmitter & { destroy(error: Error): void };
+type Stream = Parameters<typeof guardStream>[0];
 
-/**
- * pg's parser throws out of the socket's data event, or never returns, when the other side does not speak PostgreSQL:
- * the end of the whole program. Here it is the end of the connection.
- */
+/** Lets pg's parser see only what is well-formed. */
 function guard(client: Client): Frames {
   const frames = createFrames();
   const connection = (client as unknown as { connection: { attachListeners(stream: Stream): void } })
     .connection;
   const attach = connection.attachListeners.bind(connection);
   connection.attachListeners = (stream) => {
-    const emit = stream.emit.bind(stream);
-    stream.emit = (event: string | symbol, ...args: unknown[]) => {
-      if (event !== 'data') return emit(event, ...args);
-      try {
-        const complete = frames.take(args[0] as Buffer);
-        return complete.length === 0 || emit(event, complete);
-      } catch (error) {
-        stream.destroy(error instanceof FrameError ? error : new Error('it does not speak PostgreSQL'));
-        return true;
-      }
-    };
+    guardStream(stream, frames.take, 'it does not speak PostgreSQL');
     attach(stream);
   };
   return frames;

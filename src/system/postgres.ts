@@ -1,4 +1,5 @@
 import { errorText } from '../model/text.ts';
+import { Late, within } from './answer.ts';
 import { openSession } from './postgres-session.ts';
 import type { PostgresAddress, Row, Session, Transaction } from './postgres-session.ts';
 import type { Postgres } from './types.ts';
@@ -106,28 +107,6 @@ async function throughCursor({ run, runOne }: Transaction, sql: string): Promise
   const rows = await run(`FETCH ${MAX_ROWS + 1} FROM vpsmon_metric`);
   if (rows.length > MAX_ROWS) throw new Error(`the query answers more than ${MAX_ROWS} rows`);
   return rows;
-}
-
-class Late extends Error {}
-
-/** Rejects after `ms` and then calls `abandon`; the promise that is left behind may fail unheard. */
-async function within<T>(promise: Promise<T>, ms: number, abandon: () => void): Promise<T> {
-  promise.catch(() => {});
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => {
-        reject(new Late(`no answer within ${Math.max(0, ms / 1000).toFixed(1)} s`));
-        abandon();
-      },
-      Math.max(0, ms),
-    );
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** One plain sentence that says what a person can do something about. Keeps `code`. */

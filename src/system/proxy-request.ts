@@ -1,3 +1,4 @@
+import { answerBudget } from './answer.ts';
 import { plainFailure, failure } from './exchange.ts';
 import type { HttpAnswer, HttpRequest } from './types.ts';
 
@@ -25,12 +26,10 @@ export async function requestThroughProxy(request: HttpRequest, url: URL): Promi
       dispatcher: agent,
       signal: stop.signal,
     });
-    const maxBytes = request.maxBytes ?? 1_048_576;
+    const budget = answerBudget(request.maxBytes ?? 1_048_576);
     const chunks: Buffer[] = [];
-    let size = 0;
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > maxBytes) throw failure(`${url.host} sent more than ${maxBytes} bytes`, 'ETOOLONG');
+      budget.bytes(chunk.length);
       chunks.push(chunk);
     }
     const headers: Record<string, string> = {};

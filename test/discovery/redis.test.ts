@@ -61,6 +61,14 @@ test.each<[string, Partial<Sketch>, string]>([
   expect(discover([{ ...server, ...change }]).redis?.password).toBe(password);
 });
 
+test('N13: an own authority goes to what speaks TLS only; its name stays that of the certificate', () => {
+  const REDIS_TLS_CA = '/etc/ssl/redis-ca.pem';
+  const secure = discover([server], { settings: { REDIS_URL: 'rediss://redis:6379', REDIS_TLS_CA } }).redis;
+  expect(secure).toMatchObject({ host: '172.20.0.8', tlsName: 'redis', tls: true, tlsCa: REDIS_TLS_CA });
+  const plain = discover([server], { settings: { REDIS_URL: 'redis://h', REDIS_TLS_CA } }).redis;
+  expect(plain).not.toHaveProperty('tlsCa');
+});
+
 test.each(['oliver006/redis_exporter', 'redis/redisinsight', 'rediscommander/redis-commander'])(
   '%s is none',
   (image) => {
@@ -100,6 +108,10 @@ test.each([
   ],
   ['redis://pw@h', { host: 'h', password: 'pw' }],
   ['redis://[::1]:7000', { host: '::1', port: 7000 }],
+  ['unix:///run/redis/redis.sock', { host: '/run/redis/redis.sock' }],
+  ['unix:///run/r.sock?db=2&password=p%40w', { host: '/run/r.sock', db: 2, password: 'p@w' }],
+  ['redis+unix://:pw@/run/a%20b.sock', { host: '/run/a b.sock', password: 'pw' }],
+  ['redis+socket://me:pw@/run/r.sock', { host: '/run/r.sock', username: 'me', password: 'pw' }],
 ])('%s', (url, parts) => {
   expect(fromRedisUrl(url)).toEqual(parts);
 });

@@ -1,6 +1,11 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openRedis } from '../../src/system/redis.ts';
 import type { Redis } from '../../src/system/types.ts';
+import { freePort } from '../helpers/free-port.ts';
 import { startRedis } from '../helpers/redis-server.ts';
 import type { RedisServer } from '../helpers/redis-server.ts';
 
@@ -88,4 +93,41 @@ test('gives a frozen server up in time and comes back when it thaws', async () =
   expect(performance.now() - start).toBeLessThan(6500);
   server.thaw();
   await expect.poll(() => redis.call('PING').catch(String), { timeout: 10_000, interval: 100 }).toBe('PONG');
+});
+
+test('N13: a unix socket, TLS with an own authority, and each taken for the other', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'vpsmon-redis-tls-'));
+  const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
+  // prettier-ignore
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key,
+    '-out', cert, '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'], { stdio: 'ignore' });
+  const tlsPort = await freePort();
+  const path = join(dir, 'redis.sock');
+  // prettier-ignore
+  const both = await startRedis({ password: 'pw', settings: ['--unixsocket', path, '--tls-port', String(tlsPort),
+    '--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert, '--tls-auth-clients', 'no'] });
+  try {
+    const change = { password: 'pw', port: tlsPort };
+    expect(await connect({ ...change, host: path }).call('PING')).toBe('PONG');
+    expect(await connect({ ...change, tls: true, tlsCa: cert }).call('PING')).toBe('PONG');
+    const says = (how: Parameters<typeof connect>[0]) => expect(connect({ ...change, ...how }).call('PING')).rejects;
+    await says({ tls: true }).toThrow('its certificate is of no known authority: set REDIS_TLS_CA');
+    await says({ tls: false }).toThrow('it speaks TLS: write rediss:// in REDIS_URL');
+    await says({ tls: true, port: both.port, tlsCa: cert }).toThrow('does not speak TLS');
+    await says({ host: join(dir, 'none.sock') }).toThrow(`nothing listens at ${join(dir, 'none.sock')}`);
+    await both.call('CONFIG', 'SET', 'tls-auth-clients', 'yes');
+    await says({ tls: true, tlsCa: cert }).toThrow('wants a certificate of its clients');
+  } finally {
+    await both.remove();
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('a server without room for one more says so', async () => {
+  const full = await startRedis({ settings: ['--maxclients', '1'] });
+  const first = connect({ port: full.port, password: '' });
+  await first.call('PING');
+  await expect(connect({ port: full.port, password: '' }).call('PING')).rejects.toThrow('max number of clients');
+  await first.close();
+  await full.remove();
 });

@@ -1,4 +1,10 @@
-import { afterEach, expect, test } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openRedis } from '../../src/system/redis.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { startTcp } from '../helpers/tcp-server.ts';
@@ -11,7 +17,7 @@ afterEach(async () => {
 });
 
 const SECRET = 's3cret-enough';
-function open(port: number, change: { host?: string; tls?: boolean; password?: string } = {}) {
+function open(port: number, change: Partial<Parameters<typeof openRedis>[0]> = {}) {
   return openRedis({ host: '127.0.0.1', port, password: SECRET, db: 0, tls: false, ...change });
 }
 
@@ -39,16 +45,23 @@ test.concurrent.each([
   ['ones', Buffer.alloc(4096, 0xff)],
   ['an array that lies', '*1000000000\r\n'],
   ['answers to questions that nobody asked', '+OK\r\n+OK\r\n+OK\r\n:1\r\n'],
+  ['an empty answer that nobody asked for', '$-1\r\n$-1\r\n$-1\r\n'],
+  ['H10: an array of less than nothing', '*-5\r\n$-7\r\n:abc\r\n,x\r\n'],
+  ['arrays in arrays', '*1\r\n'.repeat(100_000)],
+  ['an array of empty arrays', `*9999\r\n${'*9999\r\n'.repeat(9999)}`],
+  ['a line without an end', Buffer.alloc(1_000_000, '+')],
+  ['a number that is none', ':abc\r\n'],
+  ['a bulk string that is longer than it says', '$2\r\nabcdef\r\n'],
+  ['types of RESP3', '%2\r\n+a\r\n:1\r\n|1\r\n+x\r\n+y\r\n>2\r\n+message\r\n+x\r\n'],
+  ['PostgreSQL', Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0])],
 ])('nonsense is an error and never a crash: %s', async (_name, bytes) => {
   for (const where of ['greeting', 'answer'] as const) {
     const mad = await startTcp({ [where]: bytes });
     const redis = open(mad.port);
-    // Answers that nobody asked for may be taken for answers; what counts is that this ends and does not throw aside.
     const result = await redis.call('PING').catch((thrown: unknown) => thrown as Error);
-    if (result instanceof Error) {
-      expect(result.message).toContain(`127.0.0.1:${mad.port}`);
-      expect(result.message).not.toContain(SECRET);
-    }
+    expect(String(result)).toContain(`Redis at 127.0.0.1:${mad.port}`);
+    expect(String(result)).not.toContain(SECRET);
+    expect(String(result)).not.toContain('report');
     await redis.close();
     await mad.close();
   }
@@ -62,9 +75,92 @@ test('nobody listening, and a name that nobody knows', async () => {
   );
 });
 
-test('TLS where nobody speaks it', async () => {
-  server = await startTcp({ answer: '-ERR Protocol error\r\n' });
-  await expect(open(server.port, { tls: true }).call('PING')).rejects.toThrow(
-    `Redis at 127.0.0.1:${server.port}`,
-  );
+test.each([
+  ['HTTP', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'it does not speak Redis, but HTTP'],
+  ['a full server', '-ERR max number of clients reached\r\n', 'ERR max number of clients reached'],
+])('who speaks before it is asked is named: %s', async (_name, greeting, sentence) => {
+  server = await startTcp({ greeting });
+  await expect(open(server.port, { password: '' }).call('PING')).rejects.toThrow(sentence);
+});
+
+test('H9: an answer without an end is given up at its limit', async () => {
+  const MB = 1_048_576;
+  const log = '+OK\r\n';
+  for (const [start, piece] of [
+    ['$4000000000\r\n', 'x'.repeat(MB)],
+    [`*5000\r\n`, `$${MB}\r\n${'x'.repeat(MB)}\r\n`],
+    ['*100000000\r\n', ':1\r\n'.repeat(200_000)],
+  ] as const) {
+    let sent = 0;
+    const flood = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (data) => {
+        if (!data.includes('INFO')) return void socket.write(log);
+        socket.write(start);
+        const pour = (): void => {
+          while (!socket.destroyed && sent < 300 * MB && socket.write(piece)) sent += piece.length;
+          if (sent < 300 * MB) socket.once('drain', pour);
+        };
+        pour();
+      });
+    });
+    await new Promise<void>((resolve) => flood.listen(0, '127.0.0.1', resolve));
+    const { port } = flood.address() as { port: number };
+    const redis = open(port);
+    await expect(redis.call('INFO')).rejects.toThrow(
+      `Redis at 127.0.0.1:${port}: the answer is too large (more than`,
+    );
+    await redis.close();
+    // What the kernel and the streams on both sides hold is all that was sent.
+    expect(sent).toBeLessThan(100 * MB);
+    flood.close();
+  }
+});
+
+describe('N13: TLS', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'vpsmon-tls-'));
+  afterAll(() => rmSync(dir, { recursive: true }));
+  const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
+  beforeAll(() => {
+    // prettier-ignore
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key,
+      '-out', cert, '-days', '2', '-subj', '/CN=redis.test', '-addext', 'subjectAltName=DNS:redis.test'], { stdio: 'ignore' });
+  });
+  async function startTls(): Promise<number> {
+    const secure = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (data) => socket.write('+OK\r\n'.repeat(data.toString().split('*').length - 1)));
+    });
+    secure.on('tlsClientError', () => {});
+    await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void secure.close());
+    return (secure.address() as { port: number }).port;
+  }
+
+  test('an own authority works when it is named, and is asked for when not', async () => {
+    const port = await startTls();
+    const trusting = open(port, { tls: true, tlsCa: cert, tlsName: 'redis.test' });
+    expect(await trusting.call('PING')).toBe('OK');
+    await trusting.close();
+    await expect(open(port, { tls: true, tlsName: 'redis.test' }).call('PING')).rejects.toThrow(
+      `Redis at 127.0.0.1:${port}: its certificate is of no known authority: set REDIS_TLS_CA`,
+    );
+    await expect(open(port, { tls: true, tlsCa: cert }).call('PING')).rejects.toThrow('IP: 127.0.0.1 is not in');
+    await expect(open(port, { tls: true, tlsCa: join(dir, 'none') }).call('PING')).rejects.toThrow(
+      'REDIS_TLS_CA: ENOENT',
+    );
+  });
+  test('a plain connection to a port that speaks TLS says so', async () => {
+    const port = await startTls();
+    await expect(open(port).call('PING')).rejects.toThrow(
+      `Redis at 127.0.0.1:${port}: it speaks TLS: write rediss:// in REDIS_URL`,
+    );
+  });
+  test('TLS to a port that does not speak it says so', async () => {
+    const plain = await startTcp({ answer: '-ERR Protocol error\r\n' });
+    await expect(open(plain.port, { tls: true }).call('PING')).rejects.toThrow(
+      `Redis at 127.0.0.1:${plain.port} does not speak TLS: write redis:// in REDIS_URL`,
+    );
+    await plain.close();
+  });
 });
