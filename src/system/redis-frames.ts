@@ -5,7 +5,13 @@ import { AnswerError, answerBudget } from './answer.ts';
 
 const CR = 13;
 const LF = 10;
-const [STRING, ERROR, INTEGER, BULK, ARRAY] = Buffer.from('+-:$*') as unknown as [number, number, number, number, number];
+const [STRING, ERROR, INTEGER, BULK, ARRAY] = Buffer.from('+-:$*') as unknown as [
+  number,
+  number,
+  number,
+  number,
+  number,
+];
 /** TLS records: alert and handshake. */
 const TLS = new Set([0x15, 0x16]);
 const MAX_LINE = 64 * 1024;

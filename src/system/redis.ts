@@ -108,7 +108,8 @@ async function login(target: RedisAddress): Promise<Link> {
     // After the login, and not by `connectionName`: ioredis sends that before it, and a server with a password refuses it.
     await ask(link, 'CLIENT', ['SETNAME', 'vpsmon']).catch((error: unknown) => {
       // A server without room, or in protected mode, says so to whoever connects, and that is taken for the answer to this.
-      if (isTimeout(error) || !usable(client) || /max number of clients|^DENIED/.test(errorText(error))) throw error;
+      if (isTimeout(error) || !usable(client) || /max number of clients|^DENIED/.test(errorText(error)))
+        throw error;
     });
     return link;
   } catch (error) {
@@ -153,7 +154,10 @@ function isClosed(error: unknown): boolean {
 /** Asked of a server that hangs up without a word; nothing is sent but the beginning of TLS. */
 function speaksTls({ host, port }: RedisAddress): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connectTls({ ...(host.startsWith('/') ? { path: host } : { host, port }), rejectUnauthorized: false });
+    const socket = connectTls({
+      ...(host.startsWith('/') ? { path: host } : { host, port }),
+      rejectUnauthorized: false,
+    });
     const done = (speaks: boolean) => () => {
       resolve(speaks);
       socket.destroy();
@@ -260,7 +264,8 @@ function sentence(error: unknown, code: string | undefined, target: RedisAddress
   if (code === 'ECONNREFUSED' || code === 'ENOENT') return `nothing listens at ${address}`;
   if (code === 'EACCES' || code === 'EPERM') return `${at} may not be used by this user: run as root`;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `the host name ${target.host} is not known here`;
-  if (UNTRUSTED.test(code ?? '')) return `${at}: its certificate is of no known authority: set REDIS_TLS_CA to the file of its CA`;
+  if (UNTRUSTED.test(code ?? ''))
+    return `${at}: its certificate is of no known authority: set REDIS_TLS_CA to the file of its CA`;
   if (/ALERT_(CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE)|CERTIFICATE_REQUIRED/.test(code ?? ''))
     return `${at} wants a certificate of its clients, which vpsmon does not have (tls-auth-clients no lets it in with a password)`;
   if (/^(EPROTO|ERR_SSL_)/.test(code ?? '') || (target.tls && isClosed(error)))

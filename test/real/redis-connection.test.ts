@@ -110,7 +110,8 @@ test('N13: a unix socket, TLS with an own authority, and each taken for the othe
     const change = { password: 'pw', port: tlsPort };
     expect(await connect({ ...change, host: path }).call('PING')).toBe('PONG');
     expect(await connect({ ...change, tls: true, tlsCa: cert }).call('PING')).toBe('PONG');
-    const says = (how: Parameters<typeof connect>[0]) => expect(connect({ ...change, ...how }).call('PING')).rejects;
+    const says = (how: Parameters<typeof connect>[0]) =>
+      expect(connect({ ...change, ...how }).call('PING')).rejects;
     await says({ tls: true }).toThrow('its certificate is of no known authority: set REDIS_TLS_CA');
     await says({ tls: false }).toThrow('it speaks TLS: write rediss:// in REDIS_URL');
     await says({ tls: true, port: both.port, tlsCa: cert }).toThrow('does not speak TLS');
@@ -127,7 +128,9 @@ test('a server without room for one more says so', async () => {
   const full = await startRedis({ settings: ['--maxclients', '1'] });
   const first = connect({ port: full.port, password: '' });
   await first.call('PING');
-  await expect(connect({ port: full.port, password: '' }).call('PING')).rejects.toThrow('max number of clients');
+  await expect(connect({ port: full.port, password: '' }).call('PING')).rejects.toThrow(
+    'max number of clients',
+  );
   await first.close();
   await full.remove();
 });

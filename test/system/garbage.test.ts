@@ -95,7 +95,9 @@ const GARBAGE: Record<string, Buffer> = {
   'HTTP with deep JSON': Buffer.from(`${HEAD}\r\n${'['.repeat(100_000)}`),
   'HTTP with many values': Buffer.from(`${HEAD}\r\n[${'{},'.repeat(400_000)}0]`),
   'HTTP with other JSON': Buffer.from(`${HEAD}Content-Length: 4\r\n\r\nnull`),
-  'an HTTP upgrade': Buffer.from('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n'),
+  'an HTTP upgrade': Buffer.from(
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n',
+  ),
   'only a status of progress': Buffer.from('HTTP/1.1 100 Continue\r\n\r\n'.repeat(100)),
   PostgreSQL: Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49]),
   'a PostgreSQL row': Buffer.from([0x44, 0, 0, 0, 10, 0, 1, 0, 0, 0, 9]),
@@ -104,30 +106,36 @@ const GARBAGE: Record<string, Buffer> = {
   MySQL: Buffer.from([74, 0, 0, 0, 10, 0x38, 0x2e, 0x30, 0, 1, 2, 3]),
   nothing: Buffer.alloc(0),
   zeros: Buffer.alloc(5_000),
-  ...Object.fromEntries(Array.from({ length: 24 }, (_, seed) => [`noise ${seed}`, noise(seed + 1, 40 + seed * 97)])),
+  ...Object.fromEntries(
+    Array.from({ length: 24 }, (_, seed) => [`noise ${seed}`, noise(seed + 1, 40 + seed * 97)]),
+  ),
 };
 /** Where some of it is a true answer: HTTP of any status and body, "ready" for "no rows", a stream that ends. */
 const TOLERANT = ['http', 'postgres', 'events'];
 
-test.concurrent.each(
-  Object.keys(CLIENTS).flatMap((client) => [true, false].map((end) => ({ client, end }))),
-)('$client gets garbage, then hang-up: $end', { timeout: 60_000 }, async ({ client, end }) => {
-  const call = CLIENTS[client]!;
-  await Promise.all(
-    Object.entries(GARBAGE).flatMap(([name, bytes]) =>
-      (['greeting', 'answer'] as const).map(async (when) => {
-        const start = performance.now();
-        const result = await call(await pouring(bytes, { when, end })).then(
-          (value) => ({ value }),
-          (error: unknown) => ({ error }),
-        );
-        expect(performance.now() - start, `${name} takes too long`).toBeLessThan(30_000);
-        if ('error' in result) {
-          expect(result.error, name).toBeInstanceOf(Error);
-          expect(String(result.error), name).not.toMatch(/\bat .*\.[jt]s\b|undefined|\[object|Please report/);
-          expect(String(result.error).length, name).toBeGreaterThan(20);
-        } else expect(TOLERANT, `${name} is no answer`).toContain(client);
-      }),
-    ),
-  );
-});
+test.concurrent.each(Object.keys(CLIENTS).flatMap((client) => [true, false].map((end) => ({ client, end }))))(
+  '$client gets garbage, then hang-up: $end',
+  { timeout: 60_000 },
+  async ({ client, end }) => {
+    const call = CLIENTS[client]!;
+    await Promise.all(
+      Object.entries(GARBAGE).flatMap(([name, bytes]) =>
+        (['greeting', 'answer'] as const).map(async (when) => {
+          const start = performance.now();
+          const result = await call(await pouring(bytes, { when, end })).then(
+            (value) => ({ value }),
+            (error: unknown) => ({ error }),
+          );
+          expect(performance.now() - start, `${name} takes too long`).toBeLessThan(30_000);
+          if ('error' in result) {
+            expect(result.error, name).toBeInstanceOf(Error);
+            expect(String(result.error), name).not.toMatch(
+              /\bat .*\.[jt]s\b|undefined|\[object|Please report/,
+            );
+            expect(String(result.error).length, name).toBeGreaterThan(20);
+          } else expect(TOLERANT, `${name} is no answer`).toContain(client);
+        }),
+      ),
+    );
+  },
+);

@@ -145,7 +145,9 @@ describe('N13: TLS', () => {
     await expect(open(port, { tls: true, tlsName: 'redis.test' }).call('PING')).rejects.toThrow(
       `Redis at 127.0.0.1:${port}: its certificate is of no known authority: set REDIS_TLS_CA`,
     );
-    await expect(open(port, { tls: true, tlsCa: cert }).call('PING')).rejects.toThrow('IP: 127.0.0.1 is not in');
+    await expect(open(port, { tls: true, tlsCa: cert }).call('PING')).rejects.toThrow(
+      'IP: 127.0.0.1 is not in',
+    );
     await expect(open(port, { tls: true, tlsCa: join(dir, 'none') }).call('PING')).rejects.toThrow(
       'REDIS_TLS_CA: ENOENT',
     );
