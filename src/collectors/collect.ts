@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { KEYS } from '../config/schema.ts';
-import type { Config, Key } from '../config/schema.ts';
+import { secretsOf } from '../config/secrets.ts';
 import { SOURCES } from '../model/reading.ts';
 import type { Reading, Source } from '../model/reading.ts';
 import type { ContainerInfo, Readings, Snapshot } from '../model/snapshot.ts';
@@ -35,7 +34,7 @@ export function openCollectors(deps: CollectorDeps): Collectors {
   const opened = new Map<Source, AnyCollector>(
     SOURCES.map((source) => [source, source === 'oom' ? oom : COLLECTORS[source](inner)]),
   );
-  const secrets = secretsIn(deps.config);
+  const secrets = secretsOf(deps.config);
   const { clock } = deps.system;
   const running = new Map<Source, Running>();
 
@@ -122,12 +121,4 @@ function shareContainers(read: CollectorDeps['containers']) {
     },
     read: (signal: AbortSignal): Promise<ContainerInfo[]> => (asked ??= read(signal)),
   };
-}
-
-/** Values of the secret settings, in case an error of a library repeats one. Passwords in URLs are masked by their look. */
-function secretsIn(config: Config): string[] {
-  return (Object.keys(KEYS) as Key[])
-    .filter((key) => KEYS[key].type === 'secret')
-    .map((key) => String(config.settings[key]))
-    .filter((value) => value !== '');
 }

@@ -1,3 +1,4 @@
+import { hostName } from '../config/server-name.ts';
 import type { HostValues } from '../model/snapshot.ts';
 import { plain } from '../model/text.ts';
 import { pageSize } from '../system/page-size.ts';
@@ -37,7 +38,7 @@ export function createHost({ system }: CollectorDeps): Collector<'host'> {
   async function read(): Promise<HostValues> {
     const { memory, swap } = parseMeminfo(files.text('/proc/meminfo'));
     const stat = parseStat(files.text('/proc/stat'));
-    fixed ??= { bootId: readBootId(files), hostname: readHostname(files) };
+    fixed ??= { bootId: readBootId(files), hostname: plain(hostName(files) ?? '', 64) || 'unknown' };
     const changing = rates(stat);
     const { disks, unreadable } = await readDisks();
     return {
@@ -55,10 +56,4 @@ export function createHost({ system }: CollectorDeps): Collector<'host'> {
   }
 
   return { source: 'host', read };
-}
-
-/** The file first: in a container, /proc shows the container's own name. */
-function readHostname(files: CollectorDeps['system']['files']): string {
-  const name = files.textOr('/etc/hostname')?.trim() || files.textOr('/proc/sys/kernel/hostname')?.trim();
-  return plain(name ?? '', 64) || 'unknown';
 }

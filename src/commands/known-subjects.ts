@@ -1,30 +1,15 @@
 import { suggest } from '../config/suggest.ts';
 import { silenceName } from '../incidents/silences.ts';
+import { RULES } from '../model/rules.ts';
 import { plain } from '../model/text.ts';
-import { JUDGED_BY_CYCLE } from '../rules/index.ts';
 import { openToLook } from '../store/look.ts';
 import type { CommandContext } from './context.ts';
 
-/** Rules that no check judges: container changes and the monitor itself. */
-const OTHER_RULES = [
-  'container-stopped',
-  'container-restarting',
-  'container-unhealthy',
-  'container-malfunction',
-  'restart-loop',
-  'service-missing',
-  'docker-gone',
-  'forecast',
-  'unclean-reboot',
-  'watcher-telegram',
-  'watcher-state',
-  'watcher-overrun',
-];
 /** A name that nobody knows is probably misspelt; it is silenced all the same, for a container may come later. */
 export async function warnOfStranger(context: CommandContext, subject: string): Promise<void> {
   const wanted = silenceName(subject);
   if (wanted === 'all' || wanted.startsWith('/')) return;
-  const known = [...JUDGED_BY_CYCLE, ...OTHER_RULES, 'host', ...(await containerNames(context))];
+  const known = [...Object.keys(RULES), 'host', ...(await containerNames(context))];
   known.push(...seenSubjects(context));
   if (known.some((name) => name.toLowerCase() === wanted)) return;
   const meant = suggest(subject, ['all', ...known]);

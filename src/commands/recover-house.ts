@@ -1,3 +1,4 @@
+import { serverName } from '../config/server-name.ts';
 import { openCollectors } from '../collectors/collect.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import type { Moment } from '../model/action.ts';
@@ -101,11 +102,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoveryHou
 /** To recovery.log, and into the outbox. A disk that is full must not stop what repairs the server. */
 function createTelling({ config, system, io }: CommandContext, store: Store): (line: SaidLine) => void {
   const outbox = createOutbox(store.db);
-  const hostname =
-    config.settings.SERVER_NAME ||
-    system.files.textOr('/etc/hostname')?.trim() ||
-    system.files.textOr('/proc/sys/kernel/hostname')?.trim() ||
-    'this server';
+  const hostname = serverName(config, system.files);
   return (line) => {
     const now = system.clock.now();
     const failed = appendLine(`${config.stateDir}/recovery.log`, recoveryLogLine(line, now));

@@ -1,3 +1,4 @@
+import { serverName } from '../config/server-name.ts';
 import { join } from 'node:path';
 import { suggest } from '../config/suggest.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -52,7 +53,7 @@ export async function report(
     const history = createHistory(store.db);
     const maxAge = Math.max(120_000, 3 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
     const snapshot = history.latest(at, maxAge) ?? (await tools.collect(context));
-    const hostname = hostnameOf(context, snapshot);
+    const hostname = serverName(context.config, context.system.files);
     const { data, chart } = gatherReport({ db: store.db, history, config, snapshot, hostname, at });
     const { html, text } = renderDailyReport(data);
 
@@ -74,12 +75,6 @@ export async function report(
   } finally {
     store.close();
   }
-}
-
-function hostnameOf({ config, system }: CommandContext, { readings }: Snapshot): string {
-  if (config.settings.SERVER_NAME) return config.settings.SERVER_NAME;
-  if (readings.host.state === 'ok') return readings.host.value.hostname;
-  return system.files.textOr('/etc/hostname')?.trim() || 'this server';
 }
 
 /** Saves the text; a folder that cannot be written is said, and is no reason to send nothing. */

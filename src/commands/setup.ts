@@ -1,3 +1,4 @@
+import { serverName } from '../config/server-name.ts';
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { understand } from '../config/layers.ts';
@@ -127,7 +128,7 @@ async function gatherValues(
   const server = await findName(context, ask);
   if (server !== undefined) values.SERVER_NAME = server;
 
-  const html = `<b>vpsmon is set up</b>\nServer: ${safeHtml(server ?? hostNameOf(context), 80)}\nAlerts will arrive here.`;
+  const html = `<b>vpsmon is set up</b>\nServer: ${safeHtml(server ?? serverName(context.config, context.system.files), 80)}\nAlerts will arrive here.`;
   const tried = await tryTelegram(telegramFor(context, token, chat), { token, chatId: chat }, html);
   if (!tried.ok) throw new Refused(`${tried.problem ?? ''}\n${tried.advice ?? ''}\n${NOTHING_CHANGED}`, 2);
   io.out(`The test message was sent to ${tried.chat?.title ?? chat}.`);
@@ -255,7 +256,7 @@ async function findChat(
 async function findName(context: CommandContext, ask: Ask | undefined): Promise<string | undefined> {
   if (!ask) return undefined;
   const { SERVER_NAME: known } = context.config.settings;
-  const usual = known || hostNameOf(context);
+  const usual = serverName(context.config, context.system.files);
   for (;;) {
     const typed = await ask.line(`Name of this server in messages [${plain(usual, 60)}]: `);
     if (typed === '') return known === '' ? undefined : known;
@@ -263,10 +264,6 @@ async function findName(context: CommandContext, ask: Ask | undefined): Promise<
     if (typed.length <= 60 && !/['"\\\u0000-\u001f\u007f]/.test(typed)) return typed;
     context.io.out('At most 60 characters, without quotes and backslashes.');
   }
-}
-
-function hostNameOf({ config, system }: CommandContext): string {
-  return config.settings.SERVER_NAME || system.files.textOr('/etc/hostname')?.trim() || 'this server';
 }
 
 async function yesOrNo(ask: Ask, question: string, usual: boolean): Promise<boolean> {

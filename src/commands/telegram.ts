@@ -1,3 +1,4 @@
+import { serverName } from '../config/server-name.ts';
 import { formatCount, formatTime, safeHtml } from '../model/text.ts';
 import { effectiveChat, rememberMove, rememberValidated } from '../notify/chat.ts';
 import { createTelegram, type Telegram } from '../notify/telegram.ts';
@@ -56,8 +57,7 @@ function telegramOf({ config, system }: CommandContext, target: { chatId: string
 }
 
 function testMessage({ config, system }: CommandContext): string {
-  const host = config.settings.SERVER_NAME || system.files.textOr('/etc/hostname')?.trim() || 'this server';
-  return `<b>Test message from vpsmon</b>\nServer: ${safeHtml(host, 80)}\nTime: ${formatTime(system.clock.now())}\nAlerts will arrive here.`;
+  return `<b>Test message from vpsmon</b>\nServer: ${safeHtml(serverName(config, system.files), 80)}\nTime: ${formatTime(system.clock.now())}\nAlerts will arrive here.`;
 }
 
 /** The chat as the monitor knows it; nothing is created where no monitor has run yet. */

@@ -1,15 +1,11 @@
 import { definitionOf, KEY_NAMES } from './defaults.ts';
-import type { Config, Settings } from './schema.ts';
+import type { Config } from './schema.ts';
 
 /** The values of all settings that nobody else may see, for masking: tokens, passwords, keys, and what stands inside of addresses. */
 export function secretsOf(config: Pick<Config, 'settings'>): string[] {
-  return secretsIn(config.settings);
-}
-
-export function secretsIn(settings: Settings): string[] {
   const secrets = new Set<string>();
   for (const key of KEY_NAMES) {
-    const value = settings[key];
+    const value = config.settings[key];
     if (typeof value !== 'string' || value === '') continue;
     const { type } = definitionOf(key);
     if (type === 'secret') secrets.add(value);

@@ -1,10 +1,11 @@
 // The findings that service changes become. Rule ids and severities are decided here and nowhere else.
 import type { Finding, Severity } from '../model/finding.ts';
+import type { RuleId } from '../model/rules.ts';
 import { plain } from '../model/text.ts';
 import { standingOf } from './table.ts';
 import type { Standing, Trouble, TroubleKind, Turn } from './types.ts';
 
-export const RULE_OF: Record<TroubleKind, string> = {
+export const RULE_OF: Record<TroubleKind, RuleId> = {
   stopped: 'container-stopped',
   unhealthy: 'container-unhealthy',
   malfunction: 'container-malfunction',
@@ -91,7 +92,7 @@ export function endsQuietly(
 }
 
 /** Something that happened and has no end. */
-export function happened(rule: string, whom: Whom, said: Said): Finding {
+export function happened(rule: RuleId, whom: Whom, said: Said): Finding {
   return {
     rule,
     ...about(whom.name, whom.service),

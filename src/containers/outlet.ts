@@ -1,6 +1,7 @@
 // Hands a change on to the incidents: muted ones and those of a service that changes all the time are only recorded.
-import { CHANGE_OF_RULE, type Change } from '../model/change.ts';
+import type { Change } from '../model/change.ts';
 import type { Finding } from '../model/finding.ts';
+import { ruleInfo } from '../model/rules.ts';
 import { tallyOf } from './table.ts';
 import type { Item, Turn } from './types.ts';
 
@@ -30,7 +31,7 @@ function isMuted(turn: Turn, { change, finding }: Pick<Item, 'change' | 'finding
   const { muted } = turn.state.rules.of({ name: finding.subject, ...aliasOf(finding) });
   if (muted.includes(MUTED_AS[change] ?? change)) return true;
   // Who did not hear of the beginning of a trouble is not told of its end, either.
-  return finding.verdict === 'ok' && muted.includes(CHANGE_OF_RULE[finding.rule] ?? change);
+  return finding.verdict === 'ok' && muted.includes(ruleInfo(finding.rule)?.mute ?? change);
 }
 
 function aliasOf(finding: Finding): { service?: string } {

@@ -1,9 +1,9 @@
 import type { Finding } from '../model/finding.ts';
 import type { Readings, Snapshot } from '../model/snapshot.ts';
 import { judgeAll } from '../rules/judge.ts';
-import { JUDGED_BY_CYCLE } from '../rules/index.ts';
+import { JUDGED_BY_CHECK } from '../model/rules.ts';
 import type { House } from './types.ts';
-import { judgeSelf, SELF_RULES } from './self.ts';
+import { judgeSelf } from './self.ts';
 
 /**
  * One check, from the first read to the last write. This is the whole program:
@@ -12,7 +12,7 @@ import { judgeSelf, SELF_RULES } from './self.ts';
 export async function runCycle(house: House): Promise<Snapshot> {
   const snapshot = await house.collectors.collect();
   const findings = [...judgeAll(snapshot, house.past(snapshot), house.config), ...judgeSelf(house)];
-  house.pipeline.process(findings, { judged: [...JUDGED_BY_CYCLE, ...SELF_RULES] });
+  house.pipeline.process(findings, { judged: JUDGED_BY_CHECK });
   house.delivery.kick();
   house.remember(snapshot);
   return snapshot;

@@ -4,6 +4,7 @@ import { createDiscovery } from '../discovery/discover.ts';
 import { createPipeline } from '../incidents/pipeline.ts';
 import { holds, type Claim } from '../model/change.ts';
 import type { Source } from '../model/reading.ts';
+import { serverName } from '../config/server-name.ts';
 import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';
@@ -53,11 +54,7 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
     log,
     stateDir: config.stateDir,
   });
-  const hostname =
-    config.settings.SERVER_NAME ||
-    system.files.textOr('/etc/hostname')?.trim() ||
-    system.files.textOr('/proc/sys/kernel/hostname')?.trim() ||
-    'this server';
+  const hostname = serverName(config, system.files);
   const pipeline = createPipeline({
     store,
     config,

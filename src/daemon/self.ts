@@ -1,9 +1,7 @@
 import type { Finding } from '../model/finding.ts';
+import type { RuleId } from '../model/rules.ts';
 import { formatDuration } from '../model/text.ts';
 import type { House } from './types.ts';
-
-/** Rules about the watcher itself; judged in every check. */
-export const SELF_RULES = ['watcher-telegram', 'watcher-state', 'watcher-overrun'] as const;
 
 /** What is wrong with the monitor itself. */
 export function judgeSelf(house: House): Finding[] {
@@ -53,7 +51,7 @@ export function folderNews({ state, system }: House): string | undefined {
   return news && system.clock.monotonic() < news.until ? news.text : undefined;
 }
 
-function self(rule: (typeof SELF_RULES)[number], breach: boolean, bad: string, good: string): Finding {
+function self(rule: RuleId, breach: boolean, bad: string, good: string): Finding {
   return {
     rule,
     subject: 'vpsmon',

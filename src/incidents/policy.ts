@@ -1,5 +1,5 @@
 import { namesContainer, type Config } from '../config/schema.ts';
-import { CHANGE_OF_RULE } from '../model/change.ts';
+import { ruleInfo } from '../model/rules.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -73,7 +73,7 @@ export function policyOf({ settings, extra }: Config): Policy {
       return special ? special.cooldownMinutes! * MINUTE : cooldown;
     },
     muted({ rule, subject, alias }) {
-      const change = CHANGE_OF_RULE[rule];
+      const change = ruleInfo(rule)?.mute;
       if (change === undefined || muting.length === 0) return false;
       const names = { name: subject, ...(alias === undefined ? {} : { alias }) };
       return muting.some((service) => service.mute?.includes(change) && namesContainer(service.name, names));

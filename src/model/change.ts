@@ -25,11 +25,3 @@ export function holds(claim: Claim, now: Pick<ContainerInfo, 'state' | 'health'>
   const unhealthy = up && now.health === 'unhealthy';
   return claim === 'unhealthy' ? unhealthy : up && !unhealthy;
 }
-
-/** The change of a container that opens incidents of a rule, as `mute` in vpsmon.yaml names it. */
-export const CHANGE_OF_RULE: Record<string, string> = {
-  'container-stopped': 'stopped',
-  'container-unhealthy': 'unhealthy',
-  'container-malfunction': 'malfunction',
-  'restart-loop': 'malfunction',
-};

@@ -1,4 +1,5 @@
 import type { Change, Claim } from './change.ts';
+import type { RuleId } from './rules.ts';
 
 export const SEVERITIES = ['info', 'warning', 'critical'] as const;
 export type Severity = (typeof SEVERITIES)[number];
@@ -15,7 +16,7 @@ export const EVERY_SUBJECT = '*';
 
 export type Finding = {
   /** Rule id, e.g. `memory-available`, `container-stopped`. */
-  rule: string;
+  rule: RuleId;
   /** What it is about: a container, mount, session, source, or `host`. Never escaped here. */
   subject: string;
   severity: Severity;

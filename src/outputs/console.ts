@@ -2,6 +2,7 @@ import { formatMemory, totalBytes } from '../model/container-memory.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Reading, Source } from '../model/reading.ts';
 import type { ContainerInfo, HostValues, Snapshot } from '../model/snapshot.ts';
+import { ruleInfo } from '../model/rules.ts';
 import { formatBytes, formatCount, formatDuration, formatTime, plain } from '../model/text.ts';
 import { styleFor, table, width, wrap, wrapBehind, type Column, type Style } from './style.ts';
 
@@ -216,22 +217,6 @@ function missing(reading: { state: 'absent' | 'failed'; why: string } | Reading<
   };
 }
 
-/** Which row of the page a rule belongs to. */
-const ROW_OF_RULE: Record<string, string> = {
-  'memory-available': 'memory',
-  'memory-pressure': 'pressure',
-  'swap-used': 'swap',
-  'swap-in': 'swap',
-  'oom-kill': 'OOM kills',
-  'postgres-cache': 'postgres',
-  'postgres-connections': 'postgres',
-  'n8n-queue': 'n8n',
-  'n8n-health': 'n8n',
-  'waha-session': 'waha',
-  'container-memory': 'docker',
-  'left-off': 'recovery',
-};
-
 type Mark = 'warning' | 'critical';
 function markRows(findings: Finding[]): Map<string, Mark> {
   const marks = new Map<string, Mark>();
@@ -242,7 +227,7 @@ function markRows(findings: Finding[]): Map<string, Mark> {
         ? `disk ${f.subject}`
         : f.rule === 'source-failed'
           ? (f.subject as Source)
-          : (ROW_OF_RULE[f.rule] ?? 'docker');
+          : (ruleInfo(f.rule)?.row ?? 'docker');
     if (marks.get(row) !== 'critical') marks.set(row, f.severity);
   }
   return marks;

@@ -1,5 +1,6 @@
 import { KEYS, type KeyDefinition } from '../config/schema.ts';
 import { SECTIONS, type Field, type Shape } from '../config/yaml-shape.ts';
+import { RULES, type RuleInfo } from '../model/rules.ts';
 import { metricsMarkdown } from './metrics-table.ts';
 
 /** What differs in monitor.conf.example from the defaults. */
@@ -91,6 +92,21 @@ const KIND_WORDS: Record<Exclude<Field['type'], 'int'>, string> = {
   time: 'HH:MM',
 };
 
+/** The table of all rules, in Markdown. */
+export function renderRuleTable(): string {
+  const columns = ['Rule', 'Warning', 'Critical', 'Ends', 'Settings'];
+  const rows = Object.entries<RuleInfo>(RULES).map(([id, { about, warning, critical, ends, settings }]) =>
+    row(
+      `\`${id}\`${about === undefined ? '' : ` (${about})`}`,
+      warning ?? '',
+      critical ?? '',
+      ends,
+      settings ?? '',
+    ),
+  );
+  return [row(...columns), row(...columns.map(() => '---')), ...rows].join('\n');
+}
+
 function tableHead(first: string, second: string): string[] {
   return [row(first, second, ''), row('---', '---', '---')];
 }
@@ -115,6 +131,7 @@ export function generatedParts(commands: string): Record<string, Record<string, 
     'docs/commands.md': { commands },
     'docs/settings.md': { keys: renderKeyTables(), yaml: renderYamlTables() },
     'docs/metrics.md': { metrics: metricsMarkdown() },
+    'docs/rules.md': { rules: renderRuleTable() },
   };
 }
 

@@ -1,5 +1,6 @@
 import { isIgnored, namesContainer, type Config } from '../config/schema.ts';
 import type { Finding } from '../model/finding.ts';
+import type { RuleId } from '../model/rules.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { formatTime } from '../model/text.ts';
 
@@ -36,7 +37,7 @@ export function judgeContainersNow(containers: ContainerInfo[], config: Config):
 
 function judgeOne(c: ContainerInfo, needed: boolean): Finding | undefined {
   const since = c.finishedAt ? ` since ${formatTime(c.finishedAt)}` : '';
-  const about = (rule: string, severity: 'warning' | 'critical', text: string): Finding => ({
+  const about = (rule: RuleId, severity: 'warning' | 'critical', text: string): Finding => ({
     rule,
     subject: c.name,
     severity,

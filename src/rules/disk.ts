@@ -56,7 +56,7 @@ function diskLevel(usedPercent: number, { settings }: Config): DiskLevel {
   });
 }
 
-function finding(rule: string, { mount }: Disk, level: DiskLevel, value: number): Finding {
+function finding(rule: 'disk' | 'inodes', { mount }: Disk, level: DiskLevel, value: number): Finding {
   return { rule, subject: mount, ...level, value, unit: 'percent', text: '' };
 }
 

@@ -8,7 +8,7 @@ import { swapIn, swapUsed } from './swap.ts';
 import type { Rule } from './types.ts';
 import { wahaSession } from './waha.ts';
 
-/** Every rule that a check judges. A new one is a file and a line here. */
+/** Every rule that judges what a check has read. A new one is a file, a line here and its entry in model/rules.ts. */
 export const RULES: readonly Rule[] = [
   memoryPressure,
   memoryAvailable,
@@ -23,14 +23,4 @@ export const RULES: readonly Rule[] = [
   n8nQueue,
   n8nHealth,
   wahaSession,
-];
-
-/**
- * Rules of which a check sees every subject, so that a subject without a finding is gone. (Container changes and the
- * like come in between, one by one.)
- */
-export const JUDGED_BY_CYCLE: readonly string[] = [
-  ...RULES.map((rule) => rule.id),
-  'source-failed',
-  'left-off',
 ];

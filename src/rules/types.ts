@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts';
 import type { LeftOff } from '../model/left-off.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Source } from '../model/reading.ts';
+import type { RuleId } from '../model/rules.ts';
 import type { Readings, Snapshot } from '../model/snapshot.ts';
 
 /** What rules know besides the snapshot. */
@@ -27,14 +28,14 @@ export type Context = { snapshot: Snapshot; past: Past; config: Config };
  * incidents; one that is absent leaves them to end as gone.
  */
 export type Rule = {
-  id: string;
+  id: RuleId;
   source: Source;
   judge(context: Context): Finding[];
 };
 
 /** Makes a rule out of a judge that is only called with a value that was read. */
 export function rule<S extends Source>(
-  id: string,
+  id: RuleId,
   source: S,
   judge: (value: ValueOf<S>, context: Context) => Finding[],
 ): Rule {

@@ -1,5 +1,6 @@
 import type { Action } from '../model/action.ts';
 import type { Incident } from '../model/incident.ts';
+import { ruleInfo } from '../model/rules.ts';
 import { formatTime, plain } from '../model/text.ts';
 import { actionsBetween } from './actions.ts';
 import type { Db } from './db.ts';
@@ -8,8 +9,6 @@ import type { Db } from './db.ts';
 const BEFORE_MS = 10 * 60_000;
 /** What was stopped for it comes back when it has been calm for a while. */
 const AFTER_MS = 60 * 60_000;
-
-const ABOUT_MEMORY = new Set(['swap-in', 'swap-used', 'memory-pressure', 'memory-available']);
 
 /**
  * What recovery did about an incident, one plain line each, oldest first: found by time and by whom it is about, for recovery runs
@@ -27,9 +26,9 @@ export function actionsAbout(db: Db, incident: Incident): string[] {
 
 function isAbout({ rule, target, undo }: Action, incident: Incident): boolean {
   const same = target === incident.subject || target === incident.alias;
-  if (ABOUT_MEMORY.has(incident.rule)) return rule === 'swap';
-  if (incident.rule === 'n8n-queue') return rule === 'queue';
-  if (incident.rule === 'waha-session') {
+  const acting = ruleInfo(incident.rule)?.recovery;
+  if (acting !== undefined && acting !== 'waha') return rule === acting;
+  if (acting === 'waha') {
     const sessions = undo?.['sessions'];
     return rule === 'waha' && (same || (Array.isArray(sessions) && sessions.includes(incident.subject)));
   }

@@ -1,5 +1,6 @@
 import type { Extra, Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
+import type { RuleId } from '../../src/model/rules.ts';
 
 /** One moment of a story. Several things may happen at it; they happen in the order of these fields. */
 export type Step = {
@@ -75,13 +76,13 @@ export function stopped(name: string, down: boolean, more: Partial<Finding> = {}
 }
 
 /** Something that happens and has no end. */
-export function event(rule: string, subject: string, more: Partial<Finding> = {}): Finding {
+export function event(rule: RuleId, subject: string, more: Partial<Finding> = {}): Finding {
   return { rule, subject, verdict: 'event', severity: 'critical', text: `${rule} ${subject}`, ...more };
 }
 
 /** A finding of any rule. */
 export function finding(
-  rule: string,
+  rule: RuleId,
   subject: string,
   verdict: Finding['verdict'],
   more: Partial<Finding> = {},

@@ -64,12 +64,12 @@ export const stories: Story[] = [
   {
     name: 'nothing that is only information is repeated',
     steps: [
-      { at: 0, findings: [finding('note', 'x', 'breach', { severity: 'info' })] },
+      { at: 0, findings: [finding('container-started', 'x', 'breach', { severity: 'info' })] },
       ...every(600, 600, 5 * HOUR, () => ({
-        findings: [finding('note', 'x', 'breach', { severity: 'info' })],
+        findings: [finding('container-started', 'x', 'breach', { severity: 'info' })],
       })),
     ],
-    said: ['00:00:00 first note x, info'],
+    said: ['00:00:00 first container-started x, info'],
   },
   {
     name: 'down and up again in one batch is told as two',

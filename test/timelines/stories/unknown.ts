@@ -1,6 +1,7 @@
 import { every, finding, HOUR, memory, MINUTE, pressure, stopped, type Story } from '../story.ts';
+import type { RuleId } from '../../../src/model/rules.ts';
 
-const unseen = (rule: string) => finding(rule, '*', 'unknown');
+const unseen = (rule: RuleId) => finding(rule, '*', 'unknown');
 const disk = (mount: string, full: boolean) => finding('disk', mount, full ? 'breach' : 'ok');
 
 export const stories: Story[] = [
