@@ -8,7 +8,7 @@ import { inspectAll } from './answers.ts';
 import { replay } from './follow.ts';
 import type { Seen } from './keeper.ts';
 import { newTurn } from './machine.ts';
-import { firstLook } from './start.ts';
+import { firstLook, withoutSilenced, type IsSilenced } from './start.ts';
 import { eventTime, fromInspect } from './table.ts';
 import type { Out, Row, State } from './types.ts';
 
@@ -24,6 +24,7 @@ export type BeginningDeps = {
   /** Of the monitor before. */
   rows: Row[];
   seen: Seen | undefined;
+  isSilenced: IsSilenced;
   onMessage(message: Message): void;
   handle(out: Out): void;
   onEvent(event: DockerEvent): void;
@@ -62,7 +63,8 @@ export function createBeginning(deps: BeginningDeps): Beginning {
     known.sort((a, b) => (a.info.name < b.info.name ? -1 : 1));
     const turn = newTurn(state, { wall: clock.now(), mono: clock.monotonic() });
     const first = seen === undefined;
-    const notes = firstLook(turn, { known, rows: deps.rows, history: [...history, ...kept], first });
+    const all = firstLook(turn, { known, rows: deps.rows, history: [...history, ...kept], first });
+    const notes = withoutSilenced(turn, all, deps.isSilenced);
     done = true;
     const answers = { rule: 'docker-gone', subject: 'docker', severity: 'critical', verdict: 'ok' } as const;
     turn.out.findings.push({ ...answers, text: 'Docker answers', quiet: told });

@@ -35,7 +35,7 @@ export function onDie(
   const { info } = known;
   const toldAlready =
     !isUp(info.state) && Math.abs(at - (info.finishedAt ?? 0)) < SAME_MS && info.state !== 'restarting';
-  if (at < (info.startedAt ?? 0) || toldAlready) {
+  if ((at < (info.startedAt ?? 0) && !event.unseen) || toldAlready) {
     lookAgain(turn, known);
     return;
   }

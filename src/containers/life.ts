@@ -45,7 +45,7 @@ export function onEvent(turn: Turn, event: DockerEvent): void {
   known.seq += 1;
   const at = eventTime(event);
   const [action = ''] = event.action.split(':', 1);
-  if (action === 'start') onStart(turn, known, at);
+  if (action === 'start') onStart(turn, known, at, event.unseen);
   else if (action === 'die') onDie(turn, known, at, event);
   else if (action === 'kill') onKill(known, at, event);
   else if (action === 'oom') onOom(turn, known, at);
@@ -72,7 +72,8 @@ export function ask(turn: Turn, known: Known): void {
   turn.out.asks.push({ kind: 'inspect', id: known.info.id, seq: known.seq, confirm: false });
 }
 
-export function onStart(turn: Turn, known: Known, at: number): void {
+/** `unseen`: found by a look, which is certain, whatever time it bears. */
+export function onStart(turn: Turn, known: Known, at: number, unseen = false): void {
   const { state, now } = turn;
   const { info } = known;
   if (isUp(info.state) && info.startedAt !== undefined) {
@@ -80,7 +81,7 @@ export function onStart(turn: Turn, known: Known, at: number): void {
     if (at - info.startedAt < SAME_MS) return;
     // Its death was lost.
     onDie(turn, known, at, { attributes: { exitCode: '0' }, unseen: true });
-  } else if (at < (info.finishedAt ?? 0)) {
+  } else if (at < (info.finishedAt ?? 0) && !unseen) {
     lookAgain(turn, known);
     return;
   }

@@ -24,6 +24,9 @@ export type Note = {
     | 'restarting'
     | 'renamed';
   name: string;
+  service?: string;
+  /** Its name before. */
+  was?: string;
   line: string;
 };
 

@@ -45,7 +45,7 @@ export function renamed(turn: Turn, known: Known, name: string, at: number): voi
     at,
     html: `🔄 ${line}`,
   });
-  say(turn, { key, change: 'renamed', finding, line, severity: 'info' });
+  say(turn, { key, change: 'renamed', finding: { ...finding, was: oldName }, line, severity: 'info' });
 }
 
 /** The same for one that was renamed while nobody watched; the line that tells it, HTML. */

@@ -168,7 +168,8 @@ export function evaluateRestarts(turn: Turn, known: Known, at: number): boolean 
 
 function sayMalfunction(turn: Turn, known: Known, finding: ReturnType<typeof opens>, what: string): void {
   const line = `${bold(known.info.name)}: ${what}`;
-  say(turn, { key: keyOf(known), change: 'malfunction', finding, line, severity: finding.severity });
+  const claim = known.info.state === 'running' ? 'up' : 'down';
+  say(turn, { key: keyOf(known), change: 'malfunction', finding, line, severity: finding.severity, claim });
 }
 
 /** Service Restarting: it crashed and its restart policy brought it back. Not repeated within the cooldown. */
@@ -210,10 +211,11 @@ export function tellRestarting(
     turn.out.findings.push({ ...finding, quiet: true });
     return;
   }
-  tally.restartToldAt = now.mono;
+  // One that is down again is followed by another message, when it is up.
+  if (awayMs !== undefined) tally.restartToldAt = now.mono;
   const line = `${bold(info.name)}: ${safeHtml(because(death))}, ${then}`;
-  const claim = awayMs === undefined ? {} : { claim: 'up' as const };
-  say(turn, { key, change: 'restarting', finding, line, severity: 'warning', ...claim });
+  const claim = awayMs === undefined ? 'down' : 'up';
+  say(turn, { key, change: 'restarting', finding, line, severity: 'warning', claim });
 }
 
 /** Ends loop and malfunction without a word: a stop that is told says more. */

@@ -43,6 +43,31 @@ const MUTED_BY: Partial<Record<Note['kind'], Change[]>> = {
   renamed: ['started'],
 };
 
+const RULE_OF_NOTE: Partial<Record<Note['kind'], string>> = {
+  stopped: 'container-stopped',
+  up: 'container-stopped',
+  unhealthy: 'container-unhealthy',
+  healthy: 'container-unhealthy',
+  restarting: 'container-malfunction',
+  restarted: 'container-restarting',
+  redeployed: 'container-redeployed',
+  new: 'container-started',
+  renamed: 'container-renamed',
+  missing: 'service-missing',
+};
+
+export type IsSilenced = (what: { rule: string; subject: string; alias?: string; was?: string }) => boolean;
+
+/** What is silenced is not in the start message, and does not count as sent: the incidents send it when the silence ends. */
+export function withoutSilenced(turn: Turn, notes: readonly Note[], isSilenced: IsSilenced): Note[] {
+  for (const finding of turn.out.findings) if (finding.quiet && isSilenced(finding)) delete finding.quiet;
+  return notes.filter(({ kind, name, was, service }) => {
+    const alias = service === undefined ? {} : { alias: service };
+    const before = was === undefined ? {} : { was };
+    return !isSilenced({ rule: RULE_OF_NOTE[kind] ?? '', subject: name, ...alias, ...before });
+  });
+}
+
 /** Fills the table, takes over what stood, opens and ends troubles without a word: the start message tells it all. */
 export function firstLook(turn: Turn, look: FirstLook): Note[] {
   const { state } = turn;
@@ -61,7 +86,9 @@ export function firstLook(turn: Turn, look: FirstLook): Note[] {
       : compare(turn, known, row?.id ? row : undefined, look.history);
     if (known.info.state === 'restarting') waitForRestart(turn, known);
     const { muted } = state.rules.of(known.info);
-    if (note && !MUTED_BY[note.kind]?.some((change) => muted.includes(change))) notes.push(note);
+    if (!note || MUTED_BY[note.kind]?.some((change) => muted.includes(change))) continue;
+    const { service } = known.info;
+    notes.push(service === undefined ? note : { ...note, service });
   }
   for (const [key, row] of rows) if (row.id && !state.byKey.has(key)) notes.push(...gone(turn, row));
   for (const name of tellMissing(turn, { quiet: true }))
@@ -84,7 +111,7 @@ function followNames(turn: Turn, rows: Map<string, Row>, remembered: readonly Ro
     rows.set(keyOf(known), row);
     const line = `🔄 ${renamedMeanwhile(turn, known, row)}`;
     if (isWatched(state, known) || isWatchedRow(state, row))
-      notes.push({ kind: 'renamed', name: row.name, line });
+      notes.push({ kind: 'renamed', name: known.info.name, was: row.name, line });
   }
   return notes;
 }

@@ -18,6 +18,7 @@ import { newState, nextDue, step } from './machine.ts';
 import { createNets } from './nets.ts';
 import { everyFewHours } from './reports.ts';
 import { serviceRules } from './rules.ts';
+import type { IsSilenced } from './start.ts';
 import { current, keyOf, restartsWithin, serviceKey } from './table.ts';
 import type { Ask, Input, Moment, Out } from './types.ts';
 
@@ -38,6 +39,8 @@ export type WatcherDeps = {
   onOom(event: DockerEvent): void;
   /** Messages that are no incident: start, stop and status report. */
   onMessage(message: Message): void;
+  /** Whether a silence covers a change at the moment. */
+  isSilenced?: IsSilenced;
   /** Renders the periodic status report. */
   renderStatus(services: ServiceStatus[], at: number): string;
   /** Working set of a container at the last check, bytes. */
@@ -197,6 +200,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       rows,
       seen,
       onMessage,
+      isSilenced: deps.isSilenced ?? (() => false),
       handle,
       onEvent: feed,
       isReady: () => isReady(),

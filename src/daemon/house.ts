@@ -95,6 +95,7 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
         delivery.tellUnsaved(message);
       }
     },
+    isSilenced: (what) => pipeline.isSilenced(what),
     renderStatus: renderStatusReport,
     memoryOf: (name) => memoryOf(state.snapshot, name),
   });

@@ -50,7 +50,9 @@ export function advance(
     const find = (of: string) => (current.has(of) ? current.get(of) : book.open.get(of));
     const open = find(key);
     const wasKey =
-      finding.was === undefined ? undefined : keyOf({ rule: finding.rule, subject: finding.was });
+      finding.was === undefined || finding.verdict === 'event'
+        ? undefined
+        : keyOf({ rule: finding.rule, subject: finding.was });
     const before = wasKey === undefined ? undefined : find(wasKey);
     if (wasKey !== undefined && before) {
       seen.add(wasKey);
@@ -145,7 +147,8 @@ function breachAgain(open: Incident, finding: Finding, policy: Policy, now: numb
   const unseenMs = now - open.lastSeenAt;
   observe(incident, finding, now);
   const raised = setSeverity(incident, finding, now);
-  if (incident.state === 'firing') incident.spells = spellBegins(spellsOf(open), finding.at ?? now);
+  if (incident.state === 'firing')
+    incident.spells = spellBegins(spellsOf(open), Math.min(finding.at ?? now, now));
   if (incident.state === 'pending') {
     const holdMs = finding.holdMs ?? 0;
     if (unseenMs > holdMs + policy.gapMs) {

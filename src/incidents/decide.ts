@@ -71,7 +71,8 @@ function wish({ incident, kind }: Situation, policy: Policy, now: number): Reaso
   if (kind === 'event' || waitsForGroup(incident)) return 'first';
   if (incident.flapping) return wishWhileFlapping(incident, kind, policy, now);
   if (kind === 'resolved') {
-    if (!wasTold(incident)) return 'nothing-new';
+    // A container's changes that are no longer frequent are no news.
+    if (!wasTold(incident) || (incident.event && incident.list)) return 'nothing-new';
     return said.flapping ? 'stable' : 'resolved';
   }
   if (kind === 'calm' && wasTold(incident) && policy.flapOf(incident.rule).staysMs === undefined)

@@ -5,26 +5,29 @@ import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
 import { repeatedInstead } from './series.ts';
 
-/** Repeats of one rule that are due together, or nearly, are one message. */
+/** Repeats of one rule that are due together, or nearly, are one message; `mayName`: not silenced, and still so. */
 export function gatherRepeats(
   verdicts: readonly Verdict[],
   all: ReadonlyMap<number, Incident>,
   policy: Policy,
   now: number,
+  mayName: (incident: Incident) => boolean,
   { drafts, quiet }: Gathered,
 ): void {
-  const silenced = new Set(verdicts.filter((v) => v.reason === 'silenced').map((v) => v.incident.id));
   const byRule = new Map<string, Incident[]>();
   for (const { incident, reason } of verdicts) {
-    if (reason === 'repeat-due' && !isCovered(incident, all)) append(byRule, incident.rule, incident);
+    if (reason !== 'repeat-due' || isCovered(incident, all)) continue;
+    // One that comes and goes has a message of its own, which says how it is.
+    if (incident.flapping) drafts.push({ reason, incident, others: [] });
+    else if (mayName(incident)) append(byRule, incident.rule, incident);
   }
   for (const [rule, due] of byRule) {
     const soon = [...all.values()].filter(
       (other) =>
         other.rule === rule &&
         !due.some((incident) => incident.id === other.id) &&
-        !silenced.has(other.id) &&
         mayRepeat(other) &&
+        mayName(other) &&
         !isCovered(other, all) &&
         (repeatDueAt(other, policy) ?? Infinity) <= now + policy.rateLimitMs,
     );

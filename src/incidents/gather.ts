@@ -17,11 +17,12 @@ export function gather(
   all: ReadonlyMap<number, Incident>,
   policy: Policy,
   now: number,
+  mayName: (incident: Incident) => boolean = () => true,
 ): Gathered {
   const { rest, folded } = foldSeries(verdicts, all);
   const gathered: Gathered = { drafts: [], quiet: folded };
   gatherStarts(rest, all, policy, now, gathered);
-  gatherRepeats(rest, all, policy, now, gathered);
+  gatherRepeats(rest, all, policy, now, mayName, gathered);
   gatherEnds(rest, all, policy, now, gathered);
   for (const { incident, reason } of rest) {
     if (reason === 'worse' || reason === 'flapping' || reason === 'stays' || reason === 'stable') {

@@ -144,11 +144,14 @@ function lookAgain({ id, reason, since }: Held, look: Look): Again {
   if (look.silenced(incident)) return { dropped: { incident, reason: 'silenced' } };
   const holds = isTrueNow(incident, reason, look);
   const goesOn = incident.event !== true && incident.state !== 'resolved';
+  // It came and went while it waited, and not for the first time: that is what is sent.
+  if (goesOn && reason === 'flapping' && incident.flapping && holds !== false) return { incident };
   // Decided anew with the next change, or when a check finds it still so.
   if (goesOn && (holds === false || incident.okSince !== undefined))
     return { dropped: { incident, reason: 'folded' } };
   if (holds === true || goesOn) return { incident };
-  const givenUp = look.mono - since >= GIVE_UP_MS;
+  const isOver = incident.claim === 'down' || incident.claim === 'unhealthy';
+  const givenUp = look.mono - since >= GIVE_UP_MS || (isOver && holds === false);
   if (holds === undefined && (givenUp || since === -Infinity)) return { incident };
   return givenUp ? { dropped: { incident, reason: 'folded' } } : 'wait';
 }
@@ -179,6 +182,11 @@ export function releaseAbout(groups: Groups, draft: Draft, look: Look): Released
     });
   }
   return released;
+}
+
+/** Whether what is said of it can be seen to be so at the moment. */
+export function isSeenTrue(incident: Incident, look: Look): boolean {
+  return incident.claim === undefined || look.isTrue(incident, incident.claim) === true;
 }
 
 function isTrueNow(incident: Incident, reason: SayReason, look: Look): boolean | undefined {

@@ -17,6 +17,7 @@ export function happen(
   if (ended && goesOn(ended, finding, policy, now)) return countAnother(ended, finding, policy, now);
   const incident = newIncident(finding, now);
   incident.event = true;
+  if (finding.was !== undefined) incident.was = finding.was;
   incident.firedAt = now;
   incident.flips = recentFlips(ended, policy, now);
   incident.changes = (incident.flips.length > 0 ? (ended?.changes ?? 0) : 0) + 1;

@@ -47,6 +47,8 @@ export type Pipeline = {
   process(findings: readonly Finding[], options?: ProcessOptions): IncidentChange[];
   /** Pending and firing ones. */
   open(): Incident[];
+  /** Whether a silence covers this at the moment. */
+  isSilenced(what: Parameters<typeof silencing>[0]): boolean;
   /** How many are firing. */
   counts(): Record<Severity, number>;
   /** Epoch ms of the very first start with this state folder. */
@@ -168,6 +170,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     now: number,
   ): boolean {
     if (kind !== 'still' || !before) return true;
+    if (incident.subject !== before.subject) return true;
     if (incident.severity !== before.severity || incident.okSince !== before.okSince) return true;
     if (incident.missingSince !== before.missingSince || incident.flips !== before.flips) return true;
     return now - (savedAt.get(incident.id) ?? 0) >= SAVE_VALUES_MS;
@@ -226,6 +229,10 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
         log.warn(`Incidents could not be advanced: ${errorText(error)}`);
         return [];
       }
+    },
+    isSilenced(what) {
+      readSilences(clock.now());
+      return silencing(what, silences) !== undefined;
     },
     open: () => [...memory.open.values()],
     counts() {

@@ -3,7 +3,7 @@ import { keyOf } from './advance.ts';
 import { decide, waitsForGroup, type Reason, type Situation } from './decide.ts';
 import { toldWith, type Draft, type Verdict } from './drafts.ts';
 import { gather } from './gather.ts';
-import { admit, release, releaseAbout, type Groups, type Look, type Released } from './group.ts';
+import { admit, isSeenTrue, release, releaseAbout, type Groups, type Look, type Released } from './group.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
 
@@ -39,7 +39,9 @@ export function plan(input: PlanInput, ends = false): Plan {
   for (const changes of inRounds(input.changes)) {
     for (const change of changes) enter(change.incident, all);
     const verdicts = decideAll(changes, inThisBatch, all, input);
-    const { drafts, quiet } = gather(verdicts, all, policy, now);
+    const mayName = (incident: Incident): boolean =>
+      !input.silenced(incident) && !policy.muted(incident) && isSeenTrue(incident, look);
+    const { drafts, quiet } = gather(verdicts, all, policy, now, mayName);
     for (const verdict of quiet) note(result, all, verdict, now);
     for (const draft of drafts) {
       const outcome = admit(groups, draft, inThisBatch.has(draft.incident.id), look);

@@ -56,10 +56,10 @@ function atMinute(midnight: Date, minute: number): number {
 
 /** The silence that covers an incident, or undefined. Names are compared without case. */
 export function silencing(
-  { rule, subject, alias }: Pick<Incident, 'rule' | 'subject' | 'alias'>,
+  { rule, subject, alias, was }: Pick<Incident, 'rule' | 'subject' | 'alias' | 'was'>,
   silences: readonly Silence[],
 ): Silence | undefined {
-  const names = [rule, subject, alias ?? ''].map((name) => name.toLowerCase());
+  const names = [rule, subject, alias ?? '', was ?? ''].map((name) => name.toLowerCase());
   return silences.find(
     (silence) => silence.subject === 'all' || (silence.subject !== '' && names.includes(silence.subject)),
   );

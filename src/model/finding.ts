@@ -51,7 +51,7 @@ export type Finding = {
    * been so far does not count as a change.
    */
   end?: 'now' | 'undone';
-  /** The name of the subject before: the incident of that name goes on under this one. */
+  /** The name of the subject before: the incident of that name goes on under this one. A silence of either covers an event. */
   was?: string;
   /** For containers: Compose service, so that silences and per-service cooldowns match either name. */
   alias?: string;

@@ -63,6 +63,8 @@ export type Incident = {
   event?: boolean;
   /** How often it began, how long it lasted in all without the time since it began last (ms), and since when (epoch ms). */
   spells?: Spells;
+  /** Of an event: what its subject was called before. */
+  was?: string;
   list?: { change: Change; line: string };
   claim?: Claim;
   /** What recovery did about it, plain lines. */

@@ -65,7 +65,7 @@ function ready(decision: SayDecision, now: number): string | undefined {
   const html = over ? resolved : reason === 'repeat-due' ? undefined : opened;
   // The text of one that flaps and is fine at the moment tells what is not so now.
   if (html === undefined || (!over && incident.okSince !== undefined)) return undefined;
-  if (incident.event && reason === 'flapping') return undefined;
+  if (incident.event && reason !== 'first' && reason !== 'grouped') return undefined;
   const lines = [html, ...notes(decision, now)];
   if (others.length > 0) lines.push('', ...also(incident, others));
   return lines.join('\n');
@@ -79,15 +79,19 @@ function notes({ reason, incident, before = [] }: SayDecision, now: number): str
 function history({ reason, incident }: Pick<SayDecision, 'reason' | 'incident'>, now: number): string[] {
   const { said, flips } = incident;
   const stable = formatDuration(STABLE_MS);
-  if (reason === 'flapping')
-    return [
-      `Note: ${formatCount(Math.ceil(flips.length / 2))} times within ${stable}. Further changes are told when it has been ` +
-        `stable for ${stable}, or stays down.`,
-    ];
+  if (reason === 'flapping') {
+    const times = formatCount(Math.ceil(flips.length / 2));
+    return [`Note: ${times} times within ${stable}. ${furtherChanges()}`];
+  }
   if (reason === 'stays') return [`Note: ${inAll(incident, now)}. It came back before; now it stays down.`];
   if (reason === 'stable') return [`Before: ${inAll(incident, now)}`, `Stable for: ${stable}`];
   const startUnsent = reason === 'resolved' && said.count === 1 && said.withId === undefined;
   return startUnsent ? [`What happened: ${textOf(incident)}`] : [];
+}
+
+function furtherChanges(): string {
+  const stable = formatDuration(STABLE_MS);
+  return `Further changes are told when it has been stable for ${stable}, or stays down.`;
 }
 
 /** "down 36 times, 3 min in all": only the time in which it was really so. */
@@ -188,6 +192,8 @@ function body({ incident, reason }: SayDecision, now: number): string[] {
   const lines: string[] = [];
   if (reason === 'resolved' || incident.state === 'resolved') {
     if (!incident.event) lines.push(...ending(incident, now));
+  } else if (reason === 'flapping' && WHILE_ON[incident.rule] && !incident.event) {
+    lines.push(...howItFlaps(incident, now), furtherChanges());
   } else if (reason === 'flapping') {
     const often = formatCount(incident.changes ?? incident.flips.length);
     lines.push(

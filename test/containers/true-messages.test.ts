@@ -105,6 +105,57 @@ describe('B: down 5 s of every 290 s, for 3 hours', () => {
   });
 });
 
+describe('reminders of several containers are one message', () => {
+  test('without one that is silenced, and without one that comes and goes', () => {
+    const world = createWorld();
+    for (const name of ['a', 'b', 'web', 'db']) world.run(name);
+    world.advance(MINUTE);
+    for (const name of ['a', 'b', 'web']) world.die(name, 1);
+    for (let i = 0; i < 17; i++) {
+      world.die('db', 1);
+      pass(world, 5000);
+      world.start('db');
+      pass(world, 195_000);
+    }
+    world.clear();
+    world.silence('web', HOUR);
+    pass(world, 10 * MINUTE);
+    const still = world.messages().filter((text) => text.includes('2 containers are stopped'));
+    expect(still).toHaveLength(1);
+    expect(still[0]).toMatch(/- a: .*\n- b: /);
+    expect(world.messages().join('\n')).not.toContain('web');
+    expect(still[0]).not.toContain('db');
+  });
+});
+
+test('a stop just before the clock is set back 3 h is sent, and ends when it runs', () => {
+  const world = worldWith('web');
+  world.die('web', 1);
+  world.setClock(-3 * HOUR);
+  world.check();
+  pass(world, MINUTE);
+  world.start('web');
+  pass(world, MINUTE);
+  expect(world.titles()).toEqual([STOPPED, RESTORED]);
+  expect(world.openIncidents()).toEqual([]);
+});
+
+test('the start message does not name what is silenced; it is sent when the silence ends', () => {
+  const world = worldWith('web');
+  world.silence('web', HOUR);
+  const rows = world.rows();
+  world.deaf(true);
+  world.die('web', 1);
+  world.deaf(false);
+  world.reopen();
+  expect(world.look(rows)).toEqual([]);
+  pass(world, MINUTE);
+  expect(world.titles()).toEqual([]);
+  world.unsilence('web');
+  world.check();
+  expect(world.titles()).toEqual([STOPPED]);
+});
+
 describe('C: five die together, one of them silenced', () => {
   function five(): World {
     const world = createWorld();

@@ -3,7 +3,7 @@
 import { newState, newTurn, nextDue, rowOf, step } from '../../src/containers/machine.ts';
 import { serviceRules } from '../../src/containers/rules.ts';
 import type { Note } from '../../src/containers/notes.ts';
-import { firstLook } from '../../src/containers/start.ts';
+import { firstLook, withoutSilenced } from '../../src/containers/start.ts';
 import { fromInspect } from '../../src/containers/table.ts';
 import type { Ask, Input, Out, Row, State } from '../../src/containers/types.ts';
 import type { Extra, Settings } from '../../src/config/schema.ts';
@@ -48,9 +48,12 @@ let ids = 0;
 export function createWorld(
   settings: Partial<Settings> = {},
   extra: Partial<Extra> = {},
-  options: { memoryOf?: (name: string) => number | undefined } = {},
+  options: { memoryOf?: (name: string) => number | undefined; onMessage?: (message: Message) => void } = {},
 ) {
   let now = START;
+  /** By how much somebody has set the clock of the machine. */
+  let clockSet = 0;
+  const wall = () => now + clockSet;
   const boxes = new Map<string, Box>();
   const byName = (name: string): Box => {
     for (const box of boxes.values()) if (box.name === name) return box;
@@ -68,13 +71,16 @@ export function createWorld(
     createPipeline({
       store,
       config,
-      clock: { now: () => now, monotonic: () => now - START },
+      clock: { now: wall, monotonic: () => now - START },
       log: { debug() {}, info() {}, warn() {} },
-      enqueue: (message) => outbox.push({ ...message, saidAt: now }),
+      enqueue(message) {
+        options.onMessage?.(message);
+        return outbox.push({ ...message, saidAt: now });
+      },
       isTrue: ({ subject }, claim) =>
         state.engine.up ? holds(claim, current(state, serviceKey(subject))?.info) : undefined,
       wakeAt: (mono) => (wakeAt = mono),
-      word: (decision) => wordDecision(decision, 'test', now),
+      word: (decision) => wordDecision(decision, 'test', wall()),
     });
   let pipeline = openPipeline();
   const findings: Said[] = [];
@@ -83,11 +89,13 @@ export function createWorld(
   const unheard: DockerEvent[] = [];
   /** Events that the live stream lost; a replay has them. */
   const lost: DockerEvent[] = [];
+  /** Every event that Docker ever sent. */
+  const log: DockerEvent[] = [];
   let losing = false;
   let listening = true;
   let answering = true;
 
-  const moment = () => ({ wall: now, mono: now - START });
+  const moment = () => ({ wall: wall(), mono: now - START });
 
   function take(out: Out): void {
     for (const finding of out.findings) findings.push({ ...finding, saidAt: now });
@@ -129,7 +137,7 @@ export function createWorld(
       image: box.image,
       labels: box.labels,
       state: box.state.status,
-      status: statusOf(box, now),
+      status: statusOf(box, wall()),
       created: box.created,
       networks: {},
       ports: [],
@@ -137,13 +145,14 @@ export function createWorld(
   }
   function emit(box: Box, action: string, attributes: Record<string, string> = {}): void {
     const event: DockerEvent = {
-      timeNano: BigInt(now) * 1_000_000n + BigInt(ids++),
+      timeNano: BigInt(wall()) * 1_000_000n + BigInt(ids++),
       action,
       id: box.id,
       name: box.name,
       // As Docker does it: labels take the place of what an action says, not of image and name.
       attributes: { ...attributes, ...box.labels, image: box.image, name: box.name },
     };
+    log.push(event);
     if (losing) lost.push(event);
     else if (listening) feed({ type: 'event', event });
     else unheard.push(event);
@@ -160,6 +169,7 @@ export function createWorld(
     findings,
     asked,
     unheard,
+    log,
     feed,
     byName,
     /** Without the ones that are recorded only. */
@@ -171,7 +181,7 @@ export function createWorld(
     /** A check as the daemon makes one: it finds what a silence held back, and what is to be repeated. */
     check: () => void pipeline.process([], { judged: [] }),
     silence: (subject: string, ms: number) =>
-      void addSilence(store.db, { subject, until: now + ms, reason: '' }, now),
+      void addSilence(store.db, { subject, until: wall() + ms, reason: '' }, wall()),
     unsilence: (subject: string) => void endSilence(store.db, subject),
     /** Another monitor takes over, with what the one before left in the store. */
     reopen: () => void (pipeline = openPipeline()),
@@ -213,7 +223,7 @@ export function createWorld(
         },
         ...(with_.stopSignal ? { stopSignal: with_.stopSignal } : {}),
         ...(with_.stopTimeoutMs ? { stopTimeoutMs: with_.stopTimeoutMs } : {}),
-        created: now,
+        created: wall(),
         env: with_.env ?? [],
         command: [],
         tty: false,
@@ -255,7 +265,7 @@ export function createWorld(
         pid: 1000 + ids,
         exitCode: 0,
         oomKilled: false,
-        startedAt: now,
+        startedAt: wall(),
       };
       if (box.checked) box.state.health = { status: 'starting', failingStreak: 0, log: [] };
       emit(box, 'start');
@@ -274,7 +284,7 @@ export function createWorld(
         status: restarting ? 'restarting' : 'exited',
         pid: 0,
         exitCode,
-        finishedAt: now,
+        finishedAt: wall(),
       };
       emit(box, 'die', { exitCode: String(exitCode) });
       if (box.hostConfig.autoRemove) world.destroy(name);
@@ -331,7 +341,7 @@ export function createWorld(
       box.state.health = {
         status,
         failingStreak: 1,
-        log: [{ exitCode: status === 'healthy' ? 0 : 1, output: box.healthOutput, end: now }],
+        log: [{ exitCode: status === 'healthy' ? 0 : 1, output: box.healthOutput, end: wall() }],
       };
       emit(box, `health_status: ${status}`);
     },
@@ -358,12 +368,13 @@ export function createWorld(
       state = newState(rules, rows);
       world.up();
       const turn = newTurn(state, moment());
-      const notes = firstLook(turn, {
+      const all = firstLook(turn, {
         known: [...boxes.values()].map((box) => fromInspect(structuredClone(box), box.name === self)),
         rows,
         history,
         first: rows.length === 0,
       });
+      const notes = withoutSilenced(turn, all, (what) => pipeline.isSilenced(what));
       take(turn.out);
       return notes;
     },
@@ -380,6 +391,12 @@ export function createWorld(
     skip(ms: number): void {
       now += ms;
     },
+    /** Somebody sets the clock of the machine. */
+    setClock(ms: number): void {
+      clockSet += ms;
+    },
+    wall,
+    close: () => store.close(),
   };
   world.up();
   return world;

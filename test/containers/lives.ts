@@ -1,0 +1,522 @@
+// A random life of a few containers on one server: they crash, are stopped, deployed, renamed, paused, fail their health checks;
+// silences begin and end, somebody sets the clock, the monitor is restarted. Each message that reaches the outbox is compared
+// with how things really are at that moment.
+import { isAllTold, isUntold, rowOf } from '../../src/containers/machine.ts';
+import { keyOf } from '../../src/containers/table.ts';
+import type { Row } from '../../src/containers/types.ts';
+import type { Message } from '../../src/model/message.ts';
+import { formatDuration } from '../../src/model/text.ts';
+import { createWorld, type World } from './world.ts';
+
+/** The same numbers for the same seed (mulberry32). */
+function random(seed: number): (below: number) => number {
+  let a = seed;
+  return (below) => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+const NAMES = ['web', 'db', 'api', 'queue', 'cache', 'proxy'];
+const MINUTE = 60_000;
+/** Long enough for everything that waits, and for calm after flapping. */
+const CALM_MS = 45 * MINUTE;
+
+export type Life = { wrong: string[]; diary: string[] };
+
+/** What really happened to a name, by the monotonic clock of the world. */
+type Truth = { downAt?: number; upAt?: number; downMs: number; deaths: number; outages: string[] };
+
+export function live(seed: number): Life {
+  const pick = random(seed);
+  const chance = (percent: number) => pick(100) < percent;
+  const diary: string[] = [];
+  const wrong: string[] = [];
+  const truths = new Map<string, Truth>();
+  let clockWasSet = false;
+  /** Name and exit code of every death. */
+  const exits: string[] = [];
+  const world: World = createWorld({}, {}, { onMessage: (message) => judge(message) });
+  /** Restarts that a policy will make. */
+  const policies: { at: number; id: string }[] = [];
+  const silences = new Map<string, number>();
+  /** What a monitor that is killed leaves behind. */
+  const saved = new Map<string, Row>();
+  let readUntil = 0;
+  let watching = true;
+  let listAt = 0;
+  let wasAway = false;
+  let everSilenced = false;
+  /** What a reader of the messages believes. */
+  const belief = new Map<string, string>();
+
+  const stamp = () => new Date(world.now).toISOString().slice(11, 23);
+  const note = (text: string) => void diary.push(`${stamp()} ${text}`);
+  const boxOf = (name: string) => [...world.boxes.values()].find((box) => box.name === name);
+  const truthOf = (name: string): Truth => {
+    let truth = truths.get(name);
+    if (!truth) truths.set(name, (truth = { downMs: 0, deaths: 0, outages: [] }));
+    return truth;
+  };
+  const isSilenced = (name: string) =>
+    (silences.get(name) ?? 0) > world.wall() || (silences.get('all') ?? 0) > world.wall();
+
+  function fail(message: string, text: string): void {
+    wrong.push(`${stamp()} ${message}\n    ${text.replaceAll('\n', '\n    ')}`);
+  }
+
+  function judge(message: Message): void {
+    const text = message.html.replace(/<\/?(?:b|i|pre)>/g, '');
+    note(`>>> ${text.replaceAll('\n', ' | ')}`);
+    for (const [name, until] of silences) {
+      if (until <= world.wall()) continue;
+      if (name === 'all' || new RegExp(`(?<![\\w-])${name}(?![\\w-])`).test(text))
+        fail(`names ${name}, which is silenced`, text);
+    }
+    let claims: Claimed[] = [];
+    try {
+      claims = claimsOf(text);
+    } catch (error) {
+      fail(String(error), text);
+    }
+    for (const { name, claim, line } of claims) {
+      const state = stateOf(name);
+      belief.set(name, claim);
+      if (!fits(claim, state)) fail(`says that ${name} is ${claim}, it is ${state}`, line);
+    }
+    checkNumbers(text);
+  }
+
+  function stateOf(name: string): string {
+    const box = boxOf(name);
+    if (!box) return 'gone';
+    if (box.state.status !== 'running') return box.state.status;
+    return box.state.health?.status === 'unhealthy' ? 'running unhealthy' : 'running';
+  }
+
+  function checkNumbers(text: string): void {
+    const list = /^\S+ (\d+) Services (.*)$/m.exec(text);
+    const lines = text.split('\n');
+    if (list) {
+      const named = lines.slice(2, lines.indexOf('', 2)).length;
+      if (named !== Number(list[1])) fail(`${list[1]} in the heading, ${named} in the list`, text);
+    }
+    const name = /^Service: (.*)$/m.exec(text)?.[1];
+    if (name === undefined) return;
+    const box = boxOf(name);
+    const exit = /^Cause: .*exit code (\d+)/m.exec(text)?.[1];
+    if (exit !== undefined && box && !text.includes('Restarting') && box.state.pid === 0)
+      if (!exits.some((one) => one === `${name} ${exit}`)) fail(`exit code ${exit}, it never was`, text);
+    if (/(Previous|Current) Status: 🔴 Paused/.test(text) || clockWasSet) return;
+    const truth = truthOf(name);
+    // Of one that flapped it is the last outage that counts, and somebody may have restarted it since.
+    const downFor = text.includes('Stable for: ') ? undefined : /^Down for: (.*)$/m.exec(text)?.[1];
+    if (downFor !== undefined && !truth.outages.slice(-3).includes(downFor))
+      fail(`down for ${downFor}, it was ${truth.outages.slice(-3).join(', ')}`, text);
+    // What came and went while nobody watched counts as one outage.
+    if (wasAway) return;
+    const before = /down (?:(\d+) times|once), (.*?) in all/.exec(text);
+    if (!before) return;
+    const times = Number(before[1] ?? 1);
+    const all = truth.downMs + (truth.downAt === undefined ? 0 : world.now - truth.downAt);
+    if (times > truth.deaths) fail(`down ${times} times, it was ${truth.deaths} times`, text);
+    if (parseDuration(before[2]!) > all + 1000)
+      fail(`down ${before[2]} in all, it was ${formatDuration(all)}`, text);
+  }
+
+  // What Docker and people do.
+
+  function goesDown(name: string): void {
+    const truth = truthOf(name);
+    truth.downAt ??= world.now;
+    truth.deaths += 1;
+  }
+  /** What was recorded of either name counts for both, for both have borne it. */
+  function mergeTruths(name: string, to: string): void {
+    const [a, b] = [truthOf(name), truthOf(to)];
+    const merged = { downMs: a.downMs + b.downMs, deaths: a.deaths + b.deaths };
+    const { downAt: _, ...rest } = a;
+    truths.set(to, { ...a, ...merged, outages: [...b.outages, ...a.outages] });
+    truths.set(name, { ...rest, ...merged, outages: [...a.outages, ...b.outages] });
+    const own = exits.filter((one) => one.startsWith(`${name} `));
+    exits.push(...own.map((one) => one.replace(name, to)));
+  }
+  function comesUp(name: string): void {
+    const truth = truthOf(name);
+    if (truth.downAt !== undefined) {
+      const lasted = world.now - truth.downAt;
+      truth.downMs += lasted;
+      truth.outages.push(formatDuration(lasted));
+    }
+    delete truth.downAt;
+    truth.upAt = world.now;
+  }
+  function start(name: string, by: 'hand' | 'policy' = 'hand'): void {
+    note(`start ${name} (${by})`);
+    comesUp(name);
+    world.start(name, by);
+  }
+  function crash(name: string): void {
+    const box = boxOf(name)!;
+    const again = box.hostConfig.restartPolicy === 'always';
+    const exitCode = [0, 1, 137, 143][pick(4)]!;
+    exits.push(`${name} ${exitCode}`);
+    note(`crash ${name} ${exitCode}`);
+    goesDown(name);
+    if (again) {
+      const wait = [100, 400, 1600, 3000, 12_000][pick(5)]!;
+      policies.push({ at: world.now + wait, id: box.id });
+    }
+    if (chance(10)) world.oom(name);
+    world.die(name, exitCode, again);
+  }
+  function stop(name: string): void {
+    note(`stop ${name}`);
+    forgetPolicy(name);
+    if (boxOf(name)!.state.pid === 0) return;
+    goesDown(name);
+    const exitCode = [0, 137, 143][pick(3)]!;
+    exits.push(`${name} ${exitCode}`);
+    world.stop(name, exitCode);
+  }
+  function forgetPolicy(name: string): void {
+    const id = boxOf(name)?.id;
+    for (const [index, { id: other }] of policies.entries()) if (other === id) policies.splice(index, 1);
+  }
+  function remove(name: string): void {
+    note(`rm -f ${name}`);
+    forgetPolicy(name);
+    if (boxOf(name)!.state.pid > 0) goesDown(name);
+    exits.push(`${name} 137`);
+    world.remove(name);
+  }
+  function run(name: string): void {
+    const health = chance(40) ? ('healthy' as const) : ('none' as const);
+    const policy = chance(50) ? 'always' : 'no';
+    note(`run ${name} ${policy} ${health}`);
+    comesUp(name);
+    world.run(name, { policy, health });
+  }
+
+  /** Lets time pass: policies restart, checks are made, what is due happens. */
+  function pass(ms: number): void {
+    const end = world.now + ms;
+    while (world.now < end) {
+      policies.sort((a, b) => a.at - b.at);
+      const next = Math.min(end, policies[0]?.at ?? Infinity, world.now + 30_000);
+      if (watching) world.advance(Math.max(0, next - world.now));
+      else world.skip(Math.max(0, next - world.now));
+      while (policies[0] && policies[0].at <= world.now) {
+        const { id } = policies.shift()!;
+        const box = world.boxes.get(id);
+        if (box?.state.status === 'restarting') start(box.name, 'policy');
+      }
+      if (watching) world.check();
+      // As the daemon does it every 5 minutes.
+      if (watching && world.now >= listAt) {
+        listAt = world.now + 5 * MINUTE;
+        world.list();
+      }
+    }
+    remember();
+  }
+
+  /** As the monitor writes it down: what is told, and nothing else. */
+  function remember(): void {
+    if (!watching) return;
+    const { state } = world;
+    const keys = new Set([...state.byKey.keys(), ...state.standing.keys(), ...saved.keys()]);
+    for (const key of keys) {
+      if (isUntold(state, key)) continue;
+      const row = rowOf(state, key);
+      if (row) saved.set(key, structuredClone(row));
+      else saved.delete(key);
+    }
+    if (isAllTold(state)) readUntil = world.log.length;
+  }
+
+  function restartMonitor(away: () => void): void {
+    remember();
+    note('the monitor is stopped');
+    watching = false;
+    wasAway = true;
+    world.deaf(true);
+    away();
+    world.deaf(false);
+    watching = true;
+    world.reopen();
+    const notes = world.look([...saved.values()], world.log.slice(readUntil));
+    note(`the monitor is started: ${notes.map(({ line }) => line).join(' | ')}`);
+    for (const { name, kind, line } of notes) {
+      if (isSilenced(name)) fail(`the start message names ${name}, which is silenced`, line);
+      const claim = NOTES[kind];
+      if (claim === undefined) continue;
+      belief.set(name, claim);
+      const state = stateOf(name);
+      if (!fits(claim, state)) fail(`the start message says that ${name} is ${claim}, it is ${state}`, line);
+    }
+  }
+
+  function act(): void {
+    const name = NAMES[pick(NAMES.length)]!;
+    const box = boxOf(name);
+    if (!box) {
+      run(name);
+      return;
+    }
+    const up = box.state.pid > 0;
+    const paused = box.state.status === 'paused';
+    const what = pick(100);
+    if (what < 22) {
+      if (up && !paused) crash(name);
+      else if (box.state.status === 'exited') start(name);
+    } else if (what < 30) {
+      if (up && !paused) stop(name);
+      else if (box.state.status === 'exited') start(name);
+    } else if (what < 38) {
+      if (!up || paused) return;
+      stop(name);
+      pass([100, 500, 5000, 30_000][pick(4)]!);
+      if (boxOf(name)?.state.status === 'exited') start(name);
+    } else if (what < 46) {
+      remove(name);
+      pass([50, 900, 4000, 30_000][pick(4)]!);
+      if (!boxOf(name)) run(name);
+    } else if (what < 54) {
+      if (paused) {
+        note(`unpause ${name}`);
+        comesUp(name);
+        world.unpause(name);
+      } else if (up) {
+        note(`pause ${name}`);
+        goesDown(name);
+        world.pause(name);
+      }
+    } else if (what < 66) {
+      if (!up || paused || !box.checked) return;
+      const next = box.state.health?.status === 'unhealthy' ? 'healthy' : 'unhealthy';
+      note(`health ${name} ${next}`);
+      world.health(name, next);
+    } else if (what < 70) {
+      const to = NAMES.find((other) => !boxOf(other)) ?? `${name}-old`;
+      if (boxOf(to) || isFlapNamed(name)) return;
+      note(`rename ${name} ${to}`);
+      mergeTruths(name, to);
+      belief.delete(to);
+      const known = belief.get(name);
+      if (known) belief.set(to, known);
+      world.rename(name, to);
+    } else if (what < 80) flap(name);
+    else if (what < 88) {
+      note('many at once');
+      const down = NAMES.filter((one) => boxOf(one)?.state.status === 'running');
+      for (const one of down) crash(one);
+      pass([0, 200, 2500, 20_000, 120_000][pick(5)]!);
+      for (const one of down) {
+        if (boxOf(one)?.state.status === 'exited') start(one);
+        if (chance(30)) pass(pick(300));
+      }
+    } else if (what < 94) {
+      const subject = chance(15) ? 'all' : name;
+      const ms = [20_000, 3 * MINUTE, 20 * MINUTE][pick(3)]!;
+      note(`silence ${subject} ${ms / 1000} s`);
+      silences.set(subject, world.wall() + ms);
+      world.silence(subject, ms);
+      everSilenced = true;
+    } else if (what < 96) {
+      const [subject] = silences.keys();
+      if (subject === undefined) return;
+      note(`end of silence ${subject}`);
+      silences.delete(subject);
+      world.unsilence(subject);
+    } else if (what < 98) {
+      restartMonitor(() => {
+        if (chance(50)) pass(pick(3 * MINUTE));
+        if (chance(50) && boxOf(name)) {
+          if (boxOf(name)!.state.status === 'running') crash(name);
+          else if (boxOf(name)!.state.status === 'exited') start(name);
+        }
+        pass(pick(3 * MINUTE));
+      });
+    } else {
+      const ms = (pick(2) === 0 ? 1 : -1) * [7000, 10 * MINUTE, 3 * 3_600_000][pick(3)]!;
+      note(`the clock is set by ${ms / 1000} s`);
+      clockWasSet = true;
+      for (const [subject, until] of silences) silences.set(subject, until);
+      world.setClock(ms);
+      // The checks notice it; nothing happens in the same millisecond.
+      world.check();
+    }
+  }
+
+  function isFlapNamed(name: string): boolean {
+    return name.endsWith('-old');
+  }
+
+  function flap(name: string): void {
+    const times = 2 + pick(12);
+    const downMs = [300, 2000, 5000, 70_000][pick(4)]!;
+    const upMs = [500, 5000, 60_000, 285_000][pick(4)]!;
+    for (let i = 0; i < times; i++) {
+      const box = boxOf(name);
+      if (box?.state.status !== 'running') return;
+      const sick = box.checked && box.hostConfig.restartPolicy === 'no' && pick(3) === 0;
+      if (sick) {
+        note(`health ${name} unhealthy`);
+        world.health(name, 'unhealthy');
+      } else crash(name);
+      pass(downMs);
+      const now = boxOf(name);
+      if (now?.state.status === 'exited') start(name);
+      else if (sick && now?.state.status === 'running') {
+        note(`health ${name} healthy`);
+        world.health(name, 'healthy');
+      }
+      pass(upMs);
+    }
+  }
+
+  for (const name of NAMES) if (chance(80)) run(name);
+  pass(5000);
+  const steps = 10 + pick(30);
+  for (let i = 0; i < steps && wrong.length === 0; i++) {
+    act();
+    pass([0, 100, 700, 3000, 20_000, 90_000, 15 * MINUTE][pick(7)]!);
+  }
+  for (const subject of silences.keys()) world.unsilence(subject);
+  silences.clear();
+  note('calm');
+  pass(CALM_MS);
+  for (const { rule, subject } of world.openIncidents()) {
+    const state = stateOf(subject);
+    const claim =
+      rule === 'container-stopped' ? 'down' : rule === 'container-unhealthy' ? 'unhealthy' : undefined;
+    // While it is paused nobody asks for its health.
+    if (claim === 'unhealthy' && state === 'paused') continue;
+    if (claim && !fits(claim, state)) wrong.push(`in the end ${rule} ${subject} is open, it is ${state}`);
+    if (!claim) wrong.push(`in the end ${rule} ${subject} is open`);
+  }
+  for (const known of world.state.known.values()) {
+    const name = keyOf(known);
+    const state = stateOf(name);
+    const box = boxOf(name);
+    const believed = belief.get(name);
+    const endedByItself = state === 'exited' && box?.state.exitCode === 0;
+    if (everSilenced || endedByItself || state === 'created') continue;
+    if (!state.startsWith('running') && believed !== undefined && !fits(believed, state))
+      wrong.push(`in the end ${name} is ${state}, and who read all messages believes that it is ${believed}`);
+  }
+  world.close();
+  return { wrong, diary };
+}
+
+const NOTES: Record<string, string> = {
+  stopped: 'down',
+  up: 'up',
+  restarted: 'up',
+  redeployed: 'up',
+  unhealthy: 'unhealthy',
+  healthy: 'healthy',
+  removed: 'gone',
+  new: 'up',
+  restarting: 'down',
+};
+
+function fits(claim: string, state: string): boolean {
+  const up = state.startsWith('running');
+  if (claim === 'any') return true;
+  if (claim === 'up') return up;
+  if (claim === 'down') return !up;
+  if (claim === 'paused') return state === 'paused';
+  if (claim === 'unhealthy') return state === 'running unhealthy';
+  if (claim === 'healthy') return state === 'running';
+  return state === claim;
+}
+
+type Claimed = { name: string; claim: string; line: string };
+
+/** What a message states about the present. A message that this does not understand is a mistake of the test. */
+function claimsOf(text: string): Claimed[] {
+  const lines = text.split('\n');
+  const title = lines[0]!;
+  const list = /^\S+ \d+ Services (.*)$/.exec(title)?.[1];
+  if (list !== undefined) {
+    const names = lines.slice(2, lines.indexOf('', 2));
+    return names
+      .map((line) => {
+        const name = /^[\w-]+/.exec(line)![0];
+        const restored = line.includes('unhealthy for') ? 'healthy' : 'up';
+        const again = line.includes('down again') ? 'down' : 'up';
+        const claim = { Restored: restored, Restarting: again }[list] ?? LISTS[list];
+        if (claim === undefined) throw new Error(`not understood: ${text}`);
+        return { name, claim: list.startsWith('renamed') ? 'named' : claim, line };
+      })
+      .filter(({ claim }) => claim !== 'any' && claim !== 'named');
+  }
+  const name = /^Service: (.*)$/m.exec(text)?.[1];
+  if (name !== undefined) {
+    const status = /^(?:Current )?Status: \S+ (\w+)$/m.exec(text)?.[1];
+    let claim: string | undefined = { Running: 'up', Stopped: 'down', Paused: 'paused', Restarting: 'any' }[
+      status ?? ''
+    ];
+    if (title.includes('Restarting')) claim = text.includes('Now: 🟢') ? 'up' : 'down';
+    if (title.includes('Unhealthy')) claim = 'unhealthy';
+    if (/^Unhealthy for: /m.test(text)) claim = 'healthy';
+    if (title.includes('Malfunction') && status === 'Restarting') claim = 'down';
+    if (claim === undefined) throw new Error(`not understood: ${text}`);
+    return claim === 'any' ? [] : [{ name, claim, line: text }];
+  }
+  const fine = /^Flapping, fine at the moment: (.*)$/.exec(title)?.[1];
+  if (fine !== undefined) return [sentence(fine)];
+  const right = /^Right now, for .*?: (.*)$/m.exec(text)?.[1];
+  if (right !== undefined) return [sentence(right)];
+  const still = /^Still \w+ after [^:]*: (.*)$/.exec(title)?.[1];
+  if (still !== undefined) {
+    const each = lines.filter((line) => line.startsWith('- ')).map((line) => line.replace(/^- \S+: /, ''));
+    return (each.length > 0 ? each : [still]).map(sentence);
+  }
+  if (title.includes(' is now called ')) return [];
+  if (title.includes('was removed'))
+    return [{ name: /^\S+ ([\w-]+) /.exec(title)![1]!, claim: 'gone', line: title }];
+  const line = /^\S+ ([\w-]+) (?:redeployed|restarted)/.exec(title);
+  if (line) return [{ name: line[1]!, claim: 'up', line: title }];
+  const generic = /^(?:WARNING|CRITICAL|INFO)[^:]*: (.*)$/.exec(title)?.[1];
+  if (generic !== undefined) return [sentence(generic)];
+  throw new Error(`not understood: ${text}`);
+}
+
+const LISTS: Record<string, string> = {
+  Started: 'up',
+  Stopped: 'down',
+  'Stopped (on request)': 'down',
+  restarted: 'up',
+  redeployed: 'up',
+  'with Malfunction': 'any',
+  Unhealthy: 'unhealthy',
+  renamed: 'named',
+  'removed: nothing is left to watch': 'gone',
+};
+
+function sentence(text: string): Claimed {
+  const stopped = /^([\w-]+) (?:stopped:|is paused|did not)/.exec(text);
+  if (stopped) return { name: stopped[1]!, claim: 'down', line: text };
+  const up = /^([\w-]+) (?:runs again|started|has not restarted)/.exec(text);
+  if (up) return { name: up[1]!, claim: 'up', line: text };
+  const sick = /^The health check of ([\w-]+) fails/.exec(text);
+  if (sick) return { name: sick[1]!, claim: 'unhealthy', line: text };
+  const well = /^([\w-]+) is healthy again/.exec(text);
+  if (well) return { name: well[1]!, claim: 'healthy', line: text };
+  const often = /^([\w-]+) (?:restarted \d+ times|has restarted)/.exec(text);
+  if (often) return { name: often[1]!, claim: 'any', line: text };
+  throw new Error(`not understood: ${text}`);
+}
+
+function parseDuration(text: string): number {
+  const unit: Record<string, number> = { s: 1000, min: MINUTE, h: 60 * MINUTE, d: 24 * 60 * MINUTE };
+  let ms = 0;
+  for (const [, number, name] of text.matchAll(/([\d.]+) (s|min|h|d)\b/g))
+    ms += Number(number) * unit[name!]!;
+  return ms;
+}
