@@ -5,7 +5,11 @@ import type { Key } from './schema.ts';
 /** Keys whose text has a form of its own. Empty values do not come here. */
 export const KEY_FORMATS: Partial<Record<Key, (value: string) => Parsed>> = {
   TELEGRAM_BOT_TOKEN: botToken,
-  TELEGRAM_CHAT_ID: chatId,
+  TELEGRAM_CHAT_ID: chatIds,
+  TELEGRAM_CHAT_CRITICAL: chatIds,
+  TELEGRAM_CHAT_WARNING: chatIds,
+  TELEGRAM_CHAT_INFO: chatIds,
+  TELEGRAM_ALLOWED_USERS: userIds,
   DOCKER_HOST: dockerHost,
   HOST_ROOT: absolutePath,
   REDIS_TLS_CA: absolutePath,
@@ -28,10 +32,30 @@ export function looksLikeToken(token: string): boolean {
   return /^\d{3,20}:[A-Za-z0-9_-]{20,}$/.test(token);
 }
 
+function chatIds(value: string): Parsed {
+  const ids: string[] = [];
+  for (const part of value.split(',')) {
+    const parsed = chatId(part);
+    if (!('value' in parsed)) return parsed;
+    ids.push(String(parsed.value));
+  }
+  return { value: ids.join(',') };
+}
+
+function userIds(value: string): Parsed {
+  const ids = value.split(/[\s,]+/).filter((part) => part !== '');
+  return ids.every((id) => /^\d{1,19}$/.test(id))
+    ? { value: ids }
+    : {
+        expected: 'numbers of users, with commas',
+        advice: '@userinfobot tells you yours, and so does the notice of a refused command.',
+      };
+}
+
 function chatId(value: string): Parsed {
-  const expected = 'a number (negative for groups) or @channel';
+  const expected = 'a number (negative for groups), NUMBER/TOPIC, or @channel';
   const id = value.trim();
-  if (/^-?\d{1,19}$/.test(id) || /^@[A-Za-z]\w{3,31}$/.test(id)) return { value: id };
+  if (/^-?\d{1,19}(?:\/\d{1,10})?$/.test(id) || /^@[A-Za-z]\w{3,31}$/.test(id)) return { value: id };
   if (PLACEHOLDER.test(id)) return { expected, advice: placeholderAdvice(id) };
   const link = /^(?:https?:\/\/)?t\.me\/([A-Za-z]\w{3,31})\/?$/.exec(id);
   if (link) return { expected, advice: `Write @${link[1]}.` };

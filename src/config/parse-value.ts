@@ -57,7 +57,7 @@ const CHOICE_ALIASES: Record<string, string> = { WARN: 'WARNING', CRITICAL: 'ERR
 
 function parseChoice(values: readonly string[], raw: string): Parsed {
   const wanted = raw.toUpperCase();
-  const value = values.find((v) => v === wanted) ?? CHOICE_ALIASES[wanted];
+  const value = values.find((v) => v.toUpperCase() === wanted) ?? CHOICE_ALIASES[wanted];
   if (value !== undefined && values.includes(value)) return { value };
   return { expected: `${values.slice(0, -1).join(', ')} or ${values.at(-1)}` };
 }

@@ -20,6 +20,8 @@ const int = (d: number, min: number, max: number) => ({ type: 'int', default: d,
 const number = (d: number, min: number, max: number) => ({ type: 'number', default: d, min, max }) as const;
 const bool = (d: boolean) => ({ type: 'bool', default: d }) as const;
 const list = (d: string[]) => ({ type: 'list', default: d }) as const;
+const choice = <const V extends readonly string[]>(values: V, d: V[number]) =>
+  ({ type: 'choice', default: d, values }) as const;
 
 export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const;
 
@@ -33,7 +35,47 @@ export const KEYS = {
   TELEGRAM_CHAT_ID: {
     ...text(''),
     group: 'Telegram',
-    help: 'Where messages go: a number (negative for groups) or @channel; `vpsmon telegram chats` lists the ones that wrote to the bot.',
+    help: 'Where messages go: a number (negative for groups), @channel, or NUMBER/TOPIC for a topic of a group; several with commas. `vpsmon telegram chats` lists the ones that wrote to the bot.',
+  },
+  TELEGRAM_CHAT_CRITICAL: {
+    ...text(''),
+    group: 'Telegram',
+    help: 'Chats or topics for critical messages, where they are not those of TELEGRAM_CHAT_ID.',
+  },
+  TELEGRAM_CHAT_WARNING: {
+    ...text(''),
+    group: 'Telegram',
+    help: 'The same for warnings.',
+  },
+  TELEGRAM_CHAT_INFO: {
+    ...text(''),
+    group: 'Telegram',
+    help: 'The same for everything else: ends of incidents, deploys, reports.',
+  },
+  TELEGRAM_STYLE: {
+    ...choice(['living', 'separate'], 'living'),
+    group: 'Telegram',
+    help: 'One message per incident (living), edited while it lasts, with its end as a reply; or each change as a message of its own (separate).',
+  },
+  TELEGRAM_COMMANDS: {
+    ...bool(true),
+    group: 'Telegram',
+    help: 'Read what you write to the bot: commands like /status, and buttons. One program only can read the messages of a bot.',
+  },
+  TELEGRAM_ACTIONS: {
+    ...bool(false),
+    group: 'Telegram',
+    help: 'Buttons that stop and restart containers and undo recovery. Without it, Telegram can only read, silence and acknowledge.',
+  },
+  TELEGRAM_ALLOWED_USERS: {
+    ...list([]),
+    group: 'Telegram',
+    help: 'Ids of the users whose commands and buttons count; `setup` writes yours. Empty: in a private chat its owner, in groups nobody.',
+  },
+  TELEGRAM_OTHERS_MAY_READ: {
+    ...bool(false),
+    group: 'Telegram',
+    help: 'Everybody in the chat may use commands and buttons that only show something.',
   },
   TELEGRAM_API_ROOT: {
     ...url(['http:', 'https:'], 'https://api.telegram.org'),

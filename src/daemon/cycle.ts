@@ -14,6 +14,7 @@ export async function runCycle(house: House): Promise<Snapshot> {
   const findings = [...judgeAll(snapshot, house.past(snapshot), house.config), ...judgeSelf(house)];
   house.pipeline.process(findings, { judged: JUDGED_BY_CHECK });
   house.delivery.kick();
+  house.refreshMessages();
   house.remember(snapshot);
   return snapshot;
 }
@@ -36,8 +37,9 @@ export async function runOomCheck(house: House): Promise<void> {
 /** Findings that did not come out of a full check: container changes, OOM kills, things about the monitor itself. */
 export function say(house: House, findings: Finding[]): void {
   if (findings.length === 0 || house.state.closed) return;
-  house.pipeline.process(findings, { judged: [] });
+  const changes = house.pipeline.process(findings, { judged: [] });
   house.delivery.kick();
+  house.refreshMessages(new Set(changes.map(({ incident }) => incident.id)));
 }
 
 /** The containers as the event stream shows them now, with the memory of the last check. */

@@ -8,11 +8,13 @@ import { serverName } from '../config/server-name.ts';
 import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';
+import { createRefresh } from '../notify/living.ts';
 import { createOutbox } from '../notify/outbox.ts';
 import { wordDecision } from '../notify/wording.ts';
 import { renderStatusReport } from '../outputs/status-report.ts';
 import { createWatcher } from '../containers/watcher.ts';
 import { createHistory } from '../store/history.ts';
+import { incidentById, withNotes } from '../store/incidents.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
 import { createAlarm } from '../system/alarm.ts';
@@ -70,7 +72,20 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
     if (state.closed) return;
     pipeline.process([], { judged: [] });
     delivery.kick();
+    house.refreshMessages();
   });
+  const refreshMessages =
+    config.settings.TELEGRAM_STYLE === 'living'
+      ? createRefresh({
+          db,
+          hostname,
+          now: () => clock.now(),
+          incident(id) {
+            const incident = pipeline.incident(id);
+            return incident ? withNotes(db, incident) : incidentById(db, id);
+          },
+        })
+      : () => false;
   const discovery = createDiscovery({ docker: system.docker, config, clock, files: system.files });
 
   const watcher = createWatcher({
@@ -127,6 +142,13 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
     outbox,
     history,
     ...(lastAlive ? { lastAlive } : {}),
+    refreshMessages(ids) {
+      try {
+        if (refreshMessages(ids)) delivery.kick();
+      } catch (error) {
+        log.warn(`Messages of incidents cannot be brought up to date: ${errorText(error)}`);
+      }
+    },
     past(snapshot) {
       countFailures(state, snapshot);
       return {

@@ -45,6 +45,8 @@ export type House = {
   history: ReturnType<typeof createHistory>;
   past(snapshot: Snapshot): Past;
   remember(snapshot: Snapshot): void;
+  /** Has delivery edit the messages of these incidents, or of all, where they show something else than what is. */
+  refreshMessages(ids?: ReadonlySet<number>): void;
   /** What was last seen by the monitor before this one. */
   lastAlive?: LastAlive;
   close(): Promise<void>;

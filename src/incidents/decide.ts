@@ -7,6 +7,8 @@ export type Reason =
   | SayReason
   | 'nothing-new'
   | 'silenced'
+  /** Somebody said that it is known, and it is no worse than it was then. */
+  | 'acknowledged'
   | 'still-flapping'
   /** The finding said that another message tells it. */
   | 'told-elsewhere'
@@ -57,6 +59,7 @@ export function decide(situation: Situation, policy: Policy, now: number): Reaso
   if (situation.silenced || (situation.muted && reason === 'repeat-due')) return 'silenced';
   if (reason !== 'repeat-due') return reason;
   const { incident, lastOfRule, lastOfSubject } = situation;
+  if (incident.ack && rank(incident.severity) <= rank(incident.ack.severity)) return 'acknowledged';
   if (lastOfRule !== undefined && now - lastOfRule < policy.rateLimitMs) return 'rate-limited';
   const cooldownMs = policy.cooldownMs(incident.subject, incident.alias);
   if (lastOfSubject !== undefined && now - lastOfSubject < cooldownMs) return 'cooldown';

@@ -49,6 +49,13 @@ export type Pipeline = {
   open(): Incident[];
   /** Whether a silence covers this at the moment. */
   isSilenced(what: Parameters<typeof silencing>[0]): boolean;
+  /** A fired or lately ended one, in its newest form. */
+  incident(id: number): Incident | undefined;
+  /**
+   * Somebody knows of it: it is not repeated any more unless it gets worse; `silent`: nothing is sent until it ends. Undefined where
+   * there is no such open incident.
+   */
+  acknowledge(id: number, by: string, silent: boolean): Incident | undefined;
   /** How many are firing. */
   counts(): Record<Severity, number>;
   /** Epoch ms of the very first start with this state folder. */
@@ -66,6 +73,11 @@ export type Pipeline = {
 /** Values of an incident that only goes on are written this often. */
 const SAVE_VALUES_MS = 300_000;
 const PRUNE_EVERY_MS = 86_400_000;
+
+/** Somebody wanted no messages about it until it ends. */
+function isHushed({ ack, state }: Incident): boolean {
+  return ack?.silent === true && state === 'firing';
+}
 
 /** Loads what is open and advances it with every batch of findings. */
 export function createPipeline(deps: PipelineDeps): Pipeline {
@@ -103,7 +115,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       {
         all: memory.byId,
         changes,
-        silenced: (incident) => silencing(incident, silences) !== undefined,
+        silenced: (incident) => isHushed(incident) || silencing(incident, silences) !== undefined,
         groups,
         mono: clock.monotonic(),
         isTrue: deps.isTrue ?? (() => true),
@@ -235,6 +247,18 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       return silencing(what, silences) !== undefined;
     },
     open: () => [...memory.open.values()],
+    incident: (id) => memory.byId.get(id),
+    acknowledge(id, by, silent) {
+      const known = memory.byId.get(id);
+      if (!known || (known.state !== 'firing' && !known.event)) return undefined;
+      const at = clock.now();
+      const { severity } = known;
+      const incident: Incident = { ...known, ack: { by, at, severity, ...(silent ? { silent } : {}) } };
+      remember(memory, incident);
+      saver.add({ incidents: [incident] });
+      saver.write(at);
+      return incident;
+    },
     counts() {
       const counts = Object.fromEntries(SEVERITIES.map((severity) => [severity, 0])) as Record<
         Severity,

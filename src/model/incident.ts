@@ -69,6 +69,8 @@ export type Incident = {
   claim?: Claim;
   /** What recovery did about it, plain lines. */
   actions: string[];
+  /** Who said on Telegram that it is known, and how bad it was then; `silent`: nothing more is sent until it ends. */
+  ack?: { by: string; at: number; severity: Severity; silent?: boolean };
   /** Black box: saved by a later issue. */
   blackBox?: unknown;
 };

@@ -12,6 +12,10 @@ export type Message = {
   /** Absolute path of a PNG to send as a photo with `html` as a following text. */
   photoPath?: string;
   incidentId?: number;
+  /** What it is to its incident's own message on Telegram: begins it, or is sent as a reply to it. */
+  role?: 'opens' | 'follows' | 'ends';
+  /** Where it goes, as TELEGRAM_CHAT_ID writes it (`-100123`, `@name`, `-100123/5`); undefined: to all chats of its severity. */
+  target?: string;
 };
 
 export type OutboxRow = Message & {
@@ -28,7 +32,8 @@ export type OutboxRow = Message & {
 
 /** What one attempt to deliver gave. */
 export type Delivery =
-  | { state: 'sent' }
+  /** `messageId`: what Telegram calls the message. */
+  | { state: 'sent'; messageId?: number }
   | { state: 'retry'; afterMs?: number; why: string }
   /** 401, 403, chat not found: kept, said in log, health and doctor, tried again hourly. */
   | { state: 'refused'; why: string }

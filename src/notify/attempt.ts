@@ -7,7 +7,10 @@ import type { OutboxTable, Step, StoredRow } from '../store/outbox.ts';
 import type { Clock, Log } from '../system/types.ts';
 import { backoffMs, type createPace } from './pace.ts';
 import type { createQueue } from './queue.ts';
+import type { LivingMessages } from './living.ts';
 import { planSteps, standIn } from './steps.ts';
+import { placeOf, type Place } from './targets.ts';
+import type { SendOptions } from './telegram.ts';
 import type { createTroubleLog } from './trouble-log.ts';
 
 /** When the last messages went out, for the limits: handed over to the next process that sends. */
@@ -21,7 +24,11 @@ export type AttemptDeps = {
   queue: ReturnType<typeof createQueue>;
   pace: ReturnType<typeof createPace>;
   trouble: ReturnType<typeof createTroubleLog>;
-  send(step: Step, silent: boolean): Promise<Outcome>;
+  send(step: Step, to: SendOptions & { place: Place }): Promise<Outcome>;
+  /** Where this message goes. */
+  targetOf(row: StoredRow): string;
+  /** The messages that are edited; undefined with TELEGRAM_STYLE=separate. */
+  living?: Pick<LivingMessages, 'envelope' | 'began'>;
   clock: Clock;
   log: Log;
   random(): number;
@@ -41,14 +48,19 @@ function isSilent(db: Db, { severity, kind, incidentId }: StoredRow): boolean {
 /** One attempt to send one part of one message, what its outcome means, and how long to wait before the next. */
 export function createAttempts(deps: AttemptDeps) {
   const { clock, queue, pace, table, trouble } = deps;
-  /** The pause after a failed attempt, on a clock that never jumps. */
-  let block: { id: number; attempts: number; tries: number; until: number } | undefined;
+  /** The pauses after failed attempts, by message, on a clock that never jumps. */
+  const blocks = new Map<number, { attempts: number; tries: number; until: number }>();
   /** A refusal from before this start is tried at once: somebody may have mended it. */
   let fresh = false;
 
-  async function send(step: Step, row: StoredRow): Promise<Outcome | 'too-late'> {
+  /** `first`: the first text of the message, which carries its buttons. */
+  async function send(step: Step, row: StoredRow, first: boolean): Promise<Outcome | 'too-late'> {
     const signal = deps.signal();
-    const outcome = await deps.send(step, isSilent(deps.db, row));
+    const outcome = await deps.send(step, {
+      place: placeOf(deps.targetOf(row)),
+      silent: isSilent(deps.db, row),
+      ...(first ? deps.living?.envelope(row) : {}),
+    });
     if (signal.aborted) return 'too-late';
     // What failed may have arrived all the same.
     if (outcome.state === 'sent' || outcome.state === 'retry') pace.count();
@@ -58,10 +70,10 @@ export function createAttempts(deps: AttemptDeps) {
   async function attempt(row: StoredRow): Promise<void> {
     const steps = row.steps ?? planSteps(row, clock.now());
     const step = steps[row.stepsDone];
-    fresh = false;
-    const outcome = step ? await send(step, row) : { state: 'sent' as const };
+    const first = step !== undefined && steps.findIndex((one) => 'html' in one) === row.stepsDone;
+    const outcome = step ? await send(step, row, first) : { state: 'sent' as const };
     if (outcome === 'too-late') return;
-    if (outcome.state === 'sent') return accepted(row, steps);
+    if (outcome.state === 'sent') return accepted(row, steps, first ? outcome.messageId : undefined);
     if (outcome.state === 'invalid' && step) return replace(row, steps, step, outcome.why);
     postpone(row, outcome);
   }
@@ -73,33 +85,34 @@ export function createAttempts(deps: AttemptDeps) {
   async function replace(row: StoredRow, steps: Step[], step: Step, why: string): Promise<void> {
     deps.log.error(`Telegram does not take a message (${row.kind}, ${row.subject}): ${why}`);
     if ('photo' in step) return accepted(row, steps);
-    const outcome = await send({ html: standIn(row, why) }, row);
+    const outcome = await send({ html: standIn(row, why) }, row, false);
     if (outcome === 'too-late') return;
     if (outcome.state === 'sent') return accepted(row, steps);
     postpone(row, outcome);
   }
 
-  /** One more of its steps is done. */
-  function accepted(row: StoredRow, steps: Step[]): void {
-    block = undefined;
+  /** One more of its steps is done. `messageId`: of the message that this row begins, where it is known. */
+  function accepted(row: StoredRow, steps: Step[], messageId?: number): void {
+    blocks.delete(row.id);
     trouble.over();
     const now = clock.now();
     queue.accepted(row, steps, row.stepsDone + 1, now, () => {
+      if (messageId !== undefined) deps.living?.began(row, messageId, now);
       remember(deps.db, SENDS, pace.save(), now);
       deps.saveAlso(now);
     });
   }
 
   function postpone(row: StoredRow, outcome: Exclude<Outcome, { state: 'sent' }>): void {
-    const tries = block?.id === row.id ? block.tries : row.attempts;
+    const tries = blocks.get(row.id)?.tries ?? row.attempts;
     const ms = pauseAfter(outcome, tries);
     const saved = saveTried(row, outcome, ms);
-    block = {
-      id: row.id,
+    if (blocks.size > 1000) blocks.clear();
+    blocks.set(row.id, {
       attempts: saved && row.id > 0 ? row.attempts + 1 : row.attempts,
       tries: tries + 1,
       until: clock.monotonic() + ms,
-    };
+    });
     trouble.happened(outcome, ms);
   }
 
@@ -129,8 +142,8 @@ export function createAttempts(deps: AttemptDeps) {
     attempt,
     /** Milliseconds until this message may be tried. */
     waitMs(row: StoredRow): number {
-      if (block?.id === row.id && block.attempts === row.attempts)
-        return Math.max(pace.waitMs(), block.until - clock.monotonic());
+      const block = blocks.get(row.id);
+      if (block?.attempts === row.attempts) return Math.max(pace.waitMs(), block.until - clock.monotonic());
       if (fresh && row.state === 'refused') return pace.waitMs();
       // Written by another process, or before a restart: a clock that jumped cannot make the pause longer than it was.
       return Math.max(pace.waitMs(), Math.min(row.waitMs, row.nextTryAt - clock.now()));

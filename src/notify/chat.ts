@@ -1,11 +1,14 @@
 import * as v from 'valibot';
 import type { Config } from '../config/schema.ts';
-import { recall, remember } from '../store/memory.ts';
-import type { Db } from '../store/db.ts';
 import { Finite } from '../model/shapes.ts';
+import type { Db } from '../store/db.ts';
+import { recall, remember } from '../store/memory.ts';
+import { mainTarget, placeOf } from './targets.ts';
 
 const MOVED = 'telegram.moved';
 const VALIDATED = 'telegram.validated';
+/** More chats than these are not remembered; they are asked for again after a restart. */
+const KEPT = 50;
 
 const ChatId = v.pipe(v.string(), v.regex(/^(?:-?\d{1,19}|@\w+)$/));
 const Moved = v.object({ from: v.string(), to: ChatId, at: Finite });
@@ -24,27 +27,50 @@ export function isConfigured(config: Config): boolean {
 }
 
 /** Where messages go: the configured chat, or what it became when Telegram turned the group into a supergroup. */
-export function effectiveChat(db: Db, config: Config): { chatId: string; movedFrom?: string } {
-  const configured = config.settings.TELEGRAM_CHAT_ID.trim();
-  const moved = recall(db, MOVED, Moved);
-  if (!moved || moved.from !== configured) return { chatId: configured };
-  return { chatId: moved.to, movedFrom: configured };
+export function effectiveChat(
+  db: Db,
+  config: Config,
+  chat = placeOf(mainTarget(config)).chat,
+): { chatId: string; movedFrom?: string } {
+  const moved = listIn(db, MOVED, Moved).find(({ from }) => from === chat);
+  return moved ? { chatId: moved.to, movedFrom: chat } : { chatId: chat };
 }
 
-export function rememberMove(db: Db, config: Config, to: string, now: number): void {
-  remember(db, MOVED, { from: config.settings.TELEGRAM_CHAT_ID.trim(), to, at: now } satisfies Moved, now);
+/** The configured chat `from` has another id now. */
+export function rememberMove(
+  db: Db,
+  config: Config,
+  to: string,
+  now: number,
+  from = placeOf(mainTarget(config)).chat,
+): void {
+  const others = listIn(db, MOVED, Moved).filter((known) => known.from !== from);
+  remember(db, MOVED, [...others, { from, to, at: now } satisfies Moved].slice(-KEPT), now);
 }
 
 /** The chat that getChat confirmed for this token and chat id; undefined: not asked yet. */
-export function validatedChat(db: Db, config: Config): ValidatedChat | undefined {
-  const known = recall(db, VALIDATED, ValidatedChat);
-  return known?.target === targetOf(db, config) ? known : undefined;
+export function validatedChat(db: Db, config: Config, chat?: string): ValidatedChat | undefined {
+  const target = nameOfTarget(db, config, chat);
+  return listIn(db, VALIDATED, ValidatedChat).find((known) => known.target === target);
 }
 
-export function rememberValidated(db: Db, config: Config, result: unknown, now: number): ValidatedChat {
-  const chat = { target: targetOf(db, config), ...describeChat(result), at: now };
-  remember(db, VALIDATED, chat, now);
+export function rememberValidated(
+  db: Db,
+  config: Config,
+  result: unknown,
+  now: number,
+  of?: string,
+): ValidatedChat {
+  const chat = { target: nameOfTarget(db, config, of), ...describeChat(result), at: now };
+  const others = listIn(db, VALIDATED, ValidatedChat).filter((known) => known.target !== chat.target);
+  remember(db, VALIDATED, [...others, chat].slice(-KEPT), now);
   return chat;
+}
+
+/** Versions before this one kept one chat only, not in a list. */
+function listIn<T>(db: Db, key: string, shape: v.GenericSchema<unknown, T>): T[] {
+  const known = recall(db, key, v.union([v.array(shape), shape]));
+  return known === undefined ? [] : Array.isArray(known) ? known : [known];
 }
 
 /** A Chat of the Bot API as people know it: its title, or the person's name. */
@@ -61,9 +87,9 @@ export function describeChat(result: unknown): { id: string; type: string; title
 }
 
 /** Names a bot and a chat without holding the token: the bot's public number, and a short sum of the rest. */
-function targetOf(db: Db, config: Config): string {
+function nameOfTarget(db: Db, config: Config, chat?: string): string {
   const { TELEGRAM_BOT_TOKEN, TELEGRAM_API_ROOT } = config.settings;
-  return `${nameOfToken(TELEGRAM_BOT_TOKEN)}/${effectiveChat(db, config).chatId}/${TELEGRAM_API_ROOT}`;
+  return `${nameOfToken(TELEGRAM_BOT_TOKEN)}/${effectiveChat(db, config, chat).chatId}/${TELEGRAM_API_ROOT}`;
 }
 
 let named: { token: string; name: string } | undefined;

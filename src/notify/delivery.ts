@@ -7,18 +7,22 @@ import { errorText } from '../model/text.ts';
 import { recall } from '../store/memory.ts';
 import { Finite } from '../model/shapes.ts';
 import type { Store } from '../store/open.ts';
+import type { StoredRow } from '../store/outbox.ts';
 import { appendLine } from '../system/append-file.ts';
 import { readBytes } from '../system/read-bytes.ts';
 import type { Clock, Http, Log } from '../system/types.ts';
 import { alertLine, createAlertLog } from './alert-log.ts';
 import { createAttempts, SENDS } from './attempt.ts';
 import { isConfigured } from './chat.ts';
+import { createEdits } from './edits.ts';
+import { createLiving } from './living.ts';
 import { createOutbox, foldBacklog } from './outbox.ts';
 import { createPace } from './pace.ts';
 import { createQueue } from './queue.ts';
 import { createSender } from './sender.ts';
 import { createSendingLock } from './sending-lock.ts';
 import { deliveryState, type DeliveryState } from './state.ts';
+import { allTargets, targetOf, targetsFor } from './targets.ts';
 import { createTroubleLog } from './trouble-log.ts';
 import { createWakeUp } from './wake-up.ts';
 
@@ -103,6 +107,9 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     readPhoto: deps.readPhoto ?? ((path) => readBytes(path, PHOTO_MAX_BYTES)),
     ...(deps.timeoutMs === undefined ? {} : { timeoutMs: deps.timeoutMs }),
   });
+  const living = config.settings.TELEGRAM_STYLE === 'living' ? createLiving(db, config) : undefined;
+  const targets = allTargets(config);
+  const severalChats = targets.length > 1;
   const attempts = createAttempts({
     db,
     table,
@@ -111,11 +118,26 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     trouble,
     clock,
     log,
-    send: (step, silent) => sender.send(step, silent),
+    send: (step, to) => sender.send(step, to),
+    targetOf: (row) => targetOf(config, row),
+    ...(living ? { living } : {}),
     random: deps.random ?? Math.random,
     signal: () => inTime.signal,
     saveAlso: (now) => alertLog.save(now),
   });
+  const edits =
+    living &&
+    createEdits({
+      db,
+      messages: living.messages,
+      sender,
+      pace,
+      clock,
+      log,
+      random: deps.random ?? Math.random,
+      targets,
+      signal: () => inTime.signal,
+    });
   const lock = createSendingLock({
     stateDir,
     // Where the folder cannot be written the store is in memory, and nobody else has these messages; or this is the daemon,
@@ -137,28 +159,50 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   async function turn(): Promise<Turn> {
     queue.saveLate();
-    const head = queue.head();
+    if (severalChats) saveQuietly(routeAll);
+    const todo = next();
     if (!alertLog.behind()) {
-      if (!head) return rest('idle');
-      const ms = attempts.waitMs(head);
-      if (ms > 0) return rest(ms);
+      if (!todo) return rest('idle');
+      if (todo.ms > 0) return rest(todo.ms);
     }
     if (!lock.hold()) return LOCK_RETRY_MS;
     alertLog.write();
     if (!configured) return skipAll();
     // Another process may have sent it between the look and the lock.
-    const row = queue.head();
-    const ms = row ? attempts.waitMs(row) : 0;
-    if (!row || ms > 0) {
+    let due = next();
+    if (!due || due.ms > 0) {
       saveQuietly(() => alertLog.save(clock.now()));
-      return rest(row ? ms : 'idle');
+      return rest(due ? due.ms : 'idle');
     }
     saveQuietly(() => foldBacklog(outbox));
+    due = next() ?? due;
     const { signal } = inTime;
-    await attempts.attempt(queue.head() ?? row);
+    if ('row' in due) await attempts.attempt(due.row);
+    else await edits?.edit(due.message);
     if (signal.aborted) return 'idle';
     if (clock.monotonic() - prunedAt > PRUNE_EVERY_MS) prune();
     return 'again';
+  }
+
+  /** What can be done first: the next message of a chat, or, where none waits for it, an edit. */
+  function next() {
+    const heads = queue.heads();
+    let first: { row: StoredRow; ms: number } | undefined;
+    for (const row of heads) {
+      const ms = attempts.waitMs(row);
+      if (!first || ms < first.ms) first = { row, ms };
+    }
+    if ((first && first.ms <= 0) || !edits || !running || !configured) return first;
+    const edit = edits.next(new Set(heads.map((row) => targetOf(config, row))));
+    return edit && (!first || edit.ms < first.ms) ? edit : first;
+  }
+
+  function routeAll(): void {
+    const rows = table.pendingOf('');
+    if (rows.length === 0) return;
+    table.within(() => {
+      for (const row of rows) table.route(row, targetsFor(config, row.severity));
+    });
   }
 
   /** Telegram is not configured: what was accepted is in the log and in alert_history.log, and does not pile up. */
@@ -189,7 +233,10 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   function prune(): void {
     prunedAt = clock.monotonic();
-    saveQuietly(() => table.prune(clock.now()));
+    saveQuietly(() => {
+      table.prune(clock.now());
+      living?.messages.prune(clock.now());
+    });
   }
 
   function beInTime(): void {
@@ -203,6 +250,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       running = true;
       beInTime();
       attempts.startAfresh();
+      saveQuietly(() => table.routeAnew(targets));
       prune();
       signal.addEventListener('abort', () => wakeUp.kick(), { once: true });
       while (!signal.aborted) {

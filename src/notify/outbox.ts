@@ -35,22 +35,26 @@ export function createOutbox(db: Db) {
  */
 export function foldBacklog(outbox: Outbox): number {
   const { table } = outbox;
-  return table.within(() => {
-    const pending = table.pending();
-    if (pending.length <= FOLD_ABOVE) return 0;
-    const fold = table.foldable();
-    const open = pending.find((row) => row.kind === 'digest' && row.stepsDone === 0 && row.attempts === 0);
-    const [first] = fold;
-    if (!first || (!open && fold.length < 2)) return 0;
-    const id = open?.id ?? insertDigest(outbox, first);
-    table.fold(
-      id,
-      fold.map((row) => ({ id: row.id, html: escapeHtml(headline(row)) })),
-    );
-    const told = table.foldedInto(id).map((row) => ({ ...row, line: htmlToPlain(row.html) }));
-    table.setDigest(id, digestHtml(told), open?.position ?? first.id);
-    return fold.length;
-  });
+  return table.within(() => table.targets().reduce((moved, target) => moved + foldFor(outbox, target), 0));
+}
+
+/** The same for what waits for one chat. */
+function foldFor(outbox: Outbox, target: string): number {
+  const { table } = outbox;
+  const pending = table.pendingOf(target);
+  if (pending.length <= FOLD_ABOVE) return 0;
+  const fold = table.foldable(target);
+  const open = pending.find((row) => row.kind === 'digest' && row.stepsDone === 0 && row.attempts === 0);
+  const [first] = fold;
+  if (!first || (!open && fold.length < 2)) return 0;
+  const id = open?.id ?? insertDigest(outbox, first);
+  table.fold(
+    id,
+    fold.map((row) => ({ id: row.id, html: escapeHtml(headline(row)) })),
+  );
+  const told = table.foldedInto(id).map((row) => ({ ...row, line: htmlToPlain(row.html) }));
+  table.setDigest(id, digestHtml(told), open?.position ?? first.id);
+  return fold.length;
 }
 
 function insertDigest(outbox: Outbox, first: StoredRow): number {
@@ -60,5 +64,6 @@ function insertDigest(outbox: Outbox, first: StoredRow): number {
     kind: 'digest',
     subject: 'digest',
     html: '',
+    ...(first.target === undefined ? {} : { target: first.target }),
   });
 }

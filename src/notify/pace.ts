@@ -26,12 +26,12 @@ export function backoffMs(attempts: number, random: number): number {
 export function createPace(clock: Clock) {
   let sent: number[] = [];
   return {
-    /** Milliseconds until the next message may go. */
-    waitMs(): number {
+    /** Milliseconds until the next message may go; `most`: where only so many in a minute are wanted. */
+    waitMs(most = PER_WINDOW): number {
       const now = clock.monotonic();
       sent = sent.filter((at) => now - at < WINDOW_MS);
       const gap = (sent.at(-1) ?? Number.NEGATIVE_INFINITY) + GAP_MS - now;
-      const full = sent.length < PER_WINDOW ? 0 : (sent[sent.length - PER_WINDOW] ?? now) + WINDOW_MS - now;
+      const full = sent.length < most ? 0 : (sent[sent.length - most] ?? now) + WINDOW_MS - now;
       return Math.max(0, gap, full);
     },
     count(): void {

@@ -15,21 +15,27 @@ export function createQueue(table: OutboxTable) {
   let nextUnsaved = -1;
 
   function mark(row: StoredRow, steps: Step[], done: number, at: number): void {
-    if (done >= steps.length) table.markSent(row.id, row.severity, at);
+    if (done >= steps.length) table.markSent(row, at);
     else table.saveSteps(row.id, steps, done);
   }
 
+  /** Without those that were accepted and could not be marked. */
+  function firstOfEach(): StoredRow[] {
+    const heads = new Map<string | undefined, StoredRow>();
+    for (const row of table.pending()) {
+      const known = unmarked.get(row.id);
+      if (heads.has(row.target) || (known && known.done >= known.steps.length)) continue;
+      heads.set(row.target, known ? { ...row, steps: known.steps, stepsDone: known.done } : row);
+    }
+    return [...heads.values()];
+  }
+
   return {
-    /** The next message to send, with what is known of its parts. */
-    head(): StoredRow | undefined {
-      // The first one may be a row that cannot be read: then it is gone, and the next one counts.
-      if (unmarked.size === 0) return table.pending(1)[0] ?? table.pending()[0] ?? unsaved[0];
-      for (const row of table.pending()) {
-        const known = unmarked.get(row.id);
-        if (known && known.done >= known.steps.length) continue;
-        return known ? { ...row, steps: known.steps, stepsDone: known.done } : row;
-      }
-      return unsaved[0];
+    /** The next message to send to each chat, with what is known of its parts. */
+    heads(): StoredRow[] {
+      const saved = unmarked.size === 0 ? table.heads() : firstOfEach();
+      const extra = unsaved[0];
+      return extra && saved.every((row) => row.target !== extra.target) ? [...saved, extra] : saved;
     },
 
     /** The first `done` steps of a message were accepted. `also` is saved with it. */

@@ -6,7 +6,8 @@ import type { Db } from '../store/db.ts';
 import type { Step } from '../store/outbox.ts';
 import type { Clock, Http, Log } from '../system/types.ts';
 import { effectiveChat, rememberMove, rememberValidated, validatedChat } from './chat.ts';
-import { classify, createTelegram, type Telegram } from './telegram.ts';
+import type { Place } from './targets.ts';
+import { classify, createTelegram, type SendOptions, type Telegram } from './telegram.ts';
 
 export type SenderDeps = {
   db: Db;
@@ -26,13 +27,14 @@ export function telegramFor(deps: Omit<SenderDeps, 'readPhoto'>): Telegram {
     http: deps.http,
     token: config.settings.TELEGRAM_BOT_TOKEN,
     apiRoot: config.settings.TELEGRAM_API_ROOT,
-    chatId: () => effectiveChat(db, config).chatId,
-    onMigrated(to) {
+    chatId: (chat) => effectiveChat(db, config, chat).chatId,
+    onMigrated(to, chat) {
+      const instead = chat === undefined ? '' : ` instead of ${chat}`;
       log.warn(
-        `The Telegram group was upgraded: messages go to ${to} from now on. Set TELEGRAM_CHAT_ID=${to} to make it last.`,
+        `The Telegram group was upgraded: messages go to ${to} from now on. Set TELEGRAM_CHAT_ID=${to}${instead} to make it last.`,
       );
       try {
-        rememberMove(db, config, to, clock.now());
+        rememberMove(db, config, to, clock.now(), chat);
       } catch (error) {
         log.warn(`The new chat id cannot be saved: ${errorText(error)}`);
       }
@@ -42,42 +44,47 @@ export function telegramFor(deps: Omit<SenderDeps, 'readPhoto'>): Telegram {
   });
 }
 
-/** Sends one step, after the chat was looked up once for this token and chat id. */
+/** Sends and edits, after the chat was looked up once for this token and chat id. */
 export function createSender(deps: SenderDeps) {
   const { db, config, clock, log } = deps;
   const telegram = telegramFor(deps);
-  let chatKnown = false;
+  const known = new Set<string>();
 
-  async function checkChat(): Promise<Delivery> {
-    if (validatedChat(db, config)) return { state: 'sent' };
-    const answer = await telegram.getChat();
+  /** Undefined where the chat is known to be there. */
+  async function checkChat(chat: string): Promise<Exclude<Delivery, { state: 'sent' }> | undefined> {
+    if (known.has(chat)) return undefined;
+    if (validatedChat(db, config, chat)) return void known.add(chat);
+    const answer = await telegram.getChat(chat);
     if (answer.kind === 'ok') {
+      known.add(chat);
       try {
-        const chat = rememberValidated(db, config, answer.result, clock.now());
-        log.info(`Telegram messages go to ${chat.title} (${chat.type}, ${chat.id}).`);
+        const found = rememberValidated(db, config, answer.result, clock.now(), chat);
+        log.info(`Telegram messages go to ${found.title} (${found.type}, ${found.id}).`);
       } catch (error) {
         log.warn(`The Telegram chat cannot be remembered: ${errorText(error)}`);
       }
+      return undefined;
     }
     const outcome = classify(answer);
+    if (outcome.state === 'sent') return undefined;
     return outcome.state === 'invalid' ? { state: 'refused', why: outcome.why } : outcome;
   }
 
   return {
-    async send(step: Step, silent: boolean): Promise<Delivery> {
-      if (!chatKnown) {
-        const checked = await checkChat();
-        if (checked.state !== 'sent') return checked;
-        chatKnown = true;
-      }
-      if ('html' in step) return telegram.sendText(step.html, silent);
+    async send(step: Step, to: SendOptions & { place: Place }): Promise<Delivery> {
+      const refused = await checkChat(to.place.chat);
+      if (refused) return refused;
+      if ('html' in step) return telegram.sendText(step.html, to);
       let png: Buffer;
       try {
         png = deps.readPhoto(step.photo);
       } catch (error) {
         return { state: 'invalid', why: `the picture cannot be read: ${errorText(error)}` };
       }
-      return telegram.sendPhoto(png, basename(step.photo));
+      return telegram.sendPhoto(png, basename(step.photo), to);
+    },
+    async edit(messageId: number, html: string, to: SendOptions & { place: Place }): Promise<Delivery> {
+      return (await checkChat(to.place.chat)) ?? telegram.editText(messageId, html, to);
     },
   };
 }

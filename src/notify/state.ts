@@ -28,7 +28,8 @@ export function deliveryState(
   table: OutboxTable = openOutboxTable(db),
   unsaved: readonly Message[] = [],
 ): DeliveryState {
-  const head = table.pending(1)[0];
+  const heads = table.heads();
+  const head = heads.find((row) => row.state === 'refused') ?? heads[0];
   const { waiting, oldestAt } = table.backlog();
   const oldest = Math.min(oldestAt ?? Number.POSITIVE_INFINITY, ...unsaved.map((message) => message.at));
   const chat = validatedChat(db, config);

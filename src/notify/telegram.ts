@@ -1,17 +1,19 @@
 import type { Delivery } from '../model/message.ts';
 import { errorText, maskSecrets, plain } from '../model/text.ts';
 import type { Http } from '../system/types.ts';
+import type { Button } from '../store/incident-messages.ts';
 import { htmlToPlain, TEXT_MAX } from './html.ts';
+import type { Place } from './targets.ts';
 
 export type TelegramOptions = {
   http: Http;
   token: string;
   /** TELEGRAM_API_ROOT. */
   apiRoot: string;
-  /** Where messages go: the configured chat, or the one that it was moved to. */
-  chatId(): string;
-  /** The group became a supergroup with another id. */
-  onMigrated?(to: string): void;
+  /** Where messages go: the configured chat, or what the given one was moved to. */
+  chatId(chat?: string): string;
+  /** The group became a supergroup with another id; `chat` as it was asked for. */
+  onMigrated?(to: string, chat?: string): void;
   /** Ends the call in flight when the caller has no more time for it. */
   signal?(): AbortSignal;
   /** For one call; default 15 s. */
@@ -26,10 +28,24 @@ export type Answer =
 
 export type Telegram = ReturnType<typeof createTelegram>;
 
+/** Where and how a message is sent. */
+export type SendOptions = {
+  /** Default: the configured chat. */
+  place?: Place;
+  /** Without a sound on the phone. */
+  silent?: boolean;
+  /** Shown as the answer to this message, where that is still there. */
+  replyTo?: number;
+  keyboard?: Button[][];
+};
+
 const TOKEN = /^\d+:[A-Za-z0-9_-]+$/;
 /** A retry_after beyond this is a mistake of whoever answers. */
 const LONGEST_PAUSE_MS = 86_400_000;
 const MAX_MOVES = 3;
+const ANSWER_MAX = 200;
+const ABOUT_TOPIC = /message thread not found|topic_(?:closed|deleted|id_invalid)/i;
+const ABOUT_BUTTONS = /button|reply markup|inline keyboard/i;
 /** Said about the chat or the bot, not about the text: the next message fares no better. */
 const ABOUT_THE_CHAT =
   /chat not found|chat_id is empty|peer_id_invalid|chat_id_invalid|not enough rights|have no rights|need administrator rights|chat_write_forbidden|chat_send_\w+_forbidden|user is deactivated|user not found|group is deactivated|chat is deactivated|chat was deleted|chat_restricted|topic_closed|bot is not a member|bot was /i;
@@ -39,7 +55,11 @@ export function createTelegram(options: TelegramOptions) {
   const { http, token } = options;
   const hide = (text: string) => plain(maskSecrets(text, [token, token.split(':')[1] ?? '']), 300);
 
-  async function call(method: string, body: { type: string; bytes: string | Buffer }): Promise<Answer> {
+  async function call(
+    method: string,
+    body: { type: string; bytes: string | Buffer },
+    timeoutMs = options.timeoutMs ?? 15_000,
+  ): Promise<Answer> {
     if (!TOKEN.test(token))
       return { kind: 'error', code: 401, description: 'TELEGRAM_BOT_TOKEN is no bot token (123456:ABC...)' };
     try {
@@ -52,7 +72,7 @@ export function createTelegram(options: TelegramOptions) {
         method: 'POST',
         headers: { 'content-type': body.type, accept: 'application/json' },
         body: body.bytes,
-        timeoutMs: options.timeoutMs ?? 15_000,
+        timeoutMs,
         maxBytes: 4_194_304,
         ...(options.signal ? { signal: options.signal() } : {}),
       });
@@ -61,61 +81,130 @@ export function createTelegram(options: TelegramOptions) {
       return { kind: 'broken', why: hide(errorText(error)) };
     }
   }
-  const callJson = (method: string, parameters: Record<string, unknown>) =>
-    call(method, { type: 'application/json', bytes: JSON.stringify(parameters) });
+  const callJson = (method: string, parameters: Record<string, unknown>, timeoutMs?: number) =>
+    call(method, { type: 'application/json', bytes: JSON.stringify(parameters) }, timeoutMs);
 
   /** Follows a group to its new id. */
-  async function toChat(send: (chatId: string) => Promise<Answer>): Promise<Answer> {
-    let chatId = options.chatId();
+  async function toChat(
+    chat: string | undefined,
+    send: (chatId: string) => Promise<Answer>,
+  ): Promise<Answer> {
+    let chatId = options.chatId(chat);
     for (let moves = 0; ; moves++) {
       const answer = await send(chatId);
       if (answer.kind !== 'error' || answer.migrateTo === undefined || moves >= MAX_MOVES) return answer;
       chatId = answer.migrateTo;
-      options.onMigrated?.(chatId);
+      options.onMigrated?.(chatId, chat);
     }
+  }
+
+  /** HTML that is not understood goes once more as plain text, and buttons that are refused are left out. */
+  async function inAnyForm(
+    html: string,
+    keyboard: Button[][] | undefined,
+    send: (parameters: Record<string, unknown>) => Promise<Answer>,
+  ): Promise<Delivery> {
+    const markup = keyboard === undefined ? {} : { reply_markup: { inline_keyboard: keyboard } };
+    const first = classify(await send({ text: html, parse_mode: 'HTML', ...markup }));
+    if (first.state !== 'invalid' || isLostMessage(first.why)) return first;
+    const aboutButtons = keyboard !== undefined && ABOUT_BUTTONS.test(first.why);
+    if (aboutButtons) return inAnyForm(html, undefined, send);
+    return classify(await send({ text: htmlToPlain(html).slice(0, TEXT_MAX).toWellFormed(), ...markup }));
   }
 
   return {
     getMe: () => callJson('getMe', {}),
-    getChat: () => toChat((chatId) => callJson('getChat', { chat_id: chatId })),
+    getChat: (chat?: string) => toChat(chat, (chatId) => callJson('getChat', { chat_id: chatId })),
     /** What people wrote to the bot lately; nothing is taken away from other readers. */
     getUpdates: (limit: number) => callJson('getUpdates', { limit, timeout: 0 }),
 
     /**
      * Waits up to `timeoutSec` for what people write; `offset` is the first update that is wanted, those before it are
-     * forgotten by Telegram. Keep `timeoutSec` below the time-out of a call.
+     * forgotten by Telegram. `only`: the kinds of updates that are wanted; Telegram remembers it for the bot.
      */
-    pollUpdates: (offset: number | undefined, timeoutSec: number) =>
-      callJson('getUpdates', {
-        limit: 100,
-        timeout: timeoutSec,
-        ...(offset === undefined ? {} : { offset }),
+    pollUpdates: (offset: number | undefined, timeoutSec: number, only?: readonly string[]) =>
+      callJson(
+        'getUpdates',
+        {
+          limit: 100,
+          timeout: timeoutSec,
+          ...(offset === undefined ? {} : { offset }),
+          ...(only === undefined ? {} : { allowed_updates: only }),
+        },
+        timeoutSec * 1000 + (options.timeoutMs ?? 15_000),
+      ),
+
+    setCommands: (commands: readonly { command: string; description: string }[]) =>
+      callJson('setMyCommands', { commands }),
+
+    /** Ends the waiting of a tapped button; `text`: at most 200 characters, shown for a moment or, as an alert, until it is closed. */
+    answerCallback: (queryId: string, text = '', alert = false) =>
+      callJson('answerCallbackQuery', {
+        callback_query_id: queryId,
+        ...(text === '' ? {} : { text: plain(text, ANSWER_MAX), show_alert: alert }),
       }),
 
-    /** Sends one text of at most 4,096 characters; `silent`: without a sound on the phone. HTML that is not understood goes once more as plain text. */
-    async sendText(html: string, silent = false): Promise<Delivery> {
-      const send = (parameters: Record<string, unknown>) =>
-        toChat((chatId) =>
-          callJson('sendMessage', {
+    /** Sends one text of at most 4,096 characters. */
+    sendText: (html: string, to: SendOptions = {}): Promise<Delivery> =>
+      inAnyForm(html, to.keyboard, (parameters) =>
+        inTopic(to, (there) =>
+          toChat(to.place?.chat, (chatId) =>
+            callJson('sendMessage', {
+              chat_id: chatId,
+              disable_web_page_preview: true,
+              ...envelope(there),
+              ...parameters,
+            }),
+          ),
+        ),
+      ),
+
+    /** Replaces text and buttons of a message of the bot. Sent as well where it shows just that already. */
+    editText: (messageId: number, html: string, to: SendOptions = {}): Promise<Delivery> =>
+      inAnyForm(html, to.keyboard, (parameters) =>
+        toChat(to.place?.chat, (chatId) =>
+          callJson('editMessageText', {
             chat_id: chatId,
+            message_id: messageId,
             disable_web_page_preview: true,
-            ...(silent ? { disable_notification: true } : {}),
             ...parameters,
           }),
-        );
-      const answer = await send({ text: html, parse_mode: 'HTML' });
-      const first = classify(answer);
-      if (first.state !== 'invalid') return first;
-      return classify(await send({ text: htmlToPlain(html).slice(0, TEXT_MAX).toWellFormed() }));
-    },
+        ),
+      ),
 
     /** Sends a PNG of at most 10 MB. */
-    async sendPhoto(png: Buffer, fileName: string): Promise<Delivery> {
-      return classify(
-        await toChat((chatId) => call('sendPhoto', multipart({ chat_id: chatId }, 'photo', fileName, png))),
-      );
+    async sendPhoto(png: Buffer, fileName: string, to: SendOptions = {}): Promise<Delivery> {
+      const send = (there: SendOptions) =>
+        toChat(there.place?.chat, (chatId) =>
+          call('sendPhoto', multipart({ chat_id: chatId, ...envelope(there) }, 'photo', fileName, png)),
+        );
+      return classify(await inTopic(to, send));
     },
   };
+}
+
+/** A topic that was closed or deleted must not keep an alarm back: it goes to the group itself. */
+async function inTopic(to: SendOptions, send: (to: SendOptions) => Promise<Answer>): Promise<Answer> {
+  const answer = await send(to);
+  if (to.place?.topic === undefined || answer.kind !== 'error' || answer.code !== 400) return answer;
+  return ABOUT_TOPIC.test(answer.description) ? send({ ...to, place: { chat: to.place.chat } }) : answer;
+}
+
+function envelope({ place, silent, replyTo }: SendOptions): Record<string, unknown> {
+  return {
+    ...(place?.topic === undefined ? {} : { message_thread_id: place.topic }),
+    ...(silent ? { disable_notification: true } : {}),
+    ...(replyTo === undefined
+      ? {}
+      : { reply_parameters: { message_id: replyTo, allow_sending_without_reply: true } }),
+  };
+}
+
+/** True where a message that was to be edited is not there any more, or cannot be edited. */
+export function isLostMessage(why: string): boolean {
+  return /message to edit not found|message can't be edited|MESSAGE_ID_INVALID|no text in the message to edit|message identifier/i.test(
+    why,
+  );
 }
 
 /** Pure: what an HTTP answer says. */
@@ -173,7 +262,12 @@ function retryAfter(inBody: unknown, headers: Record<string, string>): number | 
 
 /** Pure: what an answer means for the message. */
 export function classify(answer: Answer): Delivery {
-  if (answer.kind === 'ok') return { state: 'sent' };
+  if (answer.kind === 'ok') {
+    const { message_id: messageId } = (answer.result ?? {}) as { message_id?: unknown };
+    return typeof messageId === 'number' && Number.isSafeInteger(messageId)
+      ? { state: 'sent', messageId }
+      : { state: 'sent' };
+  }
   if (answer.kind === 'broken') return { state: 'retry', why: answer.why };
   const { code, description, retryAfterMs } = answer;
   const why = `${code} ${description}`;
@@ -185,7 +279,7 @@ export function classify(answer: Answer): Delivery {
 }
 
 function multipart(
-  fields: Record<string, string>,
+  fields: Record<string, unknown>,
   fileField: string,
   fileName: string,
   content: Buffer,
@@ -195,7 +289,7 @@ function multipart(
   const head = Object.entries(fields)
     .map(
       ([name, value]) =>
-        `--${boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+        `--${boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${typeof value === 'object' ? JSON.stringify(value) : String(value)}\r\n`,
     )
     .join('');
   const safeName = fileName.replace(/[^\w.-]/g, '_');

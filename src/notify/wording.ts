@@ -45,8 +45,15 @@ export function wordDecision(decision: SayDecision, host: string, now: number): 
     html: list
       ? listMessage(list, [incident, ...others], decision.before)
       : (ready(decision, now) ?? generic(decision, host, now)),
-    ...(incident.id > 0 ? { incidentId: incident.id } : {}),
+    ...(incident.id > 0 ? { incidentId: incident.id, role: roleOf(decision) } : {}),
   };
+}
+
+/** Whether it begins the incident's message, or is a reply to it. */
+function roleOf({ reason, incident }: SayDecision): NonNullable<Message['role']> {
+  if (reason === 'first' || reason === 'grouped') return 'opens';
+  const ended = reason === 'resolved' || (reason === 'stable' && incident.state === 'resolved');
+  return ended ? 'ends' : 'follows';
 }
 
 /** An end is no alarm, however bad it was. */

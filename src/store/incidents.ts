@@ -57,6 +57,16 @@ export function incidentById(db: Db, id: number): Incident | undefined {
   return incident && withNotes(db, incident);
 }
 
+/** Ids of the open incidents that the message of this one announced as well. */
+export function announcedWith(db: Db, id: number): number[] {
+  const rows = db
+    .prepare(
+      `SELECT id FROM incidents WHERE state <> 'resolved' AND id <> ?1 AND json_extract(data, '$.said.withId') = ?1 ORDER BY id LIMIT 50`,
+    )
+    .all(id) as { id: number }[];
+  return rows.map((row) => row.id);
+}
+
 /** Writes incidents, new or changed, in the caller's transaction. */
 export function saveIncidents(db: Db, incidents: readonly Incident[]): void {
   if (incidents.length === 0) return;
@@ -94,7 +104,7 @@ export function noteOnIncident(db: Db, rule: string, subject: string, at: number
 }
 
 /** Notes, and what recovery did. A database that an older version left, and that is only looked into, may not have all of it. */
-function withNotes(db: Db, incident: Incident): Incident {
+export function withNotes(db: Db, incident: Incident): Incident {
   const notes = db
     .prepare('SELECT text FROM incident_notes WHERE incident_id = ? ORDER BY at, rowid')
     .all(incident.id) as { text: string }[];

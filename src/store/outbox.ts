@@ -19,11 +19,22 @@ export const OUTBOX_MIGRATIONS = [
    CREATE INDEX outbox_pending ON outbox (id) WHERE state IN ('waiting', 'refused');
    CREATE INDEX outbox_digest ON outbox (digest_id) WHERE digest_id IS NOT NULL;
    CREATE TABLE alert_counts (severity TEXT PRIMARY KEY, total INTEGER NOT NULL, sent INTEGER NOT NULL) WITHOUT ROWID`,
+  // role, target: see Message. copy_of: the row whose text goes to one more chat with this one.
+  `ALTER TABLE outbox ADD COLUMN role TEXT;
+   ALTER TABLE outbox ADD COLUMN target TEXT;
+   ALTER TABLE outbox ADD COLUMN copy_of INTEGER`,
 ] as const;
 
 /** One thing to be sent for a message: a picture, or a text of at most 4,096 characters. */
 export type Step = { photo: string } | { html: string };
-export type StoredRow = OutboxRow & { position: number; waitMs: number; steps?: Step[]; stepsDone: number };
+export type StoredRow = OutboxRow & {
+  position: number;
+  waitMs: number;
+  steps?: Step[];
+  stepsDone: number;
+  /** The row that this one takes to one more chat. */
+  copyOf?: number;
+};
 
 const RawRow = v.object({
   id: Finite,
@@ -43,6 +54,10 @@ const RawRow = v.object({
   sent_at: v.nullable(Finite),
   steps: v.nullable(v.string()),
   steps_done: Finite,
+  // Not there yet in a database that an older version left and that is only looked into.
+  role: v.optional(v.nullable(v.picklist(['opens', 'follows', 'ends']))),
+  target: v.optional(v.nullable(v.string())),
+  copy_of: v.optional(v.nullable(Finite)),
 });
 type RawRow = v.InferOutput<typeof RawRow>;
 const Steps = v.pipe(
@@ -78,6 +93,17 @@ export function openOutboxTable(db: Db) {
     }
     return [];
   }
+  const targets = (): string[] =>
+    (
+      statement(`SELECT DISTINCT coalesce(target, '') AS target FROM outbox WHERE ${PENDING}`).all() as {
+        target: string;
+      }[]
+    ).map(({ target }) => target);
+  const pendingOf = (target: string, limit = -1): StoredRow[] =>
+    rows(
+      `SELECT * FROM outbox WHERE ${PENDING} AND coalesce(target, '') = ? ORDER BY coalesce(position, id), id LIMIT ${Math.trunc(limit)}`,
+      target,
+    );
 
   return {
     within,
@@ -87,8 +113,18 @@ export function openOutboxTable(db: Db) {
       return within(() => {
         const { at, severity, kind, subject, html } = message;
         const done = statement(
-          'INSERT INTO outbox (at, severity, kind, subject, html, photo_path, incident_id) VALUES (?, ?, ?, ?, ?, ?, ?)',
-        ).run(at, severity, kind, subject, html, message.photoPath ?? null, message.incidentId ?? null);
+          'INSERT INTO outbox (at, severity, kind, subject, html, photo_path, incident_id, role, target) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+        ).run(
+          at,
+          severity,
+          kind,
+          subject,
+          html,
+          message.photoPath ?? null,
+          message.incidentId ?? null,
+          message.role ?? null,
+          message.target ?? null,
+        );
         if (!NOT_ALERTS.has(kind)) {
           statement(
             'INSERT INTO alert_counts VALUES (?, 1, 0) ON CONFLICT (severity) DO UPDATE SET total = total + 1',
@@ -105,11 +141,45 @@ export function openOutboxTable(db: Db) {
       );
     },
 
-    /** Waiting messages that nobody has begun to send and that may be told by a digest. */
-    foldable(): StoredRow[] {
+    /** The first waiting message of each chat, in the order in which they were accepted. */
+    heads(): StoredRow[] {
+      return targets()
+        .flatMap((target) => pendingOf(target, 1)[0] ?? pendingOf(target)[0] ?? [])
+        .toSorted((a, b) => a.position - b.position || a.id - b.id);
+    },
+
+    /** The chats for which messages wait; '' are those that are not sent to chats of their own. */
+    targets,
+    /** What waits for one chat, in the order in which it is sent. */
+    pendingOf,
+
+    /** Sends a waiting message to these chats, the first by its own row and the others by copies; a copy that is there stays. */
+    route(row: StoredRow, to: readonly string[]): void {
+      const [first = null, ...others] = to;
+      statement('UPDATE outbox SET target = ? WHERE id = ?').run(first, row.id);
+      for (const target of others) {
+        statement(
+          `INSERT INTO outbox (position, at, severity, kind, subject, html, photo_path, incident_id, role, target, copy_of)
+           SELECT coalesce(position, id), at, severity, kind, subject, html, photo_path, incident_id, role, ?1, id FROM outbox
+           WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM outbox WHERE copy_of = ?2 AND target = ?1)`,
+        ).run(target, row.id);
+      }
+    },
+
+    /** Messages for chats that are not configured any more are sent to those that are; their copies are given up. */
+    routeAnew(known: readonly string[]): void {
+      const gone = `${PENDING} AND target IS NOT NULL AND target NOT IN (SELECT value FROM json_each(?))`;
+      const list = JSON.stringify(known);
+      statement(`UPDATE outbox SET state = 'skipped' WHERE ${gone} AND copy_of IS NOT NULL`).run(list);
+      statement(`UPDATE outbox SET target = NULL WHERE ${gone}`).run(list);
+    },
+
+    /** Waiting messages for this chat that nobody has begun to send and that may be told by a digest. */
+    foldable(target: string): StoredRow[] {
       return rows(
-        `SELECT * FROM outbox WHERE ${PENDING} AND severity <> 'critical' AND attempts = 0 AND steps_done = 0
-         AND photo_path IS NULL AND kind NOT IN ('digest', 'daily-report') ORDER BY id`,
+        `SELECT * FROM outbox WHERE ${PENDING} AND coalesce(target, '') = ? AND severity <> 'critical' AND attempts = 0
+         AND steps_done = 0 AND photo_path IS NULL AND kind NOT IN ('digest', 'daily-report') ORDER BY id`,
+        target,
       );
     },
 
@@ -133,11 +203,12 @@ export function openOutboxTable(db: Db) {
       ).run(JSON.stringify(steps), done, id);
     },
 
-    markSent(id: number, severity: Severity, now: number): void {
+    markSent({ id, severity, copyOf }: StoredRow, now: number): void {
       statement(
         `UPDATE outbox SET state = 'sent', sent_at = ?, steps = NULL, last_error = NULL WHERE id = ?`,
       ).run(now, id);
       statement('UPDATE outbox SET sent_at = ? WHERE digest_id = ?').run(now, id);
+      if (copyOf !== undefined) return;
       statement(
         'INSERT INTO alert_counts VALUES (?, 0, 1) ON CONFLICT (severity) DO UPDATE SET sent = sent + 1',
       ).run(severity);
@@ -173,7 +244,10 @@ export function openOutboxTable(db: Db) {
     },
 
     after(id: number): StoredRow[] {
-      return rows(`SELECT * FROM outbox WHERE id > ? AND kind <> 'digest' ORDER BY id LIMIT 1000`, id);
+      return rows(
+        `SELECT * FROM outbox WHERE id > ? AND kind <> 'digest' AND copy_of IS NULL ORDER BY id LIMIT 1000`,
+        id,
+      );
     },
 
     /** How many messages wait (those inside a digest counted one by one), and when the oldest one happened. */
@@ -242,6 +316,9 @@ function toRow(raw: RawRow): StoredRow {
     ...(raw.last_error === null ? {} : { lastError: raw.last_error }),
     ...(raw.sent_at === null ? {} : { sentAt: raw.sent_at }),
     ...(steps === undefined ? {} : { steps }),
+    ...(raw.role ? { role: raw.role } : {}),
+    ...(raw.target ? { target: raw.target } : {}),
+    ...(typeof raw.copy_of === 'number' ? { copyOf: raw.copy_of } : {}),
   };
 }
 

@@ -2,6 +2,7 @@ import Database from 'libsql';
 import type { Db } from './db.ts';
 import { ACTION_MIGRATIONS } from './actions.ts';
 import { HISTORY_MIGRATIONS } from './history.ts';
+import { INCIDENT_MESSAGE_MIGRATIONS } from './incident-messages.ts';
 import { INCIDENT_MIGRATIONS } from './incidents.ts';
 import { MEMORY_MIGRATIONS } from './memory.ts';
 import { OUTBOX_MIGRATIONS } from './outbox.ts';
@@ -12,6 +13,7 @@ const FAMILIES: Record<string, readonly string[]> = {
   memory: MEMORY_MIGRATIONS,
   incidents: INCIDENT_MIGRATIONS,
   outbox: OUTBOX_MIGRATIONS,
+  incident_messages: INCIDENT_MESSAGE_MIGRATIONS,
   history: HISTORY_MIGRATIONS,
   actions: ACTION_MIGRATIONS,
   services: SERVICE_MIGRATIONS,

@@ -14,6 +14,7 @@ const WORKER = join(BUILT, 'outbox-worker.js');
 /** Together 200. */
 const KILLS = 120;
 const KILLS_OF_TWO = 80;
+const KILLS_OF_EDITS = 200;
 
 beforeAll(async () => {
   mkdirSync(BUILT, { recursive: true });
@@ -40,7 +41,7 @@ async function stage() {
   const accepted = new Set<number>();
   const complaints: string[] = [];
 
-  function start(mode: 'storm' | 'drain'): Life {
+  function start(mode: 'storm' | 'drain' | 'edits' | 'settle'): Life {
     const args = [WORKER, stateDir, telegram.url, telegram.token, telegram.chatId, epoch, mode];
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -101,6 +102,34 @@ function judge(scene: Awaited<ReturnType<typeof stage>>): { repeats: number; mes
   expect(scene.complaints.join('')).toBe('');
   return { repeats: all.length - once.length, messages: count };
 }
+
+describe('the message of an incident', { timeout: 300_000 }, () => {
+  it(`shows its last state in the end, and no older one after a newer, through ${KILLS_OF_EDITS} kills`, async () => {
+    const scene = await stage();
+    try {
+      for (let i = 0; i < KILLS_OF_EDITS; i++) {
+        const life = scene.start('edits');
+        if (i % 10 !== 0) await life.ready;
+        await sleep(Math.random() * 80);
+        life.kill();
+        await life.ended;
+      }
+      expect(await scene.start('settle').ended).toBe(0);
+      const { sent, edits } = scene.telegram;
+      const last = Math.max(...scene.accepted);
+      expect(last).toBeGreaterThan(KILLS_OF_EDITS / 5);
+      // Only one that was accepted and could not be marked is there twice.
+      expect(sent.length).toBeLessThanOrEqual(2);
+      expect(scene.telegram.message(sent.at(-1)!.chatId, sent.at(-1)!.id)?.plain).toBe(`s${last}.`);
+      const numbers = edits.map((edit) => Number(/\d+/.exec(edit.plain)?.[0]));
+      expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
+      expect(numbers.length).toBeGreaterThan(10);
+      expect(scene.complaints.join('')).toBe('');
+    } finally {
+      await scene.close();
+    }
+  });
+});
 
 describe.concurrent('an alert storm', { timeout: 300_000 }, () => {
   it(`loses nothing that was accepted and repeats at most the one in flight, through ${KILLS} kills`, async () => {

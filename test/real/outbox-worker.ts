@@ -1,10 +1,12 @@
 // Run by outbox-kill.test.ts as a process of its own: accepts messages as fast as it can and delivers them, until it is killed.
-// node outbox-worker.js STATE_DIR API_ROOT TOKEN CHAT EPOCH storm|drain
+// node outbox-worker.js STATE_DIR API_ROOT TOKEN CHAT EPOCH storm|drain|edits|settle
+// edits: one incident whose message changes all the time; settle: until that message shows its last state.
 import { writeSync } from 'node:fs';
 import { defaultExtra, defaultSettings } from '../../src/config/defaults.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
+import { openIncidentMessages } from '../../src/store/incident-messages.ts';
 import { openStore } from '../../src/store/open.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { httpRequest } from '../../src/system/http.ts';
@@ -65,7 +67,51 @@ function accept(): void {
   writeSync(1, `accepted ${n}\n`);
 }
 
-if (mode === 'drain') {
+const messages = openIncidentMessages(store.db);
+
+/** The incident's message, once it was accepted. */
+function ownMessage() {
+  return messages.of(1)[0];
+}
+
+async function changeAllTheTime(): Promise<void> {
+  if (outbox.table.lastId() === 0)
+    outbox.enqueue({
+      at: clock.now(),
+      severity: 'critical',
+      kind: 'disk',
+      subject: '/',
+      html: 's0.',
+      incidentId: 1,
+      role: 'opens',
+    });
+  const running = delivery.run(new AbortController().signal);
+  for (;;) {
+    const message = ownMessage();
+    if (message) {
+      const next = Number(/s(\d+)/.exec(message.wanted)?.[1] ?? 0) + 1;
+      messages.want(1, message.target, JSON.stringify({ html: `s${next}.` }), false);
+      writeSync(1, `accepted ${next}\n`);
+    }
+    delivery.kick();
+    await Promise.race([running, real.sleep(2)]);
+  }
+}
+
+async function settle(): Promise<void> {
+  const stop = new AbortController();
+  const running = delivery.run(stop.signal);
+  while (outbox.waiting().length > 0 || messages.behind().length > 0) await real.sleep(5);
+  stop.abort();
+  await running;
+  store.close();
+}
+
+if (mode === 'edits') {
+  await changeAllTheTime();
+} else if (mode === 'settle') {
+  await settle();
+} else if (mode === 'drain') {
   await delivery.drain(1e9);
   store.close();
 } else {

@@ -1,0 +1,165 @@
+import type { Config } from '../config/schema.ts';
+import type { Incident } from '../model/incident.ts';
+import { formatCount, formatDuration, formatTime, safeHtml } from '../model/text.ts';
+import { formatValue } from '../model/value.ts';
+import type { Db } from '../store/db.ts';
+import { openIncidentMessages, type MessageState } from '../store/incident-messages.ts';
+import { announcedWith, incidentById } from '../store/incidents.ts';
+import type { StoredRow } from '../store/outbox.ts';
+import { shortenHtml } from './html.ts';
+import { targetOf } from './targets.ts';
+import type { SendOptions } from './telegram.ts';
+import { wordDecision } from './wording.ts';
+
+/** Mere numbers are brought up to date this often; what people did and how it stands at once. */
+const VALUES_EVERY_MS = 60_000;
+/** An event has no end: so long what was done about it is added to its message. */
+const EVENT_MS = 3_600_000;
+/** Leaves room for what is added below; Telegram allows 4,096 characters. */
+const TEXT_MOST = 3400;
+const DONE_MOST = 8;
+
+export type LivingMessages = ReturnType<typeof createLiving>;
+
+/** The sending side of messages that are edited: what goes with a message, and what is kept of it once it was accepted. */
+export function createLiving(db: Db, config: Config) {
+  const messages = openIncidentMessages(db);
+  return {
+    messages,
+    /** The reply and the buttons that go with this message. What cannot be read is left out: the text matters more. */
+    envelope(row: StoredRow): Pick<SendOptions, 'replyTo' | 'keyboard'> {
+      if (row.incidentId === undefined || row.role === undefined || row.role === 'opens') return {};
+      try {
+        const target = targetOf(config, row);
+        const incident = incidentById(db, row.incidentId);
+        const ids = [row.incidentId, incident?.said.withId, incident?.groupId];
+        const own = ids
+          .flatMap((id) => (id === undefined ? [] : messages.of(id)))
+          .find((message) => message.target === target);
+        return own ? { replyTo: own.messageId } : {};
+      } catch {
+        return {};
+      }
+    },
+    /** Telegram accepted the message with which an incident begins; part of the transaction that marks it as sent. */
+    began(row: StoredRow, messageId: number, now: number): void {
+      if (row.role !== 'opens' || row.incidentId === undefined) return;
+      messages.began({
+        incidentId: row.incidentId,
+        target: targetOf(config, row),
+        messageId,
+        sentAt: now,
+        openedWith: announcedWith(db, row.incidentId),
+        wanted: JSON.stringify({ html: row.html } satisfies MessageState),
+      });
+    },
+  };
+}
+
+/**
+ * Brings what the messages of incidents are to show up to date; delivery then edits them. Everything follows from the incidents, so
+ * that nothing is lost where a process dies in between: the next look finds the difference again.
+ */
+export function createRefresh(deps: {
+  db: Db;
+  hostname: string;
+  now(): number;
+  /** The incident in its newest form. */
+  incident(id: number): Incident | undefined;
+}) {
+  const { db, now } = deps;
+  const messages = openIncidentMessages(db);
+  const last = new Map<string, { key: string; at: number }>();
+
+  /** `ids`: only messages that show one of these incidents. True when something is to be edited. */
+  return function refresh(ids?: ReadonlySet<number>): boolean {
+    let changed = false;
+    for (const message of messages.open()) {
+      const shown = [message.incidentId, ...message.openedWith];
+      if (ids && !shown.some((id) => ids.has(id))) continue;
+      const name = `${message.incidentId} ${message.target}`;
+      const incident = deps.incident(message.incidentId);
+      if (!incident) {
+        messages.want(message.incidentId, message.target, message.wanted, true);
+        continue;
+      }
+      const others = message.openedWith.flatMap((id) => deps.incident(id) ?? []);
+      const { html, key } = renderLiving(incident, others, deps.hostname, now());
+      const before = last.get(name);
+      if (before?.key === key && now() - before.at < VALUES_EVERY_MS) continue;
+      const wanted = JSON.stringify({ html } satisfies MessageState);
+      const ended = isOver(incident, now());
+      if (ended) last.delete(name);
+      else last.set(name, { key, at: now() });
+      if (wanted === message.wanted && !ended) continue;
+      messages.want(message.incidentId, message.target, wanted, ended);
+      changed ||= wanted !== message.shown;
+    }
+    return changed;
+  };
+}
+
+function isOver(incident: Incident, now: number): boolean {
+  if (incident.state !== 'resolved') return false;
+  return !incident.event || now - (incident.resolvedAt ?? incident.openedAt) > EVENT_MS;
+}
+
+/** Pure. `key` changes with everything but mere numbers. */
+export function renderLiving(
+  incident: Incident,
+  others: readonly Incident[],
+  hostname: string,
+  now: number,
+): { html: string; key: string } {
+  const ended = incident.state === 'resolved' && !incident.event;
+  const asOpen: Incident = ended ? { ...incident, state: 'firing' } : incident;
+  const base = wordDecision(
+    { reason: 'first', at: incident.openedAt, incident: asOpen, others: [...others] },
+    hostname,
+    now,
+  ).html;
+  const body = shortenHtml(base, TEXT_MOST, (missing) => `... ${formatCount(missing)} more characters`);
+  const lines = ended ? [] : standing(incident);
+  // What comes with its wording does not name what was done.
+  if (incident.html?.opened !== undefined) lines.push(...done(incident));
+  lines.push(...people(incident));
+  const head = ended ? [...ending(incident, now), ''] : [];
+  const foot = lines.length > 0 ? ['', ...lines] : [];
+  const { severity, state, flapping, actions, ack } = incident;
+  return {
+    html: [...head, body, ...foot].join('\n'),
+    key: JSON.stringify([severity, state, flapping, actions, ack, others.map((one) => one.state)]),
+  };
+}
+
+function ending(incident: Incident, now: number): string[] {
+  const end = incident.resolvedAt ?? now;
+  const lines = [
+    `<b>${incident.endedAs === 'gone' ? 'Ended' : 'Resolved'} after ${formatDuration(Math.max(0, end - incident.openedAt))}</b>`,
+    `${formatTime(incident.openedAt)} to ${formatTime(end)}`,
+  ];
+  if (incident.worst !== undefined) lines.push(`Worst: ${formatValue(incident.worst, incident.unit)}`);
+  return lines;
+}
+
+/** How it stands while it lasts. */
+function standing({ value, worst, unit, flapping, changes, event }: Incident): string[] {
+  const lines: string[] = [];
+  if (event) return lines;
+  if (value !== undefined) {
+    const much = worst === undefined || worst === value ? '' : `, worst: ${formatValue(worst, unit)}`;
+    lines.push(`Now: ${formatValue(value, unit)}${much}`);
+  }
+  if (flapping) lines.push(`Flapping: ${formatCount(changes ?? 0)} changes`);
+  return lines;
+}
+
+function done({ actions }: Incident): string[] {
+  return actions.slice(-DONE_MOST).map((line) => `Done: ${safeHtml(line, 300)}`);
+}
+
+function people({ ack, state, event }: Incident): string[] {
+  if (!ack) return [];
+  const silent = ack.silent && (state !== 'resolved' || event) ? ', no messages until it ends' : '';
+  return [`Acknowledged by ${safeHtml(ack.by, 60)} at ${formatTime(ack.at)}${silent}`];
+}

@@ -1,0 +1,329 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
+import type { Settings } from '../../src/config/schema.ts';
+import type { Finding } from '../../src/model/finding.ts';
+import { createRefresh } from '../../src/notify/living.ts';
+import { wordDecision } from '../../src/notify/wording.ts';
+import { incidentById, noteOnIncident, withNotes } from '../../src/store/incidents.ts';
+import { openIncidentMessages } from '../../src/store/incident-messages.ts';
+import { configWith } from '../helpers/command.ts';
+import type { Fault } from '../standins/telegram.js';
+import { bench, type Bench } from './support.ts';
+
+let b: Bench;
+let pipeline: Pipeline;
+let refresh: (ids?: ReadonlySet<number>) => boolean;
+
+/** As the daemon connects them. */
+function connect(settings: Partial<Settings> = {}): void {
+  const { db } = b.store;
+  pipeline = createPipeline({
+    store: b.store,
+    config: configWith(settings, { stateDir: b.stateDir }),
+    clock: b.clock,
+    log: b.log,
+    enqueue: (message) => b.outbox.enqueue(message),
+    word: (decision) => wordDecision(decision, 'vps', b.clock.now()),
+  });
+  refresh = createRefresh({
+    db,
+    hostname: 'vps',
+    now: () => b.clock.now(),
+    incident(id) {
+      const incident = pipeline.incident(id);
+      return incident ? withNotes(db, incident) : incidentById(db, id);
+    },
+  });
+}
+async function open(settings: Partial<Settings> = {}): Promise<void> {
+  b = await bench(settings);
+  connect(settings);
+}
+beforeEach(() => open());
+afterEach(() => b.close());
+
+const memory = (mb: number, severity: 'warning' | 'critical' | undefined): Finding => ({
+  rule: 'memory-available',
+  subject: 'host',
+  severity: severity ?? 'warning',
+  verdict: severity ? 'breach' : 'ok',
+  text: severity ? `Available memory is ${mb} MB` : `Available memory is ${mb} MB again`,
+  value: mb * 1_048_576,
+  limit: 100 * 1_048_576,
+  unit: 'bytes',
+});
+function check(...findings: Finding[]): void {
+  pipeline.process(findings);
+  refresh();
+  b.delivery.kick();
+}
+/** Until nothing is to be sent and every message shows what it should. */
+async function settled(): Promise<void> {
+  const { db } = b.store;
+  await b.telegram.waitUntil(() => true);
+  const end = performance.now() + 15_000;
+  while (b.outbox.waiting().length > 0 || openIncidentMessages(db).behind().length > 0) {
+    if (performance.now() > end) throw new Error(`it does not settle: ${b.log.lines.join('\n')}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+const own = () => b.telegram.sent[0] ?? { id: 0, chatId: '' };
+const shown = () => b.telegram.message(b.telegram.chatId, own().id)?.plain ?? '';
+
+describe('the message of an incident', () => {
+  it('begins with a push, is edited while it lasts, and its end is a silent reply', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    expect(b.telegram.sent).toMatchObject([{ silent: false }]);
+
+    b.clock.pass(61_000);
+    check(memory(72, 'warning'));
+    await settled();
+    expect(b.telegram.sent).toHaveLength(1);
+    expect(shown()).toContain('Available memory is 72 MB');
+    expect(shown()).toContain('Now: 72 MB');
+
+    noteOnIncident(b.store.db, 'memory-available', 'host', b.clock.now(), 'stopped cache');
+    check(memory(80, 'warning'));
+    await settled();
+    expect(shown()).toContain('Done: stopped cache');
+
+    b.clock.pass(61_000);
+    check(memory(300, undefined));
+    await settled();
+    expect(shown()).toMatch(/^Resolved after \d+ min/);
+    expect(shown()).toContain('Worst: 72 MB');
+    expect(b.telegram.sent).toMatchObject([{}, { replyTo: own().id, silent: true }]);
+    expect(b.telegram.sent[1]?.plain).toContain('Resolved');
+    expect(openIncidentMessages(b.store.db).open()).toEqual([]);
+  });
+
+  it('gets worse: pushed again as a reply, and the end of a critical one is heard', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    check(memory(40, 'critical'));
+    await settled();
+    expect(b.telegram.sent[1]).toMatchObject({ replyTo: own().id, silent: false });
+    expect(shown()).toContain('CRITICAL');
+    check(memory(300, undefined));
+    await settled();
+    expect(b.telegram.sent[2]).toMatchObject({ replyTo: own().id, silent: false });
+  });
+
+  it('mere numbers are brought up to date once a minute, what happened at once', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    check(memory(89, 'warning'));
+    await settled();
+    const edits = b.telegram.edits.length;
+    for (let mb = 88; mb > 80; mb--) check(memory(mb, 'warning'));
+    expect(b.telegram.edits.length).toBe(edits);
+    pipeline.acknowledge(1, 'Ada', false);
+    check(memory(79, 'warning'));
+    await settled();
+    expect(shown()).toContain('Acknowledged by Ada');
+    expect(shown()).toContain('79 MB');
+  });
+
+  it('is not repeated once it was acknowledged, until it gets worse', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    pipeline.acknowledge(1, 'Ada', false);
+    b.clock.pass(2 * 3_600_000);
+    check(memory(90, 'warning'));
+    await settled();
+    expect(b.telegram.sent).toHaveLength(1);
+    check(memory(40, 'critical'));
+    await settled();
+    expect(b.telegram.sent).toHaveLength(2);
+    b.clock.pass(2 * 3_600_000);
+    check(memory(40, 'critical'));
+    await settled();
+    expect(b.telegram.sent).toHaveLength(3);
+  });
+
+  it('says nothing more until it ends where somebody wanted that; then it does', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    pipeline.acknowledge(1, 'Ada', true);
+    check(memory(40, 'critical'));
+    await settled();
+    expect(b.telegram.sent).toHaveLength(1);
+    expect(shown()).toContain('no messages until it ends');
+    check(memory(300, undefined));
+    await settled();
+    expect(b.telegram.sent).toHaveLength(2);
+    expect(shown()).toMatch(/^Resolved/);
+  });
+
+  it('separate: the messages of before, without replies and edits', async () => {
+    await b.close();
+    await open({ TELEGRAM_STYLE: 'separate' });
+    b.start();
+    for (const step of [memory(90, 'warning'), memory(40, 'critical'), memory(300, undefined)]) {
+      check(step);
+      await settled();
+    }
+    expect(b.telegram.sent).toHaveLength(3);
+    expect(b.telegram.sent.every((message) => message.replyTo === undefined)).toBe(true);
+    expect(b.telegram.calls.filter((call) => call.method === 'editMessageText')).toEqual([]);
+  });
+
+  const edit = (kind: string, more: object = {}) => ({ kind, method: 'editMessageText', ...more }) as Fault;
+  it.each([
+    ['lost before it arrived', [edit('reset')]],
+    ['accepted, its acknowledgement lost', [edit('accept-then-drop')]],
+    ['twice 429', [edit('429', { retryAfter: 30 }), edit('429', { retryAfter: 3 })]],
+    ['a page in place of an answer', [edit('html502')]],
+  ])('the last state arrives although edits are %s', async (_name, faults) => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    b.telegram.fail(...faults);
+    b.clock.pass(61_000);
+    check(memory(70, 'warning'));
+    check(memory(300, undefined));
+    await settled();
+    expect(shown()).toMatch(/^Resolved/);
+    expect(b.telegram.sent).toHaveLength(2);
+    expect(b.telegram.pendingFaults()).toBe(0);
+  });
+
+  it('sends it anew without a sound where somebody deleted it', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    b.telegram.deleteMessage(b.telegram.chatId, own().id);
+    b.clock.pass(61_000);
+    check(memory(70, 'warning'));
+    await settled();
+    const [, second] = b.telegram.sent;
+    expect(second).toMatchObject({ silent: true });
+    expect(second?.plain).toContain('70 MB');
+    check(memory(300, undefined));
+    await settled();
+    expect(b.telegram.message(b.telegram.chatId, second?.id ?? 0)?.plain).toMatch(/^Resolved/);
+    expect(b.telegram.sent[2]).toMatchObject({ replyTo: second?.id });
+  });
+
+  it('follows a group to its new id, where the old message is not any more', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    b.telegram.migrate(b.telegram.chatId, '-1009');
+    b.clock.pass(61_000);
+    check(memory(70, 'warning'));
+    await settled();
+    expect(b.telegram.sent[1]).toMatchObject({ chatId: '-1009' });
+    check(memory(300, undefined));
+    await settled();
+    expect(b.telegram.sent[2]).toMatchObject({ chatId: '-1009', replyTo: b.telegram.sent[1]?.id });
+  });
+
+  it('only the newest state is sent after a time without Telegram, and the messages come first', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    await b.stop();
+    for (let mb = 80; mb > 60; mb--) {
+      b.clock.pass(61_000);
+      check(memory(mb, 'warning'));
+    }
+    check(memory(30, 'critical'));
+    check(memory(300, undefined));
+    b.start();
+    await settled();
+    expect(b.telegram.edits).toHaveLength(1);
+    const calls = b.telegram.calls.filter(({ method }) => /^(send|edit)/.test(method)).map((c) => c.method);
+    expect(calls.at(-1)).toBe('editMessageText');
+    expect(shown()).toMatch(/^Resolved/);
+  });
+
+  it('is up to date again after a restart in between', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    await b.stop();
+    pipeline.process([memory(300, undefined)]); // and the process dies before it looks at messages
+    b.restart();
+    connect();
+    b.start();
+    check();
+    await settled();
+    expect(shown()).toMatch(/^Resolved/);
+    expect(b.telegram.sent).toHaveLength(2);
+  });
+});
+
+describe('several chats', () => {
+  const OPS = '-1001234567890';
+  const BOSS = '-100777';
+  async function two(settings: Partial<Settings>) {
+    await b.close();
+    await open(settings);
+    b.telegram.setChat({ id: Number(OPS), type: 'supergroup', title: 'Ops', topics: [7] });
+    b.telegram.setChat({ id: Number(BOSS), type: 'supergroup', title: 'Boss', username: 'boss_channel' });
+    b.start();
+  }
+
+  it('go to each of them, and every one has a message of its own that is edited', async () => {
+    await two({ TELEGRAM_CHAT_ID: `${OPS},@boss_channel` });
+    check(memory(90, 'warning'));
+    await settled();
+    b.clock.pass(61_000);
+    check(memory(300, undefined));
+    await settled();
+    const chats = b.telegram.sent.map((message) => message.chatId);
+    expect(chats.toSorted()).toEqual([OPS, OPS, BOSS, BOSS]);
+    expect(b.telegram.edits.map((one) => one.chatId).toSorted()).toEqual([OPS, BOSS]);
+    expect(b.outbox.counts()).toMatchObject({ accepted: { warning: 1, info: 1 }, sent: 2 });
+    expect(b.history()).toHaveLength(2);
+  });
+
+  it('take what is critical elsewhere, and the rest into a topic', async () => {
+    await two({ TELEGRAM_CHAT_ID: `${OPS}/7`, TELEGRAM_CHAT_CRITICAL: BOSS });
+    check(memory(90, 'warning'));
+    await settled();
+    check(memory(30, 'critical'));
+    await settled();
+    expect(b.telegram.sent).toMatchObject([{ chatId: OPS, threadId: 7 }, { chatId: BOSS }]);
+  });
+
+  it('do not wait for one that refuses', async () => {
+    await two({ TELEGRAM_CHAT_ID: `${BOSS},${OPS}` });
+    b.telegram.setChat({ id: Number(BOSS), state: 'kicked' });
+    check(memory(90, 'warning'));
+    await b.telegram.waitFor(1);
+    check(memory(30, 'critical'));
+    await b.telegram.waitFor(2);
+    expect(b.telegram.sent).toMatchObject([{ chatId: OPS }, { chatId: OPS }]);
+    expect(b.delivery.state().refused).toContain('kicked');
+  });
+
+  it('a topic that was deleted keeps nothing back', async () => {
+    await two({ TELEGRAM_CHAT_ID: `${OPS}/8` });
+    check(memory(30, 'critical'));
+    await settled();
+    expect(b.telegram.sent).toMatchObject([{ chatId: OPS }]);
+  });
+
+  it('what waits for a chat that is not configured any more goes to the ones that are', async () => {
+    await two({ TELEGRAM_CHAT_ID: `${BOSS},${OPS}` });
+    b.telegram.setChat({ id: Number(BOSS), state: 'kicked' });
+    b.telegram.setChat({ id: Number(OPS), state: 'kicked' });
+    check(memory(90, 'warning'));
+    await b.telegram.waitUntil(() => b.telegram.calls.filter((c) => c.status === 403).length >= 2);
+    await b.stop();
+    b.telegram.setChat({ id: -5, type: 'group', title: 'New' });
+    b.restart({ TELEGRAM_CHAT_ID: '-5' });
+    b.start();
+    await b.telegram.waitFor(1);
+    await settled();
+    expect(b.telegram.sent).toMatchObject([{ chatId: '-5' }]);
+  });
+});
