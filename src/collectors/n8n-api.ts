@@ -1,22 +1,29 @@
 import * as v from 'valibot';
 import type { HttpTarget } from '../model/targets.ts';
-import type { N8nValues } from '../model/snapshot.ts';
-import { askJson } from './http-target.ts';
+import type { N8nFailures, N8nValues } from '../model/snapshot.ts';
+import type { HttpAnswer } from '../system/types.ts';
+import { addressOf, ask, askJson } from './http-target.ts';
 import type { Program } from './http-target.ts';
+import { failuresOf } from './n8n-failures.ts';
 import type { CollectorDeps } from './types.ts';
 
-type Executions = NonNullable<N8nValues['executions']>;
 type Workflows = NonNullable<N8nValues['workflows']>;
 type ApiDeps = Pick<CollectorDeps, 'system' | 'rediscover'>;
 
 /** The numbers come by the page; after this many, the rest is not worth its price. */
 const MAX_PAGES = 4;
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+/** Workflows whose name is asked for. */
+const MOST_NAMES = 5;
 
 const Page = <S extends v.GenericSchema>(item: S) =>
   v.object({ data: v.array(item), nextCursor: v.optional(v.nullable(v.string())) });
 const ExecutionPage = Page(
-  v.object({ stoppedAt: v.optional(v.nullable(v.string())), finished: v.optional(v.unknown()) }),
+  v.object({
+    stoppedAt: v.optional(v.nullable(v.string())),
+    finished: v.optional(v.unknown()),
+    workflowId: v.optional(v.unknown()),
+  }),
 );
 const WorkflowPage = Page(
   v.object({
@@ -32,31 +39,119 @@ export function n8nProgram(target: HttpTarget): Program {
 
 /**
  * What can be had without the database, where n8n keeps it in SQLite. The API leaves queued executions out and knows no
- * `crashed`, which it counts among the errors. `finishedSince` in epoch ms.
+ * `crashed`, which it counts among the errors. `finishedSince` in epoch ms. Counts stop where the pages do.
  */
 export async function readExecutionsByApi(
   deps: ApiDeps,
   target: HttpTarget,
-  finishedSince: number,
+  window: { finishedSince: number; failuresWithinMin: number; now: number },
   signal: AbortSignal,
-): Promise<Executions> {
-  const count = async (status: string, since?: number) => {
-    const items = await pages(deps, target, `/api/v1/executions?status=${status}&limit=250`, ExecutionPage, {
-      signal,
-      until: (item) => since !== undefined && stoppedBefore(item.stoppedAt, since),
-    });
-    return since === undefined
-      ? items.length
-      : items.filter((i) => !stoppedBefore(i.stoppedAt, since)).length;
+): Promise<Pick<N8nValues, 'executions' | 'failures' | 'countedUpTo'>> {
+  const list = async (status: string, since?: number) => {
+    const { items, more } = await pages(
+      deps,
+      target,
+      `/api/v1/executions?status=${status}&limit=250`,
+      ExecutionPage,
+      { signal, until: (item) => since !== undefined && stoppedBefore(item.stoppedAt, since) },
+    );
+    const those = since === undefined ? items : items.filter((i) => !stoppedBefore(i.stoppedAt, since));
+    return { items: those, more };
   };
+  const { finishedSince } = window;
   const [active, waiting, completed, failed, canceled] = await Promise.all([
-    count('running'),
-    count('waiting'),
-    count('success', finishedSince),
-    count('error', finishedSince),
-    count('canceled', finishedSince),
+    list('running'),
+    list('waiting'),
+    list('success', finishedSince),
+    list('error', finishedSince),
+    list('canceled', finishedSince),
   ]);
-  return { active, waiting, completed, failed, canceled };
+  const all = [active, waiting, completed, failed, canceled];
+  const from = window.now - window.failuresWithinMin * 60_000;
+  const finished = [
+    ...completed.items.map((item) => ({ item, failed: false })),
+    ...failed.items.map((item) => ({ item, failed: true })),
+  ].flatMap(({ item, failed: bad }) => {
+    const at = Date.parse(item.stoppedAt ?? '');
+    return at >= from ? [{ workflow: String(item.workflowId), failed: bad, at }] : [];
+  });
+  return {
+    executions: {
+      active: active.items.length,
+      waiting: waiting.items.length,
+      completed: completed.items.length,
+      failed: failed.items.length,
+      canceled: canceled.items.length,
+    },
+    failures: await withNames(deps, target, failuresOf(finished, window.failuresWithinMin), signal),
+    ...(all.some(({ more }) => more) ? { countedUpTo: MAX_PAGES * 250 } : {}),
+  };
+}
+
+const Named = v.object({ name: v.string() });
+
+/** The API tells the workflow's number only; names are asked for where there is something to tell. */
+async function withNames(
+  deps: ApiDeps,
+  target: HttpTarget,
+  failures: N8nFailures,
+  signal: AbortSignal,
+): Promise<N8nFailures> {
+  const streaks = await Promise.all(
+    failures.streaks.map(async (streak, i) => {
+      if (i >= MOST_NAMES || streak.count < 3) return streak;
+      const path = `/api/v1/workflows/${encodeURIComponent(streak.workflow)}?excludePinnedData=true`;
+      try {
+        const options = { headers: { 'X-N8N-API-KEY': target.apiKey }, schema: Named, signal };
+        const { value } = await askJson(deps, n8nProgram(target), path, {
+          ...options,
+          maxBytes: MAX_PAGE_BYTES,
+        });
+        return { ...streak, workflow: value.name };
+      } catch {
+        return streak; // The number will do.
+      }
+    }),
+  );
+  return { ...failures, streaks };
+}
+
+/** silent: n8n does not answer, and will not answer the next question either. unclear: it answered something about something else. */
+export type KeyState = 'accepted' | 'unclear' | 'silent';
+
+/** Whether n8n accepts the key. Throws where it does not; `refused` where it accepts it for nothing. */
+export async function checkKey(deps: ApiDeps, target: HttpTarget, signal: AbortSignal): Promise<KeyState> {
+  const path = '/api/v1/workflows?limit=1&excludePinnedData=true';
+  let answer: HttpAnswer;
+  try {
+    answer = await ask(deps, n8nProgram(target), path, {
+      headers: { 'X-N8N-API-KEY': target.apiKey },
+      signal,
+      maxBytes: MAX_PAGE_BYTES,
+    });
+  } catch {
+    return 'silent';
+  }
+  if (answer.status !== 401 && answer.status !== 403) return answer.status < 300 ? 'accepted' : 'unclear';
+  const why = answer.status === 403 ? 'it lacks the scope workflow:list' : 'wrong, revoked or expired';
+  throw Object.assign(
+    new Error(
+      `n8n at ${addressOf(target.url)} refuses the API key (${answer.status}: ${why}); set N8N_API_KEY to one that it accepts`,
+    ),
+    { refused: answer.status === 401 },
+  );
+}
+
+/** n8n's keys are JSON web tokens, whose second part says until when they hold (`exp`, seconds). Undefined where it says nothing. */
+export function keyExpiry(apiKey: string): number | undefined {
+  try {
+    const claims = JSON.parse(Buffer.from(apiKey.split('.')[1] ?? '', 'base64url').toString()) as {
+      exp?: unknown;
+    };
+    return typeof claims.exp === 'number' && Number.isFinite(claims.exp) ? claims.exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export async function readWorkflowsByApi(
@@ -66,8 +161,8 @@ export async function readWorkflowsByApi(
 ): Promise<Workflows> {
   // Each item is a whole workflow: small pages keep the peak of memory small.
   const path = '/api/v1/workflows?limit=25&excludePinnedData=true';
-  const all = await pages(deps, target, path, WorkflowPage, { signal, maxPages: 40 });
-  const living = all.filter((workflow) => workflow.isArchived !== true);
+  const { items } = await pages(deps, target, path, WorkflowPage, { signal, maxPages: 40 });
+  const living = items.filter((workflow) => workflow.isArchived !== true);
   const active = living.filter(({ active: on, activeVersionId }) =>
     activeVersionId === undefined ? on === true : activeVersionId !== null,
   );
@@ -78,14 +173,14 @@ function stoppedBefore(stoppedAt: string | null | undefined, since: number): boo
   return stoppedAt !== null && stoppedAt !== undefined && Date.parse(stoppedAt) < since;
 }
 
-/** Follows `nextCursor`, newest first, until there is none, or an item says that the rest is too old. */
+/** Follows `nextCursor`, newest first, until there is none, or an item says that the rest is too old. `more`: the pages ran out. */
 async function pages<T>(
   deps: ApiDeps,
   target: HttpTarget,
   path: string,
   schema: v.GenericSchema<unknown, { data: T[]; nextCursor?: string | null | undefined }>,
   options: { signal: AbortSignal; until?: (item: T) => boolean; maxPages?: number },
-): Promise<T[]> {
+): Promise<{ items: T[]; more: boolean }> {
   const items: T[] = [];
   let cursor = '';
   for (let page = 0; page < (options.maxPages ?? MAX_PAGES); page++) {
@@ -97,8 +192,8 @@ async function pages<T>(
     });
     items.push(...value.data);
     const last = value.data.at(-1);
-    if (!value.nextCursor || last === undefined || options.until?.(last)) break;
+    if (!value.nextCursor || last === undefined || options.until?.(last)) return { items, more: false };
     cursor = `&cursor=${encodeURIComponent(value.nextCursor)}`;
   }
-  return items;
+  return { items, more: true };
 }

@@ -1,5 +1,5 @@
 import type { N8nTarget } from '../model/targets.ts';
-import type { N8nValues } from '../model/snapshot.ts';
+import type { N8nFailures, N8nValues } from '../model/snapshot.ts';
 import type { Postgres } from '../system/types.ts';
 
 type Database = NonNullable<N8nTarget['database']>;
@@ -7,6 +7,8 @@ type Executions = NonNullable<N8nValues['executions']>;
 
 /** Executions that are not finished are among the newest; older ones that wait are found by their index. */
 const RECENT = 50_000;
+/** Of an hour; what is more than this is enough to judge by. */
+const MOST_FINISHED = 20_000;
 
 /** "a""b": safe in SQL whatever is in it. */
 export function identifier(name: string): string {
@@ -61,12 +63,13 @@ export async function readExecutions(
   return countExecutions(await postgres.query(executionsSql(database), [Math.round(withinHours * 60)]));
 }
 
-/** Which columns of workflow_entity this n8n has; they differ between versions. */
+/** Which columns of workflow_entity this n8n has, and `latestEvent` of workflow_statistics; they differ between versions. */
 export async function workflowColumns(postgres: Postgres, database: Database): Promise<Set<string>> {
   const rows = await postgres.query(
-    `SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2
-      AND column_name IN ('active', 'activeVersionId', 'isArchived')`,
-    [database.schema, `${database.prefix}workflow_entity`],
+    `SELECT column_name FROM information_schema.columns WHERE table_schema = $1
+      AND (table_name = $2 AND column_name IN ('active', 'activeVersionId', 'isArchived')
+        OR table_name = $3 AND column_name = 'latestEvent')`,
+    [database.schema, `${database.prefix}workflow_entity`, `${database.prefix}workflow_statistics`],
   );
   return new Set(rows.map((row) => String(row.column_name)));
 }
@@ -84,4 +87,83 @@ export async function readWorkflows(
       FROM ${table(database, 'workflow_entity')} ${living}`,
   );
   return { total: Number(rows[0]?.total ?? 0), active: Number(rows[0]?.active ?? 0) };
+}
+
+/** Executions that wait to be run, by workflow; the three with the most. */
+export async function readQueuedBy(
+  postgres: Postgres,
+  database: Database,
+): Promise<NonNullable<N8nValues['queuedBy']>> {
+  const t = table(database, 'execution_entity');
+  const rows = await postgres.query(
+    `SELECT coalesce(w.name, e."workflowId") AS name, e.n FROM (
+       SELECT "workflowId", count(*) AS n FROM ${t}
+       WHERE id > (SELECT coalesce(max(id), 0) - ${RECENT} FROM ${t})
+         AND status = 'new' AND "startedAt" IS NULL AND "deletedAt" IS NULL
+       GROUP BY 1 ORDER BY 2 DESC LIMIT 3) e
+     LEFT JOIN ${table(database, 'workflow_entity')} w ON w.id = e."workflowId" ORDER BY e.n DESC`,
+  );
+  return rows.map(({ name, n }) => ({ workflow: String(name), count: Number(n) }));
+}
+
+/** Queued in the database for longer than two minutes and less than a day: what is younger may just be on its way into Redis. */
+export async function countQueuedForLong(postgres: Postgres, database: Database): Promise<number> {
+  const t = table(database, 'execution_entity');
+  const rows = await postgres.query(
+    `SELECT count(*) AS n FROM ${t}
+     WHERE id > (SELECT coalesce(max(id), 0) - ${RECENT} FROM ${t})
+       AND status = 'new' AND "startedAt" IS NULL AND "deletedAt" IS NULL
+       AND "createdAt" BETWEEN now() - interval '1 day' AND now() - interval '2 minutes'`,
+  );
+  return Number(rows[0]?.n ?? 0);
+}
+
+/**
+ * Failed and finished executions of the last minutes, and each workflow's failures since its last success. Where n8n does not keep
+ * successes (EXECUTIONS_DATA_SAVE_ON_SUCCESS=none) its statistics tell when the last one was; then the share of failures is not known.
+ */
+export async function readFailures(
+  postgres: Postgres,
+  database: Database,
+  columns: Set<string>,
+  windowMin: number,
+): Promise<N8nFailures> {
+  const lastSuccess = columns.has('latestEvent')
+    ? `SELECT "workflowId" AS w, max("latestEvent") AS at FROM ${table(database, 'workflow_statistics')}
+       WHERE name IN ('production_success', 'manual_success') GROUP BY 1`
+    : 'SELECT NULL::text AS w, NULL::timestamptz AS at WHERE false';
+  const rows = await postgres.query(
+    `WITH done AS (
+       SELECT "workflowId" AS w, status <> 'success' AS bad, "stoppedAt" AS at FROM ${table(database, 'execution_entity')}
+       WHERE "stoppedAt" > now() - $1::int * interval '1 minute' AND "deletedAt" IS NULL
+         AND status IN ('success', 'error', 'crashed')
+       ORDER BY "stoppedAt" DESC LIMIT ${MOST_FINISHED}),
+     noted AS (${lastSuccess}),
+     good AS (
+       SELECT w, max(at) AS at, bool_or(kept) AS kept FROM (
+         SELECT w, at, true AS kept FROM done WHERE NOT bad UNION ALL SELECT w, at, false FROM noted) both_of
+       GROUP BY w),
+     each AS (
+       SELECT d.w, count(*) AS finished, count(*) FILTER (WHERE bad) AS failed,
+         count(*) FILTER (WHERE bad AND (g.at IS NULL OR d.at > g.at)) AS streak,
+         extract(epoch FROM min(d.at) FILTER (WHERE bad AND (g.at IS NULL OR d.at > g.at))) * 1000 AS since,
+         bool_or(NOT g.kept AND g.at > now() - $1::int * interval '1 minute') AS unkept
+       FROM done d LEFT JOIN good g ON g.w = d.w GROUP BY d.w)
+     SELECT coalesce(f.name, e.w) AS name, e.streak, e.since, bool_or(e.unkept) OVER () AS unkept,
+       sum(e.finished) OVER () AS finished, sum(e.failed) OVER () AS failed
+     FROM each e LEFT JOIN ${table(database, 'workflow_entity')} f ON f.id = e.w ORDER BY e.streak DESC LIMIT 20`,
+    [windowMin],
+  );
+  return {
+    windowMin,
+    finished: rows[0]?.unkept === 't' ? 0 : Number(rows[0]?.finished ?? 0),
+    failed: Number(rows[0]?.failed ?? 0),
+    streaks: rows
+      .filter(({ streak }) => Number(streak) > 0)
+      .map(({ name, streak, since }) => ({
+        workflow: String(name),
+        count: Number(streak),
+        since: Math.round(Number(since)),
+      })),
+  };
 }

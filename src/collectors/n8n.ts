@@ -1,12 +1,20 @@
 import type { N8nTarget } from '../model/targets.ts';
 import { absent } from '../model/reading.ts';
-import type { N8nValues } from '../model/snapshot.ts';
+import type { N8nQueue, N8nValues } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
 import { holdPostgres, holdRedis, mayHaveMoved } from './connections.ts';
 import { addressOf, ask } from './http-target.ts';
-import { n8nProgram, readExecutionsByApi, readWorkflowsByApi } from './n8n-api.ts';
-import { readExecutions, readWorkflows, workflowColumns } from './n8n-database.ts';
-import { readQueueDepth } from './n8n-queue.ts';
+import { checkKey, keyExpiry, n8nProgram, readExecutionsByApi, readWorkflowsByApi } from './n8n-api.ts';
+import type { KeyState } from './n8n-api.ts';
+import {
+  countQueuedForLong,
+  readExecutions,
+  readFailures,
+  readQueuedBy,
+  readWorkflows,
+  workflowColumns,
+} from './n8n-database.ts';
+import { readQueue } from './n8n-queue.ts';
 import type { Postgres } from '../system/types.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
@@ -17,28 +25,36 @@ const HEALTHY_FOR_MS = 55_000;
 /** The API gives whole workflows and pages of executions: too much for every check. */
 const API_EXECUTIONS_FOR_MS = 60_000;
 const API_WORKFLOWS_FOR_MS = 600_000;
+/** Failures in a row are counted within so many minutes. */
+const FAILURES_WITHIN_MIN = 60;
+/** A key is revoked now and then. A refused one is tried again sooner. */
+const KEY_FOR_MS = 600_000;
+const REFUSED_KEY_FOR_MS = 60_000;
 
 type Database = NonNullable<N8nTarget['database']>;
 type Executions = NonNullable<N8nValues['executions']>;
+type Counted = Pick<N8nValues, 'executions' | 'failures' | 'countedUpTo'>;
 type Workflows = NonNullable<N8nValues['workflows']>;
 /** Where the counts come from; undefined where there is neither a database nor a key. */
 type Counts = {
-  executions(target: N8nTarget, signal: AbortSignal): Promise<Executions | undefined>;
+  executions(target: N8nTarget, signal: AbortSignal): Promise<Counted | undefined>;
   workflows(target: N8nTarget, signal: AbortSignal): Promise<Workflows | undefined>;
 };
 
 /** Executions and workflows from n8n's database, the queue from Redis, health by HTTP. What fails of it leaves the rest. */
 export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
   const database = openDatabase(deps);
-  const api = openApi(deps);
+  const openApi = createApi(deps);
   const queue = openQueue(deps);
   const health = openHealth(deps);
+  const checkedKey = openKey(deps);
   const { monotonic } = deps.system.clock;
   let unhealthySince: number | undefined;
 
   /** The database tells all; where there is none to read, the API tells most. */
   async function count<T>(
     read: (source: Counts) => Promise<T | undefined>,
+    api: Counts,
     target: N8nTarget,
     whyNoDatabase: string | undefined,
   ): Promise<T | undefined> {
@@ -53,27 +69,36 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
     async read(signal) {
       const { n8n: target, missing } = await deps.discovered(signal);
       if (!target) return absent(missing.n8n ?? 'no n8n was found');
-      const [executions, workflows, queueDepth, healthy] = await Promise.all([
+      const key = part('key', checkedKey(target, signal));
+      const api = openApi(key);
+      const [counted, workflows, queued, healthy, keyState] = await Promise.all([
         part(
           'executions',
-          count((source) => source.executions(target, signal), target, missing.n8nDatabase),
+          count((source) => source.executions(target, signal), api, target, missing.n8nDatabase),
         ),
         part(
           'workflows',
-          count((source) => source.workflows(target, signal), target, undefined),
+          count((source) => source.workflows(target, signal), api, target, undefined),
         ),
-        part('queue', queue.depth(target, missing.n8nQueue)),
+        part('queue', queue.read(target, missing.n8nQueue)),
         part('health', health(target, signal)),
+        key,
       ]);
       if (healthy.value) unhealthySince = undefined;
       else unhealthySince ??= monotonic();
-      const parts = [executions, workflows, queueDepth, healthy];
-      const problems = parts.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
-      if (parts.every(({ value }) => value === undefined)) throw new Error(problems.join('; '));
+      const more = await part(
+        'executions',
+        database.aboutQueue(target, queued.value, counted.value?.executions),
+      );
+      const parts = [counted, workflows, queued, healthy, keyState, more];
+      const problems = [...new Set(parts.flatMap(({ problem }) => (problem === undefined ? [] : [problem])))];
+      const expires = keyExpiry(target.apiKey);
       return {
-        ...(executions.value ? { executions: executions.value } : {}),
+        ...counted.value,
         ...(workflows.value ? { workflows: workflows.value } : {}),
-        ...(queueDepth.value === undefined ? {} : { queueDepth: queueDepth.value }),
+        ...(queued.value ? { queueDepth: queued.value.depth, queue: queued.value } : {}),
+        ...more.value,
+        ...(expires === undefined ? {} : { keyExpiresAt: expires }),
         // An n8n that does not answer is not healthy; why is among the problems.
         healthy: healthy.value ?? false,
         ...(healthy.value
@@ -88,17 +113,30 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
   };
 }
 
-type Part<T> = { value?: T; problem?: string };
+type Part<T> = {
+  value?: T;
+  problem?: string;
+  /** n8n answered, and does not accept the key. */ refused?: boolean;
+};
 
 async function part<T>(name: string, reading: Promise<T>): Promise<Part<T>> {
   try {
     return { value: await reading };
   } catch (error) {
-    return { problem: `${name}: ${errorText(error)}` };
+    const refused = (error as { refused?: boolean }).refused === true;
+    return { problem: `${name}: ${errorText(error)}`, ...(refused ? { refused } : {}) };
   }
 }
 
-function openDatabase(deps: CollectorDeps): Counts & { release(): Promise<void> } {
+function openDatabase(deps: CollectorDeps): Counts & {
+  /** Who has filled the queue, and what is queued without a job; read only where there is a reason to. */
+  aboutQueue(
+    target: N8nTarget,
+    queue: N8nQueue | undefined,
+    executions: Executions | undefined,
+  ): Promise<Pick<N8nValues, 'queuedBy' | 'withoutJob'> | undefined>;
+  release(): Promise<void>;
+} {
   const connection = holdPostgres(deps.system);
   const { monotonic } = deps.system.clock;
   let columns: { of: Postgres; at: number; names: Set<string> } | undefined;
@@ -115,7 +153,7 @@ function openDatabase(deps: CollectorDeps): Counts & { release(): Promise<void> 
     if (!db) return undefined;
     try {
       const pg = connection.to(db);
-      if (db.assumed && (await columnsOf(pg, db)).size === 0) return undefined;
+      if (db.assumed && !(await columnsOf(pg, db)).has('active')) return undefined;
       return await read(pg, db);
     } catch (error) {
       columns = undefined;
@@ -126,20 +164,58 @@ function openDatabase(deps: CollectorDeps): Counts & { release(): Promise<void> 
 
   return {
     executions: (target) =>
-      guarded(target, (pg, db) => readExecutions(pg, db, deps.config.extra.n8n.finishedWithinHours)),
+      guarded(target, async (pg, db) => {
+        const [executions, failures] = await Promise.all([
+          readExecutions(pg, db, deps.config.extra.n8n.finishedWithinHours),
+          columnsOf(pg, db).then((names) => readFailures(pg, db, names, FAILURES_WITHIN_MIN)),
+        ]);
+        return { executions, failures };
+      }),
+    aboutQueue: async (target, queue, executions) => {
+      if (!queue || executions?.queued === undefined) return undefined;
+      const { queued } = executions;
+      const long = queue.depth > deps.config.settings.N8N_QUEUE_WARNING || queue.running === 0;
+      const inRedis = queue.depth + (queue.running ?? 0);
+      if (!long && queued <= inRedis) return undefined;
+      return guarded(target, async (pg, db) => {
+        const queuedBy = long ? await readQueuedBy(pg, db) : undefined;
+        const old = queued > inRedis ? await countQueuedForLong(pg, db) : 0;
+        const withoutJob = Math.min(old, queued - inRedis);
+        return {
+          ...(queuedBy && queuedBy.length > 0 ? { queuedBy } : {}),
+          ...(withoutJob > 0 ? { withoutJob } : {}),
+        };
+      });
+    },
     workflows: (target) => guarded(target, async (pg, db) => readWorkflows(pg, db, await columnsOf(pg, db))),
     release: () => connection.release(),
   };
 }
 
-function openApi(deps: CollectorDeps): Counts {
+function createApi(deps: CollectorDeps) {
   const { now } = deps.system.clock;
   const window = () => now() - deps.config.extra.n8n.finishedWithinHours * 3_600_000;
-  return {
-    executions: kept(deps, API_EXECUTIONS_FOR_MS, (target, signal) =>
-      readExecutionsByApi(deps, target, window(), signal),
+  const executions = kept(deps, API_EXECUTIONS_FOR_MS, (target, signal) =>
+    readExecutionsByApi(
+      deps,
+      target,
+      { finishedSince: window(), failuresWithinMin: FAILURES_WITHIN_MIN, now: now() },
+      signal,
     ),
-    workflows: kept(deps, API_WORKFLOWS_FOR_MS, (target, signal) => readWorkflowsByApi(deps, target, signal)),
+  );
+  const workflows = kept(deps, API_WORKFLOWS_FOR_MS, (target, signal) =>
+    readWorkflowsByApi(deps, target, signal),
+  );
+  // A key that is refused, or an n8n that does not answer, is one problem, not one for each thing that is asked for.
+  return (key: Promise<Part<KeyState>>): Counts => {
+    const mayAsk = async () => {
+      const { value, refused } = await key;
+      return value !== 'silent' && refused !== true;
+    };
+    return {
+      executions: async (target, signal) => ((await mayAsk()) ? executions(target, signal) : undefined),
+      workflows: async (target, signal) => ((await mayAsk()) ? workflows(target, signal) : undefined),
+    };
   };
 }
 
@@ -162,17 +238,41 @@ function kept<T>(
 
 function openQueue(deps: CollectorDeps) {
   const connection = holdRedis(deps.system);
-  async function depth({ queue }: N8nTarget, whyNot: string | undefined): Promise<number | undefined> {
+  async function read({ queue }: N8nTarget, whyNot: string | undefined): Promise<N8nQueue | undefined> {
     if (!queue && whyNot !== undefined) throw new Error(whyNot);
     if (!queue) return undefined;
     try {
-      return await readQueueDepth(connection.to(queue), queue, deps.config.extra.n8n.queues);
+      const { sleep } = deps.system.clock;
+      return await readQueue(connection.to(queue), queue, deps.config.extra.n8n.queues, sleep);
     } catch (error) {
       deps.rediscover();
       throw error;
     }
   }
-  return { depth, release: () => connection.release() };
+  return { read, release: () => connection.release() };
+}
+
+/** Without it recovery can pause nothing, and nobody would notice while the database tells the rest. */
+function openKey(deps: CollectorDeps) {
+  const { monotonic } = deps.system.clock;
+  let last: { of: string; at: number; error?: unknown } | undefined;
+  return async (target: N8nTarget, signal: AbortSignal): Promise<KeyState> => {
+    if (target.apiKey === '') return 'unclear';
+    const of = `${target.url} ${target.apiKey}`;
+    const forMs = last?.error === undefined ? KEY_FOR_MS : REFUSED_KEY_FOR_MS;
+    if (last?.of !== of || monotonic() - last.at >= forMs) {
+      try {
+        const state = await checkKey(deps, target, signal);
+        // n8n does not answer: its health tells that.
+        if (state !== 'accepted') return state;
+        last = { of, at: monotonic() };
+      } catch (error) {
+        last = { of, at: monotonic(), error };
+      }
+    }
+    if (last.error !== undefined) throw last.error;
+    return 'accepted';
+  };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { absent } from '../model/reading.ts';
 import type { RedisValues } from '../model/snapshot.ts';
+import type { Clock } from '../system/types.ts';
 import { holdRedis } from './connections.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
@@ -11,28 +12,72 @@ import type { Collector, CollectorDeps } from './types.ts';
  *   maxmemory:0
  *   evicted_keys:0
  *   rejected_connections:0
+ *   maxmemory_policy:noeviction
+ *   errorstat_OOM:count=12
+ *   uptime_in_seconds:3600
  *   db0:keys=12,expires=3,avg_ttl=0
  */
 export function createRedis(deps: CollectorDeps): Collector<'redis'> {
   const connection = holdRedis(deps.system);
+  const changes = watchCounters(deps.system.clock);
   return {
     source: 'redis',
     async read(signal) {
-      const { redis: target, missing } = await deps.discovered(signal);
+      const { redis: target, n8n, missing } = await deps.discovered(signal);
       if (!target) return absent(missing.redis ?? 'no Redis was found');
       const redis = connection.to(target);
       const info = await redis.call('INFO').catch((error: unknown) => {
         deps.rediscover();
         throw error;
       });
-      return { address: redis.address, ...parseInfo(String(info)) };
+      const { errors, uptimeSec, ...values } = parseInfo(String(info));
+      const queue = n8n?.queue;
+      return {
+        address: redis.address,
+        ...values,
+        ...changes(redis.address, { evicted: values.evictedTotal, errors, uptimeSec }),
+        ...(queue?.host === target.host && queue.port === target.port ? { queue: true as const } : {}),
+      };
     },
     close: () => connection.release(),
   };
 }
 
+const HOUR_MS = 3_600_000;
+const EVERY_MS = 60_000;
+type Counters = { evicted: number; errors: number | undefined; uptimeSec: number };
+
+/** What its counters rose by: refused writes since the last reading, evictions within an hour. One that was restarted begins anew. */
+function watchCounters({ monotonic }: Clock) {
+  let address = '';
+  let last: Counters | undefined;
+  let kept: { at: number; evicted: number }[] = [];
+  return (where: string, now: Counters): Pick<RedisValues, 'refusedWrites' | 'evictedLastHour'> => {
+    if (where !== address || now.uptimeSec < (last?.uptimeSec ?? 0)) [last, kept] = [undefined, []];
+    const at = monotonic();
+    // What it evicted since it was started is of the last hour where it is younger.
+    const young = now.uptimeSec * 1000 < HOUR_MS;
+    if (kept.length === 0 && young) kept.push({ at, evicted: 0 });
+    if (kept.length === 0 || at - kept.at(-1)!.at >= EVERY_MS) kept.push({ at, evicted: now.evicted });
+    // The last one before the hour is where the hour begins.
+    while (kept.length > 1 && at - kept[1]!.at >= HOUR_MS) kept.shift();
+    const unknown = last === undefined && !young;
+    const refused =
+      last?.errors === undefined || now.errors === undefined
+        ? undefined
+        : Math.max(0, now.errors - last.errors);
+    [address, last] = [where, now];
+    return {
+      ...(refused === undefined ? {} : { refusedWrites: refused }),
+      ...(unknown ? {} : { evictedLastHour: Math.max(0, now.evicted - kept[0]!.evicted) }),
+    };
+  };
+}
+
 /** Looks for the few lines that are used: taking all 200 apart is most of the work of a reading. */
-export function parseInfo(text: string): Omit<RedisValues, 'address'> {
+export function parseInfo(
+  text: string,
+): Omit<RedisValues, 'address'> & { errors: number | undefined; uptimeSec: number } {
   const field = (key: string) => new RegExp(`^${key}:([^\\r\\n]*)`, 'm').exec(text)?.[1];
   const number = (key: string, otherwise?: number) => {
     const value = Number(field(key) ?? otherwise ?? Number.NaN);
@@ -42,7 +87,14 @@ export function parseInfo(text: string): Omit<RedisValues, 'address'> {
   const limit = number('maxmemory', 0);
   let keys = 0;
   for (const [, count] of text.matchAll(/^db\d+:keys=(\d+)/gm)) keys += Number(count);
+  const policy = field('maxmemory_policy');
+  // Counted by Redis from 6.2 on, from the first error on: OOM is memory, MISCONF a disk that cannot be written.
+  const errors = [...text.matchAll(/^errorstat_(?:OOM|MISCONF):count=(\d+)/gm)];
+  const counts = /^errorstat_|^# Errorstats/m.test(text);
   return {
+    ...(policy === undefined ? {} : { policy: policy.trim() }),
+    errors: counts ? errors.reduce((sum, [, count]) => sum + Number(count), 0) : undefined,
+    uptimeSec: number('uptime_in_seconds', 0),
     version: field('valkey_version') ?? field('redis_version') ?? '',
     usedMemoryBytes: number('used_memory'),
     maxMemoryBytes: limit === 0 ? null : limit,

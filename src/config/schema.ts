@@ -228,6 +228,16 @@ export const KEYS = {
     group: 'Alerts',
     help: 'Jobs in the n8n queue below which the incident ends and paused workflows come back.',
   },
+  N8N_FAILURE_STREAK: {
+    ...int(5, 0, 10_000),
+    group: 'Alerts',
+    help: 'Failed executions in a row of one n8n workflow that are a warning; 0: never.',
+  },
+  N8N_FAILURE_PCT: {
+    ...int(50, 0, 100),
+    group: 'Alerts',
+    help: 'Percent of the n8n executions of an hour (of ten or more) whose failure is a warning, and critical from 90 on; 0: never.',
+  },
   WAHA_WARNING_MINUTES: {
     ...int(5, 1, 1440),
     group: 'Alerts',

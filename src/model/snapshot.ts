@@ -146,6 +146,37 @@ export type RedisValues = {
   clients: number;
   evictedTotal: number;
   rejectedTotal: number;
+  /** `maxmemory_policy`, where it says so: what happens when it is full. */
+  policy?: string;
+  /** Writes that it refused for want of memory or disk since the last reading; absent at the first one and before Redis 6.2. */
+  refusedWrites?: number;
+  /** Keys evicted within the last hour; absent while the monitor, and this Redis, do not know. */
+  evictedLastHour?: number;
+  /** It holds the queue of n8n. */
+  queue?: true;
+};
+export type N8nQueue = {
+  /** Jobs that wait, delayed ones included. */
+  depth: number;
+  /** Jobs that a worker could take now. */
+  waiting: number;
+  /** Jobs that a worker works at. This and the rest are read while jobs wait. */
+  running?: number;
+  /** Connected workers; read while none runs, and absent where Redis does not say. */
+  workers?: number;
+  /** The whole queue was paused by somebody. */
+  paused?: true;
+  /** Epoch ms: when the job that waits longest was put in. */
+  oldestAt?: number;
+};
+export type N8nFailures = {
+  /** Of the last so many minutes. */
+  windowMin: number;
+  /** 0 where that is not known, for n8n does not keep successes. */
+  finished: number;
+  failed: number;
+  /** Failures in a row, up to now, by workflow; most first. */
+  streaks: { workflow: string; count: number; since: number }[];
 };
 export type N8nValues = {
   /** Absent where neither the database nor the API could be read; see `problems`. Finished ones of the last hours only. */
@@ -160,6 +191,16 @@ export type N8nValues = {
   };
   /** Jobs waiting in Bull; absent when n8n does not run in queue mode. */
   queueDepth?: number;
+  queue?: N8nQueue;
+  /** The workflows with the most queued executions; read while the queue is long, from the database. */
+  queuedBy?: { workflow: string; count: number }[];
+  /** Executions of the last day that are queued in the database and have no job in Redis: nothing will ever run them. */
+  withoutJob?: number;
+  failures?: N8nFailures;
+  /** Epoch ms: when the API key ends. */
+  keyExpiresAt?: number;
+  /** The API gave no more than this many: there are more. */
+  countedUpTo?: number;
   workflows?: { total: number; active: number };
   healthy?: boolean;
   /** Seconds since it was first seen unhealthy; absent while it is healthy. */

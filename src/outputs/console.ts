@@ -1,6 +1,6 @@
 import { formatMemory, totalBytes } from '../model/container-memory.ts';
 import type { Finding } from '../model/finding.ts';
-import type { Reading, Source } from '../model/reading.ts';
+import type { Reading } from '../model/reading.ts';
 import type { ContainerInfo, HostValues, Snapshot } from '../model/snapshot.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { formatBytes, formatCount, formatDuration, formatTime, plain } from '../model/text.ts';
@@ -127,10 +127,14 @@ function rowsOf(snapshot: Snapshot): [string, Row, string?][] {
     'n8n',
     of(r.n8n, (n) => {
       const e = n.executions;
+      const many = (count: number) =>
+        n.countedUpTo !== undefined && count >= n.countedUpTo
+          ? `more than ${formatCount(n.countedUpTo)}`
+          : formatCount(count);
       const parts = [
         n.healthy === false ? 'not healthy' : '',
         e
-          ? `executions: ${formatCount(e.active)} active, ${formatCount(e.waiting)} waiting, ${e.queued === undefined ? '' : `${formatCount(e.queued)} queued, `}${formatCount(e.completed)} completed, ${formatCount(e.failed)} failed`
+          ? `executions: ${many(e.active)} active, ${many(e.waiting)} waiting, ${e.queued === undefined ? '' : `${many(e.queued)} queued, `}${many(e.completed)} completed, ${many(e.failed)} failed`
           : '',
         n.queueDepth === undefined ? '' : `${formatCount(n.queueDepth)} jobs in the queue`,
         n.workflows ? `${n.workflows.active} of ${n.workflows.total} workflows active` : '',
@@ -226,7 +230,7 @@ function markRows(findings: Finding[]): Map<string, Mark> {
       f.rule === 'disk' || f.rule === 'inodes'
         ? `disk ${f.subject}`
         : f.rule === 'source-failed'
-          ? (f.subject as Source)
+          ? f.subject.replace(/^n8n .*/, 'n8n')
           : (ruleInfo(f.rule)?.row ?? 'docker');
     if (marks.get(row) !== 'critical') marks.set(row, f.severity);
   }

@@ -1,4 +1,5 @@
 import type { Action } from '../model/action.ts';
+import { nobodyWorks } from '../model/n8n-queue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { errorText, formatCount } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
@@ -54,6 +55,9 @@ async function pauseOrBringBack(deps: RecoveryDeps): Promise<RuleResult> {
   if (depth < N8N_QUEUE_CLEAR && paused.length > 0)
     return result([await bringBack(deps, paused, `${found}, below ${formatCount(N8N_QUEUE_CLEAR)}`)]);
   if (depth <= N8N_QUEUE_CRITICAL) return result([]);
+  const idle = noWorker(seen);
+  // Pausing workflows would drain nothing, and cost their webhooks. The monitor says what is wrong.
+  if (idle !== undefined) return { rule: 'queue', found: `${found}${also}; ${idle}`, attempts: [] };
 
   // Where recovery has paused workflows already, an n8n that cannot be asked whether there are more is not in the way.
   const cannot = (why: string): RuleResult =>
@@ -94,16 +98,23 @@ function queueDepth({ readings: { n8n } }: Snapshot): number | string {
   return ['how many jobs wait in n8n cannot be read', ...(n8n.value.problems ?? [])].join('; ');
 }
 
+/** Why pausing workflows is no cure; undefined where jobs are taken. */
+function noWorker({ readings: { n8n } }: Snapshot): string | undefined {
+  if (n8n.state !== 'ok' || !nobodyWorks(n8n.value.queue)) return undefined;
+  return 'no worker takes them: pausing workflows would not help';
+}
+
 /** An n8n without queue mode has no queue to read, and nothing is wrong with that. */
 function isBlind({ readings: { n8n } }: Snapshot): boolean {
   return n8n.state === 'failed' || (n8n.state === 'ok' && (n8n.value.problems ?? []).length > 0);
 }
 
 async function notLongAnyMore(deps: RecoveryDeps): Promise<string | undefined> {
-  const depth = queueDepth(await deps.look(['n8n']));
+  const seen = await deps.look(['n8n']);
+  const depth = queueDepth(seen);
   if (typeof depth === 'string') return depth;
   return depth > deps.config.settings.N8N_QUEUE_CRITICAL
-    ? undefined
+    ? noWorker(seen)
     : `the queue is down to ${formatCount(depth)} jobs by itself`;
 }
 

@@ -1,9 +1,10 @@
 import { containerMemory } from './container-memory.ts';
 import { disk, inodes } from './disk.ts';
 import { memoryAvailable, memoryPressure } from './memory.ts';
-import { n8nHealth, n8nQueue } from './n8n.ts';
+import { n8nFailures, n8nHealth, n8nKey, n8nLost, n8nQueue, n8nWorkers } from './n8n.ts';
 import { oomKill } from './oom.ts';
 import { postgresCache, postgresConnections } from './postgres.ts';
+import { redisEvictions, redisWrites } from './redis.ts';
 import { swapIn, swapUsed } from './swap.ts';
 import type { Rule } from './types.ts';
 import { wahaSession } from './waha.ts';
@@ -20,7 +21,13 @@ export const RULES: readonly Rule[] = [
   postgresConnections,
   oomKill,
   containerMemory,
+  redisWrites,
+  redisEvictions,
+  n8nWorkers,
   n8nQueue,
   n8nHealth,
+  n8nLost,
+  n8nFailures,
+  n8nKey,
   wahaSession,
 ];

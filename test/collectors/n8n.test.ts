@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createN8n } from '../../src/collectors/n8n.ts';
+import { keyExpiry } from '../../src/collectors/n8n-api.ts';
+import { failuresOf } from '../../src/collectors/n8n-failures.ts';
 import { countExecutions, identifier } from '../../src/collectors/n8n-database.ts';
 import type { N8nValues } from '../../src/model/snapshot.ts';
 import { collectorDeps, patience } from '../helpers/collector-deps.ts';
@@ -41,6 +43,7 @@ test('without a database the API tells, over all pages, only the recent ones', a
   n8n.add({ id: 'x', isArchived: true });
   expect(await read()).toEqual({
     executions: { active: 4, waiting: 5, completed: 600, failed: 9, canceled: 3 },
+    failures: { windowMin: 60, finished: 0, failed: 0, streaks: [] },
     workflows: { total: 130, active: 60 },
     healthy: true,
   });
@@ -91,10 +94,10 @@ test('without a key only the health is read, and nothing is asked for', async ()
 test('a wrong key, a key without rights, a switched-off API: told, and health is still read', async () => {
   deps.found = { n8n: { url: n8n.url, apiKey: 'not-the-key-99', how: 'a test' }, missing: {} };
   const at = `n8n at 127.0.0.1:${n8n.port}`;
-  const refused = `${at} refuses the API key; set N8N_API_KEY to one that it accepts`;
+  const refused = `${at} refuses the API key (401: wrong, revoked or expired); set N8N_API_KEY to one that it accepts`;
   expect(await read()).toEqual({
     healthy: true,
-    problems: [`executions: ${refused}`, `workflows: ${refused}`],
+    problems: [`key: ${refused}`],
   });
   for (const [options, why] of [
     [{ scopes: ['workflow:list' as const] }, 'refuses the API key'],
@@ -128,14 +131,22 @@ test('why its database or queue cannot be read is among the problems', async () 
   expect((await read()).problems).toEqual(["queue: n8n's queue: gone"]);
 });
 
-test('unwell, and gone', async () => {
+test('A6: unwell, and gone: it is here, and not healthy, since when', async () => {
   n8n.healthy = false;
   expect(await read()).toMatchObject({
     healthy: false,
     problems: [`health: n8n at 127.0.0.1:${n8n.port} answered 503 to /healthz`],
   });
   await n8n.down();
-  await expect(read()).rejects.toThrow('refused the connection');
+  const collector = createN8n(deps);
+  const gone = {
+    healthy: false,
+    unhealthyForSec: 0,
+    problems: [expect.stringMatching(/^health: .*refused the connection$/)],
+  };
+  expect(await read(collector)).toEqual(gone);
+  deps.advance(301_000);
+  expect(await read(collector)).toEqual({ ...gone, unhealthyForSec: 301 });
   expect(deps.rediscovered()).toBeGreaterThan(0);
   await n8n.up();
 });
@@ -150,14 +161,21 @@ test.each<[Fault, string]>([
   expect(values.problems?.[0]).toContain(why);
 });
 
-test('errors everywhere are a failure', async () => {
+test('errors everywhere are told one by one', async () => {
   n8n.fault = 'error';
-  await expect(read()).rejects.toThrow('answered 500');
+  const { healthy, problems } = await read();
+  expect(healthy).toBe(false);
+  expect(problems).toHaveLength(3);
+  expect(problems?.every((problem) => problem.includes('answered 500'))).toBe(true);
 });
 
 test('a server that hangs is given up with the signal', async () => {
   n8n.fault = 'hang';
-  await expect(createN8n(deps).read(AbortSignal.timeout(200))).rejects.toThrow('gave up waiting');
+  expect(await createN8n(deps).read(AbortSignal.timeout(200))).toEqual({
+    healthy: false,
+    unhealthyForSec: 0,
+    problems: [expect.stringMatching(/^health: .*gave up waiting/)],
+  });
 });
 
 test('nobody there', async () => {
@@ -165,7 +183,7 @@ test('nobody there', async () => {
     n8n: { url: `http://127.0.0.1:${await freePort()}`, apiKey: '', how: 'a test' },
     missing: {},
   };
-  await expect(read()).rejects.toThrow('health: n8n: 127.0.0.1');
+  expect((await read()).problems).toEqual([expect.stringMatching(/^health: n8n: 127\.0\.0\.1/)]);
   deps.found = { missing: { n8n: 'no container runs n8n' } };
   expect(await read()).toEqual({ absent: 'no container runs n8n' });
 });
@@ -195,4 +213,68 @@ test("n8n's statuses in ours", () => {
 
 test('identifiers cannot break out', () => {
   expect(identifier('a"; DROP TABLE x; --')).toBe('"a""; DROP TABLE x; --"');
+});
+
+test('A7: a key that is revoked is noticed although the database tells everything else', async () => {
+  const collector = createN8n(deps);
+  expect((await read(collector)).problems).toBeUndefined();
+  deps.found = { n8n: { url: n8n.url, apiKey: 'revoked-meanwhile', how: 'a test' }, missing: {} };
+  expect((await read(collector)).problems).toEqual([
+    expect.stringMatching(/^key: .* refuses the API key \(401/),
+  ]);
+  // It is tried again within two minutes, and a good one counts for ten.
+  deps.found = { n8n: { url: n8n.url, apiKey: n8n.key, how: 'a test' }, missing: {} };
+  expect((await read(collector)).problems).toBeUndefined();
+});
+
+test('A7: until when a key holds stands in it', () => {
+  const key = (claims: object) =>
+    `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`;
+  expect(keyExpiry(key({ iss: 'n8n', exp: 1_800_000_000 }))).toBe(1_800_000_000_000);
+  for (const odd of [key({}), key({ exp: 'soon' }), 'n8n_api_abc', '', 'a.b.c', key([null])])
+    expect(keyExpiry(odd)).toBeUndefined();
+});
+
+test('executions that fail, without a database: the share, and in a row by the name of the workflow', async () => {
+  n8n.add({ id: '1', name: 'Orders' });
+  const stopped = (minutesAgo: number) => new Date(Date.now() - minutesAgo * 60_000).toISOString();
+  const add = (status: string, minutesAgo: number) =>
+    n8n.executions.push({
+      id: n8n.executions.length + 1,
+      status,
+      stoppedAt: stopped(minutesAgo),
+      workflowId: '1',
+    });
+  add('error', 90);
+  add('success', 50);
+  for (let minute = 40; minute > 35; minute--) add('error', minute);
+  expect((await read()).failures).toEqual({
+    windowMin: 60,
+    finished: 6,
+    failed: 5,
+    streaks: [{ workflow: 'Orders', count: 5, since: expect.any(Number) }],
+  });
+});
+
+test('A14: more than the API gives is said to be more', async () => {
+  execute('success', 3781, 1);
+  const values = await read();
+  expect(values).toMatchObject({ countedUpTo: 1000, executions: { completed: 1000 } });
+});
+
+test('failures in a row end with a success, whatever the order in which they come', () => {
+  const of = (workflow: string, failed: boolean, at: number) => ({ workflow, failed, at });
+  const finished = [
+    of('a', true, 5),
+    of('a', false, 3),
+    of('b', true, 2),
+    of('a', true, 1),
+    of('b', true, 4),
+  ];
+  const streaks = [
+    { workflow: 'b', count: 2, since: 2 },
+    { workflow: 'a', count: 1, since: 5 },
+  ];
+  expect(failuresOf(finished, 60)).toEqual({ windowMin: 60, finished: 5, failed: 4, streaks });
+  expect(failuresOf(finished.toReversed(), 60).streaks).toEqual(streaks);
 });

@@ -32,6 +32,8 @@ test.each([INFO, INFO.replaceAll('\n', '\r\n')])('a real answer', (info) => {
     clients: 7,
     evictedTotal: 42,
     rejectedTotal: 3,
+    uptimeSec: 0,
+    errors: undefined,
   });
 });
 

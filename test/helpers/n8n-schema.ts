@@ -35,6 +35,8 @@ export async function createN8nTables(server: PostgresServer, options: N8nSchema
     CREATE INDEX ON ${t('execution_entity')} ("waitTill", status, "deletedAt")
       WHERE "waitTill" IS NOT NULL AND "deletedAt" IS NULL;
     CREATE INDEX ON ${t('execution_entity')} ("workflowId", "startedAt") WHERE "startedAt" IS NOT NULL AND "deletedAt" IS NULL;
+    CREATE TABLE ${t('workflow_statistics')} (count integer DEFAULT 0, "latestEvent" timestamptz(3), name varchar(128) NOT NULL,
+      "workflowId" varchar(36) NOT NULL, PRIMARY KEY ("workflowId", name));
     CREATE TABLE ${t('tag_entity')} (id varchar(36) PRIMARY KEY, name varchar(24) NOT NULL UNIQUE);
     CREATE TABLE ${t('workflows_tags')} ("workflowId" varchar(36) NOT NULL, "tagId" varchar(36) NOT NULL,
       PRIMARY KEY ("workflowId", "tagId"));`,

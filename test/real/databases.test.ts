@@ -1,15 +1,19 @@
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createN8n } from '../../src/collectors/n8n.ts';
+import { countQueuedForLong, readFailures, readQueuedBy } from '../../src/collectors/n8n-database.ts';
 import { createPostgres } from '../../src/collectors/postgres.ts';
 import { createRedis } from '../../src/collectors/redis.ts';
 import { createSql } from '../../src/collectors/sql.ts';
 import type { N8nTarget, PostgresTarget, RedisTarget } from '../../src/model/targets.ts';
-import type { N8nValues, PostgresValues, SqlValues } from '../../src/model/snapshot.ts';
+import type { N8nValues, PostgresValues, RedisValues, SqlValues } from '../../src/model/snapshot.ts';
 import { collectorDeps, patience } from '../helpers/collector-deps.ts';
 import type { TestDeps } from '../helpers/collector-deps.ts';
 import { addExecutions, createN8nTables } from '../helpers/n8n-schema.ts';
 import { startPostgres } from '../helpers/postgres-server.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
+import { judged, ok } from '../rules/judge.ts';
+import type { Postgres } from '../../src/system/types.ts';
 import { startRedis } from '../helpers/redis-server.ts';
 import type { RedisServer } from '../helpers/redis-server.ts';
 
@@ -213,6 +217,44 @@ describe('redis', () => {
     }
   });
 
+  test('A9, A10: refused writes and evictions are counted from one check to the next', async () => {
+    const small = await startRedis({ settings: ['--maxmemory', '3mb'] });
+    try {
+      const target = toRedis({ port: small.port, password: '' });
+      const queue = { ...target, prefix: 'bull', expected: true };
+      const n8n = { url: 'http://127.0.0.1:9', apiKey: '', how: 'a test', queue };
+      const deps = collectorDeps({ redis: target, n8n });
+      const collector = open(createRedis, deps);
+      const read = async () => (await collector.read(patience())) as RedisValues;
+      const fill = "for n=1,4000 do redis.call('SET', 'k'..n, string.rep('x', 1000)) end return 1";
+      const first = await read();
+      expect(first).toMatchObject({ policy: 'noeviction', queue: true, evictedLastHour: 0 });
+      expect(first.refusedWrites).toBeUndefined();
+      expect((await read()).refusedWrites).toBe(0);
+      await small.call('EVAL', fill, '0').catch(() => {});
+      await expect(small.call('SET', 'one', 'more')).rejects.toThrow('OOM');
+      const full = await read();
+      expect(full.refusedWrites).toBeGreaterThan(0);
+      expect(judged('redis-writes', { redis: ok(full) })[0]).toMatchObject({
+        verdict: 'breach',
+        severity: 'critical',
+      });
+      await small.call('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
+      for (let n = 0; n < 50; n++) await small.call('SET', `more${n}`, 'x'.repeat(10_000));
+      const evicting = await read();
+      expect(evicting.refusedWrites).toBe(0);
+      expect(evicting.evictedLastHour).toBeGreaterThan(0);
+      deps.advance(61_000);
+      await read();
+      deps.advance(3_700_000);
+      expect((await read()).evictedLastHour).toBe(0);
+      deps.found = { redis: target, missing: {} };
+      expect((await read()).queue).toBeUndefined();
+    } finally {
+      await small.remove();
+    }
+  });
+
   test('a wrong password is told in one sentence and looked up anew', async () => {
     const deps = collectorDeps({ redis: toRedis({ password: 'not-the-one-9' }) });
     const collector = open(createRedis, deps);
@@ -314,6 +356,18 @@ describe('n8n', () => {
     );
     const plan = await postgres.sql(`EXPLAIN ${sql}`, database);
     expect(plan.map((row) => row['QUERY PLAN']).join('\n')).not.toContain('Seq Scan');
+    const asked: string[] = [];
+    const where = { ...toPostgres(database), schema: 'public', prefix: '' };
+    const spy = {
+      query: async (text: string) => (asked.push(text.replaceAll('$1', '60')), []),
+    } as unknown as Postgres;
+    await readFailures(spy, where, new Set(['latestEvent']), 60);
+    await countQueuedForLong(spy, where);
+    await readQueuedBy(spy, where);
+    for (const text of asked) {
+      const lines = (await postgres.sql(`EXPLAIN ${text}`, database)).map((row) => String(row['QUERY PLAN']));
+      expect(lines.filter((line) => line.includes('Seq Scan on execution_entity'))).toEqual([]);
+    }
   });
 
   test('the queue of Bull: waiting, paused and delayed, not the active, and priorities once', async () => {
@@ -329,6 +383,105 @@ describe('n8n', () => {
     await redis.call('ZADD', 'bull:jobs:priority', '1', '1', '1', '2');
     await redis.call('HSET', 'bull:jobs:1', 'name', '__default__');
     expect((await read(target('n8n', { queue }))).queueDepth).toBe(6);
+  });
+
+  test('A8, A18: whether a worker takes the jobs, by locks and by the names of connections', async () => {
+    await redis.call('FLUSHALL');
+    const queue = { ...toRedis(), prefix: 'bull', expected: true };
+    const state = async () => (await read(target('n8n', { queue }))).queue;
+    expect(await state()).toEqual({ depth: 0, waiting: 0 });
+    await redis.call('SET', 'bull:jobs:id', '30');
+    // Bull puts new jobs in front, and the oldest is the last one.
+    await redis.call('LPUSH', 'bull:jobs:wait', '1', '2', '3');
+    await redis.call('HSET', 'bull:jobs:1', 'timestamp', '1700000000000');
+    // A worker that was killed has left it there.
+    await redis.call('RPUSH', 'bull:jobs:active', '9');
+    const idle = { depth: 3, waiting: 3, running: 0, oldestAt: 1_700_000_000_000 };
+    expect(await state()).toEqual({ ...idle, workers: 0 });
+    const worker = new Redis({ port: redis.port, password: redis.password, connectionName: 'bull:am9icw==' });
+    try {
+      await worker.ping();
+      expect(await state()).toEqual({ ...idle, workers: 1 });
+      await worker.set('bull:jobs:9:lock', 'token');
+      expect(await state()).toEqual({ ...idle, running: 1 });
+      await worker.del('bull:jobs:9:lock');
+      await worker.set('bull:jobs:meta-paused', '1');
+      expect(await state()).toEqual({ ...idle, workers: 1, paused: true });
+      // Not everybody may ask who is connected.
+      await worker.call('ACL', 'SETUSER', 'reader', 'on', '>pw', '~*', '+@read');
+      const reader = { ...queue, username: 'reader', password: 'pw' };
+      const seen = (await read(target('n8n', { queue: reader }))).queue;
+      expect(seen).toEqual({ ...idle, paused: true });
+    } finally {
+      worker.disconnect();
+    }
+  });
+
+  test('A10, A19: who has filled the queue, and what is queued without a job', async () => {
+    await redis.call('FLUSHALL');
+    const database = await freshDatabase('floodn8n');
+    await createN8nTables(postgres, { database });
+    await addExecutions(postgres, { new: 30 }, { database });
+    await postgres.sql(
+      `INSERT INTO workflow_entity (id, name) VALUES ('w1', 'Import');
+       UPDATE execution_entity SET "workflowId" = 'w2' WHERE id > 20;
+       UPDATE execution_entity SET "createdAt" = now() - interval '10 minutes' WHERE id <= 23;`,
+      database,
+    );
+    await redis.call('SET', 'bull:jobs:id', '30');
+    const found = target(database, { queue: { ...toRedis(), prefix: 'bull', expected: true } });
+    expect(await read(found)).toMatchObject({ withoutJob: 23, queueDepth: 0 });
+    await redis.call('LPUSH', 'bull:jobs:wait', ...Array.from({ length: 30 }, (_, i) => String(i)));
+    const flooded = await read(found);
+    expect(flooded.withoutJob).toBeUndefined();
+    expect(flooded.queuedBy).toEqual([
+      { workflow: 'Import', count: 20 },
+      { workflow: 'w2', count: 10 },
+    ]);
+    await redis.call('LTRIM', 'bull:jobs:wait', '0', '24');
+    expect((await read(found)).withoutJob).toBe(5);
+  });
+
+  test('executions that fail: share and streaks, and successes that n8n does not keep', async () => {
+    const database = await freshDatabase('failn8n');
+    await createN8nTables(postgres, { database });
+    const add = (workflow: string, status: string, minutesAgo: number) =>
+      postgres.sql(
+        `INSERT INTO execution_entity (status, "startedAt", "stoppedAt", "workflowId") VALUES
+          ('${status}', now(), now() - interval '${minutesAgo} minutes', '${workflow}')`,
+        database,
+      );
+    await postgres.sql(
+      `INSERT INTO workflow_entity (id, name) VALUES ('a', 'Orders'), ('b', 'Mail')`,
+      database,
+    );
+    for (const minute of [70, 30, 20]) await add('a', 'error', minute);
+    await add('a', 'success', 25);
+    await add('b', 'crashed', 10);
+    await add('b', 'error', 5);
+    const failures = async () => (await read(target(database))).failures;
+    const since = expect.any(Number);
+    expect(await failures()).toEqual({
+      windowMin: 60,
+      finished: 5,
+      failed: 4,
+      streaks: [
+        { workflow: 'Mail', count: 2, since },
+        { workflow: 'Orders', count: 1, since },
+      ],
+    });
+    await postgres.sql(
+      `INSERT INTO workflow_statistics VALUES (7, now() - interval '7 minutes', 'production_success', 'b')`,
+      database,
+    );
+    expect(await failures()).toEqual({
+      windowMin: 60,
+      finished: 0,
+      failed: 4,
+      streaks: expect.arrayContaining([{ workflow: 'Mail', count: 1, since }]),
+    });
+    await postgres.sql('DROP TABLE workflow_statistics', database);
+    expect((await failures())?.finished).toBe(5);
   });
 
   test('several queues, another prefix, a cluster', async () => {
@@ -358,7 +511,10 @@ describe('n8n', () => {
     );
     expect(onlyQueue).toMatchObject({ queueDepth: 0, healthy: false });
     expect(onlyQueue.problems?.join()).toContain('relation "public.execution_entity" does not exist');
-    await expect(read(target(undefined))).rejects.toThrow('refused the connection');
+    expect(await read(target(undefined))).toMatchObject({
+      healthy: false,
+      problems: ['health: n8n: 127.0.0.1:9 refused the connection'],
+    });
   });
 
   test('a table that is locked by a migration fails by itself, soon', async () => {

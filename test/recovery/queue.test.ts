@@ -178,6 +178,18 @@ describe('a long queue', () => {
   });
 });
 
+it('A18: while no worker takes jobs, nothing is paused: that would drain nothing', async () => {
+  const deps = await house();
+  const queue = { depth: 2000, waiting: 2000, running: 0, workers: 0 };
+  deps.look = async () =>
+    emptySnapshot(deps.clock.now(), {
+      n8n: { state: 'ok', tookMs: 1, value: { queueDepth: 2000, queue } },
+    });
+  const [result] = await runRules(deps, [queueRule], 'run');
+  expect(result).toMatchObject({ attempts: [], found: expect.stringMatching(/no worker takes them/) });
+  expect(n8n.actions).toEqual([]);
+});
+
 describe('a workflow that somebody', () => {
   const cases: [string, () => void, RegExp, string[]][] = [
     ['deleted', () => n8n.workflows.delete('t1'), /it was deleted meanwhile/, []],

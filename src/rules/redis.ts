@@ -1,0 +1,73 @@
+import type { Finding } from '../model/finding.ts';
+import { formatBytes, formatCount } from '../model/text.ts';
+import { rule } from './types.ts';
+
+/** Of `maxmemory`, where Redis refuses writes when it is full: a last chance to act, and where the warning ends. */
+const NEARLY_FULL_PCT = 90;
+const CLEAR_PCT = 85;
+
+/** Redis that refuses to write. Where n8n's queue is in it, webhooks answer 200 and every execution fails. */
+export const redisWrites = rule('redis-writes', 'redis', (values) => {
+  const { usedMemoryBytes: used, maxMemoryBytes: max, policy, refusedWrites = 0, queue } = values;
+  const refuses = max !== null && policy === 'noeviction';
+  const percent = refuses ? (used / max) * 100 : 0;
+  const of = max === null ? '' : `: ${formatBytes(used)} of ${formatBytes(max)} (maxmemory) used`;
+  const finding: Finding = {
+    rule: 'redis-writes',
+    subject: 'redis',
+    severity: 'critical',
+    verdict: 'ok',
+    text: 'Redis takes writes',
+  };
+  if (refusedWrites > 0 || percent >= 100)
+    return [
+      {
+        ...finding,
+        verdict: 'breach',
+        text: `Redis refuses writes${of}${refusedWrites > 0 ? `, ${formatCount(refusedWrites)} refused since the last check` : ''}`,
+        details: [
+          ...(queue ? ['It holds the queue of n8n: webhooks answer 200, and every execution fails'] : []),
+          percent >= 100 || max !== null
+            ? 'Raise maxmemory (`redis-cli config set maxmemory`, and in its settings), or free memory'
+            : 'Its log says why: a disk that cannot be written (MISCONF), as a rule',
+        ],
+      },
+    ];
+  if (percent >= NEARLY_FULL_PCT)
+    return [
+      {
+        ...finding,
+        severity: 'warning',
+        verdict: 'breach',
+        value: Math.floor(percent),
+        limit: NEARLY_FULL_PCT,
+        unit: 'percent',
+        text: `Redis is nearly full${of}; when it is, it refuses writes`,
+        ...(queue ? { details: ['It holds the queue of n8n: then every execution fails'] } : {}),
+      },
+    ];
+  return [{ ...finding, severity: 'warning', verdict: percent >= CLEAR_PCT ? 'between' : 'ok' }];
+});
+
+/** A cache may forget, a queue must not: evicted keys are lost jobs. */
+export const redisEvictions = rule('redis-evictions', 'redis', (values) => {
+  const { queue, evictedTotal, evictedLastHour, policy } = values;
+  if (!queue) return [];
+  const about = { rule: 'redis-evictions', subject: 'redis', unit: 'count' } as const;
+  const count = evictedLastHour ?? evictedTotal;
+  if (count === 0)
+    return [{ ...about, severity: 'warning', verdict: 'ok', text: 'Redis has evicted nothing of the queue' }];
+  const when = evictedLastHour === undefined ? 'since it was started' : 'within an hour';
+  return [
+    {
+      ...about,
+      severity: 'critical',
+      verdict: 'breach',
+      value: count,
+      text: `Redis evicted ${formatCount(count)} ${count === 1 ? 'key' : 'keys'} ${when}, and it holds the queue of n8n: jobs are lost`,
+      details: [
+        `Its maxmemory-policy is ${policy ?? 'not known'}: a queue needs noeviction and enough maxmemory`,
+      ],
+    },
+  ];
+});

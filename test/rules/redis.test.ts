@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import type { RedisValues } from '../../src/model/snapshot.ts';
+import { judged, judgedOne, MB, ok, short } from './judge.ts';
+
+const redis = (values: Partial<RedisValues>) => ({
+  redis: ok<RedisValues>({
+    address: 'redis:6379',
+    version: '7.2.5',
+    usedMemoryBytes: MB,
+    maxMemoryBytes: 100 * MB,
+    keys: 10,
+    clients: 3,
+    evictedTotal: 0,
+    rejectedTotal: 0,
+    policy: 'noeviction',
+    ...values,
+  }),
+});
+const writes = (values: Partial<RedisValues>) => judgedOne('redis-writes', redis(values));
+
+test.each([
+  [84, 'ok'],
+  [85, 'between'],
+  [90, 'warning'],
+  [100, 'critical'],
+  [107, 'critical'],
+])('A9: %d of 100 MB, nothing may be evicted: %s', (mb, expected) => {
+  expect(short(writes({ usedMemoryBytes: mb * MB }))).toBe(expected);
+});
+
+test('A9: what a full Redis means for n8n is said', () => {
+  const finding = writes({ usedMemoryBytes: 101 * MB, queue: true });
+  expect(finding.text).toMatch(/^Redis refuses writes: 101.* MB of 100.* MB \(maxmemory\) used$/);
+  expect(finding.details?.join()).toMatch(/every execution fails.*Raise maxmemory/);
+  expect(finding.holdMs).toBeUndefined();
+});
+
+test('A9: refused writes count whatever the policy is; a full cache that evicts is none', () => {
+  const full = { usedMemoryBytes: 101 * MB, policy: 'allkeys-lru' };
+  expect(short(writes(full))).toBe('ok');
+  expect(short(writes({ ...full, refusedWrites: 2 }))).toBe('critical');
+  expect(short(writes({ maxMemoryBytes: null, refusedWrites: 2 }))).toBe('critical');
+  expect(short(writes({ maxMemoryBytes: null, refusedWrites: 0 }))).toBe('ok');
+});
+
+test('A10: evictions are trouble where the queue of n8n is in it, and nothing to a cache', () => {
+  const evictions = (values: Partial<RedisValues>) => judged('redis-evictions', redis(values));
+  expect(evictions({ evictedTotal: 39 })).toEqual([]);
+  const [known] = evictions({ queue: true, evictedTotal: 39, evictedLastHour: 3, policy: 'allkeys-lru' });
+  expect(short(known!)).toBe('critical');
+  expect(known!.text).toBe(
+    'Redis evicted 3 keys within an hour, and it holds the queue of n8n: jobs are lost',
+  );
+  expect(known!.details?.join()).toContain('allkeys-lru');
+  expect(evictions({ queue: true, evictedTotal: 39, evictedLastHour: 0 })[0]?.verdict).toBe('ok');
+  expect(short(evictions({ queue: true, evictedTotal: 39 })[0]!)).toBe('critical');
+});
