@@ -23,10 +23,16 @@ export type SetupOptions = { tokenFile?: string; chatId?: string };
 /** What it works with; tests hand in their own. `ask`: undefined where nobody can answer. */
 export type SetupPlace = {
   target: string;
+  /** The settings file that the units read. */
+  installed: string;
   ask: Ask | undefined;
   /** True where systemd runs and this is root. */
   systemd: boolean;
+  /** True where the terminal can show the blocks of a QR code. */
+  drawsBlocks: boolean;
   waitMs: number;
+  /** Installs the units with the settings that were written; its exit code. */
+  install(): Promise<number>;
   /** Shows how the set-up is now. */
   finish(): Promise<void>;
 };
@@ -96,9 +102,15 @@ export async function runSetup(options: GlobalOptions, given: SetupOptions, io: 
   return inContext({ ...options, config }, io, (context) =>
     setup(context, given, {
       target,
+      installed: LAYOUT.config,
       ask: asks ? terminalAsk : undefined,
       systemd: root && openMachine('/').exists('/run/systemd/system'),
+      drawsBlocks: drawsBlocks(process.env),
       waitMs: WAIT_MS,
+      async install() {
+        const after = await makeContext({ ...options, config: target }, io);
+        return 'problems' in after ? 3 : (await import('./install.ts')).install(after);
+      },
       async finish() {
         const after = await makeContext({ ...options, config: target }, io);
         await doctor('problems' in after ? { io, options, problems: after.problems } : after);
@@ -116,7 +128,7 @@ async function gatherValues(
   const { ask } = place;
   const fileToken = given.tokenFile === undefined ? undefined : readTokenFile(given.tokenFile);
   const { token, telegram, username } = await findToken(context, fileToken, ask);
-  const chat = await findChat(context, { ...given, username, ask, waitMs: place.waitMs }, telegram);
+  const chat = await findChat(context, { ...given, username }, telegram, place);
 
   const values: Record<string, string> = {};
   if (token !== config.settings.TELEGRAM_BOT_TOKEN || config.origins.TELEGRAM_BOT_TOKEN.from !== 'file') {
@@ -159,7 +171,7 @@ async function findToken(
   if (ask && fileToken === undefined) {
     if (known === '')
       io.out(
-        'vpsmon writes to you through a bot of your own. To get one, write /newbot to @BotFather in Telegram\nand answer its two questions; it gives you a token like 123456789:AAE...',
+        'vpsmon writes to you through a bot of your own. To get one, write /newbot to\n@BotFather in Telegram and answer its two questions; it gives you a token like\n123456789:AAE...',
       );
     else io.out(`A bot is set (number ${plain(known.split(':')[0] ?? '', 20)}). Enter keeps it.`);
   }
@@ -197,11 +209,13 @@ async function findToken(
 
 async function findChat(
   context: CommandContext,
-  given: SetupOptions & { username: string; ask: Ask | undefined; waitMs: number },
+  given: SetupOptions & { username: string },
   telegram: Telegram,
+  place: SetupPlace,
 ): Promise<string> {
   const { io, config, system } = context;
-  const { ask, username } = given;
+  const { username } = given;
+  const { ask } = place;
   if (given.chatId !== undefined) return chatIdFrom(given.chatId);
   const known = config.settings.TELEGRAM_CHAT_ID;
   if (!ask) {
@@ -215,19 +229,23 @@ async function findChat(
 
   const code = randomBytes(9).toString('base64url');
   const link = `https://t.me/${username}?start=${code}`;
+  const { qrCode } = await import('../outputs/qr.ts');
+  const picture = place.drawsBlocks ? qrCode(link, io) : undefined;
   io.out(
     [
-      'Open this link in Telegram, on your phone or here, and press Start:',
+      ...(picture === undefined
+        ? ['Open this link in Telegram, on your phone or here, and press Start:']
+        : ['Scan this with your phone, or open the link in Telegram, and press Start:', picture]),
       '',
       `  ${link}`,
       '',
       `For a group: https://t.me/${username}?startgroup=${code}`,
-      'Waiting; Ctrl-C ends it and changes nothing.',
+      'Waiting for Start, 10 minutes at most; Ctrl-C ends it and changes nothing.',
     ].join('\n'),
   );
   const { clock } = system;
   const result = await awaitStart(telegram, code, {
-    untilMs: clock.monotonic() + given.waitMs,
+    untilMs: clock.monotonic() + place.waitMs,
     monotonic: () => clock.monotonic(),
     sleep: (ms) => clock.sleep(ms),
   });
@@ -320,9 +338,15 @@ function writeValues(target: string, values: Record<string, string>): boolean {
   }
 }
 
-/** Starts the units that are installed, or has the running monitor read its settings anew. */
+/** A terminal says so itself when it shows another character set, or no pictures. */
+export function drawsBlocks(env: NodeJS.ProcessEnv): boolean {
+  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || '';
+  return env.TERM !== 'dumb' && (!locale.includes('.') || /utf-?8/i.test(locale));
+}
+
+/** Installs the units where there are none, starts those that are there, or has the running monitor read its settings anew. */
 async function startUnits({ io, run }: CommandContext, place: SetupPlace): Promise<void> {
-  if (!place.systemd || place.target !== LAYOUT.config) {
+  if (!place.systemd || place.target !== place.installed) {
     io.out(
       `Next: \`vpsmon monitor --config ${place.target}\` watches; \`sudo vpsmon install\` makes a service of it.`,
     );
@@ -331,7 +355,9 @@ async function startUnits({ io, run }: CommandContext, place: SetupPlace): Promi
   const units = await readUnits(run, 0);
   const monitor = units.find((unit) => unit.name === 'vps-monitor.service');
   if (monitor?.load !== 'loaded') {
-    io.out('Next: `vpsmon install` makes a service of it.');
+    io.out('Installing the services:');
+    const code = await place.install();
+    if (code !== 0) throw new Refused('the settings are written, the services are not installed.', 2);
     return;
   }
   const command =

@@ -4,8 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Interrupted, type Ask } from '../../src/commands/prompt.ts';
-import { setup, setupTarget, type SetupOptions } from '../../src/commands/setup.ts';
+import {
+  drawsBlocks,
+  setup,
+  setupTarget,
+  type SetupOptions,
+  type SetupPlace,
+} from '../../src/commands/setup.ts';
 import type { Settings } from '../../src/config/schema.ts';
+import type { Run } from '../../src/system/types.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
 import { BIN, until, vpsmon } from '../helpers/daemon.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';
@@ -45,6 +52,7 @@ async function run(
   given: SetupOptions = {},
   settings: Partial<Settings> = {},
   onOut: (text: string) => void = () => undefined,
+  more: { place?: Partial<SetupPlace>; run?: Run } = {},
 ) {
   let [out, err] = ['', ''];
   const config = configWith({ TELEGRAM_API_ROOT: telegram.url, ...settings });
@@ -61,6 +69,7 @@ async function run(
         color: false,
         columns: 80,
       },
+      ...(more.run ? { run: more.run } : {}),
     },
   );
   let finished = 0;
@@ -68,8 +77,12 @@ async function run(
     target: conf,
     ask,
     systemd: false,
+    installed: '/etc/vpsmon/monitor.conf',
+    drawsBlocks: true,
     waitMs: 20_000,
+    install: async () => 0,
     finish: async () => void (finished += 1),
+    ...more.place,
   });
   return { code, out, err, finished };
 }
@@ -221,6 +234,82 @@ describe('vpsmon setup', () => {
     expect(setupTarget({}, { VPSMON_CONFIG: '/y' }, '/d', true)).toBe('/y');
     expect(setupTarget({}, {}, '/d', true)).toBe('/etc/vpsmon/monitor.conf');
     expect(setupTarget({}, {}, '/d', false)).toBe('/d/monitor.conf');
+  });
+});
+
+describe('the code', () => {
+  it('is shown as a QR code above the link, and left out where the terminal cannot draw it', async () => {
+    const shown = async (drawsBlocks: boolean) =>
+      (
+        await run(answering([[/Token/, telegram.token]]), {}, {}, undefined, {
+          place: { drawsBlocks, waitMs: 0 },
+        })
+      ).out;
+    expect(await shown(true)).toMatch(/Scan this[^\n]*\n█{30,}\n(?:[ █▀▄]+\n)+\n {2}https:/u);
+    expect(await shown(false)).not.toContain('█');
+    expect(drawsBlocks({ TERM: 'xterm', LANG: 'de_DE.UTF-8' })).toBe(true);
+    expect(drawsBlocks({ TERM: 'xterm' })).toBe(true);
+    expect(drawsBlocks({ TERM: 'xterm', LANG: 'de_DE.ISO-8859-1' })).toBe(false);
+    expect(drawsBlocks({ TERM: 'dumb', LANG: 'C.UTF-8' })).toBe(false);
+  });
+
+  it('pairs a group, with the id of the group and of who added the bot', async () => {
+    begin();
+    const group = { id: -100_123, type: 'supergroup' as const, title: 'Night watch' };
+    telegram.setChat(group);
+    const ask = answering([
+      [/Token/, telegram.token],
+      [/Name/, ''],
+      [/recovery/, 'n'],
+    ]);
+    const { code, out } = await run(ask, {}, {}, (text) => {
+      const start = /\?startgroup=([\w-]+)/.exec(text)?.[1];
+      if (start !== undefined) telegram.write(group, `/start@standin_bot ${start}`);
+    });
+    expect(code).toBe(0);
+    expect(out).toContain('in the chat Night watch (-100123)');
+    expect(readFileSync(conf, 'utf8')).toContain(`TELEGRAM_CHAT_ID='-100123'`);
+  });
+});
+
+describe('the units', () => {
+  const settings = () => ({ TELEGRAM_BOT_TOKEN: telegram.token, TELEGRAM_CHAT_ID: telegram.chatId });
+  /** Runs setup over units in this state, and returns what was run and whether install was. */
+  async function withUnits(load: string, active: string, installCode = 0) {
+    const commands: string[] = [];
+    let installed = 0;
+    const result = await run(undefined, {}, settings(), undefined, {
+      run: async (_file, args) => {
+        commands.push(args[0]!);
+        const stdout = `Id=vps-monitor.service\nLoadState=${load}\nActiveState=${active}\n`;
+        return { exitCode: 0, stdout: args[0] === 'show' ? stdout : '', stderr: '' };
+      },
+      place: {
+        systemd: true,
+        installed: conf,
+        install: async () => ((installed += 1), installCode),
+      },
+    });
+    return { ...result, commands: commands.filter((name) => name !== 'show'), installed };
+  }
+
+  it('are installed where there are none', async () => {
+    expect(await withUnits('not-found', 'inactive')).toMatchObject({ code: 0, commands: [], installed: 1 });
+    const failed = await withUnits('not-found', 'inactive', 2);
+    expect(failed).toMatchObject({ code: 2, finished: 0 });
+    expect(failed.err).toContain('the settings are written, the services are not installed');
+  });
+
+  it('are started where they do not run, and read the settings anew where they do', async () => {
+    expect(await withUnits('loaded', 'inactive')).toMatchObject({
+      code: 0,
+      commands: ['enable'],
+      installed: 0,
+    });
+    expect(await withUnits('loaded', 'active')).toMatchObject({
+      commands: ['reload-or-restart'],
+      installed: 0,
+    });
   });
 });
 
