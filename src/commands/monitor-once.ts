@@ -84,7 +84,13 @@ export function judgeOnce(
   const failedInARow: Record<string, number> = {};
   for (const [source, reading] of Object.entries(readings))
     failedInARow[source] = reading.state === 'failed' ? 3 : 0;
-  const past = { failedInARow, growth: [], historyStart: snapshot.at - RECENT_KILL_MS, leftOff };
+  const past = {
+    failedInARow,
+    growth: [],
+    forecasts: [],
+    historyStart: snapshot.at - RECENT_KILL_MS,
+    leftOff,
+  };
   const containers =
     readings.docker.state === 'ok'
       ? judgeContainersNow(readings.docker.value.containers, context.config)

@@ -178,6 +178,16 @@ export const KEYS = {
     group: 'Alerts',
     help: 'Disk or inode use in percent that is critical.',
   },
+  FORECAST_WARNING_HOURS: {
+    ...number(48, 1, 168),
+    group: 'Alerts',
+    help: 'Something that is full within so many hours, by its growth, is a warning.',
+  },
+  FORECAST_CRITICAL_HOURS: {
+    ...number(6, 0.5, 168),
+    group: 'Alerts',
+    help: 'Something that is full within so many hours, by its growth, is critical.',
+  },
   POSTGRES_CACHE_THRESHOLD: {
     ...number(90, 0, 100),
     group: 'Alerts',

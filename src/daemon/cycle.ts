@@ -11,6 +11,7 @@ import { judgeSelf } from './self.ts';
  */
 export async function runCycle(house: House): Promise<Snapshot> {
   const snapshot = await house.collectors.collect();
+  house.forecasts.add(snapshot);
   const findings = [...judgeAll(snapshot, house.past(snapshot), house.config), ...judgeSelf(house)];
   house.pipeline.process(findings, { judged: JUDGED_BY_CHECK });
   house.delivery.kick();

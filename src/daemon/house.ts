@@ -2,6 +2,7 @@ import { openCollectors } from '../collectors/collect.ts';
 import type { CommandContext } from '../commands/context.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import { createPipeline } from '../incidents/pipeline.ts';
+import { createForecasts, Saved } from '../forecast/watch.ts';
 import { holds, type Claim } from '../model/change.ts';
 import type { Source } from '../model/reading.ts';
 import { serverName } from '../config/server-name.ts';
@@ -19,6 +20,7 @@ import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
 import { createAlarm } from '../system/alarm.ts';
 import { readContainers } from '../system/containers.ts';
+import { largestProcesses } from '../system/processes.ts';
 import { runOomCheck, say } from './cycle.ts';
 import { whatIsLeftOff } from './left-off.ts';
 import type { DaemonState, House } from './types.ts';
@@ -128,6 +130,23 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
     },
   });
 
+  const forecasts = createForecasts({
+    limits: {
+      warning: config.settings.FORECAST_WARNING_HOURS,
+      critical: config.settings.FORECAST_CRITICAL_HOURS,
+    },
+    quarters: history.quarters,
+    recall: () => recall(db, 'forecasts', Saved) ?? {},
+    save(saved) {
+      try {
+        remember(db, 'forecasts', saved, clock.now());
+      } catch {
+        // A full disk: saving the history reports it, and the next forecast saves again.
+      }
+    },
+    processes: () => largestProcesses(system.files, 3),
+  });
+
   let flushedAt = 0;
   const lastAlive = recall(db, 'last-alive', LastAlive);
   const house: House = {
@@ -141,6 +160,7 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
     delivery,
     outbox,
     history,
+    forecasts,
     ...(lastAlive ? { lastAlive } : {}),
     refreshMessages(ids) {
       try {
@@ -154,6 +174,9 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
       return {
         failedInARow: state.failedInARow,
         historyStart: pipeline.firstStart,
+        get forecasts() {
+          return forecasts.announced(snapshot.at);
+        },
         get growth() {
           return history.growth(snapshot.at, GROWTH_WINDOW_MS);
         },

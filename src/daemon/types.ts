@@ -7,6 +7,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import type { createDelivery } from '../notify/delivery.ts';
 import type { createOutbox } from '../notify/outbox.ts';
 import type { Past } from '../rules/types.ts';
+import type { Forecasts } from '../forecast/watch.ts';
 import type { createHistory } from '../store/history.ts';
 import type { Store } from '../store/open.ts';
 import type { System } from '../system/types.ts';
@@ -43,6 +44,7 @@ export type House = {
   delivery: ReturnType<typeof createDelivery>;
   outbox: ReturnType<typeof createOutbox>;
   history: ReturnType<typeof createHistory>;
+  forecasts: Forecasts;
   past(snapshot: Snapshot): Past;
   remember(snapshot: Snapshot): void;
   /** Has delivery edit the messages of these incidents, or of all, where they show something else than what is. */

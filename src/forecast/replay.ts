@@ -30,14 +30,13 @@ export type Replay = {
  * monitor does. While one is open there is a forecast every hour.
  */
 export function replay(samples: Iterable<Sample>, capacity: number): Replay {
-  const forecaster = createForecaster(capacity);
+  const forecaster = createForecaster();
   const result: Replay = { samples: 0, announcements: [], forecasts: [] };
   let next = Number.NEGATIVE_INFINITY;
   for (const { at, value } of samples) {
     result.samples++;
-    const verdict = forecaster.add(at, value);
-    if (!verdict) continue;
-    const { open, event } = verdict;
+    if (!forecaster.series.add(at, value)) continue;
+    const { open, event } = forecaster.judge(at, capacity);
     if (event === 'ended' || event === 'escalated') result.announcements.at(-1)!.endedAt = at;
     if (!open) continue;
     if (event === 'announced' || event === 'escalated') {

@@ -1,8 +1,6 @@
 import { median, slopePerHour } from '../model/trend.ts';
+import { SLOT_MS, type Slot } from './series.ts';
 
-const HOUR = 3_600_000;
-/** Samples are kept as the quantiles of half an hour: fixed memory, and neither a spike nor the sampling rate matters. */
-export const SLOT_MS = HOUR / 2;
 /** What a trend is looked for in: growth that is real shows in more than one of them. */
 const WINDOWS_H = [8, 12, 20];
 /** Growth below this share of the capacity within a window is nothing to extrapolate from. */
@@ -18,14 +16,11 @@ const SETTLES_BELIEVED = 0.2;
 /** Share of pairs of points of which the later one is higher. */
 const LEAST_RISING = 0.75;
 
-/** The quantiles of half an hour of samples; `slot` counts half hours of the series' own time line. */
-export type Slot = { slot: number; low: number; middle: number; high: number };
-
 /** `perHour` in the series' unit, `level` is what its upper quantile has now, `hours` the window it was seen in. */
 export type Trend = { perHour: number; level: number; hours: number; sound: boolean };
 
 /** The value below which `share` of the sorted values lie. */
-export function quantile(sorted: ArrayLike<number>, share: number): number {
+function quantile(sorted: ArrayLike<number>, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 }
 

@@ -189,6 +189,15 @@ export const RULES = {
     row: 'waha',
     recovery: 'waha',
   },
+  forecast: {
+    about: 'by its growth; [how](forecast.md)',
+    warning: 'full within 48 h',
+    critical: 'full within 6 h',
+    ends: 'it grows no more, or needs more than twice the warning',
+    settings: '`FORECAST_WARNING_HOURS`, `FORECAST_CRITICAL_HOURS`',
+    judged: 'check',
+    many: '# things will run out',
+  },
   'left-off': {
     warning: 'recovery switched something off, or changed it, and it is not as it was yet',
     ends: 'it is, or a person accepted it',

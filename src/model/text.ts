@@ -78,6 +78,17 @@ export function formatTime(epochMs: number): string {
   return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
 
+const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
+
+/** Local time as one speaks of it, for moments near `now`: "03:40" on the same day, "Tuesday 03:40" within six days, else the date. */
+export function formatMoment(epochMs: number, now: number): string {
+  const full = formatTime(epochMs);
+  const clock = full.slice(11, 16);
+  if (full.slice(0, 10) === formatTime(now).slice(0, 10)) return clock;
+  if (Math.abs(epochMs - now) > 6 * 86_400_000) return full.slice(0, 16);
+  return `${WEEKDAYS[new Date(epochMs).getDay()]} ${clock}`;
+}
+
 /** 12,345 */
 export function formatCount(n: number): string {
   return Math.round(n).toLocaleString('en-US');

@@ -1,5 +1,6 @@
 import { containerMemory } from './container-memory.ts';
 import { disk, inodes } from './disk.ts';
+import { forecast } from './forecast.ts';
 import { memoryAvailable, memoryPressure } from './memory.ts';
 import { n8nFailures, n8nHealth, n8nKey, n8nLost, n8nQueue, n8nWorkers } from './n8n.ts';
 import { oomKill } from './oom.ts';
@@ -30,4 +31,5 @@ export const RULES: readonly Rule[] = [
   n8nFailures,
   n8nKey,
   wahaSession,
+  forecast,
 ];

@@ -1,6 +1,7 @@
 import type { Config } from '../config/schema.ts';
 import type { LeftOff } from '../model/left-off.ts';
 import type { Finding } from '../model/finding.ts';
+import type { Forecast } from '../model/forecast.ts';
 import type { Source } from '../model/reading.ts';
 import type { RuleId } from '../model/rules.ts';
 import type { Readings, Snapshot } from '../model/snapshot.ts';
@@ -11,6 +12,8 @@ export type Past = {
   failedInARow: Partial<Record<Source, number>>;
   /** Containers and how fast their anonymous memory grows. */
   growth: readonly { name: string; bytesPerHour: number }[];
+  /** What is announced to run out, and what is not any more. */
+  forecasts: readonly Forecast[];
   /** Epoch ms of the very first start: what happened before it is history, not an alert. */
   historyStart: number;
   /** What recovery has switched off and not brought back; undefined where its records cannot be read. */

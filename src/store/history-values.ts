@@ -46,6 +46,7 @@ function hostSamples(host: HostValues, put: Put): void {
   for (const disk of host.disks) {
     put('disk.percent', PERCENT, disk.usedPercent, disk.mount);
     put('disk.available', BYTES, disk.availableBytes, disk.mount);
+    put('disk.inodes', PERCENT, disk.inodesUsedPercent, disk.mount);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   pointsOf,
   readColumns,
   statsOf,
+  visitQuarters,
   type Column,
   type Gap,
   type Point,
@@ -44,6 +45,12 @@ export type History = {
   flush(now: number, force?: boolean): void;
   /** Several series in one pass, those without a value left out. `since` inclusive, `until` exclusive. */
   columns(wanted: (name: string) => boolean, since: number, until: number): Map<string, Column>;
+  /** The quarter hours since `since`, in order of time, one value after the other; the current one is not among them. */
+  quarters(
+    wanted: (name: string) => boolean,
+    since: number,
+    visit: (name: string, at: number, min: number, average: number, max: number) => void,
+  ): void;
   series(name: string, since: number, until: number, maxPoints: number): Point[];
   stats(name: string, since: number, until: number): Stats | undefined;
   /** Stretches of at least `minMs` without any check: the host or the monitor was off. */
@@ -112,6 +119,7 @@ export function createHistory(db: Db): History {
     },
     flush,
     columns,
+    quarters: (wanted, since, visit) => visitQuarters(db, wanted, since, visit),
     series: (name, since, until, maxPoints) => pointsOf(column(name, since, until), since, until, maxPoints),
     stats: (name, since, until) => statsOf(column(name, since, until)),
     gaps: (since, until, minMs = 5 * 60_000) => gapsOf(db, since, until, minMs),

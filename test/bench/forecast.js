@@ -21,12 +21,12 @@ const { createForecaster } = await load('src/forecast/forecaster.ts');
 
 /** Announcements ({at, hours}) and all forecasts by the shipped code. */
 function vpsmon(series) {
-  const forecaster = createForecaster(100);
+  const forecaster = createForecaster();
   const announced = [];
   const forecasts = [];
   for (const [minute, value] of series) {
     const at = START + minute * 60_000;
-    const verdict = forecaster.add(at, value);
+    const verdict = forecaster.series.add(at, value) ? forecaster.judge(at, 100) : undefined;
     if (verdict?.event === 'announced') announced.push(at);
     if (verdict?.open) forecasts.push({ at, fullAt: verdict.open.fullAt });
   }

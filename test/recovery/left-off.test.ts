@@ -56,7 +56,7 @@ async function run(deps: TestDeps, jobs: number): Promise<void> {
 }
 const names = (): string[] => leftOffIn(store.db).map(({ name }) => name);
 function finding(deps: TestDeps, rule = 'left-off') {
-  const past = { failedInARow: {}, growth: [], historyStart: 0, leftOff: leftOffIn(store.db) };
+  const past = { failedInARow: {}, growth: [], forecasts: [], historyStart: 0, leftOff: leftOffIn(store.db) };
   const findings = judgeAll(emptySnapshot(deps.clock.now()), past, deps.config);
   return findings.find((one) => one.rule === rule && one.subject === 'workflows');
 }

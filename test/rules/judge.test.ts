@@ -9,7 +9,7 @@ import { fullSnapshot } from '../helpers/full-snapshot.ts';
 import { containerInfo, emptySnapshot } from '../helpers/snapshots.ts';
 import { AT, ok } from './judge.ts';
 
-const past = { failedInARow: {}, growth: [], historyStart: 0, leftOff: [] };
+const past = { failedInARow: {}, growth: [], forecasts: [], historyStart: 0, leftOff: [] };
 
 describe('all rules together', () => {
   test('every rule that the catalogue says a check judges is judged by one, and no other', () => {

@@ -19,7 +19,7 @@ export type Given = {
 
 /** What one rule says about these readings; every other source is absent. */
 export function judged(rule: string, readings: Partial<Readings>, given: Given = {}): Finding[] {
-  const past: Past = { failedInARow: {}, growth: [], historyStart: 0, ...given.past };
+  const past: Past = { failedInARow: {}, growth: [], forecasts: [], historyStart: 0, ...given.past };
   const config = configWith(given.settings ?? {}, { extra: { ...defaultExtra(), ...given.extra } });
   return judgeAll(emptySnapshot(AT, readings), past, config).filter((finding) => finding.rule === rule);
 }

@@ -89,6 +89,7 @@ describe('memory-available', () => {
     let looked = 0;
     const past = {
       failedInARow: {},
+      forecasts: [],
       historyStart: 0,
       get growth() {
         looked += 1;

@@ -1,0 +1,176 @@
+import { heldBytes } from '../model/container-memory.ts';
+import type { Culprit, Grower } from '../model/forecast.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import { median } from '../model/trend.ts';
+import type { Series, Slot } from './series.ts';
+
+export type Candidate = { container: ContainerInfo; series: Series };
+
+const HOUR_SLOTS = 2;
+const DAY_SLOTS = 48;
+/** Growth is compared over the time since the host's began, within these bounds. */
+const LEAST_SLOTS = 8 * HOUR_SLOTS;
+const MOST_SLOTS = 48 * HOUR_SLOTS;
+/** Of the host's growth, so much at least makes a culprit worth naming. */
+const LEAST_SHARE = 0.15;
+/** A container with less than this share of all growth is one of many. */
+const ONE_SHARE = 0.35;
+/** Others that grow by this share of the first are named, too. */
+const ALSO_SHARE = 0.5;
+/** A fall by a quarter and by 10 MB is a restart: growth is not measured across it. */
+const RESTART_SHARE = 0.75;
+const RESTART_BYTES = 10 * 1_048_576;
+/** A start so close to the onset of the growth goes with it. */
+const START_MS = 90 * 60_000;
+
+/** Who makes the host's memory grow, and since when it does. Pure. */
+export function culpritOf(
+  host: Series,
+  candidates: readonly Candidate[],
+  outside: Series | undefined,
+): { culprit?: Culprit; since?: number } {
+  const slots = host.slots();
+  const newest = slots.at(-1);
+  if (!newest) return {};
+  const onset = onsetOf(slots);
+  const from = Math.min(newest.slot - LEAST_SLOTS, Math.max(newest.slot - MOST_SLOTS, onset));
+  const since = host.timeOf(onset);
+  const hostRate = rateOf(slots, from, newest.slot);
+  const worth = LEAST_SHARE * Math.max(hostRate, 0);
+
+  const growers = candidates
+    .map(({ container, series }) => {
+      const own = series.slots();
+      const perHour = rateOf(own, from, newest.slot);
+      return { container, series, own, perHour, bytes: container.memory ? heldBytes(container.memory) : 0 };
+    })
+    .filter(({ perHour }) => perHour > 0)
+    .toSorted((a, b) => b.perHour - a.perHour);
+  const together = growers.reduce((sum, { perHour }) => sum + perHour, 0);
+  const outsideSlots = outside?.slots() ?? [];
+  const outsideRate = rateOf(outsideSlots, from, newest.slot);
+  const [first] = growers;
+
+  if (outsideRate > together && outsideRate >= worth && outsideRate > 0)
+    return {
+      since,
+      culprit: {
+        kind: 'outside',
+        perHour: outsideRate,
+        since: outside!.timeOf(onsetOf(outsideSlots)),
+        processes: [],
+      },
+    };
+  if (!first || together < worth || together <= 0) return { since };
+  if (first.perHour < ONE_SHARE * together && growers.length >= 3)
+    return {
+      since,
+      culprit: {
+        kind: 'many',
+        perHour: together,
+        count: growers.length,
+        largest: growers.slice(0, 3).map(asGrower),
+      },
+    };
+  const { container } = first;
+  const began = first.series.timeOf(onsetOf(first.own));
+  const withStart = container.startedAt !== undefined && Math.abs(container.startedAt - began) <= START_MS;
+  return {
+    since,
+    culprit: {
+      kind: 'container',
+      ...asGrower(first),
+      since: withStart ? container.startedAt! : began,
+      image: container.image,
+      limitBytes: container.limitBytes,
+      ...(withStart ? { startedAt: container.startedAt! } : {}),
+      others: growers
+        .slice(1)
+        .filter(({ perHour }) => perHour >= ALSO_SHARE * first.perHour)
+        .slice(0, 3)
+        .map(asGrower),
+    },
+  };
+}
+
+function asGrower({
+  container,
+  perHour,
+  bytes,
+}: { container: ContainerInfo } & Omit<Grower, 'name'>): Grower {
+  return { name: container.name, perHour, bytes };
+}
+
+/**
+ * Growth an hour between two slots: the smaller one of the slope as it is, and of what is left of it when yesterday at the same
+ * hour is taken off, where that is known: what rises every day is no leak. 0 where nothing grows.
+ */
+function rateOf(slots: readonly Slot[], from: number, to: number): number {
+  const window = slots.filter(({ slot }) => slot >= from && slot <= to);
+  const rate = slopeBetweenRestarts(window.map(({ slot, low }) => ({ slot, value: low })));
+  if (!(rate > 0)) return 0;
+  const byDay = withoutTheDay(slots, window, from);
+  return Math.max(0, byDay === undefined ? rate : Math.min(rate, byDay));
+}
+
+function withoutTheDay(slots: readonly Slot[], window: readonly Slot[], from: number): number | undefined {
+  const before = new Map(slots.map(({ slot, low }) => [slot, low]));
+  const differences = window.flatMap(({ slot, low }) => {
+    const then = before.get(slot - DAY_SLOTS);
+    return then === undefined ? [] : [{ slot, value: low - then }];
+  });
+  if (differences.length < LEAST_SLOTS / 2) return undefined;
+  // Yesterday lies before the growth: the difference grows as it does. Later it is what a day of growth makes.
+  const young = differences.filter(({ slot }) => slot - DAY_SLOTS < from);
+  if (young.length >= LEAST_SLOTS / 2) return slopeBetweenRestarts(young);
+  return median(differences.map(({ value }) => value)) / 24;
+}
+
+/** Theil-Sen, without the pairs that have a restart between them. */
+function slopeBetweenRestarts(points: readonly { slot: number; value: number }[]): number {
+  const run: number[] = [];
+  let runs = 0;
+  for (let i = 0; i < points.length; i++) {
+    const [before, value] = [points[i - 1]?.value ?? 0, points[i]!.value];
+    if (i > 0 && value < before * RESTART_SHARE && before - value > RESTART_BYTES) runs++;
+    run.push(runs);
+  }
+  const slopes: number[] = [];
+  for (let i = 0; i < points.length; i++) {
+    for (let j = i + 1; j < points.length && run[i] === run[j]; j++)
+      slopes.push(((points[j]!.value - points[i]!.value) / (points[j]!.slot - points[i]!.slot)) * HOUR_SLOTS);
+  }
+  return slopes.length < LEAST_SLOTS / 2 ? 0 : median(slopes);
+}
+
+/**
+ * The slot in which the growth that goes on now began: where a level followed by a straight line fits best (least squares), after
+ * the last restart.
+ */
+export function onsetOf(slots: readonly Slot[]): number {
+  let start = 0;
+  for (let i = 1; i < slots.length; i++) {
+    const [before, value] = [slots[i - 1]!.low, slots[i]!.low];
+    if (value < before * RESTART_SHARE && before - value > RESTART_BYTES) start = i;
+  }
+  const run = slots.slice(Math.max(start, slots.length - 2 * MOST_SLOTS));
+  let [best, at] = [Number.POSITIVE_INFINITY, run[0]?.slot ?? 0];
+  let sum = 0;
+  for (let i = 0; i < run.length - 3; i++) {
+    sum += run[i]!.low;
+    const level = sum / (i + 1);
+    let [error, tt, ty] = [0, 0, 0];
+    for (let j = i + 1; j < run.length; j++) {
+      const t = run[j]!.slot - run[i]!.slot;
+      tt += t * t;
+      ty += t * (run[j]!.low - level);
+    }
+    const slope = ty / tt;
+    for (let j = 0; j < run.length; j++) {
+      const line = j <= i ? level : level + slope * (run[j]!.slot - run[i]!.slot);
+      error += (run[j]!.low - line) ** 2;
+    }
+    if (error < best) [best, at] = [error, run[i]!.slot];
+  }
+  return at;
+}

@@ -1,0 +1,316 @@
+import * as v from 'valibot';
+import type { Culprit, Forecast, ForecastKind } from '../model/forecast.ts';
+import { heldBytes } from '../model/container-memory.ts';
+import type { ContainerInfo, HostValues, Snapshot } from '../model/snapshot.ts';
+import { culpritOf, type Candidate } from './culprit.ts';
+import { createForecaster, Announced, type Forecaster, type Limits, type Verdict } from './forecaster.ts';
+
+/** A half hour ends for all series at once; they are judged over several checks, so that none of them takes long. */
+const JUDGED_PER_CHECK = 20;
+const WEEK_MS = 7 * 86_400_000;
+/** What is not seen for so long grows no more: a container that was stopped, a disk that was unmounted. */
+const UNSEEN_MS = 10 * 60_000;
+/** An announcement that is over is reported for so long, so that its incident ends with a reason. */
+const ENDED_MS = 3_600_000;
+/** More series than this: those of containers that are gone are forgotten. */
+const SPARE_SERIES = 700;
+
+/** Quarter hours of the history: series name, epoch ms, minimum, average, maximum; ascending in time. */
+export type Quarters = (
+  wanted: (name: string) => boolean,
+  since: number,
+  visit: (name: string, at: number, min: number, average: number, max: number) => void,
+) => void;
+
+export type ForecastDeps = {
+  limits: Limits;
+  quarters: Quarters;
+  /** Announcements of before a restart. */
+  recall(): Saved;
+  save(saved: Saved): void;
+  /** The largest processes outside of containers, largest first. */
+  processes(): { name: string; bytes: number }[];
+};
+export const Saved = v.record(v.string(), Announced);
+export type Saved = v.InferOutput<typeof Saved>;
+
+export type Forecasts = {
+  /** Takes a check; judges what is due, and reads the history at the first one. */
+  add(snapshot: Snapshot): void;
+  /** What is announced, and what ended within the last hour. */
+  announced(now: number): Forecast[];
+  /** Judges everything now, and returns all that is followed. */
+  all(now: number): Forecast[];
+};
+
+type Entry = {
+  key: string;
+  kind: ForecastKind | 'outside';
+  subject: string;
+  container?: ContainerInfo;
+  used: number;
+  capacity: number;
+  seenAt: number;
+  firstAt: number;
+  forecaster: Forecaster;
+  verdict?: Verdict;
+  culprit?: Culprit;
+  endedAt?: number;
+  queued: boolean;
+};
+
+/**
+ * Follows what can run out: memory and swap of the host, of each container with a limit, disks, inodes, PostgreSQL's connections
+ * and Redis' memory. What containers without a limit hold is followed, too, for it tells who fills the host.
+ */
+export function createForecasts(deps: ForecastDeps): Forecasts {
+  const entries = new Map<string, Entry>();
+  const due: Entry[] = [];
+  let begun = false;
+
+  function add(snapshot: Snapshot): void {
+    const now = snapshot.at;
+    eachUse(snapshot, (kind, subject, used, capacity, container) => {
+      const entry = entryOf(kind, subject, now);
+      Object.assign(entry, { used, capacity, seenAt: now });
+      if (container) entry.container = container;
+      if (begun) feed(entry, now, used);
+    });
+    if (!begun) begin(now);
+    for (const entry of due.splice(0, JUDGED_PER_CHECK)) judge(entry, now);
+    forget(now);
+  }
+
+  function entryOf(kind: Entry['kind'], subject: string, now: number): Entry {
+    const key = `${kind}:${subject}`;
+    let entry = entries.get(key);
+    if (!entry) {
+      entry = {
+        key,
+        kind,
+        subject,
+        used: 0,
+        capacity: 0,
+        seenAt: now,
+        firstAt: now,
+        forecaster: createForecaster(),
+        queued: false,
+      };
+      entries.set(key, entry);
+    }
+    return entry;
+  }
+
+  function feed(entry: Entry, at: number, used: number): void {
+    if (entry.forecaster.series.add(at, used)) queue(entry);
+  }
+
+  function queue(entry: Entry): void {
+    if (entry.queued) return;
+    entry.queued = true;
+    due.push(entry);
+  }
+
+  /** Everything that was known before this start, from the history. */
+  function begin(now: number): void {
+    begun = true;
+    const host = entries.get('memory:host');
+    const outside = entries.get('outside:host');
+    const sums = { at: 0, total: 0, available: 0, swap: 0, held: 0, most: 0, least: 0 };
+    const flush = () => {
+      if (!host || sums.total === 0) return;
+      const capacity = sums.total;
+      const used = capacity - sums.available + sums.swap;
+      quarter(host, sums.at, capacity - sums.most, used, capacity - sums.least);
+      if (outside && sums.held > 0)
+        quarter(outside, sums.at, used - sums.held, used - sums.held, used - sums.held);
+    };
+    deps.quarters(isFollowed, now - WEEK_MS, (name, at, min, average, max) => {
+      if (at !== sums.at) {
+        flush();
+        Object.assign(sums, { at, total: 0, available: 0, swap: 0, held: 0, most: 0, least: 0 });
+      }
+      if (name === 'memory.total') sums.total = average;
+      else if (name === 'memory.available')
+        [sums.available, sums.least, sums.most] = [average, sums.least + min, sums.most + max];
+      else if (name === 'swap.used')
+        [sums.swap, sums.least, sums.most] = [average, sums.least - max, sums.most - min];
+      else restore(name, at, min, average, max);
+      if (name.startsWith('container.anon:')) sums.held += average;
+    });
+    flush();
+    const saved = deps.recall();
+    for (const entry of entries.values()) {
+      const open = saved[entry.key];
+      if (open) {
+        entry.forecaster.resume(open);
+        entry.verdict = { open, event: undefined, perHour: open.perHour };
+      }
+      feed(entry, now, entry.used);
+      queue(entry);
+    }
+  }
+
+  function restore(name: string, at: number, min: number, average: number, max: number): void {
+    const colon = name.indexOf(':');
+    const series = colon < 0 ? name : name.slice(0, colon);
+    const kind = KINDS[series];
+    const entry = kind && entries.get(`${kind}:${colon < 0 ? SUBJECTS[series] : name.slice(colon + 1)}`);
+    if (!entry) return;
+    if (series !== 'disk.available') return quarter(entry, at, min, average, max);
+    quarter(entry, at, entry.capacity - max, entry.capacity - average, entry.capacity - min);
+  }
+
+  function quarter(entry: Entry, at: number, min: number, average: number, max: number): void {
+    entry.firstAt = Math.min(entry.firstAt, at);
+    entry.forecaster.series.addQuarter(at, min, average, max);
+  }
+
+  function judge(entry: Entry, now: number): void {
+    entry.queued = false;
+    // The memory of all processes outside of containers, and containers without a limit, only tell who fills the host.
+    if (entry.kind === 'outside' || !(entry.capacity > 0)) return;
+    if (entry.kind === 'container' && entry.container?.limitBytes === null) return;
+    entry.verdict = entry.forecaster.judge(now, entry.capacity, deps.limits);
+    const { open, event } = entry.verdict;
+    if (event === 'ended') entry.endedAt = now;
+    if (open && entry.kind === 'memory') explain(entry, open);
+    if (open || event) save();
+  }
+
+  function explain(entry: Entry, open: Announced): void {
+    const candidates: Candidate[] = [];
+    let outside: Forecaster['series'] | undefined;
+    for (const other of entries.values()) {
+      if (other.kind === 'outside') outside = other.forecaster.series;
+      if (other.kind === 'container' && other.container)
+        candidates.push({ container: other.container, series: other.forecaster.series });
+    }
+    const { culprit, since } = culpritOf(entry.forecaster.series, candidates, outside);
+    if (since !== undefined) open.since = since;
+    delete entry.culprit;
+    if (!culprit) return;
+    entry.culprit = culprit.kind === 'outside' ? { ...culprit, processes: deps.processes() } : culprit;
+  }
+
+  function save(): void {
+    const saved: Saved = {};
+    for (const { key, verdict } of entries.values()) if (verdict?.open) saved[key] = verdict.open;
+    deps.save(saved);
+  }
+
+  function forget(now: number): void {
+    for (const entry of entries.values()) {
+      if (Math.abs(now - entry.seenAt) < UNSEEN_MS) continue;
+      if (entry.verdict?.open || entries.size > SPARE_SERIES) {
+        entries.delete(entry.key);
+        save();
+      }
+    }
+  }
+
+  function toForecast(entry: Entry, now: number): Forecast {
+    const { kind, subject, container, used, capacity, verdict, culprit } = entry;
+    const open = verdict?.open;
+    return {
+      kind: kind as ForecastKind,
+      subject: NAMES[kind] ?? subject,
+      ...(container?.service ? { alias: container.service } : {}),
+      used,
+      capacity,
+      knownHours: Math.min(WEEK_MS, now - entry.firstAt) / 3_600_000,
+      ...(open
+        ? {
+            growth: {
+              perHour: open.perHour,
+              since: open.since,
+              fullAt: open.fullAt,
+              severity: open.severity,
+              agreeing: open.agreeing,
+            },
+          }
+        : {}),
+      ...(!open && verdict?.perHour !== undefined ? { maybePerHour: verdict.perHour } : {}),
+      ...(open && culprit ? { culprit } : {}),
+    };
+  }
+
+  return {
+    add,
+    announced: (now) =>
+      [...entries.values()]
+        .filter(
+          ({ verdict, endedAt }) => verdict?.open || (endedAt !== undefined && now - endedAt < ENDED_MS),
+        )
+        .map((entry) => toForecast(entry, now)),
+    all(now) {
+      for (const entry of due.splice(0)) judge(entry, now);
+      return [...entries.values()]
+        .filter(({ kind, container }) => kind !== 'outside' && container?.limitBytes !== null)
+        .map((entry) => toForecast(entry, now));
+    },
+  };
+}
+
+const KINDS: Record<string, ForecastKind> = {
+  'container.anon': 'container',
+  'disk.available': 'disk',
+  'disk.inodes': 'inodes',
+  'postgres.connections': 'connections',
+  'redis.memory': 'redis',
+};
+const SUBJECTS: Record<string, string> = { 'postgres.connections': 'postgres', 'redis.memory': 'redis' };
+/** A container may be called `postgres` as well: incidents of both must not be taken for one. */
+const NAMES: Partial<Record<Entry['kind'], string>> = {
+  connections: 'postgres-connections',
+  redis: 'redis-memory',
+};
+
+function isFollowed(name: string): boolean {
+  const colon = name.indexOf(':');
+  const series = colon < 0 ? name : name.slice(0, colon);
+  return series in KINDS || name === 'memory.total' || name === 'memory.available' || name === 'swap.used';
+}
+
+type Visit = (
+  kind: Entry['kind'],
+  subject: string,
+  used: number,
+  capacity: number,
+  container?: ContainerInfo,
+) => void;
+
+/** Hands out what can run out. A source that was not read has nothing. */
+function eachUse({ readings }: Snapshot, visit: Visit): void {
+  const { host, docker, postgres, redis } = readings;
+  const containers = docker.state === 'ok' ? docker.value.containers : undefined;
+  if (host.state === 'ok') hostUse(host.value, containers, visit);
+  for (const container of containers ?? []) {
+    if (!container.memory) continue;
+    const limit = container.limitBytes ?? 0;
+    visit('container', container.name, heldBytes(container.memory), limit, container);
+  }
+  if (postgres.state === 'ok') {
+    const { total, max, reserved = 0 } = postgres.value.connections;
+    visit('connections', 'postgres', total, max - reserved);
+  }
+  if (redis.state === 'ok') {
+    const { usedMemoryBytes, maxMemoryBytes } = redis.value;
+    if (maxMemoryBytes !== null) visit('redis', 'redis', usedMemoryBytes, maxMemoryBytes);
+  }
+}
+
+function hostUse(host: HostValues, containers: readonly ContainerInfo[] | undefined, visit: Visit): void {
+  const { memory, swap } = host;
+  const used = memory.totalBytes - memory.availableBytes + swap.usedBytes;
+  visit('memory', 'host', used, memory.totalBytes + swap.totalBytes);
+  if (containers) {
+    let held = 0;
+    for (const container of containers) if (container.memory) held += heldBytes(container.memory);
+    visit('outside', 'host', used - held, memory.totalBytes + swap.totalBytes);
+  }
+  for (const disk of host.disks) {
+    visit('disk', disk.mount, disk.usedBytes, disk.usedBytes + disk.availableBytes);
+    if (disk.inodesUsedPercent !== undefined) visit('inodes', disk.mount, disk.inodesUsedPercent, 100);
+  }
+}

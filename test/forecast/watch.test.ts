@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest';
+import { createForecasts, type Forecasts, type Saved } from '../../src/forecast/watch.ts';
+import type { ContainerInfo, Snapshot } from '../../src/model/snapshot.ts';
+import { createHistory } from '../../src/store/history.ts';
+import { openStore } from '../../src/store/open.ts';
+import { judgeAll } from '../../src/rules/judge.ts';
+import { configWith } from '../helpers/command.ts';
+import { containerInfo, snapshotOf } from '../helpers/snapshots.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+
+const MB = 1_048_576;
+const HOUR = 3_600_000;
+const START = new Date(2026, 0, 5, 6, 0, 0).getTime();
+
+type Values = { quarters?: Parameters<typeof createForecasts>[0]['quarters']; saved?: Saved };
+
+function watch({ quarters, saved }: Values = {}): Forecasts {
+  return createForecasts({
+    limits: { warning: 48, critical: 6 },
+    quarters: quarters ?? (() => {}),
+    recall: () => saved ?? {},
+    save: (all) => {
+      if (saved) for (const key of Object.keys(saved)) delete saved[key];
+      Object.assign(saved ?? {}, all);
+    },
+    processes: () => [{ name: 'java', bytes: 700 * MB }],
+  });
+}
+
+/** A container that holds so many MB. */
+const holding = (name: string, mb: number, values: Partial<ContainerInfo> = {}) =>
+  containerInfo(name, {
+    memory: { workingSetBytes: mb * MB, anonBytes: mb * MB, swapBytes: 0 },
+    startedAt: START - 30 * 24 * HOUR,
+    ...values,
+  });
+
+/** A host of 4,048 MB of memory and swap on which containers and 300 MB of others run; memory first, then swap. */
+function hostWith(at: number, containers: ContainerInfo[], others = 300): Snapshot {
+  const used = containers.reduce((sum, { memory }) => sum + memory!.anonBytes / MB, 0) + others;
+  const resident = Math.min(used, 1800);
+  return snapshotOf(at, { usedBytes: resident * MB, swapBytes: (used - resident) * MB, containers });
+}
+
+const findings = (forecasts: Forecasts, snapshot: Snapshot) =>
+  judgeAll(
+    snapshot,
+    {
+      failedInARow: {},
+      growth: [],
+      historyStart: 0,
+      leftOff: [],
+      forecasts: forecasts.announced(snapshot.at),
+    },
+    configWith({}),
+  ).filter(({ rule }) => rule === 'forecast');
+
+/** Follows for so many hours, a check every two minutes. Returns the last findings. */
+function follow(
+  forecasts: Forecasts,
+  from: number,
+  to: number,
+  containers: (hour: number) => ContainerInfo[],
+  others = (_hour: number) => 300,
+) {
+  let last = findings(forecasts, hostWith(START + from * HOUR, containers(from), others(from)));
+  for (let minute = from * 60; minute <= to * 60; minute += 2) {
+    const hour = minute / 60;
+    const snapshot = hostWith(START + hour * HOUR, containers(hour), others(hour));
+    forecasts.add(snapshot);
+    last = findings(forecasts, snapshot);
+  }
+  return last;
+}
+
+describe('forecast of what can run out', () => {
+  it('announces the host with the container that grows, when it is full and what to do', () => {
+    const leak = (hour: number) => [
+      holding('n8n', 400 + 60 * Math.max(0, hour - 30)),
+      holding('redis', 200),
+      holding('waha', 500),
+    ];
+    const [finding, ...others] = follow(watch(), 0, 50, leak);
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({
+      subject: 'host',
+      verdict: 'breach',
+      severity: 'warning',
+      unit: 'seconds',
+    });
+    // 4,048 - 1,400 MB at 60 MB/h, 20 h of which are gone.
+    expect(finding!.value! / 3600).toBeGreaterThan(22);
+    expect(finding!.value! / 3600).toBeLessThan(26);
+    expect(finding!.text).toMatch(
+      /^n8n grows 6\d MB\/h: the host runs out of memory in about 2\d h \(\w+day \d\d:\d\d\)$/,
+    );
+    expect(finding!.details!.join('\n')).toMatch(
+      /n8n: 1\.6 GB \(no limit\), growing since Tuesday 1[12]:\d\d/,
+    );
+    expect(finding!.details!.at(-1)).toMatch(/^Advice: restart n8n at a quiet hour/);
+  });
+
+  it('announces a container against its own limit, and ends it when its memory is given back', () => {
+    const forecasts = watch();
+    const leak = (hour: number) => [holding('api', 100 + 8 * hour, { limitBytes: 512 * MB })];
+    const [finding] = follow(forecasts, 0, 30, leak);
+    expect(finding).toMatchObject({ subject: 'api', verdict: 'breach' });
+    expect(finding!.text).toMatch(/^api grows 8 MB\/h: it reaches its limit of 512 MB in about 2[12] h/);
+    const after = follow(forecasts, 30, 32, () => [holding('api', 100, { limitBytes: 512 * MB })]);
+    expect(after).toMatchObject([{ subject: 'api', verdict: 'ok' }]);
+  });
+
+  it('goes on after a restart with what the history has, and with what was announced', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vpsmon-forecast-'));
+    const store = openStore(folder, START);
+    try {
+      const history = createHistory(store.db);
+      const leak = (hour: number) => [
+        holding('n8n', 400 + 60 * Math.max(0, hour - 30)),
+        holding('waha', 500),
+      ];
+      const saved: Saved = {};
+      const before = watch({ saved });
+      for (let minute = 0; minute <= 50 * 60; minute += 5) {
+        const snapshot = hostWith(START + minute * 60_000, leak(minute / 60));
+        before.add(snapshot);
+        history.add(snapshot);
+        if (minute % 15 === 0) history.flush(snapshot.at, true);
+      }
+      const told = before.announced(START + 50 * HOUR);
+      expect(told).toHaveLength(1);
+
+      const at = START + 50.05 * HOUR;
+      const after = watch({ saved, quarters: history.quarters });
+      const snapshot = hostWith(at, leak(50.05));
+      after.add(snapshot);
+      const [again] = after.announced(at);
+      expect(again!.growth!.severity).toBe('warning');
+      expect(again!.growth!.perHour / told[0]!.growth!.perHour).toBeCloseTo(1, 1);
+      expect(again!.culprit).toMatchObject({ kind: 'container', name: 'n8n' });
+
+      // What was announced is lost: it is found again from the history alone.
+      const forgetful = watch({ quarters: history.quarters });
+      const found = follow(forgetful, 50.05, 51.6, leak);
+      expect(found).toMatchObject([{ subject: 'host', verdict: 'breach' }]);
+    } finally {
+      store.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('judges 500 containers in turns: no check takes them all', () => {
+    const forecasts = watch();
+    const names = Array.from({ length: 500 }, (_, i) => `c${i}`);
+    const containers = (hour: number) =>
+      names.map((name) => holding(name, 0.3 + 0.002 * hour, { limitBytes: MB }));
+    let most = 0;
+    for (let minute = 0; minute <= 26 * 60; minute += 10) {
+      const snapshot = hostWith(START + minute * 60_000, containers(minute / 60), 300);
+      const before = forecasts.announced(snapshot.at).length;
+      forecasts.add(snapshot);
+      most = Math.max(most, forecasts.announced(snapshot.at).length - before);
+    }
+    expect(most).toBeLessThanOrEqual(20);
+  });
+});
