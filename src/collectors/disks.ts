@@ -3,8 +3,13 @@ import type { Clock, Files } from '../system/types.ts';
 import { parseMounts } from './mounts.ts';
 import type { Mount } from './mounts.ts';
 
-/** A machine with 500 containers has 2,000 mounts in 1 MB of text; filesystems come and go seldom. */
+/** A machine with 500 containers has 2,000 mounts in 1 MB of text; filesystems come and go seldom. A short list is read every time. */
 const MOUNTS_EVERY_MS = 300_000;
+const SHORT_LIST = 64 * 1024;
+/** Filesystems that the kernel makes read-only after an error. */
+const KEPT_WRITABLE = /^(ext[234]|xfs|btrfs|jfs|f2fs|reiserfs|vfat|exfat|ntfs3)$/;
+/** Two looks at one pool, a moment apart. */
+const SAME_SPACE = 0.01;
 const STATFS_WITHIN_MS = 1_500;
 /** Each question that hangs holds one of the four threads that Node also looks names up with. */
 const MAX_HANGING = 2;
@@ -19,8 +24,28 @@ export function createDisks(files: Files, clock: Clock): () => Promise<DisksRead
   const hanging = new Set<string>();
   let mounts: Mount[] = [];
   let listedAt: number | undefined;
+  /** Flags of the mounts of filesystems that took writes. */
+  const writable = new Map<string, true | undefined>();
 
-  async function ask(mount: Mount): Promise<Disk | Failure> {
+  /** Where the flags of the mounts are not the host's own, a filesystem that took writes before tells it. */
+  function stoppedByKernel(mount: Mount): boolean {
+    if (mount.readOnly !== 'person') return mount.readOnly === 'kernel';
+    if (!KEPT_WRITABLE.test(mount.fsType) || !writable.has(mount.mount)) return false;
+    return writable.get(mount.mount) === mount.mountedRo;
+  }
+
+  function list(): void {
+    const text = readMounts(files);
+    for (const mount of (mounts = text.mounts)) {
+      if (!mount.readOnly) writable.set(mount.mount, mount.mountedRo);
+      else if (stoppedByKernel(mount)) mount.readOnly = 'kernel';
+    }
+    // What takes no writes by its nature is as full as it was made.
+    mounts = mounts.filter(({ readOnly }) => readOnly !== 'person');
+    listedAt = text.length < SHORT_LIST ? undefined : clock.monotonic();
+  }
+
+  async function ask(mount: Mount): Promise<Answer> {
     const { mount: path } = mount;
     if (asking.has(path) || (mount.remote && hanging.size >= MAX_HANGING)) return 'silent';
     asking.add(path);
@@ -33,14 +58,11 @@ export function createDisks(files: Files, clock: Clock): () => Promise<DisksRead
   }
 
   return async () => {
-    if (listedAt === undefined || clock.monotonic() - listedAt > MOUNTS_EVERY_MS) {
-      mounts = listMounts(files);
-      listedAt = clock.monotonic();
-    }
+    if (listedAt === undefined || clock.monotonic() - listedAt > MOUNTS_EVERY_MS) list();
     const found = await Promise.all(mounts.map(ask));
     if (found.includes('gone')) listedAt = undefined;
     return {
-      disks: found.filter((disk) => typeof disk === 'object' && disk.totalBytes > 0) as Disk[],
+      disks: foldPools(found.filter((disk) => typeof disk === 'object')),
       unreadable: mounts.filter((_, index) => found[index] === 'silent').map(({ mount }) => mount),
     };
   };
@@ -48,23 +70,20 @@ export function createDisks(files: Files, clock: Clock): () => Promise<DisksRead
 
 /** gone: unmounted since. hidden: not for this user, as `df` leaves it out too. silent: should answer and does not. */
 type Failure = 'gone' | 'hidden' | 'silent';
+/** Undefined: it has no space. */
+type Answer = Disk | Failure | undefined;
 
 function classify(error: { code?: string }): Failure {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return 'gone';
   return error.code === 'EACCES' || error.code === 'EPERM' ? 'hidden' : 'silent';
 }
 
-/**
- * With the host below a folder: the mounts of its first process, else those that are visible through the folder.
- */
-function listMounts(files: Files): Mount[] {
-  if (files.root !== '/') {
-    const host = textOr(files, '/proc/1/mountinfo');
-    if (host !== undefined) return parseMounts(host);
-    const own = textOr(files, '/proc/self/mountinfo');
-    return own === undefined ? [] : parseMounts(own, files.root.replace(/\/$/, ''));
-  }
-  return parseMounts(textOr(files, '/proc/self/mountinfo') ?? '');
+/** The mounts of the host's first process, whose flags are the host's own; else those of this process. */
+function readMounts(files: Files): { mounts: Mount[]; length: number } {
+  const host = textOr(files, '/proc/1/mountinfo');
+  const text = host ?? textOr(files, '/proc/self/mountinfo') ?? '';
+  const below = host === undefined && files.root !== '/' ? files.root.replace(/\/$/, '') : '';
+  return { mounts: parseMounts(text, below), length: text.length };
 }
 
 function textOr(files: Files, path: string): string | undefined {
@@ -77,27 +96,86 @@ function textOr(files: Files, path: string): string | undefined {
 
 type Statfs = Awaited<ReturnType<Files['statfs']>>;
 
-/** As `df` shows it: the percentage is of what unprivileged users may have, rounded up. */
-export function toDisk(mount: Mount, s: Statfs): Disk {
+/**
+ * As `df` shows it: the percentage is of what unprivileged users may have, rounded up. Undefined for what has no space at all.
+ * Bytes are unknown for FUSE: blocks are counted in its fragment size, which older Node does not tell.
+ */
+export function toDisk(mount: Mount, s: Statfs): Disk | undefined {
+  if (s.blocks <= 0) return undefined;
+  const unit = s.fragmentSize ?? (mount.fsType.startsWith('fuse') ? undefined : s.blockSize);
   const usedBlocks = Math.max(0, s.blocks - s.free);
   const reachable = usedBlocks + Math.max(0, s.available);
   return {
     mount: mount.mount,
     device: mount.device,
     fsType: mount.fsType,
-    totalBytes: s.blocks * s.blockSize,
-    usedBytes: usedBlocks * s.blockSize,
-    availableBytes: Math.max(0, s.available) * s.blockSize,
-    usedPercent: reachable > 0 ? Math.min(100, Math.ceil((usedBlocks / reachable) * 100)) : 0,
+    ...(unit === undefined
+      ? {}
+      : {
+          totalBytes: s.blocks * unit,
+          usedBytes: usedBlocks * unit,
+          availableBytes: Math.max(0, s.available) * unit,
+        }),
+    usedPercent: percentOf(usedBlocks, reachable),
     inodesTotal: s.inodes,
     // btrfs and others make inodes as they need them and say 0; some FUSE filesystems say that more are free than there are.
     ...(s.inodes > 0 && s.inodesFree <= s.inodes
       ? { inodesUsedPercent: Math.ceil(((s.inodes - s.inodesFree) / s.inodes) * 100) }
       : {}),
+    ...(mount.readOnly === 'kernel' ? { stoppedWriting: true as const } : {}),
   };
 }
 
-function within(asked: Promise<Disk | Failure>, ms: number, onLate: () => void): Promise<Disk | Failure> {
+function percentOf(used: number, reachable: number): number {
+  return reachable > 0 ? Math.min(100, Math.ceil((used / reachable) * 100)) : 0;
+}
+
+/**
+ * Filesystems that share their space are one disk. ZFS: the datasets of a pool, each of which knows only what it holds itself and
+ * what the pool has left; one with a quota has less left than the others, and stands alone. Shares of one server, and folders
+ * that a virtual machine is given of its host: those with the same numbers.
+ */
+export function foldPools(disks: readonly Disk[]): Disk[] {
+  const groups: Disk[][] = [];
+  for (const disk of disks) {
+    const group = groups.find(([first]) => sharesSpace(first!, disk));
+    if (group) group.push(disk);
+    else groups.push([disk]);
+  }
+  return groups.map((group) => (group.length === 1 ? group[0]! : fold(group)));
+}
+
+function sharesSpace(a: Disk, b: Disk): boolean {
+  if (a.fsType !== b.fsType || storeOf(a) === undefined || storeOf(a) !== storeOf(b)) return false;
+  const close = (x = 0, y = 0) => Math.abs(x - y) <= SAME_SPACE * Math.max(x, y);
+  if (a.fsType === 'zfs') return close(a.availableBytes, b.availableBytes);
+  return a.totalBytes === b.totalBytes && a.inodesTotal === b.inodesTotal && close(a.usedBytes, b.usedBytes);
+}
+
+/** What several filesystems may be parts of: `tank` of `tank/home`, `nas` of `nas:/export/home`. */
+function storeOf({ fsType, device }: Disk): string | undefined {
+  if (fsType === 'zfs') return device.split(/[/@]/)[0];
+  if (/^(nfs4?|cifs|smb3?)$/.test(fsType)) return /^(?:\/\/)?(\[.*?\]|[^/:]+)/.exec(device)?.[1];
+  return /^(virtiofs|9p)$/.test(fsType) ? fsType : undefined;
+}
+
+/** At the shortest path, as the one that people know the disk by. */
+function fold(group: readonly Disk[]): Disk {
+  const [main] = group.toSorted((a, b) => a.mount.length - b.mount.length || (a.mount < b.mount ? -1 : 1));
+  const disk = { ...main! };
+  if (disk.fsType !== 'zfs') return disk;
+  const used = group.reduce((sum, { usedBytes = 0 }) => sum + usedBytes, 0);
+  const available = Math.min(...group.map(({ availableBytes = 0 }) => availableBytes));
+  return {
+    ...disk,
+    device: storeOf(disk)!,
+    totalBytes: used + available,
+    usedBytes: used,
+    usedPercent: percentOf(used, used + available),
+  };
+}
+
+function within(asked: Promise<Answer>, ms: number, onLate: () => void): Promise<Answer> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       onLate();

@@ -1,10 +1,13 @@
 import { hostName } from '../config/server-name.ts';
 import type { HostValues } from '../model/snapshot.ts';
 import { plain } from '../model/text.ts';
+import { OWN_CGROUP, guestOf } from '../system/guest.ts';
+import type { Guest } from '../system/guest.ts';
 import { pageSize } from '../system/page-size.ts';
+import type { Files } from '../system/types.ts';
 import { readBootId } from './boot.ts';
 import { createDisks } from './disks.ts';
-import { isZram, parseLoad, parseMeminfo, parseNumbers, parseStat, parseUptime } from './proc.ts';
+import { isZram, parseArc, parseLoad, parseMeminfo, parseNumbers, parseStat, parseUptime } from './proc.ts';
 import { createRate } from './rate.ts';
 import { createTopCgroups } from './top-cgroups.ts';
 import type { Collector, CollectorDeps } from './types.ts';
@@ -19,11 +22,14 @@ export function createHost({ system }: CollectorDeps): Collector<'host'> {
   const totalRate = createRate();
   const readDisks = createDisks(files, clock);
   const readCgroups = createTopCgroups(files, clock);
+  const guest = guestOf(files);
+  // A guest's own count is in its cgroup from Linux 6.14 on; that of vmstat is the larger machine's.
+  const swapCounters = guest ? `${OWN_CGROUP}/memory.stat` : '/proc/vmstat';
   let fixed: { bootId: string; hostname: string } | undefined;
 
   function rates(stat: ReturnType<typeof parseStat>) {
     const now = clock.monotonic();
-    const pages = parseNumbers(files.textOr('/proc/vmstat') ?? '', ['pswpin', 'pswpout']);
+    const pages = parseNumbers(files.textOr(swapCounters) ?? '', ['pswpin', 'pswpout']);
     const inPages = swapIn(pages.pswpin, now);
     const outPages = swapOut(pages.pswpout, now);
     const busy = busyRate(stat.busy, now);
@@ -36,7 +42,7 @@ export function createHost({ system }: CollectorDeps): Collector<'host'> {
   }
 
   async function read(): Promise<HostValues> {
-    const { memory, swap } = parseMeminfo(files.text('/proc/meminfo'));
+    const { memory, swap } = readMemory(files, guest);
     const stat = parseStat(files.text('/proc/stat'));
     fixed ??= { bootId: readBootId(files), hostname: plain(hostName(files) ?? '', 64) || 'unknown' };
     const changing = rates(stat);
@@ -56,4 +62,27 @@ export function createHost({ system }: CollectorDeps): Collector<'host'> {
   }
 
   return { source: 'host', read };
+}
+
+const OWN_MEMORY = ['memory.max', 'memory.current', 'memory.swap.max', 'memory.swap.current'];
+
+/** Memory and swap in bytes, of the guest where this is one. */
+function readMemory(files: Files, guest: Guest | undefined): ReturnType<typeof parseMeminfo> {
+  const all = parseMeminfo(
+    files.text('/proc/meminfo'),
+    guest ? 0 : parseArc(files.textOr('/proc/spl/kstat/zfs/arcstats') ?? ''),
+  );
+  if (!guest || guest.ownMeminfo) return all;
+  // Without lxcfs, meminfo is the larger machine's as well.
+  const numbers = OWN_MEMORY.map((name) => Number(files.textOr(`${OWN_CGROUP}/${name}`) ?? Number.NaN));
+  const [limit = Number.NaN, current = Number.NaN, swapLimit = 0, swapUsed = 0] = numbers;
+  if (!(limit < all.memory.totalBytes) || Number.isNaN(current)) return all;
+  const { inactive_file = 0 } = parseNumbers(files.textOr(`${OWN_CGROUP}/memory.stat`) ?? '', [
+    'inactive_file',
+  ]);
+  const usedBytes = Math.min(limit, Math.max(0, current - inactive_file));
+  return {
+    memory: { totalBytes: limit, usedBytes, availableBytes: limit - usedBytes },
+    swap: { totalBytes: swapLimit || 0, usedBytes: swapUsed || 0 },
+  };
 }

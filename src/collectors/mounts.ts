@@ -3,13 +3,38 @@
 //   27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,discard
 //   42 27 254:0 /data /mnt/data rw,relatime - ext4 /dev/vda1 rw
 //
-// id, parent, major:minor of the filesystem, its folder that is mounted, where, options, optional fields until a lone
-// dash, then type, device and options of the filesystem. Space, tab, line break and backslash come as \040 and so on.
+// id, parent, major:minor of the filesystem, its folder that is mounted, where, options of the mount, optional fields until a
+// lone dash, then type, device and options of the filesystem. Space, tab, line break and backslash come as \040 and so on.
 
-export type Mount = { device: string; fsType: string; mount: string; remote: boolean };
+export type Mount = {
+  device: string;
+  fsType: string;
+  mount: string;
+  remote: boolean;
+  /**
+   * The filesystem itself takes no writes. `person`: as it was mounted. `kernel`: it was mounted for writing, and the kernel
+   * stopped that after an error: its options say `ro` while those of the mount say `rw` (a person's `mount -o ro` sets both).
+   */
+  readOnly?: 'person' | 'kernel';
+  /** The mount takes no writes, whatever the filesystem does: under ProtectSystem=strict all of them are like that. */
+  mountedRo?: true;
+};
 
-/** Types with a disk behind them that name it by something else than a path. */
-const NAMED = new Set(['zfs', 'btrfs', 'bcachefs', 'virtiofs', '9p']);
+/** Types with a disk behind them that name it by something else than a path below /dev. */
+const NAMED = new Set(['zfs', 'btrfs', 'bcachefs', 'ubifs', 'virtiofs', '9p']);
+/** Types that the kernel mounts for writing or refuses: when they take no writes in a mount for writing, there was an error. */
+const WRITABLE = new Set([
+  'ext2',
+  'ext3',
+  'ext4',
+  'xfs',
+  'jfs',
+  'f2fs',
+  'reiserfs',
+  'vfat',
+  'exfat',
+  'ntfs3',
+]);
 /** On another machine: a dead one makes every question hang. */
 const REMOTE =
   /^(nfs4?|cifs|smb3?|smbfs|ceph|glusterfs|lustre|afs|9p|fuse\.(sshfs|glusterfs|ceph.*|s3fs|rclone))$/;
@@ -54,7 +79,7 @@ export function parseMounts(text: string, below = ''): Mount[] {
     if (!other || isBetter(line, other)) byDevice.set(key, line);
   }
   return foldNumbers([...byDevice.values()])
-    .map(({ device, fsType, mount, remote }) => ({ device, fsType, mount, remote }))
+    .map(({ number: _, whole: __, ...mount }) => mount)
     .toSorted((a, b) => (a.mount < b.mount ? -1 : 1));
 }
 
@@ -77,10 +102,14 @@ function parseLine(raw: string): Line | undefined {
   // Machines with many containers have thousands of lines of other types; they are told apart before anything is split.
   const dash = raw.indexOf(' - ');
   if (dash === -1) return undefined;
-  const [fsType = '', device = ''] = raw.slice(dash + 3).split(' ', 2);
-  const [, , number = '', root = '', mount = ''] = raw.slice(0, dash).split(' ', 5);
+  const [fsType = '', device = '', options = ''] = raw.slice(dash + 3).split(' ', 3);
+  const [, , number = '', root = '', mount = '', flags = ''] = raw.slice(0, dash).split(' ', 6);
   if (mount === '') return undefined;
+  const mountedRo = has(flags, 'ro');
+  const readOnly = whyReadOnly(fsType, options, mountedRo);
   return {
+    ...(mountedRo ? { mountedRo } : {}),
+    ...(readOnly ? { readOnly } : {}),
     number,
     whole: unescape(root) === '/',
     mount: unescape(mount),
@@ -90,9 +119,24 @@ function parseLine(raw: string): Line | undefined {
   };
 }
 
+function has(options: string, option: string): boolean {
+  return options.split(',').includes(option);
+}
+
+/** ext4 calls it `emergency_ro` from Linux 6.15 on, and `shutdown` when it was switched off. */
+function whyReadOnly(fsType: string, options: string, mountedRo: boolean): Mount['readOnly'] {
+  if (has(options, 'emergency_ro') || has(options, 'shutdown')) return 'kernel';
+  if (!has(options, 'ro')) return undefined;
+  return WRITABLE.has(fsType) && !mountedRo ? 'kernel' : 'person';
+}
+
+/**
+ * A disk is a device, a pool or a share. A folder is none (bindfs, mergerfs and gocryptfs show what is elsewhere already), nor is
+ * /dev/fuse, which programs name for what they keep in memory.
+ */
 function isReal({ fsType, device, mount, remote }: Line): boolean {
-  if (NEVER.has(fsType) || DOCKER_FILES.has(mount)) return false;
-  return device.startsWith('/') || NAMED.has(fsType) || remote;
+  if (NEVER.has(fsType) || DOCKER_FILES.has(mount) || device === '/dev/fuse') return false;
+  return device.startsWith('/dev/') || NAMED.has(fsType) || remote;
 }
 
 function relativeTo(mount: string, below: string): string | undefined {

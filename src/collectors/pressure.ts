@@ -7,26 +7,36 @@
 import { absent } from '../model/reading.ts';
 import type { Absent } from '../model/reading.ts';
 import type { PressureLine, PressureOf, PressureValues } from '../model/snapshot.ts';
+import { OWN_CGROUP, guestOf } from '../system/guest.ts';
+import type { Guest } from '../system/guest.ts';
 import type { Files } from '../system/types.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
 const DIR = '/proc/pressure';
+
+/** Where the numbers of this machine are: a guest's in its cgroup, for those of /proc are the larger machine's. */
+function fileOf(kind: string, guest: Guest | undefined): string {
+  return guest ? `${OWN_CGROUP}/${kind}.pressure` : `${DIR}/${kind}`;
+}
 
 export function createPressure({ system }: CollectorDeps): Collector<'pressure'> {
   return { source: 'pressure', read: async () => readPressure(system.files) };
 }
 
 function readPressure(files: Files): PressureValues | Absent {
+  const guest = guestOf(files);
+  const file = fileOf('memory', guest);
   let text: string;
   try {
-    text = files.text(`${DIR}/memory`);
+    text = files.text(file);
   } catch (error) {
-    return whyAbsent(files, (error as { code?: string }).code) ?? fail(error);
+    const { code } = error as { code?: string };
+    return (guest ? whyAbsentHere(guest, code) : whyAbsent(files, code)) ?? fail(error);
   }
   const memory = parsePressure(text);
-  if (!memory) throw new Error(`${DIR}/memory is not as expected`);
-  const cpu = parsePressure(files.textOr(`${DIR}/cpu`) ?? '');
-  const io = parsePressure(files.textOr(`${DIR}/io`) ?? '');
+  if (!memory) throw new Error(`${file} is not as expected`);
+  const cpu = parsePressure(files.textOr(fileOf('cpu', guest)) ?? '');
+  const io = parsePressure(files.textOr(fileOf('io', guest)) ?? '');
   return { memory, ...(cpu ? { cpu } : {}), ...(io ? { io } : {}), score: scoreOf(memory) };
 }
 
@@ -54,7 +64,14 @@ function parseLine(text: string, kind: 'some' | 'full'): PressureLine | undefine
   return { avg10, avg60, avg300, totalUs };
 }
 
-/** ENOENT: not built in, or too old. EOPNOTSUPP: built in and switched off. */
+function whyAbsentHere(guest: Guest, code: string | undefined): Absent | undefined {
+  if (code !== 'ENOENT' && code !== 'EOPNOTSUPP') return undefined;
+  return absent(
+    `this is a guest (${guest.kind}): ${DIR} is the physical machine's, and its own ${OWN_CGROUP}/memory.pressure is not here`,
+  );
+}
+
+/** ENOENT: not built in, switched off (as some kernels are built), or too old. EOPNOTSUPP: built in and switched off. */
 function whyAbsent(files: Files, code: string | undefined): Absent | undefined {
   const release = files.textOr('/proc/sys/kernel/osrelease')?.trim() ?? '';
   const [, major = 0, minor = 0] = (/^(\d+)\.(\d+)/.exec(release) ?? []).map(Number);
@@ -66,7 +83,9 @@ function whyAbsent(files: Files, code: string | undefined): Absent | undefined {
   if (release !== '' && (major < 4 || (major === 4 && minor < 20))) {
     return absent(`kernel ${release} has no pressure information (PSI), which came with 4.20`);
   }
-  return absent('this kernel was built without pressure information (PSI), or /proc/pressure is not visible');
+  return absent(
+    'there is no pressure information (PSI): it may be switched off, then psi=1 on the kernel command line switches it on; or this kernel was built without it, or /proc/pressure is not visible',
+  );
 }
 
 function fail(error: unknown): never {

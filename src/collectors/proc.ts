@@ -17,8 +17,11 @@ export function parseNumbers<K extends string>(
 
 const KB = 1024;
 
-/** Bytes. Kernels before 3.14 have no MemAvailable: free and cached memory is the nearest there is. */
-export function parseMeminfo(text: string) {
+/**
+ * Bytes. Kernels before 3.14 have no MemAvailable: free and cached memory is the nearest there is. `reclaimable`: what the kernel
+ * does not count as available although it is given back, as the cache of ZFS.
+ */
+export function parseMeminfo(text: string, reclaimable = 0) {
   const kb = parseNumbers(text, [
     'MemTotal',
     'MemFree',
@@ -30,19 +33,34 @@ export function parseMeminfo(text: string) {
   ]);
   if (kb.MemTotal === undefined) throw new Error('/proc/meminfo has no MemTotal');
   const estimate = (kb.MemFree ?? 0) + (kb.Buffers ?? 0) + (kb.Cached ?? 0);
-  const available = Math.min(kb.MemAvailable ?? estimate, kb.MemTotal);
+  const available = Math.min((kb.MemAvailable ?? estimate) + reclaimable / KB, kb.MemTotal);
   const swapTotal = kb.SwapTotal ?? 0;
   return {
     memory: {
       totalBytes: kb.MemTotal * KB,
-      availableBytes: available * KB,
-      usedBytes: (kb.MemTotal - available) * KB,
+      availableBytes: Math.round(available * KB),
+      usedBytes: Math.round((kb.MemTotal - available) * KB),
     },
     swap: {
       totalBytes: swapTotal * KB,
       usedBytes: Math.max(0, swapTotal - (kb.SwapFree ?? swapTotal)) * KB,
     },
   };
+}
+
+/**
+ * /proc/spl/kstat/zfs/arcstats; bytes of the ZFS cache that are given back when programs want memory: all beyond its minimum.
+ * The kernel takes them for used (https://github.com/openzfs/zfs/issues/10255).
+ *
+ *   name   type data
+ *   c_min  4    134217728
+ *   size   4    2469606195
+ */
+export function parseArc(text: string): number {
+  const value = (name: string) =>
+    Number(new RegExp(`^${name}\\s+\\d+\\s+(\\d+)`, 'm').exec(text)?.[1] ?? Number.NaN);
+  const spare = value('size') - value('c_min');
+  return spare > 0 ? spare : 0;
 }
 
 /**

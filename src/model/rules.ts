@@ -85,6 +85,13 @@ export const RULES = {
     judged: 'check',
     many: '# disks have nearly no inodes left',
   },
+  'disk-read-only': {
+    about: 'each mount',
+    critical: 'the kernel stopped all writing to it after an error',
+    ends: 'it can be written',
+    judged: 'check',
+    many: '# disks are read-only after an error',
+  },
   'postgres-cache': {
     about: 'hit ratio of the last interval',
     warning: 'below 90 %',

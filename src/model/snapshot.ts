@@ -4,15 +4,18 @@ export type Disk = {
   mount: string;
   device: string;
   fsType: string;
-  totalBytes: number;
-  usedBytes: number;
+  /** Absent, like the other two, where the filesystem does not say in which unit it counts (FUSE). */
+  totalBytes?: number;
+  usedBytes?: number;
   /** Available to unprivileged users, as `df` shows it. */
-  availableBytes: number;
+  availableBytes?: number;
   /** used / (used + available), as `df` rounds it up; 0-100. */
   usedPercent: number;
   inodesTotal: number;
   /** Absent where the filesystem has no fixed number of inodes (btrfs). */
   inodesUsedPercent?: number;
+  /** The kernel stopped all writing to it after an error. */
+  stoppedWriting?: true;
 };
 
 export type HostValues = {

@@ -1,7 +1,7 @@
 import { formatMemory, totalBytes } from '../model/container-memory.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Reading } from '../model/reading.ts';
-import type { ContainerInfo, HostValues, Snapshot } from '../model/snapshot.ts';
+import type { ContainerInfo, Disk, HostValues, Snapshot } from '../model/snapshot.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { formatBytes, formatCount, formatDuration, formatTime, plain } from '../model/text.ts';
 import { styleFor, table, width, wrap, wrapBehind, type Column, type Style } from './style.ts';
@@ -198,13 +198,7 @@ function hostRows(h: HostValues): [string, Row, string?][] {
   for (const disk of h.disks) {
     const inodes =
       disk.inodesUsedPercent === undefined ? '' : `, inodes ${Math.ceil(disk.inodesUsedPercent)} %`;
-    rows.push([
-      'disk',
-      ok(
-        `${plain(disk.mount, 60)}: ${Math.ceil(disk.usedPercent)} % of ${formatBytes(disk.totalBytes)} used, ${formatBytes(disk.availableBytes)} free${inodes}`,
-      ),
-      `disk ${disk.mount}`,
-    ]);
+    rows.push(['disk', ok(`${plain(disk.mount, 60)}: ${usedOf(disk)}${inodes}`), `disk ${disk.mount}`]);
   }
   return rows;
 }
@@ -221,13 +215,19 @@ function missing(reading: { state: 'absent' | 'failed'; why: string } | Reading<
   };
 }
 
+function usedOf({ usedPercent, totalBytes, availableBytes }: Disk): string {
+  const percent = `${Math.ceil(usedPercent)} %`;
+  if (totalBytes === undefined || availableBytes === undefined) return `${percent} used`;
+  return `${percent} of ${formatBytes(totalBytes)} used, ${formatBytes(availableBytes)} free`;
+}
+
 type Mark = 'warning' | 'critical';
 function markRows(findings: Finding[]): Map<string, Mark> {
   const marks = new Map<string, Mark>();
   for (const f of findings) {
     if ((f.verdict !== 'breach' && f.verdict !== 'event') || f.severity === 'info') continue;
     const row =
-      f.rule === 'disk' || f.rule === 'inodes'
+      f.rule === 'disk' || f.rule === 'inodes' || f.rule === 'disk-read-only'
         ? `disk ${f.subject}`
         : f.rule === 'source-failed'
           ? f.subject.replace(/^n8n .*/, 'n8n')

@@ -99,12 +99,13 @@ function oom(data: ReportData): Part {
 function disks(data: ReportData, host: HostValues): Part {
   const [first, ...rest] = host.disks.map((disk) => {
     const before = data.day[`disk.available:${disk.mount}`];
-    const change = before ? disk.availableBytes - before.first : 0;
+    const free = disk.availableBytes;
+    const change = before && free !== undefined ? free - before.first : 0;
     const changed =
       Math.abs(change) >= 10 * 1_048_576
         ? `, ${formatBytes(Math.abs(change))} ${change > 0 ? 'more' : 'less'} than ${period(data) === 'in 24 h' ? 'a day ago' : `at ${clockTime(data.firstAt!)}`}`
         : '';
-    return `${plain(disk.mount, 60)} ${Math.round(disk.usedPercent)} % full, ${formatBytes(disk.availableBytes)} free${changed}`;
+    return `${plain(disk.mount, 60)} ${Math.round(disk.usedPercent)} % full${free === undefined ? '' : `, ${formatBytes(free)} free${changed}`}`;
   });
   return { title: 'Disk', lines: [first ?? 'no file system could be read', ...rest] };
 }

@@ -17,11 +17,32 @@ export const disk = rule('disk', 'host', ({ disks }, { config }) =>
       text: level.verdict === 'breach' ? `${state}, above ${level.limit} %` : state,
       ...(level.verdict === 'breach'
         ? {
-            details: [
-              `Free: ${formatBytes(d.availableBytes)} of ${formatBytes(d.totalBytes)} (${plain(d.device, 60)}, ${plain(d.fsType, 20)})`,
-            ],
+            details: [`${freeOf(d)} (${plain(d.device, 60)}, ${plain(d.fsType, 20)})`],
           }
         : {}),
+    };
+  }),
+);
+
+function freeOf({ availableBytes, totalBytes }: Disk): string {
+  if (availableBytes === undefined || totalBytes === undefined) return 'How much is free is not known';
+  return `Free: ${formatBytes(availableBytes)} of ${formatBytes(totalBytes)}`;
+}
+
+/** The kernel stops writing to a filesystem when the disk below it fails; what is running goes on until it has to write. */
+export const diskReadOnly = rule('disk-read-only', 'host', ({ disks }) =>
+  disks.map((d) => {
+    const name = `Disk ${plain(d.mount, 80)}`;
+    const about = { rule: 'disk-read-only', subject: d.mount, severity: 'critical' } as const;
+    if (!d.stoppedWriting) return { ...about, verdict: 'ok', text: `${name} can be written` };
+    return {
+      ...about,
+      verdict: 'breach',
+      text: `${name} is read-only: the kernel stopped all writing to it after an error`,
+      details: [
+        `Nothing on it can be saved (${plain(d.device, 60)}, ${plain(d.fsType, 20)}); databases fail at their next write`,
+        'What to do: see `dmesg` for the error, save what can be copied, then restart the server with a check of the disk (fsck)',
+      ],
     };
   }),
 );

@@ -1,5 +1,5 @@
 import { containerMemory } from './container-memory.ts';
-import { disk, inodes } from './disk.ts';
+import { disk, diskReadOnly, inodes } from './disk.ts';
 import { forecast } from './forecast.ts';
 import { memoryAvailable, memoryPressure } from './memory.ts';
 import { n8nFailures, n8nHealth, n8nKey, n8nLost, n8nQueue, n8nWorkers } from './n8n.ts';
@@ -18,6 +18,7 @@ export const RULES: readonly Rule[] = [
   swapIn,
   disk,
   inodes,
+  diskReadOnly,
   postgresCache,
   postgresConnections,
   oomKill,

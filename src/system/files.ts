@@ -33,8 +33,10 @@ export function hostFiles(root: string): Files {
     exists: (path) => existsSync(at(path)),
     async statfs(path) {
       const s = await statfs(at(path));
+      const { frsize } = s as { frsize?: number };
       return {
         blockSize: s.bsize,
+        ...(frsize ? { fragmentSize: frsize } : {}),
         blocks: s.blocks,
         free: s.bfree,
         available: s.bavail,

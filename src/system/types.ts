@@ -21,6 +21,8 @@ export type Files = {
   /** Asynchronous, for a dead NFS mount must not hold the program up. */
   statfs(path: string): Promise<{
     blockSize: number;
+    /** The unit of `blocks`; not told by older Node, and the same as blockSize for nearly everything but FUSE. */
+    fragmentSize?: number;
     blocks: number;
     free: number;
     available: number;

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createDisks, toDisk } from '../../src/collectors/disks.ts';
 import { parseMounts } from '../../src/collectors/mounts.ts';
-import { isZram, parseMeminfo, parseNumbers, parseStat } from '../../src/collectors/proc.ts';
+import { isZram, parseArc, parseMeminfo, parseNumbers, parseStat } from '../../src/collectors/proc.ts';
 import { createRate } from '../../src/collectors/rate.ts';
 import type { Files } from '../../src/system/types.ts';
 import { standingClock } from '../helpers/recorded-host.ts';
@@ -31,6 +31,16 @@ describe('parsers', () => {
   });
   test('meminfo without a total is an error, not a machine without memory', () => {
     expect(() => parseMeminfo('')).toThrow('no MemTotal');
+  });
+  test('N4: what the ZFS cache gives back is available', () => {
+    const arc =
+      '13 1 0x01 147 39984 5 9\nname type data\nhits 4 9\nc_min 4 134217728\nc_max 4 9\nsize 4 2469606195\narc_meta_min 4 7\n';
+    expect(parseArc(arc)).toBe(2_469_606_195 - 134_217_728);
+    expect(parseArc(arc.replace('2469606195', '100'))).toBe(0);
+    expect(parseArc('')).toBe(0);
+    const text = 'MemTotal: 4000000 kB\nMemFree: 40000 kB\nMemAvailable: 46080 kB\n';
+    expect(parseMeminfo(text, parseArc(arc)).memory.availableBytes).toBe(46_080 * 1024 + parseArc(arc));
+    expect(parseMeminfo(text, 1e12).memory).toMatchObject({ availableBytes: 4_096_000_000, usedBytes: 0 });
   });
   test('swap is in RAM only where all of it is', () => {
     const head = 'Filename Type Size Used Priority\n';
@@ -71,6 +81,18 @@ describe('mounts', () => {
     const text = '1 0 0:40 / /net rw - autofs /etc/auto.net rw\n2 0 8:1 / / rw - ext4 /dev/sda1 rw';
     expect(parseMounts(text).map(({ mount }) => mount)).toEqual(['/']);
   });
+  test('N8: a folder is no device: bindfs, mergerfs and gocryptfs show what is elsewhere', () => {
+    const text = [
+      '1 0 8:1 / / rw - ext4 /dev/sda1 rw',
+      '2 1 0:50 / /mirror rw - fuse /srv/data rw,user_id=0',
+      '3 1 0:51 / /mirror2 rw - fuse.bindfs /srv/data rw,user_id=0',
+      '4 1 0:52 / /pool rw - fuse.mergerfs /mnt/a:/mnt/b rw',
+      '5 1 0:53 / /clear rw - fuse.gocryptfs /srv/cipher rw',
+      '6 1 0:54 / /etc/pve rw - fuse /dev/fuse rw',
+      '7 1 8:17 / /ntfs rw - fuseblk /dev/sdb1 rw',
+    ].join('\n');
+    expect(parseMounts(text).map(({ mount }) => mount)).toEqual(['/', '/ntfs']);
+  });
   test('what is mounted over is not seen', () => {
     const text = '1 0 8:1 / /d rw - ext4 /dev/sda1 rw\n2 1 0:9 / /d rw - tmpfs tmpfs rw';
     expect(parseMounts(text)).toEqual([]);
@@ -86,6 +108,84 @@ describe('disks', () => {
     expect(disk).toMatchObject({ usedPercent: 53, inodesUsedPercent: 10, usedBytes: 50 * 4096 });
   });
 
+  test('N7: FUSE counts in a unit that is not told: bytes unknown, percent right', () => {
+    const fuse = { mount: '/s', device: 'me@nas:/s', fsType: 'fuse.sshfs', remote: true };
+    const MiB = 1_048_576;
+    const odd = toDisk(fuse, { ...numbers, blockSize: MiB });
+    expect(odd).toMatchObject({ usedPercent: 53 });
+    for (const bytes of ['totalBytes', 'usedBytes', 'availableBytes']) expect(odd).not.toHaveProperty(bytes);
+    // Where Node tells the unit, it is taken.
+    expect(toDisk(fuse, { ...numbers, blockSize: MiB, fragmentSize: 4096 })?.totalBytes).toBe(409_600);
+  });
+
+  const zfs = (dataset: string, mount: string) =>
+    `7 1 0:${dataset.length * 20 + mount.length} / ${mount} rw - zfs ${dataset} rw,xattr\n`;
+  test('N5: the datasets of a full pool are one disk, one with a quota stands alone', async () => {
+    const used: Record<string, number> = { '/tank': 1, '/tank/db': 600, '/srv/www': 299 };
+    const { read } = disks(
+      async (path) => {
+        const free = path === '/quota' ? 10 : 50;
+        const blocks = (used[path] ?? 90) + free;
+        return { ...numbers, blocks, free, available: free, inodes: 0, inodesFree: 0 };
+      },
+      zfs('tank', '/tank') +
+        zfs('tank/db', '/tank/db') +
+        zfs('tank/www', '/srv/www') +
+        zfs('tank/q', '/quota') +
+        zfs('b/x', '/b'),
+    );
+    expect(
+      (await read()).disks.map(({ mount, device, usedPercent }) => [mount, device, usedPercent]),
+    ).toEqual([
+      ['/b', 'b/x', 65],
+      ['/quota', 'tank/q', 90],
+      ['/tank', 'tank', 95],
+    ]);
+  });
+
+  test('N5: two folders of one server or one host are one disk, two disks of one server are two', async () => {
+    const nas = (share: string) => `8 1 0:${60 + share.length} / ${share} rw - nfs4 nas:${share} rw\n`;
+    const { read } = disks(
+      async (path) => ({ ...numbers, ...(path === '/other' ? { blocks: 200 } : {}) }),
+      `${nas('/a')}${nas('/bb')}${nas('/other')}5 1 0:70 / /v1 rw - virtiofs one rw\n6 1 0:71 / /v2 rw - virtiofs two rw\n`,
+    );
+    expect((await read()).disks.map(({ mount }) => mount)).toEqual(['/a', '/other', '/v1']);
+  });
+
+  test('N6: what is read-only by its nature is as full as it was made', async () => {
+    const { read } = disks(
+      async () => numbers,
+      [
+        '1 0 8:1 / / ro,relatime - ext4 /dev/sda1 rw',
+        '2 1 8:2 / /usr ro,nodev - ext4 /dev/dm-0 ro,seclabel',
+        '3 1 7:1 / /snap/x ro - squashfs /dev/loop1 ro',
+        '4 1 7:2 / /img rw - erofs /dev/loop2 ro',
+        '5 1 11:0 / /cd rw - iso9660 /dev/sr0 ro',
+        '6 1 0:55 / /seed rw - btrfs /dev/sdc ro',
+      ].join('\n'),
+    );
+    expect(await read()).toEqual({ disks: [expect.objectContaining({ mount: '/' })], unreadable: [] });
+  });
+
+  const rooted = (flags: string, options: string) =>
+    `1 0 8:1 / / ${flags},relatime - ext4 /dev/sda1 ${options},discard\n`;
+  test.each([
+    ['the mount still says rw', rooted('rw', 'rw'), rooted('rw', 'ro'), true],
+    ['found like that at the start', rooted('rw', 'ro,errors=remount-ro'), rooted('rw', 'ro'), true],
+    ['Linux 6.15', rooted('rw', 'rw'), rooted('rw', 'rw,emergency_ro'), true],
+    ['flags hidden by ProtectSystem', rooted('ro', 'rw'), rooted('ro', 'ro'), true],
+    ['btrfs', rooted('rw', 'rw').replace('ext4', 'btrfs'), rooted('rw', 'ro').replace('ext4', 'btrfs'), true],
+    ['a person remounted it', rooted('rw', 'rw'), rooted('ro', 'ro'), false],
+    ['read-only from the start', rooted('ro', 'ro'), rooted('ro', 'ro'), false],
+  ])('N12: the kernel stopped writing: %s', async (_name, before, after, stopped) => {
+    const { read, mounts } = disks(async () => numbers, before);
+    await read();
+    mounts.text = after;
+    const { disks: found } = await read();
+    expect(found.some((disk) => disk.stoppedWriting)).toBe(stopped);
+    expect(found).toHaveLength(stopped ? 1 : 0);
+  });
+
   test('N14: more free inodes than there are: unknown', () => {
     const odd = toDisk(
       { mount: '/', device: 'd', fsType: 'fuse.x', remote: false },
@@ -94,18 +194,19 @@ describe('disks', () => {
     expect(odd).not.toHaveProperty('inodesUsedPercent');
   });
 
-  function disks(statfs: Files['statfs']) {
+  function disks(statfs: Files['statfs'], first = mountinfo) {
     const clock = standingClock(0);
     let reads = 0;
+    const mounts = { text: first };
     const files = {
       root: '/',
       text: () => {
         reads += 1;
-        return mountinfo;
+        return mounts.text;
       },
       statfs,
     } as unknown as Files;
-    return { read: createDisks(files, clock), clock, reads: () => reads };
+    return { read: createDisks(files, clock), clock, reads: () => reads, mounts };
   }
 
   test('a dead server is left out, named, and not asked again until it answers', async () => {
@@ -143,8 +244,11 @@ describe('disks', () => {
     expect(reads()).toBe(2);
   });
 
-  test('the list of mounts is read every five minutes only', async () => {
-    const { read, reads, clock } = disks(async () => numbers);
+  test('a long list of mounts is read every five minutes only', async () => {
+    const { read, reads, clock } = disks(
+      async () => numbers,
+      mountinfo + '9 9 0:9 / /x rw - tmpfs tmpfs rw\n'.repeat(2_000),
+    );
     for (let i = 0; i < 10; i += 1) await read();
     expect(reads()).toBe(1);
     clock.move(300_001);

@@ -37,6 +37,25 @@ describe('disk', () => {
     expect(finding).toMatchObject({ value: 80.4, limit: 80, unit: 'percent' });
   });
 
+  test('N7: where the unit is not told, how much is free is not known', () => {
+    const { totalBytes: _, usedBytes: __, availableBytes: ___, ...fuse } = disk('/s', 95);
+    expect(judged('disk', host(fuse))[0]!.details).toEqual([
+      'How much is free is not known (/dev/vda1, ext4)',
+    ]);
+  });
+
+  test('N12: read-only after an error is critical at once, with what to do', () => {
+    const [fine, broken] = judged(
+      'disk-read-only',
+      host(disk('/', 20), { ...disk('/srv', 20), stoppedWriting: true }),
+    );
+    expect(short(fine!)).toBe('ok');
+    expect(short(broken!)).toBe('critical');
+    expect(broken!.text).toBe('Disk /srv is read-only: the kernel stopped all writing to it after an error');
+    expect(broken!.details?.join()).toContain('What to do: see `dmesg`');
+    expect(broken!.holdMs ?? 0).toBe(0);
+  });
+
   test('a mount with hostile bytes in its name is one plain line', () => {
     const [finding] = judged('disk', host(disk('/mnt/\u001b[31mx\ny', 99)));
     expect(finding!.text).toBe('Disk /mnt/x y is 99 % full, above 90 %');

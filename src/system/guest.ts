@@ -1,0 +1,32 @@
+// Machines that share the kernel of a larger one (LXC, OpenVZ, systemd-nspawn). What such a guest reads in /proc/vmstat,
+// /proc/pressure, /dev/kmsg and of ZFS is the larger machine's; its own numbers are at the root of its cgroups. lxcfs lays files of
+// its own over meminfo, stat, uptime, swaps and loadavg only (https://github.com/lxc/lxcfs).
+import type { Files } from './types.ts';
+
+export type Guest = {
+  kind: 'LXC' | 'OpenVZ' | 'systemd-nspawn';
+  /** Whether /proc/meminfo is the guest's own. */
+  ownMeminfo: boolean;
+};
+
+/** Files of the guest's own cgroup. */
+export const OWN_CGROUP = '/sys/fs/cgroup';
+
+/**
+ * Undefined on a machine with a kernel of its own, and in a Docker container, which is meant to see its host. The signs:
+ * `container=` of the first process, what systemd wrote down about it, lxcfs' mounts, and OpenVZ's /proc/vz without /proc/bc.
+ */
+export function guestOf(files: Files): Guest | undefined {
+  const mounts = files.textOr('/proc/1/mountinfo') ?? files.textOr('/proc/self/mountinfo') ?? '';
+  // Over /proc: a machine that has guests has lxcfs, too, elsewhere.
+  const lxcfs = / \/proc\/\S+ .* - fuse\.lxcfs /.test(mounts);
+  const said =
+    /(?:^|\0)container=([\w-]+)/.exec(files.textOr('/proc/1/environ') ?? '')?.[1] ??
+    files.textOr('/run/systemd/container')?.trim() ??
+    '';
+  if (said.startsWith('lxc') || lxcfs) return { kind: 'LXC', ownMeminfo: lxcfs };
+  if (said === 'openvz' || (files.exists('/proc/vz') && !files.exists('/proc/bc')))
+    return { kind: 'OpenVZ', ownMeminfo: true };
+  if (said === 'systemd-nspawn') return { kind: 'systemd-nspawn', ownMeminfo: lxcfs };
+  return undefined;
+}
