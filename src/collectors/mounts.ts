@@ -79,7 +79,7 @@ export function parseMounts(text: string, below = ''): Mount[] {
     if (!other || isBetter(line, other)) byDevice.set(key, line);
   }
   return foldNumbers([...byDevice.values()])
-    .map(({ number: _, whole: __, ...mount }) => mount)
+    .map(({ number: _number, whole: _whole, ...mount }) => mount)
     .toSorted((a, b) => (a.mount < b.mount ? -1 : 1));
 }
 
