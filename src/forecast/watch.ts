@@ -310,7 +310,9 @@ function hostUse(host: HostValues, containers: readonly ContainerInfo[] | undefi
     visit('outside', 'host', used - held, memory.totalBytes + swap.totalBytes);
   }
   for (const disk of host.disks) {
-    visit('disk', disk.mount, disk.usedBytes, disk.usedBytes + disk.availableBytes);
+    const { usedBytes, availableBytes } = disk;
+    if (usedBytes !== undefined && availableBytes !== undefined)
+      visit('disk', disk.mount, usedBytes, usedBytes + availableBytes);
     if (disk.inodesUsedPercent !== undefined) visit('inodes', disk.mount, disk.inodesUsedPercent, 100);
   }
 }
