@@ -54,6 +54,7 @@ export function countServices(state: State): Counts {
 
 type Start = {
   at: number;
+  server: string;
   counts: Counts;
   notes: Note[];
   first: boolean;
@@ -64,7 +65,7 @@ type Start = {
 
 /** One message for all containers. `late`: Docker answered only some time after the start. */
 export function startMessage(start: Start): Message {
-  const { at, counts, notes, first, late } = start;
+  const { at, server, counts, notes, first, late } = start;
   const away = start.away ? ` (${start.away.atMost ? 'at most ' : ''}${formatDuration(start.away.ms)})` : '';
   const heading = first ? 'Needs attention:' : `While it was away${away}:`;
   const nothing = first ? [] : ['', `Nothing changed while it was away${away}.`];
@@ -77,6 +78,7 @@ export function startMessage(start: Start): Message {
     html: [
       late ? '🚀 <b>Docker Answers: Watching</b>' : '🚀 <b>Service Monitor Started</b>',
       '',
+      serverLine(server),
       `Services: ${counts.monitored}`,
       `🟢 Running: ${counts.running}`,
       `🔴 Stopped: ${counts.stopped}`,
@@ -86,6 +88,10 @@ export function startMessage(start: Start): Message {
       ...(notes.length > 0 ? ['', heading, ...noteLines(notes)] : nothing),
     ].join('\n'),
   };
+}
+
+function serverLine(server: string): string {
+  return `Server: ${safeHtml(server, 80)}`;
 }
 
 function noteLines(notes: Note[]): string[] {
@@ -118,23 +124,23 @@ function folded(kind: Note['kind'], alike: Note[]): string {
 }
 
 /** The start message where Docker does not answer. */
-export function startWithoutDocker(at: number, why: string): Message {
+export function startWithoutDocker(at: number, server: string, why: string): Message {
   return {
     at,
     severity: 'info',
     kind: 'start',
     subject: 'vpsmon',
-    html: `🚀 <b>Service Monitor Started</b>\n\nDocker: ${safeHtml(plain(why), 200)}\nTime: ${formatTime(at)}`,
+    html: `🚀 <b>Service Monitor Started</b>\n\n${serverLine(server)}\nDocker: ${safeHtml(plain(why), 200)}\nTime: ${formatTime(at)}`,
   };
 }
 
-export function stopMessage(at: number, monitored: number): Message {
+export function stopMessage(at: number, server: string, monitored: number): Message {
   const services = monitored === 1 ? '1 service is' : `${monitored} services are`;
   return {
     at,
     severity: 'info',
     kind: 'stop',
     subject: 'vpsmon',
-    html: `🔴 <b>Service Monitor Stopped</b>\n\n${services} not watched until it runs again.\nTime: ${formatTime(at)}`,
+    html: `🔴 <b>Service Monitor Stopped</b>\n\n${serverLine(server)}\n${services} not watched until it runs again.\nTime: ${formatTime(at)}`,
   };
 }

@@ -20,6 +20,8 @@ export type BeginningDeps = {
   log: Log;
   files: Files;
   state: State;
+  /** What messages call this server. */
+  server: string;
   signal: AbortSignal;
   /** Of the monitor before. */
   rows: Row[];
@@ -72,7 +74,17 @@ export function createBeginning(deps: BeginningDeps): Beginning {
     const at = clock.now();
     const away = seen ? { away: { ms: Math.max(0, at - seen.at), atMost: !seen.closed } } : {};
     if (!told || notes.length > 0)
-      deps.onMessage(startMessage({ at, counts: countServices(state), notes, first, late: told, ...away }));
+      deps.onMessage(
+        startMessage({
+          at,
+          server: deps.server,
+          counts: countServices(state),
+          notes,
+          first,
+          late: told,
+          ...away,
+        }),
+      );
     told = true;
     for (const event of kept) if (eventTime(event) >= askedAt) deps.onEvent(event);
     deps.isReady();
@@ -95,7 +107,7 @@ export function createBeginning(deps: BeginningDeps): Beginning {
     deps.isReady();
     if (told || signal.aborted) return;
     told = true;
-    deps.onMessage(startWithoutDocker(clock.now(), why));
+    deps.onMessage(startWithoutDocker(clock.now(), deps.server, why));
   }
 
   async function lookUntilDone(): Promise<void> {

@@ -177,7 +177,9 @@ function tellRemoved(turn: Turn, key: string, story: Extract<Story, { kind: 'rem
       at,
       html: `🔴 ${bold(name)} was removed on request: nothing is left to watch.`,
     });
-    if (finding) say(turn, { key, change: 'removed', finding, line: bold(name), severity: 'info' });
+    if (!finding) continue;
+    const gone = { ...finding, end: 'gone' as const };
+    say(turn, { key, change: 'removed', finding: gone, line: bold(name), severity: 'info', claim: 'down' });
   }
   tellMissing(turn, { quiet: kinds.length > 0 });
 }

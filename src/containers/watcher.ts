@@ -1,6 +1,7 @@
 // Follows Docker, feeds the machine, does what it asks, hands out what it says, and remembers it for the next run.
 import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/schema.ts';
+import { serverName } from '../config/server-name.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Message } from '../model/message.ts';
 import type { ServiceStatus } from '../model/service.ts';
@@ -42,7 +43,7 @@ export type WatcherDeps = {
   /** Whether a silence covers a change at the moment. */
   isSilenced?: IsSilenced;
   /** Renders the periodic status report. */
-  renderStatus(services: ServiceStatus[], at: number): string;
+  renderStatus(services: ServiceStatus[], server: string, at: number): string;
   /** Working set of a container at the last check, bytes. */
   memoryOf?(name: string): number | undefined;
 };
@@ -67,6 +68,7 @@ export type Watcher = {
 /** Nothing runs before `run`. */
 export function createWatcher(deps: WatcherDeps): Watcher {
   const { docker, clock, log, config, db, files } = deps;
+  const server = serverName(config, files);
   const { rows, seen } = recallServices(db, log);
   const state = newState(serviceRules(config, deps.memoryOf), rows);
   const keeper = createKeeper({ db, clock, log, state, lastNano: () => lastNano });
@@ -196,6 +198,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       log,
       files,
       state,
+      server,
       signal,
       rows,
       seen,
@@ -224,7 +227,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     isReady();
     alarm.stop();
     keeper.close(isLoaded());
-    deps.onMessage(stopMessage(clock.now(), countServices(state).monitored));
+    deps.onMessage(stopMessage(clock.now(), server, countServices(state).monitored));
   }
 
   const watcher: Watcher = {
@@ -252,7 +255,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       severity: 'info',
       kind: 'status-report',
       subject: 'services',
-      html: deps.renderStatus(serviceLines(state), now),
+      html: deps.renderStatus(serviceLines(state), server, now),
     }),
     counts: () => countServices(state),
   };

@@ -208,6 +208,8 @@ function recover(open: Incident, finding: Finding, policy: Policy, now: number):
   incident.endText = finding.text;
   if (finding.value !== undefined) incident.value = finding.value;
   if (finding.html) incident.html = { ...incident.html, ...finding.html };
+  delete incident.list;
+  delete incident.claim;
   if (finding.list) incident.list = finding.list;
   if (finding.claim) incident.claim = finding.claim;
   if (finding.quietMs !== undefined) incident.quietMs = finding.quietMs;
@@ -225,7 +227,7 @@ function endNow(incident: Incident, finding: Finding, policy: Policy, now: numbe
   incident.flapping = false;
   if (finding.end === 'undone') incident.flips = incident.flips.slice(0, -1);
   else addFlip(incident, policy, now);
-  return ended(incident, incident.okSince ?? now);
+  return ended(incident, incident.okSince ?? now, finding.end === 'gone' ? 'gone' : 'cleared');
 }
 
 /** What time alone does: a quiet time or flapping ends. */

@@ -76,7 +76,7 @@ function wish({ incident, kind }: Situation, policy: Policy, now: number): Reaso
   if (kind === 'resolved') {
     // A container's changes that are no longer frequent are no news.
     if (!wasTold(incident) || (incident.event && incident.list)) return 'nothing-new';
-    return said.flapping ? 'stable' : 'resolved';
+    return said.flapping && incident.endedAs !== 'gone' ? 'stable' : 'resolved';
   }
   if (kind === 'calm' && wasTold(incident) && policy.flapOf(incident.rule).staysMs === undefined)
     return 'stable';

@@ -130,10 +130,14 @@ export function release(groups: Groups, look: Look, everything = false): Release
 }
 
 function together(change: Change, ready: { incident: Incident; reason: SayReason }[]): Draft[] {
-  const joined = ONE_LINERS.has(change) ? ready.length > 1 : ready.length > ALONE;
-  const [first, ...others] = ready;
+  // One that is fine again meanwhile, and flaps, is no line of this list.
+  const alike = ready.filter(({ incident }) => incident.list?.change === change);
+  const joined = ONE_LINERS.has(change) ? alike.length > 1 : alike.length > ALONE;
+  const [first, ...others] = alike;
   if (!joined || !first) return ready.map((one) => ({ ...one, others: [] }));
-  return [{ ...first, others: others.map(({ incident }) => incident), list: change }];
+  const list: Draft = { ...first, others: others.map(({ incident }) => incident), list: change };
+  const rest = ready.filter((one) => !alike.includes(one));
+  return [list, ...rest.map((one) => ({ ...one, others: [] }))];
 }
 
 type Again = 'wait' | { incident: Incident } | { dropped: Released['dropped'][number] } | undefined;

@@ -47,10 +47,10 @@ export type Finding = {
   /** For containers: what its message states about the container; looked at again when the message is written. */
   claim?: Claim;
   /**
-   * For `ok`: ends the incident at once, even while it flaps (removed, renamed, stopped while unhealthy). `undone`: and what has
-   * been so far does not count as a change.
+   * For `ok`: ends the incident at once, even while it flaps (stopped while unhealthy). `undone`: and what has been so far does
+   * not count as a change. `gone`: there is nothing left that could be watched.
    */
-  end?: 'now' | 'undone';
+  end?: 'now' | 'undone' | 'gone';
   /** The name of the subject before: the incident of that name goes on under this one. A silence of either covers an event. */
   was?: string;
   /** For containers: Compose service, so that silences and per-service cooldowns match either name. */

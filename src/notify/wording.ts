@@ -43,8 +43,8 @@ export function wordDecision(decision: SayDecision, host: string, now: number): 
     kind: incident.rule,
     subject: list ? `${others.length + 1} services` : incident.subject,
     html: list
-      ? listMessage(list, [incident, ...others], decision.before)
-      : (ready(decision, now) ?? generic(decision, host, now)),
+      ? withServer(listMessage(list, [incident, ...others], decision.before), host)
+      : (ready(decision, host, now) ?? generic(decision, host, now)),
     ...(incident.id > 0 ? { incidentId: incident.id, role: roleOf(decision) } : {}),
   };
 }
@@ -63,8 +63,15 @@ function severityOf({ reason, incident, others }: SayDecision): Severity {
   return worstOf([incident, ...others]);
 }
 
+/** Two servers may write to one chat: each message names its own, below its title. */
+function withServer(html: string, host: string): string {
+  const [title = '', ...rest] = html.split('\n');
+  const server = `Server: ${safeHtml(host, 80)}`;
+  return [title, ...(rest[0] === '' ? ['', server, ...rest.slice(1)] : [server, ...rest])].join('\n');
+}
+
 /** What came with its wording, as it is. */
-function ready(decision: SayDecision, now: number): string | undefined {
+function ready(decision: SayDecision, host: string, now: number): string | undefined {
   const { reason, incident, others } = decision;
   if (others.length > 0 && reason !== 'first') return undefined;
   const { opened, resolved } = incident.html ?? {};
@@ -73,7 +80,7 @@ function ready(decision: SayDecision, now: number): string | undefined {
   // The text of one that flaps and is fine at the moment tells what is not so now.
   if (html === undefined || (!over && incident.okSince !== undefined)) return undefined;
   if (incident.event && reason !== 'first' && reason !== 'grouped') return undefined;
-  const lines = [html, ...notes(decision, now)];
+  const lines = [withServer(html, host), ...notes(decision, now)];
   if (others.length > 0) lines.push('', ...also(incident, others));
   return lines.join('\n');
 }

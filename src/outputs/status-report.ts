@@ -9,8 +9,9 @@ const MAX_LENGTH = 3900;
 type Kind = { symbol: string; status: string };
 
 /** The periodic status report as Telegram HTML, always one message: troubled services first where there are many. */
-export function renderStatusReport(services: ServiceStatus[], at: number): string {
-  const head = ['📊 <b>Service Status Report</b>', '', `Generated: ${formatTime(at)}`, ''];
+export function renderStatusReport(services: ServiceStatus[], server: string, at: number): string {
+  const named = `Server: ${safeHtml(server, 80)}`;
+  const head = ['📊 <b>Service Status Report</b>', '', named, `Generated: ${formatTime(at)}`, ''];
   const foot = summary(services);
   const sorted = services.toSorted((a, b) => a.name.localeCompare(b.name));
   if (services.length <= IN_FULL) {

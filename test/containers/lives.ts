@@ -68,7 +68,9 @@ export function live(seed: number): Life {
   }
 
   function judge(message: Message): void {
-    const text = message.html.replace(/<\/?(?:b|i|pre)>/g, '');
+    const whole = message.html.replace(/<\/?(?:b|i|pre)>/g, '');
+    if (!/^Server: vps1$/m.test(whole)) fail('does not name the server', whole);
+    const text = whole.replace('\nServer: vps1', '');
     note(`>>> ${text.replaceAll('\n', ' | ')}`);
     for (const [name, until] of silences) {
       if (until <= world.wall()) continue;
@@ -113,7 +115,7 @@ export function live(seed: number): Life {
     const truth = truthOf(name);
     // Of one that flapped it is the last outage that counts, and somebody may have restarted it since.
     const downFor = text.includes('Stable for: ') ? undefined : /^Down for: (.*)$/m.exec(text)?.[1];
-    if (downFor !== undefined && !truth.outages.slice(-3).includes(downFor))
+    if (downFor !== undefined && !truth.outages.includes(downFor))
       fail(`down for ${downFor}, it was ${truth.outages.slice(-3).join(', ')}`, text);
     // What came and went while nobody watched counts as one outage.
     if (wasAway) return;

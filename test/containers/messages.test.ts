@@ -158,6 +158,7 @@ describe('the monitor itself', () => {
     world.die('mail', 3);
     const notes = world.look();
     const message = startMessage({
+      server: 'vps1',
       at: START,
       counts: countServices(world.state),
       notes,
@@ -192,6 +193,7 @@ describe('the monitor itself', () => {
     const notes = world.look(rows, history);
     const counts = countServices(world.state);
     const message = startMessage({
+      server: 'vps1',
       at: world.now,
       counts,
       notes,
@@ -265,6 +267,7 @@ describe('the monitor itself', () => {
     expect(notes).toEqual([]);
     const counts = countServices(world.state);
     const message = startMessage({
+      server: 'vps1',
       at: START,
       counts,
       notes,
@@ -278,9 +281,10 @@ describe('the monitor itself', () => {
   test('without Docker, and the stop', async () => {
     const without = startWithoutDocker(
       START,
+      'vps1',
       'no Docker socket at /var/run/docker.sock: Docker is not installed or not running',
     );
-    await expect(`${without.html}\n\n=====\n\n${stopMessage(START, 7).html}\n`).toMatchFileSnapshot(
+    await expect(`${without.html}\n\n=====\n\n${stopMessage(START, 'vps1', 7).html}\n`).toMatchFileSnapshot(
       golden('without-docker-and-stop'),
     );
   });

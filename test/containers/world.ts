@@ -80,7 +80,7 @@ export function createWorld(
       isTrue: ({ subject }, claim) =>
         state.engine.up ? holds(claim, current(state, serviceKey(subject))?.info) : undefined,
       wakeAt: (mono) => (wakeAt = mono),
-      word: (decision) => wordDecision(decision, 'test', wall()),
+      word: (decision) => wordDecision(decision, 'vps1', wall()),
     });
   let pipeline = openPipeline();
   const findings: Said[] = [];

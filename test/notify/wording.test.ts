@@ -164,8 +164,9 @@ describe('wordDecision', () => {
   });
 
   it('uses the ready words for services as they are', () => {
-    expect(word({ incident: stopped }).html).toBe(stopped.html?.opened);
-    expect(word({ incident: stopped, reason: 'resolved' }).html).toBe(stopped.html?.resolved);
+    const named = (html = '') => html.replace('\n\n', '\n\nServer: vps1\n');
+    expect(word({ incident: stopped }).html).toBe(named(stopped.html?.opened));
+    expect(word({ incident: stopped, reason: 'resolved' }).html).toBe(named(stopped.html?.resolved));
     expect(word({ incident: stopped, reason: 'repeat-due' }, OPENED + 3_600_000).html).toContain(
       'Still CRITICAL after 1 h: web stopped',
     );

@@ -25,7 +25,7 @@ test('a few services in full', async () => {
     service('stardust-mqtt-panel', { state: 'exited', health: 'unhealthy' }),
     { name: 'stardust-ava4-listener', state: 'missing', health: 'none', restartCount: 0 } as const,
   ];
-  await expect(`${renderStatusReport(services, AT)}\n`).toMatchFileSnapshot(
+  await expect(`${renderStatusReport(services, 'vps1', AT)}\n`).toMatchFileSnapshot(
     '../fixtures/services/status-report.html',
   );
 });
@@ -35,7 +35,7 @@ test('many services are one line each, the troubled ones first', async () => {
   services[11]!.state = 'exited';
   services[17] = service('app-17', { health: 'unhealthy', restartCount: 3 });
   services[20] = service('app-20', { state: 'restarting', restartCount: 9 });
-  await expect(`${renderStatusReport(services, AT)}\n`).toMatchFileSnapshot(
+  await expect(`${renderStatusReport(services, 'vps1', AT)}\n`).toMatchFileSnapshot(
     '../fixtures/services/status-report-many.html',
   );
 });
@@ -43,7 +43,7 @@ test('many services are one line each, the troubled ones first', async () => {
 test('500 services with long names fit one message', () => {
   const services = Array.from({ length: 500 }, (_, i) => service(`<${'n'.repeat(200)}&${i}`));
   services[499]!.state = 'exited';
-  const html = renderStatusReport(services, AT);
+  const html = renderStatusReport(services, 'vps1', AT);
   expect(html.length).toBeLessThan(4096);
   expect(html).toMatch(/\n🔴 &lt;n+… - Stopped\n/);
   expect(html).toMatch(/\.\.\. and 4\d\d more\n/);
@@ -52,5 +52,5 @@ test('500 services with long names fit one message', () => {
 
 test('20 services with long names fit, too', () => {
   const services = Array.from({ length: 20 }, (_, i) => service(`${'&'.repeat(100)}${i}`));
-  expect(renderStatusReport(services, AT).length).toBeLessThan(4096);
+  expect(renderStatusReport(services, 'vps1', AT).length).toBeLessThan(4096);
 });
