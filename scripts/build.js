@@ -60,6 +60,9 @@ const help = execFileSync(process.execPath, [join(dist, 'cli.js'), '--help'], {
 });
 writeFileSync(join(dist, 'help.txt'), help);
 
+// Man pages and completion scripts, from the command line and the settings themselves.
+execFileSync(process.execPath, [join(dist, 'cli.js'), '__pages', join(dist, 'share')]);
+
 mkdirSync(join(dist, 'fonts'), { recursive: true });
 for (const font of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {
   cpSync(join(root, 'node_modules/dejavu-fonts-ttf/ttf', font), join(dist, 'fonts', font));

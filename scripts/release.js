@@ -18,6 +18,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 
 const NODE_VERSION = '20.20.2';
 const TARGETS = [
@@ -174,6 +175,13 @@ function makeDeb(tree, program, architecture) {
   put('usr/bin/vpsmon', `#!/bin/sh\nexec ${DEB_ROOT}/node/bin/node ${DEB_ROOT}/bin/vpsmon.js "$@"\n`, 0o755);
   put('etc/vpsmon/monitor.conf', readFileSync(join(root, 'monitor.conf.example'), 'utf8'), 0o600);
   put('usr/share/doc/vpsmon/copyright', readFileSync(join(root, 'LICENSE'), 'utf8'));
+  // Debian wants man pages compressed; gzip without a time stamp is the same in every build.
+  const shared = (name) => readFileSync(join(root, 'dist/share', name));
+  put('usr/share/man/man1/vpsmon.1.gz', gzipSync(shared('vpsmon.1'), { level: 9 }));
+  put('usr/share/man/man5/monitor.conf.5.gz', gzipSync(shared('monitor.conf.5'), { level: 9 }));
+  put('usr/share/bash-completion/completions/vpsmon', shared('vpsmon.bash'));
+  put('usr/share/zsh/vendor-completions/_vpsmon', shared('vpsmon.zsh'));
+  put('usr/share/fish/vendor_completions.d/vpsmon.fish', shared('vpsmon.fish'));
   put('DEBIAN/conffiles', '/etc/vpsmon/monitor.conf\n');
   const size = run('du', ['-sk', '--apparent-size', tree]).split('\t')[0];
   put(

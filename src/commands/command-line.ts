@@ -319,6 +319,24 @@ export function commandLine(io: Io): CommandLine {
     });
   examples(completion, ['completion bash', 'completion zsh', 'completion fish']);
 
+  // What the completion scripts ask, and what the build makes of the command line. Neither is for people.
+  leaf(
+    program.command('__complete', { hidden: true }).argument('<what>', 'subjects, silenced or incidents'),
+    {
+      json: false,
+    },
+  ).action(async (what: string, _options: unknown, command: Command) => {
+    const { complete } = await import('./complete.ts');
+    exitCode = await complete(command.optsWithGlobals<GlobalOptions>(), what, (text) => io.out(text));
+  });
+  program
+    .command('__pages', { hidden: true })
+    .argument('<folder>')
+    .action(async (folder: string) => {
+      const { writePages } = await import('./pages.ts');
+      writePages(folder, program, shown);
+    });
+
   return { program, examples: shown, exitCode: () => exitCode };
 }
 

@@ -13,6 +13,8 @@ export type InstallFacts = {
   versions: string[];
   choices: UnitChoices;
   templates: Record<string, string>;
+  /** Man pages and completion scripts, by the place where they go. */
+  shared: Record<string, string>;
   /** What a first installation takes as configuration, and where that is from. */
   config: { content: string; from: string };
   yaml?: { content: string; from: string };

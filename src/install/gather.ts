@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { followedInfo, openMachine, type Machine } from '../system/machine.ts';
 import type { Run } from '../system/types.ts';
-import { ALL_UNITS, LAYOUT } from './layout.ts';
+import { ALL_UNITS, LAYOUT, SHARED } from './layout.ts';
 import { readManifest } from './manifest.ts';
 import type { InstallFacts } from './facts.ts';
 import { collectRuntime, isIntact } from './runtime.ts';
@@ -41,6 +41,12 @@ export async function gatherInstall(options: GatherOptions): Promise<InstallFact
     },
     templates: Object.fromEntries(
       ALL_UNITS.map((name) => [name, host.text(join(source, 'systemd', name)) ?? '']),
+    ),
+    shared: Object.fromEntries(
+      SHARED.flatMap(({ from, to }) => {
+        const text = host.text(join(source, 'dist/share', from));
+        return text === undefined ? [] : [[to, text]];
+      }),
     ),
     config: { content: host.text(configFile) ?? '', from: configFile },
     ...(yaml !== undefined && yamlFile ? { yaml: { content: yaml, from: yamlFile } } : {}),

@@ -13,6 +13,15 @@ export const LAYOUT = {
   stamp: '/var/lib/systemd/timers/stamp-vps-daily-report.timer',
 } as const;
 
+/** Man pages and completion scripts: what the build makes in `dist/share`, and where the tools look for it. */
+export const SHARED = [
+  { from: 'vpsmon.1', to: '/usr/local/share/man/man1/vpsmon.1' },
+  { from: 'monitor.conf.5', to: '/usr/local/share/man/man5/monitor.conf.5' },
+  { from: 'vpsmon.bash', to: '/usr/local/share/bash-completion/completions/vpsmon' },
+  { from: 'vpsmon.zsh', to: '/usr/local/share/zsh/site-functions/_vpsmon' },
+  { from: 'vpsmon.fish', to: '/usr/local/share/fish/vendor_completions.d/vpsmon.fish' },
+] as const;
+
 /** Where the Debian package has the program; its units and settings are dpkg's to install and to remove. */
 export const DEBIAN_PACKAGE = '/usr/lib/vpsmon';
 

@@ -1,8 +1,8 @@
 import { UNFINISHED, type FileInfo } from '../system/machine.ts';
-import { ALL_UNITS, LAYOUT } from './layout.ts';
+import { ALL_UNITS, LAYOUT, SHARED } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 import type { Plan } from './step.ts';
-import { isOurCommand, isOurUnit } from './units.ts';
+import { isOurCommand, isOurs, isOurUnit } from './units.ts';
 
 export type RemovalFacts = {
   manifest: Manifest | undefined;
@@ -54,6 +54,8 @@ export function planRemoval(facts: RemovalFacts): Plan {
   if (command && !(command.kind === 'file' && isOurCommand(facts.text(LAYOUT.command) ?? '')))
     plan.notes.push(`${LAYOUT.command} is another program's and stays.`);
   else remove(LAYOUT.command, 'the command');
+  for (const { to } of SHARED)
+    if (!facts.info(to) || isOurs(facts.text(to))) remove(to, 'man page or tab completion');
   if (facts.purge) {
     remove(LAYOUT.configDir, 'configuration (--purge)');
     remove(LAYOUT.state, 'history, incidents and logs (--purge)');

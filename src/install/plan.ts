@@ -5,7 +5,7 @@ import { renderManifest, type Manifest } from './manifest.ts';
 import { planFolder } from './plan-folder.ts';
 import { planCommands, planUnits } from './plan-units.ts';
 import type { Plan, Step } from './step.ts';
-import { isOurCommand, renderCommand } from './units.ts';
+import { isOurCommand, isOurs, renderCommand } from './units.ts';
 
 /** The steps that are still to be done, in order. Empty when everything is as it should be. */
 export function planInstall(facts: InstallFacts): Plan {
@@ -20,6 +20,7 @@ export function planInstall(facts: InstallFacts): Plan {
   planFolder(facts, plan, folders, LAYOUT.state, 0o711, 'history, incidents, outbox and logs');
   const switched = planRuntime(facts, plan);
   planCommand(facts, plan, folders);
+  planShared(facts, plan, folders);
   const rewritten = planUnits(facts, plan, folders);
   planCommands(facts, plan, { switched, rewritten, interrupted });
   planOldVersions(facts, plan);
@@ -107,6 +108,18 @@ function planCommand(facts: InstallFacts, plan: Plan, folders: Set<string>): voi
   });
 }
 
+function planShared(facts: InstallFacts, plan: Plan, folders: Set<string>): void {
+  for (const [path, content] of Object.entries(facts.shared)) {
+    const present = facts.text(path);
+    if (present === content && facts.info(path)?.mode === 0o644) plan.unchanged.push(path);
+    else if (facts.info(path) && !isOurs(present)) plan.notes.push(`${path} is another program's and stays.`);
+    else {
+      if (!facts.info(dirname(path))) planFolder(facts, plan, folders, dirname(path), 0o755, 'was missing');
+      plan.steps.push({ kind: 'write', path, mode: 0o644, content, why: 'man page or tab completion' });
+    }
+  }
+}
+
 /**
  * Old versions go when nothing that was started from them can still be at work: the monitor was restarted, and none of
  * the units that the timers run is just running. Otherwise they go with the next installation.
@@ -133,7 +146,8 @@ function planManifest(
   if (!facts.manifest) for (const path of MADE_BY_SYSTEMD) if (!facts.info(path)) made.add(path);
   for (const step of plan.steps) if (step.kind === 'write' || step.kind === 'link') files.add(step.path);
   for (const path of plan.unchanged)
-    if (path === LAYOUT.command || path.startsWith(`${LAYOUT.units}/`)) files.add(path);
+    if (path === LAYOUT.command || path in facts.shared || path.startsWith(`${LAYOUT.units}/`))
+      files.add(path);
   const manifest: Manifest = {
     version: 1,
     complete: true,

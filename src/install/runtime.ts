@@ -16,6 +16,7 @@ const OWN = [
   'dist',
   'systemd',
   'config',
+  'docs',
 ];
 /** Packages that the build leaves outside, because they find a native library by a path of their own. */
 const NATIVE = ['libsql', '@resvg/resvg-js'];

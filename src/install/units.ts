@@ -30,6 +30,11 @@ export function isOurCommand(text: string): boolean {
   return text.includes('Written by `vpsmon install`');
 }
 
+/** True for a man page or completion script of vpsmon: all of them name it. */
+export function isOurs(text: string | undefined): boolean {
+  return text?.includes('vpsmon') === true;
+}
+
 /** True for a unit that was made from one of our templates. */
 export function isOurUnit(text: string): boolean {
   return text.includes('Description=vpsmon: ');

@@ -1,15 +1,29 @@
 import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
-import { vpsmon } from '../helpers/daemon.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeState } from '../helpers/completion-state.ts';
+import { BIN, vpsmon } from '../helpers/daemon.ts';
+
+let stateDir: string;
+beforeAll(() => {
+  stateDir = mkdtempSync(join(tmpdir(), 'vpsmon-completion-'));
+  writeState(stateDir);
+});
+afterAll(() => rmSync(stateDir, { recursive: true, force: true }));
 
 const SHELLS = ['bash', 'zsh', 'fish'];
 
 /** What bash offers for the last word, with the script that the command prints. */
-async function offered(script: string, words: string[]): Promise<string[]> {
+async function offered(script: string, words: string[], state = '/nonexistent'): Promise<string[]> {
   const run = `${script}
+vpsmon() { ${process.execPath} ${BIN} "$@"; }
 COMP_WORDS=(vpsmon "$@"); COMP_CWORD=$(( $# )); _vpsmon; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const { stdout } = await promisify(execFile)('bash', ['-c', run, 'bash', ...words]);
+  const { stdout } = await promisify(execFile)('bash', ['-c', run, 'bash', ...words], {
+    env: { ...process.env, VPSMON_STATE_DIR: state },
+  });
   return stdout.split('\n').filter((line) => line !== '');
 }
 
@@ -38,6 +52,47 @@ describe('vpsmon completion', () => {
     const { stdout } = await vpsmon(['completion', 'bash']);
     execFileSync('bash', ['-n'], { input: stdout });
   });
+
+  it('bash: offers containers, rules, silences and incidents of this server, where they belong', async () => {
+    const { stdout: script } = await vpsmon(['completion', 'bash']);
+    const live = (...words: string[]) => offered(script, words, stateDir);
+    expect(await live('silence', 'sho')).toEqual(['shop-web-1']);
+    expect(await live('silence', 'we')).toEqual(['web']);
+    expect(await live('silence', 'swap-')).toEqual(['swap-used', 'swap-in']);
+    expect(await live('silence', 'a')).toEqual(['all']);
+    expect(await live('silence', 'end', '')).toEqual(expect.arrayContaining(['web']));
+    expect(await live('incidents', 'show', '')).toEqual(expect.arrayContaining(['1']));
+    expect(await live('silence', 'web', '')).not.toContain('shop-web-1');
+  });
+
+  it('bash: runs nothing that a container is called', async () => {
+    const { stdout: script } = await vpsmon(['completion', 'bash']);
+    await offered(script, ['silence', ''], stateDir);
+    await offered(script, ['incidents', 'show', ''], stateDir);
+    expect(existsSync(join(stateDir, 'owned'))).toBe(false);
+    const { stdout } = await vpsmon(['__complete', 'subjects', '--state-dir', stateDir]);
+    expect(stdout).toContain('shop-web-1');
+    expect(stdout).not.toMatch(/[$`;()]/);
+  });
+
+  it.each(['subjects', 'silenced', 'incidents', 'nonsense'])(
+    'lists %s without a word of an error where settings or state cannot be read',
+    async (what) => {
+      const bad = join(stateDir, 'bad.conf');
+      writeFileSync(bad, 'SERVICE_CHECK_INTERVAL=never\n');
+      const corrupt = mkdtempSync(join(tmpdir(), 'vpsmon-complete-'));
+      writeFileSync(join(corrupt, 'vpsmon.db'), 'this is no database');
+      for (const more of [
+        ['--config', bad],
+        ['--state-dir', '/nonexistent'],
+        ['--state-dir', corrupt],
+      ]) {
+        const { code, stderr } = await vpsmon(['__complete', what, ...more]);
+        expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      }
+      rmSync(corrupt, { recursive: true, force: true });
+    },
+  );
 
   it('names the shells that there are for another one', async () => {
     const { code, stderr } = await vpsmon(['completion', 'tcsh']);

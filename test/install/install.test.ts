@@ -68,6 +68,8 @@ describe('install', () => {
       'exec /usr/bin/node /usr/local/lib/vpsmon/current/bin/vpsmon.js "$@"',
     );
     expect(mode('usr/local/bin/vpsmon')).toBe(0o755);
+    expect(read('usr/local/share/man/man1/vpsmon.1')).toBe('vpsmon first');
+    expect(mode('usr/local/share/bash-completion/completions/vpsmon')).toBe(0o644);
     const monitor = read('etc/systemd/system/vps-monitor.service');
     expect(monitor).toMatch(
       /^ExecStart=\/usr\/bin\/perl \/usr\/local\/lib\/vpsmon\/current\/systemd\/notify-exec \/usr\/bin\/node --no-opt .*monitor --config \/etc\/vpsmon\/monitor\.conf --state-dir \/var\/lib\/vpsmon$/m,

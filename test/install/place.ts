@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { ALL_UNITS } from '../../src/install/layout.ts';
+import { ALL_UNITS, SHARED } from '../../src/install/layout.ts';
 import { openMachine, packageRoot, type Machine } from '../../src/system/machine.ts';
 import type { Run } from '../../src/system/types.ts';
 
@@ -61,6 +61,7 @@ export function writePackage(source: string, version: string, text: string): voi
   write('bin/vpsmon.js', `// ${text}\n`, 0o755);
   write('dist/cli.js', `// ${text}\n`);
   write('dist/fonts/a.ttf', 'font');
+  for (const { from } of SHARED) write(`dist/share/${from}`, `vpsmon ${text}`);
   write('monitor.conf.example', 'ENABLE_AUTO_RECOVERY=true\n');
   write('src/not-installed.ts', '');
   const mine = `${process.platform}-${process.arch}`;

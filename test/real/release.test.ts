@@ -40,6 +40,14 @@ it('makes a Debian package whose settings are a conffile that root alone can rea
   const listed = run('dpkg-deb', ['-c', deb()]);
   expect(listed).toMatch(/^-rw------- root\/root .*\.\/etc\/vpsmon\/monitor\.conf$/m);
   expect(listed).not.toMatch(/^.{2}.*[0-9]+\/[0-9]+ /m);
+  for (const path of [
+    'man/man1/vpsmon.1.gz',
+    'man/man5/monitor.conf.5.gz',
+    'bash-completion/completions/vpsmon',
+    'zsh/vendor-completions/_vpsmon',
+    'fish/vendor_completions.d/vpsmon.fish',
+  ])
+    expect(listed).toContain(` ./usr/share/${path}\n`);
   run('dpkg-deb', ['-R', deb(), join(folder, 'tree')]);
   expect(readFileSync(join(folder, 'tree/DEBIAN/conffiles'), 'utf8')).toBe('/etc/vpsmon/monitor.conf\n');
   const unit = readFileSync(join(folder, 'tree/lib/systemd/system/vps-monitor.service'), 'utf8');

@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { commandsOf } from '../outputs/command-pages.ts';
+import { completionScript } from '../outputs/completion.ts';
+import { manConf, manVpsmon } from '../outputs/man.ts';
+import { ensureFolder } from '../system/folders.ts';
+import { writeAtomically } from '../system/write-file.ts';
+import { VERSION } from '../version.ts';
+
+/** Writes man pages and completion scripts into `folder`, for the packages. Called by the build. */
+export function writePages(
+  folder: string,
+  program: Command,
+  examples: ReadonlyMap<Command, readonly string[]>,
+): void {
+  ensureFolder(folder, 0o755);
+  const pages = {
+    'vpsmon.1': manVpsmon(commandsOf(program, examples), VERSION),
+    'monitor.conf.5': manConf(VERSION),
+    'vpsmon.bash': completionScript('bash', program),
+    'vpsmon.zsh': completionScript('zsh', program),
+    'vpsmon.fish': completionScript('fish', program),
+  };
+  for (const [name, text] of Object.entries(pages)) writeAtomically(join(folder, name), text, 0o644);
+}
