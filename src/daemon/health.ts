@@ -49,7 +49,8 @@ export function judgeHealth(house: House): { status: number; body: Health } {
   if (
     sending.waiting > 0 &&
     sending.oldestWaitingAt !== undefined &&
-    now - sending.oldestWaitingAt > 60_000
+    // One from a clock that was ahead waits, too.
+    Math.abs(now - sending.oldestWaitingAt) > 60_000
   ) {
     reasons.push(`${sending.waiting} alerts wait to be sent`);
   }

@@ -173,7 +173,7 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
       countFailures(state, snapshot);
       return {
         failedInARow: state.failedInARow,
-        historyStart: pipeline.firstStart,
+        historyStart: pipeline.firstStart(),
         get forecasts() {
           return forecasts.announced(snapshot.at);
         },

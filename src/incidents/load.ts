@@ -29,10 +29,23 @@ const FIRST_START = 'history-start';
 export function firstStart(db: Db, log: Log, now: number): number {
   try {
     const known = recall(db, FIRST_START, EpochMs);
-    if (known !== undefined) return known;
+    // One in the future was written while the clock was ahead: what happens until then would count as history.
+    if (known !== undefined && known <= now) return known;
     rememberValue(db, FIRST_START, now, now);
   } catch (error) {
     log.warn(`The first start cannot be remembered: ${errorText(error)}`);
   }
   return now;
+}
+
+/** The clock was set by `byMs`: the first start moves with it. One that was too late is corrected on the disk, too. */
+export function moveFirstStart(db: Db, first: number, byMs: number): number {
+  const moved = first + byMs;
+  try {
+    const known = recall(db, FIRST_START, EpochMs);
+    if (known !== undefined && moved >= 0 && known > moved) rememberValue(db, FIRST_START, moved, moved);
+  } catch {
+    // The next start reads one in the future, and corrects it.
+  }
+  return moved;
 }

@@ -8,14 +8,14 @@ import type { Store } from '../store/open.ts';
 import { advance, keyOf } from './advance.ts';
 import { staysDueAt } from './decide.ts';
 import { groupsDue, holdAgain, type Groups, type Look } from './group.ts';
-import { firstStart, load } from './load.ts';
+import { firstStart, load, moveFirstStart } from './load.ts';
 import { apply, forgetOld, remember, shiftAll } from './memory.ts';
 import { plan } from './plan.ts';
 import { policyOf } from './policy.ts';
 import { createSaver } from './save.ts';
 import { jumpWatch } from './shift.ts';
 import { openTold } from './told.ts';
-import { listSilences, silencing, windowAt } from './silences.ts';
+import { listSilences, mendSilences, silencing, windowAt } from './silences.ts';
 
 export type PipelineDeps = {
   store: Pick<Store, 'db'>;
@@ -58,8 +58,8 @@ export type Pipeline = {
   acknowledge(id: number, by: string, silent: boolean): Incident | undefined;
   /** How many are firing. */
   counts(): Record<Severity, number>;
-  /** Epoch ms of the very first start with this state folder. */
-  firstStart: number;
+  /** Epoch ms of the very first start with this state folder, as the clock counts now. */
+  firstStart(): number;
   /** Why incidents cannot be saved at the moment. */
   trouble(): string | undefined;
   /** Messages that could not be put into the outbox yet. */
@@ -94,11 +94,15 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   let silences: Silence[] = [];
   let nextId = 1;
   let prunedAt: number | undefined;
+  let first = firstStart(db, log, clock.now());
 
   function process(findings: readonly Finding[], options: ProcessOptions, ends = false): IncidentChange[] {
     const now = clock.now();
     const jumped = jump();
-    if (jumped !== 0) shiftAll(memory, jumped);
+    if (jumped !== 0) {
+      shiftAll(memory, jumped);
+      first = moveFirstStart(db, first, jumped);
+    }
     const fresh = told.without(findings);
     const changes = advance(memory, fresh, options.judged ?? [], policy, now);
     numberAll(changes);
@@ -169,7 +173,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   function readSilences(now: number): void {
     const windows = config.extra.silences.flatMap((window) => windowAt(window, now) ?? []);
     try {
-      silences = [...listSilences(db, now), ...windows];
+      silences = [...mendSilences(db, listSilences(db, now), now), ...windows];
     } catch {
       silences = [...silences.filter((silence) => silence.until > now), ...windows];
     }
@@ -269,7 +273,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       }
       return counts;
     },
-    firstStart: firstStart(db, log, clock.now()),
+    firstStart: () => first,
     trouble: () => saver.trouble(),
     unsaved: () => saver.unsaved(),
     sendWaiting() {

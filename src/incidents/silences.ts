@@ -24,6 +24,22 @@ export function endSilence(db: Db, subject: string): boolean {
   return deleteSilence(db, silenceName(subject));
 }
 
+/** A clock that is set by the time server moves by less. */
+const DRIFT_MS = 60_000;
+
+/**
+ * Silences that were begun while the clock was ahead hold for as long as was asked, counted from now: else one hour would become ten
+ * years when the clock is corrected.
+ */
+export function mendSilences(db: Db, silences: readonly Silence[], now: number): Silence[] {
+  return silences.map((silence) => {
+    if (silence.since - now <= DRIFT_MS) return silence;
+    const mended = { ...silence, since: now, until: now + silence.until - silence.since };
+    saveSilence(db, mended);
+    return mended;
+  });
+}
+
 /** What is silenced by hand at `now`. */
 export function listSilences(db: Db, now: number): Silence[] {
   return activeSilences(db, now);

@@ -43,10 +43,13 @@ export function createPace(clock: Clock) {
       const [now, wall] = [clock.monotonic(), clock.now()];
       return sent.map((at) => Math.round(wall - (now - at)));
     },
-    /** Takes over what another process sent; what it had itself stays. Times in the future count as now. */
+    /**
+     * Takes over what another process sent; what it had itself stays. Times that are a little in the future count as now; others were
+     * written while the clock was ahead, and would count as now at every look until it is that late.
+     */
     load(times: number[]): void {
       const [now, wall] = [clock.monotonic(), clock.now()];
-      const others = times.map((at) => now - Math.max(0, wall - at));
+      const others = times.filter((at) => at - wall <= WINDOW_MS).map((at) => now - Math.max(0, wall - at));
       const merged = [...sent, ...others.filter((at) => !sent.some((own) => Math.abs(own - at) < 5))];
       sent = merged.toSorted((a, b) => a - b).slice(-PER_WINDOW);
     },

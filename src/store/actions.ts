@@ -3,6 +3,7 @@ import { ageMs, type Action, type ActionState, type Moment } from '../model/acti
 import { EpochMs, Finite } from '../model/shapes.ts';
 import { keepCopy, readCopy, writeCopy } from './actions-copy.ts';
 import type { Db } from './db.ts';
+import { clockMayBeRight } from './memory.ts';
 import { dropped, readJson } from './rows.ts';
 
 export const ACTION_MIGRATIONS: readonly string[] = [
@@ -168,6 +169,7 @@ export function allActionsToUndo(db: Db): Action[] {
 
 /** Forgets old records, but nothing that waits to be undone. */
 export function pruneActions(db: Db, now: number): void {
+  if (!clockMayBeRight(db, now)) return;
   db.prepare(
     `DELETE FROM actions WHERE started_at < ? AND (rule = 'waha' OR undo IS NULL OR undone_at IS NOT NULL OR state IN ('failed', 'would-do'))`,
   ).run(Math.round(now - KEEP_MS));

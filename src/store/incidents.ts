@@ -4,6 +4,7 @@ import type { Incident } from '../model/incident.ts';
 import { EpochMs, Finite, loosely } from '../model/shapes.ts';
 import { actionsAbout } from './incident-actions.ts';
 import type { Db } from './db.ts';
+import { clockMayBeRight } from './memory.ts';
 import { dropped, readJson } from './rows.ts';
 import { statement } from './statements.ts';
 
@@ -133,6 +134,7 @@ const DAY_MS = 86_400_000;
 
 /** Forgets incidents that ended more than 90 days ago, silences that are over, and told ids after 400 days. */
 export function pruneIncidents(db: Db, now: number): void {
+  if (!clockMayBeRight(db, now)) return;
   db.prepare('DELETE FROM incidents WHERE resolved_at < ?').run(now - 90 * DAY_MS);
   db.exec('DELETE FROM incident_notes WHERE incident_id NOT IN (SELECT id FROM incidents)');
   db.prepare('DELETE FROM silences WHERE until < ?').run(now - DAY_MS);

@@ -31,6 +31,20 @@ export function remember(db: Db, key: string, value: unknown, now: number): void
   ).run(key, JSON.stringify(value), Math.round(now));
 }
 
+/** A machine that was off for longer than this keeps its old records a day longer. */
+const LONGEST_PAUSE_MS = 30 * 86_400_000;
+
+/**
+ * Whether the clock may be right, as far as what was written before tells: records are not thrown away as too old because it is ten
+ * years ahead for a minute.
+ */
+export function clockMayBeRight(db: Db, now: number): boolean {
+  const { last } = db.prepare('SELECT max(at) AS last FROM memory WHERE at <= ?').get(Math.round(now)) as {
+    last: number | null;
+  };
+  return last === null || now - last < LONGEST_PAUSE_MS;
+}
+
 export function forget(db: Db, key: string): void {
   db.prepare('DELETE FROM memory WHERE key = ?').run(key);
 }

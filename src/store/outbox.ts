@@ -4,6 +4,7 @@ import { SEVERITIES, type Severity } from '../model/finding.ts';
 import type { Message, OutboxRow } from '../model/message.ts';
 import { EpochMs, Finite } from '../model/shapes.ts';
 import type { Db } from './db.ts';
+import { clockMayBeRight } from './memory.ts';
 import { dropped, readJson } from './rows.ts';
 import { immediately } from './transaction.ts';
 
@@ -267,6 +268,7 @@ export function openOutboxTable(db: Db) {
 
     /** Forgets what was dealt with: older than 90 days, or more than 10,000 messages ago. Never what still waits. */
     prune(now: number): void {
+      if (!clockMayBeRight(db, now)) return;
       within(() => {
         const done = `state NOT IN ('waiting', 'refused')
           AND (digest_id IS NULL OR digest_id NOT IN (SELECT id FROM outbox WHERE ${PENDING}))`;

@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createPipeline, type Pipeline, type PipelineDeps } from '../../src/incidents/pipeline.ts';
-import { addSilence } from '../../src/incidents/silences.ts';
+import { addSilence, listSilences } from '../../src/incidents/silences.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { Message } from '../../src/model/message.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
 import { wordDecision } from '../../src/notify/wording.ts';
-import { incidentById, incidentsSince, saveIncidents } from '../../src/store/incidents.ts';
+import { listActions, pruneActions, recordAction } from '../../src/store/actions.ts';
+import { incidentById, incidentsSince, saveIncidents, wasToldOnce } from '../../src/store/incidents.ts';
+import { remember } from '../../src/store/memory.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { configWith } from '../helpers/command.ts';
 import { incidentOf } from '../helpers/incident.ts';
@@ -175,9 +177,82 @@ describe('the pipeline', () => {
   });
 
   test('the first start is remembered for ever', () => {
-    expect(pipelineWith().firstStart).toBe(BEGIN);
+    expect(pipelineWith().firstStart()).toBe(BEGIN);
     now += DAY;
-    expect(pipelineWith().firstStart).toBe(BEGIN);
+    expect(pipelineWith().firstStart()).toBe(BEGIN);
+  });
+
+  describe('R1: the clock is ten years ahead for a minute', () => {
+    const AHEAD = 3650 * DAY;
+    let mono = 0;
+    const clock = { now: () => now, monotonic: () => mono };
+    const pass = (ms: number): void => {
+      now += ms;
+      mono += ms;
+    };
+
+    test('nothing is thrown away as too old', () => {
+      remember(store.db, 'last-alive', {}, BEGIN);
+      saveIncidents(store.db, [
+        incidentOf({ id: 1, state: 'resolved', openedAt: BEGIN - DAY, resolvedAt: BEGIN - DAY / 2 }),
+      ]);
+      addSilence(store.db, { subject: 'web', until: BEGIN + DAY, reason: 'work' }, BEGIN);
+      const outbox = createOutbox(store.db);
+      outbox.enqueue({ at: BEGIN, severity: 'info', kind: 'x', subject: 'x', html: 'x' });
+      outbox.table.skipPending();
+      recordAction(store.db, {
+        rule: 'waha',
+        target: 'default',
+        what: 'restart-session',
+        why: '',
+        state: 'worked',
+        startedAt: BEGIN - DAY,
+      });
+      const pipeline = pipelineWith({ clock });
+      pipeline.process([{ ...disk('/x', false), verdict: 'event', once: 'kill-1' }]);
+      now += AHEAD;
+      pipeline.process([]);
+      outbox.table.prune(now);
+      pruneActions(store.db, now);
+      // Also by the next process, which starts meanwhile.
+      pipelineWith({ clock }).process([]);
+      now -= AHEAD;
+      pass(60_000);
+      pipelineWith({ clock }).process([]);
+      expect(incidentById(store.db, 1)).toBeDefined();
+      expect(listSilences(store.db, now)).toHaveLength(1);
+      expect(outbox.table.after(0).length).toBeGreaterThan(0);
+      expect(listActions(store.db, 0)).toHaveLength(1);
+      expect(wasToldOnce(store.db, 'kill-1')).toBe(true);
+    });
+
+    test('a silence that is asked for meanwhile holds for an hour, not for ten years', () => {
+      now += AHEAD;
+      addSilence(store.db, { subject: 'web', until: now + 3_600_000, reason: '' }, now);
+      now -= AHEAD;
+      const pipeline = pipelineWith({ clock });
+      pipeline.process([]);
+      expect(listSilences(store.db, now)[0]?.until).toBe(now + 3_600_000);
+      pass(3_599_000);
+      pipeline.process([]);
+      expect(listSilences(store.db, now)).toHaveLength(1);
+      pass(2000);
+      pipeline.process([]);
+      expect(listSilences(store.db, now)).toEqual([]);
+    });
+
+    test('a first start under it makes no history of what is to come, in this process or the next', () => {
+      now += AHEAD;
+      const pipeline = pipelineWith({ clock });
+      const first = now;
+      pass(60_000);
+      now -= AHEAD;
+      pipeline.process([]);
+      expect(pipeline.firstStart()).toBe(first - AHEAD);
+      expect(pipelineWith({ clock }).firstStart()).toBe(first - AHEAD);
+      remember(store.db, 'history-start', now + AHEAD, now);
+      expect(pipelineWith({ clock }).firstStart()).toBe(now);
+    });
   });
 
   test('what ended more than 90 days ago is forgotten; what is open never is', () => {

@@ -49,4 +49,21 @@ describe('pace', () => {
     fourth.load(first.save().map((at) => at - 7_200_000));
     expect(fourth.waitMs()).toBe(0);
   });
+
+  it('R1: what was sent ten years ahead is not believed, however often it is read', () => {
+    const clock = leapClock();
+    const pace = createPace(clock);
+    const ahead = Array.from({ length: 18 }, () => clock.now() + 3650 * 86_400_000);
+    pace.load(ahead);
+    expect(pace.waitMs()).toBe(0);
+    // A clock that was set back a little: full, but only until it is as late again.
+    const little = Array.from({ length: 18 }, () => clock.now() + 30_000);
+    pace.load(little);
+    expect(pace.waitMs()).toBeGreaterThan(50_000);
+    for (let passed = 0; passed < 100_000; passed += 10_000) {
+      clock.pass(10_000);
+      pace.load(little);
+    }
+    expect(pace.waitMs()).toBe(0);
+  });
 });
