@@ -2,7 +2,7 @@ import { serverName } from '../config/server-name.ts';
 import { join } from 'node:path';
 import { suggest } from '../config/suggest.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { errorText } from '../model/text.ts';
+import { errorText, escapeHtml, maskSecrets, plain } from '../model/text.ts';
 import type { ChartInput } from '../outputs/chart.ts';
 import { dailyReportJson } from '../outputs/daily-report-json.ts';
 import { dayName, renderDailyReport } from '../outputs/daily-report.ts';
@@ -33,7 +33,7 @@ export async function report(
   where: string,
   tools: ReportTools = { collect: readByItself, draw: drawChart },
 ): Promise<number> {
-  const { io, options, config, system } = context;
+  const { io, config, system } = context;
   if (where !== 'console' && where !== 'telegram') {
     const near = suggest(where, ['console', 'telegram']);
     io.err(
@@ -50,31 +50,62 @@ export async function report(
       );
     if (store.trouble)
       io.err(`vpsmon: the state folder cannot be used: ${store.trouble}. There is no history.`);
-    const history = createHistory(store.db);
-    const maxAge = Math.max(120_000, 3 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
-    const snapshot = history.latest(at, maxAge) ?? (await tools.collect(context));
-    const hostname = serverName(context.config, context.system.files);
-    const { data, chart } = gatherReport({ db: store.db, history, config, snapshot, hostname, at });
-    const { html, text } = renderDailyReport(data);
-
-    const path = join(config.stateDir, 'reports', `${dayName(at)}.txt`);
-    let photoPath: string | undefined;
-    if (!options.dryRun) {
-      save(context, path, text, at);
-      photoPath = await savePicture(context, tools, chart, path.replace(/\.txt$/, '.png'));
-    }
-    if (options.json) io.out(JSON.stringify(dailyReportJson(data), null, 2));
-    else if (where === 'console' || options.dryRun) io.out(text);
-    if (options.dryRun) {
-      io.err(
-        `Would save ${path} and its picture${where === 'telegram' ? ', and send both to Telegram' : ''}.`,
-      );
-      return 0;
-    }
-    return where === 'telegram' ? await send(context, store, { at, html, photoPath }) : 0;
+    return await gatherAndSend(context, where, tools, store, at);
+  } catch (error) {
+    return await sendWithout(context, where, store, at, error);
   } finally {
     store.close();
   }
+}
+
+/** A report that stays away looks like a server that is gone: where it was expected it is said why there is none. Exit 3. */
+async function sendWithout(
+  context: CommandContext,
+  where: 'console' | 'telegram',
+  store: Store,
+  at: number,
+  error: unknown,
+): Promise<number> {
+  const { io, options, config, system } = context;
+  const server = plain(serverName(config, system.files), 80);
+  const why = maskSecrets(
+    `There is no daily report of ${server} today: it could not be made (${errorText(error)}).`,
+    context.secrets,
+  );
+  io.err(`vpsmon: ${why}`);
+  if (where === 'telegram' && !options.dryRun)
+    await send(context, store, { at, html: escapeHtml(why), photoPath: undefined });
+  return 3;
+}
+
+async function gatherAndSend(
+  context: CommandContext,
+  where: 'console' | 'telegram',
+  tools: ReportTools,
+  store: Store,
+  at: number,
+): Promise<number> {
+  const { io, options, config } = context;
+  const history = createHistory(store.db);
+  const maxAge = Math.max(120_000, 3 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
+  const snapshot = history.latest(at, maxAge) ?? (await tools.collect(context));
+  const hostname = serverName(context.config, context.system.files);
+  const { data, chart } = gatherReport({ db: store.db, history, config, snapshot, hostname, at });
+  const { html, text } = renderDailyReport(data);
+
+  const path = join(config.stateDir, 'reports', `${dayName(at)}.txt`);
+  let photoPath: string | undefined;
+  if (!options.dryRun) {
+    save(context, path, text, at);
+    photoPath = await savePicture(context, tools, chart, path.replace(/\.txt$/, '.png'));
+  }
+  if (options.json) io.out(JSON.stringify(dailyReportJson(data), null, 2));
+  else if (where === 'console' || options.dryRun) io.out(text);
+  if (options.dryRun) {
+    io.err(`Would save ${path} and its picture${where === 'telegram' ? ', and send both to Telegram' : ''}.`);
+    return 0;
+  }
+  return where === 'telegram' ? await send(context, store, { at, html, photoPath }) : 0;
 }
 
 /** Saves the text; a folder that cannot be written is said, and is no reason to send nothing. */

@@ -10,6 +10,7 @@ import { errorText } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
 import { createAlarm } from '../system/alarm.ts';
 import type { Clock, Docker, DockerEvent, Files, Log } from '../system/types.ts';
+import { tellPlainly } from './fallback.ts';
 import { countServices, serviceLines, stopMessage, type Counts } from './announce.ts';
 import { createAnswers } from './answers.ts';
 import { createBeginning, type Beginning } from './beginning.ts';
@@ -95,7 +96,16 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   }
 
   function give(input: Input): void {
-    if (!signal.aborted) handle(step(state, input, moment()));
+    if (signal.aborted) return;
+    const now = moment();
+    try {
+      handle(step(state, input, now));
+    } catch (error) {
+      log.error(`A change of the containers could not be followed: ${errorText(error)}`);
+      hand(tellPlainly(state, input, now, errorText(error)));
+      alarm.set(nextDue(state));
+      if (isLoaded()) ask({ kind: 'list' });
+    }
   }
 
   function handle(out: Out): void {

@@ -73,6 +73,7 @@ export type Pipeline = {
 /** Values of an incident that only goes on are written this often. */
 const SAVE_VALUES_MS = 300_000;
 const PRUNE_EVERY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 
 /** Somebody wanted no messages about it until it ends. */
 function isHushed({ ack, state }: Incident): boolean {
@@ -93,6 +94,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   holdAgain(groups, memory.byId.values());
   let silences: Silence[] = [];
   let nextId = 1;
+  const plainlyAt = new Map<string, number>();
   let prunedAt: number | undefined;
   let first = firstStart(db, log, clock.now());
 
@@ -204,6 +206,19 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     }
   }
 
+  /** A finding that could not become an incident, at most once an hour for each subject. */
+  function sendPlainly({ rule, subject, severity, verdict, text }: Finding): void {
+    const key = `${rule} ${subject}`;
+    const mono = clock.monotonic();
+    const before = plainlyAt.get(key) ?? -Infinity;
+    if ((verdict !== 'breach' && verdict !== 'event') || mono - before < HOUR_MS) return;
+    plainlyAt.set(key, mono);
+    const now = clock.now();
+    const html = `${severity.toUpperCase()}: ${safeHtml(String(text), 1000)}`;
+    saver.add({ messages: [{ at: now, severity, kind: rule, subject: String(subject), html }] });
+    saver.write(now);
+  }
+
   /** Monotonic time at which something is to be sent although nothing happens. */
   function nextDue(): number {
     let due = Infinity;
@@ -243,6 +258,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
         return process(findings, options);
       } catch (error) {
         log.warn(`Incidents could not be advanced: ${errorText(error)}`);
+        // One that cannot be dealt with must not take the others with it, nor be lost itself.
+        if (findings.length > 1) return findings.flatMap((finding) => this.process([finding]));
+        for (const finding of findings) sendPlainly(finding);
         return [];
       }
     },

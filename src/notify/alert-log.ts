@@ -15,7 +15,7 @@ const WRITTEN = 'alert-log.written';
  *     2025-07-16 10:35:00 CRITICAL container-stopped [web] Service Stopped | Service: web | Restart Count: 0
  */
 export function alertLine(message: Message, secrets: readonly string[] = []): string {
-  const text = htmlToPlain(message.html)
+  const text = textOf(message.html)
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '')
@@ -24,6 +24,15 @@ export function alertLine(message: Message, secrets: readonly string[] = []): st
   const about = plain(message.subject, 100);
   const line = `${formatTime(message.at)} ${severity} ${plain(message.kind, 60)} [${about}] ${plain(text, 3000)}`;
   return maskSecrets(line, secrets);
+}
+
+/** As it is where it cannot be read as HTML: the log must have every message. */
+function textOf(html: string): string {
+  try {
+    return htmlToPlain(html);
+  } catch {
+    return html;
+  }
 }
 
 /**

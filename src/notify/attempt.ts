@@ -67,8 +67,18 @@ export function createAttempts(deps: AttemptDeps) {
     return outcome;
   }
 
+  /** A text that cannot be cut must not stand before all the others for ever. */
+  function planOrStandIn(row: StoredRow): Step[] {
+    try {
+      return planSteps(row, clock.now());
+    } catch (error) {
+      deps.log.error(`The message ${row.id} could not be prepared: ${errorText(error)}`);
+      return [{ html: standIn(row, errorText(error)) }];
+    }
+  }
+
   async function attempt(row: StoredRow): Promise<void> {
-    const steps = row.steps ?? planSteps(row, clock.now());
+    const steps = row.steps ?? planOrStandIn(row);
     const step = steps[row.stepsDone];
     const first = step !== undefined && steps.findIndex((one) => 'html' in one) === row.stepsDone;
     const outcome = step ? await send(step, row, first) : { state: 'sent' as const };

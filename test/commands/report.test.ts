@@ -322,6 +322,19 @@ describe('to Telegram', () => {
     expect(telegram.sent.map(({ method }) => method)).toEqual(['sendMessage']);
   });
 
+  test('R3: one that cannot be made is told all the same, without its secrets', async () => {
+    const broken = {
+      ...tools,
+      collect: () => Promise.reject(new Error('a mistake with password=hunter2hunter2')),
+    };
+    const { context, err } = contextFor();
+    context.system.clock = { ...context.system.clock, now: () => NOW + 86_400_000 };
+    expect(await report(context, 'telegram', broken)).toBe(3);
+    expect(telegram.sent).toHaveLength(1);
+    expect(telegram.sent[0]!.plain).toMatch(/There is no daily report of .+ today: it could not be made/);
+    expect(telegram.sent[0]!.plain + err()).not.toContain('hunter2');
+  });
+
   test('refused: said, kept, exit 2', async () => {
     telegram.setToken('999999999:another-token-that-is-long-enough-00');
     const { context, err } = contextFor();

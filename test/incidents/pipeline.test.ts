@@ -182,6 +182,30 @@ describe('the pipeline', () => {
     expect(pipelineWith().firstStart()).toBe(BEGIN);
   });
 
+  test('R3: a finding that cannot be dealt with takes no other one with it, and is sent plainly, once an hour', () => {
+    const poison: Finding = {
+      ...disk('/bad <b>', true),
+      get holdMs(): number {
+        throw new Error('a mistake');
+      },
+    };
+    const pipeline = pipelineWith();
+    pipeline.process([disk('/a', true), poison, disk('/c', true)]);
+    expect(waiting().map(({ subject }) => subject)).toEqual(expect.arrayContaining(['/a', '/bad <b>', '/c']));
+    expect(waiting().find(({ subject }) => subject === '/bad <b>')?.html).toBe(
+      'WARNING: Disk /bad &lt;b&gt; is full',
+    );
+    const before = waiting().length;
+    for (let i = 0; i < 10; i++) {
+      now += 60_000;
+      pipeline.process([poison]);
+    }
+    expect(waiting()).toHaveLength(before);
+    now += 3_600_000;
+    pipeline.process([poison]);
+    expect(waiting()).toHaveLength(before + 1);
+  });
+
   describe('R1: the clock is ten years ahead for a minute', () => {
     const AHEAD = 3650 * DAY;
     let mono = 0;

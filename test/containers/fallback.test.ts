@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { createWatcher } from '../../src/containers/watcher.ts';
+import type { Finding } from '../../src/model/finding.ts';
+import type { Message } from '../../src/model/message.ts';
+import { openStore } from '../../src/store/open.ts';
+import { hostFiles } from '../../src/system/files.ts';
+import type { Docker, DockerEvent } from '../../src/system/types.ts';
+import { configWith } from '../helpers/command.ts';
+import { until } from '../helpers/daemon.ts';
+
+/** An event that nobody can read, as a mistake in the wording would make it. */
+function unreadable(action: string, name: string): DockerEvent {
+  return {
+    timeNano: BigInt(Date.now()) * 1_000_000n,
+    action,
+    id: name.repeat(12).slice(0, 12),
+    name,
+    get attributes(): Record<string, string> {
+      throw new Error('a mistake');
+    },
+  };
+}
+
+describe('R3: a change that cannot be worded', () => {
+  it('is told in plain words, and what comes after it is followed', async () => {
+    const findings: Finding[] = [];
+    const messages: Message[] = [];
+    let emit: (event: DockerEvent) => void = () => undefined;
+    const docker = {
+      list: () => Promise.resolve([]),
+      events: ({ onOpen, onEvent, signal, until: end }: Parameters<Docker['events']>[0]) =>
+        new Promise<void>((resolve) => {
+          if (end !== undefined) return resolve();
+          onOpen?.();
+          emit = onEvent;
+          signal.addEventListener('abort', () => resolve());
+        }),
+    } as unknown as Docker;
+    const errors: string[] = [];
+    const log = {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: () => undefined,
+      error: (text: string) => void errors.push(text),
+    };
+    const store = openStore('/dev/null/nowhere', Date.now()); // In memory.
+    const watcher = createWatcher({
+      docker,
+      log,
+      clock: {
+        now: () => Date.now(),
+        monotonic: () => performance.now(),
+        sleep: (ms, signal) =>
+          new Promise((resolve) => {
+            const timer = setTimeout(resolve, ms);
+            signal?.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+          }),
+      },
+      config: configWith({ REPORT_INTERVAL_HOURS: 0 }),
+      db: store.db,
+      files: hostFiles('/'),
+      onFindings: (some) => void findings.push(...some),
+      onOom: () => undefined,
+      onMessage: (message) => void messages.push(message),
+      renderStatus: () => '',
+      memoryOf: () => undefined,
+    });
+    const stop = new AbortController();
+    const running = watcher.run(stop.signal);
+    await watcher.ready;
+    emit(unreadable('die', 'web'));
+    emit(unreadable('health_status: unhealthy', 'db'));
+    emit(unreadable('start', 'quiet'));
+    const plainly = await until(() => {
+      const some = findings.filter(({ text }) => text.includes('could not be put into words'));
+      return some.length >= 2 && some;
+    }, 5000);
+    expect(plainly.map(({ subject, severity, verdict }) => [subject, severity, verdict])).toEqual([
+      ['web', 'critical', 'event'],
+      ['db', 'critical', 'event'],
+    ]);
+    expect(errors.join()).toContain('a mistake');
+    expect(watcher.connected()).toBe(true);
+    stop.abort();
+    await running;
+    expect(messages.at(-1)?.html).toContain('Service Monitor Stopped');
+    store.close();
+  });
+});
