@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { optionsAfterCommand } from './commands/global-options.ts';
+import { guardLookups } from './system/lookup.ts';
 import { VERSION } from './version.ts';
 
 /**
@@ -44,6 +45,7 @@ function builtHelp(): string | undefined {
   }
 }
 
+guardLookups();
 // Without a handler Node answers this signal with its debugger, on a port that every local user can reach.
 process.on('SIGUSR1', () => undefined);
 

@@ -41,7 +41,9 @@ export function live(seed: number): Life {
   const world: World = createWorld({}, {}, { onMessage: (message) => judge(message) });
   /** Restarts that a policy will make. */
   const policies: { at: number; id: string }[] = [];
+  /** Until when, and how long it was asked for. */
   const silences = new Map<string, number>();
+  const lengths = new Map<string, number>();
   /** What a monitor that is killed leaves behind. */
   const saved = new Map<string, Row>();
   let readUntil = 0;
@@ -325,6 +327,7 @@ export function live(seed: number): Life {
       const ms = [20_000, 3 * MINUTE, 20 * MINUTE][pick(3)]!;
       note(`silence ${subject} ${ms / 1000} s`);
       silences.set(subject, world.wall() + ms);
+      lengths.set(subject, ms);
       world.silence(subject, ms);
       everSilenced = true;
     } else if (what < 96) {
@@ -346,8 +349,12 @@ export function live(seed: number): Life {
       const ms = (pick(2) === 0 ? 1 : -1) * [7000, 10 * MINUTE, 3 * 3_600_000][pick(3)]!;
       note(`the clock is set by ${ms / 1000} s`);
       clockWasSet = true;
-      for (const [subject, until] of silences) silences.set(subject, until);
       world.setClock(ms);
+      // One that was begun in what is now the future holds for as long as was asked, from now on.
+      for (const [subject, until] of silences) {
+        const length = lengths.get(subject)!;
+        if (until - length - world.wall() > MINUTE) silences.set(subject, world.wall() + length);
+      }
       // The checks notice it; nothing happens in the same millisecond.
       world.check();
     }
