@@ -25,10 +25,10 @@ export function guardLookups(options: Options = {}): void {
     const done = rest.at(-1) as Callback;
     const ask = () => (lookup as (...args: unknown[]) => void)(name, ...rest);
     if (needsNoServer(name)) return ask();
-    someoneAnswers(name, options).then(
-      (answers) => (answers ? ask() : done(noAnswer(name))),
-      () => ask(),
-    );
+    void someoneAnswers(name, options).then((answers) => {
+      // Outside of the promise: what the caller throws is his.
+      setImmediate(answers ? ask : () => done(noAnswer(name)));
+    });
   };
   Object.defineProperty(guarded, promisify.custom, { value: dns.promises.lookup });
   dns.lookup = guarded as unknown as typeof dns.lookup;
