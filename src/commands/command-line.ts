@@ -277,18 +277,24 @@ export function commandLine(io: Io): CommandLine {
     );
   examples(incidents, ['incidents', 'incidents --since 7d', 'incidents show 12', 'incidents --json']);
 
-  const forecast = leaf(
-    program
-      .command('forecast')
-      .description('when a recorded series would have been announced as running full'),
-  )
-    .option('--replay <file>', 'a CSV file of `timestamp,value`: epoch seconds or ISO 8601, used bytes')
-    .option('--capacity <bytes>', 'the amount at which it is full')
+  const forecast = leaf(program.command('forecast').description('what runs out when, and because of whom'))
+    .option(
+      '--replay <file>',
+      'what would have been announced of a CSV file of `timestamp,value`: epoch seconds or ISO 8601, used bytes',
+    )
+    .option('--capacity <bytes>', 'with --replay: the amount at which it is full')
     .action(async (_options: unknown, command: Command) => {
-      const { forecastReplay } = await import('./forecast.ts');
-      exitCode = forecastReplay(command.optsWithGlobals(), io);
+      const options = command.optsWithGlobals<GlobalOptions & { replay?: string; capacity?: string }>();
+      if (options.replay !== undefined || options.capacity !== undefined) {
+        const { forecastReplay } = await import('./forecast-replay.ts');
+        exitCode = forecastReplay(options, io);
+        return;
+      }
+      const { forecast } = await import('./forecast.ts');
+      const { inContext } = await import('./in-context.ts');
+      exitCode = await inContext(options, io, forecast);
     });
-  examples(forecast, ['forecast --replay used.csv --capacity 2147483648 --json']);
+  examples(forecast, ['forecast', 'forecast --replay used.csv --capacity 2147483648 --json']);
 
   const config = program.command('config').description('check and show the configuration').exitOverride();
   leaf(config.command('check').description('all problems at once, each with file, line and key')).action(

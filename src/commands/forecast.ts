@@ -1,79 +1,43 @@
-import { parseSamples, replay, type Replay } from '../forecast/replay.ts';
-import { errorText, formatBytes, formatDuration, formatTime, plain } from '../model/text.ts';
-import { readTextFile } from '../system/read-file.ts';
-import type { GlobalOptions, Io } from './context.ts';
+import { errorText } from '../model/text.ts';
+import { forecastsToJson, renderForecasts } from '../outputs/forecast.ts';
+import { createHistory } from '../store/history.ts';
+import { openToLook } from '../store/look.ts';
+import type { CommandContext } from './context.ts';
+import { forecastsOf } from './forecast-data.ts';
 
-/** A year of one-minute samples is 15 MB. */
-const MOST_BYTES = 64 * 1_048_576;
+/** A check older than this says too little about now: the monitor does not run. */
+const FRESH_MS = 30 * 60_000;
 
-export type ForecastOptions = GlobalOptions & { replay?: string; capacity?: string };
-
-/**
- * `vpsmon forecast --replay FILE.csv --capacity BYTES`: what the monitor would have announced of a recorded series. Needs no
- * configuration. Exit 0; 3 for a bad option, a file that cannot be read, or a line that is none.
- */
-export function forecastReplay(options: ForecastOptions, io: Io): number {
-  if (options.replay === undefined || options.capacity === undefined) {
+/** `vpsmon forecast`: what runs out when, and because of whom. Exit 0; 2 when the history cannot be read, or is not there. */
+export async function forecast(context: CommandContext): Promise<number> {
+  const { io, options, config, system } = context;
+  const look = openToLook(config.stateDir);
+  if (!('db' in look)) {
     io.err(
-      'vpsmon: `forecast` expects --replay FILE.csv and --capacity BYTES, the amount at which it is full.',
+      'refused' in look
+        ? `vpsmon: ${look.refused}. Another user's monitor? Try it with sudo, or name the folder with --state-dir.`
+        : `vpsmon: ${look.none}. A forecast needs the monitor to run for 8 hours: sudo vpsmon setup, or vpsmon monitor.`,
     );
-    return 3;
+    return 2;
   }
-  const capacity = /^\d+(\.\d+)?$/.test(options.capacity) ? Number(options.capacity) : Number.NaN;
-  if (!(capacity > 0 && capacity <= Number.MAX_SAFE_INTEGER)) {
-    io.err(
-      `vpsmon: --capacity expects a number of bytes above 0, like 2147483648, not \`${plain(options.capacity, 40)}\`.`,
-    );
-    return 3;
-  }
-  const name = plain(options.replay, 200);
-  let text: string;
   try {
-    text = readTextFile(options.replay, MOST_BYTES).text;
+    const now = system.clock.now();
+    const history = createHistory(look.db);
+    const snapshot = history.latest(now, FRESH_MS);
+    if (!snapshot) {
+      io.err(
+        `vpsmon: the monitor has kept nothing for ${FRESH_MS / 60_000} minutes, so nothing can be said about now. \`vpsmon status\` says whether it runs.`,
+      );
+      return 2;
+    }
+    const forecasts = forecastsOf({ db: look.db, history, config, files: system.files, snapshot });
+    if (options.json) io.out(JSON.stringify(forecastsToJson(forecasts, snapshot.at), null, 2));
+    else io.out(renderForecasts({ forecasts, now: snapshot.at, color: io.color }));
+    return 0;
   } catch (error) {
-    io.err(`vpsmon: ${name} ${errorText(error)}. --replay expects a CSV file of \`timestamp,value\`.`);
-    return 3;
+    io.err(`vpsmon: the history cannot be read: ${errorText(error)}`);
+    return 2;
+  } finally {
+    look.close();
   }
-  let result: Replay;
-  try {
-    result = replay(parseSamples(text, name), capacity);
-  } catch (error) {
-    io.err(`vpsmon: ${errorText(error, 600)}.`);
-    return 3;
-  }
-  if (result.samples === 0) {
-    io.err(
-      `vpsmon: ${name} holds no samples; expected lines of \`timestamp,value\`, like \`1767225600,1073741824\`.`,
-    );
-    return 3;
-  }
-  io.out(options.json ? JSON.stringify(toJson(result), null, 2) : render(result));
-  return 0;
-}
-
-function toJson({ announcements, forecasts }: Replay): object {
-  return {
-    announcements: announcements.map(({ at, fullAt, severity, perHour, endedAt }) => ({
-      at: iso(at),
-      full_at: iso(fullAt),
-      severity,
-      rate_bytes_per_hour: Math.round(perHour * 1000) / 1000,
-      ...(endedAt === undefined ? {} : { ended_at: iso(endedAt) }),
-    })),
-    forecasts: forecasts.map(({ at, fullAt }) => ({ at: iso(at), full_at: iso(fullAt) })),
-  };
-}
-
-function iso(epochMs: number): string {
-  // What is full in millions of years has no date.
-  return new Date(Math.min(epochMs, 8.64e15)).toISOString();
-}
-
-function render({ samples, announcements }: Replay): string {
-  if (announcements.length === 0) return `Nothing to announce in ${samples} samples.`;
-  const lines = announcements.map(({ at, fullAt, severity, perHour, endedAt }) => {
-    const end = endedAt === undefined ? '' : `; over at ${formatTime(endedAt)}`;
-    return `${formatTime(at)}  ${severity}: grows ${formatBytes(perHour)} an hour, full in ${formatDuration(fullAt - at)} (${formatTime(fullAt)})${end}`;
-  });
-  return lines.join('\n');
 }

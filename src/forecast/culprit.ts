@@ -113,32 +113,34 @@ function rateOf(slots: readonly Slot[], from: number, to: number): number {
   return Math.max(0, byDay === undefined ? rate : Math.min(rate, byDay));
 }
 
+/** Undefined where yesterday is not known, or a restart lies in between. */
 function withoutTheDay(slots: readonly Slot[], window: readonly Slot[], from: number): number | undefined {
-  const before = new Map(slots.map(({ slot, low }) => [slot, low]));
+  const reach = slots.filter(({ slot }) => slot >= from - DAY_SLOTS);
+  if (reach.some(({ low }, i) => i > 0 && isRestart(reach[i - 1]!.low, low))) return undefined;
+  const before = new Map(reach.map(({ slot, low }) => [slot, low]));
   const differences = window.flatMap(({ slot, low }) => {
     const then = before.get(slot - DAY_SLOTS);
     return then === undefined ? [] : [{ slot, value: low - then }];
   });
   if (differences.length < LEAST_SLOTS / 2) return undefined;
-  // Yesterday lies before the growth: the difference grows as it does. Later it is what a day of growth makes.
-  const young = differences.filter(({ slot }) => slot - DAY_SLOTS < from);
-  if (young.length >= LEAST_SLOTS / 2) return slopeBetweenRestarts(young);
-  return median(differences.map(({ value }) => value)) / 24;
+  // While yesterday lies before the growth the difference grows as it does; later it is what a day of growth makes.
+  return Math.max(slopeBetweenRestarts(differences), median(differences.map(({ value }) => value)) / 24);
 }
 
-/** Theil-Sen, without the pairs that have a restart between them. */
+function isRestart(before: number, value: number): boolean {
+  return value < before * RESTART_SHARE && before - value > RESTART_BYTES;
+}
+
+/** Theil-Sen, without the pairs that have a restart between them. A fall that comes again and again is the collection of garbage. */
 function slopeBetweenRestarts(points: readonly { slot: number; value: number }[]): number {
-  const run: number[] = [];
-  let runs = 0;
-  for (let i = 0; i < points.length; i++) {
-    const [before, value] = [points[i - 1]?.value ?? 0, points[i]!.value];
-    if (i > 0 && value < before * RESTART_SHARE && before - value > RESTART_BYTES) runs++;
-    run.push(runs);
-  }
+  const falls = points.map(({ value }, i) => i > 0 && isRestart(points[i - 1]!.value, value));
+  const restarted = falls.filter(Boolean).length === 1;
   const slopes: number[] = [];
   for (let i = 0; i < points.length; i++) {
-    for (let j = i + 1; j < points.length && run[i] === run[j]; j++)
+    for (let j = i + 1; j < points.length; j++) {
+      if (restarted && falls[j]) break;
       slopes.push(((points[j]!.value - points[i]!.value) / (points[j]!.slot - points[i]!.slot)) * HOUR_SLOTS);
+    }
   }
   return slopes.length < LEAST_SLOTS / 2 ? 0 : median(slopes);
 }
@@ -150,8 +152,7 @@ function slopeBetweenRestarts(points: readonly { slot: number; value: number }[]
 export function onsetOf(slots: readonly Slot[]): number {
   let start = 0;
   for (let i = 1; i < slots.length; i++) {
-    const [before, value] = [slots[i - 1]!.low, slots[i]!.low];
-    if (value < before * RESTART_SHARE && before - value > RESTART_BYTES) start = i;
+    if (isRestart(slots[i - 1]!.low, slots[i]!.low)) start = i;
   }
   const run = slots.slice(Math.max(start, slots.length - 2 * MOST_SLOTS));
   let [best, at] = [Number.POSITIVE_INFINITY, run[0]?.slot ?? 0];

@@ -1,0 +1,79 @@
+import { parseSamples, replay, type Replay } from '../forecast/replay.ts';
+import { errorText, formatBytes, formatDuration, formatTime, plain } from '../model/text.ts';
+import { readTextFile } from '../system/read-file.ts';
+import type { GlobalOptions, Io } from './context.ts';
+
+/** A year of one-minute samples is 15 MB. */
+const MOST_BYTES = 64 * 1_048_576;
+
+export type ForecastOptions = GlobalOptions & { replay?: string; capacity?: string };
+
+/**
+ * `vpsmon forecast --replay FILE.csv --capacity BYTES`: what the monitor would have announced of a recorded series. Needs no
+ * configuration. Exit 0; 3 for a bad option, a file that cannot be read, or a line that is none.
+ */
+export function forecastReplay(options: ForecastOptions, io: Io): number {
+  if (options.replay === undefined || options.capacity === undefined) {
+    io.err(
+      'vpsmon: `forecast` expects --replay FILE.csv and --capacity BYTES, the amount at which it is full.',
+    );
+    return 3;
+  }
+  const capacity = /^\d+(\.\d+)?$/.test(options.capacity) ? Number(options.capacity) : Number.NaN;
+  if (!(capacity > 0 && capacity <= Number.MAX_SAFE_INTEGER)) {
+    io.err(
+      `vpsmon: --capacity expects a number of bytes above 0, like 2147483648, not \`${plain(options.capacity, 40)}\`.`,
+    );
+    return 3;
+  }
+  const name = plain(options.replay, 200);
+  let text: string;
+  try {
+    text = readTextFile(options.replay, MOST_BYTES).text;
+  } catch (error) {
+    io.err(`vpsmon: ${name} ${errorText(error)}. --replay expects a CSV file of \`timestamp,value\`.`);
+    return 3;
+  }
+  let result: Replay;
+  try {
+    result = replay(parseSamples(text, name), capacity);
+  } catch (error) {
+    io.err(`vpsmon: ${errorText(error, 600)}.`);
+    return 3;
+  }
+  if (result.samples === 0) {
+    io.err(
+      `vpsmon: ${name} holds no samples; expected lines of \`timestamp,value\`, like \`1767225600,1073741824\`.`,
+    );
+    return 3;
+  }
+  io.out(options.json ? JSON.stringify(toJson(result), null, 2) : render(result));
+  return 0;
+}
+
+function toJson({ announcements, forecasts }: Replay): object {
+  return {
+    announcements: announcements.map(({ at, fullAt, severity, perHour, endedAt }) => ({
+      at: iso(at),
+      full_at: iso(fullAt),
+      severity,
+      rate_bytes_per_hour: Math.round(perHour * 1000) / 1000,
+      ...(endedAt === undefined ? {} : { ended_at: iso(endedAt) }),
+    })),
+    forecasts: forecasts.map(({ at, fullAt }) => ({ at: iso(at), full_at: iso(fullAt) })),
+  };
+}
+
+function iso(epochMs: number): string {
+  // What is full in millions of years has no date.
+  return new Date(Math.min(epochMs, 8.64e15)).toISOString();
+}
+
+function render({ samples, announcements }: Replay): string {
+  if (announcements.length === 0) return `Nothing to announce in ${samples} samples.`;
+  const lines = announcements.map(({ at, fullAt, severity, perHour, endedAt }) => {
+    const end = endedAt === undefined ? '' : `; over at ${formatTime(endedAt)}`;
+    return `${formatTime(at)}  ${severity}: grows ${formatBytes(perHour)} an hour, full in ${formatDuration(fullAt - at)} (${formatTime(fullAt)})${end}`;
+  });
+  return lines.join('\n');
+}

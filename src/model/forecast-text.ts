@@ -1,0 +1,161 @@
+import type { Culprit, Forecast, Grower, Growth } from './forecast.ts';
+import { formatBytes, formatCount, formatDuration, formatMoment, plain } from './text.ts';
+
+const HOUR = 3_600_000;
+
+/** "n8n grows 14 MB/h: the host runs out of memory in about 31 h (Tuesday 03:40)" */
+export function forecastSentence(one: Forecast, growth: Growth, now: number): string {
+  const left = growth.fullAt - now;
+  const when =
+    left < HOUR / 4 ? 'within minutes' : `in about ${aboutHours(left)} (${formatMoment(growth.fullAt, now)})`;
+  const speed = forecastRate(one, growth.perHour);
+  switch (one.kind) {
+    case 'memory':
+      return `${grower(one.culprit, growth)}: the host runs out of memory ${when}`;
+    case 'container':
+      return `${forecastName(one)} grows ${speed}: it reaches its limit of ${formatBytes(one.capacity)} ${when}`;
+    case 'disk':
+      return `${forecastName(one)} fills by ${speed}: full ${when}`;
+    case 'inodes':
+      return `${forecastName(one)} run out: none is left ${when}`;
+    case 'connections':
+      return `${forecastName(one)} grow by ${speed}: all ${formatCount(one.capacity)} are in use ${when}`;
+    case 'redis':
+      return `${forecastName(one)} grows ${speed}: it reaches maxmemory (${formatBytes(one.capacity)}) ${when}`;
+  }
+}
+
+function grower(culprit: Culprit | undefined, growth: Growth): string {
+  switch (culprit?.kind) {
+    case 'container': {
+      const names = [culprit, ...culprit.others].map(
+        ({ name, perHour }) => `${plain(name, 60)} grows ${mb(perHour)}/h`,
+      );
+      return names.join(', ');
+    }
+    case 'many':
+      return `${culprit.count} containers grow ${mb(culprit.perHour)}/h together`;
+    case 'outside':
+      return `Processes outside of containers grow ${mb(culprit.perHour)}/h`;
+    case undefined:
+      return `Memory and swap fill by ${mb(growth.perHour)}/h`;
+  }
+}
+
+/** Plain lines below the sentence: how much is in use, who grows since when, and with which start it began. */
+export function forecastDetails(one: Forecast, growth: Growth, now: number): string[] {
+  const { culprit, used, capacity } = one;
+  const amount =
+    one.kind === 'inodes'
+      ? `${used.toFixed(1)} % in use`
+      : one.kind === 'connections'
+        ? `${formatCount(used)} of ${formatCount(capacity)} in use`
+        : `${formatBytes(used)} of ${formatBytes(capacity)} in use`;
+  const lines = [
+    `${one.kind === 'memory' ? 'Memory and swap: ' : 'Now: '}${amount}, growing ${forecastRate(one, growth.perHour)} since ${formatMoment(growth.since, now)}`,
+  ];
+  switch (culprit?.kind) {
+    case 'container': {
+      const limit = culprit.limitBytes === null ? 'no limit' : `limit ${formatBytes(culprit.limitBytes)}`;
+      lines.push(
+        `${plain(culprit.name, 60)}: ${formatBytes(culprit.bytes)} (${limit}), growing since ${formatMoment(culprit.since, now)}`,
+      );
+      if (culprit.startedAt !== undefined)
+        lines.push(
+          `Its growth began when it was started with ${plain(culprit.image, 80)}, ${formatMoment(culprit.startedAt, now)}`,
+        );
+      if (culprit.others.length > 0) lines.push(`Also growing: ${growers(culprit.others)}`);
+      break;
+    }
+    case 'many':
+      lines.push(`Most of it: ${growers(culprit.largest)}`);
+      break;
+    case 'outside':
+      if (culprit.processes.length > 0)
+        lines.push(
+          `Largest processes: ${culprit.processes.map(({ name, bytes }) => `${plain(name, 40)} ${formatBytes(bytes)}`).join(', ')}`,
+        );
+      break;
+    case undefined:
+      break;
+  }
+  return lines;
+}
+
+function growers(all: readonly Grower[]): string {
+  return all.map(({ name, perHour }) => `${plain(name, 40)} ${mb(perHour)}/h`).join(', ');
+}
+
+/** What the owner can do, from the phone if need be. */
+export function forecastAdvice({ kind, subject, culprit }: Forecast): string {
+  const name = plain(subject, 60);
+  switch (kind) {
+    case 'memory':
+      return adviceForMemory(culprit);
+    case 'container':
+      return `restart ${name} at a quiet hour before then, or raise its limit; it is killed when it reaches it`;
+    case 'disk':
+      return `find what grows below ${name} (du -xhd2 ${name} | sort -h), or make room: docker system prune, old logs and backups`;
+    case 'inodes':
+      return `find the many small files below ${name} (du --inodes -xd2 ${name} | sort -n) and remove them`;
+    case 'connections':
+      return 'find who does not give connections back (SELECT application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2), and restart it';
+    case 'redis':
+      return 'find the keys that grow (redis-cli --bigkeys) and give them an expiry, or raise maxmemory';
+  }
+}
+
+function adviceForMemory(culprit: Culprit | undefined): string {
+  switch (culprit?.kind) {
+    case 'container': {
+      const name = plain(culprit.name, 60);
+      const begin =
+        culprit.startedAt === undefined
+          ? `restart ${name} at a quiet hour before then`
+          : `go back to the version of ${name} from before, or restart it at a quiet hour`;
+      return culprit.limitBytes === null
+        ? `${begin}; with a memory limit it could not take the whole host with it`
+        : begin;
+    }
+    case 'many':
+      return 'restart the largest ones at a quiet hour, or give the host more memory: there is no single culprit';
+    case 'outside':
+      return 'restart the service of the process that grows: no container is the cause';
+    case undefined:
+      return 'see who holds the memory (vpsmon report), and restart what grows at a quiet hour';
+  }
+}
+
+/** What it is about, as a sentence begins with it. */
+export function forecastName({ kind, subject }: Forecast): string {
+  const name = plain(subject, 80);
+  switch (kind) {
+    case 'memory':
+      return 'Memory and swap';
+    case 'container':
+      return name;
+    case 'disk':
+      return `Disk ${name}`;
+    case 'inodes':
+      return `The inodes of disk ${name}`;
+    case 'connections':
+      return 'PostgreSQL connections';
+    case 'redis':
+      return 'Redis';
+  }
+}
+
+/** "14 MB/h"; inodes in percent, connections as a count. */
+export function forecastRate({ kind }: Forecast, perHour: number): string {
+  if (kind === 'inodes') return `${perHour.toFixed(1)} % an hour`;
+  if (kind === 'connections') return `${perHour < 10 ? perHour.toFixed(1) : Math.round(perHour)} an hour`;
+  return `${mb(perHour)}/h`;
+}
+
+const mb = formatBytes;
+
+/** Hours as they are told of what is uncertain: "45 min", "5 h", "31 h", "3 days". */
+function aboutHours(ms: number): string {
+  if (ms < 1.5 * HOUR) return formatDuration(Math.max(1, Math.round(ms / 900_000)) * 900_000);
+  return `${Math.round(ms / HOUR)} h`;
+}

@@ -1,0 +1,167 @@
+import { describe, expect, test } from 'vitest';
+import { culpritOf } from '../../src/forecast/culprit.ts';
+import { createSeries } from '../../src/forecast/series.ts';
+import { random } from '../bench/forecast-stories.js';
+import { containerInfo } from '../helpers/snapshots.ts';
+
+const MB = 1_048_576;
+const HOUR = 3_600_000;
+const START = Date.UTC(2026, 0, 5);
+/** Every story is 60 hours long; the leak begins at hour 30 unless it says otherwise. */
+const HOURS = 60;
+
+type Use = (hour: number, noise: () => number) => number;
+const flat =
+  (mb: number): Use =>
+  (_, noise) =>
+    mb + 0.01 * mb * noise();
+const leak =
+  (mb: number, perHour: number, from = 30): Use =>
+  (hour, noise) =>
+    mb + perHour * Math.max(0, hour - from) + 2 * noise();
+const noisy =
+  (mb: number, share: number): Use =>
+  (_, noise) =>
+    mb * (1 + share * noise());
+/** Highest at the end of the story: it rose for the last twelve hours. */
+const daily =
+  (mb: number, swing: number): Use =>
+  (hour) =>
+    mb + swing * Math.cos(((hour - HOURS) * Math.PI) / 12);
+const restarted =
+  (mb: number, perHour: number, at: number): Use =>
+  (hour) =>
+    mb + perHour * (hour < at ? Math.max(0, hour - 20) : hour - at);
+const step =
+  (mb: number, by: number, at: number): Use =>
+  (hour, noise) =>
+    mb + (hour < at ? 0 : by) + noise();
+const sawtooth =
+  (mb: number, height: number, hours: number): Use =>
+  (hour) =>
+    mb + (height * (hour % hours)) / hours;
+
+type Mixture = {
+  name: string;
+  containers: Record<string, Use>;
+  outside?: Use;
+  limits?: Record<string, number>;
+  startedAt?: Record<string, number>;
+  expected: object;
+};
+
+const container = (name: string, more: object = {}) => ({ kind: 'container', name, others: [], ...more });
+
+const MIXTURES: Mixture[] = [
+  {
+    name: 'one leak among flat ones',
+    containers: { n8n: leak(400, 40), postgres: flat(300), redis: flat(60), waha: flat(500) },
+    expected: container('n8n'),
+  },
+  {
+    name: 'a small leak beside a large, noisy container',
+    containers: { waha: noisy(900, 0.1), api: leak(80, 15), redis: flat(60) },
+    expected: container('api'),
+  },
+  {
+    name: 'a leak beside one that rises every day, and faster than it just now',
+    containers: { web: daily(600, 200), n8n: leak(300, 30), redis: flat(60) },
+    expected: container('n8n'),
+  },
+  {
+    name: 'the leaking one was restarted in between',
+    containers: { n8n: restarted(300, 40, 45), waha: flat(500), redis: flat(60) },
+    expected: container('n8n'),
+  },
+  {
+    name: 'an innocent one was restarted and warmed up',
+    containers: { waha: step(100, 400, 50), n8n: leak(300, 35), redis: flat(60) },
+    expected: container('n8n'),
+  },
+  {
+    name: 'the one with a limit leaks',
+    containers: { api: leak(200, 20), n8n: flat(500) },
+    limits: { api: 1024 },
+    expected: container('api', { limitBytes: 1024 * MB }),
+  },
+  {
+    name: 'two grow',
+    containers: { n8n: leak(300, 30), waha: leak(400, 22), redis: flat(60) },
+    expected: container('n8n', { others: [expect.objectContaining({ name: 'waha' })] }),
+  },
+  {
+    name: 'many grow a little',
+    containers: Object.fromEntries(
+      Array.from({ length: 12 }, (_, i) => [`tenant-${i}`, leak(80, 4 + (i % 3))]),
+    ),
+    expected: { kind: 'many', count: 12 },
+  },
+  {
+    name: 'what grows is no container',
+    containers: { n8n: flat(400), waha: noisy(500, 0.05) },
+    outside: leak(300, 40),
+    expected: { kind: 'outside' },
+  },
+  {
+    name: 'a busy one whose memory is collected every few hours',
+    containers: { java: sawtooth(500, 300, 5), n8n: leak(300, 30), redis: flat(60) },
+    expected: container('n8n'),
+  },
+  {
+    name: 'growth began with a deploy',
+    containers: { n8n: leak(300, 40, 33), waha: flat(500) },
+    startedAt: { n8n: 33 },
+    expected: container('n8n', { startedAt: START + 33 * HOUR, image: 'n8n:latest' }),
+  },
+  {
+    name: 'a leak from the first moment on, while another one shrinks',
+    containers: { n8n: leak(300, 25, 0), waha: leak(900, -10, 0), redis: flat(60) },
+    expected: container('n8n'),
+  },
+  {
+    name: 'the leak goes to and fro with the day, and the largest one only does that',
+    containers: {
+      shop: (hour, noise) => leak(300, 35)(hour, noise) + daily(0, 60)(hour, noise),
+      web: daily(700, 150),
+      redis: flat(60),
+    },
+    expected: container('shop'),
+  },
+  {
+    name: 'the leak is in bursts',
+    containers: {
+      jobs: (hour) => 300 + 25 * Math.floor(Math.max(0, hour - 30)),
+      waha: noisy(600, 0.08),
+      java: sawtooth(400, 100, 3),
+    },
+    expected: container('jobs'),
+  },
+];
+
+function seriesOf(use: Use, seed: number) {
+  const next = random(seed);
+  const noise = () => next() + next() + next() - 1.5;
+  const series = createSeries();
+  for (let minute = 0; minute <= HOURS * 60; minute++)
+    series.add(START + minute * 60_000, use(minute / 60, noise) * MB);
+  return series;
+}
+
+describe('who makes the host full', () => {
+  test.each(MIXTURES)('$name', ({ containers, outside = flat(300), limits, startedAt, expected }) => {
+    for (const seed of [1, 2, 3]) {
+      const uses = Object.entries(containers);
+      const candidates = uses.map(([name, use], i) => ({
+        container: containerInfo(name, {
+          limitBytes: limits?.[name] ? limits[name] * MB : null,
+          startedAt: startedAt?.[name] ? START + startedAt[name] * HOUR : START - 90 * 24 * HOUR,
+        }),
+        series: seriesOf(use, 100 * seed + i),
+      }));
+      const total: Use = (hour, noise) =>
+        uses.reduce((sum, [, use]) => sum + use(hour, noise), outside(hour, noise));
+      const found = culpritOf(seriesOf(total, seed), candidates, seriesOf(outside, 50 + seed));
+      expect(found.culprit).toMatchObject(expected);
+    }
+  });
+});
