@@ -21,6 +21,7 @@ const WALLS = [
   ],
   ['rules', ['model', 'config'], 'A rule is a pure function of snapshot, past and configuration.'],
   ['forecast', ['model', 'config'], 'A forecast is a pure function of a series.'],
+  ['recorder', ['model'], 'The recorder keeps the samples that are handed in; it reads none.'],
   [
     'containers',
     ['model', 'system', 'config', 'store'],

@@ -1,7 +1,11 @@
 import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
 import { errorText, plain } from '../model/text.ts';
 import { incidentToJson, renderIncident, renderIncidents } from '../outputs/incidents.ts';
+import { renderRecording, recordingToJson } from '../outputs/recording.ts';
+import { styleFor } from '../outputs/style.ts';
+import { decodeRecording } from '../recorder/ring.ts';
 import { incidentById, incidentsSince, newestIncidentId } from '../store/incidents.ts';
+import { recordingOf } from '../store/recordings.ts';
 import { openToLook } from '../store/look.ts';
 import type { Db } from '../store/db.ts';
 import type { CommandContext } from './context.ts';
@@ -60,15 +64,26 @@ export async function incidentsShow(context: CommandContext, id: string | undefi
   const now = system.clock.now();
   return withStore(context, (db) => {
     const incident = db && incidentById(db, number);
+    const stored = db && recordingOf(db, number);
+    const recording = stored && decodeRecording(stored.data);
     if (!incident) {
       const newest = db ? newestIncidentId(db) : 0;
       const hint = newest === 0 ? 'none is recorded yet' : `the newest one is ${newest}`;
       io.err(`vpsmon: there is no incident ${number}; ${hint}. \`vpsmon incidents --since 90d\` lists them.`);
       return 2;
     }
-    if (options.json)
-      io.out(JSON.stringify({ version: 1, incident: incidentToJson(incident, now) }, null, 2));
-    else io.out(renderIncident(incident, { now, color: io.color, columns: io.columns }));
+    if (stored && !recording) io.err('vpsmon: the recording of the minutes before cannot be read.');
+    if (options.json) {
+      const json = {
+        ...incidentToJson(incident, now),
+        before: stored?.lines ?? [],
+        recording: recording ? recordingToJson(recording) : null,
+      };
+      io.out(JSON.stringify({ version: 1, incident: json }, null, 2));
+    } else {
+      io.out(renderIncident(incident, { now, color: io.color, columns: io.columns }));
+      if (recording) io.out(`${renderRecording(recording, styleFor(io.color), io.columns).join('\n')}\n`);
+    }
     return 0;
   });
 }

@@ -13,7 +13,7 @@ export async function runCycle(house: House): Promise<Snapshot> {
   const snapshot = await house.collectors.collect();
   house.forecasts.add(snapshot);
   const findings = [...judgeAll(snapshot, house.past(snapshot), house.config), ...judgeSelf(house)];
-  house.pipeline.process(findings, { judged: JUDGED_BY_CHECK });
+  house.recorder.save(house.pipeline.process(findings, { judged: JUDGED_BY_CHECK }));
   house.delivery.kick();
   house.refreshMessages();
   house.remember(snapshot);
@@ -39,6 +39,7 @@ export async function runOomCheck(house: House): Promise<void> {
 export function say(house: House, findings: Finding[]): void {
   if (findings.length === 0 || house.state.closed) return;
   const changes = house.pipeline.process(findings, { judged: [] });
+  house.recorder.save(changes);
   house.delivery.kick();
   house.refreshMessages(new Set(changes.map(({ incident }) => incident.id)));
 }

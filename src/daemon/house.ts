@@ -24,6 +24,7 @@ import { largestProcesses } from '../system/processes.ts';
 import { runOomCheck, say } from './cycle.ts';
 import { whatIsLeftOff } from './left-off.ts';
 import type { DaemonState, House } from './types.ts';
+import { createRecorder } from './recorder.ts';
 import { describeLastValues, LastAlive } from './reboot.ts';
 
 /** History and the sign of life reach the disk about once a minute, however short the interval. */
@@ -49,6 +50,7 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
     ...(news === undefined ? {} : { folderNews: { text: news, until: clock.monotonic() + NEWS_FOR_MS } }),
   };
   const history = createHistory(db);
+  const recorder = createRecorder({ system, db, stateDir: config.stateDir });
   const outbox = createOutbox(db);
   const delivery = createDelivery({
     store,
@@ -68,7 +70,7 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
     tellUnsaved: (message) => delivery.tellUnsaved(message),
     isTrue: (incident, claim) => isTrueOf(watcher, incident.subject, claim),
     wakeAt: (mono) => alarm.set(state.closed ? Infinity : mono),
-    word: (decision) => wordDecision(decision, hostname, clock.now()),
+    word: (decision) => wordDecision(decision, hostname, clock.now(), recorder.lines(decision.incident)),
   });
   const alarm = createAlarm(clock, () => {
     if (state.closed) return;
@@ -86,6 +88,7 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
             const incident = pipeline.incident(id);
             return incident ? withNotes(db, incident) : incidentById(db, id);
           },
+          recorded: (incident) => recorder.known(incident),
         })
       : () => false;
   const discovery = createDiscovery({ docker: system.docker, config, clock, files: system.files });
@@ -161,6 +164,7 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
     outbox,
     history,
     forecasts,
+    recorder,
     ...(lastAlive ? { lastAlive } : {}),
     refreshMessages(ids) {
       try {
@@ -189,6 +193,7 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
       state.lastCheckMonotonic = clock.monotonic();
       state.lastTookMs = snapshot.tookMs;
       history.add(snapshot);
+      recorder.follow(snapshot);
       if (clock.monotonic() - flushedAt >= FLUSH_EVERY_MS || state.checks === 1) {
         flushedAt = clock.monotonic();
         save(house, snapshot, false);
@@ -196,6 +201,7 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
     },
     async close() {
       if (state.snapshot) save(house, state.snapshot, true);
+      await recorder.close();
       await collectors.close();
       system.docker.close();
       system.kernelLog.close();

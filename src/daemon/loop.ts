@@ -3,6 +3,7 @@ import { openOomCounter } from '../system/oom-counter.ts';
 import { runCycle, runOomCheck, say } from './cycle.ts';
 import type { House } from './types.ts';
 import { takeLastExit } from './last-exit.ts';
+import { SAMPLE_EVERY_MS } from './recorder.ts';
 import { judgeReboot } from './reboot.ts';
 import type { Watchdog } from './watchdog.ts';
 
@@ -33,6 +34,7 @@ export async function runLoop(
   // The first look at the containers comes from the event stream's own list, so that they are not asked for twice.
   await Promise.race([house.watcher.ready, clock.sleep(3000, signal)]);
   const stopTicking = tickOom(house, signal);
+  const sampling = setInterval(() => house.recorder.tick(), SAMPLE_EVERY_MS);
 
   let next = clock.monotonic();
   let first = true;
@@ -60,6 +62,7 @@ export async function runLoop(
   }
 
   stopTicking();
+  clearInterval(sampling);
   await Promise.race([Promise.all(background), clock.sleep(1500)]);
   try {
     house.pipeline.sendWaiting();

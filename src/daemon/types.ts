@@ -11,6 +11,7 @@ import type { Forecasts } from '../forecast/watch.ts';
 import type { createHistory } from '../store/history.ts';
 import type { Store } from '../store/open.ts';
 import type { System } from '../system/types.ts';
+import type { Recorder } from './recorder.ts';
 import type { LastAlive } from './reboot.ts';
 
 /** What the loop remembers between two checks. */
@@ -45,6 +46,7 @@ export type House = {
   outbox: ReturnType<typeof createOutbox>;
   history: ReturnType<typeof createHistory>;
   forecasts: Forecasts;
+  recorder: Recorder;
   past(snapshot: Snapshot): Past;
   remember(snapshot: Snapshot): void;
   /** Has delivery edit the messages of these incidents, or of all, where they show something else than what is. */

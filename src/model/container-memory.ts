@@ -10,7 +10,7 @@ const SWAP_WORTH_SHOWING = 1_048_576;
  * Bytes that cannot be dropped, in memory or in swap: what rules and growth judge. A leak that is swapped out stops growing in
  * memory alone.
  */
-export function heldBytes({ anonBytes, swapBytes = 0 }: Memory): number {
+export function heldBytes({ anonBytes, swapBytes = 0 }: Pick<Memory, 'anonBytes' | 'swapBytes'>): number {
   return anonBytes + swapBytes;
 }
 

@@ -71,8 +71,6 @@ export type Incident = {
   actions: string[];
   /** Who said on Telegram that it is known, and how bad it was then; `silent`: nothing more is sent until it ends. */
   ack?: { by: string; at: number; severity: Severity; silent?: boolean };
-  /** Black box: saved by a later issue. */
-  blackBox?: unknown;
 };
 
 /** `since` is missing while it is fine. `from`: epoch ms of the first beginning. */

@@ -66,6 +66,8 @@ export function createRefresh(deps: {
   now(): number;
   /** The incident in its newest form. */
   incident(id: number): Incident | undefined;
+  /** What its first message said of the minutes before it began. */
+  recorded(incident: Incident): readonly string[];
 }) {
   const { db, now } = deps;
   const messages = openIncidentMessages(db);
@@ -84,7 +86,7 @@ export function createRefresh(deps: {
         continue;
       }
       const others = message.openedWith.flatMap((id) => deps.incident(id) ?? []);
-      const { html, key } = renderLiving(incident, others, deps.hostname, now());
+      const { html, key } = renderLiving(incident, others, deps.hostname, now(), deps.recorded(incident));
       const before = last.get(name);
       if (before?.key === key && now() - before.at < VALUES_EVERY_MS) continue;
       const wanted = JSON.stringify({ html } satisfies MessageState);
@@ -110,6 +112,7 @@ export function renderLiving(
   others: readonly Incident[],
   hostname: string,
   now: number,
+  recorded: readonly string[] = [],
 ): { html: string; key: string } {
   const ended = incident.state === 'resolved' && !incident.event;
   const asOpen: Incident = ended ? { ...incident, state: 'firing' } : incident;
@@ -117,6 +120,7 @@ export function renderLiving(
     { reason: 'first', at: incident.openedAt, incident: asOpen, others: [...others] },
     hostname,
     now,
+    recorded,
   ).html;
   const body = shortenHtml(base, TEXT_MOST, (missing) => `... ${formatCount(missing)} more characters`);
   const lines = ended ? [] : standing(incident);

@@ -33,20 +33,34 @@ const HEADINGS: Record<Change, [symbol: string, text: string]> = {
 
 /**
  * The message for a decision: one bold line that says all a phone shows in its preview, then the details. What is said
- * about services comes ready with the incident.
+ * about services comes ready with the incident. `recorded`: plain lines about the minutes before it began.
  */
-export function wordDecision(decision: SayDecision, host: string, now: number): Message {
+export function wordDecision(
+  decision: SayDecision,
+  host: string,
+  now: number,
+  recorded: readonly string[] = [],
+): Message {
   const { incident, list, others } = decision;
   return {
     at: decision.at,
     severity: severityOf(decision),
     kind: incident.rule,
     subject: list ? `${others.length + 1} services` : incident.subject,
-    html: list
-      ? withServer(listMessage(list, [incident, ...others], decision.before), host)
-      : (ready(decision, host, now) ?? generic(decision, host, now)),
+    html: [
+      list
+        ? withServer(listMessage(list, [incident, ...others], decision.before), host)
+        : (ready(decision, host, now) ?? generic(decision, host, now)),
+      ...recordedLines(decision, recorded),
+    ].join('\n'),
     ...(incident.id > 0 ? { incidentId: incident.id, role: roleOf(decision) } : {}),
   };
+}
+
+/** With the first word about it, and when it got worse. */
+function recordedLines({ reason }: SayDecision, recorded: readonly string[]): string[] {
+  if (recorded.length === 0 || (reason !== 'first' && reason !== 'worse')) return [];
+  return ['', ...recorded.map((line) => safeHtml(line, 300))];
 }
 
 /** Whether it begins the incident's message, or is a reply to it. */

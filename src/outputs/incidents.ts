@@ -90,7 +90,7 @@ function timesOf({ event, changes, openedAt, resolvedAt }: Incident): number | u
 /** Everything that is known about one incident. */
 export function renderIncident(incident: Incident, { now, color, columns }: View & { now: number }): string {
   const style = styleFor(color);
-  const { id, rule, subject, alias, said, details, actions, blackBox } = incident;
+  const { id, rule, subject, alias, said, details, actions } = incident;
   const names = alias === undefined || alias === subject ? subject : `${subject} (${alias})`;
   const painted: [string, string][] = [
     ['Severity', severityText(incident, style)],
@@ -104,7 +104,6 @@ export function renderIncident(incident: Incident, { now, color, columns }: View
     ['Details', details],
     ['Told', [toldText(said)]],
     ['Done', actions],
-    ['Before', Array.isArray(blackBox) ? blackBox.map(String) : []],
   ];
   const room = Math.max(60, columns - 13);
   const line = (label: string, text: string) => `  ${style.dim(label.padEnd(9))}  ${text}`;

@@ -137,6 +137,7 @@ export function pruneIncidents(db: Db, now: number): void {
   if (!clockMayBeRight(db, now)) return;
   db.prepare('DELETE FROM incidents WHERE resolved_at < ?').run(now - 90 * DAY_MS);
   db.exec('DELETE FROM incident_notes WHERE incident_id NOT IN (SELECT id FROM incidents)');
+  db.exec('DELETE FROM recordings WHERE incident_id NOT IN (SELECT id FROM incidents)');
   db.prepare('DELETE FROM silences WHERE until < ?').run(now - DAY_MS);
   // The kernel log of a machine that never reboots may show an old kill for a long time.
   db.prepare('DELETE FROM told_once WHERE at < ?').run(now - 400 * DAY_MS);

@@ -6,6 +6,7 @@ import { INCIDENT_MESSAGE_MIGRATIONS } from './incident-messages.ts';
 import { INCIDENT_MIGRATIONS } from './incidents.ts';
 import { MEMORY_MIGRATIONS } from './memory.ts';
 import { OUTBOX_MIGRATIONS } from './outbox.ts';
+import { RECORDING_MIGRATIONS } from './recordings.ts';
 import { SERVICE_MIGRATIONS } from './services.ts';
 
 /** One list per table family. A migration that has shipped is never changed, only followed by another. */
@@ -17,6 +18,7 @@ const FAMILIES: Record<string, readonly string[]> = {
   history: HISTORY_MIGRATIONS,
   actions: ACTION_MIGRATIONS,
   services: SERVICE_MIGRATIONS,
+  recordings: RECORDING_MIGRATIONS,
 };
 
 /** Brings the tables up to this version. Throws where what is there does not fit together. */

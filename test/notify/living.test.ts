@@ -33,6 +33,7 @@ function connect(settings: Partial<Settings> = {}): void {
       const incident = pipeline.incident(id);
       return incident ? withNotes(db, incident) : incidentById(db, id);
     },
+    recorded: () => [],
   });
 }
 async function open(settings: Partial<Settings> = {}): Promise<void> {

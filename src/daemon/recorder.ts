@@ -1,0 +1,180 @@
+import { join } from 'node:path';
+import { createFlightSampler } from '../collectors/flight-sample.ts';
+import { largestFirst } from '../model/container-memory.ts';
+import type { Incident, IncidentChange } from '../model/incident.ts';
+import type { Recording } from '../model/recording.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { errorText } from '../model/text.ts';
+import { essenceOf } from '../recorder/essence.ts';
+import {
+  createRing,
+  decodeRecording,
+  MAX_ENCODED_BYTES,
+  RING_CONTAINERS,
+  type About,
+} from '../recorder/ring.ts';
+import { isMoment, isRecorded, toRecord } from '../recorder/worth.ts';
+import type { Db } from '../store/db.ts';
+import { recordingOf, saveRecording } from '../store/recordings.ts';
+import { readBytes } from '../system/read-bytes.ts';
+import { replaceBehind } from '../system/replace-behind.ts';
+import { setAside } from '../system/set-aside.ts';
+import type { System } from '../system/types.ts';
+
+/** A sample this often: 0.3 ms of CPU with twelve containers. */
+export const SAMPLE_EVERY_MS = 5000;
+/** How far back a recording goes. */
+const WINDOW_MS = 600_000;
+/** A monitor that is killed loses what came after the last write. */
+const WRITE_EVERY_MS = 50_000;
+
+export type Recorder = {
+  /** Takes a sample; now and then writes the ring to the disk, behind the back of the caller. */
+  tick(): void;
+  /** Chooses the containers that are sampled until the next check. */
+  follow(snapshot: Snapshot): void;
+  /**
+   * For an incident that has just begun or got worse: the minutes before it in three plain lines. None where it is not of those
+   * that are recorded, and where nothing was.
+   */
+  lines(incident: Incident): string[];
+  /** What `lines` answered for this incident, also before a restart. */
+  known(incident: Incident): string[];
+  /** Keeps the recordings of incidents that have just begun. Never throws. */
+  save(changes: readonly IncidentChange[]): void;
+  /** Writes what is left. */
+  close(): Promise<void>;
+};
+
+type Deps = { system: Pick<System, 'files' | 'clock' | 'log'>; db: Db; stateDir: string };
+
+/**
+ * The flight recorder: the last ten minutes, sampled every five seconds, in memory and in `recorder.bin`. What the monitor
+ * before this one had written goes on in the ring, and is what is saved when the server went down without shutting down.
+ */
+export function createRecorder({ system, db, stateDir }: Deps): Recorder {
+  const { clock, files, log } = system;
+  const path = join(stateDir, 'recorder.bin');
+  const ring = createRing();
+  const sampler = createFlightSampler(files, clock);
+  const earlier = readEarlier(path, log);
+  for (const sample of earlier?.samples ?? []) ring.add(sample);
+  let about: About = { bootId: '', memoryTotalBytes: 0, swapTotalBytes: 0 };
+  let writtenAt = clock.monotonic();
+  let trouble: string | undefined;
+  let writing: Promise<void> | undefined;
+  const told = new Map<number, string[]>();
+
+  function sample(): void {
+    try {
+      ring.add(sampler.read());
+    } catch (error) {
+      log.debug(`The flight recorder cannot read: ${errorText(error)}`);
+    }
+  }
+
+  async function write(): Promise<void> {
+    if (about.memoryTotalBytes === 0) return;
+    try {
+      await replaceBehind(path, ring.encode(about), 0o600);
+      trouble = undefined;
+    } catch (error) {
+      const why = errorText(error);
+      if (why !== trouble) log.warn(`The flight recorder cannot write ${path}: ${why}`);
+      trouble = why;
+    }
+  }
+
+  /** The ten minutes up to the moment of which an incident tells. */
+  function recordingFor(incident: Incident): Recording | undefined {
+    const until = momentOf(incident);
+    const samples = until === undefined ? [] : ring.samples(until - WINDOW_MS, until);
+    if (samples.length === 0) return undefined;
+    return { ...(incident.rule === 'unclean-reboot' && earlier ? earlier : about), samples };
+  }
+
+  function momentOf(incident: Incident): number | undefined {
+    // Nothing was recorded between the last sample of the monitor before this one and the reboot.
+    if (incident.rule === 'unclean-reboot') return earlier?.samples.at(-1)?.at;
+    // What happened while the monitor was away is told late.
+    return isMoment(incident) ? Math.min(incident.openedAt + SAMPLE_EVERY_MS, clock.now()) : clock.now();
+  }
+
+  function known(incident: Incident): string[] {
+    if (!isRecorded(incident)) return [];
+    let found = told.get(incident.id);
+    if (!found) {
+      if (told.size > 100) told.clear();
+      told.set(incident.id, (found = recordingOf(db, incident.id)?.lines ?? []));
+    }
+    return found;
+  }
+
+  function lines(incident: Incident): string[] {
+    if (!isRecorded(incident)) return [];
+    const before = known(incident);
+    const recording = before.length > 0 ? undefined : recordingFor(incident);
+    if (!recording) return before;
+    const found = essenceOf(recording, incident.subject);
+    told.set(incident.id, found);
+    return found;
+  }
+
+  return {
+    tick() {
+      sample();
+      if (writing || clock.monotonic() - writtenAt < WRITE_EVERY_MS) return;
+      writtenAt = clock.monotonic();
+      writing = write().finally(() => (writing = undefined));
+    },
+    follow({ readings: { host, docker } }) {
+      if (host.state === 'ok') {
+        const { bootId, memory, swap } = host.value;
+        about = { bootId, memoryTotalBytes: memory.totalBytes, swapTotalBytes: swap.totalBytes };
+      }
+      if (docker.state !== 'ok') return;
+      const running = docker.value.containers.filter(({ state }) => state === 'running');
+      sampler.follow(largestFirst(running).slice(0, RING_CONTAINERS));
+    },
+    lines,
+    known,
+    save(changes) {
+      for (const incident of toRecord(changes)) {
+        try {
+          const recording = recordingFor(incident);
+          if (!recording) continue;
+          const { samples, ...rest } = recording;
+          const part = createRing();
+          for (const one of samples) part.add(one);
+          saveRecording(db, incident, clock.now(), lines(incident), part.encode(rest));
+        } catch (error) {
+          log.warn(`The minutes before incident ${incident.id} cannot be saved: ${errorText(error)}`);
+        }
+      }
+    },
+    async close() {
+      sampler.close();
+      await writing;
+      await write();
+    },
+  };
+}
+
+/** A file that is damaged is set aside, and watching begins anew. */
+function readEarlier(path: string, log: { warn(text: string): void }): Recording | undefined {
+  let bytes: Buffer;
+  try {
+    bytes = readBytes(path, MAX_ENCODED_BYTES);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      log.warn(`The minutes before the start cannot be read from ${path}: ${errorText(error)}`);
+    return undefined;
+  }
+  const recording = decodeRecording(bytes);
+  if (recording) return recording;
+  const aside = setAside(path);
+  log.warn(
+    `The minutes before the start are lost: ${path} is damaged${aside ? ` and was set aside as ${aside}` : ''}`,
+  );
+  return undefined;
+}

@@ -1,0 +1,106 @@
+import type { FlightContainer, FlightSample, Recording } from '../model/recording.ts';
+import { formatBytes, formatCount, formatDuration, plain } from '../model/text.ts';
+
+const MB = 1_048_576;
+/** Less than this in ten minutes is what every program does. */
+const GROWTH_WORTH_NAMING = 5 * MB;
+const NAMED = 3;
+
+/**
+ * The minutes before something in three plain lines: who held how much, what grew, and how much waited. None where
+ * nothing was recorded. `subject`: a container that is named first.
+ */
+export function essenceOf({ samples, memoryTotalBytes }: Recording, subject: string): string[] {
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (!first || !last) return [];
+  return [
+    heldLine(samples, last, memoryTotalBytes, subject),
+    grewLine(samples, first, last),
+    pressureLine(samples),
+  ];
+}
+
+/** A container that died is in no sample any more: its last one counts. */
+function lastOf(samples: readonly FlightSample[], name: string): FlightContainer | undefined {
+  for (const { containers } of samples.toReversed()) {
+    const found = containers.find((container) => container.name === name);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function heldLine(
+  samples: readonly FlightSample[],
+  last: FlightSample,
+  totalBytes: number,
+  subject: string,
+): string {
+  const own = lastOf(samples, subject);
+  const others = last.containers.filter(({ name }) => name !== subject);
+  const named = [...(own ? [own] : []), ...others].slice(0, NAMED).map(holds);
+  const free =
+    last.availableBytes === undefined
+      ? ''
+      : `${formatBytes(last.availableBytes)} of ${formatBytes(totalBytes)} were available`;
+  return `Before: ${[named.join(', '), free].filter(Boolean).join('; ') || 'nothing could be read'}`;
+}
+
+/** "scraper 479 MB + 468 MB swap" */
+export function holds({ name, heldBytes, swapBytes }: FlightContainer): string {
+  const memory = formatBytes(Math.max(0, heldBytes - swapBytes));
+  const swap = swapBytes < MB ? '' : ` + ${formatBytes(swapBytes)} swap`;
+  return `${plain(name, 60)} ${memory}${swap}`;
+}
+
+/** By how many bytes each container grew between its first and its last sample, most first. Shrinking ones are left out. */
+export function growthWithin(samples: readonly FlightSample[]): { name: string; bytes: number }[] {
+  const first = new Map<string, number>();
+  const last = new Map<string, number>();
+  for (const { containers } of samples) {
+    for (const { name, heldBytes } of containers) {
+      if (!first.has(name)) first.set(name, heldBytes);
+      last.set(name, heldBytes);
+    }
+  }
+  return [...last]
+    .map(([name, bytes]) => ({ name, bytes: bytes - first.get(name)! }))
+    .filter(({ bytes }) => bytes > 0)
+    .toSorted((a, b) => b.bytes - a.bytes);
+}
+
+function grewLine(samples: readonly FlightSample[], first: FlightSample, last: FlightSample): string {
+  const within = `In the ${formatDuration(last.at - first.at)} before`;
+  const grown = growthWithin(samples)
+    .filter(({ bytes }) => bytes >= GROWTH_WORTH_NAMING)
+    .slice(0, NAMED)
+    .map(({ name, bytes }) => `${plain(name, 60)} grew by ${formatBytes(bytes)}`);
+  const swap = (last.swapUsedBytes ?? 0) - (first.swapUsedBytes ?? 0);
+  if (swap >= GROWTH_WORTH_NAMING) grown.push(`swap use by ${formatBytes(swap)}`);
+  const fell = (first.availableBytes ?? 0) - (last.availableBytes ?? 0);
+  if (grown.length === 0 && fell >= GROWTH_WORTH_NAMING)
+    return `${within} available memory fell by ${formatBytes(fell)}, and no container grew by it`;
+  return grown.length === 0 ? `${within} nothing grew` : `${within} ${grown.join(', ')}`;
+}
+
+/** The worst of the last minute: a kill frees memory at once, and the averages fall. */
+function pressureLine(samples: readonly FlightSample[]): string {
+  const last = samples.at(-1)!;
+  const minute = samples.filter(({ at }) => at >= last.at - 60_000);
+  const most = (key: 'memorySome' | 'cpuSome' | 'ioSome' | 'swapInKBps' | 'load') => {
+    const values = minute.flatMap((sample) => sample[key] ?? []);
+    return values.length === 0 ? undefined : Math.max(...values);
+  };
+  const waits = [
+    ['memory', most('memorySome')],
+    ['disk', most('ioSome')],
+    ['CPU', most('cpuSome')],
+  ].flatMap(([name, value]) => (value === undefined ? [] : `${name} ${Math.round(value as number)} %`));
+  const swapIn = most('swapInKBps');
+  const load = most('load');
+  const parts = [
+    waits.length === 0 ? 'not known here' : waits.join(', '),
+    ...(swapIn !== undefined && swapIn >= 1 ? [`swap-in ${formatCount(swapIn)} KB/s`] : []),
+    ...(load === undefined ? [] : [`load ${load.toFixed(1)}`]),
+  ];
+  return `Waiting for (last minute): ${parts.join('; ')}`;
+}

@@ -1,0 +1,27 @@
+import type { Incident, IncidentChange } from '../model/incident.ts';
+
+/** The whole server is short of memory: recorded when critical. */
+const SHORT_OF_MEMORY = new Set(['memory-available', 'memory-pressure', 'swap-used', 'swap-in']);
+
+/**
+ * Whether the minutes before are kept with this incident: a kill for want of memory, a critical lack of memory, a container
+ * that ended without being asked to, and a server that went down.
+ */
+export function isRecorded({ rule, severity }: Pick<Incident, 'rule' | 'severity'>): boolean {
+  if (rule === 'oom-kill' || rule === 'unclean-reboot' || rule === 'container-restarting') return true;
+  return severity === 'critical' && (SHORT_OF_MEMORY.has(rule) || rule === 'container-stopped');
+}
+
+/** Whether it tells of one moment, when it began, and not of a state that may have got worse since. */
+export function isMoment({ rule }: Pick<Incident, 'rule'>): boolean {
+  return !SHORT_OF_MEMORY.has(rule);
+}
+
+/** The incidents of these changes that have just reached the point at which they are recorded. */
+export function toRecord(changes: readonly IncidentChange[]): Incident[] {
+  return changes
+    .filter(
+      ({ kind, incident }) => incident.id > 0 && /^(fired|worse|event)$/.test(kind) && isRecorded(incident),
+    )
+    .map(({ incident }) => incident);
+}

@@ -1,0 +1,231 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createRecorder, SAMPLE_EVERY_MS, type Recorder } from '../../src/daemon/recorder.ts';
+import type { Incident, IncidentChange } from '../../src/model/incident.ts';
+import { decodeRecording, RING_CONTAINERS } from '../../src/recorder/ring.ts';
+import { pruneIncidents, saveIncidents } from '../../src/store/incidents.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
+import { recordingOf } from '../../src/store/recordings.ts';
+import { incidentOf } from '../helpers/incident.ts';
+import { recordedDeps } from '../helpers/recorded-host.ts';
+import { containerInfo, snapshotOf } from '../helpers/snapshots.ts';
+
+const HOST = join(import.meta.dirname, '../fixtures/hosts/debian-12-cgroup-v2');
+const MB = 1_048_576;
+const MINUTE = 60_000;
+let dir: string;
+let store: Store;
+let host: ReturnType<typeof recordedDeps>;
+let warnings: string[];
+const opened: Recorder[] = [];
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'vpsmon-recorder-'));
+  store = openStore(dir, 0);
+  store.db.exec('PRAGMA synchronous = OFF');
+  host = recordedDeps(HOST);
+  warnings = [];
+});
+afterEach(async () => {
+  for (const recorder of opened.splice(0)) await recorder.close();
+  store.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function open(): Recorder {
+  const log = {
+    debug: () => {},
+    info: () => {},
+    warn: (text: string) => void warnings.push(text),
+    error: () => {},
+  };
+  const system = { ...host.deps.system, log };
+  const recorder = createRecorder({ system, db: store.db, stateDir: dir });
+  opened.push(recorder);
+  return recorder;
+}
+
+async function snapshot() {
+  const containers = (await host.deps.containers(new AbortController().signal)).map((container) => ({
+    ...container,
+    memory: { workingSetBytes: MB, anonBytes: MB },
+  }));
+  return { ...snapshotOf(host.clock.now(), { containers }) };
+}
+/** Samples for so long, as the loop takes them. */
+function runs(recorder: Recorder, ms: number): void {
+  for (let passed = 0; passed < ms; passed += SAMPLE_EVERY_MS) {
+    host.clock.move(SAMPLE_EVERY_MS);
+    recorder.tick();
+  }
+}
+let nextId = 1;
+function happens(values: Partial<Incident>): IncidentChange {
+  const made = incidentOf({
+    id: nextId++,
+    rule: 'oom-kill',
+    subject: 'shop-n8n-1',
+    severity: 'critical',
+    state: 'resolved',
+    event: true,
+    openedAt: host.clock.now(),
+    resolvedAt: host.clock.now(),
+    ...values,
+  });
+  saveIncidents(store.db, [made]);
+  return { incident: made, kind: 'event' };
+}
+const saved = (id: number) => {
+  const stored = recordingOf(store.db, id);
+  return stored && { ...stored, recording: decodeRecording(stored.data)! };
+};
+
+describe('the flight recorder', () => {
+  it('keeps ten minutes of the host and of its largest containers, swap included, with the incident', async () => {
+    const recorder = open();
+    recorder.follow(await snapshot());
+    runs(recorder, 12 * MINUTE);
+    const change = happens({});
+    const lines = recorder.lines(change.incident);
+    recorder.save([change]);
+    const { recording, lines: told } = saved(change.incident.id)!;
+    expect(told).toEqual(lines);
+    expect(lines[0]).toBe(
+      'Before: shop-n8n-1 334 MB + 468 MB swap, shop-postgres-1 57 MB + 18 MB swap; 145 MB of 2 GB were available',
+    );
+    expect(lines[2]).toMatch(/^Waiting for \(last minute\): memory 13 %, disk 22 %, CPU 3 %; load 0.5$/);
+    const { samples } = recording;
+    expect(samples.at(-1)!.at).toBe(host.clock.now());
+    expect(samples.at(-1)!.at - samples[0]!.at).toBe(10 * MINUTE);
+    expect(samples).toHaveLength((10 * MINUTE) / SAMPLE_EVERY_MS + 1);
+    expect(samples[0]!.containers[0]).toMatchObject({ name: 'shop-n8n-1', swapBytes: 490_733_568 });
+    expect(samples.at(-1)).toMatchObject({ swapInKBps: 0, memorySome: 12.5, memoryFull: 9 });
+  });
+
+  it('is written once a minute, for the owner alone, and goes on where the monitor before was killed', async () => {
+    const killed = open();
+    killed.follow(await snapshot());
+    runs(killed, 5 * MINUTE);
+    const path = join(dir, 'recorder.bin');
+    // It is written without anybody waiting for the disk.
+    await vi.waitFor(() => expect(decodeRecording(readFileSync(path))).toBeDefined(), 10_000);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const last = decodeRecording(readFileSync(path))!.samples.at(-1)!.at;
+    expect(host.clock.now() - last).toBeLessThanOrEqual(5 * MINUTE);
+    // Killed: nothing more is written. The next one starts half a minute later.
+    host.clock.move(30_000);
+    const next = open();
+    next.follow(await snapshot());
+    runs(next, MINUTE);
+    const change = happens({});
+    next.save([change]);
+    const { samples } = saved(change.incident.id)!.recording;
+    expect(samples.length).toBeGreaterThan(12);
+    expect(samples[0]!.at).toBeLessThan(host.clock.now() - 90_000);
+    expect(warnings).toEqual([]);
+  });
+
+  it('a file that is damaged is set aside with a word, and watching begins anew', async () => {
+    const before = open();
+    before.follow(await snapshot());
+    runs(before, MINUTE);
+    await before.close();
+    const path = join(dir, 'recorder.bin');
+    truncateSync(path, statSync(path).size - 10);
+    open();
+    expect(warnings).toEqual([
+      expect.stringMatching(/recorder\.bin is damaged and was set aside as .*\.corrupt$/),
+    ]);
+    expect(existsSync(`${path}.corrupt`)).toBe(true);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('after an unclean reboot, the minutes before it are those of the monitor before', async () => {
+    const before = open();
+    before.follow(await snapshot());
+    runs(before, 3 * MINUTE);
+    const wentDown = host.clock.now();
+    await before.close();
+    host.clock.move(40 * MINUTE);
+    const after = open();
+    after.follow(await snapshot());
+    runs(after, 10_000);
+    const change = happens({ rule: 'unclean-reboot', subject: 'host' });
+    expect(after.lines(change.incident)[0]).toMatch(/^Before: shop-n8n-1 334 MB/);
+    after.save([change]);
+    const { samples } = saved(change.incident.id)!.recording;
+    expect(samples.at(-1)!.at).toBe(wentDown);
+    // What happens after it has its own minutes only.
+    const other = happens({});
+    after.save([other]);
+    expect(saved(other.incident.id)!.recording.samples.map(({ at }) => at)[0]).toBeGreaterThan(wentDown);
+  });
+
+  it('what the first message said is known after a restart, and never made up later', async () => {
+    const recorder = open();
+    recorder.follow(await snapshot());
+    runs(recorder, MINUTE);
+    const change = happens({});
+    const lines = recorder.lines(change.incident);
+    recorder.save([change]);
+    const old = happens({ openedAt: host.clock.now() - 3_600_000 });
+    const next = open();
+    next.follow(await snapshot());
+    runs(next, 10_000);
+    expect(next.known(change.incident)).toEqual(lines);
+    expect(next.known(old.incident)).toEqual([]);
+    expect(next.lines(old.incident)).toEqual([]);
+  });
+
+  it('saves no minutes with what is not recorded, and nothing where there are none', async () => {
+    const recorder = open();
+    const early = happens({});
+    recorder.save([early]);
+    expect(recorder.lines(early.incident)).toEqual([]);
+    expect(saved(early.incident.id)).toBeUndefined();
+    recorder.follow(await snapshot());
+    runs(recorder, MINUTE);
+    const asked = happens({ rule: 'container-stopped', severity: 'warning' });
+    const still = { ...happens({}), kind: 'still' as const };
+    recorder.save([asked, still]);
+    expect(saved(asked.incident.id)).toBeUndefined();
+    expect(saved(still.incident.id)).toBeUndefined();
+  });
+
+  it('keeps a bounded number, and none without its incident', async () => {
+    const recorder = open();
+    recorder.follow(await snapshot());
+    runs(recorder, 10_000);
+    const first = happens({ subject: 'rare' });
+    recorder.save([first]);
+    // One that dies again and again does not push it out.
+    for (let i = 0; i < 200; i += 1) recorder.save([happens({ subject: 'looping' })]);
+    const count = () => (store.db.prepare('SELECT count(*) AS n FROM recordings').get() as { n: number }).n;
+    expect(count()).toBe(6);
+    for (let i = 0; i < 100; i += 1) recorder.save([happens({ subject: `job-${i}` })]);
+    expect(count()).toBeLessThanOrEqual(61);
+    pruneIncidents(store.db, host.clock.now() + 91 * 86_400_000);
+    expect(count()).toBe(0);
+  });
+
+  it('samples the largest twelve of 500 containers', () => {
+    const recorder = open();
+    const containers = Array.from({ length: 500 }, (_, i) =>
+      containerInfo(`c${i}`, {
+        pid: 100_000 + i,
+        memory: { workingSetBytes: i * MB, anonBytes: i * MB, swapBytes: 0 },
+      }),
+    );
+    recorder.follow(snapshotOf(host.clock.now(), { containers }));
+    runs(recorder, 10_000);
+    const change = happens({ subject: 'host' });
+    recorder.save([change]);
+    const names = saved(change.incident.id)!
+      .recording.samples.at(-1)!
+      .containers.map(({ name }) => name);
+    expect(names).toHaveLength(RING_CONTAINERS);
+    expect(names.slice(0, 2)).toEqual(['c499', 'c498']);
+  });
+});

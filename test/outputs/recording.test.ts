@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { recordingToJson, renderRecording } from '../../src/outputs/recording.ts';
+import { styleFor, width } from '../../src/outputs/style.ts';
+import { leakingRecording } from '../recorder/flights.ts';
+
+it('draws the minutes before within 80 columns, with a row a minute and who held how much', () => {
+  process.env.TZ = 'UTC';
+  const lines = renderRecording(leakingRecording(), styleFor(false), 80);
+  for (const line of lines) expect(width(line), line).toBeLessThanOrEqual(80);
+  const text = lines.join('\n');
+  expect(lines[0]).toBe('The minutes before  03:02:05 to 03:12:00, 120 samples');
+  expect(text).toMatch(/available {9}[\u2581-\u2588 ]+ 640 MB -> 38 MB/);
+  expect(text).toMatch(/scraper {11}[\u2581-\u2588 ]+ 210 MB -> 900 MB/);
+  expect(lines.filter((line) => /^ {2}03:/.test(line)).length).toBe(13);
+  expect(lines.findLast((line) => line.startsWith('  scraper   '))).toMatch(/210 MB .* 900 MB +198 MB +3 %$/);
+});
+
+it('values that are not known are blank, and nothing is drawn of what is never there', () => {
+  const recording = leakingRecording();
+  for (const sample of recording.samples) {
+    delete sample.swapInKBps;
+    delete sample.memorySome;
+    sample.containers = [];
+  }
+  const text = renderRecording({ ...recording, swapTotalBytes: 0 }, styleFor(false), 80).join('\n');
+  expect(text).not.toMatch(/swap-in|wait for memory|swap used|CONTAINER/);
+  expect(renderRecording({ ...recording, samples: [] }, styleFor(false), 80)).toEqual([]);
+});
+
+it('has a documented shape in JSON', () => {
+  const json = recordingToJson(leakingRecording()) as { samples: Record<string, unknown>[] };
+  expect(Object.keys(json)).toEqual(['memory_total_bytes', 'swap_total_bytes', 'samples']);
+  expect(json.samples[0]).toMatchObject({
+    at: '2026-11-28T03:02:05.000Z',
+    swap_in_kbps: null,
+    memory_some_percent: 0,
+    containers: [{ name: 'scraper', held_bytes: 220_200_960, swap_bytes: 0, cpu_percent: 3 }, {}, {}],
+  });
+});

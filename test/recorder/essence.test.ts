@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { essenceOf } from '../../src/recorder/essence.ts';
+import { isRecorded } from '../../src/recorder/worth.ts';
+import { leakingRecording, MB } from './flights.ts';
+
+describe('the minutes before, in three lines', () => {
+  it('tells who held how much, what grew, and what was waited for', () => {
+    expect(essenceOf(leakingRecording(), 'host')).toEqual([
+      'Before: scraper 702 MB + 198 MB swap, busy 120 MB, n8n 90 MB; 38 MB of 1 GB were available',
+      'In the 9 min 55 s before scraper grew by 690 MB, swap use by 250 MB',
+      'Waiting for (last minute): memory 92 %, disk 40 %, CPU 12 %; swap-in 5,100 KB/s; load 8.5',
+    ]);
+  });
+
+  it('names the container that it is about first, also where it is not there any more', () => {
+    const recording = leakingRecording();
+    recording.samples.at(-1)!.containers = recording.samples
+      .at(-1)!
+      .containers.filter(({ name }) => name !== 'n8n');
+    expect(essenceOf(recording, 'n8n')[0]).toMatch(/^Before: n8n 90 MB, scraper 702 MB \+ 198 MB swap, busy/);
+  });
+
+  it('says that nothing grew, or that it was no container', () => {
+    const recording = leakingRecording();
+    for (const sample of recording.samples) {
+      sample.containers = [];
+      sample.swapUsedBytes = 0;
+    }
+    expect(essenceOf(recording, 'web')[1]).toBe(
+      'In the 9 min 55 s before available memory fell by 602 MB, and no container grew by it',
+    );
+    for (const sample of recording.samples) sample.availableBytes = 500 * MB;
+    expect(essenceOf(recording, 'web').slice(0, 2)).toEqual([
+      'Before: 500 MB of 1 GB were available',
+      'In the 9 min 55 s before nothing grew',
+    ]);
+  });
+
+  it('has nothing to say where nothing was recorded or read', () => {
+    expect(essenceOf({ ...leakingRecording(), samples: [] }, 'web')).toEqual([]);
+    const at = leakingRecording().samples[0]!.at;
+    const lines = essenceOf({ ...leakingRecording(), samples: [{ at, containers: [] }] }, 'web');
+    expect(lines).toEqual([
+      'Before: nothing could be read',
+      'In the 0.0 s before nothing grew',
+      'Waiting for (last minute): not known here',
+    ]);
+  });
+});
+
+describe('what is recorded', () => {
+  it.each([
+    ['oom-kill', 'critical', true],
+    ['memory-available', 'critical', true],
+    ['memory-available', 'warning', false],
+    ['memory-pressure', 'critical', true],
+    ['swap-used', 'critical', true],
+    ['container-stopped', 'critical', true],
+    // On request.
+    ['container-stopped', 'warning', false],
+    ['container-restarting', 'warning', true],
+    ['unclean-reboot', 'critical', true],
+    ['disk', 'critical', false],
+  ] as const)('%s, %s: %s', (rule, severity, expected) => {
+    expect(isRecorded({ rule, severity })).toBe(expected);
+  });
+});
