@@ -2,12 +2,10 @@ import { hostName } from '../config/server-name.ts';
 import type { HostValues } from '../model/snapshot.ts';
 import { plain } from '../model/text.ts';
 import { OWN_CGROUP, guestOf } from '../system/guest.ts';
-import type { Guest } from '../system/guest.ts';
 import { pageSize } from '../system/page-size.ts';
-import type { Files } from '../system/types.ts';
 import { readBootId } from './boot.ts';
 import { createDisks } from './disks.ts';
-import { isZram, parseArc, parseLoad, parseMeminfo, parseNumbers, parseStat, parseUptime } from './proc.ts';
+import { isZram, parseLoad, parseNumbers, parseStat, parseUptime, readMemory } from './proc.ts';
 import { createRate } from './rate.ts';
 import { createTopCgroups } from './top-cgroups.ts';
 import type { Collector, CollectorDeps } from './types.ts';
@@ -62,27 +60,4 @@ export function createHost({ system }: CollectorDeps): Collector<'host'> {
   }
 
   return { source: 'host', read };
-}
-
-const OWN_MEMORY = ['memory.max', 'memory.current', 'memory.swap.max', 'memory.swap.current'];
-
-/** Memory and swap in bytes, of the guest where this is one. */
-function readMemory(files: Files, guest: Guest | undefined): ReturnType<typeof parseMeminfo> {
-  const all = parseMeminfo(
-    files.text('/proc/meminfo'),
-    guest ? 0 : parseArc(files.textOr('/proc/spl/kstat/zfs/arcstats') ?? ''),
-  );
-  if (!guest || guest.ownMeminfo) return all;
-  // Without lxcfs, meminfo is the larger machine's as well.
-  const numbers = OWN_MEMORY.map((name) => Number(files.textOr(`${OWN_CGROUP}/${name}`) ?? Number.NaN));
-  const [limit = Number.NaN, current = Number.NaN, swapLimit = 0, swapUsed = 0] = numbers;
-  if (!(limit < all.memory.totalBytes) || Number.isNaN(current)) return all;
-  const { inactive_file = 0 } = parseNumbers(files.textOr(`${OWN_CGROUP}/memory.stat`) ?? '', [
-    'inactive_file',
-  ]);
-  const usedBytes = Math.min(limit, Math.max(0, current - inactive_file));
-  return {
-    memory: { totalBytes: limit, usedBytes, availableBytes: limit - usedBytes },
-    swap: { totalBytes: swapLimit || 0, usedBytes: swapUsed || 0 },
-  };
 }

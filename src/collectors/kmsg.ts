@@ -12,6 +12,13 @@
 //   Memory cgroup out of memory: Kill process 3087 (tail) score 1006 or sacrifice child
 //   Killed process 3087 (tail) total-vm:11984kB, anon-rss:9856kB, file-rss:1264kB
 //
+// Asked for by hand (`echo f > /proc/sysrq-trigger`), the order is -1 and a line comes before:
+//
+//   sysrq: Manual OOM execution
+//   kworker/0:1 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=-1, oom_score_adj=0
+//
+// CONSTRAINT_CPUSET and CONSTRAINT_MEMORY_POLICY: what the process may use of the machine was full, not all of it.
+//
 // Everything but the `Killed process` line is left out when many are killed in a short time (rate limit of the kernel).
 import { plain } from '../model/text.ts';
 import type { OomKill } from '../model/snapshot.ts';
@@ -19,7 +26,15 @@ import type { KernelRecord } from '../system/types.ts';
 
 export type KernelKill = { seq: number; usec: number } & Pick<
   OomKill,
-  'process' | 'pid' | 'rssBytes' | 'cgroup' | 'scope' | 'containerId' | 'limitBytes'
+  | 'process'
+  | 'pid'
+  | 'rssBytes'
+  | 'cgroup'
+  | 'scope'
+  | 'containerId'
+  | 'limitBytes'
+  | 'limitedCgroup'
+  | 'trigger'
 >;
 
 /** What is known when the `Killed process` line comes. */
@@ -31,6 +46,7 @@ type Context = {
   pid?: number;
   limitBytes?: number;
   global?: boolean;
+  trigger?: NonNullable<OomKill['trigger']>;
   /** An attribution that another message of the kernel broke in two. */
   broken?: string;
   /** The kernel kills the whole group: the attribution holds for the next victims, too. */
@@ -40,7 +56,12 @@ type Context = {
 const KILLED =
   /^(?:(.*?): )?Killed process (\d+),? (?:UID \d+, )?\((.*)\),?(?: UID \d+,)? total-vm:\d+kB, anon-rss:(\d+)kB(?:, file-rss:(\d+)kB)?(?:, shmem-rss:(\d+)kB)?/s;
 const ATTRIBUTION =
-  /^oom-kill:constraint=CONSTRAINT_\w+,.*?,(?:(global_oom)|oom_memcg=(.*?)),task_memcg=(.*?),task=.*,pid=(\d+),uid=\d+/s;
+  /^oom-kill:constraint=CONSTRAINT_(\w+),.*?,(?:(global_oom)|oom_memcg=(.*?)),task_memcg=(.*?),task=.*,pid=(\d+),uid=\d+/s;
+const BY_HAND = /^[Ss]ys[Rr]q ?: Manual OOM execution/;
+const TRIGGERS: Record<string, NonNullable<OomKill['trigger']>> = {
+  CPUSET: 'cpuset',
+  MEMORY_POLICY: 'policy',
+};
 const OLD_ATTRIBUTION = /^Task in (\/.*) killed as a result of limit of (\/.*)$/;
 const GROUP = /^Tasks in (\/.*) are going to be killed due to memory\.oom\.group set/;
 const LIMIT = /^memory: usage \d+kB, limit (\d+)kB, failcnt/;
@@ -53,9 +74,16 @@ const TOGETHER_USEC = 10_000_000;
 /** Feed it every record in order; it returns a kill with its `Killed process` line. Remembers the lines before. */
 export function createKillParser(): (record: KernelRecord) => KernelKill | undefined {
   let context: Context = { usec: 0 };
+  let askedAt = Number.NEGATIVE_INFINITY;
   return (record) => {
     const { text, usec } = record;
-    if (text.includes(' invoked oom-killer: ') || usec - context.usec > TOGETHER_USEC) context = { usec };
+    if (BY_HAND.test(text)) askedAt = usec;
+    const begins = text.includes(' invoked oom-killer: ');
+    if (begins || usec - context.usec > TOGETHER_USEC) context = { usec };
+    if (begins && (/, order=-1,/.test(text) || usec - askedAt < TOGETHER_USEC)) {
+      context.trigger = 'sysrq';
+      askedAt = Number.NEGATIVE_INFINITY;
+    }
     const kill = KILLED.exec(text);
     if (!kill) {
       context = { ...context, ...learn(text, context) };
@@ -90,10 +118,12 @@ function learn(text: string, context: Context): Partial<Context> {
 function attribute(line: string): Partial<Context> {
   const match = ATTRIBUTION.exec(line);
   if (!match) return { broken: line };
-  const [, global, limited, victim, pid] = match;
+  const [, constraint = '', global, limited, victim, pid] = match;
+  const trigger = TRIGGERS[constraint];
   return {
     victim: victim!,
     pid: Number(pid),
+    ...(trigger ? { trigger } : {}),
     ...(global ? { global: true } : { limited: limited! }),
   };
 }
@@ -121,6 +151,8 @@ function toKill(record: KernelRecord, match: RegExpExecArray, context: Context):
     scope: global ? 'host' : ownLimit ? 'container' : 'cgroup',
     ...(containerId === undefined ? {} : { containerId }),
     ...(global || about.limitBytes === undefined ? {} : { limitBytes: about.limitBytes }),
+    ...(global || ownLimit || !about.limited ? {} : { limitedCgroup: plain(about.limited, 300) }),
+    ...(global && about.trigger ? { trigger: about.trigger } : {}),
   };
 }
 

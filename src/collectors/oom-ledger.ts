@@ -17,6 +17,8 @@ const Kill = loosely<OomKill>({
   containerId: v.optional(v.string()),
   containerName: v.optional(v.string()),
   limitBytes: v.optional(Finite),
+  limitedCgroup: v.optional(v.string()),
+  trigger: v.optional(v.picklist(['sysrq', 'cpuset', 'policy'])),
 });
 /** A kill known without the kernel log. */
 const ToldKill = v.object({

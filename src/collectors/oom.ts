@@ -1,10 +1,11 @@
 import type { OomKill, OomValues } from '../model/snapshot.ts';
+import { guestOf, oomKills } from '../system/guest.ts';
 import type { DockerEvent, Files } from '../system/types.ts';
 import { readBootId } from './boot.ts';
 import { createKillParser } from './kmsg.ts';
 import { createOomLedger } from './oom-ledger.ts';
 import { SeenKills } from './oom-ledger.ts';
-import { parseNumbers, parseUptime } from './proc.ts';
+import { parseUptime } from './proc.ts';
 import { withinSooner } from './sooner.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
@@ -20,6 +21,7 @@ export function createOom(deps: CollectorDeps): OomCollector {
   const parse = createKillParser();
   const recalled = deps.recall(SEEN, SeenKills);
   const bootId = readBootId(files);
+  const guest = guestOf(files);
   const ledger = createOomLedger(bootId, recalled);
   let saved = JSON.stringify(recalled);
   let lastRead: number | undefined;
@@ -34,6 +36,9 @@ export function createOom(deps: CollectorDeps): OomCollector {
   }
 
   function readLog(now: number): { kills: (OomKill & { seq: number })[]; unreadable?: string } {
+    // https://github.com/lxc/lxcfs/issues/131: kills of other guests, of days ago, would be told as kills of here and now.
+    if (guest)
+      return { kills: [], unreadable: `the kernel log of a guest (${guest.kind}) is the physical machine's` };
     const uptimeSec = parseUptime(files.textOr('/proc/uptime') ?? '');
     // Without it every old kill would look like one of just now.
     if (uptimeSec === 0)
@@ -110,7 +115,8 @@ export function createOom(deps: CollectorDeps): OomCollector {
 
 /** Undefined on kernels before 4.13. */
 function readCounter(files: Files): number | undefined {
-  return parseNumbers(files.textOr('/proc/vmstat') ?? '', ['oom_kill']).oom_kill;
+  const count = oomKills(files);
+  return count === undefined ? undefined : Number(count);
 }
 
 /** Undefined when it fails or takes too long. */

@@ -1,4 +1,7 @@
-// Small files of /proc, parsed. Pure; samples above each function.
+// Small files of /proc, parsed. Pure but for readMemory; samples above each function.
+import { OWN_CGROUP } from '../system/guest.ts';
+import type { Guest } from '../system/guest.ts';
+import type { Files } from '../system/types.ts';
 
 /**
  * Numbers of /proc/meminfo and /proc/vmstat by name: `MemAvailable:   24355684 kB`, `pswpin 123`. Only the names asked for.
@@ -110,4 +113,27 @@ export function parseStat(text: string): { busy: number; total: number; cpus: nu
 /** `14023.58 27114.01`: seconds since boot, then the idle time of all CPUs. */
 export function parseUptime(text: string): number {
   return Number(text.split(' ')[0]) || 0;
+}
+
+const OWN_MEMORY = ['memory.max', 'memory.current', 'memory.swap.max', 'memory.swap.current'];
+
+/** Memory and swap in bytes, of the guest where this is one. Throws where meminfo cannot be read. */
+export function readMemory(files: Files, guest: Guest | undefined): ReturnType<typeof parseMeminfo> {
+  const all = parseMeminfo(
+    files.text('/proc/meminfo'),
+    guest ? 0 : parseArc(files.textOr('/proc/spl/kstat/zfs/arcstats') ?? ''),
+  );
+  if (!guest || guest.ownMeminfo) return all;
+  // Without lxcfs, meminfo is the larger machine's as well.
+  const numbers = OWN_MEMORY.map((name) => Number(files.textOr(`${OWN_CGROUP}/${name}`) ?? Number.NaN));
+  const [limit = Number.NaN, current = Number.NaN, swapLimit = 0, swapUsed = 0] = numbers;
+  if (!(limit < all.memory.totalBytes) || Number.isNaN(current)) return all;
+  const { inactive_file = 0 } = parseNumbers(files.textOr(`${OWN_CGROUP}/memory.stat`) ?? '', [
+    'inactive_file',
+  ]);
+  const usedBytes = Math.min(limit, Math.max(0, current - inactive_file));
+  return {
+    memory: { totalBytes: limit, usedBytes, availableBytes: limit - usedBytes },
+    swap: { totalBytes: swapLimit || 0, usedBytes: swapUsed || 0 },
+  };
 }

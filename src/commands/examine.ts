@@ -14,10 +14,11 @@ import {
   judgePressure,
 } from '../doctor/host.ts';
 import { judgeLeftOff } from '../doctor/left-off.ts';
+import { judgeMachine } from '../doctor/machine.ts';
 import { judgeSources } from '../doctor/sources.ts';
 import { judgeDatabase, judgeStateFolder, judgeTextfile } from '../doctor/state.ts';
 import { askTime, examineTelegram } from '../doctor/telegram.ts';
-import { failed, ok, type Line } from '../doctor/types.ts';
+import { failed, type Line } from '../doctor/types.ts';
 import { judgeUnits } from '../doctor/units.ts';
 import { errorText } from '../model/text.ts';
 import { effectiveChat } from '../notify/chat.ts';
@@ -30,7 +31,8 @@ import { EpochMs } from '../model/shapes.ts';
 import { integrityProblems, openToLook } from '../store/look.ts';
 import { describeMachine } from '../system/describe-machine.ts';
 import { modifiedAt, packageRoot, tryWriting, type Machine } from '../system/machine.ts';
-import type { System } from '../system/types.ts';
+import { guestOf } from '../system/guest.ts';
+import type { Files, System } from '../system/types.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 import { checkOnce } from './monitor-once.ts';
@@ -64,7 +66,7 @@ export async function examine(context: CommandContext, machine: Machine): Promis
       askHealth(system.http, { listen: settings.HTTP_LISTEN, stateDir }),
       examineDocker(system.docker, settings.DOCKER_HOST !== '' || dockerIsInstalled(machine)),
       examineSources(context),
-      examineKind(),
+      examineKind(system.files),
     ]);
     const now = system.clock.now();
     const monitor = Array.isArray(units)
@@ -122,7 +124,7 @@ export function examineHost(system: System): Line[] {
     judgeNode(process.versions.node, process.execPath),
     ...judgeMemory(system.files),
     judgePressure(system.files),
-    judgeKernelLog(unreadable),
+    judgeKernelLog(unreadable, guestOf(system.files)),
     judgeCgroups(system.files),
   ];
 }
@@ -137,12 +139,12 @@ export async function examineUnits(
 }
 
 /** Nice to know when somebody sends this page along with a question; no fault where it cannot be found out. */
-async function examineKind(): Promise<Line[]> {
+async function examineKind(files: Files): Promise<Line[]> {
   const late = new Promise<undefined>((resolve) => {
     setTimeout(() => resolve(undefined), 8000).unref();
   });
   const kind = await Promise.race([describeMachine().catch(() => undefined), late]);
-  return kind ? [ok('machine', kind)] : [];
+  return judgeMachine(files, kind);
 }
 
 /** As the monitor asks them, so that what it will see is what is shown. */

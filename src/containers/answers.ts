@@ -1,4 +1,5 @@
 // What the machine asks for, fetched from Docker: few calls at a time, each with a deadline, none of them needed.
+import { oomKills } from '../system/guest.ts';
 import type { Clock, Docker, DockerError, DockerInspect, Files } from '../system/types.ts';
 import type { Ask, Evidence, Input } from './types.ts';
 
@@ -25,7 +26,7 @@ export type Answers = {
 export function createAnswers(deps: Answers): { ask(ask: Ask): void; oomSeen(): void } {
   const { docker, clock, files, signal, give } = deps;
   const inspect = limited(AT_ONCE, (id: string) => inspectOrGone(docker, id, signal));
-  let oomKills = readOomKills(files);
+  let kills = oomKills(files);
 
   async function evidence(id: string, killed: boolean): Promise<void> {
     const soon = AbortSignal.timeout(EVIDENCE_MS);
@@ -35,9 +36,9 @@ export function createAnswers(deps: Answers): { ask(ask: Ask): void; oomSeen(): 
     ]);
     // The `oom` event usually comes before `die`; where it does not, the kernel's counter says that it is worth waiting.
     if (killed && !inspected?.state.oomKilled) {
-      const now = readOomKills(files);
-      if (now !== oomKills) await clock.sleep(OOM_EVENT_MS, signal);
-      oomKills = now;
+      const now = oomKills(files);
+      if (now !== kills) await clock.sleep(OOM_EVENT_MS, signal);
+      kills = now;
     }
     const found: Evidence = { ...(logs ? { logs } : {}), ...(inspected ? { inspect: inspected } : {}) };
     give({ type: 'evidence', id, evidence: found });
@@ -75,7 +76,7 @@ export function createAnswers(deps: Answers): { ask(ask: Ask): void; oomSeen(): 
       else void list();
     },
     oomSeen() {
-      oomKills = readOomKills(files);
+      kills = oomKills(files);
     },
   };
 }
@@ -126,9 +127,4 @@ function limited<A, R>(most: number, call: (argument: A) => Promise<R>): (argume
       else running -= 1;
     }
   };
-}
-
-/** `oom_kill 3` of /proc/vmstat; undefined before Linux 4.13 or where it cannot be read. */
-function readOomKills(files: Files): string | undefined {
-  return /^oom_kill (\d+)$/m.exec(files.textOr('/proc/vmstat') ?? '')?.[1];
 }

@@ -89,7 +89,7 @@ function tellReboot(house: House): void {
 /** The kernel says that it killed something by a counter; reading it often is what makes the alert come within 2 s. */
 function tickOom(house: House, signal: AbortSignal): () => void {
   const { files, log } = house.system;
-  const counter = openOomCounter(files.root);
+  const counter = openOomCounter(files);
   let known = counter.read();
   let again: NodeJS.Timeout | undefined;
   const look = (): void => {

@@ -1,4 +1,7 @@
+import { readMemory } from '../collectors/proc.ts';
 import { formatBytes } from '../model/text.ts';
+import { OWN_CGROUP, guestOf } from '../system/guest.ts';
+import type { Guest } from '../system/guest.ts';
 import type { Files } from '../system/types.ts';
 import { failed, ok, warning, type Line } from './types.ts';
 
@@ -20,11 +23,8 @@ export function judgeNode(version: string, path: string): Line {
 
 /** Memory and swap of the host, from /proc/meminfo and /proc/swaps. */
 export function judgeMemory(files: Files): Line[] {
-  const text = files.textOr('/proc/meminfo');
-  const kB = (key: string) =>
-    Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text ?? '')?.[1] ?? Number.NaN);
-  const total = kB('MemTotal') * 1024;
-  if (!Number.isFinite(total))
+  const found = tryReading(files);
+  if (!found)
     return [
       failed(
         'memory',
@@ -32,9 +32,9 @@ export function judgeMemory(files: Files): Line[] {
         'mount the /proc of the host (HOST_ROOT) where vpsmon runs in a container',
       ),
     ];
-  const available = kB('MemAvailable') * 1024;
+  const { totalBytes: total, availableBytes: available } = found.memory;
   const lines = [ok('memory', `${formatBytes(total)}, ${formatBytes(available)} available`)];
-  const swap = kB('SwapTotal') * 1024;
+  const swap = found.swap.totalBytes;
   if (swap > 0) {
     const zram = /^\/dev\/zram/m.test(files.textOr('/proc/swaps') ?? '');
     lines.push(ok('swap', `${formatBytes(swap)}${zram ? ', zram: compressed, in memory' : ''}`));
@@ -50,18 +50,33 @@ export function judgeMemory(files: Files): Line[] {
   return lines;
 }
 
+function tryReading(files: Files): ReturnType<typeof readMemory> | undefined {
+  try {
+    return readMemory(files, guestOf(files));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Pressure stall information: what the memory pressure score is made of. */
 export function judgePressure(files: Files): Line {
   const name = 'pressure';
+  const guest = guestOf(files);
+  const file = guest ? `${OWN_CGROUP}/memory.pressure` : '/proc/pressure/memory';
   try {
-    if (/^some avg10=/m.test(files.text('/proc/pressure/memory'))) return ok(name, 'PSI is on');
+    if (/^some avg10=/m.test(files.text(file))) return ok(name, guest ? `PSI is on (${file})` : 'PSI is on');
     return warning(
       name,
-      '/proc/pressure/memory is not as expected',
+      `${file} is not as expected`,
       'the memory pressure score is missing; everything else is watched',
     );
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    if (guest)
+      return ok(
+        name,
+        `not seen in this guest: ${file} is not here, and /proc/pressure is the physical machine's`,
+      );
     if (code === 'EACCES' || code === 'EPERM')
       return warning(
         name,
@@ -70,15 +85,20 @@ export function judgePressure(files: Files): Line {
       );
     return warning(
       name,
-      'PSI is off in this kernel: there is no memory pressure score',
+      'PSI is switched off, or this kernel was built without it: there is no memory pressure score',
       'add psi=1 to the kernel command line (GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub and reboot); everything else is watched',
     );
   }
 }
 
 /** `error`: what reading it gave, undefined when it could be read. */
-export function judgeKernelLog(error: unknown): Line {
+export function judgeKernelLog(error: unknown, guest?: Guest): Line {
   const name = 'kernel log';
+  if (guest)
+    return ok(
+      name,
+      `not read: in this guest (${guest.kind}) it is the physical machine's; OOM kills are counted without saying who was killed`,
+    );
   if (error === undefined) return ok(name, 'can be read: OOM kills are told with their victim');
   const { code } = error as NodeJS.ErrnoException;
   const lost = 'OOM kills are told without saying who was killed';
@@ -100,6 +120,13 @@ export function judgeCgroups(files: Files): Line {
   if (files.exists('/sys/fs/cgroup/cgroup.controllers')) {
     const controllers = files.textOr('/sys/fs/cgroup/cgroup.controllers') ?? '';
     if (/\bmemory\b/.test(controllers)) return ok(name, 'version 2');
+    // As the firmware of a Raspberry Pi boots it. Docker reads the same files, and knows no more.
+    if (/\bcgroup_disable=\S*\bmemory\b/.test(files.textOr('/proc/cmdline') ?? ''))
+      return warning(
+        name,
+        'the memory controller is switched off (cgroup_disable=memory): what a container holds cannot be known, limits have no effect',
+        'add cgroup_enable=memory to the one line of /boot/firmware/cmdline.txt (Raspberry Pi; elsewhere GRUB_CMDLINE_LINUX), then reboot',
+      );
     return warning(
       name,
       'version 2 without the memory controller: memory of containers is asked from Docker, which is slow',

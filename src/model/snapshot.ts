@@ -63,6 +63,10 @@ export type OomKill = {
   containerName?: string;
   /** The memory limit that was hit; absent when the whole host was out of memory. */
   limitBytes?: number;
+  /** The cgroup whose limit that is, where it is not the container's own: a slice that it is in. */
+  limitedCgroup?: string;
+  /** What made the kernel choose somebody, where it was not the want of memory of all: `sysrq` is by hand. */
+  trigger?: 'sysrq' | 'cpuset' | 'policy';
 };
 export type OomValues = {
   /** The oom_kill counter of /proc/vmstat, since boot. Undefined on kernels older than 4.13. */

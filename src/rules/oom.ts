@@ -49,14 +49,25 @@ function sentence(kill: OomKill, name: string | undefined): string {
   const who = known ? `${plain(kill.process, 40)}${kill.pid > 0 ? ` (pid ${kill.pid})` : ''}` : 'a process';
   const where = name === undefined ? '' : ` in container ${plain(name, 80)}`;
   const held = kill.rssBytes > 0 ? `, which held ${formatBytes(kill.rssBytes)}` : '';
-  return `Out of memory: the kernel killed ${who}${where}${held}${reason(kill)}`;
+  const what = `the kernel killed ${who}${where}${held}`;
+  if (kill.trigger === 'sysrq')
+    return `Asked for by hand (SysRq f): ${what}; memory had not run out by itself`;
+  return `Out of memory: ${what}${reason(kill)}`;
 }
 
 function reason(kill: OomKill): string {
-  if (kill.limitBytes !== undefined) return `; its memory limit is ${formatBytes(kill.limitBytes)}`;
+  const limit = kill.limitBytes === undefined ? '' : formatBytes(kill.limitBytes);
+  if (kill.scope === 'cgroup') {
+    const whose = kill.limitedCgroup ?? kill.cgroup;
+    if (whose === '') return '; a memory limit was reached';
+    return `; the memory limit of ${plain(whose, 120)}${limit && `, ${limit} for all that is in it,`} was reached`;
+  }
+  if (limit !== '') return `; its memory limit is ${limit}`;
+  if (kill.trigger === 'cpuset') return '; the memory that its cpuset allows was full, not all of the server';
+  if (kill.trigger === 'policy')
+    return '; the memory that its NUMA policy allows was full, not all of the server';
   if (kill.scope === 'host') return '; the whole server was out of memory';
   if (kill.scope === 'unknown') return '; only its counter tells, so it is not known which one and why';
-  if (kill.scope === 'cgroup') return `; the memory limit of ${plain(kill.cgroup, 120)} was reached`;
   return '';
 }
 

@@ -30,3 +30,20 @@ export function guestOf(files: Files): Guest | undefined {
   if (said === 'systemd-nspawn') return { kind: 'systemd-nspawn', ownMeminfo: lxcfs };
   return undefined;
 }
+
+/**
+ * Where this machine counts the kills for want of memory, on a line `oom_kill 3`: a guest in its own cgroup, those in the groups
+ * below it included. Undefined where a guest's cgroup does not tell.
+ */
+export function oomKillFile(files: Files): string | undefined {
+  if (!guestOf(files)) return '/proc/vmstat';
+  return [`${OWN_CGROUP}/memory.events`, `${OWN_CGROUP}/memory/memory.oom_control`].find((file) =>
+    files.exists(file),
+  );
+}
+
+/** Kills so far as the kernel writes the number; undefined before Linux 4.13 or where it cannot be read. */
+export function oomKills(files: Files): string | undefined {
+  const file = oomKillFile(files);
+  return /^oom_kill (\d+)$/m.exec((file && files.textOr(file)) ?? '')?.[1];
+}

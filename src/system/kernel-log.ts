@@ -5,9 +5,12 @@
 //
 // priority and facility, sequence number, microseconds since boot, flags; then the text. Programs may write to it too;
 // their records have another facility than the kernel's 0, and are left out: nobody but the kernel tells of kills.
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { failure } from './exchange.ts';
 import type { KernelLog, KernelRecord } from './types.ts';
 
+/** Character device 1:11; minor numbers below 256 are the low byte, majors stand above it. */
+const KMSG = (1 << 8) | 11;
 /** The kernel cuts records at 8 KB. */
 const BUFFER = 16 * 1024;
 /** More than the largest ring holds; a log that is written to all the time must end a read, too. */
@@ -33,7 +36,7 @@ export function openKernelLog(path = '/dev/kmsg'): KernelLog {
 
   return {
     read() {
-      file ??= openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      file ??= openLog(path);
       const records: KernelRecord[] = [];
       const buffer = Buffer.allocUnsafe(BUFFER);
       for (let reads = 0; reads < MAX_READS; reads += 1) {
@@ -56,6 +59,18 @@ export function openKernelLog(path = '/dev/kmsg'): KernelLog {
       rest = '';
     },
   };
+}
+
+/**
+ * In a guest /dev/kmsg may be a link to a terminal, which must become neither the log nor the terminal that controls this
+ * process. Throws with code ENODEV for another device than the log (1:11).
+ */
+function openLog(path: string): number {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  const { rdev, mode } = fstatSync(file);
+  if ((mode & constants.S_IFMT) === constants.S_IFREG || rdev === KMSG) return file;
+  closeSync(file);
+  throw failure(`${path} is not the kernel log, but another device`, 'ENODEV');
 }
 
 /** One line of /dev/kmsg; undefined for continuations, for what programs wrote, and for anything else. */

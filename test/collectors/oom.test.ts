@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { createOom } from '../../src/collectors/oom.ts';
+import { createKillParser } from '../../src/collectors/kmsg.ts';
 import type { CollectorDeps } from '../../src/collectors/types.ts';
 import type { ContainerInfo } from '../../src/model/snapshot.ts';
 import { hostFiles } from '../../src/system/files.ts';
+import { openOomCounter } from '../../src/system/oom-counter.ts';
 import type { KernelRecord } from '../../src/system/types.ts';
 import { dockerEvent, standingClock } from '../helpers/recorded-host.ts';
 
@@ -221,4 +223,79 @@ test('state that another version left is not trusted', async () => {
   memory.set('oom-seen', { bootId: 'boot', kills: 'many' });
   state.counter = 7;
   expect((await open().read()).kills).toEqual([]);
+});
+
+/** What the parser makes of these lines, written a second after one another. */
+function kills(...lines: string[]) {
+  const parse = createKillParser();
+  return lines.flatMap((text, seq) => parse({ seq, usec: 1e9 + seq * 1e5, text }) ?? []);
+}
+const INVOKED = 'node invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0';
+const attribution = (constraint: string, whose: string, victim: string) =>
+  `oom-kill:constraint=CONSTRAINT_${constraint},nodemask=(null),cpuset=x,mems_allowed=0,${whose},task_memcg=${victim},task=node,pid=9,uid=0`;
+const killed = (kind: string) =>
+  `${kind}: Killed process 9 (node) total-vm:9kB, anon-rss:8kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:1kB oom_score_adj:0`;
+
+test('N9: the limit is that of the slice, not of the container in it', () => {
+  const victim = `/shop.slice/docker-${WEB}.scope`;
+  const limit = 'memory: usage 1048576kB, limit 1048576kB, failcnt 7';
+  const of = (limited: string) =>
+    kills(
+      INVOKED,
+      limit,
+      attribution('MEMCG', `oom_memcg=${limited}`, victim),
+      killed('Memory cgroup out of memory'),
+    )[0];
+  expect(of('/shop.slice')).toMatchObject({
+    scope: 'cgroup',
+    containerId: WEB,
+    limitedCgroup: '/shop.slice',
+    limitBytes: 1_073_741_824,
+  });
+  expect(of(victim)).toMatchObject({ scope: 'container', containerId: WEB });
+  expect(of(victim)).not.toHaveProperty('limitedCgroup');
+});
+
+test.each([
+  ['of Linux 6', 'sysrq: Manual OOM execution', INVOKED.replace('order=0', 'order=-1')],
+  ['of Linux 4', 'SysRq : Manual OOM execution', INVOKED],
+  ['whose first line is lost', '', INVOKED.replace('order=0', 'order=-1')],
+])('N15: asked for by hand, in the words %s', (_name, manual, invoked) => {
+  const rest = [attribution('NONE', 'global_oom', '/system.slice/x.service'), killed('Out of memory')];
+  expect(kills(manual, invoked, ...rest)[0]).toMatchObject({ scope: 'host', trigger: 'sysrq' });
+  // The next kill is the kernel's own again.
+  expect(kills(manual, invoked, ...rest, INVOKED, ...rest)[1]).not.toHaveProperty('trigger');
+});
+
+test('N15: a cpuset or a NUMA policy that is full is not the whole server', () => {
+  const of = (constraint: string) =>
+    kills(INVOKED, attribution(constraint, 'global_oom', '/a'), killed('Out of memory'))[0];
+  expect(of('CPUSET')).toMatchObject({ trigger: 'cpuset' });
+  expect(of('MEMORY_POLICY')).toMatchObject({ trigger: 'policy' });
+});
+
+test('H3: a guest counts its own kills and does not read the log of another machine', async () => {
+  const { state, open } = world();
+  mkdirSync(join(dir, 'run/systemd'), { recursive: true });
+  writeFileSync(join(dir, 'run/systemd/container'), 'lxc\n');
+  mkdirSync(join(dir, 'sys/fs/cgroup'), { recursive: true });
+  const own = (count: number) =>
+    writeFileSync(
+      join(dir, 'sys/fs/cgroup/memory.events'),
+      `low 0\noom 0\noom_kill ${count}\noom_group_kill 0\n`,
+    );
+  own(0);
+  state.counter = 41;
+  const oom = open();
+  await oom.read();
+  state.counter = 44;
+  state.records = [{ seq: 1, usec: 1, text: killed('Out of memory') }];
+  expect(await oom.read()).toMatchObject({
+    killsSinceBoot: 0,
+    kills: [],
+    logUnreadable: expect.stringContaining("guest (LXC) is the physical machine's"),
+  });
+  expect(openOomCounter(hostFiles(dir)).read()).toBe('0');
+  own(1);
+  expect(openOomCounter(hostFiles(dir)).read()).toBe('1');
 });

@@ -1,10 +1,13 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Discovered } from '../../src/model/targets.ts';
 import { adviceFor } from '../../src/doctor/delivery.ts';
 import { judgeDockerError } from '../../src/doctor/docker.ts';
-import { judgeDisk, judgeNode } from '../../src/doctor/host.ts';
+import { judgeCgroups, judgeDisk, judgeKernelLog, judgeNode, judgePressure } from '../../src/doctor/host.ts';
+import { judgeMachine } from '../../src/doctor/machine.ts';
 import { judgeSources } from '../../src/doctor/sources.ts';
 import { judgeStateFolder, judgeTextfile } from '../../src/doctor/state.ts';
+import { hostFiles } from '../../src/system/files.ts';
 import type { Readings } from '../../src/model/snapshot.ts';
 
 const MB = 1_048_576;
@@ -138,5 +141,52 @@ describe('databases', () => {
       advice: expect.stringContaining('N8N_API_KEY'),
     });
     expect(judgeSources({ n8n, missing: {} }, none, false).every((line) => line.state === 'ok')).toBe(true);
+  });
+});
+
+describe('point 4: what kind of machine it is', () => {
+  const hosts = join(import.meta.dirname, '../fixtures/hosts');
+  const machine = (host: string) => judgeMachine(hostFiles(join(hosts, host, 'root')), undefined)[0];
+  it.each([
+    [
+      'lxc-guest-lxcfs',
+      'ok',
+      'a guest (LXC) that shares the kernel of a physical machine; not seen here: who was killed for want of memory (kills are only counted), how fast it swaps',
+    ],
+    [
+      'lxc-guest-bare',
+      'ok',
+      'not seen here: who was killed for want of memory (kills are only counted), memory pressure',
+    ],
+    ['openvz-guest', 'ok', 'a guest (OpenVZ)'],
+    ['nspawn-guest', 'warning', 'memory, swap and load are those of the whole physical machine'],
+    ['wsl2', 'ok', "Windows' Linux (WSL 2)"],
+    ['raspberry-pi-no-memcg', 'ok', 'Raspberry Pi 4 Model B Rev 1.5'],
+    ['zfs-full-pool', 'ok', 'ZFS: its cache counts as available memory'],
+  ])('%s', (host, state, text) => {
+    expect(machine(host)).toMatchObject({ name: 'machine', state, text: expect.stringContaining(text) });
+  });
+  it('an ordinary machine is what systeminformation says', () => {
+    const files = hostFiles(join(hosts, 'debian-12-cgroup-v2/root'));
+    expect(judgeMachine(files, undefined)).toEqual([]);
+    expect(judgeMachine(files, 'Debian 12')).toEqual([{ name: 'machine', state: 'ok', text: 'Debian 12' }]);
+  });
+  it('N10: PSI that is missing may be switched off', () => {
+    const line = judgePressure(hostFiles(join(hosts, 'raspberry-pi-no-memcg/root')));
+    expect(line).toMatchObject({ state: 'warning', advice: expect.stringContaining('psi=1') });
+    expect(judgePressure(hostFiles(join(hosts, 'lxc-guest-bare/root')))).toMatchObject({ state: 'ok' });
+  });
+  it('a memory controller that is switched off, and how to switch it on', () => {
+    const line = judgeCgroups(hostFiles(join(hosts, 'raspberry-pi-no-memcg/root')));
+    expect(line).toMatchObject({
+      state: 'warning',
+      text: expect.stringContaining('cannot be known'),
+      advice: expect.stringContaining('cgroup_enable=memory'),
+    });
+  });
+  it('H3: the kernel log of another machine is not promised', () => {
+    expect(judgeKernelLog(undefined, { kind: 'LXC', ownMeminfo: true }).text).toContain(
+      "the physical machine's",
+    );
   });
 });

@@ -165,3 +165,29 @@ describe('what becomes of the container', () => {
     expect(judge([{ ...kill, at: AT - 300_000 }])[0]!.details).toHaveLength(1);
   });
 });
+
+describe('whose memory ran out', () => {
+  const text = (more: Partial<OomKill>) => judge([{ ...kill, ...more }])[0]!.text;
+  const KILLED = 'the kernel killed node (pid 3087) in container n8n, which held 498 MB';
+
+  test('N9: the limit of a slice that a container without a limit is in is named as what it is', () => {
+    expect(text({ scope: 'cgroup', limitedCgroup: '/shop.slice', limitBytes: 1024 * MB })).toBe(
+      `Out of memory: ${KILLED}; the memory limit of /shop.slice, 1 GB for all that is in it, was reached`,
+    );
+    const { limitBytes: _, ...unknown } = kill;
+    expect(judge([{ ...unknown, scope: 'cgroup', cgroup: '' }])[0]!.text).toBe(
+      `Out of memory: ${KILLED}; a memory limit was reached`,
+    );
+  });
+
+  test('N15: asked for by hand', () => {
+    const { limitBytes: _, ...host } = kill;
+    expect(judge([{ ...host, scope: 'host', trigger: 'sysrq' }])[0]!.text).toBe(
+      `Asked for by hand (SysRq f): ${KILLED}; memory had not run out by itself`,
+    );
+    expect(judge([{ ...host, scope: 'host', trigger: 'cpuset' }])[0]!.text).toContain(
+      'not all of the server',
+    );
+    expect(judge([{ ...host, scope: 'host' }])[0]!.text).toContain('the whole server was out of memory');
+  });
+});

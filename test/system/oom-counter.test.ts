@@ -2,13 +2,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { hostFiles } from '../../src/system/files.ts';
 import { openOomCounter } from '../../src/system/oom-counter.ts';
 
 describe('openOomCounter', () => {
   it('reads what changes, and says nothing where there is no such line or file', () => {
     const root = mkdtempSync(join(tmpdir(), 'vpsmon-vmstat-'));
     try {
-      const counter = openOomCounter(root);
+      const counter = openOomCounter(hostFiles(root));
       expect(counter.read()).toBeUndefined();
       mkdirSync(join(root, 'proc'));
       const write = (text: string) => writeFileSync(join(root, 'proc/vmstat'), text);

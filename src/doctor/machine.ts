@@ -1,0 +1,54 @@
+import { OWN_CGROUP, guestOf } from '../system/guest.ts';
+import type { Guest } from '../system/guest.ts';
+import type { Files } from '../system/types.ts';
+import { ok, warning, type Line } from './types.ts';
+
+/**
+ * What kind of machine this is and what cannot be seen on it; `description`: system, kernel and processors, where that could be
+ * found out. A machine is no fault: it is a warning only where its numbers are those of another one.
+ */
+export function judgeMachine(files: Files, description: string | undefined): Line[] {
+  const guest = guestOf(files);
+  const about = guest ? aboutGuest(files, guest) : aboutOwnKernel(files);
+  const text = [description, ...about].filter(Boolean).join('; ');
+  if (guest && !guest.ownMeminfo && !/^\d/.test(files.textOr(`${OWN_CGROUP}/memory.max`) ?? ''))
+    return [
+      warning(
+        'machine',
+        `${text}; memory, swap and load are those of the whole physical machine`,
+        'without a limit of its own that is what the guest can use; else ask its host for a limit on memory and for lxcfs',
+      ),
+    ];
+  return text === '' ? [] : [ok('machine', text)];
+}
+
+function aboutGuest(files: Files, { kind }: Guest): string[] {
+  const unseen = [
+    'who was killed for want of memory (kills are only counted)',
+    ...(/^pswpin /m.test(files.textOr(`${OWN_CGROUP}/memory.stat`) ?? '') ? [] : ['how fast it swaps']),
+    ...(files.exists(`${OWN_CGROUP}/memory.pressure`) ? [] : ['memory pressure']),
+  ];
+  return [
+    `a guest (${kind}) that shares the kernel of a physical machine`,
+    `not seen here: ${unseen.join(', ')}`,
+  ];
+}
+
+function aboutOwnKernel(files: Files): string[] {
+  const release = files.textOr('/proc/sys/kernel/osrelease') ?? '';
+  const model = files.textOr('/proc/device-tree/model')?.replaceAll('\0', '').trim();
+  const about: string[] = [];
+  if (/microsoft/i.test(release)) {
+    const second = /WSL2|microsoft-standard/i.test(release);
+    about.push(
+      `Windows' Linux (WSL ${second ? 2 : 1}): memory is what Windows gives it, and it ends when nobody uses it`,
+    );
+    if (!second) about.push('not seen here: containers, pressure, kills');
+  }
+  if (model) about.push(model);
+  if (files.exists('/proc/spl/kstat/zfs/arcstats'))
+    about.push('ZFS: its cache counts as available memory, the datasets of a pool as one disk');
+  if (files.root === '/' && (files.exists('/.dockerenv') || files.exists('/run/.containerenv')))
+    about.push('in a container: disks, units and the kernel log of the host are seen with HOST_ROOT only');
+  return about;
+}
