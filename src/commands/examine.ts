@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { readMemory } from '../collectors/proc.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import { judgeClock } from '../doctor/clock.ts';
 import { judgeConfig } from '../doctor/config.ts';
@@ -114,6 +115,7 @@ export async function examine(context: CommandContext, machine: Machine): Promis
 }
 
 export function examineHost(system: System): Line[] {
+  const guest = guestOf(system.files);
   let unreadable: unknown;
   try {
     system.kernelLog.read();
@@ -122,9 +124,12 @@ export function examineHost(system: System): Line[] {
   }
   return [
     judgeNode(process.versions.node, process.execPath),
-    ...judgeMemory(system.files),
+    ...judgeMemory(
+      system.files,
+      quietly(() => readMemory(system.files, guest)),
+    ),
     judgePressure(system.files),
-    judgeKernelLog(unreadable, guestOf(system.files)),
+    judgeKernelLog(unreadable, guest),
     judgeCgroups(system.files),
   ];
 }

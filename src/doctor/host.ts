@@ -1,4 +1,4 @@
-import { readMemory } from '../collectors/proc.ts';
+import type { HostValues } from '../model/snapshot.ts';
 import { formatBytes } from '../model/text.ts';
 import { OWN_CGROUP, guestOf } from '../system/guest.ts';
 import type { Guest } from '../system/guest.ts';
@@ -21,9 +21,10 @@ export function judgeNode(version: string, path: string): Line {
   return ok('node', `Node.js ${version}, ${path}`);
 }
 
-/** Memory and swap of the host, from /proc/meminfo and /proc/swaps. */
-export function judgeMemory(files: Files): Line[] {
-  const found = tryReading(files);
+type MemoryFacts = Pick<HostValues, 'memory'> & { swap: { totalBytes: number } };
+
+/** Memory and swap of the host as the monitor reads them; undefined where they cannot be read. */
+export function judgeMemory(files: Files, found: MemoryFacts | undefined): Line[] {
   if (!found)
     return [
       failed(
@@ -48,14 +49,6 @@ export function judgeMemory(files: Files): Line[] {
     );
   else lines.push(ok('swap', 'none'));
   return lines;
-}
-
-function tryReading(files: Files): ReturnType<typeof readMemory> | undefined {
-  try {
-    return readMemory(files, guestOf(files));
-  } catch {
-    return undefined;
-  }
 }
 
 /** Pressure stall information: what the memory pressure score is made of. */
