@@ -16,6 +16,8 @@ export type Counts = {
 
 /** More notes of one kind than this become one line with names. */
 const MAX_ALIKE = 8;
+const NAMED_MAX = 30;
+const BAD: Note['kind'][] = ['stopped', 'unhealthy', 'missing', 'restarting'];
 
 /** Every watched service once, with the missing ones. */
 export function serviceLines(state: State): ServiceStatus[] {
@@ -69,10 +71,11 @@ export function startMessage(start: Start): Message {
   const away = start.away ? ` (${start.away.atMost ? 'at most ' : ''}${formatDuration(start.away.ms)})` : '';
   const heading = first ? 'Needs attention:' : `While it was away${away}:`;
   const nothing = first ? [] : ['', `Nothing changed while it was away${away}.`];
-  const bad = notes.some(({ kind }) => ['stopped', 'unhealthy', 'missing', 'restarting'].includes(kind));
+  const bad = notes.some(({ kind }) => BAD.includes(kind));
+  const worst = notes.some((note) => note.critical) ? 'critical' : bad ? 'warning' : 'info';
   return {
     at,
-    severity: bad ? 'warning' : 'info',
+    severity: worst,
     kind: 'start',
     subject: 'vpsmon',
     html: [
@@ -118,7 +121,9 @@ const FOLDED: Record<Note['kind'], string> = {
 };
 
 function folded(kind: Note['kind'], alike: Note[]): string {
-  const names = alike.slice(0, 30).map((note) => safeHtml(note.name, 60));
+  // What is down is named, however many they are: this may be the only message about it.
+  const most = BAD.includes(kind) ? alike.length : NAMED_MAX;
+  const names = alike.slice(0, most).map((note) => safeHtml(note.name, 60));
   const more = alike.length - names.length;
   return `${FOLDED[kind].replace('%n', String(alike.length))}: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

@@ -121,8 +121,8 @@ function tellGone(turn: Turn): void {
   });
 }
 
-function listNames(names: string[]): string {
-  const shown = names.slice(0, 40).map((name) => safeHtml(name, 80));
+function listNames(names: string[], most = 40): string {
+  const shown = names.slice(0, most).map((name) => safeHtml(name, 80));
   const more = names.length - shown.length;
   return `<i>${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}</i>`;
 }
@@ -207,7 +207,7 @@ function tellBack(turn: Turn): void {
     `Away for: ${formatDuration(awayMs)}`,
     ...(before.size > 0 ? [`🟢 Running again: ${back} of ${before.size}`] : []),
     ...(kept > 0 ? [`Kept running meanwhile: ${kept}`] : []),
-    ...(names.length > 0 ? [`🔴 Did not come back: ${names.length}`, listNames(names)] : []),
+    ...(names.length > 0 ? [`🔴 Did not come back: ${names.length}`, listNames(names, names.length)] : []),
     `Time: ${formatTime(backAt)}`,
   ];
   out.findings.push(...absent, {

@@ -25,6 +25,8 @@ export type Note = {
     | 'renamed';
   name: string;
   service?: string;
+  /** It is down, and nobody asked for it. */
+  critical?: true;
   /** Its name before. */
   was?: string;
   line: string;
@@ -45,7 +47,8 @@ export function noteStopped(turn: Turn, known: Known, death: Death, redeployed: 
   const job = death.exitCode === 0 && death.cause !== 'request' && !turn.state.rules.of(info).named;
   if (!job) openStopped(turn, known, death);
   const what = `${redeployed ? 'was redeployed and then ' : ''}stopped: ${death.cause === 'unseen' ? exitText(death.exitCode) : because(death)}`;
-  return { kind: 'stopped', name: info.name, line: `🔴 ${bold(info.name)} ${safeHtml(what)}` };
+  const note: Note = { kind: 'stopped', name: info.name, line: `🔴 ${bold(info.name)} ${safeHtml(what)}` };
+  return job || severityOf(death) !== 'critical' ? note : { ...note, critical: true };
 }
 
 /** A deploy that failed: the old one is gone, the new one was created and no more. */
@@ -54,7 +57,11 @@ export function noteNotStarted(turn: Turn, known: Known): Note {
   endsQuietly(turn, keyOf(known), 'unhealthy', `${info.name} was replaced`, turn.now.wall);
   openStopped(turn, known, { ...deathOf(known, []), at: turn.now.wall });
   const line = `🔴 ${bold(info.name)} was redeployed, but its new container did not start`;
-  return { kind: 'stopped', name: info.name, line };
+  return { kind: 'stopped', name: info.name, line, critical: true };
+}
+
+function severityOf({ cause, exitCode }: Death): 'warning' | 'critical' {
+  return cause === 'request' || exitCode === 0 ? 'warning' : 'critical';
 }
 
 /** Opens the incident without a word of its own. */
@@ -71,7 +78,7 @@ export function openStopped(turn: Turn, known: Known, death: Death): void {
       deploy: false,
       secrets: [],
     }),
-    severity: death.cause === 'request' || death.exitCode === 0 ? 'warning' : 'critical',
+    severity: severityOf(death),
   });
   turn.out.findings.push({ ...quiet, quiet: true });
 }

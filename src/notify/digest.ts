@@ -5,6 +5,9 @@ import { htmlToPlain } from './html.ts';
 /** `line`: what `headline` gave, plain text. */
 export type Told = Pick<Message, 'at' | 'severity' | 'kind' | 'subject'> & { line: string };
 
+/** A list of containers has the names of all of them as its subject. */
+const SUBJECT_MAX = 1000;
+
 /** Above this many lines, messages of the same kind about the same thing share one. */
 const LINES_MAX = 100;
 
@@ -12,7 +15,7 @@ const LINES_MAX = 100;
 export function headline(message: Pick<Message, 'html' | 'subject'>): string {
   const text = htmlToPlain(message.html);
   const first = plain(text.split('\n').find((line) => line.trim() !== '') ?? '', 160);
-  const subject = plain(message.subject, 60);
+  const subject = plain(message.subject, SUBJECT_MAX);
   const named = subject === '' || subject === 'host' || first.includes(subject);
   return named ? first : `${first} (${subject})`;
 }

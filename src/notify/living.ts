@@ -115,7 +115,8 @@ export function renderLiving(
   recorded: readonly string[] = [],
 ): { html: string; key: string } {
   const ended = incident.state === 'resolved' && !incident.event;
-  const asOpen: Incident = ended ? { ...incident, state: 'firing' } : incident;
+  const { okSince, ...begun } = incident;
+  const asOpen: Incident = ended ? { ...begun, state: 'firing' } : begun;
   const base = wordDecision(
     { reason: 'first', at: incident.openedAt, incident: asOpen, others: [...others] },
     hostname,
@@ -127,12 +128,17 @@ export function renderLiving(
   // What comes with its wording does not name what was done.
   if (incident.html?.opened !== undefined) lines.push(...done(incident));
   lines.push(...people(incident));
-  const head = ended ? [...ending(incident, now), ''] : [];
+  // What follows is what was sent when it began.
+  const fine =
+    okSince === undefined
+      ? []
+      : [`<b>Fine since ${formatTime(okSince)}: ${safeHtml(incident.endText ?? '', 300)}</b>`, ''];
+  const head = ended ? [...ending(incident, now), ''] : fine;
   const foot = lines.length > 0 ? ['', ...lines] : [];
   const { severity, state, flapping, actions, ack } = incident;
   return {
     html: [...head, body, ...foot].join('\n'),
-    key: JSON.stringify([severity, state, flapping, actions, ack, others.map((one) => one.state)]),
+    key: JSON.stringify([severity, state, flapping, okSince, actions, ack, others.map((one) => one.state)]),
   };
 }
 

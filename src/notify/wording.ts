@@ -46,14 +46,16 @@ export function wordDecision(
     at: decision.at,
     severity: severityOf(decision),
     kind: incident.rule,
-    subject: list ? `${others.length + 1} services` : incident.subject,
+    subject: list ? [incident, ...others].map(({ subject }) => subject).join(', ') : incident.subject,
     html: [
       list
         ? withServer(listMessage(list, [incident, ...others], decision.before), host)
         : (ready(decision, host, now) ?? generic(decision, host, now)),
       ...recordedLines(decision, recorded),
     ].join('\n'),
-    ...(incident.id > 0 ? { incidentId: incident.id, role: roleOf(decision) } : {}),
+    ...(incident.id > 0 ? { incidentId: incident.id } : {}),
+    // A list is about many: none of them may take its message as its own.
+    ...(incident.id > 0 && !list ? { role: roleOf(decision) } : {}),
   };
 }
 
@@ -130,7 +132,7 @@ function inAll({ rule, spells }: Incident, now: number): string {
   return `${what} ${count === 1 ? 'once' : `${formatCount(count)} times`}, ${formatDuration(lasted)} in all`;
 }
 
-/** One heading and a line each; of what does not fit a Telegram message the names, as far as they fit. */
+/** One heading and a line each; of what does not fit one Telegram message the names, all of them. */
 function listMessage(list: Change, all: readonly Incident[], before: readonly Incident[] = []): string {
   const [symbol, heading] = HEADINGS[list];
   const at = Math.min(
@@ -149,7 +151,7 @@ function listMessage(list: Change, all: readonly Incident[], before: readonly In
     `${symbol} <b>${all.length} ${heading}</b>`,
     '',
     ...shown,
-    ...(rest.length > 0 ? [`... and ${rest.length} more: ${fitting(rest, 1000)}`] : []),
+    ...(rest.length > 0 ? [`... and ${rest.length} more: ${rest.join(', ')}`] : []),
     '',
     `Time: ${formatTime(at)}`,
     ...before.slice(0, NAMED_MAX).map((other) => `Before that: ${textOf(other)}`),
@@ -159,12 +161,6 @@ function listMessage(list: Change, all: readonly Incident[], before: readonly In
 function lineOf({ list, subject, flapping, event }: Incident): string {
   const line = list?.line ?? safeHtml(subject, 120);
   return flapping && !event ? `${line} (comes and goes)` : line;
-}
-
-function fitting(names: string[], room: number): string {
-  let left = room;
-  const shown = names.filter((name) => (left -= name.length + 2) > 0);
-  return `${shown.join(', ')}${shown.length < names.length ? ' ...' : ''}`;
 }
 
 function generic(decision: SayDecision, host: string, now: number): string {

@@ -2,11 +2,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import type { Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
-import { createRefresh } from '../../src/notify/living.ts';
+import { createRefresh, renderLiving } from '../../src/notify/living.ts';
 import { wordDecision } from '../../src/notify/wording.ts';
 import { incidentById, noteOnIncident, withNotes } from '../../src/store/incidents.ts';
 import { openIncidentMessages } from '../../src/store/incident-messages.ts';
 import { configWith } from '../helpers/command.ts';
+import { incidentOf } from '../helpers/incident.ts';
 import type { Fault } from '../standins/telegram.js';
 import { bench, type Bench } from './support.ts';
 
@@ -327,4 +328,20 @@ describe('several chats', () => {
     await settled();
     expect(b.telegram.sent).toMatchObject([{ chatId: '-5' }]);
   });
+});
+
+it('a container that comes and goes: edited while it is up, it says since when it runs', () => {
+  const incident = incidentOf({
+    rule: 'container-stopped',
+    subject: 'web',
+    text: 'web stopped: crashed, exit code 1',
+    endText: 'web runs again after 5 s',
+    html: { opened: '🔴 <b>Service Stopped</b>\n\nService: web\nCurrent Status: 🔴 Stopped' },
+    flapping: true,
+    okSince: Date.UTC(2026, 0, 1, 12),
+  });
+  const { html } = renderLiving(incident, [], 'vps', Date.UTC(2026, 0, 1, 12, 5));
+  expect(html.split('\n')[0]).toMatch(/^<b>Fine since 2026-01-01 \d\d:00:00: web runs again after 5 s<\/b>$/);
+  const { okSince: _, ...down } = incident;
+  expect(renderLiving(down, [], 'vps', Date.UTC(2026, 0, 1, 12, 5)).html).not.toContain('Fine since');
 });
