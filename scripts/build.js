@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { thirdParty } from './third-party.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const final = join(root, 'dist');
@@ -32,7 +33,7 @@ const bundle = await rolldown({
   transform: { define: { __VPSMON_VERSION__: JSON.stringify(version) } },
   logLevel: 'warn',
 });
-await bundle.write({
+const { output } = await bundle.write({
   dir: dist,
   format: 'esm',
   entryFileNames: '[name].js',
@@ -67,6 +68,9 @@ mkdirSync(join(dist, 'fonts'), { recursive: true });
 for (const font of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {
   cpSync(join(root, 'node_modules/dejavu-fonts-ttf/ttf', font), join(dist, 'fonts', font));
 }
+
+const modules = output.flatMap((part) => part.moduleIds ?? []);
+writeFileSync(join(dist, 'THIRD-PARTY.txt'), `${thirdParty(root, modules)}\n`);
 
 rmSync(final, { recursive: true, force: true });
 renameSync(dist, final);

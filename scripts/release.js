@@ -174,7 +174,8 @@ function makeDeb(tree, program, architecture) {
     put(`lib/systemd/system/${name}`, renderUnit(readFileSync(join(root, 'systemd', name), 'utf8')));
   put('usr/bin/vpsmon', `#!/bin/sh\nexec ${DEB_ROOT}/node/bin/node ${DEB_ROOT}/bin/vpsmon.js "$@"\n`, 0o755);
   put('etc/vpsmon/monitor.conf', readFileSync(join(root, 'monitor.conf.example'), 'utf8'), 0o600);
-  put('usr/share/doc/vpsmon/copyright', readFileSync(join(root, 'LICENSE'), 'utf8'));
+  const licences = ['LICENSE', 'dist/THIRD-PARTY.txt'].map((name) => readFileSync(join(root, name), 'utf8'));
+  put('usr/share/doc/vpsmon/copyright', licences.join('\n'));
   // Debian wants man pages compressed; gzip without a time stamp is the same in every build.
   const shared = (name) => readFileSync(join(root, 'dist/share', name));
   put('usr/share/man/man1/vpsmon.1.gz', gzipSync(shared('vpsmon.1'), { level: 9 }));

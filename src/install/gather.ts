@@ -66,9 +66,16 @@ export async function readUnits(run: Run, bootAt: number): Promise<UnitState[]> 
   return parseUnits(result.stdout, bootAt);
 }
 
-/** A node in somebody's home (nvm, volta) goes with that home, and the units cannot see it: it is installed, too. */
-export function mustBeCopied(node: string, source: string): boolean {
-  return ['/home/', '/root/', '/tmp/', '/var/tmp/', '/run/', `${LAYOUT.lib}/`, `${source}/`].some((dir) =>
-    node.startsWith(dir),
-  );
+/**
+ * A node in somebody's home (nvm, volta) goes with that home, and the units cannot see it: it is installed, too. So is one that another
+ * user than root owns, or could replace: the units run it as root.
+ */
+export function mustBeCopied(node: string, source: string, info = followedInfo): boolean {
+  const passing = ['/home/', '/root/', '/tmp/', '/var/tmp/', '/run/', `${LAYOUT.lib}/`, `${source}/`];
+  if (passing.some((folder) => node.startsWith(folder))) return true;
+  for (let path = node; ; path = dirname(path)) {
+    const { uid, mode } = info(path) ?? { uid: 0, mode: 0 };
+    if (uid !== 0 || (mode & 0o002) !== 0) return true;
+    if (path === dirname(path)) return false;
+  }
 }
