@@ -1,7 +1,7 @@
 import type { N8nTarget } from '../model/targets.ts';
-import { absent } from '../model/reading.ts';
 import type { N8nQueue, N8nValues } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
+import { withoutTarget } from './absent.ts';
 import { holdPostgres, holdRedis, mayHaveMoved } from './connections.ts';
 import { addressOf, ask } from './http-target.ts';
 import { checkKey, keyExpiry, n8nProgram, readExecutionsByApi, readWorkflowsByApi } from './n8n-api.ts';
@@ -67,8 +67,9 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
   return {
     source: 'n8n',
     async read(signal) {
-      const { n8n: target, missing } = await deps.discovered(signal);
-      if (!target) return absent(missing.n8n ?? 'no n8n was found');
+      const found = await deps.discovered(signal);
+      const { n8n: target, missing } = found;
+      if (!target) return withoutTarget(found, 'n8n', 'no n8n was found');
       const key = part('key', checkedKey(target, signal));
       const api = openApi(key);
       const [counted, workflows, queued, healthy, keyState] = await Promise.all([

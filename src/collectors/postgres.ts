@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { absent } from '../model/reading.ts';
+import { withoutTarget } from './absent.ts';
 import { EpochMs, Finite } from '../model/shapes.ts';
 import type { PostgresValues } from '../model/snapshot.ts';
 import { holdPostgres, mayHaveMoved } from './connections.ts';
@@ -63,8 +63,9 @@ export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
   return {
     source: 'postgres',
     async read(signal) {
-      const { postgres: target, missing } = await deps.discovered(signal);
-      if (!target) return absent(missing.postgres ?? 'no PostgreSQL was found');
+      const found = await deps.discovered(signal);
+      const { postgres: target } = found;
+      if (!target) return withoutTarget(found, 'postgres', 'no PostgreSQL was found');
       const postgres = connection.to(target);
       const rows = await postgres.query(SQL).catch((error: unknown) => {
         if (mayHaveMoved(error)) deps.rediscover();

@@ -1,4 +1,4 @@
-import { absent } from '../model/reading.ts';
+import { withoutTarget } from './absent.ts';
 import type { RedisValues } from '../model/snapshot.ts';
 import type { Clock } from '../system/types.ts';
 import { holdRedis } from './connections.ts';
@@ -23,8 +23,9 @@ export function createRedis(deps: CollectorDeps): Collector<'redis'> {
   return {
     source: 'redis',
     async read(signal) {
-      const { redis: target, n8n, missing } = await deps.discovered(signal);
-      if (!target) return absent(missing.redis ?? 'no Redis was found');
+      const found = await deps.discovered(signal);
+      const { redis: target, n8n } = found;
+      if (!target) return withoutTarget(found, 'redis', 'no Redis was found');
       const redis = connection.to(target);
       const info = await redis.call('INFO').catch((error: unknown) => {
         deps.rediscover();

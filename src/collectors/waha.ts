@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { EpochMs } from '../model/shapes.ts';
-import { absent } from '../model/reading.ts';
+import { withoutTarget } from './absent.ts';
 import type { WahaSession } from '../model/snapshot.ts';
 import { askJson } from './http-target.ts';
 import type { Collector, CollectorDeps } from './types.ts';
@@ -36,8 +36,9 @@ export function createWaha(deps: CollectorDeps): Collector<'waha'> {
   return {
     source: 'waha',
     async read(signal) {
-      const { waha: target, missing } = await deps.discovered(signal);
-      if (!target) return absent(missing.waha ?? 'no WAHA was found');
+      const found = await deps.discovered(signal);
+      const { waha: target } = found;
+      if (!target) return withoutTarget(found, 'waha', 'no WAHA was found');
       const headers: Record<string, string> = target.apiKey ? { 'X-Api-Key': target.apiKey } : {};
       const program = { name: 'WAHA', key: 'WAHA_API_KEY' };
       const { value, address } = await askJson(deps, { ...target, ...program }, '/api/sessions?all=true', {

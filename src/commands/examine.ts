@@ -21,11 +21,13 @@ import { judgeDatabase, judgeStateFolder, judgeTextfile } from '../doctor/state.
 import { askTime, examineTelegram } from '../doctor/telegram.ts';
 import { failed, type Line } from '../doctor/types.ts';
 import { judgeUnits } from '../doctor/units.ts';
-import { errorText } from '../model/text.ts';
+import { errorText, plain } from '../model/text.ts';
+import type { DockerValues } from '../model/snapshot.ts';
 import { effectiveChat } from '../notify/chat.ts';
 import { deliveryState } from '../notify/state.ts';
 import { createTelegram } from '../notify/telegram.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
+import { whyEssential } from '../recovery/containers.ts';
 import { recall } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
 import { EpochMs } from '../model/shapes.ts';
@@ -38,6 +40,9 @@ import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 import { checkOnce } from './monitor-once.ts';
 import { unitsOf } from './status.ts';
+
+/** Each is a call to Docker. */
+const MOST_INSPECTED = 60;
 
 /** Everything that `doctor` looks at, one line each. */
 export async function examine(context: CommandContext, machine: Machine): Promise<Line[]> {
@@ -166,10 +171,32 @@ async function examineSources(context: CommandContext): Promise<Line[]> {
       discovery.current(AbortSignal.timeout(6000)),
       checkOnce(context, false),
     ]);
-    return judgeSources(found, readings, config.settings.ENABLE_AUTO_RECOVERY);
+    return [
+      ...judgeSources(found, readings, config.settings.ENABLE_AUTO_RECOVERY, system.clock.now()),
+      ...(readings.docker.state === 'ok' ? await examineEssential(context, readings.docker.value) : []),
+    ];
   } catch (error) {
     return [failed('databases', errorText(error), 'vpsmon monitor --once shows more')];
   }
+}
+
+/** Who is never stopped by recovery, and why: what ESSENTIAL_CONTAINERS means is not to be found out in the night. */
+async function examineEssential({ system, config }: CommandContext, docker: DockerValues): Promise<Line[]> {
+  const essential: string[] = [];
+  const others: string[] = [];
+  for (const container of docker.containers.slice(0, MOST_INSPECTED)) {
+    // Without its aliases its name and image decide, as far as they go.
+    const inspect = await system.docker.inspect(container.id).catch(() => undefined);
+    const why = whyEssential(container, config, inspect);
+    const name = plain(container.name, 60);
+    if (why === undefined) others.push(name);
+    else essential.push(`${name} (${why})`);
+  }
+  if (essential.length + others.length === 0) return [];
+  const may = others.length > 0 ? `; may be stopped: ${others.join(', ')}` : '';
+  const unseen = docker.containers.length - MOST_INSPECTED;
+  const more = unseen > 0 ? ` (and ${unseen} more containers)` : '';
+  return [ok('essential', `never stopped: ${essential.join(', ') || 'none'}${may}${more}`)];
 }
 
 async function examineDisk({ config, system }: CommandContext): Promise<Line[]> {

@@ -48,11 +48,21 @@ export function isTrue(text: string | undefined): boolean {
   return text?.toLowerCase() === 'true' || text === '1';
 }
 
-/** One word of a shell command line, out of its quotes; `$NAME` and `${NAME}` from the container's own environment. */
+/**
+ * One word of a shell command line, out of its quotes; `$NAME`, `${NAME}` and `${NAME:-otherwise}` from the container's own
+ * environment. What a command would print (`$(cat /run/secrets/x)`) is not known here: `isComputed`.
+ */
 export function expand(word: string, candidate: Candidate): string {
   const bare = /^(["'])(.*)\1$/s.exec(word)?.[2] ?? word;
-  const name = /^\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?$/.exec(bare)?.[1];
-  return name === undefined ? bare : (candidate.env.get(name) ?? '');
+  const braced = /^\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}$/.exec(bare);
+  const name = braced?.[1] ?? /^\$([A-Za-z_][A-Za-z0-9_]*)$/.exec(bare)?.[1];
+  if (name === undefined) return bare;
+  return candidate.env.get(name) || (braced?.[2] ?? '');
+}
+
+/** The shell in the container computes it: nobody outside knows what it is. */
+export function isComputed(text: string): boolean {
+  return /\$\(|`|\$\{/.test(text);
 }
 
 /** The value of `--option VALUE` or `--option=VALUE`, in an argument list or inside `sh -c "..."`. */
@@ -73,7 +83,7 @@ export function option(candidate: Candidate, name: string): string | undefined {
 export function optionIn(text: string, name: string): string | undefined {
   const at = text.indexOf(`${name} `) === -1 ? text.indexOf(`${name}=`) : text.indexOf(`${name} `);
   if (at === -1) return undefined;
-  return /^\s*("[^"]*"|'[^']*'|[^\s"']+)/.exec(text.slice(at + name.length + 1))?.[1];
+  return /^\s*("[^"]*"|'[^']*'|\$\([^)]*\)|`[^`]*`|[^\s"']+)/.exec(text.slice(at + name.length + 1))?.[1];
 }
 
 /** For people: `shop-postgres-1 (postgres:16)`. */

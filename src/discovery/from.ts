@@ -12,6 +12,8 @@ import { findWaha } from './waha.ts';
 import type { Discovered, N8nTarget, RedisTarget } from '../model/targets.ts';
 import type { Config } from '../config/schema.ts';
 
+const KINDS = ['postgres', 'redis', 'n8n', 'waha'] as const;
+
 /** From settings and what Docker says to targets, or the reason why there is none. Pure. */
 export function discoverFrom(seen: Seen, config: Config): Discovered {
   const candidates = candidatesOf(seen);
@@ -36,6 +38,9 @@ export function discoverFrom(seen: Seen, config: Config): Discovered {
   if (waha.down !== undefined) result.wahaDown = waha.down;
   addN8n(result, n8n, why);
   if (result.n8n?.queue) result.n8n.queue = withAuthority(result.n8n.queue, config);
+  const found = { postgres, redis, n8n, waha };
+  const unreadable = KINDS.filter((kind) => 'here' in found[kind]);
+  if (unreadable.length > 0) result.unreadable = unreadable;
   return result;
 }
 

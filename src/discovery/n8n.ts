@@ -1,25 +1,27 @@
 import { plain } from '../model/text.ts';
-import { addressOf, toUrl } from './address.ts';
+import { addressOf, meantBy, toUrl } from './address.ts';
 import type { Surroundings } from './address.ts';
 import { choose, defined, fromEnv, isTrue, label, notRunning, oneOf, portFromEnv } from './container.ts';
 import type { Candidate } from './candidate.ts';
 import type { Wanted } from './explicit.ts';
-import { postgresPort, type UsedByN8n } from './postgres.ts';
-import { redisPort, type UsedByQueue } from './redis.ts';
+import { postgresLogin, postgresPort, type UsedByN8n } from './postgres.ts';
+import { redisPassword, redisPort, type UsedByQueue } from './redis.ts';
 import { resolveHost } from './host.ts';
-import type { Named, Place } from './host.ts';
+import type { Place } from './host.ts';
 import { sameAs } from './waha.ts';
 import { whyWithheld } from './trust.ts';
-import type { HttpTarget, N8nTarget } from '../model/targets.ts';
+import type { HttpTarget, N8nTarget, PostgresTarget, RedisTarget } from '../model/targets.ts';
 
 /** Where vpsmon stands, and the addresses that a person set. */
-type Around = Surroundings & { named: { postgres: Named; redis: Named } };
+type Around = Surroundings & { named: { postgres: Wanted<PostgresTarget>; redis: Wanted<RedisTarget> } };
 type Database = NonNullable<N8nTarget['database']>;
 type Queue = NonNullable<N8nTarget['queue']>;
 
 export type FoundN8n = {
   target?: N8nTarget;
   why?: string;
+  /** It runs, and cannot be read. */
+  here?: true;
   /** Why its database or queue cannot be read although it has one. */
   databaseWhy?: string;
   queueWhy?: string;
@@ -55,7 +57,7 @@ export function findN8n(
   const rest = defined({ databaseWhy, queueWhy, usesPostgres, usesRedis });
   const base = chosen && wanted.url === undefined ? fromContainer(chosen, running, around) : undefined;
   const withheld = base && chosen && wanted.apiKey !== undefined ? whyWithheld(chosen, mains) : undefined;
-  if (base && 'why' in base) return { why: base.why, ...rest };
+  if (base && 'why' in base) return { why: base.why, here: true, ...rest };
   return {
     target: {
       url: base?.url ?? wanted.url ?? '',
@@ -101,30 +103,35 @@ function databaseOf(n8n: Candidate, databases: Candidate[], around: Around): Par
   if (fromEnv(n8n, 'DB_TYPE') !== 'postgresdb') return {};
   const host = fromEnv(n8n, 'DB_POSTGRESDB_HOST') ?? 'localhost';
   const port = portFromEnv(n8n, 5432, 'DB_POSTGRESDB_PORT');
+  const servers = databases.filter(({ kind }) => kind === 'postgres');
   const place = resolveHost(
     n8n,
     host,
     port,
-    {
-      of: databases.filter(({ kind }) => kind === 'postgres'),
-      portOf: postgresPort,
-      named: around.named.postgres,
-    },
+    { of: servers, portOf: postgresPort, named: around.named.postgres },
     around,
   );
   if ('why' in place) return { databaseWhy: `n8n's database: ${place.why}` };
   const user = fromEnv(n8n, 'DB_POSTGRESDB_USER') ?? 'postgres';
-  const password = n8n.env.get('DB_POSTGRESDB_PASSWORD') ?? sharedPassword(place, user, databases);
-  if (password === undefined && n8n.env.has('DB_POSTGRESDB_PASSWORD_FILE')) {
+  // With its own password n8n is known to get in; what a person set may be a user that sees no table of n8n.
+  const own = n8n.env.get('DB_POSTGRESDB_PASSWORD');
+  const set =
+    own === undefined ? settingFor(place, around.named.postgres, servers, postgresPort, around) : undefined;
+  const password = own ?? set?.password ?? sharedPassword(place, user, databases);
+  const server = servers.find(({ inspect }) => inspect.id === place.container);
+  // A password without a user is that of the user with which the server was started.
+  const setUser =
+    set?.password === undefined ? undefined : (set.user ?? (server && postgresLogin(server).user));
+  if (password === undefined && fromEnv(n8n, 'DB_POSTGRESDB_PASSWORD_FILE') !== undefined) {
     return {
-      databaseWhy: `n8n has its database's password in a file (DB_POSTGRESDB_PASSWORD_FILE): set N8N_API_KEY`,
+      databaseWhy: `n8n has its database's password in a file (DB_POSTGRESDB_PASSWORD_FILE): set POSTGRES_USER and POSTGRES_PASSWORD, or N8N_API_KEY`,
     };
   }
   return {
     database: {
       host: place.host,
       port: place.port,
-      user,
+      user: setUser ?? user,
       password: password ?? '',
       database: fromEnv(n8n, 'DB_POSTGRESDB_DATABASE') ?? 'n8n',
       ...(isTrue(fromEnv(n8n, 'DB_POSTGRESDB_SSL_ENABLED')) ? { sslMode: 'require' as const } : {}),
@@ -133,8 +140,51 @@ function databaseOf(n8n: Candidate, databases: Candidate[], around: Around): Par
       how: `the environment of container ${plain(n8n.inspect.name, 60)}`,
       ...(place.container === undefined ? {} : { container: nameOf(place.container, databases) }),
     },
-    usesPostgres: { container: place.container, user, password: password ?? '' },
+    usesPostgres: { container: place.container, user: setUser ?? user, password: password ?? '' },
   };
+}
+
+/**
+ * The user and password with which Redis lets us in: what a person set for this server, what n8n uses, what the server itself was
+ * started with. Where n8n has it in a file and nobody says it, there is only a setting that helps.
+ */
+function queueLogin(
+  n8n: Candidate,
+  place: Place,
+  servers: Candidate[],
+  around: Around,
+): { password: string; username?: string } | { why: string } {
+  const set = settingFor(place, around.named.redis, servers, redisPort, around);
+  if (set?.password !== undefined) return { password: set.password, ...defined({ username: set.username }) };
+  const username = fromEnv(n8n, 'QUEUE_BULL_REDIS_USERNAME');
+  const password = fromEnv(n8n, 'QUEUE_BULL_REDIS_PASSWORD');
+  if (password !== undefined) return { password, ...defined({ username }) };
+  const server = servers.find(({ inspect }) => inspect.id === place.container);
+  const own = server ? redisPassword(server) : { password: '' };
+  if ('password' in own && own.password !== '') return own;
+  if (fromEnv(n8n, 'QUEUE_BULL_REDIS_PASSWORD_FILE') !== undefined)
+    return {
+      why: "n8n has its queue's password in a file (QUEUE_BULL_REDIS_PASSWORD_FILE): set REDIS_PASSWORD",
+    };
+  return 'why' in own ? own : { password: '', ...defined({ username }) };
+}
+
+/** What a person set for a kind of server, where it is meant for this one: it is the one that is named, or the only one of its kind. */
+function settingFor<T extends { host: string; port: number }>(
+  place: Place,
+  wanted: Wanted<T>,
+  servers: Candidate[],
+  portOf: (server: Candidate) => number,
+  around: Surroundings,
+): Wanted<T> | undefined {
+  const server = servers.find(({ inspect }) => inspect.id === place.container);
+  const { host, port } = wanted as { host?: string; port?: number };
+  if (host === undefined) return server && whyWithheld(server, servers) === undefined ? wanted : undefined;
+  if (server === undefined)
+    return place.host === host.toLowerCase() || place.host === host ? wanted : undefined;
+  const running = servers.filter((one) => one.running);
+  const meant = meantBy(host, port ?? portOf(server), running, portOf, around);
+  return meant?.inspect.id === server.inspect.id ? wanted : undefined;
 }
 
 /** The same user in PostgreSQL's own environment. */
@@ -149,16 +199,18 @@ function queueOf(n8n: Candidate, databases: Candidate[], around: Around): Parts 
   const node = /^([^,:]+|\[[^\]]+\])(?::(\d+))?/.exec(fromEnv(n8n, 'QUEUE_BULL_REDIS_CLUSTER_NODES') ?? '');
   const host = node?.[1] ?? fromEnv(n8n, 'QUEUE_BULL_REDIS_HOST') ?? 'localhost';
   const port = Number(node?.[2] ?? portFromEnv(n8n, 6379, 'QUEUE_BULL_REDIS_PORT'));
+  const servers = databases.filter(({ kind }) => kind === 'redis');
   const place = resolveHost(
     n8n,
     host,
     port,
-    { of: databases.filter(({ kind }) => kind === 'redis'), portOf: redisPort, named: around.named.redis },
+    { of: servers, portOf: redisPort, named: around.named.redis },
     around,
   );
   if ('why' in place) return { queueWhy: `n8n's queue: ${place.why}` };
-  const password = fromEnv(n8n, 'QUEUE_BULL_REDIS_PASSWORD') ?? '';
-  const username = fromEnv(n8n, 'QUEUE_BULL_REDIS_USERNAME');
+  const login = queueLogin(n8n, place, servers, around);
+  if ('why' in login) return { queueWhy: login.why };
+  const { password, username } = login;
   const db = Number(fromEnv(n8n, 'QUEUE_BULL_REDIS_DB') ?? 0);
   const tls = isTrue(fromEnv(n8n, 'QUEUE_BULL_REDIS_TLS'));
   return {

@@ -7,7 +7,8 @@ import type { Wanted } from './explicit.ts';
 import type { PostgresTarget } from '../model/targets.ts';
 import { whyWithheld } from './trust.ts';
 
-type Found = { target: PostgresTarget } | { why: string };
+/** `here`: it runs, and cannot be read. */
+type Found = { target: PostgresTarget } | { why: string; here?: true };
 type Login = { user: string; password?: string; database: string; why?: string };
 
 /** The port inside the container. */
@@ -56,7 +57,7 @@ export function findPostgres(
     return { why: there ? notRunning(there) : 'no container runs PostgreSQL, and POSTGRES_URL is not set' };
   }
   const address = addressOf(chosen.at, wanted.port ?? postgresPort(chosen), around);
-  if ('why' in address) return address;
+  if ('why' in address) return { ...address, here: true };
   const login = withN8n(chosen, n8n);
   const withheld = wanted.password === undefined ? undefined : whyWithheld(chosen, candidates);
   const notSent =
@@ -64,7 +65,7 @@ export function findPostgres(
   const told = withheld === undefined ? wanted.password : undefined;
   const password = told ?? login.password;
   if (password === undefined)
-    return { why: `${login.why ?? 'no password is known: set POSTGRES_PASSWORD'}${notSent}` };
+    return { why: `${login.why ?? 'no password is known: set POSTGRES_PASSWORD'}${notSent}`, here: true };
   // A user goes with their password.
   const user = (withheld === undefined ? wanted.user : undefined) ?? login.user;
   const why = used && running.length > 1 ? `, the one of ${running.length} that n8n uses` : oneOf(running);

@@ -1,9 +1,11 @@
+import { plain } from '../model/text.ts';
 import { addressByName, addressOf, meantBy } from './address.ts';
 import type { Surroundings } from './address.ts';
 import {
   choose,
   expand,
   fromEnv,
+  isComputed,
   label,
   notRunning,
   oneOf,
@@ -17,7 +19,8 @@ import type { Wanted } from './explicit.ts';
 import type { RedisTarget } from '../model/targets.ts';
 import { whyWithheld } from './trust.ts';
 
-type Found = { target: RedisTarget } | { why: string };
+/** `here`: it runs, and cannot be read. */
+type Found = { target: RedisTarget } | { why: string; here?: true };
 
 /** The port inside the container. */
 export function redisPort(container: Candidate): number {
@@ -28,15 +31,24 @@ export function redisPort(container: Candidate): number {
 
 /**
  * The password as the server was told it: its command line, the variables of redis-stack, Dragonfly and Bitnami, and the
- * one that people set for redis-cli in a healthcheck. Empty where there is none: one that is needless does no harm.
+ * one that people set for redis-cli in a healthcheck. Empty where there is none: one that is needless does no harm. `why`: it has one
+ * that cannot be known, for it is in a file inside the container.
  */
-export function redisPassword(container: Candidate): string {
-  const command = option(container, '--requirepass');
-  if (command !== undefined) return command;
+export function redisPassword(container: Candidate): { password: string } | { why: string } {
   const args = optionIn(extraArgs(container), '--requirepass');
-  if (args !== undefined) return expand(args, container);
+  const told =
+    option(container, '--requirepass') ?? (args === undefined ? undefined : expand(args, container));
+  if (told !== undefined && !isComputed(told)) return { password: told };
   const names = ['DFLY_requirepass', 'REDIS_PASSWORD', 'VALKEY_PASSWORD', 'KEYDB_PASSWORD', 'REDISCLI_AUTH'];
-  return fromEnv(container, ...names) ?? '';
+  const password = fromEnv(container, ...names);
+  if (password !== undefined) return { password };
+  const file = ['REDIS_PASSWORD_FILE', 'VALKEY_PASSWORD_FILE'].find((name) => fromEnv(container, name));
+  const where = file ?? (told === undefined ? undefined : '--requirepass');
+  return where === undefined
+    ? { password: '' }
+    : {
+        why: `container ${plain(container.inspect.name, 60)} has its password in a file (${where}): set REDIS_PASSWORD`,
+      };
 }
 
 /** Options that the images hand on to the server. */
@@ -63,10 +75,15 @@ export function findRedis(
     return { why: there ? notRunning(there) : 'no container runs Redis, and REDIS_URL is not set' };
   }
   const address = addressOf(chosen.at, wanted.port ?? redisPort(chosen), around);
-  if ('why' in address) return address;
+  if ('why' in address) return { ...address, here: true };
   const withheld = wanted.password === undefined ? undefined : whyWithheld(chosen, candidates);
   const told = withheld === undefined ? wanted.password : undefined;
-  const own = redisPassword(chosen) || (used ? (queue?.password ?? '') : '');
+  const known = redisPassword(chosen);
+  const own = ('password' in known && known.password) || (used ? (queue?.password ?? '') : '');
+  const notSent =
+    withheld === undefined ? '' : `; REDIS_PASSWORD is not sent to it: ${withheld}; set REDIS_HOST`;
+  if (told === undefined && own === '' && 'why' in known)
+    return { why: `${known.why}${notSent}`, here: true };
   const why =
     used && running.length > 1 ? `, the one of ${running.length} that n8n's queue uses` : oneOf(running);
   return {
@@ -76,10 +93,14 @@ export function findRedis(
       password: told ?? own,
       db: wanted.db ?? 0,
       tls: false,
-      how: `container ${label(chosen)}${why}, ${address.via}${passwordFrom(told, own)}${withheld === undefined ? '' : `; REDIS_PASSWORD is not sent to it: ${withheld}; set REDIS_HOST`}`,
+      how: `container ${label(chosen)}${why}, ${address.via}${passwordFrom(told, own)}${notSent}`,
       container: chosen.inspect.name,
     },
   };
+}
+
+function passwordOr(known: ReturnType<typeof redisPassword>): string {
+  return 'password' in known ? known.password : '';
 }
 
 function passwordFrom(wanted: string | undefined, own: string): string {
@@ -96,7 +117,7 @@ function explicit(wanted: Wanted<RedisTarget>, running: Candidate[], around: Sur
     target: {
       host: address.host,
       port: address.port,
-      password: wanted.password ?? (same ? redisPassword(same) : ''),
+      password: wanted.password ?? (same ? passwordOr(redisPassword(same)) : ''),
       ...(wanted.username === undefined ? {} : { username: wanted.username }),
       db: wanted.db ?? 0,
       tls: wanted.tls ?? false,

@@ -6,7 +6,8 @@ import type { Wanted } from './explicit.ts';
 import type { HttpTarget } from '../model/targets.ts';
 import { whyWithheld } from './trust.ts';
 
-type Found = ({ target: HttpTarget } | { why: string }) & { down?: string };
+/** `here`: it runs, and cannot be read. */
+type Found = ({ target: HttpTarget } | { why: string; here?: true }) & { down?: string };
 
 /** The key as WAHA knows it. A `sha512:` key lets WAHA check one and tells nobody what it is. */
 export function wahaKey(container: Candidate): { key: string; hashed: boolean } {
@@ -31,7 +32,7 @@ export function findWaha(candidates: Candidate[], wanted: Wanted<HttpTarget>, ar
     return { why: 'no container runs WAHA, and WAHA_URL is not set' };
   }
   const address = addressOf(chosen.at, wahaPort(chosen), around);
-  if ('why' in address) return address;
+  if ('why' in address) return { ...address, here: true };
   const { key, hashed } = wahaKey(chosen);
   const withheld = wanted.apiKey === undefined ? undefined : whyWithheld(chosen, candidates);
   const told = withheld === undefined ? wanted.apiKey : undefined;

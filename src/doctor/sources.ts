@@ -1,12 +1,17 @@
 import type { Discovered } from '../model/targets.ts';
 import type { Readings } from '../model/snapshot.ts';
-import { formatDuration } from '../model/text.ts';
+import { formatDuration, formatTime, plain } from '../model/text.ts';
 import { failed, ok, warning, type Line } from './types.ts';
 
 type Database = 'postgres' | 'redis' | 'n8n' | 'waha';
 
 /** Databases and applications: what was found, how, and whether it answers as the monitor asks it. */
-export function judgeSources(found: Discovered, readings: Readings, autoRecovery: boolean): Line[] {
+export function judgeSources(
+  found: Discovered,
+  readings: Readings,
+  autoRecovery: boolean,
+  now = Date.now(),
+): Line[] {
   const lines = (['postgres', 'redis', 'n8n', 'waha'] as const).map((name) =>
     judgeSource(name, found, readings),
   );
@@ -18,6 +23,7 @@ export function judgeSources(found: Discovered, readings: Readings, autoRecovery
         'make one in n8n (Settings, n8n API) and set N8N_API_KEY',
       ),
     );
+  lines.push(...judgeN8nParts(readings, now));
   if (readings.sql.state === 'ok')
     for (const broken of readings.sql.value.broken)
       lines.push(
@@ -34,11 +40,82 @@ function judgeSource(name: Database, found: Discovered, readings: Readings): Lin
   const reading = readings[name];
   const target = found[name];
   const where = target ? `${describeTarget(target)} (${target.how})` : '';
+  if (
+    reading.state === 'ok' &&
+    name === 'n8n' &&
+    readings.n8n.state === 'ok' &&
+    readings.n8n.value.healthy === false
+  )
+    return failed(
+      name,
+      `${where || 'found'}: not healthy${whyUnhealthy(readings.n8n.value.problems)}`,
+      'look at `docker ps -a` and `docker logs` of n8n; its webhooks and its editor do not answer',
+    );
   if (reading.state === 'ok')
     return ok(name, `${where || 'found'}, answered in ${formatDuration(reading.tookMs)}`);
   // What is not here is no fault: a server without n8n has none.
   if (reading.state === 'absent') return ok(name, `not here: ${found.missing[name] ?? reading.why}`);
+  // Who can be watched and is not is a gap, no fault of the server.
+  if (found.unreadable?.includes(name))
+    return warning(
+      name,
+      `it is here, and not watched: ${found.missing[name] ?? reading.why}`,
+      'set that in monitor.conf',
+    );
   return failed(name, `${where ? `${where}: ` : ''}${reading.why}`, adviceFor(name, reading.why));
+}
+
+function whyUnhealthy(problems: readonly string[] = []): string {
+  const why = problems.find((problem) => problem.startsWith('health: '));
+  return why === undefined ? '' : `: ${why.slice('health: '.length)}`;
+}
+
+const WEEK_MS = 7 * 86_400_000;
+/** What each part of n8n is needed for, and what helps. */
+const PARTS: Record<string, { costs: string; advice: string }> = {
+  key: {
+    costs: 'recovery cannot pause workflows, nor bring back what it has paused',
+    advice: 'make a new key in n8n (Settings, n8n API) and set N8N_API_KEY',
+  },
+  queue: {
+    costs: 'a queue that overflows, or without a worker, is not noticed',
+    advice: 'set REDIS_PASSWORD (and REDIS_HOST where there is more than one Redis) in monitor.conf',
+  },
+  executions: {
+    costs: 'how many run, wait and fail is not known',
+    advice: 'set POSTGRES_USER and POSTGRES_PASSWORD, or N8N_API_KEY, in monitor.conf',
+  },
+  workflows: {
+    costs: 'how many there are is not known',
+    advice: 'set POSTGRES_USER and POSTGRES_PASSWORD, or N8N_API_KEY, in monitor.conf',
+  },
+};
+
+/** What of n8n could not be read, each with what it costs and what helps; a key that ends soon; a queue that Redis may evict. */
+function judgeN8nParts({ n8n, redis }: Readings, now: number): Line[] {
+  const lines: Line[] = [];
+  if (n8n.state === 'ok') {
+    for (const problem of n8n.value.problems ?? []) {
+      const [, part = '', why = ''] = /^(\w+): (.*)$/s.exec(problem) ?? [];
+      const known = PARTS[part];
+      if (known) lines.push(failed(`n8n ${part}`, `${plain(why, 300)}; ${known.costs}`, known.advice));
+    }
+    const { keyExpiresAt } = n8n.value;
+    if (keyExpiresAt !== undefined && keyExpiresAt - now < WEEK_MS)
+      lines.push(warning('n8n key', `the API key ends at ${formatTime(keyExpiresAt)}`, PARTS['key']!.advice));
+  }
+  if (redis.state === 'ok' && redis.value.queue && redis.value.maxMemoryBytes !== null) {
+    const { policy } = redis.value;
+    if (policy !== undefined && policy !== 'noeviction')
+      lines.push(
+        warning(
+          'redis',
+          `it holds the queue of n8n, and its maxmemory-policy is ${plain(policy, 40)}: when it is full, jobs are lost`,
+          'redis-cli config set maxmemory-policy noeviction, and the same in its settings',
+        ),
+      );
+  }
+  return lines;
 }
 
 function describeTarget(target: { host: string; port: number } | { url: string }): string {

@@ -54,6 +54,8 @@ export type Discovered = {
   waha?: HttpTarget;
   /** WAHA's container where there is one that does not run: a person may have it restarted. */
   wahaDown?: string;
+  /** Those of the missing ones that run here and cannot be read: `missing` says why, and which setting helps. */
+  unreadable?: ('postgres' | 'redis' | 'n8n' | 'waha')[];
   /** Why each missing one is missing, for `doctor` and the check. */
   missing: {
     postgres?: string;

@@ -23,17 +23,28 @@ export function isEssential(
   config: Config,
   inspect?: Pick<DockerInspect, 'networks'>,
 ): boolean {
-  if (container.self) return true;
+  return whyEssential(container, config, inspect) !== undefined;
+}
+
+/** Why it is never stopped, in a few words for people; undefined where it may be. */
+export function whyEssential(
+  container: Pick<ContainerInfo, 'name' | 'self' | 'image'>,
+  config: Config,
+  inspect?: Pick<DockerInspect, 'networks'>,
+): string | undefined {
+  if (container.self) return 'vpsmon itself';
   const { name, image } = container;
   const names = engineNames({ name, networks: inspect?.networks ?? {} });
   // One entry may name the container and another its service: "essential" wins.
   const marks = config.extra.services
     .filter((service) => names.includes(service.name.trim().toLowerCase()))
     .map(({ essential }) => essential);
-  if (marks.includes(true)) return true;
-  if (marks.includes(false)) return false;
-  if (kindByImage(image) !== undefined) return true;
-  return config.settings.ESSENTIAL_CONTAINERS.some((setting) => namesByEngine(setting, names, image));
+  if (marks.includes(true)) return 'essential in vpsmon.yaml';
+  if (marks.includes(false)) return undefined;
+  const setting = config.settings.ESSENTIAL_CONTAINERS.find((one) => namesByEngine(one, names, image));
+  if (setting !== undefined) return `${plain(setting, 60)} in ESSENTIAL_CONTAINERS`;
+  const kind = kindByImage(image);
+  return kind === undefined ? undefined : `its image is ${kind}`;
 }
 
 /** Undefined when the container is gone; other errors are thrown. */

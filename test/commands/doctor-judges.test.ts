@@ -8,7 +8,7 @@ import { judgeMachine } from '../../src/doctor/machine.ts';
 import { judgeSources } from '../../src/doctor/sources.ts';
 import { judgeStateFolder, judgeTextfile } from '../../src/doctor/state.ts';
 import { hostFiles } from '../../src/system/files.ts';
-import type { Readings } from '../../src/model/snapshot.ts';
+import type { Readings, RedisValues } from '../../src/model/snapshot.ts';
 
 const MB = 1_048_576;
 const error = (code: string) => Object.assign(new Error(code), { code });
@@ -133,6 +133,40 @@ describe('databases', () => {
     const line = judge({ missing: {} }, failing(name, why)).find((one) => one.name === name);
     expect(line?.state).toBe('failed');
     expect(line?.advice).toMatch(advice);
+  });
+  it('A21: what is here and cannot be watched is a warning that names the setting', () => {
+    const found: Discovered = {
+      missing: { postgres: 'container db has its password in a file: set POSTGRES_PASSWORD' },
+      unreadable: ['postgres'],
+    };
+    const [line] = judge(found, failing('postgres', 'it is here, and not watched'));
+    expect(line).toMatchObject({
+      state: 'warning',
+      text: 'it is here, and not watched: container db has its password in a file: set POSTGRES_PASSWORD',
+    });
+  });
+  it('A6, A7: an n8n that is not well, and what of it cannot be read, with what it costs', () => {
+    const n8n = { url: 'http://10.0.0.2:5678', apiKey: 'k', how: 'container n8n' };
+    const value = {
+      healthy: false,
+      problems: ['health: n8n answered 503 to /healthz', 'key: n8n refuses the API key (401)'],
+      keyExpiresAt: 86_400_000,
+    };
+    const readings: Readings = { ...none, n8n: { state: 'ok', tookMs: 1, value } };
+    const lines = judgeSources({ n8n, missing: {} }, readings, true, 0).filter(({ state }) => state !== 'ok');
+    expect(lines).toMatchObject([
+      { name: 'n8n', state: 'failed', text: expect.stringMatching(/not healthy: n8n answered 503/) },
+      { name: 'n8n key', state: 'failed', text: expect.stringMatching(/401.*cannot pause workflows/) },
+      { name: 'n8n key', state: 'warning', text: expect.stringMatching(/^the API key ends at /) },
+    ]);
+  });
+  it('A10: a queue in a Redis that may evict it is a warning before anything is lost', () => {
+    const value = { queue: true, maxMemoryBytes: 100, policy: 'allkeys-lru' } as RedisValues;
+    const readings: Readings = { ...none, redis: { state: 'ok', tookMs: 1, value } };
+    expect(judge({ missing: {} }, readings).at(-1)).toMatchObject({
+      state: 'warning',
+      advice: expect.stringContaining('noeviction'),
+    });
   });
   it('n8n without a key, where recovery is on', () => {
     const n8n = { url: 'http://10.0.0.2:5678', apiKey: '', how: 'container n8n' };

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { discover } from './fixtures.ts';
 import type { Sketch } from './fixtures.ts';
 
@@ -219,7 +219,7 @@ test.each<[string, Sketch[], string]>([
       },
       postgres,
     ],
-    "n8n has its database's password in a file (DB_POSTGRESDB_PASSWORD_FILE): set N8N_API_KEY",
+    "n8n has its database's password in a file (DB_POSTGRESDB_PASSWORD_FILE): set POSTGRES_USER and POSTGRES_PASSWORD, or N8N_API_KEY",
   ],
 ])('why its database cannot be read: %s', (_name, containers, why) => {
   const { n8n: target, missing } = discover(containers);
@@ -288,4 +288,77 @@ test('a cluster of Redis', () => {
     host: '172.20.0.8',
     port: 7001,
   });
+});
+
+describe('A14: the password of the queue', () => {
+  const hidden: Sketch = {
+    ...n8n,
+    env: { ...n8n.env, QUEUE_BULL_REDIS_PASSWORD_FILE: '/run/secrets/redis' },
+  };
+  const locked: Sketch = { ...redis, env: { REDIS_PASSWORD_FILE: '/run/secrets/redis' } };
+  const settings = { REDIS_PASSWORD: 'told' };
+
+  test('in a file, and nowhere else: it is said which setting helps', () => {
+    const found = discover([hidden, redis]);
+    expect(found.n8n?.queue).toBeUndefined();
+    expect(found.missing.n8nQueue).toBe(
+      "n8n has its queue's password in a file (QUEUE_BULL_REDIS_PASSWORD_FILE): set REDIS_PASSWORD",
+    );
+    expect(discover([n8n, locked])).toMatchObject({
+      missing: {
+        n8nQueue:
+          'container shop-redis-1 has its password in a file (REDIS_PASSWORD_FILE): set REDIS_PASSWORD',
+      },
+      unreadable: ['redis'],
+    });
+  });
+
+  test('in a file, and set by a person: that is used for the queue, too, and wins over everything', () => {
+    for (const containers of [
+      [hidden, locked],
+      [{ ...n8n, env: { ...n8n.env, QUEUE_BULL_REDIS_PASSWORD: 'old' } }, redis],
+    ])
+      expect(discover(containers, { settings })).toMatchObject({
+        redis: { password: 'told' },
+        n8n: { queue: { host: '172.20.0.8', password: 'told' } },
+      });
+  });
+
+  test('in a file for n8n, and in the settings of the server', () => {
+    const server = { ...redis, command: ['redis-server', '--requirepass', 'own'] };
+    expect(discover([hidden, server]).n8n?.queue?.password).toBe('own');
+  });
+
+  test('set for another Redis, it is not sent to the one of the queue', () => {
+    const other: Sketch = { ...redis, name: 'cache', service: 'cache', address: '172.20.0.9' };
+    const named = { ...settings, REDIS_HOST: 'cache' };
+    const own = { ...n8n, env: { ...n8n.env, QUEUE_BULL_REDIS_PASSWORD: 'queue-pw' } };
+    expect(discover([own, redis, other], { settings: named })).toMatchObject({
+      redis: { host: '172.20.0.9', password: 'told' },
+      n8n: { queue: { host: '172.20.0.8', password: 'queue-pw' } },
+    });
+    expect(discover([own, redis, other], { settings }).n8n?.queue?.password).toBe('queue-pw');
+    expect(
+      discover([own, redis, other], { settings: { ...named, REDIS_HOST: 'redis' } }).n8n?.queue?.password,
+    ).toBe('told');
+  });
+});
+
+test('A14: the password of the database in a file, and set by a person', () => {
+  const env = {
+    DB_TYPE: 'postgresdb',
+    DB_POSTGRESDB_HOST: 'postgres',
+    DB_POSTGRESDB_USER: 'n8n',
+    DB_POSTGRESDB_PASSWORD_FILE: '/run/s',
+  };
+  const server = { ...postgres, env: { POSTGRES_PASSWORD_FILE: '/run/p' } };
+  const set = (settings: object) => discover([{ ...n8n, env }, server], { settings });
+  expect(set({ POSTGRES_USER: 'n8n', POSTGRES_PASSWORD: 'told' }).n8n?.database).toMatchObject({
+    user: 'n8n',
+    password: 'told',
+    database: 'n8n',
+  });
+  // A password without a user is that of the user with which the server was started.
+  expect(set({ POSTGRES_PASSWORD: 'told' }).n8n?.database).toMatchObject({ user: 'postgres' });
+  expect(set({})).toMatchObject({ unreadable: ['postgres'] });
 });

@@ -150,3 +150,26 @@ test('A14: REDIS_ARGS tells the port, too', () => {
     password: 'x',
   });
 });
+
+test.each([
+  [['sh', '-c', 'redis-server --requirepass "$(cat /run/secrets/pw)"'], {}],
+  [['sh', '-c', 'exec redis-server --requirepass $(cat /run/secrets/pw) --port 6379'], {}],
+  [['sh', '-c', 'redis-server --requirepass `cat /run/secrets/pw`'], {}],
+  [['redis-server'], { REDIS_ARGS: '--requirepass $(cat /run/secrets/pw)' }],
+  [['redis-server'], { REDIS_PASSWORD_FILE: '/run/secrets/pw' }],
+])('A14: what a shell would read from a file is not taken for the password: %j %j', (command, env) => {
+  const found = discover([{ ...server, command, env: env as Record<string, string> }]);
+  expect(found.redis).toBeUndefined();
+  expect(found.missing.redis).toMatch(/has its password in a file \(.*\): set REDIS_PASSWORD$/);
+  expect(found.unreadable).toEqual(['redis']);
+  const told = discover([{ ...server, command, env: env as Record<string, string> }], {
+    settings: { REDIS_PASSWORD: 'told' },
+  });
+  expect(told.redis?.password).toBe('told');
+});
+
+test('A14: a variable with another value behind it is what the shell makes of it', () => {
+  const command = ['sh', '-c', 'redis-server --requirepass ${PASS:-fallback}'];
+  expect(discover([{ ...server, command, env: {} }]).redis?.password).toBe('fallback');
+  expect(discover([{ ...server, command, env: { PASS: 'set' } }]).redis?.password).toBe('set');
+});
