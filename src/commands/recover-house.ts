@@ -7,6 +7,7 @@ import { errorText, maskSecrets } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';
 import { createOutbox } from '../notify/outbox.ts';
 import { recoveryHtml, recoveryLogLine, recoveryTerminal } from '../outputs/recovery.ts';
+import { registeredWebhooks } from '../recovery/n8n-webhooks.ts';
 import type { RecoveryDeps, SaidLine } from '../recovery/types.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
@@ -62,6 +63,8 @@ export function openRecovery(context: CommandContext, store: Store): RecoveryHou
     look: (only, deadlineMs) => collectors.collect({ only, ...(deadlineMs ? { deadlineMs } : {}) }),
     discovered: () => discovery.current(AbortSignal.timeout(5000)),
     rediscover: () => discovery.invalidate(),
+    registeredWebhooks: async (ids) =>
+      registeredWebhooks((await discovery.current(AbortSignal.timeout(5000))).n8n, ids),
     moment: () => momentOf(files, clock.now()),
     firstIn(key, everyMs) {
       const now = clock.now();

@@ -1,3 +1,4 @@
+import { SEVERITIES, type Severity } from '../model/finding.ts';
 import type { Incident } from '../model/incident.ts';
 import { formatCount, formatDuration, formatTime, plain } from '../model/text.ts';
 import { formatValue } from '../model/value.ts';
@@ -58,7 +59,14 @@ function widthOfFirst(titles: { title: string }[], rows: string[][]): number {
   return 2 + widths.reduce((sum, cells) => sum + cells + 2, 0);
 }
 
-function severityText({ severity }: Incident, style: Style): string {
+/** The highest severity of which people were told: what was critical and got better before it ended was critical. */
+function toldSeverity({ severity, said }: Incident): Severity {
+  const told = said.severity ?? severity;
+  return SEVERITIES.indexOf(told) > SEVERITIES.indexOf(severity) ? told : severity;
+}
+
+function severityText(incident: Incident, style: Style): string {
+  const severity = toldSeverity(incident);
   if (severity === 'critical') return style.bad('CRITICAL');
   return severity === 'warning' ? style.warn('WARNING') : 'INFO';
 }
@@ -154,7 +162,7 @@ function toldText({ count, lastAt, withId }: Incident['said']): string {
 
 /** The documented shape of `incidents --json`: times in ISO 8601, durations in seconds. */
 export function incidentToJson(incident: Incident, now: number): Record<string, unknown> {
-  const { id, rule, subject, alias, severity, value, worst, limit, unit, said } = incident;
+  const { id, rule, subject, alias, value, worst, limit, unit, said } = incident;
   const end = incident.resolvedAt ?? now;
   return {
     id,
@@ -163,7 +171,7 @@ export function incidentToJson(incident: Incident, now: number): Record<string, 
     ...(alias === undefined ? {} : { service: alias }),
     kind: incident.event ? 'event' : 'state',
     state: incident.state === 'resolved' ? 'resolved' : 'open',
-    severity,
+    severity: toldSeverity(incident),
     text: plain(incident.text, 1000),
     details: incident.details.map((line) => plain(line, 1000)),
     opened_at: iso(incident.openedAt),

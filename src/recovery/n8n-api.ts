@@ -36,8 +36,10 @@ const MOST_BYTES = { page: 8 * 1_048_576, one: 24 * 1_048_576 };
 const TIMEOUT_MS = 15_000;
 
 export type N8nApi = {
-  /** All active workflows, or those with the tag. Follows the pages. */
-  listActive(tag?: string): Promise<Workflow[]>;
+  /** All active workflows. Follows the pages. */
+  listActive(): Promise<Workflow[]>;
+  /** The active ones with this tag, whatever its case; `a, b` is a tag of that name, or either of the two. */
+  listTagged(tag: string): Promise<Workflow[]>;
   /** Undefined when it does not exist any more. */
   get(id: string): Promise<Workflow | undefined>;
   deactivate(id: string): Promise<Workflow>;
@@ -89,38 +91,40 @@ export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
     }
   }
 
-  async function list(tag: string | undefined, limit: number): Promise<Workflow[]> {
+  async function list(keep: (item: unknown) => boolean, limit: number): Promise<Workflow[]> {
     const found = new Map<string, Workflow>();
     let cursor: string | undefined;
     for (let page = 0; page < MOST_PAGES; page += 1) {
       const query = new URLSearchParams({ active: 'true', limit: String(limit), excludePinnedData: 'true' });
-      if (tag !== undefined) query.set('tags', tag);
       if (cursor !== undefined) query.set('cursor', cursor);
       const answer = await call('GET', `/workflows?${query.toString()}`);
       if (answer === undefined) throw notThere();
       const { data, nextCursor } = (answer ?? {}) as { data?: unknown; nextCursor?: unknown };
       if (!Array.isArray(data)) throw new Error('n8n answered something that is no list of workflows');
-      // Asked for by tag, and looked at all the same: what is paused by mistake is somebody's business.
-      const tagged = tag === undefined ? data : data.filter((item: unknown) => mayHaveTag(item, tag));
-      for (const workflow of tagged.map(toWorkflow)) if (workflow) found.set(workflow.id, workflow);
+      for (const workflow of data.filter(keep).map(toWorkflow))
+        if (workflow) found.set(workflow.id, workflow);
       if (typeof nextCursor !== 'string' || nextCursor === '' || data.length === 0) break;
       cursor = nextCursor;
     }
     return [...found.values()];
   }
 
+  async function inPages(keep: (item: unknown) => boolean): Promise<Workflow[]> {
+    for (const limit of PAGE_SIZES) {
+      try {
+        return await list(keep, limit);
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'ETOOLONG') throw error;
+      }
+    }
+    throw new Error('ten workflows of n8n are larger than anything that can be read here');
+  }
+
   const pathOf = (id: string) => `/workflows/${encodeURIComponent(id)}`;
   return {
-    async listActive(tag) {
-      for (const limit of PAGE_SIZES) {
-        try {
-          return await list(tag, limit);
-        } catch (error) {
-          if ((error as { code?: string }).code !== 'ETOOLONG') throw error;
-        }
-      }
-      throw new Error('ten workflows of n8n are larger than anything that can be read here');
-    },
+    listActive: () => inPages(() => true),
+    // n8n compares tags letter by letter and takes a comma for two of them: so all are asked for, and looked at here.
+    listTagged: (tag) => inPages((item) => hasTag(item, tag)),
     async get(id) {
       const path = `${pathOf(id)}?excludePinnedData=true`;
       let answer = await call('GET', path);
@@ -177,12 +181,15 @@ function toWorkflow(value: unknown): Workflow | undefined {
   };
 }
 
-/** n8n shows the tags of each workflow, unless they are switched off. A comma in the name asks for several tags. */
-function mayHaveTag(item: unknown, tag: string): boolean {
+/** One that does not show its tags has none: nothing is paused on a guess. */
+function hasTag(item: unknown, tag: string): boolean {
   const { tags } = (item ?? {}) as { tags?: unknown };
-  if (!Array.isArray(tags)) return true;
-  const same = (name: unknown) => typeof name === 'string' && name.toLowerCase() === tag.toLowerCase();
-  return tags.some((one: unknown) => same((one as { name?: unknown } | null)?.name));
+  if (!Array.isArray(tags)) return false;
+  const wanted = [tag, ...tag.split(',')].map((one) => one.trim().toLowerCase()).filter(Boolean);
+  return tags.some((one: unknown) => {
+    const { name } = (one ?? {}) as { name?: unknown };
+    return typeof name === 'string' && wanted.includes(name.trim().toLowerCase());
+  });
 }
 
 /** n8n's own webhook node, or a trigger that has registered one with its service (Telegram, a form, a chat). */

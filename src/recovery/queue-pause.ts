@@ -20,6 +20,8 @@ export type Paused = {
   content?: string;
   /** Calls from outside start it. */
   webhooks?: boolean;
+  /** How many webhooks n8n had registered for it, where that could be seen. */
+  registered?: number;
   /** n8n would not have it back, or somebody has changed it: tried again later, after longer and longer. */
   waits?: { why: string; tries: number; startedAt: number; boot: string; uptimeMs: number };
 };
@@ -69,7 +71,14 @@ export function pauseStep(
     undoHint: `they come back by themselves below ${formatCount(N8N_QUEUE_CLEAR)} jobs; \`vpsmon recover undo\` does so now`,
     undo: group,
     obsolete: stillLong,
-    run: (keep) => pauseAll(api, group, () => keep(group)),
+    async run(keep) {
+      const registered = await deps.registeredWebhooks(group.workflows.map(({ id }) => id));
+      for (const workflow of registered ? group.workflows : []) {
+        workflow.registered = registered?.get(workflow.id) ?? 0;
+        if (workflow.registered > 0) workflow.webhooks = true;
+      }
+      await pauseAll(api, group, () => keep(group));
+    },
     verify: async () => outcomeOf(group),
   };
 }

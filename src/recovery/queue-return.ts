@@ -60,6 +60,7 @@ export function returnStep(
           await bringBatchBack(api, batch, { keep, lines, count, moment: deps.moment });
         }
       }
+      lines.push(...(await verifyWebhooks(deps, api, off)));
     },
     verify: async () => outcomeOf(all, [...lines, ...timesOf(deps, paused, all)]),
   };
@@ -108,6 +109,31 @@ function isDueAgain({ waits }: Paused, now: Moment): boolean {
 export function anyDue(paused: readonly Action[], now: Moment): boolean {
   const off = paused.flatMap((action) => (action.undo as PausedGroup).workflows.filter(isOff));
   return off.length === 0 || off.some((workflow) => isDueAgain(workflow, now));
+}
+
+/**
+ * n8n may call a workflow active whose webhook it has not registered: callers get 404. Off and on once more registers it, as a rule;
+ * what is not registered then is told.
+ */
+async function verifyWebhooks(deps: RecoveryDeps, api: N8nApi, off: readonly Paused[]): Promise<string[]> {
+  const had = off.filter(({ state, registered = 0 }) => state === 'back' && registered > 0);
+  const missing = async (of: readonly Paused[]): Promise<Paused[]> => {
+    const now = of.length > 0 ? await deps.registeredWebhooks(of.map(({ id }) => id)) : undefined;
+    return now ? of.filter(({ id }) => (now.get(id) ?? 0) === 0) : [];
+  };
+  const again = await missing(had);
+  for (const { id, activeVersionId } of again) {
+    try {
+      await api.deactivate(id);
+    } finally {
+      await api.activate(id, activeVersionId);
+    }
+  }
+  const lines = (await missing(again)).map(
+    ({ name }) =>
+      `${plain(name, 80)}: active again, but n8n has not registered its webhook, which answers 404: switch it off and on in n8n, or restart n8n`,
+  );
+  return lines;
 }
 
 /** While n8n is asked the record says so: a run that dies then does not take what it did itself for somebody else's doing. */

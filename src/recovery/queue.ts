@@ -155,14 +155,14 @@ async function openApi(deps: RecoveryDeps): Promise<N8nApi | string> {
 /** Tagged, or listed by id or name in vpsmon.yaml. */
 async function lowPriority(deps: RecoveryDeps, api: N8nApi): Promise<Workflow[]> {
   const { tag, lowPriorityWorkflows } = deps.config.extra.n8n;
-  const found = new Map<string, Workflow>();
-  if (tag !== '') for (const workflow of await api.listActive(tag)) found.set(workflow.id, workflow);
-  if (lowPriorityWorkflows.length > 0) {
-    for (const workflow of await api.listActive()) {
-      if (lowPriorityWorkflows.includes(workflow.id) || lowPriorityWorkflows.includes(workflow.name))
-        found.set(workflow.id, workflow);
-    }
-  }
+  const tagged = tag === '' ? [] : await api.listTagged(tag);
+  const listed =
+    lowPriorityWorkflows.length === 0
+      ? []
+      : (await api.listActive()).filter(
+          ({ id, name }) => lowPriorityWorkflows.includes(id) || lowPriorityWorkflows.includes(name),
+        );
+  const found = new Map([...tagged, ...listed].map((workflow) => [workflow.id, workflow]));
   return [...found.values()].filter(({ active, archived }) => active && !archived);
 }
 

@@ -17,6 +17,8 @@ export type RecoveryDeps = {
    */
   look(only: Source[], deadlineMs?: number): Promise<Snapshot>;
   discovered(): Promise<Discovered>;
+  /** Webhooks that n8n has registered for these workflows; undefined where its database cannot be read. */
+  registeredWebhooks(ids: readonly string[]): Promise<Map<string, number> | undefined>;
   /** A container was started anew: the next `discovered` looks again. */
   rediscover(): void;
   /** Now, on the clock that people see and on one that never jumps. */

@@ -15,13 +15,25 @@ const AFTER_MS = 60 * 60_000;
  * beside the monitor and may be quicker or slower than it.
  */
 export function actionsAbout(db: Db, incident: Incident): string[] {
-  const until = incident.resolvedAt === undefined ? Number.MAX_SAFE_INTEGER : incident.resolvedAt + AFTER_MS;
-  return actionsBetween(db, incident.openedAt - BEFORE_MS, until)
-    .filter((action) => action.state !== 'would-do' && isAbout(action, incident))
-    .map(({ startedAt, what, target, state, result }) => {
-      const end = state === 'running' ? 'begun' : result || state;
-      return `${formatTime(startedAt)} ${what} ${plain(target, 60)}: ${plain(end, 300)}`;
-    });
+  const { openedAt, resolvedAt = Number.MAX_SAFE_INTEGER } = incident;
+  // What was done about the queue or a session before it was an incident was about the one before it.
+  const before = incident.rule === 'n8n-queue' || incident.rule === 'waha-session' ? 0 : BEFORE_MS;
+  const about = actionsBetween(db, openedAt - before, resolvedAt + AFTER_MS).filter(
+    (action) => action.state !== 'would-do' && isAbout(action, incident),
+  );
+  const during = new Set(about.filter(({ startedAt }) => startedAt <= resolvedAt).map(({ id }) => id));
+  return (
+    about
+      // What takes something away after its end is about the next one.
+      .filter(
+        ({ id, undo, undoes }) =>
+          during.has(id) || (undoes ? undoes.some((one) => during.has(one)) : undo === undefined),
+      )
+      .map(({ startedAt, what, target, state, result }) => {
+        const end = state === 'running' ? 'begun' : result || state;
+        return `${formatTime(startedAt)} ${what} ${plain(target, 60)}: ${plain(end, 300)}`;
+      })
+  );
 }
 
 function isAbout({ rule, target, undo }: Action, incident: Incident): boolean {

@@ -3,6 +3,8 @@ import { createN8n } from '../../src/collectors/n8n.ts';
 import { keyExpiry } from '../../src/collectors/n8n-api.ts';
 import { failuresOf } from '../../src/collectors/n8n-failures.ts';
 import { countExecutions, identifier } from '../../src/collectors/n8n-database.ts';
+import { createPostgres } from '../../src/collectors/postgres.ts';
+import { createRedis } from '../../src/collectors/redis.ts';
 import type { N8nValues } from '../../src/model/snapshot.ts';
 import { collectorDeps, patience } from '../helpers/collector-deps.ts';
 import type { TestDeps } from '../helpers/collector-deps.ts';
@@ -277,4 +279,11 @@ test('failures in a row end with a success, whatever the order in which they com
   ];
   expect(failuresOf(finished, 60)).toEqual({ windowMin: 60, finished: 5, failed: 4, streaks });
   expect(failuresOf(finished.toReversed(), 60).streaks).toEqual(streaks);
+});
+
+test('A21: what runs here and cannot be watched is a failed source, not an absent one', async () => {
+  const why = 'container db has its password in a file (POSTGRES_PASSWORD_FILE): set POSTGRES_PASSWORD';
+  deps.found = { missing: { postgres: why, redis: 'no container runs Redis' }, unreadable: ['postgres'] };
+  await expect(createPostgres(deps).read(patience())).rejects.toThrow(`it is here, and not watched: ${why}`);
+  expect(await createRedis(deps).read(patience())).toEqual({ absent: 'no container runs Redis' });
 });

@@ -64,6 +64,7 @@ export function testDeps(
     look?: (only: Source[]) => Promise<Snapshot>;
     discovered?: Discovered;
     dryRun?: boolean;
+    registeredWebhooks?: RecoveryDeps['registeredWebhooks'];
     clock?: SteppingClock;
   } = {},
 ): TestDeps {
@@ -79,6 +80,7 @@ export function testDeps(
     look: options.look ?? (async () => emptySnapshot(clock.now())),
     discovered: async () => options.discovered ?? { missing: {} },
     rediscover: () => {},
+    registeredWebhooks: options.registeredWebhooks ?? (async () => undefined),
     moment: () => ({ at: clock.now(), boot: 'b00t', uptimeMs: clock.monotonic() }),
     say: (line) => said.push(line),
     firstIn(key, everyMs) {

@@ -178,6 +178,72 @@ describe('a long queue', () => {
   });
 });
 
+describe('A22: a tag', () => {
+  it.each([
+    ['Low-Priority', 'low-priority'],
+    ['low-priority', 'Low-Priority'],
+    ['batch, nightly', 'Nightly'],
+    ['batch, nightly', 'batch'],
+    ['slow, but sure', 'slow, but sure'],
+  ])('%j in vpsmon.yaml means %j in n8n', async (tag, inN8n) => {
+    const deps = await house({}, { tagged: 0 });
+    n8n.add({ id: 'mine', tags: [inN8n] });
+    deps.config.extra.n8n.tag = tag;
+    await run(deps, 2000);
+    expect(active()).toEqual(['vip@vip-v1']);
+  });
+
+  it('that n8n does not show is on no workflow: nothing is paused on a guess', async () => {
+    const deps = await house();
+    const { http } = deps.system;
+    deps.system.http = async (request) => {
+      const answer = await http(request);
+      return { ...answer, body: answer.body.replaceAll('"tags":', '"labels":') };
+    };
+    await run(deps, 2000);
+    expect(n8n.actions).toEqual([]);
+  });
+});
+
+describe('A20: a webhook that n8n has not registered, though it calls the workflow active', () => {
+  const registered = (after: (id: string) => number) => {
+    let asked = 0;
+    return async (ids: readonly string[]) => {
+      asked += 1;
+      return new Map(ids.map((id) => [id, asked === 1 ? 1 : after(id)]));
+    };
+  };
+
+  it('is registered by switching the workflow off and on once more', async () => {
+    let healed = false;
+    const deps = await house(
+      {},
+      { registeredWebhooks: registered((id) => (id === 't2' && !healed ? 0 : 1)) },
+    );
+    await run(deps, 2000);
+    n8n.actions.length = 0;
+    const { http } = deps.system;
+    deps.system.http = (request) => {
+      if (request.url.endsWith('/t2/deactivate')) healed = true;
+      return http(request);
+    };
+    await run(deps, 0);
+    expect(n8n.actions.slice(-2)).toEqual(['deactivate t2', 'activate t2 t2-v1']);
+    expect(active()).toContain('t2@t2-v1');
+    expect(deps.said.at(-1)?.details?.join()).not.toMatch(/has not registered/);
+  });
+
+  it('is told when that does not help', async () => {
+    const deps = await house({}, { registeredWebhooks: registered((id) => (id === 't2' ? 0 : 1)) });
+    await run(deps, 2000);
+    await run(deps, 0);
+    expect(deps.said.at(-1)?.details).toContain(
+      'Low 2: active again, but n8n has not registered its webhook, which answers 404: switch it off and on in n8n, or restart n8n',
+    );
+    expect(active()).toContain('t2@t2-v1');
+  });
+});
+
 it('A18: while no worker takes jobs, nothing is paused: that would drain nothing', async () => {
   const deps = await house();
   const queue = { depth: 2000, waiting: 2000, running: 0, workers: 0 };

@@ -76,3 +76,23 @@ test('an incident that is open goes on collecting; a line says when, what and ho
   const lines = actionsAbout(store.db, incidentOf({ rule: 'n8n-queue', subject: 'n8n', openedAt: T }));
   expect(lines[1]).toMatch(/^2026-01-31 \d\d:00:00 deactivate-workflows n8n: begun$/);
 });
+
+test('A22: what was done about an earlier or a later one of the same kind is not named', () => {
+  const add = (minute: number, more: Partial<Action>) =>
+    recordAction(store.db, {
+      rule: 'queue',
+      target: 'n8n',
+      what: 'x',
+      why: '',
+      state: 'worked',
+      result: `minute ${minute}`,
+      startedAt: T + minute * MINUTE,
+      ...more,
+    });
+  add(-5, { undo: { workflows: [] } });
+  const id = add(10, { undo: { workflows: [] } });
+  add(25, { undoes: [id] });
+  add(40, { undo: { workflows: [] } });
+  const queue = { rule: 'n8n-queue', subject: 'n8n' };
+  expect(about(queue)).toEqual(['queue 4', 'minute 10', 'minute 25']);
+});

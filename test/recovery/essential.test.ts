@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest';
+import { whyEssential } from '../../src/recovery/containers.ts';
+import { testConfig } from '../helpers/recovery-deps.ts';
+
+const config = testConfig({ ESSENTIAL_CONTAINERS: ['postgres', 'n8n', 'traefik'] });
+const why = (name: string, image: string, aliases: string[] = []) =>
+  whyEssential({ name, image, self: false }, config, { networks: { shop: { address: '', aliases } } });
+
+it.each([
+  ['stack-db-1', 'postgres:16', 'postgres in ESSENTIAL_CONTAINERS'],
+  ['n8n-main', 'registry.example/automation:1', 'n8n in ESSENTIAL_CONTAINERS'],
+  ['postgres_postgres.1.abcdefghij', 'busybox', 'postgres in ESSENTIAL_CONTAINERS'],
+  ['stack-n8n-worker-1', 'n8nio/n8n', 'n8n in ESSENTIAL_CONTAINERS'],
+  ['cache', 'valkey/valkey:8', 'its image is redis'],
+  ['web', 'nginx', undefined],
+])('A17: why %s (%s) is never stopped: %s', (name, image, expected) => {
+  expect(why(name, image)).toBe(expected);
+});
+
+it('A17: vpsmon.yaml has the last word, both ways; a Compose service counts by its alias', () => {
+  expect(why('shop-1', 'busybox', ['traefik'])).toBe('traefik in ESSENTIAL_CONTAINERS');
+  config.extra.services = [
+    { name: 'cache', essential: false },
+    { name: 'web', essential: true },
+  ] as typeof config.extra.services;
+  expect(why('cache', 'valkey/valkey:8')).toBeUndefined();
+  expect(why('web', 'nginx')).toBe('essential in vpsmon.yaml');
+});
