@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// fast: pure code and small servers, under two minutes. real: Docker, PostgreSQL, Redis. vps: a whole machine.
+// fast: pure code and small servers, under two minutes. real: Docker, PostgreSQL, Redis. vps: a whole machine. n8n: a real n8n.
 export default defineConfig({
   test: {
     projects: [
@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/real/**', 'test/vps/**', 'test/bench/**', 'test/fixtures/**'],
+          exclude: ['test/real/**', 'test/vps/**', 'test/n8n/**', 'test/bench/**', 'test/fixtures/**'],
           testTimeout: 20_000,
         },
       },
@@ -19,6 +19,13 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Engines and databases share one machine: one file at a time.
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'n8n',
+          include: ['test/n8n/**/*.test.ts'],
           fileParallelism: false,
         },
       },

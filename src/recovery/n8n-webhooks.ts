@@ -10,7 +10,7 @@ export async function registeredWebhooks(
   ids: readonly string[],
 ): Promise<Map<string, number> | undefined> {
   const database = target?.database;
-  if (!database || database.assumed || ids.length === 0) return undefined;
+  if (!database || ids.length === 0) return undefined;
   const identifier = (name: string) => `"${name.replaceAll('"', '""')}"`;
   const table = `${identifier(database.schema)}.${identifier(`${database.prefix}webhook_entity`)}`;
   const postgres = openPostgres(database, { applicationName: 'vpsmon' });

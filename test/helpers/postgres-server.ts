@@ -115,5 +115,12 @@ function giveToPostgres(...paths: string[]): void {
 function signalFamily(server: OwnProcess | undefined, signal: NodeJS.Signals): void {
   if (!server) throw new Error('the server does not run');
   const children = runAs('ps', ['-o', 'pid=', '--ppid', String(server.pid)]);
-  for (const pid of [server.pid, ...children.trim().split(/\s+/).map(Number)]) process.kill(pid, signal);
+  for (const pid of [server.pid, ...children.trim().split(/\s+/).map(Number)]) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      // A backend whose client went away has ended since it was listed.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH' || pid === server.pid) throw error;
+    }
+  }
 }
