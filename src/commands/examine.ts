@@ -19,7 +19,7 @@ import { judgeMachine } from '../doctor/machine.ts';
 import { judgeSources } from '../doctor/sources.ts';
 import { judgeDatabase, judgeStateFolder, judgeTextfile } from '../doctor/state.ts';
 import { askTime, examineTelegram } from '../doctor/telegram.ts';
-import { failed, type Line } from '../doctor/types.ts';
+import { failed, ok, type Line } from '../doctor/types.ts';
 import { judgeUnits } from '../doctor/units.ts';
 import { errorText, plain } from '../model/text.ts';
 import type { DockerValues } from '../model/snapshot.ts';
