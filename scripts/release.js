@@ -17,8 +17,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { rolldown } from 'rolldown';
 
 const NODE_VERSION = '20.20.2';
 const TARGETS = [
@@ -34,12 +35,12 @@ const TARGETS = [
   },
 ];
 const DEB_ROOT = '/usr/lib/vpsmon';
-const STARTED = [
-  'vps-monitor.service',
-  'vps-auto-recovery.timer',
-  'vps-daily-report.timer',
-  'vps-metrics-exporter.timer',
-];
+const DEB_CHOICES = { node: `${DEB_ROOT}/node/bin/node`, perl: '/usr/bin/perl' };
+const DEB_PATHS = { current: DEB_ROOT, config: '/etc/vpsmon/monitor.conf', state: '/var/lib/vpsmon' };
+const { renderUnit, SLICE, STARTED_UNITS, ALL_UNITS, UNIT_FILES } = await load();
+const STARTED = STARTED_UNITS.join(' ');
+/** The units that the timers run. */
+const JOBS = ALL_UNITS.filter((name) => name.endsWith('.service') && !STARTED_UNITS.includes(name)).join(' ');
 
 const INSTALL_SH = `#!/bin/sh
 # Installs vpsmon from this folder: its own Node is inside, nothing is downloaded. Options are passed on (--dry-run).
@@ -67,16 +68,16 @@ if [ "$1" = configure ]; then
   fi
   if [ -d /run/systemd/system ]; then
     systemctl daemon-reload || true
-    systemctl enable ${STARTED.join(' ')} || true
-    systemctl restart ${STARTED.join(' ')} || true
+    systemctl enable ${STARTED} || true
+    systemctl restart ${STARTED} || true
   fi
 fi
 `,
   prerm: `#!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-  systemctl stop ${STARTED.join(' ')} vps-auto-recovery.service vps-daily-report.service vps-metrics-exporter.service || true
-  systemctl disable ${STARTED.join(' ')} || true
+  systemctl stop ${STARTED} ${JOBS} ${SLICE} || true
+  systemctl disable ${STARTED} || true
 fi
 `,
   postrm: `#!/bin/sh
@@ -170,8 +171,10 @@ function makeDeb(tree, program, architecture) {
     chmodSync(join(tree, path), mode);
   };
   cpSync(program, join(tree, DEB_ROOT), { recursive: true });
-  for (const name of readdirSync(join(root, 'systemd')).filter((file) => /\.(service|timer)$/.test(file)))
-    put(`lib/systemd/system/${name}`, renderUnit(readFileSync(join(root, 'systemd', name), 'utf8')));
+  for (const name of UNIT_FILES) {
+    const template = readFileSync(join(root, 'systemd', name), 'utf8');
+    put(`lib/systemd/system/${name}`, renderUnit(template, DEB_CHOICES, DEB_PATHS));
+  }
   put('usr/bin/vpsmon', `#!/bin/sh\nexec ${DEB_ROOT}/node/bin/node ${DEB_ROOT}/bin/vpsmon.js "$@"\n`, 0o755);
   put('etc/vpsmon/monitor.conf', readFileSync(join(root, 'monitor.conf.example'), 'utf8'), 0o600);
   const licences = ['LICENSE', 'dist/THIRD-PARTY.txt'].map((name) => readFileSync(join(root, name), 'utf8'));
@@ -210,17 +213,21 @@ function makeDeb(tree, program, architecture) {
   run('dpkg-deb', ['--root-owner-group', '-Zxz', `-z${level}`, '--threads-max=1', '--build', tree, file]);
 }
 
-/** The templates of `systemd/`, filled in for the places of the Debian package. */
-function renderUnit(template) {
-  const values = {
-    NODE: `${DEB_ROOT}/node/bin/node`,
-    LIB: DEB_ROOT,
-    CONFIG: '/etc/vpsmon/monitor.conf',
-    STATE: '/var/lib/vpsmon',
-    LAUNCH: `/usr/bin/perl ${DEB_ROOT}/systemd/notify-exec `,
-    NOTIFY_ACCESS: 'main',
-  };
-  return template.replace(/@([A-Z_]+)@/g, (placeholder, name) => values[name] ?? placeholder);
+/** What `vpsmon install` renders units with. */
+async function load() {
+  const folder = mkdtempSync(join(tmpdir(), 'vpsmon-units-'));
+  try {
+    const file = join(folder, 'units.mjs');
+    const entry = join(folder, 'entry.ts');
+    const src = fileURLToPath(new URL('../src/install', import.meta.url));
+    writeFileSync(entry, `export * from '${src}/layout.ts';\nexport * from '${src}/units.ts';\n`);
+    const bundle = await rolldown({ input: entry, platform: 'node', logLevel: 'silent' });
+    await bundle.write({ file, format: 'esm', codeSplitting: false });
+    await bundle.close();
+    return await import(pathToFileURL(file).href);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** Fetches one package, refuses it when its hash is not the pinned one, and unpacks it without its type files. */

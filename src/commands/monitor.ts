@@ -7,6 +7,7 @@ import { runLoop } from '../daemon/loop.ts';
 import { metricsOf } from '../daemon/metrics.ts';
 import { changesBetween, keptFromEnvironment } from '../daemon/reload.ts';
 import type { House } from '../daemon/types.ts';
+import { serverStalls } from '../daemon/stalls.ts';
 import { openWatchdog, type Watchdog } from '../daemon/watchdog.ts';
 import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
@@ -42,7 +43,13 @@ export async function monitor(context: CommandContext): Promise<number> {
   }
   let news = newsOf(store, config.stateDir);
 
-  const watchdog = openWatchdog(context.env, config.settings.SERVICE_CHECK_INTERVAL * 1000);
+  const watchdog = openWatchdog(
+    context.env,
+    config.settings.SERVICE_CHECK_INTERVAL * 1000,
+    undefined,
+    undefined,
+    () => serverStalls(context.system.files),
+  );
   const stop = new AbortController();
   /** Ends the watch with the settings of now: for good, or for one with others. */
   let turn = new AbortController();

@@ -13,18 +13,22 @@ export type Watchdog = {
   intervalMs?: number;
 };
 
+/** While the server stalls, a check may take this long: reading a file may mean reading the program back from the disk first. */
+const STALL_PATIENCE_MS = 600_000;
 /** A check that takes longer than this many intervals counts as hung. */
 const INTERVALS_PATIENCE = 3;
 
 /**
  * Connects the daemon with systemd's watchdog. Where checks are so far apart that they cannot feed it, a timer of its own
- * does, for as long as checks keep coming: never longer than three intervals after the last one.
+ * does, for as long as checks keep coming: never longer than three intervals after the last one. `stalls` tells whether the server
+ * has no memory left to work with: then a late check is no sign of a program that hangs, as long as this timer runs.
  */
 export function openWatchdog(
   env: NodeJS.ProcessEnv,
   checkIntervalMs = 30_000,
   notify: Notify | undefined = openNotify(env),
   monotonic: () => number = () => performance.now(),
+  stalls: () => boolean = () => false,
 ): Watchdog {
   const send: Notify = notify ?? (() => undefined);
   const intervalMs = notify ? watchdogMs(env) : undefined;
@@ -33,9 +37,14 @@ export function openWatchdog(
 
   function checkEvery(ms: number): void {
     clearInterval(timer);
-    if (intervalMs === undefined || ms * 2 <= intervalMs) return;
+    if (intervalMs === undefined) return;
+    const farApart = ms * 2 > intervalMs;
     timer = setInterval(() => {
-      if (monotonic() - lastBeat <= INTERVALS_PATIENCE * ms) send('WATCHDOG=1');
+      const late = monotonic() - lastBeat;
+      if (farApart && late <= INTERVALS_PATIENCE * ms) send('WATCHDOG=1');
+      // Not asked while checks come in time: it costs nothing then.
+      else if (late > ms * 2 && late <= STALL_PATIENCE_MS && stalls())
+        send('WATCHDOG=1\nSTATUS=The server stalls for want of memory; the check is not finished yet');
     }, intervalMs / 3);
     timer.unref();
   }

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { followedInfo, openMachine, type Machine } from '../system/machine.ts';
 import type { Run } from '../system/types.ts';
-import { ALL_UNITS, LAYOUT, SHARED } from './layout.ts';
+import { ALL_UNITS, LAYOUT, SHARED, UNIT_FILES } from './layout.ts';
 import { readManifest } from './manifest.ts';
 import type { InstallFacts } from './facts.ts';
 import { collectRuntime, isIntact } from './runtime.ts';
@@ -40,7 +40,7 @@ export async function gatherInstall(options: GatherOptions): Promise<InstallFact
       perl: followedInfo('/usr/bin/perl') ? '/usr/bin/perl' : undefined,
     },
     templates: Object.fromEntries(
-      ALL_UNITS.map((name) => [name, host.text(join(source, 'systemd', name)) ?? '']),
+      UNIT_FILES.map((name) => [name, host.text(join(source, 'systemd', name)) ?? '']),
     ),
     shared: Object.fromEntries(
       SHARED.flatMap(({ from, to }) => {

@@ -45,3 +45,7 @@ export const UNITS = [
 
 export const STARTED_UNITS = UNITS.filter((unit) => unit.starts).map((unit) => unit.name);
 export const ALL_UNITS = UNITS.map((unit) => unit.name);
+/** systemd starts it with the first unit that is in it, and stops it after the last. */
+export const SLICE = 'vpsmon.slice';
+/** Every file in `systemd/` that becomes one of systemd's. */
+export const UNIT_FILES = [...ALL_UNITS, SLICE];

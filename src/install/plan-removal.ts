@@ -1,5 +1,5 @@
 import { UNFINISHED, type FileInfo } from '../system/machine.ts';
-import { ALL_UNITS, LAYOUT, SHARED } from './layout.ts';
+import { LAYOUT, SHARED, SLICE, UNIT_FILES } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 import type { Plan } from './step.ts';
 import { isOurCommand, isOurs, isOurUnit } from './units.ts';
@@ -21,17 +21,19 @@ export function planRemoval(facts: RemovalFacts): Plan {
       plan.steps.push({ kind: 'remove', path: path + UNFINISHED, why: 'half written' });
   };
 
-  const units = ALL_UNITS.filter((name) => {
+  const units = UNIT_FILES.filter((name) => {
     const text = facts.text(`${LAYOUT.units}/${name}`);
     return text !== undefined && isOurUnit(text);
   });
-  if (units.length > 0 && facts.systemd)
+  // The slice ends with the last unit in it.
+  const started = units.filter((name) => name !== SLICE);
+  if (started.length > 0 && facts.systemd)
     plan.steps.push({
       kind: 'run',
-      command: ['systemctl', 'disable', '--now', ...units],
+      command: ['systemctl', 'disable', '--now', ...started],
       why: 'stopped, and not started any more',
     });
-  for (const name of ALL_UNITS) {
+  for (const name of UNIT_FILES) {
     if (units.includes(name)) remove(`${LAYOUT.units}/${name}`, 'unit');
     else if (facts.info(`${LAYOUT.units}/${name}`))
       plan.notes.push(`${LAYOUT.units}/${name} was not written by vpsmon and stays.`);

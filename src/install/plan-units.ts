@@ -1,5 +1,5 @@
 import type { InstallFacts } from './facts.ts';
-import { ALL_UNITS, LAYOUT, STARTED_UNITS } from './layout.ts';
+import { LAYOUT, STARTED_UNITS, UNIT_FILES } from './layout.ts';
 import { planFolder } from './plan-folder.ts';
 import type { Plan } from './step.ts';
 import { isOurUnit, renderUnit } from './units.ts';
@@ -7,9 +7,9 @@ import { isOurUnit, renderUnit } from './units.ts';
 /** The unit files that change. Units of the same name that vpsmon did not write (the bash scripts') are kept aside. */
 export function planUnits(facts: InstallFacts, plan: Plan, folders: Set<string>): string[] {
   const rewritten: string[] = [];
-  for (const name of ALL_UNITS) {
+  for (const name of UNIT_FILES) {
     const path = `${LAYOUT.units}/${name}`;
-    const content = renderUnit(facts.templates[name] ?? '', facts.choices);
+    const content = renderUnit(facts.templates[name] ?? '', facts.choices, LAYOUT);
     const present = facts.text(path);
     if (present === content && facts.info(path)?.mode === 0o644) {
       plan.unchanged.push(path);

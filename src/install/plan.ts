@@ -84,7 +84,7 @@ function planRuntime(facts: InstallFacts, plan: Plan): boolean {
 }
 
 function planCommand(facts: InstallFacts, plan: Plan, folders: Set<string>): void {
-  const content = renderCommand(facts.choices.node);
+  const content = renderCommand(facts.choices.node, LAYOUT.current);
   const present = facts.info(LAYOUT.command);
   const text = present?.kind === 'file' ? (facts.text(LAYOUT.command) ?? '') : undefined;
   if (present && (text === undefined || !isOurCommand(text))) {

@@ -1,28 +1,28 @@
-import { LAYOUT } from './layout.ts';
-
 export type UnitChoices = {
   /** Absolute path of the node binary. */
   node: string;
   /** /usr/bin/perl, where it is; without it systemd-notify is run for every sign of life. */
   perl: string | undefined;
 };
+/** Absolute: the program's folder, `monitor.conf` and the state folder. */
+export type UnitPaths = { current: string; config: string; state: string };
 
 /** Fills a unit template in: absolute paths only, so that neither PATH nor the checkout matters afterwards. */
-export function renderUnit(template: string, { node, perl }: UnitChoices): string {
+export function renderUnit(template: string, { node, perl }: UnitChoices, paths: UnitPaths): string {
   const values: Record<string, string> = {
     NODE: quoteWord(node),
-    LIB: LAYOUT.current,
-    CONFIG: LAYOUT.config,
-    STATE: LAYOUT.state,
-    LAUNCH: perl ? `${quoteWord(perl)} ${LAYOUT.current}/systemd/notify-exec ` : '',
+    LIB: paths.current,
+    CONFIG: paths.config,
+    STATE: paths.state,
+    LAUNCH: perl ? `${quoteWord(perl)} ${paths.current}/systemd/notify-exec ` : '',
     NOTIFY_ACCESS: perl ? 'main' : 'all',
   };
   return template.replace(/@([A-Z_]+)@/g, (placeholder, name: string) => values[name] ?? placeholder);
 }
 
-/** `vpsmon` for the administrator's shell. */
-export function renderCommand(node: string): string {
-  return `#!/bin/sh\n# Written by \`vpsmon install\`; \`vpsmon uninstall\` removes it.\nexec ${quoteShell(node)} ${LAYOUT.current}/bin/vpsmon.js "$@"\n`;
+/** `vpsmon` for the administrator's shell. `current`: the program's folder. */
+export function renderCommand(node: string, current: string): string {
+  return `#!/bin/sh\n# Written by \`vpsmon install\`; \`vpsmon uninstall\` removes it.\nexec ${quoteShell(node)} ${current}/bin/vpsmon.js "$@"\n`;
 }
 
 /** True for a command file that `install` wrote: another program's is never overwritten or removed. */

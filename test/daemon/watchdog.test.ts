@@ -3,6 +3,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { serverStalls } from '../../src/daemon/stalls.ts';
 import { openWatchdog } from '../../src/daemon/watchdog.ts';
 import { packageRoot } from '../../src/system/machine.ts';
 import { openNotify } from '../../src/system/notify-socket.ts';
@@ -41,10 +42,43 @@ describe('watchdog', () => {
     expect(watchdog.intervalMs).toBe(120_000);
   });
 
-  it('wakes nothing up by itself where the checks feed the watchdog', () => {
+  it('U4: while the server stalls, a late check is no hang for ten minutes; without a stall it is', () => {
     vi.useFakeTimers();
-    openWatchdog(env, 30_000, () => undefined);
+    let stalls = false;
+    const said: string[] = [];
+    const watchdog = openWatchdog(
+      env,
+      30_000,
+      (message) => said.push(message),
+      () => Date.now(),
+      () => stalls,
+    );
+    watchdog.beat();
+    vi.advanceTimersByTime(3_600_000);
+    // Nothing but the check itself: systemd has replaced it long ago.
+    expect(said).toEqual(['WATCHDOG=1']);
+    stalls = true;
+    watchdog.beat();
+    said.length = 0;
+    vi.advanceTimersByTime(9 * 60_000);
+    expect(said.length).toBeGreaterThan(10);
+    expect(said.every((message) => message.startsWith('WATCHDOG=1\nSTATUS=The server stalls'))).toBe(true);
+    vi.advanceTimersByTime(3_600_000);
+    expect(said.length).toBeLessThan(20);
+    // A loop that hangs runs no timer, and sends nothing, however much the server stalls.
+    watchdog.stopping();
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('U4: the server stalls when PSI says so', () => {
+    const files = (some: number, full: number) => ({
+      textOr: () =>
+        `some avg10=${some} avg60=0.00 avg300=0.00 total=1\nfull avg10=${full} avg60=0.00 avg300=0.00 total=1\n`,
+    });
+    expect(serverStalls(files(12.5, 3.1))).toBe(false);
+    expect(serverStalls(files(51.5, 3.1))).toBe(true);
+    expect(serverStalls(files(40.25, 25.5))).toBe(true);
+    expect(serverStalls({ textOr: () => undefined })).toBe(false);
   });
 
   it('feeds it between checks that are far apart, but not after they stopped coming', () => {

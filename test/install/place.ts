@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { ALL_UNITS, SHARED } from '../../src/install/layout.ts';
+import { SHARED, UNIT_FILES } from '../../src/install/layout.ts';
 import { openMachine, packageRoot, type Machine } from '../../src/system/machine.ts';
 import type { Run } from '../../src/system/types.ts';
 
@@ -80,7 +80,7 @@ export function writePackage(source: string, version: string, text: string): voi
   pack('@libsql/other', { os: ['plan9'] });
   pack('@resvg/resvg-js');
   pack('not-needed');
-  for (const name of [...ALL_UNITS, 'notify-exec'])
+  for (const name of [...UNIT_FILES, 'notify-exec'])
     write(
       `systemd/${name}`,
       readFileSync(join(packageRoot(), 'systemd', name), 'utf8'),
