@@ -1,6 +1,5 @@
 import type { Problem } from '../config/schema.ts';
 import { judgeProblems } from '../doctor/config.ts';
-import { examineDocker } from '../doctor/docker.ts';
 import { exitCodeOf, type Line } from '../doctor/types.ts';
 import { renderDoctor } from '../outputs/doctor.ts';
 import { openMachine, type Machine } from '../system/machine.ts';
@@ -8,7 +7,7 @@ import { run } from '../system/run.ts';
 import { openSystem } from '../system/system.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, GlobalOptions, Io } from './context.ts';
-import { dockerIsInstalled, examine, examineHost, examineUnits } from './examine.ts';
+import { askDocker, dockerIsInstalled, examine, examineHost, examineUnits } from './examine.ts';
 
 /** What `doctor` has when the configuration cannot be used. */
 export type WithProblems = { io: Io; options: GlobalOptions; problems: Problem[] };
@@ -32,7 +31,7 @@ async function withoutConfig(problems: Problem[], machine: Machine): Promise<Lin
   const lines = [
     ...judgeProblems(problems),
     ...examineHost(system),
-    ...(await examineDocker(system.docker, dockerIsInstalled(machine))),
+    ...(await askDocker(system.docker, '', dockerIsInstalled(machine))),
     ...(await examineUnits({ system, run }, machine)),
   ];
   system.docker.close();

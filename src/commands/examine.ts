@@ -34,8 +34,9 @@ import { EpochMs } from '../model/shapes.ts';
 import { integrityProblems, openToLook } from '../store/look.ts';
 import { describeMachine } from '../system/describe-machine.ts';
 import { modifiedAt, packageRoot, tryWriting, type Machine } from '../system/machine.ts';
+import { openDocker } from '../system/docker.ts';
 import { guestOf } from '../system/guest.ts';
-import type { Files, System } from '../system/types.ts';
+import type { Docker, Files, System } from '../system/types.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 import { checkOnce } from './monitor-once.ts';
@@ -43,6 +44,8 @@ import { unitsOf } from './status.ts';
 
 /** Each is a call to Docker. */
 const MOST_INSPECTED = 60;
+/** A machine that thrashes lets Docker answer after many seconds. */
+const PATIENT_MS = 15_000;
 
 /** Everything that `doctor` looks at, one line each. */
 export async function examine(context: CommandContext, machine: Machine): Promise<Line[]> {
@@ -70,7 +73,7 @@ export async function examine(context: CommandContext, machine: Machine): Promis
       askTime(system.http, settings.TELEGRAM_API_ROOT, () => system.clock.now()),
       unitsOf(context, machine, system.clock.now()),
       askHealth(system.http, { listen: settings.HTTP_LISTEN, stateDir }),
-      examineDocker(system.docker, settings.DOCKER_HOST !== '' || dockerIsInstalled(machine)),
+      askDocker(system.docker, settings.DOCKER_HOST, dockerIsInstalled(machine)),
       examineSources(context),
       examineKind(system.files),
     ]);
@@ -245,6 +248,16 @@ function quietly<T>(read: () => T): T | undefined {
     return read();
   } catch {
     return undefined;
+  }
+}
+
+/** Twice where the first answer is late. */
+export async function askDocker(docker: Docker, dockerHost: string, installed: boolean): Promise<Line[]> {
+  const patient = openDocker(dockerHost, { deadlineMs: PATIENT_MS });
+  try {
+    return await examineDocker(docker, dockerHost !== '' || installed, patient);
+  } finally {
+    patient.close();
   }
 }
 

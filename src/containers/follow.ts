@@ -1,7 +1,7 @@
 // Docker's event stream, without gaps and without repeats: after each end it is opened again, a little earlier than where it
 // ended, and what was seen already is left out.
 import { errorText } from '../model/text.ts';
-import type { Clock, Docker, DockerEvent, DockerError } from '../system/types.ts';
+import type { Clock, Docker, DockerEvent } from '../system/types.ts';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
@@ -58,8 +58,8 @@ export async function follow(options: Follow): Promise<void> {
     } catch (error) {
       why = errorText(error);
       refused = ['ECONNREFUSED', 'ENOENT'].includes((error as { code?: string }).code ?? '');
-      const { status, code } = error as DockerError & { code?: string };
-      withheld = openedAt === undefined && (status !== undefined || code === 'ETIMEDOUT');
+      // However it fails: whether something else answers there, the list finds out.
+      withheld = openedAt === undefined && !refused;
     }
     if (signal.aborted) return;
     options.onDown(why, refused, withheld);

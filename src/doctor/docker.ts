@@ -1,41 +1,92 @@
 import type { Docker } from '../system/types.ts';
-import { errorText } from '../model/text.ts';
+import { errorText, formatDuration } from '../model/text.ts';
 import { failed, ok, warning, type Line } from './types.ts';
 
-const DEADLINE_MS = 6000;
 /** 20.10, of 2020: the oldest that was tried. */
 const OLDEST_API = [1, 41];
 
-/** `wanted`: the administrator named one (DOCKER_HOST), or it is installed here; then its absence is a failure. */
-export async function examineDocker(docker: Docker, wanted: boolean): Promise<Line[]> {
+/**
+ * `wanted`: the administrator named one (DOCKER_HOST), or it is installed here; then its absence is a failure. `patient` is the
+ * same engine, waited for longer: a machine that is merely busy answers late.
+ */
+export async function examineDocker(docker: Docker, wanted: boolean, patient: Docker): Promise<Line[]> {
+  const first = await ask(docker);
+  if (!('error' in first)) return [judgeVersion(first), ...(await examineEvents(docker, false))];
+  if (!isSlow(first.error)) return [judgeDockerError(first.error, docker.address, wanted)];
+  const second = await ask(patient);
+  if ('error' in second) return [judgeDockerError(second.error, docker.address, wanted)];
+  return [
+    warning(
+      'docker',
+      `Docker ${second.version} at ${docker.address} is slow: it answered the second question, after ${formatDuration(second.tookMs)}; the machine is busy`,
+      'look who keeps it busy (top, docker stats), then run doctor again; there is no need to restart Docker for that',
+    ),
+    ...(await examineEvents(patient, true)),
+  ];
+}
+
+type Answer = { version: string; apiVersion: string; podman?: boolean; address: string; tookMs: number };
+
+async function ask(docker: Docker): Promise<Answer | { error: unknown }> {
+  const start = performance.now();
   try {
-    const { version, apiVersion } = await docker.version(AbortSignal.timeout(DEADLINE_MS));
-    return [judgeVersion(version, apiVersion, docker.address), ...(await examineEvents(docker))];
+    const { version, apiVersion, podman = false } = await docker.version();
+    return { version, apiVersion, podman, address: docker.address, tookMs: performance.now() - start };
   } catch (error) {
-    return [judgeDockerError(error, docker.address, wanted)];
+    return { error };
   }
+}
+
+function isSlow(error: unknown): boolean {
+  return ['ETIMEDOUT', 'ABORT_ERR'].includes((error as { code?: string }).code ?? '');
 }
 
 /** Whether the event stream begins: a socket proxy may refuse it, or hold it back. */
-async function examineEvents(docker: Docker): Promise<Line[]> {
-  const stop = new AbortController();
-  try {
-    await docker.events({ signal: stop.signal, onEvent() {}, onOpen: () => stop.abort() });
-    return [];
-  } catch (error) {
+async function examineEvents(docker: Docker, busy: boolean): Promise<Line[]> {
+  const name = 'docker events';
+  const late = 'what happens to containers is seen late, from the list that is asked for instead';
+  const error = (await follow(docker)) && (await follow(docker));
+  if (!error) return busy ? [] : [ok(name, 'are followed: what happens to a container is known at once')];
+  if (busy && isSlow(error))
     return [
-      failed(
-        'docker events',
-        `cannot be followed: ${errorText(error)}; what happens to containers is seen late, from the list only`,
-        'let the socket proxy pass /events unbuffered (EVENTS=1), or set DOCKER_HOST to the engine itself',
+      warning(
+        name,
+        `have not begun, as the machine is busy; ${late}`,
+        'run doctor again when it is less busy',
       ),
     ];
+  return [
+    failed(
+      name,
+      `cannot be followed: ${errorText(error)}; ${late}`,
+      'let the socket proxy pass /events unbuffered (EVENTS=1), or set DOCKER_HOST to the engine itself',
+    ),
+  ];
+}
+
+/** What went wrong; undefined when the stream began. */
+async function follow(docker: Docker): Promise<unknown> {
+  const stop = new AbortController();
+  try {
+    let began = false;
+    await docker.events({
+      signal: stop.signal,
+      onEvent() {},
+      onOpen() {
+        began = true;
+        stop.abort();
+      },
+    });
+    return began ? undefined : new Error('it ended before it began');
+  } catch (error) {
+    return error;
   }
 }
 
-export function judgeVersion(version: string, apiVersion: string, address: string): Line {
+export function judgeVersion({ version, apiVersion, podman = false, address }: Omit<Answer, 'tookMs'>): Line {
   const [major = 0, minor = 0] = apiVersion.split('.').map(Number);
   const old = major < OLDEST_API[0]! || (major === OLDEST_API[0] && minor < OLDEST_API[1]!);
+  if (podman) return ok('docker', `podman ${version} with Docker's API ${apiVersion}, ${address}`);
   if (apiVersion !== 'unknown' && old)
     return warning(
       'docker',
@@ -65,8 +116,8 @@ export function judgeDockerError(error: unknown, address: string, wanted: boolea
   if (code === 'ETIMEDOUT' || code === 'ABORT_ERR')
     return failed(
       'docker',
-      `does not answer at ${address}: it hangs`,
-      'journalctl -u docker -n 50; systemctl restart docker (containers go on with live-restore only)',
+      `does not answer at ${address}, asked twice: it hangs, or the machine is too busy for it`,
+      'look whether the machine is busy (uptime, top) and what Docker says (journalctl -u docker -n 50); run doctor again in a minute',
     );
   return failed('docker', why, 'systemctl status docker; journalctl -u docker -n 50');
 }

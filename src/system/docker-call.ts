@@ -3,7 +3,7 @@ import http from 'node:http';
 import { parseDockerHost, target, withHint } from './docker-address.ts';
 import type { DockerAddress } from './docker-address.ts';
 import { parseJson, refusal } from './docker-answer.ts';
-import { object, text } from './docker-parse.ts';
+import { array, object, text } from './docker-parse.ts';
 import { chooseVersion } from './docker-version.ts';
 import { exchange, failure, isStale } from './exchange.ts';
 import type { RawAnswer } from './exchange.ts';
@@ -13,8 +13,19 @@ const DEADLINE_MS = 5_000;
 const MIB = 1_048_576;
 const GONE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE']);
 
-export type EngineVersion = { version: string; apiVersion: string; minApiVersion: string };
-const UNKNOWN: EngineVersion = { version: 'unknown', apiVersion: 'unknown', minApiVersion: 'unknown' };
+export type EngineVersion = {
+  version: string;
+  apiVersion: string;
+  minApiVersion: string;
+  /** podman, which speaks Docker's API. */
+  podman: boolean;
+};
+const UNKNOWN: EngineVersion = {
+  version: 'unknown',
+  apiVersion: 'unknown',
+  minApiVersion: 'unknown',
+  podman: false,
+};
 
 export type Call = {
   method?: 'GET' | 'POST';
@@ -97,6 +108,7 @@ export function openDockerCalls(dockerHost: string, deadlineMs = DEADLINE_MS): D
       version: text(raw['Version']) || 'unknown',
       apiVersion: text(raw['ApiVersion']),
       minApiVersion: text(raw['MinAPIVersion']),
+      podman: array(raw['Components']).some((part) => /^podman/i.test(text(object(part)['Name']))),
     };
     known = { prefix: chooseVersion(version.apiVersion, version.minApiVersion), answer: version };
     return known.prefix;

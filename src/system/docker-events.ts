@@ -51,12 +51,14 @@ export function parseEvent(line: string): DockerEvent | undefined {
   }
   const actor = object(raw['Actor']);
   const id = text(actor['ID']);
-  const action = text(raw['Action']);
+  const attributes = texts(actor['Attributes']);
+  const action = dockersWord(text(raw['Action']), attributes, raw);
+  const exitCode = attributes['containerExitCode'];
+  if (raw['Action'] === 'died' && exitCode !== undefined) attributes['exitCode'] = exitCode;
   if (raw['Type'] !== 'container' || id === '' || action === '') return undefined;
   if (/^(exec_|top|attach|detach|resize|export|archive-path|extract-to-dir|copy|commit)/.test(action)) {
     return undefined;
   }
-  const attributes = texts(actor['Attributes']);
   return {
     timeNano: nanoOf(line, raw),
     action,
@@ -64,6 +66,22 @@ export function parseEvent(line: string): DockerEvent | undefined {
     name: attributes['name'] ?? id.slice(0, 12),
     attributes,
   };
+}
+
+/**
+ * podman (4.3 and later) says `died` and `remove`, and keeps the state of the health beside the action, where Docker says
+ * `die`, `destroy` and `health_status: unhealthy`.
+ */
+function dockersWord(
+  action: string,
+  attributes: Record<string, string>,
+  raw: Record<string, unknown>,
+): string {
+  if (action === 'died') return 'die';
+  if (action === 'remove') return 'destroy';
+  if (action !== 'health_status') return action;
+  const state = text(raw['HealthStatus']) || attributes['health_status'] || attributes['healthStatus'] || '';
+  return state === '' ? action : `health_status: ${state}`;
 }
 
 /** JSON numbers lose the last digits of 19; so they are read from the text. Only the real member has no escaped quotes. */

@@ -7,7 +7,6 @@ import { createLineSplitter, formatSince, parseEvent } from './docker-events.ts'
 import { failure, plainFailure } from './exchange.ts';
 import type { Docker } from './types.ts';
 
-const OPENS_WITHIN_MS = 5_000;
 /** What is asked for: healthchecks cause three exec events each, which would only be thrown away here. */
 const ACTIONS = [
   'create',
@@ -27,10 +26,10 @@ const ACTIONS = [
 
 type EventOptions = Parameters<Docker['events']>[0];
 
-function eventQuery(options: EventOptions): string {
-  const query = new URLSearchParams({
-    filters: JSON.stringify({ type: ['container'], event: ACTIONS }),
-  });
+/** podman knows other words for events, by which it would filter: what is not wanted is left out here. */
+function eventQuery(options: EventOptions & { podman: boolean }): string {
+  const event = options.podman ? {} : { event: ACTIONS };
+  const query = new URLSearchParams({ filters: JSON.stringify({ type: ['container'], ...event }) });
   if (options.since !== undefined) query.set('since', formatSince(options.since));
   if (options.until !== undefined) query.set('until', formatSince(options.until));
   return query.toString();
@@ -40,7 +39,11 @@ function eventQuery(options: EventOptions): string {
  * Resolves when the engine ends the stream or the signal aborts, rejects when it breaks. Only the start of the answer has a
  * deadline.
  */
-export function followEvents(at: DockerAddress, prefix: string, options: EventOptions): Promise<void> {
+export function followEvents(
+  at: DockerAddress,
+  prefix: string,
+  options: EventOptions & { opensWithinMs: number; podman: boolean },
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const peer = `Docker at ${at.address}`;
     const call = http.request({
@@ -49,8 +52,8 @@ export function followEvents(at: DockerAddress, prefix: string, options: EventOp
       agent: false,
     });
     const timer = setTimeout(() => {
-      fail(failure(`no answer from ${peer} within ${OPENS_WITHIN_MS / 1000} s`, 'ETIMEDOUT'));
-    }, OPENS_WITHIN_MS);
+      fail(failure(`no answer from ${peer} within ${options.opensWithinMs / 1000} s`, 'ETIMEDOUT'));
+    }, options.opensWithinMs);
     function finish(): void {
       clearTimeout(timer);
       options.signal.removeEventListener('abort', onAbort);

@@ -81,7 +81,11 @@ export function openDocker(dockerHost: string, { deadlineMs }: { deadlineMs?: nu
         throw withHint(error as Error, calls.where());
       }
       try {
-        await followEvents(calls.where(), prefix, options);
+        await followEvents(calls.where(), prefix, {
+          ...options,
+          podman: calls.version().podman,
+          opensWithinMs: Math.max(5_000, deadlineMs ?? 0),
+        });
       } finally {
         // The stream ends when the engine does; the next one may be of another version.
         calls.forgetVersion();

@@ -127,7 +127,12 @@ export type DockerError = Error & { status?: number };
 export type Docker = {
   /** What it talks to, for people: `/var/run/docker.sock`. */
   address: string;
-  version(signal?: AbortSignal): Promise<{ version: string; apiVersion: string; minApiVersion: string }>;
+  version(signal?: AbortSignal): Promise<{
+    version: string;
+    apiVersion: string;
+    minApiVersion: string;
+    /** podman, which speaks Docker's API. */ podman?: boolean;
+  }>;
   info(signal?: AbortSignal): Promise<{
     cgroupDriver: string;
     cgroupVersion: string;

@@ -276,6 +276,33 @@ describe('events', () => {
   });
 });
 
+describe('S13: events of podman', () => {
+  const podman = (action: string, more: object = {}, attributes: Record<string, string> = {}) =>
+    parseEvent(
+      JSON.stringify({
+        status: action,
+        Type: 'container',
+        Action: action,
+        Actor: { ID: 'a'.repeat(64), Attributes: { name: 'web', image: 'x', ...attributes } },
+        timeNano: 1700000000123456789,
+        ...more,
+      }),
+    );
+  test.each([
+    ['died', {}, { containerExitCode: '3' }, 'die'],
+    ['remove', {}, {}, 'destroy'],
+    ['health_status', { HealthStatus: 'unhealthy' }, {}, 'health_status: unhealthy'],
+    ['health_status', {}, { health_status: 'healthy' }, 'health_status: healthy'],
+    ['health_status: healthy', {}, {}, 'health_status: healthy'],
+    ['start', {}, {}, 'start'],
+  ])('%s', (action, more, attributes, expected) => {
+    expect(podman(action, more, attributes)?.action).toBe(expected);
+  });
+  test('the exit code is where Docker has it', () => {
+    expect(podman('died', {}, { containerExitCode: '3' })?.attributes['exitCode']).toBe('3');
+  });
+});
+
 describe('logs', () => {
   function frame(stream: number, text: string | Buffer): Buffer {
     const data = Buffer.from(text);
