@@ -99,12 +99,12 @@ export function commandLine(io: Io): CommandLine {
       )
       .argument(
         '[what]',
-        'run-all, waha, queue, swap, loops, restart-waha, undo, accept or history',
+        'run-all, waha, queue, swap, loops, restart-waha, restart-container, stop-container, undo, accept or history',
         'run-all',
       )
       .argument(
-        '[reason...]',
-        'with restart-waha: why; with accept: which workflow or container, all without',
+        '[words...]',
+        'restart-waha: why; restart-container, stop-container: NAME and why; undo: one rule; accept: which workflow or container',
       ),
     { dryRun: true },
   ).action(async (what: string, reason: string[], _options: unknown, command: Command) =>
@@ -137,9 +137,13 @@ export function commandLine(io: Io): CommandLine {
       .description('the daily report: print it, or send it on Telegram; both save it in the state folder')
       .argument('[where]', 'console or telegram', 'console'),
     { dryRun: true },
-  ).action(async (where: string, _options: unknown, command: Command) =>
-    withContext(command, async (c) => (await import('./report.ts')).report(c, where)),
-  );
+  )
+    // What the monitor asks for when somebody wrote /report or /chart: an answer to that chat, and only the picture.
+    .addOption(new Option('--to <chat>').hideHelp())
+    .addOption(new Option('--chart <duration>').hideHelp())
+    .action(async (where: string, asked: { to?: string; chart?: string }, command: Command) =>
+      withContext(command, async (c) => (await import('./report.ts')).report(c, where, undefined, asked)),
+    );
   examples(report, ['report', 'report telegram', 'report --json']);
 
   const exporter = leaf(

@@ -25,6 +25,7 @@ import { errorText, plain } from '../model/text.ts';
 import type { DockerValues } from '../model/snapshot.ts';
 import { effectiveChat } from '../notify/chat.ts';
 import { deliveryState } from '../notify/state.ts';
+import { mainTarget, placeOf } from '../notify/targets.ts';
 import { createTelegram } from '../notify/telegram.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
 import { whyEssential } from '../recovery/containers.ts';
@@ -58,7 +59,7 @@ export async function examine(context: CommandContext, machine: Machine): Promis
     http: system.http,
     token: settings.TELEGRAM_BOT_TOKEN,
     apiRoot: settings.TELEGRAM_API_ROOT,
-    chatId: () => (db ? effectiveChat(db, config).chatId : settings.TELEGRAM_CHAT_ID.trim()),
+    chatId: () => (db ? effectiveChat(db, config).chatId : placeOf(mainTarget(config)).chat),
     timeoutMs: 8000,
   });
   const facts = {

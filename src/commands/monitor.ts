@@ -245,10 +245,20 @@ async function watch(context: CommandContext, store: Store, turn: Watch): Promis
     log.warn('Telegram is not configured: alerts go to this log and to alert_history.log only.');
   watchdog.ready('watching');
 
+  const console = talk(house, context, signal);
   await runLoop(house, watchdog, signal, () => turn.lookAfterFolder(house));
+  await Promise.race([console, system.clock.sleep(1000)]);
   for (const server of served) await server.close();
   await house.close();
   return house.delivery.unsaved();
+}
+
+/** Commands and buttons on Telegram; loaded where they are wanted. Never rejects. */
+async function talk(house: House, context: CommandContext, signal: AbortSignal): Promise<void> {
+  const { TELEGRAM_COMMANDS, TELEGRAM_BOT_TOKEN } = context.config.settings;
+  if (!TELEGRAM_COMMANDS || TELEGRAM_BOT_TOKEN === '') return;
+  const { runConsole } = await import('../daemon/console.ts');
+  await runConsole(house, context, signal);
 }
 
 /** The settings as they are in the files now; undefined, with the reason in the log, where there is nothing to change over to. */

@@ -13,9 +13,12 @@ import { takeLock } from '../store/lock.ts';
 import { openToLook } from '../store/look.ts';
 import { openStore, type Store } from '../store/open.ts';
 import type { CommandContext } from './context.ts';
+import { containerByHand } from '../recovery/by-hand.ts';
 import { openRecovery } from './recover-house.ts';
 
 const RULES = ['waha', 'queue', 'swap', 'loops'];
+/** What a person orders: lost, unlike a run of the timer, where another run is at work. */
+const ORDERS = ['restart-waha', 'restart-container', 'stop-container', 'undo', 'accept'];
 const HISTORY_MS = 30 * 86_400_000;
 
 /**
@@ -24,7 +27,7 @@ const HISTORY_MS = 30 * 86_400_000;
  */
 export async function recover(context: CommandContext, what: string, reason: string): Promise<number> {
   const wanted = what.replace(/^check-/, ''); // The names of the old script.
-  const known = ['run-all', ...RULES, 'restart-waha', 'undo', 'accept', 'history'];
+  const known = ['run-all', ...RULES, ...ORDERS, 'history'];
   if (!known.includes(wanted)) {
     const near = suggest(what, known);
     const meant = near ? ` Did you mean \`recover ${near}\`?` : '';
@@ -33,8 +36,7 @@ export async function recover(context: CommandContext, what: string, reason: str
     );
     return 3;
   }
-  if (reason !== '' && wanted !== 'restart-waha' && wanted !== 'accept') {
-    // `undo web` would undo everything, which is not what was meant.
+  if (reason !== '' && !takesWords(wanted, reason)) {
     context.io.err(
       `vpsmon: \`recover ${wanted}\` takes no further words, and got "${plain(reason, 60)}". Nothing was done.`,
     );
@@ -62,7 +64,7 @@ export async function recover(context: CommandContext, what: string, reason: str
     if ('heldBy' in lock) {
       const by = lock.heldBy ? ` (process ${lock.heldBy})` : '';
       // The timer comes again in five minutes; a person's order would be lost.
-      const order = ['undo', 'accept', 'restart-waha'].includes(wanted);
+      const order = ORDERS.includes(wanted);
       const then = order ? ` Nothing was done: try \`vpsmon recover ${wanted}\` again in a minute.` : '';
       io.err(`vpsmon: another recovery run is at work${by}; this one leaves.${then}`);
       return order ? 3 : 0;
@@ -114,8 +116,14 @@ async function runLocked(
         return 3;
       }
       results = [accepted];
+    } else if (what === 'restart-container' || what === 'stop-container') {
+      await settleInterrupted(deps);
+      const [name = '', ...why] = reason.split(' ');
+      const order = what === 'stop-container' ? 'stop' : 'restart';
+      results = [await containerByHand(deps, order, name, why.join(' '))];
     } else if (what === 'undo') {
-      results = await runRules(deps, RECOVERY_RULES, 'undo');
+      const rules = RECOVERY_RULES.filter((rule) => reason === '' || rule.id === reason);
+      results = await runRules(deps, rules, 'undo');
     } else {
       const rules = RECOVERY_RULES.filter((rule) => what === 'run-all' || rule.id === what);
       results = await runRules(deps, rules, 'run');
@@ -133,6 +141,11 @@ async function runLocked(
   }
   await house.deliver();
   return exitCodeOf(results, house.said);
+}
+
+/** `undo web` would undo everything, which is not what was meant. */
+function takesWords(wanted: string, reason: string): boolean {
+  return wanted === 'undo' ? RULES.includes(reason) : ORDERS.includes(wanted);
 }
 
 function exitCodeOf(results: RuleResult[], said: { severity: string }[]): number {

@@ -29,9 +29,11 @@ export function gatherReport(deps: {
   snapshot: Snapshot;
   hostname: string;
   at: number;
+  /** What the report is about; default a day. */
+  spanMs?: number;
 }): Gathered {
   const { db, history, config, snapshot, at } = deps;
-  const from = at - DAY_MS;
+  const from = at - (deps.spanMs ?? DAY_MS);
   const told = (name: string) => TOLD.test(name);
   // One day after the other: half the memory of both at once.
   const before = statsOfAll(history.columns(told, from - DAY_MS, from));

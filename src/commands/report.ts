@@ -2,7 +2,8 @@ import { serverName } from '../config/server-name.ts';
 import { join } from 'node:path';
 import { suggest } from '../config/suggest.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { errorText, escapeHtml, maskSecrets, plain } from '../model/text.ts';
+import { parseDuration } from '../model/duration.ts';
+import { errorText, escapeHtml, maskSecrets, plain, safeHtml } from '../model/text.ts';
 import type { ChartInput } from '../outputs/chart.ts';
 import { dailyReportJson } from '../outputs/daily-report-json.ts';
 import { dayName, renderDailyReport } from '../outputs/daily-report.ts';
@@ -11,11 +12,13 @@ import { openStore, type Store } from '../store/open.ts';
 import { ensureFolder, removeFiles } from '../system/folders.ts';
 import { writeAtomically } from '../system/write-file.ts';
 import type { CommandContext } from './context.ts';
-import { gatherReport } from './report-data.ts';
+import { gatherReport, type Gathered } from './report-data.ts';
 
 /** How long `report telegram` waits for Telegram; after that, the monitor sends what waits. */
 const SEND_MS = 30_000;
 const KEEP_DAYS = 90;
+const HOUR_MS = 3_600_000;
+const LONGEST_CHART_MS = 90 * 24 * HOUR_MS;
 
 export type ReportTools = {
   /** Reads everything, where no running monitor has saved a fresh check. */
@@ -32,6 +35,7 @@ export async function report(
   context: CommandContext,
   where: string,
   tools: ReportTools = { collect: readByItself, draw: drawChart },
+  asked: { to?: string; chart?: string } = {},
 ): Promise<number> {
   const { io, config, system } = context;
   if (where !== 'console' && where !== 'telegram') {
@@ -39,6 +43,11 @@ export async function report(
     io.err(
       `vpsmon: a report goes to console or telegram, not to "${where}"${near ? `: did you mean ${near}?` : ''}`,
     );
+    return 3;
+  }
+  const spanMs = asked.chart === undefined ? undefined : parseDuration(asked.chart);
+  if (asked.chart !== undefined && (spanMs === undefined || spanMs < HOUR_MS || spanMs > LONGEST_CHART_MS)) {
+    io.err(`vpsmon: a chart is of 1h to 90d, not of \`${plain(asked.chart, 40)}\``);
     return 3;
   }
   const at = system.clock.now();
@@ -50,9 +59,11 @@ export async function report(
       );
     if (store.trouble)
       io.err(`vpsmon: the state folder cannot be used: ${store.trouble}. There is no history.`);
-    return await gatherAndSend(context, where, tools, store, at);
+    if (spanMs !== undefined)
+      return await sendChart(context, tools, store, { at, spanMs, name: asked.chart ?? '', to: asked.to });
+    return await gatherAndSend(context, where, tools, store, at, asked.to);
   } catch (error) {
-    return await sendWithout(context, where, store, at, error);
+    return await sendWithout(context, where, store, at, error, asked.to);
   } finally {
     store.close();
   }
@@ -65,6 +76,7 @@ async function sendWithout(
   store: Store,
   at: number,
   error: unknown,
+  target: string | undefined,
 ): Promise<number> {
   const { io, options, config, system } = context;
   const server = plain(serverName(config, system.files), 80);
@@ -74,7 +86,13 @@ async function sendWithout(
   );
   io.err(`vpsmon: ${why}`);
   if (where === 'telegram' && !options.dryRun)
-    await send(context, store, { at, html: escapeHtml(why), photoPath: undefined });
+    await send(context, store, {
+      at,
+      kind: 'daily-report',
+      html: escapeHtml(why),
+      photoPath: undefined,
+      target,
+    });
   return 3;
 }
 
@@ -84,13 +102,10 @@ async function gatherAndSend(
   tools: ReportTools,
   store: Store,
   at: number,
+  target: string | undefined,
 ): Promise<number> {
   const { io, options, config } = context;
-  const history = createHistory(store.db);
-  const maxAge = Math.max(120_000, 3 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
-  const snapshot = history.latest(at, maxAge) ?? (await tools.collect(context));
-  const hostname = serverName(context.config, context.system.files);
-  const { data, chart } = gatherReport({ db: store.db, history, config, snapshot, hostname, at });
+  const { data, chart } = await gather(context, tools, store, at);
   const { html, text } = renderDailyReport(data);
 
   const path = join(config.stateDir, 'reports', `${dayName(at)}.txt`);
@@ -105,7 +120,48 @@ async function gatherAndSend(
     io.err(`Would save ${path} and its picture${where === 'telegram' ? ', and send both to Telegram' : ''}.`);
     return 0;
   }
-  return where === 'telegram' ? await send(context, store, { at, html, photoPath }) : 0;
+  return where === 'telegram'
+    ? await send(context, store, { at, kind: 'daily-report', html, photoPath, target })
+    : 0;
+}
+
+async function gather(
+  context: CommandContext,
+  tools: ReportTools,
+  store: Store,
+  at: number,
+  spanMs?: number,
+): Promise<Gathered> {
+  const { config, system } = context;
+  const history = createHistory(store.db);
+  const maxAge = Math.max(120_000, 3 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
+  const snapshot = history.latest(at, maxAge) ?? (await tools.collect(context));
+  const hostname = serverName(config, system.files);
+  const span = spanMs === undefined ? {} : { spanMs };
+  return gatherReport({ db: store.db, history, config, snapshot, hostname, at, ...span });
+}
+
+/** Only the picture, of as long as somebody asked for. Exit 0; 2 when there is none, or it could not be sent. */
+async function sendChart(
+  context: CommandContext,
+  tools: ReportTools,
+  store: Store,
+  asked: { at: number; spanMs: number; name: string; to: string | undefined },
+): Promise<number> {
+  const { at, spanMs, to: target } = asked;
+  const { data, chart } = await gather(context, tools, store, at, spanMs);
+  const name = plain(asked.name, 10);
+  const folder = join(context.config.stateDir, 'reports');
+  ensureFolder(folder, 0o700);
+  const photoPath = await savePicture(
+    context,
+    tools,
+    chart,
+    join(folder, `${dayName(at)}-chart-${name}.png`),
+  );
+  if (photoPath === undefined) return 2;
+  const html = `<b>${safeHtml(data.hostname, 60)}</b>: the last ${name}`;
+  return send(context, store, { at, kind: 'chart', html, photoPath, target });
 }
 
 /** Saves the text; a folder that cannot be written is said, and is no reason to send nothing. */
@@ -118,7 +174,7 @@ function save({ io, config }: CommandContext, path: string, text: string, at: nu
     const oldest = dayName(at - KEEP_DAYS * 86_400_000);
     removeFiles(
       folder,
-      (name) => /^\d{4}-\d{2}-\d{2}\.(?:txt|png)$/.test(name) && name.slice(0, 10) < oldest,
+      (name) => /^\d{4}-\d{2}-\d{2}(?:-chart-\w+)?\.(?:txt|png)$/.test(name) && name.slice(0, 10) < oldest,
     );
   } catch (error) {
     io.err(`vpsmon: the report cannot be saved: ${errorText(error)}`);
@@ -148,7 +204,13 @@ async function savePicture(
 async function send(
   context: CommandContext,
   store: Store,
-  report: { at: number; html: string; photoPath: string | undefined },
+  report: {
+    at: number;
+    kind: string;
+    html: string;
+    photoPath: string | undefined;
+    target: string | undefined;
+  },
 ): Promise<number> {
   const { config, system, io } = context;
   const [{ createOutbox }, { createDelivery }] = await Promise.all([
@@ -159,10 +221,11 @@ async function send(
   const id = outbox.enqueue({
     at: report.at,
     severity: 'info',
-    kind: 'daily-report',
+    kind: report.kind,
     subject: 'host',
     html: report.html,
     ...(report.photoPath === undefined ? {} : { photoPath: report.photoPath }),
+    ...(report.target === undefined ? {} : { target: report.target }),
   });
   const { http, clock, log } = system;
   const delivery = createDelivery({ store, config, http, clock, log, stateDir: config.stateDir });

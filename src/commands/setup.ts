@@ -8,6 +8,8 @@ import { LAYOUT, STARTED_UNITS } from '../install/layout.ts';
 import { errorText, plain, safeHtml } from '../model/text.ts';
 import { adviceFor } from '../notify/advice.ts';
 import { awaitStart } from '../notify/await-start.ts';
+import { asOnlyReader } from '../notify/poll.ts';
+import { placeOf } from '../notify/targets.ts';
 import { createTelegram, type Telegram } from '../notify/telegram.ts';
 import { tryTelegram } from '../notify/try-out.ts';
 import { openMachine } from '../system/machine.ts';
@@ -128,7 +130,7 @@ async function gatherValues(
   const { ask } = place;
   const fileToken = given.tokenFile === undefined ? undefined : readTokenFile(given.tokenFile);
   const { token, telegram, username } = await findToken(context, fileToken, ask);
-  const chat = await findChat(context, { ...given, username }, telegram, place);
+  const { chat, userId } = await findChat(context, { ...given, username }, telegram, place);
 
   const values: Record<string, string> = {};
   if (token !== config.settings.TELEGRAM_BOT_TOKEN || config.origins.TELEGRAM_BOT_TOKEN.from !== 'file') {
@@ -137,6 +139,11 @@ async function gatherValues(
     if (config.settings.TELEGRAM_BOT_TOKEN_FILE !== '') values.TELEGRAM_BOT_TOKEN_FILE = '';
   }
   values.TELEGRAM_CHAT_ID = chat;
+  // Who pairs the bot may use its commands and buttons, in a group as well.
+  if (userId !== undefined)
+    values.TELEGRAM_ALLOWED_USERS = [...new Set([...config.settings.TELEGRAM_ALLOWED_USERS, userId])].join(
+      ',',
+    );
   const server = await findName(context, ask);
   if (server !== undefined) values.SERVER_NAME = server;
 
@@ -151,6 +158,12 @@ async function gatherValues(
       'Recovery repairs what can be repaired safely. In shadow mode it only says what it would have done.',
     );
     values.ENABLE_AUTO_RECOVERY = String(await yesOrNo(ask, 'Let recovery act?', on));
+    const acts = config.settings.TELEGRAM_ACTIONS;
+    io.out(
+      'Buttons in Telegram can read, silence and acknowledge. They can also stop and restart containers.',
+    );
+    const wanted = await yesOrNo(ask, 'Let them do that, too?', acts);
+    if (wanted !== acts) values.TELEGRAM_ACTIONS = String(wanted);
   }
   return values;
 }
@@ -212,20 +225,21 @@ async function findChat(
   given: SetupOptions & { username: string },
   telegram: Telegram,
   place: SetupPlace,
-): Promise<string> {
+): Promise<{ chat: string; userId?: string }> {
   const { io, config, system } = context;
   const { username } = given;
   const { ask } = place;
-  if (given.chatId !== undefined) return chatIdFrom(given.chatId);
+  if (given.chatId !== undefined) return { chat: chatIdFrom(given.chatId) };
   const known = config.settings.TELEGRAM_CHAT_ID;
   if (!ask) {
-    if (known !== '') return known;
+    if (known !== '') return { chat: known };
     throw new Refused(
       'the chat is not known. Give it with --chat-id ID; `vpsmon telegram chats` lists the chats that wrote to the bot.',
       3,
     );
   }
-  if (known !== '' && (await yesOrNo(ask, `Messages go to the chat ${known}. Keep it?`, true))) return known;
+  if (known !== '' && (await yesOrNo(ask, `Messages go to the chat ${known}. Keep it?`, true)))
+    return { chat: known };
 
   const code = randomBytes(9).toString('base64url');
   const link = `https://t.me/${username}?start=${code}`;
@@ -244,15 +258,17 @@ async function findChat(
     ].join('\n'),
   );
   const { clock } = system;
-  const result = await awaitStart(telegram, code, {
-    untilMs: clock.monotonic() + place.waitMs,
-    monotonic: () => clock.monotonic(),
-    sleep: (ms) => clock.sleep(ms),
-  });
+  const result = await asOnlyReader(config.stateDir, () =>
+    awaitStart(telegram, code, {
+      untilMs: clock.monotonic() + place.waitMs,
+      monotonic: () => clock.monotonic(),
+      sleep: (ms) => clock.sleep(ms),
+    }),
+  );
   if ('starter' in result) {
     const { chatId, chatTitle, userId, userName } = result.starter;
     io.out(`Start was pressed by ${userName} (user ${userId}) in the chat ${chatTitle} (${chatId}).`);
-    return chatId;
+    return { chat: chatId, userId };
   }
   if ('late' in result)
     throw new Refused(`nobody pressed Start in time. Run \`vpsmon setup\` again. ${NOTHING_CHANGED}`, 2);
@@ -265,7 +281,7 @@ async function findChat(
   for (;;) {
     const typed = await ask.line('Id of the chat: ');
     const parsed = understand('TELEGRAM_CHAT_ID', typed);
-    if (typed !== '' && 'value' in parsed) return String(parsed.value);
+    if (typed !== '' && 'value' in parsed) return { chat: String(parsed.value) };
     io.out('problem' in parsed ? `That is no chat: ${parsed.problem}` : 'That is no chat.');
   }
 }
@@ -318,7 +334,7 @@ function telegramFor({ config, system }: CommandContext, token: string, chatId: 
     http: system.http,
     token,
     apiRoot: config.settings.TELEGRAM_API_ROOT,
-    chatId: () => chatId,
+    chatId: () => placeOf(chatId.split(',')[0] ?? '').chat,
   });
 }
 

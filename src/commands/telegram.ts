@@ -1,9 +1,11 @@
 import { serverName } from '../config/server-name.ts';
 import { formatCount, formatTime, safeHtml } from '../model/text.ts';
 import { effectiveChat, rememberMove, rememberValidated } from '../notify/chat.ts';
+import { adviceFor } from '../notify/advice.ts';
 import { createTelegram, type Telegram } from '../notify/telegram.ts';
 import { findChats, tryTelegram, type TryResult } from '../notify/try-out.ts';
-import type { SeenChat } from '../notify/updates.ts';
+import { allTargets, mainTarget, placeOf } from '../notify/targets.ts';
+import { seenChats, type SeenChat } from '../notify/updates.ts';
 import { openToLook } from '../store/look.ts';
 import { openStore } from '../store/open.ts';
 import { openOutboxTable } from '../store/outbox.ts';
@@ -12,11 +14,24 @@ import type { CommandContext } from './context.ts';
 /** `vpsmon telegram test`: who the bot is, where it writes to, and a message that arrives now. Exit 0, or 2 with what to do. */
 export async function telegramTest(context: CommandContext): Promise<number> {
   const { io, options, config } = context;
-  const { TELEGRAM_BOT_TOKEN: token, TELEGRAM_CHAT_ID: chatId } = config.settings;
+  const { TELEGRAM_BOT_TOKEN: token } = config.settings;
+  const { chat: chatId } = placeOf(mainTarget(config));
   const target = rememberedTarget(context);
   const telegram = telegramOf(context, target);
   const html = options.dryRun ? undefined : testMessage(context);
   const { chatResult, ...tried } = await tryTelegram(telegram, { token, chatId }, html);
+  if (tried.ok && html !== undefined) {
+    // The topic of the first one, and all the others, where messages of one severity may go.
+    for (const other of allTargets(config).filter((one) => one !== chatId)) {
+      const sent = await telegram.sendText(html, { place: placeOf(other) });
+      if (sent.state === 'sent') continue;
+      Object.assign(tried, {
+        ok: false,
+        problem: `Telegram, for ${other}: ${sent.why}`,
+        advice: adviceFor(sent.why),
+      });
+    }
+  }
   const result: TryResult = {
     ...tried,
     ...(tried.chat && target.chatId !== chatId
@@ -36,7 +51,7 @@ export async function telegramTest(context: CommandContext): Promise<number> {
 export async function telegramChats(context: CommandContext): Promise<number> {
   const { io, options, config } = context;
   const { TELEGRAM_BOT_TOKEN: token, TELEGRAM_CHAT_ID: chatId } = config.settings;
-  const result = await findChats(telegramOf(context, { chatId }), token);
+  const result = await findChats(telegramOf(context, { chatId }), token, chatsOfMonitor(context));
   if (options.json) io.out(JSON.stringify({ version: 1, ...result }, null, 2));
   else if (result.ok) {
     io.out(`Chats that wrote to @${result.bot?.username ?? ''}, the latest first:`);
@@ -51,8 +66,10 @@ function telegramOf({ config, system }: CommandContext, target: { chatId: string
     http: system.http,
     token: config.settings.TELEGRAM_BOT_TOKEN,
     apiRoot: config.settings.TELEGRAM_API_ROOT,
-    chatId: () => target.chatId,
-    onMigrated: (to) => void (target.chatId = to),
+    chatId: (chat) => chat ?? target.chatId,
+    onMigrated(to, chat) {
+      if (chat === undefined) target.chatId = to;
+    },
   });
 }
 
@@ -60,9 +77,22 @@ function testMessage({ config, system }: CommandContext): string {
   return `<b>Test message from vpsmon</b>\nServer: ${safeHtml(serverName(config, system.files), 80)}\nTime: ${formatTime(system.clock.now())}\nAlerts will arrive here.`;
 }
 
+/** The chats that a running monitor, which reads the bot's messages, has heard of. */
+function chatsOfMonitor({ config }: CommandContext): SeenChat[] {
+  const look = openToLook(config.stateDir);
+  if (!('db' in look)) return [];
+  try {
+    return seenChats(look.db);
+  } catch {
+    return []; // A database that has no such table yet.
+  } finally {
+    look.close();
+  }
+}
+
 /** The chat as the monitor knows it; nothing is created where no monitor has run yet. */
 function rememberedTarget({ config }: CommandContext): { chatId: string } {
-  const configured = { chatId: config.settings.TELEGRAM_CHAT_ID };
+  const configured = { chatId: placeOf(mainTarget(config)).chat };
   const look = openToLook(config.stateDir);
   if (!('db' in look)) return configured;
   try {
@@ -87,7 +117,7 @@ function tellStore(
   const store = openStore(config.stateDir, now);
   try {
     const table = openOutboxTable(store.db);
-    if (target.chatId !== config.settings.TELEGRAM_CHAT_ID)
+    if (target.chatId !== placeOf(mainTarget(config)).chat)
       rememberMove(store.db, config, target.chatId, now);
     rememberValidated(store.db, config, chatResult, now);
     table.tryNow();

@@ -82,6 +82,7 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
     config.settings.TELEGRAM_STYLE === 'living'
       ? createRefresh({
           db,
+          config,
           hostname,
           now: () => clock.now(),
           incident(id) {

@@ -10,7 +10,7 @@ export type ActionState = 'running' | 'worked' | 'failed' | 'unclear' | 'undone'
 /** A step of recovery, recorded before it is done. */
 export type Action = {
   id: number;
-  rule: 'waha' | 'queue' | 'swap' | 'loops';
+  rule: 'waha' | 'queue' | 'swap' | 'loops' | 'hand';
   /** Container name, session name or `n8n`. */
   target: string;
   /** e.g. restart-session, restart-container, deactivate-workflows, stop-container, start-container, raise-limit. */

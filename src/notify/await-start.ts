@@ -22,9 +22,15 @@ export async function awaitStart(
   time: { untilMs: number; monotonic(): number; sleep(ms: number): Promise<void> },
 ): Promise<StartResult> {
   let offset: number | undefined;
+  let conflicts = 0;
   while (time.monotonic() < time.untilMs) {
     const left = Math.max(0, Math.ceil((time.untilMs - time.monotonic()) / 1000));
     const answer = await telegram.pollUpdates(offset, Math.min(POLL_SEC, left));
+    // A monitor that hands the bot over may have begun a last poll in the same moment.
+    if (answer.kind === 'error' && /other getUpdates/i.test(answer.description) && conflicts++ < 1) {
+      await time.sleep(PAUSE_MS);
+      continue;
+    }
     if (answer.kind === 'error' && answer.code < 500 && answer.code !== 429)
       return { problem: `${answer.code} ${answer.description}`, conflict: answer.code === 409 };
     if (answer.kind !== 'ok') {

@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.ts';
 import { Finite } from '../model/shapes.ts';
 import type { Db } from '../store/db.ts';
 import { recall, remember } from '../store/memory.ts';
-import { mainTarget, placeOf } from './targets.ts';
+import { allTargets, mainTarget, placeOf } from './targets.ts';
 
 const MOVED = 'telegram.moved';
 const VALIDATED = 'telegram.validated';
@@ -65,6 +65,18 @@ export function rememberValidated(
   const others = listIn(db, VALIDATED, ValidatedChat).filter((known) => known.target !== chat.target);
   remember(db, VALIDATED, [...others, chat].slice(-KEPT), now);
   return chat;
+}
+
+/** The configured target to which a chat of an update belongs: by its id, its id before it moved, or its public name. */
+export function configuredChat(
+  db: Db,
+  config: Config,
+  chat: { id: string; username?: string },
+): string | undefined {
+  const name = chat.username === undefined ? undefined : `@${chat.username}`.toLowerCase();
+  return allTargets(config)
+    .map((target) => placeOf(target).chat)
+    .find((known) => effectiveChat(db, config, known).chatId === chat.id || known.toLowerCase() === name);
 }
 
 /** Versions before this one kept one chat only, not in a list. */

@@ -107,7 +107,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     readPhoto: deps.readPhoto ?? ((path) => readBytes(path, PHOTO_MAX_BYTES)),
     ...(deps.timeoutMs === undefined ? {} : { timeoutMs: deps.timeoutMs }),
   });
-  const living = config.settings.TELEGRAM_STYLE === 'living' ? createLiving(db, config) : undefined;
+  const living =
+    config.settings.TELEGRAM_STYLE === 'living' ? createLiving(db, config, () => clock.now()) : undefined;
   const targets = allTargets(config);
   const severalChats = targets.length > 1;
   const attempts = createAttempts({

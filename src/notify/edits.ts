@@ -54,6 +54,7 @@ export function createEdits(deps: EditDeps) {
       place: placeOf(target),
       ...(state.keyboard ? { keyboard: state.keyboard } : {}),
     };
+    messages.unsure(incidentId, target);
     let { messageId } = message;
     let outcome = await sender.edit(messageId, state.html, to);
     if (!signal.aborted && outcome.state === 'invalid' && isLostMessage(outcome.why) && !message.ended) {

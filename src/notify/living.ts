@@ -3,10 +3,13 @@ import type { Incident } from '../model/incident.ts';
 import { formatCount, formatDuration, formatTime, safeHtml } from '../model/text.ts';
 import { formatValue } from '../model/value.ts';
 import type { Db } from '../store/db.ts';
-import { openIncidentMessages, type MessageState } from '../store/incident-messages.ts';
+import { openIncidentMessages, type Button, type MessageState } from '../store/incident-messages.ts';
+import { undoableAbout } from '../store/incident-actions.ts';
 import { announcedWith, incidentById } from '../store/incidents.ts';
 import type { StoredRow } from '../store/outbox.ts';
+import { keyboardFor, readQuestion } from './buttons.ts';
 import { shortenHtml } from './html.ts';
+import { inConflict } from './poll.ts';
 import { targetOf } from './targets.ts';
 import type { SendOptions } from './telegram.ts';
 import { wordDecision } from './wording.ts';
@@ -22,16 +25,17 @@ const DONE_MOST = 8;
 export type LivingMessages = ReturnType<typeof createLiving>;
 
 /** The sending side of messages that are edited: what goes with a message, and what is kept of it once it was accepted. */
-export function createLiving(db: Db, config: Config) {
+export function createLiving(db: Db, config: Config, now: () => number) {
   const messages = openIncidentMessages(db);
   return {
     messages,
     /** The reply and the buttons that go with this message. What cannot be read is left out: the text matters more. */
     envelope(row: StoredRow): Pick<SendOptions, 'replyTo' | 'keyboard'> {
-      if (row.incidentId === undefined || row.role === undefined || row.role === 'opens') return {};
+      if (row.incidentId === undefined || row.role === undefined) return {};
       try {
         const target = targetOf(config, row);
         const incident = incidentById(db, row.incidentId);
+        if (row.role === 'opens') return incident ? buttonsOf(db, config, incident, undefined, now()) : {};
         const ids = [row.incidentId, incident?.said.withId, incident?.groupId];
         const own = ids
           .flatMap((id) => (id === undefined ? [] : messages.of(id)))
@@ -42,15 +46,19 @@ export function createLiving(db: Db, config: Config) {
       }
     },
     /** Telegram accepted the message with which an incident begins; part of the transaction that marks it as sent. */
-    began(row: StoredRow, messageId: number, now: number): void {
+    began(row: StoredRow, messageId: number, at: number): void {
       if (row.role !== 'opens' || row.incidentId === undefined) return;
+      const incident = incidentById(db, row.incidentId);
       messages.began({
         incidentId: row.incidentId,
         target: targetOf(config, row),
         messageId,
-        sentAt: now,
+        sentAt: at,
         openedWith: announcedWith(db, row.incidentId),
-        wanted: JSON.stringify({ html: row.html } satisfies MessageState),
+        wanted: JSON.stringify({
+          html: row.html,
+          ...(incident ? buttonsOf(db, config, incident, undefined, at) : {}),
+        } satisfies MessageState),
       });
     },
   };
@@ -62,6 +70,7 @@ export function createLiving(db: Db, config: Config) {
  */
 export function createRefresh(deps: {
   db: Db;
+  config: Config;
   hostname: string;
   now(): number;
   /** The incident in its newest form. */
@@ -69,7 +78,7 @@ export function createRefresh(deps: {
   /** What its first message said of the minutes before it began. */
   recorded(incident: Incident): readonly string[];
 }) {
-  const { db, now } = deps;
+  const { config, db, now } = deps;
   const messages = openIncidentMessages(db);
   const last = new Map<string, { key: string; at: number }>();
 
@@ -86,11 +95,13 @@ export function createRefresh(deps: {
         continue;
       }
       const others = message.openedWith.flatMap((id) => deps.incident(id) ?? []);
-      const { html, key } = renderLiving(incident, others, deps.hostname, now(), deps.recorded(incident));
+      const rendered = renderLiving(incident, others, deps.hostname, now(), deps.recorded(incident));
+      const ended = isOver(incident, now());
+      const buttons = ended ? {} : buttonsOf(db, config, incident, message.pending, now());
+      const key = `${rendered.key} ${JSON.stringify(buttons)}`;
       const before = last.get(name);
       if (before?.key === key && now() - before.at < VALUES_EVERY_MS) continue;
-      const wanted = JSON.stringify({ html } satisfies MessageState);
-      const ended = isOver(incident, now());
+      const wanted = JSON.stringify({ html: rendered.html, ...buttons } satisfies MessageState);
       if (ended) last.delete(name);
       else last.set(name, { key, at: now() });
       if (wanted === message.wanted && !ended) continue;
@@ -99,6 +110,20 @@ export function createRefresh(deps: {
     }
     return changed;
   };
+}
+
+/** The buttons that fit; none where nobody would hear of a tap. */
+function buttonsOf(
+  db: Db,
+  config: Config,
+  incident: Incident,
+  pending: string | undefined,
+  now: number,
+): { keyboard?: Button[][] } {
+  if (inConflict(db)) return {};
+  const undoable = config.settings.TELEGRAM_ACTIONS && undoableAbout(db, incident) !== undefined;
+  const keyboard = keyboardFor(db, config, incident, { question: readQuestion(pending, now), undoable }, now);
+  return keyboard.length > 0 ? { keyboard } : {};
 }
 
 function isOver(incident: Incident, now: number): boolean {

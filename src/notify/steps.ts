@@ -8,7 +8,7 @@ export const LATE_AFTER_MS = 120_000;
 /** About ten screens; the whole text is in alert_history.log. */
 const LONGEST = 10 * 4000;
 /** These name their times themselves. */
-const HAS_ITS_TIME = new Set(['digest', 'daily-report']);
+const HAS_ITS_TIME = new Set(['digest', 'daily-report', 'chart']);
 
 /** What is sent for a message, in order: its picture, then its text in parts of at most 4,096 characters. */
 export function planSteps(message: Message, now: number): Step[] {

@@ -55,15 +55,20 @@ export async function tryTelegram(
   return { ...failed, ...known, problem: `Telegram: ${outcome.why}`, advice: adviceFor(outcome.why) };
 }
 
-/** The chats that have written to the bot within the last day; nothing is taken away from other readers. */
-export async function findChats(telegram: Telegram, token: string): Promise<ChatsResult> {
+/** The chats that have written to the bot within the last day, and those that a monitor heard of (`seen`); nothing is taken away from other readers. */
+export async function findChats(
+  telegram: Telegram,
+  token: string,
+  seen: readonly SeenChat[] = [],
+): Promise<ChatsResult> {
   if (token === '') return { ok: false, chats: [], ...NO_TOKEN };
   const me = await telegram.getMe();
   if (me.kind !== 'ok') return { ok: false, chats: [], ...problemOf(me) };
   const bot = botOf(me.result);
   const updates = await telegram.getUpdates(UPDATES);
   if (updates.kind !== 'ok') return { ok: false, bot, chats: [], ...problemOf(updates) };
-  const chats = chatsIn(updates.result);
+  const newest = chatsIn(updates.result);
+  const chats = [...newest, ...seen.filter(({ id }) => newest.every((chat) => chat.id !== id))];
   if (chats.length > 0) return { ok: true, bot, chats };
   return {
     ok: false,

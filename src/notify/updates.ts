@@ -1,4 +1,7 @@
+import * as v from 'valibot';
 import { plain } from '../model/text.ts';
+import type { Db } from '../store/db.ts';
+import { recall, remember } from '../store/memory.ts';
 import { describeChat } from './chat.ts';
 
 /** A chat that a bot has heard from. */
@@ -24,6 +27,32 @@ const WITH_CHAT = [
   'my_chat_member',
   'chat_member',
 ];
+
+const SEEN = 'telegram.seen';
+const SEEN_MOST = 20;
+const Seen = v.array(
+  v.object({
+    id: v.string(),
+    type: v.string(),
+    title: v.string(),
+    from: v.optional(v.string()),
+    lastText: v.optional(v.string()),
+    lastAt: v.optional(v.number()),
+  }),
+);
+
+/** The chats of which the monitor has heard: it takes the updates away from whoever asks later. The latest first. */
+export function seenChats(db: Db): SeenChat[] {
+  return (recall(db, SEEN, Seen) ?? []) as SeenChat[];
+}
+
+/** Keeps the chats of an update, at most 20. */
+export function rememberSeen(db: Db, update: unknown, now: number): void {
+  const chats = chatsIn([update]);
+  if (chats.length === 0) return;
+  const known = seenChats(db).filter(({ id }) => chats.every((chat) => chat.id !== id));
+  remember(db, SEEN, [...chats, ...known].slice(0, SEEN_MOST), now);
+}
 
 /** Pure: the chats in an answer of getUpdates, the latest first. */
 export function chatsIn(updates: unknown): SeenChat[] {

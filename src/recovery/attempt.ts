@@ -30,8 +30,8 @@ export async function attempt(deps: RecoveryDeps, step: Step): Promise<Attempt> 
   }
   if (stale !== undefined) return leaveAlone(deps, step, stale);
   // Giving back is never limited: what was taken away must not stay away because it was taken away often.
-  const takesAway = !step.byHand && step.undoes === undefined;
-  const held = takesAway ? heldByUndo(deps, step.rule) : undefined;
+  const takesAway = (!step.byHand || step.limited === true) && step.undoes === undefined;
+  const held = takesAway && !step.byHand ? heldByUndo(deps, step.rule) : undefined;
   if (held !== undefined) return leaveAlone(deps, step, held);
   const spent = takesAway ? budgetSpent(deps, step.target) : undefined;
   if (spent !== undefined) return outOfBudget(deps, step, spent);
@@ -199,7 +199,8 @@ function close(deps: RecoveryDeps, step: Step, text: string): void {
 }
 
 function tell(deps: RecoveryDeps, step: Step, line: Omit<SaidLine, 'rule' | 'target'>): void {
-  deps.say({ rule: step.rule, target: step.target, ...line });
+  const telegram = line.telegram && step.quiet !== true;
+  deps.say({ rule: step.rule, target: step.target, ...line, telegram });
 }
 
 function record(step: Step): Omit<Action, 'id' | 'state' | 'startedAt'> {

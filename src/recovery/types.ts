@@ -64,6 +64,10 @@ export type Step = {
   why: string;
   /** A person asked for it: no budget, and it is done where ENABLE_AUTO_RECOVERY is false, too. */
   byHand?: boolean;
+  /** The budgets count for it although a person asked: it was asked for from afar, where a finger slips easily. */
+  limited?: boolean;
+  /** Its result goes to whoever asked, not to Telegram. */
+  quiet?: boolean;
   /** How it is told when it worked; default info. A stop is something that people should read. */
   severity?: 'warning' | 'critical';
   /** How a person undoes it by hand, one sentence; shown with the result. */

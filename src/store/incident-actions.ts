@@ -2,7 +2,7 @@ import type { Action } from '../model/action.ts';
 import type { Incident } from '../model/incident.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { formatTime, plain } from '../model/text.ts';
-import { actionsBetween } from './actions.ts';
+import { actionsBetween, actionsToUndo } from './actions.ts';
 import type { Db } from './db.ts';
 
 /** A container that recovery stops is told as stopped a little later; what thrashes is an incident when it has held for a minute. */
@@ -34,6 +34,15 @@ export function actionsAbout(db: Db, incident: Incident): string[] {
         return `${formatTime(startedAt)} ${what} ${plain(target, 60)}: ${plain(end, 300)}`;
       })
   );
+}
+
+/** The newest thing that recovery did about an incident and that can be taken back. */
+export function undoableAbout(db: Db, incident: Incident): Action | undefined {
+  return (['swap', 'loops', 'queue', 'waha'] as const)
+    .flatMap((rule) => actionsToUndo(db, rule))
+    .filter((action) => isAbout(action, incident))
+    .toSorted((a, b) => a.id - b.id)
+    .at(-1);
 }
 
 function isAbout({ rule, target, undo }: Action, incident: Incident): boolean {

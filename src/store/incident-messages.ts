@@ -108,6 +108,13 @@ export function openIncidentMessages(db: Db) {
         'UPDATE incident_messages SET shown = ?, message_id = ? WHERE incident_id = ? AND target = ?',
       ).run(shown, messageId, incidentId, target);
     },
+    /** Another state is on its way: until one is confirmed nobody knows what is shown, and a return to the last one is an edit, too. */
+    unsure(incidentId: number, target: string): void {
+      statement(
+        db,
+        "UPDATE incident_messages SET shown = '' WHERE incident_id = ? AND target = ? AND shown <> ''",
+      ).run(incidentId, target);
+    },
     ask(incidentId: number, target: string, pending: string | undefined): void {
       statement(db, 'UPDATE incident_messages SET pending = ? WHERE incident_id = ? AND target = ?').run(
         pending ?? null,

@@ -104,6 +104,15 @@ export function noteOnIncident(db: Db, rule: string, subject: string, at: number
   return true;
 }
 
+/** The same for the incident of this number. */
+export function noteOnIncidentId(db: Db, id: number, at: number, text: string): void {
+  db.prepare('INSERT INTO incident_notes (incident_id, at, text) VALUES (?, ?, ?)').run(
+    id,
+    Math.round(at),
+    text,
+  );
+}
+
 /** Notes, and what recovery did. A database that an older version left, and that is only looked into, may not have all of it. */
 export function withNotes(db: Db, incident: Incident): Incident {
   const notes = db

@@ -67,7 +67,7 @@ const Steps = v.pipe(
 );
 
 /** Reports and tests are messages but no alerts: they are not counted. */
-const NOT_ALERTS = new Set(['status-report', 'daily-report', 'test', 'digest']);
+const NOT_ALERTS = new Set(['status-report', 'daily-report', 'chart', 'test', 'digest']);
 const PENDING = `state IN ('waiting', 'refused')`;
 export const KEEP_ROWS = 10_000;
 export const KEEP_MS = 90 * 86_400_000;
@@ -179,7 +179,7 @@ export function openOutboxTable(db: Db) {
     foldable(target: string): StoredRow[] {
       return rows(
         `SELECT * FROM outbox WHERE ${PENDING} AND coalesce(target, '') = ? AND severity <> 'critical' AND attempts = 0
-         AND steps_done = 0 AND photo_path IS NULL AND kind NOT IN ('digest', 'daily-report') ORDER BY id`,
+         AND steps_done = 0 AND photo_path IS NULL AND kind NOT IN ('digest', 'daily-report', 'chart') ORDER BY id`,
         target,
       );
     },

@@ -106,6 +106,7 @@ describe('vpsmon setup', () => {
       [/Token/, telegram.token],
       [/Name of this server/, 'Shop 1'],
       [/recovery act/, 'y'],
+      [/do that, too/, 'y'],
     ]);
     const { code, out, err, finished } = await run(ask, {}, {}, pressStart(ADA));
     expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -127,6 +128,8 @@ describe('vpsmon setup', () => {
     expect(text).toContain(`TELEGRAM_BOT_TOKEN='${telegram.token}'`);
     expect(text).toContain(`TELEGRAM_CHAT_ID='42'`);
     expect(text).toContain(`ENABLE_AUTO_RECOVERY='true'`);
+    expect(text).toContain(`TELEGRAM_ALLOWED_USERS='777'`);
+    expect(text).toContain(`TELEGRAM_ACTIONS='true'`);
   });
 
   it('asks nothing with a file and a chat id, and changes only what was given', async () => {
@@ -149,6 +152,7 @@ describe('vpsmon setup', () => {
       [/Token/, telegram.token],
       [/Name/, ''],
       [/recovery/, ''],
+      [/do that, too/, ''],
     ]);
     const { code, out } = await run(ask, { chatId: telegram.chatId });
     expect(code).toBe(0);
@@ -167,6 +171,7 @@ describe('vpsmon setup', () => {
       [/Id of the chat/, telegram.chatId],
       [/Name/, ''],
       [/recovery/, 'n'],
+      [/do that, too/, ''],
     ]);
     const { code, out } = await run(ask);
     expect(code).toBe(0);
@@ -187,6 +192,7 @@ describe('vpsmon setup', () => {
       [/Keep it/, ''],
       [/Name of this server in messages \[Shop\]/, ''],
       [/recovery/, ''],
+      [/do that, too/, ''],
     ]);
     const { code, out } = await run(ask, {}, set);
     expect(code).toBe(0);
@@ -201,6 +207,7 @@ describe('vpsmon setup', () => {
       [/Token/, telegram.token],
       [/Name/, ''],
       [/recovery/, 'y'],
+      [/do that, too/, ''],
     ];
     for (let count = 0; count < answers.length; count += 1) {
       const { code, err } = await run(answering(answers.slice(0, count)), {}, {}, pressStart(ADA));
@@ -261,6 +268,7 @@ describe('the code', () => {
       [/Token/, telegram.token],
       [/Name/, ''],
       [/recovery/, 'n'],
+      [/do that, too/, ''],
     ]);
     const { code, out } = await run(ask, {}, {}, (text) => {
       const start = /\?startgroup=([\w-]+)/.exec(text)?.[1];

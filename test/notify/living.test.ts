@@ -28,6 +28,7 @@ function connect(settings: Partial<Settings> = {}): void {
   });
   refresh = createRefresh({
     db,
+    config: configWith(settings, { stateDir: b.stateDir }),
     hostname: 'vps',
     now: () => b.clock.now(),
     incident(id) {
@@ -194,6 +195,26 @@ describe('the message of an incident', () => {
     expect(shown()).toMatch(/^Resolved/);
     expect(b.telegram.sent).toHaveLength(2);
     expect(b.telegram.pendingFaults()).toBe(0);
+  });
+
+  it('returns to a state of before although the edit in between was accepted without an answer', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    check(memory(90, 'warning'));
+    await settled();
+    const before = openIncidentMessages(b.store.db).of(1)[0]?.wanted ?? '';
+    const want = (state: string) => {
+      openIncidentMessages(b.store.db).want(1, b.telegram.chatId, state, false);
+      b.delivery.kick();
+    };
+    // While the answer does not come the state changes back.
+    b.telegram.fail(edit('accept-then-hang'));
+    want(JSON.stringify({ html: 'in between' }));
+    await b.telegram.waitUntil(() => shown() === 'in between');
+    want(before);
+    await settled();
+    expect(shown()).toContain('Available memory is 90 MB');
   });
 
   it('sends it anew without a sound where somebody deleted it', async () => {

@@ -1,0 +1,31 @@
+import type { CommandContext } from '../commands/context.ts';
+import type { Incoming } from '../notify/incoming.ts';
+import type { telegramFor } from '../notify/sender.ts';
+import type { Place } from '../notify/targets.ts';
+import type { SendOptions } from '../notify/telegram.ts';
+import type { House } from './types.ts';
+
+/** What commands and buttons work with. */
+export type Console = {
+  house: House;
+  context: CommandContext;
+  hostname: string;
+  telegram: ReturnType<typeof telegramFor>;
+  now(): number;
+  mask(text: string): string;
+  /** Sends an answer, in parts where it is long. */
+  reply(html: string, to: SendOptions & { place: Place }): Promise<void>;
+  /** Runs this program for a person's request. */
+  runOwn(args: readonly string[]): Promise<{ exitCode: number; stdout: string; stderr: string }>;
+  /** Into recovery.log. */
+  record(line: string): void;
+  /** Logs that somebody was refused, and tells the owner once a day about each of them. */
+  refused(incoming: Incoming, what: string, why: string): void;
+};
+
+/** Nothing may touch the store once it is closed: what waited for an answer meanwhile ends here. */
+export async function alive<T>({ state }: House, work: Promise<T>): Promise<T> {
+  const result = await work;
+  if (state.closed) throw new Error('the monitor has ended');
+  return result;
+}

@@ -1,0 +1,62 @@
+import { plain } from '../model/text.ts';
+import { attempt } from './attempt.ts';
+import { inspectOrGone, isDown, stopping } from './containers.ts';
+import type { RecoveryDeps, RuleResult, Step } from './types.ts';
+
+const GRACE_SEC = 20;
+/** One that cannot start, as a rule, is down again by then. */
+const STAYS_UP_MS = 2000;
+
+/**
+ * Stops or restarts the container of this name because a person asked for it, with recovery's walls: never the one vpsmon runs in, and no
+ * more often than the budgets allow. Recorded like every other action; done where ENABLE_AUTO_RECOVERY is false, too.
+ */
+export async function containerByHand(
+  deps: RecoveryDeps,
+  what: 'restart' | 'stop',
+  name: string,
+  reason: string,
+): Promise<RuleResult> {
+  const no = (found: string): RuleResult => ({ rule: 'hand', found, attempts: [], failed: true });
+  if (name === '')
+    return no(`nothing was done: the name of a container is needed, like \`${what}-container web\``);
+  const { docker } = (await deps.look(['docker'])).readings;
+  if (docker.state !== 'ok') return no(`nothing was done: Docker cannot be read (${docker.why})`);
+  const container = docker.value.containers.find((one) => one.name === name);
+  if (!container) return no(`nothing was done: there is no container ${plain(name, 60)}`);
+  if (container.self) return no(`nothing was done: vpsmon itself runs in ${plain(name, 60)}`);
+  const { id } = container;
+  const shown = plain(name, 60);
+  const step: Step = {
+    rule: 'hand',
+    target: name,
+    what: `${what}-container`,
+    words: `${what} ${shown}`,
+    why: plain(reason, 200) || 'asked for by hand',
+    byHand: true,
+    limited: true,
+    quiet: true,
+    async obsolete() {
+      const inspect = await inspectOrGone(deps, id);
+      if (!inspect) return `${shown} is gone`;
+      return what === 'stop' && isDown(inspect) ? { over: `${shown} is stopped already` } : undefined;
+    },
+    ...(what === 'stop' ? stopping(deps, { containerId: id, name }, '') : restarting(deps, id, shown)),
+  };
+  return { rule: 'hand', found: `asked for by hand: ${step.why}`, attempts: [await attempt(deps, step)] };
+}
+
+function restarting(deps: RecoveryDeps, id: string, shown: string): Pick<Step, 'run' | 'verify'> {
+  return {
+    run: () => deps.system.docker.restart(id, GRACE_SEC),
+    async verify(ran) {
+      if (ran) await deps.system.clock.sleep(STAYS_UP_MS);
+      const inspect = await inspectOrGone(deps, id);
+      if (!inspect) return { worked: false, text: `${shown} is gone` };
+      const { status } = inspect.state;
+      return status === 'running'
+        ? { worked: ran, text: ran ? `${shown} runs again` : `${shown} runs, and was not restarted` }
+        : { worked: false, text: `${shown} is ${status} now` };
+    },
+  };
+}

@@ -1,0 +1,419 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Settings } from '../../src/config/schema.ts';
+import { runConsole } from '../../src/daemon/console.ts';
+import type { House } from '../../src/daemon/types.ts';
+import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
+import { listSilences } from '../../src/incidents/silences.ts';
+import type { ContainerInfo } from '../../src/model/snapshot.ts';
+import { createDelivery } from '../../src/notify/delivery.ts';
+import { createRefresh } from '../../src/notify/living.ts';
+import { createOutbox } from '../../src/notify/outbox.ts';
+import { asOnlyReader } from '../../src/notify/poll.ts';
+import { wordDecision } from '../../src/notify/wording.ts';
+import { incidentById, withNotes } from '../../src/store/incidents.ts';
+import { openStore } from '../../src/store/open.ts';
+import { systemClock } from '../../src/system/clock.ts';
+import { commandContext, configWith } from '../helpers/command.ts';
+import { fakeDocker } from '../helpers/fake-docker.ts';
+import { keptLog } from '../notify/support.ts';
+import { startTelegram, type Keyboard, type Telegram, type User } from '../standins/telegram.js';
+
+const GROUP = { id: -1001234567890, type: 'supergroup' as const, title: 'Ops' };
+const ADA: User = { id: 777, is_bot: false, first_name: 'Ada' };
+const EVE: User = { id: 666, is_bot: false, first_name: 'Eve' };
+const TOKEN_OF_CONTAINER = 'sk-live-4711471147114711';
+
+let telegram: Telegram;
+let stateDir: string;
+let stage: Awaited<ReturnType<typeof start>>;
+
+/** The parts of the daemon that the console works with, connected as in the daemon. */
+async function start(settings: Partial<Settings> = {}) {
+  const config = configWith(
+    {
+      TELEGRAM_BOT_TOKEN: telegram.token,
+      TELEGRAM_CHAT_ID: telegram.chatId,
+      TELEGRAM_API_ROOT: telegram.url,
+      TELEGRAM_ALLOWED_USERS: ['777'],
+      SERVER_NAME: 'shop',
+      ESSENTIAL_CONTAINERS: ['db'],
+      ...settings,
+    },
+    { stateDir },
+  );
+  const store = openStore(stateDir, Date.now());
+  const { db } = store;
+  const docker = fakeDocker();
+  for (const name of ['web', 'db'])
+    docker.add(name, {
+      logs: Array.from({ length: 40 }, (_, i) => `line ${i} ${TOKEN_OF_CONTAINER}`),
+      env: [`API_KEY=${TOKEN_OF_CONTAINER}`],
+    });
+  const clock = systemClock();
+  const log = keptLog();
+  const { context } = commandContext(config, {}, { system: { clock, log, docker: docker.docker } });
+  const outbox = createOutbox(db);
+  const { http } = context.system;
+  const delivery = createDelivery({ store, config, http, clock, log, stateDir });
+  const pipeline: Pipeline = createPipeline({
+    store,
+    config,
+    clock,
+    log,
+    enqueue: (message) => outbox.enqueue(message),
+    word: (decision) => wordDecision(decision, 'shop', clock.now()),
+  });
+  const refresh = createRefresh({
+    db,
+    config,
+    hostname: 'shop',
+    now: () => clock.now(),
+    recorded: () => [],
+    incident(id) {
+      const incident = pipeline.incident(id);
+      return incident ? withNotes(db, incident) : incidentById(db, id);
+    },
+  });
+  const house = {
+    config,
+    system: context.system,
+    store,
+    state: { closed: false, checks: 0, startedMonotonic: 0, failedInARow: {} },
+    pipeline,
+    delivery,
+    outbox,
+    watcher: {
+      connected: () => true,
+      containers: () =>
+        ['web', 'db'].map((name): Partial<ContainerInfo> => {
+          const { id } = docker.containers.get(name) ?? { id: name };
+          return { id, name, image: 'busybox', state: 'running', health: 'none', restartsLast5Min: 0 };
+        }),
+    },
+    refreshMessages: (ids?: ReadonlySet<number>) => {
+      if (refresh(ids)) delivery.kick();
+    },
+  } as unknown as House;
+  const stop = new AbortController();
+  const ran: string[][] = [];
+  const running = [
+    delivery.run(stop.signal),
+    runConsole(house, context, stop.signal, {
+      async runOwn(args) {
+        ran.push([...args]);
+        const results = [
+          { rule: 'hand', found: 'x', attempts: [{ done: 'worked', text: 'web runs again' }] },
+        ];
+        return { exitCode: 0, stdout: JSON.stringify({ results }), stderr: '' };
+      },
+    }),
+  ];
+  return {
+    house,
+    log,
+    ran,
+    db,
+    /** A container is down: its incident, and the message about it. */
+    async incident(subject = 'web') {
+      pipeline.process([
+        {
+          rule: 'container-stopped',
+          subject,
+          severity: 'critical',
+          verdict: 'breach',
+          text: `${subject} stopped`,
+        },
+      ]);
+      delivery.kick();
+      await until(() => telegram.sent.some((message) => message.plain.includes(`${subject} stopped`)));
+      await until(() => house.delivery.state().waiting === 0);
+      return telegram.sent.find((message) => message.plain.includes(`${subject} stopped`))!;
+    },
+    end(subject = 'web') {
+      pipeline.process([
+        { rule: 'container-stopped', subject, severity: 'critical', verdict: 'ok', text: `${subject} runs` },
+      ]);
+      house.refreshMessages();
+      delivery.kick();
+    },
+    async close() {
+      stop.abort();
+      await Promise.all(running);
+      house.state.closed = true;
+      store.close();
+    },
+  };
+}
+
+async function until(test: () => boolean, what = 'what was waited for'): Promise<void> {
+  const end = performance.now() + 20_000;
+  while (!test()) {
+    if (performance.now() > end)
+      throw new Error(
+        `${what} did not come; ${stage.log.lines.join('\n')}\n${JSON.stringify(telegram.calls.slice(-5))}`,
+      );
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+const write = (text: string, from: User = ADA, chat: Parameters<Telegram['write']>[0] = GROUP) =>
+  telegram.write(chat, text, Date.now(), { from });
+const said = (part: string) => telegram.sent.filter((message) => message.plain.includes(part));
+const texts = (keyboard: Keyboard | undefined) => (keyboard ?? []).flat().map((button) => button.text);
+type Shown = { chatId: string; id: number };
+const shown = ({ chatId, id }: Shown) => telegram.message(chatId, id);
+/** Taps, and waits for the answer. */
+async function tap(message: Shown, button: string, from: User = ADA, chat?: number): Promise<string> {
+  const query = telegram.tap(message, button, from, chat);
+  await until(() => telegram.answers.some((one) => one.queryId === query), `an answer to ${button}`);
+  return telegram.answers.find((one) => one.queryId === query)!.text;
+}
+const recoveryLog = () => readFileSync(join(stateDir, 'recovery.log'), 'utf8');
+
+beforeEach(async () => {
+  telegram = await startTelegram();
+  stateDir = mkdtempSync(join(tmpdir(), 'vpsmon-console-'));
+});
+afterEach(async () => {
+  await stage.close();
+  await telegram.close();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+describe('commands', () => {
+  it('are set once, and answered in the chat and topic in which they were written', async () => {
+    telegram.setChat({ ...GROUP, topics: [7] });
+    stage = await start();
+    await until(() => telegram.commands() !== undefined);
+    expect(telegram.commands()?.map(({ command }) => command)).toContain('status');
+    const { message_id: id } = telegram.write(GROUP, '/status', Date.now(), {
+      from: ADA,
+      message_thread_id: 7,
+      is_topic_message: true,
+    });
+    await until(() => said('shop: all well').length > 0);
+    expect(said('shop: all well')[0]).toMatchObject({ silent: true, threadId: 7 });
+    expect(id).toBeGreaterThan(0);
+    for (const [command, answer] of [
+      ['/incidents', 'no incidents in 24 hours'],
+      ['/containers', 'web'],
+      ['/help@standin_bot', '/chart'],
+      ['/silence', 'Nothing is silenced'],
+    ] as const) {
+      write(command);
+      await until(() => said(answer).length > 0, command);
+    }
+    expect(telegram.calls.filter((call) => call.method === 'setMyCommands')).toHaveLength(1);
+  });
+
+  it('take the name of a server, and stay silent where another one is meant', async () => {
+    stage = await start();
+    for (const text of [
+      '/status other',
+      '/status@other_bot',
+      '/unknown',
+      'status',
+      '/chart other',
+      '/status shop',
+    ])
+      write(text);
+    await until(() => said('shop: all well').length > 0);
+    expect(telegram.sent).toHaveLength(1);
+  });
+
+  it('silence by hand, and end it', async () => {
+    stage = await start();
+    write('/silence web 2h');
+    await until(() => said('No messages about web').length > 0);
+    expect(listSilences(stage.db, Date.now())).toMatchObject([{ subject: 'web' }]);
+    write('/silence shop end web');
+    await until(() => said('come again').length > 0);
+    expect(listSilences(stage.db, Date.now())).toEqual([]);
+    expect(recoveryLog()).toContain('Ada silenced web until');
+  });
+
+  it('draw and report in a process of their own, for the chat that asked', async () => {
+    stage = await start();
+    write('/chart 7d');
+    write('/report');
+    await until(() => stage.ran.length === 2);
+    expect(stage.ran).toEqual([
+      ['report', 'telegram', '--chart', '7d', '--to', telegram.chatId],
+      ['report', 'telegram', '--to', telegram.chatId],
+    ]);
+  });
+
+  it('are refused to everybody else: logged each time, told once', async () => {
+    stage = await start();
+    write('/status', EVE);
+    write('/status', EVE);
+    write('/status', EVE, { id: 666, type: 'private' });
+    write('/status', ADA, { id: -5, type: 'group' });
+    await until(() => said('Somebody was refused').length >= 2);
+    await until(() => stage.log.lines.filter((line) => line.includes('was refused')).length === 4);
+    expect(said('Somebody was refused')).toHaveLength(2);
+    expect(said('all well')).toEqual([]);
+  });
+
+  it('that only read are for everybody where that is switched on', async () => {
+    stage = await start({ TELEGRAM_OTHERS_MAY_READ: true });
+    write('/silence all 1h', EVE);
+    write('/status', EVE);
+    await until(() => said('all well').length > 0);
+    expect(listSilences(stage.db, Date.now())).toEqual([]);
+  });
+
+  it('are not answered twice over a restart, nor when they are old', async () => {
+    stage = await start();
+    write('/status');
+    await until(() => said('all well').length > 0);
+    await stage.close();
+    telegram.write(GROUP, '/help', Date.now() - 3_600_000, { from: ADA });
+    write('/containers');
+    stage = await start();
+    await until(() => said('2 containers').length > 0);
+    expect(said('all well')).toHaveLength(1);
+    expect(said('/chart')).toEqual([]);
+  });
+});
+
+describe('reading the messages of a bot', () => {
+  it('is off where it is not wanted, and then there are no buttons', async () => {
+    stage = await start({ TELEGRAM_COMMANDS: false });
+    const message = await stage.incident();
+    expect(message.keyboard).toBeUndefined();
+    expect(telegram.calls.some((call) => call.method === 'getUpdates')).toBe(false);
+  });
+
+  it('gives way to a webhook: said once, messages go on without buttons', async () => {
+    telegram.setWebhook(true);
+    stage = await start();
+    await until(() => said('Another program has set a webhook').length > 0);
+    const message = await stage.incident();
+    expect(message.keyboard).toBeUndefined();
+    await stage.close();
+    stage = await start();
+    await until(() => telegram.calls.filter((call) => call.method === 'getUpdates').length === 2);
+    expect(said('Another program has set a webhook')).toHaveLength(1);
+  });
+
+  it('is handed over to a command that pairs, and taken back', async () => {
+    stage = await start();
+    await until(() => telegram.polling());
+    await asOnlyReader(stateDir, async () => {
+      telegram.write({ id: 1, type: 'private', first_name: 'New' }, '/nothing');
+      await until(() => stage.log.lines.some((line) => line.includes('was refused')));
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const before = telegram.calls.length;
+      write('/status');
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(telegram.calls.slice(before).some((call) => call.method === 'getUpdates')).toBe(false);
+    });
+    await until(() => said('all well').length > 0);
+    expect(said('Another program')).toEqual([]);
+  });
+});
+
+describe('buttons', () => {
+  it('show logs with secrets masked, and details', async () => {
+    stage = await start();
+    const message = await stage.incident();
+    expect(texts(shown(message)?.keyboard)).toEqual([
+      'Logs',
+      'Details',
+      'Acknowledge',
+      'Silence 1 h',
+      'Until it ends',
+    ]);
+    const began = performance.now();
+    await tap(message, 'Logs');
+    await until(() => said('line 39').length > 0);
+    expect(performance.now() - began).toBeLessThan(2000);
+    expect(said('line 39')[0]).toMatchObject({ replyTo: message.id });
+    expect(said(TOKEN_OF_CONTAINER)).toEqual([]);
+    await tap(message, 'Details');
+    await until(() => said('container-stopped, about web').length > 0);
+  });
+
+  it('acknowledge and silence, and the message says who', async () => {
+    stage = await start();
+    const message = await stage.incident();
+    expect(await tap(message, 'Acknowledge')).toContain('Acknowledged');
+    await until(() => shown(message)?.plain.includes('Acknowledged by Ada') === true);
+    expect(texts(shown(message)?.keyboard)).not.toContain('Acknowledge');
+    await tap(message, 'Silence 1 h');
+    expect(listSilences(stage.db, Date.now())).toMatchObject([{ subject: 'web' }]);
+    await until(() => shown(message)?.plain.includes('Ada silenced web until') === true);
+    expect(recoveryLog()).toContain('Ada acknowledged incident 1');
+  });
+
+  it('ask once more before a restart, do it once, and write what came of it', async () => {
+    stage = await start({ TELEGRAM_ACTIONS: true });
+    const message = await stage.incident();
+    await tap(message, 'Restart');
+    await until(() => texts(shown(message)?.keyboard).includes('Yes, restart web'));
+    const data = shown(message)?.keyboard.flat()[0]?.callback_data ?? '';
+    expect(await tap(message, data, EVE)).toContain('TELEGRAM_ALLOWED_USERS');
+    expect(stage.ran).toEqual([]);
+    await tap(message, data);
+    expect(await tap(message, data)).toContain('out of date');
+    await until(() => said('web runs again').length > 0);
+    expect(stage.ran).toEqual([
+      ['recover', 'restart-container', 'web', 'asked for by Ada on Telegram', '--json'],
+    ]);
+    await until(
+      () => shown(message)?.plain.includes('restart-container web by Ada: web runs again') === true,
+    );
+    expect(recoveryLog()).toContain('Ada: restart-container web: web runs again');
+  });
+
+  it('ask twice before an essential one is stopped; No does nothing', async () => {
+    stage = await start({ TELEGRAM_ACTIONS: true });
+    const message = await stage.incident('db');
+    await tap(message, 'Stop');
+    await until(() => texts(shown(message)?.keyboard).includes('Yes, stop db'));
+    expect(await tap(message, 'Yes, stop db')).toContain('essential');
+    await until(() => texts(shown(message)?.keyboard).includes('It is essential: really stop db'));
+    expect(stage.ran).toEqual([]);
+    await tap(message, 'No');
+    await until(() => texts(shown(message)?.keyboard).includes('Stop'));
+    expect(stage.ran).toEqual([]);
+  });
+
+  it('that act are not there where actions are off, and a kept one does nothing', async () => {
+    stage = await start({ TELEGRAM_ACTIONS: true });
+    const message = await stage.incident();
+    const restart =
+      shown(message)
+        ?.keyboard.flat()
+        .find(({ text }) => text === 'Restart')?.callback_data ?? '';
+    await stage.close();
+    stage = await start();
+    expect(await tap(message, restart)).toContain('switched off');
+    expect(stage.ran).toEqual([]);
+  });
+
+  it('that are forged, forwarded, of another incident or out of date do nothing', async () => {
+    stage = await start({ TELEGRAM_ACTIONS: true });
+    const message = await stage.incident();
+    const other = await stage.incident('db');
+    const stop =
+      shown(message)
+        ?.keyboard.flat()
+        .find(({ text }) => text === 'Stop')?.callback_data ?? '';
+    expect(await tap(other, stop)).toContain('out of date');
+    expect(await tap({ ...message, id: 9999 }, stop)).toContain('out of date');
+    expect(await tap(message, stop, ADA, -5)).toBe('');
+    expect(await tap(message, stop.replace('.1.', '.2.'))).toBe('');
+    expect(await tap(message, stop.replace('stop', 'yes'))).toBe('');
+    expect(await tap(message, 'x')).toBe('');
+    expect(await tap(message, 'abcd.1.stop..0123456789abcdef')).toContain('another server');
+    stage.end();
+    expect(await tap(message, stop)).toContain('has ended');
+    await until(() => shown(message)?.keyboard.length === 0);
+    expect(stage.ran).toEqual([]);
+    expect(listSilences(stage.db, Date.now())).toEqual([]);
+  });
+});
