@@ -90,6 +90,8 @@ fi
 `,
 };
 
+// Whoever builds: the same modes.
+process.umask(0o022);
 const root = fileURLToPath(new URL('..', import.meta.url));
 // `--quick DIR`: x86-64 only and hardly compressed, for the test.
 const quick = process.argv[2] === '--quick';

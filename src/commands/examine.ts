@@ -17,7 +17,7 @@ import {
 import { judgeLeftOff } from '../doctor/left-off.ts';
 import { judgeMachine } from '../doctor/machine.ts';
 import { judgeSources } from '../doctor/sources.ts';
-import { judgeDatabase, judgeStateFolder, judgeTextfile } from '../doctor/state.ts';
+import { judgeDatabase, judgeStateFolder, judgeTextfile, judgeWriter } from '../doctor/state.ts';
 import { askTime, examineTelegram } from '../doctor/telegram.ts';
 import { failed, ok, type Line } from '../doctor/types.ts';
 import { judgeUnits } from '../doctor/units.ts';
@@ -36,6 +36,7 @@ import { integrityProblems, openToLook } from '../store/look.ts';
 import { describeMachine } from '../system/describe-machine.ts';
 import { modifiedAt, packageRoot, tryWriting, type Machine } from '../system/machine.ts';
 import { openDocker } from '../system/docker.ts';
+import { laterWriter } from '../store/written-by.ts';
 import { guestOf } from '../system/guest.ts';
 import type { Docker, Files, System } from '../system/types.ts';
 import { VERSION } from '../version.ts';
@@ -105,6 +106,7 @@ export async function examine(context: CommandContext, machine: Machine): Promis
       ...(await examineDisk(context)),
       judgeStateFolder(stateDir, present ? tryWriting(stateDir) : undefined, present),
       ...(db ? [judgeDatabase(soundness(db), `${stateDir}/vpsmon.db`)] : []),
+      ...(db ? (quietly(() => judgeWriter(laterWriter(db, VERSION), stateDir)) ?? []) : []),
       ...('refused' in look ? [failed('database', look.refused, adviceForDatabase(look.refused))] : []),
       ...judgeLeftOff(() => lookAtLeftOff(stateDir), now),
       ...(db ? (quietly(() => delivery(db, context, now)) ?? []) : []),

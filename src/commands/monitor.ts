@@ -17,6 +17,7 @@ import { openStore, reopenStore, type Store } from '../store/open.ts';
 import { openOutboxTable } from '../store/outbox.ts';
 import { reportDropped } from '../store/rows.ts';
 import { whyNotUsable } from '../store/state-folder.ts';
+import { downgradeText, laterWriter, noteWriter } from '../store/written-by.ts';
 import { VERSION } from '../version.ts';
 import type { Log } from '../system/types.ts';
 import type { CommandContext } from './context.ts';
@@ -41,7 +42,7 @@ export async function monitor(context: CommandContext): Promise<number> {
     store.close();
     return FAILED;
   }
-  let news = newsOf(store, config.stateDir);
+  let news = newsOf(store, config.stateDir) ?? newsOfVersion(store, config.stateDir, clock.now());
 
   const watchdog = openWatchdog(
     context.env,
@@ -141,6 +142,17 @@ function newsOf({ setAside, repaired }: Store, stateDir: string): string | undef
   if (repaired !== undefined)
     return `Tables of the database in ${stateDir} were missing or damaged and were made anew: ${repaired.join(', ')}`;
   return undefined;
+}
+
+/** An older version over the state folder of a later one says so, once. */
+function newsOfVersion({ db }: Store, stateDir: string, now: number): string | undefined {
+  try {
+    const later = laterWriter(db, VERSION);
+    noteWriter(db, VERSION, now);
+    return later === undefined ? undefined : downgradeText(stateDir, later, VERSION);
+  } catch {
+    return undefined; // A disk that is full is reported by what has to be saved.
+  }
 }
 
 function tellNews({ config, system }: CommandContext, store: Store, news: string | undefined): void {

@@ -51,6 +51,18 @@ export function judgeDatabase(problems: string[], path: string): Line {
   );
 }
 
+/** `later`: the version that used the state folder last, where it is later than this one. */
+export function judgeWriter(later: string | undefined, stateDir: string): Line[] {
+  if (later === undefined) return [];
+  return [
+    warning(
+      'version',
+      `${stateDir} was used by vpsmon ${later}, which is later than this one`,
+      `install ${later} again, or go on with this one: what it does not know in there is left alone`,
+    ),
+  ];
+}
+
 /** The textfile for node_exporter: only looked at where the exporter's timer runs. */
 export function judgeTextfile(path: string, modifiedAt: number | undefined, now: number): Line {
   const name = 'metrics';

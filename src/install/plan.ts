@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import type { InstallFacts } from './facts.ts';
+import { isLaterVersion } from '../model/version.ts';
 import { LAYOUT, MADE_BY_SYSTEMD } from './layout.ts';
 import { renderManifest, type Manifest } from './manifest.ts';
 import { planFolder } from './plan-folder.ts';
@@ -13,6 +14,11 @@ export function planInstall(facts: InstallFacts): Plan {
   const folders = new Set<string>();
   const interrupted = facts.manifest !== undefined && !facts.manifest.complete;
 
+  const installed = facts.manifest?.id.replace(/-[0-9a-f]{12}$/, '') ?? '';
+  if (isLaterVersion(installed, facts.runtime.version))
+    plan.notes.push(
+      `${installed} is installed, and this is the older ${facts.runtime.version}. Settings, history and open incidents stay; what only ${installed} knows in them is left alone.`,
+    );
   planFolder(facts, plan, folders, LAYOUT.lib, 0o755, 'the program, one folder a version');
   const manifestAt = plan.steps.length;
   planFolder(facts, plan, folders, LAYOUT.configDir, 0o755, 'the configuration');

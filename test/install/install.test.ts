@@ -163,6 +163,16 @@ describe('install', () => {
     expect(place.commands).toEqual(['systemctl restart vps-monitor.service']);
   });
 
+  it('U15: says when an older version is installed over a later one', async () => {
+    writePackage(place.source, '1.10.0', 'first');
+    await installed();
+    writePackage(place.source, '1.9.0', 'second');
+    const { code, out } = await installed();
+    expect(code).toBe(0);
+    expect(out()).toContain('1.10.0 is installed, and this is the older 1.9.0.');
+    expect((await installed()).out()).not.toContain('older');
+  });
+
   it('mends what was changed or lost: a file of the program, a unit, a disabled timer', async () => {
     await installed();
     const before = place.listing();

@@ -33,6 +33,14 @@ it('runs from the archive with nothing of the machine but a shell: neither Node 
   expect(readFileSync(join(program, 'install.sh'), 'utf8')).toContain('node/bin/node');
 });
 
+it('makes the same bytes of the same commit, whatever the time zone and the file mask of who builds', () => {
+  const again = join(folder, 'again');
+  const script = `umask 077; exec ${process.execPath} scripts/release.js --quick ${again}`;
+  run('sh', ['-c', script], { ...process.env, TZ: 'Asia/Tokyo' });
+  const sums = (place: string) => readFileSync(join(place, 'SHA256SUMS'), 'utf8').split('\n');
+  expect(sums(again)).toEqual(sums(files));
+});
+
 it('makes a Debian package whose settings are a conffile that root alone can read, with units that point into it', () => {
   expect(run('dpkg-deb', ['-f', deb(), 'Package', 'Architecture'])).toBe(
     'Package: vpsmon\nArchitecture: amd64\n',
