@@ -8,6 +8,7 @@ import { ensureFolder } from '../system/folders.ts';
 import { writeAtomically } from '../system/write-file.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
+import { writesToJournal } from './io.ts';
 
 /** The monitor answers from memory: longer than this, and it does not answer. */
 const ANSWER_MS = 2000;
@@ -53,7 +54,8 @@ export async function exportMetrics(
     io.err(`vpsmon: ${path} cannot be written: ${errorText(error)}`);
     return 3;
   }
-  io.out(`Wrote ${path}: ${samples} samples ${from}`);
+  // Once a minute: the file itself says that all is well.
+  if (!writesToJournal(context)) io.out(`Wrote ${path}: ${samples} samples ${from}`);
   return 0;
 }
 

@@ -34,7 +34,7 @@ export async function install(context: CommandContext, place: InstallPlace = thi
   plan.notes.push(...environmentNotes(context));
 
   if (dryRun) {
-    io.out(options.json ? JSON.stringify(toJson(plan), null, 2) : renderPlan(plan, io.color));
+    io.out(options.json ? JSON.stringify(toJson(plan), null, 2) : renderPlan(plan, io.color, io.wrapAt));
     if (refusal) io.err(refusal);
     return 0;
   }

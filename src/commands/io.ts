@@ -1,4 +1,4 @@
-import type { Io } from './context.ts';
+import type { CommandContext, Io } from './context.ts';
 
 /** The terminal: results on stdout, diagnostics on stderr; colour only where a person looks and did not say no. */
 export function terminalIo(env: NodeJS.ProcessEnv = process.env): Io {
@@ -14,4 +14,9 @@ export function terminalIo(env: NodeJS.ProcessEnv = process.env): Io {
     columns: process.stdout.columns ?? 100,
     wrapAt: process.stdout.columns || undefined,
   };
+}
+
+/** True for a unit of systemd: what it prints is read by nobody at that moment, and kept. */
+export function writesToJournal({ env, io }: Pick<CommandContext, 'env' | 'io'>): boolean {
+  return env['JOURNAL_STREAM'] !== undefined && io.wrapAt === undefined;
 }

@@ -9,7 +9,14 @@ import type { CommandContext } from './context.ts';
 export async function warnOfStranger(context: CommandContext, subject: string): Promise<void> {
   const wanted = silenceName(subject);
   if (wanted === 'all' || wanted.startsWith('/')) return;
-  const known = [...Object.keys(RULES), 'host', ...(await containerNames(context))];
+  // What is named in the settings, if only as essential, is no misspelling, whether or not it runs here today.
+  const { ESSENTIAL_CONTAINERS, MONITORED_SERVICES } = context.config.settings;
+  const named = [
+    ...ESSENTIAL_CONTAINERS,
+    ...MONITORED_SERVICES,
+    ...context.config.extra.services.map(({ name }) => name),
+  ];
+  const known = [...Object.keys(RULES), 'host', ...named, ...(await containerNames(context))];
   known.push(...seenSubjects(context));
   if (known.some((name) => name.toLowerCase() === wanted)) return;
   const meant = suggest(subject, ['all', ...known]);

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { suggest } from '../config/suggest.ts';
 import { errorText, plain } from '../model/text.ts';
+import { writesToJournal } from './io.ts';
 import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/recovery.ts';
 import { acceptLeftOff } from '../recovery/left-off.ts';
 import { RECOVERY_RULES, runRules, settleInterrupted } from '../recovery/index.ts';
@@ -137,7 +138,9 @@ async function runLocked(
       JSON.stringify(resultToJson({ dryRun: deps.dryRun, enabled, results, said: house.said }), null, 2),
     );
   } else {
-    for (const { rule, found } of results) io.out(foundLines(rule, found, io.wrapAt));
+    for (const result of results)
+      if (!writesToJournal(context) || isWorthALine(result))
+        io.out(foundLines(result.rule, result.found, io.wrapAt));
   }
   await house.deliver();
   return exitCodeOf(results, house.said);
@@ -146,6 +149,11 @@ async function runLocked(
 /** `undo web` would undo everything, which is not what was meant. */
 function takesWords(wanted: string, reason: string): boolean {
   return wanted === 'undo' ? RULES.includes(reason) : ORDERS.includes(wanted);
+}
+
+/** Twelve runs an hour say nothing in the journal while nothing is to be done. */
+function isWorthALine({ attempts, blind, failed }: RuleResult): boolean {
+  return attempts.length > 0 || blind === true || failed === true;
 }
 
 function exitCodeOf(results: RuleResult[], said: { severity: string }[]): number {

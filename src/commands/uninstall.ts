@@ -38,7 +38,9 @@ export async function uninstall(
     text: (path) => machine.text(path),
   });
   if (options.dryRun) {
-    io.out(options.json ? JSON.stringify({ version: 1, ...plan }, null, 2) : renderPlan(plan, io.color));
+    io.out(
+      options.json ? JSON.stringify({ version: 1, ...plan }, null, 2) : renderPlan(plan, io.color, io.wrapAt),
+    );
     return 0;
   }
   const left = await bringBack(context);

@@ -40,7 +40,11 @@ export function createAnswers(deps: Answers): { ask(ask: Ask): void; oomSeen(): 
       if (now !== kills) await clock.sleep(OOM_EVENT_MS, signal);
       kills = now;
     }
-    const found: Evidence = { ...(logs ? { logs } : {}), ...(inspected ? { inspect: inspected } : {}) };
+    const lines = logs && logs.length > 0 ? logs : whyNoLogs(inspected);
+    const found: Evidence = {
+      ...(lines ? { logs: lines } : {}),
+      ...(inspected ? { inspect: inspected } : {}),
+    };
     give({ type: 'evidence', id, evidence: found });
   }
 
@@ -127,4 +131,14 @@ function limited<A, R>(most: number, call: (argument: A) => Promise<R>): (argume
       else running -= 1;
     }
   };
+}
+
+/** Docker keeps what it can show with these; with the others it may keep a copy (dual logging), or nothing at all. */
+const READABLE = new Set(['json-file', 'local', 'journald', '']);
+
+/** In place of the lines: undefined where there simply are none. */
+function whyNoLogs(inspect: DockerInspect | undefined): string[] | undefined {
+  const driver = inspect?.logDriver ?? '';
+  if (READABLE.has(driver)) return undefined;
+  return [`(no log lines: the log driver "${driver}" keeps none that Docker could show)`];
 }

@@ -2,6 +2,7 @@ import type { UnitState } from '../system/unit-states.ts';
 import { formatBytes, formatDuration, formatTime } from '../model/text.ts';
 import { failed, ok, warning, type Line } from './types.ts';
 
+const STARTED_MS = 5000;
 const MONITOR = 'vps-monitor.service';
 const JOBS = ['vps-auto-recovery', 'vps-daily-report', 'vps-metrics-exporter'] as const;
 
@@ -92,8 +93,12 @@ function judgeFile(unit: UnitState | undefined, name: string): Line | undefined 
 
 function sayLastRun(service: UnitState, timer: UnitState, now: number): string {
   if (service.active === 'activating') return 'runs just now';
-  const at = service.endedAt ?? timer.lastRunAt;
-  return at === undefined ? 'has not run yet' : `last run ${ago(at, now)}: fine`;
+  if (service.endedAt !== undefined) return `last run ${ago(service.endedAt, now)}: fine`;
+  const at = timer.lastRunAt;
+  // A persistent timer that is started for the first time counts that moment as its last run.
+  const onlyStarted = at !== undefined && Math.abs(at - (timer.activeSince ?? at)) < STARTED_MS;
+  // Its job ran before the last boot: systemd knows when, and not how it ended.
+  return at === undefined || onlyStarted ? 'never ran yet' : `last run ${ago(at, now)}`;
 }
 
 function sayNextRun(timer: UnitState, now: number): string {

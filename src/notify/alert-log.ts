@@ -7,6 +7,8 @@ import type { OutboxTable } from '../store/outbox.ts';
 import { htmlToPlain } from './html.ts';
 
 /** The id of the last message that alert_history.log has. */
+/** `2025-07-16 10:35:00 ` at the beginning of a line. */
+const TIME_LETTERS = 20;
 const WRITTEN = 'alert-log.written';
 
 /**
@@ -44,7 +46,8 @@ export function createAlertLog(deps: {
   table: OutboxTable;
   /** Returns what went wrong. */
   append(line: string): string | undefined;
-  onLine(line: string): void;
+  /** `line` without its time. */
+  onLine(line: string, severity: Message['severity']): void;
   onTrouble(why: string): void;
   secrets: readonly string[];
 }) {
@@ -74,7 +77,7 @@ export function createAlertLog(deps: {
             return; // Tried again with the next message.
           }
           trouble = undefined;
-          deps.onLine(line);
+          deps.onLine(line.slice(TIME_LETTERS), row.severity);
           written = row.id;
         }
       }

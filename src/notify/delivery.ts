@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import type { Config } from '../config/schema.ts';
 import { secretsOf } from '../config/secrets.ts';
 import type { Message } from '../model/message.ts';
-import { errorText } from '../model/text.ts';
+import { errorText, plain } from '../model/text.ts';
 import { recall } from '../store/memory.ts';
 import { Finite } from '../model/shapes.ts';
 import type { Store } from '../store/open.ts';
@@ -61,6 +61,9 @@ export type Delivery = {
 /** `again`: something was done, look again. A number: wait so many ms. `idle`: until the next kick. */
 type Turn = 'again' | 'idle' | number;
 
+const LEVELS = { info: 'info', warning: 'warn', critical: 'error' } as const;
+/** The whole text is in alert_history.log. */
+const LOG_LETTERS = 500;
 const LOCK_RETRY_MS = 250;
 const AFTER_ERROR_MS = 5000;
 const PRUNE_EVERY_MS = 86_400_000;
@@ -93,7 +96,11 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     db,
     table,
     append: deps.append ?? ((line) => appendLine(join(stateDir, 'alert_history.log'), line)),
-    onLine: (line) => (configured ? undefined : log.info(line)),
+    // In the monitor's log each message is one line; the commands of a person say themselves what they send.
+    onLine(line, severity) {
+      if (!running && configured) return;
+      log[LEVELS[severity]](plain(line, LOG_LETTERS));
+    },
     onTrouble: (why) => log.warn(`alert_history.log: ${why}`),
     secrets,
   });

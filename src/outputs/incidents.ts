@@ -2,7 +2,7 @@ import { SEVERITIES, type Severity } from '../model/finding.ts';
 import type { Incident } from '../model/incident.ts';
 import { formatCount, formatDuration, formatTime, plain } from '../model/text.ts';
 import { formatValue } from '../model/value.ts';
-import { styleFor, table, tableAbove, width, type Style } from './style.ts';
+import { styleFor, table, tableAbove, width, wrapBehind, type Style } from './style.ts';
 
 type View = { color: boolean; columns: number; wrapAt?: number | undefined };
 
@@ -113,14 +113,13 @@ export function renderIncident(incident: Incident, { now, color, columns }: View
     ['Told', [toldText(said)]],
     ['Done', actions],
   ];
-  const room = Math.max(60, columns - 13);
   const line = (label: string, text: string) => `  ${style.dim(label.padEnd(9))}  ${text}`;
   return [
-    `${style.bold(`Incident ${id}`)}  ${plain(incident.text, 400)}`,
+    ...wrapBehind(`${style.bold(`Incident ${id}`)}  `, plain(incident.text, 2000), columns),
     '',
     ...painted.map(([label, text]) => line(label, text)),
     ...fields.flatMap(([label, texts]) =>
-      texts.map((text, i) => line(i === 0 ? label : '', plain(text, room))),
+      texts.flatMap((text, i) => wrapBehind(line(i === 0 ? label : '', ''), plain(text, 2000), columns)),
     ),
     '',
   ].join('\n');

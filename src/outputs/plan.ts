@@ -1,5 +1,5 @@
 import { formatBytes } from '../model/text.ts';
-import { styleFor, type Style } from './style.ts';
+import { styleFor, width, wrapBehind, type Style } from './style.ts';
 
 /** What a plan looks like to this room; `install` has the same shape with more in it. */
 export type PlanStep =
@@ -12,15 +12,15 @@ export type PlanStep =
 export type PlanView = { steps: PlanStep[]; unchanged: string[]; notes: string[] };
 
 /** The plan as `--dry-run` prints it: every file and command, in order. */
-export function renderPlan(plan: PlanView, color: boolean): string {
+export function renderPlan(plan: PlanView, color: boolean, wrapAt?: number): string {
   const style = styleFor(color);
   const lines: string[] = [];
   if (plan.steps.length === 0) lines.push('Nothing to do.');
   else lines.push(style.bold('Would do, in this order:'));
-  for (const step of plan.steps) lines.push(...stepLines(step, style));
+  for (const step of plan.steps) lines.push(...stepLines(step, style, wrapAt));
   if (plan.unchanged.length > 0)
     lines.push('', style.bold('As it should be already:'), ...plan.unchanged.map((what) => `  ${what}`));
-  lines.push(...renderNotes(plan.notes, style));
+  lines.push(...renderNotes(plan.notes, style, wrapAt));
   return `${lines.join('\n')}\n`;
 }
 
@@ -52,14 +52,20 @@ export function renderFailure(view: FailureView, color: boolean): string {
   return `${lines.join('\n')}\n`;
 }
 
-export function renderNotes(notes: string[], style: Style): string[] {
-  return notes.length === 0 ? [] : ['', ...notes.map((note) => `${style.warn('Note:')} ${note}`)];
+export function renderNotes(notes: string[], style: Style, wrapAt?: number): string[] {
+  if (notes.length === 0) return [];
+  return ['', ...notes.flatMap((note) => wrapBehind(`${style.warn('Note:')} `, note, wrapAt))];
 }
 
-function stepLines(step: PlanStep, style: Style): string[] {
-  const first = `  ${shortStep(step)}${style.dim(`  (${step.why})`)}`;
-  if (step.kind !== 'copy') return [first];
-  return [first, ...step.files.map((file) => style.dim(`      ${file.path}`))];
+/** A reason that does not fit beside its step stands below it: a path must not be broken in the middle. */
+function stepLines(step: PlanStep, style: Style, wrapAt = Infinity): string[] {
+  const what = `  ${shortStep(step)}`;
+  const fits = width(what) + width(step.why) + 4 <= wrapAt;
+  const first = fits
+    ? [`${what}${style.dim(`  (${step.why})`)}`]
+    : [what, ...wrapBehind('      ', `(${step.why})`, wrapAt).map((line) => style.dim(line))];
+  if (step.kind !== 'copy') return first;
+  return [...first, ...step.files.map((file) => style.dim(`      ${file.path}`))];
 }
 
 function shortStep(step: PlanStep): string {

@@ -150,6 +150,9 @@ export function parseInspect(answer: unknown): DockerInspect {
     env: array(config['Env']).map(text),
     command: [text(raw['Path']), ...array(raw['Args']).map(text)].filter(Boolean),
     tty: config['Tty'] === true,
+    ...(text(object(host['LogConfig'])['Type'])
+      ? { logDriver: text(object(host['LogConfig'])['Type']) }
+      : {}),
     ...(text(config['StopSignal']) ? { stopSignal: text(config['StopSignal']) } : {}),
     ...(count(config['StopTimeout']) > 0 ? { stopTimeoutMs: count(config['StopTimeout']) * 1000 } : {}),
     restartCount: count(raw['RestartCount']),

@@ -86,6 +86,8 @@ export type DockerInspect = {
   env: string[];
   command: string[];
   tty: boolean;
+  /** json-file, local, journald, none, syslog, ... */
+  logDriver?: string;
   /** What `docker stop` sends, as the image or the person wrote it: `SIGWINCH`, `28`, `RTMIN+3`. */
   stopSignal?: string;
   /** How long `docker stop` waits before it kills. */

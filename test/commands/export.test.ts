@@ -106,6 +106,16 @@ test("R4: who listens on the monitor's port is not believed, however fresh his n
   expect(readFileSync(promFile(), 'utf8')).toContain('memory_pressure_score 12.5\n');
 });
 
+test('U10: says nothing in the journal, where it runs once a minute', async () => {
+  await serve(renderPrometheus(fullInput(Date.now())));
+  const { context, out, err } = contextWith('');
+  context.env = { ...context.env, JOURNAL_STREAM: '8:1' };
+  delete context.io.wrapAt;
+  expect(await exportMetrics(context, 'all', false, never)).toBe(0);
+  expect(out() + err()).toBe('');
+  expect(existsSync(promFile())).toBe(true);
+});
+
 describe('without one', () => {
   test('it reads by itself, and the counters go on from the store', async () => {
     const store = openStore(stateDir, Date.now());

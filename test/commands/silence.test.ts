@@ -86,6 +86,13 @@ describe('silence', () => {
     },
   );
 
+  test("U16: the README's `silence n8n` works as it stands where there is no n8n", async () => {
+    const { context, err, out } = contextAt({}, { containers: ['web'] });
+    expect(await silence(context, 'n8n', '2h')).toBe(0);
+    expect(err()).toBe('');
+    expect(out()).toContain('No messages about n8n until');
+  });
+
   test('a name that nobody knows is silenced all the same, with a hint', async () => {
     const { context, err } = contextAt({}, { containers: ['postgres', 'redis'] });
     expect(await silence(context, 'postgers', '1h')).toBe(0);

@@ -118,7 +118,7 @@ describe('without Telegram', () => {
     expect(b.history()[0]).toMatch(
       /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d WARNING memory-available \[host\] m0 \| second line$/,
     );
-    expect(b.log.lines.filter((line) => line.startsWith('INFO')).length).toBe(50);
+    expect(b.log.lines.filter((line) => line.startsWith('WARNING')).length).toBe(50);
     b.restart();
     b.say('after it was configured');
     b.start();
