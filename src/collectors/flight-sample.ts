@@ -2,11 +2,12 @@ import type { FlightContainer, FlightSample } from '../model/recording.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { heldBytes } from '../model/container-memory.ts';
 import { openCgroups } from '../system/cgroups.ts';
+import { OWN_CGROUP, guestOf } from '../system/guest.ts';
 import { pageSize } from '../system/page-size.ts';
 import type { Clock, Files } from '../system/types.ts';
 import { createCpuPercent } from './docker.ts';
 import { parsePressure } from './pressure.ts';
-import { parseLoad, parseMeminfo, parseNumbers } from './proc.ts';
+import { parseLoad, parseNumbers, readMemory } from './proc.ts';
 import { createRate } from './rate.ts';
 
 export type FlightSampler = {
@@ -21,22 +22,25 @@ export type FlightSampler = {
 export function createFlightSampler(files: Files, clock: Clock): FlightSampler {
   const kbPerPage = pageSize() / 1024;
   const cgroups = openCgroups(files.root);
+  const guest = guestOf(files);
+  // The counters of the kernel are those of the larger machine.
+  const swapCounters = guest ? `${OWN_CGROUP}/memory.stat` : '/proc/vmstat';
   const percent = createCpuPercent();
   const swapIn = createRate();
   const swapOut = createRate();
   let followed: readonly ContainerInfo[] = [];
 
   function host(): Omit<FlightSample, 'at' | 'containers'> {
-    const { memory, swap } = parseMeminfo(files.text('/proc/meminfo'));
-    const pages = parseNumbers(files.textOr('/proc/vmstat') ?? '', ['pswpin', 'pswpout']);
+    const { memory, swap } = readMemory(files, guest);
+    const pages = parseNumbers(files.textOr(swapCounters) ?? '', ['pswpin', 'pswpout']);
     const now = clock.monotonic();
     const [inPages, outPages] = [swapIn(pages.pswpin, now), swapOut(pages.pswpout, now)];
-    const pressureOf = (of: string) => parsePressure(files.textOr(`/proc/pressure/${of}`) ?? '');
+    const pressureOf = (of: string) =>
+      parsePressure(files.textOr(guest ? `${OWN_CGROUP}/${of}.pressure` : `/proc/pressure/${of}`) ?? '');
     const [memoryWait, cpu, io] = [pressureOf('memory'), pressureOf('cpu'), pressureOf('io')];
     return {
       availableBytes: memory.availableBytes,
       swapUsedBytes: swap.usedBytes,
-      // In a guest the kernel's counters are the physical machine's: without swap of its own nothing here swaps.
       ...(inPages === undefined || swap.totalBytes === 0 ? {} : { swapInKBps: inPages * kbPerPage }),
       ...(outPages === undefined || swap.totalBytes === 0 ? {} : { swapOutKBps: outPages * kbPerPage }),
       load: parseLoad(files.textOr('/proc/loadavg') ?? '')[0],

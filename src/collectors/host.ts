@@ -2,16 +2,26 @@ import { hostName } from '../config/server-name.ts';
 import type { HostValues } from '../model/snapshot.ts';
 import { plain } from '../model/text.ts';
 import { OWN_CGROUP, guestOf } from '../system/guest.ts';
+import { largestProcesses } from '../system/processes.ts';
 import { pageSize } from '../system/page-size.ts';
 import { readBootId } from './boot.ts';
 import { createDisks } from './disks.ts';
 import { isZram, parseLoad, parseNumbers, parseStat, parseUptime, readMemory } from './proc.ts';
 import { createRate } from './rate.ts';
-import { createTopCgroups } from './top-cgroups.ts';
+import { createTopCgroups, largestServices } from './top-cgroups.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
+const MB = 1_048_576;
+/** As many are told. */
+const NAMED = 3;
+
+/** Outside of containers, whose memory is known. Looked up only when somebody needs to know: it takes some milliseconds. */
+function whoHoldsIt(files: CollectorDeps['system']['files']): Pick<HostValues, 'services' | 'processes'> {
+  return { services: largestServices(files, NAMED), processes: largestProcesses(files, NAMED) };
+}
+
 /** Memory, swap, CPU, load, disks of the host. Rates come with the second reading. */
-export function createHost({ system }: CollectorDeps): Collector<'host'> {
+export function createHost({ system, config }: CollectorDeps): Collector<'host'> {
   const { files, clock } = system;
   const kbPerPage = pageSize() / 1024;
   const swapIn = createRate();
@@ -54,6 +64,7 @@ export function createHost({ system }: CollectorDeps): Collector<'host'> {
       memory,
       swap: { ...swap, zram: swap.totalBytes > 0 && isZram(files.textOr('/proc/swaps') ?? '') },
       cgroups: readCgroups(),
+      ...(memory.availableBytes < config.settings.MEMORY_CLEAR_MB * MB ? whoHoldsIt(files) : {}),
       disks,
       ...(unreadable.length > 0 ? { disksUnreadable: unreadable } : {}),
     };

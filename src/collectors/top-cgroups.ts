@@ -41,3 +41,59 @@ export function createTopCgroups(files: Files, clock: Clock): () => { name: stri
       .toSorted((a, b) => b.bytes - a.bytes);
   };
 }
+
+/** Below this a group is not worth being named. */
+const WORTH_NAMING = 10 * 1_048_576;
+/** Slices of slices of a user's services. */
+const DEEPEST = 6;
+const MOST_GROUPS = 500;
+const CONTAINER_ID = /[0-9a-f]{64}/;
+
+/**
+ * The groups that have none below them, largest first, containers left out: `mysql.service`, not the `system.slice` that it is in. Bytes
+ * without file pages that were not used lately, with what is in swap.
+ */
+export function largestServices(files: Files, count: number): { name: string; bytes: number }[] {
+  const layout = findLayout(files);
+  if (!layout) return [];
+  const { memory: base, version } = layout;
+  const usageFile = version === 2 ? 'memory.current' : 'memory.usage_in_bytes';
+  const found: { name: string; bytes: number }[] = [];
+  let looked = 0;
+
+  function visit(path: string, depth: number): void {
+    if (looked >= MOST_GROUPS) return;
+    looked += 1;
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    const bytes = depth === 0 ? Infinity : bytesOf(path);
+    // What is in it cannot be larger.
+    if (bytes < WORTH_NAMING || CONTAINER_ID.test(name)) return;
+    const below = depth < DEEPEST ? childrenOf(path) : [];
+    if (below.length === 0 && depth > 0) found.push({ name, bytes });
+    for (const child of below) visit(`${path}/${child}`, depth + 1);
+  }
+
+  function childrenOf(path: string): string[] {
+    try {
+      return files
+        .list(path)
+        .filter((name) => !KERNEL_FILE.test(name) && files.exists(`${path}/${name}/${usageFile}`));
+    } catch {
+      return []; // It ended meanwhile.
+    }
+  }
+
+  function bytesOf(path: string): number {
+    const memory = parseMemory(
+      files.textOr(`${path}/${usageFile}`),
+      files.textOr(`${path}/memory.stat`),
+      version,
+    );
+    if (!memory) return 0;
+    const swap = version === 2 ? Number(files.textOr(`${path}/memory.swap.current`) ?? 0) : 0;
+    return Math.max(0, memory.usageBytes - memory.inactiveFileBytes) + (Number.isFinite(swap) ? swap : 0);
+  }
+
+  visit(base, 0);
+  return found.toSorted((a, b) => b.bytes - a.bytes).slice(0, count);
+}

@@ -182,6 +182,9 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
         get forecasts() {
           return forecasts.announced(snapshot.at);
         },
+        get recent() {
+          return recorder.grown();
+        },
         get growth() {
           return history.growth(snapshot.at, GROWTH_WINDOW_MS);
         },

@@ -5,7 +5,7 @@ import type { Incident, IncidentChange } from '../model/incident.ts';
 import type { Recording } from '../model/recording.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
-import { essenceOf } from '../recorder/essence.ts';
+import { essenceOf, growthWithin, type Grown } from '../recorder/essence.ts';
 import {
   createRing,
   decodeRecording,
@@ -40,6 +40,8 @@ export type Recorder = {
   lines(incident: Incident): string[];
   /** What `lines` answered for this incident, also before a restart. */
   known(incident: Incident): string[];
+  /** Containers that grew within the last ten minutes, most first. */
+  grown(): Grown[];
   /** Keeps the recordings of incidents that have just begun. Never throws. */
   save(changes: readonly IncidentChange[]): void;
   /** Writes what is left. */
@@ -138,6 +140,7 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
     },
     lines,
     known,
+    grown: () => growthWithin(ring.samples(clock.now() - WINDOW_MS, clock.now())),
     save(changes) {
       for (const incident of toRecord(changes)) {
         try {

@@ -33,6 +33,9 @@ export type HostValues = {
   swapOutKBps?: number;
   /** Memory of the top-level cgroups (system.slice, user.slice, docker, ...), largest first. */
   cgroups: { name: string; bytes: number }[];
+  /** Only while memory is short: services (the lowest cgroups), and processes outside of containers, that hold most, swap included. */
+  services?: { name: string; bytes: number }[];
+  processes?: { name: string; bytes: number }[];
   disks: Disk[];
   /** Mounts that did not answer this time (a dead NFS server); absent when all did. */
   disksUnreadable?: string[];

@@ -52,18 +52,24 @@ export function holds({ name, heldBytes, swapBytes }: FlightContainer): string {
   return `${plain(name, 60)} ${memory}${swap}`;
 }
 
-/** By how many bytes each container grew between its first and its last sample, most first. Shrinking ones are left out. */
-export function growthWithin(samples: readonly FlightSample[]): { name: string; bytes: number }[] {
-  const first = new Map<string, number>();
+export type Grown = { name: string; bytes: number; since: number };
+
+/**
+ * By how many bytes each container grew between its smallest and its last sample, most first, and when it was smallest (epoch ms).
+ * Shrinking ones are left out.
+ */
+export function growthWithin(samples: readonly FlightSample[]): Grown[] {
+  const least = new Map<string, { bytes: number; at: number }>();
   const last = new Map<string, number>();
-  for (const { containers } of samples) {
+  for (const { at, containers } of samples) {
     for (const { name, heldBytes } of containers) {
-      if (!first.has(name)) first.set(name, heldBytes);
+      const before = least.get(name);
+      if (!before || heldBytes <= before.bytes) least.set(name, { bytes: heldBytes, at });
       last.set(name, heldBytes);
     }
   }
   return [...last]
-    .map(([name, bytes]) => ({ name, bytes: bytes - first.get(name)! }))
+    .map(([name, bytes]) => ({ name, bytes: bytes - least.get(name)!.bytes, since: least.get(name)!.at }))
     .filter(({ bytes }) => bytes > 0)
     .toSorted((a, b) => b.bytes - a.bytes);
 }

@@ -51,13 +51,30 @@ export function whyNoHarm(
     : undefined;
 }
 
+/** Of swap: less than this is left before the kernel has to kill something. */
+const SWAP_LEFT = 0.1;
+
+/**
+ * Memory and swap are both used up: a leak that nobody reads back makes no swap-in, and then the kernel kills something. Says how
+ * much is left; undefined while there is enough.
+ */
+export function whatIsLeft(deps: RecoveryDeps, { readings: { host } }: Snapshot): string | undefined {
+  if (host.state !== 'ok') return undefined;
+  const { memory, swap } = host.value;
+  const left = swap.totalBytes - swap.usedBytes;
+  if (swap.totalBytes === 0 || left > swap.totalBytes * SWAP_LEFT) return undefined;
+  if (memory.availableBytes >= deps.config.settings.MEMORY_CRITICAL_MB * 1_048_576) return undefined;
+  return `${formatBytes(memory.availableBytes)} of memory and ${formatBytes(left)} of swap are left`;
+}
+
 /** After a stop: waits until the rate is down, at most a minute. */
 export async function lookWhenSettled(deps: RecoveryDeps): Promise<SwapLook | undefined> {
   await deps.system.clock.sleep(SETTLE_MS);
   let seen: SwapLook | undefined;
   for (let look = 0; look < SETTLE_LOOKS; look += 1) {
     seen = await lookAtSwap(deps, SECOND_LOOK_MS);
-    if (seen && seen.rate <= deps.config.settings.SWAP_IN_CRITICAL_KBPS) return seen;
+    if (seen && seen.rate <= deps.config.settings.SWAP_IN_CRITICAL_KBPS && !whatIsLeft(deps, seen.snapshot))
+      return seen;
   }
   return seen;
 }

@@ -19,7 +19,9 @@ import {
   lookAtSwap,
   lookWhenSettled,
   SECOND_LOOK_MS,
+  whatIsLeft,
   whyNoHarm,
+  type SwapLook,
 } from './swap-look.ts';
 import type { Attempt, RecoveryDeps, RecoveryRule, RuleResult, Step } from './types.ts';
 
@@ -47,25 +49,35 @@ async function runSwap(deps: RecoveryDeps): Promise<RuleResult> {
   const seen = await lookAtSwap(deps, FIRST_LOOK_MS);
   if (!seen) return { rule: 'swap', found: 'the swap-in rate cannot be read', attempts: [], blind: true };
   const rate = `swap-in ${formatCount(seen.rate)} KB/s`;
-  if (seen.rate <= limit) {
+  const left = whatIsLeft(deps, seen.snapshot);
+  if (seen.rate <= limit && left === undefined) {
     const attempts = await startWhenCalm(deps, seen.snapshot);
     return { rule: 'swap', found: `${rate}, not above ${formatCount(limit)}`, attempts };
   }
   if (!deps.dryRun) forgetCalm(deps);
-  const above = `${rate}, above ${formatCount(limit)}`;
-  const harmless = whyNoHarm(deps, seen.snapshot);
+  const above = left ?? `${rate}, above ${formatCount(limit)}`;
+  const harmless = left === undefined ? whyNoHarm(deps, seen.snapshot) : undefined;
   const found = harmless === undefined ? above : `${above}, and no harm done: ${harmless}`;
   if (harmless !== undefined) return { rule: 'swap', found, attempts: [] };
-  return { rule: 'swap', found, attempts: await stopUntilCalm(deps, seen.rate, found) };
+  return { rule: 'swap', found, attempts: await stopUntilCalm(deps, seen, found) };
 }
 
-async function stopUntilCalm(deps: RecoveryDeps, first: number, found: string): Promise<Attempt[]> {
+/** Why something has to be stopped; undefined where nothing has. */
+function whyStop(deps: RecoveryDeps, { rate, snapshot }: SwapLook): string | undefined {
   const limit = deps.config.settings.SWAP_IN_CRITICAL_KBPS;
+  const left = whatIsLeft(deps, snapshot);
+  if (left !== undefined) return left;
+  return rate > limit
+    ? `the server reads ${formatCount(rate)} KB/s back from swap, more than ${formatCount(limit)}`
+    : undefined;
+}
+
+async function stopUntilCalm(deps: RecoveryDeps, first: SwapLook, found: string): Promise<Attempt[]> {
   const attempts: Attempt[] = [];
   const tried = new Set<string>();
   let failures = 0;
-  let rate: number | undefined = first;
-  while (rate !== undefined && rate > limit && failures < MOST_FAILURES) {
+  let why = whyStop(deps, first);
+  while (why !== undefined && failures < MOST_FAILURES) {
     const { docker } = (await deps.look(['docker'], DOCKER_WITHIN_MS)).readings;
     const victim = await largestStoppable(deps, docker, tried);
     if (typeof victim === 'string') {
@@ -73,9 +85,12 @@ async function stopUntilCalm(deps: RecoveryDeps, first: number, found: string): 
       break;
     }
     tried.add(victim.id);
-    const result = await attempt(deps, stopStep(deps, victim, rate));
+    const result = await attempt(deps, stopStep(deps, victim, why));
     attempts.push(result);
-    if (result.done === 'worked') rate = (await lookWhenSettled(deps))?.rate;
+    if (result.done === 'worked') {
+      const look = await lookWhenSettled(deps);
+      why = look && whyStop(deps, look);
+    }
     // This one cannot be stopped, or was stopped too often: the next largest may help as well.
     else if (result.done === 'failed') failures += 1;
     else if (result.done !== 'budget' || result.inAll) break;
@@ -124,7 +139,7 @@ function sizeOf({ memory }: ContainerInfo): number {
   return memory ? Math.max(totalBytes(memory), heldBytes(memory)) : 0;
 }
 
-function stopStep(deps: RecoveryDeps, victim: ContainerInfo, rate: number): Step {
+function stopStep(deps: RecoveryDeps, victim: ContainerInfo, why: string): Step {
   const name = plain(victim.name, 60);
   const undo: StoppedContainer = { containerId: victim.id, name: victim.name };
   const size = formatBytes(sizeOf(victim));
@@ -135,16 +150,17 @@ function stopStep(deps: RecoveryDeps, victim: ContainerInfo, rate: number): Step
     target: victim.name,
     what: 'stop-container',
     words: `stop ${name}, the largest container that is not essential (${size})`,
-    why: `the server reads ${formatCount(rate)} KB/s back from swap, more than ${formatCount(deps.config.settings.SWAP_IN_CRITICAL_KBPS)}`,
+    why,
     undoHint: `it is started again when memory has been calm for ${minutes}; \`vpsmon recover undo\` does so now`,
     severity: 'warning',
     undo,
     async obsolete() {
       const now = await lookAtSwap(deps, SECOND_LOOK_MS);
       if (!now) return 'the swap-in rate cannot be read any more';
-      if (now.rate <= deps.config.settings.SWAP_IN_CRITICAL_KBPS)
+      const left = whatIsLeft(deps, now.snapshot);
+      if (left === undefined && now.rate <= deps.config.settings.SWAP_IN_CRITICAL_KBPS)
         return `swap-in is down to ${formatCount(now.rate)} KB/s by itself`;
-      const harmless = whyNoHarm(deps, now.snapshot);
+      const harmless = left === undefined ? whyNoHarm(deps, now.snapshot) : undefined;
       if (harmless !== undefined) return `the swapping does no harm: ${harmless}`;
       const inspect = await inspectOrGone(deps, victim.id);
       return !inspect || isDown(inspect) ? `${name} does not run any more` : undefined;

@@ -1,12 +1,22 @@
-import { formatMemory, largestFirst } from '../model/container-memory.ts';
-import type { Snapshot } from '../model/snapshot.ts';
-import { formatBytes, plain } from '../model/text.ts';
+import { formatMemory, largestFirst, totalBytes } from '../model/container-memory.ts';
+import type { ContainerInfo, HostValues, Snapshot } from '../model/snapshot.ts';
+import { formatBytes, formatTime, plain } from '../model/text.ts';
 import type { Past } from './types.ts';
 
 /** Slower growth than this is noise, not a culprit. */
 const GROWTH_WORTH_NAMING = 1_048_576;
 
-/** Who holds the memory: the three largest containers, and the one that grows fastest. Cgroups where Docker cannot be read. */
+/** Outside of containers so much of the used memory is worth a line. */
+const OUTSIDE_SHARE = 0.4;
+/** Of all memory: a container that holds so much is worth a restart even if it does not grow. */
+const LARGE_SHARE = 0.2;
+/** What grew by less within ten minutes is not what fills the server. */
+const GREW_LATELY = 20 * 1_048_576;
+
+/**
+ * Who holds the memory: the three largest containers, what is outside of them where that is much, and the container that grows
+ * fastest.
+ */
 export function memoryDetails(snapshot: Snapshot, past: Past): string[] {
   const { docker, host } = snapshot.readings;
   const details: string[] = [];
@@ -14,15 +24,60 @@ export function memoryDetails(snapshot: Snapshot, past: Past): string[] {
   if (containers.length > 0) {
     const largest = containers.slice(0, 3).map((c) => `${plain(c.name, 60)} ${formatMemory(c.memory)}`);
     details.push(`Largest containers: ${largest.join(', ')}`);
-  } else if (host.state === 'ok' && host.value.cgroups.length > 0) {
-    const largest = host.value.cgroups
-      .slice(0, 3)
-      .map((group) => `${plain(group.name, 60)} ${formatBytes(group.bytes)}`);
-    details.push(`Largest groups of processes: ${largest.join(', ')}`);
   }
+  if (host.state === 'ok') details.push(...outside(host.value, containers));
   const fastest = past.growth.toSorted((a, b) => b.bytesPerHour - a.bytesPerHour)[0];
   if (fastest && fastest.bytesPerHour >= GROWTH_WORTH_NAMING) {
     details.push(`Growing fastest: ${plain(fastest.name, 60)}, ${formatBytes(fastest.bytesPerHour)}/h`);
   }
   return details;
+}
+
+type Measured = ContainerInfo & { memory: NonNullable<ContainerInfo['memory']> };
+type Named = { name: string; bytes: number };
+
+/** Services and processes that are in no container. The groups at the top where those are not known. */
+function outside(host: HostValues, containers: readonly Measured[]): string[] {
+  const held = containers.reduce((sum, { memory }) => sum + memory.workingSetBytes, 0);
+  if (containers.length > 0 && held > host.memory.usedBytes * (1 - OUTSIDE_SHARE)) return [];
+  const list = (all: readonly Named[]) =>
+    all
+      .slice(0, 3)
+      .map(({ name, bytes }) => `${plain(name, 60)} ${formatBytes(bytes)}`)
+      .join(', ');
+  const { services = [], processes = [], cgroups } = host;
+  const lines: string[] = [];
+  if (services.length > 0) lines.push(`Largest services outside of containers: ${list(services)}`);
+  if (processes.length > 0) lines.push(`Largest processes outside of containers: ${list(processes)}`);
+  if (lines.length === 0 && containers.length === 0 && cgroups.length > 0)
+    lines.push(`Largest groups of processes: ${list(cgroups)}`);
+  return lines;
+}
+
+/** What to do about it, in one line: restart the container that grows, or the largest. None where no container is to blame. */
+export function memoryAdvice(snapshot: Snapshot, past: Past): string[] {
+  const { docker, host } = snapshot.readings;
+  if (docker.state !== 'ok' || host.state !== 'ok') return [];
+  const containers = largestFirst(docker.value.containers).filter(
+    ({ state, self }) => state === 'running' && !self,
+  );
+  const named = (name: string) => containers.find((container) => container.name === name);
+  for (const { name, bytes, since } of past.recent ?? []) {
+    const container = bytes >= GREW_LATELY ? named(name) : undefined;
+    if (container)
+      return [
+        advise(container, `it has grown by ${formatBytes(bytes)} since ${formatTime(since).slice(11, 16)}`),
+      ];
+  }
+  for (const { name, bytesPerHour } of past.growth.toSorted((a, b) => b.bytesPerHour - a.bytesPerHour)) {
+    const container = bytesPerHour >= GROWTH_WORTH_NAMING ? named(name) : undefined;
+    if (container) return [advise(container, `it grows by ${formatBytes(bytesPerHour)} an hour`)];
+  }
+  const [largest] = containers;
+  if (!largest || totalBytes(largest.memory) < host.value.memory.totalBytes * LARGE_SHARE) return [];
+  return [advise(largest, 'it holds most')];
+}
+
+function advise({ name, memory }: Measured, why: string): string {
+  return `What helps: \`docker restart ${plain(name, 80)}\` frees about ${formatBytes(totalBytes(memory))}; ${why}`;
 }

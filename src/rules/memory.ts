@@ -1,7 +1,7 @@
 import type { Finding } from '../model/finding.ts';
 import { formatBytes } from '../model/text.ts';
 import { levelOf } from './level.ts';
-import { memoryDetails } from './memory-details.ts';
+import { memoryAdvice, memoryDetails } from './memory-details.ts';
 import { rule } from './types.ts';
 
 const MB = 1_048_576;
@@ -28,7 +28,8 @@ export const memoryPressure = rule('memory-pressure', 'pressure', (pressure, { s
         ? `Memory pressure is ${score} of 100 (limit ${level.limit}): programs are waiting for memory`
         : `Memory pressure is ${score} of 100`,
   };
-  if (level.verdict === 'breach') finding.details = memoryDetails(snapshot, past);
+  if (level.verdict === 'breach')
+    finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice(snapshot, past)];
   return [finding];
 });
 
@@ -52,6 +53,7 @@ export const memoryAvailable = rule('memory-available', 'host', (host, { snapsho
         ? `Available memory is ${available}, below ${formatBytes(level.limit)}`
         : `Available memory is ${available}`,
   };
-  if (level.verdict === 'breach') finding.details = memoryDetails(snapshot, past);
+  if (level.verdict === 'breach')
+    finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice(snapshot, past)];
   return [finding];
 });

@@ -1,7 +1,7 @@
 import type { Finding } from '../model/finding.ts';
 import { formatBytes, formatCount } from '../model/text.ts';
 import { levelOf } from './level.ts';
-import { memoryDetails } from './memory-details.ts';
+import { memoryAdvice, memoryDetails } from './memory-details.ts';
 import { rule } from './types.ts';
 
 const MB = 1_048_576;
@@ -30,6 +30,7 @@ export const swapUsed = rule('swap-used', 'host', ({ swap }, { snapshot, past, c
     finding.details = [
       `Swap in all: ${formatBytes(swap.totalBytes)}${swap.zram ? ' (zram: it is kept, compressed, in memory)' : ''}`,
       ...memoryDetails(snapshot, past),
+      ...memoryAdvice(snapshot, past),
     ];
   }
   return [finding];
@@ -63,7 +64,7 @@ export const swapIn = rule('swap-in', 'host', (host, { snapshot, past, config })
         : `Swap-in rate is ${rate}`,
   };
   if (level.verdict === 'breach') {
-    finding.details = memoryDetails(snapshot, past);
+    finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice(snapshot, past)];
     // Reading back from zram, or a program that wakes up, harms nobody while nothing waits for memory.
     const { pressure } = snapshot.readings;
     if (pressure.state === 'ok' && pressure.value.score < settings.MEMORY_PRESSURE_CLEAR)

@@ -12,6 +12,8 @@ export type Past = {
   failedInARow: Partial<Record<Source, number>>;
   /** Containers and how fast their anonymous memory grows. */
   growth: readonly { name: string; bytesPerHour: number }[];
+  /** By how many bytes containers grew within the last ten minutes, most first, and since when (epoch ms). */
+  recent?: readonly { name: string; bytes: number; since: number }[];
   /** What is announced to run out, and what is not any more. */
   forecasts: readonly Forecast[];
   /** Epoch ms of the very first start: what happened before it is history, not an alert. */

@@ -240,6 +240,28 @@ describe('thrashing', () => {
     expect(engine.calls).toEqual([]);
   });
 
+  it('U1: acts where memory and swap are used up, although nothing is read back from swap', async () => {
+    rate = 40;
+    infos = { web: { memory: { workingSetBytes: 200 * MB, anonBytes: 190 * MB, swapBytes: 468 * MB } } };
+    const deps = house();
+    const look = deps.look;
+    deps.look = async (...args) => {
+      const snapshot = await look(...args);
+      const { host } = snapshot.readings;
+      if (host.state === 'ok' && running('web')) {
+        host.value.memory.availableBytes = 38 * MB;
+        host.value.swap = { totalBytes: 1024 * MB, usedBytes: 990 * MB, zram: false };
+      }
+      return snapshot;
+    };
+    const result = await run(deps);
+    expect(result).toMatchObject({
+      found: '38 MB of memory and 34 MB of swap are left',
+      attempts: [{ done: 'worked' }],
+    });
+    expect(engine.calls).toEqual(['stop web']);
+  });
+
   it('U3: the leaking container that was swapped out is the largest, not the busy one', async () => {
     infos = { web: { memory: { workingSetBytes: 200 * MB, anonBytes: 190 * MB, swapBytes: 468 * MB } } };
     rate = () => (running('web') ? 6000 : 40);
