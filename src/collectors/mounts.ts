@@ -75,8 +75,7 @@ export function parseMounts(text: string, below = ''): Mount[] {
     if (!isReal(line)) continue;
     // Subvolumes of one btrfs may have numbers of their own; the device tells that they are one.
     const key = line.device.startsWith('/') ? line.device : `${line.number} ${line.device}`;
-    const other = byDevice.get(key);
-    if (!other || isBetter(line, other)) byDevice.set(key, line);
+    byDevice.set(key, better(line, byDevice.get(key)));
   }
   return foldNumbers([...byDevice.values()])
     .map(({ number: _number, whole: _whole, ...mount }) => mount)
@@ -87,10 +86,16 @@ export function parseMounts(text: string, below = ''): Mount[] {
 function foldNumbers(lines: Line[]): Line[] {
   const byNumber = new Map<string, Line>();
   for (const line of lines) {
-    const other = byNumber.get(line.number);
-    if (!other || isBetter(line, other)) byNumber.set(line.number, line);
+    byNumber.set(line.number, better(line, byNumber.get(line.number)));
   }
   return [...byNumber.values()];
+}
+
+/** One mount for writing is enough to know that it was the kernel who stopped that. */
+function better(a: Line, b: Line | undefined): Line {
+  if (!b) return a;
+  const line = isBetter(a, b) ? a : b;
+  return a.readOnly === 'kernel' || b.readOnly === 'kernel' ? { ...line, readOnly: 'kernel' } : line;
 }
 
 function isBetter(a: Line, b: Line): boolean {

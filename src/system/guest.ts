@@ -17,6 +17,14 @@ export const OWN_CGROUP = '/sys/fs/cgroup';
  * `container=` of the first process, what systemd wrote down about it, lxcfs' mounts, and OpenVZ's /proc/vz without /proc/bc.
  */
 export function guestOf(files: Files): Guest | undefined {
+  // What a machine is does not change, and the list of mounts is long on one with many containers.
+  if (!known.has(files)) known.set(files, look(files));
+  return known.get(files);
+}
+
+const known = new WeakMap<Files, Guest | undefined>();
+
+function look(files: Files): Guest | undefined {
   const mounts = files.textOr('/proc/1/mountinfo') ?? files.textOr('/proc/self/mountinfo') ?? '';
   // Over /proc: a machine that has guests has lxcfs, too, elsewhere.
   const lxcfs = / \/proc\/\S+ .* - fuse\.lxcfs /.test(mounts);

@@ -175,6 +175,12 @@ describe('disks', () => {
     ['Linux 6.15', rooted('rw', 'rw'), rooted('rw', 'rw,emergency_ro'), true],
     ['flags hidden by ProtectSystem', rooted('ro', 'rw'), rooted('ro', 'ro'), true],
     ['btrfs', rooted('rw', 'rw').replace('ext4', 'btrfs'), rooted('rw', 'ro').replace('ext4', 'btrfs'), true],
+    [
+      'shown read-only elsewhere, too',
+      rooted('rw', 'rw'),
+      `${rooted('rw', 'ro').replace(' / / ', ' / /srv/data ')}${rooted('ro', 'ro').replace(' / / ', ' / /a ')}`,
+      true,
+    ],
     ['a person remounted it', rooted('rw', 'rw'), rooted('ro', 'ro'), false],
     ['read-only from the start', rooted('ro', 'ro'), rooted('ro', 'ro'), false],
   ])('N12: the kernel stopped writing: %s', async (_name, before, after, stopped) => {

@@ -362,3 +362,23 @@ test('A14: the password of the database in a file, and set by a person', () => {
   expect(set({ POSTGRES_PASSWORD: 'told' }).n8n?.database).toMatchObject({ user: 'postgres' });
   expect(set({})).toMatchObject({ unreadable: ['postgres'] });
 });
+
+test("point 3: a pooler that n8n is set to is asked for n8n's database, in its own container", () => {
+  const pooler: Sketch = {
+    name: 'shop-pool-1',
+    service: 'pool',
+    project: 'shop',
+    image: 'edoburu/pgbouncer:1.23',
+    address: '172.20.0.6',
+  };
+  const pooled = { ...n8n, env: { ...n8n.env, DB_POSTGRESDB_HOST: 'pool', DB_POSTGRESDB_PORT: '6432' } };
+  const found = discover([pooled, pooler, postgres, redis]);
+  expect(found.n8n?.database).toMatchObject({
+    host: '172.20.0.6',
+    port: 6432,
+    user: 'n8n',
+    password: 'dbpw',
+  });
+  // It is no database of its own.
+  expect(found.postgres?.host).toBe('172.20.0.5');
+});
