@@ -8,7 +8,7 @@ import { inspectAll } from './answers.ts';
 import { replay } from './follow.ts';
 import type { Seen } from './keeper.ts';
 import { newTurn } from './machine.ts';
-import { firstLook, withoutSilenced, type IsSilenced } from './start.ts';
+import { endUnknown, firstLook, withoutSilenced, type IsSilenced, type OpenTrouble } from './start.ts';
 import { eventTime, fromInspect } from './table.ts';
 import type { Out, Row, State } from './types.ts';
 
@@ -26,6 +26,8 @@ export type BeginningDeps = {
   /** Of the monitor before. */
   rows: Row[];
   seen: Seen | undefined;
+  /** Incidents that are on, as the monitor before left them. */
+  openTroubles(): readonly OpenTrouble[];
   isSilenced: IsSilenced;
   onMessage(message: Message): void;
   handle(out: Out): void;
@@ -66,6 +68,7 @@ export function createBeginning(deps: BeginningDeps): Beginning {
     const turn = newTurn(state, { wall: clock.now(), mono: clock.monotonic() });
     const first = seen === undefined;
     const all = firstLook(turn, { known, rows: deps.rows, history: [...history, ...kept], first });
+    endUnknown(turn, deps.openTroubles());
     const notes = withoutSilenced(turn, all, deps.isSilenced);
     done = true;
     const answers = { rule: 'docker-gone', subject: 'docker', severity: 'critical', verdict: 'ok' } as const;

@@ -6,7 +6,7 @@ import type { State, Turn } from './types.ts';
 import { message } from './wording.ts';
 
 /** The key under which the trouble stands: names in settings may be Compose services, so they are apart from containers. */
-function missingKey(name: string): string {
+export function missingKey(name: string): string {
   return `missing:${name}`;
 }
 

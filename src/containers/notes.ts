@@ -4,7 +4,8 @@ import { safeHtml } from '../model/text.ts';
 import { because, causeText, exitText } from './cause.ts';
 import { endsQuietly, opens } from './findings.ts';
 import { deathOf, lastDeath } from './past-deaths.ts';
-import { QUIET_MS } from './restarts.ts';
+import { QUIET_MS, unstartedText } from './restarts.ts';
+import { unstarted } from './unstarted.ts';
 import { eventTime, keyOf, tallyOf } from './table.ts';
 import type { Death, Known, Row, Turn } from './types.ts';
 import { bold, malfunctionMessage, pausedMessage, stoppedMessage, unhealthyMessage } from './wording.ts';
@@ -60,6 +61,15 @@ export function noteNotStarted(turn: Turn, known: Known): Note {
   return { kind: 'stopped', name: info.name, line, critical: true };
 }
 
+/** It was created, and its start failed. */
+export function noteUnstarted(turn: Turn, known: Known): Note {
+  const death = unstarted(turn, known);
+  openStopped(turn, known, death);
+  const why = unstartedText(turn, death).slice(death.name.length);
+  const line = `🔴 ${bold(death.name)} ${safeHtml(why)}`;
+  return { kind: 'stopped', name: death.name, line, critical: true };
+}
+
 function severityOf({ cause, exitCode }: Death): 'warning' | 'critical' {
   return cause === 'request' || exitCode === 0 ? 'warning' : 'critical';
 }
@@ -68,7 +78,8 @@ function severityOf({ cause, exitCode }: Death): 'warning' | 'critical' {
 export function openStopped(turn: Turn, known: Known, death: Death): void {
   const { info } = known;
   const quiet = opens(turn, keyOf(known), 'stopped', info, {
-    text: `${info.name} stopped: ${causeText(death)}`,
+    text:
+      death.cause === 'unstarted' ? unstartedText(turn, death) : `${info.name} stopped: ${causeText(death)}`,
     at: death.at,
     html: stoppedMessage({
       name: info.name,

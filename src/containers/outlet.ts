@@ -2,7 +2,7 @@
 import type { Change } from '../model/change.ts';
 import type { Finding } from '../model/finding.ts';
 import { ruleInfo } from '../model/rules.ts';
-import { tallyOf } from './table.ts';
+import { current, tallyOf } from './table.ts';
 import type { Item, Turn } from './types.ts';
 
 const LINES_PER_WINDOW = 2;
@@ -24,7 +24,20 @@ export function say(turn: Turn, item: Item): void {
     turn.out.findings.push({ ...item.finding, quiet: true });
     return;
   }
-  turn.out.findings.push({ ...item.finding, list: { change, line: item.line }, ...(claim ? { claim } : {}) });
+  const job = isJob(turn, item) ? ({ job: true } as const) : {};
+  turn.out.findings.push({
+    ...item.finding,
+    list: { change, line: item.line, ...job },
+    ...(claim ? { claim } : {}),
+  });
+}
+
+/** Nobody asked for it to be watched, nothing starts it again: it came, or it ended without an error. */
+function isJob(turn: Turn, { key, finding, severity }: Item): boolean {
+  if (finding.verdict !== 'event' || severity !== 'info') return false;
+  if (turn.state.rules.of({ name: finding.subject, ...aliasOf(finding) }).named) return false;
+  const policy = current(turn.state, key)?.info.restartPolicy ?? 'no';
+  return policy === 'no' || policy === 'on-failure';
 }
 
 function isMuted(turn: Turn, { change, finding }: Pick<Item, 'change' | 'finding'>): boolean {

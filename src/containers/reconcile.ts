@@ -10,6 +10,7 @@ import { renamed } from './rename.ts';
 import { healthChanged, tellHealthy } from './healthcheck.ts';
 import { tellRestored } from './restarts.ts';
 import { settlingHealth } from './settle.ts';
+import { lookedAtCreated } from './unstarted.ts';
 import {
   applyFixed,
   applyState,
@@ -38,6 +39,8 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
     if (known && fits(known, item, now.wall)) {
       // Paused while something else about it was waited for.
       if (known.info.state === 'paused') onPause(turn, known, now.wall);
+      // Its start may have failed since: no event tells of that.
+      if (known.info.state === 'created') suspect(turn, item.id, known);
       continue;
     }
     suspect(turn, item.id, known);
@@ -162,6 +165,7 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   const health = isUp(now) ? toHealth(inspect.state.health?.status) : 'none';
   if (health !== info.health && health !== 'starting') healthChanged(turn, known, health, turn.now.wall);
   applyState(known, inspect);
+  lookedAtCreated(turn, known);
   const story = turn.state.stories.get(keyOf(known));
   const follows = story?.kind === 'asked' || (story?.kind === 'crash' && story.death.id === info.id);
   if (follows && inspect.state.error) story.death.error = inspect.state.error;
@@ -207,12 +211,16 @@ function tellUnseen(turn: Turn, known: Known, inspect: DockerInspect): void {
   if (health !== info.health) healthChanged(turn, known, health, turn.now.wall);
   applyState(known, inspect);
   put(turn.state, known);
+  lookedAtCreated(turn, known);
 }
 
 function tellUnseenNew(turn: Turn, inspect: DockerInspect): void {
   const known = fromInspect(inspect, false);
   put(turn.state, known);
-  if (!isUp(known.info.state)) return;
+  if (!isUp(known.info.state)) {
+    lookedAtCreated(turn, known);
+    return;
+  }
   known.info.state = 'created';
   tellUnseen(turn, known, inspect);
 }

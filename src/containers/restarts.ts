@@ -1,6 +1,6 @@
 // What is told about a service that died, came back, or does so again and again.
 import { formatDuration, safeHtml } from '../model/text.ts';
-import { because, causeText } from './cause.ts';
+import { because, causeText, exitText } from './cause.ts';
 import { ends, endsQuietly, happened, opens } from './findings.ts';
 import { say } from './outlet.ts';
 import { keyOf, restartsWithin, serviceKey, tallyOf } from './table.ts';
@@ -9,6 +9,7 @@ import {
   bold,
   calmMessage,
   malfunctionMessage,
+  masked,
   pausedMessage,
   restartingMessage,
   restoredMessage,
@@ -39,6 +40,13 @@ function secretsFor(turn: Turn, death: Death): string[] {
   return [...turn.state.rules.secrets, ...(death.secrets ?? [])];
 }
 
+/** "late did not start: exec: "/nonexistent": no such file or directory" */
+export function unstartedText(turn: Turn, death: Death): string {
+  const why =
+    death.error === undefined ? exitText(death.exitCode) : masked(death.error, secretsFor(turn, death));
+  return `${death.name} did not start: ${why}`;
+}
+
 /** Service Stopped: a trouble that stands until it runs again, or an event where nothing is left that could run again. */
 export function tellStopped(turn: Turn, death: Death, options: StopOptions): void {
   const key = serviceKey(death.name);
@@ -57,7 +65,10 @@ export function tellStopped(turn: Turn, death: Death, options: StopOptions): voi
     secrets: secretsFor(turn, death),
   });
   const said = {
-    text: `${death.name} stopped: ${causeText(death, options)}`,
+    text:
+      death.cause === 'unstarted'
+        ? unstartedText(turn, death)
+        : `${death.name} stopped: ${causeText(death, options)}`,
     at: death.at,
     html,
     severity,

@@ -2,8 +2,8 @@
 import type { DockerEvent } from '../system/types.ts';
 import { formatDuration, safeHtml } from '../model/text.ts';
 import { exitText } from './cause.ts';
-import { endsQuietly } from './findings.ts';
-import { tellMissing } from './missing.ts';
+import { endsQuietly, RULE_OF } from './findings.ts';
+import { missingKey, tellMissing } from './missing.ts';
 import { deathOf, lastDeath } from './past-deaths.ts';
 import { renamedMeanwhile } from './rename.ts';
 import { QUIET_MS } from './restarts.ts';
@@ -15,9 +15,10 @@ import {
   noteRestarting,
   noteStopped,
   noteUnhealthy,
+  noteUnstarted,
   type Note,
 } from './notes.ts';
-import { current, isUp, isWatched, keyOf, put, tallyOf } from './table.ts';
+import { current, isUp, isWatched, keyOf, put, serviceKey, tallyOf } from './table.ts';
 import { TROUBLES } from './types.ts';
 import type { Change } from '../model/change.ts';
 import type { Known, Row, State, Turn } from './types.ts';
@@ -55,6 +56,22 @@ const RULE_OF_NOTE: Partial<Record<Note['kind'], string>> = {
   renamed: 'container-renamed',
   missing: 'service-missing',
 };
+
+/** An incident that the monitor before left open. */
+export type OpenTrouble = { rule: string; subject: string };
+
+/** Nothing stays open for ever by mistake: what nobody knows of any more ends without a message. */
+export function endUnknown(turn: Turn, open: readonly OpenTrouble[]): void {
+  const { standing } = turn.state;
+  for (const { rule, subject } of open) {
+    const kind = TROUBLES.find((one) => RULE_OF[one] === rule);
+    if (!kind || standing.get(serviceKey(subject))?.[kind]) continue;
+    if (kind === 'missing' && standing.get(missingKey(subject))?.missing) continue;
+    const text = `${subject} is not in this trouble any more`;
+    const ends = { severity: 'info', verdict: 'ok', text, quiet: true, end: 'now' } as const;
+    turn.out.findings.push({ rule: RULE_OF[kind], subject, ...ends });
+  }
+}
 
 export type IsSilenced = (what: { rule: string; subject: string; alias?: string; was?: string }) => boolean;
 
@@ -127,6 +144,7 @@ function takeOver(turn: Turn, row: Row): void {
 function attention(turn: Turn, known: Known): Note | undefined {
   const { info } = known;
   if (info.state === 'restarting') return noteRestarting(turn, known);
+  if (known.startError) return noteUnstarted(turn, known);
   if (info.state === 'paused') return notePaused(turn, known, []);
   if (info.state === 'running') return info.health === 'unhealthy' ? noteUnhealthy(turn, known) : undefined;
   if (info.state === 'exited' || info.state === 'dead') {
@@ -154,7 +172,8 @@ function compare(turn: Turn, known: Known, row: Row | undefined, history: Docker
   if (info.state === 'restarting')
     return wasUp && row.state !== 'restarting' ? noteRestarting(turn, known) : undefined;
   if (!up) {
-    if (!wasUp && row?.id === info.id && row.state === info.state) return undefined;
+    if (!known.startError && !wasUp && row?.id === info.id && row.state === info.state) return undefined;
+    if (known.startError) return stands?.stopped ? undefined : noteUnstarted(turn, known);
     if (info.state === 'created' && wasUp && row.id !== info.id) return noteNotStarted(turn, known);
     if (info.state === 'created' || info.startedAt === undefined) return undefined;
     return noteStopped(turn, known, deathOf(known, history), row !== undefined && row.id !== info.id);

@@ -9,6 +9,8 @@ const IGNORE = 'vpsmon.ignore';
 const SHADOWED: Shadowed[] = ['exitCode', 'signal', 'name'];
 const DAY_MS = 86_400_000;
 const MAX_RESTARTS = 100;
+/** Not to be executed, not found, not to be started. */
+const STARTS_FAIL_WITH = [126, 127, 128];
 /** Longer than anything but restarts is looked back at. */
 const OF_USE_MS = 3_600_000;
 
@@ -75,7 +77,7 @@ export function fromInspect(inspect: DockerInspect, self: boolean): Known {
   const { maximumRetryCount, autoRemove } = inspect.hostConfig;
   const info = toContainerInfo(inspect, { restartsLast5Min: 0, self });
   const known: Known = { info, maxRetries: maximumRetryCount, autoRemove, complete: true, seq: 0 };
-  return Object.assign(known, fixedOf(inspect));
+  return Object.assign(known, fixedOf(inspect), startErrorOf(inspect));
 }
 
 /** What an event never changes behind our back: always safe to take from an inspect, however old. */
@@ -91,10 +93,19 @@ export function applyFixed(known: Known, inspect: DockerInspect): void {
   Object.assign(known, fixedOf(inspect));
 }
 
+/** Its start failed: Docker leaves it as it was created, and writes down why. No event tells of it. */
+export function startErrorOf({ state }: DockerInspect): Pick<Known, 'startError'> {
+  const failed =
+    state.status === 'created' && (state.error !== '' || STARTS_FAIL_WITH.includes(state.exitCode));
+  return failed ? { startError: { text: state.error, exitCode: state.exitCode } } : {};
+}
+
 /** State, health and counts, as of the inspect. */
 export function applyState(known: Known, inspect: DockerInspect): void {
   const { name, self } = known.info;
   known.info = { ...toContainerInfo(inspect, { restartsLast5Min: 0, self }), name };
+  delete known.startError;
+  Object.assign(known, startErrorOf(inspect));
 }
 
 /** Its processes exist. */

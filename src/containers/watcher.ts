@@ -20,7 +20,7 @@ import { newState, nextDue, step } from './machine.ts';
 import { createNets } from './nets.ts';
 import { everyFewHours } from './reports.ts';
 import { serviceRules } from './rules.ts';
-import type { IsSilenced } from './start.ts';
+import type { IsSilenced, OpenTrouble } from './start.ts';
 import { current, keyOf, restartsWithin, serviceKey } from './table.ts';
 import type { Ask, Input, Moment, Out } from './types.ts';
 
@@ -43,6 +43,8 @@ export type WatcherDeps = {
   onMessage(message: Message): void;
   /** Whether a silence covers a change at the moment. */
   isSilenced?: IsSilenced;
+  /** Incidents that are on; those that come and go and are fine at the moment are left out. */
+  openTroubles?(): readonly OpenTrouble[];
   /** Renders the periodic status report. */
   renderStatus(services: ServiceStatus[], server: string, at: number): string;
   /** Working set of a container at the last check, bytes. */
@@ -214,6 +216,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       seen,
       onMessage,
       isSilenced: deps.isSilenced ?? (() => false),
+      openTroubles: deps.openTroubles ?? (() => []),
       handle,
       onEvent: feed,
       isReady: () => isReady(),

@@ -76,12 +76,14 @@ type Stop = {
 export function stoppedMessage(stop: Stop): string {
   const { death } = stop;
   const asked = death.cause === 'request';
+  const never = death.cause === 'unstarted';
+  const title = asked && !stop.failed ? 'Service Stopped (on request)' : 'Service Stopped';
   return message(
     '🔴',
-    asked && !stop.failed ? 'Service Stopped (on request)' : 'Service Stopped',
+    never ? 'Service Did Not Start' : title,
     [
       ['Service', stop.name],
-      ['Previous Status', death.paused ? '🔴 Paused' : '🟢 Running'],
+      ['Previous Status', never ? 'Created' : death.paused ? '🔴 Paused' : '🟢 Running'],
       ['Current Status', '🔴 Stopped'],
       ['Restart Count', String(stop.restartCount)],
       ['Time', formatTime(death.at)],

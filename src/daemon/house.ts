@@ -116,6 +116,10 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
         delivery.tellUnsaved(message);
       }
     },
+    openTroubles: () =>
+      pipeline
+        .open()
+        .filter(({ event, state, okSince }) => !event && state === 'firing' && okSince === undefined),
     isSilenced: (what) => pipeline.isSilenced(what),
     renderStatus: renderStatusReport,
     memoryOf: (name) => memoryOf(state.snapshot, name),

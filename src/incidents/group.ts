@@ -21,10 +21,14 @@ const ALONE = 3;
 const LOOK_AGAIN_MS = 2000;
 const GIVE_UP_MS = 60_000;
 
-type Held = { id: number; reason: SayReason; since: number };
+const JOBS_WINDOW_MS = 600_000;
+const JOBS_TOGETHER_MS = 8000;
+const JOBS_TIMES = 3;
+
+type Held = { id: number; reason: SayReason; since: number; often?: true };
 type Group = { held: Held[]; due: number; firstAt: number; lastAt: number };
 /** What waits, by kind of change. Times are monotonic, in ms. Changed in place. */
-export type Groups = Map<Change, Group>;
+export type Groups = Map<Change, Group> & { jobs?: number[] };
 
 export type Look = {
   all: ReadonlyMap<number, Incident>;
@@ -35,7 +39,7 @@ export type Look = {
   isTrue(incident: Incident, claim: Claim): boolean | undefined;
 };
 
-export type Outcome = 'ready' | 'waits' | 'not-now';
+export type Outcome = 'ready' | 'waits' | 'not-now' | 'too-many';
 
 /** Whether a draft goes out now, or waits. `fresh`: something has just happened to the incident. */
 export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look): Outcome {
@@ -52,12 +56,30 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
   const { list } = incident;
   const groupable = reason === 'first' || reason === 'flapping' || reason === 'resolved';
   if (list === undefined || !groupable || others.length > 0) return 'ready';
+  if (list.job && incident.event) {
+    const often = jobsComeOften(groups, look.mono);
+    if (often === 'too-many') return 'too-many';
+    if (often === 'last') draft.often = true;
+  }
   const group = groupOf(groups, list.change);
   const alone = URGENT.has(list.change) && group.held.length === 0 && look.mono - group.lastAt >= BURST_MS;
   group.lastAt = look.mono;
   if (alone) return 'ready';
   hold(groups, draft, look.mono, URGENT.has(list.change) ? HOLD_URGENT_MS : HOLD_CALM_MS);
   return 'waits';
+}
+
+/**
+ * Jobs have a new name each time, so that no limit per name holds them. Those that come together count once; three such times
+ * within ten minutes are sent, the last with a note, and then none until it is calm.
+ */
+function jobsComeOften(groups: Groups, mono: number): 'no' | 'last' | 'too-many' {
+  const times = (groups.jobs ?? []).filter((at) => mono - at < JOBS_WINDOW_MS);
+  const last = times.at(-1);
+  if (last === undefined || mono - last >= JOBS_TOGETHER_MS) times.push(mono);
+  groups.jobs = times.slice(-JOBS_TIMES - 1);
+  if (times.length > JOBS_TIMES) return 'too-many';
+  return times.length === JOBS_TIMES ? 'last' : 'no';
 }
 
 /** What waited before this process was started goes out with the next look. */
@@ -72,12 +94,12 @@ function letGo(groups: Groups, id: number): void {
   for (const group of groups.values()) group.held = group.held.filter((one) => one.id !== id);
 }
 
-function hold(groups: Groups, { incident, reason }: Draft, mono: number, waitMs: number): void {
+function hold(groups: Groups, { incident, reason, often }: Draft, mono: number, waitMs: number): void {
   const change = incident.list?.change ?? 'restored';
   const group = groupOf(groups, change);
   if (group.held.length === 0) group.firstAt = mono;
   group.held = group.held.filter(({ id }) => id !== incident.id);
-  group.held.push({ id: incident.id, reason, since: mono });
+  group.held.push({ id: incident.id, reason, since: mono, ...(often ? { often } : {}) });
   if (group.held.length === 1) group.due = mono + waitMs;
   else if (!URGENT.has(change)) group.due = Math.min(mono + waitMs, group.firstAt + MAX_CALM_MS);
 }
@@ -121,7 +143,10 @@ export function release(groups: Groups, look: Look, everything = false): Release
       const outcome = lookAgain(one, look);
       if (outcome === 'wait') group.held.push(one);
       else if (outcome && 'dropped' in outcome) released.dropped.push(outcome.dropped);
-      else if (outcome) return [{ incident: outcome.incident, reason: one.reason }];
+      else if (outcome)
+        return [
+          { incident: outcome.incident, reason: one.reason, ...(one.often ? { often: one.often } : {}) },
+        ];
       return [];
     });
     released.drafts.push(...together(change, ready));
@@ -129,7 +154,7 @@ export function release(groups: Groups, look: Look, everything = false): Release
   return released;
 }
 
-function together(change: Change, ready: { incident: Incident; reason: SayReason }[]): Draft[] {
+function together(change: Change, ready: Pick<Draft, 'incident' | 'reason' | 'often'>[]): Draft[] {
   // One that is fine again meanwhile, and flaps, is no line of this list.
   const alike = ready.filter(({ incident }) => incident.list?.change === change);
   const joined = ONE_LINERS.has(change) ? alike.length > 1 : alike.length > ALONE;

@@ -46,6 +46,7 @@ export function plan(input: PlanInput, ends = false): Plan {
     for (const draft of drafts) {
       const outcome = admit(groups, draft, inThisBatch.has(draft.incident.id), look);
       if (outcome === 'waits') wait(result, all, draft);
+      if (outcome === 'too-many') note(result, all, { incident: draft.incident, reason: 'cooldown' }, now);
       if (outcome !== 'ready') continue;
       sayAfterOthers(result, all, draft, releaseAbout(groups, draft, look), now);
     }
@@ -179,7 +180,7 @@ function note(result: Unfinished, all: Map<number, Incident>, verdict: Verdict, 
 function say(
   result: Unfinished,
   all: Map<number, Incident>,
-  { reason, incident, others, list, before = [] }: Draft,
+  { reason, incident, others, list, often, before = [] }: Draft,
   now: number,
 ): void {
   const previousSeverity = incident.said.severity;
@@ -198,6 +199,7 @@ function say(
   }
   const decision: SayDecision = { reason, at: now, incident: told, others: along };
   if (list) decision.list = list;
+  if (often) decision.often = often;
   if (earlier.length > 0) decision.before = earlier;
   if (reason === 'worse' && previousSeverity !== undefined) decision.previousSeverity = previousSeverity;
   result.says.push(decision);

@@ -14,6 +14,9 @@ export type Change =
   | 'renamed'
   | 'removed';
 
+/** `line`: HTML. `job`: of a container that nobody asked to be watched, and that is not started again: jobs have random names. */
+export type ListLine = { change: Change; line: string; job?: true };
+
 /** What a message states about a container at the moment at which it is written. */
 export type Claim = 'up' | 'down' | 'healthy' | 'unhealthy';
 

@@ -1,4 +1,4 @@
-import type { Change, Claim } from './change.ts';
+import type { Claim, ListLine } from './change.ts';
 import type { RuleId } from './rules.ts';
 
 export const SEVERITIES = ['info', 'warning', 'critical'] as const;
@@ -43,7 +43,7 @@ export type Finding = {
   /** Ready Telegram HTML where the wording is fixed (services); otherwise the wording room renders it. */
   html?: { opened?: string; resolved?: string };
   /** For containers: what kind of change it is, and its line where several of a kind become one list (HTML). */
-  list?: { change: Change; line: string };
+  list?: ListLine;
   /** For containers: what its message states about the container; looked at again when the message is written. */
   claim?: Claim;
   /**

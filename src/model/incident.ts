@@ -1,4 +1,4 @@
-import type { Change, Claim } from './change.ts';
+import type { Change, Claim, ListLine } from './change.ts';
 import type { Finding, Severity } from './finding.ts';
 
 export type IncidentState = 'pending' | 'firing' | 'resolved';
@@ -65,7 +65,7 @@ export type Incident = {
   spells?: Spells;
   /** Of an event: what its subject was called before. */
   was?: string;
-  list?: { change: Change; line: string };
+  list?: ListLine;
   claim?: Claim;
   /** What recovery did about it, plain lines. */
   actions: string[];
@@ -115,6 +115,8 @@ export type SayDecision = {
   others: Incident[];
   /** Several containers of which the same is to be said: `incident` and `others`, each in a line. */
   list?: Change;
+  /** Further ones like it are not sent until it has been calm. */
+  often?: true;
   /** What came just before and was not sent, for it is not so any more. */
   before?: Incident[];
   /** For `worse`: the severity that was told before. */

@@ -10,6 +10,9 @@ import { formatValue } from '../model/value.ts';
 const NAMED_MAX = 10;
 const DETAILS_MAX = 12;
 const MAX_LINES = 40;
+const OFTEN =
+  'Containers like this come and go often: further ones are not told until it has been calm for 10 min. ' +
+  'IGNORED_SERVICES (with wildcards) or the label vpsmon.ignore=true leave them out.';
 /** How long one that flaps must have been fine. */
 const STABLE_MS = 600_000;
 const WHILE_ON: Record<string, string> = {
@@ -102,8 +105,12 @@ function ready(decision: SayDecision, host: string, now: number): string | undef
 }
 
 /** What came before, of one that comes and goes. */
-function notes({ reason, incident, before = [] }: SayDecision, now: number): string[] {
-  return [...history({ reason, incident }, now), ...before.map((other) => `Before that: ${textOf(other)}`)];
+function notes({ reason, incident, often, before = [] }: SayDecision, now: number): string[] {
+  return [
+    ...history({ reason, incident }, now),
+    ...(often ? ['', OFTEN] : []),
+    ...before.map((other) => `Before that: ${textOf(other)}`),
+  ];
 }
 
 function history({ reason, incident }: Pick<SayDecision, 'reason' | 'incident'>, now: number): string[] {

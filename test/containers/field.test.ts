@@ -232,3 +232,104 @@ it('S1: three deploys do not use up what may be said about crashes, and each cra
   expect(world.titles()[0]).toBe('🔄 Service Restarting');
   expect(world.findings.filter(({ rule }) => rule === 'container-restarting')).toHaveLength(3);
 });
+
+describe('S5: a container that stays as it was created, for its start failed', () => {
+  const ERROR = 'exec: "/nonexistent": stat /nonexistent: no such file or directory: unknown';
+
+  it('docker run of a command that is not there', () => {
+    const world = createWorld({ MONITORED_SERVICES: ['late'] });
+    world.advance(60_000);
+    world.clear();
+    world.create('late', { policy: 'always' });
+    world.failStart('late', ERROR);
+    world.advance(5000);
+    expect(world.titles()).toEqual(['🔴 Service Did Not Start']);
+    expect(world.messages()[0]).toContain('Service: late\n');
+    expect(world.messages()[0]).toMatch(/Docker says: .*no such file or directory/);
+    expect(world.openIncidents().map(({ rule, subject }) => `${rule} ${subject}`)).toEqual([
+      'container-stopped late',
+    ]);
+    expect(world.openIncidents()[0]!.text).toMatch(/^late did not start: .*no such file or directory/);
+    expect(world.rows().map(({ key }) => key)).toContain('late');
+    for (let i = 0; i < 5; i++) {
+      world.list();
+      world.advance(300_000);
+    }
+    expect(world.titles()).toHaveLength(1);
+    world.start('late');
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🔴 Service Did Not Start', '✅ Service Restored']);
+  });
+
+  it('Compose creates all first and starts them later: nothing is sent but that they started', () => {
+    const world = createWorld();
+    for (const name of ['db', 'app']) world.create(name, { policy: 'always', service: name });
+    world.advance(1000);
+    world.start('db');
+    world.advance(90_000);
+    world.start('app');
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🚀 Service Started', '🚀 Service Started']);
+  });
+
+  it('it fails long after it was created, and its error holds a password', () => {
+    const world = createWorld();
+    world.create('late', { env: ['PASSWORD=hunter2000'] });
+    world.advance(600_000);
+    world.failStart('late', 'error mounting "password=hunter2000": permission denied', 126);
+    world.list();
+    world.advance(5000);
+    expect(world.titles()).toEqual(['🔴 Service Did Not Start']);
+    expect(world.messages()[0]).not.toContain('hunter2000');
+  });
+
+  it('while nobody watched: in the start message, once', () => {
+    const world = createWorld();
+    world.create('late');
+    world.failStart('late', ERROR);
+    expect(world.look().map(({ line }) => line)).toEqual([
+      expect.stringMatching(/^🔴 <b>late<\/b> did not start: .*no such file or directory/),
+    ]);
+    const rows = world.rows();
+    expect(world.look(rows)).toEqual([]);
+    expect(world.openIncidents()).toHaveLength(1);
+  });
+});
+
+describe('S10: jobs with random names', () => {
+  it('one every 8 s for an hour: a few messages, the last ones say why no more follow', () => {
+    const world = createWorld();
+    world.run('web', { policy: 'always' });
+    world.advance(60_000);
+    world.clear();
+    for (let i = 0; i < 450; i++) {
+      world.run(`job-${(i * 7919).toString(16)}`);
+      world.advance(3000);
+      world.die(`job-${(i * 7919).toString(16)}`, 0);
+      world.advance(5000);
+    }
+    expect(world.titles().length).toBeLessThanOrEqual(6);
+    expect(world.messages().join('\n')).toContain('come and go often');
+    // What is no job is sent all the same, and so is a job that fails.
+    world.clear();
+    world.run('job-last');
+    world.advance(3000);
+    world.die('job-last', 3);
+    world.advance(3000);
+    world.run('shop', { policy: 'unless-stopped' });
+    world.advance(5000);
+    expect(world.titles()).toEqual(['🔴 Service Stopped', '🚀 Service Started']);
+    world.clear();
+    world.advance(900_000);
+    world.run('job-after-a-calm-time');
+    world.advance(5000);
+    expect(world.titles()).toEqual(['🚀 Service Started']);
+  });
+
+  it('thirty that a person starts together are one list', () => {
+    const world = createWorld();
+    for (let i = 0; i < 30; i++) world.run(`c${i}`);
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🚀 30 Services Started']);
+  });
+});

@@ -3,7 +3,7 @@
 import { newState, newTurn, nextDue, rowOf, step } from '../../src/containers/machine.ts';
 import { serviceRules } from '../../src/containers/rules.ts';
 import type { Note } from '../../src/containers/notes.ts';
-import { firstLook, withoutSilenced } from '../../src/containers/start.ts';
+import { endUnknown, firstLook, withoutSilenced } from '../../src/containers/start.ts';
 import { fromInspect } from '../../src/containers/table.ts';
 import type { Ask, Input, Out, Row, State } from '../../src/containers/types.ts';
 import type { Extra, Settings } from '../../src/config/schema.ts';
@@ -256,8 +256,13 @@ export function createWorld(
       emit(box, 'create');
       return box;
     },
+    /** Docker could not start it: it stays as it was created, and no event tells of it. */
+    failStart(name: string, error: string, exitCode = 127): void {
+      Object.assign(byName(name).state, { error, exitCode });
+    },
     start(name: string, by: 'hand' | 'policy' = 'hand'): void {
       const box = byName(name);
+      box.state.error = '';
       box.restartCount = by === 'policy' ? box.restartCount + 1 : 0;
       box.state = {
         ...box.state,
@@ -374,6 +379,10 @@ export function createWorld(
         history,
         first: rows.length === 0,
       });
+      endUnknown(
+        turn,
+        pipeline.open().filter(({ event, okSince }) => !event && okSince === undefined),
+      );
       const notes = withoutSilenced(turn, all, (what) => pipeline.isSilenced(what));
       take(turn.out);
       return notes;
