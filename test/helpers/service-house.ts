@@ -13,6 +13,8 @@ import { createOutbox } from '../../src/notify/outbox.ts';
 import { wordDecision } from '../../src/notify/wording.ts';
 import { renderStatusReport } from '../../src/outputs/status-report.ts';
 import { createWatcher, type Watcher } from '../../src/containers/watcher.ts';
+import { holds } from '../../src/model/change.ts';
+import { createAlarm } from '../../src/system/alarm.ts';
 import { openStore } from '../../src/store/open.ts';
 import { hostFiles } from '../../src/system/files.ts';
 import { httpRequest } from '../../src/system/http.ts';
@@ -62,6 +64,7 @@ export function openServiceHouse(
   };
   const clock = skippingClock(false);
   const paceClock = skippingClock(true);
+  const incidentClock = skippingClock(true);
   let stop = new AbortController();
   let running: Promise<unknown> = Promise.resolve();
   let close = async (): Promise<void> => {};
@@ -77,22 +80,32 @@ export function openServiceHouse(
     logged,
     skip(ms) {
       clock.skip(ms);
+      incidentClock.skip(ms);
       paceClock.skip(ms);
     },
-    skipWatcher: (ms) => clock.skip(ms),
+    skipWatcher(ms) {
+      clock.skip(ms);
+      incidentClock.skip(ms);
+    },
     async start() {
       stop = new AbortController();
       const store = openStore(stateDir, Date.now());
       const outbox = createOutbox(store.db);
       const delivery = createDelivery({ store, config, http: httpRequest, clock: paceClock, log, stateDir });
-      const now = { now: () => Date.now(), monotonic: () => performance.now() };
       const pipeline = createPipeline({
         store,
         config,
-        clock: now,
+        clock: incidentClock,
         log,
         enqueue: (message) => outbox.enqueue(message),
+        isTrue: ({ subject }, claim) =>
+          watcher?.connected() ? holds(claim, watcher.container(subject)) : undefined,
+        wakeAt: (mono) => alarm.set(mono),
         word: (decision) => wordDecision(decision, 'test', Date.now()),
+      });
+      const alarm = createAlarm(incidentClock, () => {
+        pipeline.process([], { judged: [] });
+        delivery.kick();
       });
       watcher = createWatcher({
         docker,
@@ -116,6 +129,8 @@ export function openServiceHouse(
       running = Promise.all([delivery.run(stop.signal), watcher.run(stop.signal)]);
       close = async () => {
         await running;
+        pipeline.sendWaiting();
+        alarm.stop();
         await delivery.drain(2000);
         store.close();
       };
