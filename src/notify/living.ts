@@ -100,7 +100,7 @@ export function createRefresh(deps: {
       const buttons = ended ? {} : buttonsOf(db, config, incident, message.pending, now());
       const key = `${rendered.key} ${JSON.stringify(buttons)}`;
       const before = last.get(name);
-      if (before?.key === key && now() - before.at < VALUES_EVERY_MS) continue;
+      if (before?.key === key && Math.abs(now() - before.at) < VALUES_EVERY_MS) continue;
       const wanted = JSON.stringify({ html: rendered.html, ...buttons } satisfies MessageState);
       if (ended) last.delete(name);
       else last.set(name, { key, at: now() });

@@ -25,7 +25,7 @@ const RECENT = 500;
 
 const Row = v.object({
   id: Finite,
-  rule: v.picklist(['waha', 'queue', 'swap', 'loops']),
+  rule: v.picklist(['waha', 'queue', 'swap', 'loops', 'hand']),
   target: v.string(),
   what: v.string(),
   why: v.string(),

@@ -206,6 +206,14 @@ const IncidentShape = loosely<Incident>({
   flips: v.array(EpochMs),
   flapping: v.boolean(),
   actions: v.array(v.string()),
+  ack: v.optional(
+    v.object({
+      by: v.string(),
+      at: EpochMs,
+      severity: v.picklist(SEVERITIES),
+      silent: v.optional(v.boolean()),
+    }),
+  ),
 });
 
 /** A row that was damaged or written by something else is no reason to stop. */

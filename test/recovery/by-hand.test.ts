@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { containerByHand } from '../../src/recovery/by-hand.ts';
+import { listActions } from '../../src/store/actions.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
+import { fakeDocker, type FakeDocker } from '../helpers/fake-docker.ts';
+import { testDeps, type TestDeps } from '../helpers/recovery-deps.ts';
+import { containerInfo, snapshotOf } from '../helpers/snapshots.ts';
+
+let dir: string;
+let store: Store;
+let engine: FakeDocker;
+let deps: TestDeps;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'vpsmon-by-hand-'));
+  store = openStore(dir, 0);
+  engine = fakeDocker();
+  for (const name of ['web', 'vpsmon']) engine.add(name);
+  deps = testDeps(store, {
+    settings: { ENABLE_AUTO_RECOVERY: false },
+    system: { docker: engine.docker },
+    look: async () =>
+      snapshotOf(Date.now(), {
+        containers: [...engine.containers.values()].map(({ id, name }) =>
+          containerInfo(name, { id, self: name === 'vpsmon' }),
+        ),
+      }),
+  });
+});
+afterEach(() => {
+  store.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+describe('a container that a person wants stopped or restarted', () => {
+  it('is, with recovery switched off, and it is recorded with who asked', async () => {
+    const result = await containerByHand(deps, 'restart', 'web', 'asked for by Ada on Telegram');
+    expect(result.attempts).toMatchObject([{ done: 'worked', text: 'web runs again' }]);
+    expect(engine.calls).toEqual(['restart web']);
+    expect(listActions(store.db, 0)).toMatchObject([
+      { rule: 'hand', target: 'web', what: 'restart-container', why: 'asked for by Ada on Telegram' },
+    ]);
+    expect(deps.said).toMatchObject([{ text: 'Done: restart web', telegram: false }]);
+    await containerByHand(deps, 'stop', 'web', '');
+    expect(engine.calls).toEqual(['restart web', 'stop web']);
+  });
+
+  it('is not, more often than the budget allows', async () => {
+    for (let i = 0; i < 3; i++) await containerByHand(deps, 'restart', 'web', 'x');
+    const result = await containerByHand(deps, 'restart', 'web', 'x');
+    expect(result.attempts).toMatchObject([{ done: 'budget' }]);
+    expect(engine.calls).toHaveLength(3);
+  });
+
+  it.each([
+    ['vpsmon', 'vpsmon itself runs in vpsmon'],
+    ['nothing', 'there is no container nothing'],
+    ['', 'the name of a container is needed'],
+  ])('is not touched where it is %j', async (name, why) => {
+    const result = await containerByHand(deps, 'stop', name, 'x');
+    expect(result).toMatchObject({
+      failed: true,
+      attempts: [],
+      found: expect.stringContaining(why) as string,
+    });
+    expect(engine.calls).toEqual([]);
+    expect(listActions(store.db, 0)).toEqual([]);
+  });
+});
