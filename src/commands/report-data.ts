@@ -6,6 +6,7 @@ import type { DayStats, ReportData, ReportIncident } from '../outputs/daily-repo
 import { listActions } from '../store/actions.ts';
 import { increaseOf, pointsOf, statsOf, type Column, type History } from '../store/history.ts';
 import { leftOffIn } from '../store/left-off.ts';
+import { recordingOf } from '../store/recordings.ts';
 import { incidentsSince } from '../store/incidents.ts';
 import type { Db } from '../store/db.ts';
 import { VERSION } from '../version.ts';
@@ -151,6 +152,7 @@ function incidentsOf(db: Db, since: number): ReportIncident[] {
   return incidentsSince(db, since)
     .filter(({ state, event, firedAt }) => state !== 'pending' && (event || firedAt !== undefined))
     .map((incident) => ({
+      ...beforeOf(db, incident.id),
       rule: incident.rule,
       subject: incident.subject,
       severity: incident.severity,
@@ -159,6 +161,11 @@ function incidentsOf(db: Db, since: number): ReportIncident[] {
       ...(incident.resolvedAt === undefined ? {} : { to: incident.resolvedAt }),
       event: incident.event === true,
     }));
+}
+
+function beforeOf(db: Db, id: number): { before?: string[] } {
+  const lines = recordingOf(db, id)?.lines ?? [];
+  return lines.length > 0 ? { before: lines } : {};
 }
 
 function chartOf(data: ReportData, columns: Columns, config: Config): ChartInput {

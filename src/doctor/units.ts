@@ -121,6 +121,9 @@ function sayResult(unit: UnitState): string {
   if (known) return known;
   const status = unit.exitStatus ?? 0;
   if (unit.result === 'signal') return `ended by signal ${status}`;
+  // systemd's own: it could not set up the unit's file systems (unprivileged LXC without nesting).
+  if (unit.result === 'exit-code' && status === 226)
+    return 'systemd may not make its sandbox here (226/NAMESPACE); for an LXC guest, switch on nesting on the physical host';
   if (unit.result === 'exit-code')
     return `exit code ${status}${status === 3 ? ': configuration or usage' : ''}`;
   return unit.result;

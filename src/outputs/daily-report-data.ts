@@ -26,6 +26,8 @@ export type ReportIncident = {
   to?: number;
   /** Happened once, has no duration. */
   event: boolean;
+  /** What the flight recorder has of the minutes before: who held how much, what grew, what was waited for. */
+  before?: string[];
 };
 
 export type ReportAction = {

@@ -13,7 +13,7 @@ export function dailyReportJson(data: ReportData): unknown {
     gaps: data.gaps.map(({ from, to }) => ({ from: iso(from), to: iso(to) })),
     checks: data.checks,
     alerts: alertCounts(data),
-    incidents: data.incidents.map(({ rule, subject, severity, text, from, to, event }) => ({
+    incidents: data.incidents.map(({ rule, subject, severity, text, from, to, event, before }) => ({
       rule,
       subject,
       severity,
@@ -21,6 +21,7 @@ export function dailyReportJson(data: ReportData): unknown {
       from: iso(from),
       to: to === undefined ? null : iso(to),
       event,
+      before: before ?? [],
     })),
     actions: data.actions?.map(({ at, ...action }) => ({ at: iso(at), ...action })) ?? null,
     left_off: data.leftOff.map(({ since, ...one }) => ({ ...one, since: iso(since) })),

@@ -14,6 +14,8 @@ import { clockTime, longTime, many, shortTime } from './daily-report-text.ts';
 
 export { dayName } from './daily-report-text.ts';
 
+/** Of so many the minutes before are told. */
+const MAX_DEATHS = 2;
 /** More would not be read at breakfast; `vpsmon incidents` has all of them. */
 const MAX_LISTED = 8;
 
@@ -125,7 +127,13 @@ function alertsPart(data: ReportData): Part {
       Number(b.severity === 'critical') - Number(a.severity === 'critical') ||
       b.from - a.from,
   );
-  for (const incident of sorted.slice(0, MAX_LISTED)) lines.push(`• ${incidentLine(incident, data.at)}`);
+  let deaths = 0;
+  for (const incident of sorted.slice(0, MAX_LISTED)) {
+    lines.push(`• ${incidentLine(incident, data.at)}`);
+    if (!incident.before || (deaths += 1) > MAX_DEATHS) continue;
+    // Who held how much, and what grew; `incidents show` has the rest.
+    for (const line of incident.before.slice(0, 2)) lines.push(`  ${plain(line, 160)}`);
+  }
   if (sorted.length > MAX_LISTED)
     lines.push(`and ${sorted.length - MAX_LISTED} more: vpsmon incidents --since 24h`);
   return { title: 'Alerts', lines };

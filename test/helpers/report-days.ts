@@ -88,6 +88,11 @@ export const REPORT_DAYS: Record<string, () => ReportData> = {
             4.8,
           ),
           event: true,
+          before: [
+            'Before: n8n 812 MB + 198 MB swap, postgres 120 MB; 38 MB of 2 GB were available',
+            'In the 9 min 55 s before n8n grew by 690 MB, swap use by 250 MB',
+            'Waiting for (last minute): memory 92 %, disk 40 %, CPU 12 %; load 8.5',
+          ],
         },
         incident('waha-session', 'warning', 'WhatsApp session <second> needs the QR code & a person', 50),
       ],

@@ -80,10 +80,12 @@ describe('a bad day', () => {
     const lines = text('bad').split('\n');
     expect(lines[3]).toBe('1 alert still open; 2 critical, 1 warning in 24 h');
     expect(lines[4]).toBe('No data 02:10-05:40 (3 h 30 min): the host or the monitor was off');
-    expect(lines.slice(6, 11)).toEqual([
+    expect(lines.slice(6, 13)).toEqual([
       'Alerts: 2 critical, 1 warning',
       '  • Open since Thu 06:00: WhatsApp session <second> needs the QR code & a person',
       '  • 03:12 The kernel killed node (pid 3087) in n8n: limit 1 GB',
+      '    Before: n8n 812 MB + 198 MB swap, postgres 120 MB; 38 MB of 2 GB were available',
+      '    In the 9 min 55 s before n8n grew by 690 MB, swap use by 250 MB',
       '  • 02:42 Memory pressure is 92 of 100, at least 80 for 30 s (33 min)',
       '  • 02:00 Available memory is 87 MB, below 100 MB (1 h 12 min)',
     ]);
