@@ -8,6 +8,7 @@ import { metricsOf } from '../daemon/metrics.ts';
 import { changesBetween, keptFromEnvironment } from '../daemon/reload.ts';
 import type { House } from '../daemon/types.ts';
 import { serverStalls } from '../daemon/stalls.ts';
+import { isRebooting } from '../daemon/reboot.ts';
 import { openWatchdog, type Watchdog } from '../daemon/watchdog.ts';
 import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
@@ -54,18 +55,25 @@ export async function monitor(context: CommandContext): Promise<number> {
   const stop = new AbortController();
   /** Ends the watch with the settings of now: for good, or for one with others. */
   let turn = new AbortController();
-  const onSignal = (name: string) => {
+  let rebooting = false;
+  const onSignal = (name: string, byManager = false) => {
     if (stop.signal.aborted) process.exit(3);
     log.info(`${name}: stopping`);
     watchdog.stopping();
     stop.abort();
-    turn.abort();
+    if (!byManager) turn.abort();
+    else
+      void isRebooting(context.run).then((is) => {
+        rebooting = is;
+        turn.abort();
+      });
     setTimeout(() => {
       log.error('Stopping took too long: leaving without waiting any more.');
       process.exit(3);
     }, STOP_WITHIN_MS).unref();
   };
-  process.on('SIGTERM', () => onSignal('SIGTERM'));
+  // Under systemd this may be the whole machine going down.
+  process.on('SIGTERM', () => onSignal('SIGTERM', context.env['INVOCATION_ID'] !== undefined));
   process.on('SIGINT', () => onSignal('SIGINT'));
   let current = context;
   let next: CommandContext | undefined;
@@ -98,7 +106,13 @@ export async function monitor(context: CommandContext): Promise<number> {
       house.state.folderTrouble = why;
       lost = undefined;
     };
-    const unsaved = await watch(current, store, { watchdog, signal: turn.signal, lookAfterFolder, news });
+    const unsaved = await watch(current, store, {
+      watchdog,
+      signal: turn.signal,
+      lookAfterFolder,
+      news,
+      isRebooting: () => rebooting,
+    });
     if (stop.signal.aborted) break;
     turn = new AbortController();
     news = undefined;
@@ -222,6 +236,7 @@ type Watch = {
   signal: AbortSignal;
   lookAfterFolder(house: House): void;
   news: string | undefined;
+  isRebooting(): boolean;
 };
 
 /**
@@ -232,7 +247,7 @@ async function watch(context: CommandContext, store: Store, turn: Watch): Promis
   const { watchdog, signal } = turn;
   const { config, system } = context;
   const { log } = system;
-  const house = openHouse(context, store, turn.news);
+  const house = openHouse(context, store, turn);
   const pages = { health: () => judgeHealth(house), metrics: () => metricsOf(house) };
   const served: Served[] = [];
   if (config.settings.HTTP_LISTEN !== '') {

@@ -63,14 +63,26 @@ type Start = {
   /** atMost: it was killed, some time after it was last seen alive. */
   away?: { ms: number; atMost: boolean };
   late: boolean;
+  /** The server was rebooted in an orderly way since the monitor before this one. */
+  rebooted?: boolean;
 };
+
+/** The whole story of a clean reboot in one line, for the preview of a phone. */
+function rebootTitle({ away, counts, notes }: Start): string {
+  const gone = notes.filter(({ kind }) => BAD.includes(kind)).length;
+  const all = counts.monitored === 1 ? 'the service is back' : `all ${counts.monitored} services are back`;
+  const back =
+    gone === 0 ? all : `${gone} of ${counts.monitored} services ${gone === 1 ? 'is' : 'are'} not well`;
+  return `🔄 <b>Server Rebooted</b> (clean), away ${formatDuration(away?.ms ?? 0)}, ${back}`;
+}
 
 /** One message for all containers. `late`: Docker answered only some time after the start. */
 export function startMessage(start: Start): Message {
   const { at, server, counts, notes, first, late } = start;
   const away = start.away ? ` (${start.away.atMost ? 'at most ' : ''}${formatDuration(start.away.ms)})` : '';
-  const heading = first ? 'Needs attention:' : `While it was away${away}:`;
-  const nothing = first ? [] : ['', `Nothing changed while it was away${away}.`];
+  const rebooted = start.rebooted === true && !late;
+  const heading = rebooted ? 'Not as before:' : first ? 'Needs attention:' : `While it was away${away}:`;
+  const nothing = first || rebooted ? [] : ['', `Nothing changed while it was away${away}.`];
   const bad = notes.some(({ kind }) => BAD.includes(kind));
   const worst = notes.some((note) => note.critical) ? 'critical' : bad ? 'warning' : 'info';
   return {
@@ -79,7 +91,11 @@ export function startMessage(start: Start): Message {
     kind: 'start',
     subject: 'vpsmon',
     html: [
-      late ? '🚀 <b>Docker Answers: Watching</b>' : '🚀 <b>Service Monitor Started</b>',
+      rebooted
+        ? rebootTitle(start)
+        : late
+          ? '🚀 <b>Docker Answers: Watching</b>'
+          : '🚀 <b>Service Monitor Started</b>',
       '',
       serverLine(server),
       `Services: ${counts.monitored}`,
@@ -129,13 +145,14 @@ function folded(kind: Note['kind'], alike: Note[]): string {
 }
 
 /** The start message where Docker does not answer. */
-export function startWithoutDocker(at: number, server: string, why: string): Message {
+export function startWithoutDocker(at: number, server: string, why: string, rebooted = false): Message {
+  const title = rebooted ? '🔄 <b>Server Rebooted</b> (clean)' : '🚀 <b>Service Monitor Started</b>';
   return {
     at,
     severity: 'info',
     kind: 'start',
     subject: 'vpsmon',
-    html: `🚀 <b>Service Monitor Started</b>\n\n${serverLine(server)}\nDocker: ${safeHtml(plain(why), 200)}\nTime: ${formatTime(at)}`,
+    html: `${title}\n\n${serverLine(server)}\nDocker: ${safeHtml(plain(why), 200)}\nTime: ${formatTime(at)}`,
   };
 }
 

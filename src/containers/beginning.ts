@@ -9,10 +9,13 @@ import { replay } from './follow.ts';
 import type { Seen } from './keeper.ts';
 import { newTurn } from './machine.ts';
 import { endUnknown, firstLook, withoutSilenced, type IsSilenced, type OpenTrouble } from './start.ts';
-import { eventTime, fromInspect } from './table.ts';
+import { eventTime, fromInspect, isUp } from './table.ts';
 import type { Out, Row, State } from './types.ts';
 
 const AGAIN_MS = 2000;
+/** After a reboot Docker starts everything at once, and what is up is looked at when it is up. */
+const BACK_WITHIN_MS = 30_000;
+const BACK_EVERY_MS = 1000;
 
 export type BeginningDeps = {
   docker: Docker;
@@ -29,6 +32,8 @@ export type BeginningDeps = {
   /** Incidents that are on, as the monitor before left them. */
   openTroubles(): readonly OpenTrouble[];
   isSilenced: IsSilenced;
+  /** The server was rebooted in an orderly way since the monitor before: when it came up, epoch ms. */
+  bootedAt?: number;
   onMessage(message: Message): void;
   handle(out: Out): void;
   onEvent(event: DockerEvent): void;
@@ -52,10 +57,15 @@ export function createBeginning(deps: BeginningDeps): Beginning {
   let done = false;
   let told = false;
   let waiting: DockerEvent[] | undefined;
+  /** Docker answers, and its containers are on their way. */
+  let coming = false;
+  let back = deps.bootedAt === undefined;
+  const startedAt = clock.now();
 
   async function look(): Promise<void> {
     const kept: DockerEvent[] = [];
     waiting = kept;
+    if (!back) await allBack();
     const history = await readHistory();
     const askedAt = clock.now();
     const items = await docker.list(signal);
@@ -67,7 +77,13 @@ export function createBeginning(deps: BeginningDeps): Beginning {
     known.sort((a, b) => (a.info.name < b.info.name ? -1 : 1));
     const turn = newTurn(state, { wall: clock.now(), mono: clock.monotonic() });
     const first = seen === undefined;
-    const all = firstLook(turn, { known, rows: deps.rows, history: [...history, ...kept], first });
+    const all = firstLook(turn, {
+      known,
+      rows: deps.rows,
+      history: [...history, ...kept],
+      first,
+      ...(deps.bootedAt === undefined ? {} : { bootedAt: deps.bootedAt }),
+    });
     endUnknown(turn, deps.openTroubles());
     const notes = withoutSilenced(turn, all, deps.isSilenced);
     done = true;
@@ -75,7 +91,10 @@ export function createBeginning(deps: BeginningDeps): Beginning {
     turn.out.findings.push({ ...answers, text: 'Docker answers', quiet: told });
     deps.handle(turn.out);
     const at = clock.now();
-    const away = seen ? { away: { ms: Math.max(0, at - seen.at), atMost: !seen.closed } } : {};
+    const rebooted = deps.bootedAt !== undefined;
+    // How long the services were not watched; waiting for them was watching.
+    const until = rebooted ? startedAt : at;
+    const away = seen ? { away: { ms: Math.max(0, until - seen.at), atMost: !seen.closed } } : {};
     if (!told || notes.length > 0)
       deps.onMessage(
         startMessage({
@@ -85,12 +104,28 @@ export function createBeginning(deps: BeginningDeps): Beginning {
           notes,
           first,
           late: told,
+          rebooted,
           ...away,
         }),
       );
     told = true;
     for (const event of kept) if (eventTime(event) >= askedAt) deps.onEvent(event);
     deps.isReady();
+  }
+
+  /** Waits until what ran before the reboot runs again, for a limited time. */
+  async function allBack(): Promise<void> {
+    const before = deps.rows.filter((row) => isUp(row.state)).map((row) => row.id);
+    const end = clock.monotonic() + BACK_WITHIN_MS;
+    while (!signal.aborted) {
+      const items = await docker.list(signal);
+      coming = true;
+      const up = new Set(items.filter((item) => item.state === 'running').map((item) => item.id));
+      if (before.every((id) => up.has(id)) || clock.monotonic() >= end) break;
+      await clock.sleep(BACK_EVERY_MS, signal);
+    }
+    back = true;
+    coming = false;
   }
 
   /** Why things happened while nobody watched: Docker keeps its last 256 events. */
@@ -108,9 +143,9 @@ export function createBeginning(deps: BeginningDeps): Beginning {
 
   function without(why: string): void {
     deps.isReady();
-    if (told || signal.aborted) return;
+    if (told || coming || signal.aborted) return;
     told = true;
-    deps.onMessage(startWithoutDocker(clock.now(), deps.server, why));
+    deps.onMessage(startWithoutDocker(clock.now(), deps.server, why, deps.bootedAt !== undefined));
   }
 
   async function lookUntilDone(): Promise<void> {

@@ -127,6 +127,7 @@ export function because(death: Death): string {
     return `on request${death.signal === undefined ? '' : ` (${signalName(death.signal)})`}, ${death.exitCode < 0 ? exitText(-1) : `exit code ${death.exitCode}`}`;
   if (death.cause === 'unstarted') return `did not start, ${exit}`;
   if (death.cause === 'unseen') return `ended unseen while Docker's events were not readable, ${exit}`;
+  if (death.cause === 'reboot') return 'ended by the reboot of the server, and did not come back';
   if (death.cause === 'engine') return `ended together with Docker, ${exit}`;
   if (death.exitCode === 0) return 'ended by itself, exit code 0';
   if (death.exitCode === 137) return `killed from outside Docker, ${exit}`;

@@ -1,5 +1,6 @@
 // The lines of the start message, and the incidents that go with them: opened without a word of their own.
 import type { DockerEvent } from '../system/types.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
 import { safeHtml } from '../model/text.ts';
 import { because, causeText, exitText } from './cause.ts';
 import { endsQuietly, opens } from './findings.ts';
@@ -52,6 +53,21 @@ export function noteStopped(turn: Turn, known: Known, death: Death, redeployed: 
   return job || severityOf(death) !== 'critical' ? note : { ...note, critical: true };
 }
 
+/** The server was rebooted: how the container ended says nothing, whether it should be back does. */
+export function noteNotBack(turn: Turn, known: Known, death: Death): Note {
+  const { info } = known;
+  endsQuietly(turn, keyOf(known), 'unhealthy', `${info.name} stopped`, death.at);
+  openStopped(turn, known, { ...death, cause: 'reboot' }, isKept(info) ? 'critical' : 'warning');
+  const policy = isKept(info) ? info.restartPolicy : 'no';
+  const line = `🔴 ${bold(info.name)} is not back (restart policy: ${safeHtml(policy)})`;
+  return { kind: 'stopped', name: info.name, line, ...(isKept(info) ? { critical: true } : {}) };
+}
+
+/** Docker starts it again after a reboot. */
+function isKept({ restartPolicy }: ContainerInfo): boolean {
+  return restartPolicy === 'always' || restartPolicy === 'unless-stopped' || restartPolicy === 'on-failure';
+}
+
 /** A deploy that failed: the old one is gone, the new one was created and no more. */
 export function noteNotStarted(turn: Turn, known: Known): Note {
   const { info } = known;
@@ -75,7 +91,12 @@ function severityOf({ cause, exitCode }: Death): 'warning' | 'critical' {
 }
 
 /** Opens the incident without a word of its own. */
-export function openStopped(turn: Turn, known: Known, death: Death): void {
+export function openStopped(
+  turn: Turn,
+  known: Known,
+  death: Death,
+  severity: 'warning' | 'critical' = severityOf(death),
+): void {
   const { info } = known;
   const quiet = opens(turn, keyOf(known), 'stopped', info, {
     text:
@@ -89,7 +110,7 @@ export function openStopped(turn: Turn, known: Known, death: Death): void {
       deploy: false,
       secrets: [],
     }),
-    severity: severityOf(death),
+    severity,
   });
   turn.out.findings.push({ ...quiet, quiet: true });
 }

@@ -10,6 +10,7 @@ import { QUIET_MS } from './restarts.ts';
 import {
   openStopped,
   noteRestarted,
+  noteNotBack,
   noteNotStarted,
   notePaused,
   noteRestarting,
@@ -31,6 +32,8 @@ export type FirstLook = {
   history: DockerEvent[];
   /** Without an earlier look nothing can have changed. */
   first: boolean;
+  /** The server was rebooted in an orderly way since; epoch ms. */
+  bootedAt?: number;
 };
 const MUTED_BY: Partial<Record<Note['kind'], Change[]>> = {
   stopped: ['stopped'],
@@ -98,9 +101,7 @@ export function firstLook(turn: Turn, look: FirstLook): Note[] {
     turn.out.touched.add(key);
     if (!isWatched(state, known)) continue;
     const row = rows.get(key);
-    const note = look.first
-      ? attention(turn, known)
-      : compare(turn, known, row?.id ? row : undefined, look.history);
+    const note = look.first ? attention(turn, known) : compare(turn, known, row?.id ? row : undefined, look);
     if (known.info.state === 'restarting') waitForRestart(turn, known);
     const { muted } = state.rules.of(known.info);
     if (!note || MUTED_BY[note.kind]?.some((change) => muted.includes(change))) continue;
@@ -162,7 +163,8 @@ function attention(turn: Turn, known: Known): Note | undefined {
   return undefined;
 }
 
-function compare(turn: Turn, known: Known, row: Row | undefined, history: DockerEvent[]): Note | undefined {
+function compare(turn: Turn, known: Known, row: Row | undefined, look: FirstLook): Note | undefined {
+  const { history, bootedAt } = look;
   const { info } = known;
   const key = keyOf(known);
   const name = bold(info.name);
@@ -176,7 +178,10 @@ function compare(turn: Turn, known: Known, row: Row | undefined, history: Docker
     if (known.startError) return stands?.stopped ? undefined : noteUnstarted(turn, known);
     if (info.state === 'created' && wasUp && row.id !== info.id) return noteNotStarted(turn, known);
     if (info.state === 'created' || info.startedAt === undefined) return undefined;
-    return noteStopped(turn, known, deathOf(known, history), row !== undefined && row.id !== info.id);
+    const death = deathOf(known, history);
+    const withReboot = bootedAt !== undefined && wasUp && row.id === info.id && info.startedAt < bootedAt;
+    if (withReboot && death.cause === 'unseen') return noteNotBack(turn, known, death);
+    return noteStopped(turn, known, death, row !== undefined && row.id !== info.id);
   }
   // Up for Docker, but nothing in it runs: told already, or news.
   if (info.state === 'paused')
@@ -200,7 +205,7 @@ function compare(turn: Turn, known: Known, row: Row | undefined, history: Docker
   if (row.id !== info.id)
     return { kind: 'redeployed', name: info.name, line: `🚀 ${name} was redeployed and runs` };
   if (!wasUp) return { kind: 'up', name: info.name, line: `🚀 ${name} was started` };
-  if (Math.abs((row.startedAt ?? 0) - (info.startedAt ?? 0)) > 1000)
+  if (bootedAt === undefined && Math.abs((row.startedAt ?? 0) - (info.startedAt ?? 0)) > 1000)
     return noteRestarted(known, row, history);
   return wasUnhealthy ? { kind: 'healthy', name: info.name, line: `✅ ${name} is healthy again` } : undefined;
 }

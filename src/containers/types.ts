@@ -37,8 +37,8 @@ export type Known = {
 
 export type Shadowed = 'exitCode' | 'signal' | 'name';
 
-/** unseen: found dead, no event told why. engine: Docker itself ended. unstarted: its start failed. */
-export type Cause = 'crash' | 'oom' | 'request' | 'unseen' | 'engine' | 'unstarted';
+/** unseen: found dead, no event told why. engine: Docker itself ended. reboot: the server did. unstarted: its start failed. */
+export type Cause = 'crash' | 'oom' | 'request' | 'unseen' | 'engine' | 'reboot' | 'unstarted';
 
 /** How and when a container died. Times in epoch ms. */
 export type Death = {

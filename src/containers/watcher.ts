@@ -45,6 +45,8 @@ export type WatcherDeps = {
   isSilenced?: IsSilenced;
   /** Incidents that are on; those that come and go and are fine at the moment are left out. */
   openTroubles?(): readonly OpenTrouble[];
+  /** The server was rebooted in an orderly way since the monitor before: when it came up, epoch ms. */
+  bootedAt?: number;
   /** Renders the periodic status report. */
   renderStatus(services: ServiceStatus[], server: string, at: number): string;
   /** Working set of a container at the last check, bytes. */
@@ -214,6 +216,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       signal,
       rows,
       seen,
+      ...(deps.bootedAt === undefined ? {} : { bootedAt: deps.bootedAt }),
       onMessage,
       isSilenced: deps.isSilenced ?? (() => false),
       openTroubles: deps.openTroubles ?? (() => []),

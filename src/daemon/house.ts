@@ -1,4 +1,6 @@
+import { readBootId } from '../collectors/boot.ts';
 import { openCollectors } from '../collectors/collect.ts';
+import { parseUptime } from '../collectors/proc.ts';
 import type { CommandContext } from '../commands/context.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import { createPipeline } from '../incidents/pipeline.ts';
@@ -25,7 +27,7 @@ import { runOomCheck, say } from './cycle.ts';
 import { whatIsLeftOff } from './left-off.ts';
 import type { DaemonState, House } from './types.ts';
 import { createRecorder } from './recorder.ts';
-import { describeLastValues, LastAlive } from './reboot.ts';
+import { cleanBoot, describeLastValues, LastAlive } from './reboot.ts';
 
 /** History and the sign of life reach the disk about once a minute, however short the interval. */
 const FLUSH_EVERY_MS = 55_000;
@@ -38,7 +40,12 @@ const GROWTH_WINDOW_MS = 3 * 3_600_000;
  * Opens everything that the daemon works with and connects the rooms. Nothing runs yet. `news`: what happened to the state folder
  * just now. The store stays the caller's: he closes it after the house.
  */
-export function openHouse(context: CommandContext, store: Store, news?: string): House {
+export function openHouse(
+  context: CommandContext,
+  store: Store,
+  more: { news?: string | undefined; isRebooting?: () => boolean } = {},
+): House {
+  const { news } = more;
   const { config, system } = context;
   const { clock, log } = system;
   const { db } = store;
@@ -94,6 +101,10 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
       : () => false;
   const discovery = createDiscovery({ docker: system.docker, config, clock, files: system.files });
 
+  const lastAlive = recall(db, 'last-alive', LastAlive);
+  const uptimeSec = parseUptime(system.files.textOr('/proc/uptime') ?? '');
+  const bootedAt = cleanBoot(lastAlive, { bootId: readBootId(system.files), uptimeSec }, clock.now());
+
   const watcher = createWatcher({
     docker: system.docker,
     clock,
@@ -108,7 +119,9 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
         log.error(`Looking for OOM kills failed: ${errorText(error)}`),
       );
     },
+    ...(bootedAt === undefined ? {} : { bootedAt }),
     onMessage(message) {
+      if (message.kind === 'stop' && more.isRebooting?.() === true) return;
       try {
         outbox.enqueue(message);
         delivery.kick();
@@ -156,7 +169,6 @@ export function openHouse(context: CommandContext, store: Store, news?: string):
   });
 
   let flushedAt = 0;
-  const lastAlive = recall(db, 'last-alive', LastAlive);
   const house: House = {
     config,
     system,

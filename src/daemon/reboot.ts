@@ -4,6 +4,7 @@ import { formatMemory, largestFirst } from '../model/container-memory.ts';
 import type { Finding } from '../model/finding.ts';
 import type { HostValues, Snapshot } from '../model/snapshot.ts';
 import { EpochMs } from '../model/shapes.ts';
+import type { Run } from '../system/types.ts';
 
 /** Written about once a minute and when the monitor is asked to stop. */
 export const LastAlive = v.object({
@@ -34,6 +35,26 @@ export function describeLastValues(snapshot: Snapshot): string[] {
     if (largest.length > 0) lines.push(`largest containers: ${largest.join(', ')}`);
   }
   return lines;
+}
+
+/** When the host came up (epoch ms), where it was rebooted in an orderly way since it was last seen. Pure. */
+export function cleanBoot(
+  last: LastAlive | undefined,
+  host: { bootId: string; uptimeSec: number },
+  now: number,
+): number | undefined {
+  if (!last || !last.stopped || last.bootId === '' || host.bootId === '') return undefined;
+  return last.bootId === host.bootId ? undefined : now - host.uptimeSec * 1000;
+}
+
+/** Whether systemd is rebooting the machine: then the next start tells it, and all is one message. Costs a process, at the end. */
+export async function isRebooting(run: Run): Promise<boolean> {
+  try {
+    const { stdout } = await run('systemctl', ['list-jobs', '--no-legend', '--plain'], { timeoutMs: 500 });
+    return /^\s*\d+\s+(?:reboot|kexec|soft-reboot)\.target\s+start\b/m.test(stdout);
+  } catch {
+    return false; // No systemd, or it does not answer: the stop is told as any other.
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeReboot, type LastAlive } from '../../src/daemon/reboot.ts';
+import { cleanBoot, isRebooting, judgeReboot, type LastAlive } from '../../src/daemon/reboot.ts';
 import type { HostValues } from '../../src/model/snapshot.ts';
 
 const now = Date.parse('2026-01-31T10:00:00Z');
@@ -31,5 +31,25 @@ describe('judgeReboot', () => {
     ['a host that cannot be read', before, undefined],
   ] as [string, LastAlive | undefined, HostValues | undefined][])('is silent about %s', (_, last, values) => {
     expect(judgeReboot(last, values, now)).toBeUndefined();
+  });
+});
+
+describe('U7: a clean reboot', () => {
+  const last = { at: 1_000_000, bootId: 'a', stopped: true, lastValues: [] };
+  it('is one after an orderly stop, with another boot id', () => {
+    expect(cleanBoot(last, { bootId: 'b', uptimeSec: 20 }, 2_000_000)).toBe(1_980_000);
+    expect(cleanBoot(last, { bootId: 'a', uptimeSec: 20 }, 2_000_000)).toBeUndefined();
+    expect(cleanBoot({ ...last, stopped: false }, { bootId: 'b', uptimeSec: 20 }, 2_000_000)).toBeUndefined();
+    expect(cleanBoot(undefined, { bootId: 'b', uptimeSec: 20 }, 2_000_000)).toBeUndefined();
+  });
+
+  it.each([
+    ['  12 reboot.target  start waiting\n  13 x.service stop running\n', true],
+    ['  12 poweroff.target start waiting\n', false],
+    ['  12 vps-monitor.service restart running\n', false],
+    ['', false],
+  ])('is seen coming in the jobs of systemd: %j', async (stdout, expected) => {
+    expect(await isRebooting(() => Promise.resolve({ exitCode: 0, stdout, stderr: '' }))).toBe(expected);
+    expect(await isRebooting(() => Promise.reject(new Error('none')))).toBe(false);
   });
 });
