@@ -48,9 +48,16 @@ export function createAnswers(deps: Answers): { ask(ask: Ask): void; oomSeen(): 
     give({ type: 'evidence', id, evidence: found });
   }
 
+  /** Those that were asked for and not answered yet. */
+  const asked = new Set<string>();
+
   async function look(ask: Extract<Ask, { kind: 'inspect' }>): Promise<void> {
     const { id, seq, confirm } = ask;
+    // An answer that is older than the last event is asked for again.
+    if (asked.has(id) && !confirm) return;
+    asked.add(id);
     const answer = await inspect(id);
+    asked.delete(id);
     if (answer !== 'failed')
       give({ type: 'inspected', id, inspect: answer === 'gone' ? undefined : answer, seq, confirm });
   }

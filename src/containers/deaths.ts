@@ -76,11 +76,13 @@ export function takeExitCode(death: Death, { id, state }: DockerInspect): void {
     death.exitCode = state.exitCode;
 }
 
-export function deathOf({ info, autoRemove }: Known, at: number, exitCode: number, cause: Cause): Death {
+export function deathOf({ info, autoRemove, was }: Known, at: number, exitCode: number, cause: Cause): Death {
   return {
     id: info.id,
     name: info.name,
     ...(info.service !== undefined ? { service: info.service } : {}),
+    ...(info.project !== undefined ? { project: info.project } : {}),
+    ...(was !== undefined ? { was } : {}),
     at,
     exitCode,
     cause,

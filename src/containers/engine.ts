@@ -155,7 +155,7 @@ export function lookedAt(turn: Turn, id: string, inspect: DockerInspect | undefi
   const key = [...returning.unlooked].find((name) => before.get(name)?.id === id);
   const known = state.known.get(id);
   if (known && inspect && (key !== undefined || before.has(keyOf(known)))) {
-    applyFixed(known, inspect);
+    applyFixed(turn.state, known, inspect);
     applyState(known, inspect);
     put(state, known);
   }

@@ -17,6 +17,7 @@ import { healthChanged } from './healthcheck.ts';
 import { tellMissing } from './missing.ts';
 import { renamed } from './rename.ts';
 import { evaluateRestarts, tellRestored } from './restarts.ts';
+import { mayTakeAPlace, ROLLOUT_WAIT_MS } from './rollout.ts';
 import { beginSettling } from './settle.ts';
 import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS } from './stories.ts';
 import {
@@ -33,6 +34,8 @@ import {
 } from './table.ts';
 import type { Known, Turn } from './types.ts';
 
+/** Somebody may send events of containers that never were; of so many at a time it is asked what they are. */
+const MOST_INCOMPLETE = 600;
 /** Until a container that was started counts as started: what ends within it is told once, by its end. */
 const STARTING_MS = 1000;
 /** `docker run --rm` is a job more often than a service: one that ends well within this time is not told at all. */
@@ -62,6 +65,8 @@ export function onEvent(turn: Turn, event: DockerEvent): void {
 function adopt(turn: Turn, event: DockerEvent): Known | undefined {
   // The last word about a container that is gone already is no reason to know it again.
   if (event.action === 'destroy') return undefined;
+  // One that is really there is found by the next list.
+  if (turn.state.incomplete.size >= MOST_INCOMPLETE) return undefined;
   const known = fromEvent(event);
   put(turn.state, known);
   if (event.action !== 'create' && event.action !== 'start') ask(turn, known);
@@ -124,7 +129,8 @@ export function onStart(turn: Turn, known: Known, at: number, unseen = false): v
     if (byPolicy) evaluateRestarts(turn, known, now.wall);
     return;
   }
-  const waitMs = known.autoRemove ? JOB_STARTING_MS : STARTING_MS;
+  const alone = known.autoRemove ? JOB_STARTING_MS : STARTING_MS;
+  const waitMs = mayTakeAPlace(state, known) ? ROLLOUT_WAIT_MS : alone;
   state.stories.set(key, { kind: 'starting', due: now.mono + waitMs, id: info.id, startedAt: at });
 }
 

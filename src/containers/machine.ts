@@ -17,6 +17,7 @@ export function newState(rules: ServiceRules, remembered: Row[] = []): State {
   return {
     rules,
     known: new Map(),
+    incomplete: new Set(),
     byKey: new Map(),
     stories: new Map(),
     checks: new Map(),
@@ -41,6 +42,8 @@ export function step(state: State, input: Input, now: Moment): Out {
   else if (input.type === 'measured') measured(turn, input.id, input.bytes);
   else if (input.type === 'stream' && input.up) streamUp(turn);
   else if (input.type === 'stream') streamDown(turn, input.why ?? '', input.refused === true);
+  // Each costs a look at everything that waits: in a flood of events that is done once for many.
+  if (input.type === 'event' && input.more) return turn.out;
   allBack(turn);
   runDue(turn);
   return turn.out;
@@ -50,7 +53,7 @@ export function step(state: State, input: Input, now: Moment): Out {
 function onEvidence(turn: Turn, id: string, evidence: Evidence): void {
   const { state } = turn;
   const known = state.known.get(id);
-  if (known && evidence.inspect) applyFixed(known, evidence.inspect);
+  if (known && evidence.inspect) applyFixed(turn.state, known, evidence.inspect);
   for (const [key, check] of state.checks) if (check.id === id) tellUnhealthy(turn, key, evidence);
   for (const [key, story] of state.stories)
     if (story.kind === 'crash' && story.death.id === id) onCrashEvidence(turn, key, story, evidence);

@@ -36,7 +36,7 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
   for (const item of items) {
     there.add(item.id);
     const known = state.known.get(item.id);
-    if (known && fits(known, item, now.wall)) {
+    if (known?.complete && fits(known, item, now.wall)) {
       // Paused while something else about it was waited for.
       if (known.info.state === 'paused') onPause(turn, known, now.wall);
       // Its start may have failed since: no event tells of that.
@@ -134,7 +134,7 @@ export function inspected(
       onEvent(turn, unseen(known, 'destroy', turn.now.wall));
     return;
   }
-  applyFixed(known, inspect);
+  applyFixed(turn.state, known, inspect);
   if (known.shadowed?.includes('name')) renamed(turn, known, inspect.name, turn.now.wall);
   waitForJob(turn, known);
   if (known.seq !== asked.seq) {

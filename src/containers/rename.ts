@@ -1,14 +1,16 @@
 import type { Finding } from '../model/finding.ts';
-import { endsQuietly, happened, RULE_OF } from './findings.ts';
+import { endsQuietly, RULE_OF } from './findings.ts';
 import { tellMissing } from './missing.ts';
-import { say } from './outlet.ts';
 import { tellRestored } from './restarts.ts';
 import { beginSettling } from './settle.ts';
-import { left, SUCCESSOR_WAIT_MS } from './stories.ts';
+import { left, SUCCESSOR_WAIT_MS, tellRenamed } from './stories.ts';
 import { isInTrouble, isUp, isWatched, keyOf, put, serviceKey, standingOf } from './table.ts';
 import { TROUBLES } from './types.ts';
 import type { Known, TroubleKind, Turn } from './types.ts';
 import { bold } from './wording.ts';
+
+/** Watchtower starts its successor within this. */
+const RENAMED_WAIT_MS = 2500;
 
 type Names = { oldKey: string; key: string; oldName: string; name: string; at: number };
 
@@ -22,6 +24,7 @@ export function renamed(turn: Turn, known: Known, name: string, at: number): voi
   const [oldKey, key] = [serviceKey(oldName), serviceKey(name)];
   if (state.byKey.get(oldKey) === info.id) state.byKey.delete(oldKey);
   info.name = name;
+  known.was = oldKey;
   put(state, known);
   for (const other of state.known.values())
     if (serviceKey(other.info.name) === oldKey && !state.byKey.has(oldKey))
@@ -39,13 +42,9 @@ export function renamed(turn: Turn, known: Known, name: string, at: number): voi
   if (isSuccessor || !isWatched(state, known)) return;
   // Of one that is down it is news where people were told so: its end will be told under the new name.
   if (!isUp(info.state) && !TROUBLES.some((kind) => state.standing.get(key)?.[kind])) return;
-  const line = `${bold(oldName)} is now called ${bold(name)}`;
-  const finding = happened('container-renamed', info, {
-    text: `${oldName} is now called ${name}`,
-    at,
-    html: `🔄 ${line}`,
-  });
-  say(turn, { key, change: 'renamed', finding: { ...finding, was: oldName }, line, severity: 'info' });
+  const story = { kind: 'renamed', due: turn.now.mono + RENAMED_WAIT_MS, id: info.id, oldName, at } as const;
+  if (!state.stories.has(key)) state.stories.set(key, story);
+  else tellRenamed(turn, known, story);
 }
 
 /** The same for one that was renamed while nobody watched; the line that tells it, HTML. */

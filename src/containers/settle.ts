@@ -1,6 +1,6 @@
 // After a stop on request a successor of the same name has started: a deploy, or a restart by hand. One line, once it is
 // clear how it turned out.
-import { formatDuration } from '../model/text.ts';
+import { formatDuration, plain, safeHtml } from '../model/text.ts';
 import { happened } from './findings.ts';
 import { say } from './outlet.ts';
 import { keyOf } from './table.ts';
@@ -21,6 +21,7 @@ export function beginSettling(
   known: Known,
   asked: Extract<Story, { kind: 'asked' }>,
   at: number,
+  inPlaceOf?: string,
 ): void {
   const how = asked.death.id === known.info.id && !asked.deploy ? 'restarted' : 'redeployed';
   known.info.restartCount = 0; // Docker counts from the last start by hand.
@@ -32,6 +33,7 @@ export function beginSettling(
     id: known.info.id,
     startedAt: at,
     downFrom: asked.downFrom,
+    ...(inPlaceOf === undefined ? {} : { inPlaceOf }),
     ...(asked.memoryBefore !== undefined ? { memoryBefore: asked.memoryBefore } : {}),
   });
 }
@@ -73,7 +75,7 @@ function tellSettled(turn: Turn, key: string, story: Settling, bytes: number | u
   if (!known) return;
   const parts = [
     story.how === 'redeployed'
-      ? 'redeployed'
+      ? `redeployed${story.inPlaceOf === undefined ? '' : ` in place of ${plain(story.inPlaceOf, 80)}`}`
       : `restarted ${story.withDocker ? 'with Docker' : 'on request'}`,
     outcome(turn, known, story),
   ];
@@ -81,7 +83,7 @@ function tellSettled(turn: Turn, key: string, story: Settling, bytes: number | u
     parts.push(memoryText(story.memoryBefore, bytes));
   const text = parts.join(', ');
   const symbol = story.how === 'redeployed' ? '🚀' : '🔄';
-  const line = `${bold(known.info.name)} ${text.replace('->', '-&gt;')}`;
+  const line = `${bold(known.info.name)} ${safeHtml(text, 400)}`;
   const finding = happened(`container-${story.how}`, known.info, {
     text: `${known.info.name} ${text}`,
     at: story.startedAt,
@@ -95,5 +97,6 @@ function outcome(turn: Turn, known: Known, story: Settling): string {
   if (known.info.health === 'starting')
     return `running, but not healthy yet after ${formatDuration(turn.now.wall - story.startedAt)}`;
   if (known.info.health === 'unhealthy') return 'running, but unhealthy';
+  if (story.inPlaceOf !== undefined) return known.info.health === 'healthy' ? 'healthy' : 'running';
   return `running again after ${formatDuration(story.startedAt - story.downFrom)}`;
 }

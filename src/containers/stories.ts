@@ -3,8 +3,9 @@ import { ends, endsQuietly, happened } from './findings.ts';
 import { tellMissing } from './missing.ts';
 import { say } from './outlet.ts';
 import { evaluateRestarts, tellPaused, tellRestarting, tellStopped } from './restarts.ts';
+import { successorOf } from './rollout.ts';
 import { beginSettling, endSettling } from './settle.ts';
-import { current, isUp, tallyOf } from './table.ts';
+import { current, isUp, keyOf, serviceKey, tallyOf } from './table.ts';
 import { TROUBLES } from './types.ts';
 import type { Death, Known, Story, Turn } from './types.ts';
 import { bold, notBackText, startedMessage } from './wording.ts';
@@ -49,7 +50,8 @@ export function tell(turn: Turn, key: string, { wasUp = false } = {}): void {
   else {
     const known = turn.state.known.get(story.id);
     if (!known) return;
-    if (story.kind === 'paused') tellPaused(turn, known, story.at);
+    if (story.kind === 'renamed') tellRenamed(turn, known, story);
+    else if (story.kind === 'paused') tellPaused(turn, known, story.at);
     else tellStarted(turn, key, known, story.startedAt);
   }
 }
@@ -152,6 +154,13 @@ function tellAsked(turn: Turn, key: string, story: Extract<Story, { kind: 'asked
     return;
   }
   const gone = story.removed && !state.byKey.has(key);
+  const beside = gone ? successorOf(state, story.death) : undefined;
+  if (beside) {
+    for (const kind of TROUBLES)
+      endsQuietly(turn, key, kind, `${beside.info.name} took its place`, story.death.at);
+    beginSettling(turn, beside, story, beside.info.startedAt ?? turn.now.wall, story.death.name);
+    return;
+  }
   if (gone) for (const kind of TROUBLES) endsQuietly(turn, key, kind, 'removed on request', story.death.at);
   const replaced = successor?.info.state === 'created' && successor.info.id !== story.death.id;
   // An error is that of a start: the last one that worked had cleared it.
@@ -159,6 +168,20 @@ function tellAsked(turn: Turn, key: string, story: Extract<Story, { kind: 'asked
   const next = gone ? 'The container was removed' : nextAfterAsked(story.death, successor, replaced);
   tellStopped(turn, story.death, { next, deploy: false, gone, failed });
   if (gone) tellMissing(turn, { quiet: true });
+}
+
+/** Not where its successor has its name by now: that is a deploy. */
+export function tellRenamed(
+  turn: Turn,
+  known: Known,
+  { oldName, at }: Extract<Story, { kind: 'renamed' }>,
+): void {
+  const { info } = known;
+  if (info.name === oldName || turn.state.byKey.has(serviceKey(oldName))) return;
+  const line = `${bold(oldName)} is now called ${bold(info.name)}`;
+  const said = { text: `${oldName} is now called ${info.name}`, at, html: `🔄 ${line}` };
+  const finding = { ...happened('container-renamed', info, said), was: oldName };
+  say(turn, { key: keyOf(known), change: 'renamed', finding, line, severity: 'info' });
 }
 
 /** A container with a trouble was removed and nothing of its name came. */

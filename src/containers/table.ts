@@ -81,7 +81,8 @@ export function fromInspect(inspect: DockerInspect, self: boolean): Known {
 }
 
 /** What an event never changes behind our back: always safe to take from an inspect, however old. */
-export function applyFixed(known: Known, inspect: DockerInspect): void {
+export function applyFixed(state: State, known: Known, inspect: DockerInspect): void {
+  state.incomplete.delete(known.info.id);
   const { hostConfig } = inspect;
   known.complete = true;
   known.maxRetries = hostConfig.maximumRetryCount;
@@ -119,6 +120,7 @@ export function keyOf(known: Known): string {
 
 export function put(state: State, known: Known): void {
   state.known.set(known.info.id, known);
+  if (!known.complete) state.incomplete.add(known.info.id);
   const key = keyOf(known);
   const other = state.known.get(state.byKey.get(key) ?? '');
   // While Compose replaces a container two share the key: the one that runs has it, else the newer one. Of two with the very
@@ -132,6 +134,7 @@ export function drop(state: State, id: string): void {
   const known = state.known.get(id);
   if (!known) return;
   state.known.delete(id);
+  state.incomplete.delete(id);
   state.suspects.delete(id);
   const key = keyOf(known);
   if (state.byKey.get(key) !== id) return;

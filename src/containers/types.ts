@@ -25,6 +25,8 @@ export type Known = {
   stopSignal?: number;
   /** How long `docker stop` waits for it, where that is not 10 s. */
   stopTimeoutMs?: number;
+  /** Its name before, as a key: another one may come under that. */
+  was?: string;
   /** It was created, and its start failed. */
   startError?: { text: string; exitCode: number };
   /** It was created and nothing more: how long to wait before the next look, ms. */
@@ -45,6 +47,9 @@ export type Death = {
   id: string;
   name: string;
   service?: string;
+  project?: string;
+  /** The key of its name before. */
+  was?: string;
   at: number;
   /** -1: not known, for a label hides it. */
   exitCode: number;
@@ -103,10 +108,14 @@ export type Story =
       downFrom: number;
       memoryBefore?: number;
       healthyAt?: number;
+      /** It ran already when the one of this name was stopped. */
+      inPlaceOf?: string;
       measuring?: boolean;
     }
   | { kind: 'starting'; due: number; id: string; startedAt: number }
   | { kind: 'paused'; due: number; id: string; at: number }
+  /** It got another name, and its own may be taken by its successor. */
+  | { kind: 'renamed'; due: number; id: string; oldName: string; at: number }
   /** quiet: it removed itself (--rm), and its end is told. */
   | { kind: 'removed'; due: number; at: number; quiet?: boolean };
 
@@ -191,6 +200,8 @@ export type ServiceRules = {
 export type State = {
   rules: ServiceRules;
   known: Map<string, Known>;
+  /** Ids of those that only events have told of yet. */
+  incomplete: Set<string>;
   /** Service name -> container id. The name of a container, without what Compose puts before it for a moment. */
   byKey: Map<string, string>;
   stories: Map<string, Story>;
@@ -203,7 +214,8 @@ export type State = {
 };
 
 export type Input =
-  | { type: 'event'; event: DockerEvent }
+  /** `more`: another one follows at once, and what is due is looked at then. */
+  | { type: 'event'; event: DockerEvent; more?: boolean }
   /** A full list; `gap` where events may have been missed before it. */
   | { type: 'listed'; items: DockerListItem[] }
   /** inspect undefined: 404, gone. `confirm`: asked because a list did not fit. */

@@ -14,6 +14,7 @@ import { tellPlainly } from './fallback.ts';
 import { countServices, serviceLines, stopMessage, type Counts } from './announce.ts';
 import { createAnswers } from './answers.ts';
 import { createBeginning, type Beginning } from './beginning.ts';
+import { createEventQueue } from './event-queue.ts';
 import { createMemory, follow } from './follow.ts';
 import { createKeeper, recallServices } from './keeper.ts';
 import { newState, nextDue, step } from './machine.ts';
@@ -85,6 +86,14 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   let beginning: Beginning | undefined;
   let ask: (ask: Ask) => void = () => {};
   let oomSeen: () => void = () => {};
+  const queue = createEventQueue({
+    handle: feed,
+    isKnown: ({ id }) => state.known.has(id) && !state.incomplete.has(id),
+    leftOut() {
+      log.warn('Docker sent more events than can be read at once: the containers are looked through instead');
+      ask({ kind: 'list' });
+    },
+  });
   const alarm = createAlarm(clock, () => give({ type: 'tick' }));
   // A signal of its own: hundreds of calls at the start listen to it.
   const stop = new AbortController();
@@ -103,7 +112,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     if (signal.aborted) return;
     const now = moment();
     try {
-      handle(step(state, input, now));
+      handle(step(state, input, now), input.type === 'event' && input.more === true);
     } catch (error) {
       log.error(`A change of the containers could not be followed: ${errorText(error)}`);
       hand(tellPlainly(state, input, now, errorText(error)));
@@ -112,12 +121,13 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     }
   }
 
-  function handle(out: Out): void {
+  /** `more`: another input follows at once. */
+  function handle(out: Out, more = false): void {
     hand(out.findings);
     for (const question of out.asks) if (isLoaded() || question.kind !== 'list') ask(question);
     for (const key of out.touched) keeper.touch(key);
     if (isLoaded()) keeper.soon(out.findings.length > 0);
-    alarm.set(signal.aborted ? Infinity : nextDue(state));
+    if (!more) alarm.set(signal.aborted ? Infinity : nextDue(state));
   }
 
   /** A mistake further on must not end the watching. */
@@ -136,15 +146,20 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       deps.onOom(event);
       oomSeen();
     }
-    lastNano = event.timeNano;
-    if (isLoaded()) feed(event);
-    else beginning?.keep(event);
+    if (isLoaded()) queue.add(event);
+    else {
+      lastNano = event.timeNano;
+      beginning?.keep(event);
+    }
   }
 
-  function feed(event: DockerEvent): void {
-    give({ type: 'event', event });
-    const known = state.known.get(event.id);
-    if (known) keeper.touch(keyOf(known));
+  function feed(events: readonly DockerEvent[]): void {
+    for (const [index, event] of events.entries()) {
+      lastNano = event.timeNano;
+      give({ type: 'event', event, more: index < events.length - 1 });
+      const known = state.known.get(event.id);
+      if (known) keeper.touch(keyOf(known));
+    }
   }
 
   function onUp(): void {
@@ -221,7 +236,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       isSilenced: deps.isSilenced ?? (() => false),
       openTroubles: deps.openTroubles ?? (() => []),
       handle,
-      onEvent: feed,
+      onEvent: (event) => feed([event]),
       isReady: () => isReady(),
     });
     const since = BigInt(clock.now()) * 1_000_000n;
@@ -242,6 +257,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   function close(): void {
     isReady();
     alarm.stop();
+    queue.stop();
     keeper.close(isLoaded());
     deps.onMessage(stopMessage(clock.now(), server, countServices(state).monitored));
   }

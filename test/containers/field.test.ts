@@ -333,3 +333,49 @@ describe('S10: jobs with random names', () => {
     expect(world.titles()).toEqual(['🚀 30 Services Started']);
   });
 });
+
+describe('S11: a deploy that starts the new one beside the old one', () => {
+  it('docker-rollout: one line', () => {
+    const world = createWorld();
+    world.run('shop-web-1', { service: 'web', policy: 'always', health: 'healthy' });
+    world.advance(3_600_000);
+    world.clear();
+    world.run('shop-web-2', { service: 'web', policy: 'always' });
+    world.advance(15_000);
+    world.health('shop-web-2', 'healthy');
+    world.advance(1000);
+    world.stop('shop-web-1');
+    world.destroy('shop-web-1');
+    world.advance(300_000);
+    expect(world.titles()).toEqual(['🚀 shop-web-2 redeployed in place of shop-web-1, healthy']);
+    expect(world.openIncidents()).toEqual([]);
+  });
+
+  it('Watchtower that replaces itself: one line', () => {
+    const world = createWorld();
+    world.run('watchtower', { policy: 'always' });
+    world.advance(3_600_000);
+    world.clear();
+    world.rename('watchtower', 'wCqzVQkWtGHrBmNXyDfS');
+    world.run('watchtower', { policy: 'always' });
+    world.advance(4000);
+    world.stop('wCqzVQkWtGHrBmNXyDfS');
+    world.destroy('wCqzVQkWtGHrBmNXyDfS');
+    world.advance(300_000);
+    expect(world.titles()).toEqual(['🚀 watchtower redeployed in place of wCqzVQkWtGHrBmNXyDfS, running']);
+  });
+
+  it('scaled up: it started; scaled down later: it was stopped on request', () => {
+    const world = createWorld();
+    world.run('shop-web-1', { service: 'web', policy: 'always' });
+    world.advance(3_600_000);
+    world.clear();
+    world.run('shop-web-2', { service: 'web', policy: 'always' });
+    world.advance(3_600_000);
+    expect(world.titles()).toEqual(['🚀 Service Started']);
+    world.stop('shop-web-2');
+    world.destroy('shop-web-2');
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🚀 Service Started', ASKED]);
+  });
+});
