@@ -1,0 +1,48 @@
+// H10: a server that is none of what was set, as every command meets it: a sentence and an exit code that means something.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { vpsmon } from '../helpers/daemon.ts';
+import { startTcp } from '../helpers/tcp-server.ts';
+import type { TcpServer } from '../helpers/tcp-server.ts';
+
+let mad: TcpServer;
+let stateDir: string;
+beforeEach(async () => {
+  stateDir = mkdtempSync(join(tmpdir(), 'vpsmon-garbage-'));
+  mad = await startTcp({ answer: '*-5\r\n$-7\r\n:abc\r\n,x\r\n' });
+});
+afterEach(async () => {
+  await mad.close();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+test.each([
+  [
+    ['monitor', '--once'],
+    [1, 2],
+  ],
+  [['doctor'], [2]],
+  [['recover', '--dry-run'], [1]],
+  [['report', 'console', '--dry-run'], [0]],
+  [['export', '--stdout'], [0]],
+])('%j', { timeout: 60_000 }, async (command, codes) => {
+  const at = `127.0.0.1:${mad.port}`;
+  const result = await vpsmon([...command, '--state-dir', stateDir], {
+    env: {
+      REDIS_URL: `redis://${at}`,
+      POSTGRES_URL: `postgres://user:secret-enough@${at}/db`,
+      N8N_URL: `http://${at}`,
+      WAHA_URL: `http://${at}`,
+      DOCKER_HOST: `tcp://${at}`,
+      HTTP_LISTEN: '',
+    },
+  });
+  const all = result.stdout + result.stderr;
+  expect(codes, all).toContain(result.code);
+  expect(all).not.toMatch(/should not happen|\bat .*\.js:|secret-enough/);
+  if (command[0] === 'export') return;
+  expect(all).toContain('does not speak HTTP');
+  if (command[0] !== 'recover') expect(all).toContain(`Redis at ${at}: it does not speak Redis`);
+});
