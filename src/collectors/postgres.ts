@@ -118,10 +118,18 @@ export function parsePostgres(row: Row): Omit<PostgresValues, 'address'> {
   };
 }
 
+/** Database, when its counters were reset (seconds since the epoch), blocks from the cache and from the disk. */
+const BlockList = v.nullable(v.array(v.tuple([v.nullable(Finite), v.nullable(Finite), Finite, Finite])));
+
 export function parseBlocks(row: Row, address: string): Blocks {
   const databases: Blocks['databases'] = {};
-  const list = JSON.parse(String(row.blocks)) as [number, number | null, number, number][] | null;
-  for (const [id, reset, hit, read] of list ?? []) databases[id] = { reset: reset ?? 0, hit, read };
+  let list: v.InferOutput<typeof BlockList>;
+  try {
+    list = v.parse(BlockList, JSON.parse(String(row.blocks)));
+  } catch {
+    throw new Error('PostgreSQL answered no list of block counters');
+  }
+  for (const [id, reset, hit, read] of list ?? []) databases[String(id)] = { reset: reset ?? 0, hit, read };
   return { server: `${address} ${String(row.started)}`, databases };
 }
 

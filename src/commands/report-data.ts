@@ -98,6 +98,9 @@ function coverage(history: History, from: number, to: number, minMs: number): nu
   return 1 - missing / (to - from);
 }
 
+/** No machine is started twice within this time. */
+const SAME_BOOT_MS = 60_000;
+
 /** When the host was started: where its uptime fell, and by the uptime now. */
 function bootsOf(columns: Columns, snapshot: Snapshot, from: number): number[] {
   const { host } = snapshot.readings;
@@ -108,7 +111,9 @@ function bootsOf(columns: Columns, snapshot: Snapshot, from: number): number[] {
   let before = Infinity;
   for (const { at, sec } of samples) {
     const boot = at - sec * 1000;
-    if (sec < before && boot >= from) boots.push(boot);
+    // Kept uptimes are rounded, so that one boot seems to be at slightly different times.
+    const known = boots.some((other) => Math.abs(boot - other) < SAME_BOOT_MS);
+    if (sec < before && boot >= from && !known) boots.push(boot);
     before = sec;
   }
   return boots;

@@ -86,9 +86,11 @@ function oom(data: ReportData): Part {
   const { oom } = data.snapshot.readings;
   if (data.oomKills === undefined)
     return { title, lines: [`unknown: ${oom.state === 'ok' ? 'nothing was kept yet' : plain(oom.why)}`] };
-  if (data.oomKills === 0) return { title, lines: ['none'] };
-  const lines: Part['lines'] = [formatCount(data.oomKills)];
   const kills = oom.state === 'ok' ? oom.value.kills.filter(({ at }) => at >= data.from) : [];
+  // The counter is known since the first check only, the kernel's log tells of those before.
+  const count = Math.max(data.oomKills, kills.length);
+  if (count === 0) return { title, lines: ['none'] };
+  const lines: Part['lines'] = [formatCount(count)];
   for (const kill of kills.slice(-5)) {
     const where = kill.containerName ? ` in ${plain(kill.containerName, 60)}` : '';
     lines.push(`• ${clockTime(kill.at)} ${plain(kill.process, 40)}${where}, ${formatBytes(kill.rssBytes)}`);

@@ -18,7 +18,7 @@ export function serviceParts(data: ReportData): Part[] {
   ];
 }
 
-/** Missing sources keep their heading and say why: a field that disappears without a word is taken for fine. */
+/** A source that failed says why; one that is not on this server is left out. */
 function part<T>(title: string, reading: Reading<T>, lines: (value: T) => Part['lines']): Part {
   if (reading.state === 'ok') return { title, lines: lines(reading.value) };
   const why = plain(reading.why);

@@ -95,7 +95,7 @@ function dataLines(data: ReportData): string[] {
   return lines;
 }
 
-/** What happened, then the host, then its services; what is not here comes last. */
+/** What happened, then the host, then its services; of what is not here nothing is said. */
 function partsOf(data: ReportData): Part[] {
   const parts = [
     alertsPart(data),
@@ -104,7 +104,7 @@ function partsOf(data: ReportData): Part[] {
     ...hostParts(data),
     ...serviceParts(data),
   ];
-  return [...parts.filter(({ missing }) => !missing), ...parts.filter(({ missing }) => missing)];
+  return parts.filter(({ missing }) => !missing);
 }
 
 function severities({ critical, warning, info }: Record<Severity, number>): string {
@@ -120,22 +120,23 @@ function severities({ critical, warning, info }: Record<Severity, number>): stri
 function alertsPart(data: ReportData): Part {
   const listed = data.incidents.filter(({ severity }) => severity !== 'info');
   const lines: Part['lines'] = [severities(alertCounts(data)) || 'none'];
-  // What is still open first, then by severity, then the latest.
-  const sorted = listed.toSorted(
+  // What is open, critical or late matters most; what is shown of it stands in the order of time.
+  const byWeight = listed.toSorted(
     (a, b) =>
       Number(isOpen(b)) - Number(isOpen(a)) ||
       Number(b.severity === 'critical') - Number(a.severity === 'critical') ||
       b.from - a.from,
   );
   let deaths = 0;
-  for (const incident of sorted.slice(0, MAX_LISTED)) {
+  const shown = byWeight.slice(0, MAX_LISTED).toSorted((a, b) => a.from - b.from);
+  for (const incident of shown) {
     lines.push(`• ${incidentLine(incident, data.at)}`);
     if (!incident.before || (deaths += 1) > MAX_DEATHS) continue;
     // Who held how much, and what grew; `incidents show` has the rest.
     for (const line of incident.before.slice(0, 2)) lines.push(`  ${plain(line, 160)}`);
   }
-  if (sorted.length > MAX_LISTED)
-    lines.push(`and ${sorted.length - MAX_LISTED} more: vpsmon incidents --since 24h`);
+  if (byWeight.length > MAX_LISTED)
+    lines.push(`and ${byWeight.length - MAX_LISTED} more: vpsmon incidents --since 24h`);
   return { title: 'Alerts', lines };
 }
 

@@ -207,16 +207,18 @@ describe('days that are not whole', () => {
     expect(out()).not.toContain('No data');
   });
 
-  test('the host was off and was started again', async () => {
+  // U9: kept uptimes are whole seconds, the last one is not: one start must not look like two.
+  test.each([0, 0.6])('the host was off and was started again, %d s', async (fraction) => {
     record(NOW - 40 * HOUR, NOW, (at) => {
       const off = at >= NOW - 350 * MINUTE && at < NOW - 140 * MINUTE;
       if (off) return undefined;
-      return at < NOW - 350 * MINUTE ? {} : { uptimeSec: (at - (NOW - 141 * MINUTE)) / 1000 };
+      return at < NOW - 350 * MINUTE ? {} : { uptimeSec: (at - (NOW - 141 * MINUTE)) / 1000 + fraction };
     });
     const { context, out } = contextAt(NOW);
     await report(context, 'console', tools);
     expect(out()).toContain('No data 02:09-05:40 (3 h 31 min): the host or the monitor was off');
     expect(out()).toContain('Uptime: 2 h 20 min\n  The host was started at 05:39');
+    expect(out()).not.toContain('05:39, ');
   });
 
   test('nothing is running and nothing was kept: it reads by itself and says so', async () => {
