@@ -1,3 +1,4 @@
+import { forecastsOf } from './forecast-data.ts';
 import type { Config } from '../config/schema.ts';
 import { SOURCES } from '../model/reading.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -8,6 +9,7 @@ import { increaseOf, pointsOf, statsOf, type Column, type History } from '../sto
 import { leftOffIn } from '../store/left-off.ts';
 import { recordingOf } from '../store/recordings.ts';
 import { incidentsSince } from '../store/incidents.ts';
+import type { Files } from '../system/types.ts';
 import type { Db } from '../store/db.ts';
 import { VERSION } from '../version.ts';
 
@@ -29,6 +31,7 @@ export function gatherReport(deps: {
   config: Config;
   snapshot: Snapshot;
   hostname: string;
+  files: Files;
   at: number;
   /** What the report is about; default a day. */
   spanMs?: number;
@@ -62,6 +65,7 @@ export function gatherReport(deps: {
     ...(oomKills === undefined ? {} : { oomKills }),
     restarts: restartsOf(columns),
     growers: history.growth(at, DAY_MS),
+    forecasts: forecastsOf({ db, history, config, files: deps.files, snapshot }),
     failures: SOURCES.flatMap((source) => {
       const checks = statsOf(columns.get(`failed:${source}`))?.count ?? 0;
       return checks > 0 ? [{ source, checks }] : [];

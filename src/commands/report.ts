@@ -138,7 +138,16 @@ async function gather(
   const snapshot = history.latest(at, maxAge) ?? (await tools.collect(context));
   const hostname = serverName(config, system.files);
   const span = spanMs === undefined ? {} : { spanMs };
-  return gatherReport({ db: store.db, history, config, snapshot, hostname, at, ...span });
+  return gatherReport({
+    db: store.db,
+    history,
+    config,
+    snapshot,
+    hostname,
+    files: system.files,
+    at,
+    ...span,
+  });
 }
 
 /** Only the picture, of as long as somebody asked for. Exit 0; 2 when there is none, or it could not be sent. */

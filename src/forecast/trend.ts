@@ -11,8 +11,15 @@ const GROWTH_TO_NOISE = 4;
 const LARGEST_STEP = 0.5;
 /** How far above what earlier days have reached, in their usual swing. */
 const ABOVE_EARLIER = 0.4;
-/** Of what slowing growth would still reach, so much counts: its first hours look straighter than it is. */
+/**
+ * Of what slowing growth would still reach, so much counts, for its first hours look straighter than it is; more of it, the more it has
+ * grown already in comparison to what is left.
+ */
 const SETTLES_BELIEVED = 0.2;
+const SETTLES_BELIEVED_MORE = 0.3;
+/** Thirds of straight growth rise at speeds that differ by no more than this: in 8 hours, and in longer windows. */
+const STRAIGHT = 0.8;
+const STRAIGHT_LONG = 0.6;
 /** Share of pairs of points of which the later one is higher. */
 const LEAST_RISING = 0.75;
 
@@ -39,8 +46,7 @@ function trendIn(slots: readonly Slot[], hours: number, capacity: number): Trend
   const window = slots.filter(({ slot }) => slot >= first);
   const span = newest.slot - (window[0]?.slot ?? 0) + 1;
   if (span < hours * 2 - 1 || window.length < hours * 1.4) return undefined;
-  const points = window.map(({ slot, low }) => ({ at: slot * SLOT_MS, value: low }));
-  const perHour = slopePerHour(points) ?? 0;
+  const perHour = slopeOf(window);
   const line = ({ slot }: Slot) => (perHour * (slot - newest.slot)) / 2;
   const level = median(window.map((slot) => slot.high - line(slot)));
   if (perHour <= 0) return { perHour, level, hours, sound: false };
@@ -49,12 +55,14 @@ function trendIn(slots: readonly Slot[], hours: number, capacity: number): Trend
   const noise = median(window.map((slot) => Math.abs(slot.low - line(slot) - base)));
   const growth = perHour * hours;
   const earlier = slots.filter(({ slot }) => slot < first);
+  const believed =
+    SETTLES_BELIEVED + SETTLES_BELIEVED_MORE * Math.min(1, growth / Math.max(growth, capacity - level));
   const sound =
     growth >= LEAST_GROWTH * capacity &&
     growth >= GROWTH_TO_NOISE * noise &&
     rising(window) >= LEAST_RISING &&
     largestStep(window) <= LARGEST_STEP * growth &&
-    reaches(window, level, hours, capacity) &&
+    reaches(window, hours, { level, capacity, believed }) &&
     isAboveEarlier(earlier, window);
   return { perHour, level, hours, sound };
 }
@@ -87,24 +95,28 @@ function largestStep(window: readonly Slot[]): number {
  * Whether growth that slows down would still fill it: slopes of both halves give the time constant of an exponential that
  * settles, and what it would still grow.
  */
-function reaches(window: readonly Slot[], level: number, hours: number, capacity: number): boolean {
-  const slope = (slots: readonly Slot[]) =>
-    slopePerHour(slots.map(({ slot, low }) => ({ at: slot * SLOT_MS, value: low }))) ?? 0;
+function reaches(window: readonly Slot[], hours: number, room: Room): boolean {
   const half = window.length >> 1;
   const third = Math.floor(window.length / 3);
-  const halves = [slope(window.slice(0, half)), slope(window.slice(half)), hours / 2] as const;
-  if (!wouldFill(...halves, level, capacity)) return false;
+  if (!wouldFill(slopeOf(window.slice(0, half)), slopeOf(window.slice(half)), hours / 2, room)) return false;
   // Growth that began within the window: its first part is flat, and hides that the rest slows down.
-  const thirds = [slope(window.slice(third, 2 * third)), slope(window.slice(2 * third)), hours / 3] as const;
-  return wouldFill(...thirds, level, capacity);
+  const [second, last] = [window.slice(third, 2 * third), window.slice(2 * third)];
+  return wouldFill(slopeOf(second), slopeOf(last), hours / 3, room);
 }
 
-function wouldFill(before: number, after: number, apart: number, level: number, capacity: number): boolean {
+type Room = { level: number; capacity: number; believed: number };
+
+function wouldFill(
+  before: number,
+  after: number,
+  apart: number,
+  { level, capacity, believed }: Room,
+): boolean {
   if (after <= 0) return false;
   if (after >= before) return true;
   const ratio = after / before;
   const settles = apart / -Math.log(ratio);
-  return level + SETTLES_BELIEVED * after * Math.sqrt(ratio) * settles >= capacity;
+  return level + believed * after * Math.sqrt(ratio) * settles >= capacity;
 }
 
 /** Whether the level is clearly above what earlier days have usually reached, measured in how far they swing. */
@@ -114,4 +126,22 @@ function isAboveEarlier(earlier: readonly Slot[], window: readonly Slot[]): bool
   const usual = quantile(sorted, 0.95);
   const swing = usual - quantile(sorted, 0.05);
   return median(window.slice(-4).map(({ low }) => low)) > usual + ABOVE_EARLIER * swing;
+}
+
+/** Whether all thirds of the last hours rose about equally fast: neither the way up of a daily cycle nor a warm-up does. */
+export function isStraight(slots: readonly Slot[], hours: number): boolean {
+  const newest = slots.at(-1)!.slot;
+  const window = slots.filter(({ slot }) => slot > newest - hours * 2);
+  if (window.length < hours * 1.7) return false;
+  const third = window.length / 3;
+  const slopes = [0, 1, 2].map((i) =>
+    slopeOf(window.slice(Math.round(i * third), Math.round((i + 1) * third))),
+  );
+  const least = Math.min(...slopes);
+  return least > 0 && least >= (hours > WINDOWS_H[0]! ? STRAIGHT_LONG : STRAIGHT) * Math.max(...slopes);
+}
+
+/** By Theil-Sen, of the low values, per hour; 0 for fewer than two. */
+export function slopeOf(slots: readonly Slot[]): number {
+  return slopePerHour(slots.map(({ slot, low }) => ({ at: slot * SLOT_MS, value: low }))) ?? 0;
 }

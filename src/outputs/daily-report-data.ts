@@ -1,3 +1,4 @@
+import type { Forecast } from '../model/forecast.ts';
 import type { Severity } from '../model/finding.ts';
 import type { LeftOff } from '../model/left-off.ts';
 import type { Source } from '../model/reading.ts';
@@ -64,6 +65,8 @@ export type ReportData = {
   restarts: { name: string; count: number }[];
   /** Anonymous memory, bytes per hour, fastest first. */
   growers: { name: string; bytesPerHour: number }[];
+  /** What runs out and when, and what is followed. */
+  forecasts: readonly Forecast[];
   /** Sources that could not be read, in how many of the checks. */
   failures: { source: Source; checks: number }[];
   checks: number;

@@ -1,7 +1,13 @@
+import type { Forecast, Growth } from '../model/forecast.ts';
+import { forecastDetails, forecastSentence } from '../model/forecast-text.ts';
 import type { HostValues } from '../model/snapshot.ts';
 import { formatBytes, formatCount, formatDuration, plain } from '../model/text.ts';
 import { period, type DayStats, type ReportData } from './daily-report-data.ts';
 import { clockTime, many, oneDecimal } from './daily-report-text.ts';
+
+/** More would not be read; a forecast needs so many hours of values. */
+const MOST_FORECASTS = 4;
+const LEAST_HOURS = 8;
 
 /**
  * A part of the report: a heading with its first line, and further short lines below it. Plain text: escaped when it becomes
@@ -110,6 +116,26 @@ function disks(data: ReportData, host: HostValues): Part {
     return `${plain(disk.mount, 60)} ${Math.round(disk.usedPercent)} % full${free === undefined ? '' : `, ${formatBytes(free)} free${changed}`}`;
   });
   return { title: 'Disk', lines: [first ?? 'no file system could be read', ...rest] };
+}
+
+/** What runs out, when, and whose growth it is. */
+export function forecastPart({ forecasts, at }: ReportData): Part {
+  const title = 'Forecast';
+  const growing = forecasts
+    .filter((one): one is Forecast & { growth: Growth } => one.growth !== undefined)
+    .toSorted((a, b) => a.growth.fullAt - b.growth.fullAt);
+  const lines = growing.slice(0, MOST_FORECASTS).flatMap((one) => {
+    const [, ...because] = forecastDetails(one, one.growth, at);
+    return [forecastSentence(one, one.growth, at), ...because.map((line) => `• ${line}`)];
+  });
+  if (growing.length > MOST_FORECASTS)
+    lines.push(`and ${growing.length - MOST_FORECASTS} more: vpsmon forecast`);
+  const [first, ...rest] = lines;
+  if (first !== undefined) return { title, lines: [first, ...rest] };
+  const known = forecasts.find(({ kind }) => kind === 'memory')?.knownHours ?? 0;
+  return known < LEAST_HOURS
+    ? { title, lines: [`not known yet: it takes ${LEAST_HOURS} hours of values`] }
+    : { title, lines: ['nothing that can be seen runs out'] };
 }
 
 /** Everything that was not seen although it should have been. */

@@ -1,3 +1,4 @@
+import { forecastsToJson } from './forecast.ts';
 import { alertCounts, type DayStats, type ReportData } from './daily-report-data.ts';
 
 /** The documented shape of `report --json`. Times are ISO 8601 in UTC, memory is in bytes. */
@@ -32,6 +33,7 @@ export function dailyReportJson(data: ReportData): unknown {
       name,
       bytes_per_hour: Math.round(bytesPerHour),
     })),
+    forecasts: forecastsToJson(data.forecasts, data.at).forecasts,
     failures: data.failures,
     now: data.snapshot.readings,
     day: statsJson(data.day),

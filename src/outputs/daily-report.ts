@@ -8,7 +8,7 @@ import {
   type ReportData,
   type ReportIncident,
 } from './daily-report-data.ts';
-import { errorsPart, hostParts, type Part } from './daily-report-host.ts';
+import { errorsPart, forecastPart, hostParts, type Part } from './daily-report-host.ts';
 import { serviceParts } from './daily-report-services.ts';
 import { clockTime, longTime, many, shortTime } from './daily-report-text.ts';
 
@@ -101,6 +101,7 @@ function partsOf(data: ReportData): Part[] {
     alertsPart(data),
     recoveryPart(data),
     errorsPart(data),
+    forecastPart(data),
     ...hostParts(data),
     ...serviceParts(data),
   ];

@@ -99,7 +99,10 @@ function certainty(one: Forecast, now: number): string {
 }
 
 /** The documented shape of `forecast --json`: times in ISO 8601, amounts in bytes, percent (inodes) or as a count (connections). */
-export function forecastsToJson(forecasts: readonly Forecast[], now: number): object {
+export function forecastsToJson(
+  forecasts: readonly Forecast[],
+  now: number,
+): { version: 1; at: string; forecasts: object[] } {
   return {
     version: 1,
     at: iso(now),

@@ -1,6 +1,8 @@
 // How good is the forecast? `npm run bench:forecast [FOLDER]`: made-up leaks and healthy series, and recorded machines (*.csv or
 // *.csv.gz of `timestamp,percent`) where FOLDER or TRACES names some that never fill up. Beside it: predict_linear.
 //   --check   exit 1 where a required figure is missed
+//   --tuning  the stories that the constants were chosen with; without it, others of the same kinds
+//   --only-vpsmon, --verbose
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +18,8 @@ const only = process.argv.includes('--only-vpsmon');
 const verbose = process.argv.includes('--verbose');
 const folder = process.argv.slice(2).find((word) => !word.startsWith('-')) ?? process.env.TRACES;
 const START = Date.UTC(2026, 0, 5);
+/** Of the first story. Nothing in the forecast was chosen by those that are scored here. */
+const SEED = process.argv.includes('--tuning') ? 1000 : 30_000;
 
 const { createForecaster } = await load('src/forecast/forecaster.ts');
 
@@ -74,9 +78,9 @@ function predictLinear(windowHours) {
 }
 
 const machines = folder ? readMachines(folder) : [];
-const leaks = stories(LEAKS, STORIES, 1000);
+const leaks = stories(LEAKS, STORIES, SEED);
 if (machines.length > 0) leaks.push(...onTopOf(machines));
-const wells = stories(HEALTHY, STORIES, 5000);
+const wells = stories(HEALTHY, STORIES, SEED + 4000);
 
 const rows = [];
 for (const [name, method] of [
@@ -165,7 +169,7 @@ function stories(kinds, count, seed) {
 /** A leak of 24 to 60 hours that begins on the third day of a real machine, whose use is scaled down to leave room. */
 function onTopOf(all) {
   return all.map(({ series }, i) => {
-    const next = random(9000 + i);
+    const next = random(SEED + 8000 + i);
     const scale = 0.4 + 0.4 * next();
     const minutes = (24 + 36 * next()) * 60;
     const out = [];

@@ -21,6 +21,7 @@ import { renderChart } from '../../src/outputs/chart.ts';
 import { finishAction, recordAction } from '../../src/store/actions.ts';
 import { createHistory } from '../../src/store/history.ts';
 import { saveIncidents } from '../../src/store/incidents.ts';
+import { hostFiles } from '../../src/system/files.ts';
 import { openStore } from '../../src/store/open.ts';
 import { rasterize } from '../../src/system/rasterize.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
@@ -268,6 +269,7 @@ describe('summer time, in Berlin', () => {
         config: configWith({}, { stateDir }),
         snapshot: history.latest(at, HOUR)!,
         hostname: 'vps',
+        files: hostFiles('/'),
         at,
       });
       store.close();

@@ -143,7 +143,7 @@ describe('forecast of what can run out', () => {
 
       // What was announced is lost: it is found again from the history alone.
       const forgetful = watch({ quarters: history.quarters });
-      const found = follow(forgetful, 50.05, 51.6, leak);
+      const found = follow(forgetful, 50.05, 53.6, leak);
       expect(found).toMatchObject([{ subject: 'host', verdict: 'breach' }]);
     } finally {
       store.close();

@@ -56,6 +56,7 @@ export function quietDay(values: Partial<ReportData> = {}): ReportData {
     oomKills: 0,
     restarts: [],
     growers: [{ name: 'n8n', bytesPerHour: 0.2 * MB }],
+    forecasts: [{ kind: 'memory', subject: 'host', used: 700 * MB, capacity: 4048 * MB, knownHours: 168 }],
     failures: [],
     leftOff: [],
     checks: 2880,
@@ -101,6 +102,32 @@ export const REPORT_DAYS: Record<string, () => ReportData> = {
       growers: [
         { name: 'n8n', bytesPerHour: 14 * MB },
         { name: 'waha', bytesPerHour: 2.5 * MB },
+      ],
+      forecasts: [
+        {
+          kind: 'memory',
+          subject: 'host',
+          used: 3600 * MB,
+          capacity: 4048 * MB,
+          knownHours: 168,
+          growth: {
+            perHour: 14 * MB,
+            since: MORNING - 40 * HOUR,
+            fullAt: MORNING + 31 * HOUR,
+            severity: 'warning',
+            agreeing: 3,
+          },
+          culprit: {
+            kind: 'container',
+            name: 'n8n',
+            perHour: 14 * MB,
+            bytes: 960 * MB,
+            since: MORNING - 40 * HOUR,
+            image: 'n8nio/n8n:1.123.81',
+            limitBytes: null,
+            others: [],
+          },
+        },
       ],
       actions: [
         { at: MORNING - 5 * HOUR, rule: 'waha', target: 'second', what: 'restart-session', state: 'worked' },

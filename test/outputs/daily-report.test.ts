@@ -21,6 +21,7 @@ All quiet
 Alerts: none
 Recovery: nothing to do
 Errors: none
+Forecast: nothing that can be seen runs out
 OOM kills: none
 Uptime: 1 h
 
@@ -321,6 +322,7 @@ test('as JSON: times in UTC, every part named', () => {
     'oom_kills',
     'restarts',
     'growers',
+    'forecasts',
     'failures',
     'now',
     'day',
