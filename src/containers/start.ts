@@ -22,7 +22,7 @@ import {
 import { current, isUp, isWatched, keyOf, put, serviceKey, tallyOf } from './table.ts';
 import { TROUBLES } from './types.ts';
 import type { Change } from '../model/change.ts';
-import type { Known, Row, State, Turn } from './types.ts';
+import type { Known, Row, Standing, State, Trouble, Turn } from './types.ts';
 import { bold } from './wording.ts';
 
 export type FirstLook = {
@@ -137,7 +137,14 @@ function followNames(turn: Turn, rows: Map<string, Row>, remembered: readonly Ro
 function takeOver(turn: Turn, row: Row): void {
   const { state, now } = turn;
   if (row.restarts.length > 0) tallyOf(state, row.key).restarts = row.restarts;
-  if (Object.keys(row.standing).length > 0) state.standing.set(row.key, row.standing);
+  // Up to 0.2.0 one that came and went stayed in trouble while it was up: its incident ends with the start.
+  const { stopped, unhealthy, ...others } = row.standing as Record<string, Trouble & { up?: true }>;
+  const standing: Standing = {
+    ...others,
+    ...(stopped && !stopped.up ? { stopped } : {}),
+    ...(unhealthy && !unhealthy.up ? { unhealthy } : {}),
+  };
+  if (Object.keys(standing).length > 0) state.standing.set(row.key, standing);
   if (row.standing.loop || row.standing.malfunction) tallyOf(state, row.key).quietAt = now.mono + QUIET_MS;
 }
 

@@ -48,7 +48,11 @@ let ids = 0;
 export function createWorld(
   settings: Partial<Settings> = {},
   extra: Partial<Extra> = {},
-  options: { memoryOf?: (name: string) => number | undefined; onMessage?: (message: Message) => void } = {},
+  options: {
+    memoryOf?: (name: string) => number | undefined;
+    onMessage?: (message: Message) => void;
+    store?: Store;
+  } = {},
 ) {
   let now = START;
   /** By how much somebody has set the clock of the machine. */
@@ -65,7 +69,7 @@ export function createWorld(
   let state: State = newState(rules);
   /** What reached the outbox, each with the time at which it did. */
   const outbox: (Message & { saidAt: number })[] = [];
-  const store: Store = openStore('/dev/null/nowhere', START); // In memory.
+  const store: Store = options.store ?? openStore('/dev/null/nowhere', START); // In memory.
   let wakeAt = Infinity;
   const openPipeline = () =>
     createPipeline({
