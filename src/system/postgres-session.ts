@@ -51,20 +51,27 @@ const LOCAL_SETTINGS: Record<string, string> = {
   max_parallel_workers_per_gather: '0',
 };
 
+/** PgBouncer's words (it speaks English only) for BEGIN under pool_mode=statement, after which it hangs up. SQLSTATE 08P01. */
+export function isStatementPooling(error: unknown): boolean {
+  return /not allowed in statement pooling mode/.test(String((error as Error | undefined)?.message));
+}
+
 /** Connects and logs in; the signal gives that up at once. Rejects with the errors of pg and the socket. */
 export async function openSession(
   target: PostgresAddress,
   applicationName: string,
   signal: AbortSignal,
+  statementPooling = false,
 ): Promise<Session> {
+  const login = (ssl: Tls) => logIn(target, applicationName, ssl, signal, statementPooling);
   if (target.sslMode && !['allow', 'prefer'].includes(target.sslMode)) {
-    return login(target, applicationName, tlsOptions(target), signal);
+    return login(tlsOptions(target));
   }
   try {
-    return await login(target, applicationName, false, signal);
+    return await login(false);
   } catch (error) {
     if (!mayInsistOnTls(error)) throw error;
-    return login(target, applicationName, { rejectUnauthorized: false }, signal).catch((second: unknown) => {
+    return login({ rejectUnauthorized: false }).catch((second: unknown) => {
       // Without a SQLSTATE there was no TLS to be had: what the server said at first is the reason.
       throw sqlState(second) === undefined ? error : second;
     });
@@ -99,11 +106,12 @@ function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code) ? code : undefined;
 }
 
-async function login(
+async function logIn(
   target: PostgresAddress,
   applicationName: string,
   ssl: Tls,
   signal: AbortSignal,
+  statementPooling: boolean,
 ): Promise<Session> {
   const { Client } = await loadPg();
   const socket = new Socket();
@@ -127,7 +135,7 @@ async function login(
   let alive = true;
   client.on('error', () => (alive = false));
   client.on('end', () => (alive = false));
-  const session = sessionOf(client, socket, frames, () => alive);
+  const session = sessionOf(client, socket, frames, () => alive, statementPooling);
   signal.addEventListener('abort', giveUp);
   try {
     signal.throwIfAborted();
@@ -143,7 +151,13 @@ async function login(
 
 const KNOWN_SQL = 'SELECT name FROM pg_catalog.pg_settings WHERE name = ANY($1::text[])';
 
-function sessionOf(client: Client, socket: Socket, frames: Frames, alive: () => boolean): Session {
+function sessionOf(
+  client: Client,
+  socket: Socket,
+  frames: Frames,
+  alive: () => boolean,
+  statementPooling: boolean,
+): Session {
   const run = async (query: { text: string; values?: unknown[]; queryMode?: 'extended' }): Promise<Row[]> => {
     frames.startAnswer();
     const result = (await client.query(query)) as QueryResult<Row> | QueryResult<Row>[];
@@ -157,6 +171,7 @@ function sessionOf(client: Client, socket: Socket, frames: Frames, alive: () => 
   let settings: string | undefined;
   return {
     async transaction(work, timeoutMs, end) {
+      if (statementPooling) return work(alone(transaction, timeoutMs));
       let done = false;
       try {
         // One message: a pooler's server that is taken for it has its timeout from the first statement on.
@@ -183,6 +198,20 @@ function sessionOf(client: Client, socket: Socket, frames: Frames, alive: () => 
     },
     destroy() {
       socket.destroy();
+    },
+  };
+}
+
+/**
+ * Where each statement may go to another server: several in one message are one transaction, which ends with it, whatever happens.
+ * One with parameters cannot be sent like that; it goes alone, and leaves nothing behind.
+ */
+function alone({ run }: Transaction, timeoutMs: number): Transaction {
+  const local = `SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}; SET LOCAL lock_timeout = ${LOCAL_SETTINGS['lock_timeout']}`;
+  return {
+    run: (sql, params) => (params && params.length > 0 ? run(sql, params) : run(`${local}; ${sql}`)),
+    runOne() {
+      throw new Error('queries of vpsmon.yaml are not sent through a pooler with pool_mode=statement');
     },
   };
 }

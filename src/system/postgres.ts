@@ -1,6 +1,6 @@
 import { errorText } from '../model/text.ts';
 import { Late, within } from './answer.ts';
-import { openSession } from './postgres-session.ts';
+import { isStatementPooling, openSession } from './postgres-session.ts';
 import type { PostgresAddress, Row, Session, Transaction } from './postgres-session.ts';
 import type { Postgres } from './types.ts';
 
@@ -28,6 +28,8 @@ export function openPostgres(target: PostgresAddress, options: { applicationName
   let failed: { at: number; error: Error } | undefined;
   let line: Promise<unknown> = Promise.resolve();
   let closed = false;
+  /** Behind a pooler that knows no transactions. */
+  let statementPooling = false;
 
   async function connected(deadline: number): Promise<Session> {
     if (session?.alive()) return session;
@@ -35,7 +37,7 @@ export function openPostgres(target: PostgresAddress, options: { applicationName
     if (failed && performance.now() - failed.at < PAUSE_MS) throw failed.error;
     const giveUp = new AbortController();
     try {
-      const opening = openSession(target, options.applicationName, giveUp.signal);
+      const opening = openSession(target, options.applicationName, giveUp.signal, statementPooling);
       session = await within(opening, Math.min(CONNECT_MS, deadline - performance.now()), () =>
         giveUp.abort(),
       );
@@ -61,8 +63,13 @@ export function openPostgres(target: PostgresAddress, options: { applicationName
     } catch (error) {
       // A kept connection that the server closed meanwhile is found out by using it: once more, with a new one.
       if (SERVER_LEFT.test(String((error as { code?: string }).code))) session?.destroy();
+      const refusesTransactions = !statementPooling && isStatementPooling(error);
+      if (refusesTransactions) {
+        statementPooling = true;
+        session?.destroy();
+      }
       const stale = kept !== undefined && kept === session && !kept.alive() && !(error instanceof Late);
-      if (!stale || closed) throw explained(error, target, address);
+      if ((!stale && !refusesTransactions) || closed) throw explained(error, target, address);
     }
     return attempt(work, timeoutMs, deadline).catch((error: unknown) => {
       throw explained(error, target, address);

@@ -30,52 +30,58 @@ const SETTINGS = [
 ];
 const LEFT_SQL = `SELECT name, setting FROM pg_settings WHERE name = ANY('{${SETTINGS.join(',')}}') ORDER BY name`;
 
-test.each(['transaction', 'session'])('H1: leaves nothing behind with pool_mode=%s', async (mode) => {
-  const port = await freePort();
-  const folder = mkdtempSync(join(tmpdir(), 'vpsmon-pgbouncer-'));
-  writeFileSync(
-    join(folder, 'pgbouncer.ini'),
-    `[databases]\npostgres = host=127.0.0.1 port=${server.port} user=postgres password=${server.password}\n` +
-      `[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = ${port}\nauth_type = any\npool_mode = ${mode}\n` +
-      'default_pool_size = 1\nmax_db_connections = 1\nserver_reset_query =\nunix_socket_dir =\n',
-  );
-  chmodSync(folder, 0o755);
-  const pool = startOwn('pgbouncer', [join(folder, 'pgbouncer.ini')], 'postgres');
-  try {
-    await pool.said('process up');
-    const before = await server.sql(LEFT_SQL);
-    const target = {
-      host: '127.0.0.1',
-      port,
-      user: 'postgres',
-      password: server.password,
-      database: 'postgres',
-    };
-    const deps = collectorDeps({ postgres: { ...target, how: 'POSTGRES_URL' } });
-    const collector = createPostgres(deps);
-    await collector.read(patience());
-    await collector.read(patience());
-    await collector.close?.();
-    const postgres = openPostgres(target, { applicationName: 'vpsmon' });
-    await postgres.query('SELECT 1', [], 300);
-    await postgres.readOnly("SELECT set_config('lock_timeout', '7', false)");
-    await expect(postgres.query('SELECT pg_sleep(5)', [], 300)).rejects.toThrow('took too long');
-    await expect(postgres.query('INSERT INTO things VALUES (1)')).rejects.toThrow('read-only transaction');
-    await postgres.close();
-
-    const other = new pg.Client({ ...target });
-    await other.connect();
+test.each(['transaction', 'session', 'statement'])(
+  'H1: leaves nothing behind with pool_mode=%s',
+  async (mode) => {
+    const port = await freePort();
+    const folder = mkdtempSync(join(tmpdir(), 'vpsmon-pgbouncer-'));
+    writeFileSync(
+      join(folder, 'pgbouncer.ini'),
+      `[databases]\npostgres = host=127.0.0.1 port=${server.port} user=postgres password=${server.password}\n` +
+        `[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = ${port}\nauth_type = any\npool_mode = ${mode}\n` +
+        'default_pool_size = 1\nmax_db_connections = 1\nserver_reset_query =\nunix_socket_dir =\n',
+    );
+    chmodSync(folder, 0o755);
+    const pool = startOwn('pgbouncer', [join(folder, 'pgbouncer.ini')], 'postgres');
     try {
-      expect((await other.query(LEFT_SQL)).rows).toEqual(before);
-      expect((await other.query('INSERT INTO things VALUES (1)')).rowCount).toBe(1);
+      await pool.said('process up');
+      const before = await server.sql(LEFT_SQL);
+      const target = {
+        host: '127.0.0.1',
+        port,
+        user: 'postgres',
+        password: server.password,
+        database: 'postgres',
+      };
+      const deps = collectorDeps({ postgres: { ...target, how: 'POSTGRES_URL' } });
+      const collector = createPostgres(deps);
+      await collector.read(patience());
+      await collector.read(patience());
+      await collector.close?.();
+      const postgres = openPostgres(target, { applicationName: 'vpsmon' });
+      expect(await postgres.query('SELECT 1 AS one', [], 300)).toEqual([{ one: '1' }]);
+      expect(await postgres.query('SELECT $1::text AS given', ['x'], 300)).toEqual([{ given: 'x' }]);
+      const readOnly = postgres.readOnly("SELECT set_config('lock_timeout', '7', false)");
+      if (mode === 'statement') await expect(readOnly).rejects.toThrow('pool_mode=statement');
+      else await readOnly;
+      await expect(postgres.query('SELECT pg_sleep(5)', [], 300)).rejects.toThrow('took too long');
+      await expect(postgres.query('INSERT INTO things VALUES (1)')).rejects.toThrow('read-only transaction');
+      await postgres.close();
+
+      const other = new pg.Client({ ...target });
+      await other.connect();
+      try {
+        expect((await other.query(LEFT_SQL)).rows).toEqual(before);
+        expect((await other.query('INSERT INTO things VALUES (1)')).rowCount).toBe(1);
+      } finally {
+        await other.end();
+      }
     } finally {
-      await other.end();
+      await pool.end('SIGINT');
+      rmSync(folder, { recursive: true, force: true });
     }
-  } finally {
-    await pool.end('SIGINT');
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
+  },
+);
 
 test('N1, N2: a user without pg_monitor counts the sessions of others, and the reserved ones', async () => {
   await server.sql(
