@@ -14,9 +14,11 @@ const DAY_SLOTS = 52;
 const LONG_HOURS = 20;
 const LONG_SUFFICES_HOURS = 18;
 const GOES_ON = 0.4;
-/** A forecast must be there so many times in a row before it is announced: what is far off can wait, and longer on the first day. */
+/** A forecast must be there so many times in a row before it is announced: what is far off can wait, what is near and straight cannot. */
 const HOLD = 2;
 const HOLD_FIRST_DAY = { hours: 14, hold: 3 };
+/** A leak that fills everything within 20 hours of the first value is announced 12 hours ahead only at once. */
+const STRAIGHT_HOURS = 8;
 const HOLD_FAR = { hours: 24, hold: 5 };
 /** It must be gone so many times in a row before it is over. */
 const HOLD_END = 2;
@@ -124,6 +126,7 @@ export function createForecaster(): Forecaster {
 
 function timesNeeded(slots: readonly Slot[], hours: number): number {
   if (hours > HOLD_FAR.hours) return HOLD_FAR.hold;
+  if (hours <= HOLD_FIRST_DAY.hours && isStraight(slots, STRAIGHT_HOURS)) return 1;
   const isFirstDay = slots.at(-1)!.slot - slots[0]!.slot + 1 < DAY_SLOTS;
   return isFirstDay && hours > HOLD_FIRST_DAY.hours ? HOLD_FIRST_DAY.hold : HOLD;
 }
