@@ -28,6 +28,10 @@ describe('MONITORING.md', () => {
   it('is the way through, in 25 KB', () => {
     expect(Buffer.byteLength(read('MONITORING.md'))).toBeLessThan(25_000);
   });
+
+  it('leads to every page of the reference', () => {
+    expect(reference.filter((name) => !read('MONITORING.md').includes(`](${name}`))).toEqual([]);
+  });
 });
 
 describe('the pages in docs/', () => {
