@@ -67,13 +67,12 @@ export async function readExecutionsByApi(
     list('canceled', finishedSince),
   ]);
   const all = [active, waiting, completed, failed, canceled];
-  const from = window.now - window.failuresWithinMin * 60_000;
   const finished = [
     ...completed.items.map((item) => ({ item, failed: false })),
     ...failed.items.map((item) => ({ item, failed: true })),
   ].flatMap(({ item, failed: bad }) => {
     const at = Date.parse(item.stoppedAt ?? '');
-    return at >= from ? [{ workflow: String(item.workflowId), failed: bad, at }] : [];
+    return Number.isFinite(at) ? [{ workflow: String(item.workflowId), failed: bad, at }] : [];
   });
   return {
     executions: {
@@ -83,7 +82,12 @@ export async function readExecutionsByApi(
       failed: failed.items.length,
       canceled: canceled.items.length,
     },
-    failures: await withNames(deps, target, failuresOf(finished, window.failuresWithinMin), signal),
+    failures: await withNames(
+      deps,
+      target,
+      failuresOf(finished, window.failuresWithinMin, window.now),
+      signal,
+    ),
     ...(all.some(({ more }) => more) ? { countedUpTo: MAX_PAGES * 250 } : {}),
   };
 }

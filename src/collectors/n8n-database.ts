@@ -7,8 +7,10 @@ type Executions = NonNullable<N8nValues['executions']>;
 
 /** Executions that are not finished are among the newest; older ones that wait are found by their index. */
 const RECENT = 50_000;
-/** Of an hour; what is more than this is enough to judge by. */
-const MOST_FINISHED = 20_000;
+/** The newest ones, of a week at most: enough to judge by, and a few milliseconds. */
+const MOST_FINISHED = 5000;
+/** Workflows whose failures in a row are told. */
+const MOST_STREAKS = 50;
 
 /** "a""b": safe in SQL whatever is in it. */
 export function identifier(name: string): string {
@@ -119,7 +121,7 @@ export async function countQueuedForLong(postgres: Postgres, database: Database)
 }
 
 /**
- * Failed and finished executions of the last minutes, and each workflow's failures since its last success. Where n8n does not keep
+ * Failed and finished executions of the last minutes, and each workflow's failures since its last success, however long ago. Where n8n does not keep
  * successes (EXECUTIONS_DATA_SAVE_ON_SUCCESS=none) its statistics tell when the last one was; then the share of failures is not known.
  */
 export async function readFailures(
@@ -135,7 +137,7 @@ export async function readFailures(
   const rows = await postgres.query(
     `WITH done AS (
        SELECT "workflowId" AS w, status <> 'success' AS bad, "stoppedAt" AS at FROM ${table(database, 'execution_entity')}
-       WHERE "stoppedAt" > now() - $1::int * interval '1 minute' AND "deletedAt" IS NULL
+       WHERE "stoppedAt" > now() - interval '7 days' AND "deletedAt" IS NULL
          AND status IN ('success', 'error', 'crashed')
        ORDER BY "stoppedAt" DESC LIMIT ${MOST_FINISHED}),
      noted AS (${lastSuccess}),
@@ -144,14 +146,17 @@ export async function readFailures(
          SELECT w, at, true AS kept FROM done WHERE NOT bad UNION ALL SELECT w, at, false FROM noted) both_of
        GROUP BY w),
      each AS (
-       SELECT d.w, count(*) AS finished, count(*) FILTER (WHERE bad) AS failed,
+       SELECT d.w, count(*) FILTER (WHERE bad) AS ever,
+         count(*) FILTER (WHERE d.at > now() - $1::int * interval '1 minute') AS finished,
+         count(*) FILTER (WHERE bad AND d.at > now() - $1::int * interval '1 minute') AS failed,
          count(*) FILTER (WHERE bad AND (g.at IS NULL OR d.at > g.at)) AS streak,
          extract(epoch FROM min(d.at) FILTER (WHERE bad AND (g.at IS NULL OR d.at > g.at))) * 1000 AS since,
          bool_or(NOT g.kept AND g.at > now() - $1::int * interval '1 minute') AS unkept
        FROM done d LEFT JOIN good g ON g.w = d.w GROUP BY d.w)
-     SELECT coalesce(f.name, e.w) AS name, e.streak, e.since, bool_or(e.unkept) OVER () AS unkept,
+     SELECT coalesce(f.name, e.w) AS name, e.ever, e.streak, e.since, bool_or(e.unkept) OVER () AS unkept,
        sum(e.finished) OVER () AS finished, sum(e.failed) OVER () AS failed
-     FROM each e LEFT JOIN ${table(database, 'workflow_entity')} f ON f.id = e.w ORDER BY e.streak DESC LIMIT 20`,
+     FROM each e LEFT JOIN ${table(database, 'workflow_entity')} f ON f.id = e.w
+     ORDER BY e.streak DESC, e.ever DESC LIMIT ${MOST_STREAKS}`,
     [windowMin],
   );
   return {
@@ -159,11 +164,11 @@ export async function readFailures(
     finished: rows[0]?.unkept === 't' ? 0 : Number(rows[0]?.finished ?? 0),
     failed: Number(rows[0]?.failed ?? 0),
     streaks: rows
-      .filter(({ streak }) => Number(streak) > 0)
+      .filter(({ ever }) => Number(ever) > 0)
       .map(({ name, streak, since }) => ({
         workflow: String(name),
         count: Number(streak),
-        since: Math.round(Number(since)),
+        since: Math.round(Number(since ?? 0)),
       })),
   };
 }

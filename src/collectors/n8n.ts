@@ -1,5 +1,5 @@
 import type { N8nTarget } from '../model/targets.ts';
-import type { N8nQueue, N8nValues } from '../model/snapshot.ts';
+import type { N8nFailures, N8nQueue, N8nValues } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
 import { withoutTarget } from './absent.ts';
 import { holdPostgres, holdRedis, mayHaveMoved } from './connections.ts';
@@ -25,8 +25,10 @@ const HEALTHY_FOR_MS = 55_000;
 /** The API gives whole workflows and pages of executions: too much for every check. */
 const API_EXECUTIONS_FOR_MS = 60_000;
 const API_WORKFLOWS_FOR_MS = 600_000;
-/** Failures in a row are counted within so many minutes. */
+/** The share of failures is of so many minutes. */
 const FAILURES_WITHIN_MIN = 60;
+/** Every second check. */
+const FAILURES_FOR_MS = 50_000;
 /** A key is revoked now and then. A refused one is tried again sooner. */
 const KEY_FOR_MS = 600_000;
 const REFUSED_KEY_FOR_MS = 60_000;
@@ -140,6 +142,7 @@ function openDatabase(deps: CollectorDeps): Counts & {
 } {
   const connection = holdPostgres(deps.system);
   const { monotonic } = deps.system.clock;
+  let failures: { of: Postgres; at: number; value: N8nFailures } | undefined;
   let columns: { of: Postgres; at: number; names: Set<string> } | undefined;
 
   async function columnsOf(pg: Postgres, db: Database): Promise<Set<string>> {
@@ -147,6 +150,12 @@ function openDatabase(deps: CollectorDeps): Counts & {
       columns = { of: pg, at: monotonic(), names: await workflowColumns(pg, db) };
     }
     return columns.names;
+  }
+
+  async function failuresOf(pg: Postgres, db: Database, names: Set<string>): Promise<N8nFailures> {
+    if (failures?.of !== pg || monotonic() - failures.at > FAILURES_FOR_MS)
+      failures = { of: pg, at: monotonic(), value: await readFailures(pg, db, names, FAILURES_WITHIN_MIN) };
+    return failures.value;
   }
 
   async function guarded<T>(target: N8nTarget, read: (pg: Postgres, db: Database) => Promise<T>) {
@@ -168,7 +177,7 @@ function openDatabase(deps: CollectorDeps): Counts & {
       guarded(target, async (pg, db) => {
         const [executions, failures] = await Promise.all([
           readExecutions(pg, db, deps.config.extra.n8n.finishedWithinHours),
-          columnsOf(pg, db).then((names) => readFailures(pg, db, names, FAILURES_WITHIN_MIN)),
+          columnsOf(pg, db).then((names) => failuresOf(pg, db, names)),
         ]);
         return { executions, failures };
       }),

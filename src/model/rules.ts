@@ -164,8 +164,7 @@ export const RULES = {
     row: 'n8n',
   },
   'n8n-failures': {
-    warning:
-      'a workflow failed 5 times in a row, or half of the executions (of ten or more) failed, within an hour',
+    warning: 'a workflow failed 5 times in a row; half of the executions of an hour (of ten or more) failed',
     critical: '90 % failed',
     ends: 'a success; fewer',
     settings: '`N8N_FAILURE_STREAK`, `N8N_FAILURE_PCT`',

@@ -185,7 +185,7 @@ export type N8nFailures = {
   /** 0 where that is not known, for n8n does not keep successes. */
   finished: number;
   failed: number;
-  /** Failures in a row, up to now, by workflow; most first. */
+  /** Failures in a row, up to now, by workflow; most first. 0 for one that has failed and succeeds again. */
   streaks: { workflow: string; count: number; since: number }[];
 };
 export type N8nValues = {

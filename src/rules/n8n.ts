@@ -111,7 +111,7 @@ const FEWEST = 10;
 const NEARLY_ALL_PCT = 90;
 
 /** Executions that fail: the share of all, and each workflow that fails again and again. */
-export const n8nFailures = rule('n8n-failures', 'n8n', ({ failures }, { config, snapshot }) => {
+export const n8nFailures = rule('n8n-failures', 'n8n', ({ failures }, { config }) => {
   if (!failures) return [];
   const { N8N_FAILURE_STREAK, N8N_FAILURE_PCT } = config.settings;
   const about = { rule: 'n8n-failures', cause: 'n8n-failures' } as const;
@@ -141,14 +141,14 @@ export const n8nFailures = rule('n8n-failures', 'n8n', ({ failures }, { config, 
       subject: `workflow ${name}`,
       alias: 'n8n',
       severity: 'warning',
-      verdict: count >= N8N_FAILURE_STREAK ? 'breach' : 'between',
+      verdict: count >= N8N_FAILURE_STREAK ? 'breach' : count === 0 ? 'ok' : 'between',
       value: count,
       limit: N8N_FAILURE_STREAK,
       unit: 'count',
-      text: `${streak}, since ${formatTime(since)}`,
-      details: [
-        `The last ${formatDuration(Math.max(0, snapshot.at - since))} brought no success; n8n shows why under Executions`,
-      ],
+      text: count === 0 ? `Workflow ${name} succeeds again` : `${streak}, since ${formatTime(since)}`,
+      ...(count === 0
+        ? {}
+        : { details: ['n8n shows why under Executions; `N8N_FAILURE_STREAK` moves the limit'] }),
     });
   }
   return findings;

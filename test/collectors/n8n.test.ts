@@ -45,7 +45,12 @@ test('without a database the API tells, over all pages, only the recent ones', a
   n8n.add({ id: 'x', isArchived: true });
   expect(await read()).toEqual({
     executions: { active: 4, waiting: 5, completed: 600, failed: 9, canceled: 3 },
-    failures: { windowMin: 60, finished: 0, failed: 0, streaks: [] },
+    failures: {
+      windowMin: 60,
+      finished: 0,
+      failed: 0,
+      streaks: [{ workflow: '1', count: 0, since: 0 }],
+    },
     workflows: { total: 130, active: 60 },
     healthy: true,
   });
@@ -277,8 +282,17 @@ test('failures in a row end with a success, whatever the order in which they com
     { workflow: 'b', count: 2, since: 2 },
     { workflow: 'a', count: 1, since: 5 },
   ];
-  expect(failuresOf(finished, 60)).toEqual({ windowMin: 60, finished: 5, failed: 4, streaks });
-  expect(failuresOf(finished.toReversed(), 60).streaks).toEqual(streaks);
+  expect(failuresOf(finished, 60, 10)).toEqual({ windowMin: 60, finished: 5, failed: 4, streaks });
+  expect(failuresOf(finished.toReversed(), 60, 10).streaks).toEqual(streaks);
+  // A workflow that runs once a day fails in a row, too; the share is of an hour.
+  const days = [1, 2, 3].map((day) => of('daily', true, day * 86_400_000));
+  expect(failuresOf(days, 60, 4 * 86_400_000)).toMatchObject({
+    finished: 0,
+    streaks: [{ workflow: 'daily', count: 3 }],
+  });
+  expect(failuresOf([...days, of('daily', false, 4 * 86_400_000)], 60, 5 * 86_400_000).streaks).toMatchObject(
+    [{ workflow: 'daily', count: 0 }],
+  );
 });
 
 test('A21: what runs here and cannot be watched is a failed source, not an absent one', async () => {

@@ -459,7 +459,8 @@ describe('n8n', () => {
     await add('a', 'success', 25);
     await add('b', 'crashed', 10);
     await add('b', 'error', 5);
-    const failures = async () => (await read(target(database))).failures;
+    const deps = collectorDeps({ n8n: target(database) });
+    const failures = async () => (await read(target(database), deps)).failures;
     const since = expect.any(Number);
     expect(await failures()).toEqual({
       windowMin: 60,
@@ -470,6 +471,14 @@ describe('n8n', () => {
         { workflow: 'Orders', count: 1, since },
       ],
     });
+    await add('a', 'success', 1);
+    deps.advance(60_000);
+    expect((await failures())?.streaks).toContainEqual({ workflow: 'Orders', count: 0, since: 0 });
+    await postgres.sql(
+      'DELETE FROM execution_entity WHERE id = (SELECT max(id) FROM execution_entity)',
+      database,
+    );
+    deps.advance(60_000);
     await postgres.sql(
       `INSERT INTO workflow_statistics VALUES (7, now() - interval '7 minutes', 'production_success', 'b')`,
       database,
@@ -480,6 +489,7 @@ describe('n8n', () => {
       failed: 4,
       streaks: expect.arrayContaining([{ workflow: 'Mail', count: 1, since }]),
     });
+    deps.advance(700_000);
     await postgres.sql('DROP TABLE workflow_statistics', database);
     expect((await failures())?.finished).toBe(5);
   });

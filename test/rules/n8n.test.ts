@@ -132,6 +132,11 @@ test('a workflow that fails again and again is named; both can be switched off',
   const [, streak] = judged('n8n-failures', n8n({ failures }));
   expect(streak).toMatchObject({ severity: 'warning', verdict: 'breach', value: 5, alias: 'n8n' });
   expect(streak?.text).toMatch(/^Workflow Orders failed 5 times in a row, since /);
+  const again = { ...failures, streaks: [{ workflow: 'Orders', count: 0, since: 0 }] };
+  expect(judged('n8n-failures', n8n({ failures: again }))[1]).toMatchObject({
+    verdict: 'ok',
+    text: 'Workflow Orders succeeds again',
+  });
   const off = { settings: { N8N_FAILURE_STREAK: 0, N8N_FAILURE_PCT: 0 } };
   expect(judged('n8n-failures', n8n({ failures }), off)).toEqual([]);
   expect(judged('n8n-failures', n8n({}))).toEqual([]);
