@@ -1,26 +1,21 @@
 import * as v from 'valibot';
 import type { HttpTarget } from '../model/targets.ts';
-import { errorText, maskSecrets, plain } from '../model/text.ts';
+import { errorText, plain } from '../model/text.ts';
 import { parseBoundedJson } from '../system/answer.ts';
+import { addressOf, requestApp, type App } from '../system/apps/request.ts';
 import type { HttpAnswer } from '../system/types.ts';
 import type { CollectorDeps } from './types.ts';
 
 const TIMEOUT_MS = 4000;
 
-/** An application that is asked over HTTP: its name for people, and the setting that holds its key. */
-export type Program = HttpTarget & { name: string; key: string };
+/** An application, where it is and what its key is. */
+export type Program = HttpTarget & { app: App };
 type Ask<S> = {
-  headers?: Record<string, string>;
   schema: S;
   signal: AbortSignal;
   maxBytes?: number;
+  withKey?: boolean;
 };
-
-/** host:port, for people. */
-export function addressOf(url: string): string {
-  const { host, protocol, port } = new URL(url);
-  return port ? host : `${host}:${protocol === 'https:' ? 443 : 80}`;
-}
 
 /** GET below the target's address. Throws one plain sentence when there is no answer. */
 export async function ask(
@@ -29,20 +24,15 @@ export async function ask(
   path: string,
   options: Omit<Ask<unknown>, 'schema'>,
 ): Promise<HttpAnswer> {
-  const base = new URL(target.url);
-  base.search = '';
-  base.hash = '';
   try {
-    return await deps.system.http({
-      url: `${base.href.replace(/\/+$/, '')}${path}`,
-      headers: { Accept: 'application/json', ...options.headers },
+    return await requestApp(deps.system.http, target.app, target, {
+      path,
       timeoutMs: TIMEOUT_MS,
-      signal: options.signal,
-      ...(options.maxBytes ? { maxBytes: options.maxBytes } : {}),
+      ...options,
     });
   } catch (error) {
     deps.rediscover();
-    throw new Error(`${target.name}: ${errorText(error)}`, { cause: error });
+    throw new Error(`${target.app.name}: ${errorText(error)}`, { cause: error });
   }
 }
 
@@ -53,19 +43,18 @@ export async function askJson<S extends v.GenericSchema>(
   path: string,
   options: Ask<S>,
 ): Promise<{ value: v.InferOutput<S>; address: string }> {
+  const { app } = target;
   const address = addressOf(target.url);
   const answer = await ask(deps, target, path, options);
   if (answer.status === 401 || answer.status === 403) {
     const what = target.apiKey ? 'refuses the API key' : 'asks for an API key';
-    throw new Error(`${target.name} at ${address} ${what}; set ${target.key} to one that it accepts`);
+    throw new Error(`${app.name} at ${address} ${what}; set ${app.setting} to one that it accepts`);
   }
   if (answer.status !== 200) {
-    throw new Error(
-      `${target.name} at ${address} answered ${answer.status}${said(maskSecrets(answer.body, [target.apiKey]))}`,
-    );
+    throw new Error(`${app.name} at ${address} answered ${answer.status}${said(answer.body)}`);
   }
   const parsed = v.safeParse(options.schema, json(answer.body));
-  if (!parsed.success) throw new Error(`${target.name} at ${address} answered something else than expected`);
+  if (!parsed.success) throw new Error(`${app.name} at ${address} answered something else than expected`);
   return { value: parsed.output, address };
 }
 

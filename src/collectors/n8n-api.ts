@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import type { HttpTarget } from '../model/targets.ts';
 import type { N8nFailures, N8nValues } from '../model/snapshot.ts';
 import type { HttpAnswer } from '../system/types.ts';
-import { addressOf, ask, askJson } from './http-target.ts';
+import { addressOf, N8N } from '../system/apps/request.ts';
+import { ask, askJson } from './http-target.ts';
 import type { Program } from './http-target.ts';
 import { failuresOf } from './n8n-failures.ts';
 import type { CollectorDeps } from './types.ts';
@@ -34,7 +35,7 @@ const WorkflowPage = Page(
 );
 
 export function n8nProgram(target: HttpTarget): Program {
-  return { ...target, name: 'n8n', key: 'N8N_API_KEY' };
+  return { ...target, app: N8N };
 }
 
 /**
@@ -106,9 +107,9 @@ async function withNames(
       if (i >= MOST_NAMES || streak.count < 3) return streak;
       const path = `/api/v1/workflows/${encodeURIComponent(streak.workflow)}?excludePinnedData=true`;
       try {
-        const options = { headers: { 'X-N8N-API-KEY': target.apiKey }, schema: Named, signal };
         const { value } = await askJson(deps, n8nProgram(target), path, {
-          ...options,
+          schema: Named,
+          signal,
           maxBytes: MAX_PAGE_BYTES,
         });
         return { ...streak, workflow: value.name };
@@ -129,7 +130,6 @@ export async function checkKey(deps: ApiDeps, target: HttpTarget, signal: AbortS
   let answer: HttpAnswer;
   try {
     answer = await ask(deps, n8nProgram(target), path, {
-      headers: { 'X-N8N-API-KEY': target.apiKey },
       signal,
       maxBytes: MAX_PAGE_BYTES,
     });
@@ -189,7 +189,6 @@ async function pages<T>(
   let cursor = '';
   for (let page = 0; page < (options.maxPages ?? MAX_PAGES); page++) {
     const { value } = await askJson(deps, n8nProgram(target), `${path}${cursor}`, {
-      headers: { 'X-N8N-API-KEY': target.apiKey },
       schema,
       signal: options.signal,
       maxBytes: MAX_PAGE_BYTES,

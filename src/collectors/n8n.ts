@@ -3,7 +3,8 @@ import type { N8nFailures, N8nQueue, N8nValues } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
 import { withoutTarget } from './absent.ts';
 import { holdPostgres, holdRedis, mayHaveMoved } from './connections.ts';
-import { addressOf, ask } from './http-target.ts';
+import { addressOf } from '../system/apps/request.ts';
+import { ask } from './http-target.ts';
 import { checkKey, keyExpiry, n8nProgram, readExecutionsByApi, readWorkflowsByApi } from './n8n-api.ts';
 import type { KeyState } from './n8n-api.ts';
 import {
@@ -295,7 +296,7 @@ function openHealth(deps: CollectorDeps) {
   return async (target: N8nTarget, signal: AbortSignal): Promise<true> => {
     if (good?.url === target.url && monotonic() - good.at < HEALTHY_FOR_MS) return true;
     good = undefined;
-    const { status } = await ask(deps, n8nProgram(target), '/healthz', { signal });
+    const { status } = await ask(deps, n8nProgram(target), '/healthz', { signal, withKey: false });
     if (status !== 200) throw new Error(`n8n at ${addressOf(target.url)} answered ${status} to /healthz`);
     good = { url: target.url, at: monotonic() };
     return true;

@@ -2,27 +2,10 @@ import * as v from 'valibot';
 import { EpochMs } from '../model/shapes.ts';
 import { withoutTarget } from './absent.ts';
 import type { WahaSession } from '../model/snapshot.ts';
+import { WAHA } from '../system/apps/request.ts';
+import { Sessions, type Listed } from '../system/apps/waha.ts';
 import { askJson } from './http-target.ts';
 import type { Collector, CollectorDeps } from './types.ts';
-
-/**
- * What is used of GET /api/sessions?all=true (without `all`, stopped sessions are left out):
- *   [{"name":"default","status":"WORKING","timestamps":{"activity":1700000000000}}]
- * `timestamps` and `activity` may be missing or null; statuses that are not known today will come.
- */
-const Session = v.object({
-  name: v.string(),
-  status: v.string(),
-  timestamps: v.fallback(v.optional(v.nullable(v.object({ activity: v.optional(v.unknown()) }))), undefined),
-});
-type Listed = v.InferOutput<typeof Session>[];
-/** One session without a name or a status must not hide the others. Where there is none at all, this is not WAHA's list. */
-const Sessions = v.pipe(
-  v.array(v.fallback(v.nullable(Session), null)),
-  v.transform((all) => ({ all, readable: all.filter((session) => session !== null) })),
-  v.check(({ all, readable }) => all.length === 0 || readable.length > 0),
-  v.transform(({ readable }) => readable),
-);
 
 const MEMORY_KEY = 'waha.since';
 /** `away`: since when it has been in any status but WORKING, whichever; absent while it works or was stopped by somebody. */
@@ -39,10 +22,7 @@ export function createWaha(deps: CollectorDeps): Collector<'waha'> {
       const found = await deps.discovered(signal);
       const { waha: target } = found;
       if (!target) return withoutTarget(found, 'waha', 'no WAHA was found');
-      const headers: Record<string, string> = target.apiKey ? { 'X-Api-Key': target.apiKey } : {};
-      const program = { name: 'WAHA', key: 'WAHA_API_KEY' };
-      const { value, address } = await askJson(deps, { ...target, ...program }, '/api/sessions?all=true', {
-        headers,
+      const { value, address } = await askJson(deps, { ...target, app: WAHA }, '/api/sessions?all=true', {
         schema: Sessions,
         signal,
       });

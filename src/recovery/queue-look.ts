@@ -1,7 +1,7 @@
 import type { Action } from '../model/action.ts';
 import { plain } from '../model/text.ts';
 import { keepUndo } from '../store/actions.ts';
-import type { N8nApi } from './n8n-api.ts';
+import type { N8nApi } from '../system/apps/n8n.ts';
 import { isOff, type Paused, type PausedGroup } from './queue-pause.ts';
 import type { RecoveryDeps } from './types.ts';
 

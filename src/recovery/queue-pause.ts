@@ -1,5 +1,5 @@
 import { formatCount, plain } from '../model/text.ts';
-import type { N8nApi, N8nError, Workflow } from './n8n-api.ts';
+import type { N8nApi, N8nError, Workflow } from '../system/apps/n8n.ts';
 import type { Outcome, RecoveryDeps, Step } from './types.ts';
 
 /** So many in a row that n8n fails for: it has other troubles than these workflows. */

@@ -1,7 +1,7 @@
 import { ageMs, type Action, type Moment } from '../model/action.ts';
 import { errorText, formatDuration, plain } from '../model/text.ts';
 import { keepUndo, recentActions } from '../store/actions.ts';
-import type { N8nApi, N8nError } from './n8n-api.ts';
+import type { N8nApi, N8nError } from '../system/apps/n8n.ts';
 import {
   batchesOf,
   countOf,

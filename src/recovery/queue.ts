@@ -4,7 +4,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { errorText, formatCount } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
 import { attempt } from './attempt.ts';
-import { createN8nApi, type N8nApi, type Workflow } from './n8n-api.ts';
+import { createN8nApi, type N8nApi, type Workflow } from '../system/apps/n8n.ts';
 import { lookAtPaused } from './queue-look.ts';
 import { countOf, isOff, pauseStep, settlePause, type PausedGroup } from './queue-pause.ts';
 import { anyDue, returnStep } from './queue-return.ts';

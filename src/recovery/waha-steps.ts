@@ -4,7 +4,7 @@ import { errorText, formatDuration, plain } from '../model/text.ts';
 import { keepUndo } from '../store/actions.ts';
 import { inspectOrGone, isDown } from './containers.ts';
 import type { Outcome, RecoveryDeps, Step } from './types.ts';
-import { createWahaApi, needsPerson, type WahaApi } from './waha-api.ts';
+import { createWahaApi, needsPerson, type WahaApi } from '../system/apps/waha.ts';
 
 /** How long a restarted session may take to work again before the step counts as failed. */
 const WORKS_WITHIN_MS = 60_000;
@@ -28,7 +28,7 @@ export function restartSessionStep(
   session: string,
   options: { why: string; idle?: boolean },
 ): Step {
-  const api = createWahaApi(deps, target);
+  const api = createWahaApi(deps.system.http, target);
   const name = plain(session, 60);
   return {
     rule: 'waha',
@@ -59,7 +59,7 @@ export function restartContainerStep(
   options: { why: string; session?: string },
 ): Step {
   const { session } = options;
-  const api = target && createWahaApi(deps, target);
+  const api = target && createWahaApi(deps.system.http, target);
   const restart: ContainerRestart = { container, sessions: session === undefined ? [] : [session] };
   return {
     rule: 'waha',
@@ -110,7 +110,7 @@ async function waitForPing(deps: RecoveryDeps): Promise<WahaApi> {
     deps.rediscover();
     const { waha } = await deps.discovered();
     if (waha) {
-      const api = createWahaApi(deps, waha);
+      const api = createWahaApi(deps.system.http, waha);
       const failed = await api.ping().then(() => undefined, errorText);
       if (failed === undefined) return api;
       why = failed;
@@ -159,7 +159,7 @@ async function containerWorks(
     return { worked: false, text: `the container ${name} is ${inspect?.state.status ?? 'gone'}` };
   const { waha } = await deps.discovered();
   if (!waha) return { worked: false, text: `the container ${name} runs, and its address is not known` };
-  const api = createWahaApi(deps, waha);
+  const api = createWahaApi(deps.system.http, waha);
   if (session !== undefined) return waitForWorking(deps, api, session, withinMs);
   const seen = [];
   for (const one of sessions) seen.push(await waitForWorking(deps, api, one, withinMs));
@@ -186,5 +186,5 @@ export async function settleRestart(deps: RecoveryDeps, action: Action): Promise
   }
   const { waha } = await deps.discovered();
   if (!waha) return { worked: undefined, text: 'WAHA is gone' };
-  return waitForWorking(deps, createWahaApi(deps, waha), action.target, 0);
+  return waitForWorking(deps, createWahaApi(deps.system.http, waha), action.target, 0);
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { ask } from '../../src/collectors/http-target.ts';
+import { N8N } from '../../src/system/apps/request.ts';
 import { openDocker } from '../../src/system/docker.ts';
 import { httpRequest } from '../../src/system/http.ts';
 import { openPostgres } from '../../src/system/postgres.ts';
@@ -54,7 +55,7 @@ const CLIENTS: Record<string, (place: Place) => Promise<unknown>> = {
     return postgres.query('SELECT 1', [], 200).finally(() => postgres.close());
   },
   async http({ port }) {
-    const target = { name: 'n8n', key: 'N8N_API_KEY', url: `http://127.0.0.1:${port}`, apiKey: '', how: '' };
+    const target = { app: N8N, url: `http://127.0.0.1:${port}`, apiKey: '', how: '' };
     return ask(deps, target, '/healthz', { signal: AbortSignal.timeout(2_000) });
   },
   async docker({ path }) {

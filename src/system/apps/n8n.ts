@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { N8nTarget } from '../model/targets.ts';
-import { maskSecrets, plain } from '../model/text.ts';
-import type { Http, HttpAnswer } from '../system/types.ts';
+import type { N8nTarget } from '../../model/targets.ts';
+import { plain } from '../../model/text.ts';
+import type { Http, HttpAnswer } from '../types.ts';
+import { N8N, requestApp } from './request.ts';
 
 /** What is used of a workflow in n8n's public API. `activeVersionId` came with n8n 2. */
 export type Workflow = {
@@ -49,20 +50,13 @@ export type N8nApi = {
 
 /** n8n's public API, https://docs.n8n.io/api/. Errors are plain sentences without the key. */
 export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
-  const base = `${target.url.replace(/\/+$/, '')}/api/v1`;
-
   async function call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> {
     let answer: HttpAnswer;
     try {
-      answer = await http({
-        url: base + path,
+      answer = await requestApp(http, N8N, target, {
         method,
-        headers: {
-          'X-N8N-API-KEY': target.apiKey,
-          Accept: 'application/json',
-          ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        path: `/api/v1${path}`,
+        ...(body === undefined ? {} : { body }),
         timeoutMs: TIMEOUT_MS,
         maxBytes: path.startsWith('/workflows?') ? MOST_BYTES.page : MOST_BYTES.one,
       });
@@ -78,8 +72,7 @@ export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
     }
     if (answer.status === 404 && method === 'GET') return undefined;
     if (answer.status >= 300) {
-      // Some repeat what they were asked with.
-      const said = `n8n answered ${answer.status}: ${messageOf(maskSecrets(answer.body, [target.apiKey]))}`;
+      const said = `n8n answered ${answer.status}: ${messageOf(answer.body)}`;
       // 408, 429: not now. Nothing is wrong with the workflow.
       if (answer.status >= 500 || answer.status === 408 || answer.status === 429) throw new Error(said);
       throw refusal(said, false);
