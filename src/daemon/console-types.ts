@@ -5,6 +5,17 @@ import type { Place } from '../notify/targets.ts';
 import type { SendOptions } from '../notify/telegram.ts';
 import type { House } from './types.ts';
 
+export const COMMANDS = [
+  { command: 'status', description: 'How the server is, at a glance' },
+  { command: 'incidents', description: 'What happened in 24 hours' },
+  { command: 'containers', description: 'Containers, those in trouble first' },
+  { command: 'chart', description: 'Memory, swap and pressure as a picture: 24h, 7d' },
+  { command: 'report', description: 'The daily report, now' },
+  { command: 'forecast', description: 'What runs out, and when' },
+  { command: 'silence', description: 'No messages: SUBJECT 2h; end SUBJECT; or the list' },
+  { command: 'help', description: 'What this bot understands' },
+] as const;
+
 /** What commands and buttons work with. */
 export type Console = {
   house: House;

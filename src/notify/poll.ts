@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { errorText } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
-import { takeLock } from '../store/lock.ts';
+import { isHeld, takeLock } from '../store/lock.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Clock, Log } from '../system/types.ts';
 import { readUpdate, updateIdOf, type Incoming } from './incoming.ts';
@@ -144,13 +144,10 @@ async function setCommands({ db, bot, telegram, commands, clock }: PollDeps): Pr
 /** A setup on this machine waits for its code, say. */
 function isHandedOver(stateDir: string): boolean {
   try {
-    const lock = takeLock(stateDir, READER_LOCK);
-    if (!('release' in lock)) return true;
-    lock.release();
+    return isHeld(stateDir, READER_LOCK);
   } catch {
-    // Where no lock can be made nobody can hold one.
+    return false; // Where no lock can be made nobody can hold one.
   }
-  return false;
 }
 
 /**

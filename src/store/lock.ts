@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import type { Db } from './db.ts';
@@ -60,6 +60,15 @@ function lockFile(path: string): Db {
     db.close();
     throw error;
   }
+}
+
+/** Whether somebody holds this lock; nothing is made where nobody has ever taken it. */
+export function isHeld(stateDir: string, name: string): boolean {
+  if (!existsSync(join(stateDir, `${name}.lock`))) return false;
+  const lock = takeLock(stateDir, name);
+  if (!('release' in lock)) return true;
+  lock.release();
+  return false;
 }
 
 function readPid(path: string): number | undefined {

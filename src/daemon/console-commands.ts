@@ -1,0 +1,180 @@
+import { addSilence, endSilence, listSilences } from '../incidents/silences.ts';
+import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
+import { formatTime, plain, safeHtml } from '../model/text.ts';
+import type { UpdateChat, Written } from '../notify/incoming.ts';
+import { permit, type Right } from '../notify/permit.ts';
+import type { Place } from '../notify/targets.ts';
+import type { SendOptions } from '../notify/telegram.ts';
+import { containersHtml, incidentsHtml, printedHtml, statusHtml } from '../outputs/telegram-console.ts';
+import { incidentsSince } from '../store/incidents.ts';
+import { COMMANDS, type Console } from './console-types.ts';
+import type { House } from './types.ts';
+
+const DAY_MS = 86_400_000;
+/** A command that waited longer than this is not answered any more: whoever wrote it has looked elsewhere. */
+const STALE_MS = 600_000;
+
+/** `/status`, `/status@bot`, `/status SERVER`, `/silence SERVER web 2h`. */
+export async function command(
+  console: Console,
+  incoming: Written,
+  chat: string | undefined,
+  username: string,
+): Promise<void> {
+  const [word = '', ...given] = incoming.text.trim().split(/\s+/);
+  const [name = '', bot] = word.slice(1).toLowerCase().split('@');
+  if (bot !== undefined && bot !== username) return;
+  const known = COMMANDS.find((one) => one.command === name);
+  const right: Right = name === 'silence' && given.length > 0 ? 'silence' : 'read';
+  if (chat === undefined) return console.refused(incoming, `/${name}`, 'The chat is not configured.');
+  const { house } = console;
+  const allowed = permit(house.config, incoming.chat, incoming.from, right);
+  // A group is full of commands for other bots.
+  if (!known && name !== 'start') return;
+  if (console.now() - incoming.at > STALE_MS && incoming.at > 0) return;
+  const place: Place = { chat, ...(incoming.topic === undefined ? {} : { topic: incoming.topic }) };
+  const to = { place, replyTo: incoming.messageId };
+  if (!allowed.ok) {
+    console.refused(incoming, `/${name}`, allowed.why);
+    return;
+  }
+  const words = withoutName(given, console.hostname);
+  if (namesAnother(name, words)) {
+    // Several servers in one group: another one is meant.
+    if (incoming.chat.type === 'private')
+      await console.reply(`This server is called <b>${safeHtml(console.hostname, 60)}</b>. /help`, to);
+    return;
+  }
+  await answer(console, name, words, incoming, to);
+}
+
+/** What follows the server's name, where that comes first; names are compared without case. */
+function withoutName(given: readonly string[], hostname: string): string[] {
+  const name = hostname.toLowerCase().split(/\s+/);
+  const first = given.slice(0, name.length).map((word) => word.toLowerCase());
+  return first.join(' ') === name.join(' ') ? given.slice(name.length) : [...given];
+}
+
+/** Words after a command that takes none are the name of another server. */
+function namesAnother(name: string, words: readonly string[]): boolean {
+  if (words.length === 0 || name === 'silence' || name === 'start') return false;
+  return name !== 'chart' || parseDuration(words[0] ?? '') === undefined;
+}
+
+async function answer(
+  console: Console,
+  name: string,
+  words: readonly string[],
+  incoming: Written,
+  to: SendOptions & { place: Place },
+): Promise<void> {
+  const { house, hostname, now } = console;
+  const { db } = house.store;
+  const containers = () => house.watcher.containers();
+  switch (name) {
+    case 'status':
+      return console.reply(
+        statusHtml({
+          hostname,
+          now: now(),
+          snapshot: house.state.snapshot,
+          containers: containers(),
+          incidents: house.pipeline.open().filter((incident) => incident.state === 'firing'),
+          waiting: house.delivery.state().waiting,
+          silenced: listSilences(db, now()).map((one) => one.subject),
+        }),
+        to,
+      );
+    case 'incidents':
+      return console.reply(incidentsHtml(hostname, incidentsSince(db, now() - DAY_MS), now()), to);
+    case 'containers':
+      return console.reply(containersHtml(hostname, withMemory(house)), to);
+    case 'silence':
+      return console.reply(silence(console, words, incoming), to);
+    case 'chart':
+      return child(console, ['report', 'telegram', '--chart', words[0] ?? '24h', ...toChat(to.place)], to);
+    case 'report':
+      return child(console, ['report', 'telegram', ...toChat(to.place)], to);
+    case 'forecast':
+      return printed(console, ['forecast'], 'Forecast', to);
+    default:
+      return console.reply(help(console, incoming.chat), to);
+  }
+}
+
+/** The containers as the event stream shows them, with the memory of the last check. */
+function withMemory(house: House) {
+  const docker = house.state.snapshot?.readings.docker;
+  const known = docker?.state === 'ok' ? docker.value.containers : [];
+  if (!house.watcher.connected()) return known;
+  const memory = new Map(known.map((container) => [container.id, container.memory]));
+  return house.watcher.containers().map((container) => {
+    const used = memory.get(container.id);
+    return used ? { ...container, memory: used } : container;
+  });
+}
+
+function toChat({ chat, topic }: Place): string[] {
+  return ['--to', topic === undefined ? chat : `${chat}/${topic}`];
+}
+
+/** A command that puts its own answer into the outbox; what went wrong is the answer otherwise. */
+async function child(console: Console, args: string[], to: SendOptions & { place: Place }): Promise<void> {
+  const result = await console.runOwn(args);
+  console.house.delivery.kick();
+  if (result.exitCode === 0) return;
+  const why = console.mask(result.stderr.trim()).split('\n').slice(-3);
+  await console.reply(printedHtml(`${console.hostname}: that did not work`, why), to);
+}
+
+async function printed(
+  console: Console,
+  args: string[],
+  title: string,
+  to: SendOptions & { place: Place },
+): Promise<void> {
+  const { exitCode, stdout, stderr } = await console.runOwn(args);
+  const lines = console
+    .mask(exitCode === 3 ? stderr : stdout)
+    .trim()
+    .split('\n')
+    .slice(0, 80);
+  await console.reply(printedHtml(`${console.hostname}: ${title}`, lines), to);
+}
+
+/** `/silence`, `/silence web 2h`, `/silence all 30m`, `/silence end web`. */
+function silence(console: Console, words: readonly string[], incoming: Written): string {
+  const { house, now } = console;
+  const { db } = house.store;
+  if (words.length === 0) {
+    const lines = listSilences(db, now()).map(
+      ({ subject, until, reason }) =>
+        `${safeHtml(subject, 60)} until ${formatTime(until)}${reason ? ` (${safeHtml(reason, 100)})` : ''}`,
+    );
+    return lines.length === 0 ? 'Nothing is silenced. /silence web 2h' : lines.join('\n');
+  }
+  const by = incoming.from?.name ?? 'somebody';
+  if (words[0]?.toLowerCase() === 'end') {
+    const subject = plain(words.slice(1).join(' '), 100);
+    if (!endSilence(db, subject)) return `${safeHtml(subject, 60)} is not silenced.`;
+    console.record(`${by} ended the silence of ${subject}`);
+    return `Messages about ${safeHtml(subject, 60)} come again.`;
+  }
+  const ms = parseDuration(words.at(-1) ?? '');
+  const subject = plain(words.slice(0, -1).join(' '), 100);
+  if (ms === undefined || subject === '')
+    return `Like /silence web 2h or /silence all 30m; durations are like ${safeHtml(DURATION_EXAMPLES)}.`;
+  const until = now() + ms;
+  addSilence(db, { subject, until, reason: `by ${by} on Telegram` }, now());
+  console.record(`${by} silenced ${subject} until ${formatTime(until)}`);
+  return `No messages about ${safeHtml(subject, 60)} until ${formatTime(until)}. Incidents are still recorded. /silence end ${safeHtml(subject, 60)}`;
+}
+
+function help({ hostname, house }: Console, chat: UpdateChat): string {
+  const lines = COMMANDS.map(({ command: name, description }) => `/${name} - ${safeHtml(description)}`);
+  const several = chat.type === 'private' ? [] : [`Only this server: /status ${safeHtml(hostname, 60)}`];
+  const actions = house.config.settings.TELEGRAM_ACTIONS
+    ? 'Buttons under an incident stop, restart and undo; they ask first.'
+    : 'Buttons under an incident read, silence and acknowledge. Stopping and restarting is switched off (TELEGRAM_ACTIONS).';
+  return [`<b>${safeHtml(hostname, 60)}</b>`, ...lines, ...several, actions].join('\n');
+}
