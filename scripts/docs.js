@@ -29,8 +29,8 @@ async function load() {
     const bundle = await rolldown({
       cwd: root,
       input: {
-        reference: 'src/outputs/reference.ts',
-        pages: 'src/outputs/command-pages.ts',
+        reference: 'src/outputs/docs/reference.ts',
+        pages: 'src/outputs/docs/command-pages.ts',
         line: 'src/commands/command-line.ts',
       },
       platform: 'node',

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { KEYS } from '../src/config/schema.ts';
 import { SECTIONS } from '../src/config/yaml-shape.ts';
-import { METRICS } from '../src/outputs/metrics-table.ts';
+import { METRICS } from '../src/outputs/prometheus/metrics-table.ts';
 import { RECOVERY_RULES } from '../src/recovery/index.ts';
 import { RULES } from '../src/model/rules.ts';
 import { vpsmon } from './helpers/daemon.ts';

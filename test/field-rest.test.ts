@@ -1,12 +1,12 @@
 // Rows of what people met in the field that belong to no larger page of tests.
 import { describe, expect, it } from 'vitest';
-import { createAnswers } from '../src/containers/answers.ts';
+import { createAnswers } from '../src/containers/queries.ts';
 import type { Evidence } from '../src/containers/types.ts';
 import { judgeUnits } from '../src/doctor/units.ts';
-import { renderIncident } from '../src/outputs/incidents.ts';
-import { renderPlan } from '../src/outputs/plan.ts';
+import { renderIncident } from '../src/outputs/terminal/incidents.ts';
+import { renderPlan } from '../src/outputs/terminal/plan.ts';
 import { hostFiles } from '../src/system/files.ts';
-import { parseInspect } from '../src/system/docker-parse.ts';
+import { parseInspect } from '../src/system/docker/parse.ts';
 import type { UnitState } from '../src/system/unit-states.ts';
 import type { Clock, Docker } from '../src/system/types.ts';
 import { incidentOf } from './helpers/incident.ts';

@@ -1,6 +1,6 @@
 import type { PostgresTarget, RedisTarget } from '../model/targets.ts';
-import { openPostgres } from '../system/postgres.ts';
-import { openRedis } from '../system/redis.ts';
+import { openPostgres } from '../system/postgres/postgres.ts';
+import { openRedis } from '../system/redis/redis.ts';
 import type { Postgres, Redis, System } from '../system/types.ts';
 
 /** A collector's hold on a connection. Collectors of one process that mean the same server share one connection. */

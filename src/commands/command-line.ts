@@ -322,7 +322,7 @@ export function commandLine(io: Io): CommandLine {
     .exitOverride()
     .showHelpAfterError('`vpsmon completion --help` shows what it takes.')
     .action(async (shell: string) => {
-      const { completionScript, isShell } = await import('../outputs/completion.ts');
+      const { completionScript, isShell } = await import('../outputs/terminal/completion.ts');
       if (isShell(shell)) return io.out(completionScript(shell, program));
       io.err('vpsmon: completion is there for bash, zsh and fish.');
       exitCode = 3;

@@ -1,6 +1,6 @@
 import { loadConfig, secretsOf, type LoadOptions } from '../config/load.ts';
-import { configCheckJson, configJson, renderConfig, renderConfigCheck } from '../outputs/config.ts';
-import { renderProblems } from '../outputs/problems.ts';
+import { configCheckJson, configJson, renderConfig, renderConfigCheck } from '../outputs/terminal/config.ts';
+import { renderProblems } from '../outputs/terminal/problems.ts';
 import type { GlobalOptions, Io } from './context.ts';
 
 /** Where the configuration is looked for; tests have a place of their own. */

@@ -35,7 +35,7 @@ import { EpochMs } from '../model/shapes.ts';
 import { integrityProblems, openToLook } from '../store/look.ts';
 import { describeMachine } from '../system/describe-machine.ts';
 import { modifiedAt, packageRoot, tryWriting, type Machine } from '../system/machine.ts';
-import { openDocker } from '../system/docker.ts';
+import { openDocker } from '../system/docker/docker.ts';
 import { laterWriter } from '../store/written-by.ts';
 import { guestOf } from '../system/guest.ts';
 import type { Docker, Files, System } from '../system/types.ts';

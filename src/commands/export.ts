@@ -3,7 +3,7 @@ import { MONITOR_SOCKET } from '../config/state-dir.ts';
 import { suggest } from '../config/suggest.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
-import { filterSection, renderPrometheus, SECTIONS, type Section } from '../outputs/prometheus.ts';
+import { filterSection, renderPrometheus, SECTIONS, type Section } from '../outputs/prometheus/prometheus.ts';
 import { ensureFolder } from '../system/folders.ts';
 import { writeAtomically } from '../system/write-file.ts';
 import { VERSION } from '../version.ts';
@@ -91,7 +91,7 @@ async function withoutMonitor(context: CommandContext, collect: Collect): Promis
   const [{ openStore }, { createHistory }, { openIncidents }, { alertCounts }, { leftOffIn }] =
     await Promise.all([
       import('../store/open.ts'),
-      import('../store/history.ts'),
+      import('../store/history/history.ts'),
       import('../store/incidents.ts'),
       import('../store/outbox.ts'),
       import('../store/left-off.ts'),

@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.ts';
 import type { Forecast } from '../model/forecast.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Db } from '../store/db.ts';
-import type { History } from '../store/history.ts';
+import type { History } from '../store/history/history.ts';
 import { recall } from '../store/memory.ts';
 import { largestProcesses } from '../system/processes.ts';
 import type { Files } from '../system/types.ts';

@@ -1,6 +1,6 @@
 import { errorText } from '../model/text.ts';
-import { forecastsToJson, renderForecasts } from '../outputs/forecast.ts';
-import { createHistory } from '../store/history.ts';
+import { forecastsToJson, renderForecasts } from '../outputs/terminal/forecast.ts';
+import { createHistory } from '../store/history/history.ts';
 import { openToLook } from '../store/look.ts';
 import type { CommandContext } from './context.ts';
 import { forecastsOf } from './forecast-data.ts';

@@ -1,4 +1,4 @@
-import { renderProblems } from '../outputs/problems.ts';
+import { renderProblems } from '../outputs/terminal/problems.ts';
 import type { CommandContext, GlobalOptions, Io } from './context.ts';
 import { makeContext } from './make-context.ts';
 

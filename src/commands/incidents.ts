@@ -1,8 +1,8 @@
 import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
 import { errorText, plain } from '../model/text.ts';
-import { incidentToJson, renderIncident, renderIncidents } from '../outputs/incidents.ts';
-import { renderRecording, recordingToJson } from '../outputs/recording.ts';
-import { styleFor } from '../outputs/style.ts';
+import { incidentToJson, renderIncident, renderIncidents } from '../outputs/terminal/incidents.ts';
+import { renderRecording, recordingToJson } from '../outputs/terminal/recording.ts';
+import { styleFor } from '../outputs/terminal/style.ts';
 import { decodeRecording } from '../recorder/ring.ts';
 import { incidentById, incidentsSince, newestIncidentId } from '../store/incidents.ts';
 import { recordingOf } from '../store/recordings.ts';

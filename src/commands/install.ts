@@ -4,8 +4,8 @@ import { DEBIAN_PACKAGE, LAYOUT } from '../install/layout.ts';
 import { planInstall } from '../install/plan.ts';
 import type { Plan } from '../install/step.ts';
 import { errorText } from '../model/text.ts';
-import { renderFailure, renderNotes, renderPlan, renderStep } from '../outputs/plan.ts';
-import { styleFor } from '../outputs/style.ts';
+import { renderFailure, renderNotes, renderPlan, renderStep } from '../outputs/terminal/plan.ts';
+import { styleFor } from '../outputs/terminal/style.ts';
 import { openMachine, packageRoot, type Machine } from '../system/machine.ts';
 import type { CommandContext } from './context.ts';
 

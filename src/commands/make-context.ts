@@ -1,6 +1,6 @@
 import { loadConfig, secretsOf } from '../config/load.ts';
 import type { Problem } from '../config/schema.ts';
-import { renderProblems } from '../outputs/problems.ts';
+import { renderProblems } from '../outputs/terminal/problems.ts';
 import { run } from '../system/run.ts';
 import { openSystem } from '../system/system.ts';
 import type { CommandContext, GlobalOptions, Io } from './context.ts';

@@ -3,11 +3,11 @@ import { createDiscovery } from '../discovery/discover.ts';
 import type { Finding } from '../model/finding.ts';
 import type { LeftOff } from '../model/left-off.ts';
 import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
-import { judgeCheck, renderCheck } from '../outputs/console.ts';
+import { judgeCheck, renderCheck } from '../outputs/terminal/console.ts';
 import { judgeContainersNow } from '../rules/containers-now.ts';
 import { judgeAll } from '../rules/judge.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
-import { readContainers } from '../system/containers.ts';
+import { readContainers } from '../system/docker/containers.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 

@@ -2,17 +2,17 @@ import { join } from 'node:path';
 import { MONITOR_SOCKET } from '../config/state-dir.ts';
 import { serveHttp, serveSocket, type Served } from '../daemon/http.ts';
 import { judgeHealth } from '../daemon/health.ts';
-import { openHouse } from '../daemon/house.ts';
+import { openMonitor } from '../daemon/open-monitor.ts';
 import { runLoop } from '../daemon/loop.ts';
 import { metricsOf } from '../daemon/metrics.ts';
 import { changesBetween, keptFromEnvironment } from '../daemon/reload.ts';
-import type { House } from '../daemon/types.ts';
+import type { Monitor } from '../daemon/types.ts';
 import { serverStalls } from '../daemon/stalls.ts';
 import { isRebooting } from '../daemon/reboot.ts';
 import { openWatchdog, type Watchdog } from '../daemon/watchdog.ts';
 import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
-import { renderProblems } from '../outputs/problems.ts';
+import { renderProblems } from '../outputs/terminal/problems.ts';
 import { takeLock, type Lock } from '../store/lock.ts';
 import { openStore, reopenStore, type Store } from '../store/open.ts';
 import { openOutboxTable } from '../store/outbox.ts';
@@ -96,14 +96,15 @@ export async function monitor(context: CommandContext): Promise<number> {
 
   for (;;) {
     let lost: string | undefined;
-    const lookAfterFolder = (house: House): void => {
+    const lookAfterFolder = (monitor: Monitor): void => {
       lost = store.stale() ?? (lock && 'holds' in lock && !lock.holds() ? 'lost its lock' : undefined);
-      if (lost === undefined) return void delete house.state.folderTrouble;
+      if (lost === undefined) return void delete monitor.state.folderTrouble;
       const why = whyNotUsable(config.stateDir);
       if (why === undefined) return turn.abort();
       // Goes on with the file that has no name any more, and tries again with the next check.
-      if (house.state.folderTrouble !== why) log.error(`The state folder ${config.stateDir} ${lost}: ${why}`);
-      house.state.folderTrouble = why;
+      if (monitor.state.folderTrouble !== why)
+        log.error(`The state folder ${config.stateDir} ${lost}: ${why}`);
+      monitor.state.folderTrouble = why;
       lost = undefined;
     };
     const unsaved = await watch(current, store, {
@@ -234,7 +235,7 @@ function openAnew(
 type Watch = {
   watchdog: Watchdog;
   signal: AbortSignal;
-  lookAfterFolder(house: House): void;
+  lookAfterFolder(monitor: Monitor): void;
   news: string | undefined;
   isRebooting(): boolean;
 };
@@ -247,8 +248,8 @@ async function watch(context: CommandContext, store: Store, turn: Watch): Promis
   const { watchdog, signal } = turn;
   const { config, system } = context;
   const { log } = system;
-  const house = openHouse(context, store, turn);
-  const pages = { health: () => judgeHealth(house), metrics: () => metricsOf(house) };
+  const monitor = openMonitor(context, store, turn);
+  const pages = { health: () => judgeHealth(monitor), metrics: () => metricsOf(monitor) };
   const served: Served[] = [];
   if (config.settings.HTTP_LISTEN !== '') {
     try {
@@ -256,7 +257,7 @@ async function watch(context: CommandContext, store: Store, turn: Watch): Promis
       served.push(http);
       log.info(`vpsmon ${VERSION} serves http://${http.address}/health and /metrics`);
     } catch (error) {
-      house.state.httpTrouble = errorText(error);
+      monitor.state.httpTrouble = errorText(error);
       log.error(`${errorText(error)}. The monitor goes on without /health and /metrics.`);
     }
   }
@@ -268,24 +269,24 @@ async function watch(context: CommandContext, store: Store, turn: Watch): Promis
     }
   }
   log.info(`Watching every ${config.settings.SERVICE_CHECK_INTERVAL} s; state in ${config.stateDir}`);
-  if (!house.delivery.state().configured)
+  if (!monitor.delivery.state().configured)
     log.warn('Telegram is not configured: alerts go to this log and to alert_history.log only.');
   watchdog.ready('watching');
 
-  const console = talk(house, context, signal);
-  await runLoop(house, watchdog, signal, () => turn.lookAfterFolder(house));
+  const console = talk(monitor, context, signal);
+  await runLoop(monitor, watchdog, signal, () => turn.lookAfterFolder(monitor));
   await Promise.race([console, system.clock.sleep(1000)]);
   for (const server of served) await server.close();
-  await house.close();
-  return house.delivery.unsaved();
+  await monitor.close();
+  return monitor.delivery.unsaved();
 }
 
 /** Commands and buttons on Telegram; loaded where they are wanted. Never rejects. */
-async function talk(house: House, context: CommandContext, signal: AbortSignal): Promise<void> {
+async function talk(monitor: Monitor, context: CommandContext, signal: AbortSignal): Promise<void> {
   const { TELEGRAM_COMMANDS, TELEGRAM_BOT_TOKEN } = context.config.settings;
   if (!TELEGRAM_COMMANDS || TELEGRAM_BOT_TOKEN === '') return;
   const { runConsole } = await import('../daemon/console.ts');
-  await runConsole(house, context, signal);
+  await runConsole(monitor, context, signal);
 }
 
 /** The settings as they are in the files now; undefined, with the reason in the log, where there is nothing to change over to. */

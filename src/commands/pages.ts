@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { commandsOf } from '../outputs/command-pages.ts';
-import { completionScript } from '../outputs/completion.ts';
-import { manConf, manVpsmon } from '../outputs/man.ts';
+import { commandsOf } from '../outputs/docs/command-pages.ts';
+import { completionScript } from '../outputs/terminal/completion.ts';
+import { manConf, manVpsmon } from '../outputs/docs/man.ts';
 import { ensureFolder } from '../system/folders.ts';
 import { writeAtomically } from '../system/write-file.ts';
 import { VERSION } from '../version.ts';

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { suggest } from '../config/suggest.ts';
 import { errorText, plain } from '../model/text.ts';
 import { writesToJournal } from './io.ts';
-import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/recovery.ts';
+import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/telegram/recovery.ts';
 import { acceptLeftOff } from '../recovery/left-off.ts';
 import { RECOVERY_RULES, runRules, settleInterrupted } from '../recovery/index.ts';
 import type { RuleResult } from '../recovery/types.ts';
@@ -15,7 +15,7 @@ import { openToLook } from '../store/look.ts';
 import { openStore, type Store } from '../store/open.ts';
 import type { CommandContext } from './context.ts';
 import { containerByHand } from '../recovery/by-hand.ts';
-import { openRecovery } from './recover-house.ts';
+import { openRecovery } from './open-recovery.ts';
 
 const RULES = ['waha', 'queue', 'swap', 'loops'];
 /** What a person orders: lost, unlike a run of the timer, where another run is at work. */
@@ -101,8 +101,8 @@ async function runLocked(
   reason: string,
 ): Promise<number> {
   const { config, io, options } = context;
-  const house = openRecovery(context, store);
-  const { deps } = house;
+  const monitor = openRecovery(context, store);
+  const { deps } = monitor;
   let results: RuleResult[];
   try {
     if (what === 'restart-waha') {
@@ -130,20 +130,20 @@ async function runLocked(
       results = await runRules(deps, rules, 'run');
     }
   } finally {
-    await house.close();
+    await monitor.close();
   }
   if (options.json) {
     const enabled = config.settings.ENABLE_AUTO_RECOVERY;
     io.out(
-      JSON.stringify(resultToJson({ dryRun: deps.dryRun, enabled, results, said: house.said }), null, 2),
+      JSON.stringify(resultToJson({ dryRun: deps.dryRun, enabled, results, said: monitor.said }), null, 2),
     );
   } else {
     for (const result of results)
       if (!writesToJournal(context) || isWorthALine(result))
         io.out(foundLines(result.rule, result.found, io.wrapAt));
   }
-  await house.deliver();
-  return exitCodeOf(results, house.said);
+  await monitor.deliver();
+  return exitCodeOf(results, monitor.said);
 }
 
 /** `undo web` would undo everything, which is not what was meant. */

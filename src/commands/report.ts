@@ -4,10 +4,10 @@ import { suggest } from '../config/suggest.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { parseDuration } from '../model/duration.ts';
 import { errorText, escapeHtml, maskSecrets, plain, safeHtml } from '../model/text.ts';
-import type { ChartInput } from '../outputs/chart.ts';
-import { dailyReportJson } from '../outputs/daily-report-json.ts';
-import { dayName, renderDailyReport } from '../outputs/daily-report.ts';
-import { createHistory } from '../store/history.ts';
+import type { ChartInput } from '../outputs/report/chart.ts';
+import { dailyReportJson } from '../outputs/report/json.ts';
+import { dayName, renderDailyReport } from '../outputs/report/report.ts';
+import { createHistory } from '../store/history/history.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { ensureFolder, removeFiles } from '../system/folders.ts';
 import { writeAtomically } from '../system/write-file.ts';
@@ -268,7 +268,7 @@ async function readByItself(context: CommandContext): Promise<Snapshot> {
 
 async function drawChart(chart: ChartInput): Promise<Buffer> {
   const [{ renderChart, CHART_WIDTH }, { rasterize }] = await Promise.all([
-    import('../outputs/chart.ts'),
+    import('../outputs/report/chart.ts'),
     import('../system/rasterize.ts'),
   ]);
   return rasterize(renderChart(chart), 2 * CHART_WIDTH);

@@ -243,7 +243,7 @@ async function findChat(
 
   const code = randomBytes(9).toString('base64url');
   const link = `https://t.me/${username}?start=${code}`;
-  const { qrCode } = await import('../outputs/qr.ts');
+  const { qrCode } = await import('../outputs/terminal/qr.ts');
   const picture = place.drawsBlocks ? qrCode(link, io) : undefined;
   io.out(
     [

@@ -1,7 +1,7 @@
 import { addSilence, endSilence, listSilences, silenceName, windowAt } from '../incidents/silences.ts';
 import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
 import { errorText, formatDuration, formatTime, plain } from '../model/text.ts';
-import { renderSilences, type SilenceView } from '../outputs/silences.ts';
+import { renderSilences, type SilenceView } from '../outputs/terminal/silences.ts';
 import { openToLook } from '../store/look.ts';
 import { openStore } from '../store/open.ts';
 import type { Db } from '../store/db.ts';

@@ -9,7 +9,7 @@ import type { UnitState } from '../system/unit-states.ts';
 import type { Incident } from '../model/incident.ts';
 import { errorText } from '../model/text.ts';
 import { deliveryState, type DeliveryState } from '../notify/state.ts';
-import { renderStatus } from '../outputs/status.ts';
+import { renderStatus } from '../outputs/terminal/status.ts';
 import { openIncidents } from '../store/incidents.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
 import { openToLook } from '../store/look.ts';

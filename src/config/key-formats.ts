@@ -1,4 +1,4 @@
-import { parseDockerHost } from '../system/docker-address.ts';
+import { parseDockerHost } from '../system/docker/address.ts';
 import type { Parsed } from './parse-value.ts';
 import type { Key } from './schema.ts';
 

@@ -2,7 +2,7 @@
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
 import { mayBeStopped, parseSignal, restartsByPolicy, wasOom, wasRequested } from './cause.ts';
 import { endsQuietly } from './findings.ts';
-import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, tell } from './stories.ts';
+import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, tell } from './correlate.ts';
 import { isFolded, isInTrouble, isUp, isWatched, keyOf } from './table.ts';
 import type { Cause, Death, Known, Turn } from './types.ts';
 

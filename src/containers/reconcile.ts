@@ -2,14 +2,14 @@
 // may only be late, so the container is looked at again a second later; what is still different then was missed, and is told
 // like the events that would have told it.
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
-import { toHealth, toState } from '../system/containers.ts';
-import { lookedAt } from './engine.ts';
+import { toHealth, toState } from '../system/docker/containers.ts';
+import { lookedAt } from './docker-gone.ts';
 import { takeExitCode } from './deaths.ts';
-import { ask, onEvent, onPause, waitForJob } from './life.ts';
+import { ask, onEvent, onPause, waitForJob } from './on-event.ts';
 import { renamed } from './rename.ts';
 import { healthChanged, tellHealthy } from './healthcheck.ts';
 import { tellRestored } from './restarts.ts';
-import { settlingHealth } from './settle.ts';
+import { settlingHealth } from './successor.ts';
 import { lookedAtCreated } from './unstarted.ts';
 import {
   applyFixed,

@@ -2,7 +2,7 @@
 import { formatDuration, safeHtml } from '../model/text.ts';
 import { because, causeText, exitText } from './cause.ts';
 import { ends, endsQuietly, happened, opens } from './findings.ts';
-import { say } from './outlet.ts';
+import { say } from './emit.ts';
 import { keyOf, restartsWithin, serviceKey, tallyOf } from './table.ts';
 import type { Death, Known, Turn } from './types.ts';
 import {

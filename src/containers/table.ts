@@ -1,5 +1,5 @@
 import type { ContainerState } from '../model/snapshot.ts';
-import { labelledAs, SWARM_SERVICE, toContainerInfo } from '../system/containers.ts';
+import { labelledAs, SWARM_SERVICE, toContainerInfo } from '../system/docker/containers.ts';
 import { parseSignal } from './cause.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
 import type { Known, Moment, Shadowed, Standing, State, Tally, TroubleKind } from './types.ts';

@@ -16,8 +16,8 @@ import {
 import type { Tapped } from '../notify/incoming.ts';
 import { permit } from '../notify/permit.ts';
 import { placeOf } from '../notify/targets.ts';
-import { renderIncident } from '../outputs/incidents.ts';
-import { printedHtml } from '../outputs/telegram-console.ts';
+import { renderIncident } from '../outputs/terminal/incidents.ts';
+import { printedHtml } from '../outputs/telegram/console.ts';
 import { isEssential } from '../recovery/containers.ts';
 import { openIncidentMessages, readState, type IncidentMessage } from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
@@ -31,13 +31,14 @@ const GENERAL = new Set(['host', 'vpsmon']);
 
 /** What buttons do. Nothing happens for one that is forged, forwarded, out of date or tapped by somebody who may not. */
 export function createButtons(console: Console) {
-  const { house, telegram } = console;
-  const { config } = house;
-  const { db } = house.store;
+  const { monitor, telegram } = console;
+  const { config } = monitor;
+  const { db } = monitor.store;
   const messages = openIncidentMessages(db);
 
   async function tapped(tap: Tapped, chat: string | undefined): Promise<void> {
-    const say = (text = '', alert = false) => alive(house, telegram.answerCallback(tap.queryId, text, alert));
+    const say = (text = '', alert = false) =>
+      alive(monitor, telegram.answerCallback(tap.queryId, text, alert));
     if (chat === undefined) {
       console.refused(tap, 'a button', 'The chat is not configured.');
       return void (await say());
@@ -55,7 +56,7 @@ export function createButtons(console: Console) {
     const message = messages
       .of(button.incidentId)
       .find((one) => placeOf(one.target).chat === chat && one.messageId === tap.messageId);
-    const incident = house.pipeline.incident(button.incidentId) ?? incidentById(db, button.incidentId);
+    const incident = monitor.pipeline.incident(button.incidentId) ?? incidentById(db, button.incidentId);
     if (!message || !incident) return void (await say('This button is out of date.'));
     const allowed = permit(config, tap.chat, tap.from, rightFor(button.action));
     if (!allowed.ok) {
@@ -64,7 +65,7 @@ export function createButtons(console: Console) {
     }
     const over = incident.state === 'resolved' && !incident.event;
     if (over && rightFor(button.action) !== 'read') {
-      house.refreshMessages(new Set([incident.id]));
+      monitor.refreshMessages(new Set([incident.id]));
       return void (await say('This incident has ended.'));
     }
     const by = tap.from?.name ?? 'somebody';
@@ -95,7 +96,7 @@ export function createButtons(console: Console) {
       note(job, `silenced ${subject} until ${formatTime(until)}`);
       await say(`No messages about ${plain(subject, 60)} for an hour.`);
     } else {
-      const known = house.pipeline.acknowledge(incident.id, by, action === 'end');
+      const known = monitor.pipeline.acknowledge(incident.id, by, action === 'end');
       if (!known) return say('This incident has ended.');
       console.record(
         `${by} acknowledged incident ${incident.id} (${incident.rule} ${incident.subject})${action === 'end' ? ', no messages until it ends' : ''}`,
@@ -161,11 +162,11 @@ export function createButtons(console: Console) {
   }
 
   async function essential(name: string): Promise<boolean> {
-    const container = house.watcher.containers().find((one) => one.name === name);
+    const container = monitor.watcher.containers().find((one) => one.name === name);
     if (!container) return false;
     const inspect = await alive(
-      house,
-      house.system.docker.inspect(container.id).catch(() => undefined),
+      monitor,
+      monitor.system.docker.inspect(container.id).catch(() => undefined),
     );
     return isEssential(container, config, inspect);
   }
@@ -173,8 +174,8 @@ export function createButtons(console: Console) {
   async function logs(incident: Incident): Promise<string> {
     const title = `${incident.subject}: the last ${LOG_LINES} log lines`;
     try {
-      const { docker } = house.system;
-      const container = house.watcher.containers().find((one) => one.name === incident.subject);
+      const { docker } = monitor.system;
+      const container = monitor.watcher.containers().find((one) => one.name === incident.subject);
       if (!container) return printedHtml(title, ['There is no container of this name now.']);
       const soon = AbortSignal.timeout(5000);
       const [lines, inspect] = await Promise.all([
@@ -207,7 +208,7 @@ export function createButtons(console: Console) {
    * costs nothing, and a state that came in between is not lost.
    */
   async function show({ incident, message }: Job): Promise<void> {
-    house.refreshMessages(new Set([incident.id]));
+    monitor.refreshMessages(new Set([incident.id]));
     const newest = messages.of(incident.id).find((one) => one.target === message.target);
     const state = newest && readState(newest.wanted);
     if (!newest || !state || newest.wanted === newest.shown) return;

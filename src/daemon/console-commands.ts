@@ -5,10 +5,10 @@ import type { UpdateChat, Written } from '../notify/incoming.ts';
 import { permit, type Right } from '../notify/permit.ts';
 import type { Place } from '../notify/targets.ts';
 import type { SendOptions } from '../notify/telegram.ts';
-import { containersHtml, incidentsHtml, printedHtml, statusHtml } from '../outputs/telegram-console.ts';
+import { containersHtml, incidentsHtml, printedHtml, statusHtml } from '../outputs/telegram/console.ts';
 import { incidentsSince } from '../store/incidents.ts';
 import { COMMANDS, type Console } from './console-types.ts';
-import type { House } from './types.ts';
+import type { Monitor } from './types.ts';
 
 const DAY_MS = 86_400_000;
 /** A command that waited longer than this is not answered any more: whoever wrote it has looked elsewhere. */
@@ -27,8 +27,8 @@ export async function command(
   const known = COMMANDS.find((one) => one.command === name);
   const right: Right = name === 'silence' && given.length > 0 ? 'silence' : 'read';
   if (chat === undefined) return console.refused(incoming, `/${name}`, 'The chat is not configured.');
-  const { house } = console;
-  const allowed = permit(house.config, incoming.chat, incoming.from, right);
+  const { monitor } = console;
+  const allowed = permit(monitor.config, incoming.chat, incoming.from, right);
   // A group is full of commands for other bots.
   if (!known && name !== 'start') return;
   if (console.now() - incoming.at > STALE_MS && incoming.at > 0) return;
@@ -68,19 +68,19 @@ async function answer(
   incoming: Written,
   to: SendOptions & { place: Place },
 ): Promise<void> {
-  const { house, hostname, now } = console;
-  const { db } = house.store;
-  const containers = () => house.watcher.containers();
+  const { monitor, hostname, now } = console;
+  const { db } = monitor.store;
+  const containers = () => monitor.watcher.containers();
   switch (name) {
     case 'status':
       return console.reply(
         statusHtml({
           hostname,
           now: now(),
-          snapshot: house.state.snapshot,
+          snapshot: monitor.state.snapshot,
           containers: containers(),
-          incidents: house.pipeline.open().filter((incident) => incident.state === 'firing'),
-          waiting: house.delivery.state().waiting,
+          incidents: monitor.pipeline.open().filter((incident) => incident.state === 'firing'),
+          waiting: monitor.delivery.state().waiting,
           silenced: listSilences(db, now()).map((one) => one.subject),
         }),
         to,
@@ -88,7 +88,7 @@ async function answer(
     case 'incidents':
       return console.reply(incidentsHtml(hostname, incidentsSince(db, now() - DAY_MS), now()), to);
     case 'containers':
-      return console.reply(containersHtml(hostname, withMemory(house)), to);
+      return console.reply(containersHtml(hostname, withMemory(monitor)), to);
     case 'silence':
       return console.reply(silence(console, words, incoming), to);
     case 'chart':
@@ -103,12 +103,12 @@ async function answer(
 }
 
 /** The containers as the event stream shows them, with the memory of the last check. */
-function withMemory(house: House) {
-  const docker = house.state.snapshot?.readings.docker;
+function withMemory(monitor: Monitor) {
+  const docker = monitor.state.snapshot?.readings.docker;
   const known = docker?.state === 'ok' ? docker.value.containers : [];
-  if (!house.watcher.connected()) return known;
+  if (!monitor.watcher.connected()) return known;
   const memory = new Map(known.map((container) => [container.id, container.memory]));
-  return house.watcher.containers().map((container) => {
+  return monitor.watcher.containers().map((container) => {
     const used = memory.get(container.id);
     return used ? { ...container, memory: used } : container;
   });
@@ -121,7 +121,7 @@ function toChat({ chat, topic }: Place): string[] {
 /** A command that puts its own answer into the outbox; what went wrong is the answer otherwise. */
 async function child(console: Console, args: string[], to: SendOptions & { place: Place }): Promise<void> {
   const result = await console.runOwn(args);
-  console.house.delivery.kick();
+  console.monitor.delivery.kick();
   if (result.exitCode === 0) return;
   const why = console.mask(result.stderr.trim()).split('\n').slice(-3);
   await console.reply(printedHtml(`${console.hostname}: that did not work`, why), to);
@@ -144,8 +144,8 @@ async function printed(
 
 /** `/silence`, `/silence web 2h`, `/silence all 30m`, `/silence end web`. */
 function silence(console: Console, words: readonly string[], incoming: Written): string {
-  const { house, now } = console;
-  const { db } = house.store;
+  const { monitor, now } = console;
+  const { db } = monitor.store;
   if (words.length === 0) {
     const lines = listSilences(db, now()).map(
       ({ subject, until, reason }) =>
@@ -170,10 +170,10 @@ function silence(console: Console, words: readonly string[], incoming: Written):
   return `No messages about ${safeHtml(subject, 60)} until ${formatTime(until)}. Incidents are still recorded. /silence end ${safeHtml(subject, 60)}`;
 }
 
-function help({ hostname, house }: Console, chat: UpdateChat): string {
+function help({ hostname, monitor }: Console, chat: UpdateChat): string {
   const lines = COMMANDS.map(({ command: name, description }) => `/${name} - ${safeHtml(description)}`);
   const several = chat.type === 'private' ? [] : [`Only this server: /status ${safeHtml(hostname, 60)}`];
-  const actions = house.config.settings.TELEGRAM_ACTIONS
+  const actions = monitor.config.settings.TELEGRAM_ACTIONS
     ? 'Buttons under an incident stop, restart and undo; they ask first.'
     : 'Buttons under an incident read, silence and acknowledge. Stopping and restarting is switched off (TELEGRAM_ACTIONS).';
   return [`<b>${safeHtml(hostname, 60)}</b>`, ...lines, ...several, actions].join('\n');

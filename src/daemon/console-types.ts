@@ -3,7 +3,7 @@ import type { Incoming } from '../notify/incoming.ts';
 import type { telegramFor } from '../notify/sender.ts';
 import type { Place } from '../notify/targets.ts';
 import type { SendOptions } from '../notify/telegram.ts';
-import type { House } from './types.ts';
+import type { Monitor } from './types.ts';
 
 export const COMMANDS = [
   { command: 'status', description: 'How the server is, at a glance' },
@@ -18,7 +18,7 @@ export const COMMANDS = [
 
 /** What commands and buttons work with. */
 export type Console = {
-  house: House;
+  monitor: Monitor;
   context: CommandContext;
   hostname: string;
   telegram: ReturnType<typeof telegramFor>;
@@ -35,7 +35,7 @@ export type Console = {
 };
 
 /** Nothing may touch the store once it is closed: what waited for an answer meanwhile ends here. */
-export async function alive<T>({ state }: House, work: Promise<T>): Promise<T> {
+export async function alive<T>({ state }: Monitor, work: Promise<T>): Promise<T> {
   const result = await work;
   if (state.closed) throw new Error('the monitor has ended');
   return result;

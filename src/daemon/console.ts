@@ -10,7 +10,7 @@ import { telegramFor } from '../notify/sender.ts';
 import { rememberSeen } from '../notify/updates.ts';
 import { appendLine } from '../system/append-file.ts';
 import { alive, COMMANDS, type Console } from './console-types.ts';
-import type { House } from './types.ts';
+import type { Monitor } from './types.ts';
 
 const DAY_MS = 86_400_000;
 const CHILD_MS = 120_000;
@@ -20,33 +20,33 @@ const TOLD_MOST = 5;
 
 /** Reads what people write to the bot, and answers, until the signal aborts. Never rejects. */
 export async function runConsole(
-  house: House,
+  monitor: Monitor,
   context: CommandContext,
   signal: AbortSignal,
   more: Partial<Pick<Console, 'runOwn'>> = {},
 ): Promise<void> {
-  const { config, system, store } = house;
+  const { config, system, store } = monitor;
   const { clock, http, log } = system;
   const { db } = store;
   const { settings } = config;
   if (!settings.TELEGRAM_COMMANDS || settings.TELEGRAM_BOT_TOKEN === '' || settings.TELEGRAM_CHAT_ID === '')
     return;
   const telegram = telegramFor({ db, config, http, clock, log, signal: () => signal });
-  const console = { ...openConsole(house, context, telegram), ...more };
+  const console = { ...openConsole(monitor, context, telegram), ...more };
   let buttons: { tapped(tap: Tapped, chat: string | undefined): Promise<void> } | undefined;
   let username = '';
 
   async function handle(incoming: Incoming): Promise<void> {
-    if (house.state.closed || signal.aborted) return;
+    if (monitor.state.closed || signal.aborted) return;
     const chat = configuredChat(db, config, incoming.chat);
     // Loaded when somebody writes or taps for the first time: most days nobody does, and it is a megabyte.
     if (incoming.kind === 'tap') {
-      buttons ??= (await alive(house, import('./console-buttons.ts'))).createButtons(console);
+      buttons ??= (await alive(monitor, import('./console-buttons.ts'))).createButtons(console);
       return buttons.tapped(incoming, chat);
     }
     if (!incoming.text.startsWith('/')) return;
-    if (username === '') username = await alive(house, nameOfBot(telegram));
-    const { command } = await alive(house, import('./console-commands.ts'));
+    if (username === '') username = await alive(monitor, nameOfBot(telegram));
+    const { command } = await alive(monitor, import('./console-commands.ts'));
     await command(console, incoming, chat, username);
   }
 
@@ -65,15 +65,15 @@ export async function runConsole(
         seen: (update) => rememberSeen(db, update, clock.now()),
         onConflict(why) {
           log.warn(why);
-          house.outbox.enqueue({
+          monitor.outbox.enqueue({
             at: clock.now(),
             severity: 'info',
             kind: 'telegram-conflict',
             subject: 'vpsmon',
             html: `<b>Commands and buttons do not work</b>\nServer: ${safeHtml(console.hostname, 60)}\n${safeHtml(why, 500)}`,
           });
-          house.delivery.kick();
-          house.refreshMessages();
+          monitor.delivery.kick();
+          monitor.refreshMessages();
         },
       },
       signal,
@@ -89,13 +89,13 @@ async function nameOfBot(telegram: Console['telegram']): Promise<string> {
   return typeof username === 'string' ? username.toLowerCase() : '';
 }
 
-function openConsole(house: House, context: CommandContext, telegram: Console['telegram']): Console {
-  const { config, system, store } = house;
+function openConsole(monitor: Monitor, context: CommandContext, telegram: Console['telegram']): Console {
+  const { config, system, store } = monitor;
   const { clock, log } = system;
   const told = new Map<string, number>();
   const mask = (text: string) => maskSecrets(text, context.secrets);
   return {
-    house,
+    monitor,
     context,
     hostname: serverName(config, system.files),
     telegram,
@@ -103,9 +103,9 @@ function openConsole(house: House, context: CommandContext, telegram: Console['t
     mask,
     async reply(html, to) {
       for (const part of splitHtml(html).slice(0, PARTS_MOST)) {
-        const sent = await alive(house, telegram.sendText(part, { ...to, silent: true }));
+        const sent = await alive(monitor, telegram.sendText(part, { ...to, silent: true }));
         if (sent.state === 'retry' && sent.afterMs !== undefined && sent.afterMs <= 30_000) {
-          await alive(house, clock.sleep(sent.afterMs));
+          await alive(monitor, clock.sleep(sent.afterMs));
           await telegram.sendText(part, { ...to, silent: true });
         } else if (sent.state !== 'sent') log.warn(`An answer on Telegram could not be sent: ${sent.why}`);
       }
@@ -118,7 +118,7 @@ function openConsole(house: House, context: CommandContext, telegram: Console['t
         '--state-dir',
         stateDir ?? config.stateDir,
       ];
-      return alive(house, runOwnCommand([...args, ...own], CHILD_MS));
+      return alive(monitor, runOwnCommand([...args, ...own], CHILD_MS));
     },
     record(line) {
       const failed = appendLine(
@@ -139,7 +139,7 @@ function openConsole(house: House, context: CommandContext, telegram: Console['t
       told.set(key, now);
       try {
         store.db.transaction(() => {
-          house.outbox.enqueue({
+          monitor.outbox.enqueue({
             at: now,
             severity: 'warning',
             kind: 'telegram-refused',
@@ -147,7 +147,7 @@ function openConsole(house: House, context: CommandContext, telegram: Console['t
             html: `<b>Somebody was refused</b>\nServer: ${safeHtml(serverName(config, system.files), 60)}\n${safeHtml(who, 100)} in the ${safeHtml(where, 60)} tried: ${safeHtml(what, 80)}\n${safeHtml(why)}\nTo allow it: TELEGRAM_ALLOWED_USERS. Said once a day about each of them.`,
           });
         })();
-        house.delivery.kick();
+        monitor.delivery.kick();
       } catch (error) {
         log.warn(`That somebody was refused cannot be kept for Telegram: ${errorText(error)}`);
       }

@@ -2,21 +2,21 @@ import type { Finding } from '../model/finding.ts';
 import type { Readings, Snapshot } from '../model/snapshot.ts';
 import { judgeAll } from '../rules/judge.ts';
 import { JUDGED_BY_CHECK } from '../model/rules.ts';
-import type { House } from './types.ts';
+import type { Monitor } from './types.ts';
 import { judgeSelf } from './self.ts';
 
 /**
  * One check, from the first read to the last write. This is the whole program:
  * collect, judge, advance incidents, save, deliver, remember.
  */
-export async function runCycle(house: House): Promise<Snapshot> {
-  const snapshot = await house.collectors.collect();
-  house.forecasts.add(snapshot);
-  const findings = [...judgeAll(snapshot, house.past(snapshot), house.config), ...judgeSelf(house)];
-  house.recorder.save(house.pipeline.process(findings, { judged: JUDGED_BY_CHECK }));
-  house.delivery.kick();
-  house.refreshMessages();
-  house.remember(snapshot);
+export async function runCycle(monitor: Monitor): Promise<Snapshot> {
+  const snapshot = await monitor.collectors.collect();
+  monitor.forecasts.add(snapshot);
+  const findings = [...judgeAll(snapshot, monitor.past(snapshot), monitor.config), ...judgeSelf(monitor)];
+  monitor.recorder.save(monitor.pipeline.process(findings, { judged: JUDGED_BY_CHECK }));
+  monitor.delivery.kick();
+  monitor.refreshMessages();
+  monitor.remember(snapshot);
   return snapshot;
 }
 
@@ -24,32 +24,34 @@ export async function runCycle(house: House): Promise<Snapshot> {
  * Between two checks, when the kernel has killed something: reads only the kernel's account of it and says so at once.
  * Rules that need the other sources wait for the next check.
  */
-export async function runOomCheck(house: House): Promise<void> {
-  const last = house.state.snapshot;
-  if (!last || house.state.closed) return;
-  const { readings } = await house.collectors.collect({ only: ['oom'] });
-  const now = house.system.clock.now();
-  const docker = freshContainers(house, last.readings.docker);
+export async function runOomCheck(monitor: Monitor): Promise<void> {
+  const last = monitor.state.snapshot;
+  if (!last || monitor.state.closed) return;
+  const { readings } = await monitor.collectors.collect({ only: ['oom'] });
+  const now = monitor.system.clock.now();
+  const docker = freshContainers(monitor, last.readings.docker);
   const snapshot: Snapshot = { ...last, at: now, readings: { ...last.readings, docker, oom: readings.oom } };
-  const kills = judgeAll(snapshot, house.past(snapshot), house.config).filter((f) => f.rule === 'oom-kill');
-  say(house, kills);
+  const kills = judgeAll(snapshot, monitor.past(snapshot), monitor.config).filter(
+    (f) => f.rule === 'oom-kill',
+  );
+  say(monitor, kills);
 }
 
 /** Findings that did not come out of a full check: container changes, OOM kills, things about the monitor itself. */
-export function say(house: House, findings: Finding[]): void {
-  if (findings.length === 0 || house.state.closed) return;
-  const changes = house.pipeline.process(findings, { judged: [] });
-  house.recorder.save(changes);
-  house.delivery.kick();
-  house.refreshMessages(new Set(changes.map(({ incident }) => incident.id)));
+export function say(monitor: Monitor, findings: Finding[]): void {
+  if (findings.length === 0 || monitor.state.closed) return;
+  const changes = monitor.pipeline.process(findings, { judged: [] });
+  monitor.recorder.save(changes);
+  monitor.delivery.kick();
+  monitor.refreshMessages(new Set(changes.map(({ incident }) => incident.id)));
 }
 
 /** The containers as the event stream shows them now, with the memory of the last check. */
-function freshContainers(house: House, last: Readings['docker']): Readings['docker'] {
-  if (!house.watcher.connected()) return last;
+function freshContainers(monitor: Monitor, last: Readings['docker']): Readings['docker'] {
+  if (!monitor.watcher.connected()) return last;
   const known = last.state === 'ok' ? last.value : { version: '', apiVersion: '', containers: [] };
   const memory = new Map(known.containers.map((container) => [container.id, container.memory]));
-  const containers = house.watcher.containers().map((container) => {
+  const containers = monitor.watcher.containers().map((container) => {
     const held = memory.get(container.id);
     return held ? { ...container, memory: held } : container;
   });

@@ -2,7 +2,7 @@ import { formatDuration, plain } from '../model/text.ts';
 import { SOURCES } from '../model/reading.ts';
 import { VERSION } from '../version.ts';
 import { folderNews, troubleWithState } from './self.ts';
-import type { House } from './types.ts';
+import type { Monitor } from './types.ts';
 
 export type Health = {
   status: 'healthy' | 'degraded' | 'unhealthy';
@@ -20,8 +20,8 @@ export type Health = {
 };
 
 /** Answers /health: the four fields that service monitors before it had, then more. 503 only when checks have stopped coming. */
-export function judgeHealth(house: House): { status: number; body: Health } {
-  const { state, system, config, delivery, pipeline } = house;
+export function judgeHealth(monitor: Monitor): { status: number; body: Health } {
+  const { state, system, config, delivery, pipeline } = monitor;
   const monotonic = system.clock.monotonic();
   const intervalMs = config.settings.SERVICE_CHECK_INTERVAL * 1000;
   // Measured on a clock that never jumps: a corrected system time is no reason to call the monitor dead.
@@ -37,11 +37,11 @@ export function judgeHealth(house: House): { status: number; body: Health } {
   // Told at once, while the last check may still have seen Docker.
   const gone = pipeline.open().find(({ rule, state: s }) => rule === 'docker-gone' && s === 'firing');
   if (gone && state.snapshot?.readings.docker.state !== 'failed') reasons.push(plain(gone.text, 300));
-  const events = house.watcher.eventTrouble();
+  const events = monitor.watcher.eventTrouble();
   if (events !== undefined) reasons.push(`Docker's events cannot be followed: ${plain(events, 300)}`);
-  const trouble = troubleWithState(house);
+  const trouble = troubleWithState(monitor);
   if (trouble) reasons.push(`the state folder cannot be used: ${trouble}`);
-  const news = folderNews(house);
+  const news = folderNews(monitor);
   if (news !== undefined) reasons.push(news);
   if (state.httpTrouble) reasons.push(state.httpTrouble);
   if (sending.refused) reasons.push(`Telegram refuses messages: ${sending.refused}`);
@@ -61,7 +61,7 @@ export function judgeHealth(house: House): { status: number; body: Health } {
     body: {
       status: stale ? 'unhealthy' : reasons.length > 0 ? 'degraded' : 'healthy',
       timestamp: new Date(now).toISOString(),
-      services_monitored: house.watcher.counts().monitored,
+      services_monitored: monitor.watcher.counts().monitored,
       alerts_sent: sending.sentTotal,
       reasons,
       version: VERSION,
@@ -76,7 +76,7 @@ export function judgeHealth(house: House): { status: number; body: Health } {
       checks: state.checks,
       open_incidents: open,
       alerts_waiting: sending.waiting,
-      docker_connected: house.watcher.connected(),
+      docker_connected: monitor.watcher.connected(),
     },
   };
 }

@@ -1,7 +1,7 @@
 import { errorText } from '../model/text.ts';
 import { openOomCounter } from '../system/oom-counter.ts';
 import { runCycle, runOomCheck, say } from './cycle.ts';
-import type { House } from './types.ts';
+import type { Monitor } from './types.ts';
 import { takeLastExit } from './last-exit.ts';
 import { SAMPLE_EVERY_MS } from './recorder.ts';
 import { judgeReboot } from './reboot.ts';
@@ -20,21 +20,21 @@ const DRAIN_MS = 2500;
  * interval delays the next one. A check that throws is logged and the next one comes in time; after ten in a row it rejects.
  */
 export async function runLoop(
-  house: House,
+  monitor: Monitor,
   watchdog: Watchdog,
   signal: AbortSignal,
   /** Looks after the state folder before each check; may abort the signal. */
   beforeCheck: () => void = () => undefined,
 ): Promise<void> {
-  const { clock, log } = house.system;
-  const intervalMs = house.config.settings.SERVICE_CHECK_INTERVAL * 1000;
-  const background = [house.delivery.run(signal), house.watcher.run(signal)].map((task) =>
+  const { clock, log } = monitor.system;
+  const intervalMs = monitor.config.settings.SERVICE_CHECK_INTERVAL * 1000;
+  const background = [monitor.delivery.run(signal), monitor.watcher.run(signal)].map((task) =>
     task.catch((error: unknown) => log.error(`A background task ended: ${errorText(error)}`)),
   );
   // The first look at the containers comes from the event stream's own list, so that they are not asked for twice.
-  await Promise.race([house.watcher.ready, clock.sleep(3000, signal)]);
-  const stopTicking = tickOom(house, signal);
-  const sampling = setInterval(() => house.recorder.tick(), SAMPLE_EVERY_MS);
+  await Promise.race([monitor.watcher.ready, clock.sleep(3000, signal)]);
+  const stopTicking = tickOom(monitor, signal);
+  const sampling = setInterval(() => monitor.recorder.tick(), SAMPLE_EVERY_MS);
 
   let next = clock.monotonic();
   let first = true;
@@ -43,12 +43,12 @@ export async function runLoop(
     try {
       beforeCheck();
       if (signal.aborted) break;
-      const snapshot = await runCycle(house);
-      watchdog.beat(`${house.state.checks} checks, last took ${Math.round(snapshot.tookMs)} ms`);
-      if (first) tellReboot(house);
+      const snapshot = await runCycle(monitor);
+      watchdog.beat(`${monitor.state.checks} checks, last took ${Math.round(snapshot.tookMs)} ms`);
+      if (first) tellReboot(monitor);
       first = false;
       failed = 0;
-      heartbeat(house);
+      heartbeat(monitor);
     } catch (error) {
       log.error(`The check failed: ${errorText(error)}`);
       failed += 1;
@@ -65,35 +65,35 @@ export async function runLoop(
   clearInterval(sampling);
   await Promise.race([Promise.all(background), clock.sleep(1500)]);
   try {
-    house.pipeline.sendWaiting();
-    await house.delivery.drain(DRAIN_MS);
+    monitor.pipeline.sendWaiting();
+    await monitor.delivery.drain(DRAIN_MS);
   } catch (error) {
     log.error(`What waits to be sent cannot be read: ${errorText(error)}`);
   }
 }
 
-function tellReboot(house: House): void {
-  const { snapshot } = house.state;
+function tellReboot(monitor: Monitor): void {
+  const { snapshot } = monitor.state;
   const host = snapshot?.readings.host;
   if (!snapshot || host?.state !== 'ok') return;
   const findings = [
-    takeLastExit(house.config.stateDir),
-    judgeReboot(house.lastAlive, host.value, snapshot.at),
+    takeLastExit(monitor.config.stateDir),
+    judgeReboot(monitor.lastAlive, host.value, snapshot.at),
   ];
   say(
-    house,
+    monitor,
     findings.filter((finding) => finding !== undefined),
   );
 }
 
 /** The kernel says that it killed something by a counter; reading it often is what makes the alert come within 2 s. */
-function tickOom(house: House, signal: AbortSignal): () => void {
-  const { files, log } = house.system;
+function tickOom(monitor: Monitor, signal: AbortSignal): () => void {
+  const { files, log } = monitor.system;
   const counter = openOomCounter(files);
   let known = counter.read();
   let again: NodeJS.Timeout | undefined;
   const look = (): void => {
-    runOomCheck(house).catch((error: unknown) =>
+    runOomCheck(monitor).catch((error: unknown) =>
       log.error(`Looking for OOM kills failed: ${errorText(error)}`),
     );
   };
@@ -116,13 +116,13 @@ function tickOom(house: House, signal: AbortSignal): () => void {
 }
 
 /** Tells somebody outside that this server lives; that it fails is no news for the owner, that it stays away is. */
-function heartbeat(house: House): void {
-  const url = house.config.settings.HEARTBEAT_URL;
+function heartbeat(monitor: Monitor): void {
+  const url = monitor.config.settings.HEARTBEAT_URL;
   if (url === '') return;
-  house.system
+  monitor.system
     .http({ url, timeoutMs: 5000, maxBytes: 65_536 })
     .then((answer) => {
-      if (answer.status >= 400) house.system.log.warn(`HEARTBEAT_URL answered ${answer.status}`);
+      if (answer.status >= 400) monitor.system.log.warn(`HEARTBEAT_URL answered ${answer.status}`);
     })
-    .catch((error: unknown) => house.system.log.warn(`HEARTBEAT_URL did not answer: ${errorText(error)}`));
+    .catch((error: unknown) => monitor.system.log.warn(`HEARTBEAT_URL did not answer: ${errorText(error)}`));
 }

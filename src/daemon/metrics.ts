@@ -1,11 +1,11 @@
-import { renderPrometheus } from '../outputs/prometheus.ts';
+import { renderPrometheus } from '../outputs/prometheus/prometheus.ts';
 import { whatIsLeftOff } from './left-off.ts';
 import { VERSION } from '../version.ts';
-import type { House } from './types.ts';
+import type { Monitor } from './types.ts';
 
 /** What /metrics answers: the last check, and how the monitor itself is. */
-export function metricsOf(house: House): string {
-  const { state, system, pipeline, delivery } = house;
+export function metricsOf(monitor: Monitor): string {
+  const { state, system, pipeline, delivery } = monitor;
   const sending = delivery.state();
   const memory = process.memoryUsage();
   const cpu = process.cpuUsage();
@@ -13,9 +13,9 @@ export function metricsOf(house: House): string {
     ...(state.snapshot ? { snapshot: state.snapshot } : {}),
     version: VERSION,
     // From the outbox's table: it goes on over restarts.
-    counts: house.outbox.counts().accepted,
+    counts: monitor.outbox.counts().accepted,
     openIncidents: pipeline.open().filter((incident) => incident.state === 'firing'),
-    ...whatIsLeftOff(house.store.db),
+    ...whatIsLeftOff(monitor.store.db),
     daemon: {
       checks: state.checks,
       uptimeSec: (system.clock.monotonic() - state.startedMonotonic) / 1000,
@@ -24,7 +24,7 @@ export function metricsOf(house: House): string {
       alertsWaiting: sending.waiting,
       alertsSent: sending.sentTotal,
       telegramRefused: sending.refused !== undefined,
-      dockerConnected: house.watcher.connected(),
+      dockerConnected: monitor.watcher.connected(),
     },
   });
 }

@@ -1,16 +1,16 @@
 import type { Finding } from '../model/finding.ts';
 import type { RuleId } from '../model/rules.ts';
 import { formatDuration } from '../model/text.ts';
-import type { House } from './types.ts';
+import type { Monitor } from './types.ts';
 
 /** What is wrong with the monitor itself. */
-export function judgeSelf(house: House): Finding[] {
-  const { state, delivery } = house;
-  const intervalMs = house.config.settings.SERVICE_CHECK_INTERVAL * 1000;
+export function judgeSelf(monitor: Monitor): Finding[] {
+  const { state, delivery } = monitor;
+  const intervalMs = monitor.config.settings.SERVICE_CHECK_INTERVAL * 1000;
   const refused = delivery.state().refused;
   const took = state.lastTookMs ?? 0;
-  const trouble = troubleWithState(house);
-  const news = folderNews(house);
+  const trouble = troubleWithState(monitor);
+  const news = folderNews(monitor);
   return [
     self(
       'watcher-telegram',
@@ -23,7 +23,7 @@ export function judgeSelf(house: House): Finding[] {
       trouble !== undefined || news !== undefined,
       trouble === undefined
         ? (news ?? '')
-        : `The state folder ${house.config.stateDir} cannot be used (${trouble}): history and alerts are kept in memory only`,
+        : `The state folder ${monitor.config.stateDir} cannot be used (${trouble}): history and alerts are kept in memory only`,
       'The state folder is writable',
     ),
     {
@@ -41,12 +41,12 @@ export function judgeSelf(house: House): Finding[] {
 }
 
 /** Why nothing can be kept at the moment; undefined while all is well. */
-export function troubleWithState({ store, pipeline, state }: House): string | undefined {
+export function troubleWithState({ store, pipeline, state }: Monitor): string | undefined {
   return state.folderTrouble ?? store.trouble ?? pipeline.trouble() ?? state.saveTrouble;
 }
 
 /** What happened to the state folder lately: it was removed and made anew, or a damaged database was set aside. */
-export function folderNews({ state, system }: House): string | undefined {
+export function folderNews({ state, system }: Monitor): string | undefined {
   const { folderNews: news } = state;
   return news && system.clock.monotonic() < news.until ? news.text : undefined;
 }

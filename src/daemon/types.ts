@@ -8,7 +8,7 @@ import type { createDelivery } from '../notify/delivery.ts';
 import type { createOutbox } from '../notify/outbox.ts';
 import type { Past } from '../rules/types.ts';
 import type { Forecasts } from '../forecast/watch.ts';
-import type { createHistory } from '../store/history.ts';
+import type { createHistory } from '../store/history/history.ts';
 import type { Store } from '../store/open.ts';
 import type { System } from '../system/types.ts';
 import type { Recorder } from './recorder.ts';
@@ -34,7 +34,7 @@ export type DaemonState = {
   failedInARow: Partial<Record<Source, number>>;
 };
 
-export type House = {
+export type Monitor = {
   config: Config;
   system: System;
   store: Store;

@@ -1,4 +1,4 @@
-import { selfContainerId } from '../system/containers.ts';
+import { selfContainerId } from '../system/docker/containers.ts';
 import type { Config } from '../config/schema.ts';
 import type { Clock, Docker, DockerInspect, DockerListItem, Files } from '../system/types.ts';
 import { kindByImage, worthALook } from './kind.ts';

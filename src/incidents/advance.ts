@@ -2,7 +2,7 @@ import { EVERY_SUBJECT, type Finding } from '../model/finding.ts';
 import type { Incident, IncidentChange, Spells } from '../model/incident.ts';
 import { safeHtml } from '../model/text.ts';
 import { addFlip, beginsToFlap, isCalm, recentFlips } from './flapping.ts';
-import { happen } from './happen.ts';
+import { happen } from './events.ts';
 import { HOLD_SLACK_MS, newIncident, observe, setSeverity } from './observe.ts';
 import type { Policy } from './policy.ts';
 import { calmText } from './series.ts';

@@ -4,7 +4,7 @@ import { recall, remember as rememberValue } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
 import { EpochMs } from '../model/shapes.ts';
 import { createMemory, remember, type Memory } from './memory.ts';
-import { shift } from './shift.ts';
+import { shift } from './move-times.ts';
 
 type Log = { warn(text: string): void };
 

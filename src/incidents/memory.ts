@@ -1,6 +1,6 @@
 import type { Incident, IncidentChange } from '../model/incident.ts';
 import { keyOf } from './advance.ts';
-import { shift } from './shift.ts';
+import { shift } from './move-times.ts';
 
 /** What the pipeline keeps in memory: open incidents, and those that ended lately. */
 export type Memory = {

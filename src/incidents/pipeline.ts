@@ -13,8 +13,8 @@ import { apply, forgetOld, remember, shiftAll } from './memory.ts';
 import { plan } from './plan.ts';
 import { policyOf } from './policy.ts';
 import { createSaver } from './save.ts';
-import { jumpWatch } from './shift.ts';
-import { openTold } from './told.ts';
+import { jumpWatch } from './move-times.ts';
+import { openTold } from './once.ts';
 import { listSilences, mendSilences, silencing, windowAt } from './silences.ts';
 
 export type PipelineDeps = {

@@ -1,5 +1,5 @@
 import type { N8nTarget } from '../model/targets.ts';
-import { openPostgres } from '../system/postgres.ts';
+import { openPostgres } from '../system/postgres/postgres.ts';
 
 /**
  * How many webhooks n8n has registered for each of these workflows, from its own table: what its API calls active may answer 404 all

@@ -1,7 +1,7 @@
 import Database from 'libsql';
 import type { Db } from './db.ts';
 import { ACTION_MIGRATIONS } from './actions.ts';
-import { HISTORY_MIGRATIONS } from './history.ts';
+import { HISTORY_MIGRATIONS } from './history/history.ts';
 import { INCIDENT_MESSAGE_MIGRATIONS } from './incident-messages.ts';
 import { INCIDENT_MIGRATIONS } from './incidents.ts';
 import { MEMORY_MIGRATIONS } from './memory.ts';

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readSync, readdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failure } from './exchange.ts';
+import { failure } from './http/exchange.ts';
 import type { Files } from './types.ts';
 
 const MIB = 1_048_576;

@@ -6,7 +6,7 @@
 // priority and facility, sequence number, microseconds since boot, flags; then the text. Programs may write to it too;
 // their records have another facility than the kernel's 0, and are left out: nobody but the kernel tells of kills.
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { failure } from './exchange.ts';
+import { failure } from './http/exchange.ts';
 import type { KernelLog, KernelRecord } from './types.ts';
 
 /** Character device 1:11; minor numbers below 256 are the low byte, majors stand above it. */

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from './clock.ts';
-import { openDocker } from './docker.ts';
+import { openDocker } from './docker/docker.ts';
 import { hostFiles } from './files.ts';
-import { httpRequest } from './http.ts';
+import { httpRequest } from './http/http.ts';
 import { openKernelLog } from './kernel-log.ts';
 import { stderrLog } from './log.ts';
 import type { LogLevel, System } from './types.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forecast } from '../../src/commands/forecast.ts';
 import { createForecasts } from '../../src/forecast/watch.ts';
-import { createHistory } from '../../src/store/history.ts';
+import { createHistory } from '../../src/store/history/history.ts';
 import { remember } from '../../src/store/memory.ts';
 import { openStore } from '../../src/store/open.ts';
 import { commandContext, configWith } from '../helpers/command.ts';

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import { renderProblems } from '../../src/outputs/problems.ts';
+import { renderProblems } from '../../src/outputs/terminal/problems.ts';
 
 // Each folder of test/fixtures/config is a configuration with mistakes; expected.txt is what the user sees.
 const stories = fileURLToPath(new URL('../fixtures/config', import.meta.url));

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Row } from '../../src/containers/types.ts';
 import { incidentById } from '../../src/store/incidents.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { recallServices } from '../../src/containers/keeper.ts';
+import { recallServices } from '../../src/containers/persist.ts';
 import { keptLog } from '../notify/support.ts';
 import { createWorld, START, type World } from './world.ts';
 

@@ -4,7 +4,7 @@ import type { Finding } from '../../src/model/finding.ts';
 import type { Message } from '../../src/model/message.ts';
 import { openStore } from '../../src/store/open.ts';
 import { saveServices } from '../../src/store/services.ts';
-import { parseInspect, parseListItem } from '../../src/system/docker-parse.ts';
+import { parseInspect, parseListItem } from '../../src/system/docker/parse.ts';
 import { hostFiles } from '../../src/system/files.ts';
 import type { Docker } from '../../src/system/types.ts';
 import { configWith } from '../helpers/command.ts';

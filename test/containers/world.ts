@@ -1,9 +1,9 @@
 // A small world of containers for timelines: each call changes one and feeds the machine the events that Docker would send,
 // in Docker's order; what the machine asks is answered at once from the same world. Time moves only when told to.
-import { newState, newTurn, nextDue, rowOf, step } from '../../src/containers/machine.ts';
+import { newState, newTurn, nextDue, rowOf, step } from '../../src/containers/reduce.ts';
 import { serviceRules } from '../../src/containers/rules.ts';
 import type { Note } from '../../src/containers/notes.ts';
-import { endUnknown, firstLook, withoutSilenced } from '../../src/containers/start.ts';
+import { endUnknown, firstLook, withoutSilenced } from '../../src/containers/first-look.ts';
 import { fromInspect } from '../../src/containers/table.ts';
 import type { Ask, Input, Out, Row, State } from '../../src/containers/types.ts';
 import type { Extra, Settings } from '../../src/config/schema.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Settings } from '../../src/config/schema.ts';
 import { runConsole } from '../../src/daemon/console.ts';
-import type { House } from '../../src/daemon/types.ts';
+import type { Monitor } from '../../src/daemon/types.ts';
 import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import { listSilences } from '../../src/incidents/silences.ts';
 import type { ContainerInfo } from '../../src/model/snapshot.ts';
@@ -77,7 +77,7 @@ async function start(settings: Partial<Settings> = {}) {
       return incident ? withNotes(db, incident) : incidentById(db, id);
     },
   });
-  const house = {
+  const monitor = {
     config,
     system: context.system,
     store,
@@ -96,12 +96,12 @@ async function start(settings: Partial<Settings> = {}) {
     refreshMessages: (ids?: ReadonlySet<number>) => {
       if (refresh(ids)) delivery.kick();
     },
-  } as unknown as House;
+  } as unknown as Monitor;
   const stop = new AbortController();
   const ran: string[][] = [];
   const running = [
     delivery.run(stop.signal),
-    runConsole(house, context, stop.signal, {
+    runConsole(monitor, context, stop.signal, {
       async runOwn(args) {
         ran.push([...args]);
         const results = [
@@ -112,7 +112,7 @@ async function start(settings: Partial<Settings> = {}) {
     }),
   ];
   return {
-    house,
+    monitor,
     log,
     ran,
     db,
@@ -129,20 +129,20 @@ async function start(settings: Partial<Settings> = {}) {
       ]);
       delivery.kick();
       await until(() => telegram.sent.some((message) => message.plain.includes(`${subject} stopped`)));
-      await until(() => house.delivery.state().waiting === 0);
+      await until(() => monitor.delivery.state().waiting === 0);
       return telegram.sent.find((message) => message.plain.includes(`${subject} stopped`))!;
     },
     end(subject = 'web') {
       pipeline.process([
         { rule: 'container-stopped', subject, severity: 'critical', verdict: 'ok', text: `${subject} runs` },
       ]);
-      house.refreshMessages();
+      monitor.refreshMessages();
       delivery.kick();
     },
     async close() {
       stop.abort();
       await Promise.all(running);
-      house.state.closed = true;
+      monitor.state.closed = true;
       store.close();
     },
   };

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { judgeHealth } from '../../src/daemon/health.ts';
-import type { House } from '../../src/daemon/types.ts';
+import type { Monitor } from '../../src/daemon/types.ts';
 
-function houseWith(docker: { state: string; why?: string }, open: unknown[], events?: string): House {
+function monitorWith(docker: { state: string; why?: string }, open: unknown[], events?: string): Monitor {
   const readings = Object.fromEntries(
     ['host', 'pressure', 'oom', 'postgres', 'redis', 'n8n', 'waha', 'sql'].map((name) => [
       name,
@@ -28,11 +28,11 @@ function houseWith(docker: { state: string; why?: string }, open: unknown[], eve
       connected: () => open.length === 0,
       eventTrouble: () => events,
     },
-  } as unknown as House;
+  } as unknown as Monitor;
 }
 
 test('S4: events that cannot be followed make it degraded, though Docker answers', () => {
-  expect(judgeHealth(houseWith({ state: 'ok' }, [], 'no answer within 5 s')).body).toMatchObject({
+  expect(judgeHealth(monitorWith({ state: 'ok' }, [], 'no answer within 5 s')).body).toMatchObject({
     status: 'degraded',
     reasons: ["Docker's events cannot be followed: no answer within 5 s"],
   });
@@ -41,21 +41,21 @@ test('S4: events that cannot be followed make it degraded, though Docker answers
 const GONE = { rule: 'docker-gone', state: 'firing', severity: 'critical', text: 'Docker does not answer' };
 
 test('a Docker that is gone is a reason at once, whatever the last check saw', () => {
-  expect(judgeHealth(houseWith({ state: 'ok' }, []))).toMatchObject({
+  expect(judgeHealth(monitorWith({ state: 'ok' }, []))).toMatchObject({
     status: 200,
     body: { status: 'healthy', reasons: [], docker_connected: true },
   });
-  expect(judgeHealth(houseWith({ state: 'ok' }, [GONE]))).toMatchObject({
+  expect(judgeHealth(monitorWith({ state: 'ok' }, [GONE]))).toMatchObject({
     status: 200,
     body: { status: 'degraded', reasons: ['Docker does not answer'], docker_connected: false },
   });
 });
 
 test('it is one reason, also where the last check missed it', () => {
-  const house = houseWith({ state: 'failed', why: 'no answer' }, [GONE]);
-  expect(judgeHealth(house).body.reasons).toEqual(['docker cannot be read: no answer']);
+  const monitor = monitorWith({ state: 'failed', why: 'no answer' }, [GONE]);
+  expect(judgeHealth(monitor).body.reasons).toEqual(['docker cannot be read: no answer']);
 });
 
 test('where there is no Docker nothing is wrong', () => {
-  expect(judgeHealth(houseWith({ state: 'absent', why: 'not installed' }, [])).body.status).toBe('healthy');
+  expect(judgeHealth(monitorWith({ state: 'absent', why: 'not installed' }, [])).body.status).toBe('healthy');
 });

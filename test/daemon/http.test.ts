@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { serveHttp, serveSocket } from '../../src/daemon/http.ts';
-import { httpRequest } from '../../src/system/http.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
 import { parseListen } from '../../src/config/listen.ts';
 
 function ask(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createForecasts, type Forecasts, type Saved } from '../../src/forecast/watch.ts';
 import type { ContainerInfo, Snapshot } from '../../src/model/snapshot.ts';
-import { createHistory } from '../../src/store/history.ts';
+import { createHistory } from '../../src/store/history/history.ts';
 import { openStore } from '../../src/store/open.ts';
 import { judgeAll } from '../../src/rules/judge.ts';
 import { configWith } from '../helpers/command.ts';

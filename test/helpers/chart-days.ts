@@ -1,4 +1,4 @@
-import type { ChartInput, ChartMark, ChartPoint } from '../../src/outputs/chart.ts';
+import type { ChartInput, ChartMark, ChartPoint } from '../../src/outputs/report/chart.ts';
 
 /** Days as a chart shows them: made up, with noise that is the same in every run. */
 

@@ -3,7 +3,7 @@ import type { Discovered } from '../../src/model/targets.ts';
 import { KEY_NAMES, defaultExtra, defaultSettings } from '../../src/config/defaults.ts';
 import type { Config, Extra, Settings } from '../../src/config/schema.ts';
 import { systemClock } from '../../src/system/clock.ts';
-import { httpRequest } from '../../src/system/http.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
 import type { Clock, System } from '../../src/system/types.ts';
 
 export type TestDeps = CollectorDeps & {

@@ -14,7 +14,7 @@ import {
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openDocker } from '../../src/system/docker.ts';
+import { openDocker } from '../../src/system/docker/docker.ts';
 import type { Docker } from '../../src/system/types.ts';
 
 /** busybox with every applet as a command: sh, sleep, cat, tail, nc, httpd, dd, ... */

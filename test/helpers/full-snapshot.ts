@@ -1,6 +1,6 @@
 import type { Incident } from '../../src/model/incident.ts';
 import type { Snapshot } from '../../src/model/snapshot.ts';
-import type { MetricsInput } from '../../src/outputs/prometheus-types.ts';
+import type { MetricsInput } from '../../src/outputs/prometheus/types.ts';
 import { containerInfo, emptySnapshot, hostValues, pressureValues } from './snapshots.ts';
 
 const MB = 1_048_576;

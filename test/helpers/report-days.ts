@@ -1,4 +1,4 @@
-import type { DayStats, ReportData } from '../../src/outputs/daily-report-data.ts';
+import type { DayStats, ReportData } from '../../src/outputs/report/data.ts';
 import { fullSnapshot } from './full-snapshot.ts';
 import { emptySnapshot } from './snapshots.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { metricNameProblem, NAMES_WITHOUT_PREFIX } from '../../src/model/metric-names.ts';
-import { METRICS } from '../../src/outputs/metrics-table.ts';
+import { METRICS } from '../../src/outputs/prometheus/metrics-table.ts';
 
 describe('names of SQL metrics', () => {
   test.each(['orders', 'orders_total', 'lead_count', 'redis_jobs', '_x', 'upstream', 'a'.repeat(128)])(

@@ -7,7 +7,7 @@ import { formatTime } from '../../src/model/text.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { openStore } from '../../src/store/open.ts';
 import { systemClock } from '../../src/system/clock.ts';
-import { httpRequest } from '../../src/system/http.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
 import type { Clock } from '../../src/system/types.ts';
 import { bench, keptLog, type Bench } from './support.ts';
 

@@ -8,7 +8,7 @@ import type { Message } from '../../src/model/message.ts';
 import { createDelivery, type Delivery, type DeliveryDeps } from '../../src/notify/delivery.ts';
 import { createOutbox, type Outbox } from '../../src/notify/outbox.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { httpRequest } from '../../src/system/http.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
 import type { Clock, Http, Log } from '../../src/system/types.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';
 

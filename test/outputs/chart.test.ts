@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { byteTicks, timeTicks } from '../../src/outputs/chart-axis.ts';
-import { CHART_HEIGHT, CHART_WIDTH, renderChart } from '../../src/outputs/chart.ts';
+import { byteTicks, timeTicks } from '../../src/outputs/report/chart-axis.ts';
+import { CHART_HEIGHT, CHART_WIDTH, renderChart } from '../../src/outputs/report/chart.ts';
 import { fontFiles, rasterize } from '../../src/system/rasterize.ts';
 import { CHART_DAYS, MORNING } from '../helpers/chart-days.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/model/finding.ts';
 import type { Snapshot } from '../../src/model/snapshot.ts';
-import { judgeCheck, renderCheck } from '../../src/outputs/console.ts';
-import { width } from '../../src/outputs/style.ts';
+import { judgeCheck, renderCheck } from '../../src/outputs/terminal/console.ts';
+import { width } from '../../src/outputs/terminal/style.ts';
 
 const MB = 1_048_576;
 const absent = { state: 'absent', why: 'not found' } as const;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { dailyReportJson } from '../../src/outputs/daily-report-json.ts';
-import { renderDailyReport } from '../../src/outputs/daily-report.ts';
-import { bytesChange, dayName, longTime, many, shortTime } from '../../src/outputs/daily-report-text.ts';
+import { dailyReportJson } from '../../src/outputs/report/json.ts';
+import { renderDailyReport } from '../../src/outputs/report/report.ts';
+import { bytesChange, dayName, longTime, many, shortTime } from '../../src/outputs/report/text.ts';
 import { parseHtml } from '../standins/telegram.js';
 import { fullSnapshot } from '../helpers/full-snapshot.ts';
 import { MORNING, quietDay, REPORT_DAYS, stats } from '../helpers/report-days.ts';

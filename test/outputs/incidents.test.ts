@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { incidentToJson, renderIncidents } from '../../src/outputs/incidents.ts';
+import { incidentToJson, renderIncidents } from '../../src/outputs/terminal/incidents.ts';
 import { incidentOf } from '../helpers/incident.ts';
 
 it('A22: what was told as critical is listed as critical, though it was a warning at its end', () => {

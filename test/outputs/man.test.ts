@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { commandLine } from '../../src/commands/command-line.ts';
 import { KEYS } from '../../src/config/schema.ts';
-import { commandsOf } from '../../src/outputs/command-pages.ts';
-import { manConf, manVpsmon } from '../../src/outputs/man.ts';
+import { commandsOf } from '../../src/outputs/docs/command-pages.ts';
+import { manConf, manVpsmon } from '../../src/outputs/docs/man.ts';
 
 const nowhere = { out: () => undefined, err: () => undefined, color: false, columns: 80 };
 const { program, examples } = commandLine(nowhere);

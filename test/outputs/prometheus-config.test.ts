@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { METRICS } from '../../src/outputs/metrics-table.ts';
+import { METRICS } from '../../src/outputs/prometheus/metrics-table.ts';
 
 const read = (name: string) =>
   readFileSync(fileURLToPath(new URL(`../../config/prometheus/${name}`, import.meta.url)), 'utf8');

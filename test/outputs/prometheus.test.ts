@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { METRICS, metricsMarkdown } from '../../src/outputs/metrics-table.ts';
-import { filterSection, renderPrometheus, SECTIONS } from '../../src/outputs/prometheus.ts';
+import { METRICS, metricsMarkdown } from '../../src/outputs/prometheus/metrics-table.ts';
+import { filterSection, renderPrometheus, SECTIONS } from '../../src/outputs/prometheus/prometheus.ts';
 import { fullInput } from '../helpers/full-snapshot.ts';
 import { containerInfo, emptySnapshot } from '../helpers/snapshots.ts';
 

@@ -1,6 +1,6 @@
 import { encode } from 'uqr';
 import { expect, it } from 'vitest';
-import { qrCode } from '../../src/outputs/qr.ts';
+import { qrCode } from '../../src/outputs/terminal/qr.ts';
 
 const LINK = 'https://t.me/a_bot_with_a_long_name_of_32_chars?start=U5kKcw9KHTLF';
 const wide = { color: false, columns: 80 };

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { recordingToJson, renderRecording } from '../../src/outputs/recording.ts';
-import { styleFor, width } from '../../src/outputs/style.ts';
+import { recordingToJson, renderRecording } from '../../src/outputs/terminal/recording.ts';
+import { styleFor, width } from '../../src/outputs/terminal/style.ts';
 import { leakingRecording } from '../recorder/flights.ts';
 
 it('draws the minutes before within 80 columns, with a row a minute and who held how much', () => {

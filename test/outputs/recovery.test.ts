@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Action } from '../../src/model/action.ts';
-import { foundLines, recoveryTerminal, renderHistory } from '../../src/outputs/recovery.ts';
-import { renderLines } from '../../src/outputs/lines.ts';
-import { styleFor, wrapBehind } from '../../src/outputs/style.ts';
+import { foundLines, recoveryTerminal, renderHistory } from '../../src/outputs/telegram/recovery.ts';
+import { renderLines } from '../../src/outputs/telegram/lines.ts';
+import { styleFor, wrapBehind } from '../../src/outputs/terminal/style.ts';
 
 const AT = Date.parse('2026-01-14T12:00:00Z');
 const PAUSED = {

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { commandLine } from '../../src/commands/command-line.ts';
-import { commandsMarkdown, commandsOf } from '../../src/outputs/command-pages.ts';
+import { commandsMarkdown, commandsOf } from '../../src/outputs/docs/command-pages.ts';
 import {
   generatedParts,
   renderExample,
   renderReference,
   replaceBetween,
-} from '../../src/outputs/reference.ts';
+} from '../../src/outputs/docs/reference.ts';
 
 const repo = fileURLToPath(new URL('../..', import.meta.url));
 

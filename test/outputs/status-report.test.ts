@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { renderStatusReport } from '../../src/outputs/status-report.ts';
+import { renderStatusReport } from '../../src/outputs/telegram/status-report.ts';
 import type { ServiceStatus } from '../../src/model/service.ts';
 
 process.env['TZ'] = 'UTC';

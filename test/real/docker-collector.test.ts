@@ -8,7 +8,7 @@ import { openCollectors } from '../../src/collectors/collect.ts';
 import type { CollectorDeps } from '../../src/collectors/types.ts';
 import type { ContainerInfo, DockerValues } from '../../src/model/snapshot.ts';
 import { hostFiles } from '../../src/system/files.ts';
-import { readContainers } from '../../src/system/containers.ts';
+import { readContainers } from '../../src/system/docker/containers.ts';
 import { openSystem } from '../../src/system/system.ts';
 import { startEngine } from '../helpers/docker-engine.ts';
 import type { Engine } from '../helpers/docker-engine.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createOom } from '../../src/collectors/oom.ts';
 import type { CollectorDeps } from '../../src/collectors/types.ts';
 import type { OomKill } from '../../src/model/snapshot.ts';
-import { readContainers } from '../../src/system/containers.ts';
+import { readContainers } from '../../src/system/docker/containers.ts';
 import { openSystem } from '../../src/system/system.ts';
 import type { DockerEvent, KernelLog } from '../../src/system/types.ts';
 import { startEngine } from '../helpers/docker-engine.ts';

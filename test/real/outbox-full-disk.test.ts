@@ -7,7 +7,7 @@ import type { Message } from '../../src/model/message.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
 import { openStore } from '../../src/store/open.ts';
-import { httpRequest } from '../../src/system/http.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
 import { configWith } from '../helpers/command.ts';
 import { keptLog, leapClock } from '../notify/support.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';

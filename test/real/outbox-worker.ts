@@ -9,7 +9,7 @@ import { createOutbox } from '../../src/notify/outbox.ts';
 import { openIncidentMessages } from '../../src/store/incident-messages.ts';
 import { openStore } from '../../src/store/open.ts';
 import { systemClock } from '../../src/system/clock.ts';
-import { httpRequest } from '../../src/system/http.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
 import type { Clock } from '../../src/system/types.ts';
 
 const [stateDir = '', apiRoot = '', token = '', chat = '', epoch = '', mode = ''] = process.argv.slice(2);

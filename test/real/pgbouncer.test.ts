@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPostgres } from '../../src/collectors/postgres.ts';
-import { openPostgres } from '../../src/system/postgres.ts';
+import { openPostgres } from '../../src/system/postgres/postgres.ts';
 import { collectorDeps, patience } from '../helpers/collector-deps.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { startOwn } from '../helpers/own-process.ts';

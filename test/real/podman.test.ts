@@ -4,10 +4,10 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, copyFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { openDocker } from '../../src/system/docker.ts';
+import { openDocker } from '../../src/system/docker/docker.ts';
 import type { Docker, DockerEvent } from '../../src/system/types.ts';
 import { startOwn, type OwnProcess } from '../helpers/own-process.ts';
-import { openServiceHouse } from '../helpers/service-house.ts';
+import { openWatcherSetup } from '../helpers/watcher-setup.ts';
 import { startTelegram } from '../standins/telegram.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'vpsmon-podman-'));
@@ -96,9 +96,9 @@ test('its events are read as those of Docker', async () => {
 
 test('a crash is told within seconds, and what was removed is not counted for ever', async () => {
   const telegram = await startTelegram();
-  const house = openServiceHouse(docker, telegram);
+  const monitor = openWatcherSetup(docker, telegram);
   try {
-    await house.start();
+    await monitor.start();
     run('crasher', 'sleep 1; exit 7');
     const titles = () => telegram.sent.map((message) => message.plain);
     await expect
@@ -106,9 +106,9 @@ test('a crash is told within seconds, and what was removed is not counted for ev
       .toContainEqual(expect.stringMatching(/Service Stopped[^]*crasher/));
     expect(titles().join('\n')).toContain('7');
     podman('rm', 'crasher');
-    await expect.poll(() => house.watcher.container('crasher'), { timeout: 15_000 }).toBeUndefined();
+    await expect.poll(() => monitor.watcher.container('crasher'), { timeout: 15_000 }).toBeUndefined();
   } finally {
-    await house.remove();
+    await monitor.remove();
     await telegram.close();
   }
 }, 60_000);

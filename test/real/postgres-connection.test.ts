@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openPostgres } from '../../src/system/postgres.ts';
+import { openPostgres } from '../../src/system/postgres/postgres.ts';
 import type { Postgres } from '../../src/system/types.ts';
 import { startPostgres } from '../helpers/postgres-server.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { openRedis } from '../../src/system/redis.ts';
+import { openRedis } from '../../src/system/redis/redis.ts';
 import type { Redis } from '../../src/system/types.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { startRedis } from '../helpers/redis-server.ts';

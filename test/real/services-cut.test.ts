@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startCuttingProxy, type CuttingProxy } from '../helpers/cutting-proxy.ts';
 import { startEngine, type Engine } from '../helpers/docker-engine.ts';
-import { openServiceHouse } from '../helpers/service-house.ts';
+import { openWatcherSetup } from '../helpers/watcher-setup.ts';
 import { startTelegram } from '../standins/telegram.js';
-import { createMemory, follow, replay } from '../../src/containers/follow.ts';
+import { createMemory, follow, replay } from '../../src/containers/event-stream.ts';
 import { systemClock } from '../../src/system/clock.ts';
-import { openDocker } from '../../src/system/docker.ts';
+import { openDocker } from '../../src/system/docker/docker.ts';
 import type { DockerEvent } from '../../src/system/types.ts';
 
 let engine: Engine;
@@ -34,7 +34,7 @@ function difference(a: string[], b: string[]): string[] {
 test('100 cuts', async () => {
   const telegram = await startTelegram({ limits: { perSecond: 1000, perMinute: 10_000 } });
   const cut = openDocker(`unix://${proxy.socket}`);
-  const house = openServiceHouse(cut, telegram);
+  const monitor = openWatcherSetup(cut, telegram);
   const stop = new AbortController();
 
   const seen: string[] = [];
@@ -49,7 +49,7 @@ test('100 cuts', async () => {
     onUp() {},
     onDown() {},
   });
-  await house.start();
+  await monitor.start();
 
   const work = new AbortController();
   const cutter = (async () => {
@@ -90,10 +90,10 @@ test('100 cuts', async () => {
 
   // Each crash was told once, in a message of its own or in a list.
   for (let i = 0; i < 60; i++) {
-    house.skip(1000);
+    monitor.skip(1000);
     await sleep(15);
   }
-  const told = house.findings.filter(
+  const told = monitor.findings.filter(
     (finding) => finding.rule === 'container-stopped' && finding.verdict === 'breach',
   );
   expect(told.map((finding) => finding.subject).toSorted()).toEqual(deaths.toSorted());
@@ -104,13 +104,13 @@ test('100 cuts', async () => {
     const listed = text.split(new RegExp(`^${name}: killed`, 'm')).length - 1;
     expect(alone + listed, `${name}\n${text}`).toBe(1);
   }
-  const states = house.watcher.containers().map((container) => `${container.name} ${container.state}`);
+  const states = monitor.watcher.containers().map((container) => `${container.name} ${container.state}`);
   const real = (await engine.docker.list()).map((item) => `${item.name} ${item.state}`);
   expect(states.toSorted()).toEqual(real.toSorted());
 
   stop.abort();
   await followed;
-  await house.remove();
+  await monitor.remove();
   await telegram.close();
   cut.close();
 }, 90_000);

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startCuttingProxy } from '../helpers/cutting-proxy.ts';
 import { IMAGE, startEngine, type Engine, type RunOptions } from '../helpers/docker-engine.ts';
-import { openServiceHouse, type ServiceHouse } from '../helpers/service-house.ts';
+import { openWatcherSetup, type WatcherSetup } from '../helpers/watcher-setup.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';
 import { openIncidents } from '../../src/store/incidents.ts';
 import { openStore } from '../../src/store/open.ts';
-import { openDocker } from '../../src/system/docker.ts';
+import { openDocker } from '../../src/system/docker/docker.ts';
 
 let engine: Engine;
 let telegram: Telegram;
-let house: ServiceHouse;
+let monitor: WatcherSetup;
 
 beforeAll(async () => {
   engine = await startEngine();
@@ -22,10 +22,10 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   telegram = await startTelegram();
-  house = openServiceHouse(engine.docker, telegram);
+  monitor = openWatcherSetup(engine.docker, telegram);
 });
 afterEach(async () => {
-  await house.remove();
+  await monitor.remove();
   await telegram.close();
   await engine.clear();
 });
@@ -41,8 +41,8 @@ async function said(count: number): Promise<void> {
   for (let i = 0; i < 15 && telegram.sent.length < count; i++) await sleep(20);
   while (telegram.sent.length < count) {
     if (Date.now() > end)
-      throw new Error(`only ${JSON.stringify(titles())}\n${house.logged.slice(-20).join('\n')}`);
-    house.skip(1000);
+      throw new Error(`only ${JSON.stringify(titles())}\n${monitor.logged.slice(-20).join('\n')}`);
+    monitor.skip(1000);
     await sleep(20);
   }
 }
@@ -52,7 +52,7 @@ async function quiet(): Promise<void> {
   const before = telegram.sent.length;
   await sleep(300);
   for (let i = 0; i < 12; i++) {
-    house.skip(5000);
+    monitor.skip(5000);
     await sleep(60);
   }
   expect(titles().slice(before)).toEqual([]);
@@ -67,7 +67,7 @@ async function running(options: RunOptions): Promise<string> {
 
 describe('one container', () => {
   beforeEach(async () => {
-    await house.start();
+    await monitor.start();
     await said(1);
     expect(titles()).toEqual(['🚀 Service Monitor Started']);
     telegram.clear();
@@ -133,8 +133,8 @@ describe('one container', () => {
     await sleep(1500);
     await said(1);
     expect(telegram.sent[0]!.plain).toContain('Cause: out of memory: killed by the kernel, exit code 137');
-    expect(house.ooms.map((event) => event.id)).toContain(id);
-    expect(house.findings.find((finding) => finding.rule === 'container-stopped')).toMatchObject({
+    expect(monitor.ooms.map((event) => event.id)).toContain(id);
+    expect(monitor.findings.find((finding) => finding.rule === 'container-stopped')).toMatchObject({
       cause: `oom:${id}`,
     });
   });
@@ -186,7 +186,7 @@ describe('one container', () => {
       healthcheck: { test: 'test -e /tmp/ok', intervalMs: 400 },
     });
     const open = () => {
-      const store = openStore(house.stateDir, Date.now());
+      const store = openStore(monitor.stateDir, Date.now());
       const names = openIncidents(store.db).map(({ rule, subject }) => `${rule} ${subject}`);
       store.close();
       return names;
@@ -278,7 +278,7 @@ test('from the death to the accepted message: median below 300 ms, worst of 50 b
   const ids: string[] = [];
   for (let i = 0; i < 50; i += 10)
     ids.push(...(await Promise.all(Array.from({ length: 10 }, (_, j) => engine.run({ name: `c${i + j}` })))));
-  await house.start();
+  await monitor.start();
   await said(1);
   telegram.clear();
   const pids = await Promise.all(ids.map(pidOf));
@@ -287,14 +287,14 @@ test('from the death to the accepted message: median below 300 ms, worst of 50 b
   for (const [i, pid] of pids.entries()) {
     // Each one a crash of its own, as far as bursts and Telegram's limits are concerned.
     await sleep(20);
-    house.skip(20_000);
+    monitor.skip(20_000);
     await sleep(5);
     const began = performance.now();
     const at = Date.now();
     process.kill(pid, 'SIGKILL');
     await telegram.waitFor(i + 1, 5000);
     took.push(performance.now() - began);
-    const finding = house.findings.findLast((one) => one.rule === 'container-stopped');
+    const finding = monitor.findings.findLast((one) => one.rule === 'container-stopped');
     shares.push(took.at(-1)! - ((finding?.at ?? at) - at));
   }
   const sorted = took.toSorted((a, b) => a - b);
@@ -314,7 +314,7 @@ describe('the engine', () => {
     await Promise.all(
       names.map((name) => engine.run({ name, restartPolicy: name === 'c7' ? 'no' : 'always' })),
     );
-    await house.start();
+    await monitor.start();
     await said(1);
     telegram.clear();
     await engine.halt();
@@ -322,20 +322,20 @@ describe('the engine', () => {
     await said(1);
     expect(titles()).toEqual(['🔴 Docker Is Gone']);
     expect(telegram.sent[0]!.plain).toContain('c0, c1, c2, c3, c4, c5, c6, c7');
-    expect(house.watcher.connected()).toBe(false);
+    expect(monitor.watcher.connected()).toBe(false);
     await engine.start();
     await said(2);
     expect(titles()[1]).toBe('✅ Docker Is Back');
     expect(telegram.sent[1]!.plain).toContain('Running again: 7 of 8');
     expect(telegram.sent[1]!.plain).toContain('Did not come back: 1\nc7');
     await quiet();
-    expect(house.watcher.connected()).toBe(true);
-    expect(house.watcher.counts()).toMatchObject({ monitored: 8, running: 7, stopped: 1 });
+    expect(monitor.watcher.connected()).toBe(true);
+    expect(monitor.watcher.counts()).toMatchObject({ monitored: 8, running: 7, stopped: 1 });
   });
 
   test('hanging: noticed although its event stream stays open, and when it answers again', async () => {
     await engine.run({ name: 'web' });
-    await house.start();
+    await monitor.start();
     await said(1);
     telegram.clear();
     const { pid } = engine;
@@ -343,7 +343,7 @@ describe('the engine', () => {
     try {
       const end = Date.now() + 30_000;
       while (telegram.sent.length === 0 && Date.now() < end) {
-        house.skipWatcher(5000);
+        monitor.skipWatcher(5000);
         await sleep(100);
       }
     } finally {
@@ -363,7 +363,7 @@ describe('the engine', () => {
     const broken = await engine.run({ name: 'broken', command: ['sh', '-c', 'exit 3'] });
     await expect.poll(() => pidOf(broken)).toBe(0);
     const socket = join(tmpdir(), `vpsmon-late-${process.pid}.sock`);
-    const late = openServiceHouse(openDocker(`unix://${socket}`), telegram);
+    const late = openWatcherSetup(openDocker(`unix://${socket}`), telegram);
     await late.start();
     await telegram.waitFor(1);
     expect(telegram.sent[0]!.plain).toContain(`Docker: no Docker socket at ${socket}`);
@@ -381,16 +381,16 @@ describe('the engine', () => {
     const stays = await engine.run({ name: 'stays' });
     const crashes = await engine.run({ name: 'crashes' });
     const stopped = await engine.run({ name: 'stopped' });
-    await house.start();
+    await monitor.start();
     await said(1);
-    await house.stop();
+    await monitor.stop();
     expect(titles().at(-1)).toBe('🔴 Service Monitor Stopped');
     telegram.clear();
     process.kill(await pidOf(crashes), 'SIGKILL');
     await engine.docker.stop(stopped, 1);
     await engine.run({ name: 'fresh' });
     await sleep(300);
-    await house.start();
+    await monitor.start();
     await said(1);
     expect(titles()).toEqual(['🚀 Service Monitor Started']);
     const lines = telegram.sent[0]!.plain.split('\n').slice(
@@ -412,13 +412,13 @@ describe('the engine', () => {
 });
 
 test('the status report comes every REPORT_INTERVAL_HOURS, in its form', async () => {
-  await house.remove();
-  house = openServiceHouse(engine.docker, telegram, { REPORT_INTERVAL_HOURS: 6 });
+  await monitor.remove();
+  monitor = openWatcherSetup(engine.docker, telegram, { REPORT_INTERVAL_HOURS: 6 });
   const id = await engine.run({ name: 'web' });
-  await house.start();
+  await monitor.start();
   await said(1);
   telegram.clear();
-  const report = house.watcher.statusReport(Date.now()).html;
+  const report = monitor.watcher.statusReport(Date.now()).html;
   expect(report).toContain(
     `🟢 <b>web</b>\n   Status: Running\n   Health: Unknown\n   Restarts: 0\n   Container: ${id.slice(0, 12)}\n`,
   );
@@ -433,9 +433,9 @@ test('the container table needs no call to Docker, and follows what happens', as
     restartPolicy: 'always',
     labels: { 'com.docker.compose.service': 'api', 'com.docker.compose.project': 'shop' },
   });
-  await house.start();
+  await monitor.start();
   await said(1);
-  const find = () => house.watcher.containers().find((container) => container.id === id);
+  const find = () => monitor.watcher.containers().find((container) => container.id === id);
   expect(find()).toMatchObject({
     name: 'web',
     service: 'api',

@@ -8,7 +8,7 @@ import { status } from '../../src/commands/status.ts';
 import { uninstall } from '../../src/commands/uninstall.ts';
 import { judgeLeftOff } from '../../src/doctor/left-off.ts';
 import { leftOffBy } from '../../src/model/left-off.ts';
-import { renderPrometheus } from '../../src/outputs/prometheus.ts';
+import { renderPrometheus } from '../../src/outputs/prometheus/prometheus.ts';
 import { runRules } from '../../src/recovery/index.ts';
 import { acceptLeftOff } from '../../src/recovery/left-off.ts';
 import { queueRule } from '../../src/recovery/queue.ts';
@@ -16,7 +16,7 @@ import { judgeAll } from '../../src/rules/judge.ts';
 import { recordAction } from '../../src/store/actions.ts';
 import { leftOffIn, lookAtLeftOff } from '../../src/store/left-off.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { httpRequest } from '../../src/system/http.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
 import { openMachine } from '../../src/system/machine.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
 import { fakeDocker } from '../helpers/fake-docker.ts';
@@ -40,7 +40,7 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-function house(): TestDeps {
+function monitor(): TestDeps {
   const deps = testDeps(store, {
     system: { http: httpRequest },
     discovered: { n8n: { url: n8n.url, apiKey: n8n.key, how: 'a test' }, missing: {} },
@@ -63,7 +63,7 @@ function finding(deps: TestDeps, rule = 'left-off') {
 
 describe('A16: what recovery has switched off', () => {
   it('is an incident since when, with the webhooks whose events are lost, until it is on again', async () => {
-    const deps = house();
+    const deps = monitor();
     n8n.workflows.get('t3')!.nodeType = 'n8n-nodes-base.scheduleTrigger';
     expect(finding(deps)).toMatchObject({ verdict: 'ok', quiet: true });
     await run(deps, 2000);
@@ -98,7 +98,7 @@ describe('A16: what recovery has switched off', () => {
     await n8n.close();
     n8n = await startN8n({ old: true });
     n8n.add({ id: 't1', name: 'Low 1', tags: ['low-priority'] });
-    const deps = house();
+    const deps = monitor();
     await run(deps, 2000);
     n8n.edit('t1', 'new');
     await run(deps, 0);
@@ -114,7 +114,7 @@ describe('A16: what recovery has switched off', () => {
   });
 
   it('is still known while n8n is away; renamed has its new name; deleted or switched on by somebody is no longer left off', async () => {
-    const deps = house();
+    const deps = monitor();
     await run(deps, 2000);
     n8n.workflows.get('t1')!.name = 'Renamed';
     n8n.workflows.get('t2')!.activeVersionId = 't2-v1';
@@ -136,7 +136,7 @@ describe('A16: what recovery has switched off', () => {
   });
 
   it('A11: after a kill -9 in the middle of pausing, n8n tells what is really off', async () => {
-    const deps = house();
+    const deps = monitor();
     const workflows = [1, 2, 3].map((i) => ({ id: `t${i}`, name: `Low ${i}`, state: 'asked' }));
     const { at: startedAt, boot, uptimeMs } = deps.moment();
     const what = { rule: 'queue', target: 'n8n', what: 'deactivate-workflows', why: 'a test' } as const;
@@ -149,7 +149,7 @@ describe('A16: what recovery has switched off', () => {
   });
 
   it('R2: survives the database: a damaged one is begun anew with what waits to be undone, which comes back', async () => {
-    await run(house(), 2000);
+    await run(monitor(), 2000);
     store.close();
     writeFileSync(join(dir, 'vpsmon.db'), 'no database at all '.repeat(500));
     for (const suffix of ['-wal', '-shm']) rmSync(join(dir, `vpsmon.db${suffix}`), { force: true });
@@ -157,7 +157,7 @@ describe('A16: what recovery has switched off', () => {
     store = openStore(dir, 0);
     expect(store).toMatchObject({ restored: 1, setAside: expect.stringMatching(/corrupt/) });
     expect(names()).toEqual(['Low 1', 'Low 2', 'Low 3']);
-    await run(house(), 0);
+    await run(monitor(), 0);
     expect([...n8n.workflows.values()].map(({ activeVersionId }) => activeVersionId)).toEqual([
       't1-v1',
       't2-v1',
@@ -181,7 +181,7 @@ describe('A16: what recovery has switched off', () => {
   });
 
   it('is in status, doctor, monitor --once and the metrics', async () => {
-    const deps = house();
+    const deps = monitor();
     await run(deps, 2000);
     const text = expect.stringMatching(/^3 workflows are off that were on/);
     expect(judgeLeftOff(() => lookAtLeftOff(dir), deps.clock.now())).toMatchObject([
@@ -199,7 +199,7 @@ describe('A16: what recovery has switched off', () => {
   });
 
   it('is brought back by uninstall, which removes nothing while that is not possible', async () => {
-    const deps = house();
+    const deps = monitor();
     await run(deps, 2000);
     store.close();
     const settings = {

@@ -32,7 +32,7 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-function house(options: Parameters<typeof testDeps>[1] = {}): TestDeps {
+function monitor(options: Parameters<typeof testDeps>[1] = {}): TestDeps {
   const deps = testDeps(store, { system: { docker: engine.docker }, ...options });
   deps.look = async () => {
     const containers = [...engine.containers.values()].map(({ id, name, status, restartCount, memory }) =>
@@ -61,7 +61,7 @@ function event(deps: TestDeps, { id, name }: FakeContainer, ...actions: string[]
 
 describe('a restart loop', () => {
   it('is more than five restarts since the last run, five minutes ago', async () => {
-    const deps = house();
+    const deps = monitor();
     const web = engine.add('web', { restartCount: 100 });
     expect(await run(deps)).toMatchObject({ found: 'no restart loop' });
     deps.clock.add(5 * MINUTE);
@@ -73,7 +73,7 @@ describe('a restart loop', () => {
   });
 
   it('is that many on average where the last run was longer ago, and whatever the clock says', async () => {
-    const deps = house();
+    const deps = monitor();
     const web = engine.add('web', { restartCount: 100 });
     await run(deps);
     deps.clock.add(30 * MINUTE);
@@ -86,7 +86,7 @@ describe('a restart loop', () => {
   });
 
   it('is seen at the first run of all by the events of the engine, or where the container is young', async () => {
-    const deps = house();
+    const deps = monitor();
     const old = engine.add('old', { restartCount: 50 });
     // Started by hand after its loop.
     const mended = engine.add('mended', { restartCount: 0 });
@@ -101,7 +101,7 @@ describe('a restart loop', () => {
   });
 
   it('is not what a person does, nor what was longer ago, nor what has ended', async () => {
-    const deps = house();
+    const deps = monitor();
     const web = engine.add('web', { restartCount: 9 });
     for (let i = 0; i < 9; i += 1) event(deps, web, 'kill', 'die', 'stop', 'start', 'restart');
     const past = engine.add('past', { restartCount: 9 });
@@ -117,7 +117,7 @@ describe('a restart loop', () => {
 
 describe('a loop for its own reasons', () => {
   it('is told with the exit code of the run that died, not with the 0 of the one that runs now', async () => {
-    const deps = house();
+    const deps = monitor();
     const web = engine.add('web', { restartCount: 50 });
     for (let i = 0; i < 6; i += 1) event(deps, web, 'die', 'start');
     deps.clock.add(1);
@@ -126,7 +126,7 @@ describe('a loop for its own reasons', () => {
   });
 
   it('takes that exit code from the events of the engine', async () => {
-    const deps = house();
+    const deps = monitor();
     const web = engine.add('web', { restartCount: 50 });
     for (let i = 0; i < 6; i += 1) event(deps, web, 'die', 'start');
     for (const one of engine.events) if (one.action === 'die') one.attributes = { exitCode: '137' };
@@ -136,7 +136,7 @@ describe('a loop for its own reasons', () => {
   });
 
   it('is paused for 5 minutes, then started; loops again, and is stopped for good after ten restarts', async () => {
-    const deps = house();
+    const deps = monitor();
     const web = engine.add('web', {
       exitCode: 3,
       logs: ['no database', 'DB_PASSWORD is hunter22-secret'],
@@ -182,7 +182,7 @@ describe('a loop for its own reasons', () => {
   });
 
   it('pauses longer each time, where the restarts are few', async () => {
-    const deps = house({ settings: { RESTART_LOOP_COUNT: 1 } });
+    const deps = monitor({ settings: { RESTART_LOOP_COUNT: 1 } });
     const web = engine.add('web');
     await run(deps);
     for (const pause of ['5 min', '10 min', '20 min', '40 min']) {
@@ -198,7 +198,7 @@ describe('a loop for its own reasons', () => {
   });
 
   it('of a container that was deployed anew begins at the beginning', async () => {
-    const deps = house();
+    const deps = monitor();
     const web = engine.add('web');
     await run(deps);
     deps.clock.add(MINUTE);
@@ -216,7 +216,7 @@ describe('a loop for its own reasons', () => {
   });
 
   it('of an essential container, or of vpsmon itself, is only spoken about, once an hour', async () => {
-    const deps = house();
+    const deps = monitor();
     engine.add('db-1', { restartCount: 6 });
     engine.add('monitor', { restartCount: 6 });
     const createdAt = deps.clock.now();
@@ -259,7 +259,7 @@ describe('a loop for lack of memory', () => {
         ]),
     ],
   ])('known by %s gets half as much again', async (_how, kill) => {
-    const deps = house();
+    const deps = monitor();
     const web = hungry(deps);
     kill(deps, web);
     deps.clock.add(1);
@@ -271,7 +271,7 @@ describe('a loop for lack of memory', () => {
   });
 
   it('is raised twice at most, then paused; undo takes both raises back, one after the other', async () => {
-    const deps = house();
+    const deps = monitor();
     const web = hungry(deps, { oomKilled: true });
     await run(deps);
     // The restarts before the raise do not count again.
@@ -295,7 +295,7 @@ describe('a loop for lack of memory', () => {
   });
 
   it('whose second raise cannot be taken back yet keeps the first one, too, for a later undo', async () => {
-    const deps = house();
+    const deps = monitor();
     const web = hungry(deps, { oomKilled: true });
     await run(deps);
     web.restartCount += 6;
@@ -318,7 +318,7 @@ describe('a loop for lack of memory', () => {
       /raising its limit of 100 MB by half would take up to 140 MB, and the server has 250 MB/,
     ],
   ])('with %s is paused', async (_what, values, used, why) => {
-    const deps = house();
+    const deps = monitor();
     usedBytes = used * MB;
     hungry(deps, { oomKilled: true, ...values });
     await run(deps);
@@ -327,7 +327,7 @@ describe('a loop for lack of memory', () => {
   });
 
   it('is raised where the server keeps a tenth of its memory after all', async () => {
-    const deps = house();
+    const deps = monitor();
     usedBytes = 1650 * MB;
     hungry(deps, { oomKilled: true });
     await run(deps);
@@ -339,14 +339,14 @@ describe('a loop for lack of memory', () => {
     [100 * MB, 150 * MB],
     [-1, -1],
   ])('keeps its swap as it was (memory and swap: %i)', async (memorySwap, expected) => {
-    const deps = house();
+    const deps = monitor();
     hungry(deps, { oomKilled: true, memorySwap });
     await run(deps);
     expect(engine.calls).toEqual([`update web ${150 * MB} ${expected}`]);
   });
 
   it('gets a number where the engine cannot take "unlimited swap" with a raise', async () => {
-    const deps = house();
+    const deps = monitor();
     hungry(deps, { oomKilled: true, memorySwap: -1 });
     engine.before = (call) => {
       if (call.endsWith(' -1')) throw Object.assign(new Error('invalid argument'), { status: 500 });
@@ -356,7 +356,7 @@ describe('a loop for lack of memory', () => {
   });
 
   it('is not lowered again by undo where it is used, or where somebody has set another limit', async () => {
-    const deps = house();
+    const deps = monitor();
     const web = hungry(deps, { oomKilled: true });
     await run(deps);
     infos['web'] = { memory: { workingSetBytes: 90 * MB, anonBytes: 90 * MB } };
@@ -372,7 +372,7 @@ describe('a loop for lack of memory', () => {
 
 describe('recovery that is switched off', () => {
   it('says what it would do about each kind', async () => {
-    const deps = house({ settings: { ENABLE_AUTO_RECOVERY: false } });
+    const deps = monitor({ settings: { ENABLE_AUTO_RECOVERY: false } });
     const createdAt = deps.clock.now();
     engine.add('web', { restartCount: 6 });
     engine.add('fat', { restartCount: 6, oomKilled: true, memory: 100 * MB });

@@ -7,7 +7,7 @@ import { runRules } from '../../src/recovery/index.ts';
 import { queueRule } from '../../src/recovery/queue.ts';
 import { actionsToUndo, listActions } from '../../src/store/actions.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { httpRequest } from '../../src/system/http.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
 import { testDeps, type TestDeps } from '../helpers/recovery-deps.ts';
 import { emptySnapshot } from '../helpers/snapshots.ts';
 import { startN8n, type N8n, type N8nOptions } from '../standins/n8n.ts';
@@ -28,7 +28,7 @@ afterEach(async () => {
 
 type More = Parameters<typeof testDeps>[1] & { key?: string; tagged?: number };
 
-async function house(options: N8nOptions = {}, { key, tagged = 3, ...more }: More = {}): Promise<TestDeps> {
+async function monitor(options: N8nOptions = {}, { key, tagged = 3, ...more }: More = {}): Promise<TestDeps> {
   n8n = await startN8n(options);
   for (let i = 1; i <= tagged; i += 1)
     n8n.add({ id: `t${i}`, name: `Low ${i}`, tags: ['low-priority', 'batch'] });
@@ -59,7 +59,7 @@ const tagged = (n: number) => Array.from({ length: n }, (_, i) => `t${i + 1}@t${
 
 describe('a long queue', () => {
   it('pauses the tagged workflows on all pages and brings exactly those back, at the version they had', async () => {
-    const deps = await house({}, { tagged: 230 });
+    const deps = await monitor({}, { tagged: 230 });
     // Unfinished work in the editor, which nobody has published.
     n8n.edit('t7', 'half done');
     n8n.workflows.get('t7')!.activeVersionId = 't7-v1';
@@ -102,7 +102,7 @@ describe('a long queue', () => {
   });
 
   it('pauses those that vpsmon.yaml lists by id or name, with or without the tag', async () => {
-    const deps = await house();
+    const deps = await monitor();
     deps.config.extra.n8n.lowPriorityWorkflows = ['vip', 'Low 2'];
     deps.config.extra.n8n.tag = '';
     await run(deps, 2000);
@@ -112,7 +112,7 @@ describe('a long queue', () => {
   });
 
   it('pauses nothing that has not the tag, whatever n8n or a proxy answers', async () => {
-    const deps = await house();
+    const deps = await monitor();
     n8n.add({ id: 'other', tags: ['low'] });
     const http = deps.system.http;
     deps.system.http = (request) => http({ ...request, url: request.url.replace(/&tags=[^&]*/, '') });
@@ -121,7 +121,7 @@ describe('a long queue', () => {
   });
 
   it('leaves alone what somebody has activated again meanwhile, for as long as this lasts; pauses what is new', async () => {
-    const deps = await house();
+    const deps = await monitor();
     await run(deps, 2000);
     n8n.workflows.get('t2')!.activeVersionId = 't2-v1';
     n8n.add({ id: 'new', tags: ['low-priority'] });
@@ -136,7 +136,7 @@ describe('a long queue', () => {
   });
 
   it('is not there any more when it is looked at again, or cannot be read', async () => {
-    const deps = await house();
+    const deps = await monitor();
     for (const second of [900, undefined]) {
       let looks = 0;
       const look = deps.look;
@@ -152,7 +152,7 @@ describe('a long queue', () => {
   });
 
   it('only says what it would do where recovery is switched off', async () => {
-    const deps = await house({}, { settings: { ENABLE_AUTO_RECOVERY: false } });
+    const deps = await monitor({}, { settings: { ENABLE_AUTO_RECOVERY: false } });
     await run(deps, 2000);
     await run(deps, 2000);
     expect(n8n.actions).toEqual([]);
@@ -166,7 +166,7 @@ describe('a long queue', () => {
   });
 
   it('A1: is paused at most so often within an hour; what is paused comes back whatever was done', async () => {
-    const deps = await house();
+    const deps = await monitor();
     for (let i = 0; i < 3; i += 1) {
       await run(deps, 2000);
       expect(active()).toEqual(['vip@vip-v1']);
@@ -186,7 +186,7 @@ describe('A22: a tag', () => {
     ['batch, nightly', 'batch'],
     ['slow, but sure', 'slow, but sure'],
   ])('%j in vpsmon.yaml means %j in n8n', async (tag, inN8n) => {
-    const deps = await house({}, { tagged: 0 });
+    const deps = await monitor({}, { tagged: 0 });
     n8n.add({ id: 'mine', tags: [inN8n] });
     deps.config.extra.n8n.tag = tag;
     await run(deps, 2000);
@@ -194,7 +194,7 @@ describe('A22: a tag', () => {
   });
 
   it('that n8n does not show is on no workflow: nothing is paused on a guess', async () => {
-    const deps = await house();
+    const deps = await monitor();
     const { http } = deps.system;
     deps.system.http = async (request) => {
       const answer = await http(request);
@@ -216,7 +216,7 @@ describe('A20: a webhook that n8n has not registered, though it calls the workfl
 
   it('is registered by switching the workflow off and on once more', async () => {
     let healed = false;
-    const deps = await house(
+    const deps = await monitor(
       {},
       { registeredWebhooks: registered((id) => (id === 't2' && !healed ? 0 : 1)) },
     );
@@ -234,7 +234,7 @@ describe('A20: a webhook that n8n has not registered, though it calls the workfl
   });
 
   it('is told when that does not help', async () => {
-    const deps = await house({}, { registeredWebhooks: registered((id) => (id === 't2' ? 0 : 1)) });
+    const deps = await monitor({}, { registeredWebhooks: registered((id) => (id === 't2' ? 0 : 1)) });
     await run(deps, 2000);
     await run(deps, 0);
     expect(deps.said.at(-1)?.details).toContain(
@@ -245,7 +245,7 @@ describe('A20: a webhook that n8n has not registered, though it calls the workfl
 });
 
 it('A18: while no worker takes jobs, nothing is paused: that would drain nothing', async () => {
-  const deps = await house();
+  const deps = await monitor();
   const queue = { depth: 2000, waiting: 2000, running: 0, workers: 0 };
   deps.look = async () =>
     emptySnapshot(deps.clock.now(), {
@@ -270,7 +270,7 @@ describe('a workflow that somebody', () => {
   it.each(cases)(
     '%s while it was paused is left alone, and that is said',
     async (_what, change, said, first) => {
-      const deps = await house();
+      const deps = await monitor();
       await run(deps, 2000);
       change();
       expect((await run(deps, 0)).attempts).toMatchObject([
@@ -285,7 +285,7 @@ describe('a workflow that somebody', () => {
   );
 
   it('A3: renamed, moved or saved as a draft comes back at the version that was published', async () => {
-    const deps = await house();
+    const deps = await monitor();
     await run(deps, 2000);
     n8n.edit('t1', 'a draft');
     n8n.workflows.get('t2')!.name = 'Renamed';
@@ -294,7 +294,7 @@ describe('a workflow that somebody', () => {
   });
 
   it('has only run, which n8n notes as a change, comes back', async () => {
-    const deps = await house();
+    const deps = await monitor();
     await run(deps, 2000);
     for (const workflow of n8n.workflows.values()) workflow.updatedAt += 99_000;
     await run(deps, 0);
@@ -302,7 +302,7 @@ describe('a workflow that somebody', () => {
   });
 
   it('edited is known in an n8n without versions, too; the others come back', async () => {
-    const deps = await house({ old: true });
+    const deps = await monitor({ old: true });
     await run(deps, 2000);
     n8n.edit('t1', 'new');
     n8n.workflows.get('t2')!.updatedAt += 99_000;
@@ -318,7 +318,7 @@ describe('a workflow that somebody', () => {
   });
 
   it('left unfinished, in an n8n that publishes the draft whatever it is asked for: that is said', async () => {
-    const deps = await house();
+    const deps = await monitor();
     n8n.edit('t1', 'half done');
     n8n.workflows.get('t1')!.activeVersionId = 't1-v1';
     await run(deps, 2000);
@@ -333,7 +333,7 @@ describe('a workflow that somebody', () => {
   });
 
   it('A15: that n8n will not activate now is tried again at later runs, told once a day, and holds nobody up', async () => {
-    const deps = await house();
+    const deps = await monitor();
     await run(deps, 2000);
     n8n.workflows.get('t1')!.broken = 'Telegram answered 502';
     await run(deps, 0);
@@ -362,7 +362,7 @@ describe('n8n that does not help', () => {
     ['in which nothing is tagged', {}, { tagged: 0 }, /no active workflow has the tag low-priority/],
   ];
   it.each(helpless)('%s: a person is told, once in six hours', async (_what, options, more, why) => {
-    const deps = await house(options, more);
+    const deps = await monitor(options, more);
     for (let i = 0; i < 10; i += 1) await run(deps, 2000);
     expect(deps.said.filter(({ telegram }) => telegram)).toHaveLength(1);
     expect(deps.said[0]?.text).toMatch(why);
@@ -373,7 +373,7 @@ describe('n8n that does not help', () => {
   it.each(['garbage', 'empty', 'error', 'cut'] as const)(
     'that answers %s: nothing is done',
     async (fault) => {
-      const deps = await house();
+      const deps = await monitor();
       n8n.fault = fault;
       expect((await run(deps, 2000)).attempts).toMatchObject([{ done: 'person' }]);
       expect(listActions(store.db, 0)).toEqual([]);
@@ -381,7 +381,7 @@ describe('n8n that does not help', () => {
   );
 
   it('hangs in the middle of pausing: it stops there, and everything comes back later', async () => {
-    const deps = await house({}, { tagged: 20 });
+    const deps = await monitor({}, { tagged: 20 });
     const http = deps.system.http;
     let posts = 0;
     deps.system.http = (request) => {
@@ -403,7 +403,7 @@ describe('n8n that does not help', () => {
   });
 
   it('repeats the key in its answer: it stands in no message and no record', async () => {
-    const deps = await house();
+    const deps = await monitor();
     const http = deps.system.http;
     deps.system.http = (request) =>
       request.method === 'POST'
@@ -416,7 +416,7 @@ describe('n8n that does not help', () => {
   });
 
   it('forbids the key a single workflow: the others are paused', async () => {
-    const deps = await house();
+    const deps = await monitor();
     const http = deps.system.http;
     deps.system.http = (request) =>
       /t1\/deactivate/.test(request.url)
@@ -428,7 +428,7 @@ describe('n8n that does not help', () => {
   });
 
   it('refuses single workflows: the others are paused, and it is said which were not', async () => {
-    const deps = await house({}, { tagged: 5 });
+    const deps = await monitor({}, { tagged: 5 });
     const http = deps.system.http;
     deps.system.http = (request) =>
       /t[24]\/deactivate/.test(request.url)
@@ -448,7 +448,7 @@ describe('n8n that does not help', () => {
   ])(
     'cannot be asked when the workflows should come back, for %s: none is forgotten',
     async (_why, status, said) => {
-      const deps = await house();
+      const deps = await monitor();
       await run(deps, 2000);
       const http = deps.system.http;
       deps.system.http = (request) =>
@@ -464,7 +464,7 @@ describe('n8n that does not help', () => {
   );
 
   it('A5: is away while what could be paused is paused already: that is no failure', async () => {
-    const deps = await house();
+    const deps = await monitor();
     await run(deps, 2000);
     await n8n.down();
     const result = await run(deps, 2000);
@@ -474,7 +474,7 @@ describe('n8n that does not help', () => {
   });
 
   it('is away when the workflows should come back: the next runs go on, and the message is not repeated', async () => {
-    const deps = await house();
+    const deps = await monitor();
     await run(deps, 2000);
     await n8n.down();
     for (let i = 0; i < 6; i += 1) await run(deps, 0);
@@ -488,7 +488,7 @@ describe('n8n that does not help', () => {
 
 describe('undo', () => {
   it('A4: holds for an hour, however long the queue is', async () => {
-    const deps = await house();
+    const deps = await monitor();
     await run(deps, 2000);
     await runRules(deps, [queueRule], 'undo');
     for (let i = 0; i < 11; i += 1) await run(deps, 2000);
@@ -499,7 +499,7 @@ describe('undo', () => {
   });
 
   it('brings everything back at once, whatever the queue', async () => {
-    const deps = await house({}, { yaml: { actionsPerTargetPerHour: 1 } });
+    const deps = await monitor({}, { yaml: { actionsPerTargetPerHour: 1 } });
     await run(deps, 2000);
     const [result] = await runRules(deps, [queueRule], 'undo');
     expect(result).toMatchObject({

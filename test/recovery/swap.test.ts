@@ -38,7 +38,7 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-function house(options: Parameters<typeof testDeps>[1] = {}): TestDeps {
+function monitor(options: Parameters<typeof testDeps>[1] = {}): TestDeps {
   for (const name of Object.keys(sizes)) engine.add(name);
   const deps = testDeps(store, { system: { docker: engine.docker }, ...options });
   deps.look = async () => {
@@ -75,7 +75,7 @@ async function runs(deps: TestDeps, times: number): Promise<void> {
 describe('swapping that does no harm', () => {
   it('H4: stops nothing while nobody waits for memory, however much is read back from swap (zram)', async () => {
     [rate, calmPressure] = [8000, true];
-    const deps = house();
+    const deps = monitor();
     expect(await run(deps)).toMatchObject({
       found: expect.stringMatching(/no harm done: memory pressure is 0/),
     });
@@ -85,7 +85,7 @@ describe('swapping that does no harm', () => {
 
   it('H4: where the kernel does not tell who waits, available memory is the evidence', async () => {
     rate = () => (running('batch') ? 8000 : 0);
-    const deps = house();
+    const deps = monitor();
     const look = deps.look;
     let available = 1400 * MB;
     deps.look = async (only) => {
@@ -104,7 +104,7 @@ describe('swapping that does no harm', () => {
 
   it('H2: stops nothing where there is no swap: the counters are those of another machine', async () => {
     rate = 16_000;
-    const deps = house();
+    const deps = monitor();
     score = 90;
     const look = deps.look;
     deps.look = async (only) => {
@@ -121,7 +121,7 @@ describe('swapping that does no harm', () => {
 describe('thrashing', () => {
   it('stops the largest container that is not essential, and nothing more when that helps', async () => {
     rate = () => (running('batch') ? 8123 : 40);
-    const deps = house();
+    const deps = monitor();
     expect(await run(deps)).toMatchObject({
       found: 'swap-in 8,123 KB/s, above 5,000',
       attempts: [{ done: 'worked' }],
@@ -143,7 +143,7 @@ describe('thrashing', () => {
 
   it('says when it is started again also where that is after a minute', async () => {
     rate = () => (running('batch') ? 8123 : 40);
-    const deps = house();
+    const deps = monitor();
     deps.config.extra.recovery.calmMinutes = 1;
     await run(deps);
     expect(deps.said[0]?.details?.[2]).toMatch(
@@ -157,7 +157,7 @@ describe('thrashing', () => {
     sizes['marked'] = 800;
     sizes['n8n-1'] = 700;
     infos = { me: { self: true }, 'n8n-1': { service: 'n8n' } };
-    const deps = house();
+    const deps = monitor();
     deps.config.extra.services = [
       { name: 'marked', essential: true },
       { name: 'web', essential: false },
@@ -173,7 +173,7 @@ describe('thrashing', () => {
 
   it('stops none that any entry of vpsmon.yaml calls essential, by its name or its service', async () => {
     rate = () => (running('web') ? 9000 : 0);
-    const deps = house();
+    const deps = monitor();
     engine.containers.get('batch'.padEnd(64, '0'))!.aliases = ['batch', 'jobs'];
     deps.config.extra.services = [{ name: 'batch' }, { name: 'jobs', essential: true }];
     await run(deps);
@@ -183,14 +183,14 @@ describe('thrashing', () => {
   it('H7: a label of the image neither spares a container nor makes another one pay for it', async () => {
     rate = () => (running('batch') ? 9000 : 0);
     infos = { batch: { service: 'postgres' } };
-    await run(house());
+    await run(monitor());
     expect(engine.calls).toEqual(['stop batch']);
   });
 
   it('A17: databases and applications known by their image are essential, unless vpsmon.yaml says otherwise', async () => {
     rate = 20_000;
     infos = { batch: { image: 'postgres:16' }, web: { image: 'ghcr.io/valkey-io/valkey:8' } };
-    const deps = house();
+    const deps = monitor();
     deps.config.extra.services = [{ name: 'web', essential: false }];
     await run(deps);
     expect(engine.calls).toEqual(['stop web', 'stop small']);
@@ -198,7 +198,7 @@ describe('thrashing', () => {
 
   it('stops none that Docker removes when it stops (--rm): that could not be taken back', async () => {
     rate = () => (running('web') ? 9000 : 0);
-    const deps = house();
+    const deps = monitor();
     engine.containers.get('batch'.padEnd(64, '0'))!.autoRemove = true;
     await run(deps);
     expect(engine.calls).toEqual(['stop web']);
@@ -206,7 +206,7 @@ describe('thrashing', () => {
 
   it('takes its time after a stop: what the others fetch back is no reason for the next one', async () => {
     let stoppedAt = 0;
-    const deps = house();
+    const deps = monitor();
     engine.before = () => void (stoppedAt = deps.clock.monotonic());
     // 40 s of fetching back on a slow disk.
     rate = () => (stoppedAt === 0 || deps.clock.monotonic() - stoppedAt < 40_000 ? 15_000 : 0);
@@ -217,7 +217,7 @@ describe('thrashing', () => {
   it('is no thrashing when it is over at the second look', async () => {
     let looks = 0;
     rate = () => (++looks <= 2 ? 9000 : 100);
-    const deps = house();
+    const deps = monitor();
     expect((await run(deps)).attempts).toMatchObject([
       { done: 'obsolete', text: 'swap-in is down to 100 KB/s by itself' },
     ]);
@@ -225,7 +225,7 @@ describe('thrashing', () => {
   });
 
   it('at exactly the limit, or unreadable, stops nothing', async () => {
-    const deps = house();
+    const deps = monitor();
     rate = 5000;
     expect((await run(deps)).attempts).toEqual([]);
     const look = deps.look;
@@ -243,7 +243,7 @@ describe('thrashing', () => {
   it('U1: acts where memory and swap are used up, although nothing is read back from swap', async () => {
     rate = 40;
     infos = { web: { memory: { workingSetBytes: 200 * MB, anonBytes: 190 * MB, swapBytes: 468 * MB } } };
-    const deps = house();
+    const deps = monitor();
     const look = deps.look;
     deps.look = async (...args) => {
       const snapshot = await look(...args);
@@ -265,14 +265,14 @@ describe('thrashing', () => {
   it('U3: the leaking container that was swapped out is the largest, not the busy one', async () => {
     infos = { web: { memory: { workingSetBytes: 200 * MB, anonBytes: 190 * MB, swapBytes: 468 * MB } } };
     rate = () => (running('web') ? 6000 : 40);
-    await run(house());
+    await run(monitor());
     expect(running('web')).toBe(false);
     expect(running('batch')).toBe(true);
   });
 
   it('goes on with the next largest where one cannot be stopped, but not for ever', async () => {
     rate = () => (running('web') ? 9000 : 0);
-    const deps = house();
+    const deps = monitor();
     engine.containers.get('batch'.padEnd(64, '0'))!.refuses = 'cannot kill container';
     const result = await run(deps);
     expect(result.attempts).toMatchObject([{ done: 'failed' }, { done: 'worked' }]);
@@ -289,7 +289,7 @@ describe('thrashing', () => {
 
   it('says that Docker cannot be read, and stops nothing', async () => {
     rate = 9000;
-    const deps = house();
+    const deps = monitor();
     const look = deps.look;
     deps.look = async (only) => {
       const snapshot = await look(only);
@@ -302,7 +302,7 @@ describe('thrashing', () => {
 
   it('says the same where Docker lists its containers and answers nothing more', async () => {
     rate = 9000;
-    const deps = house();
+    const deps = monitor();
     engine.docker.inspect = () => Promise.reject(new Error('no answer within 60 s'));
     expect((await run(deps)).attempts).toMatchObject([{ done: 'person' }]);
     expect(engine.calls).toEqual([]);
@@ -312,7 +312,7 @@ describe('thrashing', () => {
 
   it('ends when enough was done in all: a person is told once, not about each container', async () => {
     rate = 9000;
-    const deps = house({ yaml: { actionsPerHour: 1 } });
+    const deps = monitor({ yaml: { actionsPerHour: 1 } });
     await run(deps);
     expect(engine.calls).toEqual(['stop batch']);
     expect(deps.said.slice(1).map(({ text }) => text)).toEqual([
@@ -324,7 +324,7 @@ describe('thrashing', () => {
 
   it('never stops a container more than three times within an hour: then the next largest', async () => {
     rate = () => (running('batch') || running('web') ? 9000 : 0);
-    const deps = house();
+    const deps = monitor();
     for (let i = 0; i < 3; i += 1) {
       rate = () => (running('batch') ? 9000 : 0);
       await run(deps);
@@ -337,9 +337,9 @@ describe('thrashing', () => {
 });
 
 describe('memory that is calm again', () => {
-  async function thrashed(options: Parameters<typeof house>[0] = {}): Promise<TestDeps> {
+  async function thrashed(options: Parameters<typeof monitor>[0] = {}): Promise<TestDeps> {
     rate = () => (running('batch') || running('web') ? 9000 : 0);
-    const deps = house(options);
+    const deps = monitor(options);
     await run(deps);
     expect(engine.calls).toEqual(['stop batch', 'stop web']);
     engine.calls.length = 0;
@@ -508,7 +508,7 @@ describe('memory that is calm again', () => {
 describe('a dry run', () => {
   it('says what would be stopped, or started, and changes nothing, not even what is remembered', async () => {
     rate = 9000;
-    const deps = house({ dryRun: true });
+    const deps = monitor({ dryRun: true });
     await run(deps);
     expect(deps.said.map(({ text }) => text)).toEqual([
       'Would stop batch, the largest container that is not essential (300 MB) (dry run)',
@@ -549,7 +549,7 @@ describe('a run that died', () => {
   const undo = { containerId: 'batch'.padEnd(64, '0'), name: 'batch' };
 
   it('after the stop: it counts as stopped, is told, and started again later', async () => {
-    const deps = house();
+    const deps = monitor();
     engine.containers.get(undo.containerId)!.status = 'exited';
     begun('stop-container', undo);
     await runs(deps, 1);
@@ -565,7 +565,7 @@ describe('a run that died', () => {
   });
 
   it('while the engine was still stopping it: it is not forgotten either', async () => {
-    const deps = house();
+    const deps = monitor();
     begun('stop-container', undo);
     await runs(deps, 1);
     engine.containers.get(undo.containerId)!.status = 'exited';
@@ -574,7 +574,7 @@ describe('a run that died', () => {
   });
 
   it('after a start: nothing is started twice', async () => {
-    const deps = house();
+    const deps = monitor();
     const stop = begun('stop-container', undo);
     store.db.exec("UPDATE actions SET state = 'worked'");
     begun('start-container', undefined, [stop]);

@@ -12,7 +12,7 @@ import { listActions, recordAction } from '../../src/store/actions.ts';
 import { saveIncidents } from '../../src/store/incidents.ts';
 import { recall, remember } from '../../src/store/memory.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { httpRequest } from '../../src/system/http.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
 import { fakeDocker, type FakeDocker } from '../helpers/fake-docker.ts';
 import { incidentOf } from '../helpers/incident.ts';
 import { testDeps, type TestDeps } from '../helpers/recovery-deps.ts';
@@ -40,7 +40,7 @@ afterEach(async () => {
 
 type Options = Parameters<typeof testDeps>[1] & { container?: string; key?: string };
 
-async function house(options: WahaOptions, more: Options = {}): Promise<TestDeps> {
+async function monitor(options: WahaOptions, more: Options = {}): Promise<TestDeps> {
   waha = await startWaha({ restartMs: 1, ...options });
   if (more.container !== undefined) engine.add(more.container);
   engine.before = (call) => void (call.startsWith('restart') && waha.reboot());
@@ -92,7 +92,7 @@ describe('a session that is stuck', () => {
   it.each(['FAILED', 'STARTING'])(
     'in %s for five minutes is restarted by the API, and works again',
     async (status) => {
-      const deps = await house({ sessions: [{ name: 'default', status }] }, { container: 'waha' });
+      const deps = await monitor({ sessions: [{ name: 'default', status }] }, { container: 'waha' });
       await runs(deps, 1);
       expect(done()).toEqual([]);
       deps.clock.add(5 * MINUTE);
@@ -117,7 +117,7 @@ describe('a session that is stuck', () => {
   );
 
   it('goes on to the container, and then to a person; tries again after hours, not every five minutes', async () => {
-    const deps = await house({}, { container: 'waha' });
+    const deps = await monitor({}, { container: 'waha' });
     waha.reboot = () => {};
     waha.set({ name: 'default', status: 'FAILED', afterRestart: 'FAILED' });
     waha.set({ name: 'shop', status: 'WORKING' });
@@ -138,7 +138,7 @@ describe('a session that is stuck', () => {
   });
 
   it('that wanders between bad states is helped after an hour', async () => {
-    const deps = await house({ sessions: [{ name: 'default', status: 'STARTING' }] });
+    const deps = await monitor({ sessions: [{ name: 'default', status: 'STARTING' }] });
     // Since when it is in its state is never known for long: it is another one at every look.
     for (let minute = 0; minute < 65; minute += 5) {
       waha.set({ name: 'default', status: minute % 10 ? 'FAILED' : 'STARTING' });
@@ -155,7 +155,7 @@ describe('a session that is stuck', () => {
   });
 
   it('in a state that nobody knows is helped after an hour, not before', async () => {
-    const deps = await house({ sessions: [{ name: 'default', status: 'MEDITATING' }] });
+    const deps = await monitor({ sessions: [{ name: 'default', status: 'MEDITATING' }] });
     await runs(deps, 12);
     expect(done()).toEqual([]);
     deps.clock.add(5 * MINUTE);
@@ -165,7 +165,7 @@ describe('a session that is stuck', () => {
 
   it('is left alone where it works again by itself, or somebody stopped it, between the look and the act', async () => {
     for (const status of ['WORKING', 'STOPPED', 'SCAN_QR_CODE']) {
-      const deps = await house({ sessions: [{ name: 'default', status: 'FAILED' }] });
+      const deps = await monitor({ sessions: [{ name: 'default', status: 'FAILED' }] });
       await runs(deps, 1);
       deps.clock.add(5 * MINUTE);
       let asked = 0;
@@ -183,7 +183,7 @@ describe('a session that is stuck', () => {
 describe('no reason to restart', () => {
   it('is a session that works, was stopped, or says nothing of its activity', async () => {
     const old = { activity: 1_000_000 };
-    const deps = await house(
+    const deps = await monitor(
       {
         sessions: [
           { name: 'works', status: 'WORKING', timestamps: old },
@@ -200,7 +200,7 @@ describe('no reason to restart', () => {
   });
 
   it('is silence, unless vpsmon.yaml says so; then one restart for each silence', async () => {
-    const deps = await house({}, { yaml: { restartIdleWaha: true } });
+    const deps = await monitor({}, { yaml: { restartIdleWaha: true } });
     const activity = deps.clock.now() - 50 * MINUTE;
     waha.set({ name: 'default', status: 'WORKING', timestamps: { activity } });
     waha.set({ name: 'fresh', status: 'WORKING' });
@@ -219,7 +219,7 @@ describe('no reason to restart', () => {
   it.each(['SCAN_QR_CODE', 'PASSKEY_REQUIRED', 'PASSKEY_CONFIRMATION_REQUIRED'])(
     'is %s: that needs a person, who is told once in six hours',
     async (status) => {
-      const deps = await house({ sessions: [{ name: 'default', status }] }, { container: 'waha' });
+      const deps = await monitor({ sessions: [{ name: 'default', status }] }, { container: 'waha' });
       await runs(deps, 13);
       expect({ done: done(), actions: waha.actions, calls: engine.calls }).toEqual({
         done: [],
@@ -234,7 +234,7 @@ describe('no reason to restart', () => {
   );
 
   it('and nothing is said twice about a code where the monitor has said it', async () => {
-    const deps = await house({ sessions: [{ name: 'default', status: 'SCAN_QR_CODE' }] });
+    const deps = await monitor({ sessions: [{ name: 'default', status: 'SCAN_QR_CODE' }] });
     saveIncidents(store.db, [incidentOf({ rule: 'waha-session', subject: 'default', said: { count: 1 } })]);
     await runs(deps, 3);
     expect(deps.said.map(({ telegram }) => telegram)).toEqual([false, false]);
@@ -243,7 +243,7 @@ describe('no reason to restart', () => {
 
 describe('WAHA that does not do what it is told', () => {
   it('refuses the key: nothing is tried, and it is said which key', async () => {
-    const deps = await house({ sessions: [{ name: 'default', status: 'FAILED' }] }, { key: 'wrong-key' });
+    const deps = await monitor({ sessions: [{ name: 'default', status: 'FAILED' }] }, { key: 'wrong-key' });
     const results = await runs(deps, 3);
     expect(results.at(-1)?.found).toMatch(/WAHA cannot be read: .*refuses the API key; set WAHA_API_KEY/);
     expect(done()).toEqual([]);
@@ -251,7 +251,7 @@ describe('WAHA that does not do what it is told', () => {
   });
 
   it.each(['hang', 'garbage', 'empty', 'error', 'cut'] as const)('%s: nothing is tried', async (fault) => {
-    const deps = await house({ sessions: [{ name: 'default', status: 'FAILED' }] }, { container: 'waha' });
+    const deps = await monitor({ sessions: [{ name: 'default', status: 'FAILED' }] }, { container: 'waha' });
     await runs(deps, 1);
     deps.clock.add(10 * MINUTE);
     waha.fault = fault;
@@ -261,7 +261,7 @@ describe('WAHA that does not do what it is told', () => {
   });
 
   it('hangs, or answers nonsense, when it is told to restart: the container is next', async () => {
-    const deps = await house({ sessions: [{ name: 'default', status: 'FAILED' }] }, { container: 'waha' });
+    const deps = await monitor({ sessions: [{ name: 'default', status: 'FAILED' }] }, { container: 'waha' });
     await runs(deps, 1);
     deps.clock.add(5 * MINUTE);
     const broken = deps.system.http;
@@ -279,7 +279,7 @@ describe('WAHA that does not do what it is told', () => {
   });
 
   it('answers 422 for a session that its edition does not have', async () => {
-    const deps = await house(
+    const deps = await monitor(
       { core: true, sessions: [{ name: 'second', status: 'FAILED' }] },
       { container: 'waha' },
     );
@@ -289,7 +289,7 @@ describe('WAHA that does not do what it is told', () => {
   });
 
   it('repeats the key in its answers: it stands in no message and no record', async () => {
-    const deps = await house({ sessions: [{ name: 'default', status: 'FAILED' }] });
+    const deps = await monitor({ sessions: [{ name: 'default', status: 'FAILED' }] });
     await runs(deps, 1);
     deps.clock.add(5 * MINUTE);
     const http = deps.system.http;
@@ -305,7 +305,7 @@ describe('WAHA that does not do what it is told', () => {
   });
 
   it('does not know the session any more', async () => {
-    const deps = await house({ sessions: [{ name: 'default', status: 'FAILED' }] });
+    const deps = await monitor({ sessions: [{ name: 'default', status: 'FAILED' }] });
     await runs(deps, 1);
     deps.clock.add(5 * MINUTE);
     let lists = 0;
@@ -334,7 +334,7 @@ describe('the container', () => {
   }
 
   it('of an old version starts no session by itself: those that ran are started, those that were stopped are not', async () => {
-    const deps = await house({ core: true }, { container: 'waha' });
+    const deps = await monitor({ core: true }, { container: 'waha' });
     waha.set({ name: 'default', status: 'FAILED', afterRestart: 'FAILED' });
     waha.set({ name: 'off', status: 'STOPPED' });
     await runs(deps, 2);
@@ -346,14 +346,14 @@ describe('the container', () => {
   });
 
   it('is not touched where it is not known which one it is', async () => {
-    const deps = await house({ sessions: [{ name: 'default', status: 'FAILED', afterRestart: 'FAILED' }] });
+    const deps = await monitor({ sessions: [{ name: 'default', status: 'FAILED', afterRestart: 'FAILED' }] });
     await runs(deps, 6);
     expect(done()).toEqual(['restart-session default failed']);
     expect(deps.said.at(-1)?.text).toMatch(/did not help \(which container it runs in is not known\)$/);
   });
 
   it('is restarted by hand with a reason, also where recovery is switched off and its budget is spent', async () => {
-    const deps = await house(
+    const deps = await monitor(
       { core: true, sessions: [{ name: 'default', status: 'WORKING' }] },
       { container: 'waha', settings: { ENABLE_AUTO_RECOVERY: false }, yaml: { actionsPerHour: 0 } },
     );
@@ -365,7 +365,7 @@ describe('the container', () => {
   });
 
   it('that a dead run left down is started when Docker can be asked again, however many runs later', async () => {
-    const deps = await house({ sessions: [{ name: 'default', status: 'WORKING' }] }, { container: 'waha' });
+    const deps = await monitor({ sessions: [{ name: 'default', status: 'WORKING' }] }, { container: 'waha' });
     leftDown(deps);
     const { inspect } = engine.docker;
     engine.docker.inspect = () => Promise.reject(new Error('no Docker socket'));
@@ -380,7 +380,7 @@ describe('the container', () => {
   });
 
   it('that a dead run left down is started once: one that goes down again, or is stopped by somebody, stays so', async () => {
-    const deps = await house({ sessions: [{ name: 'default', status: 'WORKING' }] }, { container: 'waha' });
+    const deps = await monitor({ sessions: [{ name: 'default', status: 'WORKING' }] }, { container: 'waha' });
     leftDown(deps);
     const { start } = engine.docker;
     engine.docker.start = async (id) => {
@@ -395,7 +395,7 @@ describe('the container', () => {
   });
 
   it('that does not run is started by hand', async () => {
-    const deps = await house({}, { container: 'waha' });
+    const deps = await monitor({}, { container: 'waha' });
     const up = await deps.discovered();
     deps.discovered = async () =>
       engine.calls.length > 0 ? up : { wahaDown: 'waha', missing: { waha: 'container waha is exited' } };
@@ -404,7 +404,7 @@ describe('the container', () => {
   });
 
   it('is left alone where its session was deleted between the look and the act', async () => {
-    const deps = await house(
+    const deps = await monitor(
       { sessions: [{ name: 'default', status: 'FAILED', afterRestart: 'FAILED' }] },
       { container: 'waha' },
     );
@@ -418,14 +418,14 @@ describe('the container', () => {
   });
 
   it('cannot be restarted by hand where there is none, and that is a failure', async () => {
-    const deps = await house({});
+    const deps = await monitor({});
     expect(await restartWahaByHand(deps, '')).toMatchObject({ failed: true, attempts: [] });
   });
 });
 
 describe('recovery that is switched off', () => {
   it('says what it would do', async () => {
-    const deps = await house(
+    const deps = await monitor(
       { sessions: [{ name: 'default', status: 'FAILED' }] },
       { settings: { ENABLE_AUTO_RECOVERY: false } },
     );

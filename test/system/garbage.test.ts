@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { ask } from '../../src/collectors/http-target.ts';
 import { N8N } from '../../src/system/apps/request.ts';
-import { openDocker } from '../../src/system/docker.ts';
-import { httpRequest } from '../../src/system/http.ts';
-import { openPostgres } from '../../src/system/postgres.ts';
-import { openRedis } from '../../src/system/redis.ts';
+import { openDocker } from '../../src/system/docker/docker.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
+import { openPostgres } from '../../src/system/postgres/postgres.ts';
+import { openRedis } from '../../src/system/redis/redis.ts';
 import type { System } from '../../src/system/types.ts';
 
 const closing: (() => void)[] = [];

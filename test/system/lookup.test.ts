@@ -1,7 +1,7 @@
 import dns from 'node:dns';
 import { createSocket, type Socket } from 'node:dgram';
 import { afterEach, describe, expect, it } from 'vitest';
-import { httpRequest } from '../../src/system/http.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
 import { guardLookups } from '../../src/system/lookup.ts';
 
 const systems = dns.lookup;

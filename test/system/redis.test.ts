@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { openRedis } from '../../src/system/redis.ts';
+import { openRedis } from '../../src/system/redis/redis.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { startTcp } from '../helpers/tcp-server.ts';
 import type { TcpServer } from '../helpers/tcp-server.ts';

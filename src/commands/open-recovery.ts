@@ -1,0 +1,131 @@
+import { serverName } from '../config/server-name.ts';
+import { openCollectors } from '../collectors/collect.ts';
+import { createDiscovery } from '../discovery/discover.ts';
+import type { Moment } from '../model/action.ts';
+import { EpochMs } from '../model/shapes.ts';
+import { errorText, maskSecrets } from '../model/text.ts';
+import { createDelivery } from '../notify/delivery.ts';
+import { createOutbox } from '../notify/outbox.ts';
+import { recoveryHtml, recoveryLogLine, recoveryTerminal } from '../outputs/telegram/recovery.ts';
+import { registeredWebhooks } from '../recovery/n8n-webhooks.ts';
+import type { RecoveryDeps, SaidLine } from '../recovery/types.ts';
+import { recall, remember } from '../store/memory.ts';
+import type { Store } from '../store/open.ts';
+import { appendLine } from '../system/append-file.ts';
+import { openDocker } from '../system/docker/docker.ts';
+import { readContainers } from '../system/docker/containers.ts';
+import type { Files } from '../system/types.ts';
+import type { CommandContext } from './context.ts';
+
+/** It is on a server that hardly answers that recovery is needed most. */
+const DOCKER_WITHIN_MS = 60_000;
+/** How long a run waits for its own messages to go out when no monitor runs that would send them. */
+const DELIVER_WITHIN_MS = 10_000;
+/** Which kills were told is between the monitor and itself: this run tells none. */
+const MONITORS_OWN = 'oom-seen';
+
+export type RecoverySetup = {
+  deps: RecoveryDeps;
+  /** Everything that was said, secrets masked. */
+  said: SaidLine[];
+  close(): Promise<void>;
+  /** Sends what was said, unless a monitor is just sending: then that one does it. */
+  deliver(): Promise<void>;
+};
+
+/** Everything that a run of recovery works with. */
+export function openRecovery(context: CommandContext, store: Store): RecoverySetup {
+  const { config, io, options } = context;
+  const docker = openDocker(config.settings.DOCKER_HOST, { deadlineMs: DOCKER_WITHIN_MS });
+  const system = { ...context.system, docker };
+  const { clock, files } = system;
+  const { db } = store;
+  const dryRun = options.dryRun === true;
+  const said: SaidLine[] = [];
+  const tell = createTelling(context, store);
+  const discovery = createDiscovery({ docker: system.docker, config, clock, files });
+  const collectors = openCollectors({
+    system,
+    config,
+    discovered: (signal) => discovery.current(signal),
+    rediscover: () => discovery.invalidate(),
+    containers: (signal) => readContainers(system.docker, signal),
+    recall: (key, shape) => recall(db, key, shape),
+    remember(key, value) {
+      if (!dryRun && key !== MONITORS_OWN) remember(db, key, value, clock.now());
+    },
+  });
+  const deps: RecoveryDeps = {
+    system,
+    config,
+    store,
+    dryRun,
+    look: (only, deadlineMs) => collectors.collect({ only, ...(deadlineMs ? { deadlineMs } : {}) }),
+    discovered: () => discovery.current(AbortSignal.timeout(5000)),
+    rediscover: () => discovery.invalidate(),
+    registeredWebhooks: async (ids) =>
+      registeredWebhooks((await discovery.current(AbortSignal.timeout(5000))).n8n, ids),
+    moment: () => momentOf(files, clock.now()),
+    firstIn(key, everyMs) {
+      const now = clock.now();
+      const before = recall(db, `said:${key}`, EpochMs);
+      if (before !== undefined && before <= now && now - before < everyMs) return false;
+      remember(db, `said:${key}`, now, now);
+      return true;
+    },
+    say(line) {
+      const mask = (text: string) => maskSecrets(text, context.secrets);
+      const safe: SaidLine = {
+        ...line,
+        text: mask(line.text),
+        ...(line.details ? { details: line.details.map(mask) } : {}),
+        ...(line.logs ? { logs: line.logs.map(mask) } : {}),
+      };
+      said.push(safe);
+      if (!options.json) io.out(recoveryTerminal(safe, io));
+      if (!dryRun) tell(safe);
+    },
+  };
+  return {
+    deps,
+    said,
+    async close() {
+      await collectors.close();
+      docker.close();
+    },
+    async deliver() {
+      if (dryRun || said.length === 0) return;
+      const { http, log } = system;
+      const delivery = createDelivery({ store, config, http, clock, log, stateDir: config.stateDir });
+      await delivery.drain(DELIVER_WITHIN_MS);
+    },
+  };
+}
+
+/** To recovery.log, and into the outbox. A disk that is full must not stop what repairs the server. */
+function createTelling({ config, system, io }: CommandContext, store: Store): (line: SaidLine) => void {
+  const outbox = createOutbox(store.db);
+  const hostname = serverName(config, system.files);
+  return (line) => {
+    const now = system.clock.now();
+    const failed = appendLine(`${config.stateDir}/recovery.log`, recoveryLogLine(line, now));
+    if (failed) io.err(`vpsmon: recovery.log cannot be written: ${failed}`);
+    if (!line.telegram) return;
+    const { severity, rule, target } = line;
+    const html = recoveryHtml(line, hostname, now);
+    try {
+      outbox.enqueue({ at: now, severity, kind: `recovery-${rule}`, subject: target, html });
+    } catch (error) {
+      io.err(`vpsmon: the message cannot be kept for Telegram: ${errorText(error)}`);
+    }
+  };
+}
+
+/** /proc/uptime counts from boot, and no clock that is set changes it: `12345.67 24000.00`. */
+function momentOf(files: Files, at: number): Moment {
+  const boot = files.textOr('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
+  const seconds = Number.parseFloat(files.textOr('/proc/uptime') ?? '');
+  return Number.isFinite(seconds)
+    ? { at, boot, uptimeMs: Math.round(seconds * 1000) }
+    : { at, boot: '', uptimeMs: 0 };
+}

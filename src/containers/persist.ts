@@ -1,0 +1,131 @@
+// What of the services outlives the process: each as it was last told, and how far Docker's events were read.
+import * as v from 'valibot';
+import { SEVERITIES } from '../model/finding.ts';
+import { errorText } from '../model/text.ts';
+import { recall } from '../store/memory.ts';
+import type { Db } from '../store/db.ts';
+import { EpochMs, Finite, loosely } from '../model/shapes.ts';
+import { loadServices, saveServices } from '../store/services.ts';
+import type { Clock, Log } from '../system/types.ts';
+import { isAllTold, isUntold, rowOf } from './reduce.ts';
+import type { Row, State } from './types.ts';
+
+/** Changes of which nothing was told are written together. */
+const LATER_MS = 1000;
+const SEEN = 'services-seen';
+const ALIVE = 'last-alive';
+
+/**
+ * Wall time of the last look, and the time stamp of the event (nanoseconds) up to which all is told. `closed`: the monitor
+ * ended then; without it, it was killed some time later.
+ */
+export type Seen = { at: number; nano: string; closed?: true };
+const SeenShape = loosely<Seen>({
+  at: EpochMs,
+  nano: v.pipe(v.string(), v.regex(/^\d{1,19}$/)),
+  closed: v.optional(v.literal(true)),
+});
+const AliveShape = v.looseObject({ at: EpochMs });
+const Told = v.looseObject({
+  since: Finite,
+  finding: v.looseObject({
+    rule: v.string(),
+    subject: v.string(),
+    severity: v.picklist(SEVERITIES),
+    text: v.string(),
+  }),
+});
+const RowShape = loosely<Row>({
+  key: v.string(),
+  id: v.string(),
+  name: v.string(),
+  service: v.optional(v.string()),
+  image: v.string(),
+  state: v.string(),
+  health: v.string(),
+  startedAt: v.optional(EpochMs),
+  restartCount: Finite,
+  restarts: v.array(EpochMs),
+  standing: v.record(v.string(), Told),
+});
+
+export type Keeper = {
+  touch(key: string): void;
+  /** Writes soon: `told` as soon as the message is on its way, which must not wait for this. */
+  soon(told: boolean): void;
+  now(): void;
+  /** Writes for the last time, where there is something to write. */
+  close(write: boolean): void;
+};
+
+/** What an earlier monitor left; nothing where that cannot be read. */
+export function recallServices(db: Db, log: Log): { rows: Row[]; seen: Seen | undefined } {
+  try {
+    const seen = recall(db, SEEN, SeenShape);
+    const alive = recall(db, ALIVE, AliveShape)?.at;
+    // The table is written when something changes; that the monitor is alive, more often.
+    if (seen && !seen.closed && typeof alive === 'number') seen.at = Math.max(seen.at, alive);
+    return { rows: loadServices(db, RowShape), seen };
+  } catch (error) {
+    log.warn(`The services of the last run cannot be read: ${errorText(error)}`);
+    return { rows: [], seen: undefined };
+  }
+}
+
+export function createKeeper(deps: {
+  db: Db;
+  clock: Clock;
+  log: Log;
+  state: State;
+  lastNano(): bigint;
+}): Keeper {
+  const { db, clock, log, state } = deps;
+  const dirty = new Set<string>();
+  let immediate: NodeJS.Immediate | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let failed = false;
+  let toldUntil = BigInt(clock.now()) * 1_000_000n;
+
+  function write(closed: boolean): void {
+    clearTimeout(timer);
+    timer = undefined;
+    // The reasons for what is still to be told are in events that the next run has to read again.
+    if (isAllTold(state)) toldUntil = deps.lastNano() || toldUntil;
+    const changes = new Map<string, Row | undefined>();
+    // Those of which something is still to be told stay as they were: the next run would tell it.
+    for (const key of dirty) if (!isUntold(state, key)) changes.set(key, rowOf(state, key));
+    for (const key of changes.keys()) dirty.delete(key);
+    const at = clock.now();
+    const value: Seen = { at, nano: String(toldUntil), ...(closed ? { closed } : {}) };
+    try {
+      saveServices(db, changes, { key: SEEN, value }, at);
+      failed = false;
+    } catch (error) {
+      for (const key of changes.keys()) dirty.add(key);
+      if (!failed) log.warn(`The service table cannot be saved: ${errorText(error)}`);
+      failed = true;
+    }
+  }
+
+  function now(): void {
+    write(false);
+  }
+
+  return {
+    touch: (key) => void dirty.add(key),
+    soon(told) {
+      if (told)
+        immediate ??= setImmediate(() => {
+          immediate = undefined;
+          now();
+        });
+      else if (dirty.size > 0) timer ??= setTimeout(now, LATER_MS);
+    },
+    now,
+    close(last) {
+      clearImmediate(immediate);
+      clearTimeout(timer);
+      if (last) write(true);
+    },
+  };
+}

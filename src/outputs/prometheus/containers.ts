@@ -1,0 +1,92 @@
+import type { ContainerInfo } from '../../model/snapshot.ts';
+import { yesNo, type Metric, type MetricsInput } from './types.ts';
+
+function containersOf({ snapshot }: MetricsInput): readonly ContainerInfo[] | undefined {
+  const docker = snapshot?.readings.docker;
+  return docker?.state === 'ok' ? docker.value.containers : undefined;
+}
+
+function container(
+  name: string,
+  help: string,
+  value: (container: ContainerInfo) => number | undefined,
+  inherited?: 'inherited',
+): Metric {
+  return {
+    name,
+    type: 'gauge',
+    help,
+    labels: ['container'],
+    section: 'containers',
+    ...(inherited ? { inherited: true } : {}),
+    samples: (input) =>
+      (containersOf(input) ?? []).map((one) => ({ value: value(one), labels: { container: one.name } })),
+  };
+}
+
+export const CONTAINER_METRICS: readonly Metric[] = [
+  container(
+    'container_memory_bytes',
+    'Memory of a container without page cache that can be dropped, in bytes.',
+    ({ memory }) => memory?.workingSetBytes,
+    'inherited',
+  ),
+  container(
+    'container_cpu_percent',
+    'CPU use of a container since the last check; 100 is one whole CPU.',
+    ({ cpuPercent }) => cpuPercent,
+    'inherited',
+  ),
+  container(
+    'vpsmon_container_anonymous_bytes',
+    'Anonymous memory of a container, which cannot be dropped, in bytes.',
+    ({ memory }) => memory?.anonBytes,
+  ),
+  container(
+    'vpsmon_container_swap_bytes',
+    'Memory of a container that is in swap, in bytes; none where the kernel does not account for it.',
+    ({ memory }) => memory?.swapBytes,
+  ),
+  container(
+    'vpsmon_container_memory_limit_bytes',
+    'Memory limit of a container, in bytes; none for a container without a limit.',
+    ({ limitBytes }) => limitBytes ?? undefined,
+  ),
+  container('vpsmon_container_running', '1 while a container runs, else 0.', ({ state }) =>
+    yesNo(state === 'running'),
+  ),
+  container(
+    'vpsmon_container_healthy',
+    '1 while the healthcheck of a container succeeds or is still starting, else 0; none without a healthcheck.',
+    ({ health }) => (health === 'none' ? undefined : yesNo(health !== 'unhealthy')),
+  ),
+  container(
+    'vpsmon_container_restarts',
+    'Restarts of a container by its policy since it was last started by hand, as Docker counts them.',
+    ({ restartCount }) => restartCount,
+  ),
+  container(
+    'vpsmon_container_recent_restarts',
+    'Restarts of a container after a death within the last 5 minutes.',
+    ({ restartsLast5Min }) => restartsLast5Min,
+  ),
+  container(
+    'vpsmon_container_start_time_seconds',
+    'When a running container was started, in seconds since 1970.',
+    ({ state, startedAt }) => (state === 'running' && startedAt !== undefined ? startedAt / 1000 : undefined),
+  ),
+  {
+    name: 'vpsmon_containers',
+    type: 'gauge',
+    help: 'Number of containers by state.',
+    labels: ['state'],
+    section: 'containers',
+    samples: (input) => {
+      const containers = containersOf(input);
+      if (!containers) return [];
+      const counts = new Map<string, number>([['running', 0]]);
+      for (const { state } of containers) counts.set(state, (counts.get(state) ?? 0) + 1);
+      return [...counts].map(([state, value]) => ({ value, labels: { state } }));
+    },
+  },
+];

@@ -1,0 +1,185 @@
+import type { Disk, HostValues, PressureValues } from '../../model/snapshot.ts';
+import { one, type Metric, type MetricSample, type MetricsInput } from './types.ts';
+
+function hostOf({ snapshot }: MetricsInput): HostValues | undefined {
+  const host = snapshot?.readings.host;
+  return host?.state === 'ok' ? host.value : undefined;
+}
+
+function pressureOf({ snapshot }: MetricsInput): PressureValues | undefined {
+  const pressure = snapshot?.readings.pressure;
+  return pressure?.state === 'ok' ? pressure.value : undefined;
+}
+
+function host(
+  name: string,
+  help: string,
+  value: (host: HostValues) => number | undefined,
+  inherited?: 'inherited',
+): Metric {
+  return {
+    name,
+    type: 'gauge',
+    help,
+    labels: [],
+    section: 'host',
+    ...(inherited ? { inherited: true } : {}),
+    samples: (input) => {
+      const values = hostOf(input);
+      return values ? one(value(values)) : [];
+    },
+  };
+}
+
+function disk(name: string, help: string, value: (disk: Disk) => number | undefined): Metric {
+  return {
+    name,
+    type: 'gauge',
+    help,
+    labels: ['mount', 'device', 'fstype'],
+    section: 'host',
+    samples: (input) =>
+      (hostOf(input)?.disks ?? []).map((disk) => ({
+        value: value(disk),
+        labels: { mount: disk.mount, device: disk.device, fstype: disk.fsType },
+      })),
+  };
+}
+
+/** Every line of /proc/pressure as `visit` sees it. */
+function pressureSamples(
+  input: MetricsInput,
+  visit: (
+    labels: { resource: string; kind: string },
+    line: PressureValues['memory']['some'],
+  ) => MetricSample[],
+): MetricSample[] {
+  const values = pressureOf(input);
+  if (!values) return [];
+  const samples: MetricSample[] = [];
+  for (const resource of ['memory', 'cpu', 'io'] as const) {
+    const lines = values[resource];
+    if (lines?.some) samples.push(...visit({ resource, kind: 'some' }, lines.some));
+    if (lines?.full) samples.push(...visit({ resource, kind: 'full' }, lines.full));
+  }
+  return samples;
+}
+
+export const HOST_METRICS: readonly Metric[] = [
+  {
+    name: 'memory_pressure_score',
+    type: 'gauge',
+    help: 'Memory pressure from 0 to 100: the larger of some.avg10 and twice full.avg10 of /proc/pressure/memory.',
+    labels: [],
+    section: 'host',
+    inherited: true,
+    samples: (input) => one(pressureOf(input)?.score),
+  },
+  host('swap_used_bytes', 'Swap in use, in bytes.', ({ swap }) => swap.usedBytes, 'inherited'),
+  host(
+    'swap_total_bytes',
+    'Size of all swap, in bytes; 0 without swap.',
+    ({ swap }) => swap.totalBytes,
+    'inherited',
+  ),
+  host(
+    'swap_in_kbps',
+    'Read back from swap since the last check, in KB (1,024 bytes) per second.',
+    ({ swapInKBps }) => swapInKBps,
+    'inherited',
+  ),
+  host(
+    'swap_out_kbps',
+    'Written to swap since the last check, in KB (1,024 bytes) per second.',
+    ({ swapOutKBps }) => swapOutKBps,
+    'inherited',
+  ),
+  host('vpsmon_memory_total_bytes', 'Memory of the host, in bytes.', ({ memory }) => memory.totalBytes),
+  host(
+    'vpsmon_memory_available_bytes',
+    'Memory that programs can still get without swapping (MemAvailable), in bytes.',
+    ({ memory }) => memory.availableBytes,
+  ),
+  host(
+    'vpsmon_memory_used_bytes',
+    'Memory of the host that is not available, in bytes.',
+    ({ memory }) => memory.usedBytes,
+  ),
+  {
+    name: 'vpsmon_cgroup_memory_bytes',
+    type: 'gauge',
+    help: 'Memory of a top-level control group (system.slice, user.slice, docker), in bytes.',
+    labels: ['cgroup'],
+    section: 'host',
+    samples: (input) =>
+      (hostOf(input)?.cgroups ?? []).map(({ name, bytes }) => ({ value: bytes, labels: { cgroup: name } })),
+  },
+  host('vpsmon_cpus', 'Number of CPUs.', ({ cpus }) => cpus),
+  host('vpsmon_cpu_usage_ratio', 'CPU use since the last check, 0 to 1 over all CPUs.', ({ cpuPercent }) =>
+    ratio(cpuPercent),
+  ),
+  {
+    name: 'vpsmon_load_average',
+    type: 'gauge',
+    help: 'Load average over 1, 5 and 15 minutes.',
+    labels: ['window'],
+    section: 'host',
+    samples: (input) =>
+      (hostOf(input)?.load ?? []).map((value, i) => ({
+        value,
+        labels: { window: ['1m', '5m', '15m'][i]! },
+      })),
+  },
+  host('vpsmon_uptime_seconds', 'Time since the host was started, in seconds.', ({ uptimeSec }) => uptimeSec),
+  disk('vpsmon_disk_size_bytes', 'Size of a file system, in bytes.', ({ totalBytes }) => totalBytes),
+  disk(
+    'vpsmon_disk_available_bytes',
+    'Space of a file system that is free for programs without root, in bytes.',
+    ({ availableBytes }) => availableBytes,
+  ),
+  disk('vpsmon_disk_used_ratio', 'Use of a file system as df shows it, 0 to 1.', ({ usedPercent }) =>
+    ratio(usedPercent),
+  ),
+  disk(
+    'vpsmon_disk_inodes_used_ratio',
+    'Use of the inodes of a file system, 0 to 1; none where their number is not fixed.',
+    ({ inodesUsedPercent }) => ratio(inodesUsedPercent),
+  ),
+  {
+    name: 'vpsmon_pressure_ratio',
+    type: 'gauge',
+    help: 'Share of time in which some or all tasks waited for memory, CPU or I/O, 0 to 1 over 10, 60 and 300 s.',
+    labels: ['resource', 'kind', 'window'],
+    section: 'host',
+    samples: (input) =>
+      pressureSamples(input, (labels, line) => [
+        { value: ratio(line.avg10), labels: { ...labels, window: '10s' } },
+        { value: ratio(line.avg60), labels: { ...labels, window: '60s' } },
+        { value: ratio(line.avg300), labels: { ...labels, window: '300s' } },
+      ]),
+  },
+  {
+    name: 'vpsmon_pressure_waiting_seconds_total',
+    type: 'counter',
+    help: 'Time for which some or all tasks waited for memory, CPU or I/O since the host was started, in seconds.',
+    labels: ['resource', 'kind'],
+    section: 'host',
+    samples: (input) => pressureSamples(input, (labels, line) => [{ value: line.totalUs / 1e6, labels }]),
+  },
+  {
+    name: 'vpsmon_oom_kills_total',
+    type: 'counter',
+    help: 'Processes killed by the kernel for want of memory since the host was started.',
+    labels: [],
+    section: 'host',
+    samples: ({ snapshot }) => {
+      const oom = snapshot?.readings.oom;
+      return one(oom?.state === 'ok' ? oom.value.killsSinceBoot : undefined);
+    },
+  },
+];
+
+/** 23.4 % is 0.234 and not 0.23399999999999999. */
+function ratio(percent: number | undefined): number | undefined {
+  return percent === undefined ? undefined : Number((percent / 100).toPrecision(12));
+}

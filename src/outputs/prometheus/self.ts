@@ -1,0 +1,137 @@
+import { SEVERITIES } from '../../model/finding.ts';
+import { LEFT_OFF_KINDS } from '../../model/left-off.ts';
+import { SOURCES } from '../../model/reading.ts';
+import { one, yesNo, type Metric, type MetricSample, type MetricsInput } from './types.ts';
+
+function self(
+  name: string,
+  help: string,
+  samples: (input: MetricsInput) => MetricSample[],
+  extra: Partial<Pick<Metric, 'type' | 'labels' | 'inherited'>> = {},
+): Metric {
+  return { name, type: 'gauge', help, labels: [], section: 'self', ...extra, samples };
+}
+
+type Daemon = NonNullable<MetricsInput['daemon']>;
+function daemon(
+  name: string,
+  help: string,
+  value: (daemon: Daemon) => number,
+  type: Metric['type'] = 'gauge',
+): Metric {
+  return self(name, help, (input) => one(input.daemon && value(input.daemon)), { type });
+}
+
+export const SELF_METRICS: readonly Metric[] = [
+  self(
+    'alerts_total',
+    'Alerts that vpsmon has raised, by severity.',
+    ({ counts }) =>
+      SEVERITIES.toReversed().map((severity) => ({ value: counts[severity], labels: { severity } })),
+    { type: 'counter', labels: ['severity'], inherited: true },
+  ),
+  self(
+    'vpsmon_incidents_open',
+    'Incidents that are open now, by severity.',
+    ({ openIncidents }) =>
+      SEVERITIES.toReversed().map((severity) => ({
+        value: openIncidents.filter((incident) => incident.severity === severity).length,
+        labels: { severity },
+      })),
+    { labels: ['severity'] },
+  ),
+  self(
+    'vpsmon_incident_open',
+    '1 for every incident that is open now.',
+    ({ openIncidents }) =>
+      openIncidents.map(({ rule, subject, severity }) => ({ value: 1, labels: { rule, subject, severity } })),
+    { labels: ['rule', 'subject', 'severity'] },
+  ),
+  self(
+    'vpsmon_recovery_left_off',
+    'What recovery has switched off or changed, and not brought back yet: workflows, containers, memory limits.',
+    ({ leftOff }) =>
+      leftOff === undefined
+        ? []
+        : LEFT_OFF_KINDS.map((kind) => ({
+            value: leftOff.filter((one) => one.kind === kind).length,
+            labels: { kind },
+          })),
+    { labels: ['kind'] },
+  ),
+  self(
+    'vpsmon_source_up',
+    '1 where a source could be read, 0 where it is there and could not be; none where it is not here.',
+    ({ snapshot }) =>
+      SOURCES.flatMap((source) => {
+        const state = snapshot?.readings[source].state;
+        if (state !== 'ok' && state !== 'failed') return [];
+        return [{ value: yesNo(state === 'ok'), labels: { source } }];
+      }),
+    { labels: ['source'] },
+  ),
+  self(
+    'vpsmon_source_read_seconds',
+    'How long it took to read a source in the last check, in seconds.',
+    ({ snapshot }) =>
+      SOURCES.flatMap((source) => {
+        const reading = snapshot?.readings[source];
+        if (!reading || !('tookMs' in reading)) return [];
+        return [{ value: seconds(reading.tookMs), labels: { source } }];
+      }),
+    { labels: ['source'] },
+  ),
+  self(
+    'vpsmon_last_check_timestamp_seconds',
+    'When the last check was made, in seconds since 1970.',
+    ({ snapshot }) => one(snapshot && snapshot.at / 1000),
+  ),
+  self('vpsmon_last_check_duration_seconds', 'How long the last check took, in seconds.', ({ snapshot }) =>
+    one(snapshot && seconds(snapshot.tookMs)),
+  ),
+  self(
+    'vpsmon_build_info',
+    'Always 1; the version is a label.',
+    ({ version }) => [{ value: 1, labels: { version } }],
+    { labels: ['version'] },
+  ),
+  daemon('vpsmon_checks_total', 'Checks since the monitor was started.', ({ checks }) => checks, 'counter'),
+  daemon(
+    'vpsmon_monitor_uptime_seconds',
+    'Time since the monitor was started, in seconds.',
+    ({ uptimeSec }) => Math.round(uptimeSec),
+  ),
+  daemon(
+    'vpsmon_process_resident_memory_bytes',
+    'Resident memory of the monitor, in bytes.',
+    ({ residentBytes }) => residentBytes,
+  ),
+  daemon(
+    'vpsmon_process_cpu_seconds_total',
+    'CPU time of the monitor, in seconds.',
+    ({ cpuSec }) => cpuSec,
+    'counter',
+  ),
+  daemon(
+    'vpsmon_messages_waiting',
+    'Messages that wait to be sent to Telegram.',
+    ({ alertsWaiting }) => alertsWaiting,
+  ),
+  daemon(
+    'vpsmon_messages_sent_total',
+    'Messages that Telegram has accepted.',
+    ({ alertsSent }) => alertsSent,
+    'counter',
+  ),
+  daemon('vpsmon_telegram_refused', '1 while Telegram refuses the messages, else 0.', ({ telegramRefused }) =>
+    yesNo(telegramRefused),
+  ),
+  daemon('vpsmon_docker_events_up', "1 while Docker's events are followed, else 0.", ({ dockerConnected }) =>
+    yesNo(dockerConnected),
+  ),
+];
+
+/** Milliseconds as seconds, rounded to microseconds. */
+function seconds(ms: number): number {
+  return Number((ms / 1000).toFixed(6));
+}

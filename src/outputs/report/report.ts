@@ -1,0 +1,175 @@
+import type { Severity } from '../../model/finding.ts';
+import { escapeHtml, formatDuration, plain } from '../../model/text.ts';
+import { LEFT_OFF_KINDS, leftOffText } from '../../model/left-off.ts';
+import { alertCounts, period, type ReportAction, type ReportData, type ReportIncident } from './data.ts';
+import { errorsPart, forecastPart, hostParts, type Part } from './host.ts';
+import { serviceParts } from './services.ts';
+import { clockTime, longTime, many, shortTime } from './text.ts';
+
+export { dayName } from './text.ts';
+
+/** Of so many the minutes before are told. */
+const MAX_DEATHS = 2;
+/** More would not be read at breakfast; `vpsmon incidents` has all of them. */
+const MAX_LISTED = 8;
+
+/** The report as Telegram HTML and as plain text: the same lines, made for a screen as wide as a hand. */
+export function renderDailyReport(data: ReportData): { html: string; text: string } {
+  const head = `Daily report: ${plain(data.hostname, 60)}`;
+  const when = longTime(data.at);
+  const [verdict, ...notes] = summaryOf(data);
+  const parts = partsOf(data);
+  const html = [
+    `📊 <b>${escapeHtml(head)}</b>`,
+    escapeHtml(when),
+    '',
+    `<b>${escapeHtml(verdict)}</b>`,
+    ...notes.map(escapeHtml),
+    ...spaced(parts, ({ title, lines: [first, ...rest] }) => [
+      `<b>${escapeHtml(title)}</b>  ${escapeHtml(first)}`,
+      ...rest.map(escapeHtml),
+    ]),
+  ].join('\n');
+  const text = [
+    head,
+    when,
+    '',
+    verdict,
+    ...notes,
+    ...spaced(parts, ({ title, lines: [first, ...rest] }) => [
+      `${title}: ${first}`,
+      ...rest.map((line) => `  ${line}`),
+    ]),
+    '',
+  ].join('\n');
+  return { html, text };
+}
+
+/** Parts of one line stand together, longer ones have room around them. */
+function spaced(parts: readonly Part[], render: (part: Part) => string[]): string[] {
+  const lines: string[] = [];
+  let before: 'start' | 'short' | 'long' = 'start';
+  for (const part of parts) {
+    const size = part.lines.length > 1 ? 'long' : 'short';
+    if (size === 'long' || before !== 'short') lines.push('');
+    lines.push(...render(part));
+    before = size;
+  }
+  return lines;
+}
+
+/** What one wants to know before the coffee: was there anything, is there still something, and is this the whole day? */
+function summaryOf(data: ReportData): [string, ...string[]] {
+  const notes = dataLines(data);
+  const open = data.incidents.filter(isOpen).length;
+  const { critical, warning } = alertCounts(data);
+  const said = severities({ critical, warning, info: 0 });
+  if (open > 0)
+    return [`${many(open, 'alert')} still open${said ? `; ${said} ${period(data)}` : ''}`, ...notes];
+  if (said) return [`${said} ${period(data)}, none still open`, ...notes];
+  if (data.failures.length > 0)
+    return [`No alerts ${period(data)}, but not everything could be read`, ...notes];
+  return [data.firstAt === undefined ? 'A first look' : 'All quiet', ...notes];
+}
+
+/** Since when there are numbers, and when there were none. */
+function dataLines(data: ReportData): string[] {
+  if (data.firstAt === undefined) return ['No history yet: only what was read just now'];
+  const lines: string[] = [];
+  if (data.firstAt > data.from)
+    lines.push(`Since ${shortTime(data.firstAt, data.at)}: there is no older data`);
+  else if (data.coverage.before < 0.9)
+    lines.push(`The day before has data for ${Math.round(data.coverage.before * 24)} h only`);
+  const longest = data.gaps.toSorted((a, b) => b.to - b.from - (a.to - a.from)).slice(0, 3);
+  for (const { from, to } of longest.toSorted((a, b) => a.from - b.from))
+    lines.push(
+      `No data ${clockTime(from)}-${clockTime(to)} (${formatDuration(to - from)}): the host or the monitor was off`,
+    );
+  if (data.gaps.length > 3) lines.push(`and ${many(data.gaps.length - 3, 'shorter gap')}`);
+  return lines;
+}
+
+/** What happened, then the host, then its services; of what is not here nothing is said. */
+function partsOf(data: ReportData): Part[] {
+  const parts = [
+    alertsPart(data),
+    recoveryPart(data),
+    errorsPart(data),
+    forecastPart(data),
+    ...hostParts(data),
+    ...serviceParts(data),
+  ];
+  return parts.filter(({ missing }) => !missing);
+}
+
+function severities({ critical, warning, info }: Record<Severity, number>): string {
+  return [
+    critical > 0 ? `${critical} critical` : '',
+    warning > 0 ? many(warning, 'warning') : '',
+    info > 0 ? `${info} info` : '',
+  ]
+    .filter((text) => text !== '')
+    .join(', ');
+}
+
+function alertsPart(data: ReportData): Part {
+  const listed = data.incidents.filter(({ severity }) => severity !== 'info');
+  const lines: Part['lines'] = [severities(alertCounts(data)) || 'none'];
+  // What is open, critical or late matters most; what is shown of it stands in the order of time.
+  const byWeight = listed.toSorted(
+    (a, b) =>
+      Number(isOpen(b)) - Number(isOpen(a)) ||
+      Number(b.severity === 'critical') - Number(a.severity === 'critical') ||
+      b.from - a.from,
+  );
+  let deaths = 0;
+  const shown = byWeight.slice(0, MAX_LISTED).toSorted((a, b) => a.from - b.from);
+  for (const incident of shown) {
+    lines.push(`• ${incidentLine(incident, data.at)}`);
+    if (!incident.before || (deaths += 1) > MAX_DEATHS) continue;
+    // Who held how much, and what grew; `incidents show` has the rest.
+    for (const line of incident.before.slice(0, 2)) lines.push(`  ${plain(line, 160)}`);
+  }
+  if (byWeight.length > MAX_LISTED)
+    lines.push(`and ${byWeight.length - MAX_LISTED} more: vpsmon incidents --since 24h`);
+  return { title: 'Alerts', lines };
+}
+
+function isOpen({ to, event }: ReportIncident): boolean {
+  return to === undefined && !event;
+}
+
+function incidentLine(incident: ReportIncident, now: number): string {
+  const what = plain(incident.text, 120);
+  const when = shortTime(incident.from, now);
+  if (incident.event) return `${when} ${what}`;
+  if (incident.to === undefined) return `Open since ${when}: ${what}`;
+  return `${when} ${what} (${formatDuration(incident.to - incident.from)})`;
+}
+
+function recoveryPart(data: ReportData): Part {
+  const title = 'Recovery';
+  if (!data.actions) return { title, lines: ['no record is kept'] };
+  const left = LEFT_OFF_KINDS.flatMap((kind) => leftOffText(data.leftOff, kind, data.at) ?? []);
+  if (data.actions.length === 0 && left.length === 0) return { title, lines: ['nothing to do'] };
+  const lines: Part['lines'] = [many(data.actions.length, 'step'), ...left];
+  for (const action of data.actions.slice(-MAX_LISTED)) lines.push(`• ${actionLine(action)}`);
+  if (data.actions.length > MAX_LISTED) lines.push('earlier ones: vpsmon recover history');
+  return { title, lines };
+}
+
+const OUTCOMES: Record<string, string> = {
+  planned: 'not begun',
+  running: 'under way',
+  worked: 'worked',
+  failed: 'failed',
+  unclear: 'outcome unknown',
+  undone: 'undone since',
+  'would-do': 'only said: recovery is switched off',
+};
+
+function actionLine({ at, what, target, state, result }: ReportAction): string {
+  const outcome = OUTCOMES[state] ?? plain(state, 40);
+  const why = state === 'failed' && result ? ` (${plain(result, 80)})` : '';
+  return `${clockTime(at)} ${plain(what, 40).replaceAll('-', ' ')} ${plain(target, 40)}: ${outcome}${why}`;
+}

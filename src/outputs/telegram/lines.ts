@@ -1,0 +1,21 @@
+import { plain } from '../../model/text.ts';
+import { width, wrapBehind, type Style } from '../terminal/style.ts';
+
+export type LineView = { name: string; state: 'ok' | 'warning' | 'failed'; text: string; advice?: string };
+
+/** Lines of findings, with what to do below each that is not well. */
+export function renderLines(lines: readonly LineView[], style: Style, wrapAt?: number): string[] {
+  const room = Math.max(0, ...lines.map((line) => width(line.name)));
+  return lines.flatMap((line) => {
+    const name = line.name + ' '.repeat(room - width(line.name));
+    const said = wrapBehind(`  ${mark(line.state, style)}  ${name}  `, plain(line.text, 400), wrapAt);
+    if (line.state === 'ok' || !line.advice) return said;
+    const arrow = `  ${' '.repeat(room + 8)}${style.dim('->')} `;
+    return [...said, ...wrapBehind(arrow, plain(line.advice, 500), wrapAt)];
+  });
+}
+
+function mark(state: LineView['state'], style: Style): string {
+  if (state === 'failed') return style.bad('FAIL');
+  return state === 'warning' ? style.warn('WARN') : style.good(' ok ');
+}

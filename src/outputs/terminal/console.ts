@@ -1,0 +1,334 @@
+import { formatMemory, totalBytes } from '../../model/container-memory.ts';
+import type { Finding } from '../../model/finding.ts';
+import type { Reading } from '../../model/reading.ts';
+import type { ContainerInfo, Disk, HostValues, Snapshot } from '../../model/snapshot.ts';
+import { ruleInfo } from '../../model/rules.ts';
+import { formatBytes, formatCount, formatDuration, formatTime, plain } from '../../model/text.ts';
+import { styleFor, table, width, wrap, wrapBehind, type Column, type Style } from './style.ts';
+
+export type CheckResult = {
+  exitCode: 0 | 1 | 2;
+  verdict: 'ok' | 'warning' | 'critical';
+  warnings: number;
+  criticals: number;
+};
+
+/** The result of one check by hand: critical beats warning beats fine. */
+export function judgeCheck(findings: Finding[]): CheckResult {
+  const told = findings.filter((f) => f.verdict === 'breach' || f.verdict === 'event');
+  const criticals = told.filter((f) => f.severity === 'critical').length;
+  const warnings = told.filter((f) => f.severity === 'warning').length;
+  const exitCode = criticals > 0 ? 2 : warnings > 0 ? 1 : 0;
+  return {
+    exitCode,
+    verdict: criticals > 0 ? 'critical' : warnings > 0 ? 'warning' : 'ok',
+    warnings,
+    criticals,
+  };
+}
+
+export type CheckView = {
+  snapshot: Snapshot;
+  findings: Finding[];
+  version: string;
+  system: string;
+  files: string[];
+  color: boolean;
+  wrapAt?: number | undefined;
+};
+
+/** The whole page that `monitor --once` prints. */
+export function renderCheck(view: CheckView): string {
+  const style = styleFor(view.color);
+  const { wrapAt } = view;
+  const { readings } = view.snapshot;
+  const host = readings.host.state === 'ok' ? readings.host.value : undefined;
+  const marks = markRows(view.findings);
+  const lines = [
+    `${style.bold(plain(host?.hostname ?? 'this host', 60))}  ${view.system}`,
+    ...wrap(
+      `vpsmon ${view.version}, ${formatTime(view.snapshot.at)}, ${view.files.length > 0 ? `settings from ${view.files.join(', ')}` : 'no settings file: defaults'}`,
+      wrapAt,
+    ).map((line) => style.dim(line)),
+    '',
+  ];
+  for (const [label, row, subject] of rowsOf(view.snapshot)) {
+    const head = `  ${symbol(row, marks.get(subject ?? label), style)}  ${label.padEnd(10)} `;
+    lines.push(...wrapBehind(head, row.text, wrapAt));
+  }
+  const docker = readings.docker;
+  if (docker.state === 'ok' && docker.value.containers.length > 0) {
+    lines.push(
+      '',
+      style.bold(`Containers (${docker.value.containers.length})`),
+      ...containerTable(docker.value.containers, view.findings, style, wrapAt),
+    );
+  }
+  lines.push('', ...conclusion(view.findings, style, wrapAt));
+  return `${lines.join('\n')}\n`;
+}
+
+type Row = { state: 'ok' | 'absent' | 'failed'; text: string };
+
+function rowsOf(snapshot: Snapshot): [string, Row, string?][] {
+  const r = snapshot.readings;
+  const rows: [string, Row, string?][] = [];
+  if (r.host.state === 'ok') rows.push(...hostRows(r.host.value));
+  else rows.push(['host', missing(r.host)]);
+  rows.push([
+    'pressure',
+    of(
+      r.pressure,
+      (p) =>
+        `memory score ${Math.round(p.score)} of 100 (some ${p.memory.some.avg10.toFixed(1)} %, full ${(p.memory.full?.avg10 ?? 0).toFixed(1)} %)${p.cpu ? `, cpu ${p.cpu.some.avg10.toFixed(1)} %` : ''}${p.io ? `, io ${p.io.some.avg10.toFixed(1)} %` : ''}`,
+    ),
+  ]);
+  rows.push([
+    'OOM kills',
+    of(r.oom, (o) => {
+      const count = o.killsSinceBoot ?? o.kills.length;
+      const last = o.kills.at(-1);
+      const who = last
+        ? `, last ${formatTime(last.at)}: ${plain(last.process, 40)}${last.containerName ? ` in ${plain(last.containerName, 60)}` : ''}`
+        : '';
+      return `${count === 0 ? 'none' : formatCount(count)} since boot${who}${o.logUnreadable ? ` (who: unknown, ${o.logUnreadable})` : ''}`;
+    }),
+  ]);
+  rows.push([
+    'docker',
+    of(r.docker, (d) => {
+      const running = d.containers.filter((c) => c.state === 'running').length;
+      return `${plain(d.version, 20)}, ${running} of ${d.containers.length} containers running`;
+    }),
+  ]);
+  rows.push([
+    'postgres',
+    of(r.postgres, (p) => {
+      const hit =
+        p.cacheHitPercent === undefined
+          ? 'cache hits not judged (few reads)'
+          : `cache hits ${p.cacheHitPercent.toFixed(1)} %`;
+      const longest =
+        p.longestTransactionSec !== undefined && p.longestTransactionSec > 1
+          ? `, longest transaction ${formatDuration(p.longestTransactionSec * 1000)}`
+          : '';
+      return `${hit}, ${p.connections.total} of ${p.connections.max} connections (${p.connections.active} active), ${formatBytes(p.databaseSizeBytes)}${longest}`;
+    }),
+  ]);
+  rows.push([
+    'redis',
+    of(
+      r.redis,
+      (v) =>
+        `${formatBytes(v.usedMemoryBytes)} of ${v.maxMemoryBytes === null ? 'no limit' : formatBytes(v.maxMemoryBytes)}, ${formatCount(v.keys)} ${v.keys === 1 ? 'key' : 'keys'}, ${v.clients} ${v.clients === 1 ? 'client' : 'clients'}${v.evictedTotal > 0 ? `, ${formatCount(v.evictedTotal)} evicted` : ''}${v.rejectedTotal > 0 ? `, ${formatCount(v.rejectedTotal)} rejected` : ''}`,
+    ),
+  ]);
+  rows.push([
+    'n8n',
+    of(r.n8n, (n) => {
+      const e = n.executions;
+      const many = (count: number) =>
+        n.countedUpTo !== undefined && count >= n.countedUpTo
+          ? `more than ${formatCount(n.countedUpTo)}`
+          : formatCount(count);
+      const parts = [
+        n.healthy === false ? 'not healthy' : '',
+        e
+          ? `executions: ${many(e.active)} active, ${many(e.waiting)} waiting, ${e.queued === undefined ? '' : `${many(e.queued)} queued, `}${many(e.completed)} completed, ${many(e.failed)} failed`
+          : '',
+        n.queueDepth === undefined ? '' : `${formatCount(n.queueDepth)} jobs in the queue`,
+        n.workflows ? `${n.workflows.active} of ${n.workflows.total} workflows active` : '',
+      ];
+      return parts.filter(Boolean).join(', ') || 'it answers';
+    }),
+  ]);
+  rows.push([
+    'waha',
+    of(r.waha, (w) =>
+      w.sessions.length === 0
+        ? 'no sessions'
+        : w.sessions.map((s) => `${plain(s.name, 40)} ${plain(s.status, 40)}`).join(', '),
+    ),
+  ]);
+  if (r.sql.state !== 'absent') {
+    rows.push(['sql', sqlRow(r.sql)]);
+  }
+  return rows;
+}
+
+/** A query that failed is a reason to look, even where others gave a value. */
+function sqlRow(reading: Snapshot['readings']['sql']): Row {
+  if (reading.state !== 'ok') return missing(reading);
+  const { samples, broken } = reading.value;
+  const parts = [
+    ...samples.map((sample) => `${sample.name} ${sample.value}`),
+    ...broken.map((metric) => `${metric.name}: ${plain(metric.why, 80)}`),
+  ];
+  return { state: broken.length > 0 ? 'failed' : 'ok', text: parts.join(', ') || 'no metrics' };
+}
+
+function hostRows(h: HostValues): [string, Row, string?][] {
+  const { memory, swap } = h;
+  const percent = Math.round((memory.availableBytes / Math.max(1, memory.totalBytes)) * 100);
+  const rate = (kbps: number | undefined) =>
+    kbps === undefined ? 'not measured yet' : `${formatCount(kbps)} KB/s`;
+  const ok = (text: string): Row => ({ state: 'ok', text });
+  const rows: [string, Row, string?][] = [
+    [
+      'memory',
+      ok(
+        `${formatBytes(memory.availableBytes)} of ${formatBytes(memory.totalBytes)} available (${percent} %)`,
+      ),
+    ],
+    [
+      'swap',
+      ok(
+        swap.totalBytes === 0
+          ? 'none on this host'
+          : `${formatBytes(swap.usedBytes)} of ${formatBytes(swap.totalBytes)} used${swap.zram ? ' (zram, in memory)' : ''}, in ${rate(h.swapInKBps)}, out ${rate(h.swapOutKBps)}`,
+      ),
+    ],
+    [
+      'cpu',
+      ok(
+        `load ${h.load.map((l) => l.toFixed(2)).join(' ')} on ${h.cpus} CPUs${h.cpuPercent === undefined ? '' : `, ${Math.round(h.cpuPercent)} % busy`}, up ${formatDuration(h.uptimeSec * 1000)}`,
+      ),
+    ],
+  ];
+  for (const disk of h.disks) {
+    const inodes =
+      disk.inodesUsedPercent === undefined ? '' : `, inodes ${Math.ceil(disk.inodesUsedPercent)} %`;
+    rows.push(['disk', ok(`${plain(disk.mount, 60)}: ${usedOf(disk)}${inodes}`), `disk ${disk.mount}`]);
+  }
+  return rows;
+}
+
+function of<T>(reading: Reading<T>, show: (value: T) => string): Row {
+  return reading.state === 'ok' ? { state: 'ok', text: show(reading.value) } : missing(reading);
+}
+
+function missing(reading: { state: 'absent' | 'failed'; why: string } | Reading<unknown>): Row {
+  if (reading.state === 'ok') return { state: 'ok', text: '' };
+  return {
+    state: reading.state,
+    text: `${reading.state === 'absent' ? 'not here' : 'cannot be read'}: ${plain(reading.why, 200)}`,
+  };
+}
+
+function usedOf({ usedPercent, totalBytes, availableBytes }: Disk): string {
+  const percent = `${Math.ceil(usedPercent)} %`;
+  if (totalBytes === undefined || availableBytes === undefined) return `${percent} used`;
+  return `${percent} of ${formatBytes(totalBytes)} used, ${formatBytes(availableBytes)} free`;
+}
+
+type Mark = 'warning' | 'critical';
+function markRows(findings: Finding[]): Map<string, Mark> {
+  const marks = new Map<string, Mark>();
+  for (const f of findings) {
+    if ((f.verdict !== 'breach' && f.verdict !== 'event') || f.severity === 'info') continue;
+    const row =
+      f.rule === 'disk' || f.rule === 'inodes' || f.rule === 'disk-read-only'
+        ? `disk ${f.subject}`
+        : f.rule === 'source-failed'
+          ? f.subject.replace(/^n8n .*/, 'n8n')
+          : (ruleInfo(f.rule)?.row ?? 'docker');
+    if (marks.get(row) !== 'critical') marks.set(row, f.severity);
+  }
+  return marks;
+}
+
+function symbol(row: Row, mark: Mark | undefined, style: Style): string {
+  if (mark === 'critical') return style.bad('CRIT');
+  if (mark === 'warning' || row.state === 'failed') return style.warn('WARN');
+  return row.state === 'absent' ? style.dim('  - ') : style.good(' ok ');
+}
+
+const MOST_ROWS = 60;
+
+function containerTable(
+  containers: ContainerInfo[],
+  findings: Finding[],
+  style: Style,
+  wrapAt = Infinity,
+): string[] {
+  const bad = new Set(findings.filter((f) => f.verdict === 'breach').map((f) => f.subject));
+  const sorted = [...containers].sort(
+    (a, b) =>
+      Number(bad.has(b.name)) - Number(bad.has(a.name)) ||
+      (b.memory ? totalBytes(b.memory) : -1) - (a.memory ? totalBytes(a.memory) : -1) ||
+      a.name.localeCompare(b.name),
+  );
+  const now = Date.now();
+  const rows = sorted.slice(0, MOST_ROWS).map((c) => {
+    const state =
+      c.state === 'exited' && c.exitCode !== undefined
+        ? `exited (${c.exitCode})${c.oomKilled ? ', OOM' : ''}`
+        : c.state;
+    const paintState = c.state === 'running' ? style.good : bad.has(c.name) ? style.bad : style.warn;
+    const health =
+      c.health === 'unhealthy' ? style.bad(c.health) : c.health === 'none' ? style.dim('-') : c.health;
+    return [
+      plain(c.name, 40),
+      paintState(state),
+      health,
+      String(c.restartCount),
+      c.memory ? formatMemory(c.memory) : style.dim('-'),
+      c.limitBytes === null ? style.dim('no limit') : formatBytes(c.limitBytes),
+      c.cpuPercent === undefined ? style.dim('-') : `${c.cpuPercent.toFixed(1)} %`,
+      c.state === 'running' && c.startedAt ? formatDuration(now - c.startedAt) : style.dim('-'),
+    ];
+  });
+  const columns: Column[] = [
+    { title: 'NAME' },
+    { title: 'STATE' },
+    { title: 'HEALTH' },
+    { title: 'RESTARTS', align: 'right' },
+    { title: 'MEMORY', align: 'right' },
+    { title: 'LIMIT', align: 'right' },
+    { title: 'CPU', align: 'right' },
+    { title: 'UP' },
+  ];
+  let lines = table(columns, rows, style);
+  // On a narrow terminal, what can be done without: the health of containers without a healthcheck first.
+  const healthless = containers.every((c) => c.health === 'none');
+  for (const title of [...(healthless ? ['HEALTH'] : []), 'UP', 'LIMIT', 'CPU']) {
+    if (Math.max(...lines.map(width)) <= wrapAt) break;
+    const at = columns.findIndex((column) => column.title === title);
+    columns.splice(at, 1);
+    for (const row of rows) row.splice(at, 1);
+    lines = table(columns, rows, style);
+  }
+  if (sorted.length > MOST_ROWS)
+    lines.push(style.dim(`  and ${sorted.length - MOST_ROWS} more; all of them with --json`));
+  return lines;
+}
+
+function conclusion(findings: Finding[], style: Style, wrapAt?: number): string[] {
+  const result = judgeCheck(findings);
+  const told = findings.filter(
+    (f) => (f.verdict === 'breach' || f.verdict === 'event') && f.severity !== 'info',
+  );
+  const lines: string[] = [];
+  for (const f of told.sort(
+    (a, b) => Number(b.severity === 'critical') - Number(a.severity === 'critical'),
+  )) {
+    const label = f.severity === 'critical' ? style.bad('CRITICAL') : style.warn('WARNING ');
+    lines.push(...wrapBehind(`${label}  `, plain(f.text, 400), wrapAt));
+    for (const detail of f.details ?? [])
+      lines.push(...wrapBehind(' '.repeat(10), plain(detail, 300), wrapAt).map((line) => style.dim(line)));
+  }
+  if (result.verdict === 'ok') lines.push(style.good('All fine.'));
+  else
+    lines.push(
+      '',
+      style.bold(
+        [
+          result.criticals > 0 ? `${result.criticals} critical` : '',
+          result.warnings > 0 ? `${result.warnings} ${result.warnings === 1 ? 'warning' : 'warnings'}` : '',
+        ]
+          .filter(Boolean)
+          .join(', '),
+      ),
+    );
+  return lines;
+}

@@ -1,0 +1,17 @@
+import { renderLines, type LineView } from '../telegram/lines.ts';
+import { styleFor } from './style.ts';
+
+/** The whole examination: a line each, what to do below the ones that are not well, and a count. */
+export function renderDoctor(lines: readonly LineView[], color: boolean, wrapAt?: number): string {
+  const style = styleFor(color);
+  const count = (state: LineView['state']) => lines.filter((line) => line.state === state).length;
+  const failures = count('failed');
+  const warnings = count('warning');
+  const parts = [
+    failures > 0 ? style.bad(`${failures} failed`) : '',
+    warnings > 0 ? style.warn(`${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`) : '',
+    `${count('ok')} ok`,
+  ];
+  const sum = failures + warnings === 0 ? style.good('All is well.') : parts.filter(Boolean).join(', ');
+  return `${[...renderLines(lines, style, wrapAt), '', sum].join('\n')}\n`;
+}

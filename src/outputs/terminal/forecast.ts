@@ -1,0 +1,166 @@
+import type { Forecast } from '../../model/forecast.ts';
+import { forecastDetails, forecastRate } from '../../model/forecast-text.ts';
+import { formatBytes, formatCount, formatMoment, plain } from '../../model/text.ts';
+import { styleFor, table } from './style.ts';
+
+const HOUR = 3_600_000;
+/** Fewer hours of values than this, and nothing can be said. */
+const LEAST_HOURS = 8;
+/** Growth that needs longer than this is no concern yet. */
+const FAR_HOURS = 30 * 24;
+/** Rows of what does not grow. */
+const MOST_CALM = 12;
+
+export type ForecastView = { forecasts: readonly Forecast[]; now: number; color: boolean };
+
+/** What runs out when, the first to be full on top, and what is not known. */
+export function renderForecasts({ forecasts, now, color }: ForecastView): string {
+  const style = styleFor(color);
+  const growing = forecasts
+    .filter(({ growth }) => growth)
+    .toSorted((a, b) => a.growth!.fullAt - b.growth!.fullAt);
+  const others = forecasts
+    .filter(({ growth }) => !growth)
+    .toSorted((a, b) => b.used / b.capacity - a.used / a.capacity);
+  const rows = [...growing, ...others.slice(0, MOST_CALM)].map((one) => [
+    plain(label(one), 20),
+    amount(one),
+    one.growth ? forecastRate(one, one.growth.perHour) : '-',
+    one.growth
+      ? style[one.growth.severity === 'critical' ? 'bad' : 'warn'](shortMoment(one.growth.fullAt, now))
+      : '-',
+    certainty(one, now),
+  ]);
+  const lines =
+    growing.length === 0
+      ? [`${style.good('Nothing runs out')} that can be seen from here.`]
+      : [style.bold(`${growing.length === 1 ? 'One thing runs' : `${growing.length} things run`} out:`)];
+  lines.push(
+    '',
+    ...table(
+      [
+        { title: 'WHAT' },
+        { title: 'IN USE', align: 'right' },
+        { title: 'GROWS', align: 'right' },
+        { title: 'FULL' },
+        { title: 'HOW SURE' },
+      ],
+      rows,
+      style,
+    ),
+  );
+  if (others.length > MOST_CALM)
+    lines.push(`  ... and ${formatCount(others.length - MOST_CALM)} more that do not grow`);
+  for (const one of growing) {
+    const [, ...because] = forecastDetails(one, one.growth!, now);
+    if (because.length > 0) lines.push('', `${label(one)}:`, ...because.map((line) => `  ${line}`));
+  }
+  return [...lines, ''].join('\n');
+}
+
+/** "Tue 03:40" */
+function shortMoment(at: number, now: number): string {
+  return formatMoment(at, now).replace(/^([A-Z][a-z]{2})[a-z]*/, '$1');
+}
+
+function label({ kind, subject }: Forecast): string {
+  switch (kind) {
+    case 'memory':
+      return 'memory and swap';
+    case 'disk':
+      return `disk ${subject}`;
+    case 'inodes':
+      return `inodes of ${subject}`;
+    case 'connections':
+      return 'postgres connections';
+    case 'redis':
+      return 'redis memory';
+    case 'container':
+      return subject;
+  }
+}
+
+function amount({ kind, used, capacity }: Forecast): string {
+  if (kind === 'inodes') return `${used.toFixed(1)} %`;
+  if (kind === 'connections') return `${formatCount(used)} of ${formatCount(capacity)}`;
+  return `${formatBytes(used)} of ${formatBytes(capacity)}`;
+}
+
+function certainty(one: Forecast, now: number): string {
+  const { growth, knownHours, maybePerHour, used, capacity } = one;
+  if (growth) {
+    const sure = growth.agreeing >= 3 ? 'sure' : growth.agreeing === 2 ? 'likely' : 'unsure';
+    return `${sure}, in ${Math.max(0, Math.round((growth.fullAt - now) / HOUR))} h`;
+  }
+  if (knownHours < LEAST_HOURS) return `${Math.floor(knownHours)} of ${LEAST_HOURS} h seen`;
+  if (maybePerHour !== undefined && maybePerHour > 0 && (capacity - used) / maybePerHour < FAR_HOURS)
+    return 'not clear yet';
+  return 'no growth';
+}
+
+/** The documented shape of `forecast --json`: times in ISO 8601, amounts in bytes, percent (inodes) or as a count (connections). */
+export function forecastsToJson(
+  forecasts: readonly Forecast[],
+  now: number,
+): { version: 1; at: string; forecasts: object[] } {
+  return {
+    version: 1,
+    at: iso(now),
+    forecasts: forecasts.map((one) => ({
+      kind: one.kind,
+      subject: one.subject,
+      used: Math.round(one.used * 10) / 10,
+      capacity: one.capacity,
+      known_hours: Math.round(one.knownHours * 10) / 10,
+      severity: one.growth?.severity ?? null,
+      per_hour: one.growth ? Math.round(one.growth.perHour * 1000) / 1000 : null,
+      since: one.growth ? iso(one.growth.since) : null,
+      full_at: one.growth ? iso(one.growth.fullAt) : null,
+      windows_agreeing: one.growth?.agreeing ?? null,
+      maybe_per_hour: one.maybePerHour === undefined ? null : Math.round(one.maybePerHour * 1000) / 1000,
+      culprit: culpritToJson(one),
+      how_sure: certainty(one, now),
+    })),
+  };
+}
+
+function culpritToJson({ culprit }: Forecast): object | null {
+  switch (culprit?.kind) {
+    case undefined:
+      return null;
+    case 'container':
+      return {
+        kind: 'container',
+        name: culprit.name,
+        image: culprit.image,
+        bytes: culprit.bytes,
+        bytes_per_hour: Math.round(culprit.perHour),
+        since: iso(culprit.since),
+        limit_bytes: culprit.limitBytes,
+        started_at: culprit.startedAt === undefined ? null : iso(culprit.startedAt),
+        others: culprit.others.map(growerToJson),
+      };
+    case 'many':
+      return {
+        kind: 'many',
+        count: culprit.count,
+        bytes_per_hour: Math.round(culprit.perHour),
+        largest: culprit.largest.map(growerToJson),
+      };
+    case 'outside':
+      return {
+        kind: 'outside',
+        bytes_per_hour: Math.round(culprit.perHour),
+        since: iso(culprit.since),
+        processes: culprit.processes,
+      };
+  }
+}
+
+function growerToJson({ name, perHour, bytes }: { name: string; perHour: number; bytes: number }): object {
+  return { name, bytes, bytes_per_hour: Math.round(perHour) };
+}
+
+function iso(at: number): string {
+  return new Date(Math.max(0, Math.min(at, 8.64e15))).toISOString();
+}

@@ -1,0 +1,215 @@
+import type { FlightSample, Recording } from '../../model/recording.ts';
+import { formatBytes, formatCount, plain } from '../../model/text.ts';
+import { table, width, type Column, type Style } from './style.ts';
+
+/** Containers that are drawn and listed. */
+const MOST_CONTAINERS = 5;
+const BARS = '\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588';
+const LABEL = 16;
+
+/** The minutes before an incident: curves, a row a minute, and who held how much. At most `columns` wide, 80 at least. */
+export function renderRecording(recording: Recording, style: Style, columns: number): string[] {
+  const { samples } = recording;
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (!first || !last) return [];
+  const span = `${clock(first.at)} to ${clock(last.at)}, ${formatCount(samples.length)} samples`;
+  return [
+    `${style.bold('The minutes before')}  ${span}`,
+    '',
+    ...curves(recording, style, Math.max(80, columns)),
+    '',
+    ...minutes(samples, style),
+    ...containers(samples, style),
+  ];
+}
+
+/** Local time of day. */
+function clock(at: number): string {
+  return new Date(at).toTimeString().slice(0, 8);
+}
+
+type Curve = {
+  label: string;
+  values: (number | undefined)[];
+  /** What a full bar stands for; default: the largest value. */
+  full?: number;
+  show: (value: number) => string;
+};
+
+/** One line each: label, curve, first and last value. */
+function curves(
+  { samples, memoryTotalBytes, swapTotalBytes }: Recording,
+  style: Style,
+  columns: number,
+): string[] {
+  // One measure for all containers, so that a large one looks large.
+  const most = Math.max(0, ...samples.flatMap((s) => s.containers.map((c) => c.heldBytes)));
+  const all: Curve[] = [
+    {
+      label: 'available',
+      values: samples.map((s) => s.availableBytes),
+      full: memoryTotalBytes,
+      show: formatBytes,
+    },
+    {
+      label: 'swap used',
+      values: samples.map((s) => s.swapUsedBytes),
+      full: swapTotalBytes,
+      show: formatBytes,
+    },
+    { label: 'swap-in', values: samples.map((s) => s.swapInKBps), show: (v) => `${formatCount(v)} KB/s` },
+    { label: 'wait for memory', values: samples.map((s) => s.memorySome), full: 100, show: percent },
+    ...namesOf(samples)
+      .slice(0, MOST_CONTAINERS)
+      .map((name) => ({
+        label: name,
+        values: samples.map((s) => s.containers.find((c) => c.name === name)?.heldBytes),
+        full: most,
+        show: formatBytes,
+      })),
+  ];
+  const shown = all.filter(({ values, full }) => full !== 0 && values.some((value) => (value ?? 0) > 0));
+  const texts = shown.map(({ values, show }) => {
+    const known = values.filter((value) => value !== undefined);
+    return `${show(known[0] ?? 0)} -> ${show(known.at(-1) ?? 0)}`;
+  });
+  const room = columns - 2 - LABEL - 2 - 2 - Math.max(0, ...texts.map(width));
+  return shown.map(
+    ({ label, values, full }, i) =>
+      `  ${style.dim(plain(label, LABEL).padEnd(LABEL))}  ${curve(values, full, Math.max(20, Math.min(40, room)))}  ${texts[i]}`,
+  );
+}
+
+/** Each cell is the average of its share of the samples; a cell without a value is blank. */
+function curve(values: readonly (number | undefined)[], full: number | undefined, cells: number): string {
+  const top = full ?? Math.max(0, ...values.map((value) => value ?? 0));
+  const used = Math.min(cells, values.length);
+  const line = Array.from({ length: used }, (_, i) => {
+    const part = values
+      .slice(Math.floor((i * values.length) / used), Math.floor(((i + 1) * values.length) / used))
+      .filter((value) => value !== undefined);
+    if (part.length === 0) return ' ';
+    const average = part.reduce((sum, value) => sum + value, 0) / part.length;
+    const level = top <= 0 ? 0 : Math.round((average / top) * (BARS.length - 1));
+    return BARS[Math.min(BARS.length - 1, Math.max(0, level))];
+  });
+  return line.join('').padEnd(cells);
+}
+
+/** The first sample of each minute back from the end, and the last three. */
+function minutes(samples: readonly FlightSample[], style: Style): string[] {
+  const end = samples.at(-1)!.at;
+  const recent = samples.slice(-3);
+  const rows: FlightSample[] = [];
+  for (const sample of samples) {
+    if (recent.includes(sample)) continue;
+    const before = rows.at(-1);
+    const minute = (s: FlightSample) => Math.floor((end - s.at) / 60_000);
+    if (!before || minute(before) !== minute(sample)) rows.push(sample);
+  }
+  const cells = [...rows, ...recent].map((s) => [
+    clock(s.at),
+    optional(s.availableBytes, formatBytes),
+    optional(s.swapUsedBytes, formatBytes),
+    optional(s.swapInKBps, formatCount),
+    optional(s.swapOutKBps, formatCount),
+    optional(s.memorySome, percent),
+    optional(s.ioSome, percent),
+    optional(s.cpuSome, percent),
+    optional(s.load, (load) => load.toFixed(1)),
+  ]);
+  const titles: Column[] = [
+    { title: 'TIME' },
+    ...['AVAILABLE', 'SWAP', 'IN KB/S', 'OUT KB/S', 'MEMORY', 'DISK', 'CPU', 'LOAD'].map((title) => ({
+      title,
+      align: 'right' as const,
+    })),
+  ];
+  return [
+    ...table(titles, cells, style),
+    `  ${style.dim('MEMORY, DISK, CPU: percent of the time in which some task waited for it')}`,
+  ];
+}
+
+const percent = (value: number): string => `${Math.round(value)} %`;
+
+function optional(value: number | undefined, show: (value: number) => string): string {
+  return value === undefined ? '-' : show(value);
+}
+
+/** Who held how much, in memory and swap together. */
+function containers(samples: readonly FlightSample[], style: Style): string[] {
+  const names = namesOf(samples);
+  if (names.length === 0) return [];
+  const end = samples.at(-1)!.at;
+  const rows = names.slice(0, 2 * MOST_CONTAINERS).map((name) => {
+    const own = samples.flatMap((s) => {
+      const container = s.containers.find((c) => c.name === name);
+      return container ? [{ at: s.at, ...container }] : [];
+    });
+    const at = (ms: number) => optional(own.findLast((s) => s.at <= end - ms)?.heldBytes, formatBytes);
+    const last = own.at(-1)!;
+    return [
+      plain(name, 24),
+      formatBytes(own[0]!.heldBytes),
+      at(300_000),
+      at(60_000),
+      formatBytes(last.heldBytes),
+      last.swapBytes > 0 ? formatBytes(last.swapBytes) : '-',
+      optional(last.cpuPercent, percent),
+    ];
+  });
+  const titles: Column[] = [
+    { title: 'CONTAINER' },
+    ...['FIRST', '5 MIN', '1 MIN', 'LAST', 'IN SWAP', 'CPU'].map((title) => ({
+      title,
+      align: 'right' as const,
+    })),
+  ];
+  return [
+    '',
+    ...table(titles, rows, style),
+    `  ${style.dim('memory that cannot be dropped, swap included')}`,
+  ];
+}
+
+/** By what each held at its last sample, most first. */
+function namesOf(samples: readonly FlightSample[]): string[] {
+  const last = new Map<string, number>();
+  for (const { containers: held } of samples) for (const c of held) last.set(c.name, c.heldBytes);
+  return [...last].toSorted((a, b) => b[1] - a[1]).map(([name]) => name);
+}
+
+/** The documented shape of `recording` in `incidents show --json`. */
+export function recordingToJson({
+  samples,
+  memoryTotalBytes,
+  swapTotalBytes,
+}: Recording): Record<string, unknown> {
+  return {
+    memory_total_bytes: memoryTotalBytes,
+    swap_total_bytes: swapTotalBytes,
+    samples: samples.map((s) => ({
+      at: new Date(s.at).toISOString(),
+      available_bytes: s.availableBytes ?? null,
+      swap_used_bytes: s.swapUsedBytes ?? null,
+      swap_in_kbps: rounded(s.swapInKBps),
+      swap_out_kbps: rounded(s.swapOutKBps),
+      load: rounded(s.load),
+      memory_some_percent: rounded(s.memorySome),
+      memory_full_percent: rounded(s.memoryFull),
+      cpu_some_percent: rounded(s.cpuSome),
+      io_some_percent: rounded(s.ioSome),
+      containers: s.containers.map((c) => ({
+        name: c.name,
+        held_bytes: c.heldBytes,
+        swap_bytes: c.swapBytes,
+        cpu_percent: rounded(c.cpuPercent),
+      })),
+    })),
+  };
+}
+
+function rounded(value: number | undefined): number | null {
+  return value === undefined ? null : Math.round(value * 100) / 100;
+}

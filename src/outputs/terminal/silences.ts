@@ -1,0 +1,62 @@
+import { formatDuration, formatTime, plain } from '../../model/text.ts';
+import { styleFor, table } from './style.ts';
+
+export type SilenceView = {
+  subject: string;
+  since: number;
+  until: number;
+  reason: string;
+  /** From vpsmon.yaml, not by hand. */
+  scheduled: boolean;
+};
+export type WindowView = { subject: string; days: number[]; from: number; to: number; reason: string };
+
+const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+
+/** What is silenced now, and the windows that vpsmon.yaml gives. */
+export function renderSilences(view: {
+  silences: readonly SilenceView[];
+  windows: readonly WindowView[];
+  now: number;
+  color: boolean;
+}): string {
+  const style = styleFor(view.color);
+  const lines: string[] = [];
+  if (view.silences.length === 0) lines.push('Nothing is silenced.');
+  else {
+    const rows = view.silences.map((silence) => [
+      plain(silence.subject, 60),
+      formatTime(silence.until),
+      formatDuration(silence.until - view.now),
+      silence.scheduled ? 'vpsmon.yaml' : 'by hand',
+      plain(silence.reason, 80),
+    ]);
+    const titles = [
+      { title: 'SILENCED' },
+      { title: 'UNTIL' },
+      { title: 'LEFT', align: 'right' as const },
+      { title: 'FROM' },
+      { title: 'REASON' },
+    ];
+    lines.push(...table(titles, rows, style));
+  }
+  if (view.windows.length > 0) {
+    lines.push('', style.bold('On a schedule (vpsmon.yaml)'));
+    for (const window of view.windows) {
+      const reason = window.reason === '' ? '' : `, ${plain(window.reason, 80)}`;
+      lines.push(`  ${plain(window.subject, 60)}: ${windowText(window)}${reason}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** "Mon, Tue 22:00-06:00", "daily 02:00-03:00". */
+export function windowText({ days, from, to }: WindowView): string {
+  const daily = days.length === 0 || days.length === 7;
+  return `${daily ? 'daily' : days.map((day) => DAYS[day]).join(', ')} ${timeOf(from)}-${timeOf(to)}`;
+}
+
+function timeOf(minutes: number): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+}

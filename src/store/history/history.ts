@@ -1,0 +1,152 @@
+import type { Snapshot } from '../../model/snapshot.ts';
+import type { Db } from '../db.ts';
+import { createHistoryBuffer } from './buffer.ts';
+import { growthOf, type Growth } from './growth.ts';
+import { readLatest, writeLatest } from './latest.ts';
+import { prune } from './prune.ts';
+import {
+  gapsOf,
+  pointsOf,
+  readColumns,
+  statsOf,
+  visitQuarters,
+  type Column,
+  type Gap,
+  type Point,
+  type Stats,
+} from './query.ts';
+import { bucketOf } from './schema.ts';
+import { rollUp, writeRaw } from './write.ts';
+import { immediately } from '../transaction.ts';
+
+export { HISTORY_MIGRATIONS } from './schema.ts';
+export { increaseOf, pointsOf, statsOf } from './query.ts';
+export type { Column, Gap, Growth, Point, Stats };
+
+/** Checks that are kept when they cannot be written (a full disk): half an hour at the usual interval. */
+const MAX_BUFFERED = 60;
+const FLUSH_MS = 60_000;
+/** The longest time between two writes of the whole last check. */
+const MAX_LATEST_MS = 10 * 60_000;
+const GROWTH_MS = 10 * 60_000;
+
+/**
+ * The numbers of all checks: raw for 48 h, then averages, minima and maxima of 15 minutes for 90 days, at most 50 MB. One
+ * process writes; any number may read meanwhile. Times are epoch ms, so summer time does not exist here. Series names
+ * are those of history-values.ts.
+ */
+export type History = {
+  /** Takes a check into the buffer. Cheap; nothing is written. */
+  add(snapshot: Snapshot): void;
+  /**
+   * Writes the buffer, at most once a minute unless `force` (on stop). Throws when it cannot; the buffer is kept then, and
+   * the next call tries again.
+   */
+  flush(now: number, force?: boolean): void;
+  /** Several series in one pass, those without a value left out. `since` inclusive, `until` exclusive. */
+  columns(wanted: (name: string) => boolean, since: number, until: number): Map<string, Column>;
+  /** The quarter hours since `since`, in order of time, one value after the other; the current one is not among them. */
+  quarters(
+    wanted: (name: string) => boolean,
+    since: number,
+    visit: (name: string, at: number, min: number, average: number, max: number) => void,
+  ): void;
+  series(name: string, since: number, until: number, maxPoints: number): Point[];
+  stats(name: string, since: number, until: number): Stats | undefined;
+  /** Stretches of at least `minMs` without any check: the host or the monitor was off. */
+  gaps(since: number, until: number, minMs?: number): Gap[];
+  /** How fast the anonymous memory of each container grows, fastest first; computed at most every 10 minutes. */
+  growth(now: number, windowMs: number): Growth[];
+  /** Names of the series that begin with `prefix`. */
+  names(prefix?: string): string[];
+  /** The last check as a whole, when it was written within the last `maxAgeMs`. */
+  latest(now: number, maxAgeMs: number): Snapshot | undefined;
+  /** The oldest and the newest check kept. */
+  firstAt(): number | undefined;
+  lastAt(): number | undefined;
+};
+
+export function createHistory(db: Db): History {
+  const buffer = createHistoryBuffer();
+  let flushedAt: number | undefined;
+  let tidiedIn: number | undefined;
+  let last: Snapshot | undefined;
+  let latestDue = -Infinity;
+  let grown: { at: number; windowMs: number; growth: Growth[] } | undefined;
+
+  function write(now: number, force: boolean): void {
+    writeRaw(db, buffer);
+    if (last && (force || now >= latestDue || now < latestDue - MAX_LATEST_MS))
+      latestDue = now + Math.min(MAX_LATEST_MS, writeLatest(db, last));
+    if (tidiedIn === bucketOf(now)) return;
+    rollUp(db, now);
+    if (prune(db, now)) buffer.forgetIds();
+  }
+
+  function flush(now: number, force = false): void {
+    if (buffer.checks().length === 0) return;
+    // A clock that was set back must not stop the writing.
+    const waited = flushedAt === undefined ? Infinity : Math.abs(now - flushedAt);
+    if (!force && waited < FLUSH_MS - 5000) return;
+    try {
+      immediately(db, () => write(now, force));
+    } catch (error) {
+      // Ids that were given inside the failed transaction do not exist.
+      buffer.forgetIds();
+      buffer.keepOnly(MAX_BUFFERED);
+      throw error;
+    }
+    flushedAt = now;
+    tidiedIn = bucketOf(now);
+    buffer.keepOnly(0);
+  }
+
+  function growth(now: number, windowMs: number): Growth[] {
+    if (!grown || grown.windowMs !== windowMs || Math.abs(now - grown.at) >= GROWTH_MS)
+      grown = { at: now, windowMs, growth: growthOf(db, now, windowMs) };
+    return grown.growth;
+  }
+
+  const columns = (wanted: (name: string) => boolean, since: number, until: number) =>
+    readColumns(db, wanted, since, until);
+  const column = (name: string, since: number, until: number) =>
+    columns((candidate) => candidate === name, since, until).get(name);
+
+  return {
+    add(snapshot) {
+      last = snapshot;
+      buffer.add(snapshot);
+    },
+    flush,
+    columns,
+    quarters: (wanted, since, visit) => visitQuarters(db, wanted, since, visit),
+    series: (name, since, until, maxPoints) => pointsOf(column(name, since, until), since, until, maxPoints),
+    stats: (name, since, until) => statsOf(column(name, since, until)),
+    gaps: (since, until, minMs = 5 * 60_000) => gapsOf(db, since, until, minMs),
+    growth,
+    latest: (now, maxAgeMs) => readLatest(db, now, maxAgeMs),
+    names: (prefix = '') => namesOf(db, prefix),
+    firstAt: () => edge(db, 'min(first_at)', 'min(at)', Math.min),
+    lastAt: () => edge(db, 'max(last_at)', 'max(until)', Math.max),
+  };
+}
+
+function namesOf(db: Db, prefix: string): string[] {
+  const rows = db.prepare('SELECT name FROM history_series ORDER BY id').all() as { name: string }[];
+  return rows.map(({ name }) => name).filter((name) => name.startsWith(prefix));
+}
+
+function edge(
+  db: Db,
+  coarse: string,
+  raw: string,
+  pick: (...values: number[]) => number,
+): number | undefined {
+  const row = db
+    .prepare(
+      `SELECT (SELECT ${coarse} FROM history_coarse) AS coarse, (SELECT ${raw} FROM history_raw) AS raw`,
+    )
+    .get() as { coarse: number | null; raw: number | null };
+  const known = [row.coarse, row.raw].filter((at) => at !== null);
+  return known.length > 0 ? pick(...known) : undefined;
+}

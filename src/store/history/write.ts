@@ -1,0 +1,113 @@
+import type { Db } from '../db.ts';
+import { finished, putBucket, putSnapshot, readRaw, writer, type CoarseValue } from './codec.ts';
+import type { Buffered, HistoryBuffer, Series } from './buffer.ts';
+import { BUCKET_MS, SEEN_MS, bucketOf } from './schema.ts';
+
+/** Writes the buffered checks as one row for each bucket they fall into. Call inside a transaction. */
+export function writeRaw(db: Db, buffer: HistoryBuffer): void {
+  const insert = db.prepare(
+    'INSERT INTO history_raw (at, until, data) VALUES (?, ?, ?) ON CONFLICT (at) DO UPDATE SET until = excluded.until, data = excluded.data',
+  );
+  const open = db.prepare('INSERT OR IGNORE INTO history_open (bucket) VALUES (?)');
+  const idOf = seriesIds(db);
+  for (const group of byBucket(buffer.checks())) {
+    const rowAt = group[0]!.at;
+    const to = writer();
+    for (const { at, series, values } of group) {
+      const stored = Array.from(series, (number, i) => {
+        const one = buffer.seriesOf(number);
+        return { id: idOf(one, at), steps: wholeSteps(values[i]!, one.step) };
+      });
+      stored.sort((a, b) => a.id - b.id);
+      putSnapshot(to, rowAt, { at, values: stored });
+    }
+    insert.run(rowAt, Math.max(...group.map(({ at }) => at)), finished(to));
+    open.run(bucketOf(rowAt));
+  }
+}
+
+/** Checks that follow each other in one bucket; a clock that was set back begins a new row. */
+function byBucket(buffered: readonly Buffered[]): Buffered[][] {
+  const groups: Buffered[][] = [];
+  for (const entry of buffered) {
+    const last = groups.at(-1);
+    const before = last?.at(-1);
+    if (last && before && bucketOf(before.at) === bucketOf(entry.at) && entry.at >= before.at)
+      last.push(entry);
+    else groups.push([entry]);
+  }
+  return groups;
+}
+
+function wholeSteps(value: number, step: number): number {
+  return Math.max(-(2 ** 51), Math.min(2 ** 51, Math.round(value / step)));
+}
+
+/**
+ * Prepared once: a statement is freed when it is collected as garbage, and at the first check of 500 containers those of 1,500 new
+ * series held 6 MB, which the C library then kept.
+ */
+function seriesIds(db: Db): (series: Series, at: number) => number {
+  const insert = db.prepare('INSERT OR IGNORE INTO history_series (name, step, last_at) VALUES (?, ?, ?)');
+  const select = db.prepare('SELECT id, step FROM history_series WHERE name = ?');
+  return (series, at) => {
+    if (series.id !== undefined) return series.id;
+    insert.run(series.name, series.step, at);
+    const row = select.get(series.name) as { id: number; step: number };
+    // The step is the one that older rows of it were written with.
+    Object.assign(series, row);
+    return row.id;
+  };
+}
+
+/** Sums up every bucket that has new raw rows and is not the current one. Call inside a transaction. */
+export function rollUp(db: Db, now: number): void {
+  const buckets = db.prepare('SELECT bucket FROM history_open WHERE bucket <> ?').all(bucketOf(now)) as {
+    bucket: number;
+  }[];
+  for (const { bucket } of buckets) {
+    rollUpOne(db, bucket);
+    db.prepare('DELETE FROM history_open WHERE bucket = ?').run(bucket);
+  }
+}
+
+function rollUpOne(db: Db, bucket: number): void {
+  const rows = db
+    .prepare('SELECT at, until, data FROM history_raw WHERE at >= ? AND at < ? ORDER BY at')
+    .all(bucket, bucket + BUCKET_MS) as { at: number; until: number; data: ArrayBuffer }[];
+  if (rows.length === 0) return;
+  const sums = new Map<number, { count: number; sum: number; min: number; max: number }>();
+  for (const row of rows) {
+    readRaw(
+      row.data,
+      row.at,
+      () => {},
+      (id, steps) => {
+        const entry = sums.get(id);
+        if (!entry) {
+          sums.set(id, { count: 1, sum: steps, min: steps, max: steps });
+          return;
+        }
+        entry.count++;
+        entry.sum += steps;
+        if (steps < entry.min) entry.min = steps;
+        if (steps > entry.max) entry.max = steps;
+      },
+    );
+  }
+  const values: CoarseValue[] = [...sums]
+    .map(([id, { count, sum, min, max }]) => ({ id, count, avg: Math.round(sum / count), min, max }))
+    .toSorted((a, b) => a.id - b.id);
+  const to = writer();
+  putBucket(to, values);
+  db.prepare('INSERT OR REPLACE INTO history_coarse (at, first_at, last_at, data) VALUES (?, ?, ?, ?)').run(
+    bucket,
+    rows[0]!.at,
+    Math.max(...rows.map(({ until }) => until)),
+    finished(to),
+  );
+  // Once a day is enough to know which series are long gone.
+  db.prepare(
+    'UPDATE history_series SET last_at = ? WHERE last_at < ? AND id IN (SELECT value FROM json_each(?))',
+  ).run(bucket, bucket - SEEN_MS, JSON.stringify(values.map(({ id }) => id)));
+}

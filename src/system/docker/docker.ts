@@ -1,0 +1,116 @@
+// The Docker Engine API over its socket, with node:http. No `docker` process is ever started.
+import { withHint } from './address.ts';
+import { parseJson } from './answer.ts';
+import { openDockerCalls } from './call.ts';
+import type { Call } from './call.ts';
+import { followEvents } from './follow.ts';
+import { parseLogs } from './logs.ts';
+import { count, object, parseInspect, parseList, parseStats, text } from './parse.ts';
+import type { Docker } from '../types.ts';
+
+const MIB = 1_048_576;
+
+/**
+ * Opens nothing yet: the first call connects. Throws for a DOCKER_HOST that cannot be understood. `deadlineMs`, 5 s as a rule: who
+ * has to get through to an engine whose machine thrashes waits longer.
+ */
+export function openDocker(dockerHost: string, { deadlineMs }: { deadlineMs?: number } = {}): Docker {
+  const calls = openDockerCalls(dockerHost, deadlineMs);
+  const changeMs = Math.max(20_000, deadlineMs ?? 0);
+
+  async function json(options: Call): Promise<unknown> {
+    return parseJson((await calls.call(options)).body, options.path);
+  }
+
+  async function command(
+    path: string,
+    query: Record<string, string>,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ) {
+    await calls.call({ method: 'POST', path, query, timeoutMs, signal });
+  }
+
+  return {
+    get address() {
+      return calls.where().address;
+    },
+    async version(signal) {
+      await calls.call({ path: '/_ping', signal });
+      return calls.version();
+    },
+    async info(signal) {
+      const raw = object(await json({ path: '/info', signal }));
+      return {
+        cgroupDriver: text(raw['CgroupDriver']),
+        cgroupVersion: text(raw['CgroupVersion']) || '1',
+        memTotal: count(raw['MemTotal']),
+        rootDir: text(raw['DockerRootDir']),
+        liveRestore: raw['LiveRestoreEnabled'] === true,
+      };
+    },
+    async list(signal) {
+      return parseList(
+        await json({ path: '/containers/json', query: { all: '1' }, maxBytes: 32 * MIB, signal }),
+      );
+    },
+    async inspect(id, signal) {
+      return parseInspect(await json({ path: `${container(id)}/json`, signal }));
+    },
+    async logs(id, lines, signal) {
+      const query = { stdout: '1', stderr: '1', tail: String(lines) };
+      const answer = await calls.call({
+        path: `${container(id)}/logs`,
+        query,
+        maxBytes: 2 * MIB,
+        onTooLong: 'cut',
+        signal,
+      });
+      return parseLogs(answer.body, lines);
+    },
+    async stats(id, signal) {
+      const query = { stream: 'false', 'one-shot': 'true' };
+      return parseStats(await json({ path: `${container(id)}/stats`, query, signal }));
+    },
+    async events(options) {
+      let prefix: string;
+      try {
+        prefix = await calls.prefix(options.signal);
+      } catch (error) {
+        if (options.signal.aborted) return;
+        throw withHint(error as Error, calls.where());
+      }
+      try {
+        await followEvents(calls.where(), prefix, {
+          ...options,
+          podman: calls.version().podman,
+          opensWithinMs: Math.max(5_000, deadlineMs ?? 0),
+        });
+      } finally {
+        // The stream ends when the engine does; the next one may be of another version.
+        calls.forgetVersion();
+      }
+    },
+    start: (id, signal) => command(`${container(id)}/start`, {}, 10_000 + changeMs, signal),
+    stop: (id, graceSec, signal) =>
+      command(`${container(id)}/stop`, { t: String(graceSec) }, graceSec * 1000 + changeMs, signal),
+    restart: (id, graceSec, signal) =>
+      command(
+        `${container(id)}/restart`,
+        { t: String(graceSec) },
+        graceSec * 1000 + 10_000 + changeMs,
+        signal,
+      ),
+    async updateMemory(id, memory, memorySwap, signal) {
+      const body = { Memory: memory, MemorySwap: memorySwap };
+      await calls.call({ method: 'POST', path: `${container(id)}/update`, body, timeoutMs: 30_000, signal });
+    },
+    close() {
+      calls.close();
+    },
+  };
+}
+
+function container(id: string): string {
+  return `/containers/${encodeURIComponent(id)}`;
+}

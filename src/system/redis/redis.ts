@@ -1,0 +1,279 @@
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
+import type { Redis as Client, RedisOptions } from 'ioredis';
+import { errorText } from '../../model/text.ts';
+import { AnswerError, guardStream } from '../answer.ts';
+import { createRedisFrames } from './frames.ts';
+import type { RedisFrames } from './frames.ts';
+import type { Redis } from '../types.ts';
+
+export type RedisAddress = {
+  /** Name, IP address or the path of a unix socket. */
+  host: string;
+  port: number;
+  password: string;
+  username?: string;
+  db: number;
+  tls: boolean;
+  /** The name that the certificate has to have where `host` is only its address. */
+  tlsName?: string;
+  /** File with the authority that signed the certificate; the system's authorities when absent. */
+  tlsCa?: string;
+};
+
+const CONNECT_MS = 2500;
+const COMMAND_MS = 2000;
+/** Who fails to connect is not called again for this long. */
+const PAUSE_MS = 1000;
+const PROBE_MS = 1000;
+
+/** One connection: the client of ioredis, the check before its parser, and what the socket failed with. */
+type Link = { client: Client; frames: RedisFrames; failed?: unknown };
+
+/**
+ * One kept connection to Redis, Valkey or what speaks like them, opened by the first command and again after it broke;
+ * never by a timer. Commands sent at the same time go out together. Errors are plain sentences without the password.
+ */
+export function openRedis(target: RedisAddress): Redis {
+  const address = isPath(target) ? target.host : `${target.host}:${target.port}`;
+  let link: Link | undefined;
+  let connecting: Promise<Link> | undefined;
+  let failed: { at: number; error: Error } | undefined;
+
+  async function connect(): Promise<Link> {
+    if (failed && performance.now() - failed.at < PAUSE_MS) throw failed.error;
+    try {
+      link = await login(target);
+      failed = undefined;
+      return link;
+    } catch (error) {
+      failed = { at: performance.now(), error: explained(error, target, address) };
+      throw failed.error;
+    }
+  }
+
+  async function ready(): Promise<{ current: Link; kept: boolean }> {
+    if (link && usable(link.client)) return { current: link, kept: true };
+    connecting ??= connect().finally(() => (connecting = undefined));
+    return { current: await connecting, kept: false };
+  }
+
+  async function call(command: string, args: string[]): Promise<unknown> {
+    const { current, kept } = await ready();
+    try {
+      return await ask(current, command, args);
+    } catch (error) {
+      if (isTimeout(error)) {
+        hangUp(current.client);
+        if (link === current) link = undefined;
+      } else if (kept && !usable(current.client) && !(error instanceof AnswerError)) {
+        // A kept connection that the server closed meanwhile is found out by using it: once more, with a new one.
+        return ask((await ready()).current, command, args);
+      }
+      throw error;
+    }
+  }
+
+  return {
+    address,
+    call: (command, ...args) =>
+      call(command, args).catch((error: unknown) => {
+        throw explained(error, target, address);
+      }),
+    async close() {
+      await connecting?.catch(() => {});
+      if (link) hangUp(link.client);
+      link = undefined;
+    },
+  };
+}
+
+function isPath({ host }: RedisAddress): boolean {
+  return host.startsWith('/');
+}
+
+async function login(target: RedisAddress): Promise<Link> {
+  const { Redis: RedisClient } = await import('ioredis');
+  const client = new RedisClient(options(target));
+  const link: Link = { client, frames: guard(client) };
+  // Without a listener ioredis writes to the console; what matters arrives as the rejection of connect() or call().
+  client.on('error', (error) => (link.failed = error));
+  try {
+    await client.connect();
+    await authenticate(link, target);
+    if (target.db !== 0) await ask(link, 'SELECT', [String(target.db)]);
+    // After the login, and not by `connectionName`: ioredis sends that before it, and a server with a password refuses it.
+    await ask(link, 'CLIENT', ['SETNAME', 'vpsmon']).catch((error: unknown) => {
+      // A server without room, or in protected mode, says so to whoever connects, and that is taken for the answer to this.
+      if (isTimeout(error) || !usable(client) || /max number of clients|^DENIED/.test(errorText(error)))
+        throw error;
+    });
+    return link;
+  } catch (error) {
+    hangUp(client);
+    const reason = reasonOf(error, link);
+    if (isClosed(reason) && !target.tls && (await speaksTls(target))) throw new AnswerError(SPEAKS_TLS);
+    throw reason;
+  }
+}
+
+/** Lets ioredis' parser see only what is well-formed and was asked for. */
+function guard(client: Client): RedisFrames {
+  const frames = createRedisFrames();
+  const { connector } = client as unknown as { connector: { connect(onError: unknown): Promise<Socket> } };
+  const connect = connector.connect.bind(connector);
+  connector.connect = async (onError) => {
+    const socket = await connect(onError);
+    guardStream(socket, frames.take, 'it does not speak Redis');
+    return socket;
+  };
+  return frames;
+}
+
+async function ask(link: Link, command: string, args: string[]): Promise<unknown> {
+  link.frames.ask();
+  try {
+    return await link.client.call(command, ...args);
+  } catch (error) {
+    throw reasonOf(error, link);
+  }
+}
+
+/** "Connection is closed." says less than the error of the socket before it. */
+function reasonOf(error: unknown, { failed }: Link): unknown {
+  return isClosed(error) && failed !== undefined ? failed : error;
+}
+
+function isClosed(error: unknown): boolean {
+  return /closed|ECONNRESET|EPIPE/i.test(errorText(error)) && !(error instanceof AnswerError);
+}
+
+/** Asked of a server that hangs up without a word; nothing is sent but the beginning of TLS. */
+function speaksTls({ host, port }: RedisAddress): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connectTls({
+      ...(host.startsWith('/') ? { path: host } : { host, port }),
+      rejectUnauthorized: false,
+    });
+    const done = (speaks: boolean) => () => {
+      resolve(speaks);
+      socket.destroy();
+    };
+    socket.setTimeout(PROBE_MS, done(false));
+    socket.once('secureConnect', done(true));
+    // A server that wants a certificate of ours refuses in TLS' own words.
+    socket.once('error', (error: { code?: string }) => done(/^ERR_SSL_.*ALERT/.test(error.code ?? ''))());
+    socket.once('close', done(false));
+  });
+}
+
+/** Between the server's goodbye and the end of the socket, the status is still `ready`. */
+function usable(client: Client): boolean {
+  return client.status === 'ready' && socketOf(client)?.writable !== false;
+}
+
+function socketOf(client: Client): Socket | undefined {
+  return (client as unknown as { stream?: Socket }).stream;
+}
+
+/** disconnect() alone waits for a goodbye that a frozen server never says. */
+function hangUp(client: Client): void {
+  client.disconnect();
+  socketOf(client)?.destroy();
+}
+
+/** A password that the server does not ask for does no harm. ioredis would write that to the console, so this logs in itself. */
+async function authenticate(link: Link, target: RedisAddress): Promise<void> {
+  if (!target.password) return;
+  const login = target.username ? [target.username, target.password] : [target.password];
+  try {
+    await ask(link, 'AUTH', login);
+  } catch (error) {
+    if (!/without any password|no password is set/.test(errorText(error))) throw error;
+  }
+}
+
+function options(target: RedisAddress): RedisOptions & { replyMapping: 'legacy' } {
+  return {
+    ...(isPath(target) ? { path: target.host } : { host: target.host, port: target.port }),
+    ...(target.tls && { tls: tlsOptions(target) }),
+    lazyConnect: true,
+    connectTimeout: CONNECT_MS,
+    commandTimeout: COMMAND_MS,
+    // Reconnecting is done by the next command, not by a timer in the background.
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    enableReadyCheck: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    disableClientInfo: true,
+    // RESP2 is spoken by everything since Redis 1.2; HELLO is not.
+    protocol: 2,
+    replyMapping: 'legacy',
+    keepAlive: 60_000,
+  };
+}
+
+function tlsOptions({ host, tlsName = host, tlsCa }: RedisAddress): ConnectionOptions {
+  return {
+    // Addresses have no place in the TLS extension that names the server.
+    ...(isIP(tlsName) === 0 && !tlsName.startsWith('/') ? { servername: tlsName } : {}),
+    ...(tlsCa === undefined ? {} : { ca: readAuthority(tlsCa) }),
+  };
+}
+
+function readAuthority(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Explained(`REDIS_TLS_CA: ${errorText(error)}`, undefined);
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return /timed out/i.test(errorText(error));
+}
+
+/** One plain sentence that says what a person can do something about. Keeps `code`. */
+function explained(error: unknown, target: RedisAddress, address: string): Error {
+  if (error instanceof Explained) return error;
+  const code = (error as { code?: string } | undefined)?.code;
+  return new Explained(sentence(error, code, target, address), code);
+}
+
+class Explained extends Error {
+  readonly code: string | undefined;
+  constructor(text: string, code: string | undefined) {
+    super(text);
+    this.code = code;
+  }
+}
+
+const SPEAKS_TLS = 'it speaks TLS: write rediss:// in REDIS_URL';
+/** https://docs.openssl.org/master/man1/openssl-verification-options/#diagnostics */
+const UNTRUSTED =
+  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|UNABLE_TO_VERIFY_LEAF_SIGNATURE|CERT_SIGNATURE_FAILURE)$/;
+
+function sentence(error: unknown, code: string | undefined, target: RedisAddress, address: string): string {
+  const text = errorText(error).replaceAll(target.password || '\u0000', '***');
+  const at = `Redis at ${address}`;
+  if (code === 'ECONNREFUSED' || code === 'ENOENT') return `nothing listens at ${address}`;
+  if (code === 'EACCES' || code === 'EPERM') return `${at} may not be used by this user: run as root`;
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `the host name ${target.host} is not known here`;
+  if (UNTRUSTED.test(code ?? ''))
+    return `${at}: its certificate is of no known authority: set REDIS_TLS_CA to the file of its CA`;
+  if (/ALERT_(CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE)|CERTIFICATE_REQUIRED/.test(code ?? ''))
+    return `${at} wants a certificate of its clients, which vpsmon does not have (tls-auth-clients no lets it in with a password)`;
+  if (/^(EPROTO|ERR_SSL_)/.test(code ?? '') || (target.tls && isClosed(error)))
+    return `${at} does not speak TLS: write redis:// in REDIS_URL`;
+  if (/WRONGPASS|invalid password/.test(text)) return `${at} refuses the password`;
+  if (/NOAUTH/.test(text)) return `${at} asks for a password: set REDIS_PASSWORD`;
+  if (code === 'ETIMEDOUT' || isTimeout(error))
+    return `${at} did not answer in time${target.tls ? ', or does not speak TLS' : ''}`;
+  if (isClosed(error)) return `${at} closed the connection without an answer`;
+  return `${at}: ${text}`;
+}

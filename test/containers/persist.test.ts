@@ -1,0 +1,79 @@
+// What is left for the next monitor, however this one ends.
+import { afterEach, expect, test, vi } from 'vitest';
+import { START, worldWith, type World } from './world.ts';
+import { createKeeper, recallServices } from '../../src/containers/persist.ts';
+import { remember } from '../../src/store/memory.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
+
+let store: Store | undefined;
+afterEach(() => store?.close());
+const log = { debug() {}, info() {}, warn: vi.fn<(text: string) => void>(), error() {} };
+
+function keeperOf(world: World) {
+  store = openStore('/dev/null/nowhere', START); // In memory.
+  const { db } = store;
+  const heard = { nano: 0n };
+  const clock = { now: () => world.now, monotonic: () => world.now - START, sleep: async () => {} };
+  const keeper = createKeeper({ db, clock, log, state: world.state, lastNano: () => heard.nano });
+  return { keeper, db, heard, left: () => recallServices(db, log) };
+}
+const nano = (ms: number) => BigInt(ms) * 1_000_000n;
+
+test('a loop is remembered while the container waits for its next start: then it can end', () => {
+  const world = worldWith('web', { policy: 'always' });
+  const { keeper, left } = keeperOf(world);
+  for (let i = 0; i < 7; i++) {
+    world.die('web', 1, true);
+    world.advance(500);
+    world.start('web', 'policy');
+    world.advance(300);
+  }
+  world.die('web', 1, true);
+  world.advance(30_000);
+  expect(Object.keys(world.state.standing.get('web') ?? {})).toEqual(['loop']);
+  keeper.touch('web');
+  keeper.now();
+  const { rows } = left();
+  expect(Object.keys(rows[0]!.standing)).toEqual(['loop']);
+  expect(rows[0]).toMatchObject({ state: 'restarting' });
+
+  // The next monitor finds it as it was, says nothing new about it, and that it is over.
+  world.clear();
+  expect(world.look(rows)).toEqual([]);
+  world.start('web', 'policy');
+  world.advance(700_000);
+  expect(world.told().map(({ rule, verdict }) => `${rule} ${verdict}`)).toContain('restart-loop ok');
+  expect(world.state.standing.size).toBe(0);
+});
+
+test('what is still to be told keeps its reasons: the next one reads those events again', () => {
+  const world = worldWith('web');
+  const { keeper, heard, left } = keeperOf(world);
+  heard.nano = nano(world.now);
+  keeper.now();
+  const before = heard.nano;
+  world.advance(1000);
+  world.stop('web');
+  heard.nano = nano(world.now);
+  keeper.touch('web');
+  keeper.now();
+  expect(left().seen?.nano).toBe(String(before));
+  expect(left().rows).toEqual([]);
+  world.advance(30_000);
+  keeper.now();
+  expect(left().seen?.nano).toBe(String(heard.nano));
+  expect(left().rows).toMatchObject([{ key: 'web', state: 'exited' }]);
+});
+
+test('killed: it counts as there until it was last known to be; ended: exactly until then', () => {
+  const world = worldWith('web');
+  const { keeper, db, left } = keeperOf(world);
+  const writtenAt = world.now;
+  keeper.now();
+  expect(left().seen).toMatchObject({ at: writtenAt });
+  remember(db, 'last-alive', { at: writtenAt + 240_000 }, writtenAt + 240_000);
+  expect(left().seen).toMatchObject({ at: writtenAt + 240_000 });
+  world.advance(250_000);
+  keeper.close(true);
+  expect(left().seen).toMatchObject({ at: world.now, closed: true });
+});

@@ -1,0 +1,150 @@
+// The way of a service change from Docker to Telegram with the real rooms: watcher, incidents, outbox, delivery. Docker and
+// Telegram are given; time can be skipped.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { configOf } from '../containers/config.ts';
+import { skippingClock } from './skipping-clock.ts';
+import type { Extra, Settings } from '../../src/config/schema.ts';
+import { createPipeline } from '../../src/incidents/pipeline.ts';
+import type { Finding } from '../../src/model/finding.ts';
+import { createDelivery } from '../../src/notify/delivery.ts';
+import { createOutbox } from '../../src/notify/outbox.ts';
+import { wordDecision } from '../../src/notify/wording.ts';
+import { renderStatusReport } from '../../src/outputs/telegram/status-report.ts';
+import { createWatcher, type Watcher } from '../../src/containers/watcher.ts';
+import { holds } from '../../src/model/change.ts';
+import { createAlarm } from '../../src/system/alarm.ts';
+import { openStore } from '../../src/store/open.ts';
+import { hostFiles } from '../../src/system/files.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
+import type { Docker, DockerEvent, Log } from '../../src/system/types.ts';
+import type { Telegram } from '../standins/telegram.js';
+
+export type WatcherSetup = {
+  stateDir: string;
+  readonly watcher: Watcher;
+  findings: Finding[];
+  ooms: DockerEvent[];
+  logged: string[];
+  /** Moves on what waits: successors, quiet times, the pace of delivery. */
+  skip(ms: number): void;
+  /** The same without the pace of delivery, which would take what is sent then for late. */
+  skipWatcher(ms: number): void;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Stops and removes its folder. */
+  remove(): Promise<void>;
+};
+
+export function openWatcherSetup(
+  docker: Docker,
+  telegram: Telegram,
+  settings: Partial<Settings> = {},
+  extra: Partial<Extra> = {},
+): WatcherSetup {
+  const stateDir = mkdtempSync(join(tmpdir(), 'vpsmon-services-'));
+  const config = configOf(
+    {
+      TELEGRAM_API_ROOT: telegram.url,
+      TELEGRAM_BOT_TOKEN: telegram.token,
+      TELEGRAM_CHAT_ID: telegram.chatId,
+      REPORT_INTERVAL_HOURS: 0,
+      ...settings,
+    },
+    extra,
+    stateDir,
+  );
+  const logged: string[] = [];
+  const log: Log = {
+    debug: (text) => logged.push(`debug ${text}`),
+    info: (text) => logged.push(`info ${text}`),
+    warn: (text) => logged.push(`warn ${text}`),
+    error: (text) => logged.push(`error ${text}`),
+  };
+  const clock = skippingClock(false);
+  const paceClock = skippingClock(true);
+  const incidentClock = skippingClock(true);
+  let stop = new AbortController();
+  let running: Promise<unknown> = Promise.resolve();
+  let close = async (): Promise<void> => {};
+  let watcher: Watcher | undefined;
+  const monitor: WatcherSetup = {
+    stateDir,
+    get watcher() {
+      if (!watcher) throw new Error('not started');
+      return watcher;
+    },
+    findings: [],
+    ooms: [],
+    logged,
+    skip(ms) {
+      clock.skip(ms);
+      incidentClock.skip(ms);
+      paceClock.skip(ms);
+    },
+    skipWatcher(ms) {
+      clock.skip(ms);
+      incidentClock.skip(ms);
+    },
+    async start() {
+      stop = new AbortController();
+      const store = openStore(stateDir, Date.now());
+      const outbox = createOutbox(store.db);
+      const delivery = createDelivery({ store, config, http: httpRequest, clock: paceClock, log, stateDir });
+      const pipeline = createPipeline({
+        store,
+        config,
+        clock: incidentClock,
+        log,
+        enqueue: (message) => outbox.enqueue(message),
+        isTrue: ({ subject }, claim) =>
+          watcher?.connected() ? holds(claim, watcher.container(subject)) : undefined,
+        wakeAt: (mono) => alarm.set(mono),
+        word: (decision) => wordDecision(decision, 'test', Date.now()),
+      });
+      const alarm = createAlarm(incidentClock, () => {
+        pipeline.process([], { judged: [] });
+        delivery.kick();
+      });
+      watcher = createWatcher({
+        docker,
+        clock,
+        log,
+        config,
+        db: store.db,
+        files: hostFiles('/'),
+        onFindings(findings) {
+          monitor.findings.push(...findings);
+          pipeline.process(findings, { judged: [] });
+          delivery.kick();
+        },
+        onOom: (event) => monitor.ooms.push(event),
+        onMessage(message) {
+          outbox.enqueue(message);
+          delivery.kick();
+        },
+        renderStatus: renderStatusReport,
+      });
+      running = Promise.all([delivery.run(stop.signal), watcher.run(stop.signal)]);
+      close = async () => {
+        await running;
+        pipeline.sendWaiting();
+        alarm.stop();
+        await delivery.drain(2000);
+        store.close();
+      };
+      await watcher.ready;
+    },
+    async stop() {
+      stop.abort();
+      await close();
+      close = async () => {};
+    },
+    async remove() {
+      await monitor.stop();
+      rmSync(stateDir, { recursive: true, force: true });
+    },
+  };
+  return monitor;
+}

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { jumpWatch, shift } from '../../src/incidents/move-times.ts';
+import { incidentOf } from '../helpers/incident.ts';
+
+test('every time of an incident moves, nothing else does, and the old one is left alone', () => {
+  const incident = incidentOf({
+    openedAt: 100,
+    firedAt: 110,
+    resolvedAt: 200,
+    okSince: 190,
+    worseSince: 120,
+    missingSince: 130,
+    lastSeenAt: 195,
+    flips: [110, 200],
+    value: 100,
+    said: { count: 3, firstAt: 110, lastAt: 150, since: 140, endDue: 300, withId: 9 },
+  });
+  const before = structuredClone(incident);
+  expect(shift(incident, 1000)).toEqual({
+    ...before,
+    openedAt: 1100,
+    firedAt: 1110,
+    resolvedAt: 1200,
+    okSince: 1190,
+    worseSince: 1120,
+    missingSince: 1130,
+    lastSeenAt: 1195,
+    flips: [1110, 1200],
+    said: { count: 3, firstAt: 1110, lastAt: 1150, since: 1140, endDue: 1300, withId: 9 },
+  });
+  expect(incident).toEqual(before);
+});
+
+test('no time of an incident is forgotten: shifting back gives the same', () => {
+  const incident = incidentOf({ okSince: 5, said: { count: 1, lastAt: 7 } });
+  expect(shift(shift(incident, 12_345), -12_345)).toEqual(incident);
+});
+
+test('a set clock is noticed once; drift and time that passes are not', () => {
+  const clock = { wall: 0, mono: 0, now: () => clock.wall, monotonic: () => clock.mono };
+  const jump = jumpWatch(clock);
+  const pass = (wall: number, mono: number) => {
+    clock.wall += wall;
+    clock.mono += mono;
+    return jump();
+  };
+  expect(pass(30_000, 30_000)).toBe(0);
+  expect(pass(30_040, 30_000)).toBe(0);
+  expect(pass(3_630_000, 30_000)).toBe(3_600_000);
+  expect(pass(30_000, 30_000)).toBe(0);
+  expect(pass(-3_570_000, 30_000)).toBe(-3_600_000);
+});
