@@ -103,8 +103,8 @@ export function describeValue(definition: Pick<KeyDefinition, 'type'>, raw: stri
     const scheme = /^([a-z][a-z0-9+.-]{0,20}:\/\/)/i.exec(raw)?.[1];
     return scheme ? `an address of ${raw.length} characters that begins with ${scheme}` : measured(raw);
   }
-  // A quote at its end only: the rest of another line, which may hold a secret, ran into this one.
-  if (/^[^'"]+['"]$/.test(raw)) return `a value of ${raw.length} characters`;
+  // A quote or an equals sign inside: the rest of another line, which may hold a secret, ran into this one.
+  if (/['"=]/.test(raw)) return `a value of ${raw.length} characters`;
   return `"${maskSecrets(plain(raw, 60))}"`;
 }
 
