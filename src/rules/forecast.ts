@@ -1,4 +1,5 @@
 import type { Finding } from '../model/finding.ts';
+import type { Forecast } from '../model/forecast.ts';
 import { forecastAdvice, forecastDetails, forecastName, forecastSentence } from '../model/forecast-text.ts';
 import type { Rule } from './types.ts';
 
@@ -11,8 +12,7 @@ export const forecast: Rule = {
     past.forecasts.map((one): Finding => {
       const about = {
         rule: 'forecast' as const,
-        subject: one.subject,
-        ...(one.alias === undefined ? {} : { alias: one.alias }),
+        ...whom(one),
       };
       if (!one.growth)
         return {
@@ -36,3 +36,9 @@ export const forecast: Rule = {
       };
     }),
 };
+
+/** A disk that runs out of both bytes and inodes has two incidents; a silence on its mount covers both. */
+function whom({ kind, subject, alias }: Forecast): Pick<Finding, 'subject' | 'alias'> {
+  if (kind === 'inodes') return { subject: `${subject} (inodes)`, alias: subject };
+  return { subject, ...(alias === undefined ? {} : { alias }) };
+}
