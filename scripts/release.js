@@ -75,6 +75,11 @@ fi
 `,
   prerm: `#!/bin/sh
 set -e
+if [ "$1" = remove ]; then
+  # What recovery switched off comes back first: without vpsmon nobody would bring it back.
+  /usr/bin/vpsmon recover undo >/dev/null ||
+    echo "vpsmon: not all that recovery had switched off could be brought back: docker ps -a and n8n show what is still off" >&2
+fi
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
   systemctl stop ${STARTED} ${JOBS} ${SLICE} || true
   systemctl disable ${STARTED} || true
