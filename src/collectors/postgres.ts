@@ -118,8 +118,13 @@ export function parsePostgres(row: Row): Omit<PostgresValues, 'address'> {
   };
 }
 
-/** Database, when its counters were reset (seconds since the epoch), blocks from the cache and from the disk. */
-const BlockList = v.nullable(v.array(v.tuple([v.nullable(Finite), v.nullable(Finite), Finite, Finite])));
+/**
+ * Database (an oid, which json_build_array writes as a text), when its counters were reset (seconds since the epoch), blocks from
+ * the cache and from the disk.
+ */
+const BlockList = v.nullable(
+  v.array(v.tuple([v.nullable(v.union([v.string(), Finite])), v.nullable(Finite), Finite, Finite])),
+);
 
 export function parseBlocks(row: Row, address: string): Blocks {
   const databases: Blocks['databases'] = {};

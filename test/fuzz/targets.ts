@@ -345,7 +345,7 @@ export const TARGETS: Target[] = [
         reserved: 3,
         size: '12345',
         started: 1.5,
-        blocks: '[[5,null,10,2]]',
+        blocks: '[["5",null,10,2]]',
         total: '5',
         active: '1',
         idle: '4',
