@@ -4,7 +4,7 @@
 // Where Telegram is lenient and its documentation is not (a bare `&` or `>` in HTML), it is as strict as the documentation.
 // Error sentences are those of tdlib/telegram-bot-api (Client.cpp) and tdlib/td (MessageEntity.cpp).
 import { createServer } from 'node:http';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 export const DEFAULT_TOKEN = '123456789:AAStandInStandInStandInStandInStandIn';
@@ -57,6 +57,15 @@ export async function startTelegram(options = {}) {
   };
   for (const chat of options.chats ?? [{ id: Number(DEFAULT_CHAT), type: 'supergroup', title: 'Ops' }])
     state.chats.set(String(chat.id), { state: 'ok', ...chat });
+
+  for (const entry of options.earlier ?? []) {
+    state.messages.set(`${entry.chatId}/${entry.id}`, {
+      ...entry,
+      photo: entry.photoBytes !== undefined,
+      keyboard: entry.keyboard ?? [],
+    });
+    state.nextMessageId = Math.max(state.nextMessageId, entry.id + 1);
+  }
 
   const server = createServer((request, response) => {
     handle(state, request, response, options.control === true).catch((error) => {
@@ -907,8 +916,11 @@ async function main(args) {
   const value = (name) => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
   const chats = args.flatMap((arg, i) => (arg === '--chat' ? [args[i + 1]] : []));
   const record = value('--record');
+  // Telegram forgets no message when the machine that it runs on in the tests is switched off.
+  const lines = record && existsSync(record) ? readFileSync(record, 'utf8').split('\n') : [];
   const telegram = await startTelegram({
     control: true,
+    earlier: lines.filter((line) => line.endsWith('}')).map((line) => JSON.parse(line)),
     port: Number(value('--port') ?? 0),
     host: value('--host') ?? '127.0.0.1',
     token: value('--token') ?? DEFAULT_TOKEN,

@@ -295,7 +295,7 @@ describe('survives', () => {
     await checked();
     const fresh = (await messagesIn(vps)).slice(messages.length);
     expect(fresh.filter((text) => /went down/.test(text))).toHaveLength(1);
-    expect(fresh.filter((text) => /disk/i.test(text))).toEqual([]);
+    expect(fresh.filter((text) => /: Disk /.test(text))).toEqual([]);
   });
 });
 
