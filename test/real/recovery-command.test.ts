@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { recordAction } from '../../src/store/actions.ts';
+import { endWork, startWork } from '../helpers/bull-worker.ts';
 import { startDaemon, until, vpsmon } from '../helpers/daemon.ts';
 import { startEngine, type Engine } from '../helpers/docker-engine.ts';
 import { addExecutions, createN8nTables } from '../helpers/n8n-schema.ts';
@@ -33,6 +34,7 @@ beforeAll(async () => {
   await createN8nTables(postgres);
   await addExecutions(postgres, { new: 1500, success: 3 });
   await redis.call('SET', 'bull:jobs:id', '5000');
+  await startWork(redis);
 }, 90_000);
 afterAll(async () => {
   await Promise.all([engine?.stop(), redis?.remove(), postgres?.remove(), telegram?.close()]);
@@ -95,7 +97,7 @@ describe('the queue', () => {
     expect(activeCount()).toBe(1);
     expect(telegram.sent.map(({ plain }) => plain)).toEqual([
       expect.stringMatching(
-        /^Recovery, WARNING on .+\n\nDone: pause 120 low-priority workflows \(Low <0>, .* and 112 more\)\nResult: 120 workflows are paused\nWhy: 1,001 jobs wait in the n8n queue, more than 1,000\nUndo: they come back by themselves below 400 jobs; .*\nTime: \d{4}-/,
+        /^Recovery, WARNING on .+\n\nDone: pause 120 low-priority workflows \(Low <0>, .* and 112 more\)\nResult: 120 workflows are paused\nWebhooks that answer 404 meanwhile: Low <0>, .* and 112 more\nWhy: 1,001 jobs wait in the n8n queue, more than 1,000\nUndo: they come back by themselves below 400 jobs; .*\nTime: \d{4}-/,
       ),
     ]);
     await queue(399);
@@ -113,6 +115,23 @@ describe('the queue', () => {
     // What the database says is the queue where there is no Redis.
     const byDatabase = await folder.run(['queue', '--dry-run'], { REDIS_URL: 'redis://127.0.0.1:1' });
     expect(byDatabase.json.results[0]?.found).toMatch(/^1,500 jobs|cannot be read/);
+  });
+
+  it('that no worker takes: nothing is paused, for that would not help; with a worker it is', async () => {
+    await queue(2000);
+    await endWork(redis);
+    try {
+      const run = await folder.run(['queue']);
+      expect(run.json).toMatchObject({
+        results: [{ found: expect.stringMatching(/^2,000 jobs .*; no worker takes them/), attempts: [] }],
+        said: [],
+      });
+      expect({ code: run.code, n8n: n8n.actions }).toEqual({ code: 0, n8n: [] });
+    } finally {
+      await startWork(redis);
+    }
+    await folder.run(['queue']);
+    expect(activeCount()).toBe(1);
   });
 });
 
@@ -211,13 +230,16 @@ describe('everything that can be wrong', () => {
     expect(activeCount()).toBe(1);
   });
 
-  it('an undo of one thing is refused, for it would undo everything', async () => {
+  it('an undo of what is no rule is refused, for it would undo everything; of a rule it undoes that one', async () => {
     await queue(2000);
     await folder.run(['queue']);
     const run = await folder.run(['undo', 'n8n']);
     expect(run).toMatchObject({ code: 3, stdout: '' });
     expect(run.stderr).toMatch(/`recover undo` takes no further words, and got "n8n"\. Nothing was done/);
+    await folder.run(['undo', 'waha']);
     expect(activeCount()).toBe(1);
+    expect((await folder.run(['undo', 'queue'])).code).toBe(0);
+    expect(activeCount()).toBe(13);
   });
 
   it('a state folder that cannot be used: nothing is done without records', async () => {
@@ -259,7 +281,7 @@ describe('everything that can be wrong', () => {
     const run = await vpsmon(['recover', 'wahah', '--config', '/dev/null', '--state-dir', folder.stateDir]);
     expect(run).toMatchObject({ code: 3 });
     expect(run.stderr).toMatch(
-      /`recover wahah` is not known. Did you mean `recover waha`\? There are run-all, waha, queue, swap, loops, restart-waha, undo, history/,
+      /`recover wahah` is not known. Did you mean `recover waha`\? There are run-all, waha, queue, swap, loops, restart-waha, restart-container, stop-container, undo, accept, history\./,
     );
   });
 });
@@ -330,7 +352,7 @@ describe('in a terminal', () => {
       vpsmon(['recover', ...args, '--config', folder.conf, '--state-dir', folder.stateDir]);
     const run = await plainRun(['queue']);
     expect(run.stdout).toMatch(
-      /^WARNING   queue   Done: pause 12 low-priority workflows .*\n {18}Result: 12 workflows are paused\n {18}Why: /,
+      /^WARNING   queue   Done: pause 12 low-priority workflows .*\n {18}Result: 12 workflows are paused\n {18}Webhooks that answer 404 meanwhile: Low <0>, .* and 4 more\n {18}Why: /,
     );
     expect(run.stdout).toMatch(/\nqueue {2}2,000 jobs in the n8n queue\n$/);
     const history = await plainRun(['history']);
