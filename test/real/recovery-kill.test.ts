@@ -2,6 +2,7 @@
 // next run neither repeats blindly nor forgets, and the budget counts what the dead one had begun.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { unfinishedActions } from '../../src/store/actions.ts';
+import { startWork } from '../helpers/bull-worker.ts';
 import { until } from '../helpers/daemon.ts';
 import { startEngine, type Engine } from '../helpers/docker-engine.ts';
 import { startDockerGate, type DockerGate, type GateCall } from '../helpers/docker-gate.ts';
@@ -237,6 +238,7 @@ describe('killed while it pauses workflows', { timeout: 120_000 }, () => {
   let n8n: N8n;
   beforeAll(async () => {
     redis = await startRedis();
+    await startWork(redis);
   });
   afterAll(() => redis?.remove());
   beforeEach(async () => {
@@ -319,8 +321,12 @@ describe('killed while it pauses workflows', { timeout: 120_000 }, () => {
 
   it('at ten random moments: in the end everything is as it was', async () => {
     const before = versions();
+    // However early the kills come, there is something to bring back.
+    await queue(1500);
+    await folder.run(['queue']);
+    expect(off()).toBe(COUNT);
     for (let i = 0; i < 10; i += 1) {
-      await queue(i % 2 ? 10 : 1500);
+      await queue(i % 2 ? 1500 : 10);
       const run = folder.run(['queue']);
       const timer = setTimeout(() => folder.child?.kill('SIGKILL'), 150 + Math.random() * 450);
       await run;
