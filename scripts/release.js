@@ -72,6 +72,7 @@ if [ "$1" = configure ]; then
     systemctl restart ${STARTED} || true
   fi
 fi
+if [ "$1" = abort-upgrade ] && [ -d /run/systemd/system ]; then systemctl start ${STARTED} || true; fi
 `,
   prerm: `#!/bin/sh
 set -e
@@ -80,9 +81,10 @@ if [ "$1" = remove ]; then
   /usr/bin/vpsmon recover undo >/dev/null ||
     echo "vpsmon: not all that recovery had switched off could be brought back: docker ps -a and n8n show what is still off" >&2
 fi
-if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+# A monitor whose files are replaced beneath it could not load what it has not needed yet; postinst starts the new one.
+if { [ "$1" = remove ] || [ "$1" = upgrade ]; } && [ -d /run/systemd/system ]; then
   systemctl stop ${STARTED} ${JOBS} ${SLICE} || true
-  systemctl disable ${STARTED} || true
+  if [ "$1" = remove ]; then systemctl disable ${STARTED} || true; fi
 fi
 `,
   postrm: `#!/bin/sh
