@@ -35,7 +35,8 @@ export default defineConfig({
           include: ['test/vps/**/*.test.ts'],
           testTimeout: 900_000,
           hookTimeout: 900_000,
-          fileParallelism: false,
+          // Emulated machines wait most of the time: two at once take little longer than one.
+          maxWorkers: 2,
         },
       },
     ],

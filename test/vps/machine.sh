@@ -143,9 +143,10 @@ add_container_image() {
 # --- run -------------------------------------------------------------------------------------------------------------
 
 up() {
-  build
+  mkdir -p "$cache"
+  # Two that come up at the same time must not both build the disk.
+  (flock 8; build; install_missing qemu-system-x86 qemu-utils openssh-client) 8>"$cache/build.lock"
   alive && fail "$name is up already"
-  install_missing qemu-system-x86 qemu-utils openssh-client
   find "$cache" -maxdepth 1 -name 'image-*' ! -path "$image" -mtime +1 -exec rm -rf {} + # disks of older recipes
   rm -rf "$machine"; mkdir -p "$machine"
   echo "${1:-1024} ${2:-2}" >"$machine/size"
