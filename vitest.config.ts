@@ -10,6 +10,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/real/**', 'test/vps/**', 'test/n8n/**', 'test/bench/**', 'test/fixtures/**'],
           testTimeout: 20_000,
+          // Most of them wait for servers and processes; with one worker, as two processors get by default, they take twice as long.
+          maxWorkers: 2,
         },
       },
       {
