@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { renderProblems } from '../../src/outputs/terminal/problems.ts';
+import { random } from '../helpers/random.ts';
 
 const repo = fileURLToPath(new URL('../..', import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), 'vpsmon-mutated-'));
@@ -36,17 +37,6 @@ recovery:
 silences:
   - { subject: all, days: [sun, mon], from: 02:00, to: 03:30 }
 `;
-
-/** mulberry32: the same 1,000 files in every run. */
-function random(seed: number): (below: number) => number {
-  let a = seed;
-  return (below) => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 const HOSTILE = [
   ...'"\'\\#=: []{}*&!%@`|>-\n\r\t\u0000\u202e\ufffd😀',

@@ -7,17 +7,7 @@ import type { Row } from '../../src/containers/types.ts';
 import type { Message } from '../../src/model/message.ts';
 import { formatDuration } from '../../src/model/text.ts';
 import { createWorld, type World } from './world.ts';
-
-/** The same numbers for the same seed (mulberry32). */
-function random(seed: number): (below: number) => number {
-  let a = seed;
-  return (below) => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
+import { random } from '../helpers/random.ts';
 
 const NAMES = ['web', 'db', 'api', 'queue', 'cache', 'proxy'];
 const MINUTE = 60_000;

@@ -3,17 +3,7 @@ import { expect, test } from 'vitest';
 import { nextDue } from '../../src/containers/reduce.ts';
 import { isUp } from '../../src/containers/table.ts';
 import { createWorld, START, type World } from './world.ts';
-
-/** The same numbers for the same seed (mulberry32). */
-function random(seed: number): (below: number) => number {
-  let a = seed;
-  return (below) => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
+import { random } from '../helpers/random.ts';
 
 const NAMES = ['web', 'db', '0123456789ab_web', 'worker'];
 
