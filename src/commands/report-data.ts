@@ -3,7 +3,8 @@ import type { Config } from '../config/schema.ts';
 import { SOURCES } from '../model/reading.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { ChartInput, ChartMark } from '../outputs/report/chart.ts';
-import type { DayStats, ReportData, ReportIncident } from '../outputs/report/data.ts';
+import type { ReportData, ReportIncident } from '../outputs/report/data.ts';
+import type { SeriesStats } from '../model/series-stats.ts';
 import { listActions } from '../store/actions.ts';
 import { increaseOf, pointsOf, statsOf, type Column, type History } from '../store/history/history.ts';
 import { leftOffIn } from '../store/left-off.ts';
@@ -88,8 +89,8 @@ export function gatherReport(deps: {
   return { data, chart: chartOf(data, columns, config) };
 }
 
-function statsOfAll(columns: Columns): Record<string, DayStats> {
-  const all: Record<string, DayStats> = {};
+function statsOfAll(columns: Columns): Record<string, SeriesStats> {
+  const all: Record<string, SeriesStats> = {};
   for (const [name, column] of columns) {
     const stats = statsOf(column);
     if (stats) all[name] = stats;

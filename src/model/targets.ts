@@ -2,8 +2,9 @@
 
 export type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'no-verify' | 'verify-ca' | 'verify-full';
 
-/** Where a database or application is, and how that was found out. */
-export type PostgresTarget = {
+/** How to reach a PostgreSQL. */
+export type PostgresAddress = {
+  /** Name, IP address or socket folder. */
   host: string;
   port: number;
   user: string;
@@ -13,10 +14,9 @@ export type PostgresTarget = {
   sslMode?: SslMode;
   /** File with the certificate authority, for verify-ca and verify-full. */
   sslRootCert?: string;
-  how: string;
-  container?: string;
 };
-export type RedisTarget = {
+/** How to reach a Redis. */
+export type RedisAddress = {
   /** Name, IP address or the path of a unix socket. */
   host: string;
   port: number;
@@ -26,12 +26,15 @@ export type RedisTarget = {
   tls: boolean;
   /** The name in its certificate, where `host` is the address that Docker gave. */
   tlsName?: string;
-  /** File with the authority that signed its certificate (REDIS_TLS_CA). */
+  /** File with the authority that signed its certificate (REDIS_TLS_CA); the system's authorities when absent. */
   tlsCa?: string;
-  how: string;
-  container?: string;
 };
-export type HttpTarget = { url: string; apiKey: string; how: string; container?: string };
+
+/** How it was found, for people, and the container that it runs in. */
+type Found = { how: string; container?: string };
+export type PostgresTarget = PostgresAddress & Found;
+export type RedisTarget = RedisAddress & Found;
+export type HttpTarget = { url: string; apiKey: string } & Found;
 export type N8nTarget = HttpTarget & {
   /** n8n's own database where it is PostgreSQL, with its schema and table prefix. */
   database?: PostgresTarget & {

@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.ts';
 import type { WahaSession } from '../model/snapshot.ts';
 import { formatDuration, plain } from '../model/text.ts';
-import { needsPerson } from '../system/apps/waha.ts';
+import { needsPerson } from '../model/waha.ts';
 
 /** Two runs of the timer are not exactly five minutes apart. */
 const TOLERANCE_MS = 10_000;

@@ -4,7 +4,8 @@ import { errorText, formatDuration, plain } from '../model/text.ts';
 import { keepUndo } from '../store/actions.ts';
 import { inspectOrGone, isDown } from './containers.ts';
 import type { Outcome, RecoveryDeps, Step } from './types.ts';
-import { createWahaApi, needsPerson, type WahaApi } from '../system/apps/waha.ts';
+import { createWahaApi, type WahaApi } from '../system/apps/waha.ts';
+import { needsPerson } from '../model/waha.ts';
 
 /** How long a restarted session may take to work again before the step counts as failed. */
 const WORKS_WITHIN_MS = 60_000;

@@ -5,7 +5,7 @@ import { recentActions } from '../store/actions.ts';
 import { openIncidents } from '../store/incidents.ts';
 import { attempt } from './attempt.ts';
 import type { Attempt, RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
-import { needsPerson } from '../system/apps/waha.ts';
+import { needsPerson } from '../model/waha.ts';
 import { judgeSession, type Stuck } from './waha-judge.ts';
 import { restartContainerStep, restartSessionStep, settleRestart } from './waha-steps.ts';
 

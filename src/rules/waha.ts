@@ -3,6 +3,7 @@ import type { Finding, Severity, Verdict } from '../model/finding.ts';
 import type { WahaSession } from '../model/snapshot.ts';
 import { formatDuration, plain } from '../model/text.ts';
 import { rule } from './types.ts';
+import { needsPerson } from '../model/waha.ts';
 
 /** WAHA's `WAHASessionStatus`: STOPPED, STARTING, SCAN_QR_CODE, PASSKEY_*, WORKING, FAILED; unknown ones are accepted. */
 export const wahaSession = rule('waha-session', 'waha', ({ sessions }, { snapshot, config }) =>
@@ -48,10 +49,6 @@ function standing(status: string, awayMs: number, settings: Settings): Standing 
   if (needsPerson(status)) return { verdict: 'breach', severity: 'warning', limitMin: 0 };
   const long = awayMs >= WAHA_WARNING_MINUTES * 60_000;
   return { verdict: long ? 'breach' : 'between', severity: 'warning', limitMin: WAHA_WARNING_MINUTES };
-}
-
-function needsPerson(status: string): boolean {
-  return status === 'SCAN_QR_CODE' || status.startsWith('PASSKEY');
 }
 
 function advice(status: string): string {

@@ -1,4 +1,5 @@
-import type { DayStats, ReportData } from '../../src/outputs/report/data.ts';
+import type { ReportData } from '../../src/outputs/report/data.ts';
+import type { SeriesStats } from '../../src/model/series-stats.ts';
 import { fullSnapshot } from './full-snapshot.ts';
 import { emptySnapshot } from './snapshots.ts';
 
@@ -8,7 +9,7 @@ const MB = 1_048_576;
 const HOUR = 3_600_000;
 export const MORNING = new Date(2026, 0, 31, 8, 0, 0).getTime();
 
-export function stats(values: Partial<DayStats> & { avg: number }): DayStats {
+export function stats(values: Partial<SeriesStats> & { avg: number }): SeriesStats {
   const { avg } = values;
   return {
     min: avg,

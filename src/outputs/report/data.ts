@@ -1,20 +1,10 @@
+import type { SeriesStats } from '../../model/series-stats.ts';
 import type { Forecast } from '../../model/forecast.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { LeftOff } from '../../model/left-off.ts';
 import type { Source } from '../../model/reading.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import { shortTime } from './text.ts';
-
-/** One series over a day. Times are epoch ms; values in the unit of the series. */
-export type DayStats = {
-  avg: number;
-  min: number;
-  minAt: number;
-  peak: number;
-  peakAt: number;
-  first: number;
-  last: number;
-};
 
 export type ReportIncident = {
   rule: string;
@@ -55,8 +45,8 @@ export type ReportData = {
   gaps: { from: number; to: number }[];
   /** Share of the two days that has data, 0 to 1. */
   coverage: { day: number; before: number };
-  day: Record<string, DayStats>;
-  before: Record<string, DayStats>;
+  day: Record<string, SeriesStats>;
+  before: Record<string, SeriesStats>;
   /** When the host was started, within the day. */
   boots: number[];
   /** OOM kills within the day; undefined where they cannot be counted. */

@@ -2,7 +2,8 @@ import type { Forecast, Growth } from '../../model/forecast.ts';
 import { forecastDetails, forecastSentence } from '../../model/forecast-text.ts';
 import type { HostValues } from '../../model/snapshot.ts';
 import { formatBytes, formatCount, formatDuration, plain } from '../../model/text.ts';
-import { period, type DayStats, type ReportData } from './data.ts';
+import { period, type ReportData } from './data.ts';
+import type { SeriesStats } from '../../model/series-stats.ts';
 import { clockTime, many, oneDecimal } from './text.ts';
 
 /** More would not be read; a forecast needs so many hours of values. */
@@ -52,7 +53,7 @@ function memory(data: ReportData, { memory }: HostValues): Part {
   return { title: 'Memory', lines };
 }
 
-function peakBytes({ peak, peakAt }: DayStats): string {
+function peakBytes({ peak, peakAt }: SeriesStats): string {
   return `peak ${formatBytes(peak)} at ${clockTime(peakAt)}`;
 }
 

@@ -1,5 +1,6 @@
 import { forecastsToJson } from '../terminal/forecast.ts';
-import { alertCounts, type DayStats, type ReportData } from './data.ts';
+import { alertCounts, type ReportData } from './data.ts';
+import type { SeriesStats } from '../../model/series-stats.ts';
 
 /** The documented shape of `report --json`. Times are ISO 8601 in UTC, memory is in bytes. */
 export function dailyReportJson(data: ReportData): unknown {
@@ -41,7 +42,7 @@ export function dailyReportJson(data: ReportData): unknown {
   };
 }
 
-function statsJson(stats: Record<string, DayStats>): unknown {
+function statsJson(stats: Record<string, SeriesStats>): unknown {
   return Object.fromEntries(
     Object.entries(stats).map(([name, { avg, min, minAt, peak, peakAt, first, last }]) => [
       name,

@@ -1,3 +1,4 @@
+import type { SeriesStats } from '../../model/series-stats.ts';
 import type { Db } from '../db.ts';
 import { readBucket, readRaw } from './codec.ts';
 import { dropped } from '../rows.ts';
@@ -9,14 +10,7 @@ import { BUCKET_MS } from './schema.ts';
  */
 export type Column = { at: number[]; avg: number[]; min: number[]; max: number[]; count: number[] };
 export type Point = { at: number; avg: number; min: number; max: number };
-export type Stats = {
-  avg: number;
-  min: number;
-  minAt: number;
-  peak: number;
-  peakAt: number;
-  first: number;
-  last: number;
+export type Stats = SeriesStats & {
   lastAt: number;
   /** How many checks it is made of. */
   count: number;

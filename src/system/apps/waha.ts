@@ -77,8 +77,3 @@ export function createWahaApi(http: Http, target: HttpTarget): WahaApi {
     ping: async () => void (await call('GET', '/ping', LOOK_TIMEOUT_MS)),
   };
 }
-
-/** These need a person with the phone: a restart would only show another code. */
-export function needsPerson(status: string): boolean {
-  return status === 'SCAN_QR_CODE' || status.startsWith('PASSKEY');
-}

@@ -1,10 +1,10 @@
 import { errorText } from '../../model/text.ts';
 import { Late, within } from '../answer.ts';
 import { isStatementPooling, openSession } from './session.ts';
-import type { PostgresAddress, Row, Session, Transaction } from './session.ts';
+import { explained } from '../explained.ts';
+import type { PostgresAddress } from '../../model/targets.ts';
+import type { Row, Session, Transaction } from './session.ts';
 import type { Postgres } from '../types.ts';
-
-export type { PostgresAddress } from './session.ts';
 
 const CONNECT_MS = 2500;
 const STATEMENT_MS = 2000;
@@ -24,6 +24,8 @@ const SERVER_LEFT = /^(08|57P0)/;
  */
 export function openPostgres(target: PostgresAddress, options: { applicationName: string }): Postgres {
   const address = target.host.startsWith('/') ? target.host : `${target.host}:${target.port}`;
+  const explain = (error: unknown) =>
+    explained(error, (cause, code) => sentence(cause, code, target, address));
   let session: Session | undefined;
   let failed: { at: number; error: Error } | undefined;
   let line: Promise<unknown> = Promise.resolve();
@@ -42,7 +44,7 @@ export function openPostgres(target: PostgresAddress, options: { applicationName
         giveUp.abort(),
       );
     } catch (error) {
-      failed = { at: performance.now(), error: explained(error, target, address) };
+      failed = { at: performance.now(), error: explain(error) };
       throw failed.error;
     }
     failed = undefined;
@@ -69,10 +71,10 @@ export function openPostgres(target: PostgresAddress, options: { applicationName
         session?.destroy();
       }
       const stale = kept !== undefined && kept === session && !kept.alive() && !(error instanceof Late);
-      if ((!stale && !refusesTransactions) || closed) throw explained(error, target, address);
+      if ((!stale && !refusesTransactions) || closed) throw explain(error);
     }
     return attempt(work, timeoutMs, deadline).catch((error: unknown) => {
-      throw explained(error, target, address);
+      throw explain(error);
     });
   }
 
@@ -114,21 +116,6 @@ async function throughCursor({ run, runOne }: Transaction, sql: string): Promise
   const rows = await run(`FETCH ${MAX_ROWS + 1} FROM vpsmon_metric`);
   if (rows.length > MAX_ROWS) throw new Error(`the query answers more than ${MAX_ROWS} rows`);
   return rows;
-}
-
-/** One plain sentence that says what a person can do something about. Keeps `code`. */
-function explained(error: unknown, target: PostgresAddress, address: string): Error {
-  if (error instanceof Explained) return error;
-  const code = (error as { code?: string } | undefined)?.code;
-  return new Explained(sentence(error, code, target, address), code);
-}
-
-class Explained extends Error {
-  readonly code: string | undefined;
-  constructor(text: string, code: string | undefined) {
-    super(text);
-    this.code = code;
-  }
 }
 
 function sentence(

@@ -2,21 +2,11 @@ import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type * as Pg from 'pg';
 import type { Client, QueryResult } from 'pg';
-import type { SslMode } from '../../model/targets.ts';
+import type { PostgresAddress } from '../../model/targets.ts';
 import { guardStream } from '../answer.ts';
 import { createFrames } from './frames.ts';
 import type { Frames } from './frames.ts';
 
-export type PostgresAddress = {
-  /** Name, IP address or socket folder. */
-  host: string;
-  port: number;
-  user: string;
-  password: string;
-  database: string;
-  sslMode?: SslMode;
-  sslRootCert?: string;
-};
 export type Row = Record<string, string | null>;
 /** What can be asked within one transaction. */
 export type Transaction = {

@@ -4,25 +4,13 @@ import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { Redis as Client, RedisOptions } from 'ioredis';
+import type { RedisAddress } from '../../model/targets.ts';
 import { errorText } from '../../model/text.ts';
 import { AnswerError, guardStream } from '../answer.ts';
+import { Explained, explained } from '../explained.ts';
 import { createRedisFrames } from './frames.ts';
 import type { RedisFrames } from './frames.ts';
 import type { Redis } from '../types.ts';
-
-export type RedisAddress = {
-  /** Name, IP address or the path of a unix socket. */
-  host: string;
-  port: number;
-  password: string;
-  username?: string;
-  db: number;
-  tls: boolean;
-  /** The name that the certificate has to have where `host` is only its address. */
-  tlsName?: string;
-  /** File with the authority that signed the certificate; the system's authorities when absent. */
-  tlsCa?: string;
-};
 
 const CONNECT_MS = 2500;
 const COMMAND_MS = 2000;
@@ -39,6 +27,8 @@ type Link = { client: Client; frames: RedisFrames; failed?: unknown };
  */
 export function openRedis(target: RedisAddress): Redis {
   const address = isPath(target) ? target.host : `${target.host}:${target.port}`;
+  const explain = (error: unknown) =>
+    explained(error, (cause, code) => sentence(cause, code, target, address));
   let link: Link | undefined;
   let connecting: Promise<Link> | undefined;
   let failed: { at: number; error: Error } | undefined;
@@ -50,7 +40,7 @@ export function openRedis(target: RedisAddress): Redis {
       failed = undefined;
       return link;
     } catch (error) {
-      failed = { at: performance.now(), error: explained(error, target, address) };
+      failed = { at: performance.now(), error: explain(error) };
       throw failed.error;
     }
   }
@@ -81,7 +71,7 @@ export function openRedis(target: RedisAddress): Redis {
     address,
     call: (command, ...args) =>
       call(command, args).catch((error: unknown) => {
-        throw explained(error, target, address);
+        throw explain(error);
       }),
     async close() {
       await connecting?.catch(() => {});
@@ -230,27 +220,12 @@ function readAuthority(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new Explained(`REDIS_TLS_CA: ${errorText(error)}`, undefined);
+    throw new Explained(`REDIS_TLS_CA: ${errorText(error)}`);
   }
 }
 
 function isTimeout(error: unknown): boolean {
   return /timed out/i.test(errorText(error));
-}
-
-/** One plain sentence that says what a person can do something about. Keeps `code`. */
-function explained(error: unknown, target: RedisAddress, address: string): Error {
-  if (error instanceof Explained) return error;
-  const code = (error as { code?: string } | undefined)?.code;
-  return new Explained(sentence(error, code, target, address), code);
-}
-
-class Explained extends Error {
-  readonly code: string | undefined;
-  constructor(text: string, code: string | undefined) {
-    super(text);
-    this.code = code;
-  }
 }
 
 const SPEAKS_TLS = 'it speaks TLS: write rediss:// in REDIS_URL';
