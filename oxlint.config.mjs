@@ -32,7 +32,7 @@ const WALLS = [
     ['model', 'config', 'store'],
     'Incidents are advanced by pure functions; messages go out through the callback that is handed in.',
   ],
-  ['notify', ['model', 'system', 'config', 'store'], 'Notify words and delivers; it decides nothing.'],
+  ['notify', ['model', 'system', 'config', 'store'], 'Notify delivers; it renders and decides nothing.'],
   ['outputs', ['model', 'system', 'config'], 'An output is a pure renderer: hand in what it shows.'],
   [
     'recovery',

@@ -3,7 +3,7 @@ import type { CommandContext } from '../commands/context.ts';
 import { serverName } from '../config/server-name.ts';
 import { errorText, formatTime, maskSecrets, plain, safeHtml } from '../model/text.ts';
 import { configuredChat } from '../notify/chat.ts';
-import { splitHtml } from '../notify/html.ts';
+import { splitHtml } from '../model/html.ts';
 import type { Incoming, Tapped } from '../notify/incoming.ts';
 import { pollUpdates } from '../notify/poll.ts';
 import { telegramFor } from '../notify/sender.ts';

@@ -13,7 +13,8 @@ import { errorText } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';
 import { createRefresh } from '../notify/living.ts';
 import { createOutbox } from '../notify/outbox.ts';
-import { wordDecision } from '../notify/wording.ts';
+import { wordDecision } from '../outputs/telegram/incidents.ts';
+import { renderLiving } from '../outputs/telegram/living.ts';
 import { renderStatusReport } from '../outputs/telegram/status-report.ts';
 import { createWatcher } from '../containers/watcher.ts';
 import { createHistory } from '../store/history/history.ts';
@@ -90,13 +91,13 @@ export function openMonitor(
       ? createRefresh({
           db,
           config,
-          hostname,
           now: () => clock.now(),
           incident(id) {
             const incident = pipeline.incident(id);
             return incident ? withNotes(db, incident) : incidentById(db, id);
           },
-          recorded: (incident) => recorder.known(incident),
+          render: (incident, others) =>
+            renderLiving(incident, others, hostname, clock.now(), recorder.known(incident)),
         })
       : () => false;
   const discovery = createDiscovery({ docker: system.docker, config, clock, files: system.files });

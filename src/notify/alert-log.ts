@@ -4,7 +4,7 @@ import { formatTime, maskSecrets, plain } from '../model/text.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
 import type { OutboxTable } from '../store/outbox.ts';
-import { htmlToPlain } from './html.ts';
+import { htmlToPlain } from '../model/html.ts';
 
 /** The id of the last message that alert_history.log has. */
 /** `2025-07-16 10:35:00 ` at the beginning of a line. */

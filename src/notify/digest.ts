@@ -1,6 +1,6 @@
 import type { Message } from '../model/message.ts';
 import { escapeHtml, formatCount, formatTime, plain } from '../model/text.ts';
-import { htmlToPlain } from './html.ts';
+import { htmlToPlain } from '../model/html.ts';
 
 /** `line`: what `headline` gave, plain text. */
 export type Told = Pick<Message, 'at' | 'severity' | 'kind' | 'subject'> & { line: string };

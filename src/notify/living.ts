@@ -1,26 +1,19 @@
 import type { Config } from '../config/schema.ts';
 import type { Incident } from '../model/incident.ts';
-import { formatCount, formatDuration, formatTime, safeHtml } from '../model/text.ts';
-import { formatValue } from '../model/value.ts';
 import type { Db } from '../store/db.ts';
 import { openIncidentMessages, type Button, type MessageState } from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
 import { announcedWith, incidentById } from '../store/incidents.ts';
 import type { StoredRow } from '../store/outbox.ts';
 import { keyboardFor, readQuestion } from './buttons.ts';
-import { shortenHtml } from './html.ts';
 import { inConflict } from './poll.ts';
 import { targetOf } from './targets.ts';
 import type { SendOptions } from './telegram.ts';
-import { wordDecision } from './wording.ts';
 
 /** Mere numbers are brought up to date this often; what people did and how it stands at once. */
 const VALUES_EVERY_MS = 60_000;
 /** An event has no end: so long what was done about it is added to its message. */
 const EVENT_MS = 3_600_000;
-/** Leaves room for what is added below; Telegram allows 4,096 characters. */
-const TEXT_MOST = 3400;
-const DONE_MOST = 8;
 
 export type LivingMessages = ReturnType<typeof createLiving>;
 
@@ -71,12 +64,11 @@ export function createLiving(db: Db, config: Config, now: () => number) {
 export function createRefresh(deps: {
   db: Db;
   config: Config;
-  hostname: string;
   now(): number;
   /** The incident in its newest form. */
   incident(id: number): Incident | undefined;
-  /** What its first message said of the minutes before it began. */
-  recorded(incident: Incident): readonly string[];
+  /** The message as it is to be shown; `key` changes with everything but mere numbers. */
+  render(incident: Incident, others: readonly Incident[]): { html: string; key: string };
 }) {
   const { config, db, now } = deps;
   const messages = openIncidentMessages(db);
@@ -95,7 +87,7 @@ export function createRefresh(deps: {
         continue;
       }
       const others = message.openedWith.flatMap((id) => deps.incident(id) ?? []);
-      const rendered = renderLiving(incident, others, deps.hostname, now(), deps.recorded(incident));
+      const rendered = deps.render(incident, others);
       const ended = isOver(incident, now());
       const buttons = ended ? {} : buttonsOf(db, config, incident, message.pending, now());
       const key = `${rendered.key} ${JSON.stringify(buttons)}`;
@@ -129,72 +121,4 @@ function buttonsOf(
 function isOver(incident: Incident, now: number): boolean {
   if (incident.state !== 'resolved') return false;
   return !incident.event || now - (incident.resolvedAt ?? incident.openedAt) > EVENT_MS;
-}
-
-/** Pure. `key` changes with everything but mere numbers. */
-export function renderLiving(
-  incident: Incident,
-  others: readonly Incident[],
-  hostname: string,
-  now: number,
-  recorded: readonly string[] = [],
-): { html: string; key: string } {
-  const ended = incident.state === 'resolved' && !incident.event;
-  const { okSince, ...begun } = incident;
-  const asOpen: Incident = ended ? { ...begun, state: 'firing' } : begun;
-  const base = wordDecision(
-    { reason: 'first', at: incident.openedAt, incident: asOpen, others: [...others] },
-    hostname,
-    now,
-    recorded,
-  ).html;
-  const body = shortenHtml(base, TEXT_MOST, (missing) => `... ${formatCount(missing)} more characters`);
-  const lines = ended ? [] : standing(incident);
-  // What comes with its wording does not name what was done.
-  if (incident.html?.opened !== undefined) lines.push(...done(incident));
-  lines.push(...people(incident));
-  // What follows is what was sent when it began.
-  const fine =
-    okSince === undefined
-      ? []
-      : [`<b>Fine since ${formatTime(okSince)}: ${safeHtml(incident.endText ?? '', 300)}</b>`, ''];
-  const head = ended ? [...ending(incident, now), ''] : fine;
-  const foot = lines.length > 0 ? ['', ...lines] : [];
-  const { severity, state, flapping, actions, ack } = incident;
-  return {
-    html: [...head, body, ...foot].join('\n'),
-    key: JSON.stringify([severity, state, flapping, okSince, actions, ack, others.map((one) => one.state)]),
-  };
-}
-
-function ending(incident: Incident, now: number): string[] {
-  const end = incident.resolvedAt ?? now;
-  const lines = [
-    `<b>${incident.endedAs === 'gone' ? 'Ended' : 'Resolved'} after ${formatDuration(Math.max(0, end - incident.openedAt))}</b>`,
-    `${formatTime(incident.openedAt)} to ${formatTime(end)}`,
-  ];
-  if (incident.worst !== undefined) lines.push(`Worst: ${formatValue(incident.worst, incident.unit)}`);
-  return lines;
-}
-
-/** How it stands while it lasts. */
-function standing({ value, worst, unit, flapping, changes, event }: Incident): string[] {
-  const lines: string[] = [];
-  if (event) return lines;
-  if (value !== undefined) {
-    const much = worst === undefined || worst === value ? '' : `, worst: ${formatValue(worst, unit)}`;
-    lines.push(`Now: ${formatValue(value, unit)}${much}`);
-  }
-  if (flapping) lines.push(`Flapping: ${formatCount(changes ?? 0)} changes`);
-  return lines;
-}
-
-function done({ actions }: Incident): string[] {
-  return actions.slice(-DONE_MOST).map((line) => `Done: ${safeHtml(line, 300)}`);
-}
-
-function people({ ack, state, event }: Incident): string[] {
-  if (!ack) return [];
-  const silent = ack.silent && (state !== 'resolved' || event) ? ', no messages until it ends' : '';
-  return [`Acknowledged by ${safeHtml(ack.by, 60)} at ${formatTime(ack.at)}${silent}`];
 }

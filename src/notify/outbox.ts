@@ -3,7 +3,7 @@ import { escapeHtml } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
 import { openOutboxTable, type StoredRow } from '../store/outbox.ts';
 import { digestHtml, headline } from './digest.ts';
-import { htmlToPlain } from './html.ts';
+import { htmlToPlain } from '../model/html.ts';
 
 /** More than this many waiting: all but the critical ones are told by a digest. */
 export const FOLD_ABOVE = 20;

@@ -1,7 +1,7 @@
 import type { Message } from '../model/message.ts';
 import { formatDuration, formatTime, plain, safeHtml } from '../model/text.ts';
 import type { Step } from '../store/outbox.ts';
-import { shortenHtml, splitHtml } from './html.ts';
+import { shortenHtml, splitHtml } from '../model/html.ts';
 
 /** A message that is sent later than this says when it happened. */
 export const LATE_AFTER_MS = 120_000;

@@ -2,7 +2,7 @@ import type { Delivery } from '../model/message.ts';
 import { errorText, maskSecrets, plain } from '../model/text.ts';
 import type { Http } from '../system/types.ts';
 import type { Button } from '../store/incident-messages.ts';
-import { htmlToPlain, TEXT_MAX } from './html.ts';
+import { htmlToPlain, TEXT_MAX } from '../model/html.ts';
 import type { Place } from './targets.ts';
 
 export type TelegramOptions = {

@@ -34,7 +34,10 @@ function upgraded(version: string, ms: number): string[] {
   const rows = recallServices(store.db, keptLog()).rows;
   world.deaf(true);
   const same = rows.map((row): Row => {
-    const box = world.run(row.name, { health: row.health, policy: row.restarts.length > 0 ? 'always' : 'no' });
+    const box = world.run(row.name, {
+      health: row.health,
+      policy: row.restarts.length > 0 ? 'always' : 'no',
+    });
     const { startedAt = 0 } = row;
     box.restartCount = row.restartCount;
     Object.assign(box.state, { startedAt });

@@ -5,7 +5,7 @@ import { configOf } from './config.ts';
 import { createPipeline } from '../../src/incidents/pipeline.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { Message } from '../../src/model/message.ts';
-import { wordDecision } from '../../src/notify/wording.ts';
+import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { incidentsSince } from '../../src/store/incidents.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 

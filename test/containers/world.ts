@@ -15,7 +15,7 @@ import { addSilence, endSilence } from '../../src/incidents/silences.ts';
 import { current, serviceKey } from '../../src/containers/table.ts';
 import { holds } from '../../src/model/change.ts';
 import type { Message } from '../../src/model/message.ts';
-import { wordDecision } from '../../src/notify/wording.ts';
+import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 
 process.env['TZ'] = 'UTC';

@@ -10,9 +10,10 @@ import { listSilences } from '../../src/incidents/silences.ts';
 import type { ContainerInfo } from '../../src/model/snapshot.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { createRefresh } from '../../src/notify/living.ts';
+import { renderLiving } from '../../src/outputs/telegram/living.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
 import { asOnlyReader } from '../../src/notify/poll.ts';
-import { wordDecision } from '../../src/notify/wording.ts';
+import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { incidentById, withNotes } from '../../src/store/incidents.ts';
 import { openStore } from '../../src/store/open.ts';
 import { systemClock } from '../../src/system/clock.ts';
@@ -69,9 +70,8 @@ async function start(settings: Partial<Settings> = {}) {
   const refresh = createRefresh({
     db,
     config,
-    hostname: 'shop',
     now: () => clock.now(),
-    recorded: () => [],
+    render: (incident, others) => renderLiving(incident, others, 'shop', clock.now()),
     incident(id) {
       const incident = pipeline.incident(id);
       return incident ? withNotes(db, incident) : incidentById(db, id);

@@ -34,7 +34,7 @@ import { visible } from '../../src/model/invisible.ts';
 import { errorText, escapeHtml, maskSecrets, plain, safeHtml } from '../../src/model/text.ts';
 import { starterIn } from '../../src/notify/await-start.ts';
 import { digestHtml, headline } from '../../src/notify/digest.ts';
-import { htmlToPlain, shortenHtml, splitHtml } from '../../src/notify/html.ts';
+import { htmlToPlain, shortenHtml, splitHtml } from '../../src/model/html.ts';
 import { readAnswer } from '../../src/notify/telegram.ts';
 import { readBucket, readRaw } from '../../src/store/history/codec.ts';
 import { readState } from '../../src/store/incident-messages.ts';

@@ -10,7 +10,7 @@ import { createPipeline } from '../../src/incidents/pipeline.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
-import { wordDecision } from '../../src/notify/wording.ts';
+import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { renderStatusReport } from '../../src/outputs/telegram/status-report.ts';
 import { createWatcher, type Watcher } from '../../src/containers/watcher.ts';
 import { holds } from '../../src/model/change.ts';

@@ -7,7 +7,7 @@ import { addSilence, listSilences } from '../../src/incidents/silences.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { Message } from '../../src/model/message.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
-import { wordDecision } from '../../src/notify/wording.ts';
+import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { listActions, pruneActions, recordAction } from '../../src/store/actions.ts';
 import { incidentById, incidentsSince, saveIncidents, wasToldOnce } from '../../src/store/incidents.ts';
 import { remember } from '../../src/store/memory.ts';

@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import type { Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
-import { createRefresh, renderLiving } from '../../src/notify/living.ts';
-import { wordDecision } from '../../src/notify/wording.ts';
+import { createRefresh } from '../../src/notify/living.ts';
+import { renderLiving } from '../../src/outputs/telegram/living.ts';
+import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { incidentById, noteOnIncident, withNotes } from '../../src/store/incidents.ts';
 import { openIncidentMessages } from '../../src/store/incident-messages.ts';
 import { configWith } from '../helpers/command.ts';
@@ -29,13 +30,12 @@ function connect(settings: Partial<Settings> = {}): void {
   refresh = createRefresh({
     db,
     config: configWith(settings, { stateDir: b.stateDir }),
-    hostname: 'vps',
     now: () => b.clock.now(),
     incident(id) {
       const incident = pipeline.incident(id);
       return incident ? withNotes(db, incident) : incidentById(db, id);
     },
-    recorded: () => [],
+    render: (incident, others) => renderLiving(incident, others, 'vps', b.clock.now()),
   });
 }
 async function open(settings: Partial<Settings> = {}): Promise<void> {

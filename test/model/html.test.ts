@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { htmlToPlain, shortenHtml, splitHtml } from '../../src/notify/html.ts';
+import { htmlToPlain, shortenHtml, splitHtml } from '../../src/model/html.ts';
 import { safeHtml } from '../../src/model/text.ts';
 import { parseHtml } from '../standins/telegram.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Incident, SayDecision } from '../../src/model/incident.ts';
-import { htmlToPlain, splitHtml } from '../../src/notify/html.ts';
-import { wordDecision } from '../../src/notify/wording.ts';
+import { htmlToPlain, splitHtml } from '../../src/model/html.ts';
+import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { parseHtml } from '../standins/telegram.js';
 
 const OPENED = new Date(2025, 6, 16, 10, 30).getTime();

@@ -1,10 +1,10 @@
-import type { Severity } from '../model/finding.ts';
-import type { Change } from '../model/change.ts';
-import type { Incident, SayDecision } from '../model/incident.ts';
-import type { Message } from '../model/message.ts';
-import { formatCount, formatDuration, formatTime, safeHtml } from '../model/text.ts';
-import { nameOfMany } from '../model/rules.ts';
-import { formatValue } from '../model/value.ts';
+import type { Severity } from '../../model/finding.ts';
+import type { Change } from '../../model/change.ts';
+import type { Incident, SayDecision } from '../../model/incident.ts';
+import type { Message } from '../../model/message.ts';
+import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/text.ts';
+import { nameOfMany } from '../../model/rules.ts';
+import { formatValue } from '../../model/value.ts';
 
 /** More subjects than this are counted, not named. */
 const NAMED_MAX = 10;
