@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { optionsAfterCommand } from './commands/global-options.ts';
-import { guardLookups } from './system/lookup.ts';
-import { VERSION } from './version.ts';
 
 /**
  * Exit codes, the same for every command: 0 all fine; 1 warnings; 2 critical, or what was asked for failed;
@@ -13,6 +11,7 @@ async function main(given: string[]): Promise<number> {
   const argv = optionsAfterCommand(given);
   // Asked for by scripts and package managers: answered before anything is loaded.
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+    const { VERSION } = await import('./version.ts');
     process.stdout.write(`${VERSION}\n`);
     return 0;
   }
@@ -25,6 +24,10 @@ async function main(given: string[]): Promise<number> {
   }
   const { unitLine } = await import('./commands/unit-line.ts');
   const line = unitLine(argv);
+  const done = await line?.quick?.();
+  if (done !== undefined) return done;
+  const { guardLookups } = await import('./system/lookup.ts');
+  guardLookups();
   if (line) {
     const { inContext } = await import('./commands/in-context.ts');
     const { terminalIo } = await import('./commands/io.ts');
@@ -45,7 +48,6 @@ function builtHelp(): string | undefined {
   }
 }
 
-guardLookups();
 // Without a handler Node answers this signal with its debugger, on a port that every local user can reach.
 process.on('SIGUSR1', () => undefined);
 

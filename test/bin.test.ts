@@ -71,6 +71,12 @@ describe('bin/vpsmon.js', () => {
     expect(text.replace(/\/\/.*/g, '')).not.toMatch(/\?\.|\?\?|=>|`\$|\bconst\b|\blet\b/);
   });
 
+  it('loads nothing of the program for --version and --help', () => {
+    const entry = join(BIN, '../../dist/cli.js');
+    const imports = [...readFileSync(entry, 'utf8').matchAll(/\bimport\s*[^(]*?from\s*"([^"]*)"/g)];
+    expect(imports.map(([, from]) => from)).toEqual(['node:fs']);
+  });
+
   it('H8: SIGUSR1 opens no debugger', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vpsmon-usr1-'));
     const child = spawn(process.execPath, [BIN, 'monitor', '--state-dir', folder], {

@@ -1,19 +1,18 @@
-import { join } from 'node:path';
-import { MONITOR_SOCKET } from '../config/state-dir.ts';
 import { suggest } from '../config/suggest.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
 import { filterSection, renderPrometheus, SECTIONS, type Section } from '../outputs/prometheus/prometheus.ts';
-import { ensureFolder } from '../system/folders.ts';
-import { writeAtomically } from '../system/write-file.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
+import {
+  askMonitor,
+  describeMetrics,
+  metricsFile,
+  writeMetrics,
+  type MetricsText,
+} from './export-monitor.ts';
 import { writesToJournal } from './io.ts';
 
-/** The monitor answers from memory: longer than this, and it does not answer. */
-const ANSWER_MS = 2000;
-
-type Source = { text: string; from: string };
 /** Reads everything by itself; loaded only when nobody else has a fresh reading. */
 export type Collect = (context: CommandContext) => Promise<Snapshot>;
 
@@ -32,30 +31,28 @@ export async function exportMetrics(
     );
     return 3;
   }
-  const { text: whole, from } = (await fromMonitor(context)) ?? (await withoutMonitor(context, collect));
+  const { text: whole, from } =
+    (await askMonitor(config.stateDir, context.system.clock.now())) ??
+    (await withoutMonitor(context, collect));
   const text = section === 'all' ? whole : filterSection(whole, section);
   if (stdout) {
     if (text !== '') io.out(text);
     return 0;
   }
-  const folder = join(config.stateDir, 'metrics');
-  const path = join(folder, 'vpsmon.prom');
-  const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
+  const metrics = { text, from };
   if (options.dryRun) {
-    io.out(`Would write ${path}: ${samples} samples ${from}`);
+    io.out(`Would write ${describeMetrics(config.stateDir, metrics)}`);
     return 0;
   }
+  let wrote: string;
   try {
-    // node_exporter runs as another user: it must get to the file, and to nothing else here.
-    ensureFolder(config.stateDir, 0o711);
-    ensureFolder(folder, 0o755);
-    writeAtomically(path, text, 0o644);
+    wrote = writeMetrics(config.stateDir, metrics);
   } catch (error) {
-    io.err(`vpsmon: ${path} cannot be written: ${errorText(error)}`);
+    io.err(`vpsmon: ${metricsFile(config.stateDir)} cannot be written: ${errorText(error)}`);
     return 3;
   }
   // Once a minute: the file itself says that all is well.
-  if (!writesToJournal(context)) io.out(`Wrote ${path}: ${samples} samples ${from}`);
+  if (!writesToJournal(context)) io.out(wrote);
   return 0;
 }
 
@@ -63,30 +60,8 @@ function isSection(section: string): section is Section | 'all' {
   return section === 'all' || (SECTIONS as readonly string[]).includes(section);
 }
 
-/**
- * What the running monitor answers on its socket in the state folder, while its last check is fresh. Its port is not asked: any local
- * user can listen there before the monitor does, and would have root write into the textfile what he likes.
- */
-async function fromMonitor({ config, system }: CommandContext): Promise<Source | undefined> {
-  try {
-    const { status, body } = await system.http({
-      url: 'http://localhost/metrics',
-      socketPath: join(config.stateDir, MONITOR_SOCKET),
-      timeoutMs: ANSWER_MS,
-      maxBytes: 16 * 1_048_576,
-    });
-    const at = Number(/^vpsmon_last_check_timestamp_seconds (\S+)$/m.exec(body)?.[1]);
-    const age = system.clock.now() / 1000 - at;
-    const fresh = Math.abs(age) <= 3 * config.settings.SERVICE_CHECK_INTERVAL + 10;
-    if (status !== 200 || !fresh) return undefined;
-    return { text: body, from: `from the running monitor, ${Math.max(0, Math.round(age))} s old` };
-  } catch {
-    return undefined; // Nobody there: the next way is tried.
-  }
-}
-
 /** The last check that the monitor saved, where it is fresh; else an own reading. */
-async function withoutMonitor(context: CommandContext, collect: Collect): Promise<Source> {
+async function withoutMonitor(context: CommandContext, collect: Collect): Promise<MetricsText> {
   const { config, system } = context;
   const [{ openStore }, { createHistory }, { openIncidents }, { alertCounts }, { leftOffIn }] =
     await Promise.all([

@@ -1,15 +1,26 @@
-import type { GlobalOptions } from './context.ts';
+import type { CommandContext, GlobalOptions } from './context.ts';
+import { exportFromMonitor } from './export-monitor.ts';
 import type { Action } from './in-context.ts';
 
-export type UnitLine = { options: GlobalOptions; action: Action };
+/** `quick`: a way without the configuration, tried first; undefined where it cannot be done that way. */
+export type UnitLine = {
+  options: GlobalOptions;
+  action: Action;
+  quick?: () => Promise<number | undefined>;
+};
 
-/** What the units and the image run, word for word. */
+/** What the units and the image run, word for word, and `export` without its section. */
 const COMMANDS: Record<string, Action> = {
   monitor: async (c) => (await import('./monitor.ts')).monitor(c),
   'recover run-all': async (c) => (await import('./recover.ts')).recover(c, 'run-all', ''),
-  'export all': async (c) => (await import('./export.ts')).exportMetrics(c, 'all', false),
+  export: exportAll,
+  'export all': exportAll,
   'report telegram': async (c) => (await import('./report.ts')).report(c, 'telegram'),
 };
+
+async function exportAll(context: CommandContext): Promise<number> {
+  return (await import('./export.ts')).exportMetrics(context, 'all', false);
+}
 
 /**
  * The command lines of the installed units and of the image, which need no option parser: it costs 10 ms at each start (export
@@ -29,5 +40,7 @@ export function unitLine(argv: readonly string[]): UnitLine | undefined {
     else if (argv[i] === '--state-dir') options.stateDir = value;
     else return undefined;
   }
-  return { options, action };
+  return action === exportAll
+    ? { options, action, quick: () => exportFromMonitor(options) }
+    : { options, action };
 }

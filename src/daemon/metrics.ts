@@ -17,6 +17,7 @@ export function metricsOf(monitor: Monitor): string {
     openIncidents: pipeline.open().filter((incident) => incident.state === 'firing'),
     ...whatIsLeftOff(monitor.store.db),
     daemon: {
+      checkIntervalSec: monitor.config.settings.SERVICE_CHECK_INTERVAL,
       checks: state.checks,
       uptimeSec: (system.clock.monotonic() - state.startedMonotonic) / 1000,
       residentBytes: memory.rss,

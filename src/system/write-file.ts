@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
@@ -8,7 +7,8 @@ import { basename, dirname, join } from 'node:path';
  */
 export function writeAtomically(path: string, content: string | Buffer, mode: number): void {
   // A leading dot: readers of a folder (node_exporter's textfile collector takes *.prom) pass it by.
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const unique = `${process.pid}-${Math.random().toString(36).slice(2)}`;
+  const temporary = join(dirname(path), `.${basename(path)}.${unique}.tmp`);
   const file = openSync(temporary, 'wx', mode);
   try {
     try {

@@ -18,6 +18,7 @@ import { renderPrometheus } from '../../src/outputs/prometheus/prometheus.ts';
 import { createHistory } from '../../src/store/history/history.ts';
 import { openStore } from '../../src/store/open.ts';
 import { openOutboxTable } from '../../src/store/outbox.ts';
+import { vpsmon } from '../helpers/daemon.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
 import { fullInput, fullSnapshot } from '../helpers/full-snapshot.ts';
 
@@ -92,6 +93,25 @@ describe('with a running monitor', () => {
     }
   });
 });
+
+test('a unit with a configuration that cannot be used goes on exporting what the running monitor measures', async () => {
+  const text = renderPrometheus(fullInput(Date.now()));
+  await serve(text);
+  const config = join(stateDir, 'monitor.conf');
+  writeFileSync(config, 'SERVICE_CHECK_INTERVAL=often\n', { mode: 0o600 });
+  const line = ['export', 'all', '--config', config, '--state-dir', stateDir];
+  const done = await vpsmon(line);
+  expect(done).toMatchObject({ code: 0, stderr: '' });
+  expect(done.stdout).toMatch(/^Wrote .*vpsmon\.prom: \d+ samples from the running monitor, \d s old\n$/);
+  expect(readFileSync(promFile(), 'utf8')).toBe(text);
+  // A file that is not there is a mistyped name, and without a monitor the settings are needed.
+  rmSync(config);
+  expect(await vpsmon(line)).toMatchObject({ code: 3, stdout: '' });
+  writeFileSync(config, 'SERVICE_CHECK_INTERVAL=often\n', { mode: 0o600 });
+  server!.close();
+  server!.closeAllConnections();
+  expect(await vpsmon(line)).toMatchObject({ code: 3, stdout: '' });
+}, 30_000);
 
 test("R4: who listens on the monitor's port is not believed, however fresh his numbers are", async () => {
   const forged = renderPrometheus(fullInput(Date.now())).replace(

@@ -108,6 +108,7 @@ export function fullInput(at: number): MetricsInput & Required<Pick<MetricsInput
     leftOff: [{ kind: 'workflow', name: 'Nightly import', since: 1_768_392_000_000 }],
     openIncidents: [openIncident()],
     daemon: {
+      checkIntervalSec: 30,
       checks: 100,
       uptimeSec: 3000,
       residentBytes: 50 * MB,

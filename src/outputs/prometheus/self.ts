@@ -95,6 +95,11 @@ export const SELF_METRICS: readonly Metric[] = [
     ({ version }) => [{ value: 1, labels: { version } }],
     { labels: ['version'] },
   ),
+  daemon(
+    'vpsmon_check_interval_seconds',
+    'How often the monitor checks, in seconds: a last check that is older than three times this is stale.',
+    ({ checkIntervalSec }) => checkIntervalSec,
+  ),
   daemon('vpsmon_checks_total', 'Checks since the monitor was started.', ({ checks }) => checks, 'counter'),
   daemon(
     'vpsmon_monitor_uptime_seconds',

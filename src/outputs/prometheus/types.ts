@@ -15,6 +15,7 @@ export type MetricsInput = {
   leftOff?: readonly LeftOff[];
   /** Only where a running monitor answers. */
   daemon?: {
+    checkIntervalSec: number;
     checks: number;
     uptimeSec: number;
     residentBytes: number;

@@ -19,7 +19,7 @@ export async function httpRequest(request: HttpRequest): Promise<HttpAnswer> {
   const secure = url.protocol === 'https:';
   const { body } = request;
   const answer = await exchange({
-    secure,
+    ...(secure ? { send: https.request } : {}),
     options: {
       ...(request.socketPath === undefined
         ? { host: url.hostname.replace(/^\[|\]$/g, ''), ...(url.port ? { port: Number(url.port) } : {}) }
