@@ -1,8 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { secretsOf } from '../config/secrets.ts';
-import { SOURCES } from '../model/reading.ts';
-import type { Reading, Source } from '../model/reading.ts';
-import type { ContainerInfo, Readings, Snapshot } from '../model/snapshot.ts';
+import type { Reading } from '../model/reading.ts';
+import { SOURCES, type ContainerInfo, type Readings, type Snapshot, type Source } from '../model/snapshot.ts';
 import { errorText, formatDuration, maskSecrets } from '../model/text.ts';
 import type { Clock, DockerEvent } from '../system/types.ts';
 import { COLLECTORS } from './index.ts';

@@ -8,7 +8,7 @@ import { createRedis } from './redis.ts';
 import { createSql } from './sql.ts';
 import type { CollectorFactory } from './types.ts';
 import { createWaha } from './waha.ts';
-import type { Source } from '../model/reading.ts';
+import type { Source } from '../model/snapshot.ts';
 
 /** Every source there is. A name in SOURCES without a line here does not compile. */
 export const COLLECTORS = {

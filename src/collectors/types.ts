@@ -1,16 +1,14 @@
 import type * as v from 'valibot';
 import type { Discovered } from '../model/targets.ts';
 import type { Config } from '../config/schema.ts';
-import type { Absent, Source } from '../model/reading.ts';
-import type { ContainerInfo, Readings } from '../model/snapshot.ts';
+import type { Absent } from '../model/reading.ts';
+import type { ContainerInfo, Source, Values } from '../model/snapshot.ts';
 import type { System } from '../system/types.ts';
-
-export type ValueOf<S extends Source> = Extract<Readings[S], { state: 'ok' }>['value'];
 
 /** One source. Keeps what it needs for rates between two reads. Throws where the source fails; `signal` aborts at the deadline. */
 export type Collector<S extends Source> = {
   source: S;
-  read(signal: AbortSignal): Promise<ValueOf<S> | Absent>;
+  read(signal: AbortSignal): Promise<Values[S] | Absent>;
   close?(): Promise<void> | void;
 };
 

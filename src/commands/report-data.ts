@@ -1,7 +1,6 @@
 import { forecastsOf } from './forecast-data.ts';
 import type { Config } from '../config/schema.ts';
-import { SOURCES } from '../model/reading.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import { SOURCES, type Snapshot } from '../model/snapshot.ts';
 import type { ChartInput, ChartMark } from '../outputs/report/chart.ts';
 import type { ReportData, ReportIncident } from '../outputs/report/data.ts';
 import type { SeriesStats } from '../model/series-stats.ts';

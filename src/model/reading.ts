@@ -1,17 +1,3 @@
-/** The names of all sources, in the order in which they are shown. */
-export const SOURCES = [
-  'host',
-  'pressure',
-  'oom',
-  'docker',
-  'postgres',
-  'redis',
-  'n8n',
-  'waha',
-  'sql',
-] as const;
-export type Source = (typeof SOURCES)[number];
-
 /**
  * What one look at a source gave. `absent` means "not here" and is never an alert; `failed` means "should be here and
  * could not be read" and becomes a warning after three checks in a row.

@@ -1,8 +1,7 @@
 import type { Config } from '../config/schema.ts';
 import type { Discovered } from '../model/targets.ts';
 import type { Action, Moment } from '../model/action.ts';
-import type { Source } from '../model/reading.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { Snapshot, Source } from '../model/snapshot.ts';
 import type { Store } from '../store/open.ts';
 import type { System } from '../system/types.ts';
 

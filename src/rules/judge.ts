@@ -12,7 +12,7 @@ import type { Past } from './types.ts';
  */
 export function judgeAll(snapshot: Snapshot, past: Past, config: Config): Finding[] {
   const context = { snapshot, past, config };
-  const findings = RULES.flatMap((rule): Finding[] => {
+  const findings = Object.values(RULES).flatMap((rule): Finding[] => {
     const reading = snapshot.readings[rule.source];
     if (reading.state !== 'failed') return rule.judge(context);
     return [

@@ -2,9 +2,8 @@ import type { Config } from '../config/schema.ts';
 import type { LeftOff } from '../model/left-off.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Forecast } from '../model/forecast.ts';
-import type { Source } from '../model/reading.ts';
 import type { RuleId } from '../model/rules.ts';
-import type { Readings, Snapshot } from '../model/snapshot.ts';
+import type { Snapshot, Source, Values } from '../model/snapshot.ts';
 
 /** What rules know besides the snapshot. */
 export type Past = {
@@ -21,8 +20,6 @@ export type Past = {
   /** What recovery has switched off and not brought back; undefined where its records cannot be read. */
   leftOff?: readonly LeftOff[];
 };
-
-export type ValueOf<S extends Source> = Extract<Readings[S], { state: 'ok' }>['value'];
 
 /** What a rule is handed beside the value of its source. */
 export type Context = { snapshot: Snapshot; past: Past; config: Config };
@@ -42,14 +39,14 @@ export type Rule = {
 export function rule<S extends Source>(
   id: RuleId,
   source: S,
-  judge: (value: ValueOf<S>, context: Context) => Finding[],
+  judge: (value: Values[S], context: Context) => Finding[],
 ): Rule {
   return {
     id,
     source,
     judge(context) {
       const reading = context.snapshot.readings[source];
-      return reading.state === 'ok' ? judge(reading.value as ValueOf<S>, context) : [];
+      return reading.state === 'ok' ? judge(reading.value as Values[S], context) : [];
     },
   };
 }

@@ -3,8 +3,7 @@ import { openCollectors } from '../../src/collectors/collect.ts';
 import { COLLECTORS } from '../../src/collectors/index.ts';
 import type { CollectorDeps } from '../../src/collectors/types.ts';
 import { KEYS } from '../../src/config/schema.ts';
-import { SOURCES } from '../../src/model/reading.ts';
-import type { Source } from '../../src/model/reading.ts';
+import { SOURCES, type Source } from '../../src/model/snapshot.ts';
 import { systemClock } from '../../src/system/clock.ts';
 
 const deps = {

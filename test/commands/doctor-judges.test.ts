@@ -9,6 +9,7 @@ import { judgeSources } from '../../src/doctor/sources.ts';
 import { judgeStateFolder, judgeTextfile } from '../../src/doctor/state.ts';
 import { hostFiles } from '../../src/system/files.ts';
 import type { Readings, RedisValues } from '../../src/model/snapshot.ts';
+import { emptySnapshot } from '../helpers/snapshots.ts';
 
 const MB = 1_048_576;
 const error = (code: string) => Object.assign(new Error(code), { code });
@@ -83,18 +84,7 @@ describe('what Telegram says', () => {
 });
 
 describe('databases', () => {
-  const absent = { state: 'absent', why: 'no such container' } as const;
-  const none: Readings = {
-    host: absent,
-    pressure: absent,
-    oom: absent,
-    docker: absent,
-    postgres: absent,
-    redis: absent,
-    n8n: absent,
-    waha: absent,
-    sql: absent,
-  };
+  const none = emptySnapshot(0).readings;
   const postgres = {
     host: '172.18.0.3',
     port: 5432,

@@ -1,8 +1,7 @@
 import { defaultExtra, defaultSettings, KEY_NAMES } from '../../src/config/defaults.ts';
 import type { Discovered } from '../../src/model/targets.ts';
 import type { Config, Key, Origin, Settings } from '../../src/config/schema.ts';
-import type { Source } from '../../src/model/reading.ts';
-import type { Snapshot } from '../../src/model/snapshot.ts';
+import type { Snapshot, Source } from '../../src/model/snapshot.ts';
 import type { RecoveryDeps, SaidLine } from '../../src/recovery/types.ts';
 import type { Store } from '../../src/store/open.ts';
 import type { Clock, System } from '../../src/system/types.ts';

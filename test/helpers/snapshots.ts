@@ -1,10 +1,10 @@
-import { SOURCES } from '../../src/model/reading.ts';
-import type {
-  ContainerInfo,
-  HostValues,
-  PressureValues,
-  Readings,
-  Snapshot,
+import {
+  SOURCES,
+  type ContainerInfo,
+  type HostValues,
+  type PressureValues,
+  type Readings,
+  type Snapshot,
 } from '../../src/model/snapshot.ts';
 
 const MB = 1_048_576;

@@ -1,74 +1,65 @@
 import { describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/model/finding.ts';
-import type { Snapshot } from '../../src/model/snapshot.ts';
 import { judgeCheck, renderCheck } from '../../src/outputs/terminal/console.ts';
 import { width } from '../../src/outputs/terminal/style.ts';
+import { emptySnapshot } from '../helpers/snapshots.ts';
 
 const MB = 1_048_576;
-const absent = { state: 'absent', why: 'not found' } as const;
-const snapshot: Snapshot = {
-  at: Date.parse('2026-01-31T10:00:00'),
-  tookMs: 3,
-  readings: {
-    host: {
-      state: 'ok',
-      tookMs: 1,
-      value: {
-        bootId: 'b',
-        hostname: 'vps\u001b[2J',
-        uptimeSec: 3600,
-        cpus: 2,
-        cpuPercent: 12,
-        load: [0.1, 0.2, 0.3],
-        memory: { totalBytes: 1000 * MB, availableBytes: 80 * MB, usedBytes: 920 * MB },
-        swap: { totalBytes: 0, usedBytes: 0, zram: false },
-        cgroups: [],
-        disks: [
-          {
-            mount: '/',
-            device: '/dev/vda',
-            fsType: 'ext4',
-            totalBytes: 10_000 * MB,
-            usedBytes: 8500 * MB,
-            availableBytes: 1500 * MB,
-            usedPercent: 85,
-            inodesTotal: 1,
-          },
-        ],
-      },
+const snapshot = emptySnapshot(Date.parse('2026-01-31T10:00:00'), {
+  host: {
+    state: 'ok',
+    tookMs: 1,
+    value: {
+      bootId: 'b',
+      hostname: 'vps\u001b[2J',
+      uptimeSec: 3600,
+      cpus: 2,
+      cpuPercent: 12,
+      load: [0.1, 0.2, 0.3],
+      memory: { totalBytes: 1000 * MB, availableBytes: 80 * MB, usedBytes: 920 * MB },
+      swap: { totalBytes: 0, usedBytes: 0, zram: false },
+      cgroups: [],
+      disks: [
+        {
+          mount: '/',
+          device: '/dev/vda',
+          fsType: 'ext4',
+          totalBytes: 10_000 * MB,
+          usedBytes: 8500 * MB,
+          availableBytes: 1500 * MB,
+          usedPercent: 85,
+          inodesTotal: 1,
+        },
+      ],
     },
-    pressure: { state: 'absent', why: 'PSI is switched off (psi=0)' },
-    oom: { state: 'ok', tookMs: 1, value: { killsSinceBoot: 0, kills: [] } },
-    docker: {
-      state: 'ok',
-      tookMs: 1,
-      value: {
-        version: '28.0',
-        apiVersion: '1.48',
-        containers: ['web', 'a container with a long name 😀'].map((name, i) => ({
-          id: `${i}`,
-          name,
-          image: 'x',
-          state: 'running',
-          health: i === 0 ? 'unhealthy' : 'none',
-          restartCount: i,
-          restartsLast5Min: 0,
-          restartPolicy: 'no',
-          oomKilled: false,
-          limitBytes: i === 0 ? 64 * MB : null,
-          memory: { workingSetBytes: 10 * MB, anonBytes: 5 * MB },
-          cpuPercent: 1.25,
-          self: false,
-        })),
-      },
-    },
-    postgres: { state: 'failed', why: 'connection refused', tookMs: 2 },
-    redis: absent,
-    n8n: absent,
-    waha: absent,
-    sql: absent,
   },
-};
+  pressure: { state: 'absent', why: 'PSI is switched off (psi=0)' },
+  oom: { state: 'ok', tookMs: 1, value: { killsSinceBoot: 0, kills: [] } },
+  docker: {
+    state: 'ok',
+    tookMs: 1,
+    value: {
+      version: '28.0',
+      apiVersion: '1.48',
+      containers: ['web', 'a container with a long name 😀'].map((name, i) => ({
+        id: `${i}`,
+        name,
+        image: 'x',
+        state: 'running',
+        health: i === 0 ? 'unhealthy' : 'none',
+        restartCount: i,
+        restartsLast5Min: 0,
+        restartPolicy: 'no',
+        oomKilled: false,
+        limitBytes: i === 0 ? 64 * MB : null,
+        memory: { workingSetBytes: 10 * MB, anonBytes: 5 * MB },
+        cpuPercent: 1.25,
+        self: false,
+      })),
+    },
+  },
+  postgres: { state: 'failed', why: 'connection refused', tookMs: 2 },
+});
 const findings: Finding[] = [
   {
     rule: 'memory-available',

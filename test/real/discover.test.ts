@@ -1,8 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { openCollectors } from '../../src/collectors/collect.ts';
 import { createDiscovery } from '../../src/discovery/discover.ts';
-import type { Source } from '../../src/model/reading.ts';
-import type { Snapshot } from '../../src/model/snapshot.ts';
+import type { Snapshot, Source } from '../../src/model/snapshot.ts';
 import { hostFiles } from '../../src/system/files.ts';
 import { collectorDeps, defaultConfig } from '../helpers/collector-deps.ts';
 import { IMAGE, startEngine } from '../helpers/docker-engine.ts';

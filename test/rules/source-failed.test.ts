@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { SOURCES } from '../../src/model/reading.ts';
+import { SOURCES } from '../../src/model/snapshot.ts';
 import { judged, short } from './judge.ts';
 
 const failed = { state: 'failed', why: 'connect ECONNREFUSED 127.0.0.1:5432', tookMs: 3 } as const;

@@ -1,6 +1,6 @@
 import { SEVERITIES } from '../../model/finding.ts';
 import { LEFT_OFF_KINDS } from '../../model/left-off.ts';
-import { SOURCES } from '../../model/reading.ts';
+import { SOURCES } from '../../model/snapshot.ts';
 import { one, yesNo, type Metric, type MetricSample, type MetricsInput } from './types.ts';
 
 function self(

@@ -2,8 +2,7 @@ import type { SeriesStats } from '../../model/series-stats.ts';
 import type { Forecast } from '../../model/forecast.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { LeftOff } from '../../model/left-off.ts';
-import type { Source } from '../../model/reading.ts';
-import type { Snapshot } from '../../model/snapshot.ts';
+import type { Snapshot, Source } from '../../model/snapshot.ts';
 import { shortTime } from './text.ts';
 
 export type ReportIncident = {
