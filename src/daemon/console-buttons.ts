@@ -25,6 +25,12 @@ import { incidentById, noteOnIncidentId, withNotes } from '../store/incidents.ts
 import { alive, type Console } from './console-types.ts';
 
 const LOG_LINES = 30;
+const ELSEWHERE =
+  'This button is of another server, whose monitor does not read this bot. Give each server a bot of its own.';
+const TOO_LATE = 'it was tapped too long ago, and not done: tap again';
+/** Where the timer's recovery is at work, an order waits for it. */
+const ORDER_TRIES = 12;
+const ORDER_PAUSE_MS = 5000;
 const HOUR_MS = 3_600_000;
 /** What a person knows by its name where it is about nothing of its own. */
 const GENERAL = new Set(['host', 'vpsmon']);
@@ -36,20 +42,36 @@ export function createButtons(console: Console) {
   const { db } = monitor.store;
   const messages = openIncidentMessages(db);
 
+  /** A tap is answered in any case: else the phone goes on waiting. */
   async function tapped(tap: Tapped, chat: string | undefined): Promise<void> {
-    const say = (text = '', alert = false) =>
-      alive(monitor, telegram.answerCallback(tap.queryId, text, alert));
+    let answered = false;
+    const say = async (text = '', alert = false) => {
+      answered = true;
+      const answer = await alive(monitor, telegram.answerCallback(tap.queryId, text, alert));
+      return !(answer.kind === 'error' && /query is too old/i.test(answer.description));
+    };
+    try {
+      await decide(tap, chat, say);
+    } catch (error) {
+      if (monitor.state.closed) throw error;
+      if (!answered) await say('That failed: see the log of vpsmon.');
+      throw error;
+    }
+  }
+
+  async function decide(tap: Tapped, chat: string | undefined, say: Job['say']): Promise<void> {
     if (chat === undefined) {
       console.refused(tap, 'a button', 'The chat is not configured.');
       return void (await say());
     }
     const button = readButton(db, tap.data, console.now());
     if ('forged' in button) {
-      if (button.elsewhere)
-        return void (await say(
-          'This button is of another server, whose monitor does not read this bot. Give each server a bot of its own.',
-          true,
-        ));
+      if (button.elsewhere) {
+        monitor.system.log.warn(
+          `Telegram: ${tap.from?.name ?? 'somebody'} tapped a button of another server, or a forged one. Nothing was done.`,
+        );
+        return void (await say(ELSEWHERE, true));
+      }
       console.refused(tap, 'a button', 'The button was not made by this monitor.');
       return void (await say());
     }
@@ -69,14 +91,7 @@ export function createButtons(console: Console) {
       return void (await say('This incident has ended.'));
     }
     const by = tap.from?.name ?? 'somebody';
-    const job: Job = {
-      tap,
-      message,
-      incident,
-      by,
-      say: async (text, alert) => void (await say(text, alert)),
-    };
-    await act(job, button.action, button.nonce);
+    await act({ tap, message, incident, by, say }, button.action, button.nonce);
   }
 
   async function act(job: Job, action: ButtonAction, nonce: string): Promise<void> {
@@ -85,7 +100,7 @@ export function createButtons(console: Console) {
     const { incident, by, say } = job;
     const now = console.now();
     if (action === 'logs' || action === 'details') {
-      await say();
+      if (!(await say())) return;
       const html = action === 'logs' ? await logs(incident) : details(incident);
       return console.reply(html, { place: placeOf(job.message.target), replyTo: job.message.messageId });
     }
@@ -97,7 +112,7 @@ export function createButtons(console: Console) {
       await say(`No messages about ${plain(subject, 60)} for an hour.`);
     } else {
       const known = monitor.pipeline.acknowledge(incident.id, by, action === 'end');
-      if (!known) return say('This incident has ended.');
+      if (!known) return void (await say('This incident has ended.'));
       console.record(
         `${by} acknowledged incident ${incident.id} (${incident.rule} ${incident.subject})${action === 'end' ? ', no messages until it ends' : ''}`,
       );
@@ -115,8 +130,9 @@ export function createButtons(console: Console) {
       until: console.now() + QUESTION_MS,
       ...(again ? { again } : {}),
     };
+    // What was tapped while no monitor ran is nothing that somebody wants now.
+    if (!again && !(await job.say('Sure? Tap once more.'))) return;
     messages.ask(job.incident.id, job.message.target, JSON.stringify(question));
-    await job.say(again ? 'It is essential. Really?' : 'Sure? It asks once more.');
     await show(job);
   }
 
@@ -124,10 +140,10 @@ export function createButtons(console: Console) {
     const { incident, message, tap, by, say } = job;
     const question = readQuestion(message.pending, console.now());
     if (!question || question.nonce !== nonce) {
-      await show(job);
-      return say('This button is out of date.');
+      await say('This button is out of date.');
+      return show(job);
     }
-    if (yes && question.userId !== (tap.from?.id ?? '')) return say('Somebody else was asked.');
+    if (yes && question.userId !== (tap.from?.id ?? '')) return void (await say('Somebody else was asked.'));
     // Answered: whatever happens from here on, it is not done a second time.
     messages.ask(incident.id, message.target, undefined);
     if (!yes) {
@@ -135,25 +151,37 @@ export function createButtons(console: Console) {
       return show(job);
     }
     const { action } = question;
-    if (action !== 'undo' && question.again !== true && (await essential(incident.subject)))
-      return ask(job, action, true);
-    await say(action === 'undo' ? 'Undoing...' : `${action === 'stop' ? 'Stopping' : 'Restarting'}...`);
-    await show(job);
-    const why = `asked for by ${by} on Telegram`;
+    const asksAgain = action !== 'undo' && question.again !== true && (await essential(incident.subject));
+    const doing = action === 'undo' ? 'Undoing...' : `${action === 'stop' ? 'Stopping' : 'Restarting'}...`;
+    if (!(await say(asksAgain ? 'It is essential. Really?' : doing))) {
+      note(job, `${action}: ${TOO_LATE}`);
+      return show(job);
+    }
+    if (asksAgain) return ask(job, action, true);
     const undo = action === 'undo' ? undoableAbout(db, incident) : undefined;
-    if (action === 'undo' && !undo) return;
-    const args = undo
-      ? ['recover', 'undo', undo.rule]
-      : ['recover', `${action}-container`, incident.subject, why];
-    const result = await console.runOwn([...args, '--json']);
+    if (action === 'undo' && !undo) return show(job);
+    const why = `asked for by ${by} on Telegram`;
+    const order = undo ? ['undo', undo.rule] : [`${action}-container`, incident.subject, why];
+    console.record(`${by} asked for: ${order.slice(0, 2).join(' ')} (incident ${incident.id})`);
+    await show(job);
+    console.later(carryOut(job, action, order));
+  }
+
+  async function carryOut(job: Job, action: Destructive, order: readonly string[]): Promise<void> {
+    const { incident, message, by } = job;
+    let result = await console.runOwn(['recover', ...order, '--json']);
+    for (
+      let tries = 1;
+      tries < ORDER_TRIES && /another recovery run is at work/.test(result.stderr);
+      tries++
+    ) {
+      await alive(monitor, monitor.system.clock.sleep(ORDER_PAUSE_MS));
+      result = await console.runOwn(['recover', ...order, '--json']);
+    }
     const text = console.mask(resultOf(result.stdout) ?? lastLine(result.stderr));
-    console.record(`${by}: ${args.slice(1, 3).join(' ')}: ${text}`);
-    noteOnIncidentId(
-      db,
-      incident.id,
-      console.now(),
-      `${args.slice(1, 3).join(' ')} by ${by}: ${plain(text, 200)}`,
-    );
+    const what = order.slice(0, 2).join(' ');
+    console.record(`${by}: ${what}: ${text}`);
+    noteOnIncidentId(db, incident.id, console.now(), `${what} by ${by}: ${plain(text, 200)}`);
     await show(job);
     await console.reply(printedHtml(`${action} ${incident.subject}, asked for by ${by}`, [text]), {
       place: placeOf(message.target),
@@ -227,7 +255,8 @@ type Job = {
   message: IncidentMessage;
   incident: Incident;
   by: string;
-  say(text?: string, alert?: boolean): Promise<void>;
+  /** Answers the tap; false where that was too late for Telegram, for it waited while no monitor ran. */
+  say(text?: string, alert?: boolean): Promise<boolean>;
 };
 
 /** The sentence in what `recover --json` prints. */

@@ -38,27 +38,51 @@ export async function command(
     console.refused(incoming, `/${name}`, allowed.why);
     return;
   }
-  const words = withoutName(given, console.hostname);
+  const words = withoutName(name, given, console.hostname);
   if (namesAnother(name, words)) {
-    // Several servers in one group: another one is meant.
-    if (incoming.chat.type === 'private')
-      await console.reply(`This server is called <b>${safeHtml(console.hostname, 60)}</b>. /help`, to);
+    // Several servers in one group: another one is meant, and answers. Where nobody else can be meant it is a slip.
+    if (incoming.chat.type === 'private' || bot !== undefined)
+      await console.reply(notThisServer(name, words, console.hostname), to);
     return;
   }
   await answer(console, name, words, incoming, to);
 }
 
-/** What follows the server's name, where that comes first; names are compared without case. */
-function withoutName(given: readonly string[], hostname: string): string[] {
-  const name = hostname.toLowerCase().split(/\s+/);
-  const first = given.slice(0, name.length).map((word) => word.toLowerCase());
-  return first.join(' ') === name.join(' ') ? given.slice(name.length) : [...given];
+function notThisServer(name: string, words: readonly string[], hostname: string): string {
+  const server = `This server is called <b>${safeHtml(hostname, 60)}</b>`;
+  return `${server}; it does not know what to do with: /${name} ${safeHtml(words.join(' '), 100)}\n/help`;
 }
 
-/** Words after a command that takes none are the name of another server. */
+/** What follows the server's name, where that comes first; names are compared without case, as people write them on a phone. */
+function withoutName(command: string, given: readonly string[], hostname: string): string[] {
+  const name = comparable(hostname).split(/\s+/);
+  const rest = given.slice(name.length);
+  if (comparable(given.slice(0, name.length).join(' ')) !== name.join(' ')) return [...given];
+  // A container may be called like its server: `/silence web 2h` is about the container.
+  const alone = command === 'silence' && rest.length === 1 && parseDuration(rest[0] ?? '') !== undefined;
+  return alone ? [...given] : rest;
+}
+
+function comparable(name: string): string {
+  return name.normalize('NFC').toLowerCase().trim();
+}
+
+/** Words after a command that takes none, or fewer, are the name of another server. */
 function namesAnother(name: string, words: readonly string[]): boolean {
-  if (words.length === 0 || name === 'silence' || name === 'start') return false;
-  return name !== 'chart' || parseDuration(words[0] ?? '') === undefined;
+  if (words.length === 0 || name === 'start') return false;
+  if (name === 'silence') return isForAnother(words);
+  return name !== 'chart' || words.length > 1 || !isPeriod(words[0] ?? '');
+}
+
+function isPeriod(word: string): boolean {
+  return parseDuration(word) !== undefined;
+}
+
+/** `/silence other web 2h`, `/silence other end web`, `/silence other`. */
+function isForAnother(words: readonly string[]): boolean {
+  const [first = '', second] = words;
+  if (first.toLowerCase() === 'end') return words.length > 2;
+  return second?.toLowerCase() === 'end' || words.length > 2;
 }
 
 async function answer(
@@ -92,11 +116,13 @@ async function answer(
     case 'silence':
       return console.reply(silence(console, words, incoming), to);
     case 'chart':
-      return child(console, ['report', 'telegram', '--chart', words[0] ?? '24h', ...toChat(to.place)], to);
+      return console.later(
+        child(console, ['report', 'telegram', '--chart', words[0] ?? '24h', ...toChat(to.place)], to),
+      );
     case 'report':
-      return child(console, ['report', 'telegram', ...toChat(to.place)], to);
+      return console.later(child(console, ['report', 'telegram', ...toChat(to.place)], to));
     case 'forecast':
-      return printed(console, ['forecast'], 'Forecast', to);
+      return console.later(printed(console, ['forecast'], 'Forecast', to));
     default:
       return console.reply(help(console, incoming.chat), to);
   }

@@ -28,6 +28,8 @@ export type Console = {
   reply(html: string, to: SendOptions & { place: Place }): Promise<void>;
   /** Runs this program for a person's request. */
   runOwn(args: readonly string[]): Promise<{ exitCode: number; stdout: string; stderr: string }>;
+  /** What takes longer than a moment: nobody waits for it, and a failure is logged. */
+  later(work: Promise<void>): void;
   /** Into recovery.log. */
   record(line: string): void;
   /** Logs that somebody was refused, and tells the owner once a day about each of them. */

@@ -1,22 +1,31 @@
 import { join } from 'node:path';
+import * as v from 'valibot';
 import type { CommandContext } from '../commands/context.ts';
 import { serverName } from '../config/server-name.ts';
 import { errorText, formatTime, maskSecrets, plain, safeHtml } from '../model/text.ts';
-import { configuredChat } from '../notify/chat.ts';
+import { configuredChat, followMove } from '../notify/chat.ts';
 import { splitHtml } from '../model/html.ts';
 import type { Incoming, Tapped } from '../notify/incoming.ts';
 import { pollUpdates } from '../notify/poll.ts';
 import { telegramFor } from '../notify/sender.ts';
 import { rememberSeen } from '../notify/updates.ts';
+import { recall, remember } from '../store/memory.ts';
+import { immediately } from '../store/transaction.ts';
 import { appendLine } from '../system/append-file.ts';
+import type { RunResult } from '../system/types.ts';
 import { alive, COMMANDS, type Console } from './console-types.ts';
 import type { Monitor } from './types.ts';
 
 const DAY_MS = 86_400_000;
 const CHILD_MS = 120_000;
 const PARTS_MOST = 3;
-/** Tries of strangers that are told to the owner, in all and in a day. */
-const TOLD_MOST = 5;
+/** Reports that are made or wait; more are refused. */
+const REPORTS_MOST = 3;
+const BUSY = 'Several reports are being made already. Try again in a minute.';
+const REFUSED = 'telegram.refused';
+/** So many strangers a day the owner is notified of. */
+const REFUSED_MOST = 5;
+const Refused = v.array(v.object({ who: v.string(), at: v.number() }));
 
 /** Reads what people write to the bot, and answers, until the signal aborts. Never rejects. */
 export async function runConsole(
@@ -62,19 +71,23 @@ export async function runConsole(
         stateDir: config.stateDir,
         random: Math.random,
         handle,
-        seen: (update) => rememberSeen(db, update, clock.now()),
+        seen(update) {
+          rememberSeen(db, update, clock.now());
+          followMove(db, config, update, clock.now());
+        },
         onConflict(why) {
-          log.warn(why);
-          monitor.outbox.enqueue({
-            at: clock.now(),
-            severity: 'info',
-            kind: 'telegram-conflict',
-            subject: 'vpsmon',
-            html: `<b>Commands and buttons do not work</b>\nServer: ${safeHtml(console.hostname, 60)}\n${safeHtml(why, 500)}`,
-          });
+          if (why !== undefined)
+            monitor.outbox.enqueue({
+              at: clock.now(),
+              severity: 'info',
+              kind: 'telegram-conflict',
+              subject: 'vpsmon',
+              html: `<b>Commands and buttons do not work</b>\nServer: ${safeHtml(console.hostname, 60)}\n${safeHtml(why, 600)}`,
+            });
           monitor.delivery.kick();
           monitor.refreshMessages();
         },
+        onFree: () => monitor.refreshMessages(),
       },
       signal,
     );
@@ -92,12 +105,32 @@ async function nameOfBot(telegram: Console['telegram']): Promise<string> {
 function openConsole(monitor: Monitor, context: CommandContext, telegram: Console['telegram']): Console {
   const { config, system, store } = monitor;
   const { clock, log } = system;
-  const told = new Map<string, number>();
+  const hostname = serverName(config, system.files);
   const mask = (text: string) => maskSecrets(text, context.secrets);
+  let reports = 0;
+  let lastReport: Promise<unknown> = Promise.resolve();
+
+  async function start(args: readonly string[]): Promise<RunResult> {
+    const { runOwnCommand } = await alive(monitor, import('../system/own-command.ts'));
+    const { config: file, stateDir = config.stateDir } = context.options;
+    const options = [...(file === undefined ? [] : ['--config', file]), '--state-dir', stateDir];
+    return alive(monitor, runOwnCommand([...args, ...options], CHILD_MS));
+  }
+
+  /** True once a day for each of them, and for a few in all. */
+  function isWorthNotifying(who: string, now: number): boolean {
+    const known = (recall(store.db, REFUSED, Refused) ?? []).filter(
+      ({ at }) => now - at < DAY_MS && at <= now,
+    );
+    if (known.length >= REFUSED_MOST || known.some((one) => one.who === who)) return false;
+    remember(store.db, REFUSED, [...known, { who, at: now }], now);
+    return true;
+  }
+
   return {
     monitor,
     context,
-    hostname: serverName(config, system.files),
+    hostname,
     telegram,
     now: () => clock.now(),
     mask,
@@ -110,15 +143,19 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
         } else if (sent.state !== 'sent') log.warn(`An answer on Telegram could not be sent: ${sent.why}`);
       }
     },
-    async runOwn(args) {
-      const { runOwnCommand } = await import('../system/own-command.ts');
-      const { config: file, stateDir } = context.options;
-      const own = [
-        ...(file === undefined ? [] : ['--config', file]),
-        '--state-dir',
-        stateDir ?? config.stateDir,
-      ];
-      return alive(monitor, runOwnCommand([...args, ...own], CHILD_MS));
+    runOwn(args) {
+      // Each takes the memory of a monitor: reports come one after the other. What a button does waits for none of them.
+      if (args[0] === 'recover') return start(args);
+      if (reports >= REPORTS_MOST) return Promise.resolve({ exitCode: 3, stdout: '', stderr: BUSY });
+      reports += 1;
+      const report = lastReport.then(() => start(args)).finally(() => (reports -= 1));
+      lastReport = report.catch(() => undefined);
+      return report;
+    },
+    later(work) {
+      work.catch((error: unknown) => {
+        if (!monitor.state.closed) log.error(`What was asked for on Telegram failed: ${errorText(error)}`);
+      });
     },
     record(line) {
       const failed = appendLine(
@@ -133,20 +170,26 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
       const where = `${chat.type} chat ${chat.id}`;
       log.warn(`Telegram: ${who} in ${where} was refused: ${plain(what, 80)}. ${why}`);
       const now = clock.now();
-      for (const [key, at] of told) if (now - at > DAY_MS || at > now) told.delete(key);
-      const key = from?.id ?? `chat ${chat.id}`;
-      if (told.has(key) || told.size >= TOLD_MOST) return;
-      told.set(key, now);
+      const html = [
+        '<b>Somebody was refused</b>',
+        `Server: ${safeHtml(hostname, 60)}`,
+        `Who: ${safeHtml(who, 100)}, in the ${safeHtml(where, 60)}`,
+        `Tried: ${safeHtml(what, 80)}`,
+        `Why not: ${safeHtml(why)}`,
+        '',
+        'Sent once a day about each of them.',
+      ].join('\n');
       try {
-        store.db.transaction(() => {
+        immediately(store.db, () => {
+          if (!isWorthNotifying(from?.id ?? `chat ${chat.id}`, now)) return;
           monitor.outbox.enqueue({
             at: now,
             severity: 'warning',
             kind: 'telegram-refused',
             subject: 'vpsmon',
-            html: `<b>Somebody was refused</b>\nServer: ${safeHtml(serverName(config, system.files), 60)}\n${safeHtml(who, 100)} in the ${safeHtml(where, 60)} tried: ${safeHtml(what, 80)}\n${safeHtml(why)}\nTo allow it: TELEGRAM_ALLOWED_USERS. Said once a day about each of them.`,
+            html,
           });
-        })();
+        });
         monitor.delivery.kick();
       } catch (error) {
         log.warn(`That somebody was refused cannot be kept for Telegram: ${errorText(error)}`);

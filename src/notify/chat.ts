@@ -48,6 +48,19 @@ export function rememberMove(
   remember(db, MOVED, [...others, { from, to, at: now } satisfies Moved].slice(-KEPT), now);
 }
 
+/** Follows a group that became a supergroup, where an update says so before a message is refused. */
+export function followMove(db: Db, config: Config, update: unknown, now: number): void {
+  const { chat, migrate_to_chat_id: to } = fields(fields(update).message);
+  const from = String(fields(chat).id ?? '');
+  if (typeof to !== 'number' || !Number.isSafeInteger(to)) return;
+  const known = configuredChat(db, config, { id: from });
+  if (known !== undefined) rememberMove(db, config, String(to), now, known);
+}
+
+function fields(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
 /** The chat that getChat confirmed for this token and chat id; undefined: not asked yet. */
 export function validatedChat(db: Db, config: Config, chat?: string): ValidatedChat | undefined {
   const target = nameOfTarget(db, config, chat);

@@ -15,6 +15,9 @@ type Fields = Record<string, unknown>;
 /** Stands for administrators who write as their group. */
 const ANONYMOUS = '1087968824';
 const TEXT_MOST = 300;
+const DATA_MOST = 64;
+const ID_MOST = 100;
+const NOWHERE: UpdateChat = { id: '', type: '' };
 
 /** Pure: the number of an update, so that it is not asked for again, whatever else is in it. */
 export function updateIdOf(update: unknown): number | undefined {
@@ -29,10 +32,11 @@ export function readUpdate(update: unknown): Incoming | undefined {
   const query = fields(fields(update).callback_query);
   if (typeof query.id === 'string') {
     const message = fields(query.message);
-    const base = baseOf(updateId, message.chat, query.from, message);
-    if (!base || !isId(message.message_id) || !/^\d{1,30}$/.test(query.id)) return undefined;
-    const data = typeof query.data === 'string' ? query.data.slice(0, 64) : '';
-    return { ...base, kind: 'tap', queryId: query.id, data, messageId: message.message_id };
+    // Without a message that can be named it is no button of ours; it is answered all the same.
+    const base = baseOf(updateId, message.chat, query.from, message) ?? { updateId, chat: NOWHERE };
+    const messageId = isId(message.message_id) ? message.message_id : 0;
+    const data = typeof query.data === 'string' ? query.data.slice(0, DATA_MOST) : '';
+    return { ...base, kind: 'tap', queryId: query.id.slice(0, ID_MOST), data, messageId };
   }
   const message = fields(fields(update).message);
   // Written as a group or channel: there is no person who could be allowed anything.

@@ -7,8 +7,8 @@ export type Right = 'read' | 'silence' | 'act';
 export type Permit = { ok: true } | { ok: false; reason: 'stranger' | 'off'; why: string };
 
 /**
- * Pure: whether this person may do that in this chat, which is one that is configured. In a private chat its owner may, where
- * TELEGRAM_ALLOWED_USERS names nobody; in groups only who is named there.
+ * Pure: whether this person may do that in this chat, which is one that is configured. In a private chat its owner may; in groups
+ * only who is named in TELEGRAM_ALLOWED_USERS.
  */
 export function permit(config: Config, chat: UpdateChat, from: Person | undefined, right: Right): Permit {
   const { settings } = config;
@@ -22,7 +22,7 @@ export function permit(config: Config, chat: UpdateChat, from: Person | undefine
       why: 'Who writes as a group or channel is nobody in particular.',
     };
   const users = settings.TELEGRAM_ALLOWED_USERS;
-  const owns = chat.type === 'private' && chat.id === from.id && users.length === 0;
+  const owns = chat.type === 'private' && chat.id === from.id;
   if (owns || users.includes(from.id)) return { ok: true };
   return {
     ok: false,

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { errorText } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
 import { isHeld, takeLock } from '../store/lock.ts';
-import { recall, remember } from '../store/memory.ts';
+import { recall, remember, rememberedAt } from '../store/memory.ts';
 import type { Clock, Log } from '../system/types.ts';
 import { readUpdate, updateIdOf, type Incoming } from './incoming.ts';
 import { backoffMs } from './pace.ts';
@@ -14,23 +14,43 @@ const READER_LOCK = 'telegram-reader';
 const OFFSET = 'telegram.offset';
 const COMMANDS = 'telegram.commands';
 const CONFLICT = 'telegram.conflict';
+const CONFLICT_NOTIFIED = 'telegram.conflict-notified';
 /** As long as Telegram allows. */
 const POLL_SEC = 50;
 const HANDOVER_MS = 1000;
 const IDLE_MS = 2000;
-const SHORT_CONFLICT_MS = 5000;
-const LONG_CONFLICT_MS = 3_600_000;
+/** Two programs that both read end each other's polls again and again: the second conflict within this time is no accident. */
+const CONFLICT_WINDOW_MS = 20_000;
+const CONFLICT_PAUSE_MS = 1000;
+/** Whoever waited as long as this without a conflict was the only one: Telegram tells of one within five seconds. */
+const UNDISTURBED_MS = 10_000;
+/** Where another program reads: how often it is looked whether messages stay unread, and after how many looks it is tried anew. */
+const LOOK_MS = 15_000;
+const LOOKS = 20;
+const NOTIFY_EVERY_MS = 7 * 86_400_000;
 const REFUSED_MS = 600_000;
-/** More at once than this are not begun. */
+/** At most so many are handled side by side. */
 const MOST_AT_ONCE = 8;
+/** An update that takes longer is confirmed all the same: it must not hold up the others. */
+const HANDLED_WITHIN_MS = 5000;
+/** An update during which the process died so often is left out. */
+const MOST_DEATHS = 2;
+/** "If there are no new updates for at least a week, the identifier of the next update will be chosen randomly" (Bot API, Update). */
+const SEQUENCE_MS = 6 * 86_400_000;
 /** The last is for `vpsmon telegram chats`: the bot was added to a group. */
 const WANTED = ['message', 'callback_query', 'my_chat_member'] as const;
 
-const Offset = v.object({ bot: v.string(), next: v.number() });
+/** `next`: the first update that was not handled yet. `upTo`: updates before this one are being handled, for the `tries`th time. */
+const Offset = v.object({
+  bot: v.string(),
+  next: v.number(),
+  upTo: v.optional(v.number()),
+  tries: v.optional(v.number()),
+});
 
 export type PollDeps = {
   db: Db;
-  telegram: Pick<Telegram, 'pollUpdates' | 'setCommands'>;
+  telegram: Pick<Telegram, 'pollUpdates' | 'getUpdates' | 'setCommands'>;
   /** The public number of the bot. */
   bot: string;
   commands: readonly { command: string; description: string }[];
@@ -38,107 +58,162 @@ export type PollDeps = {
   log: Log;
   stateDir: string;
   random(): number;
+  /** Resolves when its effect is stored, or it was answered. */
   handle(incoming: Incoming): Promise<void>;
   /** Every update, also those that are nothing to handle. */
   seen(update: unknown): void;
-  /** Somebody else reads the messages of this bot; said once. */
-  onConflict(why: string): void;
+  /** Somebody else reads the messages of this bot; `why` where nobody was notified of it within a week. */
+  onConflict(why: string | undefined): void;
+  /** The messages reach this monitor again. */
+  onFree(): void;
 };
 
 /**
- * Reads what people write to the bot until the signal aborts. An update is marked as read before it is handled: after a crash nothing
- * is done twice. Where another program reads the same bot, or a webhook is set, this one keeps away for an hour at a time.
+ * Reads what people write to the bot until the signal aborts. Telegram forgets an update when the next poll confirms it, which is
+ * done after it was handled: a crash loses none, and may handle those of one poll again. Where another program reads the same bot,
+ * or a webhook is set, this one keeps away until nobody reads any more.
  */
 export async function pollUpdates(deps: PollDeps, signal: AbortSignal): Promise<void> {
-  const { clock, db, log, telegram } = deps;
-  let next = offsetOf(deps);
+  const { clock, log, telegram } = deps;
+  const offset = openOffset(deps);
   let tries = 0;
-  let conflicts = 0;
-  let running = 0;
   let commandsSet = false;
+  let reads = false;
+  let conflictAt = Number.NEGATIVE_INFINITY;
+  let refusal = '';
   while (!signal.aborted) {
-    if (!commandsSet) commandsSet = await setCommands(deps);
-    if (signal.aborted) break;
     if (isHandedOver(deps.stateDir)) {
       await clock.sleep(HANDOVER_MS, signal);
       continue;
     }
     const began = clock.monotonic();
-    const answer = await telegram.pollUpdates(next, POLL_SEC, WANTED);
+    // The first one does not wait: the bot of a webhook keeps the commands that it has.
+    const waitSec = commandsSet ? POLL_SEC : 0;
+    const answer = await telegram.pollUpdates(offset.next(), waitSec, WANTED);
     if (signal.aborted) break;
     if (answer.kind === 'ok') {
       tries = 0;
-      conflicts = 0;
-      forgetConflict(deps);
-      const updates = Array.isArray(answer.result) ? (answer.result as unknown[]) : [];
-      const before = next;
-      for (const update of updates) {
-        const id = updateIdOf(update);
-        if (id === undefined || (next !== undefined && id < next)) continue;
-        if (!keepOffset(deps, id + 1)) break;
-        next = id + 1;
-        deps.seen(update);
-        const incoming = readUpdate(update);
-        if (!incoming || running >= MOST_AT_ONCE) continue;
-        running += 1;
-        deps
-          .handle(incoming)
-          .catch(
-            (error: unknown) =>
-              signal.aborted || log.error(`A message to the bot could not be handled: ${errorText(error)}`),
-          )
-          .finally(() => (running -= 1));
-      }
+      refusal = '';
+      if (commandsSet) {
+        reads = true;
+        endConflict(deps);
+      } else await setCommands(deps);
+      commandsSet = true;
+      if (signal.aborted) break;
+      const some = await handleAll(deps, offset, answer.result, signal);
       // Nothing new, and not waited for: whatever answers there must not be asked without a pause.
-      if (next === before && clock.monotonic() - began < IDLE_MS) await clock.sleep(IDLE_MS, signal);
+      if (!some && waitSec > 0 && clock.monotonic() - began < IDLE_MS) await clock.sleep(IDLE_MS, signal);
       continue;
     }
     if (answer.kind === 'error' && answer.code === 409) {
       if (isHandedOver(deps.stateDir)) continue;
-      conflicts += 1;
       const webhook = /webhook/i.test(answer.description);
-      // The first one may be the last breath of a monitor that was just stopped.
-      if (!webhook && conflicts < 2) {
-        await clock.sleep(SHORT_CONFLICT_MS, signal);
+      const again = clock.monotonic() - conflictAt < CONFLICT_WINDOW_MS;
+      reads ||= clock.monotonic() - began > UNDISTURBED_MS;
+      conflictAt = clock.monotonic();
+      // Whoever read first goes on, and the one that came later gives way: its first poll is ended at once.
+      if (!webhook && reads && !again) {
+        await clock.sleep(CONFLICT_PAUSE_MS * (1 + deps.random()), signal);
         continue;
       }
-      tellConflict(deps, webhook);
-      await clock.sleep(LONG_CONFLICT_MS, signal);
-      conflicts = 1;
+      reads = false;
+      beginConflict(deps, webhook);
+      await standBy(deps, webhook, signal);
       continue;
     }
     const why = answer.kind === 'broken' ? answer.why : `${answer.code} ${answer.description}`;
-    log.debug(`The messages to the bot cannot be read: ${why}`);
     const refused = answer.kind === 'error' && [401, 403, 404].includes(answer.code);
+    if (refused && why !== refusal) log.warn(`Telegram does not let vpsmon read the bot's messages: ${why}`);
+    else log.debug(`The messages to the bot cannot be read: ${why}`);
+    refusal = refused ? why : '';
     const asked = answer.kind === 'error' ? answer.retryAfterMs : undefined;
     await clock.sleep(refused ? REFUSED_MS : (asked ?? backoffMs(tries++, deps.random())), signal);
   }
+}
 
-  function keepOffset(given: PollDeps, to: number): boolean {
+/** Handles the new ones among these updates, then confirms them. False where there was none. */
+async function handleAll(
+  deps: PollDeps,
+  offset: ReturnType<typeof openOffset>,
+  result: unknown,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { clock, log } = deps;
+  const next = offset.next();
+  const updates = (Array.isArray(result) ? (result as unknown[]) : []).filter((update) => {
+    const id = updateIdOf(update);
+    return id !== undefined && (next === undefined || id >= next);
+  });
+  const last = Math.max(...updates.map((update) => updateIdOf(update) ?? 0));
+  if (updates.length === 0) return false;
+  const skipped = offset.begin(last + 1);
+  const todo = updates.flatMap((update) => {
+    deps.seen(update);
+    return (updateIdOf(update) ?? 0) < skipped ? [] : (readUpdate(update) ?? []);
+  });
+  const workers = Array.from({ length: MOST_AT_ONCE }, async () => {
+    for (let one = todo.shift(); one && !signal.aborted; one = todo.shift()) {
+      try {
+        await deps.handle(one);
+      } catch (error) {
+        if (!signal.aborted) log.error(`A message to the bot could not be handled: ${errorText(error)}`);
+      }
+    }
+  });
+  const late = new AbortController();
+  signal.addEventListener('abort', () => late.abort(), { once: true, signal: late.signal });
+  await Promise.race([Promise.all(workers), clock.sleep(HANDLED_WITHIN_MS, late.signal)]);
+  late.abort();
+  // At the end of the monitor: what nobody has begun with is read by the next one.
+  offset.done(signal.aborted ? (todo[0]?.updateId ?? last + 1) : last + 1);
+  return true;
+}
+
+/** How far the updates are handled, as the state folder knows it. */
+function openOffset({ db, bot, clock, log }: PollDeps) {
+  const known = recall(db, OFFSET, Offset);
+  let next = known?.bot === bot ? known.next : undefined;
+  let { upTo = 0, tries = 0 } = known?.bot === bot ? known : {};
+  let at = clock.now();
+  if (next !== undefined) at = rememberedAt(db, OFFSET) ?? at;
+
+  function save(more: { upTo?: number; tries?: number } = {}): void {
     try {
-      remember(db, OFFSET, { bot: given.bot, next: to }, clock.now());
-      return true;
+      if (next !== undefined) remember(db, OFFSET, { bot, next, ...more }, clock.now());
     } catch (error) {
-      // Without the mark a restart would do it again: it waits until there is room.
-      log.warn(`What was written to the bot waits, for its mark cannot be saved: ${errorText(error)}`);
-      return false;
+      log.warn(`How far the messages to the bot were read cannot be saved: ${errorText(error)}`);
     }
   }
+  return {
+    /** Undefined: from the first one that Telegram has. It keeps them for a day, so nothing old comes after a week. */
+    next(): number | undefined {
+      if (next !== undefined && clock.now() - at > SEQUENCE_MS) next = undefined;
+      return next;
+    },
+    /** Handling begins. Returns the first update that is worth it: during those before it the process died, twice. */
+    begin(to: number): number {
+      const again = upTo > (next ?? 0);
+      const skipped = again && tries >= MOST_DEATHS ? upTo : 0;
+      if (skipped > 0) log.error('Messages to the bot during which the monitor ended twice are left out.');
+      next ??= 0;
+      save({ upTo: to, tries: again ? tries + 1 : 1 });
+      return skipped;
+    },
+    done(to: number): void {
+      next = to;
+      at = clock.now();
+      upTo = tries = 0;
+      save();
+    },
+  };
 }
 
-function offsetOf({ db, bot }: PollDeps): number | undefined {
-  const known = recall(db, OFFSET, Offset);
-  return known?.bot === bot ? known.next : undefined;
-}
-
-/** Once, and again when they changed. True when it is done. */
-async function setCommands({ db, bot, telegram, commands, clock }: PollDeps): Promise<boolean> {
+/** Once for a bot, and again when they changed. What Telegram does not take now is tried with the next start. */
+async function setCommands({ db, bot, telegram, commands, clock }: PollDeps): Promise<void> {
   const wanted = JSON.stringify([bot, commands]);
-  if (recall(db, COMMANDS, v.string()) === wanted) return true;
+  if (recall(db, COMMANDS, v.string()) === wanted) return;
   const answer = await telegram.setCommands(commands);
-  if (answer.kind !== 'ok') return answer.kind === 'error' && answer.code === 400;
-  remember(db, COMMANDS, wanted, clock.now());
-  return true;
+  if (answer.kind === 'ok') remember(db, COMMANDS, wanted, clock.now());
 }
 
 /** A setup on this machine waits for its code, say. */
@@ -168,19 +243,51 @@ export async function asOnlyReader<T>(stateDir: string, work: () => Promise<T>):
   }
 }
 
-function tellConflict({ db, bot, clock, onConflict }: PollDeps, webhook: boolean): void {
+/**
+ * While another program reads: returns when nobody does any more, or after five minutes, to try it. A look takes nothing away and
+ * ends no poll of the other (Client.cpp, do_get_updates: only one that waits does). A message that stays unread shows that it is gone.
+ */
+async function standBy(
+  { clock, stateDir, telegram }: PollDeps,
+  webhook: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  let unread: number | undefined;
+  for (let look = 0; look < LOOKS; look++) {
+    await clock.sleep(LOOK_MS, signal);
+    if (signal.aborted) return;
+    if (isHandedOver(stateDir)) continue;
+    const answer = await telegram.getUpdates(1);
+    if (answer.kind !== 'ok') {
+      unread = undefined;
+      continue;
+    }
+    const first = Array.isArray(answer.result) ? updateIdOf(answer.result[0]) : undefined;
+    if (webhook || (first !== undefined && first === unread)) return;
+    unread = first;
+  }
+}
+
+function beginConflict({ db, bot, clock, log, onConflict }: PollDeps, webhook: boolean): void {
   const what = `${bot} ${webhook ? 'webhook' : 'other'}`;
   if (recall(db, CONFLICT, v.string()) === what) return;
   remember(db, CONFLICT, what, clock.now());
-  onConflict(
-    webhook
-      ? 'Another program has set a webhook for this bot (n8n, perhaps), so that commands and buttons do not reach vpsmon. Messages are sent as before. Give vpsmon a bot of its own, or set TELEGRAM_COMMANDS=false.'
-      : 'Another program reads the messages of this bot (a second vpsmon, perhaps), and only one can. This one leaves it to the other: its commands and buttons do not work, messages are sent as before. Give each server a bot of its own, or set TELEGRAM_COMMANDS=false on this one.',
-  );
+  const why = webhook
+    ? 'Another program has set a webhook for this bot (n8n, perhaps), so that commands and buttons do not reach vpsmon. Messages are sent as before. Give vpsmon a bot of its own, or set TELEGRAM_COMMANDS=false.'
+    : 'Another program reads the messages of this bot (a second vpsmon, perhaps), and only one can. This one leaves it to the other, and takes over when that is gone: until then its commands and buttons do not work, messages are sent as before. Give each server a bot of its own, or set TELEGRAM_COMMANDS=false on this one.';
+  log.warn(why);
+  const notified = recall(db, CONFLICT_NOTIFIED, v.string());
+  const at = rememberedAt(db, CONFLICT_NOTIFIED) ?? 0;
+  if (notified === what && Math.abs(clock.now() - at) < NOTIFY_EVERY_MS) return onConflict(undefined);
+  remember(db, CONFLICT_NOTIFIED, what, clock.now());
+  onConflict(why);
 }
 
-function forgetConflict({ db, clock }: PollDeps): void {
-  if (recall(db, CONFLICT, v.string())) remember(db, CONFLICT, '', clock.now());
+function endConflict({ db, clock, log, onFree }: PollDeps): void {
+  if (!recall(db, CONFLICT, v.string())) return;
+  remember(db, CONFLICT, '', clock.now());
+  log.info('The messages to the bot reach vpsmon again: commands and buttons work.');
+  onFree();
 }
 
 /** True while somebody else reads the bot's messages: buttons would not reach this monitor. */

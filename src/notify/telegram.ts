@@ -151,7 +151,7 @@ export function createTelegram(options: TelegramOptions) {
           toChat(to.place?.chat, (chatId) =>
             callJson('sendMessage', {
               chat_id: chatId,
-              disable_web_page_preview: true,
+              link_preview_options: { is_disabled: true },
               ...envelope(there),
               ...parameters,
             }),
@@ -166,7 +166,7 @@ export function createTelegram(options: TelegramOptions) {
           callJson('editMessageText', {
             chat_id: chatId,
             message_id: messageId,
-            disable_web_page_preview: true,
+            link_preview_options: { is_disabled: true },
             ...parameters,
           }),
         ),

@@ -31,6 +31,12 @@ export function remember(db: Db, key: string, value: unknown, now: number): void
   ).run(key, JSON.stringify(value), Math.round(now));
 }
 
+/** Epoch ms: when this was last remembered. */
+export function rememberedAt(db: Db, key: string): number | undefined {
+  const row = db.prepare('SELECT at FROM memory WHERE key = ?').get(key) as { at: unknown } | undefined;
+  return typeof row?.at === 'number' ? row.at : undefined;
+}
+
 /** A machine that was off for longer than this keeps its old records a day longer. */
 const LONGEST_PAUSE_MS = 30 * 86_400_000;
 

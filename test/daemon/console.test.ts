@@ -223,6 +223,30 @@ describe('commands', () => {
     expect(telegram.sent).toHaveLength(1);
   });
 
+  it('of a server with an odd name, and what is meant for another one', async () => {
+    stage = await start({ SERVER_NAME: 'Büro 1 / "<a>" 🐳' });
+    write('/status@standin_bot büro 1 / "<A>" 🐳');
+    await until(() => said('Büro 1 / "<a>" 🐳: all well').length === 1);
+    write('/silence other web 2h');
+    write('/silence other end web');
+    write('/silence Büro 1 / "<a>" 🐳 web 2h');
+    await until(() => said('No messages about web').length === 1);
+    expect(listSilences(stage.db, Date.now())).toMatchObject([{ subject: 'web' }]);
+    // It is asked by its name, and no other bot can answer.
+    write('/status@standin_bot nosuch');
+    await until(() => said('This server is called Büro').length === 1);
+    expect(telegram.sent).toHaveLength(3);
+  });
+
+  it('silence a container that is called like its server', async () => {
+    stage = await start();
+    write('/silence shop 2h');
+    await until(() => said('No messages about shop').length === 1);
+    write('/silence shop shop 3h');
+    await until(() => said('No messages about shop').length === 2);
+    expect(listSilences(stage.db, Date.now())).toMatchObject([{ subject: 'shop' }]);
+  });
+
   it('silence by hand, and end it', async () => {
     stage = await start();
     write('/silence web 2h');
@@ -398,6 +422,57 @@ describe('buttons', () => {
     stage = await start();
     expect(await tap(message, restart)).toContain('switched off');
     expect(stage.ran).toEqual([]);
+  });
+
+  it('of a message that Telegram has not at hand work, too', async () => {
+    stage = await start();
+    const message = await stage.incident();
+    const query = telegram.tap(message, 'Acknowledge', ADA, undefined, { inaccessible: true });
+    await until(() => telegram.answers.some((one) => one.queryId === query));
+    await until(() => shown(message)?.plain.includes('Acknowledged by Ada') === true);
+  });
+
+  it('tapped while no monitor ran: what stops something is not done, and is to be tapped again', async () => {
+    stage = await start({ TELEGRAM_ACTIONS: true });
+    const message = await stage.incident();
+    await tap(message, 'Restart');
+    await until(() => texts(shown(message)?.keyboard).includes('Yes, restart web'));
+    const asked = telegram.edits.length;
+    telegram.tap(message, 'Yes, restart web', ADA, undefined, { old: true });
+    await until(() => shown(message)?.plain.includes('tapped too long ago') === true);
+    expect(stage.ran).toEqual([]);
+    await until(() => texts(shown(message)?.keyboard).includes('Restart'));
+    telegram.tap(message, 'Stop', ADA, undefined, { old: true });
+    await until(() => telegram.calls.filter((one) => one.description?.includes('too old')).length === 2);
+    await tap(message, 'Acknowledge');
+    await until(() => shown(message)?.plain.includes('Acknowledged by Ada') === true);
+    expect(
+      telegram.edits.slice(asked).some(({ keyboard }) => texts(keyboard).includes('Yes, stop web')),
+    ).toBe(false);
+  });
+
+  it('without a message, or with nonsense in it, are answered and do nothing', async () => {
+    stage = await start({ TELEGRAM_ACTIONS: true });
+    for (const query of [
+      { id: 'abc', from: ADA, chat_instance: '1', data: 'x' },
+      { id: '5', from: ADA, chat_instance: '1', inline_message_id: 'AAA', game_short_name: 'x' },
+      { id: '6', from: null, message: { message_id: 'x', chat: 7 }, data: {} },
+    ])
+      telegram.push({ callback_query: query });
+    const answered = () => telegram.calls.filter(({ method }) => method === 'answerCallbackQuery');
+    await until(() => answered().length === 3);
+    expect(answered().map(({ params }) => params.callback_query_id)).toEqual(['abc', '5', '6']);
+  });
+
+  it('in a private chat its owner may, whoever is named for the group', async () => {
+    telegram.setChat({ id: 42, type: 'private', first_name: 'Bob' });
+    stage = await start({ TELEGRAM_CHAT_ID: `42,${telegram.chatId}` });
+    const bob = { id: 42, is_bot: false, first_name: 'Bob' };
+    write('/status', bob, { id: 42, type: 'private' });
+    await until(() => said('all well').length === 1);
+    write('/status', bob);
+    await until(() => said('Somebody was refused').length > 0);
+    expect(said('all well')).toHaveLength(1);
   });
 
   it('that are forged, forwarded, of another incident or out of date do nothing', async () => {

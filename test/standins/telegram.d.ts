@@ -105,8 +105,14 @@ export type Telegram = {
     id: number,
   ): { id: number; plain: string; keyboard: Keyboard; foreign?: boolean } | undefined;
   deleteMessage(chatId: string | number, id: number): void;
-  /** Somebody taps a button, named by its text, or forges one with this data; `chatId`: in another chat. Returns the query's id. */
-  tap(message: { chatId: string; id: number }, button: string, from?: User, chatId?: string | number): string;
+  /** Somebody taps a button, named by its text, or forges one with this data; `chatId`: in another chat. inaccessible: as Telegram shows a message that it has not at hand. old: beyond the time for an answer. Returns the query's id. */
+  tap(
+    message: { chatId: string; id: number },
+    button: string,
+    from?: User,
+    chatId?: string | number,
+    more?: { inaccessible?: boolean; old?: boolean },
+  ): string;
   push(update: Record<string, unknown>): void;
   /** Whether a long poll waits. */
   polling(): boolean;
@@ -142,6 +148,8 @@ export function startTelegram(options?: {
   host?: string;
   /** After this an answer to a callback query comes too late; default 60 s. */
   queryTtlMs?: number;
+  /** How much later the second conflict in a row is told; default 3 s. */
+  conflictDelayMs?: number;
   limits?: { perSecond?: number; perMinute?: number };
   /** Serves /standin/* for tests that run it as a process. */
   control?: boolean;

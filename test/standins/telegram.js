@@ -20,6 +20,40 @@ const ANSWER_MAX = 200;
 const ADA = { id: 777, is_bot: false, first_name: 'Ada', username: 'ada' };
 /** What an update may be, as far as this stand-in gives it. */
 const UPDATE_TYPES = ['message', 'edited_message', 'channel_post', 'callback_query', 'my_chat_member'];
+/** What the documentation of Bot API 10.0 names, as far as a monitor may use it. Telegram leaves out what it does not know. */
+const PARAMETERS = {
+  getme: [],
+  getchat: ['chat_id'],
+  getwebhookinfo: [],
+  getupdates: ['offset', 'limit', 'timeout', 'allowed_updates'],
+  sendmessage: [
+    'chat_id',
+    'message_thread_id',
+    'text',
+    'parse_mode',
+    'entities',
+    'link_preview_options',
+    'disable_notification',
+    'protect_content',
+    'reply_parameters',
+    'reply_markup',
+  ],
+  sendphoto: [
+    'chat_id',
+    'message_thread_id',
+    'photo',
+    'caption',
+    'parse_mode',
+    'disable_notification',
+    'protect_content',
+    'reply_parameters',
+    'reply_markup',
+  ],
+  editmessagetext: ['chat_id', 'message_id', 'text', 'parse_mode', 'link_preview_options', 'reply_markup'],
+  editmessagereplymarkup: ['chat_id', 'message_id', 'reply_markup'],
+  answercallbackquery: ['callback_query_id', 'text', 'show_alert', 'url', 'cache_time'],
+  setmycommands: ['commands', 'scope', 'language_code'],
+};
 const TAGS = new Set(
   'a b strong i em s strike del u ins tg-spoiler tg-emoji span pre code blockquote'.split(' '),
 );
@@ -47,6 +81,8 @@ export async function startTelegram(options = {}) {
     /** The long poll that waits, if one does. */
     poll: undefined,
     allowedUpdates: undefined,
+    conflictDelayMs: options.conflictDelayMs ?? 3000,
+    nextConflictAt: 0,
     queryTtlMs: options.queryTtlMs ?? 60_000,
     nextQueryId: 700_000_000_001,
     nextMessageId: 1,
@@ -91,7 +127,7 @@ export async function startTelegram(options = {}) {
     commands: () => state.commands,
     message: (chatId, id) => state.messages.get(`${chatId}/${id}`),
     deleteMessage: (chatId, id) => void state.messages.delete(`${chatId}/${id}`),
-    tap: (message, button, from, chatId) => tap(state, message, button, from, chatId),
+    tap: (message, button, from, chatId, more) => tap(state, message, button, from, chatId, more),
     push: (update) => void push(state, update),
     polling: () => state.poll !== undefined,
     fail: (...faults) => void state.faults.push(...faults.map(normalFault)),
@@ -205,6 +241,9 @@ async function handle(state, request, response, control) {
       return;
     }
   }
+  const unknown = Object.keys(input.fields).filter((name) => PARAMETERS[method]?.includes(name) === false);
+  if (unknown.length > 0)
+    return finish(call, response, refuse(400, `Bad Request: unknown ${unknown.join()}`));
   finish(call, response, await perform(state, method, input));
   changed(state);
 }
@@ -573,26 +612,29 @@ function push(state, update) {
 }
 
 /** Somebody taps a button: `button` is its text, or the data of a forged one. Returns the id of the query. */
-function tap(state, message, button, from = ADA, chatId = message.chatId) {
-  const id = String(state.nextQueryId++);
+function tap(state, message, button, from = ADA, chatId = message.chatId, more = {}) {
+  // Client.cpp, JsonCallbackQuery: a signed number of 64 bits as text.
+  const id = String(state.nextQueryId++ % 2 === 0 ? state.nextQueryId : -state.nextQueryId);
   const known = state.messages.get(`${message.chatId}/${message.id}`);
   const data = known?.keyboard.flat().find(({ text }) => text === button)?.callback_data ?? button;
   const chat = state.chats.get(String(chatId)) ?? { id: Number(chatId), type: 'private' };
-  state.queries.set(id, { at: Date.now(), answered: false });
+  state.queries.set(id, { at: more.old ? 0 : Date.now(), answered: false });
   push(state, {
     callback_query: {
       id,
       from,
       chat_instance: `instance-${chatId}`,
       data,
-      message: {
-        message_id: message.id,
-        date: Math.floor(Date.now() / 1000),
-        chat: describe(chat),
-        from: { id: Number(state.token.split(':')[0]), is_bot: true, first_name: 'Stand-in' },
-        text: known?.plain ?? '',
-        ...(known?.threadId === undefined ? {} : { message_thread_id: known.threadId }),
-      },
+      message: more.inaccessible
+        ? { message_id: message.id, date: 0, chat: describe(chat) }
+        : {
+            message_id: message.id,
+            date: Math.floor(Date.now() / 1000),
+            chat: describe(chat),
+            from: { id: Number(state.token.split(':')[0]), is_bot: true, first_name: 'Stand-in' },
+            text: known?.plain ?? '',
+            ...(known?.threadId === undefined ? {} : { message_thread_id: known.threadId }),
+          },
     },
   });
   return id;
@@ -600,7 +642,7 @@ function tap(state, message, button, from = ADA, chatId = message.chatId) {
 
 /**
  * Client.cpp, process_get_updates_query and do_get_updates: a webhook is a conflict; a long poll that begins to wait ends the one
- * that waits already; the same offset again within 3 s waits 3 s.
+ * that waits already, and the second conflict within 3 s is told 3 s later.
  */
 async function getUpdates(state, fields) {
   if (state.webhook)
@@ -631,11 +673,15 @@ async function getUpdates(state, fields) {
       state.stop.signal.addEventListener('abort', () => end('time'), { once: true });
       changed(state);
     });
-    if (ended === 'conflict')
+    if (ended === 'conflict') {
+      const soon = Date.now() < state.nextConflictAt;
+      if (soon) await new Promise((resolve) => setTimeout(resolve, state.conflictDelayMs));
+      else state.nextConflictAt = Date.now() + state.conflictDelayMs;
       return refuse(
         409,
         'Conflict: terminated by other getUpdates request; make sure that only one bot instance is running',
       );
+    }
     state.poll = undefined;
   }
   return ok(state.updates.slice(0, size));
