@@ -10,8 +10,9 @@ import type { Monitor } from '../daemon/types.ts';
 import { serverStalls } from '../daemon/stalls.ts';
 import { isRebooting } from '../daemon/reboot.ts';
 import { openWatchdog, type Watchdog } from '../daemon/watchdog.ts';
+import type { Problem } from '../config/schema.ts';
 import type { Message } from '../model/message.ts';
-import { errorText } from '../model/text.ts';
+import { errorText, plain } from '../model/text.ts';
 import { renderProblems } from '../outputs/terminal/problems.ts';
 import { takeLock, type Lock } from '../store/lock.ts';
 import { openStore, reopenStore, type Store } from '../store/open.ts';
@@ -77,6 +78,7 @@ export async function monitor(context: CommandContext): Promise<number> {
   process.on('SIGINT', () => onSignal('SIGINT'));
   let current = context;
   let next: CommandContext | undefined;
+  let watched: Monitor | undefined;
   let reloads = Promise.resolve();
   process.on('SIGHUP', () => {
     // A terminal that is closed sends this, too, and what was tried in it must not go on without it.
@@ -84,7 +86,8 @@ export async function monitor(context: CommandContext): Promise<number> {
     reloads = reloads.then(async () => {
       if (stop.signal.aborted) return;
       const read = await readAnew(next ?? current);
-      if (!read) return;
+      if (watched) markMistakes(watched, 'mistakes' in read ? read.mistakes : undefined);
+      if (!('config' in read)) return;
       next = read;
       turn.abort();
     });
@@ -111,6 +114,7 @@ export async function monitor(context: CommandContext): Promise<number> {
       watchdog,
       signal: turn.signal,
       lookAfterFolder,
+      opened: (monitor) => (watched = monitor),
       news,
       isRebooting: () => rebooting,
     });
@@ -236,6 +240,7 @@ type Watch = {
   watchdog: Watchdog;
   signal: AbortSignal;
   lookAfterFolder(monitor: Monitor): void;
+  opened(monitor: Monitor): void;
   news: string | undefined;
   isRebooting(): boolean;
 };
@@ -249,6 +254,7 @@ async function watch(context: CommandContext, store: Store, turn: Watch): Promis
   const { config, system } = context;
   const { log } = system;
   const monitor = openMonitor(context, store, turn);
+  turn.opened(monitor);
   const pages = { health: () => judgeHealth(monitor), metrics: () => metricsOf(monitor) };
   const served: Served[] = [];
   if (config.settings.HTTP_LISTEN !== '') {
@@ -289,14 +295,27 @@ async function talk(monitor: Monitor, context: CommandContext, signal: AbortSign
   await runConsole(monitor, context, signal);
 }
 
-/** The settings as they are in the files now; undefined, with the reason in the log, where there is nothing to change over to. */
-async function readAnew(current: CommandContext): Promise<CommandContext | undefined> {
+/** Reported with the next check, and until a reload reads settings without mistakes. */
+function markMistakes({ state }: Monitor, mistakes: readonly Problem[] | undefined): void {
+  delete state.badSettings;
+  if (!mistakes) return;
+  // Without the text: what is wrong with a secret is for the log only.
+  const [first, ...more] = mistakes.filter(({ level }) => level === 'error');
+  const { file = '', line, key = '' } = first ?? {};
+  const place = `${plain(file)}${line === undefined ? '' : `:${line}`} ${plain(key)}`.trim();
+  state.badSettings = more.length === 0 ? place : `${place} and ${more.length} more`;
+}
+
+type Reread = CommandContext | { mistakes: readonly Problem[] } | { same: true };
+
+/** The settings as they are in the files now, where there is something to change over to; the log has the reason where not. */
+async function readAnew(current: CommandContext): Promise<Reread> {
   const { log } = current.system;
   const read = await makeContext(current.options, current.io);
   if ('problems' in read) {
     log.error('The settings have mistakes, so the ones from before stay in force:');
     current.io.err(renderProblems(read.problems, false));
-    return undefined;
+    return { mistakes: read.problems };
   }
   const fixed = keptFromEnvironment(read.config);
   if (fixed.length > 0)
@@ -311,5 +330,5 @@ async function readAnew(current: CommandContext): Promise<CommandContext | undef
   log.info('Settings read anew; nothing has changed.');
   read.system.docker.close();
   read.system.kernelLog.close();
-  return undefined;
+  return { same: true };
 }

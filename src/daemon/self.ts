@@ -28,6 +28,17 @@ export function judgeSelf(monitor: Monitor): Finding[] {
     ),
     {
       ...self(
+        'watcher-settings',
+        state.badSettings !== undefined,
+        `The settings have mistakes (${state.badSettings ?? ''}): the ones from before stay in force`,
+        'The settings are right again',
+      ),
+      details: [
+        'What helps: `vpsmon config check` shows each; `systemctl reload vps-monitor` reads them anew',
+      ],
+    },
+    {
+      ...self(
         'watcher-overrun',
         took > intervalMs,
         `A check took ${formatDuration(took)}, longer than the ${formatDuration(intervalMs)} between two`,

@@ -28,6 +28,8 @@ export type DaemonState = {
   folderTrouble?: string;
   /** Why nothing listens at HTTP_LISTEN, where something should. */
   httpTrouble?: string;
+  /** Where the settings have mistakes that a reload has read: `monitor.conf:12 KEY`. */
+  badSettings?: string;
   /** The store is closed: nothing may touch it any more. */
   closed: boolean;
   failedInARow: Partial<Record<Source, number>>;

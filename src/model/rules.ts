@@ -298,6 +298,11 @@ export const RULES = {
     judged: 'check',
   },
   'watcher-state': { warning: 'the state folder cannot be written', ends: 'it can again', judged: 'check' },
+  'watcher-settings': {
+    warning: 'the settings that a reload read have mistakes',
+    ends: 'a reload reads good ones',
+    judged: 'check',
+  },
   'watcher-overrun': {
     warning: 'a check took longer than the time between two',
     ends: 'checks end in time',

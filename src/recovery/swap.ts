@@ -1,7 +1,8 @@
 import { heldBytes, totalBytes } from '../model/container-memory.ts';
 import type { ContainerInfo, Readings } from '../model/snapshot.ts';
-import { errorText, formatBytes, formatCount, plain } from '../model/text.ts';
+import { errorText, formatBytes, formatCount, formatMoment, plain } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
+import { grownOf, type Grown } from '../store/history/growth.ts';
 import { attempt } from './attempt.ts';
 import {
   inspectOrGone,
@@ -28,9 +29,12 @@ import type { Attempt, RecoveryDeps, RecoveryRule, RuleResult, Step } from './ty
 /** A Docker that does not stop containers will not stop the next one either, and each try takes half a minute. */
 const MOST_FAILURES = 2;
 
+/** Of the server's memory: what has grown by less is not what filled it, and size decides. */
+const GROWN_SHARE = 0.05;
+
 /**
- * Thrashing: stops non-essential containers, the largest first, one at a time, until the swap-in rate is down; starts them
- * again when memory has been calm for ten minutes.
+ * Thrashing: stops non-essential containers, those first that have grown most, then the largest, one at a time, until the swap-in rate
+ * is down; starts them again when memory has been calm for ten minutes.
  */
 export const swapRule: RecoveryRule = {
   id: 'swap',
@@ -79,12 +83,12 @@ async function stopUntilCalm(deps: RecoveryDeps, first: SwapLook, found: string)
   let why = whyStop(deps, first);
   while (why !== undefined && failures < MOST_FAILURES) {
     const { docker } = (await deps.look(['docker'], DOCKER_WITHIN_MS)).readings;
-    const victim = await largestStoppable(deps, docker, tried);
+    const victim = await firstStoppable(deps, docker, totalBytesOf(first), tried);
     if (typeof victim === 'string') {
       attempts.push(sayHelpless(deps, found, victim));
       break;
     }
-    tried.add(victim.id);
+    tried.add(victim.container.id);
     const result = await attempt(deps, stopStep(deps, victim, why));
     attempts.push(result);
     if (result.done === 'worked') {
@@ -110,27 +114,49 @@ function sayHelpless(deps: RecoveryDeps, found: string, why: string): Attempt {
   return { done: 'person', text };
 }
 
-/** The largest that may be stopped, or why there is none. */
-async function largestStoppable(
+type Victim = { container: ContainerInfo; grown?: Grown };
+
+/** The one that may be stopped and has grown most, else the largest; or why there is none. */
+async function firstStoppable(
   deps: RecoveryDeps,
   docker: Readings['docker'],
+  memoryBytes: number,
   tried: ReadonlySet<string>,
-): Promise<ContainerInfo | string> {
+): Promise<Victim | string> {
   if (docker.state !== 'ok') return unreadable(docker.why);
-  const largest = docker.value.containers
-    .filter((c) => c.state === 'running' && !c.self && !tried.has(c.id) && sizeOf(c) > 0)
-    .toSorted((a, b) => sizeOf(b) - sizeOf(a));
-  for (const container of largest) {
+  const running = docker.value.containers.filter(
+    (c) => c.state === 'running' && !c.self && !tried.has(c.id) && sizeOf(c) > 0,
+  );
+  for (const victim of inOrder(deps, running, memoryBytes * GROWN_SHARE)) {
     // One that was started with --rm is removed when it stops, and its data with it: nothing could start it again.
     try {
+      const { container } = victim;
       const inspect = await inspectOrGone(deps, container.id);
       if (!inspect || inspect.hostConfig.autoRemove || isEssential(container, deps.config, inspect)) continue;
-      return container;
+      return victim;
     } catch (error) {
       return unreadable(errorText(error));
     }
   }
   return 'there is no container left that may be stopped';
+}
+
+/** Those that have grown by so much first, then by size. Small ones cannot have grown, and their history is not read. */
+function inOrder(deps: RecoveryDeps, containers: readonly ContainerInfo[], least: number): Victim[] {
+  const names = new Set(containers.filter((c) => sizeOf(c) >= least).map(({ name }) => name));
+  let known = new Map<string, Grown>();
+  try {
+    known = grownOf(deps.store.db, names, deps.system.clock.now());
+  } catch {
+    // A history that cannot be read must not stop what is left to do: size decides.
+  }
+  const grownBytes = ({ grown }: Victim) => grown?.bytes ?? 0;
+  return containers
+    .map((container): Victim => {
+      const grown = known.get(container.name);
+      return grown && grown.bytes >= least ? { container, grown } : { container };
+    })
+    .toSorted((a, b) => grownBytes(b) - grownBytes(a) || sizeOf(b.container) - sizeOf(a.container));
 }
 
 const unreadable = (why: string) => `the containers cannot be read: ${why}`;
@@ -139,7 +165,11 @@ function sizeOf({ memory }: ContainerInfo): number {
   return memory ? Math.max(totalBytes(memory), heldBytes(memory)) : 0;
 }
 
-function stopStep(deps: RecoveryDeps, victim: ContainerInfo, why: string): Step {
+function totalBytesOf({ snapshot: { readings } }: SwapLook): number {
+  return readings.host.state === 'ok' ? readings.host.value.memory.totalBytes : 0;
+}
+
+function stopStep(deps: RecoveryDeps, { container: victim, grown }: Victim, why: string): Step {
   const name = plain(victim.name, 60);
   const undo: StoppedContainer = { containerId: victim.id, name: victim.name };
   const size = formatBytes(sizeOf(victim));
@@ -149,7 +179,9 @@ function stopStep(deps: RecoveryDeps, victim: ContainerInfo, why: string): Step 
     rule: 'swap',
     target: victim.name,
     what: 'stop-container',
-    words: `stop ${name}, the largest container that is not essential (${size})`,
+    words: grown
+      ? `stop ${name}, the container that has grown most and is not essential (${size}, ${formatBytes(grown.bytes)} of it since ${formatMoment(grown.since, deps.system.clock.now())})`
+      : `stop ${name}, the largest container that is not essential (${size})`,
     why,
     undoHint: `it is started again when memory has been calm for ${minutes}; \`vpsmon recover undo\` does so now`,
     severity: 'warning',

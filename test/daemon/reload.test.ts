@@ -11,8 +11,8 @@ afterEach(async () => {
 });
 
 type Listed = { incidents: { id: number; rule: string; state: string }[] };
-async function incidents(of: Daemon): Promise<Listed['incidents']> {
-  const { stdout } = await vpsmon(['incidents', '--json', '--config', of.conf, '--state-dir', of.stateDir]);
+async function incidents(of: Daemon, conf = of.conf): Promise<Listed['incidents']> {
+  const { stdout } = await vpsmon(['incidents', '--json', '--config', conf, '--state-dir', of.stateDir]);
   return (JSON.parse(stdout) as Listed).incidents;
 }
 
@@ -57,6 +57,9 @@ describe('SIGHUP', () => {
 
   it('keeps the settings of before when the file has mistakes, and says which', async () => {
     daemon = await startDaemon({});
+    const good = readFileSync(daemon.conf, 'utf8');
+    const copy = `${daemon.conf}.good`;
+    writeFileSync(copy, good);
     writeFileSync(daemon.conf, 'MEMORY_WARNING_MB=lots\n');
     process.kill(daemon.pid, 'SIGHUP');
     await until(() => daemon!.log().includes('the ones from before stay in force'), 20_000);
@@ -64,7 +67,16 @@ describe('SIGHUP', () => {
     // HTTP_LISTEN is no longer in the file, and yet the old address answers.
     expect((await daemon.health()).checks).toBeGreaterThan(0);
     expect(daemon.exitCode()).toBeNull();
-  }, 60_000);
+    const told = async () =>
+      (await incidents(daemon!, copy))
+        .filter(({ rule }) => rule === 'watcher-settings')
+        .map(({ state }) => state);
+    await until(async () => (await told())[0] === 'open', 60_000, 'the incident of the settings');
+
+    writeFileSync(daemon.conf, good);
+    process.kill(daemon.pid, 'SIGHUP');
+    await until(async () => (await told())[0] === 'resolved', 60_000, 'its end');
+  }, 180_000);
 
   it('says that nothing has changed', async () => {
     daemon = await startDaemon({});

@@ -123,6 +123,33 @@ systemctl enable -q --now standin.service`);
   await machine.until('curl -s http://127.0.0.1:8081/standin/sent', (text) => text.startsWith('['));
 }
 
+/** Installs what `putVpsmon` brought, with these settings and those that lead to the stand-in; its monitor runs then. */
+export async function installIn(machine: VpsMachine, settings: string): Promise<void> {
+  await machine.run(`mkdir -p /etc/vpsmon /root/checkout && tar -C /root/checkout -xzf /opt/vpsmon.tgz
+cat >/etc/vpsmon/monitor.conf <<'EOF'
+TELEGRAM_API_ROOT=http://127.0.0.1:8081
+TELEGRAM_BOT_TOKEN=${TOKEN}
+TELEGRAM_CHAT_ID=${CHAT}
+${settings}
+EOF
+chmod 600 /etc/vpsmon/monitor.conf
+cd /root/checkout && node bin/vpsmon.js install`);
+}
+
+/** Waits until the monitor has finished a check since it was started. */
+export async function checkedIn(machine: VpsMachine): Promise<void> {
+  const health = 'curl -s -m 5 http://127.0.0.1:8080/health';
+  await machine.until(health, (text) => /"checks":[1-9]/.test(text), 180_000);
+}
+
+export async function propertyIn(
+  machine: VpsMachine,
+  name: string,
+  unit = 'vps-monitor.service',
+): Promise<string> {
+  return (await machine.run(`systemctl show -P ${name} ${unit}`)).trim();
+}
+
 /** The stand-in's own. */
 export const TOKEN = '123456789:AAStandInStandInStandInStandInStandIn';
 export const CHAT = '-1001234567890';

@@ -7,6 +7,7 @@ import type { ContainerInfo } from '../../src/model/snapshot.ts';
 import { runRules } from '../../src/recovery/index.ts';
 import { swapRule } from '../../src/recovery/swap.ts';
 import { actionsToUndo, listActions, recordAction } from '../../src/store/actions.ts';
+import { createHistory } from '../../src/store/history/history.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { fakeDocker, type FakeDocker } from '../helpers/fake-docker.ts';
 import { testDeps, type TestDeps } from '../helpers/recovery-deps.ts';
@@ -70,6 +71,21 @@ async function runs(deps: TestDeps, times: number): Promise<void> {
     await run(deps);
     deps.clock.add(5 * MINUTE - (deps.clock.monotonic() - began));
   }
+}
+
+/** MB that containers held in each of the minutes before now, as the monitor keeps them. */
+function remembered(deps: TestDeps, held: Record<string, (minute: number) => number>, minutes = 10): void {
+  const history = createHistory(store.db);
+  const now = deps.clock.now();
+  for (let minute = 0; minute <= minutes; minute += 1) {
+    const at = now - (minutes - minute) * MINUTE;
+    const containers = Object.entries(held).map(([name, mb]) =>
+      containerInfo(name, { memory: { workingSetBytes: mb(minute) * MB, anonBytes: mb(minute) * MB } }),
+    );
+    history.add(snapshotOf(at, { containers }));
+    if (minute % 30 === 0) history.flush(at, true);
+  }
+  history.flush(now, true);
 }
 
 describe('swapping that does no harm', () => {
@@ -268,6 +284,34 @@ describe('thrashing', () => {
     await run(monitor());
     expect(running('web')).toBe(false);
     expect(running('batch')).toBe(true);
+  });
+
+  it('U1: stops the one that has grown most, although an innocent one is larger', async () => {
+    infos = { web: { memory: { workingSetBytes: 200 * MB, anonBytes: 190 * MB, swapBytes: 50 * MB } } };
+    const deps = monitor();
+    remembered(deps, { batch: () => 300, web: (minute) => 40 + 20 * minute });
+    rate = () => (running('web') ? 6000 : 40);
+    await run(deps);
+    expect(engine.calls).toEqual(['stop web']);
+    expect(deps.said[0]?.text).toBe(
+      'Done: stop web, the container that has grown most and is not essential (250 MB, 200 MB of it since 09:50)',
+    );
+  });
+
+  it('U1: never an essential one, however fast it grows, and growth that is next to nothing decides nothing', async () => {
+    const deps = monitor();
+    remembered(deps, { postgres: (minute) => 100 + 40 * minute, web: (minute) => 190 + minute });
+    rate = () => (running('batch') ? 6000 : 40);
+    await run(deps);
+    expect(engine.calls).toEqual(['stop batch']);
+  });
+
+  it('U1: a leak of a day is known as well as one of minutes; a jump is no growth', async () => {
+    const deps = monitor();
+    remembered(deps, { batch: (minute) => (minute < 9 ? 100 : 300), web: (minute) => minute / 6 }, 20 * 60);
+    rate = () => (running('web') ? 6000 : 40);
+    await run(deps);
+    expect(engine.calls).toEqual(['stop web']);
   });
 
   it('goes on with the next largest where one cannot be stopped, but not for ever', async () => {

@@ -4,7 +4,7 @@
 // Where Telegram is lenient and its documentation is not (a bare `&` or `>` in HTML), it is as strict as the documentation.
 // Error sentences are those of tdlib/telegram-bot-api (Client.cpp) and tdlib/td (MessageEntity.cpp).
 import { createServer } from 'node:http';
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 export const DEFAULT_TOKEN = '123456789:AAStandInStandInStandInStandInStandIn';
@@ -928,7 +928,7 @@ function decode([, named, decimal, hex]) {
 
 // -------------------------------------------------------------------------------------------- as a program of its own
 
-/** GET /standin/sent, edits, answers, calls; POST /standin/faults, always, chat, update, push, tap, clear. */
+/** GET /standin/sent, messages, edits, answers, calls; POST /standin/faults, always, chat, update, push, tap, clear. */
 function steer(state, url, method, body, response) {
   const what = url.pathname.slice('/standin/'.length);
   const json = body.length > 0 ? JSON.parse(body.toString('utf8')) : undefined;
@@ -937,6 +937,8 @@ function steer(state, url, method, body, response) {
   if (method === 'GET' && what === 'sent')
     return answer(response, { status: 200, body: state.sent.map(without) });
   if (method === 'GET' && what === 'calls') return answer(response, { status: 200, body: state.calls });
+  if (method === 'GET' && what === 'messages')
+    return answer(response, { status: 200, body: [...state.messages.values()] });
   if (method === 'GET' && what === 'edits') return answer(response, { status: 200, body: state.edits });
   if (method === 'GET' && what === 'answers') return answer(response, { status: 200, body: state.answers });
   if (method !== 'POST') return answer(response, refuse(404, 'Not Found'));
@@ -978,7 +980,9 @@ async function main(args) {
     ...(args.includes('--limits') ? { limits: { perSecond: 1, perMinute: 20 } } : {}),
     onSent(message) {
       const { photo, ...rest } = message;
-      if (record) appendFileSync(record, `${JSON.stringify({ ...rest, photoBytes: photo?.bytes })}\n`);
+      if (!record) return;
+      appendFileSync(record, `${JSON.stringify({ at: Date.now(), ...rest, photoBytes: photo?.bytes })}\n`);
+      if (photo) writeFileSync(`${record}-${rest.id}.png`, photo.content);
     },
   });
   process.stdout.write(

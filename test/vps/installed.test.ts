@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   bootVps,
   CHAT,
+  checkedIn,
   importBusybox,
   messagesIn,
+  propertyIn,
   putVpsmon,
   startTelegramIn,
   toldIn,
@@ -56,12 +58,10 @@ function differences(now: string[]): string[] {
 const unpack = () =>
   vps.run(`mkdir -p /root/checkout && tar -C /root/checkout -xzf /opt/vpsmon.tgz
     sed -i '/"prepare"/d' /root/checkout/package.json`);
-const property = async (name: string, unit = 'vps-monitor.service') =>
-  (await vps.run(`systemctl show -P ${name} ${unit}`)).trim();
+const property = (name: string, unit?: string) => propertyIn(vps, name, unit);
 const active = () => vps.until('systemctl is-active vps-monitor', (text) => text.trim() === 'active');
 const health = 'curl -s -m 5 http://127.0.0.1:8080/health';
-/** Waits until the monitor has finished a check since it was started. */
-const checked = () => vps.until(health, (text) => /"checks":[1-9]/.test(text), 120_000);
+const checked = () => checkedIn(vps);
 const told = (text: RegExp, from?: number) => toldIn(vps, text, from);
 
 describe('install', () => {

@@ -7,8 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   bootVps,
   CHAT,
+  checkedIn,
   importBusybox,
   messagesIn,
+  propertyIn,
   startTelegramIn,
   toldIn,
   TOKEN,
@@ -60,8 +62,7 @@ function later(deb: string): Buffer {
 }
 
 const active = () => vps.until('systemctl is-active vps-monitor', (text) => text.trim() === 'active');
-const checked = () =>
-  vps.until('curl -s -m 5 http://127.0.0.1:8080/health', (text) => /"checks":[1-9]/.test(text), 180_000);
+const checked = () => checkedIn(vps);
 
 describe('five minutes', () => {
   it('apt install ./vpsmon_*.deb: needs neither network nor Node nor more than 100 MB, and starts the monitor', async () => {
@@ -91,7 +92,7 @@ describe('five minutes', () => {
     await vps.run(
       `sed -i 's|^TELEGRAM_API_ROOT=.*|TELEGRAM_API_ROOT=http://127.0.0.1:8081|' /etc/vpsmon/monitor.conf`,
     );
-    const pid = (await vps.run('systemctl show -P MainPID vps-monitor')).trim();
+    const pid = await propertyIn(vps, 'MainPID');
     // A terminal, and somebody who types each answer when its question stands there, and presses Start on the phone.
     const out = await vps.run(
       `cd /root && mkfifo keys || exit 1
@@ -117,7 +118,7 @@ describe('five minutes', () => {
     expect(conf).toContain("SERVER_NAME='shop'");
     expect(conf).toMatch(/^ENABLE_AUTO_RECOVERY='?false/m);
     // Reloaded, not started anew.
-    expect((await vps.run('systemctl show -P MainPID vps-monitor')).trim()).toBe(pid);
+    expect(await propertyIn(vps, 'MainPID')).toBe(pid);
   });
 
   it('a container that dies is on the phone, with its cause', async () => {

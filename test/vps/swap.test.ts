@@ -3,13 +3,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   bootVps,
-  CHAT,
   importBusybox,
+  installIn,
   messagesIn,
+  propertyIn,
   putVpsmon,
   startTelegramIn,
   toldIn,
-  TOKEN,
   type VpsMachine,
 } from '../helpers/vps-machine.ts';
 
@@ -24,6 +24,10 @@ const OTHERS = ['middle', 'postgres', 'small'];
 /** The greedy one goes round among this many files of 5 MiB; a prime, so that any step visits them all. */
 const MORE_THAN_ALL_MEMORY = 241;
 const MORE_THAN_ITS_LIMIT = 47;
+
+/** It has grown fast when it is stopped for the first time, and is as large as ever later on. */
+const WHY_GREEDY =
+  'the (?:largest container that|container that has grown most and) is not essential \\([\\d.]+ [MG]B(?:, [\\d.]+ [MG]B of it since [^)]+)?\\)';
 
 let vps: VpsMachine;
 beforeAll(async () => {
@@ -45,19 +49,11 @@ afterAll(async () => {
  * The greedy container rests after each file (see below), so the pressure is 9 to 16 of 100 here, which the defaults take for no
  * harm: the limit is set below that.
  */
-const install = () =>
-  vps.run(`mkdir -p /etc/vpsmon /root/checkout && tar -C /root/checkout -xzf /opt/vpsmon.tgz
-cat >/etc/vpsmon/monitor.conf <<'EOF'
-TELEGRAM_API_ROOT=http://127.0.0.1:8081
-TELEGRAM_BOT_TOKEN=${TOKEN}
-TELEGRAM_CHAT_ID=${CHAT}
-ENABLE_AUTO_RECOVERY=true
-MEMORY_PRESSURE_WARNING=4
-MEMORY_PRESSURE_CLEAR=2
-EOF
-chmod 600 /etc/vpsmon/monitor.conf
-printf 'recovery:\\n  calm_minutes: 1\\n' >/etc/vpsmon/vpsmon.yaml
-cd /root/checkout && node bin/vpsmon.js install && systemctl stop vps-auto-recovery.timer`);
+async function install(): Promise<void> {
+  await vps.run(`mkdir -p /etc/vpsmon && printf 'recovery:\\n  calm_minutes: 1\\n' >/etc/vpsmon/vpsmon.yaml`);
+  await installIn(vps, 'ENABLE_AUTO_RECOVERY=true\nMEMORY_PRESSURE_WARNING=4\nMEMORY_PRESSURE_CLEAR=2');
+  await vps.run('systemctl stop vps-auto-recovery.timer');
+}
 
 const CONTAINER = 'docker run -d --network none --tmpfs /t:size=2g -v /opt/flag:/flag:ro';
 const startHolding = (name: string, mib: number) =>
@@ -117,9 +113,7 @@ describe('a container that makes the machine thrash', () => {
     await thrash();
     const { said, results } = await recover('swap', '--dry-run');
     expect(said.map(({ text }) => text)).toEqual([
-      expect.stringMatching(
-        /^Would stop greedy, the largest container that is not essential \([\d.]+ [MG]B\) \(dry run\)$/,
-      ),
+      expect.stringMatching(new RegExp(`^Would stop greedy, ${WHY_GREEDY} \\(dry run\\)$`)),
     ]);
     expect(results[0]?.attempts).toMatchObject([{ done: 'shadow' }]);
     expect(await running()).toEqual(ALL);
@@ -133,7 +127,9 @@ describe('a container that makes the machine thrash', () => {
     expect(run.results[0]?.attempts).toMatchObject([{ done: 'worked' }]);
     expect(await running()).toEqual(OTHERS);
     expect(await toldIn(vps, /stop greedy/, count)).toMatch(
-      /^Recovery, WARNING on vps\n\nDone: stop greedy, the largest container that is not essential \([\d.]+ [MG]B\)\nResult: greedy is stopped, which frees about [\d.]+ [MG]B\nWhy: the server reads [\d,]+ KB\/s back from swap, more than 5,000\nUndo: it is started again when memory has been calm for a minute; `vpsmon recover undo` does so now\nTime: /,
+      new RegExp(
+        `^Recovery, WARNING on vps\n\nDone: stop greedy, ${WHY_GREEDY}\nResult: greedy is stopped, which frees about [\\d.]+ [MG]B\nWhy: the server reads [\\d,]+ KB/s back from swap, more than 5,000\nUndo: it is started again when memory has been calm for a minute; \`vpsmon recover undo\` does so now\nTime: `,
+      ),
     );
     expect(await history()).toMatchObject([
       { action: 'stop-container', target: 'greedy', state: 'worked', undone_at: null },
@@ -175,8 +171,8 @@ describe('the run that the timer starts', () => {
     await thrash();
     expect(await memoryOf('postgres')).toBeGreaterThan(await memoryOf('greedy'));
     const count = (await messagesIn(vps)).length;
-    expect(await recoverByUnit()).toContain('Done: stop greedy, the largest container that is not essential');
-    expect((await vps.run('systemctl show -P Result vps-auto-recovery.service')).trim()).toBe('success');
+    expect(await recoverByUnit()).toMatch(new RegExp(`Done: stop greedy, ${WHY_GREEDY}`));
+    expect(await propertyIn(vps, 'Result', 'vps-auto-recovery.service')).toBe('success');
     expect(await running()).toEqual(OTHERS);
     await toldIn(vps, /^Recovery, WARNING on vps\n\nDone: stop greedy/, count);
     const state = await vps.run("docker inspect -f '{{.State.Status}} {{.State.OOMKilled}}' greedy");
