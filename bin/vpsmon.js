@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 // Must be understood by every Node since 8: on an old one this file says so, before anything newer is read. So no top-level
 // await, no static import, no `?.`; `import()` of the bundle happens only after the check.
+// Without a handler Node answers this signal with its debugger, on a port that every local user can reach: before anything else.
+process.on('SIGUSR1', function () {});
 var found = process.versions.node.split('.').map(Number);
 if (found[0] < 20 || (found[0] === 20 && found[1] < 19)) {
   process.stderr.write(

@@ -48,10 +48,14 @@ function builtHelp(): string | undefined {
   }
 }
 
-// Without a handler Node answers this signal with its debugger, on a port that every local user can reach.
-process.on('SIGUSR1', () => undefined);
+// `pkill -HUP vpsmon` means the monitor, which reads its settings anew (monitor.ts); what ends by itself reads them with its next run.
+// A terminal that is closed takes with it what was tried in it, but not a recovery that is half done.
+process.on('SIGHUP', () => {
+  if (process.stdin.isTTY && !process.argv.includes('recover') && process.listenerCount('SIGHUP') === 1)
+    process.exit(129);
+});
 
-// Node's own exit code for these is 1, which is "warnings" here, and which the recovery unit counts as a success.
+// Node's own exit code for these is 1, which is "warnings" here.
 process.on('uncaughtException', (error) => void crash(error));
 process.on('unhandledRejection', (error) => void crash(error));
 

@@ -1,11 +1,22 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { BIN } from './helpers/daemon.ts';
+import { startTcp } from './helpers/tcp-server.ts';
+
+const UNITS = join(BIN, '../../systemd');
 
 function runAs(version: string): { status: number | null; out: string; err: string } {
   const folder = mkdtempSync(join(tmpdir(), 'vpsmon-old-'));
@@ -64,6 +75,27 @@ describe('bin/vpsmon.js', () => {
       }
     },
   );
+  it('H10: a program that is missing or damaged is a failure, with a sentence, and no unit takes it for a success', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vpsmon-missing-'));
+    try {
+      mkdirSync(join(folder, 'bin'));
+      mkdirSync(join(folder, 'dist'));
+      copyFileSync(BIN, join(folder, 'bin/vpsmon.js'));
+      writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+      const run = () =>
+        spawnSync(process.execPath, [join(folder, 'bin/vpsmon.js'), 'recover'], { encoding: 'utf8' });
+      expect(run()).toMatchObject({ status: 3, stderr: expect.stringContaining('not built yet') as string });
+      for (const damaged of ['import "./gone.js";', 'process.stdout.write("half a', 'throw new Error("x")']) {
+        writeFileSync(join(folder, 'dist/cli.js'), damaged);
+        expect(run().status).toBe(3);
+      }
+      // Node itself ends with 1 where bin/vpsmon.js is gone.
+      const units = readdirSync(UNITS).map((name) => readFileSync(join(UNITS, name), 'utf8'));
+      expect(units.join('\n')).not.toContain('SuccessExitStatus');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
   it('U13: is a plain script without anything newer than import()', () => {
     const text = readFileSync(BIN, 'utf8');
     // As a script: neither a static import nor a top-level await may be in it.
@@ -109,4 +141,33 @@ describe('bin/vpsmon.js', () => {
       rmSync(folder, { recursive: true, force: true });
     }
   }, 30_000);
+
+  it.concurrent.each([['monitor', '--once'], ['recover'], ['doctor'], ['report', 'console', '--dry-run']])(
+    'H8: SIGUSR1 and SIGHUP neither open anything nor end what ends by itself: %s',
+    async (...command) => {
+      const folder = mkdtempSync(join(tmpdir(), 'vpsmon-hup-'));
+      // Docker takes the question and does not answer: the command waits for it while the signals come.
+      const silent = await startTcp();
+      const child = spawn(process.execPath, [BIN, ...command, '--state-dir', folder], {
+        env: { PATH: process.env.PATH, HTTP_LISTEN: '', DOCKER_HOST: `tcp://127.0.0.1:${silent.port}` },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      let printed = '';
+      child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+      const ended = once(child, 'close');
+      try {
+        await expect.poll(() => silent.connections(), { timeout: 15_000 }).toBeGreaterThan(0);
+        for (const signal of ['SIGUSR1', 'SIGHUP', 'SIGUSR1', 'SIGHUP'] as const) child.kill(signal);
+        const [code, signal] = (await ended) as [number | null, string | null];
+        expect(printed).not.toMatch(/debugger|unexpected/i);
+        expect({ signal, code: [0, 1, 2].includes(code ?? -1) }).toEqual({ signal: null, code: true });
+      } finally {
+        child.kill('SIGKILL');
+        await silent.close();
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+    60_000,
+  );
 });

@@ -24,7 +24,7 @@ const HISTORY_MS = 30 * 86_400_000;
 
 /**
  * Recovery by the timer or by hand. Exit 0: nothing to do or all done; 1: something was said that a person should read, or
- * something could not be read; 2: an action failed; 3: it could not run.
+ * something could not be read (0 in the unit); 2: an action failed; 3: it could not run.
  */
 export async function recover(context: CommandContext, what: string, reason: string): Promise<number> {
   const wanted = what.replace(/^check-/, ''); // The names of the old script.
@@ -72,7 +72,9 @@ export async function recover(context: CommandContext, what: string, reason: str
     }
     try {
       const code = await runLocked(context, store, wanted, reason);
-      return store.setAside ? Math.max(1, code) : code;
+      const worst = store.setAside ? Math.max(1, code) : code;
+      // Of a unit, 1 has to mean that it failed: it is also what Node ends with where the program is missing or damaged.
+      return worst === 1 && writesToJournal(context) ? 0 : worst;
     } finally {
       lock.release();
     }
