@@ -3,6 +3,7 @@ import { createDiscovery } from '../discovery/discover.ts';
 import type { Finding } from '../model/finding.ts';
 import type { LeftOff } from '../model/left-off.ts';
 import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
+import { formatMoment, plain } from '../model/text.ts';
 import { judgeCheck, renderCheck } from '../outputs/terminal/console.ts';
 import { judgeContainersNow } from '../rules/containers-now.ts';
 import { judgeAll } from '../rules/judge.ts';
@@ -15,6 +16,8 @@ import type { CommandContext } from './context.ts';
 const RATE_WINDOW_MS = 1000;
 /** A process that the kernel killed is worth a warning for so long. */
 const RECENT_KILL_MS = 3_600_000;
+/** Containers whose kills have a line of their own. */
+const MOST_KILLED = 5;
 
 /** One full check to the terminal. Exit 0 all fine, 1 warnings, 2 critical, 3 when the check itself failed. */
 export async function monitorOnce(context: CommandContext): Promise<number> {
@@ -95,7 +98,13 @@ export function judgeOnce(
     readings.docker.state === 'ok'
       ? judgeContainersNow(readings.docker.value.containers, context.config)
       : [];
-  return [...judgeAll(snapshot, past, context.config).map(asSeenLater), ...containers];
+  const findings = judgeAll(snapshot, past, context.config);
+  const kills = findings.filter(({ rule }) => rule === 'oom-kill');
+  return [
+    ...findings.filter(({ rule }) => rule !== 'oom-kill'),
+    ...summarizeKills(kills, snapshot),
+    ...containers,
+  ];
 }
 
 /** Who may not read the state folder is told so by `status` and `doctor`; this check is about what can be seen. */
@@ -107,9 +116,34 @@ function leftOffOrNone(stateDir: string): LeftOff[] {
   }
 }
 
-/** A kill of the last hour is over, and a reason to look: no critical state of now. */
-function asSeenLater(finding: Finding): Finding {
-  return finding.rule === 'oom-kill' ? { ...finding, severity: 'warning' } : finding;
+/**
+ * Kills of the last hour are over, and a reason to look: no critical state of now. A container that is killed again and again is one
+ * line, with its last kill and how many there were; so are all those beyond a few containers.
+ */
+function summarizeKills(kills: readonly Finding[], snapshot: Snapshot): Finding[] {
+  const bySubject = new Map<string, Finding[]>();
+  for (const kill of kills.toSorted((a, b) => (b.at ?? 0) - (a.at ?? 0)))
+    bySubject.set(kill.subject, [...(bySubject.get(kill.subject) ?? []), kill]);
+  const groups = [...bySubject.values()];
+  const summaries = groups.slice(0, MOST_KILLED).flatMap(([last, ...earlier]): Finding[] => {
+    if (!last) return [];
+    const severity = 'warning';
+    if (earlier.length === 0) return [{ ...last, severity }];
+    const first = formatMoment(earlier.at(-1)?.at ?? snapshot.at, snapshot.at);
+    return [
+      {
+        ...last,
+        severity,
+        text: `${last.text}; at ${formatMoment(last.at ?? snapshot.at, snapshot.at)}, the last of ${earlier.length + 1} kills since ${first}`,
+      },
+    ];
+  });
+  const rest = groups.slice(MOST_KILLED);
+  const [latest] = rest.flat();
+  if (!latest) return summaries;
+  const names = rest.map((group) => `${plain(group[0]?.subject ?? '', 60)} (${group.length})`);
+  const text = `Out of memory: ${rest.flat().length} more kills in the last hour: ${plain(names.join(', '), 300)}`;
+  return [...summaries, { ...latest, subject: 'host', severity: 'warning', text, details: [] }];
 }
 
 function describeSystem({ system }: CommandContext): string {

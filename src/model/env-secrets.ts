@@ -5,7 +5,6 @@ export function secretsFromEnv(env: readonly string[] | undefined): string[] {
   return (env ?? []).flatMap((entry) => {
     const at = entry.indexOf('=');
     const value = entry.slice(at + 1);
-    // Short values ("yes", a port) would mask half of the line.
-    return at > 0 && SECRET_NAME.test(entry.slice(0, at)) && value.length >= 6 ? [value] : [];
+    return at > 0 && SECRET_NAME.test(entry.slice(0, at)) && value !== '' ? [value] : [];
   });
 }

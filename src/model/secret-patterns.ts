@@ -122,3 +122,28 @@ export const SECRET_PATTERNS: readonly [RegExp, string][] = [
   [/(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,80}/g, '***'], // Telegram bot token
   ...TOKENS,
 ];
+
+const NO_LETTER_BEFORE = String.raw`(?<![\p{L}\d])`;
+const NO_LETTER_AFTER = String.raw`(?![\p{L}\d])`;
+/** `db_pw=`, `PIN: "`, `://user:`, `-a `. */
+const CREDENTIAL_BEFORE = String.raw`(?:${SECRET_WORD}|pw|pin|psk|auth|login|key)${TO_VALUE}["'\x60]?|:\/\/[^\s:/@]{0,64}:|\s-[apPuw]\s{0,4}`;
+
+/**
+ * Masks one known secret as it is written. One that no sentence holds by chance goes wherever it stands. A short one, or a plain word
+ * like `postgres`, goes where it stands by itself, not within other words. The shortest would take words out of every
+ * second sentence ("yes", "redis", "1"): they go where a credential stands, which is behind a name of one, in quotes or in a URL.
+ */
+export function maskKnown(text: string, secret: string): string {
+  if (!text.includes(secret)) return text;
+  const isWord = /^(?:\p{L}+|\d+)$/u.test(secret);
+  if (secret.length >= 8 && !(isWord && secret.length < 16)) return text.replaceAll(secret, '***');
+  const escaped = secret.replace(/[\^$\\.*+?()[\]{}|/]/g, String.raw`\$&`);
+  const edge = (character: string) => /[\p{L}\d]/u.test(character);
+  const alone = `${edge(secret.at(0) ?? '') ? NO_LETTER_BEFORE : ''}${escaped}${edge(secret.at(-1) ?? '') ? NO_LETTER_AFTER : ''}`;
+  if (secret.length >= 6 || (secret.length >= 4 && !isWord))
+    return text.replace(new RegExp(alone, 'gu'), '***');
+  return text.replace(
+    new RegExp(`(${CREDENTIAL_BEFORE})${alone}|(["'\x60])${alone}(?=\\2)`, 'giu'),
+    '$1$2***',
+  );
+}

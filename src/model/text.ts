@@ -1,6 +1,6 @@
 /** Pure helpers for text that people read. Everything from outside goes through `plain` or `escapeHtml` before it is shown. */
 import { lastState, visible } from './invisible.ts';
-import { SECRET_PATTERNS } from './secret-patterns.ts';
+import { maskKnown, SECRET_PATTERNS } from './secret-patterns.ts';
 
 /** One safe line: escape sequences, control and bidirectional characters out, white space folded, at most `max` characters. */
 export function plain(text: string, max = 200): string {
@@ -22,18 +22,14 @@ export function safeHtml(text: string, max = 200): string {
   return escapeHtml(plain(text, max));
 }
 
-/**
- * Masks known secrets and everything that looks like one, after taking out what is not seen: it could stand within them.
- * Known secrets shorter than 4 characters are left alone.
- */
+/** Masks known secrets and everything that looks like one, after taking out what is not seen: it could stand within them. */
 export function maskSecrets(text: string, known: readonly string[] = []): string {
   let result = visible(text);
   for (const secret of known) {
-    if (secret.length < 4) continue;
-    result = result.replaceAll(secret, '***');
+    if (secret === '') continue;
     const inUrl = encodeURIComponent(secret.toWellFormed());
     const inJson = JSON.stringify(secret).slice(1, -1);
-    for (const written of [inUrl, inJson]) if (written !== secret) result = result.replaceAll(written, '***');
+    for (const written of new Set([secret, inUrl, inJson])) result = maskKnown(result, written);
   }
   for (const [pattern, replacement] of SECRET_PATTERNS) result = result.replace(pattern, replacement);
   return result;

@@ -15,7 +15,7 @@ const kill = (ago: number): OomKill => ({
   scope: 'host',
 });
 
-it('A12: a kill of the last hour is a warning for who looks once, an older one is not', () => {
+it('A12, U8: a kill of the last hour is a warning for who looks once, an older one is not', () => {
   const judge = (ago: number) =>
     judgeOnce(
       { config: testConfig() },
@@ -24,4 +24,28 @@ it('A12: a kill of the last hour is a warning for who looks once, an older one i
   expect(judge(36_000)).toMatchObject([{ severity: 'warning', verdict: 'event' }]);
   expect(judge(59 * 60_000)).toHaveLength(1);
   expect(judge(61 * 60_000)).toEqual([]);
+});
+
+it('U8: what is killed again and again is one line: who, how often, when last', () => {
+  const inContainer = (name: string, ago: number): OomKill => ({
+    ...kill(ago),
+    id: `${name}:${ago}`,
+    containerName: name,
+    scope: 'container',
+  });
+  const judge = (kills: OomKill[]) =>
+    judgeOnce(
+      { config: testConfig() },
+      emptySnapshot(AT, { oom: { state: 'ok', tookMs: 1, value: { kills } } }),
+    ).filter(({ rule }) => rule === 'oom-kill');
+  const many = Array.from({ length: 23 }, (_, at) => inContainer('web', at * 60_000));
+  const lines = judge([...many, inContainer('cron', 5000)]);
+  expect(lines.map(({ severity }) => severity)).toEqual(['warning', 'warning']);
+  expect(lines[0]?.text).toMatch(/in container web.*; at \d\d:\d\d, the last of 23 kills since \d\d:\d\d$/);
+  expect(lines[1]?.text).not.toContain('kills since');
+  const crowd = judge(Array.from({ length: 30 }, (_, at) => inContainer(`c${at % 10}`, at * 1000)));
+  expect(crowd).toHaveLength(6);
+  expect(crowd.at(-1)?.text).toBe(
+    'Out of memory: 15 more kills in the last hour: c5 (3), c6 (3), c7 (3), c8 (3), c9 (3)',
+  );
 });
