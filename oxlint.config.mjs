@@ -19,7 +19,11 @@ const WALLS = [
     ['model', 'system', 'config', 'discovery'],
     'A collector reads; it knows no rule, notifier or store. What it needs is in CollectorDeps.',
   ],
-  ['rules', ['model', 'config'], 'A rule is a pure function of snapshot, past and configuration.'],
+  [
+    'rules',
+    ['model', 'config', 'discovery'],
+    'A rule is a pure function of snapshot, past and configuration.',
+  ],
   ['forecast', ['model', 'config'], 'A forecast is a pure function of a series.'],
   ['recorder', ['model'], 'The recorder keeps the samples that are handed in; it reads none.'],
   [

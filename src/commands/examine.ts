@@ -28,7 +28,7 @@ import { deliveryState } from '../notify/state.ts';
 import { mainTarget, placeOf } from '../notify/targets.ts';
 import { createTelegram } from '../notify/telegram.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
-import { whyEssential } from '../recovery/containers.ts';
+import { whyEssential } from '../discovery/essential.ts';
 import { recall } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
 import { EpochMs } from '../model/shapes.ts';

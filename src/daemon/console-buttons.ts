@@ -18,7 +18,7 @@ import { permit } from '../notify/permit.ts';
 import { placeOf } from '../notify/targets.ts';
 import { renderIncident } from '../outputs/terminal/incidents.ts';
 import { printedHtml } from '../outputs/telegram/console.ts';
-import { isEssential } from '../recovery/containers.ts';
+import { isEssential } from '../discovery/essential.ts';
 import { openIncidentMessages, readState, type IncidentMessage } from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
 import { incidentById, noteOnIncidentId, withNotes } from '../store/incidents.ts';

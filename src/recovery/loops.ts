@@ -1,3 +1,4 @@
+import { isEssential } from '../discovery/essential.ts';
 import { ageMs, type Action } from '../model/action.ts';
 import { secretsFromEnv } from '../model/env-secrets.ts';
 import { formatDuration, formatTime, maskSecrets, plain } from '../model/text.ts';
@@ -7,7 +8,6 @@ import { attempt } from './attempt.ts';
 import {
   inspectOrGone,
   isDown,
-  isEssential,
   settleContainer,
   startAgainStep,
   stopping,

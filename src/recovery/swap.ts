@@ -1,3 +1,4 @@
+import { isEssential } from '../discovery/essential.ts';
 import { heldBytes, totalBytes } from '../model/container-memory.ts';
 import type { ContainerInfo, Readings } from '../model/snapshot.ts';
 import { errorText, formatBytes, formatCount, formatMoment, plain } from '../model/text.ts';
@@ -7,7 +8,6 @@ import { attempt } from './attempt.ts';
 import {
   inspectOrGone,
   isDown,
-  isEssential,
   settleContainer,
   startAgainStep,
   stopping,

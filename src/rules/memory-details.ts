@@ -1,7 +1,9 @@
 import { formatMemory, largestFirst, totalBytes } from '../model/container-memory.ts';
+import type { Config } from '../config/schema.ts';
+import { whyEssential } from '../discovery/essential.ts';
 import type { ContainerInfo, HostValues, Snapshot } from '../model/snapshot.ts';
 import { formatBytes, formatTime, plain } from '../model/text.ts';
-import type { Past } from './types.ts';
+import type { Context, Past } from './types.ts';
 
 /** Slower growth than this is noise, not a culprit. */
 const GROWTH_WORTH_NAMING = 1_048_576;
@@ -54,8 +56,11 @@ function outside(host: HostValues, containers: readonly Measured[]): string[] {
   return lines;
 }
 
-/** What to do about it, in one line: restart the container that grows, or the largest. None where no container is to blame. */
-export function memoryAdvice(snapshot: Snapshot, past: Past): string[] {
+/**
+ * What to do about it, in one line: restart the container that grows, or the largest. Of one that is essential it says so: what recovery
+ * would refuse to touch is a person's decision. None where no container is to blame.
+ */
+export function memoryAdvice({ snapshot, past, config }: Context): string[] {
   const { docker, host } = snapshot.readings;
   if (docker.state !== 'ok' || host.state !== 'ok') return [];
   const containers = largestFirst(docker.value.containers).filter(
@@ -66,18 +71,31 @@ export function memoryAdvice(snapshot: Snapshot, past: Past): string[] {
     const container = bytes >= GREW_LATELY ? named(name) : undefined;
     if (container)
       return [
-        advise(container, `it has grown by ${formatBytes(bytes)} since ${formatTime(since).slice(11, 16)}`),
+        advise(
+          container,
+          config,
+          `it has grown by ${formatBytes(bytes)} since ${formatTime(since).slice(11, 16)}`,
+        ),
       ];
   }
   for (const { name, bytesPerHour } of past.growth.toSorted((a, b) => b.bytesPerHour - a.bytesPerHour)) {
     const container = bytesPerHour >= GROWTH_WORTH_NAMING ? named(name) : undefined;
-    if (container) return [advise(container, `it grows by ${formatBytes(bytesPerHour)} an hour`)];
+    if (container) return [advise(container, config, `it grows by ${formatBytes(bytesPerHour)} an hour`)];
   }
-  const [largest] = containers;
-  if (!largest || totalBytes(largest.memory) < host.value.memory.totalBytes * LARGE_SHARE) return [];
-  return [advise(largest, 'it holds most')];
+  const large = containers.filter(
+    ({ memory }) => totalBytes(memory) >= host.value.memory.totalBytes * LARGE_SHARE,
+  );
+  const best = large.find((one) => whyEssential(one, config) === undefined) ?? large[0];
+  if (!best) return [];
+  return [
+    advise(best, config, best === containers[0] ? 'it holds most' : 'it holds most of what is not essential'),
+  ];
 }
 
-function advise({ name, memory }: Measured, why: string): string {
-  return `What helps: \`docker restart ${plain(name, 80)}\` frees about ${formatBytes(totalBytes(memory))}; ${why}`;
+function advise(container: Measured, config: Config, why: string): string {
+  const name = plain(container.name, 80);
+  const frees = `frees about ${formatBytes(totalBytes(container.memory))}`;
+  const essential = whyEssential(container, config);
+  if (essential === undefined) return `What helps: \`docker restart ${name}\` ${frees}; ${why}`;
+  return `${name}: ${why}, and a restart ${frees}; it is essential (${essential}), so when to do that is up to you`;
 }

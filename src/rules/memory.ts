@@ -29,7 +29,7 @@ export const memoryPressure = rule('memory-pressure', 'pressure', (pressure, { s
         : `Memory pressure is ${score} of 100`,
   };
   if (level.verdict === 'breach')
-    finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice(snapshot, past)];
+    finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice({ snapshot, past, config })];
   return [finding];
 });
 
@@ -54,6 +54,6 @@ export const memoryAvailable = rule('memory-available', 'host', (host, { snapsho
         : `Available memory is ${available}`,
   };
   if (level.verdict === 'breach')
-    finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice(snapshot, past)];
+    finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice({ snapshot, past, config })];
   return [finding];
 });

@@ -30,7 +30,7 @@ export const swapUsed = rule('swap-used', 'host', ({ swap }, { snapshot, past, c
     finding.details = [
       `Swap in all: ${formatBytes(swap.totalBytes)}${swap.zram ? ' (zram: it is kept, compressed, in memory)' : ''}`,
       ...memoryDetails(snapshot, past),
-      ...memoryAdvice(snapshot, past),
+      ...memoryAdvice({ snapshot, past, config }),
     ];
   }
   return [finding];
@@ -64,7 +64,7 @@ export const swapIn = rule('swap-in', 'host', (host, { snapshot, past, config })
         : `Swap-in rate is ${rate}`,
   };
   if (level.verdict === 'breach') {
-    finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice(snapshot, past)];
+    finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice({ snapshot, past, config })];
     // Reading back from zram, or a program that wakes up, harms nobody while nothing waits for memory.
     const { pressure } = snapshot.readings;
     if (pressure.state === 'ok' && pressure.value.score < settings.MEMORY_PRESSURE_CLEAR)

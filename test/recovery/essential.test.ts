@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { whyEssential } from '../../src/recovery/containers.ts';
+import { whyEssential } from '../../src/discovery/essential.ts';
 import { testConfig } from '../helpers/recovery-deps.ts';
 
 const config = testConfig({ ESSENTIAL_CONTAINERS: ['postgres', 'n8n', 'traefik'] });

@@ -52,7 +52,7 @@ describe('memory-available', () => {
       details: [
         'Largest containers: n8n 412 MB, waha 230 MB, postgres 120 MB',
         'Growing fastest: n8n, 14 MB/h',
-        'What helps: `docker restart n8n` frees about 412 MB; it grows by 14 MB an hour',
+        'n8n: it grows by 14 MB an hour, and a restart frees about 412 MB; it is essential (n8n in ESSENTIAL_CONTAINERS), so when to do that is up to you',
       ],
     });
   });
@@ -73,24 +73,39 @@ describe('memory-available', () => {
 
   test('U5: what to do about it: the container that grew lately, before the one that grows slowly and the largest', () => {
     const since = new Date(2026, 10, 28, 9, 40).getTime();
+    const held = (mb: number) => ({ memory: { workingSetBytes: mb * MB, anonBytes: mb * MB } });
+    const containers = [
+      containerInfo('crawler', held(412)),
+      containerInfo('scraper', held(230)),
+      containerInfo('postgres', held(500)),
+      containerInfo('small', held(30)),
+    ];
+    const tools = ok({ version: '28', apiVersion: '1.48', containers });
+    const slow = [{ name: 'crawler', bytesPerHour: 14 * MB }];
     const recent = [
       { name: 'gone', bytes: 500 * MB, since },
-      { name: 'waha', bytes: 160 * MB, since },
+      { name: 'scraper', bytes: 160 * MB, since },
     ];
-    const advice = (past: { recent?: typeof recent; growth?: typeof growth }) =>
-      judgedOne('memory-available', { host: available(87), docker }, { past }).details?.at(-1);
-    expect(advice({ recent, growth })).toBe(
-      'What helps: `docker restart waha` frees about 230 MB; it has grown by 160 MB since 09:40',
+    const advice = (past: { recent?: typeof recent; growth?: typeof slow }) =>
+      judgedOne('memory-available', { host: available(87), docker: tools }, { past }).details?.at(-1);
+    expect(advice({ recent, growth: slow })).toBe(
+      'What helps: `docker restart scraper` frees about 230 MB; it has grown by 160 MB since 09:40',
     );
-    expect(advice({ recent: [{ name: 'redis', bytes: 2 * MB, since }], growth })).toMatch(
-      /restart n8n.*14 MB an hour$/,
+    expect(advice({ recent: [{ name: 'small', bytes: 2 * MB, since }], growth: slow })).toMatch(
+      /restart crawler.*14 MB an hour$/,
     );
-    expect(advice({})).toMatch(/restart n8n.*; it holds most$/);
+    // Nothing grows: what recovery itself would not stop is not proposed either.
+    expect(advice({})).toMatch(/restart crawler.*; it holds most of what is not essential$/);
+    // What grows is essential: it is named, and no command to paste.
+    const database = advice({ recent: [{ name: 'postgres', bytes: 300 * MB, since }], growth: slow });
+    expect(database).toBe(
+      'postgres: it has grown by 300 MB since 09:40, and a restart frees about 500 MB; it is essential (postgres in ESSENTIAL_CONTAINERS), so when to do that is up to you',
+    );
     // The same in the alerts about swap and pressure.
     const host = available(87);
     host.value.swap = { totalBytes: 1000 * MB, usedBytes: 600 * MB, zram: false };
-    expect(judgedOne('swap-used', { host, docker }, { past: { recent } }).details?.at(-1)).toMatch(
-      /restart waha/,
+    expect(judgedOne('swap-used', { host, docker: tools }, { past: { recent } }).details?.at(-1)).toMatch(
+      /restart scraper/,
     );
   });
 
