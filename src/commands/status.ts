@@ -1,5 +1,6 @@
 import { askHealth, judgeHealthAnswer } from '../doctor/health.ts';
 import { judgeDelivery } from '../doctor/delivery.ts';
+import { judgeEvents } from '../doctor/docker.ts';
 import { judgeLeftOff } from '../doctor/left-off.ts';
 import { exitCodeOf, warning, type Line } from '../doctor/types.ts';
 import { judgeUnits } from '../doctor/units.ts';
@@ -34,6 +35,9 @@ export async function status(context: CommandContext, machine: Machine = openMac
 
   const lines: Line[] = Array.isArray(units) ? judgeUnits(units, now) : [units];
   lines.push(...judgeHealthAnswer(health, runs, VERSION));
+  // doctor tries the stream itself; this is how the running monitor follows it.
+  if (health && 'docker_events' in health && health.docker_events)
+    lines.push(judgeEvents(health.docker_events));
   if ('why' in kept) lines.push(kept.why);
   else lines.push(judgeDelivery(kept.delivery, now));
   lines.push(...judgeLeftOff(() => lookAtLeftOff(stateDir), now));

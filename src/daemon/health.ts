@@ -1,5 +1,5 @@
 import { formatDuration, plain } from '../model/text.ts';
-import { SOURCES } from '../model/snapshot.ts';
+import { SOURCES, type Reading } from '../model/snapshot.ts';
 import { VERSION } from '../version.ts';
 import { folderNews, troubleWithState } from './self.ts';
 import type { Monitor } from './types.ts';
@@ -17,6 +17,8 @@ export type Health = {
   open_incidents: { warning: number; critical: number; info: number };
   alerts_waiting: number;
   docker_connected: boolean;
+  /** Docker's event stream, a source of its own: where it fails, what happens to containers is seen late. */
+  docker_events: { state: Reading<never>['state']; why: string | null };
 };
 
 /** Answers /health: the four fields that service monitors before it had, then more. 503 only when checks have stopped coming. */
@@ -77,6 +79,19 @@ export function judgeHealth(monitor: Monitor): { status: number; body: Health } 
       open_incidents: open,
       alerts_waiting: sending.waiting,
       docker_connected: monitor.watcher.connected(),
+      docker_events: eventStream(monitor),
     },
+  };
+}
+
+function eventStream({ watcher, state }: Monitor): Health['docker_events'] {
+  const why = watcher.eventTrouble();
+  if (why !== undefined) return { state: 'failed', why: plain(why, 300) };
+  if (watcher.connected()) return { state: 'ok', why: null };
+  const docker = state.snapshot?.readings.docker;
+  if (docker?.state === 'absent') return { state: 'absent', why: plain(docker.why, 300) };
+  return {
+    state: 'failed',
+    why: docker?.state === 'failed' ? plain(docker.why, 300) : 'Docker does not answer',
   };
 }

@@ -41,27 +41,33 @@ function isSlow(error: unknown): boolean {
   return ['ETIMEDOUT', 'ABORT_ERR'].includes((error as { code?: string }).code ?? '');
 }
 
+const EVENTS = 'docker events';
+const SEEN_LATE = 'what happens to containers is seen late, from the list that is asked for instead';
+
 /** Whether the event stream begins: a socket proxy may refuse it, or hold it back. */
 async function examineEvents(docker: Docker, busy: boolean): Promise<Line[]> {
-  const name = 'docker events';
-  const late = 'what happens to containers is seen late, from the list that is asked for instead';
   const error = (await follow(docker)) && (await follow(docker));
-  if (!error) return busy ? [] : [ok(name, 'are followed: what happens to a container is known at once')];
+  if (!error) return busy ? [] : [judgeEvents({ state: 'ok', why: null })];
   if (busy && isSlow(error))
     return [
       warning(
-        name,
-        `have not begun, as the machine is busy; ${late}`,
+        EVENTS,
+        `have not begun, as the machine is busy; ${SEEN_LATE}`,
         'run doctor again when it is less busy',
       ),
     ];
-  return [
-    failed(
-      name,
-      `cannot be followed: ${errorText(error)}; ${late}`,
-      'let the socket proxy pass /events unbuffered (EVENTS=1), or set DOCKER_HOST to the engine itself',
-    ),
-  ];
+  return [judgeEvents({ state: 'failed', why: errorText(error) })];
+}
+
+/** The event stream as a source of its own, as doctor has tried it or as the running monitor follows it. */
+export function judgeEvents({ state, why }: { state: string; why: string | null }): Line {
+  if (state === 'ok') return ok(EVENTS, 'are followed: what happens to a container is known at once');
+  if (state === 'absent') return ok(EVENTS, `are not followed: ${why ?? 'there is no Docker here'}`);
+  return failed(
+    EVENTS,
+    `cannot be followed: ${why ?? 'for an unknown reason'}; ${SEEN_LATE}`,
+    'let the socket proxy pass /events unbuffered (EVENTS=1), or set DOCKER_HOST to the engine itself',
+  );
 }
 
 /** What went wrong; undefined when the stream began. */

@@ -17,6 +17,7 @@ const Answer = v.object({
   version: v.fallback(Text, ''),
   last_check: v.fallback(v.nullable(v.object({ age_seconds: v.number(), took_ms: v.number() })), null),
   services_monitored: v.number(),
+  docker_events: v.fallback(v.optional(v.object({ state: Text, why: v.nullable(Text) })), undefined),
 });
 export type HealthAnswer = v.InferOutput<typeof Answer>;
 

@@ -126,6 +126,21 @@ describe('status', () => {
     store.close();
   });
 
+  it.each([
+    [{ state: 'ok', why: null }, /ok {3}docker events +are followed/, 0],
+    [
+      { state: 'failed', why: 'held back for 5 s' },
+      /FAIL {2}docker events +cannot be followed: held back for 5 s/,
+      2,
+    ],
+    [{ state: 'absent', why: 'no Docker here' }, /ok {3}docker events +are not followed: no Docker here/, 0],
+  ])('S4: shows the event stream as a source of its own: %o', async (docker_events, expected, exit) => {
+    openStore(stateDir, Date.now()).close();
+    const { code, out } = await show({ listen: await answering({ ...HEALTHY, docker_events }) });
+    expect(out).toMatch(expected);
+    expect(code).toBe(exit);
+  });
+
   it('says what to do when the monitor does not run', async () => {
     openStore(stateDir, Date.now()).close();
     const { code, out } = await show({ change: { ActiveState: 'failed', Result: 'oom-kill' } });

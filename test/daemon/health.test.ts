@@ -35,6 +35,19 @@ test('S4: events that cannot be followed make it degraded, though Docker answers
   expect(judgeHealth(monitorWith({ state: 'ok' }, [], 'no answer within 5 s')).body).toMatchObject({
     status: 'degraded',
     reasons: ["Docker's events cannot be followed: no answer within 5 s"],
+    docker_events: { state: 'failed', why: 'no answer within 5 s' },
+  });
+  const followed = (docker: { state: string; why?: string }, open: unknown[] = []) =>
+    judgeHealth(monitorWith(docker, open)).body.docker_events;
+  expect(followed({ state: 'ok' })).toEqual({ state: 'ok', why: null });
+  expect(followed({ state: 'failed', why: 'no answer' }, [GONE])).toEqual({
+    state: 'failed',
+    why: 'no answer',
+  });
+  expect(followed({ state: 'ok' }, [GONE])).toEqual({ state: 'failed', why: 'Docker does not answer' });
+  expect(followed({ state: 'absent', why: 'no socket' }, [GONE])).toEqual({
+    state: 'absent',
+    why: 'no socket',
   });
 });
 

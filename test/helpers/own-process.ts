@@ -13,13 +13,18 @@ export type OwnProcess = {
 };
 
 /** Starts a server that dies with this test process, as `user` where this is root. */
-export function startOwn(file: string, args: string[], user?: string): OwnProcess {
+export function startOwn(
+  file: string,
+  args: string[],
+  user?: string,
+  env: Record<string, string> = {},
+): OwnProcess {
   const drop =
     user && process.getuid?.() === 0 ? [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'] : [];
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...drop, '--', file, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: '/',
-    env: { PATH: process.env.PATH, LC_ALL: 'C' },
+    env: { PATH: process.env.PATH, LC_ALL: 'C', ...env },
   });
   return handle(child, file);
 }

@@ -27,7 +27,13 @@ export type PostgresServer = {
 
 /** A PostgreSQL server of its own on a free loopback port. Passwords are checked over TCP and over the socket. */
 export async function startPostgres(
-  options: { settings?: Record<string, string>; hba?: string[]; password?: string; port?: number } = {},
+  options: {
+    settings?: Record<string, string>;
+    hba?: string[];
+    password?: string;
+    port?: number;
+    env?: Record<string, string>;
+  } = {},
 ): Promise<PostgresServer> {
   const bin = binaries();
   const password = options.password ?? 'Corr3ct-h0rse';
@@ -54,7 +60,7 @@ export async function startPostgres(
   let server: OwnProcess | undefined;
 
   async function start(): Promise<void> {
-    server = startOwn(join(bin, 'postgres'), args, 'postgres');
+    server = startOwn(join(bin, 'postgres'), args, 'postgres', options.env);
     await server.said('ready to accept connections');
   }
   async function stop(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {

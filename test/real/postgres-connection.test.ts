@@ -1,7 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createPostgres } from '../../src/collectors/postgres.ts';
 import { openPostgres } from '../../src/system/postgres/postgres.ts';
 import type { Postgres } from '../../src/system/types.ts';
+import { collectorDeps, patience } from '../helpers/collector-deps.ts';
+import { runAs } from '../helpers/own-process.ts';
 import { startPostgres } from '../helpers/postgres-server.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 
@@ -171,39 +176,40 @@ describe('why it does not work', () => {
   });
 });
 
-test('a server that insists on TLS', async () => {
-  const { mkdtempSync } = await import('node:fs');
-  const { runAs } = await import('../helpers/own-process.ts');
-  const { tmpdir } = await import('node:os');
+/** A server that takes TLS only, and the file of its own certificate. */
+async function startTlsOnly(env: Record<string, string> = {}) {
   const folder = mkdtempSync(`${tmpdir()}/vpsmon-tls-`);
   runAs('chmod', ['755', folder]);
-  const files = ['-keyout', `${folder}/key.pem`, '-out', `${folder}/cert.pem`];
-  runAs('openssl', [
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=db.test',
-    ...files,
-  ]);
-  if (process.getuid?.() === 0) runAs('chown', ['postgres', `${folder}/key.pem`]);
+  const [key, cert] = [`${folder}/key.pem`, `${folder}/cert.pem`];
+  const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=db.test'];
+  runAs('openssl', [...request, '-keyout', key, '-out', cert]);
+  if (process.getuid?.() === 0) runAs('chown', ['postgres', key]);
   const strict = await startPostgres({
-    settings: { ssl: 'on', ssl_cert_file: `${folder}/cert.pem`, ssl_key_file: `${folder}/key.pem` },
-    hba: ['hostssl all all 127.0.0.1/32 scram-sha-256'],
+    settings: { ssl: 'on', ssl_cert_file: cert, ssl_key_file: key },
+    hba: ['hostssl all all 127.0.0.1/32 scram-sha-256', 'local all all trust'],
+    env,
   });
-  const target = {
-    host: '127.0.0.1',
-    port: strict.port,
-    user: 'postgres',
-    password: strict.password,
-    database: 'postgres',
+  const { host, port, user, password } = strict;
+  return {
+    cert,
+    target: { host, port, user, password, database: 'postgres' },
+    /** As the superuser, over its socket. */
+    async sql(text: string) {
+      const client = new pg.Client({ host: strict.socketFolder, port, user, database: 'postgres' });
+      await client.connect();
+      await client.query(text).finally(() => client.end());
+    },
+    async remove() {
+      await strict.remove();
+      runAs('rm', ['-rf', folder]);
+    },
   };
+}
+
+test('a server that insists on TLS', async () => {
+  const strict = await startTlsOnly();
   const tls = async (more: object) => {
-    const postgres = openPostgres({ ...target, ...more }, { applicationName: 'vpsmon' });
+    const postgres = openPostgres({ ...strict.target, ...more }, { applicationName: 'vpsmon' });
     try {
       const sql = 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()';
       return (await postgres.query(sql).catch((error: unknown) => [{ ssl: String(error) }]))[0]?.ssl;
@@ -212,16 +218,61 @@ test('a server that insists on TLS', async () => {
     }
   };
   try {
-    expect(readFileSync(`${folder}/cert.pem`, 'utf8')).toContain('CERTIFICATE');
     expect(await tls({})).toBe('t');
     expect(await tls({ sslMode: 'require' })).toBe('t');
     expect(await tls({ sslMode: 'disable' })).toContain('no encryption');
-    expect(await tls({ sslMode: 'verify-ca', sslRootCert: `${folder}/cert.pem` })).toBe('t');
+    expect(await tls({ sslMode: 'verify-ca', sslRootCert: strict.cert })).toBe('t');
     expect(await tls({ sslMode: 'verify-ca' })).toContain('self-signed');
-    expect(await tls({ sslMode: 'verify-full', sslRootCert: `${folder}/cert.pem` })).toContain('altnames');
-    expect(await tls({ sslMode: 'verify-full', sslRootCert: `${folder}/none.pem` })).toContain('none.pem');
+    expect(await tls({ sslMode: 'verify-full', sslRootCert: strict.cert })).toContain('altnames');
+    expect(await tls({ sslMode: 'verify-full', sslRootCert: `${strict.cert}-none` })).toContain('-none');
   } finally {
     await strict.remove();
-    runAs('rm', ['-rf', folder]);
+  }
+});
+
+test('N3: TLS only, in German, and a role without pg_monitor: everything that it may see is read', async () => {
+  // The locale of its own folder: the machine need not speak German.
+  const locales = mkdtempSync(`${tmpdir()}/vpsmon-locale-`);
+  runAs('chmod', ['755', locales]);
+  runAs('localedef', ['-i', 'de_DE', '-f', 'UTF-8', `${locales}/de_DE.UTF-8`]);
+  const strict = await startTlsOnly({ LOCPATH: locales });
+  const deps = (more: object) =>
+    collectorDeps({ postgres: { ...strict.target, user: 'watcher', how: 'POSTGRES_URL', ...more } });
+  const read = async (more: object = {}) => {
+    const collector = createPostgres(deps(more));
+    try {
+      return await collector.read(patience());
+    } finally {
+      await collector.close?.();
+    }
+  };
+  try {
+    await strict.sql("ALTER SYSTEM SET lc_messages = 'de_DE.UTF-8'");
+    await strict.sql("SELECT pg_reload_conf(); CREATE ROLE watcher LOGIN PASSWORD 'w4tcher-pw'");
+    // It does speak German: the language of an error is the server's.
+    const german = /keine? .*pg_hba\.conf-Eintrag/;
+    await expect
+      .poll(() => read({ password: 'w4tcher-pw', sslMode: 'disable' }).catch(String))
+      .toMatch(german);
+
+    const values = await read({ password: 'w4tcher-pw' });
+    if ('absent' in values) throw new Error(values.absent);
+    expect(values.connections).toMatchObject({ total: 1, max: 20, reserved: 3 });
+    expect(values.databaseSizeBytes).toBeGreaterThan(1e6);
+    await expect(read({ password: 'wrong' })).rejects.toThrow('refuses the password of user watcher');
+    await expect(read({ user: 'nobody', password: 'x' })).rejects.toThrow(
+      'refuses the password of user nobody',
+    );
+    const postgres = openPostgres(
+      { ...strict.target, user: 'watcher', password: 'w4tcher-pw' },
+      { applicationName: 'vpsmon' },
+    );
+    await expect(postgres.query('SELECT pg_sleep(5)', [], 200)).rejects.toThrow('took too long');
+    await expect(postgres.query('CREATE TABLE x (id int)')).rejects.toThrow('Read-Only-Transaktion');
+    await expect(postgres.query('SELECT * FROM pg_authid')).rejects.toThrow('keine Berechtigung');
+    await postgres.close();
+  } finally {
+    await strict.remove();
+    runAs('rm', ['-rf', locales]);
   }
 });
