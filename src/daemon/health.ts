@@ -1,5 +1,6 @@
 import { formatDuration, plain } from '../model/text.ts';
-import { SOURCES, type Reading } from '../model/snapshot.ts';
+import type { Reading } from '../model/reading.ts';
+import { SOURCES } from '../model/snapshot.ts';
 import { VERSION } from '../version.ts';
 import { folderNews, troubleWithState } from './self.ts';
 import type { Monitor } from './types.ts';
