@@ -104,7 +104,7 @@ export function commandLine(io: Io): CommandLine {
       )
       .argument(
         '[words...]',
-        'restart-waha: why; restart-container, stop-container: NAME and why; undo: one rule; accept: which workflow or container',
+        'restart-waha: why; restart-container, stop-container: NAME and why; undo: one rule, or the number of one action; accept: which workflow or container',
       ),
     { dryRun: true },
   ).action(async (what: string, reason: string[], _options: unknown, command: Command) =>
@@ -115,6 +115,7 @@ export function commandLine(io: Io): CommandLine {
     'recover swap',
     'recover restart-waha "messages do not come in"',
     'recover undo',
+    'recover undo 12',
     'recover accept "Nightly import"',
     'recover history --json',
   ]);

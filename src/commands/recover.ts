@@ -8,7 +8,7 @@ import { RECOVERY_RULES, runRules, settleInterrupted } from '../recovery/index.t
 import type { RuleResult } from '../recovery/types.ts';
 import { restartWahaByHand } from '../recovery/waha.ts';
 import { LEFT_OFF_KINDS, leftOffText } from '../model/left-off.ts';
-import { listActions } from '../store/actions.ts';
+import { allActionsToUndo, listActions } from '../store/actions.ts';
 import { leftOffIn } from '../store/left-off.ts';
 import { takeLock } from '../store/lock.ts';
 import { openToLook } from '../store/look.ts';
@@ -124,6 +124,16 @@ async function runLocked(
       const [name = '', ...why] = reason.split(' ');
       const order = what === 'stop-container' ? 'stop' : 'restart';
       results = [await containerByHand(deps, order, name, why.join(' '))];
+    } else if (what === 'undo' && /^\d+$/.test(reason)) {
+      const action = allActionsToUndo(store.db).find(({ id }) => id === Number(reason));
+      if (!action) {
+        io.err(
+          `vpsmon: there is nothing to undo with the number ${reason}: \`vpsmon recover history\` shows the numbers.`,
+        );
+        return 3;
+      }
+      const rules = RECOVERY_RULES.filter((rule) => rule.id === action.rule);
+      results = await runRules(deps, rules, 'undo', new Set([action.id]));
     } else if (what === 'undo') {
       const rules = RECOVERY_RULES.filter((rule) => reason === '' || rule.id === reason);
       results = await runRules(deps, rules, 'undo');
@@ -150,7 +160,7 @@ async function runLocked(
 
 /** `undo web` would undo everything, which is not what was meant. */
 function takesWords(wanted: string, reason: string): boolean {
-  return wanted === 'undo' ? RULES.includes(reason) : ORDERS.includes(wanted);
+  return wanted === 'undo' ? RULES.includes(reason) || /^\d{1,15}$/.test(reason) : ORDERS.includes(wanted);
 }
 
 /** Twelve runs an hour say nothing in the journal while nothing is to be done. */

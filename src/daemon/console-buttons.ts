@@ -85,7 +85,10 @@ export function createButtons(console: Console) {
       if (allowed.reason === 'stranger') console.refused(tap, `the button ${button.action}`, allowed.why);
       return void (await say(allowed.why, true));
     }
-    const over = incident.state === 'resolved' && !incident.event;
+    const isEnded = ({ state, event }: Incident) => state === 'resolved' && !event;
+    const over = [incident, ...message.openedWith.flatMap((id) => monitor.pipeline.incident(id) ?? [])].every(
+      isEnded,
+    );
     if (over && rightFor(button.action) !== 'read') {
       monitor.refreshMessages(new Set([incident.id]));
       return void (await say('This incident has ended.'));
@@ -111,8 +114,11 @@ export function createButtons(console: Console) {
       note(job, `silenced ${subject} until ${formatTime(until)}`);
       await say(`No messages about ${plain(subject, 60)} for an hour.`);
     } else {
-      const known = monitor.pipeline.acknowledge(incident.id, by, action === 'end');
-      if (!known) return void (await say('This incident has ended.'));
+      // What was announced together is acknowledged together.
+      const known = [incident.id, ...job.message.openedWith].flatMap(
+        (id) => monitor.pipeline.acknowledge(id, by, action === 'end') ?? [],
+      );
+      if (known.length === 0) return void (await say('This incident has ended.'));
       console.record(
         `${by} acknowledged incident ${incident.id} (${incident.rule} ${incident.subject})${action === 'end' ? ', no messages until it ends' : ''}`,
       );
@@ -123,8 +129,14 @@ export function createButtons(console: Console) {
 
   /** Asks before anything is stopped; `again`: it is essential, and was confirmed once. */
   async function ask(job: Job, action: Destructive, again: boolean): Promise<void> {
+    const step = action === 'undo' ? undoableAbout(db, job.incident) : undefined;
+    if (action === 'undo' && !step) {
+      await job.say('There is nothing to undo any more.');
+      return show(job);
+    }
     const question: Question = {
       action,
+      ...(step ? { step: { id: step.id, what: `${step.what} ${step.target}` } } : {}),
       nonce: randomBytes(6).toString('base64url'),
       userId: job.tap.from?.id ?? '',
       until: console.now() + QUESTION_MS,
@@ -158,16 +170,16 @@ export function createButtons(console: Console) {
       return show(job);
     }
     if (asksAgain) return ask(job, action, true);
-    const undo = action === 'undo' ? undoableAbout(db, incident) : undefined;
-    if (action === 'undo' && !undo) return show(job);
     const why = `asked for by ${by} on Telegram`;
-    const order = undo ? ['undo', undo.rule] : [`${action}-container`, incident.subject, why];
+    const order = question.step
+      ? ['undo', String(question.step.id)]
+      : [`${action}-container`, incident.subject, why];
     console.record(`${by} asked for: ${order.slice(0, 2).join(' ')} (incident ${incident.id})`);
     await show(job);
-    console.later(carryOut(job, action, order));
+    console.later(carryOut(job, order));
   }
 
-  async function carryOut(job: Job, action: Destructive, order: readonly string[]): Promise<void> {
+  async function carryOut(job: Job, order: readonly string[]): Promise<void> {
     const { incident, message, by } = job;
     let result = await console.runOwn(['recover', ...order, '--json']);
     for (
@@ -183,7 +195,7 @@ export function createButtons(console: Console) {
     console.record(`${by}: ${what}: ${text}`);
     noteOnIncidentId(db, incident.id, console.now(), `${what} by ${by}: ${plain(text, 200)}`);
     await show(job);
-    await console.reply(printedHtml(`${action} ${incident.subject}, asked for by ${by}`, [text]), {
+    await console.reply(printedHtml(`${order.slice(0, 2).join(' ')}, asked for by ${by}`, [text]), {
       place: placeOf(message.target),
       replyTo: message.messageId,
     });

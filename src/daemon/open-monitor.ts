@@ -13,7 +13,7 @@ import { createDelivery } from '../notify/delivery.ts';
 import { createRefresh } from '../notify/living.ts';
 import { createOutbox } from '../notify/outbox.ts';
 import { wordDecision } from '../outputs/telegram/incidents.ts';
-import { renderLiving } from '../outputs/telegram/living.ts';
+import { renderList, renderLiving } from '../outputs/telegram/living.ts';
 import { renderStatusReport } from '../outputs/telegram/status-report.ts';
 import { createWatcher } from '../containers/watcher.ts';
 import { createHistory } from '../store/history/history.ts';
@@ -97,6 +97,7 @@ export function openMonitor(
           },
           render: (incident, others) =>
             renderLiving(incident, others, hostname, clock.now(), recorder.known(incident)),
+          renderList: (heading, all) => renderList(heading, all, hostname, clock.now()),
         })
       : () => false;
   const discovery = createDiscovery({ docker: system.docker, config, clock, files: system.files });

@@ -14,6 +14,8 @@ export type Message = {
   incidentId?: number;
   /** What it is to its incident's own message on Telegram: begins it, or is sent as a reply to it. */
   role?: 'opens' | 'follows' | 'ends';
+  /** It begins the message of many incidents to which the same happened; `incidentId` is the first of them. */
+  isList?: true;
   /** Where it goes, as TELEGRAM_CHAT_ID writes it (`-100123`, `@name`, `-100123/5`); undefined: to all chats of its severity. */
   target?: string;
 };

@@ -31,6 +31,8 @@ const Question = v.object({
   userId: v.string(),
   until: v.number(),
   again: v.optional(v.boolean()),
+  /** Of an undo: the number of the action, and what it was. */
+  step: v.optional(v.object({ id: v.number(), what: v.string() })),
 });
 export type Question = v.InferOutput<typeof Question>;
 export const QUESTION_MS = 60_000;
@@ -80,7 +82,7 @@ export function keyboardFor(
   const { question } = more;
   const subject = plain(incident.subject, 30);
   if (question) {
-    const what = question.action === 'undo' ? 'undo recovery' : `${question.action} ${subject}`;
+    const what = `${question.action} ${question.step ? plain(question.step.what, 40) : subject}`;
     const yes = question.again ? `It is essential: really ${what}` : `Yes, ${what}`;
     return [[button(yes, 'yes', question.nonce)], [button('No', 'no', question.nonce)]];
   }
@@ -100,6 +102,20 @@ export function keyboardFor(
     if (acts.length > 0) rows.push(acts);
   }
   return rows;
+}
+
+/** The buttons of a list, bound to its first incident: what they do is done to each of them. */
+export function keyboardOfMany(db: Db, config: Config, all: readonly Incident[], now: number): Button[][] {
+  const open = all.filter(({ state }) => state !== 'resolved');
+  const [first] = all;
+  if (!config.settings.TELEGRAM_COMMANDS || !first || open.length === 0) return [];
+  const key = secretOf(db, now);
+  const row: [string, ButtonAction][] = [];
+  if (open.some(({ ack }) => !ack)) row.push(['Acknowledge all', 'ack']);
+  if (open.some(({ ack }) => !ack?.silent)) row.push(['Until they end', 'end']);
+  return row.length === 0
+    ? []
+    : [row.map(([text, action]) => ({ text, callback_data: dataOf(key, first.id, action, '') }))];
 }
 
 export type ReadButton =

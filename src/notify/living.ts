@@ -1,11 +1,16 @@
 import type { Config } from '../config/schema.ts';
 import type { Incident } from '../model/incident.ts';
 import type { Db } from '../store/db.ts';
-import { openIncidentMessages, type Button, type MessageState } from '../store/incident-messages.ts';
+import {
+  openIncidentMessages,
+  readState,
+  type Button,
+  type MessageState,
+} from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
 import { announcedWith, incidentById } from '../store/incidents.ts';
 import type { StoredRow } from '../store/outbox.ts';
-import { keyboardFor, readQuestion } from './buttons.ts';
+import { keyboardFor, keyboardOfMany, readQuestion } from './buttons.ts';
 import { inConflict } from './poll.ts';
 import { targetOf } from './targets.ts';
 import type { SendOptions } from './telegram.ts';
@@ -15,6 +20,8 @@ const VALUES_EVERY_MS = 60_000;
 /** An event has no end: so long what was done about it is added to its message. */
 const EVENT_MS = 3_600_000;
 
+/** What a message shows; `key` changes with everything but mere numbers. */
+export type Rendered = { html: string; key: string };
 export type LivingMessages = ReturnType<typeof createLiving>;
 
 /** The sending side of messages that are edited: what goes with a message, and what is kept of it once it was accepted. */
@@ -28,7 +35,8 @@ export function createLiving(db: Db, config: Config, now: () => number) {
       try {
         const target = targetOf(config, row);
         const incident = incidentById(db, row.incidentId);
-        if (row.role === 'opens') return incident ? buttonsOf(db, config, incident, undefined, now()) : {};
+        const isList = row.isList === true;
+        if (row.role === 'opens') return incident ? buttonsOf(db, config, [incident], { isList }, now()) : {};
         const ids = [row.incidentId, incident?.said.withId, incident?.groupId];
         const own = ids
           .flatMap((id) => (id === undefined ? [] : messages.of(id)))
@@ -41,20 +49,23 @@ export function createLiving(db: Db, config: Config, now: () => number) {
     /** Telegram accepted the message with which an incident begins; part of the transaction that marks it as sent. */
     began(row: StoredRow, messageId: number, at: number): void {
       if (row.role !== 'opens' || row.incidentId === undefined) return;
+      const isList = row.isList === true;
       const incident = incidentById(db, row.incidentId);
+      const buttons = incident ? buttonsOf(db, config, [incident], { isList }, at) : {};
       messages.began({
         incidentId: row.incidentId,
         target: targetOf(config, row),
         messageId,
         sentAt: at,
-        openedWith: announcedWith(db, row.incidentId),
-        wanted: JSON.stringify({
-          html: row.html,
-          ...(incident ? buttonsOf(db, config, incident, undefined, at) : {}),
-        } satisfies MessageState),
+        openedWith: announcedWith(db, row.incidentId, { ended: isList }),
+        wanted: stateOf(row.html, buttons, isList ? row.html.split('\n')[0] : undefined),
       });
     },
   };
+}
+
+function stateOf(html: string, buttons: { keyboard?: Button[][] }, list: string | undefined): string {
+  return JSON.stringify({ html, ...buttons, ...(list === undefined ? {} : { list }) } satisfies MessageState);
 }
 
 /**
@@ -67,8 +78,10 @@ export function createRefresh(deps: {
   now(): number;
   /** The incident in its newest form. */
   incident(id: number): Incident | undefined;
-  /** The message as it is to be shown; `key` changes with everything but mere numbers. */
-  render(incident: Incident, others: readonly Incident[]): { html: string; key: string };
+  /** The message as it is to be shown. */
+  render(incident: Incident, others: readonly Incident[]): Rendered;
+  /** The same of a list with this first line. */
+  renderList(heading: string, all: readonly Incident[]): Rendered;
 }) {
   const { config, db, now } = deps;
   const messages = openIncidentMessages(db);
@@ -81,19 +94,21 @@ export function createRefresh(deps: {
       const shown = [message.incidentId, ...message.openedWith];
       if (ids && !shown.some((id) => ids.has(id))) continue;
       const name = `${message.incidentId} ${message.target}`;
-      const incident = deps.incident(message.incidentId);
-      if (!incident) {
+      const all = shown.flatMap((id) => deps.incident(id) ?? []);
+      const [incident, ...others] = all;
+      const list = readState(message.wanted)?.list;
+      if (!incident || (list === undefined && incident.id !== message.incidentId)) {
         messages.want(message.incidentId, message.target, message.wanted, true);
         continue;
       }
-      const others = message.openedWith.flatMap((id) => deps.incident(id) ?? []);
-      const rendered = deps.render(incident, others);
-      const ended = isOver(incident, now());
-      const buttons = ended ? {} : buttonsOf(db, config, incident, message.pending, now());
+      const rendered = list === undefined ? deps.render(incident, others) : deps.renderList(list, all);
+      const ended = all.every((one) => isOver(one, now()));
+      const isList = list !== undefined;
+      const buttons = ended ? {} : buttonsOf(db, config, all, { isList, pending: message.pending }, now());
       const key = `${rendered.key} ${JSON.stringify(buttons)}`;
       const before = last.get(name);
       if (before?.key === key && Math.abs(now() - before.at) < VALUES_EVERY_MS) continue;
-      const wanted = JSON.stringify({ html: rendered.html, ...buttons } satisfies MessageState);
+      const wanted = stateOf(rendered.html, buttons, list);
       if (ended) last.delete(name);
       else last.set(name, { key, at: now() });
       if (wanted === message.wanted && !ended) continue;
@@ -108,17 +123,22 @@ export function createRefresh(deps: {
 function buttonsOf(
   db: Db,
   config: Config,
-  incident: Incident,
-  pending: string | undefined,
+  all: readonly Incident[],
+  { isList, pending }: { isList: boolean; pending?: string | undefined },
   now: number,
 ): { keyboard?: Button[][] } {
-  if (inConflict(db)) return {};
-  const undoable = config.settings.TELEGRAM_ACTIONS && undoableAbout(db, incident) !== undefined;
-  const keyboard = keyboardFor(db, config, incident, { question: readQuestion(pending, now), undoable }, now);
+  const [incident] = all;
+  if (!incident || inConflict(db)) return {};
+  const undoable = config.settings.TELEGRAM_ACTIONS && !isList && undoableAbout(db, incident) !== undefined;
+  const question = readQuestion(pending, now);
+  const keyboard = isList
+    ? keyboardOfMany(db, config, all, now)
+    : keyboardFor(db, config, incident, { question, undoable }, now);
   return keyboard.length > 0 ? { keyboard } : {};
 }
 
-function isOver(incident: Incident, now: number): boolean {
+/** Of a list: over when all are. Of what happened once, what was done about it is added for a while. */
+export function isOver(incident: Incident, now: number): boolean {
   if (incident.state !== 'resolved') return false;
   return !incident.event || now - (incident.resolvedAt ?? incident.openedAt) > EVENT_MS;
 }

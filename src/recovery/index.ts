@@ -21,12 +21,14 @@ export async function runRules(
   deps: RecoveryDeps,
   rules: readonly RecoveryRule[],
   what: 'run' | 'undo',
+  /** Undo these actions only. */
+  only?: ReadonlySet<number>,
 ): Promise<RuleResult[]> {
   await settleInterrupted(deps);
   const results: RuleResult[] = [];
   for (const rule of rules) {
     try {
-      const result = await rule[what](deps);
+      const result = what === 'undo' ? await rule.undo(deps, only) : await rule.run(deps);
       const held = what === 'undo' && result.attempts.length > 0;
       if (held && !deps.dryRun) holdAfterUndo(deps, rule.id);
       const then = held ? `; recovery does nothing of the kind again for ${formatDuration(HOLD_MS)}` : '';

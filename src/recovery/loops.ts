@@ -139,9 +139,9 @@ async function endPauses(deps: RecoveryDeps): Promise<Attempt[]> {
 }
 
 /** The newest first: of two raises, the second one is taken back before the first. */
-async function undoLoops(deps: RecoveryDeps): Promise<RuleResult> {
+async function undoLoops(deps: RecoveryDeps, only?: ReadonlySet<number>): Promise<RuleResult> {
   const attempts: Attempt[] = [];
-  const changed = actionsToUndo(deps.store.db, 'loops').toReversed();
+  const changed = actionsToUndo(deps.store.db, 'loops', only).toReversed();
   const stillRaised = new Set<unknown>();
   for (const action of changed) {
     if (action.what !== 'raise-limit') {

@@ -183,8 +183,8 @@ async function bringBack(
   return attempt(deps, returnStep(deps, api, paused, { why, byHand, ...stillShort }));
 }
 
-async function undoQueue(deps: RecoveryDeps): Promise<RuleResult> {
-  const paused = actionsToUndo(deps.store.db, 'queue');
+async function undoQueue(deps: RecoveryDeps, only?: ReadonlySet<number>): Promise<RuleResult> {
+  const paused = actionsToUndo(deps.store.db, 'queue', only);
   const off = paused.flatMap((action) => (action.undo as PausedGroup).workflows.filter(isOff));
   const attempts = paused.length === 0 ? [] : [await bringBack(deps, paused, 'asked for by hand', true)];
   return { rule: 'queue', found: `${countOf(off.length)} paused by recovery`, attempts };

@@ -201,9 +201,9 @@ function stopStep(deps: RecoveryDeps, { container: victim, grown }: Victim, why:
   };
 }
 
-async function undoSwap(deps: RecoveryDeps): Promise<RuleResult> {
+async function undoSwap(deps: RecoveryDeps, only?: ReadonlySet<number>): Promise<RuleResult> {
   const attempts: Attempt[] = [];
-  const stopped = actionsToUndo(deps.store.db, 'swap');
+  const stopped = actionsToUndo(deps.store.db, 'swap', only);
   for (const action of stopped) {
     attempts.push(
       await attempt(deps, startAgainStep(deps, action, { why: 'asked for by hand', byHand: true })),

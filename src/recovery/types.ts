@@ -109,8 +109,8 @@ export type RuleResult = {
 export type RecoveryRule = {
   id: 'waha' | 'queue' | 'swap' | 'loops';
   run(deps: RecoveryDeps): Promise<RuleResult>;
-  /** Undoes what this rule did, all of it, whatever the state of things; for `recover undo`. */
-  undo(deps: RecoveryDeps): Promise<RuleResult>;
+  /** Undoes what this rule did, all of it or these actions only, whatever the state of things; for `recover undo`. */
+  undo(deps: RecoveryDeps, only?: ReadonlySet<number>): Promise<RuleResult>;
   /** An action of this rule was begun and its process died: finds out what became of it, and finishes what must not stay half done. */
   settle(deps: RecoveryDeps, action: Action): Promise<Outcome>;
 };

@@ -151,9 +151,9 @@ export function unfinishedActions(db: Db): Action[] {
   );
 }
 
-/** Done, and waiting to be undone when they are no longer needed; oldest first. */
-export function actionsToUndo(db: Db, rule: Action['rule']): Action[] {
-  return allActionsToUndo(db).filter((action) => action.rule === rule);
+/** Done, and waiting to be undone when they are no longer needed; oldest first. `only`: those of these numbers. */
+export function actionsToUndo(db: Db, rule: Action['rule'], only?: ReadonlySet<number>): Action[] {
+  return allActionsToUndo(db).filter((action) => action.rule === rule && (only?.has(action.id) ?? true));
 }
 
 /** The same of every rule that has something to undo. (A restart of WhatsApp has not: its record is how it is finished.) */

@@ -15,7 +15,12 @@ export const INCIDENT_MESSAGE_MIGRATIONS: readonly string[] = [
 ];
 
 /** What a message shows: its HTML, and the rows of its buttons as the Bot API takes them. */
-export type MessageState = { html: string; keyboard?: Button[][] | undefined };
+export type MessageState = {
+  html: string;
+  keyboard?: Button[][] | undefined;
+  /** Of a list of incidents: its first line. */
+  list?: string | undefined;
+};
 export type Button = { text: string; callback_data: string };
 
 /** The message that an incident has in one chat. */
@@ -47,6 +52,7 @@ const Row = v.object({
 const Ids = v.array(Finite);
 const State = v.object({
   html: v.string(),
+  list: v.optional(v.string()),
   keyboard: v.optional(v.array(v.array(v.object({ text: v.string(), callback_data: v.string() })))),
 });
 

@@ -58,11 +58,12 @@ export function incidentById(db: Db, id: number): Incident | undefined {
   return incident && withNotes(db, incident);
 }
 
-/** Ids of the open incidents that the message of this one announced as well. */
-export function announcedWith(db: Db, id: number): number[] {
+/** Ids of the open incidents that the message of this one announced as well; `ended`: also of those that are over, for a list has all. */
+export function announcedWith(db: Db, id: number, { ended = false } = {}): number[] {
+  const open = ended ? '' : `state <> 'resolved' AND`;
   const rows = db
     .prepare(
-      `SELECT id FROM incidents WHERE state <> 'resolved' AND id <> ?1 AND json_extract(data, '$.said.withId') = ?1 ORDER BY id LIMIT 50`,
+      `SELECT id FROM incidents WHERE ${open} id <> ?1 AND json_extract(data, '$.said.withId') = ?1 ORDER BY id LIMIT 500`,
     )
     .all(id) as { id: number }[];
   return rows.map((row) => row.id);

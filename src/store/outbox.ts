@@ -24,6 +24,7 @@ export const OUTBOX_MIGRATIONS = [
   `ALTER TABLE outbox ADD COLUMN role TEXT;
    ALTER TABLE outbox ADD COLUMN target TEXT;
    ALTER TABLE outbox ADD COLUMN copy_of INTEGER`,
+  `ALTER TABLE outbox ADD COLUMN is_list INTEGER`,
 ] as const;
 
 /** One thing to be sent for a message: a picture, or a text of at most 4,096 characters. */
@@ -59,6 +60,7 @@ const RawRow = v.object({
   role: v.optional(v.nullable(v.picklist(['opens', 'follows', 'ends']))),
   target: v.optional(v.nullable(v.string())),
   copy_of: v.optional(v.nullable(Finite)),
+  is_list: v.optional(v.nullable(Finite)),
 });
 type RawRow = v.InferOutput<typeof RawRow>;
 const Steps = v.pipe(
@@ -114,7 +116,7 @@ export function openOutboxTable(db: Db) {
       return within(() => {
         const { at, severity, kind, subject, html } = message;
         const done = statement(
-          'INSERT INTO outbox (at, severity, kind, subject, html, photo_path, incident_id, role, target) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+          'INSERT INTO outbox (at, severity, kind, subject, html, photo_path, incident_id, role, target, is_list) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
         ).run(
           at,
           severity,
@@ -125,6 +127,7 @@ export function openOutboxTable(db: Db) {
           message.incidentId ?? null,
           message.role ?? null,
           message.target ?? null,
+          message.isList ? 1 : null,
         );
         if (!NOT_ALERTS.has(kind)) {
           statement(
@@ -160,8 +163,8 @@ export function openOutboxTable(db: Db) {
       statement('UPDATE outbox SET target = ? WHERE id = ?').run(first, row.id);
       for (const target of others) {
         statement(
-          `INSERT INTO outbox (position, at, severity, kind, subject, html, photo_path, incident_id, role, target, copy_of)
-           SELECT coalesce(position, id), at, severity, kind, subject, html, photo_path, incident_id, role, ?1, id FROM outbox
+          `INSERT INTO outbox (position, at, severity, kind, subject, html, photo_path, incident_id, role, is_list, target, copy_of)
+           SELECT coalesce(position, id), at, severity, kind, subject, html, photo_path, incident_id, role, is_list, ?1, id FROM outbox
            WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM outbox WHERE copy_of = ?2 AND target = ?1)`,
         ).run(target, row.id);
       }
@@ -320,6 +323,7 @@ function toRow(raw: RawRow): StoredRow {
     ...(steps === undefined ? {} : { steps }),
     ...(raw.role ? { role: raw.role } : {}),
     ...(raw.target ? { target: raw.target } : {}),
+    ...(raw.is_list ? { isList: true } : {}),
     ...(typeof raw.copy_of === 'number' ? { copyOf: raw.copy_of } : {}),
   };
 }

@@ -10,7 +10,7 @@ import { listSilences } from '../../src/incidents/silences.ts';
 import type { ContainerInfo } from '../../src/model/snapshot.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { createRefresh } from '../../src/notify/living.ts';
-import { renderLiving } from '../../src/outputs/telegram/living.ts';
+import { renderList, renderLiving } from '../../src/outputs/telegram/living.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
 import { asOnlyReader } from '../../src/notify/poll.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
@@ -72,6 +72,7 @@ async function start(settings: Partial<Settings> = {}) {
     config,
     now: () => clock.now(),
     render: (incident, others) => renderLiving(incident, others, 'shop', clock.now()),
+    renderList: (heading, all) => renderList(heading, all, 'shop', Date.now()),
     incident(id) {
       const incident = pipeline.incident(id);
       return incident ? withNotes(db, incident) : incidentById(db, id);

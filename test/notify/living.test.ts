@@ -3,9 +3,10 @@ import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import type { Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import { createRefresh } from '../../src/notify/living.ts';
-import { renderLiving } from '../../src/outputs/telegram/living.ts';
+import { renderList, renderLiving } from '../../src/outputs/telegram/living.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { incidentById, noteOnIncident, withNotes } from '../../src/store/incidents.ts';
+import { htmlToPlain } from '../../src/model/html.ts';
 import { openIncidentMessages } from '../../src/store/incident-messages.ts';
 import { configWith } from '../helpers/command.ts';
 import { incidentOf } from '../helpers/incident.ts';
@@ -36,6 +37,7 @@ function connect(settings: Partial<Settings> = {}): void {
       return incident ? withNotes(db, incident) : incidentById(db, id);
     },
     render: (incident, others) => renderLiving(incident, others, 'vps', b.clock.now()),
+    renderList: (heading, all) => renderList(heading, all, 'vps', Date.now()),
   });
 }
 async function open(settings: Partial<Settings> = {}): Promise<void> {
@@ -281,6 +283,67 @@ describe('the message of an incident', () => {
     expect(shown()).toMatch(/^Resolved/);
     expect(b.telegram.sent).toHaveLength(2);
   });
+});
+
+describe('a list of incidents', () => {
+  const stopped = (name: string, verdict: 'breach' | 'ok' = 'breach'): Finding => ({
+    rule: 'container-stopped',
+    subject: name,
+    severity: 'critical',
+    verdict,
+    text: verdict === 'ok' ? `${name} runs again` : `${name} stopped: crashed`,
+    list: { change: verdict === 'ok' ? 'restored' : 'stopped', line: `🔴 ${name}: crashed, exit code 1` },
+  });
+  /** Until what waits for others of its kind is sent, and everything is shown. */
+  async function checkAll(...findings: Finding[]): Promise<void> {
+    check(...findings);
+    b.clock.pass(10_000);
+    check();
+    await settled();
+  }
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const listed = () => b.telegram.sent.find(({ plain }) => plain.includes('Services Stopped'))!;
+  const list = () => b.telegram.message(b.telegram.chatId, listed().id);
+
+  it('is edited as its members end, and each end is still a message', async () => {
+    b.start();
+    await checkAll(...names.map((name) => stopped(name)));
+    // The first one is sent alone, at once.
+    expect(listed().plain).toMatch(/^🔴 4 Services Stopped/);
+    expect(
+      listed()
+        .keyboard?.flat()
+        .map(({ text }) => text),
+    ).toEqual(['Acknowledge all', 'Until they end']);
+    await checkAll(stopped('c', 'ok'));
+    expect(list()?.plain).toMatch(/^1 of 4 are over/);
+    expect(list()?.plain).toMatch(/✅ c runs again \(after \d+ s\)\n🔴 d: crashed/);
+    const end = b.telegram.sent.at(-1);
+    expect(end?.plain).toContain('c runs again');
+    expect(end?.replyTo).toBe(listed().id);
+    await checkAll(...['b', 'd', 'e'].map((name) => stopped(name, 'ok')));
+    expect(list()?.plain).toMatch(/^Resolved after/);
+    expect(list()?.plain.match(/✅/g)).toHaveLength(4);
+    expect(list()?.keyboard).toEqual([]);
+    // The first one is down still, and its message says so.
+    expect(b.telegram.message(b.telegram.chatId, own().id)?.plain).not.toContain('Resolved');
+    await checkAll(stopped('a', 'ok'));
+    expect(b.telegram.message(b.telegram.chatId, own().id)?.plain).toMatch(/^Resolved/);
+    expect(openIncidentMessages(b.store.db).open()).toEqual([]);
+  });
+});
+
+it('a message stays within what Telegram takes, whatever was done about its incident', () => {
+  const incident = incidentOf({
+    text: 'x'.repeat(290),
+    html: { opened: `<b>${'&lt;'.repeat(3000)}</b>`, resolved: '' },
+    actions: Array.from({ length: 30 }, (_, i) => `${i} ${'🐳'.repeat(200)}`),
+    details: Array.from({ length: 40 }, () => 'y'.repeat(300)),
+    ack: { by: 'Ada', at: 0, severity: 'critical' },
+  });
+  const { html } = renderLiving(incident, [incident], 'vps', 1000, ['z'.repeat(300)]);
+  expect(htmlToPlain(html).length).toBeLessThanOrEqual(4096);
+  expect(html).toContain('Acknowledged by Ada');
 });
 
 describe('several chats', () => {

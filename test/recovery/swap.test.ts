@@ -517,6 +517,14 @@ describe('memory that is calm again', () => {
     expect(engine.calls).toEqual(['start batch', 'start web']);
   });
 
+  it('undoes one step only where it is named, as the button of an incident does', async () => {
+    const deps = await thrashed();
+    const [newest] = listActions(store.db, 0).filter(({ what }) => what === 'stop-container');
+    const [result] = await runRules(deps, [swapRule], 'undo', new Set([newest!.id]));
+    expect(result?.attempts).toHaveLength(1);
+    expect(engine.calls).toEqual([`start ${newest!.target}`]);
+  });
+
   it('A1: starts what was stopped also where enough was done in all', async () => {
     const deps = await thrashed({ yaml: { actionsPerHour: 2 } });
     await runs(deps, 4);

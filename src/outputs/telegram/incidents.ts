@@ -57,8 +57,7 @@ export function wordDecision(
       ...recordedLines(decision, recorded),
     ].join('\n'),
     ...(incident.id > 0 ? { incidentId: incident.id } : {}),
-    // A list is about many: none of them may take its message as its own.
-    ...(incident.id > 0 && !list ? { role: roleOf(decision) } : {}),
+    ...(incident.id > 0 ? roleOf(decision) : {}),
   };
 }
 
@@ -68,11 +67,12 @@ function recordedLines({ reason }: SayDecision, recorded: readonly string[]): st
   return ['', ...recorded.map((line) => safeHtml(line, 300))];
 }
 
-/** Whether it begins the incident's message, or is a reply to it. */
-function roleOf({ reason, incident }: SayDecision): NonNullable<Message['role']> {
-  if (reason === 'first' || reason === 'grouped') return 'opens';
+/** Whether it begins the incident's message, or is a reply to it. A list is about many: it is a reply to none of them. */
+function roleOf({ reason, incident, list }: SayDecision): Pick<Message, 'role' | 'isList'> {
+  if (list) return reason === 'first' && !incident.event ? { role: 'opens', isList: true } : {};
+  if (reason === 'first' || reason === 'grouped') return { role: 'opens' };
   const ended = reason === 'resolved' || (reason === 'stable' && incident.state === 'resolved');
-  return ended ? 'ends' : 'follows';
+  return { role: ended ? 'ends' : 'follows' };
 }
 
 /** An end is no alarm, however bad it was. */
@@ -83,7 +83,7 @@ function severityOf({ reason, incident, others }: SayDecision): Severity {
 }
 
 /** Two servers may write to one chat: each message names its own, below its title. */
-function withServer(html: string, host: string): string {
+export function withServer(html: string, host: string): string {
   const [title = '', ...rest] = html.split('\n');
   const server = `Server: ${safeHtml(host, 80)}`;
   return [title, ...(rest[0] === '' ? ['', server, ...rest.slice(1)] : [server, ...rest])].join('\n');
@@ -141,7 +141,16 @@ function inAll({ rule, spells }: Incident, now: number): string {
 
 /** One heading and a line each; of what does not fit one Telegram message the names, all of them. */
 function listMessage(list: Change, all: readonly Incident[], before: readonly Incident[] = []): string {
-  const [symbol, heading] = HEADINGS[list];
+  const [symbol, text] = HEADINGS[list];
+  return listBelow(`${symbol} <b>${all.length} ${text}</b>`, all, before, ownLine);
+}
+
+export function listBelow(
+  heading: string,
+  all: readonly Incident[],
+  before: readonly Incident[],
+  lineOf: (incident: Incident) => string,
+): string {
   const at = Math.min(
     ...all.map(({ event, openedAt, resolvedAt }) => (event ? openedAt : (resolvedAt ?? openedAt))),
   );
@@ -155,7 +164,7 @@ function listMessage(list: Change, all: readonly Incident[], before: readonly In
   }
   const rest = all.slice(shown.length).map(({ subject }) => safeHtml(subject, 60));
   return [
-    `${symbol} <b>${all.length} ${heading}</b>`,
+    heading,
     '',
     ...shown,
     ...(rest.length > 0 ? [`... and ${rest.length} more: ${rest.join(', ')}`] : []),
@@ -165,7 +174,8 @@ function listMessage(list: Change, all: readonly Incident[], before: readonly In
   ].join('\n');
 }
 
-function lineOf({ list, subject, flapping, event }: Incident): string {
+/** What a list of many says of one. */
+export function ownLine({ list, subject, flapping, event }: Incident): string {
   const line = list?.line ?? safeHtml(subject, 120);
   return flapping && !event ? `${line} (comes and goes)` : line;
 }

@@ -2,61 +2,125 @@
 import type { Incident } from '../../model/incident.ts';
 import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/text.ts';
 import { formatValue } from '../../model/value.ts';
-import { shortenHtml } from '../../model/html.ts';
-import { wordDecision } from './incidents.ts';
+import { htmlToPlain, shortenHtml } from '../../model/html.ts';
+import { listBelow, ownLine, withServer, wordDecision } from './incidents.ts';
 
-/** Leaves room for what is added below; Telegram allows 4,096 characters. */
-const TEXT_MOST = 3400;
+/** What a text may have for itself; Telegram allows 4,096 characters with what stands above and below it. */
+const TEXT_MOST = 4000;
+const TEXT_LEAST = 1200;
+const FOOT_MOST = 2200;
 const DONE_MOST = 8;
 
-/** Pure. `key` changes with everything but mere numbers. */
+export type Rendered = {
+  html: string;
+  /** Changes with everything but mere numbers. */
+  key: string;
+};
+
+/** Pure: the message of an incident, and of those that were announced with it. It is over when all of them are. */
 export function renderLiving(
   incident: Incident,
   others: readonly Incident[],
   hostname: string,
   now: number,
   recorded: readonly string[] = [],
-): { html: string; key: string } {
-  const ended = incident.state === 'resolved' && !incident.event;
+): Rendered {
+  const all = [incident, ...others];
+  const ended = all.every(isOver);
   const { okSince, ...begun } = incident;
-  const asOpen: Incident = ended ? { ...begun, state: 'firing' } : begun;
+  const asOpen: Incident = isOver(incident) ? { ...begun, state: 'firing' } : begun;
   const base = wordDecision(
     { reason: 'first', at: incident.openedAt, incident: asOpen, others: [...others] },
     hostname,
     now,
     recorded,
   ).html;
-  const body = shortenHtml(base, TEXT_MOST, (missing) => `... ${formatCount(missing)} more characters`);
-  const lines = ended ? [] : standing(incident);
+  const lines = isOver(incident) ? [] : current(incident);
+  if (!ended) lines.push(...all.filter(isOver).map((one) => overLine(one)));
+  lines.push(...people(incident));
   // What comes with its wording does not name what was done.
   if (incident.html?.opened !== undefined) lines.push(...done(incident));
-  lines.push(...people(incident));
   // What follows is what was sent when it began.
   const fine =
-    okSince === undefined
+    okSince === undefined || isOver(incident)
       ? []
       : [`<b>Fine since ${formatTime(okSince)}: ${safeHtml(incident.endText ?? '', 300)}</b>`, ''];
-  const head = ended ? [...ending(incident, now), ''] : fine;
-  const foot = lines.length > 0 ? ['', ...lines] : [];
-  const { severity, state, flapping, actions, ack } = incident;
-  return {
-    html: [...head, body, ...foot].join('\n'),
-    key: JSON.stringify([severity, state, flapping, okSince, actions, ack, others.map((one) => one.state)]),
-  };
+  const head = ended ? [...ending(incident, all, now), ''] : fine;
+  const foot = lines.length > 0 ? ['', shortenHtml(lines.join('\n'), FOOT_MOST, () => '...')] : [];
+  const room = TEXT_MOST - htmlToPlain([...head, ...foot].join('\n')).length;
+  const body = shortenHtml(
+    base,
+    Math.max(TEXT_LEAST, room),
+    (missing) => `... ${formatCount(missing)} more characters`,
+  );
+  return { html: [...head, body, ...foot].join('\n'), key: keyOf(all) };
 }
 
-function ending(incident: Incident, now: number): string[] {
-  const end = incident.resolvedAt ?? now;
+/** Pure: the message of many incidents to which the same happened, with its first line; each of them ends in its own line. */
+export function renderList(
+  heading: string,
+  all: readonly Incident[],
+  hostname: string,
+  now: number,
+): Rendered {
+  const [first] = all;
+  const over = all.filter(isOver).length;
+  const head =
+    first && over === all.length
+      ? [...ending(first, all, now), '']
+      : over > 0
+        ? [`<b>${formatCount(over)} of ${formatCount(all.length)} are over</b>`, '']
+        : [];
+  const body = withServer(
+    listBelow(heading, all, [], (one) => (isOver(one) ? overLine(one) : ownLine(one))),
+    hostname,
+  );
+  const acknowledged = all.find(({ ack }) => ack !== undefined);
+  const foot = acknowledged ? ['', ...people(acknowledged)] : [];
+  return { html: [...head, body, ...foot].join('\n'), key: keyOf(all) };
+}
+
+function keyOf(all: readonly Incident[]): string {
+  return JSON.stringify(
+    all.map(({ severity, state, flapping, okSince, actions, ack }) => [
+      severity,
+      state,
+      flapping,
+      okSince,
+      actions,
+      ack,
+    ]),
+  );
+}
+
+function isOver({ state, event }: Incident): boolean {
+  return state === 'resolved' && !event;
+}
+
+/** One of several that is over while others last, or in a list. */
+function overLine(incident: Incident): string {
+  const { subject, endText, endedAs, openedAt, resolvedAt = openedAt } = incident;
+  const lasted = formatDuration(Math.max(0, resolvedAt - openedAt));
+  const how = endText ?? `${subject}: ${endedAs === 'gone' ? 'not there any more' : 'over'}`;
+  return `✅ ${safeHtml(how, 120)} (after ${lasted})`;
+}
+
+function ending(incident: Incident, all: readonly Incident[], now: number): string[] {
+  const from = Math.min(...all.map(({ openedAt }) => openedAt));
+  const end = Math.max(
+    ...all.map(({ resolvedAt, openedAt, event }) => (event ? openedAt : (resolvedAt ?? now))),
+  );
+  const gone = all.every(({ endedAs }) => endedAs === 'gone');
   const lines = [
-    `<b>${incident.endedAs === 'gone' ? 'Ended' : 'Resolved'} after ${formatDuration(Math.max(0, end - incident.openedAt))}</b>`,
-    `${formatTime(incident.openedAt)} to ${formatTime(end)}`,
+    `<b>${gone ? 'Ended' : 'Resolved'} after ${formatDuration(Math.max(0, end - from))}</b>`,
+    `${formatTime(from)} to ${formatTime(end)}`,
   ];
   if (incident.worst !== undefined) lines.push(`Worst: ${formatValue(incident.worst, incident.unit)}`);
   return lines;
 }
 
-/** How it stands while it lasts. */
-function standing({ value, worst, unit, flapping, changes, event }: Incident): string[] {
+/** How it is while it lasts. */
+function current({ value, worst, unit, flapping, changes, event }: Incident): string[] {
   const lines: string[] = [];
   if (event) return lines;
   if (value !== undefined) {
