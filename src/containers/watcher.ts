@@ -80,6 +80,8 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   const keeper = createKeeper({ db, clock, log, state, lastNano: () => lastNano });
   const isNew = createMemory();
   let eventTrouble: string | undefined;
+  /** How often the event stream has begun. */
+  let ups = 0;
   let lastNano = seen ? BigInt(seen.nano) : 0n;
   let isReady = (): void => {};
   const ready = new Promise<void>((resolve) => (isReady = resolve));
@@ -164,6 +166,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
 
   function onUp(): void {
     log.debug('Docker: following events');
+    ups += 1;
     eventTrouble = undefined;
     give({ type: 'stream', up: true });
     beginning?.look();
@@ -177,16 +180,19 @@ export function createWatcher(deps: WatcherDeps): Watcher {
 
   /** Where only the events are held back, the list says what happened, with each attempt to follow them. */
   async function bridge(why: string): Promise<void> {
+    const before = ups;
+    // A busy engine may take longer for its list than for the next attempt to follow it.
+    const isOver = (): boolean => signal.aborted || ups !== before;
     try {
       const items = await docker.list(signal);
-      if (signal.aborted) return;
+      if (isOver()) return;
       if (eventTrouble === undefined) log.warn(`Docker's events cannot be followed: ${why}`);
       eventTrouble = why;
       give({ type: 'stream', up: true });
       beginning?.look();
       if (isLoaded()) give({ type: 'listed', items });
     } catch {
-      if (!signal.aborted) isDown(why, false);
+      if (!isOver()) isDown(why, false);
     }
   }
 

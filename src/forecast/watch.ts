@@ -67,16 +67,20 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
   const entries = new Map<string, Entry>();
   const due: Entry[] = [];
   let begun = false;
+  /** The history has containers, and Docker has not answered yet. */
+  let unmet = false;
 
   function add(snapshot: Snapshot): void {
     const now = snapshot.at;
+    const met = snapshot.readings.docker.state === 'ok';
     eachUse(snapshot, (kind, subject, used, capacity, container) => {
       const entry = entryOf(kind, subject, now);
       Object.assign(entry, { used, capacity, seenAt: now });
       if (container) entry.container = container;
       if (begun) feed(entry, now, used);
     });
-    if (!begun) begin(now);
+    if (!begun) begin(now, met);
+    if (unmet && met) forgetUnmet();
     for (const entry of due.splice(0, JUDGED_PER_CHECK)) judge(entry, now);
     forget(now);
   }
@@ -111,11 +115,12 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
     due.push(entry);
   }
 
-  /** Everything that was known before this start, from the history. */
-  function begin(now: number): void {
+  /** Everything that was known before this start, from the history; also of containers that Docker has not shown yet. */
+  function begin(now: number, met: boolean): void {
     begun = true;
+    unmet = !met;
     const host = entries.get('memory:host');
-    const outside = entries.get('outside:host');
+    const outside = unmet ? entryOf('outside', 'host', now) : entries.get('outside:host');
     const sums = { at: 0, total: 0, available: 0, swap: 0, held: 0, most: 0, least: 0 };
     const flush = () => {
       if (!host || sums.total === 0) return;
@@ -135,7 +140,7 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
         [sums.available, sums.least, sums.most] = [average, sums.least + min, sums.most + max];
       else if (name === 'swap.used')
         [sums.swap, sums.least, sums.most] = [average, sums.least - max, sums.most - min];
-      else restore(name, at, min, average, max);
+      else restore(name, now, at, min, average, max);
       if (name.startsWith('container.anon:')) sums.held += average;
     });
     flush();
@@ -151,11 +156,14 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
     }
   }
 
-  function restore(name: string, at: number, min: number, average: number, max: number): void {
+  function restore(name: string, now: number, at: number, min: number, average: number, max: number): void {
     const colon = name.indexOf(':');
     const series = colon < 0 ? name : name.slice(0, colon);
     const kind = KINDS[series];
-    const entry = kind && entries.get(`${kind}:${colon < 0 ? SUBJECTS[series] : name.slice(colon + 1)}`);
+    if (!kind) return;
+    const subject = colon < 0 ? SUBJECTS[series]! : name.slice(colon + 1);
+    const isUnmet = unmet && kind === 'container';
+    const entry = isUnmet ? entryOf(kind, subject, now) : entries.get(`${kind}:${subject}`);
     if (!entry) return;
     if (series !== 'disk.available') return quarter(entry, at, min, average, max);
     quarter(entry, at, entry.capacity - max, entry.capacity - average, entry.capacity - min);
@@ -170,7 +178,6 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
     entry.queued = false;
     // The memory of all processes outside of containers, and containers without a limit, only tell who fills the host.
     if (entry.kind === 'outside' || !(entry.capacity > 0)) return;
-    if (entry.kind === 'container' && entry.container?.limitBytes === null) return;
     entry.verdict = entry.forecaster.judge(now, entry.capacity, deps.limits);
     const { open, event } = entry.verdict;
     if (event === 'ended') entry.endedAt = now;
@@ -199,9 +206,16 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
     deps.save(saved);
   }
 
+  /** Docker shows which containers there are: the others of the history are gone. */
+  function forgetUnmet(): void {
+    unmet = false;
+    for (const { key, kind, container } of entries.values())
+      if (kind === 'container' && !container) entries.delete(key);
+  }
+
   function forget(now: number): void {
     for (const entry of entries.values()) {
-      if (Math.abs(now - entry.seenAt) < UNSEEN_MS) continue;
+      if (Math.abs(now - entry.seenAt) < UNSEEN_MS || (unmet && entry.kind === 'container')) continue;
       if (entry.verdict?.open || entries.size > SPARE_SERIES) {
         entries.delete(entry.key);
         save();
@@ -246,7 +260,7 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
     all(now) {
       for (const entry of due.splice(0)) judge(entry, now);
       return [...entries.values()]
-        .filter(({ kind, container }) => kind !== 'outside' && container?.limitBytes !== null)
+        .filter(({ kind, capacity }) => kind !== 'outside' && capacity > 0)
         .map((entry) => toForecast(entry, now));
     },
   };

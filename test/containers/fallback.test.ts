@@ -21,6 +21,40 @@ function unreadable(action: string, name: string): DockerEvent {
   };
 }
 
+/** A watcher of this Docker, with nothing kept on a disk. */
+function open(docker: Docker, findings: Finding[] = [], messages: Message[] = []) {
+  const errors: string[] = [];
+  const log = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: () => undefined,
+    error: (text: string) => void errors.push(text),
+  };
+  const store = openStore('/dev/null/nowhere', Date.now()); // In memory.
+  const watcher = createWatcher({
+    docker,
+    log,
+    clock: {
+      now: () => Date.now(),
+      monotonic: () => performance.now(),
+      sleep: (ms, signal) =>
+        new Promise((resolve) => {
+          const timer = setTimeout(resolve, ms);
+          signal?.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+        }),
+    },
+    config: configWith({ REPORT_INTERVAL_HOURS: 0 }),
+    db: store.db,
+    files: hostFiles('/'),
+    onFindings: (some) => void findings.push(...some),
+    onOom: () => undefined,
+    onMessage: (message) => void messages.push(message),
+    renderStatus: () => '',
+    memoryOf: () => undefined,
+  });
+  return { watcher, store, errors };
+}
+
 describe('R3: a change that cannot be worded', () => {
   it('is told in plain words, and what comes after it is followed', async () => {
     const findings: Finding[] = [];
@@ -36,35 +70,7 @@ describe('R3: a change that cannot be worded', () => {
           signal.addEventListener('abort', () => resolve());
         }),
     } as unknown as Docker;
-    const errors: string[] = [];
-    const log = {
-      debug: () => undefined,
-      info: () => undefined,
-      warn: () => undefined,
-      error: (text: string) => void errors.push(text),
-    };
-    const store = openStore('/dev/null/nowhere', Date.now()); // In memory.
-    const watcher = createWatcher({
-      docker,
-      log,
-      clock: {
-        now: () => Date.now(),
-        monotonic: () => performance.now(),
-        sleep: (ms, signal) =>
-          new Promise((resolve) => {
-            const timer = setTimeout(resolve, ms);
-            signal?.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-          }),
-      },
-      config: configWith({ REPORT_INTERVAL_HOURS: 0 }),
-      db: store.db,
-      files: hostFiles('/'),
-      onFindings: (some) => void findings.push(...some),
-      onOom: () => undefined,
-      onMessage: (message) => void messages.push(message),
-      renderStatus: () => '',
-      memoryOf: () => undefined,
-    });
+    const { watcher, store, errors } = open(docker, findings, messages);
     const stop = new AbortController();
     const running = watcher.run(stop.signal);
     await watcher.ready;
@@ -84,6 +90,38 @@ describe('R3: a change that cannot be worded', () => {
     stop.abort();
     await running;
     expect(messages.at(-1)?.html).toContain('Service Monitor Stopped');
+    store.close();
+  });
+});
+
+describe('S4: events that are held back', () => {
+  it('are no complaint any more when they come after all, while the list is still on its way', async () => {
+    let [calls, lists] = [0, 0];
+    const slow: (() => void)[] = [];
+    const docker = {
+      list: () => {
+        lists += 1;
+        return new Promise((resolve) => slow.push(() => resolve([])));
+      },
+      events: ({ onOpen, signal, until: end }: Parameters<Docker['events']>[0]) =>
+        new Promise<void>((resolve, reject) => {
+          calls += 1;
+          if (calls === 1) return reject(new Error('no answer within 5 s'));
+          if (end !== undefined) return resolve();
+          onOpen?.();
+          signal.addEventListener('abort', () => resolve());
+        }),
+    } as unknown as Docker;
+    const { watcher, store } = open(docker);
+    const stop = new AbortController();
+    const running = watcher.run(stop.signal);
+    await until(() => calls > 1 && lists > 1, 5000);
+    for (const answer of slow) answer();
+    await watcher.ready;
+    expect(watcher.connected()).toBe(true);
+    expect(watcher.eventTrouble()).toBeUndefined();
+    stop.abort();
+    await running;
     store.close();
   });
 });

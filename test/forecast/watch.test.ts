@@ -141,6 +141,14 @@ describe('forecast of what can run out', () => {
       expect(again!.growth!.perHour / told[0]!.growth!.perHour).toBeCloseTo(1, 1);
       expect(again!.culprit).toMatchObject({ kind: 'container', name: 'n8n' });
 
+      // Docker answers later than the first check after a reboot: whose growth it is is known all the same.
+      const early = watch({ quarters: history.quarters });
+      const without = hostWith(START + 50.05 * HOUR, leak(50.05));
+      without.readings.docker = { state: 'failed', why: 'no answer yet', tookMs: 1 };
+      early.add(without);
+      const [culprit] = follow(early, 50.06, 53.6, leak);
+      expect(culprit!.text).toMatch(/^n8n grows/);
+
       // What was announced is lost: it is found again from the history alone.
       const forgetful = watch({ quarters: history.quarters });
       const found = follow(forgetful, 50.05, 53.6, leak);
