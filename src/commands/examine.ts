@@ -25,7 +25,7 @@ import { errorText, plain } from '../model/text.ts';
 import type { DockerValues } from '../model/snapshot.ts';
 import { effectiveChat } from '../notify/chat.ts';
 import { deliveryState } from '../notify/state.ts';
-import { mainTarget, placeOf } from '../notify/targets.ts';
+import { destinationsOf, mainTarget, placeOf } from '../notify/targets.ts';
 import { createTelegram } from '../notify/telegram.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
 import { whyEssential } from '../discovery/essential.ts';
@@ -60,13 +60,14 @@ export async function examine(context: CommandContext, machine: Machine): Promis
     http: system.http,
     token: settings.TELEGRAM_BOT_TOKEN,
     apiRoot: settings.TELEGRAM_API_ROOT,
-    chatId: () => (db ? effectiveChat(db, config).chatId : placeOf(mainTarget(config)).chat),
+    chatId: (chat = placeOf(mainTarget(config)).chat) => (db ? effectiveChat(db, config, chat).chatId : chat),
     timeoutMs: 8000,
   });
   const facts = {
     token: settings.TELEGRAM_BOT_TOKEN,
-    chatId: settings.TELEGRAM_CHAT_ID.trim(),
     tokenFile: settings.TELEGRAM_BOT_TOKEN_FILE,
+    destinations: destinationsOf(config),
+    reads: settings.TELEGRAM_COMMANDS,
   };
   try {
     // Side by side: each has a deadline of its own, and none holds another one up.

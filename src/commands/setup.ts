@@ -6,6 +6,7 @@ import { withSettings } from '../config/write-conf.ts';
 import { readUnits } from '../install/gather.ts';
 import { LAYOUT, STARTED_UNITS } from '../install/layout.ts';
 import { errorText, plain, safeHtml } from '../model/text.ts';
+import { SEVERITIES } from '../model/finding.ts';
 import { adviceFor } from '../notify/advice.ts';
 import { awaitStart } from '../notify/await-start.ts';
 import { asOnlyReader } from '../notify/poll.ts';
@@ -148,7 +149,11 @@ async function gatherValues(
   if (server !== undefined) values.SERVER_NAME = server;
 
   const html = `<b>vpsmon is set up</b>\nServer: ${safeHtml(server ?? serverName(context.config, context.system.files), 80)}\nAlerts will arrive here.`;
-  const tried = await tryTelegram(telegramFor(context, token, chat), { token, chatId: chat }, html);
+  const tried = await tryTelegram(
+    telegramFor(context, token, chat),
+    { token, destinations: [{ target: chat, severities: SEVERITIES }] },
+    html,
+  );
   if (!tried.ok) throw new Refused(`${tried.problem ?? ''}\n${tried.advice ?? ''}\n${NOTHING_CHANGED}`, 2);
   io.out(`The test message was sent to ${tried.chat?.title ?? chat}.`);
 

@@ -1,10 +1,9 @@
 import { serverName } from '../config/server-name.ts';
 import { formatCount, formatTime, safeHtml } from '../model/text.ts';
 import { effectiveChat, rememberMove, rememberValidated } from '../notify/chat.ts';
-import { adviceFor } from '../notify/advice.ts';
 import { createTelegram, type Telegram } from '../notify/telegram.ts';
-import { findChats, tryTelegram, type TryResult } from '../notify/try-out.ts';
-import { allTargets, mainTarget, placeOf } from '../notify/targets.ts';
+import { findChats, tryTelegram, type TriedChat, type TryResult } from '../notify/try-out.ts';
+import { allTargets, destinationsOf, mainTarget, placeOf } from '../notify/targets.ts';
 import { seenChats, type SeenChat } from '../notify/updates.ts';
 import { openToLook } from '../store/look.ts';
 import { openStore } from '../store/open.ts';
@@ -15,34 +14,18 @@ import type { CommandContext } from './context.ts';
 export async function telegramTest(context: CommandContext): Promise<number> {
   const { io, options, config } = context;
   const { TELEGRAM_BOT_TOKEN: token } = config.settings;
-  const { chat: chatId } = placeOf(mainTarget(config));
-  const target = rememberedTarget(context);
-  const telegram = telegramOf(context, target);
+  const telegram = telegramOf(context, movedChats(context));
   const html = options.dryRun ? undefined : testMessage(context);
-  const { chatResult, ...tried } = await tryTelegram(telegram, { token, chatId }, html);
-  if (tried.ok && html !== undefined) {
-    // The topic of the first one, and all the others, where messages of one severity may go.
-    for (const other of allTargets(config).filter((one) => one !== chatId)) {
-      const sent = await telegram.sendText(html, { place: placeOf(other) });
-      if (sent.state === 'sent') continue;
-      Object.assign(tried, {
-        ok: false,
-        problem: `Telegram, for ${other}: ${sent.why}`,
-        advice: adviceFor(sent.why),
-      });
-    }
-  }
-  const result: TryResult = {
-    ...tried,
-    ...(tried.chat && target.chatId !== chatId
-      ? { chat: { ...tried.chat, id: target.chatId }, movedFrom: chatId }
-      : {}),
-    ...(tried.sent ? tellStore(context, target, chatResult) : {}),
-  };
+  const tried = await tryTelegram(telegram, { token, destinations: destinationsOf(config) }, html);
+  const result: TryResult = { ...tried, ...(tried.sent ? mendStore(context, tried.chats) : {}) };
   if (options.json) io.out(JSON.stringify({ version: 1, ...result }, null, 2));
   else {
     for (const line of testLines(result)) io.out(line);
-    if (result.problem) io.err(`vpsmon: ${result.problem}\n${result.advice ?? ''}`);
+    const bad = result.chats.filter(({ problem }) => problem !== undefined);
+    const name = (target: string) => (result.chats.length > 1 ? `${target}: ` : '');
+    for (const { target, problem, advice } of bad)
+      io.err(`vpsmon: ${name(target)}${problem ?? ''}\n${advice ?? ''}`);
+    if (result.problem && bad.length === 0) io.err(`vpsmon: ${result.problem}\n${result.advice ?? ''}`);
   }
   return result.ok ? 0 : 2;
 }
@@ -51,7 +34,7 @@ export async function telegramTest(context: CommandContext): Promise<number> {
 export async function telegramChats(context: CommandContext): Promise<number> {
   const { io, options, config } = context;
   const { TELEGRAM_BOT_TOKEN: token, TELEGRAM_CHAT_ID: chatId } = config.settings;
-  const result = await findChats(telegramOf(context, { chatId }), token, chatsOfMonitor(context));
+  const result = await findChats(telegramOf(context, new Map()), token, chatsOfMonitor(context));
   if (options.json) io.out(JSON.stringify({ version: 1, ...result }, null, 2));
   else if (result.ok) {
     io.out(`Chats that wrote to @${result.bot?.username ?? ''}, the latest first:`);
@@ -61,15 +44,15 @@ export async function telegramChats(context: CommandContext): Promise<number> {
   return result.ok ? 0 : 2;
 }
 
-function telegramOf({ config, system }: CommandContext, target: { chatId: string }): Telegram {
+/** `moved`: what configured chats have become. */
+function telegramOf({ config, system }: CommandContext, moved: Map<string, string>): Telegram {
+  const main = placeOf(mainTarget(config)).chat;
   return createTelegram({
     http: system.http,
     token: config.settings.TELEGRAM_BOT_TOKEN,
     apiRoot: config.settings.TELEGRAM_API_ROOT,
-    chatId: (chat) => chat ?? target.chatId,
-    onMigrated(to, chat) {
-      if (chat === undefined) target.chatId = to;
-    },
+    chatId: (chat = main) => moved.get(chat) ?? chat,
+    onMigrated: (to, chat = main) => void moved.set(chat, to),
   });
 }
 
@@ -90,26 +73,26 @@ function chatsOfMonitor({ config }: CommandContext): SeenChat[] {
   }
 }
 
-/** The chat as the monitor knows it; nothing is created where no monitor has run yet. */
-function rememberedTarget({ config }: CommandContext): { chatId: string } {
-  const configured = { chatId: placeOf(mainTarget(config)).chat };
+/** The chats that moved, as the monitor knows it; nothing is created where no monitor has run yet. */
+function movedChats({ config }: CommandContext): Map<string, string> {
+  const moved = new Map<string, string>();
   const look = openToLook(config.stateDir);
-  if (!('db' in look)) return configured;
+  if (!('db' in look)) return moved;
   try {
-    return { chatId: effectiveChat(look.db, config).chatId };
+    for (const { chat } of allTargets(config).map(placeOf)) {
+      const { chatId } = effectiveChat(look.db, config, chat);
+      if (chatId !== chat) moved.set(chat, chatId);
+    }
   } catch {
-    return configured; // A database that has no such table yet.
+    // A database that has no such table yet.
   } finally {
     look.close();
   }
+  return moved;
 }
 
-/** Tells the monitor that Telegram works: what was put off is tried at once, and a moved chat is remembered. */
-function tellStore(
-  { config, system }: CommandContext,
-  target: { chatId: string },
-  chatResult: unknown,
-): { waiting?: number } {
+/** Lets the monitor know that Telegram works: what was put off is tried at once, and chats that moved are remembered. */
+function mendStore({ config, system }: CommandContext, chats: readonly TriedChat[]): { waiting?: number } {
   const look = openToLook(config.stateDir);
   if (!('db' in look)) return {};
   look.close();
@@ -117,9 +100,11 @@ function tellStore(
   const store = openStore(config.stateDir, now);
   try {
     const table = openOutboxTable(store.db);
-    if (target.chatId !== placeOf(mainTarget(config)).chat)
-      rememberMove(store.db, config, target.chatId, now);
-    rememberValidated(store.db, config, chatResult, now);
+    for (const { target, movedFrom, chat } of chats) {
+      if (!chat) continue;
+      if (movedFrom !== undefined) rememberMove(store.db, config, chat.id, now, movedFrom);
+      rememberValidated(store.db, config, chat, now, placeOf(target).chat);
+    }
     table.tryNow();
     const { waiting } = table.backlog();
     return waiting > 0 ? { waiting } : {};
@@ -130,19 +115,35 @@ function tellStore(
   }
 }
 
-function testLines(result: TryResult): string[] {
-  const lines: string[] = [];
-  if (result.bot) lines.push(`Bot:  @${result.bot.username} (${result.bot.id})`);
-  if (result.chat) lines.push(`Chat: ${result.chat.title} (${result.chat.type}, ${result.chat.id})`);
-  if (result.movedFrom)
+function testLines({ bot, chats, ok, sent, waiting }: TryResult): string[] {
+  const lines = bot ? [`Bot:  @${bot.username} (${bot.id})`] : [];
+  const several = chats.length > 1;
+  for (const tried of chats) {
+    const { chat, target, movedFrom } = tried;
+    const { topic } = placeOf(target);
+    const where = chat ? `${chat.title} (${chat.type}, ${chat.id})` : target;
+    const inTopic = topic === undefined || !chat ? '' : `, topic ${topic}`;
+    lines.push(`Chat: ${where}${inTopic}${several ? `: ${forWhat(tried)}` : ''}`);
+    if (movedFrom !== undefined)
+      lines.push(
+        `      The group got a new id: write ${chat?.id ?? ''} in place of ${movedFrom} into the settings.`,
+      );
+  }
+  const arrived = chats.filter((one) => one.sent).length;
+  if (sent)
+    lines.push(several ? `The test message was sent to all ${arrived}.` : 'The test message was sent.');
+  else if (ok) lines.push('Dry run: the test message was not sent.');
+  else if (arrived > 0) lines.push(`The test message was sent to ${arrived} of ${chats.length}.`);
+  if (waiting)
     lines.push(
-      `The group got a new id: set TELEGRAM_CHAT_ID=${result.chat?.id ?? ''} (it is ${result.movedFrom} now).`,
+      `${formatCount(waiting)} ${waiting === 1 ? 'message waits' : 'messages wait'}; the monitor sends them with its next check.`,
     );
-  if (result.sent) lines.push('The test message was sent.');
-  else if (result.ok) lines.push('Dry run: the test message was not sent.');
-  if (result.waiting)
-    lines.push(`${formatCount(result.waiting)} messages wait; the monitor sends them with its next check.`);
   return lines;
+}
+
+function forWhat({ severities, sent, problem }: TriedChat): string {
+  const what = severities.length === 0 ? 'commands only' : severities.join(', ');
+  return `${what}${problem === undefined ? '' : sent ? ' (see below)' : ' (FAILED)'}`;
 }
 
 function chatTable(chats: readonly SeenChat[], configured: string): string[] {

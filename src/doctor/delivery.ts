@@ -1,7 +1,8 @@
 import { formatCount, formatDuration } from '../model/text.ts';
+import { adviceFor } from '../notify/advice.ts';
 import { failed, ok, warning, type Line } from './types.ts';
 
-/** Fields used of what the notify room says about delivery. */
+/** Fields used of the state of delivery. */
 export type DeliveryFacts = {
   configured: boolean;
   refused?: string;
@@ -25,7 +26,7 @@ export function judgeDelivery(state: DeliveryFacts, now: number): Line {
       'set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID in /etc/vpsmon/monitor.conf; `vpsmon telegram chats` finds the chat',
     );
   if (state.refused)
-    return failed(name, `Telegram refuses: ${state.refused}; ${waiting}`, adviceFor(state.refused));
+    return failed(name, `Telegram refuses: ${state.refused}; ${waiting}`, refusalAdvice(state.refused));
   const age = state.oldestWaitingAt === undefined ? 0 : now - state.oldestWaitingAt;
   if (state.waiting > 0 && age > PATIENCE_MS)
     return warning(
@@ -40,13 +41,8 @@ export function judgeDelivery(state: DeliveryFacts, now: number): Line {
   );
 }
 
-/** What to do about each way in which Telegram says no. */
-export function adviceFor(refusal: string): string {
-  if (/^40[14]\b/.test(refusal) || /unauthorized/i.test(refusal))
-    return 'the token is wrong or was revoked: take the one that @BotFather shows, set TELEGRAM_BOT_TOKEN, then systemctl restart vps-monitor';
-  if (/blocked/i.test(refusal)) return 'the bot was blocked: unblock it in Telegram and write /start to it';
-  if (/kicked|not a member|left/i.test(refusal)) return 'the bot was removed from the group: add it again';
-  if (/rights|forbidden/i.test(refusal))
-    return 'the bot may not write there: allow it to post messages in the settings of the group or channel';
-  return 'the chat is not known to this bot: write to the bot (or add it to the group), then take the id that `vpsmon telegram chats` shows as TELEGRAM_CHAT_ID';
+/** What to do about a refusal of Telegram, as the lines of doctor write it. */
+export function refusalAdvice(refusal: string): string {
+  const advice = adviceFor(refusal);
+  return `${advice.charAt(0).toLowerCase()}${advice.slice(1).replace(/\.$/, '')}`;
 }

@@ -1,13 +1,20 @@
 import type { Answer, Telegram } from '../notify/telegram.ts';
 import { describeChat } from '../notify/chat.ts';
+import { placeOf, type Destination } from '../notify/targets.ts';
 import { plain } from '../model/text.ts';
 import type { Http } from '../system/types.ts';
-import { adviceFor } from './delivery.ts';
+import { refusalAdvice } from './delivery.ts';
 import { failed, ok, warning, type Line } from './types.ts';
 
-export type TelegramFacts = { token: string; chatId: string; tokenFile: string };
+export type TelegramFacts = {
+  token: string;
+  tokenFile: string;
+  destinations: readonly Destination[];
+  /** TELEGRAM_COMMANDS. */
+  reads: boolean;
+};
 
-/** Asks the Bot API who the bot is (getMe) and whether it knows the chat (getChat). Sends nothing. */
+/** Asks the Bot API who the bot is (getMe), whether it knows the chats (getChat), and who reads its messages. Sends nothing. */
 export async function examineTelegram(telegram: Telegram, facts: TelegramFacts): Promise<Line[]> {
   const name = 'telegram';
   if (facts.token === '')
@@ -24,7 +31,8 @@ export async function examineTelegram(telegram: Telegram, facts: TelegramFacts):
   const bad = judgeAnswer(me);
   if (bad) return [bad];
   const bot = botName(me);
-  if (facts.chatId === '')
+  const [main] = facts.destinations;
+  if (!main)
     return [
       ok(name, `the bot is ${bot}`),
       warning(
@@ -33,14 +41,43 @@ export async function examineTelegram(telegram: Telegram, facts: TelegramFacts):
         'write to the bot, then take the id that `vpsmon telegram chats` shows as TELEGRAM_CHAT_ID',
       ),
     ];
-  const chat = await telegram.getChat();
-  const unknown = judgeAnswer(chat);
-  if (unknown) return [ok(name, `the bot is ${bot}`), unknown];
-  const { title, type } = describeChat(chat.kind === 'ok' ? chat.result : {});
-  return [ok(name, `${bot} writes to "${plain(title, 60)}" (${plain(type, 20)})`)];
+  const several = facts.destinations.length > 1;
+  const chats = await Promise.all(
+    facts.destinations.map(async ({ target, severities }): Promise<Line> => {
+      const { chat, topic } = placeOf(target);
+      const answer = await telegram.getChat(chat);
+      const unknown = judgeAnswer(answer, several ? target : undefined);
+      if (unknown) return unknown;
+      const { title, type } = describeChat(answer.kind === 'ok' ? answer.result : {});
+      const where = `"${plain(title, 60)}" (${plain(type, 20)})${topic === undefined ? '' : `, topic ${topic}`}`;
+      const what = severities.length === 0 ? 'commands only' : severities.join(', ');
+      return ok(name, `${bot} writes to ${where}${several ? `: ${what}` : ''}`);
+    }),
+  );
+  const refused = chats.some(({ state }) => state !== 'ok');
+  return [
+    ...(refused && !several ? [ok(name, `the bot is ${bot}`)] : []),
+    ...chats,
+    ...(facts.reads ? await examineWebhook(telegram) : []),
+  ];
 }
 
-function judgeAnswer(answer: Answer): Line | undefined {
+/** Where another program has set a webhook, nobody else can read what people write to the bot. */
+async function examineWebhook(telegram: Telegram): Promise<Line[]> {
+  const answer = await telegram.getWebhookInfo();
+  const { url } = (answer.kind === 'ok' && answer.result ? answer.result : {}) as { url?: unknown };
+  if (typeof url !== 'string' || url === '') return [];
+  return [
+    warning(
+      'telegram',
+      'another program has set a webhook for this bot: commands and buttons do not work, messages are sent',
+      'give vpsmon a bot of its own, or set TELEGRAM_COMMANDS=false',
+    ),
+  ];
+}
+
+/** `chat`: which one it was about, where there are several. */
+function judgeAnswer(answer: Answer, chat?: string): Line | undefined {
   const name = 'telegram';
   if (answer.kind === 'ok') return undefined;
   if (answer.kind === 'broken')
@@ -52,7 +89,7 @@ function judgeAnswer(answer: Answer): Line | undefined {
   const said = `${answer.code} ${answer.description}`;
   if (answer.code === 429)
     return warning(name, `asks to wait: ${said}`, 'too many messages were sent; it is obeyed by itself');
-  return failed(name, `refuses: ${said}`, adviceFor(said));
+  return failed(name, `refuses${chat === undefined ? '' : ` ${chat}`}: ${said}`, refusalAdvice(said));
 }
 
 function botName(answer: Answer): string {

@@ -34,8 +34,11 @@ export type OutboxRow = Message & {
 
 /** What one attempt to deliver gave. */
 export type Delivery =
-  /** `messageId`: what Telegram calls the message. */
-  | { state: 'sent'; messageId?: number }
+  /**
+   * `messageId`, `chatId`: what Telegram calls the message and its chat. `lostTopic`: why it went to the group and not to the topic
+   * that was meant.
+   */
+  | { state: 'sent'; messageId?: number; chatId?: string; lostTopic?: string }
   | { state: 'retry'; afterMs?: number; why: string }
   /** 401, 403, chat not found: kept, said in log, health and doctor, tried again hourly. */
   | { state: 'refused'; why: string }

@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts';
-import type { Severity } from '../model/finding.ts';
+import { SEVERITIES, type Severity } from '../model/finding.ts';
 
 /** A chat, and the topic in it. */
 export type Place = { chat: string; topic?: number };
@@ -32,6 +32,17 @@ export function allTargets(config: Config): string[] {
   const severities: Severity[] = ['critical', 'warning', 'info'];
   const main = listOf(config.settings.TELEGRAM_CHAT_ID);
   return [...new Set([...main, ...severities.flatMap((severity) => targetsFor(config, severity))])];
+}
+
+/** A chat or topic, and the severities of which messages go there. */
+export type Destination = { target: string; severities: readonly Severity[] };
+
+/** All chats and topics with what goes there, the first one first. */
+export function destinationsOf(config: Config): Destination[] {
+  return allTargets(config).map((target) => ({
+    target,
+    severities: SEVERITIES.toReversed().filter((one) => targetsFor(config, one).includes(target)),
+  }));
 }
 
 /** The one that a setting without further words means. */

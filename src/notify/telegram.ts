@@ -22,7 +22,8 @@ export type TelegramOptions = {
 
 /** One answer of the Bot API. `broken`: none came, or not from the Bot API. */
 export type Answer =
-  | { kind: 'ok'; result: unknown }
+  /** `lostTopic`: what Telegram said of the topic that was meant. */
+  | { kind: 'ok'; result: unknown; lostTopic?: string }
   | { kind: 'error'; code: number; description: string; retryAfterMs?: number; migrateTo?: string }
   | { kind: 'broken'; why: string };
 
@@ -114,6 +115,7 @@ export function createTelegram(options: TelegramOptions) {
 
   return {
     getMe: () => callJson('getMe', {}),
+    getWebhookInfo: () => callJson('getWebhookInfo', {}),
     getChat: (chat?: string) => toChat(chat, (chatId) => callJson('getChat', { chat_id: chatId })),
     /** What people wrote to the bot lately; nothing is taken away from other readers. */
     getUpdates: (limit: number) => callJson('getUpdates', { limit, timeout: 0 }),
@@ -187,7 +189,9 @@ export function createTelegram(options: TelegramOptions) {
 async function inTopic(to: SendOptions, send: (to: SendOptions) => Promise<Answer>): Promise<Answer> {
   const answer = await send(to);
   if (to.place?.topic === undefined || answer.kind !== 'error' || answer.code !== 400) return answer;
-  return ABOUT_TOPIC.test(answer.description) ? send({ ...to, place: { chat: to.place.chat } }) : answer;
+  if (!ABOUT_TOPIC.test(answer.description)) return answer;
+  const instead = await send({ ...to, place: { chat: to.place.chat } });
+  return instead.kind === 'ok' ? { ...instead, lostTopic: answer.description } : instead;
 }
 
 function envelope({ place, silent, replyTo }: SendOptions): Record<string, unknown> {
@@ -263,10 +267,14 @@ function retryAfter(inBody: unknown, headers: Record<string, string>): number | 
 /** Pure: what an answer means for the message. */
 export function classify(answer: Answer): Delivery {
   if (answer.kind === 'ok') {
-    const { message_id: messageId } = (answer.result ?? {}) as { message_id?: unknown };
-    return typeof messageId === 'number' && Number.isSafeInteger(messageId)
-      ? { state: 'sent', messageId }
-      : { state: 'sent' };
+    const { message_id: messageId, chat } = (answer.result ?? {}) as { message_id?: unknown; chat?: unknown };
+    const { id } = (chat ?? {}) as { id?: unknown };
+    return {
+      state: 'sent',
+      ...(typeof messageId === 'number' && Number.isSafeInteger(messageId) ? { messageId } : {}),
+      ...(isChatId(id) ? { chatId: String(id) } : {}),
+      ...(answer.lostTopic === undefined ? {} : { lostTopic: answer.lostTopic }),
+    };
   }
   if (answer.kind === 'broken') return { state: 'retry', why: answer.why };
   const { code, description, retryAfterMs } = answer;

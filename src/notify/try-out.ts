@@ -1,6 +1,8 @@
+import type { Severity } from '../model/finding.ts';
 import { plain } from '../model/text.ts';
 import { adviceFor } from './advice.ts';
 import { describeChat } from './chat.ts';
+import { placeOf, type Destination } from './targets.ts';
 import type { Answer, Telegram } from './telegram.ts';
 import { chatsIn, type SeenChat } from './updates.ts';
 
@@ -8,14 +10,27 @@ export type Bot = { id: string; username: string };
 export type KnownChat = { id: string; type: string; title: string };
 type Problem = { problem: string; advice: string };
 
-/** What a try gave; `problem` and `advice` where it is not ok. The shape of `telegram test --json`, with `version: 1`. */
-export type TryResult = Partial<Problem> & {
-  ok: boolean;
+/** What a try in one chat or topic gave. */
+export type TriedChat = Partial<Problem> & {
+  /** As the settings write it. */
+  target: string;
+  /** Of which severities messages go there. */
+  severities: readonly Severity[];
   sent: boolean;
-  bot?: Bot;
   chat?: KnownChat;
   /** The configured id, when Telegram moved the group to another one. */
   movedFrom?: string;
+};
+/** What a try gave; `problem` and `advice` where it is not ok. The shape of `telegram test --json`, with `version: 1`. */
+export type TryResult = Partial<Problem> & {
+  ok: boolean;
+  /** To all of them. */
+  sent: boolean;
+  bot?: Bot;
+  /** The first one. */
+  chat?: KnownChat;
+  movedFrom?: string;
+  chats: TriedChat[];
   /** Messages that were put off and are tried again now. */
   waiting?: number;
 };
@@ -34,25 +49,60 @@ const NO_CHAT: Problem = {
     'Write to the bot, then run `vpsmon telegram chats` and set TELEGRAM_CHAT_ID to the id that it shows.',
 };
 
-/** Asks who the bot is and what the chat is, and sends `html` there; undefined: everything but that. */
+/** Asks who the bot is and what the chats are, and sends `html` to each chat and topic; undefined: everything but that. */
 export async function tryTelegram(
   telegram: Telegram,
-  configured: { token: string; chatId: string },
+  configured: { token: string; destinations: readonly Destination[] },
   html: string | undefined,
-): Promise<TryResult & { chatResult?: unknown }> {
-  const failed = { ok: false, sent: false };
+): Promise<TryResult> {
+  const failed = { ok: false, sent: false, chats: [] };
   if (configured.token === '') return { ...failed, ...NO_TOKEN };
   const me = await telegram.getMe();
   if (me.kind !== 'ok') return { ...failed, ...problemOf(me) };
   const bot = botOf(me.result);
-  if (configured.chatId === '') return { ...failed, bot, ...NO_CHAT };
-  const found = await telegram.getChat();
-  if (found.kind !== 'ok') return { ...failed, bot, ...problemOf(found) };
-  const known = { bot, chat: chatOf(found.result), chatResult: found.result };
-  if (html === undefined) return { ok: true, sent: false, ...known };
-  const outcome = await telegram.sendText(html);
-  if (outcome.state === 'sent') return { ok: true, sent: true, ...known };
-  return { ...failed, ...known, problem: `Telegram: ${outcome.why}`, advice: adviceFor(outcome.why) };
+  if (configured.destinations.length === 0) return { ...failed, bot, ...NO_CHAT };
+  const chats: TriedChat[] = [];
+  for (const destination of configured.destinations) chats.push(await tryChat(telegram, destination, html));
+  const [first] = chats;
+  const bad = chats.find(({ problem }) => problem !== undefined);
+  const named = chats.length > 1 && bad ? { problem: `${bad.target}: ${bad.problem ?? ''}` } : {};
+  return {
+    ok: bad === undefined,
+    sent: chats.every(({ sent }) => sent),
+    bot,
+    ...(first?.chat ? { chat: first.chat } : {}),
+    ...(first?.movedFrom ? { movedFrom: first.movedFrom } : {}),
+    ...(bad?.problem ? { problem: bad.problem, advice: bad.advice ?? '', ...named } : {}),
+    chats,
+  };
+}
+
+async function tryChat(
+  telegram: Telegram,
+  destination: Destination,
+  html: string | undefined,
+): Promise<TriedChat> {
+  const place = placeOf(destination.target);
+  const found = await telegram.getChat(place.chat);
+  if (found.kind !== 'ok') return { ...destination, sent: false, ...problemOf(found) };
+  const chat = chatOf(found.result);
+  const moved = /^-?\d+$/.test(place.chat) && chat.id !== place.chat ? { movedFrom: place.chat } : {};
+  const known = { ...destination, chat, ...moved };
+  if (html === undefined) return { ...known, sent: false };
+  const outcome = await telegram.sendText(html, { place });
+  // The answer to the sending may be the first that tells of a move.
+  const to = outcome.state === 'sent' ? outcome.chatId : undefined;
+  if (to !== undefined && to !== chat.id && /^-?\d+$/.test(place.chat))
+    Object.assign(known, { chat: { ...chat, id: to }, movedFrom: place.chat });
+  if (outcome.state === 'sent' && outcome.lostTopic !== undefined)
+    return {
+      ...known,
+      sent: true,
+      problem: `Telegram: ${outcome.lostTopic}; the message went to the group itself`,
+      advice: `There is no open topic ${place.topic ?? ''} in this group: its number is the last but one in the link of a message in it.`,
+    };
+  if (outcome.state === 'sent') return { ...known, sent: true };
+  return { ...known, sent: false, problem: `Telegram: ${outcome.why}`, advice: adviceFor(outcome.why) };
 }
 
 /** The chats that have written to the bot within the last day, and those that a monitor heard of (`seen`); nothing is taken away from other readers. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Discovered } from '../../src/model/targets.ts';
-import { adviceFor } from '../../src/doctor/delivery.ts';
+import { refusalAdvice } from '../../src/doctor/delivery.ts';
 import { judgeDockerError } from '../../src/doctor/docker.ts';
 import { judgeCgroups, judgeDisk, judgeKernelLog, judgeNode, judgePressure } from '../../src/doctor/host.ts';
 import { judgeMachine } from '../../src/doctor/machine.ts';
@@ -77,10 +77,10 @@ describe('what Telegram says', () => {
   it.each([
     ['401 Unauthorized', /token is wrong/],
     ['403 Forbidden: bot was blocked by the user', /unblock/],
-    ['403 Forbidden: bot was kicked from the supergroup chat', /add it again/],
-    ['400 Bad Request: not enough rights to send text messages to the chat', /allow it to post/],
+    ['403 Forbidden: bot was kicked from the supergroup chat', /add the bot to the chat again/],
+    ['400 Bad Request: not enough rights to send text messages to the chat', /allow the bot to send/],
     ['400 Bad Request: chat not found', /vpsmon telegram chats/],
-  ])('%s', (refusal, advice) => expect(adviceFor(refusal)).toMatch(advice));
+  ])('%s', (refusal, advice) => expect(refusalAdvice(refusal)).toMatch(advice));
 });
 
 describe('databases', () => {

@@ -197,10 +197,25 @@ describe('doctor and Telegram', () => {
       /^WARN .*there is no chat to write to -> write to the bot.*vpsmon telegram chats/,
     );
   });
+  it('several chats: each of them, with what goes there; and a webhook of another program', async () => {
+    telegram.setChat({ id: -1001234567890, type: 'supergroup', title: 'Ops', topics: [7] });
+    telegram.setWebhook(true);
+    const { out } = await examine({
+      settings: { TELEGRAM_CHAT_ID: '-1001234567890/7', TELEGRAM_CHAT_CRITICAL: '-5' },
+    });
+    // Long lines are wrapped.
+    const text = out.replace(/\s+/g, ' ');
+    expect(text).toMatch(/@standin_bot writes to "Ops" \(supergroup\), topic 7: warning, info/);
+    expect(text).toMatch(
+      /FAIL telegram refuses -5: 400 Bad Request: chat not found -> the bot does not know/,
+    );
+    expect(text).toMatch(/WARN telegram another program has set a webhook .* TELEGRAM_COMMANDS=false/);
+  });
+
   it('a bot that is not in the chat', async () => {
     const { line } = await examine({ settings: { TELEGRAM_CHAT_ID: '-1009999' } });
     expect(line('telegram')).toMatch(
-      /^FAIL .*400 Bad Request: chat not found -> the chat is not known to this bot.*vpsmon telegram chats/,
+      /^FAIL .*400 Bad Request: chat not found -> the bot does not know this chat.*vpsmon telegram chats/,
     );
   });
   it('Telegram not reachable', async () => {
@@ -235,7 +250,7 @@ describe('doctor and Telegram', () => {
     outbox.table.markTried(id, 'refused', 0, 0, '403 Forbidden: bot was blocked by the user');
     const refused = await examine();
     expect(refused.line('messages')).toMatch(
-      /^FAIL .*Telegram refuses: 403 .*2 messages wait -> the bot was blocked: unblock it/,
+      /^FAIL .*Telegram refuses: 403 .*2 messages wait -> unblock the bot in Telegram/,
     );
     store.close();
   });

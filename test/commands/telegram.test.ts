@@ -67,6 +67,14 @@ describe('vpsmon telegram test', () => {
       sent: true,
       bot: { id: '123456789', username: 'standin_bot' },
       chat: { id: '-1001234567890', type: 'supergroup', title: 'Ops' },
+      chats: [
+        {
+          target: '-1001234567890',
+          severities: ['critical', 'warning', 'info'],
+          sent: true,
+          chat: { id: '-1001234567890', type: 'supergroup', title: 'Ops' },
+        },
+      ],
     });
     const failed = await run(telegramTest, { TELEGRAM_CHAT_ID: '5' }, { json: true });
     expect(failed.code).toBe(2);
@@ -102,7 +110,7 @@ describe('vpsmon telegram test', () => {
     telegram.migrate(telegram.chatId, '-1002222222222');
     const { code, out } = await run(telegramTest);
     expect(code).toBe(0);
-    expect(out).toContain('set TELEGRAM_CHAT_ID=-1002222222222');
+    expect(out).toContain('write -1002222222222 in place of -1001234567890 into the settings');
   });
 
   it('has what was put off tried at once', async () => {
@@ -117,9 +125,56 @@ describe('vpsmon telegram test', () => {
     });
     outbox.table.markTried(id, 'refused', Date.now() + 3_600_000, 3_600_000, '403');
     const { out } = await run(telegramTest);
-    expect(out).toContain('1 messages wait');
+    expect(out).toContain('1 message waits');
     expect(outbox.waiting()[0]).toMatchObject({ state: 'waiting', nextTryAt: 0 });
     store.close();
+  });
+});
+
+describe('vpsmon telegram test, with several chats and topics', () => {
+  const settings = {
+    TELEGRAM_CHAT_ID: '-1001234567890/7,@boss',
+    TELEGRAM_CHAT_CRITICAL: '42',
+    TELEGRAM_CHAT_INFO: '-1001234567890/8',
+  };
+  beforeEach(() => {
+    telegram.setChat({ id: -1001234567890, type: 'supergroup', title: 'Ops', topics: [7, 8] });
+    telegram.setChat({ id: -100777, type: 'channel', title: 'Boss', username: 'boss' });
+    telegram.setChat({ id: 42, type: 'private', first_name: 'Ada' });
+  });
+
+  it('tries each, and says what goes where', async () => {
+    const { code, out, err } = await run(telegramTest, settings);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out.split('\n').slice(1)).toEqual([
+      'Chat: Ops (supergroup, -1001234567890), topic 7: warning',
+      'Chat: Boss (channel, -100777): warning',
+      'Chat: Ada (private, 42): critical',
+      'Chat: Ops (supergroup, -1001234567890), topic 8: info',
+      'The test message was sent to all 4.',
+      '',
+    ]);
+    expect(telegram.sent.map(({ chatId, threadId }) => [chatId, threadId])).toEqual([
+      ['-1001234567890', 7],
+      ['-100777', undefined],
+      ['42', undefined],
+      ['-1001234567890', 8],
+    ]);
+  });
+
+  it('names each that does not work, and a topic that is not there', async () => {
+    telegram.setChat({ id: -1001234567890, topics: [7] });
+    telegram.setChat({ id: 42, state: 'blocked' });
+    telegram.removeChat(-100777);
+    const { code, out, err } = await run(telegramTest, settings);
+    expect(code).toBe(2);
+    expect(out).toContain('Chat: @boss: warning (FAILED)');
+    expect(out).toContain('The test message was sent to 2 of 4.');
+    expect(err).toMatch(/vpsmon: @boss: Telegram: 400 Bad Request: chat not found\n.*telegram chats/);
+    expect(err).toMatch(/vpsmon: 42: Telegram: 403 Forbidden: bot was blocked by the user\n.*Unblock/);
+    expect(err).toMatch(
+      /-1001234567890\/8: Telegram: .*message thread not found; the message went to the group/,
+    );
   });
 });
 

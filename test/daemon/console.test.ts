@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Settings } from '../../src/config/schema.ts';
 import { runConsole } from '../../src/daemon/console.ts';
@@ -343,6 +344,70 @@ describe('reading the messages of a bot', () => {
     });
     await until(() => said('all well').length > 0);
     expect(said('Another program')).toEqual([]);
+  });
+});
+
+describe('what comes in', () => {
+  /** The sample with one of its values, or several, replaced by anything that JSON can hold. */
+  const damaged = (sample: object) =>
+    fc.array(fc.tuple(fc.nat(60), fc.jsonValue()), { minLength: 1, maxLength: 4 }).map((changes) => {
+      const copy = structuredClone(sample) as Record<string, unknown>;
+      for (const [place, value] of changes) {
+        const holders: [Record<string, unknown>, string][] = [];
+        const walk = (holder: Record<string, unknown>) => {
+          for (const [key, inner] of Object.entries(holder)) {
+            holders.push([holder, key]);
+            if (typeof inner === 'object' && inner !== null) walk(inner as Record<string, unknown>);
+          }
+        };
+        walk(copy);
+        const [holder, key] = holders[place % holders.length] ?? [copy, 'message'];
+        holder[key] = value;
+      }
+      return copy;
+    });
+
+  it('may be anything: nothing is done, nobody is answered twice, and the next command is', async () => {
+    stage = await start({ TELEGRAM_ACTIONS: true });
+    const message = await stage.incident();
+    const data = (text: string) =>
+      shown(message)
+        ?.keyboard.flat()
+        .find((button) => button.text === text)?.callback_data ?? '';
+    const tapOf = (text: string, from: User, chat: object) => ({
+      callback_query: {
+        id: '77',
+        from,
+        chat_instance: '1',
+        data: data(text),
+        message: { message_id: message.id, date: 1, chat, text: 'x' },
+      },
+    });
+    const written = (text: string, from: User, chat: object) => ({
+      message: { message_id: 5, date: Math.floor(Date.now() / 1000), chat, from, text },
+    });
+    const samples = [
+      tapOf('Stop', EVE, GROUP),
+      tapOf('Acknowledge', EVE, GROUP),
+      tapOf('Restart', ADA, { id: -5, type: 'group', title: 'Elsewhere' }),
+      written('/silence all 2h', EVE, GROUP),
+      written('/silence web 2h', ADA, { id: -5, type: 'group' }),
+      { ...written('/start', EVE, { id: 666, type: 'private' }) },
+      { my_chat_member: { chat: GROUP, from: EVE, new_chat_member: { status: 'member' } } },
+    ];
+    const updates = fc.sample(fc.oneof(...samples.map(damaged), fc.dictionary(fc.string(), fc.jsonValue())), {
+      numRuns: 400,
+      seed: 20_261_129,
+    });
+    for (const update of [...samples, ...updates]) telegram.push(update);
+    write('/status');
+    await until(() => said('1 open incident').length > 0, 'the answer after all of it');
+    expect(stage.ran).toEqual([]);
+    expect(listSilences(stage.db, Date.now())).toEqual([]);
+    expect(shown(message)?.plain).not.toContain('Acknowledged');
+    expect(stage.log.lines.filter((line) => line.includes('could not be handled'))).toEqual([]);
+    // The owner is not flooded: a few strangers a day, all of them in the log.
+    expect(said('Somebody was refused').length).toBeLessThanOrEqual(5);
   });
 });
 

@@ -33,6 +33,8 @@ import { secretsFromEnv } from '../../src/model/env-secrets.ts';
 import { visible } from '../../src/model/invisible.ts';
 import { errorText, escapeHtml, maskSecrets, plain, safeHtml } from '../../src/model/text.ts';
 import { starterIn } from '../../src/notify/await-start.ts';
+import { readUpdate } from '../../src/notify/incoming.ts';
+import { chatsIn } from '../../src/notify/updates.ts';
 import { digestHtml, headline } from '../../src/notify/digest.ts';
 import { htmlToPlain, shortenHtml, splitHtml } from '../../src/model/html.ts';
 import { readAnswer } from '../../src/notify/telegram.ts';
@@ -387,6 +389,35 @@ export const TARGETS: Target[] = [
       },
     ],
     (update) => starterIn(update, 'CODE'),
+  ),
+  json(
+    'updates of a bot',
+    [
+      {
+        update_id: 7,
+        callback_query: {
+          id: '-7',
+          from: { id: 7, is_bot: false, first_name: 'a' },
+          data: 'AbCd.1.stop..0123456789abcdef',
+          message: { message_id: 3, date: 0, chat: { id: -5, type: 'supergroup', username: 'ops' } },
+        },
+      },
+      {
+        update_id: 8,
+        message: {
+          message_id: 4,
+          date: 1,
+          text: '/silence web 2h',
+          message_thread_id: 2,
+          is_topic_message: true,
+          chat: { id: -5, type: 'supergroup', title: 't' },
+          from: { id: 7, first_name: 'a', last_name: 'b' },
+          sender_chat: { id: -6, type: 'channel', title: 'c' },
+          migrate_to_chat_id: -1007,
+        },
+      },
+    ],
+    (update) => [readUpdate(update), chatsIn([update])],
   ),
   text(
     'recorded series',
