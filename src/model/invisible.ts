@@ -2,13 +2,14 @@
 
 /**
  * ECMA-48 control functions, 7 and 8 bit: CSI; the strings OSC, DCS, SOS, PM, APC (to ST or BEL, or to the end of the line where
- * that is missing, as terminals do); charset and other escapes. Each part is linear: lines are hostile.
+ * that is missing, as terminals do); charset and other escapes. Each part is linear: lines are hostile. A run of ESC counts as one
+ * (see visible): `\u001b+` here would look through the whole run again from each of its characters.
  */
 const SEQUENCES = new RegExp(
   [
-    String.raw`(?:\u001b+\[|\u009b)[0-?]*[ -/]*[@-~]`,
-    String.raw`(?:\u001b+[\]PX^_]|[\u0090\u0098\u009d-\u009f])[^\u0007\u001b\u009c\n]*(?:\u0007|\u001b\\|\u009c)?`,
-    String.raw`\u001b+[ -/]*[0-~]`,
+    String.raw`(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]`,
+    String.raw`(?:\u001b[\]PX^_]|[\u0090\u0098\u009d-\u009f])[^\u0007\u001b\u009c\n]*(?:\u0007|\u001b\\|\u009c)?`,
+    String.raw`\u001b[ -/]*[0-~]`,
     // Colours as JSON, shells and source code write them.
     String.raw`\\(?:u001[bB]|x1[bB]|033|e)\[[0-9;]{0,16}m`,
   ].join('|'),
@@ -22,10 +23,13 @@ const ZERO_WIDTH =
 // oxlint-disable-next-line no-control-regex -- taking control characters out is the point
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g;
 
+// oxlint-disable-next-line no-control-regex -- and so is this
+const ESCAPES = /\u001b+/g;
+
 /** Takes out escape sequences, overstruck letters, control and zero-width characters; keeps tabs, line feeds and returns. */
 export function visible(text: string): string {
   if (!/[^\t\n\r -[\]-~]/.test(text)) return text;
-  const shown = text.replace(SEQUENCES, '');
+  const shown = text.replace(ESCAPES, '\u001b').replace(SEQUENCES, '');
   return overstruck(shown).replace(CONTROL, '').replace(ZERO_WIDTH, '');
 }
 
@@ -42,5 +46,12 @@ function overstruck(text: string): string {
 
 /** The last state of each line that a program drew over and over with carriage returns: a progress bar. */
 export function lastState(text: string): string {
-  return text.includes('\r') ? text.replace(/\r+(?=\n|$)/g, '').replace(/[^\n]*\r/g, '') : text;
+  if (!text.includes('\r')) return text;
+  return text.split('\n').map(lastStateOfLine).join('\n');
+}
+
+function lastStateOfLine(line: string): string {
+  let end = line.length;
+  while (line[end - 1] === '\r') end -= 1;
+  return line.slice(line.lastIndexOf('\r', end - 1) + 1, end);
 }

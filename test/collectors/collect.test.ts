@@ -42,7 +42,7 @@ test('every source has a reading, whatever the others do', async () => {
     docker: never,
     redis: async () => ({ absent: 'no Redis here' }),
   });
-  const { readings, tookMs } = await collectors.collect({ deadlineMs: 100 });
+  const { readings } = await collectors.collect({ deadlineMs: 100 });
   expect(Object.keys(readings)).toEqual([...SOURCES]);
   expect(readings).toMatchObject({
     host: { state: 'ok', value: { cpus: 2 } },
@@ -52,7 +52,6 @@ test('every source has a reading, whatever the others do', async () => {
     redis: { state: 'absent', why: 'no Redis here' },
     n8n: { state: 'absent' },
   });
-  expect(tookMs).toBeLessThan(1_500);
 });
 
 test('at the deadline the signal aborts, and a collector that honours it may be read again', async () => {

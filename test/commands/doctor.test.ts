@@ -274,45 +274,6 @@ describe('doctor and Docker', () => {
     const { line } = await examine({ settings: { DOCKER_HOST: `unix://${join(base, 'left.sock')}` } });
     expect(line('docker')).toMatch(/^FAIL .*nothing listens at .*left\.sock.* -> systemctl status docker/);
   });
-  it('an engine that hangs', async () => {
-    const path = join(base, 'hangs.sock');
-    await listen(() => undefined, path);
-    const { line } = await examine({ settings: { DOCKER_HOST: `unix://${path}` } });
-    expect(line('docker')).toMatch(
-      /^FAIL .*asked twice: it hangs, or the machine is too busy for it -> look whether/,
-    );
-  }, 60_000);
-  it('U12: one slow answer is a busy machine, and no reason to restart Docker', async () => {
-    const path = join(base, 'busy.sock');
-    let asked = 0;
-    await listen((request, response) => {
-      const version = { Version: '28.0.0', ApiVersion: '1.48', MinAPIVersion: '1.24' };
-      const answer = () => response.end(JSON.stringify(request.url === '/version' ? version : []));
-      // The first connection of each kind is kept waiting for longer than a client has patience.
-      if (request.url === '/version' && (asked += 1) <= 2) setTimeout(answer, 7_000);
-      else answer();
-    }, path);
-    const { out, line } = await examine({ settings: { DOCKER_HOST: `unix://${path}` } });
-    expect(line('docker')).toMatch(
-      /^WARN .*is slow: it answered the second question.*the machine is busy -> look who/,
-    );
-    expect(out).not.toMatch(/restart docker/);
-    expect(line('docker events')).toBe('');
-  }, 60_000);
-  it('S4: an event stream that never begins is a source that failed', async () => {
-    const path = join(base, 'withheld.sock');
-    await listen((request, response) => {
-      if (request.url?.includes('/events')) return;
-      response.end(
-        JSON.stringify(request.url === '/version' ? { Version: '28.0.0', ApiVersion: '1.48' } : []),
-      );
-    }, path);
-    const { line, code } = await examine({ settings: { DOCKER_HOST: `unix://${path}` } });
-    expect(line('docker events')).toMatch(
-      /^FAIL .*cannot be followed: no answer from .*seen late.* -> let the socket proxy pass/,
-    );
-    expect(code).toBe(2);
-  }, 60_000);
   it('S13: podman is called by its name', async () => {
     const path = join(base, 'podman.sock');
     const version = { Version: '4.3.1', ApiVersion: '1.41', Components: [{ Name: 'Podman Engine' }] };

@@ -422,10 +422,8 @@ describe('buttons', () => {
       'Silence 1 h',
       'Until it ends',
     ]);
-    const began = performance.now();
     await tap(message, 'Logs');
     await until(() => said('line 39').length > 0);
-    expect(performance.now() - began).toBeLessThan(2000);
     expect(said('line 39')[0]).toMatchObject({ replyTo: message.id });
     expect(said(TOKEN_OF_CONTAINER)).toEqual([]);
     await tap(message, 'Details');

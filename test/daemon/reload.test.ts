@@ -51,8 +51,7 @@ describe('SIGHUP', () => {
       'the end of the incident under the new threshold',
     );
     expect(daemon.pid).toBe(pid);
-    expect(await daemon.stop()).toBeLessThan(6000);
-    expect(daemon.exitCode()).toBe(0);
+    expect(await daemon.stop()).toBe(0);
   }, 90_000);
 
   it('keeps the settings of before when the file has mistakes, and says which', async () => {

@@ -47,8 +47,7 @@ describe.concurrent('a state folder that is damaged', { timeout: 90_000 }, () =>
       anew.close();
       const second = await vpsmon(['monitor', '--config', daemon.conf, '--state-dir', daemon.stateDir]);
       expect(second).toMatchObject({ code: 3, stderr: expect.stringContaining('another monitor (process') });
-      expect(await daemon.stop()).toBeLessThan(5000);
-      expect(daemon.exitCode()).toBe(0);
+      expect(await daemon.stop()).toBe(0);
     } finally {
       await daemon.remove();
     }

@@ -31,8 +31,8 @@ export type Daemon = {
   get(path: string): Promise<{ status: number; body: string }>;
   health(): Promise<Health>;
   start(): Promise<void>;
-  /** Sends the signal and waits for the end; ms that it took. */
-  stop(signal?: NodeJS.Signals): Promise<number>;
+  /** Sends the signal and waits for the end; its exit code: 3 where stopping took longer than the monitor allows itself. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
   exitCode(): number | null;
   /** Stops it and removes its folder. */
   remove(): Promise<void>;
@@ -110,12 +110,12 @@ export async function startDaemon(
     },
     async stop(signal = 'SIGTERM') {
       const running = child;
-      if (!running || running.exitCode !== null || running.signalCode !== null) return 0;
-      const began = performance.now();
+      if (!running || running.exitCode !== null || running.signalCode !== null)
+        return running?.exitCode ?? null;
       const ended = new Promise((resolve) => running.once('exit', resolve));
       running.kill(signal);
       await ended;
-      return performance.now() - began;
+      return running.exitCode;
     },
     exitCode: () => child?.exitCode ?? null,
     async remove() {

@@ -293,9 +293,8 @@ describe('drain', () => {
     b.telegram.always('hang');
     b.restart({}, { timeoutMs: 60_000, clock: systemClock() });
     b.say('m1');
-    const began = performance.now();
+    // The call alone would wait for a minute: the test would run out of time.
     await b.delivery.drain(300);
-    expect(performance.now() - began).toBeLessThan(2000);
     b.telegram.always(undefined);
     b.restart();
     b.start();
@@ -304,35 +303,27 @@ describe('drain', () => {
 
   it('returns at once when there is nothing to send, or when it must wait longer than it may', async () => {
     b.restart({}, { clock: systemClock() });
-    const began = performance.now();
-    await b.delivery.drain(5000);
-    b.telegram.fail({ kind: '429', retryAfter: 60 });
+    // An hour each: the test would run out of time.
+    await b.delivery.drain(3_600_000);
+    b.telegram.fail({ kind: '429', retryAfter: 7200 });
     b.say('m1');
-    await b.delivery.drain(5000);
-    expect(performance.now() - began).toBeLessThan(2000);
+    await b.delivery.drain(3_600_000);
     expect(b.outbox.waiting()).toHaveLength(1);
   });
 });
 
 describe('latency', () => {
-  it('from accepting a message to the request is a few milliseconds', async () => {
+  it('from accepting a message to the request nothing is waited for', async () => {
     b.start();
     b.say('first: the chat is looked up');
     b.delivery.kick();
     await b.telegram.waitFor(1);
-    const took: number[] = [];
-    for (let i = 0; i < 9; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      b.clock.pass(60_000);
-      const began = performance.now();
-      b.say(`m${i}`);
-      b.delivery.kick();
-      await b.telegram.waitFor(i + 2);
-      took.push(performance.now() - began);
-    }
-    // Typically 2 ms with the round trip; the limit leaves room for a busy machine.
-    expect(took.toSorted((x, y) => x - y)[4]).toBeLessThan(50);
-    if (process.env.VPSMON_TIMES) console.log(took.map((ms) => ms.toFixed(1)));
+    await expect.poll(() => b.delivery.state().sentTotal).toBe(1);
+    b.clock.pass(60_000);
+    b.say('second');
+    b.delivery.kick();
+    await b.telegram.waitFor(2);
+    expect(b.clock.slept).toEqual([]);
   });
 });
 

@@ -46,7 +46,7 @@ describe('the state folder', () => {
     const health = await daemon.health();
     expect(health.status).toBe('degraded');
     expect(health.reasons.join()).toMatch(/read-?only/i);
-    expect(await daemon.stop()).toBeLessThan(5000);
+    expect(await daemon.stop()).toBe(0);
   });
 
   it('corrupt: the database is set aside, said, and begun anew', { timeout: 60_000 }, async () => {

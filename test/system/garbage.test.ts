@@ -122,12 +122,10 @@ test.concurrent.each(Object.keys(CLIENTS).flatMap((client) => [true, false].map(
     await Promise.all(
       Object.entries(GARBAGE).flatMap(([name, bytes]) =>
         (['greeting', 'answer'] as const).map(async (when) => {
-          const start = performance.now();
           const result = await call(await pouring(bytes, { when, end })).then(
             (value) => ({ value }),
             (error: unknown) => ({ error }),
           );
-          expect(performance.now() - start, `${name} takes too long`).toBeLessThan(30_000);
           if ('error' in result) {
             expect(result.error, name).toBeInstanceOf(Error);
             expect(String(result.error), name).not.toMatch(

@@ -81,11 +81,9 @@ test('the deadline is for the whole exchange, however slowly it comes', async ()
   const base = await serve((_, response) => {
     timers.push(setInterval(() => response.write('.'), 20));
   });
-  const start = performance.now();
   const failed = await httpRequest({ url: base + SECRET, timeoutMs: 200 }).catch((error: unknown) => error);
   for (const timer of timers) clearInterval(timer);
   expect(failed).toMatchObject({ code: 'ETIMEDOUT', message: expect.stringContaining('within 0.2 s') });
-  expect(performance.now() - start).toBeLessThan(5_000);
 });
 
 test('an abort ends it', async () => {

@@ -21,9 +21,7 @@ test.concurrent.each(['', SECRET])(
   async (password) => {
     const silent = await startTcp();
     const redis = open(silent.port, { password });
-    const start = performance.now();
     const both = await Promise.allSettled([redis.call('PING'), redis.call('INFO')]);
-    expect(performance.now() - start).toBeLessThan(4500);
     expect(both.map((one) => String((one as PromiseRejectedResult).reason))).toEqual(
       Array(2).fill(`Error: Redis at 127.0.0.1:${silent.port} did not answer in time`),
     );

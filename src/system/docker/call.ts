@@ -9,7 +9,8 @@ import { exchange, failure, isStale } from '../http/exchange.ts';
 import type { RawAnswer } from '../http/exchange.ts';
 import type { DockerError } from '../types.ts';
 
-const DEADLINE_MS = 5_000;
+/** For each call, where nobody asks for another one. */
+export const DEADLINE_MS = 5_000;
 const MIB = 1_048_576;
 const GONE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE']);
 

@@ -1,7 +1,7 @@
 // The Docker Engine API over its socket, with node:http. No `docker` process is ever started.
 import { withHint } from './address.ts';
 import { parseJson } from './answer.ts';
-import { openDockerCalls } from './call.ts';
+import { DEADLINE_MS, openDockerCalls } from './call.ts';
 import type { Call } from './call.ts';
 import { followEvents } from './follow.ts';
 import { parseLogs } from './logs.ts';
@@ -14,9 +14,12 @@ const MIB = 1_048_576;
  * Opens nothing yet: the first call connects. Throws for a DOCKER_HOST that cannot be understood. `deadlineMs`, 5 s as a rule: who
  * has to get through to an engine whose machine thrashes waits longer.
  */
-export function openDocker(dockerHost: string, { deadlineMs }: { deadlineMs?: number } = {}): Docker {
+export function openDocker(
+  dockerHost: string,
+  { deadlineMs = DEADLINE_MS }: { deadlineMs?: number } = {},
+): Docker {
   const calls = openDockerCalls(dockerHost, deadlineMs);
-  const changeMs = Math.max(20_000, deadlineMs ?? 0);
+  const changeMs = Math.max(20_000, deadlineMs);
 
   async function json(options: Call): Promise<unknown> {
     return parseJson((await calls.call(options)).body, options.path);
@@ -84,7 +87,7 @@ export function openDocker(dockerHost: string, { deadlineMs }: { deadlineMs?: nu
         await followEvents(calls.where(), prefix, {
           ...options,
           podman: calls.version().podman,
-          opensWithinMs: Math.max(5_000, deadlineMs ?? 0),
+          opensWithinMs: deadlineMs,
         });
       } finally {
         // The stream ends when the engine does; the next one may be of another version.

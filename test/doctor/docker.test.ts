@@ -1,0 +1,88 @@
+// An engine that is slow, hangs or holds its events back, asked by real clients with less patience than doctor has.
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { examineDocker } from '../../src/doctor/docker.ts';
+import { openDocker } from '../../src/system/docker/docker.ts';
+
+let folder: string;
+let server: Server;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vpsmon-doctor-docker-'));
+});
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const VERSION = { Version: '28.0.0', ApiVersion: '1.48', MinAPIVersion: '1.24' };
+
+/** Starts an engine that answers like this; its DOCKER_HOST. */
+async function engine(answer: RequestListener): Promise<string> {
+  const path = join(folder, 'docker.sock');
+  server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  return `unix://${path}`;
+}
+/** What a healthy engine answers. */
+const answerOf: RequestListener = (request, response) =>
+  void response.end(JSON.stringify(request.url === '/version' ? VERSION : []));
+
+it('an engine that hangs is asked twice', async () => {
+  let asked = 0;
+  const address = await engine(() => void (asked += 1));
+  const clients = [100, 200].map((deadlineMs) => openDocker(address, { deadlineMs }));
+  const lines = await examineDocker(clients[0]!, true, clients[1]!);
+  expect(asked).toBe(2);
+  expect(lines).toMatchObject([
+    {
+      name: 'docker',
+      state: 'failed',
+      text: expect.stringMatching(/asked twice: it hangs, or the machine is too busy for it/),
+      advice: expect.stringMatching(/^look whether the machine is busy/),
+    },
+  ]);
+});
+
+it('U12: one slow answer is a busy machine, and no reason to restart Docker', async () => {
+  let busy = true;
+  const address = await engine((request, response) => {
+    if (!busy) answerOf(request, response);
+  });
+  const patient = openDocker(address, { deadlineMs: 60_000 });
+  const lines = await examineDocker(openDocker(address, { deadlineMs: 100 }), true, {
+    ...patient,
+    version(signal) {
+      busy = false;
+      return patient.version(signal);
+    },
+  });
+  patient.close();
+  expect(lines).toMatchObject([
+    {
+      name: 'docker',
+      state: 'warning',
+      text: expect.stringMatching(/is slow: it answered the second question.*the machine is busy/),
+      advice: expect.stringMatching(/^look who keeps it busy.*no need to restart Docker/),
+    },
+  ]);
+});
+
+it('S4: an event stream that never begins is a source that failed', async () => {
+  const address = await engine((request, response) => {
+    if (!request.url?.includes('/events')) answerOf(request, response);
+  });
+  const docker = openDocker(address, { deadlineMs: 2000 });
+  const [version, events] = await examineDocker(docker, true, docker);
+  docker.close();
+  expect(version).toMatchObject({ name: 'docker', state: 'ok' });
+  expect(events).toMatchObject({
+    name: 'docker events',
+    state: 'failed',
+    text: expect.stringMatching(/cannot be followed: no answer from .*seen late/),
+    advice: expect.stringMatching(/^let the socket proxy pass/),
+  });
+});
