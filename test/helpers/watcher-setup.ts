@@ -1,9 +1,10 @@
-// The way of a service change from Docker to Telegram with the real rooms: watcher, incidents, outbox, delivery. Docker and
-// Telegram are given; time can be skipped.
+// The way of a container event from Docker to Telegram: the real watcher, incidents, outbox and delivery. Docker and Telegram are
+// handed in; time can be skipped.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { configOf } from '../containers/config.ts';
+import { until } from './daemon.ts';
 import { skippingClock } from './skipping-clock.ts';
 import type { Extra, Settings } from '../../src/config/schema.ts';
 import { createPipeline } from '../../src/incidents/pipeline.ts';
@@ -27,6 +28,10 @@ export type WatcherSetup = {
   findings: Finding[];
   ooms: DockerEvent[];
   logged: string[];
+  /** Waits until the engine has sent this event about this container, so many times since the start. */
+  saw(action: string, name: string, times?: number): Promise<void>;
+  /** Something that Docker was asked is not answered yet: skipping now would let the answer come too late. */
+  asks(): boolean;
   /** Moves on what waits: successors, quiet times, the pace of delivery. */
   skip(ms: number): void;
   /** The same without the pace of delivery, which would take what is sent then for late. */
@@ -69,6 +74,9 @@ export function openWatcherSetup(
   let running: Promise<unknown> = Promise.resolve();
   let close = async (): Promise<void> => {};
   let watcher: Watcher | undefined;
+  const events: DockerEvent[] = [];
+  let asked = 0;
+  const observed = observe(docker, events, (change) => void (asked += change));
   const monitor: WatcherSetup = {
     stateDir,
     get watcher() {
@@ -78,6 +86,11 @@ export function openWatcherSetup(
     findings: [],
     ooms: [],
     logged,
+    async saw(action, name, times = 1) {
+      const count = () => events.filter((event) => event.action === action && event.name === name).length;
+      await until(() => count() >= times, 30_000, `${action} of ${name}`);
+    },
+    asks: () => asked > 0,
     skip(ms) {
       clock.skip(ms);
       incidentClock.skip(ms);
@@ -108,7 +121,7 @@ export function openWatcherSetup(
         delivery.kick();
       });
       watcher = createWatcher({
-        docker,
+        docker: observed,
         clock,
         log,
         config,
@@ -147,4 +160,31 @@ export function openWatcherSetup(
     },
   };
   return monitor;
+}
+
+/** The same Docker; `events` gets what its stream sends, `asking` 1 for each call that begins and -1 for each that ends. */
+function observe(docker: Docker, events: DockerEvent[], asking: (change: number) => void): Docker {
+  return new Proxy(docker, {
+    get(target, key) {
+      if (key === 'events')
+        return (options: Parameters<Docker['events']>[0]) =>
+          target.events({
+            ...options,
+            onEvent(event) {
+              events.push(event);
+              options.onEvent(event);
+            },
+          });
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== 'function' || key === 'close') return value;
+      return async (...args: unknown[]): Promise<unknown> => {
+        asking(1);
+        try {
+          return await value.apply(target, args);
+        } finally {
+          asking(-1);
+        }
+      };
+    },
+  });
 }
