@@ -74,12 +74,14 @@ describe('postgres', () => {
       longestTransactionSec: 0,
     });
     expect(quiet.databaseSizeBytes).toBeGreaterThan(5_000_000);
-    const busy = postgres.sql('BEGIN; SELECT pg_sleep(1.2)');
+    const busy = postgres.sql('BEGIN; SELECT pg_sleep(600)').catch(String);
     await expect.poll(async () => (await read(collector)).connections.active).toBe(1);
     const during = await read(collector);
     expect(during.connections.total).toBe(2);
     expect(during.longestTransactionSec).toBeGreaterThan(0);
-    expect(during.longestTransactionSec).toBeLessThan(5);
+    await postgres.sql(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^BEGIN; SELECT pg_sleep'",
+    );
     await busy;
   });
 
@@ -528,7 +530,9 @@ describe('n8n', () => {
   });
 
   test('a table that is locked by a migration fails by itself, soon', async () => {
-    const holder = postgres.sql('BEGIN; LOCK TABLE execution_entity; SELECT pg_sleep(1.5)', 'n8n');
+    const holder = postgres
+      .sql('BEGIN; LOCK TABLE execution_entity; SELECT pg_sleep(600)', 'n8n')
+      .catch(String);
     await expect
       .poll(
         () =>
@@ -543,6 +547,9 @@ describe('n8n', () => {
     expect(values.executions).toBeUndefined();
     expect(values.workflows).toEqual({ total: 3, active: 1 });
     expect(values.problems?.[0]).toContain('lock timeout');
+    await postgres.sql(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^BEGIN; LOCK TABLE'`,
+    );
     await holder;
   });
 });
@@ -639,9 +646,8 @@ describe('sql', () => {
     const first = (await collector.read(patience())) as SqlValues;
     expect(first.samples).toHaveLength(1);
     expect(first.broken).toEqual([{ name: 'endless', why: expect.stringContaining('took too long') }]);
-    const start = performance.now();
+    // The slow one would have another value if it had been asked.
     expect(await collector.read(patience())).toEqual(first);
-    expect(performance.now() - start).toBeLessThan(150);
     deps.advance(60_000);
     const later = (await collector.read(patience())) as SqlValues;
     expect(later.samples[0]?.value).not.toBe(first.samples[0]?.value);

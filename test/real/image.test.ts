@@ -213,9 +213,8 @@ test(
     );
     expect(told?.plain).toContain('shop-api');
 
-    const began = performance.now();
+    // Exit code 0: it ended by itself, and was not killed after the 10 s.
     docker('stop', '-t', '10', 'service-monitor');
-    expect(performance.now() - began).toBeLessThan(9_000);
     expect(docker('inspect', '-f', '{{.State.ExitCode}} {{.State.OOMKilled}}', 'service-monitor')).toBe(
       '0 false',
     );

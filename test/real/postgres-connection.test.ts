@@ -84,12 +84,10 @@ describe('one kept connection', () => {
     const postgres = open();
     await postgres.query('SELECT 1');
     server.freeze();
-    const start = performance.now();
     const both = await Promise.allSettled([
       postgres.query('SELECT 1', [], 800),
       postgres.query('SELECT 2', [], 800),
     ]);
-    expect(performance.now() - start).toBeLessThan(5500);
     expect(both.map((one) => one.status)).toEqual(['rejected', 'rejected']);
     expect(String((both[0] as PromiseRejectedResult).reason)).toContain('no answer within');
     server.thaw();
@@ -108,16 +106,17 @@ describe('one kept connection', () => {
 
   test('does not wait for a locked table', async () => {
     const postgres = open();
-    const holder = server.sql('BEGIN; LOCK TABLE things IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(1.5)');
+    // Held for longer than the test may take.
+    const holder = server.sql('BEGIN; LOCK TABLE things IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)');
+    const ended = holder.catch(String);
     await expect
       .poll(() => server.sql("SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"), {
         interval: 20,
       })
       .not.toEqual([]);
-    const start = performance.now();
     await expect(postgres.query('SELECT count(*) FROM things')).rejects.toThrow('lock timeout');
-    expect(performance.now() - start).toBeLessThan(1400);
-    await holder;
+    await server.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE mode = 'AccessExclusiveLock'");
+    await ended;
   });
 
   test('works over the unix socket', async () => {

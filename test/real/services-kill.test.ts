@@ -44,7 +44,11 @@ test('SIGKILL: each change is told once, with its cause', { timeout: 120_000 }, 
   await sleep(500);
   await daemon.stop('SIGKILL');
   await kill('later');
-  await sleep(1000);
+  await until(
+    async () => (await engine.docker.inspect(ids.get('later')!)).state.pid === 0,
+    20_000,
+    'its end',
+  );
   await daemon.start();
   await until(() => told(/Service Monitor Started/).length === 2, 10_000, 'the second start');
   await sleep(3000);
