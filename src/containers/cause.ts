@@ -5,30 +5,14 @@
 //   docker rm -f    kill(9) die destroy
 //   a crash         die [start, by the restart policy, without a `restart`]
 //   out of memory   oom die(137)
-import { formatDuration } from '../model/text.ts';
-import type { Death, Known } from './types.ts';
+import type { Death } from '../model/container-fact.ts';
+import { SIGNALS } from '../model/signals.ts';
+import { eventTime } from '../system/docker/events.ts';
+import type { DockerEvent } from '../system/types.ts';
+import type { Known } from './types.ts';
 
-const SIGNALS: Record<number, string> = {
-  1: 'SIGHUP',
-  2: 'SIGINT',
-  3: 'SIGQUIT',
-  4: 'SIGILL',
-  6: 'SIGABRT',
-  7: 'SIGBUS',
-  8: 'SIGFPE',
-  9: 'SIGKILL',
-  10: 'SIGUSR1',
-  11: 'SIGSEGV',
-  12: 'SIGUSR2',
-  13: 'SIGPIPE',
-  14: 'SIGALRM',
-  15: 'SIGTERM',
-  28: 'SIGWINCH',
-};
 /** Signals that are sent to reload a configuration or rotate a log; a death long after one was not asked for. */
 const HARMLESS = new Set([1, 10, 12, 17, 18, 20, 28]);
-/** Signals that somebody sends; the others are what a program gets for a mistake of its own. */
-const SENT = new Set([1, 2, 10, 12, 15]);
 /** How long `docker stop` waits where nothing is set, and a little more. */
 const STOP_TAKES_MS = 10_000;
 const STOP_TAKES_MORE_MS = 5000;
@@ -97,42 +81,59 @@ export function restartsByPolicy(known: Known, exitCode: number): boolean | unde
   return known.maxRetries === 0 || restartCount < known.maxRetries;
 }
 
-function signalName(number: number): string {
-  return SIGNALS[number] ?? `signal ${number}`;
+/** Its last death, from what it shows itself where no event tells of it. */
+export function pastDeath(known: Known, history: DockerEvent[]): Death {
+  const { info } = known;
+  return (
+    lastDeath(known, history) ?? {
+      id: info.id,
+      name: info.name,
+      at: info.finishedAt ?? info.startedAt ?? 0,
+      exitCode: info.exitCode ?? 0,
+      cause: info.oomKilled ? 'oom' : 'unseen',
+      restartCount: info.restartCount,
+      autoRemove: known.autoRemove,
+    }
+  );
 }
 
-/** "exit code 137 (SIGKILL)" */
-export function exitText(exitCode: number): string {
-  if (exitCode < 0) return 'exit code unknown';
-  if (exitCode > 128 && exitCode < 128 + 65) return `exit code ${exitCode} (${signalName(exitCode - 128)})`;
-  const known: Record<number, string> = { 126: 'not executable', 127: 'command not found' };
-  return known[exitCode] ? `exit code ${exitCode} (${known[exitCode]})` : `exit code ${exitCode}`;
-}
-
-/** "crashed, exit code 1, after running for 3 min": one clause, no full stop. Not escaped. */
-export function causeText(death: Death, options: { deploy?: boolean } = {}): string {
-  const ran =
-    death.startedAt === undefined || death.at < death.startedAt
-      ? ''
-      : `, after running for ${formatDuration(death.at - death.startedAt)}`;
-  const deploy = options.deploy ? ', just deployed' : '';
-  return `${because(death)}${ran}${deploy}`;
-}
-
-/** The same without how long it ran, for lists. */
-export function because(death: Death): string {
-  const exit = exitText(death.exitCode);
-  if (death.cause === 'oom') return `out of memory: killed by the kernel, ${exit}`;
-  if (death.cause === 'request')
-    return `on request${death.signal === undefined ? '' : ` (${signalName(death.signal)})`}, ${death.exitCode < 0 ? exitText(-1) : `exit code ${death.exitCode}`}`;
-  if (death.cause === 'unstarted') return `did not start, ${exit}`;
-  if (death.cause === 'unseen') return `ended unseen while Docker's events were not readable, ${exit}`;
-  if (death.cause === 'reboot') return 'ended by the reboot of the server, and did not come back';
-  if (death.cause === 'engine') return `ended together with Docker, ${exit}`;
-  if (death.exitCode === 0) return 'ended by itself, exit code 0';
-  if (death.exitCode === 137) return `killed from outside Docker, ${exit}`;
-  const signal = death.exitCode - 128;
-  if (SENT.has(signal))
-    return `ended by ${signalName(signal)} from outside Docker, exit code ${death.exitCode}`;
-  return `crashed, ${exit}`;
+/** The last death that Docker's events still tell of, with its reason. */
+export function lastDeath(known: Known, history: DockerEvent[]): Death | undefined {
+  const { info } = known;
+  const seen: Known = { ...known };
+  delete seen.kill;
+  delete seen.oomAt;
+  let death: Death | undefined;
+  let startedAt: number | undefined;
+  for (const event of history) {
+    if (event.id !== info.id) continue;
+    const at = eventTime(event);
+    if (event.action === 'kill')
+      seen.kill = {
+        at,
+        ...(known.shadowed?.includes('signal') ? {} : { signal: parseSignal(event.attributes['signal']) }),
+      };
+    if (event.action === 'stop' && death) death.cause = 'request';
+    if (event.action === 'oom') seen.oomAt = at;
+    if (event.action === 'start') {
+      delete seen.kill;
+      startedAt = at;
+    }
+    if (event.action !== 'die') continue;
+    const hidden = known.shadowed?.includes('exitCode');
+    const exitCode = hidden ? (info.exitCode ?? -1) : Number(event.attributes['exitCode'] ?? 0) || 0;
+    const cause = wasRequested(seen, at, exitCode) ? 'request' : wasOom(seen, at) ? 'oom' : 'crash';
+    death = {
+      id: info.id,
+      name: info.name,
+      at,
+      exitCode,
+      cause,
+      ...(cause === 'request' && seen.kill?.signal !== undefined ? { signal: seen.kill.signal } : {}),
+      ...(startedAt !== undefined ? { startedAt } : {}),
+      restartCount: info.restartCount,
+      autoRemove: known.autoRemove,
+    };
+  }
+  return death;
 }

@@ -1,14 +1,13 @@
 // How a story ends when its time has come.
-import { ends, endsQuietly, happened } from './findings.ts';
+import type { Death, Next } from '../model/container-fact.ts';
+import { about, emit, isGone } from './emit.ts';
 import { tellMissing } from './missing.ts';
-import { say } from './emit.ts';
-import { evaluateRestarts, tellPaused, tellRestarting, tellStopped } from './restarts.ts';
+import { evaluateRestarts, notBack, reportPaused, reportRestarting, reportStopped } from './restarts.ts';
 import { successorOf } from './rollout.ts';
 import { beginSettling, endSettling } from './successor.ts';
-import { current, isUp, keyOf, serviceKey, tallyOf } from './table.ts';
-import { TROUBLES } from './types.ts';
-import type { Death, Known, Story, Turn } from './types.ts';
-import { bold, notBackText, startedMessage } from './wording.ts';
+import { serviceKey } from '../model/service-key.ts';
+import { current, isUp, keyOf, seriesOf, tallyOf } from './table.ts';
+import type { Known, Story, Turn } from './types.ts';
 
 /** A crash with a restart policy: up again within this, it is one message. */
 export const RESTART_WAIT_MS = 2000;
@@ -51,8 +50,8 @@ export function tell(turn: Turn, key: string, { wasUp = false } = {}): void {
     const known = turn.state.known.get(story.id);
     if (!known) return;
     if (story.kind === 'renamed') tellRenamed(turn, known, story);
-    else if (story.kind === 'paused') tellPaused(turn, known, story.at);
-    else tellStarted(turn, key, known, story.startedAt);
+    else if (story.kind === 'paused') reportPaused(turn, known, story.at);
+    else reportStarted(turn, key, known, story.startedAt);
   }
 }
 
@@ -62,14 +61,8 @@ function mayHaveMissed(story: Extract<Story, { kind: 'crash' | 'asked' }>): bool
   return story.kind === 'asked' || (story.willRestart === true && story.upAt === undefined);
 }
 
-function tellStarted(turn: Turn, key: string, known: Known, at: number): void {
-  const { info } = known;
-  const finding = happened('container-started', info, {
-    text: `${info.name} started`,
-    at,
-    html: startedMessage(info, at),
-  });
-  say(turn, { key, change: 'started', finding, line: bold(info.name), severity: 'info', claim: 'up' });
+function reportStarted(turn: Turn, key: string, { info }: Known, at: number): void {
+  emit(turn, key, { kind: 'started', ...about(info), at, id: info.id });
 }
 
 function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash' }>, wasUp: boolean): void {
@@ -80,22 +73,22 @@ function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash
   tallyOf(state, key).lastDeath = death;
   const policy = story.willRestart === true;
   if (!policy && story.upAt === undefined) {
-    tellStopped(turn, death, { next: whatNext(death, known), deploy, gaveUp: gaveUp(death, known) });
+    reportStopped(turn, death, { next: whatNext(death, known), deploy });
     return;
   }
   const up = story.upAt !== undefined && known !== undefined && (wasUp || isUp(known.info.state));
-  const standing = story.restarted && policy && known ? evaluateRestarts(turn, known, turn.now.wall) : false;
+  const series = story.restarted && policy && known ? evaluateRestarts(turn, known, turn.now.wall) : false;
   if (up) {
-    if (!standing) tellRestarting(turn, known, death, { upAt: story.upAt ?? death.at, deploy });
+    if (!series) reportRestarting(turn, known, death, { upAt: story.upAt ?? death.at, deploy });
     return;
   }
-  if (story.restarted && !standing && known) {
+  if (story.restarted && !series && known) {
     // It came up and died again; Docker is at it. Only when it then stays down for long it is called stopped.
-    tellRestarting(turn, known, death, { upAt: undefined, deploy });
+    reportRestarting(turn, known, death, { upAt: undefined, deploy });
     state.stories.set(key, { ...story, due: turn.now.mono + LOOPING_MS, restarted: false });
     return;
   }
-  if (standing || state.standing.get(key)?.loop || state.standing.get(key)?.malfunction) {
+  if (series || seriesOf(state, key, turn.now)) {
     // Docker waits longer and longer between its attempts; the loop is told already.
     state.stories.set(key, { ...story, due: Infinity, restarted: false });
     return;
@@ -108,17 +101,11 @@ function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash
   if (known?.info.state === 'exited' && !known.swarm) {
     // Between two attempts Docker says `restarting`.
     const signalled = known.info.id === death.id && known.kill !== undefined;
-    tellStopped(turn, death, {
-      next: signalled
-        ? 'Docker does not restart it because it was sent a signal through Docker'
-        : 'Docker could not start it again, and has given up',
-      deploy,
-      gaveUp: true,
-    });
+    reportStopped(turn, death, { next: { kind: signalled ? 'signalled' : 'gave-up' }, deploy });
     return;
   }
-  const who = known?.swarm ? 'Swarm' : 'Docker';
-  tellStopped(turn, death, { next: `${who} keeps trying to start it`, deploy, policy: true });
+  const by = known?.swarm ? 'Swarm' : 'Docker';
+  reportStopped(turn, death, { next: { kind: 'keeps-trying', by }, deploy });
 }
 
 function killedAgain(death: Death, before: Death | undefined): boolean {
@@ -126,24 +113,22 @@ function killedAgain(death: Death, before: Death | undefined): boolean {
   return death.at - before.at < KILLED_AGAIN_MS;
 }
 
-const NOT_STARTED = 'A new container was created in its place, but it did not start';
-
-function nextAfterAsked({ cause, error }: Death, known: Known | undefined, replaced: boolean): string {
-  if (replaced) return NOT_STARTED;
-  if (cause === 'engine' && known) return notBackText(known);
-  return error === undefined ? '' : 'It was to be started again, and did not start';
+function nextAfterAsked(
+  { cause, error }: Death,
+  known: Known | undefined,
+  replaced: boolean,
+): Next | undefined {
+  if (replaced) return { kind: 'successor-not-started' };
+  if (cause === 'engine' && known) return notBack(known);
+  return error === undefined ? undefined : { kind: 'not-started-again' };
 }
 
-function gaveUp(death: Death, known: Known | undefined): boolean {
-  return known?.info.restartPolicy === 'on-failure' && death.exitCode !== 0;
-}
-
-function whatNext(death: Death, known: Known | undefined): string {
-  if (death.autoRemove || !known) return 'The container is removed (--rm)';
+function whatNext(death: Death, known: Known | undefined): Next {
+  if (death.autoRemove || !known) return { kind: 'removed-itself' };
   const { restartPolicy, restartCount } = known.info;
-  if (gaveUp(death, known))
-    return `Docker gave up after ${restartCount === 1 ? '1 restart' : `${restartCount} restarts`}`;
-  return `Docker will not restart it (restart policy: ${restartPolicy || 'no'})`;
+  if (restartPolicy === 'on-failure' && death.exitCode !== 0)
+    return { kind: 'retries-used', restarts: restartCount };
+  return { kind: 'no-restart', policy: restartPolicy || 'no' };
 }
 
 function tellAsked(turn: Turn, key: string, story: Extract<Story, { kind: 'asked' }>): void {
@@ -156,18 +141,23 @@ function tellAsked(turn: Turn, key: string, story: Extract<Story, { kind: 'asked
   const gone = story.removed && !state.byKey.has(key);
   const beside = gone ? successorOf(state, story.death) : undefined;
   if (beside) {
-    for (const kind of TROUBLES)
-      endsQuietly(turn, key, kind, `${beside.info.name} took its place`, story.death.at);
+    isGone(turn, key, 'replaced', story.death.at);
     beginSettling(turn, beside, story, beside.info.startedAt ?? turn.now.wall, story.death.name);
     return;
   }
-  if (gone) for (const kind of TROUBLES) endsQuietly(turn, key, kind, 'removed on request', story.death.at);
+  if (gone) isGone(turn, key, 'removed', story.death.at);
   const replaced = successor?.info.state === 'created' && successor.info.id !== story.death.id;
   // An error is that of a start: the last one that worked had cleared it.
   const failed = replaced || story.death.error !== undefined;
-  const next = gone ? 'The container was removed' : nextAfterAsked(story.death, successor, replaced);
-  tellStopped(turn, story.death, { next, deploy: false, gone, failed });
-  if (gone) tellMissing(turn, { quiet: true });
+  const next: Next | undefined = gone
+    ? { kind: 'removed' }
+    : nextAfterAsked(story.death, successor, replaced);
+  reportStopped(turn, story.death, {
+    ...(next ? { next } : {}),
+    ...(gone ? { gone } : {}),
+    ...(failed ? { failed } : {}),
+  });
+  if (gone) tellMissing(turn, { reported: true });
 }
 
 /** Not where its successor has its name by now: that is a deploy. */
@@ -178,31 +168,11 @@ export function tellRenamed(
 ): void {
   const { info } = known;
   if (info.name === oldName || turn.state.byKey.has(serviceKey(oldName))) return;
-  const line = `${bold(oldName)} is now called ${bold(info.name)}`;
-  const said = { text: `${oldName} is now called ${info.name}`, at, html: `🔄 ${line}` };
-  const finding = { ...happened('container-renamed', info, said), was: oldName };
-  say(turn, { key: keyOf(known), change: 'renamed', finding, line, severity: 'info' });
+  emit(turn, keyOf(known), { kind: 'renamed', ...about(info), at, was: oldName });
 }
 
-/** A container with a trouble was removed and nothing of its name came. */
-function tellRemoved(turn: Turn, key: string, story: Extract<Story, { kind: 'removed' }>): void {
-  const { state } = turn;
-  const { at } = story;
-  const kinds = TROUBLES.filter((kind) => kind !== 'missing' && state.standing.get(key)?.[kind]);
-  for (const [index, kind] of kinds.entries()) {
-    if (index > 0 || story.quiet) {
-      endsQuietly(turn, key, kind, 'the container was removed', at);
-      continue;
-    }
-    const name = state.standing.get(key)?.[kind]?.finding.subject ?? key;
-    const finding = ends(turn, key, kind, {
-      text: `${name} was removed`,
-      at,
-      html: `🔴 ${bold(name)} was removed on request: nothing is left to watch.`,
-    });
-    if (!finding) continue;
-    const gone = { ...finding, end: 'gone' as const };
-    say(turn, { key, change: 'removed', finding: gone, line: bold(name), severity: 'info', claim: 'down' });
-  }
-  tellMissing(turn, { quiet: kinds.length > 0 });
+/** A container with a condition was removed and nothing of its name came. */
+function tellRemoved(turn: Turn, key: string, { at, quiet }: Extract<Story, { kind: 'removed' }>): void {
+  const reported = isGone(turn, key, quiet ? 'removed' : undefined, at);
+  tellMissing(turn, { reported });
 }

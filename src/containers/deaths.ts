@@ -1,10 +1,11 @@
 // How a container dies: what it was, and which story begins with it.
+import type { Cause, Death } from '../model/container-fact.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
 import { mayBeStopped, parseSignal, restartsByPolicy, wasOom, wasRequested } from './cause.ts';
-import { endsQuietly } from './findings.ts';
+import { isOver } from './emit.ts';
 import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, tell } from './correlate.ts';
-import { isFolded, isInTrouble, isUp, isWatched, keyOf } from './table.ts';
-import type { Cause, Death, Known, Turn } from './types.ts';
+import { conditionOf, isFolded, isUp, isWatched, keyOf } from './table.ts';
+import type { Known, Turn } from './types.ts';
 
 /** A message about a crash waits this long for log lines at the most; the watcher hands them in far earlier. */
 const EVIDENCE_MS = 600;
@@ -58,7 +59,7 @@ export function onDie(
   delete info.pid;
   state.checks.delete(key);
   if (!isWatched(state, known) || isFolded(state, key)) return;
-  endsQuietly(turn, key, 'unhealthy', `${info.name} stopped`, at);
+  isOver(turn, key, 'unhealthy', 'died', at);
   endsPause(turn, key, at);
   if (requested) stopsOnRequest(turn, known, death);
   else crashes(turn, known, death, willRestart);
@@ -66,8 +67,7 @@ export function onDie(
 
 /** What was told of a pause does not hold any more, and what ends it is no second time that it went down. */
 function endsPause(turn: Turn, key: string, at: number): void {
-  if (turn.state.standing.get(key)?.stopped?.how !== 'paused') return;
-  endsQuietly(turn, key, 'stopped', 'it stopped while it was paused', at, 'undone');
+  if (conditionOf(turn.state, key, 'stopped')?.how === 'paused') isOver(turn, key, 'stopped', 'died', at);
 }
 
 /** What a label hid in the event. */
@@ -103,7 +103,7 @@ export function stopsOnRequest(turn: Turn, known: Known, death: Death): void {
     tell(turn, key, { wasUp: story.upAt !== undefined });
     story = undefined;
   }
-  if (isInTrouble(turn.state, key, 'stopped')) return;
+  if (conditionOf(turn.state, key, 'stopped')) return;
   const before = story?.kind === 'asked' || story?.kind === 'settling' ? story : undefined;
   const memoryBefore = before?.memoryBefore ?? state.rules.memoryOf?.(known.info.name);
   state.stories.set(key, {
@@ -175,7 +175,7 @@ export function endsTrying(turn: Turn, known: Known, at: number): void {
 export function onStop(turn: Turn, known: Known): void {
   const key = keyOf(known);
   const story = turn.state.stories.get(key);
-  const stopped = turn.state.standing.get(key)?.stopped;
+  const stopped = conditionOf(turn.state, key, 'stopped');
   // Told as one that Docker goes on trying to start: now nobody does.
   if (stopped?.how === 'policy' && !story) delete stopped.how;
   if (story?.kind !== 'crash' || story.death.id !== known.info.id || story.upAt !== undefined) return;

@@ -1,12 +1,11 @@
 // Docker itself going away and coming back. Its end takes every container along (unless live-restore keeps them), and that
 // is one message, not thirty; and one when it is back, with what did not come back.
 import type { DockerInspect } from '../system/types.ts';
-import type { Finding } from '../model/finding.ts';
-import { formatDuration, formatTime, plain, safeHtml } from '../model/text.ts';
-import { opens } from './findings.ts';
+import type { Death } from '../model/container-fact.ts';
+import { about, begins } from './emit.ts';
+import { notBack } from './restarts.ts';
 import { applyFixed, applyState, current, isUp, isWatched, keyOf, put } from './table.ts';
-import type { Death, Engine, Known, Turn } from './types.ts';
-import { notBackText, stoppedMessage } from './wording.ts';
+import type { Engine, Known, Turn } from './types.ts';
 
 /** Nobody listens: that is certain, but a quick restart of Docker is not worth two messages. */
 const REFUSED_GRACE_MS = 3000;
@@ -93,38 +92,8 @@ function tellGone(turn: Turn): void {
     state.stories.delete(key);
   }
   const names = [...engine.before.values()].map((service) => service.name).toSorted();
-  const fate =
-    names.length === 0
-      ? ''
-      : stopped > 0
-        ? `${stopped} of ${names.length} services stopped with it`
-        : `${names.length === 1 ? '1 service' : `${names.length} services`} ran when it went`;
-  const text = `Docker is gone: ${plain(engine.why) || 'no answer'}${fate ? `. ${fate}` : ''}`;
-  const lines = [
-    '🔴 <b>Docker Is Gone</b>',
-    '',
-    `Error: ${safeHtml(engine.why || 'no answer')}`,
-    ...(fate ? [`Services: ${fate}`, listNames(names)] : []),
-    `Time: ${formatTime(engine.downAt.wall)}`,
-    'Until it is back, no container can be watched or restarted.',
-  ];
-  out.findings.push({
-    rule: 'docker-gone',
-    subject: 'docker',
-    severity: 'critical',
-    verdict: 'breach',
-    text,
-    ...(names.length > 0 ? { details: [`Services: ${names.slice(0, 40).join(', ')}`] } : {}),
-    cause: 'docker-gone',
-    html: { opened: lines.join('\n') },
-    at: engine.downAt.wall,
-  });
-}
-
-function listNames(names: string[], most = 40): string {
-  const shown = names.slice(0, most).map((name) => safeHtml(name, 80));
-  const more = names.length - shown.length;
-  return `<i>${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}</i>`;
+  const { why, downAt } = engine;
+  out.facts.push({ kind: 'docker-gone', name: 'docker', at: downAt.wall, why, names, stopped });
 }
 
 export function streamUp(turn: Turn): void {
@@ -184,8 +153,7 @@ function tellBack(turn: Turn): void {
   engine.told = false;
   delete engine.returning;
   engine.before = new Map();
-  const absent: Finding[] = [];
-  const names: string[] = [];
+  const absent: string[] = [];
   let kept = 0;
   for (const [key, was] of before) {
     out.touched.add(key);
@@ -194,35 +162,22 @@ function tellBack(turn: Turn): void {
       if (known.info.id === was.id && known.info.startedAt === was.startedAt) kept += 1;
       continue;
     }
-    names.push(known ? was.name : `${was.name} (removed)`);
-    if (known) absent.push({ ...notBack(turn, key, known, engine.downAt.wall), quiet: true });
+    absent.push(known ? was.name : `${was.name} (removed)`);
+    if (known) reportNotBack(turn, key, known, engine.downAt.wall);
   }
-  names.sort();
-  const awayMs = Math.max(0, backAt - engine.downAt.wall);
-  const back = before.size - names.length;
-  const all = before.size > 0 ? `: ${back} of ${before.size} services run` : '';
-  const lines = [
-    '✅ <b>Docker Is Back</b>',
-    '',
-    `Away for: ${formatDuration(awayMs)}`,
-    ...(before.size > 0 ? [`🟢 Running again: ${back} of ${before.size}`] : []),
-    ...(kept > 0 ? [`Kept running meanwhile: ${kept}`] : []),
-    ...(names.length > 0 ? [`🔴 Did not come back: ${names.length}`, listNames(names, names.length)] : []),
-    `Time: ${formatTime(backAt)}`,
-  ];
-  out.findings.push(...absent, {
-    rule: 'docker-gone',
-    subject: 'docker',
-    severity: 'critical',
-    verdict: 'ok',
-    text: `Docker is back after ${formatDuration(awayMs)}${all}${names.length > 0 ? `; not back: ${names.slice(0, 20).join(', ')}` : ''}`,
-    cause: 'docker-gone',
-    html: { resolved: lines.join('\n') },
+  out.facts.push({
+    kind: 'docker-back',
+    name: 'docker',
     at: backAt,
+    awayMs: Math.max(0, backAt - engine.downAt.wall),
+    before: before.size,
+    kept,
+    absent: absent.toSorted(),
   });
 }
 
-function notBack(turn: Turn, key: string, known: Known, at: number): Finding {
+/** The message that Docker is back names it. */
+function reportNotBack(turn: Turn, key: string, known: Known, at: number): void {
   const { info } = known;
   const death: Death = {
     id: info.id,
@@ -233,17 +188,13 @@ function notBack(turn: Turn, key: string, known: Known, at: number): Finding {
     restartCount: info.restartCount,
     autoRemove: known.autoRemove,
   };
-  return opens(turn, key, 'stopped', info, {
-    text: `${info.name} did not come back with Docker`,
+  begins(turn, key, 'stopped', {
+    kind: 'stopped',
+    ...about(info),
     at,
-    html: stoppedMessage({
-      name: info.name,
-      restartCount: info.restartCount,
-      death,
-      next: notBackText(known),
-      deploy: false,
-      secrets: [],
-    }),
-    severity: 'critical',
+    death,
+    restartCount: info.restartCount,
+    next: notBack(known),
+    reported: true,
   });
 }

@@ -1,79 +1,91 @@
-// Hands a change on to the incidents: muted ones and those of a service that changes all the time are only recorded.
-import type { Change } from '../model/change.ts';
-import type { Finding } from '../model/finding.ts';
-import { ruleInfo } from '../model/rules.ts';
-import { current, tallyOf } from './table.ts';
-import type { Item, Turn } from './types.ts';
+// Hands facts on, and keeps what they say about a container's condition.
+import type { Because, Condition, FactKind, FactOf, Holding, Seen } from '../model/container-fact.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import { current, hold, release, seriesOf } from './table.ts';
+import type { Turn } from './types.ts';
 
-const LINES_PER_WINDOW = 2;
-const LINES_WINDOW_MS = 600_000;
+const MAY_BE_JOBS: readonly FactKind[] = ['stopped', 'started', 'redeployed', 'restarted', 'renamed'];
 
-const MUTED_AS: Partial<Record<Change, string>> = {
-  'asked-stop': 'stopped',
-  restarted: 'restarting',
-  renamed: 'started',
-  removed: 'restored',
-};
-
-/** Hands in one change of a service. */
-export function say(turn: Turn, item: Item): void {
-  const { key, change, claim } = item;
+/** Hands on one fact about the service of this key. */
+export function emit<K extends FactKind>(turn: Turn, key: string, fact: FactOf<K>): void {
+  const job = MAY_BE_JOBS.includes(fact.kind) && isJob(turn, key, fact);
   turn.out.touched.add(key);
-  const tooOften = item.finding.verdict === 'event' && tooMany(turn, item);
-  if (isMuted(turn, item) || tooOften) {
-    turn.out.findings.push({ ...item.finding, quiet: true });
-    return;
-  }
-  const job = isJob(turn, item) ? ({ job: true } as const) : {};
-  turn.out.findings.push({
-    ...item.finding,
-    list: { change, line: item.line, ...job },
-    ...(claim ? { claim } : {}),
-  });
+  turn.out.facts.push((job ? { ...fact, job } : fact) as FactOf<never>);
 }
 
-/** Nobody asked for it to be watched, nothing starts it again: it came, or it ended without an error. */
-function isJob(turn: Turn, { key, finding, severity }: Item): boolean {
-  if (finding.verdict !== 'event' || severity !== 'info') return false;
-  if (turn.state.rules.of({ name: finding.subject, ...aliasOf(finding) }).named) return false;
-  const policy = current(turn.state, key)?.info.restartPolicy ?? 'no';
+/** Nobody asked for it to be watched, and nothing starts it again. */
+function isJob({ state }: Turn, key: string, about: { name: string; service?: string }): boolean {
+  if (state.rules.of(about).named) return false;
+  const policy = current(state, key)?.info.restartPolicy ?? 'no';
   return policy === 'no' || policy === 'on-failure';
 }
 
-function isMuted(turn: Turn, { change, finding }: Pick<Item, 'change' | 'finding'>): boolean {
-  const { muted } = turn.state.rules.of({ name: finding.subject, ...aliasOf(finding) });
-  if (muted.includes(MUTED_AS[change] ?? change)) return true;
-  // Who did not hear of the beginning of a trouble is not told of its end, either.
-  return finding.verdict === 'ok' && muted.includes(ruleInfo(finding.rule)?.mute ?? change);
+/** Whom a fact is about. */
+export function about({ name, service }: { name: string; service?: string }): {
+  name: string;
+  service?: string;
+} {
+  return service === undefined ? { name } : { name, service };
 }
 
-function aliasOf(finding: Finding): { service?: string } {
-  return finding.alias === undefined ? {} : { service: finding.alias };
+export function seen({ id, state, health, restartCount }: ContainerInfo): Seen {
+  return { id, state, health, restartCount };
+}
+
+/** A fact with which a condition begins. */
+export function begins<K extends FactKind>(
+  turn: Turn,
+  key: string,
+  condition: Condition,
+  fact: FactOf<K>,
+  how?: Holding['how'],
+): void {
+  hold(turn, key, condition, { ...about(fact), since: fact.at, ...(how ? { how } : {}) });
+  emit(turn, key, fact);
 }
 
 /**
- * Two one-liners about a service within 10 minutes, then one that says that there are many, then none until it is calm. News
- * and trouble are counted apart: three deploys must not hide the crash that follows.
+ * Ends a condition for the fact that the caller emits, under the name that the container has now: Swarm gives each task another one.
+ * Undefined where it does not hold.
  */
-function tooMany(turn: Turn, item: Item): boolean {
-  const tally = tallyOf(turn.state, item.key);
-  const budget = item.severity === 'info' ? 'lines' : 'troubles';
-  const told = tally[budget].filter((at) => turn.now.mono - at < LINES_WINDOW_MS);
-  tally[budget] = told;
-  if (told.length > LINES_PER_WINDOW) {
-    // Each further one prolongs the silence: it ends after 10 calm minutes.
-    tally[budget] = [...told.slice(1), turn.now.mono];
-    return true;
+export function ends(
+  turn: Turn,
+  key: string,
+  condition: Condition,
+  now: { name: string; service?: string; at: number },
+): Holding | undefined {
+  const holding = release(turn, key, condition);
+  if (holding) called(turn, key, holding.name, now);
+  return holding;
+}
+
+/** What is open under a name goes on under another one. */
+export function called(
+  turn: Turn,
+  key: string,
+  was: string,
+  now: { name: string; service?: string; at: number },
+): void {
+  if (was !== now.name) emit(turn, key, { kind: 'called', ...about(now), at: now.at, was });
+}
+
+/** A condition is over, and something else that is reported says so; nothing where it does not hold. */
+export function isOver(turn: Turn, key: string, condition: Condition, because: Because, at: number): void {
+  const holding = release(turn, key, condition);
+  if (holding) emit(turn, key, { kind: 'over', ...about(holding), at, condition, because });
+}
+
+/** Nothing about it holds any more. True where something did. */
+export function isGone(turn: Turn, key: string, because: Because | undefined, at: number): boolean {
+  const all = [release(turn, key, 'stopped'), release(turn, key, 'unhealthy')];
+  const series = seriesOf(turn.state, key, turn.now);
+  const tally = turn.state.tallies.get(key);
+  if (tally) delete tally.series;
+  const subjects = new Map<string, { name: string; service?: string }>();
+  for (const one of [...all, series]) if (one) subjects.set(one.name, about(one));
+  for (const subject of subjects.values()) {
+    if (because === undefined) emit(turn, key, { kind: 'removed', ...subject, at });
+    else emit(turn, key, { kind: 'gone', ...subject, at, because });
   }
-  told.push(turn.now.mono);
-  if (told.length > LINES_PER_WINDOW) {
-    const note =
-      'It changes often: further changes like this are not told until it has been calm for 10 min.';
-    item.finding.html = {
-      ...item.finding.html,
-      opened: `${item.finding.html?.opened ?? item.line}\n\n${note}`,
-    };
-    item.line = `${item.line} (changes often; not told again until calm)`;
-  }
-  return false;
+  return subjects.size > 0;
 }

@@ -1,7 +1,6 @@
-// What is said when a change of a container was seen and its message could not be made: a mistake in the wording must cost neither
-// the alert nor what comes after it.
-import type { Finding } from '../model/finding.ts';
-import { plain } from '../model/text.ts';
+// What is reported when a change of a container was seen and could not be followed: a mistake must cost neither the alert nor what
+// comes after it.
+import type { ContainerFact } from '../model/container-fact.ts';
 import type { Input, Moment, State } from './types.ts';
 
 const BAD = new Set(['die', 'oom', 'health_status: unhealthy']);
@@ -10,7 +9,7 @@ const BAD = new Set(['die', 'oom', 'health_status: unhealthy']);
  * Plain findings for the input that failed and for what was due, which is given up: it would fail again with every input. The list that
  * is asked for next brings the table into order.
  */
-export function tellPlainly(state: State, input: Input, now: Moment, why: string): Finding[] {
+export function tellPlainly(state: State, input: Input, now: Moment, why: string): ContainerFact[] {
   const about: [name: string, what: string][] = [];
   if (input.type === 'event' && BAD.has(input.event.action))
     about.push([String(input.event.name), `Docker says "${input.event.action}"`]);
@@ -24,12 +23,5 @@ export function tellPlainly(state: State, input: Input, now: Moment, why: string
     state.checks.delete(key);
     about.push([key, 'its healthcheck fails']);
   }
-  return about.map(([name, what]) => ({
-    rule: 'container-stopped',
-    subject: plain(name, 100),
-    severity: 'critical',
-    verdict: 'event',
-    text: `${plain(name, 100)}: ${plain(what, 100)}. How it is in detail could not be put into words (${plain(why, 200)})`,
-    at: now.wall,
-  }));
+  return about.map(([name, what]) => ({ kind: 'unreadable', name, at: now.wall, what, why }));
 }

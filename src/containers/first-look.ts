@@ -1,220 +1,238 @@
-// The monitor's own start: the first look at all containers, and what changed since the last look of the monitor before.
+// The monitor's own start: the first look at all containers, and what changed since the last look of the monitor before. All that is
+// found here is in the start message: the facts are reported already.
+import type { Death, FactOf, OpenCondition } from '../model/container-fact.ts';
+import type { StartLine } from '../model/monitor-report.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent } from '../system/types.ts';
-import { formatDuration, safeHtml } from '../model/text.ts';
-import { exitText } from './cause.ts';
-import { endsQuietly, RULE_OF } from './findings.ts';
+import { lastDeath, pastDeath } from './cause.ts';
+import { about, begins, emit, isGone, isOver, seen } from './emit.ts';
 import { missingKey, tellMissing } from './missing.ts';
-import { deathOf, lastDeath } from './past-deaths.ts';
 import { renamedMeanwhile } from './rename.ts';
-import { QUIET_MS } from './restarts.ts';
-import {
-  openStopped,
-  noteRestarted,
-  noteNotBack,
-  noteNotStarted,
-  notePaused,
-  noteRestarting,
-  noteStopped,
-  noteUnhealthy,
-  noteUnstarted,
-  type Note,
-} from './notes.ts';
-import { current, isUp, isWatched, keyOf, put, serviceKey, tallyOf } from './table.ts';
-import { TROUBLES } from './types.ts';
-import type { Change } from '../model/change.ts';
-import type { Known, Row, Standing, State, Trouble, Turn } from './types.ts';
-import { bold } from './wording.ts';
+import { goesOn, reportPaused } from './restarts.ts';
+import { serviceKey } from '../model/service-key.ts';
+import { conditionOf, current, hold, isUp, isWatched, keyOf, put, tallyOf } from './table.ts';
+import type { Known, Row, State, Turn } from './types.ts';
+import { unstarted } from './unstarted.ts';
 
 export type FirstLook = {
   known: Known[];
   rows: Row[];
   /** Events since the last look, as far as Docker still has them. */
   history: DockerEvent[];
+  /** Open incidents about containers. */
+  open: readonly OpenCondition[];
   /** Without an earlier look nothing can have changed. */
   first: boolean;
   /** The server was rebooted in an orderly way since; epoch ms. */
   bootedAt?: number;
 };
-const MUTED_BY: Partial<Record<Note['kind'], Change[]>> = {
-  stopped: ['stopped'],
-  up: ['restored', 'stopped'],
-  restarted: ['restarting'],
-  restarting: ['restarting'],
-  redeployed: ['redeployed'],
-  unhealthy: ['unhealthy'],
-  healthy: ['restored', 'unhealthy'],
-  new: ['started'],
-  renamed: ['started'],
-};
 
-const RULE_OF_NOTE: Partial<Record<Note['kind'], string>> = {
-  stopped: 'container-stopped',
-  up: 'container-stopped',
-  unhealthy: 'container-unhealthy',
-  healthy: 'container-unhealthy',
-  restarting: 'container-malfunction',
-  restarted: 'container-restarting',
-  redeployed: 'container-redeployed',
-  new: 'container-started',
-  renamed: 'container-renamed',
-  missing: 'service-missing',
-};
-
-/** An incident that the monitor before left open. */
-export type OpenTrouble = { rule: string; subject: string };
-
-/** Nothing stays open for ever by mistake: what nobody knows of any more ends without a message. */
-export function endUnknown(turn: Turn, open: readonly OpenTrouble[]): void {
-  const { standing } = turn.state;
-  for (const { rule, subject } of open) {
-    const kind = TROUBLES.find((one) => RULE_OF[one] === rule);
-    if (!kind || standing.get(serviceKey(subject))?.[kind]) continue;
-    if (kind === 'missing' && standing.get(missingKey(subject))?.missing) continue;
-    const text = `${subject} is not in this trouble any more`;
-    const ends = { severity: 'info', verdict: 'ok', text, quiet: true, end: 'now' } as const;
-    turn.out.findings.push({ rule: RULE_OF[kind], subject, ...ends });
-  }
-}
-
-export type IsSilenced = (what: { rule: string; subject: string; alias?: string; was?: string }) => boolean;
-
-/** What is silenced is not in the start message, and does not count as sent: the incidents send it when the silence ends. */
-export function withoutSilenced(turn: Turn, notes: readonly Note[], isSilenced: IsSilenced): Note[] {
-  for (const finding of turn.out.findings) if (finding.quiet && isSilenced(finding)) delete finding.quiet;
-  return notes.filter(({ kind, name, was, service }) => {
-    const alias = service === undefined ? {} : { alias: service };
-    const before = was === undefined ? {} : { was };
-    return !isSilenced({ rule: RULE_OF_NOTE[kind] ?? '', subject: name, ...alias, ...before });
-  });
-}
-
-/** Fills the table, takes over what stood, opens and ends troubles without a word: the start message tells it all. */
-export function firstLook(turn: Turn, look: FirstLook): Note[] {
+/** Fills the table, takes over the open conditions, and finds what changed: each change is a line of the start message. */
+export function firstLook(turn: Turn, look: FirstLook): StartLine[] {
   const { state } = turn;
   for (const known of look.known) put(state, known);
   const rows = new Map(look.rows.map((row) => [row.key, row]));
-  for (const row of look.rows) takeOver(turn, row);
-  const notes = followNames(turn, rows, look.rows);
+  for (const row of look.rows) if (row.restarts.length > 0) tallyOf(state, row.key).restarts = row.restarts;
+  const lines = followNames(turn, rows, look);
+  for (const open of look.open) takeOver(turn, open, rows);
   for (const key of state.byKey.keys()) {
     const known = current(state, key);
     if (!known) continue;
     turn.out.touched.add(key);
     if (!isWatched(state, known)) continue;
     const row = rows.get(key);
-    const note = look.first ? attention(turn, known) : compare(turn, known, row?.id ? row : undefined, look);
+    const line = look.first ? attention(turn, known) : compare(turn, known, row?.id ? row : undefined, look);
     if (known.info.state === 'restarting') waitForRestart(turn, known);
-    const { muted } = state.rules.of(known.info);
-    if (!note || MUTED_BY[note.kind]?.some((change) => muted.includes(change))) continue;
-    const { service } = known.info;
-    notes.push(service === undefined ? note : { ...note, service });
+    if (line) lines.push({ ...line, ...about(known.info) } as StartLine);
   }
-  for (const [key, row] of rows) if (row.id && !state.byKey.has(key)) notes.push(...gone(turn, row));
-  for (const name of tellMissing(turn, { quiet: true }))
-    notes.push({
-      kind: 'missing',
-      name,
-      line: `🔴 ${bold(name)} is monitored, but there is no such container`,
-    });
-  return notes;
+  for (const [key, row] of rows) if (row.id && !state.byKey.has(key)) lines.push(...gone(turn, row));
+  for (const name of tellMissing(turn, { reported: true })) lines.push({ kind: 'missing', name });
+  endUnknown(turn);
+  return lines;
+}
+
+function takeOver(turn: Turn, { condition, ...holding }: OpenCondition, rows: Map<string, Row>): void {
+  const key = condition === 'missing' ? missingKey(holding.name) : serviceKey(holding.name);
+  if (condition === 'restart-loop' || condition === 'malfunction') {
+    const known = current(turn.state, key);
+    if (known) goesOn(turn, known, condition);
+    else emit(turn, key, { kind: 'gone', ...about(holding), at: turn.now.wall, because: 'unknown' });
+    return;
+  }
+  // Up to 0.3.0 only the row knew how it stopped; up to 0.2.0 one that came and went counted as down while it was up.
+  const old = rows.get(key)?.standing?.[condition];
+  const how = holding.how ?? old?.how;
+  hold(turn, key, condition, how ? { ...holding, how } : holding);
+  if (old?.up) isOver(turn, key, condition, 'back', turn.now.wall);
+}
+
+/** Nothing stays open for ever by mistake: what no container is in any more ends without a message. */
+function endUnknown(turn: Turn): void {
+  const { state, now } = turn;
+  for (const [key, conditions] of state.conditions) {
+    const known = current(state, key);
+    const { missing } = conditions;
+    if (missing && !state.rules.wanted.includes(missing.name))
+      isOver(turn, key, 'missing', 'unknown', now.wall);
+    else if (!missing && !(known && isWatched(state, known))) isGone(turn, key, 'unknown', now.wall);
+  }
 }
 
 /** The same container under another name: what was remembered of it goes on under that. */
-function followNames(turn: Turn, rows: Map<string, Row>, remembered: readonly Row[]): Note[] {
+function followNames(turn: Turn, rows: Map<string, Row>, look: FirstLook): StartLine[] {
   const { state } = turn;
-  const notes: Note[] = [];
-  for (const row of remembered) {
+  const lines: StartLine[] = [];
+  for (const row of look.rows) {
     const known = state.known.get(row.id);
     if (!known || state.byKey.has(row.key) || current(state, keyOf(known)) !== known) continue;
     rows.delete(row.key);
     rows.set(keyOf(known), row);
-    const line = `🔄 ${renamedMeanwhile(turn, known, row)}`;
+    for (const open of look.open)
+      if (open.condition !== 'missing' && serviceKey(open.name) === row.key) open.name = known.info.name;
+    renamedMeanwhile(turn, known, row);
     if (isWatched(state, known) || isWatchedRow(state, row))
-      notes.push({ kind: 'renamed', name: known.info.name, was: row.name, line });
+      lines.push({ kind: 'renamed', ...about(known.info), was: row.name });
   }
-  return notes;
+  return lines;
 }
 
-function takeOver(turn: Turn, row: Row): void {
-  const { state, now } = turn;
-  if (row.restarts.length > 0) tallyOf(state, row.key).restarts = row.restarts;
-  // Up to 0.2.0 one that came and went stayed in trouble while it was up: its incident ends with the start.
-  const { stopped, unhealthy, ...others } = row.standing as Record<string, Trouble & { up?: true }>;
-  const standing: Standing = {
-    ...others,
-    ...(stopped && !stopped.up ? { stopped } : {}),
-    ...(unhealthy && !unhealthy.up ? { unhealthy } : {}),
-  };
-  if (Object.keys(standing).length > 0) state.standing.set(row.key, standing);
-  if (row.standing.loop || row.standing.malfunction) tallyOf(state, row.key).quietAt = now.mono + QUIET_MS;
-}
+type Line = StartLine extends infer L ? (L extends unknown ? Omit<L, 'name' | 'service'> : never) : never;
 
 /** On the very first start: what is not well already. */
-function attention(turn: Turn, known: Known): Note | undefined {
+function attention(turn: Turn, known: Known): Line | undefined {
   const { info } = known;
-  if (info.state === 'restarting') return noteRestarting(turn, known);
-  if (known.startError) return noteUnstarted(turn, known);
-  if (info.state === 'paused') return notePaused(turn, known, []);
-  if (info.state === 'running') return info.health === 'unhealthy' ? noteUnhealthy(turn, known) : undefined;
+  if (info.state === 'restarting') return isRestarting(turn, known);
+  if (known.startError) return isUnstarted(turn, known);
+  if (info.state === 'paused') return isPaused(turn, known, []);
+  if (info.state === 'running') return info.health === 'unhealthy' ? isUnhealthy(turn, known) : undefined;
   if (info.state === 'exited' || info.state === 'dead') {
     const failed = info.exitCode !== undefined && info.exitCode !== 0;
     const { named } = turn.state.rules.of(info);
     if (!failed && !named) return undefined;
     // One that failed long before anybody watched is mentioned; it becomes an incident only where it was asked for by name.
-    if (named) openStopped(turn, known, deathOf(known, []));
-    return {
-      kind: 'stopped',
-      name: info.name,
-      line: `🔴 ${bold(info.name)} is stopped, ${safeHtml(exitText(info.exitCode ?? 0))}`,
-    };
+    if (named) isStopped(turn, known, pastDeath(known, []));
+    return { kind: 'stopped', how: 'found', exitCode: info.exitCode ?? 0 };
   }
   return undefined;
 }
 
-function compare(turn: Turn, known: Known, row: Row | undefined, look: FirstLook): Note | undefined {
-  const { history, bootedAt } = look;
+function compare(turn: Turn, known: Known, row: Row | undefined, look: FirstLook): Line | undefined {
+  const { state, now } = turn;
   const { info } = known;
   const key = keyOf(known);
-  const name = bold(info.name);
-  const up = isUp(info.state);
   const wasUp = row !== undefined && (isUp(row.state) || row.state === 'restarting');
-  const stands = turn.state.standing.get(key);
   if (info.state === 'restarting')
-    return wasUp && row.state !== 'restarting' ? noteRestarting(turn, known) : undefined;
-  if (!up) {
-    if (!known.startError && !wasUp && row?.id === info.id && row.state === info.state) return undefined;
-    if (known.startError) return stands?.stopped ? undefined : noteUnstarted(turn, known);
-    if (info.state === 'created' && wasUp && row.id !== info.id) return noteNotStarted(turn, known);
-    if (info.state === 'created' || info.startedAt === undefined) return undefined;
-    const death = deathOf(known, history);
-    const withReboot = bootedAt !== undefined && wasUp && row.id === info.id && info.startedAt < bootedAt;
-    if (withReboot && death.cause === 'unseen') return noteNotBack(turn, known, death);
-    return noteStopped(turn, known, death, row !== undefined && row.id !== info.id);
-  }
-  // Up for Docker, but nothing in it runs: told already, or news.
+    return wasUp && row.state !== 'restarting' ? isRestarting(turn, known) : undefined;
+  const stopped = conditionOf(state, key, 'stopped');
+  if (!isUp(info.state)) return compareDown(turn, known, row, look);
+  // Up for Docker, but nothing in it runs.
   if (info.state === 'paused')
-    return stands?.stopped?.how === 'paused' ? undefined : notePaused(turn, known, history);
-  if (stands?.stopped) {
-    const forMs = (info.startedAt ?? turn.now.wall) - stands.stopped.since;
-    endsQuietly(turn, key, 'stopped', 'runs again', info.startedAt ?? turn.now.wall);
-    if (info.health !== 'unhealthy')
-      return {
-        kind: 'up',
-        name: info.name,
-        line: `✅ ${name} runs again, after ${formatDuration(Math.max(0, forMs))}`,
-      };
+    return stopped?.how === 'paused' ? undefined : isPaused(turn, known, look.history);
+  if (stopped) {
+    const since = info.startedAt ?? now.wall;
+    isOver(turn, key, 'stopped', 'back', since);
+    if (info.health !== 'unhealthy') return { kind: 'up', downMs: Math.max(0, since - stopped.since) };
   }
-  if (info.health === 'unhealthy') return stands?.unhealthy ? undefined : noteUnhealthy(turn, known);
-  const wasUnhealthy = stands?.unhealthy !== undefined;
-  endsQuietly(turn, key, 'unhealthy', 'healthy again', turn.now.wall);
+  const wasUnhealthy = conditionOf(state, key, 'unhealthy') !== undefined;
+  if (info.health === 'unhealthy') return wasUnhealthy ? undefined : isUnhealthy(turn, known);
+  isOver(turn, key, 'unhealthy', 'healthy', now.wall);
   // That this very program was started is what the message is about.
-  if (info.self && startedAsAsked(known, row, history)) return undefined;
-  if (!row) return { kind: 'new', name: info.name, line: `🚀 ${name} is new and running` };
-  if (row.id !== info.id)
-    return { kind: 'redeployed', name: info.name, line: `🚀 ${name} was redeployed and runs` };
-  if (!wasUp) return { kind: 'up', name: info.name, line: `🚀 ${name} was started` };
-  if (bootedAt === undefined && Math.abs((row.startedAt ?? 0) - (info.startedAt ?? 0)) > 1000)
-    return noteRestarted(known, row, history);
-  return wasUnhealthy ? { kind: 'healthy', name: info.name, line: `✅ ${name} is healthy again` } : undefined;
+  if (info.self && startedAsAsked(known, row, look.history)) return undefined;
+  if (!row) return { kind: 'new' };
+  if (row.id !== info.id) return { kind: 'redeployed' };
+  if (!wasUp) return { kind: 'up' };
+  if (look.bootedAt === undefined && Math.abs((row.startedAt ?? 0) - (info.startedAt ?? 0)) > 1000) {
+    const death = lastDeath(known, look.history);
+    const byPolicy = Math.max(0, info.restartCount - row.restartCount);
+    return { kind: 'restarted', byPolicy, ...(death ? { death } : {}) };
+  }
+  return wasUnhealthy ? { kind: 'healthy' } : undefined;
+}
+
+function compareDown(turn: Turn, known: Known, row: Row | undefined, look: FirstLook): Line | undefined {
+  const { info } = known;
+  const key = keyOf(known);
+  const wasUp = row !== undefined && (isUp(row.state) || row.state === 'restarting');
+  if (known.startError) return conditionOf(turn.state, key, 'stopped') ? undefined : isUnstarted(turn, known);
+  if (!wasUp && row?.id === info.id && row.state === info.state) return undefined;
+  if (info.state === 'created' && wasUp && row.id !== info.id) {
+    // A deploy that failed: the old one is gone, the new one was created and no more.
+    isOver(turn, key, 'unhealthy', 'replaced', turn.now.wall);
+    isStopped(turn, known, { ...pastDeath(known, []), at: turn.now.wall });
+    return { kind: 'stopped', how: 'successor-not-started', critical: true };
+  }
+  if (info.state === 'created' || info.startedAt === undefined) return undefined;
+  const death = pastDeath(known, look.history);
+  isOver(turn, key, 'unhealthy', 'died', death.at);
+  const { bootedAt } = look;
+  const withReboot = bootedAt !== undefined && wasUp && row.id === info.id && info.startedAt < bootedAt;
+  if (withReboot && death.cause === 'unseen') {
+    // How the container ended says nothing then, whether it should be back does.
+    const expected = isKept(info);
+    isStopped(turn, known, { ...death, cause: 'reboot' }, expected);
+    const line = { kind: 'stopped', how: 'not-back', policy: expected ? info.restartPolicy : 'no' } as const;
+    return expected ? { ...line, critical: true } : line;
+  }
+  const line = {
+    kind: 'stopped',
+    how: 'ended',
+    death,
+    redeployed: row !== undefined && row.id !== info.id,
+  } as const;
+  if (death.exitCode === 0 && death.cause !== 'request' && !turn.state.rules.of(info).named) return line;
+  isStopped(turn, known, death);
+  return death.cause === 'request' || death.exitCode === 0 ? line : { ...line, critical: true };
+}
+
+/** Docker starts it again after a reboot. */
+function isKept({ restartPolicy }: ContainerInfo): boolean {
+  return restartPolicy === 'always' || restartPolicy === 'unless-stopped' || restartPolicy === 'on-failure';
+}
+
+function isStopped(turn: Turn, known: Known, death: Death, expected?: boolean): void {
+  const { info } = known;
+  const fact: FactOf<'stopped'> = {
+    kind: 'stopped',
+    ...about(info),
+    at: death.at,
+    death,
+    restartCount: info.restartCount,
+    reported: true,
+  };
+  begins(turn, keyOf(known), 'stopped', expected === undefined ? fact : { ...fact, expected });
+}
+
+/** It was created, and its start failed. */
+function isUnstarted(turn: Turn, known: Known): Line {
+  const death = unstarted(turn, known);
+  isStopped(turn, known, death);
+  return { kind: 'stopped', how: 'unstarted', death, critical: true };
+}
+
+function isPaused(turn: Turn, known: Known, history: DockerEvent[]): Line {
+  const paused = history.findLast(({ id, action }) => id === known.info.id && action === 'pause');
+  reportPaused(turn, known, paused ? eventTime(paused) : turn.now.wall, true);
+  return { kind: 'stopped', how: 'paused' };
+}
+
+function isUnhealthy(turn: Turn, known: Known): Line {
+  const { info } = known;
+  const fact = { kind: 'unhealthy', ...about(info), at: turn.now.wall, seen: seen(info) } as const;
+  begins(turn, keyOf(known), 'unhealthy', { ...fact, reported: true });
+  return { kind: 'unhealthy' };
+}
+
+function isRestarting(turn: Turn, known: Known): Line {
+  const { info } = known;
+  const limit = turn.state.rules.of(info).malfunctionRestarts;
+  const death = pastDeath(known, []);
+  if (info.restartCount > limit) {
+    const fact = { ...about(info), at: turn.now.wall, seen: seen(info), death, limit };
+    goesOn(turn, known, 'malfunction');
+    emit(turn, keyOf(known), { kind: 'malfunction', ...fact, reported: true });
+  }
+  return { kind: 'restarting', restarts: info.restartCount, exitCode: info.exitCode ?? 0 };
 }
 
 function startedAsAsked(known: Known, row: Row | undefined, history: DockerEvent[]): boolean {
@@ -225,9 +243,8 @@ function startedAsAsked(known: Known, row: Row | undefined, history: DockerEvent
 
 /** Its next start is a restart by policy, not a new service. */
 function waitForRestart(turn: Turn, known: Known): void {
-  const death = deathOf(known, []);
-  const key = keyOf(known);
-  turn.state.stories.set(key, {
+  const death = pastDeath(known, []);
+  turn.state.stories.set(keyOf(known), {
     kind: 'crash',
     due: Infinity,
     death,
@@ -238,14 +255,13 @@ function waitForRestart(turn: Turn, known: Known): void {
   });
 }
 
-function isWatchedRow(state: State, { name, service }: Row): boolean {
-  return state.rules.of({ name, ...(service ? { service } : {}) }).watched;
+function isWatchedRow(state: State, row: Row): boolean {
+  return state.rules.of(about(row)).watched;
 }
 
-function gone(turn: Turn, row: Row): Note[] {
-  const had = TROUBLES.some((kind) => row.standing[kind]);
-  for (const kind of TROUBLES) endsQuietly(turn, row.key, kind, 'the container was removed', turn.now.wall);
+function gone(turn: Turn, row: Row): StartLine[] {
+  const had = isGone(turn, row.key, 'removed', turn.now.wall);
   turn.out.touched.add(row.key);
   if (!isWatchedRow(turn.state, row) || (!isUp(row.state) && row.state !== 'restarting' && !had)) return [];
-  return [{ kind: 'removed', name: row.name, line: `🔴 ${bold(row.name)} was removed` }];
+  return [{ kind: 'removed', ...about(row) }];
 }

@@ -1,13 +1,11 @@
-import { formatDuration, safeHtml } from '../model/text.ts';
 import type { ContainerHealth } from '../model/snapshot.ts';
+import { masked } from '../model/text.ts';
 import { isStopping } from './cause.ts';
-import { ends, opens } from './findings.ts';
-import { say } from './emit.ts';
+import { about, begins, emit, ends, seen } from './emit.ts';
 import { secretsFromEnv } from '../model/env-secrets.ts';
 import { settlingHealth } from './successor.ts';
-import { isFolded, isInTrouble, isWatched, keyOf } from './table.ts';
+import { conditionOf, isFolded, isWatched, keyOf } from './table.ts';
 import type { Evidence, Known, Turn } from './types.ts';
-import { bold, masked, restoredMessage, unhealthyMessage } from './wording.ts';
 
 /** The health log and the container's own log are waited for this long at the most. */
 const EVIDENCE_MS = 600;
@@ -22,10 +20,10 @@ export function healthChanged(turn: Turn, known: Known, health: ContainerHealth,
   if (health === 'healthy') {
     state.checks.delete(key);
     settlingHealth(turn, known, at);
-    tellHealthy(turn, known, at);
+    reportHealthy(turn, known, at);
     return;
   }
-  if (health !== 'unhealthy' || isInTrouble(state, key, 'unhealthy') || state.checks.has(key)) return;
+  if (health !== 'unhealthy' || conditionOf(state, key, 'unhealthy') || state.checks.has(key)) return;
   const story = state.stories.get(key);
   // The line about a deploy that turned out well must not follow.
   if (story?.kind === 'settling' || story?.kind === 'starting') state.stories.delete(key);
@@ -49,34 +47,24 @@ export function tellUnhealthy(turn: Turn, key: string, evidence: Evidence): void
   const secrets = [...state.rules.secrets, ...secretsFromEnv(evidence.inspect?.env)];
   const last = evidence.inspect?.state.health?.log.findLast((run) => run.exitCode !== 0);
   const output = last ? masked(last.output, secrets) || `exit code ${last.exitCode}` : undefined;
-  const finding = opens(turn, key, 'unhealthy', info, {
-    text: `The health check of ${info.name} fails`,
+  const logs = evidence.logs?.map((line) => masked(line, secrets));
+  begins(turn, key, 'unhealthy', {
+    kind: 'unhealthy',
+    ...about(info),
     at: check.at,
-    html: unhealthyMessage(info, {
-      at: check.at,
-      ...(check.after ? { after: check.after } : {}),
-      secrets,
-      ...(output !== undefined ? { output } : {}),
-      ...(evidence.logs ? { logs: evidence.logs } : {}),
-    }),
-    severity: 'warning',
+    seen: seen(info),
+    ...(check.after ? { after: check.after } : {}),
+    ...(output !== undefined ? { output } : {}),
+    ...(logs ? { logs } : {}),
   });
-  const line = `${bold(info.name)}${output ? `: ${safeHtml(output, 100)}` : ''}`;
-  say(turn, { key, change: 'unhealthy', finding, line, severity: 'warning', claim: 'unhealthy' });
 }
 
-/** Service Restored, after an Unhealthy that was told. */
-export function tellHealthy(turn: Turn, known: Known, at: number): void {
+/** It is healthy again, where it was reported as unhealthy. */
+export function reportHealthy(turn: Turn, known: Known, at: number): void {
+  const { info } = known;
   const key = keyOf(known);
-  const trouble = turn.state.standing.get(key)?.unhealthy;
-  if (!trouble) return;
-  const forMs = Math.max(0, at - trouble.since);
-  const finding = ends(turn, key, 'unhealthy', {
-    text: `${known.info.name} is healthy again after ${formatDuration(forMs)}`,
-    at,
-    html: restoredMessage(known.info, at, { status: '🏥 Unhealthy', forMs, how: 'Unhealthy for' }),
-  });
-  if (!finding) return;
-  const line = `${bold(known.info.name)}: unhealthy for ${formatDuration(forMs)}`;
-  say(turn, { key, change: 'restored', finding, line, severity: 'info', claim: 'healthy' });
+  const sick = ends(turn, key, 'unhealthy', { ...about(info), at });
+  if (!sick) return;
+  const forMs = Math.max(0, at - sick.since);
+  emit(turn, key, { kind: 'healthy', ...about(info), at, seen: seen(info), forMs });
 }

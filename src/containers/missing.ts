@@ -1,42 +1,26 @@
 // A name in MONITORED_SERVICES that no container bears.
 import { namesContainer } from '../config/schema.ts';
-import { formatTime } from '../model/text.ts';
-import { endsQuietly, opens } from './findings.ts';
+import { begins, isOver } from './emit.ts';
+import { conditionOf } from './table.ts';
 import type { State, Turn } from './types.ts';
-import { message } from './wording.ts';
 
-/** The key under which the trouble stands: names in settings may be Compose services, so they are apart from containers. */
+/** The key of its condition: names in settings may be Compose services, so they are apart from containers. */
 export function missingKey(name: string): string {
   return `missing:${name}`;
 }
 
-/** Opens and ends `service-missing` for every wanted name. `quiet`: another message says it. Returns the newly missing. */
-export function tellMissing(turn: Turn, options: { quiet: boolean }): string[] {
+/** Reports every wanted name that no container bears, and those that one bears again. `reported`: another message says it. */
+export function tellMissing(turn: Turn, options: { reported: boolean }): string[] {
   const { state, now } = turn;
   const newly: string[] = [];
   for (const name of state.rules.wanted) {
     const key = missingKey(name);
     const exists = isThere(state, name);
-    if (exists) endsQuietly(turn, key, 'missing', `${name} exists again`, now.wall);
-    if (exists || state.standing.get(key)?.missing) continue;
+    if (exists) isOver(turn, key, 'missing', 'exists', now.wall);
+    if (exists || conditionOf(state, key, 'missing')) continue;
     newly.push(name);
-    const finding = opens(
-      turn,
-      key,
-      'missing',
-      { name },
-      {
-        text: `${name} is in MONITORED_SERVICES, but there is no container of this name`,
-        at: now.wall,
-        html: message('⚠️', 'Service Missing', [
-          ['Service', name],
-          ['Status', '🔴 No container of this name'],
-          ['Time', formatTime(now.wall)],
-          ['Note', 'It is in MONITORED_SERVICES. Is it spelled right, was it deployed?'],
-        ]),
-      },
-    );
-    turn.out.findings.push(options.quiet ? { ...finding, quiet: true } : finding);
+    const fact = { kind: 'missing', name, at: now.wall } as const;
+    begins(turn, key, 'missing', options.reported ? { ...fact, reported: true } : fact);
   }
   return newly;
 }

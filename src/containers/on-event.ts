@@ -1,5 +1,6 @@
 // What each Docker event changes: the table at once, and the story of the service, which is told when it is clear what it is.
 import { toHealth } from '../system/docker/containers.ts';
+import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent } from '../system/types.ts';
 import { isStopping } from './cause.ts';
 import {
@@ -16,21 +17,21 @@ import {
 import { healthChanged } from './healthcheck.ts';
 import { tellMissing } from './missing.ts';
 import { renamed } from './rename.ts';
-import { evaluateRestarts, tellRestored } from './restarts.ts';
+import { evaluateRestarts, reportRunning } from './restarts.ts';
 import { mayTakeAPlace, ROLLOUT_WAIT_MS } from './rollout.ts';
 import { beginSettling } from './successor.ts';
 import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS } from './correlate.ts';
 import {
+  conditionOf,
   countRestart,
   drop,
-  eventTime,
   fromEvent,
   isFolded,
-  isInTrouble,
   isUp,
   isWatched,
   keyOf,
   put,
+  seriesOf,
 } from './table.ts';
 import type { Known, Turn } from './types.ts';
 
@@ -100,7 +101,7 @@ export function onStart(turn: Turn, known: Known, at: number, unseen = false): v
   ask(turn, known);
   const key = keyOf(known);
   if (!isWatched(state, known) || isFolded(state, key)) return;
-  tellMissing(turn, { quiet: true });
+  tellMissing(turn, { reported: true });
   const story = state.stories.get(key);
   if (story?.kind === 'asked') {
     beginSettling(turn, known, story, at);
@@ -118,14 +119,14 @@ export function onStart(turn: Turn, known: Known, at: number, unseen = false): v
   }
   const removed = story?.kind === 'removed';
   if (story) state.stories.delete(key);
-  const stopped = state.standing.get(key)?.stopped;
-  if (stopped && isInTrouble(turn.state, key, 'stopped')) {
+  const stopped = conditionOf(state, key, 'stopped');
+  if (stopped) {
     const byPolicy = stopped.how === 'policy';
     if (byPolicy) {
       countRestart(state, key, at);
       info.restartCount += 1;
     } else if (removed) info.restartCount = 0;
-    tellRestored(turn, known, at);
+    reportRunning(turn, known, at);
     if (byPolicy) evaluateRestarts(turn, known, now.wall);
     return;
   }
@@ -156,7 +157,8 @@ export function onDestroy(turn: Turn, known: Known, at: number): void {
   const story = state.stories.get(key);
   if (story?.kind === 'asked' && story.death.id === id) story.removed = true;
   if (story || !wasCurrent || state.byKey.has(key)) return;
-  if (!state.standing.get(key) && !state.rules.of(known.info).named) return;
+  const matters = state.conditions.has(key) || seriesOf(state, key, turn.now) !== undefined;
+  if (!matters && !state.rules.of(known.info).named) return;
   // Removed and perhaps created anew in a moment: then its troubles end with the new one.
   state.stories.set(key, { kind: 'removed', due: left(turn, SUCCESSOR_WAIT_MS, at), at });
 }
@@ -165,7 +167,7 @@ export function onPause(turn: Turn, known: Known, at: number): void {
   known.info.state = 'paused';
   const key = keyOf(known);
   if (!isWatched(turn.state, known) || turn.state.stories.has(key)) return;
-  if (isInTrouble(turn.state, key, 'stopped')) return;
+  if (conditionOf(turn.state, key, 'stopped')) return;
   // `docker commit` and backups pause for a moment: that is not worth a word.
   turn.state.stories.set(key, {
     kind: 'paused',
@@ -181,5 +183,5 @@ function onUnpause(turn: Turn, known: Known, at: number): void {
   if (!isWatched(turn.state, known)) return;
   if (turn.state.stories.get(key)?.kind === 'paused') turn.state.stories.delete(key);
   // Docker lets it run again so that it can hear the signal.
-  else if (isInTrouble(turn.state, key, 'stopped') && !isStopping(known, at)) tellRestored(turn, known, at);
+  else if (conditionOf(turn.state, key, 'stopped') && !isStopping(known, at)) reportRunning(turn, known, at);
 }

@@ -1,6 +1,5 @@
 // What of the services outlives the process: each as it was last told, and how far Docker's events were read.
 import * as v from 'valibot';
-import { SEVERITIES } from '../model/finding.ts';
 import { errorText } from '../model/text.ts';
 import { recall } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
@@ -26,15 +25,6 @@ const SeenShape = loosely<Seen>({
   closed: v.optional(v.literal(true)),
 });
 const AliveShape = v.looseObject({ at: EpochMs });
-const Told = v.looseObject({
-  since: Finite,
-  finding: v.looseObject({
-    rule: v.string(),
-    subject: v.string(),
-    severity: v.picklist(SEVERITIES),
-    text: v.string(),
-  }),
-});
 const RowShape = loosely<Row>({
   key: v.string(),
   id: v.string(),
@@ -46,7 +36,15 @@ const RowShape = loosely<Row>({
   startedAt: v.optional(EpochMs),
   restartCount: Finite,
   restarts: v.array(EpochMs),
-  standing: v.record(v.string(), Told),
+  standing: v.optional(
+    v.record(
+      v.string(),
+      v.looseObject({
+        how: v.optional(v.picklist(['policy', 'paused'])),
+        up: v.optional(v.boolean()),
+      }),
+    ),
+  ),
 });
 
 export type Keeper = {

@@ -1,25 +1,27 @@
 // The safety net under the event stream: what a full list says is compared with the table. Where it does not fit, the event
 // may only be late, so the container is looked at again a second later; what is still different then was missed, and is told
 // like the events that would have told it.
+import { secretsFromEnv } from '../model/env-secrets.ts';
+import { masked } from '../model/text.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
 import { toHealth, toState } from '../system/docker/containers.ts';
 import { lookedAt } from './docker-gone.ts';
 import { takeExitCode } from './deaths.ts';
 import { ask, onEvent, onPause, waitForJob } from './on-event.ts';
 import { renamed } from './rename.ts';
-import { healthChanged, tellHealthy } from './healthcheck.ts';
-import { tellRestored } from './restarts.ts';
+import { healthChanged, reportHealthy } from './healthcheck.ts';
+import { reportRunning } from './restarts.ts';
 import { settlingHealth } from './successor.ts';
 import { lookedAtCreated } from './unstarted.ts';
 import {
   applyFixed,
   applyState,
+  conditionOf,
   current,
   drop,
   forgetGone,
   fromInspect,
   isFolded,
-  isInTrouble,
   isUp,
   keyOf,
   put,
@@ -53,12 +55,12 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
 /** Nothing stands for ever by mistake: what is told to be down and runs, or unhealthy and is healthy, ends. */
 function audit(turn: Turn): void {
   const { state, now } = turn;
-  for (const key of state.standing.keys()) {
+  for (const key of state.conditions.keys()) {
     const known = current(state, key);
     if (!known || state.stories.has(key) || known.info.state !== 'running') continue;
-    if (isInTrouble(state, key, 'stopped')) tellRestored(turn, known, known.info.startedAt ?? now.wall);
-    if (known.info.health !== 'unhealthy' && isInTrouble(state, key, 'unhealthy'))
-      tellHealthy(turn, known, now.wall);
+    if (conditionOf(state, key, 'stopped')) reportRunning(turn, known, known.info.startedAt ?? now.wall);
+    if (known.info.health !== 'unhealthy' && conditionOf(state, key, 'unhealthy'))
+      reportHealthy(turn, known, now.wall);
   }
 }
 
@@ -168,7 +170,11 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   lookedAtCreated(turn, known);
   const story = turn.state.stories.get(keyOf(known));
   const follows = story?.kind === 'asked' || (story?.kind === 'crash' && story.death.id === info.id);
-  if (follows && inspect.state.error) story.death.error = inspect.state.error;
+  if (follows && inspect.state.error)
+    story.death.error = masked(inspect.state.error, [
+      ...turn.state.rules.secrets,
+      ...secretsFromEnv(inspect.env),
+    ]);
   if (follows) takeExitCode(story.death, inspect);
   put(turn.state, known);
   settlingHealth(turn, known, turn.now.wall);

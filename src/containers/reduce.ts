@@ -5,8 +5,8 @@ import { engineDue, allBack, newEngine, streamDown, streamUp } from './docker-go
 import { tellUnhealthy } from './healthcheck.ts';
 import { onEvent } from './on-event.ts';
 import { inspected, listed, suspectsDue } from './reconcile.ts';
-import { tellCalm } from './restarts.ts';
 import { secretsFromEnv } from '../model/env-secrets.ts';
+import { masked } from '../model/text.ts';
 import { measured } from './successor.ts';
 import { tell } from './correlate.ts';
 import { applyFixed, current, keyOf } from './table.ts';
@@ -21,7 +21,7 @@ export function newState(rules: ServiceRules, remembered: Row[] = []): State {
     byKey: new Map(),
     stories: new Map(),
     checks: new Map(),
-    standing: new Map(),
+    conditions: new Map(),
     tallies: new Map(),
     suspects: new Map(),
     engine: newEngine(remembered.length > 0),
@@ -29,7 +29,7 @@ export function newState(rules: ServiceRules, remembered: Row[] = []): State {
 }
 
 export function newTurn(state: State, now: Moment): Turn {
-  return { state, now, out: { findings: [], asks: [], touched: new Set() } };
+  return { state, now, out: { facts: [], asks: [], touched: new Set() } };
 }
 
 /** Takes one input and says what follows from it, and from the time that has passed. */
@@ -68,9 +68,9 @@ function onCrashEvidence(
   const { state } = turn;
   const { death } = story;
   const known = state.known.get(death.id);
-  if (evidence.logs) death.logs = evidence.logs;
-  death.secrets = secretsFromEnv(evidence.inspect?.env);
-  if (evidence.inspect?.state.error) death.error = evidence.inspect.state.error;
+  const secrets = [...state.rules.secrets, ...secretsFromEnv(evidence.inspect?.env)];
+  if (evidence.logs) death.logs = evidence.logs.map((line) => masked(line, secrets));
+  if (evidence.inspect?.state.error) death.error = masked(evidence.inspect.state.error, secrets);
   if (evidence.inspect) takeExitCode(death, evidence.inspect);
   if (known && story.willRestart === undefined) {
     story.willRestart = restartsByPolicy(known, death.exitCode);
@@ -85,8 +85,6 @@ function runDue(turn: Turn): void {
   for (const [key, story] of state.stories)
     if (now.mono >= story.due && !isHeld(state, story)) tell(turn, key);
   for (const [key, check] of state.checks) if (now.mono >= check.due) tellUnhealthy(turn, key, {});
-  for (const [key, tally] of state.tallies)
-    if (tally.quietAt !== undefined && now.mono >= tally.quietAt) tellCalm(turn, key, current(state, key));
   engineDue(turn);
   suspectsDue(turn);
 }
@@ -103,7 +101,6 @@ export function nextDue(state: State): number {
   const { engine } = state;
   for (const story of state.stories.values()) if (!isHeld(state, story)) due = Math.min(due, story.due);
   for (const check of state.checks.values()) due = Math.min(due, check.due);
-  for (const tally of state.tallies.values()) due = Math.min(due, tally.quietAt ?? Infinity);
   for (const suspect of state.suspects.values()) due = Math.min(due, suspect.due);
   if (!engine.up && !engine.told) due = Math.min(due, engine.tellAt ?? Infinity);
   return Math.min(due, engine.returning?.due ?? Infinity);
@@ -130,22 +127,7 @@ export function isUntold(state: State, key: string): boolean {
 /** What is remembered of a service; undefined where nothing is left of it. */
 export function rowOf(state: State, key: string): Row | undefined {
   const known = current(state, key);
-  const standing = state.standing.get(key) ?? {};
-  const restarts = state.tallies.get(key)?.restarts ?? [];
-  if (!known) {
-    if (Object.keys(standing).length === 0) return undefined;
-    return {
-      key,
-      id: '',
-      name: key,
-      image: '',
-      state: 'dead',
-      health: 'none',
-      restartCount: 0,
-      restarts,
-      standing,
-    };
-  }
+  if (!known) return undefined;
   const { id, name, service, image, state: status, health, startedAt, restartCount, exitCode } = known.info;
   return {
     key: keyOf(known),
@@ -158,7 +140,6 @@ export function rowOf(state: State, key: string): Row | undefined {
     ...(startedAt !== undefined ? { startedAt } : {}),
     restartCount,
     ...(exitCode !== undefined ? { exitCode } : {}),
-    restarts,
-    standing,
+    restarts: state.tallies.get(key)?.restarts ?? [],
   };
 }

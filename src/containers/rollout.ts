@@ -1,7 +1,8 @@
 // A deploy that starts the new container beside the old one: docker-rollout scales a Compose service up and removes the first
 // one; Watchtower, to replace itself, takes another name and starts its successor under its own.
 import { isUp, isWatched, keyOf } from './table.ts';
-import type { Death, Known, State } from './types.ts';
+import type { Death } from '../model/container-fact.ts';
+import type { Known, State } from './types.ts';
 
 /** The old one is stopped once the new one is healthy. */
 export const ROLLOUT_WAIT_MS = 120_000;

@@ -18,9 +18,7 @@ export function serviceRules(config: Config, memoryOf?: ServiceRules['memoryOf']
     return {
       watched: (wanted.length === 0 || isWanted) && !isIgnored(settings.IGNORED_SERVICES, container),
       named: isWanted || own !== undefined,
-      muted: own?.mute ?? [],
       malfunctionRestarts: own?.malfunctionRestarts ?? settings.MALFUNCTION_RESTARTS,
-      cooldownMs: (own?.cooldownMinutes ?? settings.ALERT_COOLDOWN_MINUTES) * 60_000,
     };
   }
 

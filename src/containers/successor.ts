@@ -1,11 +1,9 @@
 // After a stop on request a successor of the same name has started: a deploy, or a restart by hand. One line, once it is
 // clear how it turned out.
-import { formatDuration, plain, safeHtml } from '../model/text.ts';
-import { happened } from './findings.ts';
-import { say } from './emit.ts';
+import type { FactOf } from '../model/container-fact.ts';
+import { about, emit } from './emit.ts';
 import { keyOf } from './table.ts';
 import type { Known, Story, Turn } from './types.ts';
-import { bold, memoryText } from './wording.ts';
 
 /** What dies within this was not deployed successfully. */
 const SETTLE_MS = 3000;
@@ -73,30 +71,26 @@ function tellSettled(turn: Turn, key: string, story: Settling, bytes: number | u
   state.stories.delete(key);
   const known = state.known.get(story.id);
   if (!known) return;
-  const parts = [
-    story.how === 'redeployed'
-      ? `redeployed${story.inPlaceOf === undefined ? '' : ` in place of ${plain(story.inPlaceOf, 80)}`}`
-      : `restarted ${story.withDocker ? 'with Docker' : 'on request'}`,
-    outcome(turn, known, story),
-  ];
-  if (bytes !== undefined && story.memoryBefore !== undefined)
-    parts.push(memoryText(story.memoryBefore, bytes));
-  const text = parts.join(', ');
-  const symbol = story.how === 'redeployed' ? '🚀' : '🔄';
-  const line = `${bold(known.info.name)} ${safeHtml(text, 400)}`;
-  const finding = happened(`container-${story.how}`, known.info, {
-    text: `${known.info.name} ${text}`,
-    at: story.startedAt,
-    html: `${symbol} ${line}`,
-  });
-  say(turn, { key, change: story.how, finding, line, severity: 'info', claim: 'up' });
+  const outcome = outcomeOf(turn, known, story);
+  const { memoryBefore, inPlaceOf, startedAt: at } = story;
+  const fact = {
+    ...about(known.info),
+    at,
+    outcome,
+    ...(inPlaceOf === undefined ? {} : { inPlaceOf }),
+    ...(bytes !== undefined && memoryBefore !== undefined
+      ? { memory: { before: memoryBefore, after: bytes } }
+      : {}),
+  };
+  if (story.how === 'redeployed') emit(turn, key, { kind: 'redeployed', ...fact });
+  else emit(turn, key, { kind: 'restarted', ...fact, ...(story.withDocker ? { withDocker: true } : {}) });
 }
 
-function outcome(turn: Turn, known: Known, story: Settling): string {
-  if (story.healthyAt !== undefined) return `healthy in ${formatDuration(story.healthyAt - story.startedAt)}`;
-  if (known.info.health === 'starting')
-    return `running, but not healthy yet after ${formatDuration(turn.now.wall - story.startedAt)}`;
-  if (known.info.health === 'unhealthy') return 'running, but unhealthy';
-  if (story.inPlaceOf !== undefined) return known.info.health === 'healthy' ? 'healthy' : 'running';
-  return `running again after ${formatDuration(story.startedAt - story.downFrom)}`;
+function outcomeOf(turn: Turn, { info }: Known, story: Settling): FactOf<'redeployed'>['outcome'] {
+  const { healthyAt, startedAt, inPlaceOf, downFrom } = story;
+  if (healthyAt !== undefined) return { kind: 'healthy', afterMs: healthyAt - startedAt };
+  if (info.health === 'starting') return { kind: 'not-healthy-yet', afterMs: turn.now.wall - startedAt };
+  if (info.health === 'unhealthy') return { kind: 'unhealthy' };
+  if (inPlaceOf !== undefined) return { kind: info.health === 'healthy' ? 'healthy' : 'running' };
+  return { kind: 'running', afterMs: startedAt - downFrom };
 }

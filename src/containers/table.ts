@@ -2,7 +2,9 @@ import type { ContainerState } from '../model/snapshot.ts';
 import { labelledAs, SWARM_SERVICE, toContainerInfo } from '../system/docker/containers.ts';
 import { parseSignal } from './cause.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
-import type { Known, Moment, Shadowed, Standing, State, Tally, TroubleKind } from './types.ts';
+import { serviceKey } from '../model/service-key.ts';
+import type { Condition, Holding } from '../model/container-fact.ts';
+import type { Known, Moment, Shadowed, State, Tally, Turn } from './types.ts';
 
 /** A container may ask to be left alone, about itself only: `docker run --label vpsmon.ignore=true`. */
 const IGNORE = 'vpsmon.ignore';
@@ -11,22 +13,6 @@ const DAY_MS = 86_400_000;
 const MAX_RESTARTS = 100;
 /** Not to be executed, not found, not to be started. */
 const STARTS_FAIL_WITH = [126, 127, 128];
-/** Longer than anything but restarts is looked back at. */
-const OF_USE_MS = 3_600_000;
-
-/**
- * Compose gives a container that is about to be replaced, or to replace one, a name like `3f4e5a6b7c8d_shop-web-1`; Swarm
- * names each one anew, `web.1.` (or `web.` and the node's id) and 25 letters and digits.
- */
-export function serviceKey(name: string): string {
-  if (name[name.length - 26] === '.') return name.replace(/^(.+\.(?:\d+|[a-z0-9]{25}))\.[a-z0-9]{25}$/, '$1');
-  if (name[12] !== '_') return name; // Nearly always, and asked for each container in each check.
-  return name.replace(/^[0-9a-f]{12}_(?=.)/, '');
-}
-
-export function eventTime(event: DockerEvent): number {
-  return Number(event.timeNano / 1_000_000n);
-}
 
 /** A container that only an event has told of yet. */
 export function fromEvent(event: DockerEvent): Known {
@@ -151,31 +137,48 @@ export function isWatched(state: State, known: Known): boolean {
   return known.ignored !== true && state.rules.of(known.info).watched;
 }
 
-/** Whether it is known to be in trouble of this kind at the moment. */
-export function isInTrouble(state: State, key: string, kind: TroubleKind): boolean {
-  return state.standing.get(key)?.[kind] !== undefined;
+/** Since when a condition of a service holds; undefined: it does not. */
+export function conditionOf(state: State, key: string, condition: Condition): Holding | undefined {
+  return state.conditions.get(key)?.[condition];
 }
 
-export function standingOf(state: State, key: string): Standing {
-  let standing = state.standing.get(key);
-  if (!standing) state.standing.set(key, (standing = {}));
-  return standing;
+/** Notes that a condition holds from now on. */
+export function hold(turn: Turn, key: string, condition: Condition, holding: Holding): void {
+  const { state, out } = turn;
+  state.conditions.set(key, { ...state.conditions.get(key), [condition]: holding });
+  out.touched.add(key);
+}
+
+/** Notes that a condition holds no more; undefined where it did not. */
+export function release({ state, out }: Turn, key: string, condition: Condition): Holding | undefined {
+  const conditions = state.conditions.get(key);
+  const holding = conditions?.[condition];
+  if (!conditions || !holding) return undefined;
+  delete conditions[condition];
+  if (Object.keys(conditions).length === 0) state.conditions.delete(key);
+  out.touched.add(key);
+  return holding;
 }
 
 export function tallyOf(state: State, key: string): Tally {
   let tally = state.tallies.get(key);
-  if (!tally) state.tallies.set(key, (tally = { restarts: [], lines: [], troubles: [] }));
+  if (!tally) state.tallies.set(key, (tally = { restarts: [] }));
   return tally;
 }
 
 /** Jobs with names of chance come and go for years: what is counted of one that is gone is dropped when it is of no use. */
 export function forgetGone(state: State, now: Moment): void {
-  for (const [key, tally] of state.tallies) {
-    if (state.byKey.has(key) || state.stories.has(key) || state.standing.has(key)) continue;
-    if (tally.quietAt !== undefined || restartsWithin(state, key, now.wall, DAY_MS) > 0) continue;
-    const used = [...tally.lines, ...tally.troubles];
-    if (used.every((at) => now.mono - at > OF_USE_MS)) state.tallies.delete(key);
+  for (const key of state.tallies.keys()) {
+    if (state.byKey.has(key) || state.stories.has(key) || state.conditions.has(key)) continue;
+    if (seriesOf(state, key, now) || restartsWithin(state, key, now.wall, DAY_MS) > 0) continue;
+    state.tallies.delete(key);
   }
+}
+
+/** The series of restarts that goes on; undefined: none does. */
+export function seriesOf(state: State, key: string, now: Moment): Tally['series'] {
+  const series = state.tallies.get(key)?.series;
+  return series && now.mono < series.until ? series : undefined;
 }
 
 /** A start that followed a death nobody asked for. */

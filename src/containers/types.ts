@@ -1,5 +1,4 @@
-import type { Change, Claim } from '../model/change.ts';
-import type { Finding, Severity } from '../model/finding.ts';
+import type { Condition, ContainerFact, Death, Holding } from '../model/container-fact.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
 
@@ -38,36 +37,6 @@ export type Known = {
 };
 
 export type Shadowed = 'exitCode' | 'signal' | 'name';
-
-/** unseen: found dead, no event told why. engine: Docker itself ended. reboot: the server did. unstarted: its start failed. */
-export type Cause = 'crash' | 'oom' | 'request' | 'unseen' | 'engine' | 'reboot' | 'unstarted';
-
-/** How and when a container died. Times in epoch ms. */
-export type Death = {
-  id: string;
-  name: string;
-  service?: string;
-  project?: string;
-  /** The key of its name before. */
-  was?: string;
-  at: number;
-  /** -1: not known, for a label hides it. */
-  exitCode: number;
-  cause: Cause;
-  /** The signal that Docker was asked to send. */
-  signal?: number;
-  startedAt?: number;
-  restartCount: number;
-  /** It was frozen by docker pause. */
-  paused?: true;
-  /** `docker run --rm`: it is gone with its death. */
-  autoRemove: boolean;
-  logs?: string[];
-  /** Values of its environment that must not be shown. */
-  secrets?: string[];
-  /** What Docker says about a start that failed. */
-  error?: string;
-};
 
 /** Something that has begun and is not told yet. One per service name. `due` is monotonic. */
 export type Story =
@@ -123,16 +92,7 @@ export type Story =
 export type Check = { due: number; id: string; at: number; after?: 'redeployed' | 'restarted' };
 export type Evidence = { logs?: string[]; inspect?: DockerInspect };
 
-export type Trouble = {
-  since: number;
-  finding: Finding;
-  /** How it stopped, for `stopped`: crashed and Docker goes on trying to start it; frozen by docker pause. */
-  how?: 'policy' | 'paused';
-};
-export const TROUBLES = ['stopped', 'unhealthy', 'malfunction', 'loop', 'missing'] as const;
-export type TroubleKind = (typeof TROUBLES)[number];
-/** What is wrong with a service right now, as told. */
-export type Standing = Partial<Record<TroubleKind, Trouble>>;
+export type Conditions = Partial<Record<Condition, Holding>>;
 
 /** What vpsmon counts about a service name; it outlives its containers. */
 export type Tally = {
@@ -140,25 +100,8 @@ export type Tally = {
   restarts: number[];
   /** The last death nobody asked for. */
   lastDeath?: Death;
-  /** Monotonic: when a Restarting message was last told. */
-  restartToldAt?: number;
-  /** Monotonic: the one-line messages of the last 10 minutes. */
-  lines: number[];
-  /** The same for what is trouble: news must not use up what may be said about it. */
-  troubles: number[];
-  /** Monotonic: when loop and malfunction end if nothing happens. */
-  quietAt?: number;
-};
-
-/** One change to hand on. */
-export type Item = {
-  key: string;
-  change: Change;
-  finding: Finding;
-  /** Its line in a list, HTML. */ line: string;
-  severity: Severity;
-  /** What its message states about the container. */
-  claim?: Claim;
+  /** A series of restarts was reported; it is over at this monotonic time unless there is another one. */
+  series?: { kind: 'restart-loop' | 'malfunction'; name: string; until: number };
 };
 
 export type Engine = {
@@ -189,9 +132,7 @@ export type ServiceRules = {
     watched: boolean;
     /** Named in MONITORED_SERVICES or vpsmon.yaml: then even an end without an error is trouble. */
     named: boolean;
-    muted: readonly string[];
     malfunctionRestarts: number;
-    cooldownMs: number;
   };
   /** Working set in bytes at the last check. */
   memoryOf?: (name: string) => number | undefined;
@@ -206,7 +147,7 @@ export type State = {
   byKey: Map<string, string>;
   stories: Map<string, Story>;
   checks: Map<string, Check>;
-  standing: Map<string, Standing>;
+  conditions: Map<string, Conditions>;
   tallies: Map<string, Tally>;
   /** Containers whose state in a list did not fit: looked at again at `due`. */
   suspects: Map<string, { seq: number; due: number }>;
@@ -236,7 +177,7 @@ export type Ask =
   | { kind: 'replay' };
 
 export type Out = {
-  findings: Finding[];
+  facts: ContainerFact[];
   asks: Ask[];
   /** Service names whose remembered row changed. */
   touched: Set<string>;
@@ -258,5 +199,6 @@ export type Row = {
   restartCount: number;
   exitCode?: number;
   restarts: number[];
-  standing: Standing;
+  /** Up to 0.3.0: what was wrong with it. Read only. */
+  standing?: Partial<Record<string, { how?: 'policy' | 'paused'; up?: boolean }>>;
 };

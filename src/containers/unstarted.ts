@@ -1,10 +1,12 @@
 // A container that stays as it was created, for its start failed. Docker sends no event about that, so it is looked at again:
 // soon at first, for `docker run` starts what it creates at once, then less often, for Compose creates all before it starts
 // the first.
-import { deathOf } from './past-deaths.ts';
-import { tellStopped } from './restarts.ts';
-import { isInTrouble, isWatched, keyOf } from './table.ts';
-import type { Death, Known, Turn } from './types.ts';
+import type { Death } from '../model/container-fact.ts';
+import { masked } from '../model/text.ts';
+import { pastDeath } from './cause.ts';
+import { reportStopped } from './restarts.ts';
+import { conditionOf, isWatched, keyOf } from './table.ts';
+import type { Known, Turn } from './types.ts';
 
 const FIRST_LOOK_MS = 1500;
 /** From here on the full list, every five minutes, is often enough. */
@@ -32,19 +34,19 @@ function tellUnstarted(turn: Turn, known: Known): void {
   const key = keyOf(known);
   if (!isWatched(state, known) || state.byKey.get(key) !== known.info.id) return;
   // A deploy that is under way tells it.
-  if (isInTrouble(state, key, 'stopped') || state.stories.has(key)) return;
-  tellStopped(turn, unstarted(turn, known), { next: 'Docker does not try again by itself', deploy: false });
+  if (conditionOf(state, key, 'stopped') || state.stories.has(key)) return;
+  reportStopped(turn, unstarted(turn, known), { next: { kind: 'not-tried-again' } });
 }
 
 /** Its end, which was none: it never ran. */
 export function unstarted(turn: Turn, known: Known): Death {
   const { startError } = known;
-  const { startedAt: _, ...death } = deathOf(known, []);
+  const { startedAt: _, ...death } = pastDeath(known, []);
   return {
     ...death,
     at: turn.now.wall,
     cause: 'unstarted',
     exitCode: startError?.exitCode ?? death.exitCode,
-    ...(startError?.text ? { error: startError.text } : {}),
+    ...(startError?.text ? { error: masked(startError.text, turn.state.rules.secrets) } : {}),
   };
 }

@@ -1,28 +1,25 @@
 // Follows Docker, feeds the machine, does what it asks, hands out what it says, and remembers it for the next run.
 import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/schema.ts';
-import { serverName } from '../config/server-name.ts';
-import type { Finding } from '../model/finding.ts';
-import type { Message } from '../model/message.ts';
-import type { ServiceStatus } from '../model/service.ts';
+import type { ContainerFact, OpenCondition } from '../model/container-fact.ts';
+import type { MonitorReport, ServiceCounts, ServiceStatus } from '../model/monitor-report.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
 import { createAlarm } from '../system/alarm.ts';
 import type { Clock, Docker, DockerEvent, Files, Log } from '../system/types.ts';
 import { tellPlainly } from './fallback.ts';
-import { countServices, serviceLines, stopMessage, type Counts } from './announce.ts';
 import { createAnswers } from './queries.ts';
-import { createBeginning, type Beginning } from './start-message.ts';
 import { createEventQueue } from './event-queue.ts';
 import { createMemory, follow } from './event-stream.ts';
 import { createKeeper, recallServices } from './persist.ts';
 import { newState, nextDue, step } from './reduce.ts';
 import { createNets } from './resync.ts';
-import { everyFewHours } from './reports.ts';
 import { serviceRules } from './rules.ts';
-import type { IsSilenced, OpenTrouble } from './first-look.ts';
-import { current, keyOf, restartsWithin, serviceKey } from './table.ts';
+import { countServices, serviceLines } from './services.ts';
+import { createStart, type Start } from './start.ts';
+import { serviceKey } from '../model/service-key.ts';
+import { current, keyOf, restartsWithin } from './table.ts';
 import type { Ask, Input, Moment, Out } from './types.ts';
 
 /** The start is told without the containers when Docker does not answer within this. */
@@ -37,19 +34,15 @@ export type WatcherDeps = {
   db: Db;
   /** Of the host: the kernel's OOM counter, and whether this process runs in a container. */
   files: Files;
-  onFindings(findings: Finding[]): void;
+  onFacts(facts: ContainerFact[]): void;
   /** At once, before anything else is done about it. */
   onOom(event: DockerEvent): void;
-  /** Messages that are no incident: start, stop and status report. */
-  onMessage(message: Message): void;
-  /** Whether a silence covers a change at the moment. */
-  isSilenced?: IsSilenced;
-  /** Incidents that are on; those that come and go and are fine at the moment are left out. */
-  openTroubles?(): readonly OpenTrouble[];
+  /** Start and end of the watching. */
+  onReport(report: MonitorReport): void;
+  /** What the open incidents say about containers; those that come and go and are fine at the moment are left out. */
+  openConditions?(): OpenCondition[];
   /** The server was rebooted in an orderly way since the monitor before: when it came up, epoch ms. */
   bootedAt?: number;
-  /** Renders the periodic status report. */
-  renderStatus(services: ServiceStatus[], server: string, at: number): string;
   /** Working set of a container at the last check, bytes. */
   memoryOf?(name: string): number | undefined;
 };
@@ -67,14 +60,13 @@ export type Watcher = {
   eventTrouble(): string | undefined;
   /** Resolves after the first look at the containers, or when Docker turns out not to answer. */
   ready: Promise<void>;
-  statusReport(now: number): Message;
-  counts(): Counts;
+  services(): ServiceStatus[];
+  counts(): ServiceCounts;
 };
 
 /** Nothing runs before `run`. */
 export function createWatcher(deps: WatcherDeps): Watcher {
   const { docker, clock, log, config, db, files } = deps;
-  const server = serverName(config, files);
   const { rows, seen } = recallServices(db, log);
   const state = newState(serviceRules(config, deps.memoryOf), rows);
   const keeper = createKeeper({ db, clock, log, state, lastNano: () => lastNano });
@@ -85,7 +77,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   let lastNano = seen ? BigInt(seen.nano) : 0n;
   let isReady = (): void => {};
   const ready = new Promise<void>((resolve) => (isReady = resolve));
-  let beginning: Beginning | undefined;
+  let start: Start | undefined;
   let ask: (ask: Ask) => void = () => {};
   let oomSeen: () => void = () => {};
   const queue = createEventQueue({
@@ -107,7 +99,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   }
 
   function isLoaded(): boolean {
-    return beginning?.done() === true;
+    return start?.done() === true;
   }
 
   function give(input: Input): void {
@@ -125,18 +117,18 @@ export function createWatcher(deps: WatcherDeps): Watcher {
 
   /** `more`: another input follows at once. */
   function handle(out: Out, more = false): void {
-    hand(out.findings);
+    hand(out.facts);
     for (const question of out.asks) if (isLoaded() || question.kind !== 'list') ask(question);
     for (const key of out.touched) keeper.touch(key);
-    if (isLoaded()) keeper.soon(out.findings.length > 0);
+    if (isLoaded()) keeper.soon(out.facts.length > 0);
     if (!more) alarm.set(signal.aborted ? Infinity : nextDue(state));
   }
 
   /** A mistake further on must not end the watching. */
-  function hand(findings: Finding[]): void {
-    if (findings.length === 0) return;
+  function hand(facts: ContainerFact[]): void {
+    if (facts.length === 0) return;
     try {
-      deps.onFindings(findings);
+      deps.onFacts(facts);
     } catch (error) {
       log.error(`Changes of services could not be handed on: ${errorText(error)}`);
     }
@@ -151,7 +143,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     if (isLoaded()) queue.add(event);
     else {
       lastNano = event.timeNano;
-      beginning?.keep(event);
+      start?.keep(event);
     }
   }
 
@@ -169,7 +161,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     ups += 1;
     eventTrouble = undefined;
     give({ type: 'stream', up: true });
-    beginning?.look();
+    start?.look();
   }
 
   function onDown(why: string, refused: boolean, withheld: boolean): void {
@@ -189,7 +181,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       if (eventTrouble === undefined) log.warn(`Docker's events cannot be followed: ${why}`);
       eventTrouble = why;
       give({ type: 'stream', up: true });
-      beginning?.look();
+      start?.look();
       if (isLoaded()) give({ type: 'listed', items });
     } catch {
       if (!isOver()) isDown(why, false);
@@ -199,11 +191,10 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   function isDown(why: string, refused: boolean): void {
     eventTrouble = undefined;
     give({ type: 'stream', up: false, why, refused });
-    if (!state.engine.met) beginning?.without(why);
+    if (!state.engine.met) start?.without(why);
   }
 
   function open(): { run(): Promise<unknown> } {
-    const { onMessage } = deps;
     const nets = createNets({
       docker,
       clock,
@@ -227,34 +218,30 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     });
     ask = answers.ask;
     oomSeen = answers.oomSeen;
-    beginning = createBeginning({
+    start = createStart({
       docker,
       clock,
       log,
       files,
       state,
-      server,
       signal,
       rows,
       seen,
       ...(deps.bootedAt === undefined ? {} : { bootedAt: deps.bootedAt }),
-      onMessage,
-      isSilenced: deps.isSilenced ?? (() => false),
-      openTroubles: deps.openTroubles ?? (() => []),
+      onReport: deps.onReport,
+      openConditions: deps.openConditions ?? (() => []),
       handle,
       onEvent: (event) => feed([event]),
       isReady: () => isReady(),
     });
     const since = BigInt(clock.now()) * 1_000_000n;
-    const send = (at: number): void => onMessage(watcher.statusReport(at));
     return {
       run: () =>
         Promise.all([
           follow({ docker, clock, signal, since, isNew, onEvent, onUp, onDown }),
           nets.run(),
-          everyFewHours(config.settings.REPORT_INTERVAL_HOURS, { db, clock, log, signal, send }),
           clock.sleep(DOCKER_WAIT_MS, signal).then(() => {
-            if (!isLoaded()) beginning?.without(state.engine.why || 'no answer yet');
+            if (!isLoaded()) start?.without(state.engine.why || 'no answer yet');
           }),
         ]),
     };
@@ -265,7 +252,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     alarm.stop();
     queue.stop();
     keeper.close(isLoaded());
-    deps.onMessage(stopMessage(clock.now(), server, countServices(state).monitored));
+    deps.onReport({ kind: 'stop', at: clock.now(), monitored: countServices(state).monitored });
   }
 
   const watcher: Watcher = {
@@ -288,13 +275,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     connected: () => isLoaded() && state.engine.up,
     container: (name) => current(state, serviceKey(name))?.info,
     eventTrouble: () => eventTrouble,
-    statusReport: (now) => ({
-      at: now,
-      severity: 'info',
-      kind: 'status-report',
-      subject: 'services',
-      html: deps.renderStatus(serviceLines(state), server, now),
-    }),
+    services: () => serviceLines(state),
     counts: () => countServices(state),
   };
   return watcher;

@@ -1,7 +1,10 @@
+import { serverName } from '../config/server-name.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Readings, Snapshot } from '../model/snapshot.ts';
 import { judgeAll } from '../rules/judge.ts';
 import { JUDGED_BY_CHECK } from '../model/rules.ts';
+import type { MonitorReport } from '../model/monitor-report.ts';
+import { reportMessage } from '../outputs/telegram/monitor.ts';
 import type { Monitor } from './types.ts';
 import { judgeSelf } from './self.ts';
 
@@ -44,6 +47,24 @@ export function say(monitor: Monitor, findings: Finding[]): void {
   monitor.recorder.save(changes);
   monitor.delivery.kick();
   monitor.refreshMessages(new Set(changes.map(({ incident }) => incident.id)));
+}
+
+/** Start, end and periodic status: what is silenced or muted is not in it. */
+export function sendReport(monitor: Monitor, report: MonitorReport): void {
+  const { pipeline, outbox, delivery, config, system } = monitor;
+  const shown =
+    report.kind === 'start'
+      ? { ...report, lines: report.lines.filter((line) => pipeline.mayReport(line)) }
+      : report;
+  // That Docker answers at last is worth a message only with what changed.
+  if (shown.kind === 'start' && shown.late && shown.lines.length === 0) return;
+  const message = reportMessage(shown, serverName(config, system.files));
+  try {
+    outbox.enqueue(message);
+    delivery.kick();
+  } catch {
+    delivery.tellUnsaved(message);
+  }
 }
 
 /** The containers as the event stream shows them now, with the memory of the last check. */

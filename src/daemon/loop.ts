@@ -1,6 +1,7 @@
 import { errorText } from '../model/text.ts';
 import { openOomCounter } from '../system/oom-counter.ts';
-import { runCycle, runOomCheck, say } from './cycle.ts';
+import { runCycle, runOomCheck, say, sendReport } from './cycle.ts';
+import { everyFewHours } from './every.ts';
 import type { Monitor } from './types.ts';
 import { takeLastExit } from './last-exit.ts';
 import { SAMPLE_EVERY_MS } from './recorder.ts';
@@ -28,7 +29,14 @@ export async function runLoop(
 ): Promise<void> {
   const { clock, log } = monitor.system;
   const intervalMs = monitor.config.settings.SERVICE_CHECK_INTERVAL * 1000;
-  const background = [monitor.delivery.run(signal), monitor.watcher.run(signal)].map((task) =>
+  const reports = everyFewHours(monitor.config.settings.REPORT_INTERVAL_HOURS, {
+    db: monitor.store.db,
+    clock,
+    log,
+    signal,
+    send: (at) => sendReport(monitor, { kind: 'status-report', at, services: monitor.watcher.services() }),
+  });
+  const background = [monitor.delivery.run(signal), monitor.watcher.run(signal), reports].map((task) =>
     task.catch((error: unknown) => log.error(`A background task ended: ${errorText(error)}`)),
   );
   // The first look at the containers comes from the event stream's own list, so that they are not asked for twice.

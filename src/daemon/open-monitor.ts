@@ -3,9 +3,11 @@ import { openCollectors } from '../collectors/collect.ts';
 import { parseUptime } from '../collectors/proc.ts';
 import type { CommandContext } from '../commands/context.ts';
 import { createDiscovery } from '../discovery/discover.ts';
+import { conditionsOf } from '../incidents/conditions.ts';
 import { createPipeline } from '../incidents/pipeline.ts';
 import { createForecasts, Saved } from '../forecast/watch.ts';
 import { holds, type Claim } from '../model/change.ts';
+import { findingsOf } from '../model/fact-rules.ts';
 import { serverName } from '../config/server-name.ts';
 import type { ContainerInfo, Snapshot, Source } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
@@ -14,7 +16,7 @@ import { createRefresh } from '../notify/living.ts';
 import { createOutbox } from '../notify/outbox.ts';
 import { wordDecision } from '../outputs/telegram/incidents.ts';
 import { renderList, renderLiving } from '../outputs/telegram/living.ts';
-import { renderStatusReport } from '../outputs/telegram/status-report.ts';
+import { describeFact } from '../outputs/telegram/containers.ts';
 import { createWatcher } from '../containers/watcher.ts';
 import { createHistory } from '../store/history/history.ts';
 import { incidentById, withNotes } from '../store/incidents.ts';
@@ -23,7 +25,7 @@ import type { Store } from '../store/open.ts';
 import { createAlarm } from '../system/alarm.ts';
 import { readContainers } from '../system/docker/containers.ts';
 import { largestProcesses } from '../system/processes.ts';
-import { runOomCheck, say } from './cycle.ts';
+import { runOomCheck, say, sendReport } from './cycle.ts';
 import { whatIsLeftOff } from './left-off.ts';
 import type { DaemonState, Monitor } from './types.ts';
 import { createRecorder } from './recorder.ts';
@@ -77,6 +79,7 @@ export function openMonitor(
     tellUnsaved: (message) => delivery.tellUnsaved(message),
     isTrue: (incident, claim) => isTrueOf(watcher, incident.subject, claim),
     wakeAt: (mono) => alarm.set(state.closed ? Infinity : mono),
+    describe: describeFact,
     word: (decision) => wordDecision(decision, hostname, clock.now(), recorder.lines(decision.incident)),
   });
   const alarm = createAlarm(clock, () => {
@@ -113,7 +116,11 @@ export function openMonitor(
     config,
     db,
     files: system.files,
-    onFindings: (findings) => say(monitor, findings),
+    onFacts: (facts) =>
+      say(
+        monitor,
+        facts.flatMap((fact) => findingsOf(fact, describeFact)),
+      ),
     onOom(event) {
       collectors.onDockerOom(event);
       runOomCheck(monitor).catch((error: unknown) =>
@@ -121,21 +128,10 @@ export function openMonitor(
       );
     },
     ...(bootedAt === undefined ? {} : { bootedAt }),
-    onMessage(message) {
-      if (message.kind === 'stop' && more.isRebooting?.() === true) return;
-      try {
-        outbox.enqueue(message);
-        delivery.kick();
-      } catch {
-        delivery.tellUnsaved(message);
-      }
+    onReport(report) {
+      if (report.kind !== 'stop' || more.isRebooting?.() !== true) sendReport(monitor, report);
     },
-    openTroubles: () =>
-      pipeline
-        .open()
-        .filter(({ event, state, okSince }) => !event && state === 'firing' && okSince === undefined),
-    isSilenced: (what) => pipeline.isSilenced(what),
-    renderStatus: renderStatusReport,
+    openConditions: () => conditionsOf(pipeline.open()),
     memoryOf: (name) => memoryOf(state.snapshot, name),
   });
   const collectors = openCollectors({

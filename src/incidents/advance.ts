@@ -1,6 +1,5 @@
 import { EVERY_SUBJECT, type Finding } from '../model/finding.ts';
 import type { Incident, IncidentChange, Spells } from '../model/incident.ts';
-import { safeHtml } from '../model/text.ts';
 import { addFlip, beginsToFlap, isCalm, recentFlips } from './flapping.ts';
 import { happen } from './events.ts';
 import { HOLD_SLACK_MS, newIncident, observe, setSeverity } from './observe.ts';
@@ -118,28 +117,11 @@ function breachFirst(
 
 /** The same incident under the new name of its subject. */
 function renamed(before: Incident, { subject, alias }: Finding): Incident {
-  const { html, list, endText } = before;
-  const inText = (text: string): string => renameInText(text, before.subject, subject);
-  const inHtml = (text: string): string => renameInHtml(text, before.subject, subject);
-  const incident: Incident = { ...before, subject, text: inText(before.text) };
+  const incident: Incident = { ...before, subject };
   if (alias !== undefined) incident.alias = alias;
-  if (endText !== undefined) incident.endText = inText(endText);
-  if (html?.opened !== undefined) incident.html = { ...incident.html, opened: inHtml(html.opened) };
-  if (html?.resolved !== undefined) incident.html = { ...incident.html, resolved: inHtml(html.resolved) };
-  if (list) incident.list = { ...list, line: inHtml(list.line) };
+  if (before.fact) incident.fact = { ...before.fact, name: subject };
+  if (before.endFact) incident.endFact = { ...before.endFact, name: subject };
   return incident;
-}
-
-function renameInText(text: string, from: string, to: string): string {
-  if (text.startsWith(`${from} `)) return `${to}${text.slice(from.length)}`;
-  return text.replace(` of ${from} `, () => ` of ${to} `);
-}
-
-function renameInHtml(html: string, from: string, to: string): string {
-  const [old, now] = [safeHtml(from, 300), safeHtml(to, 300)];
-  const bold = `<b>${safeHtml(from, 120)}</b>`;
-  if (html.startsWith(bold)) return `<b>${safeHtml(to, 120)}</b>${html.slice(bold.length)}`;
-  return html.replace(`\nService: ${old}\n`, () => `\nService: ${now}\n`);
 }
 
 function breachAgain(open: Incident, finding: Finding, policy: Policy, now: number): IncidentChange {
@@ -207,12 +189,8 @@ function recover(open: Incident, finding: Finding, policy: Policy, now: number):
   incident.lastSeenAt = now;
   incident.endText = finding.text;
   if (finding.value !== undefined) incident.value = finding.value;
-  if (finding.html) incident.html = { ...incident.html, ...finding.html };
-  delete incident.list;
-  delete incident.claim;
-  if (finding.list) incident.list = finding.list;
-  if (finding.claim) incident.claim = finding.claim;
-  if (finding.quietMs !== undefined) incident.quietMs = finding.quietMs;
+  delete incident.endFact;
+  if (finding.fact) incident.endFact = finding.fact;
   incident.spells = spellEnds(spellsOf(open), finding.at ?? now);
   if (finding.end !== undefined) return endNow(incident, finding, policy, now);
   if (incident.okSince === undefined) {
@@ -240,11 +218,13 @@ function passTime(open: Incident, policy: Policy, now: number): IncidentChange |
     if (open.okSince !== undefined) return ended(incident, open.okSince);
     return { incident, kind: 'calm' };
   }
-  if (open.okSince === undefined || now - open.okSince < (open.quietMs ?? 0)) return undefined;
+  const quietMs = policy.quietOf(open.rule);
+  const since = open.okSince ?? (quietMs > 0 ? open.lastSeenAt : undefined);
+  if (since === undefined || now - since < quietMs) return undefined;
   const incident = { ...open };
   addFlip(incident, policy, now);
   if (beginsToFlap(incident, policy, 'end')) return { incident, kind: 'flapping' };
-  return ended(incident, open.okSince);
+  return ended(incident, since);
 }
 
 function endEvents(open: Incident, policy: Policy, now: number): IncidentChange {

@@ -10,8 +10,10 @@ export type Reason =
   /** Somebody said that it is known, and it is no worse than it was then. */
   | 'acknowledged'
   | 'still-flapping'
-  /** The finding said that another message tells it. */
+  /** The finding said that another message has it. */
   | 'told-elsewhere'
+  /** vpsmon.yaml wants no messages like this about this service. */
+  | 'muted'
   | 'rate-limited'
   | 'cooldown'
   /** Waits for others of its kind, or for the moment at which it is true. */
@@ -25,8 +27,9 @@ export type Situation = {
   kind?: IncidentChange['kind'] | undefined;
   silenced: boolean;
   quiet?: boolean | undefined;
-  /** vpsmon.yaml does not want changes like this of this service to be told: then they are not repeated, either. */
   muted?: boolean | undefined;
+  /** An event like it, which is limited to one per cooldown, was sent. */
+  cooling?: boolean | undefined;
   /** Epoch ms of the last message of its type, and about its service, whichever incident they were about. */
   lastOfRule?: number | undefined;
   lastOfSubject?: number | undefined;
@@ -55,8 +58,10 @@ export function isSaid(reason: Reason): reason is SayReason {
 export function decide(situation: Situation, policy: Policy, now: number): Reason {
   const reason = wish(situation, policy, now);
   if (reason === 'nothing-new' || reason === 'still-flapping') return reason;
+  if (situation.silenced) return 'silenced';
   if (situation.quiet && reason !== 'repeat-due') return 'told-elsewhere';
-  if (situation.silenced || (situation.muted && reason === 'repeat-due')) return 'silenced';
+  if (situation.muted) return 'muted';
+  if (situation.cooling) return 'cooldown';
   if (reason !== 'repeat-due') return reason;
   const { incident, lastOfRule, lastOfSubject } = situation;
   if (incident.ack && rank(incident.severity) <= rank(incident.ack.severity)) return 'acknowledged';
@@ -75,7 +80,7 @@ function wish({ incident, kind }: Situation, policy: Policy, now: number): Reaso
   if (incident.flapping) return wishWhileFlapping(incident, kind, policy, now);
   if (kind === 'resolved') {
     // A container's changes that are no longer frequent are no news.
-    if (!wasTold(incident) || (incident.event && incident.list)) return 'nothing-new';
+    if (!wasTold(incident) || (incident.event && incident.fact)) return 'nothing-new';
     return said.flapping && incident.endedAs !== 'gone' ? 'stable' : 'resolved';
   }
   if (kind === 'calm' && wasTold(incident) && policy.flapOf(incident.rule).staysMs === undefined)

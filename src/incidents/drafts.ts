@@ -11,7 +11,7 @@ export type Draft = {
   others: Incident[];
   /** The same happened to all of them: each is a line of a list. */
   list?: Change;
-  /** Further ones like it are not sent until it has been calm. */
+  /** Jobs like it come often: further ones are not sent until it has been calm. */
   often?: true;
   /** What waited and is not true any more: it is told along as what came before. */
   before?: Incident[];

@@ -19,11 +19,13 @@ export function happen(
   incident.event = true;
   if (finding.was !== undefined) incident.was = finding.was;
   incident.firedAt = now;
-  incident.flips = recentFlips(ended, policy, now);
+  incident.flips = finding.fact ? [] : recentFlips(ended, policy, now);
   incident.changes = (incident.flips.length > 0 ? (ended?.changes ?? 0) : 0) + 1;
   // What is one message counts once.
   const burst = incident.cause !== undefined && incident.cause === ended?.cause;
   if (finding.quiet) incident.changes -= 1;
+  // How often a container's changes are sent is limited by itself.
+  else if (finding.fact) incident.flips = [now];
   else if (!burst || now - (incident.flips.at(-1) ?? 0) >= policy.groupMs) addFlip(incident, policy, now);
   if (beginsToFlap(incident, policy, 'start')) {
     incident.state = 'firing';

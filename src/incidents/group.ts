@@ -2,14 +2,12 @@
 // first one is sent at once and the others in one list. Starts, restarts and recoveries are in no hurry: they wait a moment for
 // others of their kind. Silences were looked at before, and are looked at again when the wait is over. So is whether the message
 // is true: what is not waits until it is, or until something newer is sent about the container.
-import type { Change, Claim } from '../model/change.ts';
+import { CHANGES, type Change, type Claim } from '../model/change.ts';
+import { changeOf, claimOf, endedByTime, factOf } from '../model/fact-rules.ts';
+import { serviceKey } from '../model/service-key.ts';
 import type { Incident, SayReason } from '../model/incident.ts';
 import type { Draft } from './drafts.ts';
 
-/** Changes that are sent at once, unless others of their kind come in quick succession. */
-const URGENT = new Set<Change>(['stopped', 'unhealthy', 'malfunction']);
-/** Changes that are one line each, so that a few of them fit one message. */
-const ONE_LINERS = new Set<Change>(['restarted', 'redeployed', 'renamed']);
 const BURST_MS = 1500;
 const HOLD_URGENT_MS = 500;
 const MAX_URGENT_MS = 8000;
@@ -25,10 +23,18 @@ const JOBS_WINDOW_MS = 600_000;
 const JOBS_TOGETHER_MS = 8000;
 const JOBS_TIMES = 3;
 
+/** So many events about a container within this time; the last says that there are many, and none follows until it is calm. */
+const EVENTS_MOST = 3;
+const EVENTS_WINDOW_MS = 600_000;
+
 type Held = { id: number; reason: SayReason; since: number; often?: true };
 type Group = { held: Held[]; due: number; firstAt: number; lastAt: number };
 /** What waits, by kind of change. Times are monotonic, in ms. Changed in place. */
-export type Groups = Map<Change, Group> & { jobs?: number[] };
+export type Groups = Map<Change, Group> & {
+  jobs?: number[];
+  /** When events were sent, by subject; news and what is worse are counted apart: three deploys must not hide a crash. */
+  events?: Map<string, number[]>;
+};
 
 export type Look = {
   all: ReadonlyMap<number, Incident>;
@@ -43,8 +49,16 @@ export type Outcome = 'ready' | 'waits' | 'not-now' | 'too-many';
 
 /** Whether a draft goes out now, or waits. `fresh`: something has just happened to the incident. */
 export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look): Outcome {
-  const { incident, reason, others } = draft;
-  if (incident.list === undefined && incident.claim === undefined) return 'ready';
+  const { reason, others } = draft;
+  const change = changeOf(draft.incident);
+  if (change === undefined && claimOf(draft.incident) === undefined) return 'ready';
+  if (draft.incident.event && reason === 'first') {
+    const often = eventsComeOften(groups, draft.incident, look.mono);
+    if (often === 'too-many') return 'too-many';
+    if (often === 'last')
+      draft.incident = { ...draft.incident, said: { ...draft.incident.said, often: true } };
+  }
+  const { incident } = draft;
   const holds = isTrueNow(incident, reason, look);
   const hasNoEnd = incident.event === true || incident.state === 'resolved';
   if (holds === false || (holds === undefined && !fresh)) {
@@ -53,19 +67,19 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
     return 'waits';
   }
   if (incident.said.waits !== undefined) letGo(groups, incident.id);
-  const { list } = incident;
   const groupable = reason === 'first' || reason === 'flapping' || reason === 'resolved';
-  if (list === undefined || !groupable || others.length > 0) return 'ready';
-  if (list.job && incident.event) {
+  if (change === undefined || !groupable || others.length > 0) return 'ready';
+  if (incident.event && incident.severity === 'info' && factOf(incident)?.job) {
     const often = jobsComeOften(groups, look.mono);
     if (often === 'too-many') return 'too-many';
     if (often === 'last') draft.often = true;
   }
-  const group = groupOf(groups, list.change);
-  const alone = URGENT.has(list.change) && group.held.length === 0 && look.mono - group.lastAt >= BURST_MS;
+  const group = groupOf(groups, change);
+  const { urgent } = CHANGES[change];
+  const alone = urgent && group.held.length === 0 && look.mono - group.lastAt >= BURST_MS;
   group.lastAt = look.mono;
   if (alone) return 'ready';
-  hold(groups, draft, look.mono, URGENT.has(list.change) ? HOLD_URGENT_MS : HOLD_CALM_MS);
+  hold(groups, draft, look.mono, urgent ? HOLD_URGENT_MS : HOLD_CALM_MS);
   return 'waits';
 }
 
@@ -82,11 +96,44 @@ function jobsComeOften(groups: Groups, mono: number): 'no' | 'last' | 'too-many'
   return times.length === JOBS_TIMES ? 'last' : 'no';
 }
 
+function eventsComeOften(
+  groups: Groups,
+  { subject, severity }: Incident,
+  mono: number,
+): 'no' | 'last' | 'too-many' {
+  const events = (groups.events ??= new Map<string, number[]>());
+  for (const [key, times] of events)
+    if (times.every((at) => mono - at >= EVENTS_WINDOW_MS)) events.delete(key);
+  const key = eventsKey(subject, severity === 'info');
+  const times = (events.get(key) ?? []).filter((at) => mono - at < EVENTS_WINDOW_MS);
+  // Each further one prolongs the wait.
+  events.set(key, [...times, mono].slice(-EVENTS_MOST));
+  if (times.length >= EVENTS_MOST) return 'too-many';
+  return times.length === EVENTS_MOST - 1 ? 'last' : 'no';
+}
+
+function eventsKey(subject: string, isNews: boolean): string {
+  return `${isNews ? 'news' : 'worse'} ${serviceKey(subject)}`;
+}
+
+/** What was counted of a subject goes on under its new name. */
+export function renameEvents({ events }: Groups, from: string, to: string): void {
+  for (const isNews of [true, false]) {
+    const times = events?.get(eventsKey(from, isNews));
+    if (!times) continue;
+    events?.delete(eventsKey(from, isNews));
+    events?.set(eventsKey(to, isNews), times);
+  }
+}
+
 /** What waited before this process was started goes out with the next look. */
 export function holdAgain(groups: Groups, all: Iterable<Incident>): void {
-  for (const { id, said, list } of all)
-    if (said.waits !== undefined)
-      groupOf(groups, list?.change ?? 'restored').held.push({ id, reason: said.waits, since: -Infinity });
+  for (const incident of all) {
+    const { id, said } = incident;
+    if (said.waits === undefined) continue;
+    const group = groupOf(groups, changeOf(incident) ?? 'restored');
+    group.held.push({ id, reason: said.waits, since: -Infinity });
+  }
 }
 
 /** Its end takes the place of its start, which waited. */
@@ -95,13 +142,13 @@ function letGo(groups: Groups, id: number): void {
 }
 
 function hold(groups: Groups, { incident, reason, often }: Draft, mono: number, waitMs: number): void {
-  const change = incident.list?.change ?? 'restored';
+  const change = changeOf(incident) ?? 'restored';
   const group = groupOf(groups, change);
   if (group.held.length === 0) group.firstAt = mono;
   group.held = group.held.filter(({ id }) => id !== incident.id);
   group.held.push({ id: incident.id, reason, since: mono, ...(often ? { often } : {}) });
   if (group.held.length === 1) group.due = mono + waitMs;
-  else if (!URGENT.has(change)) group.due = Math.min(mono + waitMs, group.firstAt + MAX_CALM_MS);
+  else if (!CHANGES[change].urgent) group.due = Math.min(mono + waitMs, group.firstAt + MAX_CALM_MS);
 }
 
 function groupOf(groups: Groups, change: Change): Group {
@@ -132,7 +179,7 @@ export function release(groups: Groups, look: Look, everything = false): Release
   for (const [change, group] of groups) {
     if (group.held.length === 0 || (mono < group.due && !everything)) continue;
     const growing = mono - group.lastAt < BURST_MS && mono - group.firstAt < MAX_URGENT_MS;
-    if (URGENT.has(change) && group.held.length >= ALONE && growing && !everything) {
+    if (CHANGES[change].urgent && group.held.length >= ALONE && growing && !everything) {
       group.due = Math.min(group.lastAt + BURST_MS, group.firstAt + MAX_URGENT_MS);
       continue;
     }
@@ -156,8 +203,8 @@ export function release(groups: Groups, look: Look, everything = false): Release
 
 function together(change: Change, ready: Pick<Draft, 'incident' | 'reason' | 'often'>[]): Draft[] {
   // One that is fine again meanwhile, and flaps, is no line of this list.
-  const alike = ready.filter(({ incident }) => incident.list?.change === change);
-  const joined = ONE_LINERS.has(change) ? alike.length > 1 : alike.length > ALONE;
+  const alike = ready.filter(({ incident }) => changeOf(incident) === change);
+  const joined = CHANGES[change].oneLine ? alike.length > 1 : alike.length > ALONE;
   const [first, ...others] = alike;
   if (!joined || !first) return ready.map((one) => ({ ...one, others: [] }));
   const list: Draft = { ...first, others: others.map(({ incident }) => incident), list: change };
@@ -179,7 +226,8 @@ function lookAgain({ id, reason, since }: Held, look: Look): Again {
   if (goesOn && (holds === false || incident.okSince !== undefined))
     return { dropped: { incident, reason: 'folded' } };
   if (holds === true || goesOn) return { incident };
-  const isOver = incident.claim === 'down' || incident.claim === 'unhealthy';
+  const claim = claimOf(incident);
+  const isOver = claim === 'down' || claim === 'unhealthy' || endedByTime(incident);
   const givenUp = look.mono - since >= GIVE_UP_MS || (isOver && holds === false);
   if (holds === undefined && (givenUp || since === -Infinity)) return { incident };
   return givenUp ? { dropped: { incident, reason: 'folded' } } : 'wait';
@@ -215,11 +263,12 @@ export function releaseAbout(groups: Groups, draft: Draft, look: Look): Released
 
 /** Whether what is said of it can be seen to be so at the moment. */
 export function isSeenTrue(incident: Incident, look: Look): boolean {
-  return incident.claim === undefined || look.isTrue(incident, incident.claim) === true;
+  const claim = claimOf(incident);
+  return claim === undefined || look.isTrue(incident, claim) === true;
 }
 
 function isTrueNow(incident: Incident, reason: SayReason, look: Look): boolean | undefined {
-  const { claim } = incident;
+  const claim = claimOf(incident);
   // A repeat about one that flaps says how it is.
   if (claim === undefined || (reason === 'repeat-due' && incident.flapping)) return true;
   return look.isTrue(incident, claim);

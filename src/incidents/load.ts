@@ -1,3 +1,4 @@
+import { ruleInfo } from '../model/rules.ts';
 import { errorText } from '../model/text.ts';
 import { endedIncidents, openIncidents } from '../store/incidents.ts';
 import { recall, remember as rememberValue } from '../store/memory.ts';
@@ -15,7 +16,10 @@ export function load(db: Db, keepMs: number, log: Log, now: number): Memory {
     for (const incident of [...endedIncidents(db, now - keepMs), ...openIncidents(db)]) {
       // Saved with a clock that was ahead of today's.
       const ahead = incident.lastSeenAt - now;
-      remember(memory, ahead > 0 ? shift(incident, -ahead) : incident);
+      const moved = ahead > 0 ? shift(incident, -ahead) : incident;
+      // Nobody saw whether it was quiet while no monitor ran.
+      const waits = moved.state === 'firing' && ruleInfo(moved.rule)?.quietMs !== undefined;
+      remember(memory, waits ? { ...moved, lastSeenAt: now } : moved);
     }
   } catch (error) {
     log.warn(`Open incidents cannot be read: ${errorText(error)}`);

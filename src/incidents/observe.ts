@@ -36,12 +36,10 @@ export function observe(incident: Incident, finding: Finding, now: number): void
   incident.details = finding.details ?? [];
   if (finding.alias !== undefined) incident.alias = finding.alias;
   if (finding.cause !== undefined) incident.cause = finding.cause;
-  if (finding.list) incident.list = finding.list;
-  if (finding.claim) incident.claim = finding.claim;
-  if (finding.html) incident.html = { ...incident.html, ...finding.html };
+  delete incident.endFact;
+  if (finding.fact) incident.fact = finding.fact;
   if (finding.unit !== undefined) incident.unit = finding.unit;
   if (finding.limit !== undefined) incident.limit = finding.limit;
-  if (finding.quietMs !== undefined) incident.quietMs = finding.quietMs;
   if (finding.value === undefined) return;
   incident.value = finding.value;
   const low = finding.verdict === 'breach' && finding.limit !== undefined && finding.value < finding.limit;

@@ -1,13 +1,15 @@
 import type { Config } from '../config/schema.ts';
+import type { ContainerFact } from '../model/container-fact.ts';
 import { SEVERITIES, type Finding, type Severity } from '../model/finding.ts';
 import type { Incident, IncidentChange, SayDecision } from '../model/incident.ts';
 import type { Message } from '../model/message.ts';
+import { START_LINES, type StartLine } from '../model/monitor-report.ts';
 import { errorText, safeHtml } from '../model/text.ts';
 import { newestIncidentId, pruneIncidents, type Silence } from '../store/incidents.ts';
 import type { Store } from '../store/open.ts';
 import { advance, keyOf } from './advance.ts';
 import { staysDueAt } from './decide.ts';
-import { groupsDue, holdAgain, type Groups, type Look } from './group.ts';
+import { groupsDue, holdAgain, renameEvents, type Groups, type Look } from './group.ts';
 import { firstStart, load, moveFirstStart } from './load.ts';
 import { apply, forgetOld, remember, shiftAll } from './memory.ts';
 import { plan } from './plan.ts';
@@ -32,6 +34,8 @@ export type PipelineDeps = {
   wakeAt?(mono: number): void;
   /** Words a message; pure. */
   word(decision: SayDecision): Message;
+  /** The sentence of a fact, or of its end where only time ended it; pure. */
+  describe?(fact: ContainerFact, ended: boolean): { text: string; details?: string[] };
 };
 
 export type ProcessOptions = {
@@ -47,8 +51,8 @@ export type Pipeline = {
   process(findings: readonly Finding[], options?: ProcessOptions): IncidentChange[];
   /** Pending and firing ones. */
   open(): Incident[];
-  /** Whether a silence covers this at the moment. */
-  isSilenced(what: Parameters<typeof silencing>[0]): boolean;
+  /** Lines of the start message that are neither silenced nor muted. */
+  mayReport(line: StartLine): boolean;
   /** A fired or lately ended one, in its newest form. */
   incident(id: number): Incident | undefined;
   /**
@@ -107,6 +111,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     }
     const fresh = told.without(findings);
     const changes = advance(memory, fresh, options.judged ?? [], policy, now);
+    for (const change of changes) describeAnew(change);
+    for (const { verdict, was, subject } of fresh)
+      if (verdict === 'unknown' && was !== undefined) renameEvents(groups, was, subject);
     numberAll(changes);
     const touched = new Set<number>();
     for (const change of changes) {
@@ -148,6 +155,18 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     tidy(now);
     deps.wakeAt?.(nextDue());
     return changes.map((change) => newest(change));
+  }
+
+  /** The sentences of an incident that goes by another name, or that only time ended. */
+  function describeAnew({ incident, was }: IncidentChange): void {
+    const { fact, endFact, state, event } = incident;
+    if (!deps.describe || !fact) return;
+    if (was !== undefined) {
+      Object.assign(incident, deps.describe(fact, false));
+      if (endFact) incident.endText = deps.describe(endFact, false).text;
+    }
+    if (state === 'resolved' && !event && incident.endText === undefined)
+      incident.endText = deps.describe(fact, true).text;
   }
 
   /** Incidents get their number when they fire: what never held is no incident. */
@@ -223,10 +242,12 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   function nextDue(): number {
     let due = Infinity;
     for (const incident of memory.open.values()) {
-      const { flapping, flips, okSince, quietMs = 0 } = incident;
+      const { flapping, flips, okSince } = incident;
+      const quietMs = policy.quietOf(incident.rule);
       if (incident.state !== 'firing') continue;
       if (flapping) due = Math.min(due, (flips.at(-1) ?? 0) + policy.calmMs);
-      else if (okSince !== undefined) due = Math.min(due, okSince + quietMs);
+      else if (okSince !== undefined || quietMs > 0)
+        due = Math.min(due, (okSince ?? incident.lastSeenAt) + quietMs);
       due = Math.min(due, staysDueAt(incident, policy) ?? Infinity);
     }
     const mono = clock.monotonic();
@@ -264,9 +285,13 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
         return [];
       }
     },
-    isSilenced(what) {
+    mayReport(line) {
+      const { kind, name, service } = line;
+      const { rule = '', mutes } = START_LINES[kind];
       readSilences(clock.now());
-      return silencing(what, silences) !== undefined;
+      const about = { rule, subject: name, ...(service === undefined ? {} : { alias: service }) };
+      const was = line.kind === 'renamed' ? { was: line.was } : {};
+      return silencing({ ...about, ...was }, silences) === undefined && !policy.mutes(line, mutes);
     },
     open: () => [...memory.open.values()],
     incident: (id) => memory.byId.get(id),

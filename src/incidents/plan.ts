@@ -1,4 +1,7 @@
 import type { Incident, IncidentChange, SayDecision, SayReason } from '../model/incident.ts';
+import { claimOf } from '../model/fact-rules.ts';
+import { serviceKey } from '../model/service-key.ts';
+import { ruleInfo } from '../model/rules.ts';
 import { keyOf } from './advance.ts';
 import { decide, waitsForGroup, type Reason, type Situation } from './decide.ts';
 import { toldWith, type Draft, type Verdict } from './drafts.ts';
@@ -121,6 +124,7 @@ function decideAll(
         quiet,
         silenced: silenced(incident),
         muted: policy.muted(incident),
+        cooling: kind === 'event' && isCooling(incident, all, policy, now),
         lastOfRule: limits.get(`rule ${incident.rule}`),
         lastOfSubject: limits.get(`subject ${incident.subject}`),
       },
@@ -144,6 +148,24 @@ function decideAll(
 
 function groupOf({ groupId }: Incident): { groupId?: number } {
   return groupId === undefined ? {} : { groupId };
+}
+
+/** Whether an event like this one was sent within its cooldown; one that left the container down does not count. */
+function isCooling(
+  { id, rule, subject, alias }: Incident,
+  all: ReadonlyMap<number, Incident>,
+  policy: Policy,
+  now: number,
+): boolean {
+  if (!ruleInfo(rule)?.cooldown) return false;
+  const cooldownMs = policy.cooldownMs(subject, alias);
+  for (const other of all.values()) {
+    const { lastAt } = other.said;
+    if (other.rule !== rule || other.id === id || lastAt === undefined || now - lastAt >= cooldownMs)
+      continue;
+    if (serviceKey(other.subject) === serviceKey(subject) && claimOf(other) !== 'down') return true;
+  }
+  return false;
 }
 
 /** When a message of each type, and about each subject, was last said. */
@@ -170,7 +192,8 @@ function note(result: Unfinished, all: Map<number, Incident>, verdict: Verdict, 
     const { waits: _, ...said } = incident.said;
     incident = { ...incident, said };
   }
-  if (reason === 'told-elsewhere') incident = { ...incident, said: markElsewhere(incident, now) };
+  if (reason === 'told-elsewhere' || reason === 'muted')
+    incident = { ...incident, said: markElsewhere(incident, now) };
   result.reasons.push({ incident, reason });
   if (all.get(incident.id) === incident) return;
   all.set(incident.id, incident);

@@ -1,30 +1,19 @@
 import { namesContainer, type Config } from '../config/schema.ts';
-import { ruleInfo } from '../model/rules.ts';
+import { CHANGES } from '../model/change.ts';
+import { changeOf } from '../model/fact-rules.ts';
+import type { Incident } from '../model/incident.ts';
+import { FLAPS, ruleInfo, type FlapPolicy } from '../model/rules.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-export type FlapPolicy = {
-  /** More starts and ends than this within `flapWindowMs`. */
-  changes: number;
-  /** It begins to flap with a start, never with an end. */
-  atStart?: boolean;
-  /** One that stays for so long after all is sent again. */
-  staysMs?: number;
-};
-
-/** Two stops within the window: the second message says that further ones follow only when it stays down. */
-const CONTAINER_FLAPS: FlapPolicy = { changes: 2, atStart: true, staysMs: MINUTE };
-const FLAPS: Record<string, FlapPolicy> = {
-  'container-stopped': CONTAINER_FLAPS,
-  'container-unhealthy': CONTAINER_FLAPS,
-};
-
 /** All the numbers that incidents are advanced and told by; times in ms. */
 export type Policy = {
   /** What is flapping; `calmMs` without a change end it. */
   flapOf(rule: string): FlapPolicy;
+  /** It ends when it was not seen for so long; 0: with the first `ok`. */
+  quietOf(rule: string): number;
   flapWindowMs: number;
   calmMs: number;
   /** A subject that its rule does not find any more for this long is gone. */
@@ -43,7 +32,9 @@ export type Policy = {
   /** Least time between repeats about one service; `host` is none. */
   cooldownMs(subject: string, alias: string | undefined): number;
   /** vpsmon.yaml does not want changes of this kind of this service to be told. */
-  muted(incident: { rule: string; subject: string; alias?: string }): boolean;
+  muted(incident: Incident): boolean;
+  /** The same for lines that are no incident; `words` as `mute` writes them. */
+  mutes(about: { name: string; service?: string }, words: readonly (string | undefined)[]): boolean;
   /** How long ended incidents are remembered for flapping, groups and limits. */
   keepMs: number;
 };
@@ -55,8 +46,14 @@ export function policyOf({ settings, extra }: Config): Policy {
   const muting = extra.services.filter((service) => service.mute !== undefined);
   const rateLimitMs = settings.ALERT_RATE_LIMIT_SEC * SECOND;
   const longest = Math.max(cooldown, ...own.map((service) => service.cooldownMinutes! * MINUTE));
+  function mutes(about: { name: string; service?: string }, words: readonly (string | undefined)[]): boolean {
+    return muting.some(
+      ({ mute, name }) => mute?.some((word) => words.includes(word)) && namesContainer(name, about),
+    );
+  }
   return {
-    flapOf: (rule) => FLAPS[rule] ?? { changes: 5 },
+    flapOf: (rule) => ruleInfo(rule)?.flap ?? FLAPS,
+    quietOf: (rule) => ruleInfo(rule)?.quietMs ?? 0,
     flapWindowMs: 10 * MINUTE,
     calmMs: 10 * MINUTE,
     goneMs: 5 * MINUTE,
@@ -72,12 +69,14 @@ export function policyOf({ settings, extra }: Config): Policy {
       const special = own.find((service) => namesContainer(service.name, names));
       return special ? special.cooldownMinutes! * MINUTE : cooldown;
     },
-    muted({ rule, subject, alias }) {
-      const change = ruleInfo(rule)?.mute;
-      if (change === undefined || muting.length === 0) return false;
-      const names = { name: subject, ...(alias === undefined ? {} : { alias }) };
-      return muting.some((service) => service.mute?.includes(change) && namesContainer(service.name, names));
+    muted(incident) {
+      const { rule, subject, alias } = incident;
+      const change = changeOf(incident);
+      // Who got no message about the start of something gets none about its end.
+      const words = [ruleInfo(rule)?.mute, change && CHANGES[change].mute];
+      return mutes({ name: subject, ...(alias === undefined ? {} : { service: alias }) }, words);
     },
+    mutes,
     keepMs: Math.max(20 * MINUTE, rateLimitMs, longest),
   };
 }

@@ -2,6 +2,7 @@
 // on, and once when it is over; the kills in between are counted. All that is special about such a story is here.
 import type { Finding } from '../model/finding.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
+import { ruleInfo } from '../model/rules.ts';
 import { formatCount, formatDuration } from '../model/text.ts';
 import { isSaid, wasTold } from './decide.ts';
 import type { Verdict } from './drafts.ts';
@@ -73,11 +74,22 @@ export function foldSeries(
   const rest: Verdict[] = [];
   const folded: Verdict[] = [];
   for (const verdict of verdicts) {
-    if (isSaid(verdict.reason) && isToldElsewhere(verdict, all))
+    if (isSaid(verdict.reason) && (isToldElsewhere(verdict, all) || endsWithStronger(verdict, verdicts)))
       folded.push({ ...verdict, reason: 'told-elsewhere' });
     else rest.push(verdict);
   }
   return { rest, folded };
+}
+
+function inhibits(one: Incident, other: Incident): boolean {
+  return one.subject === other.subject && ruleInfo(one.rule)?.inhibits?.includes(other.rule) === true;
+}
+
+/** It ends together with one that says more. */
+function endsWithStronger({ incident, reason }: Verdict, verdicts: readonly Verdict[]): boolean {
+  const ends = (one: Verdict): boolean => one.reason === 'resolved' && one.incident.state === 'resolved';
+  if (reason !== 'resolved') return false;
+  return verdicts.some((other) => ends(other) && inhibits(other.incident, incident));
 }
 
 function isToldElsewhere({ incident, reason }: Verdict, all: ReadonlyMap<number, Incident>): boolean {
@@ -117,14 +129,12 @@ export function repeatedInstead(
   incident: Incident,
   all: ReadonlyMap<number, Incident>,
 ): Incident | undefined {
-  const place = GOES_ON.indexOf(incident.rule);
-  if (place < 0) return undefined;
+  if (!GOES_ON.includes(incident.rule)) return undefined;
   const story = runningStory(incident, all);
   if (story && !story.flapping && wasTold(story)) return story;
-  const stronger = GOES_ON.slice(0, place);
   for (const other of all.values()) {
     const stands = other.state === 'firing' && !other.flapping && wasTold(other);
-    if (stands && other.subject === incident.subject && stronger.includes(other.rule)) return other;
+    if (stands && inhibits(other, incident)) return other;
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import type { ContainerInfo } from './snapshot.ts';
 
-/** What happened to a container: for muting, for sending many of a kind as one list, and for the heading of such a list. */
+/** What changed about a container. */
 export type Change =
   | 'started'
   | 'stopped'
@@ -14,8 +14,29 @@ export type Change =
   | 'renamed'
   | 'removed';
 
-/** `line`: HTML. `job`: of a container that nobody asked to be watched, and that is not started again: jobs have random names. */
-export type ListLine = { change: Change; line: string; job?: true };
+/** How changes of one kind are muted and grouped. */
+export type ChangePolicy = {
+  /** What `mute` in vpsmon.yaml calls it. */
+  mute: 'started' | 'stopped' | 'restored' | 'restarting' | 'redeployed' | 'malfunction' | 'unhealthy';
+  /** Sent at once, unless others of its kind come in quick succession. */
+  urgent?: true;
+  /** One line each, so that a few of them fit one message. */
+  oneLine?: true;
+};
+
+export const CHANGES: Record<Change, ChangePolicy> = {
+  started: { mute: 'started' },
+  stopped: { mute: 'stopped', urgent: true },
+  'asked-stop': { mute: 'stopped' },
+  restored: { mute: 'restored' },
+  restarting: { mute: 'restarting' },
+  restarted: { mute: 'restarting', oneLine: true },
+  redeployed: { mute: 'redeployed', oneLine: true },
+  malfunction: { mute: 'malfunction', urgent: true },
+  unhealthy: { mute: 'unhealthy', urgent: true },
+  renamed: { mute: 'started', oneLine: true },
+  removed: { mute: 'restored' },
+};
 
 /** What a message states about a container at the moment at which it is written. */
 export type Claim = 'up' | 'down' | 'healthy' | 'unhealthy';

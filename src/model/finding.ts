@@ -1,4 +1,4 @@
-import type { Claim, ListLine } from './change.ts';
+import type { ContainerFact } from './container-fact.ts';
 import type { RuleId } from './rules.ts';
 
 export const SEVERITIES = ['info', 'warning', 'critical'] as const;
@@ -30,22 +30,14 @@ export type Finding = {
   details?: string[];
   /** How long a breach must hold before it is said. */
   holdMs?: number;
-  /** How long `ok` must hold before the incident ends (restart loop: 10 min quiet). */
-  quietMs?: number;
   /** Findings with the same cause that start within 10 s are one message: `docker-gone`, `oom:<id>`, ... */
   cause?: string;
   /** For events: told once for ever under this id. */
   once?: string;
-  /**
-   * Said already in another message of the same batch (the start message), or muted for this service. The incident is opened or ended and counts as said; no message of its own is sent.
-   */
+  /** Another message has it already (the start message): the incident opens or ends and counts as sent, unless it is silenced. */
   quiet?: boolean;
-  /** Ready Telegram HTML where the wording is fixed (services); otherwise the wording room renders it. */
-  html?: { opened?: string; resolved?: string };
-  /** For containers: what kind of change it is, and its line where several of a kind become one list (HTML). */
-  list?: ListLine;
-  /** For containers: what its message states about the container; looked at again when the message is written. */
-  claim?: Claim;
+  /** About containers: what was observed. */
+  fact?: ContainerFact;
   /**
    * For `ok`: ends the incident at once, even while it flaps (stopped while unhealthy). `undone`: and what has been so far does
    * not count as a change. `gone`: there is nothing left that could be watched.

@@ -1,4 +1,5 @@
-import type { Change, Claim, ListLine } from './change.ts';
+import type { Change } from './change.ts';
+import type { ContainerFact } from './container-fact.ts';
 import type { Finding, Severity } from './finding.ts';
 
 export type IncidentState = 'pending' | 'firing' | 'resolved';
@@ -20,8 +21,6 @@ export type Incident = {
   endText?: string;
   /** First `ok` in a row, while firing. */
   okSince?: number;
-  /** How long `ok` must hold, as the last finding said. */
-  quietMs?: number;
   /** First sight of a higher severity that has not held long enough yet. */
   worseSince?: number;
   /** Since when a rule that looked did not find the subject any more. */
@@ -34,7 +33,10 @@ export type Incident = {
   text: string;
   details: string[];
   cause?: string;
-  html?: Finding['html'];
+  /** About containers: what was observed when it began, or last while it went on. */
+  fact?: ContainerFact;
+  /** What was observed when it ended, or is fine for the moment. */
+  endFact?: ContainerFact;
   /** Telegram messages said about it so far. */
   said: {
     count: number;
@@ -51,6 +53,8 @@ export type Incident = {
     waits?: SayReason;
     /** That it flaps was said. */
     flapping?: boolean;
+    /** Its message says that its subject changes often, and that further changes follow only when it is calm. */
+    often?: true;
   };
   /** Same cause: the incident that was told first. Its own id for that one. */
   groupId?: number;
@@ -65,8 +69,6 @@ export type Incident = {
   spells?: Spells;
   /** Of an event: what its subject was called before. */
   was?: string;
-  list?: ListLine;
-  claim?: Claim;
   /** What recovery did about it, plain lines. */
   actions: string[];
   /** Who said on Telegram that it is known, and how bad it was then; `silent`: nothing more is sent until it ends. */

@@ -26,7 +26,30 @@ export type RuleInfo = {
   row?: string;
   /** The rule of recovery that acts on it. */
   recovery?: 'swap' | 'queue' | 'waha';
+  /** When it counts as flapping; absent: `FLAPS`. */
+  flap?: FlapPolicy;
+  /** It ends when it was not seen for so long, ms. */
+  quietMs?: number;
+  /** An event that is sent once per cooldown of its container. */
+  cooldown?: true;
+  /** It says more than these about the same container: their repeats and ends are not sent beside its own. */
+  inhibits?: readonly string[];
 };
+
+export type FlapPolicy = {
+  /** More starts and ends than this within the window of the incidents' policy. */
+  changes: number;
+  /** It begins to flap with a start, never with an end. */
+  atStart?: boolean;
+  /** One that stays for so long after all is sent again, ms. */
+  staysMs?: number;
+};
+
+export const FLAPS: FlapPolicy = { changes: 5 };
+/** Two stops within the window: the second message says that further ones follow only when it stays down. */
+const CONTAINER_FLAPS: FlapPolicy = { changes: 2, atStart: true, staysMs: 60_000 };
+/** A series of restarts is over when there was none for so long. */
+const SERIES_QUIET_MS = 600_000;
 
 export const RULES = {
   'memory-pressure': {
@@ -223,6 +246,7 @@ export const RULES = {
     settings: '`mute` in `vpsmon.yaml`',
     judged: 'between',
     many: '# containers are stopped',
+    flap: CONTAINER_FLAPS,
     mute: 'stopped',
   },
   'container-unhealthy': {
@@ -231,6 +255,7 @@ export const RULES = {
     settings: '`mute`',
     judged: 'between',
     many: '# containers are unhealthy',
+    flap: CONTAINER_FLAPS,
     mute: 'unhealthy',
   },
   'container-malfunction': {
@@ -239,6 +264,7 @@ export const RULES = {
     settings: '`MALFUNCTION_RESTARTS`, `mute`',
     judged: 'between',
     many: '# containers restart again and again',
+    quietMs: SERIES_QUIET_MS,
     mute: 'malfunction',
   },
   'restart-loop': {
@@ -247,6 +273,8 @@ export const RULES = {
     settings: '`RESTART_LOOP_COUNT`, `RESTART_LOOP_MINUTES`, `mute` (malfunction)',
     judged: 'between',
     many: '# containers are in a restart loop',
+    quietMs: SERIES_QUIET_MS,
+    inhibits: ['container-malfunction'],
     mute: 'malfunction',
   },
   'container-restarting': {
@@ -255,6 +283,7 @@ export const RULES = {
     settings: '`mute`',
     judged: 'between',
     many: '# containers restart',
+    cooldown: true,
   },
   'container-started': {
     about: 'only information',

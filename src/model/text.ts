@@ -35,6 +35,11 @@ export function maskSecrets(text: string, known: readonly string[] = []): string
   return result;
 }
 
+/** Masked, as one plain line. Colours between a name and its value would hide it from the masks, and so would the end of a cut line. */
+export function masked(text: string, secrets: readonly string[]): string {
+  return maskSecrets(plain(maskSecrets(text, secrets), 2000), secrets);
+}
+
 /** 1 MB = 1,048,576 bytes, as `free -m` and `docker stats` count. "512 KB", "87 MB", "1.9 GB". */
 export function formatBytes(bytes: number): string {
   const sign = bytes < 0 ? '-' : '';

@@ -45,7 +45,7 @@ describe('Docker stopped with its containers', () => {
     expect(world.messages()[1]).toContain('Running again: 30 of 30');
     world.advance(600_000);
     expect(world.messages()).toHaveLength(2);
-    expect(world.state.standing.size).toBe(0);
+    expect(world.state.conditions.size).toBe(0);
   });
 
   test('gone without a word: containers that kept running (live-restore) are said to have', () => {

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createWatcher } from '../../src/containers/watcher.ts';
 import type { Finding } from '../../src/model/finding.ts';
+import { findingsOf } from '../../src/model/fact-rules.ts';
 import type { Message } from '../../src/model/message.ts';
+import { describeFact } from '../../src/outputs/telegram/containers.ts';
+import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
 import { openStore } from '../../src/store/open.ts';
 import { hostFiles } from '../../src/system/files.ts';
 import type { Docker, DockerEvent } from '../../src/system/types.ts';
@@ -46,11 +49,9 @@ function open(docker: Docker, findings: Finding[] = [], messages: Message[] = []
     config: configWith({ REPORT_INTERVAL_HOURS: 0 }),
     db: store.db,
     files: hostFiles('/'),
-    onFindings: (some) => void findings.push(...some),
+    onFacts: (facts) => void findings.push(...facts.flatMap((fact) => findingsOf(fact, describeFact))),
     onOom: () => undefined,
-    onMessage: (message) => void messages.push(message),
-    renderStatus: () => '',
-    memoryOf: () => undefined,
+    onReport: (report) => void messages.push(reportMessage(report, 'vps1')),
   });
   return { watcher, store, errors };
 }

@@ -147,7 +147,7 @@ describe('labels', () => {
     expect(world.titles()).toEqual([]);
     world.remove('shop-web-1');
     world.advance(60_000);
-    expect(world.state.standing.get('missing:web')?.missing).toBeDefined();
+    expect(world.state.conditions.get('missing:web')?.missing).toBeDefined();
   });
 
   it('S10: vpsmon.ignore=true quiets the container that bears it, and no other', () => {
@@ -182,7 +182,7 @@ describe('Swarm', () => {
     const world = createWorld({ MONITORED_SERVICES: ['web'] });
     world.run(task(0), { labels });
     world.advance(60_000);
-    expect(world.state.standing.get('missing:web')).toBeUndefined();
+    expect(world.state.conditions.get('missing:web')).toBeUndefined();
     world.clear();
     for (let n = 0; n < 12; n++) {
       world.die(task(n), 1);

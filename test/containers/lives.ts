@@ -221,7 +221,7 @@ export function live(seed: number): Life {
   function remember(): void {
     if (!watching) return;
     const { state } = world;
-    const keys = new Set([...state.byKey.keys(), ...state.standing.keys(), ...saved.keys()]);
+    const keys = new Set([...state.byKey.keys(), ...saved.keys()]);
     for (const key of keys) {
       if (isUntold(state, key)) continue;
       const row = rowOf(state, key);

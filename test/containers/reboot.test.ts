@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createWatcher } from '../../src/containers/watcher.ts';
 import type { Finding } from '../../src/model/finding.ts';
+import { findingsOf } from '../../src/model/fact-rules.ts';
 import type { Message } from '../../src/model/message.ts';
+import { describeFact } from '../../src/outputs/telegram/containers.ts';
+import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
 import { openStore } from '../../src/store/open.ts';
 import { saveServices } from '../../src/store/services.ts';
 import { parseInspect, parseListItem } from '../../src/system/docker/parse.ts';
@@ -30,7 +33,6 @@ async function afterReboot(
     startedAt: before - 86_400_000,
     restartCount: 0,
     restarts: [],
-    standing: {},
   }));
   const value = { at: before, nano: '0', closed: true };
   saveServices(store.db, new Map(rows.map((row) => [row.key, row])), { key: 'services-seen', value }, before);
@@ -100,10 +102,9 @@ async function afterReboot(
     config: configWith({ REPORT_INTERVAL_HOURS: 0 }),
     db: store.db,
     files: hostFiles('/'),
-    onFindings: (some) => void findings.push(...some),
+    onFacts: (facts) => void findings.push(...facts.flatMap((fact) => findingsOf(fact, describeFact))),
     onOom: quiet,
-    onMessage: (message) => void messages.push(message),
-    renderStatus: () => '',
+    onReport: (report) => void messages.push(reportMessage(report, 'vps1')),
   });
   const stop = new AbortController();
   const running = watcher.run(stop.signal);
@@ -143,8 +144,9 @@ describe('U7: a clean reboot', () => {
     expect(messages[0]!.html).toContain('2 of 3 services are not well');
     expect(messages[0]!.html).toContain('🔴 <b>job</b> is not back (restart policy: no)');
     expect(messages[0]!.html).toContain('🔴 <b>db</b> is not back (restart policy: unless-stopped)');
-    expect(JSON.stringify([messages, findings])).not.toContain('137');
-    const severity = (name: string) => findings.find(({ subject }) => subject === name)?.severity;
+    expect(JSON.stringify([messages, findings.map(({ text }) => text)])).not.toContain('137');
+    const severity = (name: string) =>
+      findings.find(({ subject, verdict }) => subject === name && verdict === 'breach')?.severity;
     expect([severity('job'), severity('db')]).toEqual(['warning', 'critical']);
   });
 

@@ -29,7 +29,7 @@ describe('renamed in trouble', () => {
     ]);
     expect(lastMessage(world)).toContain('Service: shop\n');
     expect(openOnes(world)).toEqual([]);
-    expect(world.state.standing.size).toBe(0);
+    expect(world.state.conditions.size).toBe(0);
   });
 
   test('while several were found unhealthy and it waits in the list', () => {

@@ -2,20 +2,25 @@
 // in Docker's order; what the machine asks is answered at once from the same world. Time moves only when told to.
 import { newState, newTurn, nextDue, rowOf, step } from '../../src/containers/reduce.ts';
 import { serviceRules } from '../../src/containers/rules.ts';
-import type { Note } from '../../src/containers/notes.ts';
-import { endUnknown, firstLook, withoutSilenced } from '../../src/containers/first-look.ts';
+import { firstLook } from '../../src/containers/first-look.ts';
 import { fromInspect } from '../../src/containers/table.ts';
 import type { Ask, Input, Out, Row, State } from '../../src/containers/types.ts';
 import type { Extra, Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../../src/system/types.ts';
 import { configOf } from './config.ts';
+import { conditionsOf } from '../../src/incidents/conditions.ts';
 import { createPipeline } from '../../src/incidents/pipeline.ts';
 import { addSilence, endSilence } from '../../src/incidents/silences.ts';
-import { current, serviceKey } from '../../src/containers/table.ts';
+import { current } from '../../src/containers/table.ts';
+import { serviceKey } from '../../src/model/service-key.ts';
 import { holds } from '../../src/model/change.ts';
+import { findingsOf } from '../../src/model/fact-rules.ts';
 import type { Message } from '../../src/model/message.ts';
+import type { StartLine } from '../../src/model/monitor-report.ts';
+import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
+import { startLine } from '../../src/outputs/telegram/monitor.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 
 process.env['TZ'] = 'UTC';
@@ -84,6 +89,7 @@ export function createWorld(
       isTrue: ({ subject }, claim) =>
         state.engine.up ? holds(claim, current(state, serviceKey(subject))?.info) : undefined,
       wakeAt: (mono) => (wakeAt = mono),
+      describe: describeFact,
       word: (decision) => wordDecision(decision, 'vps1', wall()),
     });
   let pipeline = openPipeline();
@@ -102,8 +108,9 @@ export function createWorld(
   const moment = () => ({ wall: wall(), mono: now - START });
 
   function take(out: Out): void {
-    for (const finding of out.findings) findings.push({ ...finding, saidAt: now });
-    if (out.findings.length > 0) pipeline.process(out.findings, { judged: [] });
+    const found = out.facts.flatMap((fact) => findingsOf(fact, describeFact));
+    for (const finding of found) findings.push({ ...finding, saidAt: now });
+    if (found.length > 0) pipeline.process(found, { judged: [] });
     for (const ask of out.asks) {
       asked.push(ask);
       if (answering) answer(ask);
@@ -373,7 +380,7 @@ export function createWorld(
     down: (why = 'nothing listens at /var/run/docker.sock: the Docker engine is not running') =>
       feed({ type: 'stream', up: false, why, refused: true }),
     /** The first look of a monitor, with what an earlier one remembered. `self`: the container that it runs in. */
-    look(rows: Row[] = [], history: DockerEvent[] = [], self = ''): Note[] {
+    look(rows: Row[] = [], history: DockerEvent[] = [], self = ''): (StartLine & { line: string })[] {
       state = newState(rules, rows);
       world.up();
       const turn = newTurn(state, moment());
@@ -381,13 +388,12 @@ export function createWorld(
         known: [...boxes.values()].map((box) => fromInspect(structuredClone(box), box.name === self)),
         rows,
         history,
+        open: conditionsOf(pipeline.open()),
         first: rows.length === 0,
       });
-      endUnknown(
-        turn,
-        pipeline.open().filter(({ event, okSince }) => !event && okSince === undefined),
-      );
-      const notes = withoutSilenced(turn, all, (what) => pipeline.isSilenced(what));
+      const notes = all
+        .filter((line) => pipeline.mayReport(line))
+        .map((line) => ({ ...line, line: startLine(line) }));
       take(turn.out);
       return notes;
     },
@@ -396,9 +402,7 @@ export function createWorld(
       state = newState(rules, rows);
     },
     rows(): Row[] {
-      return [...new Set([...state.byKey.keys(), ...state.standing.keys()])].flatMap(
-        (key) => rowOf(state, key) ?? [],
-      );
+      return [...state.byKey.keys()].flatMap((key) => rowOf(state, key) ?? []);
     },
     flush: () => pipeline.sendWaiting(),
     skip(ms: number): void {

@@ -7,12 +7,15 @@ import { configOf } from '../containers/config.ts';
 import { until } from './daemon.ts';
 import { skippingClock } from './skipping-clock.ts';
 import type { Extra, Settings } from '../../src/config/schema.ts';
+import { conditionsOf } from '../../src/incidents/conditions.ts';
 import { createPipeline } from '../../src/incidents/pipeline.ts';
+import { findingsOf } from '../../src/model/fact-rules.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
-import { renderStatusReport } from '../../src/outputs/telegram/status-report.ts';
+import { describeFact } from '../../src/outputs/telegram/containers.ts';
+import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
 import { createWatcher, type Watcher } from '../../src/containers/watcher.ts';
 import { holds } from '../../src/model/change.ts';
 import { createAlarm } from '../../src/system/alarm.ts';
@@ -114,6 +117,7 @@ export function openWatcherSetup(
         isTrue: ({ subject }, claim) =>
           watcher?.connected() ? holds(claim, watcher.container(subject)) : undefined,
         wakeAt: (mono) => alarm.set(mono),
+        describe: describeFact,
         word: (decision) => wordDecision(decision, 'test', Date.now()),
       });
       const alarm = createAlarm(incidentClock, () => {
@@ -127,17 +131,18 @@ export function openWatcherSetup(
         config,
         db: store.db,
         files: hostFiles('/'),
-        onFindings(findings) {
+        onFacts(facts) {
+          const findings = facts.flatMap((fact) => findingsOf(fact, describeFact));
           monitor.findings.push(...findings);
           pipeline.process(findings, { judged: [] });
           delivery.kick();
         },
         onOom: (event) => monitor.ooms.push(event),
-        onMessage(message) {
-          outbox.enqueue(message);
+        openConditions: () => conditionsOf(pipeline.open()),
+        onReport(report) {
+          outbox.enqueue(reportMessage(report, 'test'));
           delivery.kick();
         },
-        renderStatus: renderStatusReport,
       });
       running = Promise.all([delivery.run(stop.signal), watcher.run(stop.signal)]);
       close = async () => {

@@ -55,7 +55,7 @@ describe('one finding', () => {
   });
 
   test('what ended says when, how, and what was seen; it began to be fine before the quiet time', () => {
-    const open = incidentOf({ openedAt: NOW - 900_000, okSince: NOW - 600_000, quietMs: 600_000 });
+    const open = incidentOf({ rule: 'restart-loop', openedAt: NOW - 900_000, okSince: NOW - 600_000 });
     const change = advanceOne(open, undefined, finding('ok', { text: 'fine', value: 3 }), policy, NOW)!;
     expect(change.kind).toBe('resolved');
     expect(change.incident).toMatchObject({
@@ -69,7 +69,7 @@ describe('one finding', () => {
   });
 
   test('between a clear level and a limit an end that had begun begins anew', () => {
-    const open = incidentOf({ okSince: NOW - 599_000, quietMs: 600_000 });
+    const open = incidentOf({ rule: 'restart-loop', okSince: NOW - 599_000 });
     const change = advanceOne(open, undefined, finding('between'), policy, NOW)!;
     expect(change.kind).toBe('still');
     expect(change.incident.okSince).toBeUndefined();
@@ -92,7 +92,7 @@ describe('one finding', () => {
   });
 
   test('a breach after an end that did not last says nothing of that end', () => {
-    const open = incidentOf({ okSince: NOW - 1000, quietMs: 600_000, endText: 'fine' });
+    const open = incidentOf({ rule: 'restart-loop', okSince: NOW - 1000, endText: 'fine' });
     const change = advanceOne(open, undefined, finding('breach'), policy, NOW)!;
     expect(change.incident.endText).toBeUndefined();
     expect(change.incident.okSince).toBeUndefined();
@@ -107,10 +107,21 @@ describe('one finding', () => {
     expect(count(policy.flapWindowMs)).toBe(1);
   });
 
-  test('messages that come with findings are kept: the opening one when the end brings its own', () => {
-    const open = incidentOf({ html: { opened: 'down' } });
-    const change = advanceOne(open, undefined, finding('ok', { html: { resolved: 'up' } }), policy, NOW)!;
-    expect(change.incident.html).toEqual({ opened: 'down', resolved: 'up' });
+  test('facts are kept: the one that opened it when the end brings its own', () => {
+    const [fact, endFact] = [
+      { kind: 'missing', name: 'web', at: 1 },
+      { kind: 'docker-answers', name: 'web', at: 2 },
+    ] as const;
+    const change = advanceOne(
+      incidentOf({ fact }),
+      undefined,
+      finding('ok', { fact: endFact }),
+      policy,
+      NOW,
+    )!;
+    expect(change.incident).toMatchObject({ fact, endFact });
+    const again = advanceOne(incidentOf({ fact, endFact }), undefined, finding('breach'), policy, NOW)!;
+    expect(again.incident.endFact).toBeUndefined();
   });
 
   test('nothing that is handed in is changed', () => {
@@ -124,7 +135,7 @@ describe('one finding', () => {
           flapping: state === 'firing',
         });
         const before = structuredClone(open);
-        const given = finding(verdict, { severity: 'critical', details: ['a'], html: { opened: 'x' } });
+        const given = finding(verdict, { severity: 'critical', details: ['a'] });
         advanceOne(open, undefined, given, policy, NOW);
         advance(book(open), [], ['disk'], policy, NOW);
         expect(open).toEqual(before);

@@ -160,7 +160,9 @@ const rows: [string, Partial<Situation>, Reason][] = [
     'nothing-new',
   ],
   ['told in a list', { kind: 'fired', quiet: true }, 'told-elsewhere'],
-  ['muted: not even repeated', { muted: true, incident: incidentOf({ said: told(HOUR) }) }, 'silenced'],
+  ['muted: not even repeated', { muted: true, incident: incidentOf({ said: told(HOUR) }) }, 'muted'],
+  ['its like was sent within the cooldown', { kind: 'event', cooling: true }, 'cooldown'],
+  ['silenced before it is told in a list', { kind: 'fired', quiet: true, silenced: true }, 'silenced'],
   [
     'waits to be told with others',
     { incident: incidentOf({ id: 5, groupId: 2, event: true, state: 'resolved' }) },
@@ -180,6 +182,7 @@ describe('decide', () => {
     expect(all.every(isSaid)).toBe(true);
     expect([...seen].filter((reason) => !isSaid(reason)).toSorted()).toEqual([
       'cooldown',
+      'muted',
       'nothing-new',
       'rate-limited',
       'silenced',

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { policyOf } from '../../src/incidents/policy.ts';
 import { defaultExtra } from '../../src/config/defaults.ts';
 import { configWith } from '../helpers/command.ts';
+import { incidentOf } from '../helpers/incident.ts';
 
 const extra = {
   ...defaultExtra(),
@@ -33,9 +34,9 @@ test('what ended is remembered at least as long as any limit looks back', () => 
 
 test('muted changes of a service', () => {
   const { muted } = policyOf(configWith({}, { extra }));
-  expect(muted({ rule: 'container-stopped', subject: 'shop-web-1', alias: 'web' })).toBe(true);
-  expect(muted({ rule: 'container-unhealthy', subject: 'web' })).toBe(false);
-  expect(muted({ rule: 'container-unhealthy', subject: 'db' })).toBe(true);
-  expect(muted({ rule: 'restart-loop', subject: 'db' })).toBe(true);
-  expect(muted({ rule: 'oom-kill', subject: 'web' })).toBe(false);
+  expect(muted(incidentOf({ rule: 'container-stopped', subject: 'shop-web-1', alias: 'web' }))).toBe(true);
+  expect(muted(incidentOf({ rule: 'container-unhealthy', subject: 'web' }))).toBe(false);
+  expect(muted(incidentOf({ rule: 'container-unhealthy', subject: 'db' }))).toBe(true);
+  expect(muted(incidentOf({ rule: 'restart-loop', subject: 'db' }))).toBe(true);
+  expect(muted(incidentOf({ rule: 'oom-kill', subject: 'web' }))).toBe(false);
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { countServices, startMessage } from '../../src/containers/announce.ts';
+import { countServices } from '../../src/containers/services.ts';
+import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
 import { createWorld, START } from '../containers/world.ts';
 import { bench, type Bench } from './support.ts';
 
@@ -32,7 +33,16 @@ describe('S17: a digest never swallows the name of anything critical', () => {
     world.deaf(false);
     const notes = world.look(rows);
     const counts = countServices(world.state);
-    b.outbox.enqueue(startMessage({ at: START, server: 'vps1', counts, notes, first: false, late: false }));
+    const report = {
+      kind: 'start',
+      at: START,
+      counts,
+      lines: notes,
+      first: false,
+      late: false,
+      rebooted: false,
+    } as const;
+    b.outbox.enqueue(reportMessage(report, 'vps1'));
     const all = await afterAnHourWithoutTelegram();
     expect(HUNDRED.filter((name) => !all.includes(name))).toEqual([]);
   });

@@ -3,6 +3,8 @@ import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import type { Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import { createRefresh } from '../../src/notify/living.ts';
+import { describeFact } from '../../src/outputs/telegram/containers.ts';
+import { findingsOf } from '../../src/model/fact-rules.ts';
 import { renderList, renderLiving } from '../../src/outputs/telegram/living.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { incidentById, noteOnIncident, withNotes } from '../../src/store/incidents.ts';
@@ -286,14 +288,23 @@ describe('the message of an incident', () => {
 });
 
 describe('a list of incidents', () => {
-  const stopped = (name: string, verdict: 'breach' | 'ok' = 'breach'): Finding => ({
-    rule: 'container-stopped',
-    subject: name,
-    severity: 'critical',
-    verdict,
-    text: verdict === 'ok' ? `${name} runs again` : `${name} stopped: crashed`,
-    list: { change: verdict === 'ok' ? 'restored' : 'stopped', line: `🔴 ${name}: crashed, exit code 1` },
-  });
+  const seen = { id: 'a1', state: 'running', health: 'none', restartCount: 0 } as const;
+  const stopped = (name: string, verdict: 'breach' | 'ok' = 'breach'): Finding[] => {
+    const about = { name, at: b.clock.now() };
+    const death = {
+      ...about,
+      id: 'a1',
+      exitCode: 1,
+      cause: 'crash',
+      restartCount: 0,
+      autoRemove: false,
+    } as const;
+    const fact =
+      verdict === 'ok'
+        ? ({ kind: 'running', ...about, seen, from: 'stopped', forMs: 5000 } as const)
+        : ({ kind: 'stopped', ...about, death, restartCount: 0 } as const);
+    return findingsOf(fact, describeFact);
+  };
   /** Until what waits for others of its kind is sent, and everything is shown. */
   async function checkAll(...findings: Finding[]): Promise<void> {
     check(...findings);
@@ -307,7 +318,7 @@ describe('a list of incidents', () => {
 
   it('is edited as its members end, and each end is still a message', async () => {
     b.start();
-    await checkAll(...names.map((name) => stopped(name)));
+    await checkAll(...names.flatMap((name) => stopped(name)));
     // The first one is sent alone, at once.
     expect(listed().plain).toMatch(/^🔴 4 Services Stopped/);
     expect(
@@ -315,19 +326,19 @@ describe('a list of incidents', () => {
         .keyboard?.flat()
         .map(({ text }) => text),
     ).toEqual(['Acknowledge all', 'Until they end']);
-    await checkAll(stopped('c', 'ok'));
+    await checkAll(...stopped('c', 'ok'));
     expect(list()?.plain).toMatch(/^1 of 4 are over/);
-    expect(list()?.plain).toMatch(/✅ c runs again \(after \d+ s\)\n🔴 d: crashed/);
+    expect(list()?.plain).toMatch(/✅ c runs again after 5 s\nd: crashed/);
     const end = b.telegram.sent.at(-1);
-    expect(end?.plain).toContain('c runs again');
+    expect(end?.plain).toMatch(/Service Restored[^]*Service: c\n/);
     expect(end?.replyTo).toBe(listed().id);
-    await checkAll(...['b', 'd', 'e'].map((name) => stopped(name, 'ok')));
+    await checkAll(...['b', 'd', 'e'].flatMap((name) => stopped(name, 'ok')));
     expect(list()?.plain).toMatch(/^Resolved after/);
     expect(list()?.plain.match(/✅/g)).toHaveLength(4);
     expect(list()?.keyboard).toEqual([]);
     // The first one is down still, and its message says so.
     expect(b.telegram.message(b.telegram.chatId, own().id)?.plain).not.toContain('Resolved');
-    await checkAll(stopped('a', 'ok'));
+    await checkAll(...stopped('a', 'ok'));
     expect(b.telegram.message(b.telegram.chatId, own().id)?.plain).toMatch(/^Resolved/);
     expect(openIncidentMessages(b.store.db).open()).toEqual([]);
   });
@@ -336,7 +347,14 @@ describe('a list of incidents', () => {
 it('a message stays within what Telegram takes, whatever was done about its incident', () => {
   const incident = incidentOf({
     text: 'x'.repeat(290),
-    html: { opened: `<b>${'&lt;'.repeat(3000)}</b>`, resolved: '' },
+    fact: {
+      kind: 'docker-gone',
+      name: 'docker',
+      at: 0,
+      why: '<'.repeat(3000),
+      names: Array.from({ length: 40 }, () => '<'.repeat(99)),
+      stopped: 0,
+    },
     actions: Array.from({ length: 30 }, (_, i) => `${i} ${'🐳'.repeat(200)}`),
     details: Array.from({ length: 40 }, () => 'y'.repeat(300)),
     ack: { by: 'Ada', at: 0, severity: 'critical' },
@@ -420,7 +438,6 @@ it('a container that comes and goes: edited while it is up, it says since when i
     subject: 'web',
     text: 'web stopped: crashed, exit code 1',
     endText: 'web runs again after 5 s',
-    html: { opened: '🔴 <b>Service Stopped</b>\n\nService: web\nCurrent Status: 🔴 Stopped' },
     flapping: true,
     okSince: Date.UTC(2026, 0, 1, 12),
   });

@@ -35,10 +35,12 @@ const stopped: Incident = {
   subject: 'web',
   text: 'web stopped',
   details: [],
-  html: {
-    opened: '🔴 <b>Service Stopped</b>\n\nService: web',
-    resolved: '✅ <b>Service Restored</b>\n\nService: web',
-  },
+};
+const seen = { id: 'a1', state: 'running', health: 'none', restartCount: 0 } as const;
+const withFacts: Incident = {
+  ...stopped,
+  fact: { kind: 'missing', name: 'web', at: OPENED },
+  endFact: { kind: 'healthy', name: 'web', at: OPENED, seen, forMs: 5000 },
 };
 
 function word(more: Partial<SayDecision>, now = NOW) {
@@ -136,7 +138,7 @@ describe('wordDecision', () => {
       { ...stopped, id: 102, rule: 'restart-loop', text: 'web restarted 6 times' },
       { ...stopped, id: 103, subject: 'db' },
     ];
-    const { html } = word({ incident: { ...stopped, html: undefined }, others });
+    const { html } = word({ incident: stopped, others });
     expect(html.split('\n').slice(-2)).toEqual([
       'And 2 more like it',
       'Also, for the same reason (2): web restarted 6 times, db',
@@ -144,7 +146,7 @@ describe('wordDecision', () => {
   });
 
   it('tells a group of one like any other, without a list of one', () => {
-    const incident: Incident = { ...stopped, html: undefined };
+    const incident: Incident = stopped;
     const { html } = word({ reason: 'grouped', incident });
     expect(html).not.toContain('- web');
     expect(html).toContain('Since: ');
@@ -164,10 +166,13 @@ describe('wordDecision', () => {
   });
 
   it('uses the ready words for services as they are', () => {
-    const named = (html = '') => html.replace('\n\n', '\n\nServer: vps1\n');
-    expect(word({ incident: stopped }).html).toBe(named(stopped.html?.opened));
-    expect(word({ incident: stopped, reason: 'resolved' }).html).toBe(named(stopped.html?.resolved));
-    expect(word({ incident: stopped, reason: 'repeat-due' }, OPENED + 3_600_000).html).toContain(
+    expect(word({ incident: withFacts }).html).toMatch(
+      /^⚠️ <b>Service Missing<\/b>\n\nServer: vps1\nService: web\n/,
+    );
+    expect(word({ incident: withFacts, reason: 'resolved' }).html).toMatch(
+      /^✅ <b>Service Restored<\/b>\n\nServer: vps1\nService: web\n/,
+    );
+    expect(word({ incident: withFacts, reason: 'repeat-due' }, OPENED + 3_600_000).html).toContain(
       'Still CRITICAL after 1 h: web stopped',
     );
   });

@@ -1,4 +1,5 @@
 // Containers of a real engine, from their death to the message that Telegram took.
+import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -411,7 +412,8 @@ test('the status report comes every REPORT_INTERVAL_HOURS, in its form', async (
   await monitor.start();
   await said(1);
   telegram.clear();
-  const report = monitor.watcher.statusReport(Date.now()).html;
+  const services = monitor.watcher.services();
+  const report = reportMessage({ kind: 'status-report', at: Date.now(), services }, 'test').html;
   expect(report).toContain(
     `🟢 <b>web</b>\n   Status: Running\n   Health: Unknown\n   Restarts: 0\n   Container: ${id.slice(0, 12)}\n`,
   );

@@ -49,7 +49,7 @@ test('an incident comes back as it was saved, and a later save replaces it', () 
     alias: 'web',
     worst: 93.25,
     details: ['a', 'b\u0000"\\'],
-    html: { opened: '<b>x</b>' },
+    fact: { kind: 'missing', name: 'a<b>\u0000', at: NOW },
     said: { count: 2, lastAt: NOW, since: NOW - 5, severity: 'critical' },
   });
   saveIncidents(store.db, [incident]);

@@ -1,10 +1,12 @@
+import { factOf } from '../../model/fact-rules.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { Change } from '../../model/change.ts';
 import type { Incident, SayDecision } from '../../model/incident.ts';
 import type { Message } from '../../model/message.ts';
 import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/text.ts';
-import { nameOfMany } from '../../model/rules.ts';
+import { nameOfMany, ruleInfo } from '../../model/rules.ts';
 import { formatValue } from '../../model/value.ts';
+import { factEnd, factLine, factMessage } from './containers.ts';
 
 /** More subjects than this are counted, not named. */
 const NAMED_MAX = 10;
@@ -13,6 +15,8 @@ const MAX_LINES = 40;
 const OFTEN =
   'Containers like this come and go often: further ones are not told until it has been calm for 10 min. ' +
   'IGNORED_SERVICES (with wildcards) or the label vpsmon.ignore=true leave them out.';
+const CHANGES_OFTEN =
+  'It changes often: further changes like this are not told until it has been calm for 10 min.';
 /** How long one that flaps must have been fine. */
 const STABLE_MS = 600_000;
 const WHILE_ON: Record<string, string> = {
@@ -93,15 +97,24 @@ export function withServer(html: string, host: string): string {
 function ready(decision: SayDecision, host: string, now: number): string | undefined {
   const { reason, incident, others } = decision;
   if (others.length > 0 && reason !== 'first') return undefined;
-  const { opened, resolved } = incident.html ?? {};
   const over = reason === 'resolved' || (incident.state === 'resolved' && !incident.event);
-  const html = over ? resolved : reason === 'repeat-due' ? undefined : opened;
+  const html = over ? endMessage(decision) : reason === 'repeat-due' ? undefined : startMessage(incident);
   // The text of one that flaps and is fine at the moment tells what is not so now.
   if (html === undefined || (!over && incident.okSince !== undefined)) return undefined;
   if (incident.event && reason !== 'first' && reason !== 'grouped') return undefined;
   const lines = [withServer(html, host), ...notes(decision, now)];
   if (others.length > 0) lines.push('', ...also(incident, others));
   return lines.join('\n');
+}
+
+function startMessage({ fact, said }: Incident): string | undefined {
+  const html = fact && factMessage(fact);
+  return html !== undefined && said.often ? `${html}\n\n${CHANGES_OFTEN}` : html;
+}
+
+function endMessage({ incident: { rule, fact, endFact }, at }: SayDecision): string | undefined {
+  if (endFact) return factMessage(endFact);
+  return fact && factEnd(fact, ruleInfo(rule)?.quietMs ?? 0, at)?.message;
 }
 
 /** What came before, of one that comes and goes. */
@@ -175,8 +188,12 @@ export function listBelow(
 }
 
 /** What a list of many says of one. */
-export function ownLine({ list, subject, flapping, event }: Incident): string {
-  const line = list?.line ?? safeHtml(subject, 120);
+export function ownLine(incident: Incident): string {
+  const { rule, fact, subject, said, flapping, event } = incident;
+  const now = factOf(incident);
+  const end = fact && !now ? factEnd(fact, ruleInfo(rule)?.quietMs ?? 0, 0) : undefined;
+  const line = end?.line ?? (now ? factLine(now) : safeHtml(subject, 120));
+  if (said.often) return `${line} (changes often; not told again until calm)`;
   return flapping && !event ? `${line} (comes and goes)` : line;
 }
 

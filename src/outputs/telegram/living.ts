@@ -3,6 +3,7 @@ import type { Incident } from '../../model/incident.ts';
 import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/text.ts';
 import { formatValue } from '../../model/value.ts';
 import { htmlToPlain, shortenHtml } from '../../model/html.ts';
+import { factMessage } from './containers.ts';
 import { listBelow, ownLine, withServer, wordDecision } from './incidents.ts';
 
 /** What a text may have for itself; Telegram allows 4,096 characters with what stands above and below it. */
@@ -39,7 +40,7 @@ export function renderLiving(
   if (!ended) lines.push(...all.filter(isOver).map((one) => overLine(one)));
   lines.push(...people(incident));
   // What comes with its wording does not name what was done.
-  if (incident.html?.opened !== undefined) lines.push(...done(incident));
+  if (incident.fact && factMessage(incident.fact) !== undefined) lines.push(...done(incident));
   // What follows is what was sent when it began.
   const fine =
     okSince === undefined || isOver(incident)
@@ -99,10 +100,11 @@ function isOver({ state, event }: Incident): boolean {
 
 /** One of several that is over while others last, or in a list. */
 function overLine(incident: Incident): string {
-  const { subject, endText, endedAs, openedAt, resolvedAt = openedAt } = incident;
+  const { subject, endText, endFact, endedAs, openedAt, resolvedAt = openedAt } = incident;
   const lasted = formatDuration(Math.max(0, resolvedAt - openedAt));
   const how = endText ?? `${subject}: ${endedAs === 'gone' ? 'not there any more' : 'over'}`;
-  return `✅ ${safeHtml(how, 120)} (after ${lasted})`;
+  // The sentence of a fact says how long it lasted.
+  return `✅ ${safeHtml(how, 120)}${endFact ? '' : ` (after ${lasted})`}`;
 }
 
 function ending(incident: Incident, all: readonly Incident[], now: number): string[] {

@@ -1,4 +1,4 @@
-import type { ServiceStatus } from '../../model/service.ts';
+import type { ServiceStatus } from '../../model/monitor-report.ts';
 import { formatTime, safeHtml } from '../../model/text.ts';
 
 /** Four lines each are readable for this many; more services get a line each. */

@@ -97,3 +97,8 @@ export function formatSince(nanoseconds: bigint): string {
   const seconds = nanoseconds / 1_000_000_000n;
   return `${seconds}.${String(nanoseconds % 1_000_000_000n).padStart(9, '0')}`;
 }
+
+/** Epoch ms. */
+export function eventTime(event: DockerEvent): number {
+  return Number(event.timeNano / 1_000_000n);
+}

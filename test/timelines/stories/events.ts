@@ -98,17 +98,16 @@ export const stories: Story[] = [
         findings: [
           kill(`k${at}`),
           ...(at === 80 ? [finding('container-malfunction', 'n8n', 'breach')] : []),
-          ...(at === 120 ? [finding('restart-loop', 'n8n', 'breach', { severity: 'critical' })] : []),
+          ...(at > 80 ? [finding('container-malfunction', 'n8n', 'between')] : []),
+          ...(at >= 120 ? [finding('restart-loop', 'n8n', 'breach', { severity: 'critical' })] : []),
         ],
       })),
-      { at: 1000, findings: [finding('restart-loop', 'n8n', 'ok')] },
-      { at: 1000, findings: [finding('container-malfunction', 'n8n', 'ok', { quiet: true })] },
-      ...every(30, 1020, HOUR, () => ({ findings: [] })),
+      ...every(30, 420, HOUR, () => ({ findings: [] })),
     ],
     said: [
       '00:00:00 first oom-kill n8n, critical',
       '00:01:20 first container-malfunction n8n',
-      '00:16:40 resolved restart-loop n8n, critical',
+      '00:17:00 resolved restart-loop n8n, critical',
     ],
     incidents: [
       'oom-kill n8n, resolved event, critical',
@@ -121,7 +120,9 @@ export const stories: Story[] = [
     steps: [
       ...every(20, 0, 100, (at) => ({ findings: [kill(`k${at}`)] })),
       { at: 110, findings: [finding('restart-loop', 'n8n', 'breach', { severity: 'critical' })] },
-      ...every(120, 220, 5 * HOUR, (at) => ({ findings: [kill(`k${at}`)] })),
+      ...every(120, 220, 5 * HOUR, (at) => ({
+        findings: [kill(`k${at}`), finding('restart-loop', 'n8n', 'breach', { severity: 'critical' })],
+      })),
     ],
     said: [
       '00:00:00 first oom-kill n8n, critical',
@@ -197,15 +198,15 @@ export const stories: Story[] = [
   {
     name: 'one-line events without a cause are told each, until they are too many',
     steps: every(20, 0, 160, () => ({
-      findings: [event('container-restarting', 'web', { severity: 'info' })],
+      findings: [event('unclean-reboot', 'web', { severity: 'info' })],
     })),
     said: [
-      '00:00:00 first container-restarting web, info',
-      '00:00:20 first container-restarting web, info',
-      '00:00:40 first container-restarting web, info',
-      '00:01:00 first container-restarting web, info',
-      '00:01:20 first container-restarting web, info',
-      '00:01:40 flapping container-restarting web, info, 6 changes',
+      '00:00:00 first unclean-reboot web, info',
+      '00:00:20 first unclean-reboot web, info',
+      '00:00:40 first unclean-reboot web, info',
+      '00:01:00 first unclean-reboot web, info',
+      '00:01:20 first unclean-reboot web, info',
+      '00:01:40 flapping unclean-reboot web, info, 6 changes',
     ],
   },
   {
@@ -269,15 +270,15 @@ export const stories: Story[] = [
   {
     name: 'without a cause every event counts, however close they come',
     steps: every(2, 0, 20, () => ({
-      findings: [event('container-restarting', 'web', { severity: 'info' })],
+      findings: [event('unclean-reboot', 'web', { severity: 'info' })],
     })),
     said: [
-      '00:00:00 first container-restarting web, info',
-      '00:00:02 first container-restarting web, info',
-      '00:00:04 first container-restarting web, info',
-      '00:00:06 first container-restarting web, info',
-      '00:00:08 first container-restarting web, info',
-      '00:00:10 flapping container-restarting web, info, 6 changes',
+      '00:00:00 first unclean-reboot web, info',
+      '00:00:02 first unclean-reboot web, info',
+      '00:00:04 first unclean-reboot web, info',
+      '00:00:06 first unclean-reboot web, info',
+      '00:00:08 first unclean-reboot web, info',
+      '00:00:10 flapping unclean-reboot web, info, 6 changes',
     ],
   },
 ];

@@ -102,8 +102,8 @@ export const stories: Story[] = [
   {
     name: 'a quiet time that had begun goes on over a restart',
     steps: [
-      { at: 0, findings: [finding('restart-loop', 'web', 'breach', { quietMs: 600_000 })] },
-      { at: 60, findings: [finding('restart-loop', 'web', 'ok', { quietMs: 600_000 })] },
+      { at: 0, findings: [finding('restart-loop', 'web', 'breach')] },
+      { at: 60, findings: [finding('restart-loop', 'web', 'ok')] },
       { at: 120, restart: true, findings: [] },
       ...every(60, 180, 900, () => ({ findings: [] })),
     ],

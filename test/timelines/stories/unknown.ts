@@ -1,4 +1,4 @@
-import { every, finding, HOUR, memory, MINUTE, pressure, stopped, type Story } from '../story.ts';
+import { every, finding, memory, MINUTE, pressure, stopped, type Story } from '../story.ts';
 import type { RuleId } from '../../../src/model/rules.ts';
 
 const unseen = (rule: RuleId) => finding(rule, '*', 'unknown');
@@ -80,23 +80,14 @@ export const stories: Story[] = [
   {
     name: 'a restart loop ends after 10 quiet minutes, told by one finding and by time',
     steps: [
-      { at: 0, findings: [finding('restart-loop', 'web', 'breach', { quietMs: 600_000 })] },
-      { at: 60, findings: [finding('restart-loop', 'web', 'ok', { quietMs: 600_000 })] },
-      { at: 500, findings: [finding('restart-loop', 'web', 'breach', { quietMs: 600_000 })] },
-      { at: 600, findings: [finding('restart-loop', 'web', 'ok', { quietMs: 600_000 })] },
+      { at: 0, findings: [finding('restart-loop', 'web', 'breach')] },
+      { at: 60, findings: [finding('restart-loop', 'web', 'ok')] },
+      { at: 500, findings: [finding('restart-loop', 'web', 'breach')] },
+      { at: 600, findings: [finding('restart-loop', 'web', 'ok')] },
       ...every(60, 660, 1260, () => ({ findings: [] })),
     ],
     said: ['00:00:00 first restart-loop web', '00:20:00 resolved restart-loop web'],
     incidents: ['restart-loop web, resolved, warning'],
-  },
-  {
-    name: 'nothing is repeated of what is quiet already',
-    steps: [
-      { at: 0, findings: [finding('restart-loop', 'web', 'breach', { quietMs: 7_200_000 })] },
-      { at: 60, findings: [finding('restart-loop', 'web', 'ok', { quietMs: 7_200_000 })] },
-      ...every(300, 300, 2 * HOUR, () => ({ findings: [] })),
-    ],
-    said: ['00:00:00 first restart-loop web'],
   },
   {
     name: 'what flaps and cannot be seen is not stable',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { everyFewHours } from '../../src/containers/reports.ts';
+import { everyFewHours } from '../../src/daemon/every.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { Clock } from '../../src/system/types.ts';
 

@@ -1,15 +1,17 @@
-// The monitor's first look at Docker, and the one message about it.
-import type { Message } from '../model/message.ts';
+// The monitor's first look at Docker, and the one report about it.
+import type { MonitorReport } from '../model/monitor-report.ts';
 import { errorText } from '../model/text.ts';
 import { selfContainerId } from '../system/docker/containers.ts';
+import { eventTime } from '../system/docker/events.ts';
 import type { Clock, Docker, DockerEvent, Files, Log } from '../system/types.ts';
-import { countServices, startMessage, startWithoutDocker } from './announce.ts';
 import { inspectAll } from './queries.ts';
 import { replay } from './event-stream.ts';
 import type { Seen } from './persist.ts';
 import { newTurn } from './reduce.ts';
-import { endUnknown, firstLook, withoutSilenced, type IsSilenced, type OpenTrouble } from './first-look.ts';
-import { eventTime, fromInspect, isUp } from './table.ts';
+import type { OpenCondition } from '../model/container-fact.ts';
+import { firstLook } from './first-look.ts';
+import { countServices } from './services.ts';
+import { fromInspect, isUp } from './table.ts';
 import type { Out, Row, State } from './types.ts';
 
 const AGAIN_MS = 2000;
@@ -17,31 +19,28 @@ const AGAIN_MS = 2000;
 const BACK_WITHIN_MS = 30_000;
 const BACK_EVERY_MS = 1000;
 
-export type BeginningDeps = {
+export type StartDeps = {
   docker: Docker;
   clock: Clock;
   log: Log;
   files: Files;
   state: State;
-  /** What messages call this server. */
-  server: string;
   signal: AbortSignal;
   /** Of the monitor before. */
   rows: Row[];
   seen: Seen | undefined;
-  /** Incidents that are on, as the monitor before left them. */
-  openTroubles(): readonly OpenTrouble[];
-  isSilenced: IsSilenced;
+  /** What the open incidents say, as the monitor before left them. */
+  openConditions(): OpenCondition[];
   /** The server was rebooted in an orderly way since the monitor before: when it came up, epoch ms. */
   bootedAt?: number;
-  onMessage(message: Message): void;
+  onReport(report: MonitorReport): void;
   handle(out: Out): void;
   onEvent(event: DockerEvent): void;
   /** The look was taken, or Docker does not answer. */
   isReady(): void;
 };
 
-export type Beginning = {
+export type Start = {
   /** True from the first look on. */
   done(): boolean;
   /** Docker is there. */
@@ -52,7 +51,7 @@ export type Beginning = {
   without(why: string): void;
 };
 
-export function createBeginning(deps: BeginningDeps): Beginning {
+export function createStart(deps: StartDeps): Start {
   const { docker, clock, log, state, signal, seen } = deps;
   let done = false;
   let told = false;
@@ -77,37 +76,25 @@ export function createBeginning(deps: BeginningDeps): Beginning {
     known.sort((a, b) => (a.info.name < b.info.name ? -1 : 1));
     const turn = newTurn(state, { wall: clock.now(), mono: clock.monotonic() });
     const first = seen === undefined;
-    const all = firstLook(turn, {
+    const lines = firstLook(turn, {
       known,
       rows: deps.rows,
       history: [...history, ...kept],
+      open: deps.openConditions(),
       first,
       ...(deps.bootedAt === undefined ? {} : { bootedAt: deps.bootedAt }),
     });
-    endUnknown(turn, deps.openTroubles());
-    const notes = withoutSilenced(turn, all, deps.isSilenced);
     done = true;
-    const answers = { rule: 'docker-gone', subject: 'docker', severity: 'critical', verdict: 'ok' } as const;
-    turn.out.findings.push({ ...answers, text: 'Docker answers', quiet: told });
+    const answers = { kind: 'docker-answers', name: 'docker', at: clock.now() } as const;
+    turn.out.facts.push(told ? { ...answers, reported: true } : answers);
     deps.handle(turn.out);
     const at = clock.now();
     const rebooted = deps.bootedAt !== undefined;
     // How long the services were not watched; waiting for them was watching.
     const until = rebooted ? startedAt : at;
     const away = seen ? { away: { ms: Math.max(0, until - seen.at), atMost: !seen.closed } } : {};
-    if (!told || notes.length > 0)
-      deps.onMessage(
-        startMessage({
-          at,
-          server: deps.server,
-          counts: countServices(state),
-          notes,
-          first,
-          late: told,
-          rebooted,
-          ...away,
-        }),
-      );
+    const counts = countServices(state);
+    deps.onReport({ kind: 'start', at, counts, lines, first, late: told, rebooted, ...away });
     told = true;
     for (const event of kept) if (eventTime(event) >= askedAt) deps.onEvent(event);
     deps.isReady();
@@ -145,7 +132,8 @@ export function createBeginning(deps: BeginningDeps): Beginning {
     deps.isReady();
     if (told || coming || signal.aborted) return;
     told = true;
-    deps.onMessage(startWithoutDocker(clock.now(), deps.server, why, deps.bootedAt !== undefined));
+    const rebooted = deps.bootedAt !== undefined;
+    deps.onReport({ kind: 'start-without-docker', at: clock.now(), why, rebooted });
   }
 
   async function lookUntilDone(): Promise<void> {

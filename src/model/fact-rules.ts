@@ -1,0 +1,220 @@
+// What each fact about a container means: the rule it belongs to, how bad it is, and what its message states.
+import type { Change, Claim } from './change.ts';
+import type { ContainerFact, Death, FactKind, FactOf } from './container-fact.ts';
+import type { Finding, Severity, Verdict } from './finding.ts';
+import type { Incident } from './incident.ts';
+import type { RuleId } from './rules.ts';
+
+type Of<K extends FactKind, T> = T | ((fact: FactOf<K>) => T);
+
+type FactRule<K extends FactKind> = {
+  /** One incident of each, where there are several. */
+  rule: Of<K, RuleId | readonly RuleId[]>;
+  verdict: Of<K, Verdict>;
+  severity?: Of<K, Severity>;
+  /** The kind of change: what it is grouped with, and how vpsmon.yaml mutes it. */
+  change?: Of<K, Change>;
+  claim?: Of<K, Claim>;
+  /** What it says more about than the incidents of these rules: they end with it, without messages of their own. */
+  ends?: Of<K, readonly RuleId[]>;
+  /** Incidents of these rules go on, where they are open. */
+  keeps?: readonly RuleId[];
+  /** It is recorded, and needs no message. */
+  quiet?: true;
+  end?: Of<K, NonNullable<Finding['end']>>;
+  cause?: (fact: FactOf<K>) => string | undefined;
+  measure?: (fact: FactOf<K>) => { value: number; limit: number };
+};
+
+const SERIES: readonly RuleId[] = ['restart-loop', 'container-malfunction'];
+const CONDITIONS: readonly RuleId[] = ['container-stopped', 'container-unhealthy', ...SERIES];
+const RULE_OF = {
+  stopped: 'container-stopped',
+  unhealthy: 'container-unhealthy',
+  missing: 'service-missing',
+} as const;
+/** Docker has given up: what was sent about the kill that ended it promised a restart. */
+const GAVE_UP = ['retries-used', 'gave-up', 'signalled'];
+
+const FACTS: { [K in FactKind]: FactRule<K> } = {
+  stopped: {
+    rule: 'container-stopped',
+    verdict: ({ over }) => (over ? 'event' : 'breach'),
+    severity: severityOfStop,
+    change: (fact) => (isAsked(fact) ? 'asked-stop' : 'stopped'),
+    claim: 'down',
+    ends: ({ over, next }) => (over === 'removed' ? CONDITIONS : next?.kind === 'keeps-trying' ? [] : SERIES),
+    cause: ({ death, next }) => (next && GAVE_UP.includes(next.kind) ? undefined : causeOf(death)),
+  },
+  paused: {
+    rule: 'container-stopped',
+    verdict: 'breach',
+    severity: 'warning',
+    change: 'asked-stop',
+    claim: 'down',
+  },
+  running: { rule: 'container-stopped', verdict: 'ok', change: 'restored', claim: 'up' },
+  unhealthy: {
+    rule: 'container-unhealthy',
+    verdict: 'breach',
+    severity: 'warning',
+    change: 'unhealthy',
+    claim: 'unhealthy',
+  },
+  healthy: { rule: 'container-unhealthy', verdict: 'ok', change: 'restored', claim: 'healthy' },
+  restarting: {
+    rule: 'container-restarting',
+    verdict: 'event',
+    severity: 'warning',
+    change: 'restarting',
+    claim: ({ awayMs }) => (awayMs === undefined ? 'down' : 'up'),
+    cause: ({ death }) => causeOf(death),
+  },
+  malfunction: {
+    rule: 'container-malfunction',
+    verdict: 'breach',
+    severity: 'warning',
+    change: 'malfunction',
+    claim: ({ seen }) => (seen.state === 'running' ? 'up' : 'down'),
+    measure: ({ seen, limit }) => ({ value: seen.restartCount, limit }),
+  },
+  'restart-loop': {
+    rule: 'restart-loop',
+    verdict: 'breach',
+    severity: 'critical',
+    change: 'malfunction',
+    claim: ({ seen }) => (seen.state === 'running' ? 'up' : 'down'),
+    keeps: ['container-malfunction'],
+    measure: ({ count, limit }) => ({ value: count, limit }),
+  },
+  started: { rule: 'container-started', verdict: 'event', change: 'started', claim: 'up' },
+  redeployed: { rule: 'container-redeployed', verdict: 'event', change: 'redeployed', claim: 'up' },
+  restarted: { rule: 'container-restarted', verdict: 'event', change: 'restarted', claim: 'up' },
+  renamed: { rule: 'container-renamed', verdict: 'event', change: 'renamed' },
+  called: { rule: [...CONDITIONS, 'service-missing'], verdict: 'unknown' },
+  removed: { rule: CONDITIONS, verdict: 'ok', change: 'removed', claim: 'down', end: 'gone' },
+  missing: { rule: 'service-missing', verdict: 'breach', severity: 'warning' },
+  over: {
+    rule: ({ condition }) => RULE_OF[condition],
+    verdict: 'ok',
+    quiet: true,
+    // It stopped while it was paused: it did not go down a second time.
+    end: ({ condition, because }) => (condition === 'stopped' && because === 'died' ? 'undone' : 'now'),
+  },
+  gone: { rule: CONDITIONS, verdict: 'ok', quiet: true, end: 'now' },
+  'docker-gone': {
+    rule: 'docker-gone',
+    verdict: 'breach',
+    severity: 'critical',
+    cause: () => 'docker-gone',
+  },
+  'docker-back': { rule: 'docker-gone', verdict: 'ok' },
+  'docker-answers': { rule: 'docker-gone', verdict: 'ok' },
+  unreadable: { rule: 'container-stopped', verdict: 'event', severity: 'critical' },
+};
+
+/** The row of the table, as a function of any fact: TypeScript cannot see that kind and row fit. */
+function ruleOf(fact: ContainerFact): FactRule<FactKind> {
+  return FACTS[fact.kind] as FactRule<FactKind>;
+}
+
+function valueOf<T>(of: T | ((fact: never) => T) | undefined, fact: ContainerFact): T | undefined {
+  return typeof of === 'function' ? (of as (fact: ContainerFact) => T)(fact) : of;
+}
+
+/** A fact as the incidents take it. `describe`: its plain sentence, and lines below it. */
+export function findingsOf(
+  fact: ContainerFact,
+  describe: (fact: ContainerFact) => { text: string; details?: string[] },
+): Finding[] {
+  const row = ruleOf(fact);
+  const about = {
+    subject: fact.name,
+    ...(fact.service === undefined ? {} : { alias: fact.service }),
+    ...describe(fact),
+    at: fact.at,
+  };
+  const end = valueOf(row.end, fact);
+  const cause = row.cause?.(fact as never);
+  const quiet = row.quiet === true || fact.reported === true;
+  const main = [valueOf(row.rule, fact)!].flat().map((rule): Finding => {
+    const finding: Finding = {
+      ...about,
+      rule,
+      severity: valueOf(row.severity, fact) ?? 'info',
+      verdict: valueOf(row.verdict, fact)!,
+      fact,
+    };
+    if (end !== undefined) finding.end = end;
+    if (cause !== undefined) finding.cause = cause;
+    if (quiet) finding.quiet = true;
+    if ('was' in fact) finding.was = fact.was;
+    return row.measure ? Object.assign(finding, row.measure(fact as never), { unit: 'count' }) : finding;
+  });
+  const ended = (valueOf(row.ends, fact) ?? []).map((rule): Finding => ({
+    ...about,
+    rule,
+    severity: 'info',
+    verdict: 'ok',
+    quiet: true,
+    end: 'now',
+  }));
+  const kept = (row.keeps ?? []).map((rule): Finding => ({
+    ...about,
+    rule,
+    severity: 'info',
+    verdict: 'between',
+  }));
+  return [...ended, ...main, ...kept];
+}
+
+/** Asked for, and done as it was asked. */
+export function isAsked({ death, failed }: Pick<FactOf<'stopped'>, 'death' | 'failed'>): boolean {
+  return death.cause === 'request' && !failed;
+}
+
+function severityOfStop(fact: FactOf<'stopped'>): Severity {
+  const { death, over, expected } = fact;
+  if (over === 'job') return 'info';
+  if (expected !== undefined) return expected ? 'critical' : 'warning';
+  const clean = death.exitCode === 0 && (death.cause === 'crash' || death.cause === 'unseen');
+  return isAsked(fact) || clean ? 'warning' : 'critical';
+}
+
+function causeOf(death: Death): string | undefined {
+  return death.cause === 'oom' ? `oom:${death.id}` : undefined;
+}
+
+/** What of an incident says what is observed about its container. */
+type Observed = Pick<Incident, 'rule' | 'state' | 'event' | 'fact' | 'endFact'>;
+
+/** The fact that holds of an incident now; undefined where only time ended it, or an earlier version saved it. */
+export function factOf(incident: Observed): ContainerFact | undefined {
+  return incident.endFact ?? (endedByTime(incident) ? undefined : incident.fact);
+}
+
+/** It was quiet for so long that it ended, without a fact that says so. */
+export function endedByTime({ state, event, endFact }: Observed): boolean {
+  return state === 'resolved' && !event && !endFact;
+}
+
+/** The kind of change that a message about it would be; undefined for what is sent by itself. */
+export function changeOf(incident: Observed): Change | undefined {
+  const fact = factOf(incident);
+  if (fact) return valueOf(ruleOf(fact).change, fact);
+  return incident.fact && 'restored';
+}
+
+/** What of an incident that an earlier version saved is known without a fact. */
+const CLAIM_OF_RULE: Record<string, Claim> = {
+  'container-stopped': 'down',
+  'container-unhealthy': 'unhealthy',
+};
+
+/** What a message about it would state about the container. */
+export function claimOf(incident: Observed): Claim | undefined {
+  const fact = factOf(incident);
+  if (fact) return valueOf(ruleOf(fact).claim, fact);
+  if (incident.state !== 'resolved') return CLAIM_OF_RULE[incident.rule];
+  return incident.fact && 'up';
+}
