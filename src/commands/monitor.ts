@@ -99,15 +99,20 @@ export async function monitor(context: CommandContext): Promise<number> {
 
   for (;;) {
     let lost: string | undefined;
+    let forsaken = false;
     const lookAfterFolder = (monitor: Monitor): void => {
       lost = store.stale() ?? (lock && 'holds' in lock && !lock.holds() ? 'lost its lock' : undefined);
-      if (lost === undefined) return void delete monitor.state.folderTrouble;
+      if (lost === undefined) return void delete monitor.state.folderError;
       const why = whyNotUsable(config.stateDir);
       if (why === undefined) return turn.abort();
+      // In the unit's sandbox nothing but the state folder can be written: only a new start makes it anew. What is wrong is reported first.
+      if (monitor.state.folderError !== undefined && context.env['INVOCATION_ID'] !== undefined) {
+        forsaken = true;
+        return turn.abort();
+      }
       // Goes on with the file that has no name any more, and tries again with the next check.
-      if (monitor.state.folderTrouble !== why)
-        log.error(`The state folder ${config.stateDir} ${lost}: ${why}`);
-      monitor.state.folderTrouble = why;
+      if (monitor.state.folderError !== why) log.error(`The state folder ${config.stateDir} ${lost}: ${why}`);
+      monitor.state.folderError = why;
       lost = undefined;
     };
     const unsaved = await watch(current, store, {
@@ -119,6 +124,12 @@ export async function monitor(context: CommandContext): Promise<number> {
       isRebooting: () => rebooting,
     });
     if (stop.signal.aborted) break;
+    if (forsaken) {
+      io.err(
+        `vpsmon: the state folder ${config.stateDir} ${lost ?? ''}: systemd makes it with the next start.`,
+      );
+      return FAILED;
+    }
     turn = new AbortController();
     news = undefined;
     if (lost !== undefined) {
@@ -263,7 +274,7 @@ async function watch(context: CommandContext, store: Store, turn: Watch): Promis
       served.push(http);
       log.info(`vpsmon ${VERSION} serves http://${http.address}/health and /metrics`);
     } catch (error) {
-      monitor.state.httpTrouble = errorText(error);
+      monitor.state.httpError = errorText(error);
       log.error(`${errorText(error)}. The monitor goes on without /health and /metrics.`);
     }
   }

@@ -37,11 +37,11 @@ export async function runOomCheck(monitor: Monitor): Promise<void> {
   const kills = judgeAll(snapshot, monitor.past(snapshot), monitor.config).filter(
     (f) => f.rule === 'oom-kill',
   );
-  say(monitor, kills);
+  reportFindings(monitor, kills);
 }
 
 /** Findings that did not come out of a full check: container changes, OOM kills, things about the monitor itself. */
-export function say(monitor: Monitor, findings: Finding[]): void {
+export function reportFindings(monitor: Monitor, findings: Finding[]): void {
   if (findings.length === 0 || monitor.state.closed) return;
   const changes = monitor.pipeline.process(findings, { judged: [] });
   monitor.recorder.save(changes);

@@ -2,7 +2,7 @@ import { formatDuration, plain } from '../model/text.ts';
 import type { Reading } from '../model/reading.ts';
 import { SOURCES } from '../model/snapshot.ts';
 import { VERSION } from '../version.ts';
-import { folderNews, troubleWithState } from './self.ts';
+import { folderNews, whyNotKept } from './self.ts';
 import type { Monitor } from './types.ts';
 
 export type Health = {
@@ -37,16 +37,16 @@ export function judgeHealth(monitor: Monitor): { status: number; body: Health } 
     const reading = state.snapshot?.readings[source];
     if (reading?.state === 'failed') reasons.push(`${source} cannot be read: ${reading.why}`);
   }
-  // Told at once, while the last check may still have seen Docker.
+  // At once, while the last check may still have seen Docker.
   const gone = pipeline.open().find(({ rule, state: s }) => rule === 'docker-gone' && s === 'firing');
   if (gone && state.snapshot?.readings.docker.state !== 'failed') reasons.push(plain(gone.text, 300));
   const events = monitor.watcher.eventTrouble();
   if (events !== undefined) reasons.push(`Docker's events cannot be followed: ${plain(events, 300)}`);
-  const trouble = troubleWithState(monitor);
-  if (trouble) reasons.push(`the state folder cannot be used: ${trouble}`);
+  const fault = whyNotKept(monitor);
+  if (fault) reasons.push(`the state folder cannot be used: ${fault}`);
   const news = folderNews(monitor);
   if (news !== undefined) reasons.push(news);
-  if (state.httpTrouble) reasons.push(state.httpTrouble);
+  if (state.httpError) reasons.push(state.httpError);
   if (sending.refused) reasons.push(`Telegram refuses messages: ${sending.refused}`);
   const now = system.clock.now();
   if (

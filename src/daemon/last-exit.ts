@@ -6,13 +6,13 @@ import { takeFile } from '../system/take-file.ts';
 /**
  * How the monitor before this one ended, when it did not end in an orderly way. The unit writes `last-exit` into the state
  * folder when the process is gone: systemd's $SERVICE_RESULT, $EXIT_CODE and $EXIT_STATUS, as in `watchdog dumped ABRT`.
- * Told once: the file is removed.
+ * Reported once: the file is removed.
  */
 export function takeLastExit(stateDir: string): Finding | undefined {
   return judgeLastExit(takeFile(join(stateDir, 'last-exit')));
 }
 
-/** Pure. Undefined when there is nothing to tell. */
+/** Pure. Undefined when there is nothing to report. */
 export function judgeLastExit(text: string | undefined): Finding | undefined {
   const [result = '', how = '', status = ''] = plain(text ?? '', 100).split(' ');
   if (result === '' || result === 'success') return undefined;

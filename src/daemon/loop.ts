@@ -1,6 +1,6 @@
 import { errorText } from '../model/text.ts';
 import { openOomCounter } from '../system/oom-counter.ts';
-import { runCycle, runOomCheck, say, sendReport } from './cycle.ts';
+import { runCycle, runOomCheck, reportFindings, sendReport } from './cycle.ts';
 import { everyFewHours } from './every.ts';
 import type { Monitor } from './types.ts';
 import { takeLastExit } from './last-exit.ts';
@@ -8,7 +8,7 @@ import { SAMPLE_EVERY_MS } from './recorder.ts';
 import { judgeReboot } from './reboot.ts';
 import type { Watchdog } from './watchdog.ts';
 
-/** The kernel's kill counter is looked at this often: a wake-up and one small file, 0.3 ms. Docker tells of its own kills at once. */
+/** The kernel's kill counter is looked at this often: a wake-up and one small file, 0.3 ms. Docker reports its own kills at once. */
 const OOM_TICK_MS = 1500;
 const OOM_AGAIN_MS = 2500;
 /** A monitor that watches nothing does not live: who started it starts it anew. */
@@ -53,7 +53,7 @@ export async function runLoop(
       if (signal.aborted) break;
       const snapshot = await runCycle(monitor);
       watchdog.beat(`${monitor.state.checks} checks, last took ${Math.round(snapshot.tookMs)} ms`);
-      if (first) tellReboot(monitor);
+      if (first) reportStart(monitor);
       first = false;
       failed = 0;
       heartbeat(monitor);
@@ -80,7 +80,7 @@ export async function runLoop(
   }
 }
 
-function tellReboot(monitor: Monitor): void {
+function reportStart(monitor: Monitor): void {
   const { snapshot } = monitor.state;
   const host = snapshot?.readings.host;
   if (!snapshot || host?.state !== 'ok') return;
@@ -88,7 +88,7 @@ function tellReboot(monitor: Monitor): void {
     takeLastExit(monitor.config.stateDir),
     judgeReboot(monitor.lastAlive, host.value, snapshot.at),
   ];
-  say(
+  reportFindings(
     monitor,
     findings.filter((finding) => finding !== undefined),
   );
@@ -110,7 +110,7 @@ function tickOom(monitor: Monitor, signal: AbortSignal): () => void {
     if (count === known || signal.aborted) return;
     known = count;
     look();
-    // A kill that only the counter tells of is known for sure a little later.
+    // A kill that only the counter shows is known for sure a little later.
     again ??= setTimeout(() => {
       again = undefined;
       look();
@@ -123,7 +123,7 @@ function tickOom(monitor: Monitor, signal: AbortSignal): () => void {
   };
 }
 
-/** Tells somebody outside that this server lives; that it fails is no news for the owner, that it stays away is. */
+/** Shows somebody outside that this server lives; that it fails once is no news for the owner, that it stays away is. */
 function heartbeat(monitor: Monitor): void {
   const url = monitor.config.settings.HEARTBEAT_URL;
   if (url === '') return;

@@ -25,7 +25,7 @@ import type { Store } from '../store/open.ts';
 import { createAlarm } from '../system/alarm.ts';
 import { readContainers } from '../system/docker/containers.ts';
 import { largestProcesses } from '../system/processes.ts';
-import { runOomCheck, say, sendReport } from './cycle.ts';
+import { runOomCheck, reportFindings, sendReport } from './cycle.ts';
 import { whatIsLeftOff } from './left-off.ts';
 import type { DaemonState, Monitor } from './types.ts';
 import { createRecorder } from './recorder.ts';
@@ -39,7 +39,7 @@ const NEWS_FOR_MS = 600_000;
 const GROWTH_WINDOW_MS = 3 * 3_600_000;
 
 /**
- * Opens everything that the daemon works with and connects the rooms. Nothing runs yet. `news`: what happened to the state folder
+ * Opens everything that the daemon works with and connects it. Nothing runs yet. `news`: what happened to the state folder
  * just now. The store stays the caller's: he closes it after the monitor.
  */
 export function openMonitor(
@@ -117,7 +117,7 @@ export function openMonitor(
     db,
     files: system.files,
     onFacts: (facts) =>
-      say(
+      reportFindings(
         monitor,
         facts.flatMap((fact) => findingsOf(fact, describeFact)),
       ),
@@ -248,11 +248,11 @@ function save(monitor: Monitor, snapshot: Snapshot, stopped: boolean): void {
       lastValues: describeLastValues(snapshot),
     };
     remember(monitor.store.db, 'last-alive', alive, snapshot.at);
-    delete monitor.state.saveTrouble;
+    delete monitor.state.saveError;
   } catch (error) {
     const why = errorText(error);
-    if (monitor.state.saveTrouble !== why) monitor.system.log.warn(`History cannot be saved: ${why}`);
-    monitor.state.saveTrouble = why;
+    if (monitor.state.saveError !== why) monitor.system.log.warn(`History cannot be saved: ${why}`);
+    monitor.state.saveError = why;
   }
 }
 

@@ -47,19 +47,19 @@ export function cleanBoot(
   return last.bootId === host.bootId ? undefined : now - host.uptimeSec * 1000;
 }
 
-/** Whether systemd is rebooting the machine: then the next start tells it, and all is one message. Costs a process, at the end. */
+/** Whether systemd is rebooting the machine: then the next start reports it, and all is one message. Costs a process, at the end. */
 export async function isRebooting(run: Run): Promise<boolean> {
   try {
     const { stdout } = await run('systemctl', ['list-jobs', '--no-legend', '--plain'], { timeoutMs: 500 });
     return /^\s*\d+\s+(?:reboot|kexec|soft-reboot)\.target\s+start\b/m.test(stdout);
   } catch {
-    return false; // No systemd, or it does not answer: the stop is told as any other.
+    return false; // No systemd, or it does not answer: the stop is reported as any other.
   }
 }
 
 /**
  * Says that the host went down without shutting down: another boot than the one last seen, and nobody had asked the
- * monitor to stop. Undefined when there is nothing to tell.
+ * monitor to stop. Undefined when there is nothing to report.
  */
 export function judgeReboot(
   last: LastAlive | undefined,

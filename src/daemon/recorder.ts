@@ -63,9 +63,9 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
   for (const sample of earlier?.samples ?? []) ring.add(sample);
   let about: About = { bootId: '', memoryTotalBytes: 0, swapTotalBytes: 0 };
   let writtenAt = clock.monotonic();
-  let trouble: string | undefined;
+  let writeError: string | undefined;
   let writing: Promise<void> | undefined;
-  const told = new Map<number, string[]>();
+  const worded = new Map<number, string[]>();
 
   function sample(): void {
     try {
@@ -79,15 +79,15 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
     if (about.memoryTotalBytes === 0) return;
     try {
       await replaceBehind(path, ring.encode(about), 0o600);
-      trouble = undefined;
+      writeError = undefined;
     } catch (error) {
       const why = errorText(error);
-      if (why !== trouble) log.warn(`The flight recorder cannot write ${path}: ${why}`);
-      trouble = why;
+      if (why !== writeError) log.warn(`The flight recorder cannot write ${path}: ${why}`);
+      writeError = why;
     }
   }
 
-  /** The ten minutes up to the moment of which an incident tells. */
+  /** The ten minutes up to the moment that an incident is about. */
   function recordingFor(incident: Incident): Recording | undefined {
     const until = momentOf(incident);
     const samples = until === undefined ? [] : ring.samples(until - WINDOW_MS, until);
@@ -98,16 +98,16 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
   function momentOf(incident: Incident): number | undefined {
     // Nothing was recorded between the last sample of the monitor before this one and the reboot.
     if (incident.rule === 'unclean-reboot') return earlier?.samples.at(-1)?.at;
-    // What happened while the monitor was away is told late.
+    // What happened while the monitor was away is reported late.
     return isMoment(incident) ? Math.min(incident.openedAt + SAMPLE_EVERY_MS, clock.now()) : clock.now();
   }
 
   function known(incident: Incident): string[] {
     if (!isRecorded(incident)) return [];
-    let found = told.get(incident.id);
+    let found = worded.get(incident.id);
     if (!found) {
-      if (told.size > 100) told.clear();
-      told.set(incident.id, (found = recordingOf(db, incident.id)?.lines ?? []));
+      if (worded.size > 100) worded.clear();
+      worded.set(incident.id, (found = recordingOf(db, incident.id)?.lines ?? []));
     }
     return found;
   }
@@ -118,7 +118,7 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
     const recording = before.length > 0 ? undefined : recordingFor(incident);
     if (!recording) return before;
     const found = essenceOf(recording, incident.subject);
-    told.set(incident.id, found);
+    worded.set(incident.id, found);
     return found;
   }
 

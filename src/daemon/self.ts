@@ -9,7 +9,7 @@ export function judgeSelf(monitor: Monitor): Finding[] {
   const intervalMs = monitor.config.settings.SERVICE_CHECK_INTERVAL * 1000;
   const refused = delivery.state().refused;
   const took = state.lastTookMs ?? 0;
-  const trouble = troubleWithState(monitor);
+  const fault = whyNotKept(monitor);
   const news = folderNews(monitor);
   return [
     self(
@@ -20,10 +20,10 @@ export function judgeSelf(monitor: Monitor): Finding[] {
     ),
     self(
       'watcher-state',
-      trouble !== undefined || news !== undefined,
-      trouble === undefined
+      fault !== undefined || news !== undefined,
+      fault === undefined
         ? (news ?? '')
-        : `The state folder ${monitor.config.stateDir} cannot be used (${trouble}): history and alerts are kept in memory only`,
+        : `The state folder ${monitor.config.stateDir} cannot be used (${fault}): history and alerts are kept in memory only`,
       'The state folder is writable',
     ),
     {
@@ -52,8 +52,8 @@ export function judgeSelf(monitor: Monitor): Finding[] {
 }
 
 /** Why nothing can be kept at the moment; undefined while all is well. */
-export function troubleWithState({ store, pipeline, state }: Monitor): string | undefined {
-  return state.folderTrouble ?? store.trouble ?? pipeline.trouble() ?? state.saveTrouble;
+export function whyNotKept({ store, pipeline, state }: Monitor): string | undefined {
+  return state.folderError ?? store.trouble ?? pipeline.trouble() ?? state.saveError;
 }
 
 /** What happened to the state folder lately: it was removed and made anew, or a damaged database was set aside. */

@@ -21,13 +21,13 @@ export type DaemonState = {
   lastTookMs?: number;
   lastCheckMonotonic?: number;
   /** Why the last save failed: a full disk, as a rule. */
-  saveTrouble?: string;
+  saveError?: string;
   /** What happened to the state folder, as one sentence, and until when (monotonic) that is worth saying. */
   folderNews?: { text: string; until: number };
   /** The state folder is gone and cannot be made anew: why. */
-  folderTrouble?: string;
+  folderError?: string;
   /** Why nothing listens at HTTP_LISTEN, where something should. */
-  httpTrouble?: string;
+  httpError?: string;
   /** Where the settings have mistakes that a reload has read: `monitor.conf:12 KEY`. */
   badSettings?: string;
   /** The store is closed: nothing may touch it any more. */

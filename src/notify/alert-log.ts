@@ -24,7 +24,9 @@ export function alertLine(message: Message, secrets: readonly string[] = []): st
     .join(' | ');
   const severity = message.severity.toUpperCase();
   const about = plain(message.subject, 100);
-  const line = `${formatTime(message.at)} ${severity} ${plain(message.kind, 60)} [${about}] ${plain(text, 3000)}`;
+  // The line has it already: "WARNING disk-space [/] Disk / is ...".
+  const once = text.startsWith(`${severity}: `) ? text.slice(severity.length + 2) : text;
+  const line = `${formatTime(message.at)} ${severity} ${plain(message.kind, 60)} [${about}] ${plain(once, 3000)}`;
   return maskSecrets(line, secrets);
 }
 

@@ -12,6 +12,13 @@ describe('alertLine', () => {
     );
   });
 
+  it('U10: has the severity once', () => {
+    const html = '<b>WARNING: Disk / is 81 % full</b>\nServer: vps';
+    expect(alertLine({ at, severity: 'warning', kind: 'disk-space', subject: '/', html })).toBe(
+      '2025-07-16 10:35:00 WARNING disk-space [/] Disk / is 81 % full | Server: vps',
+    );
+  });
+
   it('stays one harmless line whatever a container is called or logs', () => {
     const line = alertLine(
       {
