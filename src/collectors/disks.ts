@@ -135,7 +135,7 @@ function percentOf(used: number, reachable: number): number {
  * what the pool has left; one with a quota has less left than the others, and stands alone. Shares of one server, and folders
  * that a virtual machine is given of its host: those with the same numbers.
  */
-export function foldPools(disks: readonly Disk[]): Disk[] {
+function foldPools(disks: readonly Disk[]): Disk[] {
   const groups: Disk[][] = [];
   for (const disk of disks) {
     const group = groups.find(([first]) => sharesSpace(first!, disk));

@@ -157,6 +157,6 @@ function toKill(record: KernelRecord, match: RegExpExecArray, context: Context):
 }
 
 /** `/docker/<id>`, `/system.slice/docker-<id>.scope`, and groups below; the outermost, which is the one that Docker knows. */
-export function containerIn(path: string): string | undefined {
+function containerIn(path: string): string | undefined {
   return /[/-]([0-9a-f]{64})(?=\.scope|\/|$)/.exec(path)?.[1];
 }

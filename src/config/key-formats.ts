@@ -18,7 +18,7 @@ export const KEY_FORMATS: Partial<Record<Key, (value: string) => Parsed>> = {
 const PLACEHOLDER = /^(?:<.*>|your[_ -].*|change[_ -]?me|xxx+|\.\.\.|todo|\$\{.*|\$[A-Z_]+)$/i;
 
 /** Only what would break a URL is an error: a self-hosted Bot API server or a test decides by itself what tokens are like. */
-export function botToken(value: string): Parsed {
+function botToken(value: string): Parsed {
   const expected = 'a bot token like 123456789:AAE... as @BotFather gives it';
   const token = value.trim();
   if (PLACEHOLDER.test(token)) return { expected, advice: placeholderAdvice(token) };

@@ -23,7 +23,7 @@ const list = (d: string[]) => ({ type: 'list', default: d }) as const;
 const choice = <const V extends readonly string[]>(values: V, d: V[number]) =>
   ({ type: 'choice', default: d, values }) as const;
 
-export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const;
+const LOG_LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const;
 
 export const KEYS = {
   TELEGRAM_BOT_TOKEN: { ...secret, group: 'Telegram', help: 'The token that @BotFather gave you.' },

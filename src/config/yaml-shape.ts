@@ -16,7 +16,7 @@ export type Shape = Readonly<Record<string, Field>>;
 const int = (min: number, max: number) => ({ type: 'int', min, max }) as const;
 
 /** Changes of a service that can be muted. */
-export const MUTABLE = [
+const MUTABLE = [
   'started',
   'stopped',
   'restored',
@@ -26,7 +26,7 @@ export const MUTABLE = [
   'redeployed',
 ] as const;
 
-export const SERVICE_SHAPE = {
+const SERVICE_SHAPE = {
   name: { type: 'text', required: true, help: 'Name of the container, or of its Compose service.' },
   essential: { type: 'bool', help: 'Whether recovery must never stop it; wins over ESSENTIAL_CONTAINERS.' },
   cooldown_minutes: { ...int(1, 1440), help: 'Its own ALERT_COOLDOWN_MINUTES.' },
@@ -39,7 +39,7 @@ export const SERVICE_SHAPE = {
   memory_critical_mb: { ...int(1, 1_000_000), help: 'Anonymous memory in MB that is critical.' },
 } as const satisfies Shape;
 
-export const SQL_METRIC_SHAPE = {
+const SQL_METRIC_SHAPE = {
   name: { type: 'metric-name', required: true, help: 'Name of the Prometheus metric.' },
   help: { type: 'text', help: 'One sentence about it, for Prometheus.' },
   query: {
@@ -50,7 +50,7 @@ export const SQL_METRIC_SHAPE = {
   database: { type: 'text', help: 'The database it runs in; without it, POSTGRES_DB.' },
 } as const satisfies Shape;
 
-export const N8N_SHAPE = {
+const N8N_SHAPE = {
   low_priority_tag: {
     type: 'text',
     help: 'Workflows with this tag are paused while the queue overflows; default `low-priority`.',
@@ -63,7 +63,7 @@ export const N8N_SHAPE = {
   },
 } as const satisfies Shape;
 
-export const RECOVERY_SHAPE = {
+const RECOVERY_SHAPE = {
   actions_per_target_per_hour: { ...int(1, 100), help: 'Actions per container or session; default 3.' },
   actions_per_hour: { ...int(1, 1000), help: 'Actions in all; default 10.' },
   restart_idle_waha: {
@@ -77,7 +77,7 @@ export const RECOVERY_SHAPE = {
   },
 } as const satisfies Shape;
 
-export const SILENCE_SHAPE = {
+const SILENCE_SHAPE = {
   subject: { type: 'text', required: true, help: 'A container, a rule, or `all`.' },
   days: {
     type: 'days',

@@ -21,7 +21,7 @@ import { printedHtml } from '../outputs/telegram/console.ts';
 import { isEssential } from '../discovery/essential.ts';
 import { openIncidentMessages, readState, type IncidentMessage } from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
-import { incidentById, noteOnIncidentId, withNotes } from '../store/incidents.ts';
+import { incidentById, noteOnIncident, withNotes } from '../store/incidents.ts';
 import { alive, type Console } from './console-types.ts';
 
 const LOG_LINES = 30;
@@ -193,7 +193,7 @@ export function createButtons(console: Console) {
     const text = console.mask(resultOf(result.stdout) ?? lastLine(result.stderr));
     const what = order.slice(0, 2).join(' ');
     console.record(`${by}: ${what}: ${text}`);
-    noteOnIncidentId(db, incident.id, console.now(), `${what} by ${by}: ${plain(text, 200)}`);
+    noteOnIncident(db, incident.id, console.now(), `${what} by ${by}: ${plain(text, 200)}`);
     await show(job);
     await console.reply(printedHtml(`${order.slice(0, 2).join(' ')}, asked for by ${by}`, [text]), {
       place: placeOf(message.target),
@@ -240,7 +240,7 @@ export function createButtons(console: Console) {
 
   function note({ incident, by }: Job, text: string): void {
     console.record(`${by} ${text} (incident ${incident.id})`);
-    noteOnIncidentId(db, incident.id, console.now(), `${by} ${text}`);
+    noteOnIncident(db, incident.id, console.now(), `${by} ${text}`);
   }
 
   /**

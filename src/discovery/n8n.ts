@@ -30,13 +30,13 @@ export type FoundN8n = {
 };
 
 /** Workers and webhook processors are n8n, too, but have neither the editor nor the API. */
-export function isMain({ inspect }: Candidate): boolean {
+function isMain({ inspect }: Candidate): boolean {
   return !inspect.command.some((word) =>
     /^(worker|webhook|execute)$|\bn8n\s+(worker|webhook|execute)\b/.test(word),
   );
 }
 
-export function n8nPort(container: Candidate): number {
+function n8nPort(container: Candidate): number {
   return portFromEnv(container, 5678, 'N8N_PORT');
 }
 

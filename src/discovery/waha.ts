@@ -10,7 +10,7 @@ import { whyWithheld } from './trust.ts';
 type Found = ({ target: HttpTarget } | { why: string; here?: true }) & { down?: string };
 
 /** The key as WAHA knows it. A `sha512:` key lets WAHA check one and tells nobody what it is. */
-export function wahaKey(container: Candidate): { key: string; hashed: boolean } {
+function wahaKey(container: Candidate): { key: string; hashed: boolean } {
   const plainKey = fromEnv(container, 'WAHA_API_KEY_PLAIN');
   if (plainKey !== undefined) return { key: plainKey, hashed: false };
   const key = fromEnv(container, 'WAHA_API_KEY', 'WHATSAPP_API_KEY') ?? '';

@@ -89,7 +89,7 @@ async function follow(docker: Docker): Promise<unknown> {
   }
 }
 
-export function judgeVersion({ version, apiVersion, podman = false, address }: Omit<Answer, 'tookMs'>): Line {
+function judgeVersion({ version, apiVersion, podman = false, address }: Omit<Answer, 'tookMs'>): Line {
   const [major = 0, minor = 0] = apiVersion.split('.').map(Number);
   const old = major < OLDEST_API[0]! || (major === OLDEST_API[0] && minor < OLDEST_API[1]!);
   if (podman) return ok('docker', `podman ${version} with Docker's API ${apiVersion}, ${address}`);

@@ -149,7 +149,7 @@ function slopeBetweenRestarts(points: readonly { slot: number; value: number }[]
  * The slot in which the growth that goes on now began: where a level followed by a straight line fits best (least squares), after
  * the last restart.
  */
-export function onsetOf(slots: readonly Slot[]): number {
+function onsetOf(slots: readonly Slot[]): number {
   let start = 0;
   for (let i = 1; i < slots.length; i++) {
     if (isRestart(slots[i - 1]!.low, slots[i]!.low)) start = i;

@@ -7,7 +7,7 @@ import { isStraight, trendsOf, type Trend } from './trend.ts';
 const HOUR = 3_600_000;
 /** Announced when full within `warning` hours, urgent within `critical`; over when it would take twice as long as `warning`. */
 export type Limits = { warning: number; critical: number };
-export const DEFAULT_LIMITS: Limits = { warning: 48, critical: 6 };
+const DEFAULT_LIMITS: Limits = { warning: 48, critical: 6 };
 /** A day and a bit. */
 const DAY_SLOTS = 52;
 /** The longest window alone is enough when it is full within this, and the shortest one rises at this share of its speed. */

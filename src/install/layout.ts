@@ -33,7 +33,7 @@ export const MADE_BY_SYSTEMD = [
 ];
 
 /** The units with the names that the bash scripts had. `starts`: enabled and started; the others are run by their timers. */
-export const UNITS = [
+const UNITS = [
   { name: 'vps-monitor.service', starts: true },
   { name: 'vps-auto-recovery.service', starts: false },
   { name: 'vps-auto-recovery.timer', starts: true },

@@ -51,7 +51,7 @@ export function isDestructive(action: ButtonAction): action is Destructive {
 }
 
 /** True where the incident's subject is a container. */
-export function isAboutContainer({ rule, subject }: Incident): boolean {
+function isAboutContainer({ rule, subject }: Incident): boolean {
   return subject !== 'host' && (ABOUT_CONTAINER.test(rule) || rule === 'oom-kill');
 }
 

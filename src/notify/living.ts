@@ -138,7 +138,7 @@ function buttonsOf(
 }
 
 /** Of a list: over when all are. Of what happened once, what was done about it is added for a while. */
-export function isOver(incident: Incident, now: number): boolean {
+function isOver(incident: Incident, now: number): boolean {
   if (incident.state !== 'resolved') return false;
   return !incident.event || now - (incident.resolvedAt ?? incident.openedAt) > EVENT_MS;
 }

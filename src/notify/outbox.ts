@@ -6,7 +6,7 @@ import { digestHtml, headline } from './digest.ts';
 import { htmlToPlain } from '../model/html.ts';
 
 /** More than this many waiting: all but the critical ones are told by a digest. */
-export const FOLD_ABOVE = 20;
+const FOLD_ABOVE = 20;
 
 export type Outbox = ReturnType<typeof createOutbox>;
 

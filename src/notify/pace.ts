@@ -1,9 +1,9 @@
 import type { Clock } from '../system/types.ts';
 
 /** Telegram allows about 1 message a second to a chat and 20 a minute to a group; this stays below both. */
-export const GAP_MS = 1000;
-export const WINDOW_MS = 60_000;
-export const PER_WINDOW = 18;
+const GAP_MS = 1000;
+const WINDOW_MS = 60_000;
+const PER_WINDOW = 18;
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 300_000;

@@ -4,7 +4,7 @@ import type { Step } from '../store/outbox.ts';
 import { shortenHtml, splitHtml } from '../model/html.ts';
 
 /** A message that is sent later than this says when it happened. */
-export const LATE_AFTER_MS = 120_000;
+const LATE_AFTER_MS = 120_000;
 /** About ten screens; the whole text is in alert_history.log. */
 const LONGEST = 10 * 4000;
 /** These name their times themselves. */

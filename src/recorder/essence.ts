@@ -46,7 +46,7 @@ function heldLine(
 }
 
 /** "scraper 479 MB + 468 MB swap" */
-export function holds({ name, heldBytes, swapBytes }: FlightContainer): string {
+function holds({ name, heldBytes, swapBytes }: FlightContainer): string {
   const memory = formatBytes(Math.max(0, heldBytes - swapBytes));
   const swap = swapBytes < MB ? '' : ` + ${formatBytes(swapBytes)} swap`;
   return `${plain(name, 60)} ${memory}${swap}`;

@@ -12,7 +12,7 @@ const FILE = 'vpsmon.db-left-off.json';
 type Copy = { path: string; written: string | undefined };
 const copies = new WeakMap<object, Copy>();
 
-export function copyPath(stateDir: string): string {
+function copyPath(stateDir: string): string {
   return join(stateDir, FILE);
 }
 

@@ -90,23 +90,8 @@ export function newestIncidentId(db: Db): number {
   return (statement(db, 'SELECT coalesce(max(id), 0) AS id FROM incidents').get() as { id: number }).id;
 }
 
-/**
- * Adds a plain line to the incident of this rule and subject that is open, or ended less than an hour ago: what was done
- * about it. False when there is none. For processes beside the daemon, which keeps the incident itself.
- */
-export function noteOnIncident(db: Db, rule: string, subject: string, at: number, text: string): boolean {
-  const row = db
-    .prepare(
-      `SELECT id FROM incidents WHERE rule = ? AND subject = ? AND (state <> 'resolved' OR resolved_at >= ?) ORDER BY id DESC LIMIT 1`,
-    )
-    .get(rule, subject, at - 3_600_000) as { id: number } | undefined;
-  if (!row) return false;
-  db.prepare('INSERT INTO incident_notes (incident_id, at, text) VALUES (?, ?, ?)').run(row.id, at, text);
-  return true;
-}
-
-/** The same for the incident of this number. */
-export function noteOnIncidentId(db: Db, id: number, at: number, text: string): void {
+/** Adds a plain line, what a person did about it, to this incident. For others than the pipeline, which keeps the incident itself. */
+export function noteOnIncident(db: Db, id: number, at: number, text: string): void {
   db.prepare('INSERT INTO incident_notes (incident_id, at, text) VALUES (?, ?, ?)').run(
     id,
     Math.round(at),

@@ -20,7 +20,7 @@ export type Story = {
   stats?: Record<string, NonNullable<Awaited<ReturnType<Docker['stats']>>>>;
 };
 
-export function readStory(dir: string): Story {
+function readStory(dir: string): Story {
   return JSON.parse(readFileSync(join(dir, 'story.json'), 'utf8')) as Story;
 }
 

@@ -33,7 +33,7 @@ export type SteppingClock = Clock & {
 };
 
 /** A clock that moves only when something sleeps. */
-export function steppingClock(start: number): SteppingClock {
+function steppingClock(start: number): SteppingClock {
   let [passed, offset] = [100_000_000, start - 100_000_000];
   return {
     now: () => passed + offset,

@@ -91,7 +91,7 @@ describe('the message of an incident', () => {
     expect(shown()).toContain('Available memory is 72 MB');
     expect(shown()).toContain('Now: 72 MB');
 
-    noteOnIncident(b.store.db, 'memory-available', 'host', b.clock.now(), 'stopped cache');
+    noteOnIncident(b.store.db, 1, b.clock.now(), 'stopped cache');
     check(memory(80, 'warning'));
     await settled();
     expect(shown()).toContain('Done: stopped cache');

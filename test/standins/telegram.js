@@ -7,8 +7,8 @@ import { createServer } from 'node:http';
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
-export const DEFAULT_TOKEN = '123456789:AAStandInStandInStandInStandInStandIn';
-export const DEFAULT_CHAT = '-1001234567890';
+const DEFAULT_TOKEN = '123456789:AAStandInStandInStandInStandInStandIn';
+const DEFAULT_CHAT = '-1001234567890';
 const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const TEXT_MAX = 4096;
 const CAPTION_MAX = 1024;

@@ -39,7 +39,7 @@ function textOf({ default: value }: KeyDefinition): string {
 }
 
 /** The tables of all keys of monitor.conf, in Markdown. */
-export function renderKeyTables(): string {
+function renderKeyTables(): string {
   const lines: string[] = [];
   let group = '';
   for (const [key, definition] of definitions()) {
@@ -64,7 +64,7 @@ function allowed(definition: KeyDefinition): string {
 }
 
 /** The tables of all keys of vpsmon.yaml, in Markdown. */
-export function renderYamlTables(): string {
+function renderYamlTables(): string {
   return Object.entries(SECTIONS)
     .map(([name, section]) => {
       const title = `### \`${name}\`${section.list ? ' (a list)' : ''}\n\n${section.help}`;
@@ -93,7 +93,7 @@ const KIND_WORDS: Record<Exclude<Field['type'], 'int'>, string> = {
 };
 
 /** The table of all rules, in Markdown. */
-export function renderRuleTable(): string {
+function renderRuleTable(): string {
   const columns = ['Rule', 'Warning', 'Critical', 'Ends', 'Settings'];
   const rows = Object.entries<RuleInfo>(RULES).map(([id, { about, warning, critical, ends, settings }]) =>
     row(

@@ -51,7 +51,7 @@ export function renderSilences(view: {
 }
 
 /** "Mon, Tue 22:00-06:00", "daily 02:00-03:00". */
-export function windowText({ days, from, to }: WindowView): string {
+function windowText({ days, from, to }: WindowView): string {
   const daily = days.length === 0 || days.length === 7;
   return `${daily ? 'daily' : days.map((day) => DAYS[day]).join(', ')} ${timeOf(from)}-${timeOf(to)}`;
 }

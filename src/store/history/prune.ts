@@ -2,7 +2,7 @@ import type { Db } from '../db.ts';
 import { COARSE_MS, RAW_MS, SEEN_MS } from './schema.ts';
 
 /** The history's share of the 50 MB: incidents, outbox and SQLite's own pages need the rest. */
-export const MAX_BYTES = 48 * 1_048_576;
+const MAX_BYTES = 48 * 1_048_576;
 /**
  * Rows taken at one pruning, which runs once in a bucket of 15 minutes: four times as many as come in. A clock that is
  * wrong by years for an hour thus costs hours of the history, not all of it.

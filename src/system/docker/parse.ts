@@ -35,7 +35,7 @@ function nameOf(names: unknown[], id: string): string {
 }
 
 /** Epoch ms of Docker's time stamp; 0 for its zero value `0001-01-01T00:00:00Z` and for nonsense. */
-export function parseTime(value: unknown): number {
+function parseTime(value: unknown): number {
   const ms = Date.parse(text(value));
   return ms > 0 ? ms : 0;
 }
