@@ -1,13 +1,9 @@
+import { whenFound } from './absent.ts';
 import { createDocker } from './docker.ts';
 import { createHost } from './host.ts';
-import { createN8n } from './n8n.ts';
 import { createOom } from './oom.ts';
-import { createPostgres } from './postgres.ts';
 import { createPressure } from './pressure.ts';
-import { createRedis } from './redis.ts';
-import { createSql } from './sql.ts';
 import type { CollectorFactory } from './types.ts';
-import { createWaha } from './waha.ts';
 import type { Source } from '../model/snapshot.ts';
 
 /** Every source there is. A name in SOURCES without a line here does not compile. */
@@ -16,9 +12,9 @@ export const COLLECTORS = {
   pressure: createPressure,
   oom: createOom,
   docker: createDocker,
-  postgres: createPostgres,
-  redis: createRedis,
-  n8n: createN8n,
-  waha: createWaha,
-  sql: createSql,
+  postgres: whenFound('postgres', ['postgres'], async () => (await import('./postgres.ts')).createPostgres),
+  redis: whenFound('redis', ['redis'], async () => (await import('./redis.ts')).createRedis),
+  n8n: whenFound('n8n', ['n8n'], async () => (await import('./n8n.ts')).createN8n),
+  waha: whenFound('waha', ['waha'], async () => (await import('./waha.ts')).createWaha),
+  sql: whenFound('sql', ['postgres', 'n8n'], async () => (await import('./sql.ts')).createSql),
 } satisfies { [S in Source]: CollectorFactory<S> };

@@ -72,7 +72,7 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
     async read(signal) {
       const found = await deps.discovered(signal);
       const { n8n: target, missing } = found;
-      if (!target) return withoutTarget(found, 'n8n', 'no n8n was found');
+      if (!target) return withoutTarget(found, 'n8n');
       const key = part('key', checkedKey(target, signal));
       const api = openApi(key);
       const [counted, workflows, queued, healthy, keyState] = await Promise.all([

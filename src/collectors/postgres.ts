@@ -65,7 +65,7 @@ export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
     async read(signal) {
       const found = await deps.discovered(signal);
       const { postgres: target } = found;
-      if (!target) return withoutTarget(found, 'postgres', 'no PostgreSQL was found');
+      if (!target) return withoutTarget(found, 'postgres');
       const postgres = connection.to(target);
       const rows = await postgres.query(SQL).catch((error: unknown) => {
         if (mayHaveMoved(error)) deps.rediscover();

@@ -25,7 +25,7 @@ export function createRedis(deps: CollectorDeps): Collector<'redis'> {
     async read(signal) {
       const found = await deps.discovered(signal);
       const { redis: target, n8n } = found;
-      if (!target) return withoutTarget(found, 'redis', 'no Redis was found');
+      if (!target) return withoutTarget(found, 'redis');
       const redis = connection.to(target);
       const info = await redis.call('INFO').catch((error: unknown) => {
         deps.rediscover();

@@ -21,7 +21,7 @@ export function createWaha(deps: CollectorDeps): Collector<'waha'> {
     async read(signal) {
       const found = await deps.discovered(signal);
       const { waha: target } = found;
-      if (!target) return withoutTarget(found, 'waha', 'no WAHA was found');
+      if (!target) return withoutTarget(found, 'waha');
       const { value, address } = await askJson(deps, { ...target, app: WAHA }, '/api/sessions?all=true', {
         schema: Sessions,
         signal,

@@ -1,5 +1,13 @@
 /** How secrets look in log lines and command lines. Every repetition is bounded: an unbounded one takes quadratic time. */
 
+type Pattern = [RegExp, string];
+
+/**
+ * Patterns that match in no text without `when`. Most texts hold no secret, and Node keeps the machine code of every pattern that was
+ * tried twice: 0.5 MB for these.
+ */
+type Family = { when: RegExp; patterns: readonly Pattern[] };
+
 /** What a setting, a field or a flag with a secret is called. "pass" is one, "bypass" and "compass" are not. */
 const SECRET_WORD =
   '(?:pass[ _-]?(?:word|code|phrase)|passwd|passwort|kennwort|mot de passe|contrase(?:\u00f1|n)a|senha|(?<!by|com)pass|pwd|' +
@@ -18,7 +26,7 @@ const SECRET_VALUES = [
   ["'", String.raw`(?:\\[^]|[^'\\]){1,512}`],
   ['\x60', String.raw`[^\x60]{1,512}`],
   ['', String.raw`${NO_VALUE}(?:(?!\d{1,9}\b)|${NO_COUNT})[^\s"'\x60,;&\\<>][^\s"'\x60,;&<>]{0,512}`],
-].map(([quote, value]): [RegExp, string] => [
+].map(([quote, value]): Pattern => [
   new RegExp(`(${SECRET_WORD}${TO_VALUE}${quote})${value}`, 'gi'),
   '$1***',
 ]);
@@ -26,7 +34,7 @@ const SECRET_VALUES = [
 /** A word after blanks, in quotes or not. */
 const ARGUMENT = String.raw`(?:"[^"]{1,256}"|'[^']{1,256}'|[^\s"'|;&]{1,256})`;
 /** Programs that take a secret behind a flag that does not say so. */
-const COMMANDS: [RegExp, string][] = [
+const COMMANDS: Pattern[] = [
   ['(?:redis|valkey|keydb)-(?:cli|benchmark)', String.raw`-a\s{1,4}`],
   ['(?:mysql|mariadb)[a-z-]{0,12}', String.raw`-p(?=\S)`],
   [
@@ -55,72 +63,108 @@ const TOKENS = [
   String.raw`[0-9a-f]{32}-us\d{1,2}`,
   String.raw`AGE-SECRET-KEY-1[0-9A-Z]{20,80}`,
   String.raw`(?=[A-Za-z]{0,64}\d)(?=[A-Z0-9]{0,64}[a-z])(?=[a-z0-9]{0,64}[A-Z])[A-Za-z0-9]{32,512}(?:[+/][A-Za-z0-9+/]{0,512})?={0,2}`,
-].map((token): [RegExp, string] => [
+].map((token): Pattern => [
   new RegExp(String.raw`(?<![A-Za-z0-9_])(?:${token})(?![A-Za-z0-9_])`, 'g'),
   '***',
 ]);
 
-export const SECRET_PATTERNS: readonly [RegExp, string][] = [
-  [
-    /(-----BEGIN [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----)(?:[^]{1,16384}?(?=-----END)|[^]{1,16384})/g,
-    '$1***',
-  ],
-  // A line of a PEM file by itself.
-  [/^\s{0,8}(?=\S{0,76}[A-Z])(?=\S{0,76}[a-z])(?=\S{0,76}\d)[A-Za-z0-9+/]{60,76}={0,2}\s{0,4}$/gm, '***'],
-  [/(hooks\.slack\.com\\?\/(?:services|workflows|triggers)\\?\/)[^\s"'<>]{1,256}/gi, '$1***'],
-  [/(discord(?:app)?\.com\\?\/api\\?\/webhooks\\?\/\d{1,24}\\?\/)[^\s"'<>]{1,256}/gi, '$1***'],
-  [/(\.webhook\.office\.com\\?\/webhookb2\\?\/)[^\s"'<>]{1,512}/gi, '$1***'],
-  // The password of a URL may hold @ and /; digits up to a slash are a port.
-  [/(:\\?\/\\?\/[^\s:/@[\\"']{0,128}(?::|%3A))(?!\d{1,5}(?:[/?#,;)\\]|$))[^\s"'<>]{1,512}@/gi, '$1***@'],
-  [/(:\\?\/\\?\/)[A-Za-z0-9_-]{20,256}@/g, '$1***@'],
-  [
-    /\b((?:proxy-)?authorization\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?)[a-z]{1,20} {1,4}[^\s"',;&]{1,512}/gi,
-    '$1***',
-  ],
-  [/\b((?:proxy-)?authorization\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?)[^\s"',;&]{1,512}/gi, '$1***'],
-  [/\b((?:set-)?cookie2?\\?["']?:\s{0,4}\\?["']?)[^\s"'=]{1,128}=[^\n"']{1,1024}/gi, '$1***'],
-  ...SECRET_VALUES,
-  [
-    new RegExp(
-      `((?:(?<!\\w)--?|require|master)${SECRET_WORD}\\s{1,4})(?:"[^"]{1,256}"|'[^']{1,256}'|[^\\s"'-][^\\s"']{0,512})`,
-      'gi',
-    ),
-    '$1***',
-  ],
-  [/\b(bearer|basic) {1,4}[a-z0-9._~+/=-]{8,512}/gi, '$1 ***'],
-  ...COMMANDS,
-  [
-    new RegExp(
-      String.raw`(\b(?:curl|wget|http|https|xh|ftp|lftp)\b[^\n|;]{0,200}?\s(?:-u|--user|--proxy-user|-U|-a|--auth)[\s=]{0,4}["']?[^\s:"']{1,128}:)[^\s"']{1,256}`,
-      'g',
-    ),
-    '$1***',
-  ],
-  [/(\s-U\s{0,4}["']?[^\s%"']{1,64}%)[^\s"']{1,256}/g, '$1***'],
-  [
-    new RegExp(
-      String.raw`(\b(?:identified(?: with \S{1,40})? by|(?:encrypted|with|set|using|new|default)\s{1,4}password|user \S{1,64}\s{1,4}password)\s{1,4}(?:=\s{0,4})?)(?:"[^"]{1,256}"|'[^']{1,256}')`,
-      'gi',
-    ),
-    '$1***',
-  ],
-  [/(\bAUTH\s{1,4}(?:[a-z0-9_-]{1,64}\s{1,4})?["']?)(?=\S{0,64}[\d!@#$%^*])[^\s"']{6,256}/g, '$1***'],
-  [/(\bACL SETUSER \S{1,64}[^\n]{0,200}?[ "']>)[^\s"']{1,256}/gi, '$1***'],
-  [/(\b(?:add_user|change_password)\s{1,4}\S{1,64}\s{1,4})[^\s"']{1,256}/g, '$1***'],
-  [/(\bhtpasswd\s{1,4}-\S{0,4}b\S{0,4}\s{1,4}\S{1,128}\s{1,4}\S{1,64}\s{1,4})[^\s"']{1,256}/g, '$1***'],
-  [
-    /(["']?\b[a-z_][a-z0-9_-]{0,31}:)[^\s"']{1,256}(?=["']?\s{0,4}\|\s{0,4}(?:sudo\s{1,4})?chpasswd)/g,
-    '$1***',
-  ],
-  [
-    new RegExp(
-      String.raw`(\b(?:password|passphrase|token|secret|api[ _-]?key|passcode)(?: for \S{1,64})? (?:is|was|set to|changed to|=)\s{1,4}["'\x60]?)(?=[^\s"'\x60]{0,64}\d)[^\s"'\x60]{4,256}`,
-      'gi',
-    ),
-    '$1***',
-  ],
-  [/(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,80}/g, '***'], // Telegram bot token
-  ...TOKENS,
+/** In the order in which they are applied. */
+const FAMILIES: readonly Family[] = [
+  {
+    when: /PRIVATE KEY|hook|:\\?\/\\?\/|authorization|cookie|^\s{0,8}[A-Za-z0-9+/]{60}/im,
+    patterns: [
+      [
+        /(-----BEGIN [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----)(?:[^]{1,16384}?(?=-----END)|[^]{1,16384})/g,
+        '$1***',
+      ],
+      // A line of a PEM file by itself.
+      [/^\s{0,8}(?=\S{0,76}[A-Z])(?=\S{0,76}[a-z])(?=\S{0,76}\d)[A-Za-z0-9+/]{60,76}={0,2}\s{0,4}$/gm, '***'],
+      [/(hooks\.slack\.com\\?\/(?:services|workflows|triggers)\\?\/)[^\s"'<>]{1,256}/gi, '$1***'],
+      [/(discord(?:app)?\.com\\?\/api\\?\/webhooks\\?\/\d{1,24}\\?\/)[^\s"'<>]{1,256}/gi, '$1***'],
+      [/(\.webhook\.office\.com\\?\/webhookb2\\?\/)[^\s"'<>]{1,512}/gi, '$1***'],
+      // The password of a URL may hold @ and /; digits up to a slash are a port.
+      [/(:\\?\/\\?\/[^\s:/@[\\"']{0,128}(?::|%3A))(?!\d{1,5}(?:[/?#,;)\\]|$))[^\s"'<>]{1,512}@/gi, '$1***@'],
+      [/(:\\?\/\\?\/)[A-Za-z0-9_-]{20,256}@/g, '$1***@'],
+      [
+        /\b((?:proxy-)?authorization\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?)[a-z]{1,20} {1,4}[^\s"',;&]{1,512}/gi,
+        '$1***',
+      ],
+      [/\b((?:proxy-)?authorization\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?)[^\s"',;&]{1,512}/gi, '$1***'],
+      [/\b((?:set-)?cookie2?\\?["']?:\s{0,4}\\?["']?)[^\s"'=]{1,128}=[^\n"']{1,1024}/gi, '$1***'],
+    ],
+  },
+  { when: new RegExp(SECRET_WORD + TO_VALUE, 'i'), patterns: [...SECRET_VALUES] },
+  {
+    when: /(?<!\w)--?[a-z]|require|master/i,
+    patterns: [
+      [
+        new RegExp(
+          `((?:(?<!\\w)--?|require|master)${SECRET_WORD}\\s{1,4})(?:"[^"]{1,256}"|'[^']{1,256}'|[^\\s"'-][^\\s"']{0,512})`,
+          'gi',
+        ),
+        '$1***',
+      ],
+    ],
+  },
+  { when: /bearer|basic/i, patterns: [[/\b(bearer|basic) {1,4}[a-z0-9._~+/=-]{8,512}/gi, '$1 ***']] },
+  {
+    when: /\s-/,
+    patterns: [
+      ...COMMANDS,
+      [
+        new RegExp(
+          String.raw`(\b(?:curl|wget|http|https|xh|ftp|lftp)\b[^\n|;]{0,200}?\s(?:-u|--user|--proxy-user|-U|-a|--auth)[\s=]{0,4}["']?[^\s:"']{1,128}:)[^\s"']{1,256}`,
+          'g',
+        ),
+        '$1***',
+      ],
+      [/(\s-U\s{0,4}["']?[^\s%"']{1,64}%)[^\s"']{1,256}/g, '$1***'],
+    ],
+  },
+  {
+    when: /identified|password/i,
+    patterns: [
+      [
+        new RegExp(
+          String.raw`(\b(?:identified(?: with \S{1,40})? by|(?:encrypted|with|set|using|new|default)\s{1,4}password|user \S{1,64}\s{1,4}password)\s{1,4}(?:=\s{0,4})?)(?:"[^"]{1,256}"|'[^']{1,256}')`,
+          'gi',
+        ),
+        '$1***',
+      ],
+    ],
+  },
+  {
+    when: /AUTH\s|ACL SETUSER|add_user|change_password|passwd/i,
+    patterns: [
+      [/(\bAUTH\s{1,4}(?:[a-z0-9_-]{1,64}\s{1,4})?["']?)(?=\S{0,64}[\d!@#$%^*])[^\s"']{6,256}/g, '$1***'],
+      [/(\bACL SETUSER \S{1,64}[^\n]{0,200}?[ "']>)[^\s"']{1,256}/gi, '$1***'],
+      [/(\b(?:add_user|change_password)\s{1,4}\S{1,64}\s{1,4})[^\s"']{1,256}/g, '$1***'],
+      [/(\bhtpasswd\s{1,4}-\S{0,4}b\S{0,4}\s{1,4}\S{1,128}\s{1,4}\S{1,64}\s{1,4})[^\s"']{1,256}/g, '$1***'],
+      [
+        /(["']?\b[a-z_][a-z0-9_-]{0,31}:)[^\s"']{1,256}(?=["']?\s{0,4}\|\s{0,4}(?:sudo\s{1,4})?chpasswd)/g,
+        '$1***',
+      ],
+    ],
+  },
+  {
+    when: /pass|token|secret|key/i,
+    patterns: [
+      [
+        new RegExp(
+          String.raw`(\b(?:password|passphrase|token|secret|api[ _-]?key|passcode)(?: for \S{1,64})? (?:is|was|set to|changed to|=)\s{1,4}["'\x60]?)(?=[^\s"'\x60]{0,64}\d)[^\s"'\x60]{4,256}`,
+          'gi',
+        ),
+        '$1***',
+      ],
+    ],
+  },
+  {
+    when: /[\w.=/+-]{15}/,
+    patterns: [
+      [/(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,80}/g, '***'], // Telegram bot token
+      ...TOKENS,
+    ],
+  },
 ];
 
 const NO_LETTER_BEFORE = String.raw`(?<![\p{L}\d])`;
@@ -146,4 +190,14 @@ export function maskKnown(text: string, secret: string): string {
     new RegExp(`(${CREDENTIAL_BEFORE})${alone}|(["'\x60])${alone}(?=\\2)`, 'giu'),
     '$1$2***',
   );
+}
+
+/** Masks everything in the text that looks like a secret. */
+export function maskPatterns(text: string): string {
+  let result = text;
+  for (const { when, patterns } of FAMILIES) {
+    if (!when.test(result)) continue;
+    for (const [pattern, replacement] of patterns) result = result.replace(pattern, replacement);
+  }
+  return result;
 }

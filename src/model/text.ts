@@ -1,6 +1,6 @@
 /** Pure helpers for text that people read. Everything from outside goes through `plain` or `escapeHtml` before it is shown. */
 import { lastState, visible } from './invisible.ts';
-import { maskKnown, SECRET_PATTERNS } from './secret-patterns.ts';
+import { maskKnown, maskPatterns } from './secret-patterns.ts';
 
 /** One safe line: escape sequences, control and bidirectional characters out, white space folded, at most `max` characters. */
 export function plain(text: string, max = 200): string {
@@ -31,8 +31,7 @@ export function maskSecrets(text: string, known: readonly string[] = []): string
     const inJson = JSON.stringify(secret).slice(1, -1);
     for (const written of new Set([secret, inUrl, inJson])) result = maskKnown(result, written);
   }
-  for (const [pattern, replacement] of SECRET_PATTERNS) result = result.replace(pattern, replacement);
-  return result;
+  return maskPatterns(result);
 }
 
 /** Masked, as one plain line. Colours between a name and its value would hide it from the masks, and so would the end of a cut line. */

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { Redis as Client, RedisOptions } from 'ioredis';
 import type { RedisAddress } from '../../model/targets.ts';
@@ -142,7 +141,9 @@ function isClosed(error: unknown): boolean {
 }
 
 /** Asked of a server that hangs up without a word; nothing is sent but the beginning of TLS. */
-function speaksTls({ host, port }: RedisAddress): Promise<boolean> {
+async function speaksTls({ host, port }: RedisAddress): Promise<boolean> {
+  // Loaded here: an import of node:tls holds all root certificates as text, 0.2 MB.
+  const { connect: connectTls } = await import('node:tls');
   return new Promise((resolve) => {
     const socket = connectTls({
       ...(host.startsWith('/') ? { path: host } : { host, port }),
