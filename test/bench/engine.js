@@ -3,8 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+import { sleep } from './measure.js';
 
 function call(socketPath, method, path, body) {
   return new Promise((resolve, reject) => {
@@ -70,29 +69,54 @@ export async function startBenchEngine(work, count) {
     { stdio: 'ignore' },
   );
   let running = 0;
-  /** Starts more of them, until there are so many. */
-  async function growTo(wanted) {
-    for (; running < wanted; running += 1) {
-      const created = await call(socket, 'POST', `/containers/create?name=bench-${running}`, {
-        Image: 'bench:latest',
-        Cmd: ['sleep', '1000000'],
-        HostConfig: { NetworkMode: 'none', Memory: 32 * 1_048_576 },
-      });
-      await call(socket, 'POST', `/containers/${JSON.parse(created).Id}/start`);
-    }
+  const name = (i) => `bench-${i}`;
+
+  async function add(i) {
+    const created = await call(socket, 'POST', `/containers/create?name=${name(i)}`, {
+      Image: 'bench:latest',
+      Cmd: ['sleep', '1000000'],
+      HostConfig: { NetworkMode: 'none', Memory: 32 * 1_048_576 },
+    });
+    await call(socket, 'POST', `/containers/${JSON.parse(created).Id}/start`);
   }
-  await growTo(count);
+
+  /** Starts more of them, or removes the last ones, until there are so many; eight at a time. */
+  async function resize(wanted) {
+    for (; running < wanted; running = Math.min(wanted, running + 8))
+      await Promise.all(range(running, Math.min(wanted, running + 8)).map(add));
+    const removed = range(wanted, running);
+    running = wanted;
+    while (removed.length > 0)
+      await Promise.all(
+        removed.splice(0, 8).map((i) => call(socket, 'DELETE', `/containers/${name(i)}?force=1`)),
+      );
+  }
+
+  async function stop() {
+    await resize(0).catch((error) => console.error(`bench: ${error.message}`));
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await ended;
+  }
+
+  try {
+    await resize(count);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     socket,
     pid: child.pid,
-    growTo,
-    async stop() {
-      const list = JSON.parse(await call(socket, 'GET', '/containers/json?all=1'));
-      for (const container of list)
-        await call(socket, 'DELETE', `/containers/${container.Id}?force=1`).catch(() => undefined);
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await ended;
+    resize,
+    stop,
+    /** The process of the container with this number. */
+    async pidOf(i) {
+      return JSON.parse(await call(socket, 'GET', `/containers/${name(i)}/json`)).State.Pid;
     },
   };
+}
+
+function range(from, to) {
+  return Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
 }

@@ -2,13 +2,11 @@
 // containers, and a clock that is a hundred times as fast (28 hours pass).
 //   --checks N   how many (default 10,000)
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startBenchEngine } from './engine.js';
-import { lightStart } from './light.js';
-import { memoryOf, start } from './measure.js';
+import { end, health, memoryOf, sleep, start, startOf } from './measure.js';
 
 const FASTER = 100;
 const PORT = 18_235;
@@ -22,20 +20,6 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'vpsmon-growth-'));
 const state = join(work, 'state');
 const conf = join(work, 'monitor.conf');
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-function health() {
-  return new Promise((resolve, reject) => {
-    request({ port: PORT, host: '127.0.0.1', path: '/health', timeout: 5000 }, (response) => {
-      let body = '';
-      response.on('data', (chunk) => (body += chunk));
-      response.on('end', () => resolve(JSON.parse(body)));
-    })
-      .on('error', reject)
-      .end();
-  });
-}
-
 let engine;
 let daemon;
 try {
@@ -45,8 +29,8 @@ try {
     `SERVICE_CHECK_INTERVAL=10\nHTTP_LISTEN=127.0.0.1:${PORT}\nDOCKER_HOST=unix://${engine.socket}\n`,
     { mode: 0o600 },
   );
-  const { flags, env } = lightStart();
-  const clock = ['--import', join(root, 'test/bench/fast-clock.js')];
+  const { flags, env } = startOf('vps-monitor');
+  const clock = ['--import', join(root, 'test/bench/clock.js')];
   const line = ['monitor', '--config', conf, '--state-dir', state];
   daemon = start(
     process.execPath,
@@ -56,21 +40,16 @@ try {
       FASTER: String(FASTER),
     },
   );
-  let log = '';
-  let heap = 0;
-  daemon.stderr.on('data', (chunk) => {
-    log = (log + chunk).slice(-4000);
-    const live = [...log.matchAll(/^live (\d+)$/gm)].at(-1);
-    if (live) heap = Number(live[1]) / 1_048_576;
-  });
   const seen = [];
   for (let next = 0; next <= wanted;) {
     await sleep(500);
-    if (daemon.exitCode !== null) throw new Error(`the monitor ended: ${log}`);
-    const { checks, status, reasons } = await health().catch(() => ({ checks: -1 }));
+    if (daemon.exitCode !== null) throw new Error(`the monitor ended: ${daemon.log}`);
+    const { checks, status, reasons } = await health(PORT).catch(() => ({ checks: -1 }));
     if (checks < next) continue;
     daemon.kill('SIGUSR2');
     await sleep(300);
+    const live = [...daemon.log.matchAll(/^live (\d+)$/gm)].at(-1);
+    const heap = Number(live?.[1]) / 1_048_576;
     const anonymous = memoryOf(daemon.pid).anonymous;
     seen.push({ checks, heap });
     const database = statSync(join(state, 'vpsmon.db')).size / 1_048_576;
@@ -90,11 +69,7 @@ try {
   );
   process.exitCode = grown <= MAX_GROWTH_MB ? 0 : 1;
 } finally {
-  if (daemon?.exitCode === null) {
-    const ended = new Promise((resolve) => daemon.once('exit', resolve));
-    daemon.kill('SIGTERM');
-    await ended;
-  }
+  if (daemon) await end(daemon);
   await engine?.stop();
   rmSync(work, { recursive: true, force: true });
 }
