@@ -96,6 +96,29 @@ describe('the pages in docs/ have', () => {
   });
 });
 
+describe('ARCHITECTURE.md', () => {
+  const page = read('ARCHITECTURE.md');
+
+  it('is one page', () => {
+    expect(page.split('\n').length).toBeLessThanOrEqual(100);
+  });
+
+  it('names only files and folders that there are, and every folder of src', () => {
+    const paths = ['bin', 'docs', 'scripts', 'src', 'systemd', 'test'].flatMap((folder) => [
+      folder,
+      ...readdirSync(root + folder, { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path}`),
+    ]);
+    const known = [...paths, ...readdirSync(root)];
+    const named = [...page.matchAll(/`([\w./-]+?)\/?`/g)]
+      .map(([, name]) => name!)
+      .filter((name) => /^(src|test|bin|scripts)\b|^\w+\/|\.(ts|js|mjs|json)$/.test(name));
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter((name) => !known.some((path) => `/${path}`.endsWith(`/${name}`)))).toEqual([]);
+    const folders = readdirSync(root + 'src', { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    expect(folders.map(({ name }) => `src/${name}`).filter((name) => !named.includes(name))).toEqual([]);
+  });
+});
+
 describe('every document', () => {
   const documents = [
     'README.md',
