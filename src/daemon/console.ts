@@ -18,6 +18,8 @@ import type { Monitor } from './types.ts';
 
 const DAY_MS = 86_400_000;
 const CHILD_MS = 120_000;
+/** After a database that took nothing, say. */
+const RETRY_MS = 30_000;
 const PARTS_MOST = 3;
 /** Reports that are made or wait; more are refused. */
 const REPORTS_MOST = 3;
@@ -59,8 +61,8 @@ export async function runConsole(
     await command(console, incoming, chat, username);
   }
 
-  try {
-    await pollUpdates(
+  const poll = () =>
+    pollUpdates(
       {
         db,
         telegram,
@@ -72,8 +74,13 @@ export async function runConsole(
         random: Math.random,
         handle,
         seen(update) {
-          rememberSeen(db, update, clock.now());
-          followMove(db, config, update, clock.now());
+          try {
+            rememberSeen(db, update, clock.now());
+            followMove(db, config, update, clock.now());
+          } catch (error) {
+            // On a full disk, just when somebody wants to do something about it.
+            log.debug(`A chat that wrote cannot be remembered: ${errorText(error)}`);
+          }
         },
         onConflict(why) {
           if (why !== undefined)
@@ -91,8 +98,14 @@ export async function runConsole(
       },
       signal,
     );
-  } catch (error) {
-    log.error(`Commands and buttons on Telegram do not work any more: ${errorText(error)}`);
+  while (!signal.aborted) {
+    try {
+      await poll();
+    } catch (error) {
+      if (signal.aborted) return;
+      log.error(`What people write to the bot could not be read, and is tried again: ${errorText(error)}`);
+      await clock.sleep(RETRY_MS, signal);
+    }
   }
 }
 

@@ -330,6 +330,17 @@ describe('reading the messages of a bot', () => {
     expect(said('Another program has set a webhook')).toHaveLength(1);
   });
 
+  it('goes on while the disk takes nothing', async () => {
+    stage = await start();
+    await until(() => telegram.polling());
+    stage.db.exec('PRAGMA query_only = ON');
+    write('/status');
+    await until(() => said('all well').length === 1);
+    write('/containers');
+    await until(() => said('Containers').length > 0);
+    stage.db.exec('PRAGMA query_only = OFF');
+  });
+
   it('is handed over to a command that pairs, and taken back', async () => {
     stage = await start();
     await until(() => telegram.polling());
