@@ -38,7 +38,7 @@ import { modifiedAt, packageRoot, tryWriting, type Machine } from '../system/mac
 import { openDocker } from '../system/docker/docker.ts';
 import { laterWriter } from '../store/written-by.ts';
 import { guestOf } from '../system/guest.ts';
-import type { Docker, Files, System } from '../system/types.ts';
+import type { Docker, System } from '../system/types.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 import { checkOnce } from './monitor-once.ts';
@@ -78,7 +78,7 @@ export async function examine(context: CommandContext, machine: Machine): Promis
       askHealth(system.http, { listen: settings.HTTP_LISTEN, stateDir }),
       askDocker(system.docker, settings.DOCKER_HOST, dockerIsInstalled(machine)),
       examineSources(context),
-      examineKind(system.files),
+      examineKind(system),
     ]);
     const now = system.clock.now();
     const monitor = Array.isArray(units)
@@ -156,12 +156,12 @@ export async function examineUnits(
 }
 
 /** Nice to know when somebody sends this page along with a question; no fault where it cannot be found out. */
-async function examineKind(files: Files): Promise<Line[]> {
+async function examineKind({ files, root }: Pick<System, 'files' | 'root'>): Promise<Line[]> {
   const late = new Promise<undefined>((resolve) => {
     setTimeout(() => resolve(undefined), 8000).unref();
   });
   const kind = await Promise.race([describeMachine().catch(() => undefined), late]);
-  return judgeMachine(files, kind);
+  return judgeMachine(files, kind, root);
 }
 
 /** As the monitor asks them, so that what it will see is what is shown. */

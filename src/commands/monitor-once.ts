@@ -8,6 +8,7 @@ import { judgeCheck, renderCheck } from '../outputs/terminal/console.ts';
 import { judgeContainersNow } from '../rules/containers-now.ts';
 import { judgeAll } from '../rules/judge.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
+import { osName } from '../system/describe-machine.ts';
 import { readContainers } from '../system/docker/containers.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
@@ -147,10 +148,8 @@ function summarizeKills(kills: readonly Finding[], snapshot: Snapshot): Finding[
 }
 
 function describeSystem({ system }: CommandContext): string {
-  const release = system.files.textOr('/etc/os-release') ?? '';
-  const name = /^PRETTY_NAME="?([^"\n]*)"?/m.exec(release)?.[1] ?? 'Linux';
   const kernel = system.files.textOr('/proc/sys/kernel/osrelease')?.trim() ?? '';
-  return `${name}, kernel ${kernel}`;
+  return `${osName(system.files) || 'Linux'}, kernel ${kernel}`;
 }
 
 /** The documented shape of `monitor --once --json`. */

@@ -37,6 +37,8 @@ export type WatcherDeps = {
   onFacts(facts: ContainerFact[]): void;
   /** At once, before anything else is done about it. */
   onOom(event: DockerEvent): void;
+  /** A container was started or has ended: an address may be another one's now. */
+  onMoved?(event: DockerEvent): void;
   /** Start and end of the watching. */
   onReport(report: MonitorReport): void;
   /** What the open incidents say about containers; those that come and go and are fine at the moment are left out. */
@@ -140,6 +142,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       deps.onOom(event);
       oomSeen();
     }
+    if (event.action === 'start' || event.action === 'die') deps.onMoved?.(event);
     if (isLoaded()) queue.add(event);
     else {
       lastNano = event.timeNano;

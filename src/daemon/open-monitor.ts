@@ -103,7 +103,13 @@ export function openMonitor(
           renderList: (heading, all) => renderList(heading, all, hostname, clock.now()),
         })
       : () => false;
-  const discovery = createDiscovery({ docker: system.docker, config, clock, files: system.files });
+  const discovery = createDiscovery({
+    docker: system.docker,
+    config,
+    clock,
+    files: system.files,
+    isFollowed: () => watcher.connected() && watcher.eventTrouble() === undefined,
+  });
 
   const lastAlive = recall(db, 'last-alive', LastAlive);
   const uptimeSec = parseUptime(system.files.textOr('/proc/uptime') ?? '');
@@ -121,6 +127,7 @@ export function openMonitor(
         monitor,
         facts.flatMap((fact) => findingsOf(fact, describeFact)),
       ),
+    onMoved: ({ id, attributes }) => discovery.moved({ id, image: attributes['image'] ?? '' }),
     onOom(event) {
       collectors.onDockerOom(event);
       runOomCheck(monitor).catch((error: unknown) =>

@@ -17,7 +17,8 @@ export type Unreachable = { why: string };
 /** How to reach a port inside a container from where vpsmon stands. */
 export function addressOf(container: Located, port: number, around: Surroundings): Address | Unreachable {
   const owner = networkOwner(container, around);
-  if (around.self && !isOnHost(around.self)) return fromContainer(owner, port, around.self, container.name);
+  if (around.self && !isOnHost(around.self))
+    return fromContainer(owner, port, around.self, container.name, around.all);
   if (isOnHost(owner)) return { host: around.engineHost ?? '127.0.0.1', port, via: "the host's network" };
   const published = publishedPort(owner, port, around.engineHost);
   if (published) return { ...published, via: 'its published port' };
@@ -38,7 +39,13 @@ export function isOnHost(container: Located): boolean {
   return container.networkMode === 'host' || Object.keys(container.networks).includes('host');
 }
 
-function fromContainer(owner: Located, port: number, self: Located, name: string): Address | Unreachable {
+function fromContainer(
+  owner: Located,
+  port: number,
+  self: Located,
+  name: string,
+  all: Located[],
+): Address | Unreachable {
   if (owner.id === self.id) return { host: '127.0.0.1', port, via: 'the same network namespace' };
   const shared = Object.keys(owner.networks).find((network) => Object.hasOwn(self.networks, network));
   if (shared === undefined) {
@@ -48,8 +55,14 @@ function fromContainer(owner: Located, port: number, self: Located, name: string
     };
   }
   const via = `the network ${plain(shared, 60)}`;
-  // Docker's DNS knows names on networks that people made, not on the default one.
-  if (shared !== 'bridge') return { host: owner.name, port, via };
+  // Docker's DNS knows names on networks that people made, not on the default one. One that another container answers to as well, or
+  // that a resolver takes for an address (`127.1`, `2130706433`), leads elsewhere.
+  const isPlain = !/^(?:(?:0x[0-9a-f]*|\d+)\.?)+$/i.test(owner.name) && !isLoopback(owner.name.toLowerCase());
+  const others = all.filter(
+    (one) => one.id !== owner.id && Object.keys(one.networks).some((n) => self.networks[n]),
+  );
+  if (shared !== 'bridge' && isPlain && !others.some((one) => isCalled(owner.name, one)))
+    return { host: owner.name, port, via };
   const address = owner.networks[shared]?.address;
   return address ? { host: address, port, via } : { why: `container ${plain(name, 60)} has no address` };
 }
@@ -118,9 +131,33 @@ export function addressByName(
   port: number,
   around: Surroundings,
 ): Address | undefined {
-  if (!isCalled(host, container)) return undefined;
+  if (family(host) !== 0 || !isCalled(host, container)) return undefined;
   const address = addressOf(container, port, around);
   return 'why' in address ? undefined : address;
+}
+
+/**
+ * A URL that a person set, which means this container: its name means nothing to the host's resolver, or something else, so its address
+ * takes the place of the name. `isOwn`: what is at the URL is this container and nobody else; with TLS the name has to stay.
+ */
+export function urlOf(
+  text: string,
+  container: Located,
+  port: number,
+  around: Surroundings,
+): { url: string; isOwn: boolean } {
+  const url = new URL(text);
+  const address = addressByName(hostOf(url), container, port, around);
+  if (!address || sameHost(address.host, hostOf(url))) return { url: text, isOwn: true };
+  if (url.protocol === 'https:') return { url: text, isOwn: false };
+  url.hostname = family(address.host) === 6 ? `[${address.host}]` : address.host;
+  url.port = String(address.port);
+  return { url: url.href.replace(/\/$/, ''), isOwn: true };
+}
+
+/** The host of a URL, an IPv6 address without its brackets. */
+export function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '');
 }
 
 /** http://host:port, with brackets where they belong. */

@@ -45,12 +45,17 @@ export function resolveHost(
     );
     const own = there && (isOnHost(there.at) ? port : privatePort(there.at, port));
     if (there && own !== undefined) return at(there.at, own, around);
-    if (named.host !== undefined && (named.port ?? port) === port && isLocal(named.host))
+    if (named.host !== undefined && (named.port ?? port) === port && isThisHost(named.host, around))
       return { host: named.host, port };
     return { why: `${plain(host, 60)} is the host itself, which is not asked because a container says so` };
   }
   const called = around.all.filter(
-    (one) => one.id !== n8n.at.id && shareNetwork(one, self, around) && isCalled(wanted, one),
+    (one) =>
+      one.id !== n8n.at.id &&
+      shareNetwork(one, self, around) &&
+      // In the host's network there are no names, and any port is the host's own.
+      !isOnHost(networkOwner(one, around)) &&
+      isCalled(wanted, one),
   );
   const one = sole(called);
   if (one) return at(one, port, around);
@@ -61,8 +66,11 @@ export function resolveHost(
   return { why: `${plain(host, 60)} is none of the containers in n8n's networks` };
 }
 
-function isLocal(host: string): boolean {
-  return ['localhost', '127.0.0.1', '::1', 'host.docker.internal'].includes(host.toLowerCase());
+/** Whether what a person set means the host on which n8n runs: loopback does where vpsmon itself runs there, not in a container. */
+function isThisHost(host: string, { self, engineHost }: Surroundings): boolean {
+  if (engineHost !== undefined) return false;
+  if (host.toLowerCase() === 'host.docker.internal') return true;
+  return ['localhost', '127.0.0.1', '::1'].includes(host.toLowerCase()) && (!self || isOnHost(self));
 }
 
 function shareNetwork(a: Located, b: Located, around: Surroundings): boolean {

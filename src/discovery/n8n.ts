@@ -1,5 +1,5 @@
 import { plain } from '../model/text.ts';
-import { addressOf, meantBy, toUrl } from './address.ts';
+import { addressOf, meantBy, toUrl, urlOf } from './address.ts';
 import type { Surroundings } from './address.ts';
 import { choose, defined, fromEnv, isTrue, label, notRunning, oneOf, portFromEnv } from './container.ts';
 import type { Candidate } from './candidate.ts';
@@ -58,9 +58,11 @@ export function findN8n(
   const base = chosen && wanted.url === undefined ? fromContainer(chosen, running, around) : undefined;
   const withheld = base && chosen && wanted.apiKey !== undefined ? whyWithheld(chosen, mains) : undefined;
   if (base && 'why' in base) return { why: base.why, here: true, ...rest };
+  const set = wanted.url ?? '';
+  const named = chosen && set !== '' ? urlOf(set, chosen.at, n8nPort(chosen), around).url : set;
   return {
     target: {
-      url: base?.url ?? wanted.url ?? '',
+      url: base?.url ?? named,
       apiKey: withheld === undefined ? (wanted.apiKey ?? '') : '',
       how: `${base?.how ?? wanted.how}${withheld === undefined ? '' : `, N8N_API_KEY is not sent to it: ${withheld}; set N8N_URL`}`,
       ...(chosen ? { container: chosen.inspect.name } : {}),
@@ -140,7 +142,12 @@ function databaseOf(n8n: Candidate, databases: Candidate[], around: Around): Par
       how: `the environment of container ${plain(n8n.inspect.name, 60)}`,
       ...(place.container === undefined ? {} : { container: nameOf(place.container, databases) }),
     },
-    usesPostgres: { container: place.container, user: setUser ?? user, password: password ?? '' },
+    usesPostgres: {
+      container: place.container,
+      user: setUser ?? user,
+      password: password ?? '',
+      byImage: n8n.byImage,
+    },
   };
 }
 
@@ -227,7 +234,7 @@ function queueOf(n8n: Candidate, databases: Candidate[], around: Around): Parts 
       how: `the environment of container ${plain(n8n.inspect.name, 60)}`,
       ...(place.container === undefined ? {} : { container: nameOf(place.container, databases) }),
     },
-    usesRedis: { container: place.container, password },
+    usesRedis: { container: place.container, password, byImage: n8n.byImage },
   };
 }
 

@@ -35,8 +35,11 @@ export function postgresLogin(container: Candidate): Login {
   return { user, database, why };
 }
 
-/** What n8n uses, where it uses PostgreSQL: it works, for n8n runs with it. */
-export type UsedByN8n = { container: string | undefined; user: string; password: string };
+/**
+ * What n8n uses, where it uses PostgreSQL: it works, for n8n runs with it. What merely looks like an n8n (not `byImage`) neither decides
+ * which server is watched nor takes the place of a password that is known.
+ */
+export type UsedByN8n = { container: string | undefined; user: string; password: string; byImage: boolean };
 
 /**
  * The PostgreSQL to watch: what a person set; else the container that n8n uses, the one called `postgres`, the oldest.
@@ -50,7 +53,7 @@ export function findPostgres(
 ): Found {
   const running = candidates.filter((candidate) => candidate.running);
   if (wanted.host !== undefined) return explicit(wanted, running, n8n, around);
-  const used = running.find(({ inspect }) => inspect.id === n8n?.container);
+  const used = n8n?.byImage ? running.find(({ inspect }) => inspect.id === n8n.container) : undefined;
   const chosen = used ?? choose(running, 'postgres', 'postgresql', 'db');
   if (!chosen) {
     const there = candidates[0];
@@ -87,7 +90,7 @@ export function findPostgres(
 function withN8n(container: Candidate, n8n: UsedByN8n | undefined): Login {
   const login = postgresLogin(container);
   if (!n8n || n8n.container !== container.inspect.id) return login;
-  if (n8n.user === login.user) return { ...login, password: n8n.password };
+  if (n8n.user === login.user && n8n.byImage) return { ...login, password: n8n.password };
   return login.password === undefined ? { ...login, user: n8n.user, password: n8n.password } : login;
 }
 

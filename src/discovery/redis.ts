@@ -56,8 +56,8 @@ function extraArgs(container: Candidate): string {
   return fromEnv(container, 'REDIS_ARGS', 'VALKEY_EXTRA_FLAGS', 'REDIS_EXTRA_FLAGS') ?? '';
 }
 
-/** What n8n's queue uses. */
-export type UsedByQueue = { container: string | undefined; password: string };
+/** What n8n's queue uses; what merely looks like an n8n (not `byImage`) does not decide which server is watched. */
+export type UsedByQueue = { container: string | undefined; password: string; byImage: boolean };
 
 /** The Redis to watch: what a person set; else the container of n8n's queue, the one called `redis`, the oldest. */
 export function findRedis(
@@ -68,7 +68,7 @@ export function findRedis(
 ): Found {
   const running = candidates.filter((candidate) => candidate.running);
   if (wanted.host !== undefined) return explicit(wanted, running, around);
-  const used = running.find(({ inspect }) => inspect.id === queue?.container);
+  const used = queue?.byImage ? running.find(({ inspect }) => inspect.id === queue.container) : undefined;
   const chosen = used ?? choose(running, 'redis', 'valkey');
   if (!chosen) {
     const there = candidates[0];

@@ -1,4 +1,5 @@
-import { addressOf, meantBy, toUrl } from './address.ts';
+import { plain } from '../model/text.ts';
+import { addressOf, hostOf, meantBy, toUrl, urlOf } from './address.ts';
 import type { Surroundings } from './address.ts';
 import { choose, fromEnv, isTrue, label, notRunning, oneOf, portFromEnv, toPort } from './container.ts';
 import type { Candidate } from './candidate.ts';
@@ -67,12 +68,15 @@ function explicit(
     around,
   );
   const down = same ? undefined : sameAs(url, candidates, wahaPort, around)?.inspect.name;
+  const { url: reached, isOwn } = same ? urlOf(url, same.at, wahaPort(same), around) : { url, isOwn: false };
+  const own = same ? wahaKey(same).key : '';
+  const withheld = same && !isOwn && own !== '' && wanted.apiKey === undefined;
   return {
     ...(down === undefined ? {} : { down }),
     target: {
-      url,
-      apiKey: wanted.apiKey ?? (same ? wahaKey(same).key : ''),
-      how: wanted.how,
+      url: reached,
+      apiKey: wanted.apiKey ?? (isOwn ? own : ''),
+      how: `${wanted.how}${withheld ? `; the key of container ${plain(same.inspect.name, 60)} is not sent to a name that may lead elsewhere: set WAHA_API_KEY` : ''}`,
       ...(same ? { container: same.inspect.name } : {}),
     },
   };
@@ -85,8 +89,7 @@ export function sameAs(
   portOf: (candidate: Candidate) => number,
   around: Surroundings,
 ): Candidate | undefined {
-  const { hostname, port, protocol } = new URL(url);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const number = toPort(port) ?? (protocol === 'https:' ? 443 : 80);
-  return meantBy(host, number, running, portOf, around);
+  const parsed = new URL(url);
+  const number = toPort(parsed.port) ?? (parsed.protocol === 'https:' ? 443 : 80);
+  return meantBy(hostOf(parsed), number, running, portOf, around);
 }

@@ -1,5 +1,5 @@
 import type { Docker } from '../system/types.ts';
-import { errorText, formatDuration } from '../model/text.ts';
+import { errorText, formatDuration, plain } from '../model/text.ts';
 import { failed, ok, warning, type Line } from './types.ts';
 
 /** 20.10, of 2020: the oldest that was tried. */
@@ -11,7 +11,11 @@ const OLDEST_API = [1, 41];
  */
 export async function examineDocker(docker: Docker, wanted: boolean, patient: Docker): Promise<Line[]> {
   const first = await ask(docker);
-  if (!('error' in first)) return [judgeVersion(first), ...(await examineEvents(docker, false))];
+  if (!('error' in first)) {
+    const kind = await docker.info().then(describeEngine, () => '');
+    const line = judgeVersion(first);
+    return [{ ...line, text: line.text + kind }, ...(await examineEvents(docker, false))];
+  }
   if (!isSlow(first.error)) return [judgeDockerError(first.error, docker.address, wanted)];
   const second = await ask(patient);
   if ('error' in second) return [judgeDockerError(second.error, docker.address, wanted)];
@@ -23,6 +27,19 @@ export async function examineDocker(docker: Docker, wanted: boolean, patient: Do
     ),
     ...(await examineEvents(patient, true)),
   ];
+}
+
+/** What is unusual about an engine, as the end of a line: who it runs as, where it keeps its data. */
+export function describeEngine(info: Awaited<ReturnType<Docker['info']>>): string {
+  const { rootless, userns, rootDir } = info;
+  const parts = [
+    rootless ? 'rootless: other engines on this machine, and their containers, are not seen' : '',
+    userns ? 'with users of its own in containers (userns-remap)' : '',
+    ['', '/var/lib/docker', '/var/lib/containers/storage'].includes(rootDir)
+      ? ''
+      : `its data in ${plain(rootDir, 100)}`,
+  ].filter(Boolean);
+  return parts.length > 0 ? `; ${parts.join('; ')}` : '';
 }
 
 type Answer = { version: string; apiVersion: string; podman?: boolean; address: string; tookMs: number };

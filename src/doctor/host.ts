@@ -1,5 +1,6 @@
 import type { HostValues } from '../model/snapshot.ts';
 import { formatBytes } from '../model/text.ts';
+import { findLayout } from '../system/cgroup-layout.ts';
 import { OWN_CGROUP, guestOf } from '../system/guest.ts';
 import type { Guest } from '../system/guest.ts';
 import type { Files } from '../system/types.ts';
@@ -126,7 +127,18 @@ export function judgeCgroups(files: Files): Line {
       'add cgroup_enable=memory swapaccount=1 to the kernel command line and reboot',
     );
   }
-  if (files.exists('/sys/fs/cgroup/memory')) return ok(name, 'version 1');
+  if (findLayout(files)?.version === 2) return ok(name, 'versions 1 and 2 side by side, memory in version 2');
+  if (files.exists('/sys/fs/cgroup/memory')) {
+    // Debian has this accounting switched off for version 1.
+    const swaps = /^\/\S/m.test(files.textOr('/proc/swaps') ?? '');
+    if (swaps && !files.exists('/sys/fs/cgroup/memory/memory.memsw.usage_in_bytes'))
+      return warning(
+        name,
+        'version 1 without swap accounting: what containers have in swap is not seen, so a leak seems to stop where swapping begins',
+        'add swapaccount=1 to the kernel command line (GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub and reboot)',
+      );
+    return ok(name, 'version 1');
+  }
   return warning(
     name,
     'no cgroup files here: memory of containers is asked from Docker, which is slow',

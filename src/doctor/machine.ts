@@ -1,16 +1,17 @@
 import { OWN_CGROUP, guestOf } from '../system/guest.ts';
 import type { Guest } from '../system/guest.ts';
 import type { Files } from '../system/types.ts';
+import { osName } from '../system/describe-machine.ts';
 import { ok, warning, type Line } from './types.ts';
 
 /**
  * What kind of machine this is and what cannot be seen on it; `description`: system, kernel and processors, where that could be
  * found out. A machine is no fault: it is a warning only where its numbers are those of another one.
  */
-export function judgeMachine(files: Files, description: string | undefined): Line[] {
+export function judgeMachine(files: Files, description: string | undefined, root = true): Line[] {
   const guest = guestOf(files);
   const about = guest ? aboutGuest(files, guest) : aboutOwnKernel(files);
-  const text = [description, ...about].filter(Boolean).join('; ');
+  const text = [description || osName(files), ...about, hidden(files, root)].filter(Boolean).join('; ');
   if (guest && !guest.ownMeminfo && !/^\d/.test(files.textOr(`${OWN_CGROUP}/memory.max`) ?? ''))
     return [
       warning(
@@ -20,6 +21,15 @@ export function judgeMachine(files: Files, description: string | undefined): Lin
       ),
     ];
   return text === '' ? [] : [ok('machine', text)];
+}
+
+/** /proc mounted with hidepid shows a user only their own processes. */
+function hidden(files: Files, root: boolean): string {
+  const mounts = files.textOr('/proc/self/mountinfo') ?? files.textOr('/proc/1/mountinfo') ?? '';
+  const hides = / \/proc \S+.* - proc .*\bhidepid=(?:1|2|4|noaccess|invisible|ptraceable)\b/m.test(mounts);
+  return hides && !root
+    ? 'not seen here: the processes of other users (/proc is mounted with hidepid); as root they are'
+    : '';
 }
 
 function aboutGuest(files: Files, { kind }: Guest): string[] {

@@ -9,6 +9,10 @@ const BASE = '/sys/fs/cgroup';
 /** Undefined where no cgroup files are visible (in a container without the host's /sys). */
 export function findLayout(files: Files): CgroupLayout | undefined {
   if (files.exists(`${BASE}/cgroup.controllers`)) return { version: 2, memory: BASE, cpu: BASE };
+  // Both side by side, as systemd's hybrid hierarchy has them; which one accounts for memory is a choice of the kernel command line.
+  const unified = `${BASE}/unified`;
+  if (/\bmemory\b/.test(files.textOr(`${unified}/cgroup.controllers`) ?? ''))
+    return { version: 2, memory: unified, cpu: unified };
   if (!files.exists(`${BASE}/memory/memory.usage_in_bytes`)) return undefined;
   // systemd mounts both controllers together and links the single names.
   const cpu = files.exists(`${BASE}/cpuacct`) ? `${BASE}/cpuacct` : `${BASE}/cpu,cpuacct`;

@@ -1,4 +1,11 @@
 import { plain } from '../model/text.ts';
+import type { Files } from './types.ts';
+
+/** `Alpine Linux v3.20`, as the system calls itself; empty where it does not. */
+export function osName(files: Files): string {
+  const name = /^PRETTY_NAME="?([^"\n]*)"?/m.exec(files.textOr('/etc/os-release') ?? '')?.[1];
+  return plain(name ?? '', 60);
+}
 
 /**
  * What kind of machine this is, in one line: system, kernel, processors, and whose virtual machine it is. Loads

@@ -141,6 +141,9 @@ export type Docker = {
     memTotal: number;
     rootDir: string;
     liveRestore: boolean;
+    /** The engine runs as a user; its containers' users are others outside (userns-remap). */
+    rootless: boolean;
+    userns: boolean;
   }>;
   list(signal?: AbortSignal): Promise<DockerListItem[]>;
   /** Throws a DockerError with status 404 when it is gone. */

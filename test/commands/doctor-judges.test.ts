@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Discovered } from '../../src/model/targets.ts';
 import { refusalAdvice } from '../../src/doctor/delivery.ts';
-import { judgeDockerError } from '../../src/doctor/docker.ts';
+import { describeEngine, judgeDockerError } from '../../src/doctor/docker.ts';
 import { judgeCgroups, judgeDisk, judgeKernelLog, judgeNode, judgePressure } from '../../src/doctor/host.ts';
 import { judgeMachine } from '../../src/doctor/machine.ts';
 import { judgeSources } from '../../src/doctor/sources.ts';
@@ -189,6 +189,34 @@ describe('point 4: what kind of machine it is', () => {
     ['zfs-full-pool', 'ok', 'ZFS: its cache counts as available memory'],
   ])('%s', (host, state, text) => {
     expect(machine(host)).toMatchObject({ name: 'machine', state, text: expect.stringContaining(text) });
+  });
+  it('an Alpine where /proc hides the processes of others, swap is not accounted for, nothing is logged', () => {
+    const files = hostFiles(join(hosts, 'alpine-hidepid-no-swap-accounting/root'));
+    expect(judgeMachine(files, undefined, false)[0]?.text).toBe(
+      'Alpine Linux v3.20; not seen here: the processes of other users (/proc is mounted with hidepid); as root they are',
+    );
+    expect(judgeMachine(files, undefined, true)[0]?.text).toBe('Alpine Linux v3.20');
+    expect(judgeCgroups(files)).toMatchObject({
+      state: 'warning',
+      text: expect.stringContaining('without swap accounting'),
+      advice: expect.stringContaining('swapaccount=1'),
+    });
+    expect(judgePressure(files)).toMatchObject({ state: 'warning' });
+  });
+  it('both cgroup versions side by side, and what is unusual about an engine', () => {
+    const files = hostFiles(join(hosts, 'hybrid-cgroups-rootless-docker/root'));
+    expect(judgeCgroups(files)).toMatchObject({ state: 'ok', text: expect.stringContaining('side by side') });
+    const usual = {
+      cgroupDriver: '',
+      cgroupVersion: '2',
+      memTotal: 0,
+      rootDir: '/var/lib/docker',
+      liveRestore: false,
+    };
+    expect(describeEngine({ ...usual, rootless: false, userns: false })).toBe('');
+    expect(describeEngine({ ...usual, rootDir: '/srv/docker', rootless: true, userns: true })).toBe(
+      '; rootless: other engines on this machine, and their containers, are not seen; with users of its own in containers (userns-remap); its data in /srv/docker',
+    );
   });
   it('an ordinary machine is what systeminformation says', () => {
     const files = hostFiles(join(hosts, 'debian-12-cgroup-v2/root'));

@@ -31,7 +31,7 @@ beforeEach(() => {
 });
 
 /** An engine that counts what it is asked. */
-function discovery(settings = {}) {
+function discovery(settings = {}, more: { isFollowed?: () => boolean } = {}) {
   const all = () => sketches.map((sketch) => container(sketch));
   const docker = {
     address: '/var/run/docker.sock',
@@ -61,7 +61,7 @@ function discovery(settings = {}) {
       }),
   } as Clock;
   const files = { textOr: () => undefined } as unknown as Files;
-  return createDiscovery({ docker, config: configWith(settings), clock, files });
+  return createDiscovery({ docker, config: configWith(settings), clock, files, ...more });
 }
 
 test('one list and an inspect of what may be one of ours, once for all who ask', async () => {
@@ -151,4 +151,58 @@ test('a container that goes away between list and inspect is none', async () => 
   const found = await one.current(patience());
   expect(found.postgres).toBeUndefined();
   expect(found.missing.postgres).toBe('no container runs PostgreSQL, and POSTGRES_URL is not set');
+});
+
+test('H5: an address that another container has got meanwhile is given no password', async () => {
+  const one = discovery();
+  expect((await one.current(patience())).postgres).toMatchObject({ host: '172.20.0.5', password: 'x' });
+  // Both were restarted, and came up in another order.
+  sketches = [
+    { ...postgres, id: 'a', address: '172.20.0.6' },
+    { name: 'web', image: 'nginx', id: 'b', ports: ['80'], address: '172.20.0.5' },
+  ];
+  one.moved({ id: 'a'.padStart(64, '0'), image: 'postgres:16' });
+  let open = () => {};
+  gate = new Promise((resolve) => (open = resolve));
+  // Nobody connects before it is known, not even who asks while it is looked at.
+  const asked = [one.current(patience()), one.current(patience())];
+  setTimeout(open, 80);
+  for (const found of await Promise.all(asked)) expect(found.postgres?.host).toBe('172.20.0.6');
+  expect(lists).toBe(2);
+  // Others may come and go: that costs no look.
+  one.moved({ id: 'b'.padStart(64, '0'), image: 'nginx' });
+  await one.current(patience());
+  expect(lists).toBe(2);
+  // One of our kinds that is new is found at once.
+  sketches.push({ name: 'redis', image: 'redis:7', id: 'c' });
+  one.moved({ id: 'c'.padStart(64, '0'), image: 'redis:7' });
+  expect((await one.current(patience())).redis?.container).toBe('redis');
+});
+
+test('H5: what moves while it is looked at is looked at again', async () => {
+  const one = discovery();
+  await one.current(patience());
+  let open = () => {};
+  gate = new Promise((resolve) => (open = resolve));
+  one.moved({ id: '', image: 'postgres:16' });
+  const asked = one.current(patience());
+  await expect.poll(() => lists).toBe(2);
+  gate = undefined;
+  sketches[0] = { ...postgres, id: 'a', address: '172.20.0.9' };
+  one.moved({ id: '', image: 'postgres:16' });
+  open();
+  expect((await asked).postgres?.host).toBe('172.20.0.9');
+  expect(lists).toBe(3);
+});
+
+test('H5: where events cannot be followed, an address is believed for less than a check', async () => {
+  let isFollowed = true;
+  const one = discovery({}, { isFollowed: () => isFollowed });
+  await one.current(patience());
+  now += 26 * SECOND;
+  await one.current(patience());
+  expect(lists).toBe(1);
+  isFollowed = false;
+  await one.current(patience());
+  expect(lists).toBe(2);
 });

@@ -253,7 +253,7 @@ test('settings: the key, another address, an n8n without a container', () => {
   });
   const named = discover([n8n, postgres, redis], { settings: { N8N_URL: 'http://shop-n8n-1:5678' } }).n8n;
   expect(named).toMatchObject({
-    url: 'http://shop-n8n-1:5678',
+    url: 'http://127.0.0.1:5678',
     container: 'shop-n8n-1',
     database: { host: '172.20.0.5' },
   });

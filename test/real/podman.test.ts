@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, copyFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { parseDockerHost } from '../../src/system/docker/address.ts';
 import { openDocker } from '../../src/system/docker/docker.ts';
 import type { Docker, DockerEvent } from '../../src/system/types.ts';
 import { startOwn, type OwnProcess } from '../helpers/own-process.ts';
@@ -64,6 +65,12 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 }, 60_000);
 
+test('S13: where Docker has no socket, that of podman is found', async () => {
+  const found = openDocker(parseDockerHost('', ['/nonexistent/docker.sock', socket]).address);
+  expect(await found.version()).toMatchObject({ podman: true });
+  found.close();
+});
+
 test('its events are read as those of Docker', async () => {
   const events: DockerEvent[] = [];
   const stop = new AbortController();
@@ -94,7 +101,7 @@ test('its events are read as those of Docker', async () => {
   expect(await docker.version()).toMatchObject({ podman: true });
 }, 60_000);
 
-test('a crash is told within seconds, and what was removed is not counted for ever', async () => {
+test('S13: a crash is told as soon as podman knows, and what was removed is not counted for ever', async () => {
   const telegram = await startTelegram();
   const monitor = openWatcherSetup(docker, telegram);
   try {
@@ -105,6 +112,24 @@ test('a crash is told within seconds, and what was removed is not counted for ev
       .poll(titles, { timeout: 15_000 })
       .toContainEqual(expect.stringMatching(/Service Stopped[^]*crasher/));
     expect(titles().join('\n')).toContain('7');
+    const told = telegram.sent.find(({ plain }) => plain.includes('crasher'));
+    const died = Number(
+      podman(
+        'events',
+        '--stream=false',
+        '--since',
+        '1m',
+        '--filter',
+        'event=died',
+        '--filter',
+        'container=crasher',
+        '--format',
+        '{{.Time.UnixMilli}}',
+      ).trim(),
+    );
+    expect(died).toBeGreaterThan(0);
+    // 0.2 s when it was tried, with room for a busy machine.
+    expect((told?.at ?? Infinity) - died).toBeLessThan(3000);
     podman('rm', 'crasher');
     await expect.poll(() => monitor.watcher.container('crasher'), { timeout: 15_000 }).toBeUndefined();
   } finally {

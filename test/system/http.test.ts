@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { createN8nApi } from '../../src/system/apps/n8n.ts';
+import { createWahaApi } from '../../src/system/apps/waha.ts';
 import { httpRequest } from '../../src/system/http/http.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { startTcp } from '../helpers/tcp-server.ts';
@@ -136,4 +138,49 @@ test('a header that cannot be sent is an error that does not show it', async () 
   const error = (await asked.catch((e: unknown) => e)) as Error;
   expect(error).toBeInstanceOf(Error);
   expect(error.message).not.toContain('SECRET');
+});
+
+test('H5: a redirect is an answer, and takes no key elsewhere', async () => {
+  const asked: string[] = [];
+  const elsewhere = await serve((request, response) => {
+    asked.push(`${request.url} ${JSON.stringify(request.headers)}`);
+    response.end('[]');
+  });
+  for (const status of [301, 302, 303, 307, 308]) {
+    const base = await serve((_request, response) =>
+      response.writeHead(status, { Location: `${elsewhere}/taken`, Refresh: `0; url=${elsewhere}` }).end(),
+    );
+    const target = { url: base, apiKey: 'k3y-enough', how: 'WAHA_URL' };
+    await expect(createWahaApi(httpRequest, target).list()).rejects.toThrow(`answered ${status}`);
+    await expect(createWahaApi(httpRequest, target).restart('default')).rejects.toThrow(`answered ${status}`);
+    await expect(createN8nApi(httpRequest, target).listActive()).rejects.toThrow(`answered ${status}`);
+    await expect(createN8nApi(httpRequest, target).deactivate('1')).rejects.toThrow(`answered ${status}`);
+  }
+  expect(asked).toEqual([]);
+});
+
+test('H5: an HTTP proxy of the environment is not asked for what stands beside the monitor', async () => {
+  const asked: string[] = [];
+  const proxy = await serve((request, response) => {
+    asked.push(request.url ?? '');
+    response.end('[]');
+  });
+  const before = process.env['http_proxy'];
+  process.env['http_proxy'] = proxy;
+  try {
+    const near = [
+      'http://10.1.2.3:1',
+      'http://172.20.0.5:1',
+      'http://[fd00::1]:1',
+      'http://100.64.0.1:1',
+      'http://n8n:1',
+      'http://localhost:1',
+    ];
+    for (const url of near)
+      await httpRequest({ url, headers: { 'X-N8N-API-KEY': 'k3y' }, timeoutMs: 50 }).catch(() => undefined);
+    expect(asked).toEqual([]);
+  } finally {
+    if (before === undefined) delete process.env['http_proxy'];
+    else process.env['http_proxy'] = before;
+  }
 });

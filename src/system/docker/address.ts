@@ -9,10 +9,20 @@ export type DockerAddress = { address: string; socketPath?: string; host?: strin
 
 const USUAL = '/var/run/docker.sock';
 
-/** Sockets that are tried in this order when nothing is set: the system's, a rootless engine's, Docker Desktop's. */
+/**
+ * Sockets that are tried in this order when nothing is set: the system's, a rootless engine's, Docker Desktop's, then podman's. Those of
+ * other users are not: who may put a socket there could pretend any container to a monitor that runs as root.
+ */
 export function usualSockets(env: NodeJS.ProcessEnv = process.env, home = homedir()): string[] {
   const runtime = env['XDG_RUNTIME_DIR'];
-  return [USUAL, ...(runtime ? [join(runtime, 'docker.sock')] : []), join(home, '.docker/run/docker.sock')];
+  const own = (path: string) => (runtime ? [join(runtime, path)] : []);
+  return [
+    USUAL,
+    ...own('docker.sock'),
+    join(home, '.docker/run/docker.sock'),
+    '/run/podman/podman.sock',
+    ...own('podman/podman.sock'),
+  ];
 }
 
 /** `unix:///path`, `/path`, `tcp://host:port` or empty. Throws a plain error for anything else. */
@@ -49,6 +59,8 @@ export function withHint(error: Error & { code?: string }, at: DockerAddress): D
 }
 
 function hintFor(code: string | undefined, path: string): string | undefined {
+  if (code === 'ENOENT' && path === USUAL && existsSync('/usr/bin/podman'))
+    return `no Docker socket at ${path}, and podman, which is installed, has none either: systemctl enable --now podman.socket`;
   if (code === 'ENOENT') return `no Docker socket at ${path}: Docker is not installed or not running`;
   if (code === 'ECONNREFUSED') return `nothing listens at ${path}: the Docker engine is not running`;
   if (code === 'EACCES') {

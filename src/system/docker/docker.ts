@@ -44,12 +44,17 @@ export function openDocker(
     },
     async info(signal) {
       const raw = object(await json({ path: '/info', signal }));
+      // ["name=seccomp,profile=builtin", "name=rootless"]
+      const listed = Array.isArray(raw['SecurityOptions']) ? raw['SecurityOptions'] : [];
+      const options = listed.map((one) => /^name=([a-z]+)/.exec(text(one))?.[1]);
       return {
         cgroupDriver: text(raw['CgroupDriver']),
         cgroupVersion: text(raw['CgroupVersion']) || '1',
         memTotal: count(raw['MemTotal']),
         rootDir: text(raw['DockerRootDir']),
         liveRestore: raw['LiveRestoreEnabled'] === true,
+        rootless: options.includes('rootless'),
+        userns: options.includes('userns'),
       };
     },
     async list(signal) {

@@ -40,12 +40,15 @@ describe('address', () => {
       );
     },
   );
-  test('nothing set: the first socket that is there, else the usual one', () => {
+  test('S13: nothing set: the first socket that is there, else the usual one', () => {
     expect(usualSockets({ XDG_RUNTIME_DIR: '/run/user/7' }, '/home/me')).toEqual([
       '/var/run/docker.sock',
       '/run/user/7/docker.sock',
       '/home/me/.docker/run/docker.sock',
+      '/run/podman/podman.sock',
+      '/run/user/7/podman/podman.sock',
     ]);
+    expect(usualSockets({}, '/root').filter((path) => path.includes('/run/user'))).toEqual([]);
     expect(parseDockerHost('', ['/nonexistent', '/dev/null', '/dev/zero']).socketPath).toBe('/dev/null');
     expect(parseDockerHost('', ['/nonexistent']).socketPath).toBe('/var/run/docker.sock');
   });
