@@ -46,8 +46,9 @@ describe('R10: the licences of others', () => {
 
 describe('docs/dependencies.md', () => {
   const page = read('docs/dependencies.md');
+  const direct = page.replace(/^What these bring along[^]*?(?=^## )/m, '');
   const rows = new Map(
-    [...page.matchAll(/^\| `([^`]+)` +\| ([^|]+?) +\| ([^|\n]+?) +\|/gm)].map(([, name, licence]) => [
+    [...direct.matchAll(/^\| `([^`]+)` +\| ([^|]+?) +\| ([^|\n]+?) +\|/gm)].map(([, name, licence]) => [
       name!,
       licence!,
     ]),
@@ -58,6 +59,15 @@ describe('docs/dependencies.md', () => {
     expect([...rows.keys()].toSorted()).toEqual(all.toSorted());
     for (const name of all)
       if (name !== 'dejavu-fonts-ttf') expect([name, rows.get(name)]).toEqual([name, licenceOf(name)]);
+  });
+
+  it('R10: names whatever travels with the program', () => {
+    const shipped = read('dist/THIRD-PARTY.txt').matchAll(/^([@a-z]\S*) \d\S* {4}(.+)$/gm);
+    const missing = [...shipped].filter(([, name, licence]) => {
+      const shown = licence === 'MIT' || rows.has(name!) ? `\`${name}\`` : `\`${name}\` (${licence})`;
+      return !page.includes(shown);
+    });
+    expect(missing.map(([line]) => line)).toEqual([]);
   });
 
   it('is true: no dependency of the program runs a script when it is installed', () => {

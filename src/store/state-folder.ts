@@ -1,10 +1,11 @@
-import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorText } from '../model/text.ts';
+import { makeFolders } from '../system/folders.ts';
 
 /** 0711: node_exporter, another user, must get through to metrics/ by name; it can list and read nothing else. */
 export function makeStateFolder(stateDir: string): void {
-  mkdirSync(stateDir, { recursive: true, mode: 0o711 });
+  makeFolders(stateDir, 0o711);
 }
 
 /** Names the file that stands at this path at the moment; undefined when there is none. Opens nothing: that could cost a lock. */

@@ -1,9 +1,28 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 
 /** Makes a folder where it is missing, with this mode whatever the umask is. Throws with Node's `code`. */
 export function ensureFolder(path: string, mode: number): void {
-  if (mkdirSync(path, { recursive: true, mode }) !== undefined) chmodSync(path, mode);
+  if (makeFolders(path, mode)) chmodSync(path, mode);
+}
+
+/**
+ * Makes a folder and those above it that are missing; true where it was not there. Throws with Node's `code`. Node's own `recursive`
+ * does not end where a folder is there in which the kernel lets nobody make one (`/proc/x`: ENOENT for ever).
+ */
+export function makeFolders(path: string, mode = 0o777): boolean {
+  const folder = resolve(path);
+  // A link that leads nowhere is no folder to anybody, and mkdir says why.
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return false;
+  if (dirname(folder) !== folder) makeFolders(dirname(folder), mode);
+  try {
+    mkdirSync(folder, { mode });
+    return true;
+  } catch (error) {
+    // Somebody else was quicker.
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return false;
+    throw error;
+  }
 }
 
 /** True for a path that leads to something this process can see. */

@@ -5,7 +5,6 @@ import {
   fchmodSync,
   fsyncSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -20,6 +19,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeFolders } from './folders.ts';
 
 export type FileInfo = {
   kind: 'file' | 'folder' | 'link' | 'other';
@@ -91,7 +91,7 @@ export function openMachine(root = '/', durable = true): Machine {
     write,
     copyIn: (from, path, mode) => write(path, readFileSync(from), mode),
     makeFolder(path, mode) {
-      mkdirSync(at(path), { recursive: true });
+      makeFolders(at(path));
       chmodSync(at(path), mode);
       syncFolderOf(at(path));
     },
