@@ -16,7 +16,7 @@ const HARMLESS = new Set([1, 10, 12, 17, 18, 20, 28]);
 /** How long `docker stop` waits where nothing is set, and a little more. */
 const STOP_TAKES_MS = 10_000;
 const STOP_TAKES_MORE_MS = 5000;
-/** A stop may be given longer; compose files with 10 minutes exist. Docker's own `stop` says so then. */
+/** A stop may be given longer; compose files with 10 minutes exist. Docker's own `stop` event shows it then. */
 const STOP_MAY_TAKE_MS = 15 * 60_000;
 const SIGNAL_TAKES_MS = 10_000;
 const STOPPING_MS = 30_000;
@@ -38,15 +38,15 @@ export function wasRequested(known: Known, at: number, exitCode: number): boolea
   if (!known.kill) return false;
   const age = at - known.kill.at;
   const { signal } = known.kill;
-  // Docker kills what outlives its stop, and says so: one that was killed after another signal was killed by somebody else.
+  // Docker sends a `kill` event for what outlives its stop: one that was killed after another signal was killed by somebody else.
   if (isStopSignal(known))
     return age < stopTakesMs(known) && (exitCode !== 137 || signal === 9 || signal === undefined);
   if (signal === undefined) return false;
-  // Told to reload, it failed: only an end without an error, or by this very signal, is what was asked for.
+  // Sent a signal to reload, it failed: only an end without an error, or by this very signal, is what was asked for.
   return age < SIGNAL_TAKES_MS && (exitCode === 0 || exitCode === 128 + signal);
 }
 
-/** True where Docker was sent a signal that a stop may begin with: its `stop`, after the death, tells. */
+/** True where Docker was sent a signal that a stop may begin with: its `stop` event, after the death, decides. */
 export function mayBeStopped(known: Known, at: number): boolean {
   return known.kill !== undefined && isStopSignal(known) && at - known.kill.at < STOP_MAY_TAKE_MS;
 }
@@ -81,7 +81,7 @@ export function restartsByPolicy(known: Known, exitCode: number): boolean | unde
   return known.maxRetries === 0 || restartCount < known.maxRetries;
 }
 
-/** Its last death, from what it shows itself where no event tells of it. */
+/** Its last death, from the container itself where there is no event of it. */
 export function pastDeath(known: Known, history: DockerEvent[]): Death {
   const { info } = known;
   return (
@@ -97,7 +97,7 @@ export function pastDeath(known: Known, history: DockerEvent[]): Death {
   );
 }
 
-/** The last death that Docker's events still tell of, with its reason. */
+/** The last death among Docker's past events, with its cause. */
 export function lastDeath(known: Known, history: DockerEvent[]): Death | undefined {
   const { info } = known;
   const seen: Known = { ...known };

@@ -1,13 +1,13 @@
-// How a story ends when its time has come.
+// How a pending ends when its time has come.
 import type { Death, Next } from '../model/container-fact.ts';
 import { about, emit, isGone } from './emit.ts';
-import { tellMissing } from './missing.ts';
+import { reportMissing } from './missing.ts';
 import { evaluateRestarts, notBack, reportPaused, reportRestarting, reportStopped } from './restarts.ts';
 import { successorOf } from './rollout.ts';
-import { beginSettling, endSettling } from './successor.ts';
+import { watchSuccessor, endWatch } from './successor.ts';
 import { serviceKey } from '../model/service-key.ts';
 import { current, isUp, keyOf, seriesOf, tallyOf } from './table.ts';
-import type { Known, Story, Turn } from './types.ts';
+import type { Known, Pending, Turn } from './types.ts';
 
 /** A crash with a restart policy: up again within this, it is one message. */
 export const RESTART_WAIT_MS = 2000;
@@ -25,81 +25,86 @@ export function left(turn: Turn, windowMs: number, at: number): number {
   return turn.now.mono + Math.max(windowMs - age, 500);
 }
 
-/** Tells a story as it stands now and closes it. `wasUp`: it was up again until it was asked to stop just now. */
-export function tell(turn: Turn, key: string, { wasUp = false } = {}): void {
-  const story = turn.state.stories.get(key);
-  if (!story) return;
+/** Reports what is pending as it is now, and closes it. `wasUp`: it was up again until it was asked to stop just now. */
+export function conclude(turn: Turn, key: string, { wasUp = false } = {}): void {
+  const pending = turn.state.pending.get(key);
+  if (!pending) return;
   turn.out.touched.add(key);
-  if ((story.kind === 'crash' || story.kind === 'asked') && mayHaveMissed(story)) {
-    story.checked = true;
-    story.due = turn.now.mono + REPLAY_WAIT_MS;
+  if ((pending.kind === 'crash' || pending.kind === 'asked') && mayHaveMissed(pending)) {
+    pending.checked = true;
+    pending.due = turn.now.mono + REPLAY_WAIT_MS;
     turn.out.asks.push({ kind: 'replay' });
     const known = current(turn.state, key);
     if (known) turn.out.asks.push({ kind: 'inspect', id: known.info.id, seq: known.seq, confirm: false });
     return;
   }
-  if (story.kind === 'settling') {
-    endSettling(turn, key, story);
+  if (pending.kind === 'successor') {
+    endWatch(turn, key, pending);
     return;
   }
-  turn.state.stories.delete(key);
-  if (story.kind === 'crash') tellCrash(turn, key, story, wasUp);
-  else if (story.kind === 'asked') tellAsked(turn, key, story);
-  else if (story.kind === 'removed') tellRemoved(turn, key, story);
+  turn.state.pending.delete(key);
+  if (pending.kind === 'crash') concludeCrash(turn, key, pending, wasUp);
+  else if (pending.kind === 'asked') concludeStop(turn, key, pending);
+  else if (pending.kind === 'removed') concludeRemoval(turn, key, pending);
   else {
-    const known = turn.state.known.get(story.id);
+    const known = turn.state.known.get(pending.id);
     if (!known) return;
-    if (story.kind === 'renamed') tellRenamed(turn, known, story);
-    else if (story.kind === 'paused') reportPaused(turn, known, story.at);
-    else reportStarted(turn, key, known, story.startedAt);
+    if (pending.kind === 'renamed') reportRenamed(turn, known, pending);
+    else if (pending.kind === 'paused') reportPaused(turn, known, pending.at);
+    else reportStarted(turn, key, known, pending.startedAt);
   }
 }
 
 /** Before it is said that nothing came up again: was its start only lost? */
-function mayHaveMissed(story: Extract<Story, { kind: 'crash' | 'asked' }>): boolean {
-  if (story.checked) return false;
-  return story.kind === 'asked' || (story.willRestart === true && story.upAt === undefined);
+function mayHaveMissed(pending: Extract<Pending, { kind: 'crash' | 'asked' }>): boolean {
+  if (pending.checked) return false;
+  return pending.kind === 'asked' || (pending.willRestart === true && pending.upAt === undefined);
 }
 
 function reportStarted(turn: Turn, key: string, { info }: Known, at: number): void {
   emit(turn, key, { kind: 'started', ...about(info), at, id: info.id });
 }
 
-function tellCrash(turn: Turn, key: string, story: Extract<Story, { kind: 'crash' }>, wasUp: boolean): void {
+function concludeCrash(
+  turn: Turn,
+  key: string,
+  pending: Extract<Pending, { kind: 'crash' }>,
+  wasUp: boolean,
+): void {
   const { state } = turn;
-  const { death, deploy } = story;
+  const { death, deploy } = pending;
   const known = current(state, key);
   const before = tallyOf(state, key).lastDeath;
   tallyOf(state, key).lastDeath = death;
-  const policy = story.willRestart === true;
-  if (!policy && story.upAt === undefined) {
+  const policy = pending.willRestart === true;
+  if (!policy && pending.upAt === undefined) {
     reportStopped(turn, death, { next: whatNext(death, known), deploy });
     return;
   }
-  const up = story.upAt !== undefined && known !== undefined && (wasUp || isUp(known.info.state));
-  const series = story.restarted && policy && known ? evaluateRestarts(turn, known, turn.now.wall) : false;
+  const up = pending.upAt !== undefined && known !== undefined && (wasUp || isUp(known.info.state));
+  const series = pending.restarted && policy && known ? evaluateRestarts(turn, known, turn.now.wall) : false;
   if (up) {
-    if (!series) reportRestarting(turn, known, death, { upAt: story.upAt ?? death.at, deploy });
+    if (!series) reportRestarting(turn, known, death, { upAt: pending.upAt ?? death.at, deploy });
     return;
   }
-  if (story.restarted && !series && known) {
+  if (pending.restarted && !series && known) {
     // It came up and died again; Docker is at it. Only when it then stays down for long it is called stopped.
     reportRestarting(turn, known, death, { upAt: undefined, deploy });
-    state.stories.set(key, { ...story, due: turn.now.mono + LOOPING_MS, restarted: false });
+    state.pending.set(key, { ...pending, due: turn.now.mono + LOOPING_MS, restarted: false });
     return;
   }
   if (series || seriesOf(state, key, turn.now)) {
-    // Docker waits longer and longer between its attempts; the loop is told already.
-    state.stories.set(key, { ...story, due: Infinity, restarted: false });
+    // Docker waits longer and longer between its attempts; the loop is reported already.
+    state.pending.set(key, { ...pending, due: Infinity, restarted: false });
     return;
   }
   if (killedAgain(death, before)) {
-    // That it happens is told already, and a server without memory is slow to start it again.
-    state.stories.set(key, { ...story, due: turn.now.mono + LOOPING_MS, restarted: false });
+    // The kills are reported already, and a server without memory is slow to start it again.
+    state.pending.set(key, { ...pending, due: turn.now.mono + LOOPING_MS, restarted: false });
     return;
   }
   if (known?.info.state === 'exited' && !known.swarm) {
-    // Between two attempts Docker says `restarting`.
+    // Between two attempts Docker's state is `restarting`.
     const signalled = known.info.id === death.id && known.kill !== undefined;
     reportStopped(turn, death, { next: { kind: signalled ? 'signalled' : 'gave-up' }, deploy });
     return;
@@ -131,40 +136,40 @@ function whatNext(death: Death, known: Known | undefined): Next {
   return { kind: 'no-restart', policy: restartPolicy || 'no' };
 }
 
-function tellAsked(turn: Turn, key: string, story: Extract<Story, { kind: 'asked' }>): void {
+function concludeStop(turn: Turn, key: string, pending: Extract<Pending, { kind: 'asked' }>): void {
   const { state } = turn;
   const successor = current(state, key);
   if (successor && isUp(successor.info.state)) {
-    beginSettling(turn, successor, story, successor.info.startedAt ?? turn.now.wall);
+    watchSuccessor(turn, successor, pending, successor.info.startedAt ?? turn.now.wall);
     return;
   }
-  const gone = story.removed && !state.byKey.has(key);
-  const beside = gone ? successorOf(state, story.death) : undefined;
+  const gone = pending.removed && !state.byKey.has(key);
+  const beside = gone ? successorOf(state, pending.death) : undefined;
   if (beside) {
-    isGone(turn, key, 'replaced', story.death.at);
-    beginSettling(turn, beside, story, beside.info.startedAt ?? turn.now.wall, story.death.name);
+    isGone(turn, key, 'replaced', pending.death.at);
+    watchSuccessor(turn, beside, pending, beside.info.startedAt ?? turn.now.wall, pending.death.name);
     return;
   }
-  if (gone) isGone(turn, key, 'removed', story.death.at);
-  const replaced = successor?.info.state === 'created' && successor.info.id !== story.death.id;
+  if (gone) isGone(turn, key, 'removed', pending.death.at);
+  const replaced = successor?.info.state === 'created' && successor.info.id !== pending.death.id;
   // An error is that of a start: the last one that worked had cleared it.
-  const failed = replaced || story.death.error !== undefined;
+  const failed = replaced || pending.death.error !== undefined;
   const next: Next | undefined = gone
     ? { kind: 'removed' }
-    : nextAfterAsked(story.death, successor, replaced);
-  reportStopped(turn, story.death, {
+    : nextAfterAsked(pending.death, successor, replaced);
+  reportStopped(turn, pending.death, {
     ...(next ? { next } : {}),
     ...(gone ? { gone } : {}),
     ...(failed ? { failed } : {}),
   });
-  if (gone) tellMissing(turn, { reported: true });
+  if (gone) reportMissing(turn, { reported: true });
 }
 
 /** Not where its successor has its name by now: that is a deploy. */
-export function tellRenamed(
+export function reportRenamed(
   turn: Turn,
   known: Known,
-  { oldName, at }: Extract<Story, { kind: 'renamed' }>,
+  { oldName, at }: Extract<Pending, { kind: 'renamed' }>,
 ): void {
   const { info } = known;
   if (info.name === oldName || turn.state.byKey.has(serviceKey(oldName))) return;
@@ -172,7 +177,11 @@ export function tellRenamed(
 }
 
 /** A container with a condition was removed and nothing of its name came. */
-function tellRemoved(turn: Turn, key: string, { at, quiet }: Extract<Story, { kind: 'removed' }>): void {
+function concludeRemoval(
+  turn: Turn,
+  key: string,
+  { at, quiet }: Extract<Pending, { kind: 'removed' }>,
+): void {
   const reported = isGone(turn, key, quiet ? 'removed' : undefined, at);
-  tellMissing(turn, { reported });
+  reportMissing(turn, { reported });
 }

@@ -1,9 +1,9 @@
-// How a container dies: what it was, and which story begins with it.
+// How a container dies: what it was, and which pending begins with it.
 import type { Cause, Death } from '../model/container-fact.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
 import { mayBeStopped, parseSignal, restartsByPolicy, wasOom, wasRequested } from './cause.ts';
 import { isOver } from './emit.ts';
-import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, tell } from './correlate.ts';
+import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, conclude } from './correlate.ts';
 import { conditionOf, isFolded, isUp, isWatched, keyOf } from './table.ts';
 import type { Known, Turn } from './types.ts';
 
@@ -34,9 +34,9 @@ export function onDie(
 ): void {
   const { state } = turn;
   const { info } = known;
-  const toldAlready =
+  const isKnown =
     !isUp(info.state) && Math.abs(at - (info.finishedAt ?? 0)) < SAME_MS && info.state !== 'restarting';
-  if ((at < (info.startedAt ?? 0) && !event.unseen) || toldAlready) {
+  if ((at < (info.startedAt ?? 0) && !event.unseen) || isKnown) {
     lookAgain(turn, known);
     return;
   }
@@ -65,7 +65,7 @@ export function onDie(
   else crashes(turn, known, death, willRestart);
 }
 
-/** What was told of a pause does not hold any more, and what ends it is no second time that it went down. */
+/** It is not paused any more, and the end that ends the pause does not count as another time that it went down. */
 function endsPause(turn: Turn, key: string, at: number): void {
   if (conditionOf(turn.state, key, 'stopped')?.how === 'paused') isOver(turn, key, 'stopped', 'died', at);
 }
@@ -96,24 +96,24 @@ export function deathOf({ info, autoRemove, was }: Known, at: number, exitCode: 
 export function stopsOnRequest(turn: Turn, known: Known, death: Death): void {
   const { state } = turn;
   const key = keyOf(known);
-  let story = state.stories.get(key);
+  let pending = state.pending.get(key);
   // Another container of the same name has taken over already: the old one may go.
-  if (state.byKey.get(key) !== known.info.id && story?.kind !== 'asked') return;
-  if (story?.kind === 'crash') {
-    tell(turn, key, { wasUp: story.upAt !== undefined });
-    story = undefined;
+  if (state.byKey.get(key) !== known.info.id && pending?.kind !== 'asked') return;
+  if (pending?.kind === 'crash') {
+    conclude(turn, key, { wasUp: pending.upAt !== undefined });
+    pending = undefined;
   }
   if (conditionOf(turn.state, key, 'stopped')) return;
-  const before = story?.kind === 'asked' || story?.kind === 'settling' ? story : undefined;
+  const before = pending?.kind === 'asked' || pending?.kind === 'successor' ? pending : undefined;
   const memoryBefore = before?.memoryBefore ?? state.rules.memoryOf?.(known.info.name);
-  state.stories.set(key, {
+  state.pending.set(key, {
     kind: 'asked',
     due: left(turn, SUCCESSOR_WAIT_MS, death.at),
     death,
     downFrom: before?.downFrom ?? death.at,
     removed: false,
     deploy:
-      (before?.kind === 'settling' && before.how === 'redeployed') ||
+      (before?.kind === 'successor' && before.how === 'redeployed') ||
       (before?.kind === 'asked' && before.deploy),
     ...(memoryBefore !== undefined ? { memoryBefore } : {}),
   });
@@ -122,11 +122,11 @@ export function stopsOnRequest(turn: Turn, known: Known, death: Death): void {
 function crashes(turn: Turn, known: Known, death: Death, willRestart: boolean | undefined): void {
   const { state, now } = turn;
   const key = keyOf(known);
-  const story = state.stories.get(key);
-  const before = story?.kind === 'crash' ? story : undefined;
-  const jobEnds = story?.kind === 'starting' && known.autoRemove && death.exitCode === 0;
+  const pending = state.pending.get(key);
+  const before = pending?.kind === 'crash' ? pending : undefined;
+  const jobEnds = pending?.kind === 'starting' && known.autoRemove && death.exitCode === 0;
   if (jobEnds) {
-    state.stories.delete(key);
+    state.pending.delete(key);
     return;
   }
   turn.out.asks.push({
@@ -134,7 +134,7 @@ function crashes(turn: Turn, known: Known, death: Death, willRestart: boolean | 
     id: death.id,
     killed: death.exitCode === 137 && death.cause === 'crash',
   });
-  state.stories.set(key, {
+  state.pending.set(key, {
     kind: 'crash',
     due: willRestart ? restartDue(turn, known, before?.due, death.at) : now.mono + EVIDENCE_MS,
     ...(mayBeStopped(known, death.at) ? { awaitsStop: true } : {}),
@@ -142,11 +142,11 @@ function crashes(turn: Turn, known: Known, death: Death, willRestart: boolean | 
     first: before?.first ?? death.at,
     willRestart,
     restarted: before?.restarted === true,
-    deploy: before?.deploy === true || (story?.kind === 'settling' && story.how === 'redeployed'),
+    deploy: before?.deploy === true || (pending?.kind === 'successor' && pending.how === 'redeployed'),
   });
 }
 
-/** The 2 s run from the first death of a series, else a container that dies every second would never be told. */
+/** The 2 s run from the first death of a series, else a container that dies every second would never be reported. */
 function restartDue(turn: Turn, { swarm }: Known, before: number | undefined, at: number): number {
   const due = left(turn, swarm ? SWARM_WAIT_MS : RESTART_WAIT_MS, at);
   return before !== undefined && before > turn.now.mono ? Math.min(before, due) : due;
@@ -154,36 +154,37 @@ function restartDue(turn: Turn, { swarm }: Known, before: number | undefined, at
 
 export function onOom(turn: Turn, known: Known, at: number): void {
   known.oomAt = at;
-  const story = turn.state.stories.get(keyOf(known));
-  if (story?.kind !== 'crash' || story.death.id !== known.info.id || story.death.cause !== 'crash') return;
-  story.death.cause = 'oom';
+  const pending = turn.state.pending.get(keyOf(known));
+  if (pending?.kind !== 'crash' || pending.death.id !== known.info.id || pending.death.cause !== 'crash')
+    return;
+  pending.death.cause = 'oom';
   known.info.oomKilled = true;
 }
 
 /** Removed while Docker waited for its next attempt to start it: nobody tries any more, and what comes now is a deploy. */
 export function endsTrying(turn: Turn, known: Known, at: number): void {
   const key = keyOf(known);
-  const story = turn.state.stories.get(key);
-  if (story?.kind !== 'crash' || story.death.id !== known.info.id) return;
-  if (story.willRestart !== true || known.swarm || isUp(known.info.state)) return;
-  turn.state.stories.delete(key);
-  const { startedAt: _, ...death } = story.death;
+  const pending = turn.state.pending.get(key);
+  if (pending?.kind !== 'crash' || pending.death.id !== known.info.id) return;
+  if (pending.willRestart !== true || known.swarm || isUp(known.info.state)) return;
+  turn.state.pending.delete(key);
+  const { startedAt: _, ...death } = pending.death;
   stopsOnRequest(turn, known, { ...death, at, cause: 'request' });
 }
 
-/** `stop` comes after the `die` it caused. Where no kill was seen before it, it still says that it was asked for. */
+/** `stop` comes after the `die` it caused. Where no kill was seen before it, it still shows that the death was asked for. */
 export function onStop(turn: Turn, known: Known): void {
   const key = keyOf(known);
-  const story = turn.state.stories.get(key);
+  const pending = turn.state.pending.get(key);
   const stopped = conditionOf(turn.state, key, 'stopped');
-  // Told as one that Docker goes on trying to start: now nobody does.
-  if (stopped?.how === 'policy' && !story) delete stopped.how;
-  if (story?.kind !== 'crash' || story.death.id !== known.info.id || story.upAt !== undefined) return;
-  turn.state.stories.delete(key);
+  // Reported as one that Docker goes on trying to start: now nobody does.
+  if (stopped?.how === 'policy' && !pending) delete stopped.how;
+  if (pending?.kind !== 'crash' || pending.death.id !== known.info.id || pending.upAt !== undefined) return;
+  turn.state.pending.delete(key);
   known.info.state = 'exited';
   const signal = known.kill?.signal;
   stopsOnRequest(turn, known, {
-    ...story.death,
+    ...pending.death,
     cause: 'request',
     ...(signal === undefined ? {} : { signal }),
   });

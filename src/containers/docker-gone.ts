@@ -26,33 +26,34 @@ export function newEngine(seen: boolean): Engine {
     met: false,
     downAt: { wall: 0, mono: 0 },
     why: '',
-    tellAt: undefined,
-    told: false,
+    reportAt: undefined,
+    reported: false,
     before: new Map(),
   };
 }
 
 export function streamDown(turn: Turn, why: string, refused: boolean): void {
   const { engine } = turn.state;
-  const first = !engine.up && engine.tellAt === undefined;
+  const first = !engine.up && engine.reportAt === undefined;
   engine.why = why;
   if (engine.up) {
     engine.downAt = turn.now;
     engine.up = false;
-    if (!engine.told) rememberRunning(turn);
+    if (!engine.reported) rememberRunning(turn);
     delete engine.returning;
   } else if (first && engine.downAt.wall === 0) engine.downAt = turn.now;
   if (refused) endWithDocker(turn);
-  if (engine.told || !engine.seen) return;
+  if (engine.reported || !engine.seen) return;
   const graceMs = !engine.met ? FIRST_GRACE_MS : refused ? REFUSED_GRACE_MS : SILENT_GRACE_MS;
-  engine.tellAt = Math.min(engine.tellAt ?? Infinity, engine.downAt.mono + graceMs);
+  engine.reportAt = Math.min(engine.reportAt ?? Infinity, engine.downAt.mono + graceMs);
 }
 
 /** An engine that ends stops its containers the way `docker stop` does. Where nobody listens any more, it was that. */
-function endWithDocker({ state: { engine, stories } }: Turn): void {
-  for (const [key, story] of stories) {
-    if (story.kind !== 'asked' || !engine.before.has(key)) continue;
-    if (engine.downAt.wall - story.death.at < STOPS_WITHIN_MS) story.death.cause = 'engine';
+function endWithDocker({ state }: Turn): void {
+  const { engine } = state;
+  for (const [key, pending] of state.pending) {
+    if (pending.kind !== 'asked' || !engine.before.has(key)) continue;
+    if (engine.downAt.wall - pending.death.at < STOPS_WITHIN_MS) pending.death.cause = 'engine';
   }
 }
 
@@ -62,8 +63,8 @@ function rememberRunning(turn: Turn): void {
   for (const known of state.known.values()) {
     const key = keyOf(known);
     if (!isWatched(state, known) || state.byKey.get(key) !== known.info.id) continue;
-    const story = state.stories.get(key);
-    const death = story && 'death' in story ? story.death : undefined;
+    const pending = state.pending.get(key);
+    const death = pending && 'death' in pending ? pending.death : undefined;
     const diedWithIt = death !== undefined && now.wall - death.at < SHUTDOWN_MS;
     if (!isUp(known.info.state) && !diedWithIt) continue;
     const { id, name, startedAt = 0 } = known.info;
@@ -72,24 +73,25 @@ function rememberRunning(turn: Turn): void {
   state.engine.before = before;
 }
 
-/** Docker gone: told once, when it has stayed away. */
+/** Docker gone: reported once, when it has stayed away. */
 export function engineDue(turn: Turn): void {
   const { state, now } = turn;
   const { engine } = state;
-  if (!engine.up && !engine.told && engine.tellAt !== undefined && now.mono >= engine.tellAt) tellGone(turn);
-  if (engine.returning && now.mono >= engine.returning.due) tellBack(turn);
+  if (!engine.up && !engine.reported && engine.reportAt !== undefined && now.mono >= engine.reportAt)
+    reportGone(turn);
+  if (engine.returning && now.mono >= engine.returning.due) reportBack(turn);
 }
 
-function tellGone(turn: Turn): void {
+function reportGone(turn: Turn): void {
   const { state, out } = turn;
   const { engine } = state;
-  engine.told = true;
-  engine.tellAt = undefined;
+  engine.reported = true;
+  engine.reportAt = undefined;
   let stopped = 0;
-  for (const [key, story] of state.stories) {
+  for (const [key, pending] of state.pending) {
     if (!engine.before.has(key)) continue;
-    if ('death' in story) stopped += 1;
-    state.stories.delete(key);
+    if ('death' in pending) stopped += 1;
+    state.pending.delete(key);
   }
   const names = [...engine.before.values()].map((service) => service.name).toSorted();
   const { why, downAt } = engine;
@@ -103,20 +105,20 @@ export function streamUp(turn: Turn): void {
   engine.up = true;
   engine.seen = true;
   engine.met = true;
-  engine.tellAt = undefined;
+  engine.reportAt = undefined;
   // Stops that were held while nobody could see a successor get a moment for it.
-  for (const story of state.stories.values())
-    if (story.due < now.mono + 3000) story.due = Math.max(story.due, now.mono + 3000);
+  for (const pending of state.pending.values())
+    if (pending.due < now.mono + 3000) pending.due = Math.max(pending.due, now.mono + 3000);
   out.asks.push({ kind: 'list' });
-  if (!engine.told) return;
+  if (!engine.reported) return;
   const unlooked = new Set(engine.before.keys());
   engine.returning = { due: now.mono + RETURN_MS, upAt: now, unlooked };
   for (const { id } of engine.before.values())
     out.asks.push({ kind: 'inspect', id, seq: -1, confirm: false });
-  if (unlooked.size === 0) tellBack(turn);
+  if (unlooked.size === 0) reportBack(turn);
 }
 
-/** An inspect while Docker comes back: the table is set right without a word. True where that was its use. */
+/** An inspect while Docker comes back: the table is set right, and nothing is reported. True where that was its use. */
 export function lookedAt(turn: Turn, id: string, inspect: DockerInspect | undefined): boolean {
   const { state } = turn;
   const { returning, before } = state.engine;
@@ -142,15 +144,15 @@ export function allBack(turn: Turn): void {
     const known = current(state, key);
     if (!known || !isUp(known.info.state)) return;
   }
-  tellBack(turn);
+  reportBack(turn);
 }
 
-function tellBack(turn: Turn): void {
+function reportBack(turn: Turn): void {
   const { state, out } = turn;
   const { engine } = state;
   const { before, returning } = engine;
   const backAt = returning?.upAt.wall ?? turn.now.wall;
-  engine.told = false;
+  engine.reported = false;
   delete engine.returning;
   engine.before = new Map();
   const absent: string[] = [];

@@ -1,4 +1,4 @@
-// Hands facts on, and keeps what they say about a container's condition.
+// Hands facts on, and keeps the conditions that they begin and end.
 import type { Because, Condition, FactKind, FactOf, Holding, Seen } from '../model/container-fact.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { current, hold, release, seriesOf } from './table.ts';
@@ -69,7 +69,7 @@ export function called(
   if (was !== now.name) emit(turn, key, { kind: 'called', ...about(now), at: now.at, was });
 }
 
-/** A condition is over, and something else that is reported says so; nothing where it does not hold. */
+/** A condition is over, and another fact is the news about it; nothing where it does not hold. */
 export function isOver(turn: Turn, key: string, condition: Condition, because: Because, at: number): void {
   const holding = release(turn, key, condition);
   if (holding) emit(turn, key, { kind: 'over', ...about(holding), at, condition, because });

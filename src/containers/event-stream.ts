@@ -11,7 +11,7 @@ const REMEMBER_NANO = 120_000_000_000n;
 const REPLAY_MS = 3000;
 const PRUNE_ABOVE = 512;
 const MOST_REMEMBERED = 20_000;
-/** A stream that ended sooner than this was not worth starting again at once. */
+/** A stream that ended earlier than this was not worth starting again at once. */
 const STEADY_MS = 5000;
 
 export type Follow = {
@@ -20,7 +20,7 @@ export type Follow = {
   signal: AbortSignal;
   /** From here on; nanoseconds. */
   since: bigint;
-  /** Says whether an event has not come before, whichever way. */
+  /** Whether an event has not come before, whichever way. */
   isNew(event: DockerEvent): boolean;
   onEvent(event: DockerEvent): void;
   onUp(): void;
@@ -69,7 +69,7 @@ export async function follow(options: Follow): Promise<void> {
   }
 }
 
-/** A little earlier than `time`, but not earlier than the start: what was before it was not to be told. */
+/** A little earlier than `time`, but not earlier than the start: what was before it is not reported. */
 export function backFrom(time: bigint, start: bigint): bigint {
   const earlier = time > OVERLAP_NANO ? time - OVERLAP_NANO : 0n;
   return time >= start && earlier < start ? start : earlier;

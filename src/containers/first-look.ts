@@ -7,7 +7,7 @@ import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent } from '../system/types.ts';
 import { lastDeath, pastDeath } from './cause.ts';
 import { about, begins, emit, isGone, isOver, seen } from './emit.ts';
-import { missingKey, tellMissing } from './missing.ts';
+import { missingKey, reportMissing } from './missing.ts';
 import { renamedMeanwhile } from './rename.ts';
 import { goesOn, reportPaused } from './restarts.ts';
 import { serviceKey } from '../model/service-key.ts';
@@ -47,7 +47,7 @@ export function firstLook(turn: Turn, look: FirstLook): StartLine[] {
     if (line) lines.push({ ...line, ...about(known.info) } as StartLine);
   }
   for (const [key, row] of rows) if (row.id && !state.byKey.has(key)) lines.push(...gone(turn, row));
-  for (const name of tellMissing(turn, { reported: true })) lines.push({ kind: 'missing', name });
+  for (const name of reportMissing(turn, { reported: true })) lines.push({ kind: 'missing', name });
   endUnknown(turn);
   return lines;
 }
@@ -168,7 +168,7 @@ function compareDown(turn: Turn, known: Known, row: Row | undefined, look: First
   const { bootedAt } = look;
   const withReboot = bootedAt !== undefined && wasUp && row.id === info.id && info.startedAt < bootedAt;
   if (withReboot && death.cause === 'unseen') {
-    // How the container ended says nothing then, whether it should be back does.
+    // Then it does not matter how the container ended, but whether it should be back.
     const expected = isKept(info);
     isStopped(turn, known, { ...death, cause: 'reboot' }, expected);
     const line = { kind: 'stopped', how: 'not-back', policy: expected ? info.restartPolicy : 'no' } as const;
@@ -244,7 +244,7 @@ function startedAsAsked(known: Known, row: Row | undefined, history: DockerEvent
 /** Its next start is a restart by policy, not a new service. */
 function waitForRestart(turn: Turn, known: Known): void {
   const death = pastDeath(known, []);
-  turn.state.stories.set(keyOf(known), {
+  turn.state.pending.set(keyOf(known), {
     kind: 'crash',
     due: Infinity,
     death,

@@ -3,7 +3,7 @@ import { masked } from '../model/text.ts';
 import { isStopping } from './cause.ts';
 import { about, begins, emit, ends, seen } from './emit.ts';
 import { secretsFromEnv } from '../model/env-secrets.ts';
-import { settlingHealth } from './successor.ts';
+import { successorHealth } from './successor.ts';
 import { conditionOf, isFolded, isWatched, keyOf } from './table.ts';
 import type { Evidence, Known, Turn } from './types.ts';
 
@@ -12,32 +12,32 @@ const EVIDENCE_MS = 600;
 
 export function healthChanged(turn: Turn, known: Known, health: ContainerHealth, at: number): void {
   const { state, now } = turn;
-  // Not noted, either: where the container survives the signal, the next list shows that it is unhealthy.
+  // Not kept, either: where the container survives the signal, the next list shows that it is unhealthy.
   if (health === 'unhealthy' && isStopping(known, at)) return;
   known.info.health = health;
   const key = keyOf(known);
   if (!isWatched(state, known) || isFolded(state, key)) return;
   if (health === 'healthy') {
     state.checks.delete(key);
-    settlingHealth(turn, known, at);
+    successorHealth(turn, known, at);
     reportHealthy(turn, known, at);
     return;
   }
   if (health !== 'unhealthy' || conditionOf(state, key, 'unhealthy') || state.checks.has(key)) return;
-  const story = state.stories.get(key);
+  const pending = state.pending.get(key);
   // The line about a deploy that turned out well must not follow.
-  if (story?.kind === 'settling' || story?.kind === 'starting') state.stories.delete(key);
+  if (pending?.kind === 'successor' || pending?.kind === 'starting') state.pending.delete(key);
   state.checks.set(key, {
     due: now.mono + EVIDENCE_MS,
     id: known.info.id,
     at,
-    ...(story?.kind === 'settling' ? { after: story.how } : {}),
+    ...(pending?.kind === 'successor' ? { after: pending.how } : {}),
   });
   turn.out.asks.push({ kind: 'evidence', id: known.info.id, killed: false });
 }
 
 /** Service Unhealthy, with what the healthcheck said last. */
-export function tellUnhealthy(turn: Turn, key: string, evidence: Evidence): void {
+export function reportUnhealthy(turn: Turn, key: string, evidence: Evidence): void {
   const { state } = turn;
   const check = state.checks.get(key);
   state.checks.delete(key);

@@ -9,8 +9,8 @@ export function missingKey(name: string): string {
   return `missing:${name}`;
 }
 
-/** Reports every wanted name that no container bears, and those that one bears again. `reported`: another message says it. */
-export function tellMissing(turn: Turn, options: { reported: boolean }): string[] {
+/** Reports every wanted name that no container bears, and those that one bears again. `reported`: another message has it. */
+export function reportMissing(turn: Turn, options: { reported: boolean }): string[] {
   const { state, now } = turn;
   const newly: string[] = [];
   for (const name of state.rules.wanted) {

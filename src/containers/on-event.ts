@@ -1,4 +1,4 @@
-// What each Docker event changes: the table at once, and the story of the service, which is told when it is clear what it is.
+// What each Docker event changes: the table at once, and what is pending about the service, which is reported when it is clear what it is.
 import { toHealth } from '../system/docker/containers.ts';
 import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent } from '../system/types.ts';
@@ -15,11 +15,11 @@ import {
   stopsOnRequest,
 } from './deaths.ts';
 import { healthChanged } from './healthcheck.ts';
-import { tellMissing } from './missing.ts';
+import { reportMissing } from './missing.ts';
 import { renamed } from './rename.ts';
 import { evaluateRestarts, reportRunning } from './restarts.ts';
 import { mayTakeAPlace, ROLLOUT_WAIT_MS } from './rollout.ts';
-import { beginSettling } from './successor.ts';
+import { watchSuccessor } from './successor.ts';
 import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS } from './correlate.ts';
 import {
   conditionOf,
@@ -37,12 +37,12 @@ import type { Known, Turn } from './types.ts';
 
 /** Somebody may send events of containers that never were; of so many at a time it is asked what they are. */
 const MOST_INCOMPLETE = 600;
-/** Until a container that was started counts as started: what ends within it is told once, by its end. */
+/** Until a container that was started counts as started: of what ends within it only the end is reported. */
 const STARTING_MS = 1000;
-/** `docker run --rm` is a job more often than a service: one that ends well within this time is not told at all. */
+/** `docker run --rm` is a job more often than a service: one that ends without an error within this time is not reported at all. */
 const JOB_STARTING_MS = 10_000;
 
-/** Feeds one event. Events that tell nothing new (an old one, read again) must have been taken out before. */
+/** Feeds one event. Events that are not new (an old one, read again) must have been taken out before. */
 export function onEvent(turn: Turn, event: DockerEvent): void {
   const known = turn.state.known.get(event.id) ?? adopt(turn, event);
   if (!known) return;
@@ -64,7 +64,7 @@ export function onEvent(turn: Turn, event: DockerEvent): void {
 }
 
 function adopt(turn: Turn, event: DockerEvent): Known | undefined {
-  // The last word about a container that is gone already is no reason to know it again.
+  // The last event of a container that is gone already is no reason to know it again.
   if (event.action === 'destroy') return undefined;
   // One that is really there is found by the next list.
   if (turn.state.incomplete.size >= MOST_INCOMPLETE) return undefined;
@@ -101,24 +101,25 @@ export function onStart(turn: Turn, known: Known, at: number, unseen = false): v
   ask(turn, known);
   const key = keyOf(known);
   if (!isWatched(state, known) || isFolded(state, key)) return;
-  tellMissing(turn, { reported: true });
-  const story = state.stories.get(key);
-  if (story?.kind === 'asked') {
-    beginSettling(turn, known, story, at);
+  reportMissing(turn, { reported: true });
+  const pending = state.pending.get(key);
+  if (pending?.kind === 'asked') {
+    watchSuccessor(turn, known, pending, at);
     return;
   }
-  if (story?.kind === 'crash') {
+  if (pending?.kind === 'crash') {
     countRestart(state, key, at);
-    if (story.death.id === info.id && story.willRestart !== false) info.restartCount += 1;
-    story.upAt = at;
-    story.restarted = true;
-    // Back before its end was told: then that is one message, once it has stayed up.
-    if (story.willRestart !== true) story.due = Math.max(story.due, left(turn, RESTART_WAIT_MS, story.first));
-    else story.due = Math.min(story.due, left(turn, RESTART_WAIT_MS, at));
+    if (pending.death.id === info.id && pending.willRestart !== false) info.restartCount += 1;
+    pending.upAt = at;
+    pending.restarted = true;
+    // Back before its end was reported: then that is one message, once it has stayed up.
+    if (pending.willRestart !== true)
+      pending.due = Math.max(pending.due, left(turn, RESTART_WAIT_MS, pending.first));
+    else pending.due = Math.min(pending.due, left(turn, RESTART_WAIT_MS, at));
     return;
   }
-  const removed = story?.kind === 'removed';
-  if (story) state.stories.delete(key);
+  const removed = pending?.kind === 'removed';
+  if (pending) state.pending.delete(key);
   const stopped = conditionOf(state, key, 'stopped');
   if (stopped) {
     const byPolicy = stopped.how === 'policy';
@@ -132,14 +133,14 @@ export function onStart(turn: Turn, known: Known, at: number, unseen = false): v
   }
   const alone = known.autoRemove ? JOB_STARTING_MS : STARTING_MS;
   const waitMs = mayTakeAPlace(state, known) ? ROLLOUT_WAIT_MS : alone;
-  state.stories.set(key, { kind: 'starting', due: now.mono + waitMs, id: info.id, startedAt: at });
+  state.pending.set(key, { kind: 'starting', due: now.mono + waitMs, id: info.id, startedAt: at });
 }
 
 /** Docker answers an inspect late while it starts a container: that it is a job may be known after its start only. */
 export function waitForJob(turn: Turn, known: Known): void {
-  const story = turn.state.stories.get(keyOf(known));
-  if (!known.autoRemove || story?.kind !== 'starting' || story.id !== known.info.id) return;
-  story.due = Math.max(story.due, left(turn, JOB_STARTING_MS, story.startedAt));
+  const pending = turn.state.pending.get(keyOf(known));
+  if (!known.autoRemove || pending?.kind !== 'starting' || pending.id !== known.info.id) return;
+  pending.due = Math.max(pending.due, left(turn, JOB_STARTING_MS, pending.startedAt));
 }
 
 export function onDestroy(turn: Turn, known: Known, at: number): void {
@@ -154,22 +155,22 @@ export function onDestroy(turn: Turn, known: Known, at: number): void {
   drop(state, id);
   turn.out.touched.add(key);
   if (folded) return;
-  const story = state.stories.get(key);
-  if (story?.kind === 'asked' && story.death.id === id) story.removed = true;
-  if (story || !wasCurrent || state.byKey.has(key)) return;
+  const pending = state.pending.get(key);
+  if (pending?.kind === 'asked' && pending.death.id === id) pending.removed = true;
+  if (pending || !wasCurrent || state.byKey.has(key)) return;
   const matters = state.conditions.has(key) || seriesOf(state, key, turn.now) !== undefined;
   if (!matters && !state.rules.of(known.info).named) return;
-  // Removed and perhaps created anew in a moment: then its troubles end with the new one.
-  state.stories.set(key, { kind: 'removed', due: left(turn, SUCCESSOR_WAIT_MS, at), at });
+  // Removed and perhaps created anew in a moment: then its conditions end with the new one.
+  state.pending.set(key, { kind: 'removed', due: left(turn, SUCCESSOR_WAIT_MS, at), at });
 }
 
 export function onPause(turn: Turn, known: Known, at: number): void {
   known.info.state = 'paused';
   const key = keyOf(known);
-  if (!isWatched(turn.state, known) || turn.state.stories.has(key)) return;
+  if (!isWatched(turn.state, known) || turn.state.pending.has(key)) return;
   if (conditionOf(turn.state, key, 'stopped')) return;
-  // `docker commit` and backups pause for a moment: that is not worth a word.
-  turn.state.stories.set(key, {
+  // `docker commit` and backups pause for a moment: that is not worth a message.
+  turn.state.pending.set(key, {
     kind: 'paused',
     due: left(turn, SUCCESSOR_WAIT_MS, at),
     id: known.info.id,
@@ -181,7 +182,7 @@ function onUnpause(turn: Turn, known: Known, at: number): void {
   known.info.state = 'running';
   const key = keyOf(known);
   if (!isWatched(turn.state, known)) return;
-  if (turn.state.stories.get(key)?.kind === 'paused') turn.state.stories.delete(key);
+  if (turn.state.pending.get(key)?.kind === 'paused') turn.state.pending.delete(key);
   // Docker lets it run again so that it can hear the signal.
   else if (conditionOf(turn.state, key, 'stopped') && !isStopping(known, at)) reportRunning(turn, known, at);
 }

@@ -1,4 +1,4 @@
-// What of the services outlives the process: each as it was last told, and how far Docker's events were read.
+// What of the services outlives the process: each as it was last reported, and how far Docker's events were read.
 import * as v from 'valibot';
 import { errorText } from '../model/text.ts';
 import { recall } from '../store/memory.ts';
@@ -6,16 +6,16 @@ import type { Db } from '../store/db.ts';
 import { EpochMs, Finite, loosely } from '../model/shapes.ts';
 import { loadServices, saveServices } from '../store/services.ts';
 import type { Clock, Log } from '../system/types.ts';
-import { isAllTold, isUntold, rowOf } from './reduce.ts';
+import { isAllReported, isUnreported, rowOf } from './reduce.ts';
 import type { Row, State } from './types.ts';
 
-/** Changes of which nothing was told are written together. */
+/** Changes of which nothing was reported are written together. */
 const LATER_MS = 1000;
 const SEEN = 'services-seen';
 const ALIVE = 'last-alive';
 
 /**
- * Wall time of the last look, and the time stamp of the event (nanoseconds) up to which all is told. `closed`: the monitor
+ * Wall time of the last look, and the time stamp of the event (nanoseconds) up to which all is reported. `closed`: the monitor
  * ended then; without it, it was killed some time later.
  */
 export type Seen = { at: number; nano: string; closed?: true };
@@ -47,10 +47,10 @@ const RowShape = loosely<Row>({
   ),
 });
 
-export type Keeper = {
+export type Persister = {
   touch(key: string): void;
-  /** Writes soon: `told` as soon as the message is on its way, which must not wait for this. */
-  soon(told: boolean): void;
+  /** Writes soon; `reported`: as soon as the message is on its way, which must not wait for this. */
+  soon(reported: boolean): void;
   now(): void;
   /** Writes for the last time, where there is something to write. */
   close(write: boolean): void;
@@ -70,31 +70,31 @@ export function recallServices(db: Db, log: Log): { rows: Row[]; seen: Seen | un
   }
 }
 
-export function createKeeper(deps: {
+export function createPersister(deps: {
   db: Db;
   clock: Clock;
   log: Log;
   state: State;
   lastNano(): bigint;
-}): Keeper {
+}): Persister {
   const { db, clock, log, state } = deps;
   const dirty = new Set<string>();
   let immediate: NodeJS.Immediate | undefined;
   let timer: NodeJS.Timeout | undefined;
   let failed = false;
-  let toldUntil = BigInt(clock.now()) * 1_000_000n;
+  let reportedUntil = BigInt(clock.now()) * 1_000_000n;
 
   function write(closed: boolean): void {
     clearTimeout(timer);
     timer = undefined;
-    // The reasons for what is still to be told are in events that the next run has to read again.
-    if (isAllTold(state)) toldUntil = deps.lastNano() || toldUntil;
+    // The causes of what is still to be reported are in events that the next run has to read again.
+    if (isAllReported(state)) reportedUntil = deps.lastNano() || reportedUntil;
     const changes = new Map<string, Row | undefined>();
-    // Those of which something is still to be told stay as they were: the next run would tell it.
-    for (const key of dirty) if (!isUntold(state, key)) changes.set(key, rowOf(state, key));
+    // Rows of which something is still to be reported stay as they were: the next run would report it.
+    for (const key of dirty) if (!isUnreported(state, key)) changes.set(key, rowOf(state, key));
     for (const key of changes.keys()) dirty.delete(key);
     const at = clock.now();
-    const value: Seen = { at, nano: String(toldUntil), ...(closed ? { closed } : {}) };
+    const value: Seen = { at, nano: String(reportedUntil), ...(closed ? { closed } : {}) };
     try {
       saveServices(db, changes, { key: SEEN, value }, at);
       failed = false;
@@ -111,8 +111,8 @@ export function createKeeper(deps: {
 
   return {
     touch: (key) => void dirty.add(key),
-    soon(told) {
-      if (told)
+    soon(reported) {
+      if (reported)
         immediate ??= setImmediate(() => {
           immediate = undefined;
           now();

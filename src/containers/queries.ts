@@ -5,7 +5,7 @@ import type { Ask, Evidence, Input } from './types.ts';
 
 /** A message about a crash waits this long for log lines. Docker needs about 10 ms. */
 const EVIDENCE_MS = 150;
-/** After a SIGKILL that nobody asked for, while the kernel's counter says that it did kill something. */
+/** After a SIGKILL that nobody asked for, while the kernel's counter shows that it did kill something. */
 const OOM_EVENT_MS = 200;
 const AT_ONCE = 8;
 
@@ -34,7 +34,7 @@ export function createAnswers(deps: Answers): { ask(ask: Ask): void; oomSeen(): 
       docker.logs(id, 5, soon).catch(() => undefined),
       docker.inspect(id, soon).catch(() => undefined),
     ]);
-    // The `oom` event usually comes before `die`; where it does not, the kernel's counter says that it is worth waiting.
+    // The `oom` event usually comes before `die`; where it does not, the kernel's counter shows that it is worth waiting.
     if (killed && !inspected?.state.oomKilled) {
       const now = oomKills(files);
       if (now !== kills) await clock.sleep(OOM_EVENT_MS, signal);

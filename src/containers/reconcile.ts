@@ -1,6 +1,6 @@
-// The safety net under the event stream: what a full list says is compared with the table. Where it does not fit, the event
-// may only be late, so the container is looked at again a second later; what is still different then was missed, and is told
-// like the events that would have told it.
+// The safety net under the event stream: a full list is compared with the table. Where it does not fit, the event
+// may only be late, so the container is looked at again a second later; what is still different then was missed, and is reported
+// like the events that are missing.
 import { secretsFromEnv } from '../model/env-secrets.ts';
 import { masked } from '../model/text.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
@@ -11,7 +11,7 @@ import { ask, onEvent, onPause, waitForJob } from './on-event.ts';
 import { renamed } from './rename.ts';
 import { healthChanged, reportHealthy } from './healthcheck.ts';
 import { reportRunning } from './restarts.ts';
-import { settlingHealth } from './successor.ts';
+import { successorHealth } from './successor.ts';
 import { lookedAtCreated } from './unstarted.ts';
 import {
   applyFixed,
@@ -41,7 +41,7 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
     if (known?.complete && fits(known, item, now.wall)) {
       // Paused while something else about it was waited for.
       if (known.info.state === 'paused') onPause(turn, known, now.wall);
-      // Its start may have failed since: no event tells of that.
+      // Its start may have failed since: there is no event for that.
       if (known.info.state === 'created') suspect(turn, item.id, known);
       continue;
     }
@@ -52,12 +52,12 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
   forgetGone(state, now);
 }
 
-/** Nothing stands for ever by mistake: what is told to be down and runs, or unhealthy and is healthy, ends. */
+/** No condition lasts for ever by mistake: `stopped` of what runs, and `unhealthy` of what is healthy, end. */
 function audit(turn: Turn): void {
   const { state, now } = turn;
   for (const key of state.conditions.keys()) {
     const known = current(state, key);
-    if (!known || state.stories.has(key) || known.info.state !== 'running') continue;
+    if (!known || state.pending.has(key) || known.info.state !== 'running') continue;
     if (conditionOf(state, key, 'stopped')) reportRunning(turn, known, known.info.startedAt ?? now.wall);
     if (known.info.health !== 'unhealthy' && conditionOf(state, key, 'unhealthy'))
       reportHealthy(turn, known, now.wall);
@@ -70,7 +70,7 @@ function suspect(turn: Turn, id: string, known: Known | undefined): void {
   state.suspects.set(id, { seq: known?.seq ?? -1, due: now.mono + LATE_MS });
 }
 
-/** Looks again at what did not fit, unless an event has told of it meanwhile. */
+/** Looks again at what did not fit, unless an event has come meanwhile. */
 export function suspectsDue(turn: Turn): void {
   const { state, now, out } = turn;
   for (const [id, { seq, due }] of state.suspects) {
@@ -90,7 +90,7 @@ function fits(known: Known, item: DockerListItem, now: number): boolean {
   return longest === undefined || info.startedAt === undefined || now - info.startedAt < longest + GRACE_MS;
 }
 
-/** `restarting` is what Docker says between two attempts; the table says so from the death on. */
+/** `restarting` is Docker's state between two attempts; the table has it from the death on. */
 function sameState(ours: string, theirs: string): boolean {
   return ours === theirs || (ours === 'exited' && theirs === 'dead');
 }
@@ -125,7 +125,7 @@ export function inspected(
   if (lookedAt(turn, id, inspect)) return;
   const known = state.known.get(id);
   if (!known) {
-    if (inspect && asked.confirm) tellUnseenNew(turn, inspect);
+    if (inspect && asked.confirm) reportUnseenNew(turn, inspect);
     return;
   }
   if (!inspect) {
@@ -141,17 +141,17 @@ export function inspected(
   waitForJob(turn, known);
   if (known.seq !== asked.seq) {
     if (asked.confirm) return;
-    // Between asking and answering something happened: what it is now is asked again.
+    // An event came between question and answer: it is asked again.
     ask(turn, known);
     return;
   }
-  if (asked.confirm) tellUnseen(turn, known, inspect);
+  if (asked.confirm) reportUnseen(turn, known, inspect);
   else refresh(turn, known, inspect);
 }
 
-/** Known only by a last word that came after its `destroy`: Docker writes `stop` and `destroy` of one with --rm at the same time. */
+/** Known only from an event that came after its `destroy`: Docker writes `stop` and `destroy` of one with --rm at the same time. */
 function isGhost({ state }: Turn, known: Known): boolean {
-  return !known.complete && !state.stories.has(keyOf(known));
+  return !known.complete && !state.pending.has(keyOf(known));
 }
 
 /** After an event: the facts that events do not carry (pid, restart count, health). */
@@ -160,7 +160,7 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   const now = toState(inspect.state.status);
   const paused = (state: string): boolean => state === 'paused';
   if (isUp(now) !== isUp(info.state) || paused(now) !== paused(info.state)) {
-    // The event that tells of it is on its way; if it is not, the next list will find it.
+    // Its event is on its way; if it is not, the next list will find it.
     turn.state.suspects.set(info.id, { seq: known.seq, due: turn.now.mono + LATE_MS });
     return;
   }
@@ -168,16 +168,16 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   if (health !== info.health && health !== 'starting') healthChanged(turn, known, health, turn.now.wall);
   applyState(known, inspect);
   lookedAtCreated(turn, known);
-  const story = turn.state.stories.get(keyOf(known));
-  const follows = story?.kind === 'asked' || (story?.kind === 'crash' && story.death.id === info.id);
+  const pending = turn.state.pending.get(keyOf(known));
+  const follows = pending?.kind === 'asked' || (pending?.kind === 'crash' && pending.death.id === info.id);
   if (follows && inspect.state.error)
-    story.death.error = masked(inspect.state.error, [
+    pending.death.error = masked(inspect.state.error, [
       ...turn.state.rules.secrets,
       ...secretsFromEnv(inspect.env),
     ]);
-  if (follows) takeExitCode(story.death, inspect);
+  if (follows) takeExitCode(pending.death, inspect);
   put(turn.state, known);
-  settlingHealth(turn, known, turn.now.wall);
+  successorHealth(turn, known, turn.now.wall);
 }
 
 function unseen(
@@ -197,7 +197,7 @@ function unseen(
 }
 
 /** What the missed events would have said, from the difference between the table and what is. */
-function tellUnseen(turn: Turn, known: Known, inspect: DockerInspect): void {
+function reportUnseen(turn: Turn, known: Known, inspect: DockerInspect): void {
   const { info } = known;
   const { state } = inspect;
   if (inspect.name !== info.name) renamed(turn, known, inspect.name, turn.now.wall);
@@ -220,7 +220,7 @@ function tellUnseen(turn: Turn, known: Known, inspect: DockerInspect): void {
   lookedAtCreated(turn, known);
 }
 
-function tellUnseenNew(turn: Turn, inspect: DockerInspect): void {
+function reportUnseenNew(turn: Turn, inspect: DockerInspect): void {
   const known = fromInspect(inspect, false);
   put(turn.state, known);
   if (!isUp(known.info.state)) {
@@ -228,5 +228,5 @@ function tellUnseenNew(turn: Turn, inspect: DockerInspect): void {
     return;
   }
   known.info.state = 'created';
-  tellUnseen(turn, known, inspect);
+  reportUnseen(turn, known, inspect);
 }

@@ -1,8 +1,8 @@
 import { about, emit, isGone } from './emit.ts';
-import { tellMissing } from './missing.ts';
+import { reportMissing } from './missing.ts';
 import { reportRunning } from './restarts.ts';
-import { beginSettling } from './successor.ts';
-import { left, SUCCESSOR_WAIT_MS, tellRenamed } from './correlate.ts';
+import { watchSuccessor } from './successor.ts';
+import { left, SUCCESSOR_WAIT_MS, reportRenamed } from './correlate.ts';
 import { serviceKey } from '../model/service-key.ts';
 import { conditionOf, isUp, isWatched, keyOf, put, seriesOf } from './table.ts';
 import type { Known, Turn } from './types.ts';
@@ -28,21 +28,27 @@ export function renamed(turn: Turn, known: Known, name: string, at: number): voi
     if (serviceKey(other.info.name) === oldKey && !state.byKey.has(oldKey))
       state.byKey.set(oldKey, other.info.id);
   if (oldKey === key) return; // Compose at work.
-  // Its name is free for a successor now: what is told about the old name stays there where one exists already.
+  // Where a successor has the old name already, what is reported about that name stays with it.
   if (state.byKey.get(key) !== info.id || state.byKey.has(oldKey)) return;
   const isSuccessor = takesOver(turn, known, key);
   follow(turn, { oldKey, key, oldName, name, at }, known);
   if (!isWatched(state, known)) letGo(turn, key, at);
-  else tellMissing(turn, { reported: true });
+  else reportMissing(turn, { reported: true });
   // A successor may come for a name that is to be watched.
   if (wasWatched && !isWatched(state, known))
-    state.stories.set(oldKey, { kind: 'removed', due: left(turn, SUCCESSOR_WAIT_MS, at), at });
+    state.pending.set(oldKey, { kind: 'removed', due: left(turn, SUCCESSOR_WAIT_MS, at), at });
   if (isSuccessor || !isWatched(state, known)) return;
-  // Of one that is down it is news where people were told so: its end will be told under the new name.
+  // A container that is down is renamed silently, unless that it is down was reported: its end comes under the new name.
   if (!isUp(info.state) && !state.conditions.has(key) && !seriesOf(state, key, turn.now)) return;
-  const story = { kind: 'renamed', due: turn.now.mono + RENAMED_WAIT_MS, id: info.id, oldName, at } as const;
-  if (!state.stories.has(key)) state.stories.set(key, story);
-  else tellRenamed(turn, known, story);
+  const pending = {
+    kind: 'renamed',
+    due: turn.now.mono + RENAMED_WAIT_MS,
+    id: info.id,
+    oldName,
+    at,
+  } as const;
+  if (!state.pending.has(key)) state.pending.set(key, pending);
+  else reportRenamed(turn, known, pending);
 }
 
 /** The same for one that was renamed while nobody watched. */
@@ -53,19 +59,19 @@ export function renamedMeanwhile(turn: Turn, known: Known, was: { key: string; n
   if (!isWatched(turn.state, known)) letGo(turn, key, at);
 }
 
-/** A deploy that ends with a rename: the one before has gone, on request or in trouble. True where that tells it all. */
+/** A deploy that ends with a rename: the container before it has gone, on request or after a crash. True where no message about the rename is needed. */
 function takesOver(turn: Turn, known: Known, key: string): boolean {
   const { state } = turn;
   const { info } = known;
   if (!isUp(info.state) || !isWatched(state, known)) return false;
-  const story = state.stories.get(key);
-  if (story?.kind === 'asked') {
+  const pending = state.pending.get(key);
+  if (pending?.kind === 'asked') {
     const { restartCount } = info;
-    beginSettling(turn, known, story, turn.now.wall);
+    watchSuccessor(turn, known, pending, turn.now.wall);
     info.restartCount = restartCount;
     return true;
   }
-  if (story?.kind === 'removed') state.stories.delete(key);
+  if (pending?.kind === 'removed') state.pending.delete(key);
   if (conditionOf(state, key, 'stopped')) reportRunning(turn, known, turn.now.wall);
   return false;
 }
@@ -73,10 +79,10 @@ function takesOver(turn: Turn, known: Known, key: string): boolean {
 function follow(turn: Turn, { oldKey, key, oldName, name, at }: Names, { info }: Known): void {
   const { state, out } = turn;
   out.touched.add(oldKey).add(key);
-  const story = state.stories.get(oldKey);
-  if (story && 'death' in story) story.death.name = name;
-  if (state.stories.has(key)) state.stories.delete(oldKey);
-  else move(state.stories, oldKey, key);
+  const pending = state.pending.get(oldKey);
+  if (pending && 'death' in pending) pending.death.name = name;
+  if (state.pending.has(key)) state.pending.delete(oldKey);
+  else move(state.pending, oldKey, key);
   move(state.checks, oldKey, key);
   move(state.tallies, oldKey, key);
   const series = state.tallies.get(key)?.series;
@@ -91,7 +97,7 @@ function follow(turn: Turn, { oldKey, key, oldName, name, at }: Names, { info }:
 
 /** Its new name is not watched: nobody would see when its conditions end. */
 function letGo(turn: Turn, key: string, at: number): void {
-  turn.state.stories.delete(key);
+  turn.state.pending.delete(key);
   turn.state.checks.delete(key);
   isGone(turn, key, 'not-watched', at);
 }

@@ -38,7 +38,7 @@ export function reportStopped(turn: Turn, death: Death, { next, failed, deploy, 
   begins(turn, key, 'stopped', fact, policy ? 'policy' : undefined);
   // Nothing is left that could be watched, unless another one of its name comes soon.
   if (death.autoRemove && !named)
-    turn.state.stories.set(key, {
+    turn.state.pending.set(key, {
       kind: 'removed',
       due: turn.now.mono + COMES_AGAIN_MS,
       at: death.at,
@@ -64,7 +64,7 @@ export function reportRunning(turn: Turn, known: Known, at: number): void {
 
 /**
  * Restart loop, or malfunction: more restarts than allowed, and rising (another one within a day). True where it is part of such a
- * series, which says more than a message about this restart would.
+ * series, which is worth more than a message about this restart.
  */
 export function evaluateRestarts(turn: Turn, known: Known, at: number): boolean {
   const { state, now } = turn;

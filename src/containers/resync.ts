@@ -1,4 +1,4 @@
-// The nets under the live stream: every half minute Docker's events once more, every five minutes the whole list. And where
+// The resync under the live stream: every half minute Docker's events once more, every five minutes the whole list. And where
 // neither is answered while the stream is open: Docker hangs.
 import { errorText } from '../model/text.ts';
 import type { Clock, Docker, DockerError, DockerEvent, Log } from '../system/types.ts';
@@ -11,7 +11,7 @@ const LIST_EVERY = 10;
 const AGAIN_MS = 10_000;
 const HANGS_AFTER = 3;
 
-export type NetsDeps = {
+export type ResyncDeps = {
   docker: Docker;
   clock: Clock;
   log: Log;
@@ -26,7 +26,7 @@ export type NetsDeps = {
   save(): void;
 };
 
-export function createNets(deps: NetsDeps): {
+export function createResync(deps: ResyncDeps): {
   run(): Promise<void>;
   replay(): Promise<void>;
   onList(error?: unknown): void;
@@ -44,7 +44,7 @@ export function createNets(deps: NetsDeps): {
 
   function failed(error: unknown): void {
     // An engine that is gone is noticed by the end of the stream.
-    // An answer, even one that says no, is none of an engine that hangs.
+    // An engine that hangs gives no answer at all, not even a refusal.
     if ((error as DockerError).status !== undefined) return;
     if (signal.aborted || (!state.engine.up && failures === 0)) return;
     failures += 1;

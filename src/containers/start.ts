@@ -29,7 +29,7 @@ export type StartDeps = {
   /** Of the monitor before. */
   rows: Row[];
   seen: Seen | undefined;
-  /** What the open incidents say, as the monitor before left them. */
+  /** The conditions of the open incidents, as the monitor before left them. */
   openConditions(): OpenCondition[];
   /** The server was rebooted in an orderly way since the monitor before: when it came up, epoch ms. */
   bootedAt?: number;
@@ -47,14 +47,14 @@ export type Start = {
   look(): void;
   /** An event before the first look is over is kept, and fed afterwards unless the look has seen it. */
   keep(event: DockerEvent): void;
-  /** Docker is not there: the start is told all the same, once. */
+  /** Docker is not there: the start is reported all the same, once. */
   without(why: string): void;
 };
 
 export function createStart(deps: StartDeps): Start {
   const { docker, clock, log, state, signal, seen } = deps;
   let done = false;
-  let told = false;
+  let reported = false;
   let waiting: DockerEvent[] | undefined;
   /** Docker answers, and its containers are on their way. */
   let coming = false;
@@ -86,7 +86,7 @@ export function createStart(deps: StartDeps): Start {
     });
     done = true;
     const answers = { kind: 'docker-answers', name: 'docker', at: clock.now() } as const;
-    turn.out.facts.push(told ? { ...answers, reported: true } : answers);
+    turn.out.facts.push(reported ? { ...answers, reported: true } : answers);
     deps.handle(turn.out);
     const at = clock.now();
     const rebooted = deps.bootedAt !== undefined;
@@ -94,8 +94,8 @@ export function createStart(deps: StartDeps): Start {
     const until = rebooted ? startedAt : at;
     const away = seen ? { away: { ms: Math.max(0, until - seen.at), atMost: !seen.closed } } : {};
     const counts = countServices(state);
-    deps.onReport({ kind: 'start', at, counts, lines, first, late: told, rebooted, ...away });
-    told = true;
+    deps.onReport({ kind: 'start', at, counts, lines, first, late: reported, rebooted, ...away });
+    reported = true;
     for (const event of kept) if (eventTime(event) >= askedAt) deps.onEvent(event);
     deps.isReady();
   }
@@ -115,7 +115,7 @@ export function createStart(deps: StartDeps): Start {
     coming = false;
   }
 
-  /** Why things happened while nobody watched: Docker keeps its last 256 events. */
+  /** Causes of what changed while nobody watched: Docker keeps its last 256 events. */
   async function readHistory(): Promise<DockerEvent[]> {
     if (!seen) return [];
     const until = BigInt(clock.now()) * 1_000_000n;
@@ -130,8 +130,8 @@ export function createStart(deps: StartDeps): Start {
 
   function without(why: string): void {
     deps.isReady();
-    if (told || coming || signal.aborted) return;
-    told = true;
+    if (reported || coming || signal.aborted) return;
+    reported = true;
     const rebooted = deps.bootedAt !== undefined;
     deps.onReport({ kind: 'start-without-docker', at: clock.now(), why, rebooted });
   }

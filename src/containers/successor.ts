@@ -3,29 +3,29 @@
 import type { FactOf } from '../model/container-fact.ts';
 import { about, emit } from './emit.ts';
 import { keyOf } from './table.ts';
-import type { Known, Story, Turn } from './types.ts';
+import type { Known, Pending, Turn } from './types.ts';
 
 /** What dies within this was not deployed successfully. */
-const SETTLE_MS = 3000;
+const STEADY_MS = 3000;
 /** A healthcheck may take its start period; then it is said as it is. */
 const HEALTH_WAIT_MS = 120_000;
 /** The stats API of older engines takes up to 2 s. */
 const MEASURE_WAIT_MS = 2500;
 
-type Settling = Extract<Story, { kind: 'settling' }>;
+type Watched = Extract<Pending, { kind: 'successor' }>;
 
-export function beginSettling(
+export function watchSuccessor(
   turn: Turn,
   known: Known,
-  asked: Extract<Story, { kind: 'asked' }>,
+  asked: Extract<Pending, { kind: 'asked' }>,
   at: number,
   inPlaceOf?: string,
 ): void {
   const how = asked.death.id === known.info.id && !asked.deploy ? 'restarted' : 'redeployed';
   known.info.restartCount = 0; // Docker counts from the last start by hand.
-  turn.state.stories.set(keyOf(known), {
-    kind: 'settling',
-    due: turn.now.mono + SETTLE_MS,
+  turn.state.pending.set(keyOf(known), {
+    kind: 'successor',
+    due: turn.now.mono + STEADY_MS,
     how,
     withDocker: asked.death.cause === 'engine',
     id: known.info.id,
@@ -36,43 +36,44 @@ export function beginSettling(
   });
 }
 
-/** An inspect or an event has told about the health of a container that is settling. */
-export function settlingHealth(turn: Turn, known: Known, at: number): void {
+/** An inspect or an event has shown the health of a successor. */
+export function successorHealth(turn: Turn, known: Known, at: number): void {
   const key = keyOf(known);
-  const story = turn.state.stories.get(key);
-  if (story?.kind !== 'settling' || story.id !== known.info.id || story.measuring) return;
+  const pending = turn.state.pending.get(key);
+  if (pending?.kind !== 'successor' || pending.id !== known.info.id || pending.measuring) return;
   if (known.info.health === 'healthy') {
-    story.healthyAt ??= at;
-    endSettling(turn, key, story);
+    pending.healthyAt ??= at;
+    endWatch(turn, key, pending);
   } else if (known.info.health === 'starting') {
-    const longest = HEALTH_WAIT_MS - Math.max(0, turn.now.wall - story.startedAt);
-    story.due = Math.max(story.due, turn.now.mono + Math.max(longest, 0));
+    const longest = HEALTH_WAIT_MS - Math.max(0, turn.now.wall - pending.startedAt);
+    pending.due = Math.max(pending.due, turn.now.mono + Math.max(longest, 0));
   }
 }
 
-/** Measures its memory first where there is something to compare with, then tells. */
-export function endSettling(turn: Turn, key: string, story: Settling): void {
-  if (story.memoryBefore !== undefined && !story.measuring) {
-    story.measuring = true;
-    story.due = turn.now.mono + MEASURE_WAIT_MS;
-    turn.out.asks.push({ kind: 'measure', id: story.id });
+/** Measures its memory first where there is something to compare with, then reports. */
+export function endWatch(turn: Turn, key: string, pending: Watched): void {
+  if (pending.memoryBefore !== undefined && !pending.measuring) {
+    pending.measuring = true;
+    pending.due = turn.now.mono + MEASURE_WAIT_MS;
+    turn.out.asks.push({ kind: 'measure', id: pending.id });
     return;
   }
-  tellSettled(turn, key, story, undefined);
+  reportSuccessor(turn, key, pending, undefined);
 }
 
 export function measured(turn: Turn, id: string, bytes: number | undefined): void {
-  for (const [key, story] of turn.state.stories)
-    if (story.kind === 'settling' && story.id === id && story.measuring) tellSettled(turn, key, story, bytes);
+  for (const [key, pending] of turn.state.pending)
+    if (pending.kind === 'successor' && pending.id === id && pending.measuring)
+      reportSuccessor(turn, key, pending, bytes);
 }
 
-function tellSettled(turn: Turn, key: string, story: Settling, bytes: number | undefined): void {
+function reportSuccessor(turn: Turn, key: string, pending: Watched, bytes: number | undefined): void {
   const { state } = turn;
-  state.stories.delete(key);
-  const known = state.known.get(story.id);
+  state.pending.delete(key);
+  const known = state.known.get(pending.id);
   if (!known) return;
-  const outcome = outcomeOf(turn, known, story);
-  const { memoryBefore, inPlaceOf, startedAt: at } = story;
+  const outcome = outcomeOf(turn, known, pending);
+  const { memoryBefore, inPlaceOf, startedAt: at } = pending;
   const fact = {
     ...about(known.info),
     at,
@@ -82,12 +83,12 @@ function tellSettled(turn: Turn, key: string, story: Settling, bytes: number | u
       ? { memory: { before: memoryBefore, after: bytes } }
       : {}),
   };
-  if (story.how === 'redeployed') emit(turn, key, { kind: 'redeployed', ...fact });
-  else emit(turn, key, { kind: 'restarted', ...fact, ...(story.withDocker ? { withDocker: true } : {}) });
+  if (pending.how === 'redeployed') emit(turn, key, { kind: 'redeployed', ...fact });
+  else emit(turn, key, { kind: 'restarted', ...fact, ...(pending.withDocker ? { withDocker: true } : {}) });
 }
 
-function outcomeOf(turn: Turn, { info }: Known, story: Settling): FactOf<'redeployed'>['outcome'] {
-  const { healthyAt, startedAt, inPlaceOf, downFrom } = story;
+function outcomeOf(turn: Turn, { info }: Known, pending: Watched): FactOf<'redeployed'>['outcome'] {
+  const { healthyAt, startedAt, inPlaceOf, downFrom } = pending;
   if (healthyAt !== undefined) return { kind: 'healthy', afterMs: healthyAt - startedAt };
   if (info.health === 'starting') return { kind: 'not-healthy-yet', afterMs: turn.now.wall - startedAt };
   if (info.health === 'unhealthy') return { kind: 'unhealthy' };

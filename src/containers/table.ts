@@ -14,7 +14,7 @@ const MAX_RESTARTS = 100;
 /** Not to be executed, not found, not to be started. */
 const STARTS_FAIL_WITH = [126, 127, 128];
 
-/** A container that only an event has told of yet. */
+/** A container that is known from an event only. */
 export function fromEvent(event: DockerEvent): Known {
   const { attributes } = event;
   return {
@@ -50,7 +50,7 @@ function fromLabels(labels: Record<string, string>): Pick<Known, 'swarm' | 'igno
 /** What of an inspect is the same as long as the container is. */
 function fixedOf(inspect: DockerInspect): Partial<Known> {
   const { labels, stopSignal, stopTimeoutMs } = inspect;
-  const shadowed = SHADOWED.filter((word) => Object.hasOwn(labels, word));
+  const shadowed = SHADOWED.filter((name) => Object.hasOwn(labels, name));
   return {
     ...fromLabels(labels),
     ...(shadowed.length > 0 ? { shadowed } : {}),
@@ -80,7 +80,7 @@ export function applyFixed(state: State, known: Known, inspect: DockerInspect): 
   Object.assign(known, fixedOf(inspect));
 }
 
-/** Its start failed: Docker leaves it as it was created, and writes down why. No event tells of it. */
+/** Its start failed: Docker leaves it as it was created, and writes down why. There is no event for it. */
 export function startErrorOf({ state }: DockerInspect): Pick<Known, 'startError'> {
   const failed =
     state.status === 'created' && (state.error !== '' || STARTS_FAIL_WITH.includes(state.exitCode));
@@ -142,14 +142,14 @@ export function conditionOf(state: State, key: string, condition: Condition): Ho
   return state.conditions.get(key)?.[condition];
 }
 
-/** Notes that a condition holds from now on. */
+/** A condition holds from now on. */
 export function hold(turn: Turn, key: string, condition: Condition, holding: Holding): void {
   const { state, out } = turn;
   state.conditions.set(key, { ...state.conditions.get(key), [condition]: holding });
   out.touched.add(key);
 }
 
-/** Notes that a condition holds no more; undefined where it did not. */
+/** A condition holds no more; undefined where it did not. */
 export function release({ state, out }: Turn, key: string, condition: Condition): Holding | undefined {
   const conditions = state.conditions.get(key);
   const holding = conditions?.[condition];
@@ -169,7 +169,7 @@ export function tallyOf(state: State, key: string): Tally {
 /** Jobs with names of chance come and go for years: what is counted of one that is gone is dropped when it is of no use. */
 export function forgetGone(state: State, now: Moment): void {
   for (const key of state.tallies.keys()) {
-    if (state.byKey.has(key) || state.stories.has(key) || state.conditions.has(key)) continue;
+    if (state.byKey.has(key) || state.pending.has(key) || state.conditions.has(key)) continue;
     if (seriesOf(state, key, now) || restartsWithin(state, key, now.wall, DAY_MS) > 0) continue;
     state.tallies.delete(key);
   }
@@ -196,7 +196,7 @@ export function restartsWithin(state: State, key: string, now: number, windowMs:
   return count;
 }
 
-/** True while Docker comes back: then only the table is kept, and one message tells of all that ran before. */
+/** True while Docker comes back: then only the table is kept, and one message has all that ran before. */
 export function isFolded(state: State, key: string): boolean {
   const { engine } = state;
   return engine.returning !== undefined && engine.before.has(key);

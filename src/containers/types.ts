@@ -5,7 +5,7 @@ import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types
 /** Wall time is what people read; waiting is measured on the clock that never jumps. Both in milliseconds. */
 export type Moment = { wall: number; mono: number };
 
-/** A container as Docker tells it, and what vpsmon counts about it. Changed in place: 500 of them are a normal day. */
+/** A container as Docker shows it, and what vpsmon counts about it. Changed in place: 500 of them are a normal day. */
 export type Known = {
   info: ContainerInfo;
   maxRetries: number;
@@ -18,7 +18,7 @@ export type Known = {
   swarm?: true;
   /** Its label asks to be left alone. */
   ignored?: true;
-  /** Words of Docker's events that its labels take the place of. */
+  /** Attributes of Docker's events that its labels hide. */
   shadowed?: Shadowed[];
   /** What `docker stop` sends it, where that is not SIGTERM. */
   stopSignal?: number;
@@ -38,8 +38,8 @@ export type Known = {
 
 export type Shadowed = 'exitCode' | 'signal' | 'name';
 
-/** Something that has begun and is not told yet. One per service name. `due` is monotonic. */
-export type Story =
+/** Something that has begun and is not reported yet. One per service name. `due` is monotonic. */
+export type Pending =
   | {
       kind: 'crash';
       due: number;
@@ -51,7 +51,7 @@ export type Story =
       restarted: boolean;
       deploy: boolean;
       checked?: boolean;
-      /** A signal was sent before: Docker's `stop` may follow, and say that it was asked for. */
+      /** A signal was sent before: Docker's `stop` may follow, and show that it was asked for. */
       awaitsStop?: true;
     }
   | {
@@ -67,7 +67,7 @@ export type Story =
       checked?: boolean;
     }
   | {
-      kind: 'settling';
+      kind: 'successor';
       due: number;
       how: 'redeployed' | 'restarted';
       /** It ended with Docker, and came back with it. */
@@ -85,7 +85,7 @@ export type Story =
   | { kind: 'paused'; due: number; id: string; at: number }
   /** It got another name, and its own may be taken by its successor. */
   | { kind: 'renamed'; due: number; id: string; oldName: string; at: number }
-  /** quiet: it removed itself (--rm), and its end is told. */
+  /** quiet: it removed itself (--rm), and its end is reported. */
   | { kind: 'removed'; due: number; at: number; quiet?: boolean };
 
 /** A healthcheck that failed; its log is on the way. */
@@ -112,9 +112,9 @@ export type Engine = {
   met: boolean;
   downAt: Moment;
   why: string;
-  /** Monotonic: when its absence is told. */
-  tellAt: number | undefined;
-  told: boolean;
+  /** Monotonic: when its absence is reported. */
+  reportAt: number | undefined;
+  reported: boolean;
   /** What ran when it went: service name -> container. */
   before: Map<string, { id: string; name: string; startedAt: number }>;
   /** Docker is back and it is being looked at what came back with it. */
@@ -130,7 +130,7 @@ export type ServiceRules = {
   secrets: readonly string[];
   of(container: { name: string; service?: string }): {
     watched: boolean;
-    /** Named in MONITORED_SERVICES or vpsmon.yaml: then even an end without an error is trouble. */
+    /** Named in MONITORED_SERVICES or vpsmon.yaml: then even an end without an error is an incident. */
     named: boolean;
     malfunctionRestarts: number;
   };
@@ -141,11 +141,11 @@ export type ServiceRules = {
 export type State = {
   rules: ServiceRules;
   known: Map<string, Known>;
-  /** Ids of those that only events have told of yet. */
+  /** Ids of those that are known from events only. */
   incomplete: Set<string>;
   /** Service name -> container id. The name of a container, without what Compose puts before it for a moment. */
   byKey: Map<string, string>;
-  stories: Map<string, Story>;
+  pending: Map<string, Pending>;
   checks: Map<string, Check>;
   conditions: Map<string, Conditions>;
   tallies: Map<string, Tally>;
@@ -186,7 +186,7 @@ export type Out = {
 /** One step of the machine: what it knows, when it is, what comes out. */
 export type Turn = { state: State; now: Moment; out: Out };
 
-/** What is kept of a service between two runs: the state as it was last told. */
+/** What is kept of a service between two runs: the state as it was last reported. */
 export type Row = {
   key: string;
   id: string;

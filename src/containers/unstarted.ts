@@ -20,7 +20,7 @@ export function lookedAtCreated(turn: Turn, known: Known): void {
     return;
   }
   if (known.startError) {
-    tellUnstarted(turn, known);
+    reportUnstarted(turn, known);
     return;
   }
   const waitMs = known.lookAgainMs ?? FIRST_LOOK_MS;
@@ -29,12 +29,12 @@ export function lookedAtCreated(turn: Turn, known: Known): void {
   state.suspects.set(known.info.id, { seq: known.seq, due: now.mono + waitMs });
 }
 
-function tellUnstarted(turn: Turn, known: Known): void {
+function reportUnstarted(turn: Turn, known: Known): void {
   const { state } = turn;
   const key = keyOf(known);
   if (!isWatched(state, known) || state.byKey.get(key) !== known.info.id) return;
-  // A deploy that is under way tells it.
-  if (conditionOf(state, key, 'stopped') || state.stories.has(key)) return;
+  // A deploy that is under way reports it.
+  if (conditionOf(state, key, 'stopped') || state.pending.has(key)) return;
   reportStopped(turn, unstarted(turn, known), { next: { kind: 'not-tried-again' } });
 }
 

@@ -1,4 +1,4 @@
-// Follows Docker, feeds the machine, does what it asks, hands out what it says, and remembers it for the next run.
+// Follows Docker, feeds the reducer, fetches what it asks for, hands on its facts, and keeps the table for the next run.
 import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/schema.ts';
 import type { ContainerFact, OpenCondition } from '../model/container-fact.ts';
@@ -8,13 +8,13 @@ import { errorText } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
 import { createAlarm } from '../system/alarm.ts';
 import type { Clock, Docker, DockerEvent, Files, Log } from '../system/types.ts';
-import { tellPlainly } from './fallback.ts';
+import { reportUnreadable } from './fallback.ts';
 import { createAnswers } from './queries.ts';
 import { createEventQueue } from './event-queue.ts';
 import { createMemory, follow } from './event-stream.ts';
-import { createKeeper, recallServices } from './persist.ts';
+import { createPersister, recallServices } from './persist.ts';
 import { newState, nextDue, step } from './reduce.ts';
-import { createNets } from './resync.ts';
+import { createResync } from './resync.ts';
 import { serviceRules } from './rules.ts';
 import { countServices, serviceLines } from './services.ts';
 import { createStart, type Start } from './start.ts';
@@ -22,7 +22,7 @@ import { serviceKey } from '../model/service-key.ts';
 import { current, keyOf, restartsWithin } from './table.ts';
 import type { Ask, Input, Moment, Out } from './types.ts';
 
-/** The start is told without the containers when Docker does not answer within this. */
+/** The start is reported without the containers when Docker does not answer within this. */
 const DOCKER_WAIT_MS = 5000;
 const FIVE_MINUTES_MS = 300_000;
 
@@ -41,7 +41,7 @@ export type WatcherDeps = {
   onMoved?(event: DockerEvent): void;
   /** Start and end of the watching. */
   onReport(report: MonitorReport): void;
-  /** What the open incidents say about containers; those that come and go and are fine at the moment are left out. */
+  /** The conditions of the open incidents about containers; those that come and go and are fine at the moment are left out. */
   openConditions?(): OpenCondition[];
   /** The server was rebooted in an orderly way since the monitor before: when it came up, epoch ms. */
   bootedAt?: number;
@@ -50,7 +50,7 @@ export type WatcherDeps = {
 };
 
 export type Watcher = {
-  /** Until the signal aborts; then says so and returns. */
+  /** Until the signal aborts; then reports the end and returns. */
   run(signal: AbortSignal): Promise<void>;
   /** The container table, without memory and CPU; new objects each time. Costs no Docker call. */
   containers(): ContainerInfo[];
@@ -59,7 +59,7 @@ export type Watcher = {
   /** The container of this name as the events show it now; undefined where there is none, or nobody can see it. */
   container(name: string): ContainerInfo | undefined;
   /** Why Docker's events cannot be followed, while Docker answers otherwise; undefined where all is well. */
-  eventTrouble(): string | undefined;
+  eventFailure(): string | undefined;
   /** Resolves after the first look at the containers, or when Docker turns out not to answer. */
   ready: Promise<void>;
   services(): ServiceStatus[];
@@ -71,9 +71,9 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   const { docker, clock, log, config, db, files } = deps;
   const { rows, seen } = recallServices(db, log);
   const state = newState(serviceRules(config, deps.memoryOf), rows);
-  const keeper = createKeeper({ db, clock, log, state, lastNano: () => lastNano });
+  const persister = createPersister({ db, clock, log, state, lastNano: () => lastNano });
   const isNew = createMemory();
-  let eventTrouble: string | undefined;
+  let eventFailure: string | undefined;
   /** How often the event stream has begun. */
   let ups = 0;
   let lastNano = seen ? BigInt(seen.nano) : 0n;
@@ -111,7 +111,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       handle(step(state, input, now), input.type === 'event' && input.more === true);
     } catch (error) {
       log.error(`A change of the containers could not be followed: ${errorText(error)}`);
-      hand(tellPlainly(state, input, now, errorText(error)));
+      hand(reportUnreadable(state, input, now, errorText(error)));
       alarm.set(nextDue(state));
       if (isLoaded()) ask({ kind: 'list' });
     }
@@ -121,8 +121,8 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   function handle(out: Out, more = false): void {
     hand(out.facts);
     for (const question of out.asks) if (isLoaded() || question.kind !== 'list') ask(question);
-    for (const key of out.touched) keeper.touch(key);
-    if (isLoaded()) keeper.soon(out.facts.length > 0);
+    for (const key of out.touched) persister.touch(key);
+    if (isLoaded()) persister.soon(out.facts.length > 0);
     if (!more) alarm.set(signal.aborted ? Infinity : nextDue(state));
   }
 
@@ -155,14 +155,14 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       lastNano = event.timeNano;
       give({ type: 'event', event, more: index < events.length - 1 });
       const known = state.known.get(event.id);
-      if (known) keeper.touch(keyOf(known));
+      if (known) persister.touch(keyOf(known));
     }
   }
 
   function onUp(): void {
     log.debug('Docker: following events');
     ups += 1;
-    eventTrouble = undefined;
+    eventFailure = undefined;
     give({ type: 'stream', up: true });
     start?.look();
   }
@@ -173,7 +173,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     else isDown(why, refused);
   }
 
-  /** Where only the events are held back, the list says what happened, with each attempt to follow them. */
+  /** Where only the events are held back, a list with each attempt to follow them shows what changed. */
   async function bridge(why: string): Promise<void> {
     const before = ups;
     // A busy engine may take longer for its list than for the next attempt to follow it.
@@ -181,8 +181,8 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     try {
       const items = await docker.list(signal);
       if (isOver()) return;
-      if (eventTrouble === undefined) log.warn(`Docker's events cannot be followed: ${why}`);
-      eventTrouble = why;
+      if (eventFailure === undefined) log.warn(`Docker's events cannot be followed: ${why}`);
+      eventFailure = why;
       give({ type: 'stream', up: true });
       start?.look();
       if (isLoaded()) give({ type: 'listed', items });
@@ -192,13 +192,13 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   }
 
   function isDown(why: string, refused: boolean): void {
-    eventTrouble = undefined;
+    eventFailure = undefined;
     give({ type: 'stream', up: false, why, refused });
     if (!state.engine.met) start?.without(why);
   }
 
   function open(): { run(): Promise<unknown> } {
-    const nets = createNets({
+    const resync = createResync({
       docker,
       clock,
       log,
@@ -207,7 +207,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       give,
       isLoaded,
       ask: (question) => ask(question),
-      save: () => keeper.now(),
+      save: () => persister.now(),
       onEvent: (event) => isNew(event) && onEvent(event),
     });
     const answers = createAnswers({
@@ -216,8 +216,8 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       files,
       signal,
       give,
-      onList: nets.onList,
-      replay: nets.replay,
+      onList: resync.onList,
+      replay: resync.replay,
     });
     ask = answers.ask;
     oomSeen = answers.oomSeen;
@@ -242,7 +242,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       run: () =>
         Promise.all([
           follow({ docker, clock, signal, since, isNew, onEvent, onUp, onDown }),
-          nets.run(),
+          resync.run(),
           clock.sleep(DOCKER_WAIT_MS, signal).then(() => {
             if (!isLoaded()) start?.without(state.engine.why || 'no answer yet');
           }),
@@ -254,7 +254,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     isReady();
     alarm.stop();
     queue.stop();
-    keeper.close(isLoaded());
+    persister.close(isLoaded());
     deps.onReport({ kind: 'stop', at: clock.now(), monitored: countServices(state).monitored });
   }
 
@@ -277,7 +277,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     },
     connected: () => isLoaded() && state.engine.up,
     container: (name) => current(state, serviceKey(name))?.info,
-    eventTrouble: () => eventTrouble,
+    eventFailure: () => eventFailure,
     services: () => serviceLines(state),
     counts: () => countServices(state),
   };

@@ -40,7 +40,7 @@ export function judgeHealth(monitor: Monitor): { status: number; body: Health } 
   // At once, while the last check may still have seen Docker.
   const gone = pipeline.open().find(({ rule, state: s }) => rule === 'docker-gone' && s === 'firing');
   if (gone && state.snapshot?.readings.docker.state !== 'failed') reasons.push(plain(gone.text, 300));
-  const events = monitor.watcher.eventTrouble();
+  const events = monitor.watcher.eventFailure();
   if (events !== undefined) reasons.push(`Docker's events cannot be followed: ${plain(events, 300)}`);
   const fault = whyNotKept(monitor);
   if (fault) reasons.push(`the state folder cannot be used: ${fault}`);
@@ -86,7 +86,7 @@ export function judgeHealth(monitor: Monitor): { status: number; body: Health } 
 }
 
 function eventStream({ watcher, state }: Monitor): Health['docker_events'] {
-  const why = watcher.eventTrouble();
+  const why = watcher.eventFailure();
   if (why !== undefined) return { state: 'failed', why: plain(why, 300) };
   if (watcher.connected()) return { state: 'ok', why: null };
   const docker = state.snapshot?.readings.docker;

@@ -1,7 +1,7 @@
 import { EVERY_SUBJECT, type Finding } from '../model/finding.ts';
 import type { Incident, IncidentChange, Spells } from '../model/incident.ts';
 import { addFlip, beginsToFlap, isCalm, recentFlips } from './flapping.ts';
-import { happen } from './events.ts';
+import { addEvent } from './events.ts';
 import { HOLD_SLACK_MS, newIncident, observe, setSeverity } from './observe.ts';
 import type { Policy } from './policy.ts';
 import { calmText } from './series.ts';
@@ -91,7 +91,7 @@ export function advanceOne(
 ): IncidentChange | undefined {
   switch (finding.verdict) {
     case 'event':
-      return happen(open, ended, finding, policy, now);
+      return addEvent(open, ended, finding, policy, now);
     case 'breach':
       return open ? breachAgain(open, finding, policy, now) : breachFirst(ended, finding, policy, now);
     case 'ok':
@@ -200,7 +200,7 @@ function recover(open: Incident, finding: Finding, policy: Policy, now: number):
   return passTime(incident, policy, now) ?? { incident, kind: 'still' };
 }
 
-/** There is nothing left to wait for: it is gone, has another name, or something else that is sent says more. */
+/** There is nothing left to wait for: it is gone, has another name, or another message is worth more. */
 function endNow(incident: Incident, finding: Finding, policy: Policy, now: number): IncidentChange {
   incident.flapping = false;
   if (finding.end === 'undone') incident.flips = incident.flips.slice(0, -1);

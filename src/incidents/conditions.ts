@@ -9,7 +9,7 @@ const CONDITION_OF: Record<string, OpenCondition['condition']> = {
   'service-missing': 'missing',
 };
 
-/** What open incidents say about containers, for a monitor that starts; those that come and go and are fine at the moment are left out. */
+/** The conditions of open incidents about containers, for a monitor that starts; those that come and go and are fine at the moment are left out. */
 export function conditionsOf(open: readonly Incident[]): OpenCondition[] {
   return open.flatMap((incident): OpenCondition[] => {
     const { rule, subject, alias, state, event, okSince, spells, openedAt, fact } = incident;

@@ -1,17 +1,17 @@
-import type { Incident, IncidentChange, SayReason } from '../model/incident.ts';
+import type { Incident, IncidentChange, NotifyReason } from '../model/incident.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
 
 /** Why something is said, or is not. */
 export type Reason =
-  | SayReason
+  | NotifyReason
   | 'nothing-new'
   | 'silenced'
   /** Somebody said that it is known, and it is no worse than it was then. */
   | 'acknowledged'
   | 'still-flapping'
   /** The finding said that another message has it. */
-  | 'told-elsewhere'
+  | 'sent-elsewhere'
   /** vpsmon.yaml wants no messages like this about this service. */
   | 'muted'
   | 'rate-limited'
@@ -47,7 +47,7 @@ const SAID: readonly Reason[] = [
 ];
 
 /** True for the reasons that are messages. */
-export function isSaid(reason: Reason): reason is SayReason {
+export function isMessage(reason: Reason): reason is NotifyReason {
   return SAID.includes(reason);
 }
 
@@ -59,7 +59,7 @@ export function decide(situation: Situation, policy: Policy, now: number): Reaso
   const reason = wish(situation, policy, now);
   if (reason === 'nothing-new' || reason === 'still-flapping') return reason;
   if (situation.silenced) return 'silenced';
-  if (situation.quiet && reason !== 'repeat-due') return 'told-elsewhere';
+  if (situation.quiet && reason !== 'repeat-due') return 'sent-elsewhere';
   if (situation.muted) return 'muted';
   if (situation.cooling) return 'cooldown';
   if (reason !== 'repeat-due') return reason;
@@ -80,16 +80,16 @@ function wish({ incident, kind }: Situation, policy: Policy, now: number): Reaso
   if (incident.flapping) return wishWhileFlapping(incident, kind, policy, now);
   if (kind === 'resolved') {
     // A container's changes that are no longer frequent are no news.
-    if (!wasTold(incident) || (incident.event && incident.fact)) return 'nothing-new';
+    if (!wasNotified(incident) || (incident.event && incident.fact)) return 'nothing-new';
     return said.flapping && incident.endedAs !== 'gone' ? 'stable' : 'resolved';
   }
-  if (kind === 'calm' && wasTold(incident) && policy.flapOf(incident.rule).staysMs === undefined)
+  if (kind === 'calm' && wasNotified(incident) && policy.flapOf(incident.rule).staysMs === undefined)
     return 'stable';
   // Fine at the moment, or not there: perhaps about to end, nothing to be alarmed about now.
   if (incident.state !== 'firing' || incident.okSince !== undefined || incident.missingSince !== undefined) {
     return 'nothing-new';
   }
-  if (!wasTold(incident)) return 'first';
+  if (!wasNotified(incident)) return 'first';
   if (stays(incident, policy, now)) return 'stays';
   if (rank(incident.severity) > rank(said.severity ?? 'info')) return 'worse';
   if (kind === 'worse' && now - (said.lastAt ?? 0) >= policy.worseAgainMs) return 'worse';
@@ -125,14 +125,14 @@ export function staysDueAt({ rule, spells, said, okSince }: Incident, policy: Po
 }
 
 /** Its start was said, by itself or in another incident's message. */
-export function wasTold({ said }: Incident): boolean {
+export function wasNotified({ said }: Incident): boolean {
   return said.count > 0 || said.withId !== undefined;
 }
 
 /** Has the cause of something just told, and waits to be told together with others of its rule. */
 export function waitsForGroup(incident: Incident): boolean {
   const { groupId, id, event, state } = incident;
-  return groupId !== undefined && groupId !== id && !wasTold(incident) && (event || state === 'firing');
+  return groupId !== undefined && groupId !== id && !wasNotified(incident) && (event || state === 'firing');
 }
 
 /**
@@ -141,8 +141,8 @@ export function waitsForGroup(incident: Incident): boolean {
  */
 export function repeatDueAt({ said, severity }: Incident, policy: Policy): number | undefined {
   if (said.since === undefined || said.lastAt === undefined || severity === 'info') return undefined;
-  const toldAfter = said.lastAt - said.since + policy.rateLimitMs;
-  const next = policy.repeatMs.find((after) => after > toldAfter);
+  const sentAfter = said.lastAt - said.since + policy.rateLimitMs;
+  const next = policy.repeatMs.find((after) => after > sentAfter);
   if (next !== undefined) return said.since + next;
-  return said.since + (Math.floor(toldAfter / policy.dailyMs) + 1) * policy.dailyMs;
+  return said.since + (Math.floor(sentAfter / policy.dailyMs) + 1) * policy.dailyMs;
 }

@@ -6,7 +6,7 @@ import type { Policy } from './policy.ts';
 import { countAnother, goesOn } from './series.ts';
 
 /** Something that happened and has no end. A storm of them becomes one incident that lasts until it is calm. */
-export function happen(
+export function addEvent(
   open: Incident | undefined,
   ended: Incident | undefined,
   finding: Finding,

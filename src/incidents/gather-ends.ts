@@ -1,9 +1,9 @@
 import type { Incident } from '../model/incident.ts';
-import { wasTold } from './decide.ts';
+import { wasNotified } from './decide.ts';
 import { append, type Gathered, type Verdict } from './drafts.ts';
 import type { Policy } from './policy.ts';
 
-/** Ends of what was told together are one message, where they come within 10 s. */
+/** Ends of what was sent together are one message, where they come within 10 s. */
 export function gatherEnds(
   verdicts: readonly Verdict[],
   all: ReadonlyMap<number, Incident>,
@@ -22,7 +22,7 @@ export function gatherEnds(
     const { groupId, rule } = members[0]!;
     const stillOn = [...all.values()].some(
       (other) =>
-        other.groupId === groupId && other.rule === rule && other.state === 'firing' && wasTold(other),
+        other.groupId === groupId && other.rule === rule && other.state === 'firing' && wasNotified(other),
     );
     const waitedEnough = members.some(({ said }) => said.endDue !== undefined && now >= said.endDue);
     if (stillOn && !waitedEnough) {
@@ -39,7 +39,7 @@ export function gatherEnds(
   }
 }
 
-/** Told only by the incident that caused it, of which the end is or was told. */
+/** Sent only with the incident that caused it, of which the end is or was sent. */
 function isSymptom(incident: Incident, all: ReadonlyMap<number, Incident>): boolean {
   const leader = all.get(incident.groupId!);
   return leader !== undefined && leader.rule !== incident.rule && !leader.event && incident.said.count === 0;

@@ -1,5 +1,5 @@
 import type { Incident } from '../model/incident.ts';
-import { repeatDueAt, wasTold } from './decide.ts';
+import { repeatDueAt, wasNotified } from './decide.ts';
 import { append, type Gathered, type Verdict } from './drafts.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
@@ -61,6 +61,6 @@ function mayRepeat(incident: Incident): boolean {
     !incident.flapping &&
     incident.okSince === undefined &&
     incident.missingSince === undefined &&
-    wasTold(incident)
+    wasNotified(incident)
   );
 }

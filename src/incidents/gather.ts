@@ -1,7 +1,7 @@
 import type { Incident } from '../model/incident.ts';
 import { keyOf } from './advance.ts';
-import { isSaid, waitsForGroup } from './decide.ts';
-import { append, toldWith, type Gathered, type Verdict } from './drafts.ts';
+import { isMessage, waitsForGroup } from './decide.ts';
+import { append, notifiedWith, type Gathered, type Verdict } from './drafts.ts';
 import { gatherEnds } from './gather-ends.ts';
 import { gatherRepeats } from './gather-repeats.ts';
 import { rank } from './observe.ts';
@@ -27,7 +27,7 @@ export function gather(
   for (const { incident, reason } of rest) {
     if (reason === 'worse' || reason === 'flapping' || reason === 'stays' || reason === 'stable') {
       gathered.drafts.push({ reason, incident, others: [] });
-    } else if (!isSaid(reason)) gathered.quiet.push({ incident, reason });
+    } else if (!isMessage(reason)) gathered.quiet.push({ incident, reason });
   }
   return gathered;
 }
@@ -51,7 +51,7 @@ function gatherStarts(
     const storm = incident.event && storms.find((one) => keyOf(one.incident) === keyOf(incident));
     if (storm) {
       quiet.push({
-        incident: { ...incident, said: toldWith(incident, storm.incident.id, now) },
+        incident: { ...incident, said: notifiedWith(incident, storm.incident.id, now) },
         reason: 'folded',
       });
       continue;
@@ -63,7 +63,7 @@ function gatherStarts(
     }
     const folded = { ...incident, groupId: leader.id };
     // A symptom of another rule is told by its cause; one of the same rule is told with its like when the 10 s are over.
-    if (leader.rule !== incident.rule) folded.said = toldWith(folded, leader.id, now);
+    if (leader.rule !== incident.rule) folded.said = notifiedWith(folded, leader.id, now);
     quiet.push({ incident: folded, reason: 'folded' });
   }
   for (const members of byCause.values()) {

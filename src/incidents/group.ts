@@ -5,7 +5,7 @@
 import { CHANGES, type Change, type Claim } from '../model/change.ts';
 import { changeOf, claimOf, endedByTime, factOf } from '../model/fact-rules.ts';
 import { serviceKey } from '../model/service-key.ts';
-import type { Incident, SayReason } from '../model/incident.ts';
+import type { Incident, NotifyReason } from '../model/incident.ts';
 import type { Draft } from './drafts.ts';
 
 const BURST_MS = 1500;
@@ -23,11 +23,11 @@ const JOBS_WINDOW_MS = 600_000;
 const JOBS_TOGETHER_MS = 8000;
 const JOBS_TIMES = 3;
 
-/** So many events about a container within this time; the last says that there are many, and none follows until it is calm. */
+/** So many events about a container within this time; the last one announces that, and none follows until it is calm. */
 const EVENTS_MOST = 3;
 const EVENTS_WINDOW_MS = 600_000;
 
-type Held = { id: number; reason: SayReason; since: number; often?: true };
+type Held = { id: number; reason: NotifyReason; since: number; often?: true };
 type Group = { held: Held[]; due: number; firstAt: number; lastAt: number };
 /** What waits, by kind of change. Times are monotonic, in ms. Changed in place. */
 export type Groups = Map<Change, Group> & {
@@ -47,7 +47,7 @@ export type Look = {
 
 export type Outcome = 'ready' | 'waits' | 'not-now' | 'too-many';
 
-/** Whether a draft goes out now, or waits. `fresh`: something has just happened to the incident. */
+/** Whether a draft goes out now, or waits. `fresh`: the incident has just changed. */
 export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look): Outcome {
   const { reason, others } = draft;
   const change = changeOf(draft.incident);
@@ -168,7 +168,7 @@ export function groupsDue(groups: Groups): number {
 export type Released = {
   drafts: Draft[];
   dropped: { incident: Incident; reason: 'silenced' | 'folded' }[];
-  /** Not true any more, and to be told with what follows. */
+  /** Not true any more, and part of the message that follows. */
   before: Incident[];
 };
 
@@ -267,9 +267,9 @@ export function isSeenTrue(incident: Incident, look: Look): boolean {
   return claim === undefined || look.isTrue(incident, claim) === true;
 }
 
-function isTrueNow(incident: Incident, reason: SayReason, look: Look): boolean | undefined {
+function isTrueNow(incident: Incident, reason: NotifyReason, look: Look): boolean | undefined {
   const claim = claimOf(incident);
-  // A repeat about one that flaps says how it is.
+  // A repeat about one that flaps has its present state.
   if (claim === undefined || (reason === 'repeat-due' && incident.flapping)) return true;
   return look.isTrue(incident, claim);
 }

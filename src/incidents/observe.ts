@@ -27,7 +27,7 @@ export function newIncident(finding: Finding, now: number): Incident {
   return incident;
 }
 
-/** Takes over what a breach or event says; the worst value is kept. */
+/** Takes over the values of a breach or event; the worst one is kept. */
 export function observe(incident: Incident, finding: Finding, now: number): void {
   incident.lastSeenAt = now;
   delete incident.missingSince;

@@ -1,27 +1,27 @@
 import type { Finding } from '../model/finding.ts';
-import { wasToldOnce } from '../store/incidents.ts';
+import { wasSentOnce } from '../store/incidents.ts';
 import type { Db } from '../store/db.ts';
 
 const MOST_REMEMBERED = 10_000;
 
-/** Which events were told, for ever: in memory, and in the store for what came before. */
-export function openTold(db: Db) {
-  const told = new Set<string>();
+/** Which events were sent, for ever: in memory, and in the store for what came before. */
+export function openOnce(db: Db) {
+  const sent = new Set<string>();
 
   function has(id: string): boolean {
-    if (told.has(id)) return true;
+    if (sent.has(id)) return true;
     try {
-      if (!wasToldOnce(db, id)) return false;
+      if (!wasSentOnce(db, id)) return false;
     } catch {
       return false; // Better twice than never.
     }
-    if (told.size >= MOST_REMEMBERED) told.clear();
-    told.add(id);
+    if (sent.size >= MOST_REMEMBERED) sent.clear();
+    sent.add(id);
     return true;
   }
 
   return {
-    /** Leaves out events that were told, and those that are twice in this batch. */
+    /** Leaves out events that were sent, and those that are twice in this batch. */
     without(findings: readonly Finding[]): Finding[] {
       const here = new Set<string>();
       return findings.filter(({ once }) => {
@@ -32,7 +32,7 @@ export function openTold(db: Db) {
       });
     },
     add(ids: readonly string[]): void {
-      for (const id of ids) told.add(id);
+      for (const id of ids) sent.add(id);
     },
   };
 }

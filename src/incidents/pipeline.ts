@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.ts';
 import type { ContainerFact } from '../model/container-fact.ts';
 import { SEVERITIES, type Finding, type Severity } from '../model/finding.ts';
-import type { Incident, IncidentChange, SayDecision } from '../model/incident.ts';
+import type { Incident, IncidentChange, Notification } from '../model/incident.ts';
 import type { Message } from '../model/message.ts';
 import { START_LINES, type StartLine } from '../model/monitor-report.ts';
 import { errorText, safeHtml } from '../model/text.ts';
@@ -16,7 +16,7 @@ import { plan } from './plan.ts';
 import { policyOf } from './policy.ts';
 import { createSaver } from './save.ts';
 import { jumpWatch } from './move-times.ts';
-import { openTold } from './once.ts';
+import { openOnce } from './once.ts';
 import { listSilences, mendSilences, silencing, windowAt } from './silences.ts';
 
 export type PipelineDeps = {
@@ -33,7 +33,7 @@ export type PipelineDeps = {
   /** Asks for a call of `process` at this monotonic time (ms; Infinity: no more), whether or not there is a finding. */
   wakeAt?(mono: number): void;
   /** Words a message; pure. */
-  word(decision: SayDecision): Message;
+  word(decision: Notification): Message;
   /** The sentence of a fact, or of its end where only time ended it; pure. */
   describe?(fact: ContainerFact, ended: boolean): { text: string; details?: string[] };
 };
@@ -92,7 +92,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   const saver = createSaver(db, deps.enqueue, log, deps.tellUnsaved);
   const memory = load(db, policy.keepMs, log, clock.now());
   const jump = jumpWatch(clock);
-  const told = openTold(db);
+  const once = openOnce(db);
   const savedAt = new Map<number, number>();
   const groups: Groups = new Map();
   holdAgain(groups, memory.byId.values());
@@ -109,7 +109,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       shiftAll(memory, jumped);
       first = moveFirstStart(db, first, jumped);
     }
-    const fresh = told.without(findings);
+    const fresh = once.without(findings);
     const changes = advance(memory, fresh, options.judged ?? [], policy, now);
     for (const change of changes) describeAnew(change);
     for (const { verdict, was, subject } of fresh)
@@ -124,7 +124,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     }
 
     readSilences(now);
-    const said = plan(
+    const planned = plan(
       {
         all: memory.byId,
         changes,
@@ -137,19 +137,19 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       },
       ends,
     );
-    for (const incident of said.noted) remember(memory, incident);
-    for (const { incident, reason } of said.reasons) {
+    for (const incident of planned.changed) remember(memory, incident);
+    for (const { incident, reason } of planned.reasons) {
       log.debug(`Incident ${incident.id}, ${incident.rule} ${incident.subject}: ${reason}`);
     }
 
-    const once = fresh.flatMap((finding) => finding.once ?? []);
-    told.add(once);
-    for (const { id } of said.noted) touched.add(id);
+    const onceIds = fresh.flatMap((finding) => finding.once ?? []);
+    once.add(onceIds);
+    for (const { id } of planned.changed) touched.add(id);
     for (const id of touched) savedAt.set(id, now);
     saver.add({
       incidents: [...touched].flatMap((id) => memory.byId.get(id) ?? []),
-      told: once,
-      messages: said.says.map(word),
+      sent: onceIds,
+      messages: planned.notifications.map(word),
     });
     saver.write(now);
     tidy(now);
@@ -214,7 +214,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   }
 
   /** A mistake in the wording must not cost the message. */
-  function word(decision: SayDecision): Message {
+  function word(decision: Notification): Message {
     try {
       return deps.word(decision);
     } catch (error) {
@@ -317,7 +317,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       return counts;
     },
     firstStart: () => first,
-    trouble: () => saver.trouble(),
+    trouble: () => saver.failure(),
     unsaved: () => saver.unsaved(),
     sendWaiting() {
       if (groupsDue(groups) < Infinity) process([], {}, true);

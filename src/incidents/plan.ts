@@ -1,10 +1,10 @@
-import type { Incident, IncidentChange, SayDecision, SayReason } from '../model/incident.ts';
+import type { Incident, IncidentChange, Notification, NotifyReason } from '../model/incident.ts';
 import { claimOf } from '../model/fact-rules.ts';
 import { serviceKey } from '../model/service-key.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { keyOf } from './advance.ts';
 import { decide, waitsForGroup, type Reason, type Situation } from './decide.ts';
-import { toldWith, type Draft, type Verdict } from './drafts.ts';
+import { notifiedWith, type Draft, type Verdict } from './drafts.ts';
 import { gather } from './gather.ts';
 import { admit, isSeenTrue, release, releaseAbout, type Groups, type Look, type Released } from './group.ts';
 import { rank } from './observe.ts';
@@ -24,9 +24,9 @@ export type PlanInput = {
   now: number;
 };
 export type Plan = {
-  says: SayDecision[];
-  /** Incidents on which something was noted, in their newest form. */
-  noted: Incident[];
+  notifications: Notification[];
+  /** Incidents that the plan changed, in their newest form. */
+  changed: Incident[];
   /** Why something was said or was not, for the log; without `nothing-new`. */
   reasons: { incident: Incident; reason: Reason }[];
 };
@@ -35,56 +35,56 @@ export type Plan = {
 export function plan(input: PlanInput, ends = false): Plan {
   const { policy, now, groups } = input;
   const all = new Map(input.all);
-  const result: Unfinished = { says: [], noted: new Set(), reasons: [] };
+  const result: Unfinished = { notifications: [], changed: new Set(), reasons: [] };
   const look: Look = { all, mono: input.mono, silenced: input.silenced, isTrue: input.isTrue };
   const inThisBatch = new Set(input.changes.map((change) => change.incident.id));
-  // What started and ended in one batch is decided twice: what was noted at its start counts at its end.
+  // What started and ended in one batch is decided twice: what its start changed counts at its end.
   for (const changes of inRounds(input.changes)) {
     for (const change of changes) enter(change.incident, all);
     const verdicts = decideAll(changes, inThisBatch, all, input);
     const mayName = (incident: Incident): boolean =>
       !input.silenced(incident) && !policy.muted(incident) && isSeenTrue(incident, look);
     const { drafts, quiet } = gather(verdicts, all, policy, now, mayName);
-    for (const verdict of quiet) note(result, all, verdict, now);
+    for (const verdict of quiet) record(result, all, verdict, now);
     for (const draft of drafts) {
       const outcome = admit(groups, draft, inThisBatch.has(draft.incident.id), look);
       if (outcome === 'waits') wait(result, all, draft);
-      if (outcome === 'too-many') note(result, all, { incident: draft.incident, reason: 'cooldown' }, now);
+      if (outcome === 'too-many') record(result, all, { incident: draft.incident, reason: 'cooldown' }, now);
       if (outcome !== 'ready') continue;
-      sayAfterOthers(result, all, draft, releaseAbout(groups, draft, look), now);
+      notifyAfterOthers(result, all, draft, releaseAbout(groups, draft, look), now);
     }
     for (const { incident, kind } of changes) if (kind === 'calm') forgetFlapping(result, all, incident.id);
   }
   const released = release(groups, look, ends);
-  for (const verdict of released.dropped) note(result, all, verdict, now);
+  for (const verdict of released.dropped) record(result, all, verdict, now);
   for (const draft of released.drafts)
-    sayAfterOthers(result, all, draft, releaseAbout(groups, draft, look), now);
-  return { ...result, noted: [...result.noted].map((id) => all.get(id)!) };
+    notifyAfterOthers(result, all, draft, releaseAbout(groups, draft, look), now);
+  return { ...result, changed: [...result.changed].map((id) => all.get(id)!) };
 }
 
 /** What waited about the same container goes first. */
-function sayAfterOthers(
+function notifyAfterOthers(
   result: Unfinished,
   all: Map<number, Incident>,
   draft: Draft,
   { drafts, dropped, before }: Released,
   now: number,
 ): void {
-  for (const verdict of dropped) note(result, all, verdict, now);
-  for (const other of drafts) say(result, all, other, now);
-  say(result, all, before.length > 0 ? { ...draft, before } : draft, now);
+  for (const verdict of dropped) record(result, all, verdict, now);
+  for (const other of drafts) notify(result, all, other, now);
+  notify(result, all, before.length > 0 ? { ...draft, before } : draft, now);
 }
 
 function wait(result: Unfinished, all: Map<number, Incident>, { incident, reason }: Draft): void {
   const waiting = { ...incident, said: { ...incident.said, waits: reason } };
   all.set(incident.id, waiting);
-  result.noted.add(incident.id);
+  result.changed.add(incident.id);
   result.reasons.push({ incident: waiting, reason: 'waits' });
 }
 
-type Unfinished = Omit<Plan, 'noted'> & { noted: Set<number> };
+type Unfinished = Omit<Plan, 'changed'> & { changed: Set<number> };
 
-/** Puts an incident in as one change left it, with what was noted about it since. */
+/** Puts an incident in as one change left it, with what the plan changed since. */
 function enter(incident: Incident, all: Map<number, Incident>): void {
   if (incident.id === 0) return;
   const known = all.get(incident.id);
@@ -180,10 +180,10 @@ function lastMessages(all: ReadonlyMap<number, Incident>): Map<string, number> {
   return last;
 }
 
-function note(result: Unfinished, all: Map<number, Incident>, verdict: Verdict, now: number): void {
+function record(result: Unfinished, all: Map<number, Incident>, verdict: Verdict, now: number): void {
   let { incident } = verdict;
   const { reason } = verdict;
-  // Ended while nobody wanted to hear: it is not told later, either.
+  // Ended while it was silenced: its end is not sent later, either.
   if (reason === 'silenced' && incident.said.endDue !== undefined) {
     const { endDue: _, ...said } = incident.said;
     incident = { ...incident, said };
@@ -192,43 +192,43 @@ function note(result: Unfinished, all: Map<number, Incident>, verdict: Verdict, 
     const { waits: _, ...said } = incident.said;
     incident = { ...incident, said };
   }
-  if (reason === 'told-elsewhere' || reason === 'muted')
+  if (reason === 'sent-elsewhere' || reason === 'muted')
     incident = { ...incident, said: markElsewhere(incident, now) };
   result.reasons.push({ incident, reason });
   if (all.get(incident.id) === incident) return;
   all.set(incident.id, incident);
-  result.noted.add(incident.id);
+  result.changed.add(incident.id);
 }
 
-function say(
+function notify(
   result: Unfinished,
   all: Map<number, Incident>,
   { reason, incident, others, list, often, before = [] }: Draft,
   now: number,
 ): void {
   const previousSeverity = incident.said.severity;
-  const told = { ...incident, said: markSaid(incident, reason, now) };
+  const sent = { ...incident, said: markSent(incident, reason, now) };
   const along = others.map((other) => ({
     ...other,
     said: list
-      ? { ...markSaid(other, other.said.waits ?? reason, now), withId: told.id }
-      : markAlong(other, reason, told.id, now),
+      ? { ...markSent(other, other.said.waits ?? reason, now), withId: sent.id }
+      : markAlong(other, reason, sent.id, now),
   }));
-  const earlier = before.map((other) => ({ ...other, said: markAlong(other, 'first', told.id, now) }));
-  for (const one of [told, ...along, ...earlier]) {
+  const earlier = before.map((other) => ({ ...other, said: markAlong(other, 'first', sent.id, now) }));
+  for (const one of [sent, ...along, ...earlier]) {
     all.set(one.id, one);
-    result.noted.add(one.id);
+    result.changed.add(one.id);
     result.reasons.push({ incident: one, reason });
   }
-  const decision: SayDecision = { reason, at: now, incident: told, others: along };
+  const decision: Notification = { reason, at: now, incident: sent, others: along };
   if (list) decision.list = list;
   if (often) decision.often = often;
   if (earlier.length > 0) decision.before = earlier;
   if (reason === 'worse' && previousSeverity !== undefined) decision.previousSeverity = previousSeverity;
-  result.says.push(decision);
+  result.notifications.push(decision);
 }
 
-function markSaid({ said: before, severity }: Incident, reason: SayReason, now: number): Incident['said'] {
+function markSent({ said: before, severity }: Incident, reason: NotifyReason, now: number): Incident['said'] {
   const { endDue: _, waits: _waits, ...said } = before;
   const marked: Incident['said'] = {
     ...said,
@@ -247,21 +247,21 @@ function markSaid({ said: before, severity }: Incident, reason: SayReason, now: 
 
 /** It counts as said, as if this incident's own message had said it. */
 function markElsewhere(incident: Incident, now: number): Incident['said'] {
-  const { endDue: _, waits: _waits, ...said } = toldWith(incident, incident.id, now);
+  const { endDue: _, waits: _waits, ...said } = notifiedWith(incident, incident.id, now);
   return incident.flapping ? { ...said, flapping: true } : said;
 }
 
-function markAlong(other: Incident, reason: SayReason, leaderId: number, now: number): Incident['said'] {
-  if (reason === 'first' || reason === 'grouped') return toldWith(other, leaderId, now);
-  return markSaid(other, reason, now);
+function markAlong(other: Incident, reason: NotifyReason, leaderId: number, now: number): Incident['said'] {
+  if (reason === 'first' || reason === 'grouped') return notifiedWith(other, leaderId, now);
+  return markSent(other, reason, now);
 }
 
-/** So that flapping again later is told again, even where its end was not. */
+/** So that flapping again later is sent again, even where its end was not. */
 function forgetFlapping(result: Unfinished, all: Map<number, Incident>, id: number): void {
   const incident = all.get(id);
   if (!incident?.said.flapping) return;
   const { flapping: _, ...said } = incident.said;
   const calm = { ...incident, said };
   all.set(id, calm);
-  result.noted.add(id);
+  result.changed.add(id);
 }

@@ -8,7 +8,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** All the numbers that incidents are advanced and told by; times in ms. */
+/** All the numbers that incidents are advanced and notified by; times in ms. */
 export type Policy = {
   /** What is flapping; `calmMs` without a change end it. */
   flapOf(rule: string): FlapPolicy;
@@ -25,13 +25,13 @@ export type Policy = {
   /** Repeats after these times, then every `dailyMs`, all from the first message. */
   repeatMs: readonly number[];
   dailyMs: number;
-  /** A severity that was told before and comes back is told again when the last message is this old. */
+  /** A severity that was sent before and comes back is sent again when the last message is this old. */
   worseAgainMs: number;
   /** Least time between repeats of one type. */
   rateLimitMs: number;
   /** Least time between repeats about one service; `host` is none. */
   cooldownMs(subject: string, alias: string | undefined): number;
-  /** vpsmon.yaml does not want changes of this kind of this service to be told. */
+  /** vpsmon.yaml wants no messages about changes of this kind of this service. */
   muted(incident: Incident): boolean;
   /** The same for lines that are no incident; `words` as `mute` writes them. */
   mutes(about: { name: string; service?: string }, words: readonly (string | undefined)[]): boolean;

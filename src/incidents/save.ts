@@ -1,7 +1,7 @@
 import type { Incident } from '../model/incident.ts';
 import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
-import { markToldOnce, saveIncidents } from '../store/incidents.ts';
+import { markSentOnce, saveIncidents } from '../store/incidents.ts';
 import type { Db } from '../store/db.ts';
 import { immediately } from '../store/transaction.ts';
 
@@ -14,19 +14,19 @@ export type Saver = {
   /** Takes over what is to be written; nothing is written yet. */
   add(work: {
     incidents?: readonly Incident[];
-    told?: readonly string[];
+    sent?: readonly string[];
     messages?: readonly Message[];
   }): void;
   /** Writes everything that is waiting in one transaction. What cannot be written waits for the next time. */
   write(now: number): void;
   /** Why the last attempt failed; undefined when all is written. */
-  trouble(): string | undefined;
+  failure(): string | undefined;
   /** Messages that no outbox has taken yet, oldest first. */
   unsaved(): readonly Message[];
 };
 
 /**
- * Writes incidents, told ids and messages together or not at all. When the store fails (disk full, locked) they are kept in
+ * Writes incidents, ids of events that were sent, and messages together or not at all. When the store fails (disk full, locked) they are kept in
  * memory, in order, and tried again; messages go to `handOver` where it is given, which sends them from memory: an alert must not
  * wait for room on the disk that it is about.
  */
@@ -37,20 +37,20 @@ export function createSaver(
   handOver?: (message: Message) => void,
 ): Saver {
   const incidents = new Map<number, Incident>();
-  const told = new Set<string>();
+  const sent = new Set<string>();
   let messages: Message[] = [];
-  let trouble: string | undefined;
+  let failure: string | undefined;
 
   function writeAll(now: number): void {
     saveIncidents(db, [...incidents.values()]);
-    markToldOnce(db, [...told], now);
+    markSentOnce(db, [...sent], now);
     for (const message of messages) enqueue(message);
   }
 
   return {
     add(work) {
       for (const incident of work.incidents ?? []) incidents.set(incident.id, incident);
-      for (const id of work.told ?? []) told.add(id);
+      for (const id of work.sent ?? []) sent.add(id);
       messages.push(...(work.messages ?? []));
       if (messages.length > MOST_MESSAGES) {
         const critical = messages
@@ -63,13 +63,13 @@ export function createSaver(
       }
     },
     write(now) {
-      if (incidents.size === 0 && told.size === 0 && messages.length === 0) return;
+      if (incidents.size === 0 && sent.size === 0 && messages.length === 0) return;
       try {
         immediately(db, () => writeAll(now));
       } catch (error) {
         const why = errorText(error);
-        if (why !== trouble) log.warn(`Incidents cannot be saved and are kept in memory: ${why}`);
-        trouble = why;
+        if (why !== failure) log.warn(`Incidents cannot be saved and are kept in memory: ${why}`);
+        failure = why;
         if (handOver) {
           for (const message of messages) handOver(message);
           messages = [];
@@ -77,12 +77,12 @@ export function createSaver(
         return;
       }
       incidents.clear();
-      told.clear();
+      sent.clear();
       messages = [];
-      if (trouble !== undefined) log.info('Incidents can be saved again');
-      trouble = undefined;
+      if (failure !== undefined) log.info('Incidents can be saved again');
+      failure = undefined;
     },
-    trouble: () => trouble,
+    failure: () => failure,
     unsaved: () => messages,
   };
 }

@@ -1,19 +1,19 @@
 // A container that the kernel kills over and over. Its owner wants to hear of the first kill at once, then once that it goes
-// on, and once when it is over; the kills in between are counted. All that is special about such a story is here.
+// on, and once when it is over; the kills in between are counted. All that is special about such a series is here.
 import type { Finding } from '../model/finding.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { formatCount, formatDuration } from '../model/text.ts';
-import { isSaid, wasTold } from './decide.ts';
+import { isMessage, wasNotified } from './decide.ts';
 import type { Verdict } from './drafts.ts';
 import { addFlip, beginsToFlap } from './flapping.ts';
 import { observe, setSeverity } from './observe.ts';
 import type { Policy } from './policy.ts';
 
-/** What tells that it goes on, and then that it is over. The more telling one first. */
+/** Rules that mean that it goes on, and then that it is over. The more telling one first. */
 const GOES_ON = ['restart-loop', 'container-malfunction'];
 
-/** Kills on the host at large have different victims: none of them says anything about the next one. */
+/** Kills on the host at large have different victims: none of them has to do with the next one. */
 function isSeries({ rule, subject }: Pick<Incident, 'rule' | 'subject'>): boolean {
   return rule === 'oom-kill' && subject !== 'host';
 }
@@ -66,7 +66,7 @@ function within({ openedAt }: Incident, until: number): string {
   return until - openedAt < 1000 ? '' : ` within ${formatDuration(until - openedAt)}`;
 }
 
-/** Takes out what another message about the same story tells: one that it goes on, one that it is over. */
+/** Takes out what another message about the same series tells: one that it goes on, one that it is over. */
 export function foldSeries(
   verdicts: readonly Verdict[],
   all: ReadonlyMap<number, Incident>,
@@ -74,8 +74,8 @@ export function foldSeries(
   const rest: Verdict[] = [];
   const folded: Verdict[] = [];
   for (const verdict of verdicts) {
-    if (isSaid(verdict.reason) && (isToldElsewhere(verdict, all) || endsWithStronger(verdict, verdicts)))
-      folded.push({ ...verdict, reason: 'told-elsewhere' });
+    if (isMessage(verdict.reason) && (isSentElsewhere(verdict, all) || endsWithStronger(verdict, verdicts)))
+      folded.push({ ...verdict, reason: 'sent-elsewhere' });
     else rest.push(verdict);
   }
   return { rest, folded };
@@ -92,33 +92,36 @@ function endsWithStronger({ incident, reason }: Verdict, verdicts: readonly Verd
   return verdicts.some((other) => ends(other) && inhibits(other.incident, incident));
 }
 
-function isToldElsewhere({ incident, reason }: Verdict, all: ReadonlyMap<number, Incident>): boolean {
+function isSentElsewhere({ incident, reason }: Verdict, all: ReadonlyMap<number, Incident>): boolean {
   if (isSeries(incident) && incident.event) {
     const rules = reason === 'flapping' ? GOES_ON : [...GOES_ON, 'container-stopped'];
     const again = reason === 'flapping' || reason === 'stable' || reason === 'resolved';
-    return again && wasToldSince(incident, rules, all);
+    return again && wasNotifiedSince(incident, rules, all);
   }
   if (reason !== 'first' || !GOES_ON.includes(incident.rule)) return false;
-  const story = runningStory(incident, all);
-  return story !== undefined && (story.said.flapping === true || wasToldSince(story, GOES_ON, all, incident));
+  const series = runningSeries(incident, all);
+  return (
+    series !== undefined &&
+    (series.said.flapping === true || wasNotifiedSince(series, GOES_ON, all, incident))
+  );
 }
 
-/** Whether one of these rules has said something about the subject of the story since it began. */
-function wasToldSince(
-  story: Incident,
+/** Whether one of these rules has said something about the subject of the series since it began. */
+function wasNotifiedSince(
+  series: Incident,
   rules: readonly string[],
   all: ReadonlyMap<number, Incident>,
   except?: Incident,
 ): boolean {
   for (const other of all.values()) {
-    if (other.subject !== story.subject || other.event || other.id === except?.id) continue;
-    if (!rules.includes(other.rule) || !wasTold(other)) continue;
-    if (other.state === 'firing' || (other.resolvedAt ?? 0) >= story.openedAt) return true;
+    if (other.subject !== series.subject || other.event || other.id === except?.id) continue;
+    if (!rules.includes(other.rule) || !wasNotified(other)) continue;
+    if (other.state === 'firing' || (other.resolvedAt ?? 0) >= series.openedAt) return true;
   }
   return false;
 }
 
-function runningStory({ subject }: Incident, all: ReadonlyMap<number, Incident>): Incident | undefined {
+function runningSeries({ subject }: Incident, all: ReadonlyMap<number, Incident>): Incident | undefined {
   for (const other of all.values())
     if (other.event && other.state === 'firing' && other.subject === subject && isSeries(other)) return other;
   return undefined;
@@ -130,10 +133,10 @@ export function repeatedInstead(
   all: ReadonlyMap<number, Incident>,
 ): Incident | undefined {
   if (!GOES_ON.includes(incident.rule)) return undefined;
-  const story = runningStory(incident, all);
-  if (story && !story.flapping && wasTold(story)) return story;
+  const series = runningSeries(incident, all);
+  if (series && !series.flapping && wasNotified(series)) return series;
   for (const other of all.values()) {
-    const stands = other.state === 'firing' && !other.flapping && wasTold(other);
+    const stands = other.state === 'firing' && !other.flapping && wasNotified(other);
     if (stands && inhibits(other, incident)) return other;
   }
   return undefined;

@@ -3,7 +3,7 @@ import type { Incident } from '../model/incident.ts';
 import { activeSilences, deleteSilence, saveSilence, type Silence } from '../store/incidents.ts';
 import type { Db } from '../store/db.ts';
 
-/** Words that mean everything. */
+/** Names that mean everything. */
 const EVERYTHING = ['all', 'everything', '*'];
 
 const MINUTES_A_DAY = 1440;

@@ -2,7 +2,7 @@
 // src/outputs/telegram/containers.ts its texts. A kind without a rule or a text does not compile.
 import type { ContainerHealth, ContainerState } from './snapshot.ts';
 
-/** unseen: found dead, no event says why. engine: Docker itself ended. reboot: the server did. unstarted: its start failed. */
+/** unseen: found dead, without an event that shows why. engine: Docker itself ended. reboot: the server did. unstarted: its start failed. */
 export type Cause = 'crash' | 'oom' | 'request' | 'unseen' | 'engine' | 'reboot' | 'unstarted';
 
 /** How and when a container died. Times in epoch ms. */
@@ -27,7 +27,7 @@ export type Death = {
   autoRemove: boolean;
   /** Its last log lines, secrets masked. */
   logs?: string[];
-  /** What Docker says about a start that failed, secrets masked. */
+  /** Docker's error of a start that failed, secrets masked. */
   error?: string;
 };
 
@@ -94,14 +94,14 @@ type Kinds = {
   missing: object;
   /** A condition that was observed does not hold any more. */
   over: { condition: Condition; because: Because };
-  /** Nothing about it holds any more: another message says so, or nobody needs to know. */
+  /** Nothing about it holds any more: another message has that, or nobody needs to know. */
   gone: { because: Because };
   'docker-gone': { why: string; names: string[]; stopped: number };
   /** `absent`: what ran before and does not run now. `kept`: what ran on while Docker was away. */
   'docker-back': { awayMs: number; before: number; kept: number; absent: string[] };
   /** Docker answers at the first look. */
   'docker-answers': object;
-  /** Something happened to it that could not be followed. */
+  /** A change of it could not be followed. */
   unreadable: { what: string; why: string };
 };
 
@@ -137,5 +137,5 @@ export type ContainerFact = { [K in FactKind]: FactOf<K> }[FactKind];
  * start it, or it is paused.
  */
 export type Holding = { name: string; service?: string; since: number; how?: 'policy' | 'paused' };
-/** What an open incident says about a container. */
+/** The condition of a container that an open incident is about. */
 export type OpenCondition = Holding & { condition: Condition | 'restart-loop' | 'malfunction' };

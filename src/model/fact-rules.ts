@@ -15,7 +15,7 @@ type FactRule<K extends FactKind> = {
   /** The kind of change: what it is grouped with, and how vpsmon.yaml mutes it. */
   change?: Of<K, Change>;
   claim?: Of<K, Claim>;
-  /** What it says more about than the incidents of these rules: they end with it, without messages of their own. */
+  /** Incidents of these rules end with it, without messages of their own: its message is worth more. */
   ends?: Of<K, readonly RuleId[]>;
   /** Incidents of these rules go on, where they are open. */
   keeps?: readonly RuleId[];
@@ -185,7 +185,7 @@ function causeOf(death: Death): string | undefined {
   return death.cause === 'oom' ? `oom:${death.id}` : undefined;
 }
 
-/** What of an incident says what is observed about its container. */
+/** The part of an incident that shows what was observed about its container. */
 type Observed = Pick<Incident, 'rule' | 'state' | 'event' | 'fact' | 'endFact'>;
 
 /** The fact that holds of an incident now; undefined where only time ended it, or an earlier version saved it. */
@@ -193,7 +193,7 @@ export function factOf(incident: Observed): ContainerFact | undefined {
   return incident.endFact ?? (endedByTime(incident) ? undefined : incident.fact);
 }
 
-/** It was quiet for so long that it ended, without a fact that says so. */
+/** It was quiet for so long that it ended, without a fact. */
 export function endedByTime({ state, event, endFact }: Observed): boolean {
   return state === 'resolved' && !event && !endFact;
 }

@@ -5,9 +5,9 @@ export const SEVERITIES = ['info', 'warning', 'critical'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
 /**
- * What a rule says about one subject at one moment.
+ * What a rule finds about one subject at one moment.
  * breach: over a limit. ok: beyond the clear level. between: neither, keeps what is. unknown: could not be seen, freezes
- * what is and never resolves it. event: happened once, has no end.
+ * what is and never resolves it. event: came once, has no end.
  */
 export type Verdict = 'breach' | 'ok' | 'between' | 'unknown' | 'event';
 
@@ -32,7 +32,7 @@ export type Finding = {
   holdMs?: number;
   /** Findings with the same cause that start within 10 s are one message: `docker-gone`, `oom:<id>`, ... */
   cause?: string;
-  /** For events: told once for ever under this id. */
+  /** For events: sent once for ever under this id. */
   once?: string;
   /** Another message has it already (the start message): the incident opens or ends and counts as sent, unless it is silenced. */
   quiet?: boolean;

@@ -37,7 +37,7 @@ export type Incident = {
   fact?: ContainerFact;
   /** What was observed when it ended, or is fine for the moment. */
   endFact?: ContainerFact;
-  /** Telegram messages said about it so far. */
+  /** Telegram messages about it so far. */
   said: {
     count: number;
     lastAt?: number;
@@ -45,25 +45,25 @@ export type Incident = {
     firstAt?: number;
     /** Epoch ms from which the repeats (1 h, 4 h, daily) are counted. */
     since?: number;
-    /** Told in another incident's message (same cause); its own id where a message that is no incident told it. */
+    /** Sent in another incident's message (same cause); its own id where it was in a message that is no incident. */
     withId?: number;
     /** Ended; until this epoch ms its end waits for the others of its group. */
     endDue?: number;
     /** What is to be sent about it waits for others of its kind, or for the moment at which it is true. */
-    waits?: SayReason;
-    /** That it flaps was said. */
+    waits?: NotifyReason;
+    /** That it flaps was sent. */
     flapping?: boolean;
-    /** Its message says that its subject changes often, and that further changes follow only when it is calm. */
+    /** Its message has the remark that its subject changes often, and that no further ones are sent until it is calm. */
     often?: true;
   };
-  /** Same cause: the incident that was told first. Its own id for that one. */
+  /** Same cause: the incident that was sent first. Its own id for that one. */
   groupId?: number;
   /** Epoch ms of the last starts and ends of the same rule and subject, for flapping. */
   flips: number[];
   flapping: boolean;
   /** Starts and ends since it began to flap, those that led to it included; of events, how many came close together. */
   changes?: number;
-  /** Happened once, has no end (an OOM kill): resolved from its first moment. */
+  /** It came once, has no end (an OOM kill): resolved from its first moment. */
   event?: boolean;
   /** How often it began, how long it lasted in all without the time since it began last (ms), and since when (epoch ms). */
   spells?: Spells;
@@ -75,7 +75,7 @@ export type Incident = {
   ack?: { by: string; at: number; severity: Severity; silent?: boolean };
 };
 
-/** `since` is missing while it is fine. `from`: epoch ms of the first beginning. */
+/** `since` is missing while it is fine. `from`: epoch ms of the first start. */
 export type Spells = { count: number; ms: number; since?: number; from: number };
 
 export type IncidentChange = {
@@ -84,36 +84,36 @@ export type IncidentChange = {
   kind: 'opened' | 'dropped' | 'fired' | 'worse' | 'resolved' | 'still' | 'event' | 'flapping' | 'calm';
   /** The key under which it was known before its subject was renamed. */
   was?: string;
-  /** The finding was quiet: another message tells it. */
+  /** The finding was quiet: another message has it. */
   quiet?: boolean;
 };
 
 /** Why a message is sent. */
-export type SayReason =
-  /** It started (or happened), and was not told before. */
+export type NotifyReason =
+  /** It started (or is an event), and was not sent before. */
   | 'first'
-  /** A higher severity than was told. */
+  /** A higher severity than was sent. */
   | 'worse'
   /** Still the same after 1 h, 4 h, then daily. */
   | 'repeat-due'
   /** It ended: how long it lasted and its worst value are in the incident. */
   | 'resolved'
-  /** More than 5 changes in 10 minutes: said once, then quiet until it is stable. `incident.changes` counts. */
+  /** More than 5 changes in 10 minutes: sent once, then quiet until it is stable. `incident.changes` counts. */
   | 'flapping'
   /** It came and went, and now it stays. */
   | 'stays'
-  /** It stopped flapping: `incident.state` says in which state it is now. */
+  /** It stopped flapping: `incident.state` is how it is now. */
   | 'stable'
-  /** Further ones of the same cause and rule, told together at the end of the 10 s. */
+  /** Further ones of the same cause and rule, sent together at the end of the 10 s. */
   | 'grouped';
 
-/** One message to be worded. */
-export type SayDecision = {
-  reason: SayReason;
+/** One message to be rendered. */
+export type Notification = {
+  reason: NotifyReason;
   at: number;
-  /** What it is about; of several, the most severe. `incident.event` is true for what happened once and has no end. */
+  /** What it is about; of several, the most severe. `incident.event` is true for what came once and has no end. */
   incident: Incident;
-  /** Further incidents told by the same message (same cause, or repeats of the same rule that are due together). Never includes `incident`. */
+  /** Further incidents in the same message (same cause, or repeats of the same rule that are due together). Never includes `incident`. */
   others: Incident[];
   /** Several containers of which the same is to be said: `incident` and `others`, each in a line. */
   list?: Change;
@@ -121,6 +121,6 @@ export type SayDecision = {
   often?: true;
   /** What came just before and was not sent, for it is not so any more. */
   before?: Incident[];
-  /** For `worse`: the severity that was told before. */
+  /** For `worse`: the severity that was sent before. */
   previousSeverity?: Severity;
 };

@@ -1,6 +1,6 @@
 import type { Severity } from './finding.ts';
 
-/** What is to be said. `html` is Telegram HTML: everything from outside is escaped already. */
+/** A message to be sent. `html` is Telegram HTML: everything from outside is escaped already. */
 export type Message = {
   /** Epoch ms: when it happened, not when it is sent. */
   at: number;

@@ -32,7 +32,7 @@ export type RuleInfo = {
   quietMs?: number;
   /** An event that is sent once per cooldown of its container. */
   cooldown?: true;
-  /** It says more than these about the same container: their repeats and ends are not sent beside its own. */
+  /** Its message is worth more than theirs about the same container: their repeats and ends are not sent beside its own. */
   inhibits?: readonly string[];
 };
 
@@ -46,7 +46,7 @@ export type FlapPolicy = {
 };
 
 export const FLAPS: FlapPolicy = { changes: 5 };
-/** Two stops within the window: the second message says that further ones follow only when it stays down. */
+/** Two stops within the window: the second message announces that further ones follow only when it stays down. */
 const CONTAINER_FLAPS: FlapPolicy = { changes: 2, atStart: true, staysMs: 60_000 };
 /** A series of restarts is over when there was none for so long. */
 const SERIES_QUIET_MS = 600_000;

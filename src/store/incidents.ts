@@ -115,11 +115,11 @@ export function withNotes(db: Db, incident: Incident): Incident {
 }
 
 /** True when an event of this id was told before. */
-export function wasToldOnce(db: Db, id: string): boolean {
+export function wasSentOnce(db: Db, id: string): boolean {
   return statement(db, 'SELECT 1 FROM told_once WHERE id = ?').get(id) !== undefined;
 }
 
-export function markToldOnce(db: Db, ids: readonly string[], now: number): void {
+export function markSentOnce(db: Db, ids: readonly string[], now: number): void {
   if (ids.length === 0) return;
   const mark = statement(db, 'INSERT OR IGNORE INTO told_once (id, at) VALUES (?, ?)');
   for (const id of ids) mark.run(id, now);

@@ -120,7 +120,7 @@ describe('S4: events that are held back', () => {
     for (const answer of slow) answer();
     await watcher.ready;
     expect(watcher.connected()).toBe(true);
-    expect(watcher.eventTrouble()).toBeUndefined();
+    expect(watcher.eventFailure()).toBeUndefined();
     stop.abort();
     await running;
     store.close();

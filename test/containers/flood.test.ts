@@ -52,7 +52,7 @@ describe('S20: 200,000 events of containers that nobody knows', () => {
       }
     }
     expect(world.state.known.size).toBeLessThan(1000);
-    expect(world.state.stories.size).toBeLessThan(1000);
+    expect(world.state.pending.size).toBeLessThan(1000);
     // What was never there is forgotten with the next list.
     world.answering(true);
     world.list();

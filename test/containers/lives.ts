@@ -1,7 +1,7 @@
 // A random life of a few containers on one server: they crash, are stopped, deployed, renamed, paused, fail their health checks;
 // silences begin and end, somebody sets the clock, the monitor is restarted. Each message that reaches the outbox is compared
 // with how things really are at that moment.
-import { isAllTold, isUntold, rowOf } from '../../src/containers/reduce.ts';
+import { isAllReported, isUnreported, rowOf } from '../../src/containers/reduce.ts';
 import { keyOf } from '../../src/containers/table.ts';
 import type { Row } from '../../src/containers/types.ts';
 import type { Message } from '../../src/model/message.ts';
@@ -223,12 +223,12 @@ export function live(seed: number): Life {
     const { state } = world;
     const keys = new Set([...state.byKey.keys(), ...saved.keys()]);
     for (const key of keys) {
-      if (isUntold(state, key)) continue;
+      if (isUnreported(state, key)) continue;
       const row = rowOf(state, key);
       if (row) saved.set(key, structuredClone(row));
       else saved.delete(key);
     }
-    if (isAllTold(state)) readUntil = world.log.length;
+    if (isAllReported(state)) readUntil = world.log.length;
   }
 
   function restartMonitor(away: () => void): void {

@@ -503,7 +503,7 @@ describe('removed in a restart loop', () => {
     expect(world.messages()[0]).toContain('Next: The container was removed');
     world.advance(700_000);
     expect(world.titles()).toHaveLength(1);
-    expect(world.state.conditions.size + world.state.stories.size).toBe(0);
+    expect(world.state.conditions.size + world.state.pending.size).toBe(0);
   });
 
   test('and replaced by one that works: a deploy, no further restart', () => {

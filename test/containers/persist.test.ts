@@ -1,7 +1,7 @@
 // What is left for the next monitor, however this one ends.
 import { afterEach, expect, test, vi } from 'vitest';
 import { START, worldWith, type World } from './world.ts';
-import { createKeeper, recallServices } from '../../src/containers/persist.ts';
+import { createPersister, recallServices } from '../../src/containers/persist.ts';
 import { remember } from '../../src/store/memory.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 
@@ -14,14 +14,14 @@ function keeperOf(world: World) {
   const { db } = store;
   const heard = { nano: 0n };
   const clock = { now: () => world.now, monotonic: () => world.now - START, sleep: async () => {} };
-  const keeper = createKeeper({ db, clock, log, state: world.state, lastNano: () => heard.nano });
-  return { keeper, db, heard, left: () => recallServices(db, log) };
+  const persister = createPersister({ db, clock, log, state: world.state, lastNano: () => heard.nano });
+  return { persister, db, heard, left: () => recallServices(db, log) };
 }
 const nano = (ms: number) => BigInt(ms) * 1_000_000n;
 
 test('a loop is remembered while the container waits for its next start: then it can end', () => {
   const world = worldWith('web', { policy: 'always' });
-  const { keeper, left } = keeperOf(world);
+  const { persister, left } = keeperOf(world);
   for (let i = 0; i < 7; i++) {
     world.die('web', 1, true);
     world.advance(500);
@@ -32,8 +32,8 @@ test('a loop is remembered while the container waits for its next start: then it
   world.advance(30_000);
   const loops = () => world.openIncidents().map(({ rule }) => rule);
   expect(loops()).toContain('restart-loop');
-  keeper.touch('web');
-  keeper.now();
+  persister.touch('web');
+  persister.now();
   const { rows } = left();
   expect(rows[0]).toMatchObject({ state: 'restarting' });
 
@@ -48,32 +48,32 @@ test('a loop is remembered while the container waits for its next start: then it
 
 test('what is still to be told keeps its reasons: the next one reads those events again', () => {
   const world = worldWith('web');
-  const { keeper, heard, left } = keeperOf(world);
+  const { persister, heard, left } = keeperOf(world);
   heard.nano = nano(world.now);
-  keeper.now();
+  persister.now();
   const before = heard.nano;
   world.advance(1000);
   world.stop('web');
   heard.nano = nano(world.now);
-  keeper.touch('web');
-  keeper.now();
+  persister.touch('web');
+  persister.now();
   expect(left().seen?.nano).toBe(String(before));
   expect(left().rows).toEqual([]);
   world.advance(30_000);
-  keeper.now();
+  persister.now();
   expect(left().seen?.nano).toBe(String(heard.nano));
   expect(left().rows).toMatchObject([{ key: 'web', state: 'exited' }]);
 });
 
 test('killed: it counts as there until it was last known to be; ended: exactly until then', () => {
   const world = worldWith('web');
-  const { keeper, db, left } = keeperOf(world);
+  const { persister, db, left } = keeperOf(world);
   const writtenAt = world.now;
-  keeper.now();
+  persister.now();
   expect(left().seen).toMatchObject({ at: writtenAt });
   remember(db, 'last-alive', { at: writtenAt + 240_000 }, writtenAt + 240_000);
   expect(left().seen).toMatchObject({ at: writtenAt + 240_000 });
   world.advance(250_000);
-  keeper.close(true);
+  persister.close(true);
   expect(left().seen).toMatchObject({ at: world.now, closed: true });
 });

@@ -26,7 +26,7 @@ function monitorWith(docker: { state: string; why?: string }, open: unknown[], e
     watcher: {
       counts: () => ({ monitored: 7 }),
       connected: () => open.length === 0,
-      eventTrouble: () => events,
+      eventFailure: () => events,
     },
   } as unknown as Monitor;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decide, isSaid, repeatDueAt, type Reason, type Situation } from '../../src/incidents/decide.ts';
+import { decide, isMessage, repeatDueAt, type Reason, type Situation } from '../../src/incidents/decide.ts';
 import { policyOf } from '../../src/incidents/policy.ts';
 import { configWith } from '../helpers/command.ts';
 import { incidentOf } from '../helpers/incident.ts';
@@ -159,7 +159,7 @@ const rows: [string, Partial<Situation>, Reason][] = [
     { silenced: true, incident: incidentOf({ said: told(MINUTE) }) },
     'nothing-new',
   ],
-  ['told in a list', { kind: 'fired', quiet: true }, 'told-elsewhere'],
+  ['told in a list', { kind: 'fired', quiet: true }, 'sent-elsewhere'],
   ['muted: not even repeated', { muted: true, incident: incidentOf({ said: told(HOUR) }) }, 'muted'],
   ['its like was sent within the cooldown', { kind: 'event', cooling: true }, 'cooldown'],
   ['silenced before it is told in a list', { kind: 'fired', quiet: true, silenced: true }, 'silenced'],
@@ -179,15 +179,15 @@ describe('decide', () => {
     const seen = new Set(rows.map(([, , reason]) => reason));
     const all: Reason[] = ['first', 'worse', 'repeat-due', 'resolved', 'flapping', 'stable'];
     for (const reason of all) expect(seen).toContain(reason);
-    expect(all.every(isSaid)).toBe(true);
-    expect([...seen].filter((reason) => !isSaid(reason)).toSorted()).toEqual([
+    expect(all.every(isMessage)).toBe(true);
+    expect([...seen].filter((reason) => !isMessage(reason)).toSorted()).toEqual([
       'cooldown',
       'muted',
       'nothing-new',
       'rate-limited',
+      'sent-elsewhere',
       'silenced',
       'still-flapping',
-      'told-elsewhere',
     ]);
   });
 });

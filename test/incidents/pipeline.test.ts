@@ -9,7 +9,7 @@ import type { Message } from '../../src/model/message.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { listActions, pruneActions, recordAction } from '../../src/store/actions.ts';
-import { incidentById, incidentsSince, saveIncidents, wasToldOnce } from '../../src/store/incidents.ts';
+import { incidentById, incidentsSince, saveIncidents, wasSentOnce } from '../../src/store/incidents.ts';
 import { remember } from '../../src/store/memory.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { configWith } from '../helpers/command.ts';
@@ -248,7 +248,7 @@ describe('the pipeline', () => {
       expect(listSilences(store.db, now)).toHaveLength(1);
       expect(outbox.table.after(0).length).toBeGreaterThan(0);
       expect(listActions(store.db, 0)).toHaveLength(1);
-      expect(wasToldOnce(store.db, 'kill-1')).toBe(true);
+      expect(wasSentOnce(store.db, 'kill-1')).toBe(true);
     });
 
     test('a silence that is asked for meanwhile holds for an hour, not for ten years', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Incident, SayDecision } from '../../src/model/incident.ts';
+import type { Incident, Notification } from '../../src/model/incident.ts';
 import { htmlToPlain, splitHtml } from '../../src/model/html.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { parseHtml } from '../standins/telegram.js';
@@ -43,7 +43,7 @@ const withFacts: Incident = {
   endFact: { kind: 'healthy', name: 'web', at: OPENED, seen, forMs: 5000 },
 };
 
-function word(more: Partial<SayDecision>, now = NOW) {
+function word(more: Partial<Notification>, now = NOW) {
   return wordDecision({ reason: 'first', at: now, incident: memory, others: [], ...more }, 'vps1', now);
 }
 

@@ -7,13 +7,13 @@ import {
   endedIncidents,
   incidentById,
   incidentsSince,
-  markToldOnce,
+  markSentOnce,
   noteOnIncident,
   openIncidents,
   pruneIncidents,
   saveIncidents,
   saveSilence,
-  wasToldOnce,
+  wasSentOnce,
 } from '../../src/store/incidents.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { incidentOf } from '../helpers/incident.ts';
@@ -93,7 +93,7 @@ test('notes stay with their incident', () => {
 test('what is old is forgotten, with its notes; what was told once is remembered for 400 days', () => {
   saveIncidents(store.db, [ended(1, 30 * 60_000), ended(2, 0)]);
   noteOnIncident(store.db, 1, NOW, 'note');
-  markToldOnce(store.db, ['kill', 'kill'], NOW);
+  markSentOnce(store.db, ['kill', 'kill'], NOW);
   saveSilence(store.db, { subject: 'all', since: NOW, until: NOW + HOUR, reason: '' });
   pruneIncidents(store.db, NOW + 89 * DAY);
   expect(incidentById(store.db, 1)!.actions).toEqual(['note']);
@@ -103,9 +103,9 @@ test('what is old is forgotten, with its notes; what was told once is remembered
   const count = (table: string) =>
     (store.db.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n;
   expect([count('incident_notes'), count('silences')]).toEqual([0, 0]);
-  expect(wasToldOnce(store.db, 'kill')).toBe(true);
+  expect(wasSentOnce(store.db, 'kill')).toBe(true);
   pruneIncidents(store.db, NOW + 401 * DAY);
-  expect(wasToldOnce(store.db, 'kill')).toBe(false);
+  expect(wasSentOnce(store.db, 'kill')).toBe(false);
 });
 
 test('a silence holds until its end, not at it', () => {

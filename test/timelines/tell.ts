@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { defaultExtra } from '../../src/config/defaults.ts';
 import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import { addSilence, endSilence } from '../../src/incidents/silences.ts';
-import type { Incident, SayDecision } from '../../src/model/incident.ts';
+import type { Incident, Notification } from '../../src/model/incident.ts';
 import type { Message } from '../../src/model/message.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
 import { incidentsSince } from '../../src/store/incidents.ts';
@@ -92,7 +92,7 @@ export function tell(story: Story): Told {
   }
 }
 
-function asMessage(decision: SayDecision, at: number): Message {
+function asMessage(decision: Notification, at: number): Message {
   const { reason, incident, others, previousSeverity } = decision;
   const parts = [`${clockText(at)} ${reason} ${incident.rule} ${incident.subject}`];
   if (reason === 'worse') parts.push(`${previousSeverity} -> ${incident.severity}`);

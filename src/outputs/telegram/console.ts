@@ -81,7 +81,7 @@ function newestFirst(incidents: readonly Incident[]): Incident[] {
   return incidents.toSorted((a, b) => b.openedAt - a.openedAt);
 }
 
-/** The answer to /containers: those in trouble first. */
+/** The answer to /containers: those that are not well first. */
 export function containersHtml(hostname: string, containers: readonly ContainerInfo[]): string {
   if (containers.length === 0) return `<b>${safeHtml(hostname, 60)}</b>: no containers are seen.`;
   const sorted = containers.toSorted(

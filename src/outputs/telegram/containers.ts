@@ -240,7 +240,7 @@ export function factLine(fact: ContainerFact): string {
   return textOf(fact).line?.(fact) ?? safeHtml(fact.name, 120);
 }
 
-/** How what the fact says ended where no other fact did it; undefined for facts that do not end by time. */
+/** How it ended where no other fact did it; undefined for facts that do not end by time. */
 export function factEnd(
   fact: ContainerFact,
   quietMs: number,

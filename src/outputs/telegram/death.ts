@@ -1,4 +1,4 @@
-// How a container ended, in words: one clause, no full stop, not escaped.
+// How a container ended: one clause, no full stop, not escaped.
 import type { Death } from '../../model/container-fact.ts';
 import { SIGNALS } from '../../model/signals.ts';
 import { formatDuration } from '../../model/text.ts';
@@ -45,7 +45,7 @@ export function because(death: Death): string {
   return `crashed, ${exit}`;
 }
 
-/** Why a start failed: what Docker says about it, else its exit code. */
+/** Why a start failed: Docker's error, else its exit code. */
 export function whyNotStarted({ error, exitCode }: Pick<Death, 'error' | 'exitCode'>): string {
   return error ?? exitText(exitCode);
 }

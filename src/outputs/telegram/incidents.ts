@@ -1,7 +1,7 @@
 import { factOf } from '../../model/fact-rules.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { Change } from '../../model/change.ts';
-import type { Incident, SayDecision } from '../../model/incident.ts';
+import type { Incident, Notification } from '../../model/incident.ts';
 import type { Message } from '../../model/message.ts';
 import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/text.ts';
 import { nameOfMany, ruleInfo } from '../../model/rules.ts';
@@ -43,7 +43,7 @@ const HEADINGS: Record<Change, [symbol: string, text: string]> = {
  * about services comes ready with the incident. `recorded`: plain lines about the minutes before it began.
  */
 export function wordDecision(
-  decision: SayDecision,
+  decision: Notification,
   host: string,
   now: number,
   recorded: readonly string[] = [],
@@ -65,14 +65,14 @@ export function wordDecision(
   };
 }
 
-/** With the first word about it, and when it got worse. */
-function recordedLines({ reason }: SayDecision, recorded: readonly string[]): string[] {
+/** With the first message about it, and when it got worse. */
+function recordedLines({ reason }: Notification, recorded: readonly string[]): string[] {
   if (recorded.length === 0 || (reason !== 'first' && reason !== 'worse')) return [];
   return ['', ...recorded.map((line) => safeHtml(line, 300))];
 }
 
 /** Whether it begins the incident's message, or is a reply to it. A list is about many: it is a reply to none of them. */
-function roleOf({ reason, incident, list }: SayDecision): Pick<Message, 'role' | 'isList'> {
+function roleOf({ reason, incident, list }: Notification): Pick<Message, 'role' | 'isList'> {
   if (list) return reason === 'first' && !incident.event ? { role: 'opens', isList: true } : {};
   if (reason === 'first' || reason === 'grouped') return { role: 'opens' };
   const ended = reason === 'resolved' || (reason === 'stable' && incident.state === 'resolved');
@@ -80,7 +80,7 @@ function roleOf({ reason, incident, list }: SayDecision): Pick<Message, 'role' |
 }
 
 /** An end is no alarm, however bad it was. */
-function severityOf({ reason, incident, others }: SayDecision): Severity {
+function severityOf({ reason, incident, others }: Notification): Severity {
   if (reason === 'resolved') return 'info';
   if (reason === 'stable' && incident.state === 'resolved') return 'info';
   return worstOf([incident, ...others]);
@@ -93,13 +93,13 @@ export function withServer(html: string, host: string): string {
   return [title, ...(rest[0] === '' ? ['', server, ...rest.slice(1)] : [server, ...rest])].join('\n');
 }
 
-/** What came with its wording, as it is. */
-function ready(decision: SayDecision, host: string, now: number): string | undefined {
+/** A message of its own form; undefined where there is none. */
+function ready(decision: Notification, host: string, now: number): string | undefined {
   const { reason, incident, others } = decision;
   if (others.length > 0 && reason !== 'first') return undefined;
   const over = reason === 'resolved' || (incident.state === 'resolved' && !incident.event);
   const html = over ? endMessage(decision) : reason === 'repeat-due' ? undefined : startMessage(incident);
-  // The text of one that flaps and is fine at the moment tells what is not so now.
+  // The text of one that flaps and is fine at the moment has what is not so now.
   if (html === undefined || (!over && incident.okSince !== undefined)) return undefined;
   if (incident.event && reason !== 'first' && reason !== 'grouped') return undefined;
   const lines = [withServer(html, host), ...notes(decision, now)];
@@ -112,13 +112,13 @@ function startMessage({ fact, said }: Incident): string | undefined {
   return html !== undefined && said.often ? `${html}\n\n${CHANGES_OFTEN}` : html;
 }
 
-function endMessage({ incident: { rule, fact, endFact }, at }: SayDecision): string | undefined {
+function endMessage({ incident: { rule, fact, endFact }, at }: Notification): string | undefined {
   if (endFact) return factMessage(endFact);
   return fact && factEnd(fact, ruleInfo(rule)?.quietMs ?? 0, at)?.message;
 }
 
 /** What came before, of one that comes and goes. */
-function notes({ reason, incident, often, before = [] }: SayDecision, now: number): string[] {
+function notes({ reason, incident, often, before = [] }: Notification, now: number): string[] {
   return [
     ...history({ reason, incident }, now),
     ...(often ? ['', OFTEN] : []),
@@ -126,7 +126,7 @@ function notes({ reason, incident, often, before = [] }: SayDecision, now: numbe
   ];
 }
 
-function history({ reason, incident }: Pick<SayDecision, 'reason' | 'incident'>, now: number): string[] {
+function history({ reason, incident }: Pick<Notification, 'reason' | 'incident'>, now: number): string[] {
   const { said, flips } = incident;
   const stable = formatDuration(STABLE_MS);
   if (reason === 'flapping') {
@@ -187,7 +187,7 @@ export function listBelow(
   ].join('\n');
 }
 
-/** What a list of many says of one. */
+/** Its line in a list of many. */
 export function ownLine(incident: Incident): string {
   const { rule, fact, subject, said, flapping, event } = incident;
   const now = factOf(incident);
@@ -197,7 +197,7 @@ export function ownLine(incident: Incident): string {
   return flapping && !event ? `${line} (comes and goes)` : line;
 }
 
-function generic(decision: SayDecision, host: string, now: number): string {
+function generic(decision: Notification, host: string, now: number): string {
   const { incident, reason } = decision;
   const others = uniqueOthers(decision);
   const lines = [`<b>${title(decision, now)}</b>`, `Server: ${safeHtml(host, 80)}`];
@@ -207,7 +207,7 @@ function generic(decision: SayDecision, host: string, now: number): string {
   return lines.join('\n');
 }
 
-function title(decision: SayDecision, now: number): string {
+function title(decision: Notification, now: number): string {
   const { incident, reason, previousSeverity } = decision;
   const all = [incident, ...uniqueOthers(decision)];
   const severity = worstOf(all).toUpperCase();
@@ -246,7 +246,7 @@ function worseThan(incident: Incident, previous: Severity | undefined): string {
     : `was ${previous.toUpperCase()}`;
 }
 
-function body({ incident, reason }: SayDecision, now: number): string[] {
+function body({ incident, reason }: Notification, now: number): string[] {
   const lines: string[] = [];
   if (reason === 'resolved' || incident.state === 'resolved') {
     if (!incident.event) lines.push(...ending(incident, now));
@@ -329,7 +329,7 @@ function list(all: readonly Incident[]): string[] {
   return left > 0 ? [...shown, `... and ${formatCount(left)} more`] : shown;
 }
 
-/** What is told along with `incident`: more of the very same are counted, more about the same subject say what. */
+/** What is sent along with `incident`: more of the very same are counted, more about the same subject have their sentences. */
 function also(incident: Incident, others: readonly Incident[]): string[] {
   const same = others.filter(({ rule, subject }) => rule === incident.rule && subject === incident.subject);
   const rest = others.filter((other) => !same.includes(other));
@@ -344,7 +344,7 @@ function also(incident: Incident, others: readonly Incident[]): string[] {
 }
 
 /** In a `grouped` decision the incident is the first of the others already. */
-function uniqueOthers({ incident, others }: SayDecision): Incident[] {
+function uniqueOthers({ incident, others }: Notification): Incident[] {
   return others.filter((other) => other.id !== incident.id || other.subject !== incident.subject);
 }
 

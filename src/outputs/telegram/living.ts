@@ -39,7 +39,7 @@ export function renderLiving(
   const lines = isOver(incident) ? [] : current(incident);
   if (!ended) lines.push(...all.filter(isOver).map((one) => overLine(one)));
   lines.push(...people(incident));
-  // What comes with its wording does not name what was done.
+  // A message of its own form does not name what was done.
   if (incident.fact && factMessage(incident.fact) !== undefined) lines.push(...done(incident));
   // What follows is what was sent when it began.
   const fine =
@@ -57,7 +57,7 @@ export function renderLiving(
   return { html: [...head, body, ...foot].join('\n'), key: keyOf(all) };
 }
 
-/** Pure: the message of many incidents to which the same happened, with its first line; each of them ends in its own line. */
+/** Pure: the message of many incidents with the same change, with its first line; each of them ends in its own line. */
 export function renderList(
   heading: string,
   all: readonly Incident[],
@@ -103,7 +103,7 @@ function overLine(incident: Incident): string {
   const { subject, endText, endFact, endedAs, openedAt, resolvedAt = openedAt } = incident;
   const lasted = formatDuration(Math.max(0, resolvedAt - openedAt));
   const how = endText ?? `${subject}: ${endedAs === 'gone' ? 'not there any more' : 'over'}`;
-  // The sentence of a fact says how long it lasted.
+  // The sentence of a fact has how long it lasted.
   return `✅ ${safeHtml(how, 120)}${endFact ? '' : ` (after ${lasted})`}`;
 }
 
