@@ -108,7 +108,7 @@ export function openMonitor(
     config,
     clock,
     files: system.files,
-    isFollowed: () => watcher.connected() && watcher.eventTrouble() === undefined,
+    isFollowed: () => watcher.connected() && watcher.eventFailure() === undefined,
   });
 
   const lastAlive = recall(db, 'last-alive', LastAlive);
