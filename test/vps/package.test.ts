@@ -23,7 +23,7 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { versio
 const LATER = '9.9.9';
 
 beforeAll(async () => {
-  execFileSync(process.execPath, ['scripts/release.js', '--quick', join(folder, 'files')], {
+  execFileSync(process.execPath, ['scripts/release.js', '--quick', join(folder, 'files'), 'x64'], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const deb = readdirSync(join(folder, 'files')).find((name) => name.endsWith('.deb'))!;
