@@ -3,7 +3,7 @@ import type { Severity } from '../../model/finding.ts';
 import type { Change } from '../../model/change.ts';
 import type { Incident, Notification } from '../../model/incident.ts';
 import type { Message } from '../../model/message.ts';
-import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/text.ts';
+import { escapeHtml, formatCount, formatDuration, formatTime, plain, safeHtml } from '../../model/text.ts';
 import { nameOfMany, ruleInfo } from '../../model/rules.ts';
 import { formatValue } from '../../model/value.ts';
 import { factEnd, factLine, factMessage } from './containers.ts';
@@ -163,6 +163,7 @@ export function listBelow(
   all: readonly Incident[],
   before: readonly Incident[],
   lineOf: (incident: Incident) => string,
+  namesMost = Number.POSITIVE_INFINITY,
 ): string {
   const at = Math.min(
     ...all.map(({ event, openedAt, resolvedAt }) => (event ? openedAt : (resolvedAt ?? openedAt))),
@@ -175,16 +176,28 @@ export function listBelow(
     if (shown.length >= MAX_LINES || size > 2800) break;
     shown.push(line);
   }
-  const rest = all.slice(shown.length).map(({ subject }) => safeHtml(subject, 60));
+  const rest = all.slice(shown.length);
   return [
     heading,
     '',
     ...shown,
-    ...(rest.length > 0 ? [`... and ${rest.length} more: ${rest.join(', ')}`] : []),
+    ...(rest.length > 0 ? [`... and ${rest.length} more: ${namesOf(rest, namesMost)}`] : []),
     '',
     `Time: ${formatTime(at)}`,
     ...before.slice(0, NAMED_MAX).map((other) => `Before that: ${textOf(other)}`),
   ].join('\n');
+}
+
+function namesOf(incidents: readonly Incident[], most: number): string {
+  const names: string[] = [];
+  let size = 0;
+  for (const { subject } of incidents) {
+    const name = plain(subject, 60);
+    size += name.length + 2;
+    if (size > most) return `${names.join(', ')}, ...`;
+    names.push(escapeHtml(name));
+  }
+  return names.join(', ');
 }
 
 /** Its line in a list of many. */

@@ -11,6 +11,8 @@ const TEXT_MOST = 4000;
 const TEXT_LEAST = 1200;
 const FOOT_MOST = 2200;
 const DONE_MOST = 8;
+/** Characters of the names below the lines of a list: Telegram takes no edit of more than one message. When it was sent, all were named. */
+const NAMES_MOST = 600;
 
 export type Rendered = {
   html: string;
@@ -73,7 +75,7 @@ export function renderList(
         ? [`<b>${formatCount(over)} of ${formatCount(all.length)} are over</b>`, '']
         : [];
   const body = withServer(
-    listBelow(heading, all, [], (one) => (isOver(one) ? overLine(one) : ownLine(one))),
+    listBelow(heading, all, [], (one) => (isOver(one) ? overLine(one) : ownLine(one)), NAMES_MOST),
     hostname,
   );
   const acknowledged = all.find(({ ack }) => ack !== undefined);
