@@ -74,9 +74,7 @@ type Broken = {
 /** Runs doctor on the healthy set-up with one thing changed; `line` finds what is said about a name. */
 async function examine(broken: Broken = {}) {
   const settings: Partial<Settings> = {
-    TELEGRAM_API_ROOT: telegram.url,
-    TELEGRAM_BOT_TOKEN: telegram.token,
-    TELEGRAM_CHAT_ID: telegram.chatId,
+    ...telegram.settings,
     HOST_ROOT: host,
     HTTP_LISTEN: '',
     DOCKER_HOST: `unix://${await dockerThatIsWell()}`,

@@ -296,9 +296,7 @@ describe('to Telegram', () => {
     const { context, out, err } = commandContext(
       configWith(
         {
-          TELEGRAM_BOT_TOKEN: telegram.token,
-          TELEGRAM_CHAT_ID: telegram.chatId,
-          TELEGRAM_API_ROOT: telegram.url,
+          ...telegram.settings,
           ...settings,
         },
         { stateDir },

@@ -28,9 +28,7 @@ async function run(
 ) {
   const config = configWith(
     {
-      TELEGRAM_BOT_TOKEN: telegram.token,
-      TELEGRAM_CHAT_ID: telegram.chatId,
-      TELEGRAM_API_ROOT: telegram.url,
+      ...telegram.settings,
       ...settings,
     },
     { stateDir },

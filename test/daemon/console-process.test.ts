@@ -9,9 +9,7 @@ let daemon: Daemon;
 beforeEach(async () => {
   telegram = await startTelegram({ chats: [{ id: 777, type: 'private', first_name: 'Ada' }] });
   daemon = await startDaemon({
-    TELEGRAM_BOT_TOKEN: telegram.token,
-    TELEGRAM_CHAT_ID: telegram.chatId,
-    TELEGRAM_API_ROOT: telegram.url,
+    ...telegram.settings,
     DOCKER_HOST: 'unix:///nonexistent/docker.sock',
     SERVER_NAME: 'shop',
   });

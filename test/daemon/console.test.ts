@@ -36,9 +36,7 @@ let stage: Awaited<ReturnType<typeof start>>;
 async function start(settings: Partial<Settings> = {}) {
   const config = configWith(
     {
-      TELEGRAM_BOT_TOKEN: telegram.token,
-      TELEGRAM_CHAT_ID: telegram.chatId,
-      TELEGRAM_API_ROOT: telegram.url,
+      ...telegram.settings,
       TELEGRAM_ALLOWED_USERS: ['777'],
       SERVER_NAME: 'shop',
       ESSENTIAL_CONTAINERS: ['db'],

@@ -10,9 +10,7 @@ let daemon: Daemon;
 beforeAll(async () => {
   telegram = await startTelegram();
   daemon = await startDaemon({
-    TELEGRAM_API_ROOT: telegram.url,
-    TELEGRAM_BOT_TOKEN: telegram.token,
-    TELEGRAM_CHAT_ID: telegram.chatId,
+    ...telegram.settings,
     DOCKER_HOST: 'unix:///nonexistent/docker.sock',
   });
 });

@@ -54,9 +54,7 @@ export function openWatcherSetup(
   const stateDir = mkdtempSync(join(tmpdir(), 'vpsmon-services-'));
   const config = configOf(
     {
-      TELEGRAM_API_ROOT: telegram.url,
-      TELEGRAM_BOT_TOKEN: telegram.token,
-      TELEGRAM_CHAT_ID: telegram.chatId,
+      ...telegram.settings,
       REPORT_INTERVAL_HOURS: 0,
       ...settings,
     },

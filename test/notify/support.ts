@@ -101,9 +101,7 @@ export async function bench(
     const store = openStore(stateDir, Date.now());
     const config = configWith(
       {
-        TELEGRAM_BOT_TOKEN: telegram.token,
-        TELEGRAM_CHAT_ID: telegram.chatId,
-        TELEGRAM_API_ROOT: telegram.url,
+        ...telegram.settings,
         ...settings,
       },
       { stateDir },

@@ -23,9 +23,7 @@ afterEach(async () => {
 });
 
 const settings = () => ({
-  TELEGRAM_API_ROOT: telegram.url,
-  TELEGRAM_BOT_TOKEN: telegram.token,
-  TELEGRAM_CHAT_ID: telegram.chatId,
+  ...telegram.settings,
 });
 
 /** A file system of this many KB of our own. */

@@ -25,9 +25,7 @@ async function startAll(settings: Record<string, string | number> = {}): Promise
   telegram = await startTelegram();
   daemon = await startDaemon({
     DOCKER_HOST: engine.dockerHost,
-    TELEGRAM_API_ROOT: telegram.url,
-    TELEGRAM_BOT_TOKEN: telegram.token,
-    TELEGRAM_CHAT_ID: telegram.chatId,
+    ...telegram.settings,
     ...settings,
   });
   return daemon;
@@ -101,9 +99,7 @@ describe('what hangs', () => {
       telegram.always('hang');
       daemon = await startDaemon({
         DOCKER_HOST: engine.dockerHost,
-        TELEGRAM_API_ROOT: telegram.url,
-        TELEGRAM_BOT_TOKEN: telegram.token,
-        TELEGRAM_CHAT_ID: telegram.chatId,
+        ...telegram.settings,
       });
       expect(await daemon.stop()).toBe(0);
       telegram.always(undefined);

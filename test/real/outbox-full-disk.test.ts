@@ -49,9 +49,7 @@ it('a full disk: what waits is sent once, what comes is sent from memory, and th
   const log = keptLog();
   const config = configWith(
     {
-      TELEGRAM_BOT_TOKEN: telegram.token,
-      TELEGRAM_CHAT_ID: telegram.chatId,
-      TELEGRAM_API_ROOT: telegram.url,
+      ...telegram.settings,
     },
     { stateDir: dir },
   );

@@ -55,9 +55,7 @@ beforeEach(async () => {
     WAHA_URL: waha.url,
     WAHA_API_KEY: waha.key,
     WAHA_WARNING_MINUTES: 1,
-    TELEGRAM_API_ROOT: telegram.url,
-    TELEGRAM_BOT_TOKEN: telegram.token,
-    TELEGRAM_CHAT_ID: telegram.chatId,
+    ...telegram.settings,
   };
   folder = recoverFolder(settings);
 });

@@ -30,9 +30,7 @@ test('SIGKILL: each change is told once, with its cause', { timeout: 120_000 }, 
     process.kill((await engine.docker.inspect(ids.get(name)!)).state.pid, 'SIGKILL');
   daemon = await startDaemon({
     DOCKER_HOST: engine.dockerHost,
-    TELEGRAM_API_ROOT: telegram.url,
-    TELEGRAM_BOT_TOKEN: telegram.token,
-    TELEGRAM_CHAT_ID: telegram.chatId,
+    ...telegram.settings,
   });
   await until(() => told(/Service Monitor Started/).length === 1, 10_000, 'the start');
 

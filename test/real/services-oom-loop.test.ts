@@ -13,9 +13,7 @@ beforeAll(async () => {
   telegram = await startTelegram();
   daemon = await startDaemon({
     DOCKER_HOST: engine.dockerHost,
-    TELEGRAM_API_ROOT: telegram.url,
-    TELEGRAM_BOT_TOKEN: telegram.token,
-    TELEGRAM_CHAT_ID: telegram.chatId,
+    ...telegram.settings,
   });
 }, 60_000);
 afterAll(async () => {

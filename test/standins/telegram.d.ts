@@ -92,6 +92,8 @@ export type Telegram = {
   token: string;
   /** The first chat, for TELEGRAM_CHAT_ID. */
   chatId: string;
+  /** For the configuration of a monitor that is to write to it. */
+  settings: { TELEGRAM_API_ROOT: string; TELEGRAM_BOT_TOKEN: string; TELEGRAM_CHAT_ID: string };
   /** Live: accepted messages. */
   sent: SentMessage[];
   /** Live: accepted edits, and answers to callback queries. */

@@ -120,6 +120,9 @@ export async function startTelegram(options = {}) {
     port,
     token: state.token,
     chatId: String([...state.chats.keys()][0] ?? ''),
+    get settings() {
+      return { TELEGRAM_API_ROOT: this.url, TELEGRAM_BOT_TOKEN: this.token, TELEGRAM_CHAT_ID: this.chatId };
+    },
     sent: state.sent,
     edits: state.edits,
     answers: state.answers,
@@ -667,10 +670,12 @@ async function getUpdates(state, fields) {
       const timer = setTimeout(() => resolve('time'), timeoutMs);
       const end = (how) => {
         clearTimeout(timer);
+        state.stop.signal.removeEventListener('abort', stopped);
         resolve(how);
       };
+      const stopped = () => end('time');
       state.poll = { wake: () => end('update'), conflict: () => end('conflict') };
-      state.stop.signal.addEventListener('abort', () => end('time'), { once: true });
+      state.stop.signal.addEventListener('abort', stopped);
       changed(state);
     });
     if (ended === 'conflict') {
