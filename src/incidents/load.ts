@@ -1,3 +1,6 @@
+import type { ContainerFact } from '../model/container-fact.ts';
+import { findingsOf } from '../model/fact-rules.ts';
+import type { Incident } from '../model/incident.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { errorText } from '../model/text.ts';
 import { endedIncidents, openIncidents } from '../store/incidents.ts';
@@ -8,12 +11,14 @@ import { createMemory, remember, type Memory } from './memory.ts';
 import { shift } from './move-times.ts';
 
 type Log = { warn(text: string): void };
+type Describe = (fact: ContainerFact, ended: boolean) => { text: string; details?: string[] };
 
 /** What was open when the program ended goes on; what ended shortly before counts for flapping, groups and limits. */
-export function load(db: Db, keepMs: number, log: Log, now: number): Memory {
+export function load(db: Db, keepMs: number, log: Log, now: number, describe?: Describe): Memory {
   const memory = createMemory();
   try {
-    for (const incident of [...endedIncidents(db, now - keepMs), ...openIncidents(db)]) {
+    for (const saved of [...endedIncidents(db, now - keepMs), ...openIncidents(db)]) {
+      const incident = withoutStrangeFacts(saved, describe);
       // Saved with a clock that was ahead of today's.
       const ahead = incident.lastSeenAt - now;
       const moved = ahead > 0 ? shift(incident, -ahead) : incident;
@@ -25,6 +30,22 @@ export function load(db: Db, keepMs: number, log: Log, now: number): Memory {
     log.warn(`Open incidents cannot be read: ${errorText(error)}`);
   }
   return memory;
+}
+
+/** A fact of a later version, or a damaged one, is left out: the texts that were saved with it remain. */
+function withoutStrangeFacts(incident: Incident, describe: Describe = () => ({ text: '' })): Incident {
+  const isStrange = (fact: ContainerFact | undefined): boolean => {
+    if (fact === undefined) return false;
+    try {
+      findingsOf(fact, (one) => describe(one, false));
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  const { fact, endFact, ...rest } = incident;
+  if (isStrange(fact) || isStrange(endFact)) return rest;
+  return incident;
 }
 
 const FIRST_START = 'history-start';

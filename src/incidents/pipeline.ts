@@ -90,7 +90,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   const { db } = deps.store;
   const policy = policyOf(config);
   const saver = createSaver(db, deps.enqueue, log, deps.tellUnsaved);
-  const memory = load(db, policy.keepMs, log, clock.now());
+  const memory = load(db, policy.keepMs, log, clock.now(), deps.describe);
   const jump = jumpWatch(clock);
   const once = openOnce(db);
   const savedAt = new Map<number, number>();

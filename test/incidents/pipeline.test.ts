@@ -7,6 +7,7 @@ import { addSilence, listSilences } from '../../src/incidents/silences.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { Message } from '../../src/model/message.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
+import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { listActions, pruneActions, recordAction } from '../../src/store/actions.ts';
 import { incidentById, incidentsSince, saveIncidents, wasSentOnce } from '../../src/store/incidents.ts';
@@ -58,6 +59,31 @@ const disk = (subject: string, full: boolean, more: Partial<Finding> = {}): Find
 const waiting = () => createOutbox(store.db).waiting();
 
 describe('the pipeline', () => {
+  test.each([
+    ['of a later version', { kind: 'teleported', name: 'web', at: BEGIN }],
+    ['without its death', { kind: 'stopped', name: 'web', at: BEGIN }],
+    ['that is none', 'stopped'],
+  ])('R9: a fact %s harms no other incident, and its own goes on with the text that was saved', (_, fact) => {
+    const web = { rule: 'container-stopped', subject: 'web', severity: 'critical' } as const;
+    const said = { count: 1, lastAt: BEGIN, severity: 'critical' } as const;
+    const saved = incidentOf({
+      id: 1,
+      ...web,
+      openedAt: BEGIN,
+      said,
+      text: 'web is down',
+      fact: fact as never,
+    });
+    saveIncidents(store.db, [saved]);
+    const pipeline = pipelineWith({ describe: describeFact });
+    pipeline.process([disk('/', true)], { judged: ['disk'] });
+    expect(waiting().map(({ html }) => html)).toEqual([expect.stringContaining('Disk / is full')]);
+    expect(pipeline.open()).toMatchObject([{ text: 'web is down' }, { rule: 'disk' }]);
+    pipeline.process([{ ...web, verdict: 'ok', text: 'web runs again' }]);
+    expect(pipeline.open()).toMatchObject([{ rule: 'disk' }]);
+    expect(logged.filter((line) => line.includes('could not'))).toEqual([]);
+  });
+
   test('saves an incident and its message together, and tells what changed', () => {
     const pipeline = pipelineWith();
     const [change] = pipeline.process([disk('/', true)]);
