@@ -139,14 +139,15 @@ async function gatherValues(
     // Two places for the token would be one too many.
     if (config.settings.TELEGRAM_BOT_TOKEN_FILE !== '') values.TELEGRAM_BOT_TOKEN_FILE = '';
   }
-  values.TELEGRAM_CHAT_ID = chat;
+  if (chat !== config.settings.TELEGRAM_CHAT_ID || config.origins.TELEGRAM_CHAT_ID.from !== 'file')
+    values.TELEGRAM_CHAT_ID = chat;
   // Who pairs the bot may use its commands and buttons, in a group as well.
   if (userId !== undefined)
     values.TELEGRAM_ALLOWED_USERS = [...new Set([...config.settings.TELEGRAM_ALLOWED_USERS, userId])].join(
       ',',
     );
   const server = await findName(context, ask);
-  if (server !== undefined) values.SERVER_NAME = server;
+  if (server !== undefined && server !== config.settings.SERVER_NAME) values.SERVER_NAME = server;
 
   const html = `<b>vpsmon is set up</b>\nServer: ${safeHtml(server ?? serverName(context.config, context.system.files), 80)}\nAlerts will arrive here.`;
   const tried = await tryTelegram(
@@ -162,7 +163,10 @@ async function gatherValues(
     io.out(
       'Recovery repairs what can be repaired safely. In shadow mode it only says what it would have done.',
     );
-    values.ENABLE_AUTO_RECOVERY = String(await yesOrNo(ask, 'Let recovery act?', on));
+    const act = await yesOrNo(ask, 'Let recovery act?', on);
+    // The answer is written where the file has none, though it be the default.
+    if (act !== on || config.origins.ENABLE_AUTO_RECOVERY.from !== 'file')
+      values.ENABLE_AUTO_RECOVERY = String(act);
     const acts = config.settings.TELEGRAM_ACTIONS;
     io.out(
       'Buttons in Telegram can read, silence and acknowledge. They can also stop and restart containers.',
@@ -255,9 +259,8 @@ async function findChat(
       ...(picture === undefined
         ? ['Open this link in Telegram, on your phone or here, and press Start:']
         : ['Scan this with your phone, or open the link in Telegram, and press Start:', picture]),
-      '',
-      `  ${link}`,
-      '',
+      // No more lines than these: with the code of the longest name they fill a terminal of 24.
+      link,
       `For a group: https://t.me/${username}?startgroup=${code}`,
       'Waiting for Start, 10 minutes at most; Ctrl-C ends it and changes nothing.',
     ].join('\n'),
@@ -272,8 +275,13 @@ async function findChat(
   );
   if ('starter' in result) {
     const { chatId, chatTitle, userId, userName } = result.starter;
-    io.out(`Start was pressed by ${userName} (user ${userId}) in the chat ${chatTitle} (${chatId}).`);
-    return { chat: chatId, userId };
+    const who = userId === undefined ? 'an anonymous administrator' : `${userName} (user ${userId})`;
+    io.out(`Start was pressed by ${who} in the chat ${chatTitle} (${chatId}).`);
+    if (userId === undefined)
+      io.out(
+        'Commands and buttons need a name: put your own id into TELEGRAM_ALLOWED_USERS (@userinfobot shows it), and write as yourself.',
+      );
+    return { chat: chatId, ...(userId === undefined ? {} : { userId }) };
   }
   if ('late' in result)
     throw new Refused(`nobody pressed Start in time. Run \`vpsmon setup\` again. ${NOTHING_CHANGED}`, 2);

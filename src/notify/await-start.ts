@@ -1,8 +1,8 @@
 import { plain } from '../model/text.ts';
 import type { Telegram } from './telegram.ts';
 
-/** Who pressed Start with the code: ids as Telegram writes them. */
-export type Starter = { chatId: string; chatTitle: string; userId: string; userName: string };
+/** Who pressed Start with the code: ids as Telegram writes them. No `userId`: an administrator who writes as the group. */
+export type Starter = { chatId: string; chatTitle: string; userId?: string; userName: string };
 export type StartResult = { starter: Starter } | { problem: string; conflict: boolean } | { late: true };
 
 /** One long poll; below the time-out of a call. */
@@ -13,7 +13,7 @@ type Fields = Record<string, unknown>;
 
 /**
  * Waits until somebody sends `/start CODE` to the bot: what Telegram does for https://t.me/BOT?start=CODE (and, in a group,
- * for ?startgroup=CODE), https://core.telegram.org/bots/features#deep-linking. Network trouble is waited out; a refusal ends it.
+ * for ?startgroup=CODE), https://core.telegram.org/bots/features#deep-linking. A network that fails is waited out; a refusal ends it.
  * A second reader of the same bot, or a webhook, is a `conflict`.
  */
 export async function awaitStart(
@@ -58,7 +58,9 @@ export function starterIn(update: unknown, code: string): Starter | undefined {
   const from = fields(message.from);
   const [chatId, userId] = [String(chat.id ?? ''), String(from.id ?? '')];
   if (!/^-?\d{1,19}$/.test(chatId) || !/^\d{1,19}$/.test(userId)) return undefined;
-  return { chatId, chatTitle: nameOf(chat), userId, userName: nameOf(from) };
+  const found = { chatId, chatTitle: nameOf(chat), userName: nameOf(from) };
+  // All anonymous administrators of all groups have one user id, that of a bot of Telegram's own.
+  return message.sender_chat !== undefined || from.is_bot === true ? found : { ...found, userId };
 }
 
 function nameOf(who: Fields): string {

@@ -11,7 +11,9 @@ import {
   type SetupOptions,
   type SetupPlace,
 } from '../../src/commands/setup.ts';
-import type { Settings } from '../../src/config/schema.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import type { Config, Settings } from '../../src/config/schema.ts';
+import { qrCode } from '../../src/outputs/terminal/qr.ts';
 import type { Run } from '../../src/system/types.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
 import { BIN, until, vpsmon } from '../helpers/daemon.ts';
@@ -200,6 +202,45 @@ describe('vpsmon setup', () => {
     expect(readFileSync(conf, 'utf8')).toBe(text);
   });
 
+  it('changes no line on Enter, however it is written', async () => {
+    const text = `TELEGRAM_BOT_TOKEN=${telegram.token}\nTELEGRAM_CHAT_ID = "${telegram.chatId}, 42"\nENABLE_AUTO_RECOVERY=yes # since May\n`;
+    writeFileSync(conf, text, { mode: 0o600 });
+    telegram.setChat(ADA);
+    const ask = answering([
+      [/Token/, ''],
+      [/Keep it/, ''],
+      [/Name of this server/, ''],
+      [/recovery act\? \[Y/, ''],
+      [/do that, too/, ''],
+    ]);
+    const loaded = await loadConfig({ config: conf, env: {}, cwd: dir, uid: 1, etcDir: dir });
+    const { settings } = (loaded as { config: Config }).config;
+    const { TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID, ENABLE_AUTO_RECOVERY } = settings;
+    const { code } = await run(ask, {}, { TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID, ENABLE_AUTO_RECOVERY });
+    expect(code).toBe(0);
+    expect(readFileSync(conf, 'utf8')).toBe(text);
+  });
+
+  it('changes one line where one answer is another', async () => {
+    const text = `TELEGRAM_BOT_TOKEN=${telegram.token}\nTELEGRAM_CHAT_ID=${telegram.chatId}\nSERVER_NAME=Shop\nENABLE_AUTO_RECOVERY=no\n`;
+    writeFileSync(conf, text, { mode: 0o600 });
+    const ask = answering([
+      [/Token/, ''],
+      [/Keep it/, ''],
+      [/Name of this server in messages \[Shop\]/, 'Shop 2'],
+      [/recovery/, ''],
+      [/do that, too/, ''],
+    ]);
+    const set = {
+      TELEGRAM_BOT_TOKEN: telegram.token,
+      TELEGRAM_CHAT_ID: telegram.chatId,
+      SERVER_NAME: 'Shop',
+      ENABLE_AUTO_RECOVERY: false,
+    };
+    expect((await run(ask, {}, set)).code).toBe(0);
+    expect(readFileSync(conf, 'utf8')).toBe(text.replace('SERVER_NAME=Shop', "SERVER_NAME='Shop 2'"));
+  });
+
   it('leaves what was before when it is interrupted at any question', async () => {
     begin();
     telegram.setChat(ADA);
@@ -252,7 +293,7 @@ describe('the code', () => {
           place: { drawsBlocks, waitMs: 0 },
         })
       ).out;
-    expect(await shown(true)).toMatch(/Scan this[^\n]*\n█{30,}\n(?:[ █▀▄]+\n)+\n {2}https:/u);
+    expect(await shown(true)).toMatch(/Scan this[^\n]*\n█{30,}\n(?:[ █▀▄]+\n)+https:/u);
     expect(await shown(false)).not.toContain('█');
     expect(drawsBlocks({ TERM: 'xterm', LANG: 'de_DE.UTF-8' })).toBe(true);
     expect(drawsBlocks({ TERM: 'xterm' })).toBe(true);
@@ -277,6 +318,81 @@ describe('the code', () => {
     expect(code).toBe(0);
     expect(out).toContain('in the chat Night watch (-100123)');
     expect(readFileSync(conf, 'utf8')).toContain(`TELEGRAM_CHAT_ID='-100123'`);
+  });
+});
+
+describe('strangers and terminals', () => {
+  it('does not take the account that all anonymous administrators share for a person', async () => {
+    begin();
+    const group = { id: -100_123, type: 'supergroup' as const, title: 'Night watch' };
+    telegram.setChat(group);
+    const ask = answering([
+      [/Token/, telegram.token],
+      [/Name/, ''],
+      [/recovery/, 'n'],
+      [/do that, too/, ''],
+    ]);
+    const { code, out } = await run(ask, {}, {}, (text) => {
+      const start = /\?startgroup=([\w-]+)/.exec(text)?.[1];
+      if (start === undefined) return;
+      telegram.write(group, `/start@standin_bot ${start}`, undefined, {
+        sender_chat: group,
+        from: { id: 1087968824, is_bot: true, first_name: 'Group' },
+      });
+    });
+    expect(code).toBe(0);
+    expect(out).toContain('pressed by an anonymous administrator in the chat Night watch');
+    expect(out).toContain('put your own id into TELEGRAM_ALLOWED_USERS');
+    expect(readFileSync(conf, 'utf8')).toContain(`TELEGRAM_CHAT_ID='-100123'`);
+    expect(readFileSync(conf, 'utf8')).not.toContain('ALLOWED_USERS');
+  });
+
+  it('takes a code once: neither the one of an earlier run, nor a part of it, nor one that is quoted', async () => {
+    begin();
+    telegram.setChat(ADA);
+    const codes: string[] = [];
+    const pair = (write: (code: string) => void, waitMs: number) =>
+      run(
+        answering([
+          [/Token/, telegram.token],
+          [/Name/, ''],
+          [/recovery/, ''],
+          [/do that, too/, ''],
+        ]),
+        {},
+        {},
+        (text) => {
+          const code = /\?start=([\w-]+)/.exec(text)?.[1];
+          if (code === undefined) return;
+          codes.push(code);
+          write(code);
+        },
+        { place: { waitMs } },
+      );
+    expect((await pair((code) => telegram.write(ADA, `/start ${code}`), 20_000)).code).toBe(0);
+    const before = readFileSync(conf, 'utf8');
+    const late = await pair((code) => {
+      for (const text of [
+        `/start ${codes[0]}`,
+        `/start ${code.slice(0, -1)}`,
+        `/start ${code} x`,
+        `it is /start ${code}`,
+        code,
+      ])
+        telegram.write({ id: 666, type: 'private' }, text);
+    }, 1500);
+    expect(late.code).toBe(2);
+    expect(late.err).toContain('nobody pressed Start in time');
+    expect(readFileSync(conf, 'utf8')).toBe(before);
+    expect(new Set(codes).size).toBe(2);
+  });
+
+  it('shows code, links and what to do on a terminal of 24 lines, with the longest name of a bot', () => {
+    const link = `https://t.me/${'b'.repeat(29)}bot?start=${'c'.repeat(12)}`;
+    const lines = qrCode(link, { color: false, columns: 80 })!.split('\n');
+    // The line above it, the two links, the last line, and the one where the cursor stands.
+    expect(lines.length + 5).toBeLessThanOrEqual(24);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 });
 
@@ -322,25 +438,43 @@ describe('the units', () => {
 });
 
 describe('vpsmon setup in a real terminal', () => {
-  it('shows nothing of the token that is typed, and leaves the file on Ctrl-C', async () => {
-    begin();
-    const child = spawn(
-      'script',
-      ['-qfec', `${process.execPath} ${BIN} setup --config ${conf} --state-dir ${dir}/state`, '/dev/null'],
-      { env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'pipe'] },
-    );
-    let seen = '';
-    child.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
-    const ended = new Promise((resolve) => child.once('close', resolve));
-    await until(() => seen.includes('Token of the bot'), 20_000, 'the question');
-    child.stdin.write(`${telegram.token}\r`);
-    await until(() => seen.includes('?start='), 20_000, 'the link');
-    expect(seen).not.toContain(telegram.token.slice(-20));
-    child.stdin.write('\u0003');
-    await ended;
-    expect(readFileSync(conf, 'utf8')).toBe(START.replace('URL', telegram.url));
-    expect(telegram.sent).toEqual([]);
-  }, 60_000);
+  /** What is asked in its order, and what is typed at it; at the link, Start is pressed. */
+  const steps: [shown: string, typed: string][] = [
+    ['Token of the bot', ''],
+    ['?start=', ''],
+    ['Name of this server', ''],
+    ['Let recovery act?', 'y'],
+    ['Let them do that, too?', ''],
+  ];
+  it.each(steps.map(([shown], i) => [shown, i] as const))(
+    'shows nothing of the token that is typed, and leaves the file on Ctrl-C at: %s',
+    async (_shown, stopAt) => {
+      begin();
+      telegram.setChat(ADA);
+      const child = spawn(
+        'script',
+        ['-qfec', `${process.execPath} ${BIN} setup --config ${conf} --state-dir ${dir}/state`, '/dev/null'],
+        { env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'pipe'] },
+      );
+      let seen = '';
+      child.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
+      const ended = new Promise((resolve) => child.once('close', resolve));
+      for (const [i, [shown, typed]] of steps.entries()) {
+        await until(() => seen.includes(shown), 20_000, shown);
+        if (i === stopAt) break;
+        const code = /\?start=([\w-]+)\s/.exec(seen)?.[1];
+        if (i === 0) child.stdin.write(`${telegram.token}\r`);
+        else if (i === 1) telegram.write(ADA, `/start ${code}`);
+        else child.stdin.write(`${typed}\r`);
+      }
+      child.stdin.write('\u0003');
+      expect(await ended).not.toBe(0);
+      expect(seen).not.toContain(telegram.token.slice(-20));
+      expect(readFileSync(conf, 'utf8')).toBe(START.replace('URL', telegram.url));
+      expect(statSync(conf).mode & 0o777).toBe(0o644);
+    },
+    60_000,
+  );
 
   it('asks nothing where there is no terminal', async () => {
     begin();
