@@ -7,7 +7,7 @@ import { parseConf } from './parse-conf.ts';
  */
 export function withSettings(text: string, values: Readonly<Record<string, string>>): string {
   const eol = text.includes('\r\n') ? '\r\n' : '\n';
-  const lines = text === '' ? [] : text.replace(/\r?\n$/, '').split(/\r?\n/);
+  const lines = text === '' ? [] : text.replace(/(?:\r\n|\n|\r)$/, '').split(/\r\n|\n|\r/);
   const { entries } = parseConf(lines.join('\n'));
   const added: string[] = [];
   // From the bottom up, so that lines which a longer value took away do not move the ones that are still to be changed.
@@ -19,7 +19,9 @@ export function withSettings(text: string, values: Readonly<Record<string, strin
     if (!entry) added.push(line);
     else if (entry.value !== value) lines.splice(entry.line - 1, linesOf(lines, entry.line - 1), line);
   }
-  return [...lines, ...added, ''].join(eol);
+  // A last line that is to be continued would swallow the next one.
+  const open = added.length > 0 && continues(lines.at(-1) ?? '') ? [''] : [];
+  return [...lines, ...open, ...added, ''].join(eol);
 }
 
 function quoted(key: string, value: string): string {
@@ -30,6 +32,10 @@ function quoted(key: string, value: string): string {
 /** How many lines a setting takes: one that ends in an odd number of backslashes goes on in the next. */
 function linesOf(lines: readonly string[], at: number): number {
   let count = 1;
-  while (at + count < lines.length && /(?<!\\)(?:\\\\)*\\$/.test(lines[at + count - 1]!)) count += 1;
+  while (at + count < lines.length && continues(lines[at + count - 1]!)) count += 1;
   return count;
+}
+
+function continues(line: string): boolean {
+  return /(?<!\\)(?:\\\\)*\\$/.test(line);
 }

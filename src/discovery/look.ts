@@ -1,3 +1,4 @@
+import { isAboutOne } from '../system/docker/answer.ts';
 import { selfContainerId } from '../system/docker/containers.ts';
 import type { Config } from '../config/schema.ts';
 import type { Clock, Docker, DockerInspect, DockerListItem, Files } from '../system/types.ts';
@@ -50,7 +51,7 @@ export async function see(deps: DiscoveryDeps, signal: AbortSignal, before: Seen
   }
 }
 
-/** Containers that went away meanwhile are left out. */
+/** Containers that went away meanwhile, or tell more than is read, are left out. */
 async function inspectAll(
   { docker }: DiscoveryDeps,
   items: DockerListItem[],
@@ -61,7 +62,7 @@ async function inspectAll(
     try {
       inspects.push(await docker.inspect(id, signal));
     } catch (error) {
-      if ((error as { status?: number }).status === undefined) throw error;
+      if (!isAboutOne(error)) throw error;
     }
   }
   return inspects;

@@ -22,9 +22,20 @@ import { readLayer } from '../../src/config/layers.ts';
 import { parseConf } from '../../src/config/parse-conf.ts';
 import { parseYaml } from '../../src/config/parse-yaml.ts';
 import { toExtra } from '../../src/config/extra.ts';
-import type { Problem } from '../../src/config/schema.ts';
+import type { Config, Problem } from '../../src/config/schema.ts';
 import { isAllowedHost } from '../../src/daemon/allowed-hosts.ts';
 import { judgeLastExit } from '../../src/daemon/last-exit.ts';
+import { withSettings } from '../../src/config/write-conf.ts';
+import { discoverFrom } from '../../src/discovery/from.ts';
+import { engineNames, namesByEngine } from '../../src/discovery/trust.ts';
+import { readManifest } from '../../src/install/manifest.ts';
+import type { Machine } from '../../src/system/machine.ts';
+import { readQuestion } from '../../src/notify/buttons.ts';
+import { readUpdate, updateIdOf } from '../../src/notify/incoming.ts';
+import { chatsIn } from '../../src/notify/updates.ts';
+import { essenceOf } from '../../src/recorder/essence.ts';
+import { createRing, decodeRecording } from '../../src/recorder/ring.ts';
+import { defaultConfig } from '../helpers/collector-deps.ts';
 import { toPort } from '../../src/discovery/container.ts';
 import { fromPostgresUrl, fromRedisUrl } from '../../src/discovery/explicit.ts';
 import { parseSamples, replay } from '../../src/forecast/replay.ts';
@@ -33,8 +44,6 @@ import { secretsFromEnv } from '../../src/model/env-secrets.ts';
 import { visible } from '../../src/model/invisible.ts';
 import { errorText, escapeHtml, maskSecrets, plain, safeHtml } from '../../src/model/text.ts';
 import { starterIn } from '../../src/notify/await-start.ts';
-import { readUpdate } from '../../src/notify/incoming.ts';
-import { chatsIn } from '../../src/notify/updates.ts';
 import { digestHtml, headline } from '../../src/notify/digest.ts';
 import { htmlToPlain, shortenHtml, splitHtml } from '../../src/model/html.ts';
 import { readAnswer } from '../../src/notify/telegram.ts';
@@ -128,6 +137,92 @@ const message = (type: string, body: Buffer) => {
   head.writeUInt32BE(body.length + 4, 1);
   return Buffer.concat([head, body]);
 };
+const N8N = {
+  ...INSPECT,
+  Id: 'b'.repeat(64),
+  Name: '/n8n',
+  Config: {
+    ...INSPECT.Config,
+    Image: 'n8nio/n8n',
+    Env: [
+      'DB_TYPE=postgresdb',
+      'DB_POSTGRESDB_HOST=web',
+      `DB_POSTGRESDB_PASSWORD=${SECRET}`,
+      'EXECUTIONS_MODE=queue',
+      'QUEUE_BULL_REDIS_CLUSTER_NODES=web:1,[::1]:2',
+      `QUEUE_BULL_REDIS_PASSWORD=${SECRET}`,
+    ],
+    Cmd: ['redis-server', '--requirepass', `"${SECRET}"`],
+  },
+};
+const TELEGRAM_UPDATES = [
+  {
+    update_id: 8,
+    message: {
+      message_id: 4,
+      date: 1,
+      text: '/silence web 2h',
+      chat: { id: -5, type: 'supergroup', username: 'ops' },
+      from: { id: 7, is_bot: false, first_name: 'a', last_name: 'b' },
+      sender_chat: { id: -6, type: 'channel', title: 'c' },
+      migrate_to_chat_id: -1007,
+    },
+  },
+  {
+    update_id: 1,
+    message: {
+      message_id: 4,
+      date: 1_767_225_600,
+      text: '/start CODE',
+      chat: { id: -5, type: 'supergroup', title: 't' },
+      from: { id: 7, first_name: 'a', is_bot: false },
+      message_thread_id: 3,
+      is_topic_message: true,
+    },
+  },
+  {
+    update_id: 2,
+    callback_query: {
+      id: 'q',
+      data: 'abcd.5.ack.nonce.mac',
+      from: { id: 7, first_name: 'a' },
+      message: { message_id: 9, chat: { id: -5, type: 'channel' } },
+    },
+  },
+];
+
+/** Only what the discovery looks at is set, from whatever the input has. */
+function discoveryConfig(given: unknown): Config {
+  const config = defaultConfig();
+  for (const key of ['POSTGRES_HOST', 'REDIS_HOST', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD'] as const) {
+    const value =
+      typeof given === 'object' && given !== null ? (given as Record<string, unknown>)[key] : undefined;
+    if (typeof value === 'string') config.settings[key] = value;
+  }
+  return config;
+}
+
+/** As src/recorder/ring.ts seals a recording. */
+function checksumOf(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}
+
+function recordings(): Buffer[] {
+  const ring = createRing();
+  for (let at = 0; at < 5; at++)
+    ring.add({
+      at: 1e12 + at * 1000,
+      availableBytes: 5e8,
+      containers: [{ name: 'web', heldBytes: 1e6 * at, swapBytes: 0 }],
+    });
+  return [
+    Buffer.from(ring.encode({ bootId: 'b', memoryTotalBytes: 1e9, swapTotalBytes: 0 })),
+    Buffer.from('vpsmREC1'),
+  ];
+}
+
 const seconds = Array.from({ length: 40 }, (_, i) => `${1_767_225_600 + i * 1800},${1e9 + i * 2e7}`);
 
 /** In pieces of a few bytes, as a network may cut them. */
@@ -380,45 +475,77 @@ export const TARGETS: Target[] = [
         maskSecrets(plain(shown), [SECRET]),
       ),
   ),
-  json(
-    'Telegram update',
-    [
-      {
-        update_id: 1,
-        message: { text: '/start CODE', chat: { id: -5, title: 't' }, from: { id: 7, first_name: 'a' } },
-      },
-    ],
-    (update) => starterIn(update, 'CODE'),
+  json('Telegram update', TELEGRAM_UPDATES, (update) => {
+    const id = updateIdOf(update);
+    const read = readUpdate(update);
+    if (read && (read.updateId !== id || !Number.isSafeInteger(id))) throw new TypeError('another number');
+    if (read?.kind === 'message' && read.text.length > 300) throw new TypeError('a text that is too long');
+    return [starterIn(update, 'CODE'), read, chatsIn([update, update]).length, chatsIn(update).length];
+  }),
+  text('question at a button', ['{"action":"stop","nonce":"abc","userId":"7","until":1000}'], (pending) =>
+    readQuestion(pending, 900),
   ),
-  json(
-    'updates of a bot',
+  {
+    name: 'recording',
+    samples: recordings(),
+    run(input) {
+      // With the right checksum, so that what is behind it is read.
+      const sealed = Buffer.from(input);
+      if (sealed.length >= 16) sealed.writeUInt32BE(checksumOf(sealed.subarray(12)), 8);
+      const read = [decodeRecording(input), decodeRecording(sealed)];
+      if (read.some((one) => (one?.samples.length ?? 0) > input.length))
+        throw new TypeError('more samples than bytes');
+      return read.map((one) => one && essenceOf(one, 'web'));
+    },
+  },
+  text(
+    'settings that setup writes',
     [
-      {
-        update_id: 7,
-        callback_query: {
-          id: '-7',
-          from: { id: 7, is_bot: false, first_name: 'a' },
-          data: 'AbCd.1.stop..0123456789abcdef',
-          message: { message_id: 3, date: 0, chat: { id: -5, type: 'supergroup', username: 'ops' } },
-        },
-      },
-      {
-        update_id: 8,
-        message: {
-          message_id: 4,
-          date: 1,
-          text: '/silence web 2h',
-          message_thread_id: 2,
-          is_topic_message: true,
-          chat: { id: -5, type: 'supergroup', title: 't' },
-          from: { id: 7, first_name: 'a', last_name: 'b' },
-          sender_chat: { id: -6, type: 'channel', title: 'c' },
-          migrate_to_chat_id: -1007,
-        },
-      },
+      "# mine\nTELEGRAM_CHAT_ID=5\nA='b'\n",
+      'TELEGRAM_CHAT_ID="5" \\\nx\r\n',
+      "export TELEGRAM_CHAT_ID='-100' # c",
     ],
-    (update) => [readUpdate(update), chatsIn([update])],
+    (conf) => {
+      const values = { TELEGRAM_CHAT_ID: '-1001234', TELEGRAM_BOT_TOKEN: '123456:abc' };
+      const written = parseConf(withSettings(conf, values)).entries;
+      for (const [key, value] of Object.entries(values))
+        if (written.findLast((entry) => entry.key === key)?.value !== value)
+          throw new TypeError(`${key} is not what was set`);
+      // What stood there before still does.
+      const ended = /[\r\n]$/.test(conf) ? conf : `${conf}\n`;
+      const before = new Map(parseConf(ended).entries.map(({ key, value }) => [key, value]));
+      const after = new Map(written.map(({ key, value }) => [key, value]));
+      for (const [key, value] of before)
+        if (!(key in values) && after.get(key) !== value)
+          throw new TypeError(`${key.slice(0, 20)} was changed`);
+      return written.length;
+    },
   ),
+  text(
+    'manifest of an installation',
+    [
+      '{"version":1,"complete":true,"id":"abc","files":["/usr/bin/vpsmon"],"folders":["/opt/x"]}',
+      'null',
+      '[]',
+    ],
+    (manifest) => readManifest({ text: () => manifest } as unknown as Machine),
+  ),
+  json('containers to discover', [{ of: [INSPECT, N8N], settings: {} }], (scene) => {
+    const { of, settings } = (scene ?? {}) as { of?: unknown; settings?: unknown };
+    const inspects = (Array.isArray(of) ? of : [of]).slice(0, 20).map((one) => parseInspect(one));
+    const list = inspects.map((one) => ({ ...one, state: one.state.status, status: '' }));
+    const found = discoverFrom({ list, inspects }, discoveryConfig(settings));
+    // The targets hold passwords for their connections; only how they were found, and why not, is shown.
+    const { postgres, redis, n8n, waha, missing } = found;
+    const targets = [postgres, redis, n8n, waha, n8n?.database, n8n?.queue];
+    for (const target of targets)
+      if (target && 'port' in target && !(target.port > 0)) throw new TypeError('no port');
+    return [
+      missing,
+      ...targets.map((target) => target?.how),
+      inspects.map((one) => namesByEngine('post', engineNames(one), one.image)),
+    ];
+  }),
   text(
     'recorded series',
     ['timestamp,value\n' + seconds.join('\n'), '2025-07-16T10:30:00Z,5\n2025-07-16 10:31,6\n'],

@@ -1,5 +1,5 @@
 import { errorText, plain } from '../../model/text.ts';
-import { parseBoundedJson } from '../answer.ts';
+import { AnswerError, parseBoundedJson } from '../answer.ts';
 import { object, text } from './parse.ts';
 import type { RawAnswer } from '../http/exchange.ts';
 import type { DockerError } from '../types.ts';
@@ -11,6 +11,15 @@ export function parseJson(body: Buffer, what: string): unknown {
   } catch (error) {
     throw new Error(`Docker, asked for ${what}: ${errorText(error)}`, { cause: error });
   }
+}
+
+/**
+ * Whether an error is about the one thing that was asked for, and says nothing about the engine: it answered, be it that there is no
+ * such container or with more than anybody reads (an image may have labels without end).
+ */
+export function isAboutOne(error: unknown): boolean {
+  const { status, code, cause } = error as DockerError & { code?: string };
+  return status !== undefined || code === 'ETOOLONG' || cause instanceof AnswerError;
 }
 
 /** Status and Docker's own sentence. */

@@ -1,5 +1,6 @@
 // From Docker's answers to the container table.
 import { hostFiles } from '../files.ts';
+import { isAboutOne } from './answer.ts';
 import type { Docker, DockerError, DockerInspect, DockerListItem, Files } from '../types.ts';
 import type { ContainerHealth, ContainerInfo, ContainerState } from '../../model/snapshot.ts';
 
@@ -114,9 +115,8 @@ async function readOne(docker: Docker, item: DockerListItem, self: boolean, sign
   try {
     return toContainerInfo(await docker.inspect(item.id, signal), { restartsLast5Min: 0, self });
   } catch (error) {
-    const { status } = error as DockerError;
-    if (status === 404) return undefined;
-    if (status === undefined) throw error;
+    if ((error as DockerError).status === 404) return undefined;
+    if (!isAboutOne(error)) throw error;
     return fromListItem(item, self);
   }
 }

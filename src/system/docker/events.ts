@@ -6,6 +6,7 @@ import { object, text, texts } from './parse.ts';
 import type { DockerEvent } from '../types.ts';
 
 const NEWLINE = 10;
+const OPENING_BRACE = 123;
 /** A container may have many labels, and all come with every event. A longer line is not an event of ours. */
 const MAX_LINE = 512 * 1024;
 
@@ -43,6 +44,8 @@ export function createLineSplitter(onLine: (line: string) => void, max = MAX_LIN
  * attach), and for anything that is not an event.
  */
 export function parseEvent(line: string): DockerEvent | undefined {
+  // A flood of anything else is passed by without the cost of an exception each.
+  if (line.charCodeAt(0) !== OPENING_BRACE) return undefined;
   let raw: Record<string, unknown>;
   try {
     raw = object(JSON.parse(line));
