@@ -437,19 +437,21 @@ export type Config = {
   stateDir: string;
 };
 
-/** True where IGNORED_SERVICES names this container, `*` standing for any text, case-insensitively. */
+/** Whether a name is what a pattern of a setting means: `*` stands for any text, case does not matter. */
+export function matchesPattern(pattern: string, name: string): boolean {
+  const parts = pattern.trim().split('*');
+  const expression = parts.map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&')).join('.*');
+  return new RegExp(`^${expression}$`, 'i').test(name);
+}
+
+/** True where IGNORED_SERVICES names this container. */
 export function isIgnored(
   patterns: readonly string[],
-  container: { name: string; service?: string },
+  { name, service }: { name: string; service?: string },
 ): boolean {
-  return patterns.some((pattern) => {
-    const parts = pattern.trim().split('*');
-    const expression = new RegExp(
-      `^${parts.map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&')).join('.*')}$`,
-      'i',
-    );
-    return [container.name, container.service].some((name) => name !== undefined && expression.test(name));
-  });
+  return patterns.some((pattern) =>
+    [name, service].some((one) => one !== undefined && matchesPattern(pattern, one)),
+  );
 }
 
 /** True where `setting` names this container: its name, its Compose service, case-insensitively. */

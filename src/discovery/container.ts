@@ -35,6 +35,14 @@ export function fromEnv(candidate: Candidate, ...names: string[]): string | unde
   return undefined;
 }
 
+/** The first of these variables that the container has in a file only: nobody outside knows its value. `DB_HOST_FILE`. */
+export function inFile(candidate: Candidate, ...names: string[]): string | undefined {
+  const name = names.find(
+    (one) => fromEnv(candidate, one) === undefined && fromEnv(candidate, `${one}_FILE`),
+  );
+  return name && `${name}_FILE`;
+}
+
 export function portFromEnv(candidate: Candidate, otherwise: number, ...names: string[]): number {
   return toPort(fromEnv(candidate, ...names)) ?? otherwise;
 }

@@ -1,7 +1,17 @@
 import { plain } from '../model/text.ts';
 import { addressOf, meantBy, toUrl, urlOf } from './address.ts';
 import type { Surroundings } from './address.ts';
-import { choose, defined, fromEnv, isTrue, label, notRunning, oneOf, portFromEnv } from './container.ts';
+import {
+  choose,
+  defined,
+  fromEnv,
+  inFile,
+  isTrue,
+  label,
+  notRunning,
+  oneOf,
+  portFromEnv,
+} from './container.ts';
 import type { Candidate } from './candidate.ts';
 import type { Wanted } from './explicit.ts';
 import { postgresLogin, postgresPort, type UsedByN8n } from './postgres.ts';
@@ -102,7 +112,17 @@ function partsOf(n8n: Candidate, databases: Candidate[], around: Around): Parts 
 
 /** n8n keeps its data in SQLite unless DB_TYPE says otherwise. */
 function databaseOf(n8n: Candidate, databases: Candidate[], around: Around): Parts {
+  const type = inFile(n8n, 'DB_TYPE');
+  if (type !== undefined) return { databaseWhy: fileWhy('what database it has', type, 'N8N_API_KEY') };
   if (fromEnv(n8n, 'DB_TYPE') !== 'postgresdb') return {};
+  const unknown = inFile(
+    n8n,
+    'DB_POSTGRESDB_HOST',
+    'DB_POSTGRESDB_PORT',
+    'DB_POSTGRESDB_DATABASE',
+    'DB_POSTGRESDB_USER',
+  );
+  if (unknown !== undefined) return { databaseWhy: fileWhy('its database', unknown, 'N8N_API_KEY') };
   const host = fromEnv(n8n, 'DB_POSTGRESDB_HOST') ?? 'localhost';
   const port = portFromEnv(n8n, 5432, 'DB_POSTGRESDB_PORT');
   const servers = databases.filter(({ kind }) => kind === 'postgres');
@@ -204,6 +224,10 @@ function sharedPassword(place: Place, user: string, databases: Candidate[]): str
 function queueOf(n8n: Candidate, databases: Candidate[], around: Around): Parts {
   if (fromEnv(n8n, 'EXECUTIONS_MODE') !== 'queue') return {};
   const node = /^([^,:]+|\[[^\]]+\])(?::(\d+))?/.exec(fromEnv(n8n, 'QUEUE_BULL_REDIS_CLUSTER_NODES') ?? '');
+  const unknown =
+    node === null &&
+    inFile(n8n, 'QUEUE_BULL_REDIS_CLUSTER_NODES', 'QUEUE_BULL_REDIS_HOST', 'QUEUE_BULL_REDIS_PORT');
+  if (unknown) return { queueWhy: fileWhy('where its queue is', unknown, 'REDIS_HOST and N8N_URL') };
   const host = node?.[1] ?? fromEnv(n8n, 'QUEUE_BULL_REDIS_HOST') ?? 'localhost';
   const port = Number(node?.[2] ?? portFromEnv(n8n, 6379, 'QUEUE_BULL_REDIS_PORT'));
   const servers = databases.filter(({ kind }) => kind === 'redis');
@@ -236,6 +260,10 @@ function queueOf(n8n: Candidate, databases: Candidate[], around: Around): Parts 
     },
     usesRedis: { container: place.container, password, byImage: n8n.byImage },
   };
+}
+
+function fileWhy(what: string, name: string, setting: string): string {
+  return `n8n has ${what} in a file (${name}), which nobody outside can read: set ${setting}`;
 }
 
 function nameOf(id: string, databases: Candidate[]): string {

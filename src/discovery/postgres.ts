@@ -1,7 +1,17 @@
 import { plain } from '../model/text.ts';
 import { addressByName, addressOf, meantBy } from './address.ts';
 import type { Surroundings } from './address.ts';
-import { choose, fromEnv, label, notRunning, oneOf, option, portFromEnv, toPort } from './container.ts';
+import {
+  choose,
+  fromEnv,
+  inFile,
+  label,
+  notRunning,
+  oneOf,
+  option,
+  portFromEnv,
+  toPort,
+} from './container.ts';
 import type { Candidate } from './candidate.ts';
 import type { Wanted } from './explicit.ts';
 import type { PostgresTarget } from '../model/targets.ts';
@@ -9,7 +19,8 @@ import { whyWithheld } from './trust.ts';
 
 /** `here`: it runs, and cannot be read. */
 type Found = { target: PostgresTarget } | { why: string; here?: true };
-type Login = { user: string; password?: string; database: string; why?: string };
+/** `userWhy`: the user is not known, and how to set it. */
+type Login = { user: string; password?: string; database: string; why?: string; userWhy?: string };
 
 /** The port inside the container. */
 export function postgresPort(container: Candidate): number {
@@ -21,18 +32,22 @@ export function postgresPort(container: Candidate): number {
 /** User, password and database that the image was started with: the official image's, Bitnami's and Spilo's names. */
 export function postgresLogin(container: Candidate): Login {
   const user = fromEnv(container, 'POSTGRES_USER', 'POSTGRESQL_USERNAME') ?? 'postgres';
+  const userFile = inFile(container, 'POSTGRES_USER', 'POSTGRESQL_USERNAME');
   const database = fromEnv(container, 'POSTGRES_DB', 'POSTGRESQL_DATABASE') ?? user;
   const names = ['POSTGRES_PASSWORD', 'POSTGRESQL_PASSWORD'];
   if (user === 'postgres') names.push('POSTGRESQL_POSTGRES_PASSWORD', 'PGPASSWORD_SUPERUSER');
+  const where = `container ${plain(container.inspect.name, 60)}`;
+  const userWhy = userFile && `${where} has its user in a file (${userFile}): set POSTGRES_USER`;
+  const known = { user, database, ...(userWhy ? { userWhy } : {}) };
   const password = fromEnv(container, ...names);
-  if (password !== undefined) return { user, password, database };
-  if (fromEnv(container, 'POSTGRES_HOST_AUTH_METHOD') === 'trust') return { user, password: '', database };
-  if (fromEnv(container, 'ALLOW_EMPTY_PASSWORD') === 'yes') return { user, password: '', database };
-  const file = ['POSTGRES_PASSWORD_FILE', 'POSTGRESQL_PASSWORD_FILE'].find((name) => container.env.has(name));
+  if (password !== undefined) return { ...known, password };
+  if (fromEnv(container, 'POSTGRES_HOST_AUTH_METHOD') === 'trust') return { ...known, password: '' };
+  if (fromEnv(container, 'ALLOW_EMPTY_PASSWORD') === 'yes') return { ...known, password: '' };
+  const file = inFile(container, ...names);
   const why = file
-    ? `container ${plain(container.inspect.name, 60)} has its password in a file (${file}): set POSTGRES_PASSWORD`
-    : `container ${plain(container.inspect.name, 60)} tells no password: set POSTGRES_PASSWORD`;
-  return { user, database, why };
+    ? `${where} has its password in a file (${file}): set POSTGRES_PASSWORD`
+    : `${where} tells no password: set POSTGRES_PASSWORD`;
+  return { ...known, why };
 }
 
 /**
@@ -70,7 +85,9 @@ export function findPostgres(
   if (password === undefined)
     return { why: `${login.why ?? 'no password is known: set POSTGRES_PASSWORD'}${notSent}`, here: true };
   // A user goes with their password.
-  const user = (withheld === undefined ? wanted.user : undefined) ?? login.user;
+  const setUser = withheld === undefined ? wanted.user : undefined;
+  if (setUser === undefined && login.userWhy !== undefined) return { why: login.userWhy, here: true };
+  const user = setUser ?? login.user;
   const why = used && running.length > 1 ? `, the one of ${running.length} that n8n uses` : oneOf(running);
   const set = told === undefined ? 'its environment' : 'POSTGRES_PASSWORD';
   return {
@@ -91,7 +108,10 @@ function withN8n(container: Candidate, n8n: UsedByN8n | undefined): Login {
   const login = postgresLogin(container);
   if (!n8n || n8n.container !== container.inspect.id) return login;
   if (n8n.user === login.user && n8n.byImage) return { ...login, password: n8n.password };
-  return login.password === undefined ? { ...login, user: n8n.user, password: n8n.password } : login;
+  // Of a server that keeps its user or password in a file, what n8n uses is known.
+  return login.password === undefined || login.userWhy !== undefined
+    ? { user: n8n.user, password: n8n.password, database: login.database }
+    : login;
 }
 
 /** A host that is one of the containers (its name, its published port) has what was not set from there. */

@@ -5,6 +5,7 @@ import {
   choose,
   expand,
   fromEnv,
+  inFile,
   isComputed,
   label,
   notRunning,
@@ -42,7 +43,7 @@ export function redisPassword(container: Candidate): { password: string } | { wh
   const names = ['DFLY_requirepass', 'REDIS_PASSWORD', 'VALKEY_PASSWORD', 'KEYDB_PASSWORD', 'REDISCLI_AUTH'];
   const password = fromEnv(container, ...names);
   if (password !== undefined) return { password };
-  const file = ['REDIS_PASSWORD_FILE', 'VALKEY_PASSWORD_FILE'].find((name) => fromEnv(container, name));
+  const file = inFile(container, ...names);
   const where = file ?? (told === undefined ? undefined : '--requirepass');
   return where === undefined
     ? { password: '' }

@@ -1,3 +1,4 @@
+import { matchesPattern } from '../config/schema.ts';
 import { plain } from '../model/text.ts';
 import type { Candidate, Located } from './candidate.ts';
 import { kindByImage, repositoryOf } from './kind.ts';
@@ -46,12 +47,16 @@ export function whyWithheld(chosen: Candidate, candidates: Candidate[]): string 
 
 /**
  * What the owner obviously means by a name in ESSENTIAL_CONTAINERS: a name that the engine knows, a part of one (`n8n` is
- * `shop-n8n-worker-1`, too), the last part of an image's name, or the kind that an image is of. A label names nothing.
+ * `shop-n8n-worker-1`, too), a pattern (`shop-*`), the last part of an image's name or all of it, with or without its tag, or the kind
+ * that an image is of. A label names nothing.
  */
 export function namesByEngine(setting: string, names: string[], image: string): boolean {
-  const wanted = setting.trim().toLowerCase();
+  const wanted = setting.trim().toLowerCase().replace(/^\//, '');
   if (wanted === '') return false;
-  if (kindByImage(image) === wanted || repositoryOf(image).split('/').at(-1) === wanted) return true;
+  if (kindByImage(image) === wanted || repositoryOf(image).split('/').at(-1) === repositoryOf(wanted))
+    return true;
+  if (/[/:@]/.test(wanted)) return repositoryOf(image) === repositoryOf(wanted);
+  if (wanted.includes('*')) return names.some((name) => matchesPattern(wanted, name));
   const separated = (text: string) => `-${text.replaceAll(/[-_.]+/g, '-')}-`;
   return names.some((name) => name === wanted || separated(name).includes(separated(wanted)));
 }

@@ -10,12 +10,16 @@ type Family = { when: RegExp; patterns: readonly Pattern[] };
 
 /** What a setting, a field or a flag with a secret is called. "pass" is one, "bypass" and "compass" are not. */
 const SECRET_WORD =
-  '(?:pass[ _-]?(?:word|code|phrase)|passwd|passwort|kennwort|mot de passe|contrase(?:\u00f1|n)a|senha|(?<!by|com)pass|pwd|' +
+  '(?:pass[ _-]?(?:word|code|phrase)(?:[ _-]?hash)?|passwd|passwort|kennwort|mot de passe|contrase(?:\u00f1|n)a|senha|(?<!by|com)pass|pwd|' +
+  // The same in other languages: cs/sk, da, el, fi, hu, it/ro/tr, ja, ko, nb, nl, pl, ru/uk, sv, tr, zh.
+  'heslo|adgangskode|\u03ba\u03c9\u03b4\u03b9\u03ba\u03cc\u03c2|salasana|jelsz\u00f3|(?<![a-z])parol[ae\u0103]|\u30d1\u30b9\u30ef\u30fc\u30c9|\ube44\ubc00\ubc88\ud638|passord|wachtwoord|' +
+  'has\u0142o|\u043f\u0430\u0440\u043e\u043b\u044c|l\u00f6senord|\u015fifre|\u5bc6[\u7801\u78bc]|' +
+  '(?<![a-z])(?:bind|root)?pw|(?<![a-z])psk|(?<![a-z])cv[vc]|' +
   'secret(?:[ _-]?(?:access[ _-]?)?key(?:[ _-]?base)?)?|token(?:[ _-]?secret)?|credential|otp[ _-]?code|(?<![a-z])otp|' +
   '(?:api|access|private|encryption|signing|master|auth|app|account|shared|license|session|cookie|hmac|jwt|webhook)[ _-]?key|' +
   'SharedAccessSignature|X-Amz-Signature|(?<![a-z])sig|phpsessid|jsessionid|connect\\.sid|csrf|xsrf)s?';
 /** What stands between the name and the value: `=`, `": "`, `\": `, `=>`, `%3D`, `">` of XML. */
-const TO_VALUE = String.raw`(?:\\{0,3}["'\x60]?\]?\s{0,4}(?:[=:]>?|%3D)\s{0,4}|>)`;
+const TO_VALUE = String.raw`(?:\\{0,3}["'\x60]?\]?\s{0,4}(?:[=:\uff1a]>?|%3D)\s{0,4}(?:[|>][+-]?\s{1,40})?|>)`;
 /** Not a value but a word about it, or a count of tokens. */
 const NO_VALUE = String.raw`(?!\$\d{1,2}(?!\w))(?!(?:null|nil|true|false|none|undefined|required|missing|incorrect|invalid|expired|empty|not|must|is|was|cannot|unexpected|no|yes|ok)\b(?![-_.!$]))`;
 const NO_COUNT = String.raw`(?<!tokens${TO_VALUE})`;
@@ -36,12 +40,15 @@ const ARGUMENT = String.raw`(?:"[^"]{1,256}"|'[^']{1,256}'|[^\s"'|;&]{1,256})`;
 /** Programs that take a secret behind a flag that does not say so. */
 const COMMANDS: Pattern[] = [
   ['(?:redis|valkey|keydb)-(?:cli|benchmark)', String.raw`-a\s{1,4}`],
+  ['(?:unrar|rar)', String.raw`-h?p(?=\S)`],
+  ['openssl', String.raw`-(?:k|K)\s{1,4}`],
+  ['snmp[a-z]{2,10}', String.raw`-[AXc]\s{1,4}`],
   ['(?:mysql|mariadb)[a-z-]{0,12}', String.raw`-p(?=\S)`],
   [
-    '(?:mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport|sshpass|useradd|usermod|7z|login)',
+    '(?:mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport|sshpass|useradd|usermod|7z|login|ncftp[a-z]{0,5})',
     String.raw`-p\s{0,4}`,
   ],
-  ['(?:sqlcmd|bcp|isql|zip|unzip|tsql)', String.raw`-P\s{0,4}`],
+  ['(?:sqlcmd|bcp|isql|zip|unzip|tsql|ipmitool)', String.raw`-P\s{0,4}`],
   ['(?:ldap[a-z]{3,10}|pg_dump|kinit|mosquitto_(?:pub|sub))', String.raw`-[wP]\s{1,4}`],
 ].map(([program, flag]) => [
   new RegExp(String.raw`(\b${program}\b(?:\s[^\n|;&]{0,200}?)?\s${flag})${ARGUMENT}`, 'g'),
@@ -67,6 +74,42 @@ const TOKENS = [
   new RegExp(String.raw`(?<![A-Za-z0-9_])(?:${token})(?![A-Za-z0-9_])`, 'g'),
   '***',
 ]);
+
+/** What has only a blank, a slash or its place in the line before it must look like a secret: with a digit in it. */
+const LIKE_ONE = String.raw`(?=[^\s"'\x60]{0,64}\d)[^\s"'\x60]{4,256}`;
+const WITHOUT_SIGN: Pattern[] = [
+  // Directives of OpenLDAP, Redis, Squid, a switch; netrc; a user in redis.conf.
+  ...[
+    String.raw`\b(?:bindpw|rootpw|masterauth|proxy_password|snmp-server community|(?:login|account) \S{1,128}\s{1,4}password)\s{1,4}["']?`,
+    String.raw`\buser \S{1,64} (?:on|off|[+&~]\S{1,64})[^\n>]{0,100}?\s>`,
+    String.raw`\bpdftk\b[^\n|;]{0,200}?(?:input|owner|user)_pw\s{1,4}`,
+    String.raw`\bmc alias set \S{1,64} \S{1,256} \S{1,128}\s{1,4}`,
+  ].map((before): Pattern => [new RegExp(`(${before})[^\\s"']{1,256}`, 'g'), '$1***']),
+  ...[
+    String.raw`\b(?:with|using)\s{1,4}(?:password|passphrase|token)\s{1,4}["'\x60]?`,
+    String.raw`\b(?:password|passphrase|passcode)(?:\s{1,4}(?:for|of)\s[^\n:]{1,80}|\s{1,4}is):\s{1,4}`,
+    String.raw`\b(?:secret[ _-]key[ _-]base|(?:bot|access|api|auth)[ _-]?(?:token|key))\s{1,4}`,
+    String.raw`\b(?:basic[_-]?auth|credentials?)["']?\s{0,4}[=:]?\s{0,4}["']?[^\s:/"']{1,64}[:/]`,
+    String.raw`\bauth\s{0,4}[=:]\s{0,4}["']?(?=\S{6})`,
+    String.raw`\bvault login\s{1,4}`,
+    String.raw`\b(?:sqlplus|sqlldr|expdp|impdp|rman)\b[^\n|;]{0,80}?\s[A-Za-z0-9_$]{1,64}\/`,
+    String.raw`\blftp\b[^\n|;]{0,80}?\s-u\s{1,4}["']?[^\s,"']{1,64},`,
+    // IMAP as it is spoken.
+    String.raw`\b(?:[A-Za-z]\d{1,6}|imap) LOGIN \S{1,128} ["']?`,
+  ].map((before): Pattern => [new RegExp(`(${before})${LIKE_ONE}`, 'gi'), '$1***']),
+  // POP3 and FTP; of a test runner's lines, which have a path there, nothing.
+  [/((?:^|[<>] )\s{0,8}PASS )(?!\S{0,256}[./])\S{1,256}/gm, '$1***'],
+  // A line of .pgpass.
+  [
+    /^(\s{0,8}[\w.*-]{1,255}:(?:\d{1,5}|\*):[^:\s]{1,63}:[^:\s]{1,63}:)(?=[^:\s]{0,255}[A-Za-z])[^\s:]{1,256}$/gm,
+    '$1***',
+  ],
+  [
+    /(\becho\s{1,4}(?:-n\s{1,4})?["']?)[^\s"'|]{1,256}(?=["']?\s{0,4}\|\s{0,4}(?:sudo\b[^|\n]{0,40}-S|docker login|passwd))/g,
+    '$1***',
+  ],
+  [new RegExp(`(\\bkey="[^"]{0,64}${SECRET_WORD}[^"]{0,64}"\\s{1,4}value=")[^"]{1,512}`, 'gi'), '$1***'],
+];
 
 /** In the order in which they are applied. */
 const FAMILIES: readonly Family[] = [
@@ -99,7 +142,7 @@ const FAMILIES: readonly Family[] = [
     patterns: [
       [
         new RegExp(
-          `((?:(?<!\\w)--?|require|master)${SECRET_WORD}\\s{1,4})(?:"[^"]{1,256}"|'[^']{1,256}'|[^\\s"'-][^\\s"']{0,512})`,
+          `((?:(?<!\\w)--?[a-z0-9.-]{0,40}?|require|master)${SECRET_WORD}\\s{1,4})(?:"[^"]{1,256}"|'[^']{1,256}'|[^\\s"'-][^\\s"']{0,512})`,
           'gi',
         ),
         '$1***',
@@ -157,6 +200,10 @@ const FAMILIES: readonly Family[] = [
         '$1***',
       ],
     ],
+  },
+  {
+    when: /pw|auth|community|password|passphrase|passcode|user |_key|key[ _-]base|token|api|credential|alias set|vault|sqlplus|sqlldr|dp\b|rman|lftp|login|PASS|^[^:\n]{1,263}:[\d*]{1,5}:|echo|key="/im,
+    patterns: WITHOUT_SIGN,
   },
   {
     when: /[\w.=/+-]{15}/,

@@ -25,3 +25,17 @@ describe('withSettings', () => {
     expect(() => withSettings('', { A: 'x\nB=2' })).toThrow('A must not hold');
   });
 });
+
+it('a last line that is to be continued does not swallow what is added, nor does a lone carriage return move lines', () => {
+  const set = (text: string) =>
+    parseConf(withSettings(text, { TELEGRAM_CHAT_ID: '-100' })).entries.map(
+      ({ key, value }) => `${key}=${value}`,
+    );
+  expect(set('LOG_LEVEL=INFO\\')).toEqual(['LOG_LEVEL=INFO', 'TELEGRAM_CHAT_ID=-100']);
+  expect(set('LOG_LEVEL=INFO\r\\\r')).toContain('TELEGRAM_CHAT_ID=-100');
+  expect(set('LOG_LEVEL=INFO\rTELEGRAM_CHAT_ID=5\rREDIS_PORT=1')).toEqual([
+    'LOG_LEVEL=INFO',
+    'TELEGRAM_CHAT_ID=-100',
+    'REDIS_PORT=1',
+  ]);
+});

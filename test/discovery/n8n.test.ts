@@ -344,6 +344,21 @@ describe('A14: the password of the queue', () => {
   });
 });
 
+test.each([
+  ['DB_TYPE', 'what database it has'],
+  ['DB_POSTGRESDB_HOST', 'its database'],
+  ['DB_POSTGRESDB_USER', 'its database'],
+  ['DB_POSTGRESDB_DATABASE', 'its database'],
+  ['QUEUE_BULL_REDIS_HOST', 'where its queue is'],
+])('A14: %s in a file is said, with the setting that helps, and nothing is guessed', (name, what) => {
+  const { [name as keyof typeof n8n.env]: _, ...rest } = n8n.env as Record<string, string>;
+  const env = { ...rest, [`${name}_FILE`]: '/run/secrets/x' } as Record<string, string>;
+  const { n8n: target, missing } = discover([{ ...n8n, env }, postgres, redis]);
+  const why = name.startsWith('DB') ? missing.n8nDatabase : missing.n8nQueue;
+  expect(why).toContain(`n8n has ${what} in a file (${name}_FILE), which nobody outside can read: set `);
+  expect(name.startsWith('DB') ? target?.database : target?.queue).toBeUndefined();
+});
+
 test('A14: the password of the database in a file, and set by a person', () => {
   const env = {
     DB_TYPE: 'postgresdb',

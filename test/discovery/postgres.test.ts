@@ -263,3 +263,24 @@ test('the usual port, spelled out in the settings without a host, does not hide 
     port: 6000,
   });
 });
+
+test('A14: a user that is in a file is not guessed', () => {
+  const env = { POSTGRES_PASSWORD: 'known', POSTGRES_USER_FILE: '/run/secrets/user' };
+  const server = { name: 'db', image: 'postgres:16', env };
+  expect(discover([server])).toMatchObject({
+    missing: { postgres: 'container db has its user in a file (POSTGRES_USER_FILE): set POSTGRES_USER' },
+    unreadable: ['postgres'],
+  });
+  expect(discover([server], { settings: { POSTGRES_USER: 'watcher' } }).postgres).toMatchObject({
+    user: 'watcher',
+    password: 'known',
+  });
+  const bitnami = {
+    name: 'db',
+    image: 'bitnami/postgresql',
+    env: { POSTGRESQL_POSTGRES_PASSWORD_FILE: '/x' },
+  };
+  expect(discover([bitnami]).missing.postgres).toContain(
+    '(POSTGRESQL_POSTGRES_PASSWORD_FILE): set POSTGRES_PASSWORD',
+  );
+});

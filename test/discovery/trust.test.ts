@@ -98,6 +98,16 @@ test.each([
   ['n8n', 'an8n-1', 'busybox', false],
   ['postgres', 'shop-exporter-1', 'prom/postgres-exporter', false],
   ['', 'x', 'busybox', false],
+  ['*', 'x', 'busybox', true],
+  ['shop-*', 'shop-cron-1', 'busybox', true],
+  ['shop-*-1', 'shop-1', 'busybox', false],
+  ['/shop-cron', 'shop-cron', 'busybox', true],
+  ['ghcr.io/me/app:3', 'x', 'ghcr.io/me/app:4', true],
+  ['ghcr.io/me/app', 'x', 'ghcr.io/other/app', false],
+  ['traefik:v3', 'edge', 'traefik:v3.1', true],
+  ['shop_postgres_1', 'shop-postgres-1', 'busybox', true],
+  ['redis', 'cache', 'docker.io/bitnami/valkey:8', true],
+  ['a.b', 'axb', 'busybox', false],
 ])('A17: ESSENTIAL_CONTAINERS=%s and container %s of %s: %s', (setting, name, image, expected) => {
   expect(namesByEngine(setting, [name], image)).toBe(expected);
 });

@@ -226,8 +226,16 @@ const TOKENS = [
   mixed(40),
 ];
 
+/** More places where one stands: command lines, directives, protocols, other languages. */
+const PLACES = readFileSync(new URL('../fixtures/masks/places.txt', import.meta.url), 'utf8')
+  .trim()
+  .split('\n');
+
 describe('R6: what looks like a secret is masked', () => {
   const lines: [string, string][] = [
+    ...PLACES.map((line): [string, string] => [line.replaceAll('§', PLAIN), PLAIN]),
+    ['password: |\n  Hunter2fox', PLAIN],
+    ['USER bob\r\nPASS Hunter2fox\r\n', PLAIN],
     ...AS_VALUE.map((line): [string, string] => [line.replace('§', PLAIN), PLAIN]),
     ...TOKENS.flatMap((token): [string, string][] => [
       [`sent ${token} to it`, token.slice(-12)],
