@@ -74,7 +74,7 @@ function notAsked(): AnyReading {
   return { state: 'absent', why: 'not read this time' };
 }
 
-/** A read that ignores its signal is left behind at the deadline; `onSettled` tells when it comes back after all. */
+/** A read that ignores its signal is left behind at the deadline; `onSettled` is called when it comes back after all. */
 function readWithin(
   collector: AnyCollector,
   deadlineMs: number,

@@ -27,7 +27,7 @@ export function createDisks(files: Files, clock: Clock): () => Promise<DisksRead
   /** Flags of the mounts of filesystems that took writes. */
   const writable = new Map<string, true | undefined>();
 
-  /** Where the flags of the mounts are not the host's own, a filesystem that took writes before tells it. */
+  /** Where the flags of the mounts are not the host's own, a filesystem that took writes before shows it. */
   function stoppedByKernel(mount: Mount): boolean {
     if (mount.readOnly !== 'person') return mount.readOnly === 'kernel';
     if (!KEPT_WRITABLE.test(mount.fsType) || !writable.has(mount.mount)) return false;
@@ -98,7 +98,7 @@ type Statfs = Awaited<ReturnType<Files['statfs']>>;
 
 /**
  * As `df` shows it: the percentage is of what unprivileged users may have, rounded up. Undefined for what has no space at all.
- * Bytes are unknown for FUSE: blocks are counted in its fragment size, which older Node does not tell.
+ * Bytes are unknown for FUSE: blocks are counted in its fragment size, which older Node does not report.
  */
 export function toDisk(mount: Mount, s: Statfs): Disk | undefined {
   if (s.blocks <= 0) return undefined;

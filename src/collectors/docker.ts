@@ -4,7 +4,7 @@ import type { Absent } from '../model/reading.ts';
 import type { ContainerInfo, DockerValues } from '../model/snapshot.ts';
 import { openCgroups } from '../system/cgroups.ts';
 import type { Clock, Docker } from '../system/types.ts';
-import { withinSooner } from './sooner.ts';
+import { withDeadline } from './deadline.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
 /** Asked again this often: to answer, the engine starts three processes. A new engine is noticed before that, by its socket. */
@@ -79,7 +79,7 @@ export function createDocker(deps: CollectorDeps): Collector<'docker'> {
         putPercent(next, stats.cpuTotalNs);
       }
     }
-    await withinSooner(signal, STATS_WITHIN_MS, (within) =>
+    await withDeadline(signal, STATS_WITHIN_MS, (within) =>
       Promise.all(Array.from({ length: STATS_AT_ONCE }, () => work(within))),
     );
   }
@@ -129,7 +129,7 @@ function createVersion(docker: Docker, clock: Clock) {
     async get(signal: AbortSignal): Promise<{ version: string; apiVersion: string }> {
       if (!known || clock.monotonic() - known.at > VERSION_EVERY_MS) {
         const none = { version: 'unknown', apiVersion: 'unknown' };
-        const { version, apiVersion } = await withinSooner(signal, VERSION_WITHIN_MS, (within) =>
+        const { version, apiVersion } = await withDeadline(signal, VERSION_WITHIN_MS, (within) =>
           docker.version(within).catch(() => none),
         );
         if (version === 'unknown') return { version, apiVersion };

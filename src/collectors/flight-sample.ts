@@ -18,7 +18,7 @@ export type FlightSampler = {
   close(): void;
 };
 
-/** Between two checks: what the minutes before a failure are told by, and no more. Starts no process and asks nobody. */
+/** Between two checks: what the minutes before a failure are shown by, and no more. Starts no process and asks nobody. */
 export function createFlightSampler(files: Files, clock: Clock): FlightSampler {
   const kbPerPage = pageSize() / 1024;
   const cgroups = openCgroups(files.root);

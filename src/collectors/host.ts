@@ -12,7 +12,7 @@ import { createTopCgroups, largestServices } from './top-cgroups.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
 const MB = 1_048_576;
-/** As many are told. */
+/** As many are named. */
 const NAMED = 3;
 
 /** Outside of containers, whose memory is known. Looked up only when somebody needs to know: it takes some milliseconds. */

@@ -90,7 +90,7 @@ export function createKillParser(): (record: KernelRecord) => KernelKill | undef
       return undefined;
     }
     const found = toKill(record, kill, context);
-    // Old kernels name no victim: their lines hold for one kill. Newer ones are told apart by the pid.
+    // Old kernels name no victim: their lines hold for one kill. Newer ones differ by the pid.
     if (context.pid === undefined && !context.group) context = { usec };
     return found;
   };

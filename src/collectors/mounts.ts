@@ -73,7 +73,7 @@ export function parseMounts(text: string, below = ''): Mount[] {
   const byDevice = new Map<string, Line>();
   for (const line of byPath.values()) {
     if (!isReal(line)) continue;
-    // Subvolumes of one btrfs may have numbers of their own; the device tells that they are one.
+    // Subvolumes of one btrfs may have numbers of their own; they are one where the device is the same.
     const key = line.device.startsWith('/') ? line.device : `${line.number} ${line.device}`;
     byDevice.set(key, better(line, byDevice.get(key)));
   }
@@ -104,7 +104,7 @@ function isBetter(a: Line, b: Line): boolean {
 }
 
 function parseLine(raw: string): Line | undefined {
-  // Machines with many containers have thousands of lines of other types; they are told apart before anything is split.
+  // Machines with many containers have thousands of lines of other types; they are left out before anything is split.
   const dash = raw.indexOf(' - ');
   if (dash === -1) return undefined;
   const [fsType = '', device = '', options = ''] = raw.slice(dash + 3).split(' ', 3);

@@ -95,7 +95,7 @@ export async function readExecutionsByApi(
 
 const Named = v.object({ name: v.string() });
 
-/** The API tells the workflow's number only; names are asked for where there is something to tell. */
+/** The API knows executions by the workflow's number only; names are asked for where a failure is to be named. */
 async function withNames(
   deps: ApiDeps,
   target: HttpTarget,

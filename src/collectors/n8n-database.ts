@@ -9,7 +9,7 @@ type Executions = NonNullable<N8nValues['executions']>;
 const RECENT = 50_000;
 /** The newest ones, of a week at most: enough to judge by, and a few milliseconds. */
 const MOST_FINISHED = 5000;
-/** Workflows whose failures in a row are told. */
+/** Workflows whose failures in a row are reported. */
 const MOST_STREAKS = 50;
 
 /** "a""b": safe in SQL whatever is in it. */
@@ -122,7 +122,7 @@ export async function countQueuedForLong(postgres: Postgres, database: Database)
 
 /**
  * Failed and finished executions of the last minutes, and each workflow's failures since its last success, however long ago. Where n8n does not keep
- * successes (EXECUTIONS_DATA_SAVE_ON_SUCCESS=none) its statistics tell when the last one was; then the share of failures is not known.
+ * successes (EXECUTIONS_DATA_SAVE_ON_SUCCESS=none) its statistics show when the last one was; then the share of failures is not known.
  */
 export async function readFailures(
   postgres: Postgres,

@@ -3,7 +3,7 @@ import type { N8nFailures } from '../model/snapshot.ts';
 /** A finished execution. */
 export type Finished = { workflow: string; failed: boolean; at: number };
 
-/** More workflows than this are not told of. */
+/** More workflows than this are not named. */
 const MOST_STREAKS = 50;
 
 /**

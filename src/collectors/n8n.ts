@@ -54,7 +54,7 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
   const { monotonic } = deps.system.clock;
   let unhealthySince: number | undefined;
 
-  /** The database tells all; where there is none to read, the API tells most. */
+  /** The database has all; where there is none to read, the API has most. */
   async function count<T>(
     read: (source: Counts) => Promise<T | undefined>,
     api: Counts,
@@ -263,7 +263,7 @@ function openQueue(deps: CollectorDeps) {
   return { read, release: () => connection.release() };
 }
 
-/** Without it recovery can pause nothing, and nobody would notice while the database tells the rest. */
+/** Without it recovery can pause nothing, and nobody would notice while the database has the rest. */
 function openKey(deps: CollectorDeps) {
   const { monotonic } = deps.system.clock;
   let last: { of: string; at: number; error?: unknown } | undefined;
@@ -274,7 +274,7 @@ function openKey(deps: CollectorDeps) {
     if (last?.of !== of || monotonic() - last.at >= forMs) {
       try {
         const state = await checkKey(deps, target, signal);
-        // n8n does not answer: its health tells that.
+        // n8n does not answer: its health shows that.
         if (state !== 'accepted') return state;
         last = { of, at: monotonic() };
       } catch (error) {

@@ -29,7 +29,7 @@ const ToldKill = v.object({
   kernelId: v.exactOptional(v.string()),
 });
 type ToldKill = v.InferOutput<typeof ToldKill>;
-/** What outlives the process. Kills that the kernel log tells are not in it: it tells them again. */
+/** What outlives the process. Kills that the kernel log has are not in it: it has them still. */
 export const SeenKills = v.object({
   bootId: v.string(),
   /** So many of the kernel's counter are accounted for. */
@@ -103,13 +103,13 @@ export function createOomLedger(bootId: string, before: SeenKills | undefined) {
     lastSeq = Math.max(lastSeq ?? -1, seq);
   }
 
-  /** Docker's word about a kill that is known, or about one that it told already. */
+  /** Docker's word about a kill that is known, or about one that it reported already. */
   function isKnown({ event, at }: Waiting): boolean {
     if (told.some(({ kill }) => kill.id === eventId(event))) return true;
     if (all().some((kill) => kill.containerId === event.id && Math.abs(kill.at - at) <= SAME_KILL_MS)) {
       return true;
     }
-    // Told as unknown before Docker said where.
+    // Reported as unknown before Docker knew where.
     const nameless = told.find(
       (entry) => entry.kill.containerId === undefined && entry.kernelId === undefined && isWithin(entry, at),
     );

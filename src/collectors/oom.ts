@@ -6,11 +6,11 @@ import { createKillParser } from './kmsg.ts';
 import { createOomLedger } from './oom-ledger.ts';
 import { SeenKills } from './oom-ledger.ts';
 import { parseUptime } from './proc.ts';
-import { withinSooner } from './sooner.ts';
+import { withDeadline } from './deadline.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
 const SEEN = 'oom-seen';
-/** Names are nice to have: a Docker that hangs must not keep a kill from being told. */
+/** Names are nice to have: a Docker that hangs must not keep a kill from being reported. */
 const NAMES_WITHIN_MS = 1_500;
 
 /** Kills for want of memory. The daemon hands in Docker's `oom` events; the next reading has what became of them. */
@@ -36,7 +36,7 @@ export function createOom(deps: CollectorDeps): OomCollector {
   }
 
   function readLog(now: number): { kills: (OomKill & { seq: number })[]; unreadable?: string } {
-    // https://github.com/lxc/lxcfs/issues/131: kills of other guests, of days ago, would be told as kills of here and now.
+    // https://github.com/lxc/lxcfs/issues/131: kills of other guests, of days ago, would be reported as kills of here and now.
     if (guest)
       return { kills: [], unreadable: `the kernel log of a guest (${guest.kind}) is the physical machine's` };
     const uptimeSec = parseUptime(files.textOr('/proc/uptime') ?? '');
@@ -56,7 +56,7 @@ export function createOom(deps: CollectorDeps): OomCollector {
     }
   }
 
-  /** Docker's table has the names, and the limits where the log did not tell them. */
+  /** Docker's table has the names, and the limits where the log did not have them. */
   async function addNames(kills: OomKill[], signal: AbortSignal): Promise<void> {
     const nameless = kills.filter(
       ({ containerId, containerName, limitBytes, scope }) =>
@@ -66,7 +66,7 @@ export function createOom(deps: CollectorDeps): OomCollector {
     );
     if (nameless.length === 0) return;
     const asked = deps.containers(signal);
-    const table = await withinSooner(signal, NAMES_WITHIN_MS, (within) => orAborted(asked, within));
+    const table = await withDeadline(signal, NAMES_WITHIN_MS, (within) => orAborted(asked, within));
     if (!table) return;
     for (const kill of nameless) {
       const container = table.find(({ id }) => id === kill.containerId);

@@ -26,7 +26,7 @@ type Metric = Pick<SqlMetric, 'name' | 'help'> & {
 type Last = { samples: SqlSample[]; why?: string; /** Not before. */ next: number };
 
 /**
- * The metrics of vpsmon.yaml and `lead_count`, each in a READ ONLY transaction of its own. A broken one is told in
+ * The metrics of vpsmon.yaml and `lead_count`, each in a READ ONLY transaction of its own. A broken one is named in
  * `broken` and harms nothing.
  */
 export function createSql(deps: CollectorDeps): Collector<'sql'> {

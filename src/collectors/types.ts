@@ -17,7 +17,7 @@ export type CollectorDeps = {
   config: Config;
   /** Databases and applications found in settings or through Docker; cached, looked up again when a target fails. */
   discovered(signal: AbortSignal): Promise<Discovered>;
-  /** Tells discovery that a target did not answer. */
+  /** A target did not answer: discovery looks for it anew. */
   rediscover(): void;
   /**
    * The container table: state, health, restarts, limits, pid, without memory and CPU. In the daemon it is kept current by

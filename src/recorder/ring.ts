@@ -209,7 +209,7 @@ function headerOf(text: string): (About & { names: string[] }) | undefined {
   }
 }
 
-/** FNV-1a, 32 bits: tells a damaged file, not a forged one. */
+/** FNV-1a, 32 bits: shows a damaged file, not a forged one. */
 function checksum(bytes: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);

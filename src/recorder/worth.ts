@@ -12,7 +12,7 @@ export function isRecorded({ rule, severity }: Pick<Incident, 'rule' | 'severity
   return severity === 'critical' && (SHORT_OF_MEMORY.has(rule) || rule === 'container-stopped');
 }
 
-/** Whether it tells of one moment, when it began, and not of a state that may have got worse since. */
+/** Whether it is about one moment, when it began, and not of a state that may have got worse since. */
 export function isMoment({ rule }: Pick<Incident, 'rule'>): boolean {
   return !SHORT_OF_MEMORY.has(rule);
 }

@@ -9,7 +9,7 @@ const ORDERLY = [0, 130, 137, 143];
 
 /**
  * What one look can say about containers, without having seen their lives: for `monitor --once`. The daemon knows more
- * (who asked for a stop, how often it restarts) and uses the services room instead.
+ * (who asked for a stop, how often it restarts) and gets that from src/containers instead.
  */
 export function judgeContainersNow(containers: ContainerInfo[], config: Config): Finding[] {
   const { MONITORED_SERVICES, ESSENTIAL_CONTAINERS } = config.settings;

@@ -81,7 +81,7 @@ function finding(rule: 'disk' | 'inodes', { mount }: Disk, level: DiskLevel, val
   return { rule, subject: mount, ...level, value, unit: 'percent', text: '' };
 }
 
-/** "81 %"; a decimal only where it tells something, so that 80.4 % is not shown as 80 %, above 80 %. */
+/** "81 %"; a decimal only where it matters, so that 80.4 % is not shown as 80 %, above 80 %. */
 function percent(value: number): string {
   return `${Number.isInteger(value) ? value : value.toFixed(1)} %`;
 }

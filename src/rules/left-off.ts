@@ -5,7 +5,7 @@ import type { Past } from './types.ts';
 const SUBJECTS = { workflow: 'workflows', container: 'containers', limit: 'memory-limits' } as const;
 
 /**
- * What recovery switched off is an incident until it is as it was. Recovery tells itself what it does and what came back, so the
+ * What recovery switched off is an incident until it is as it was. Recovery reports itself what it does and what came back, so the
  * start and the end are quiet; that it lasts is repeated like everything else. Needs no source, so it is judged in every check.
  */
 export function judgeLeftOff({ leftOff }: Past, now: number): Finding[] {

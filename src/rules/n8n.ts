@@ -197,6 +197,6 @@ export const n8nHealth = rule('n8n-health', 'n8n', ({ healthy, unhealthyForSec =
     text: healthy ? 'n8n is healthy' : `n8n is not healthy${why === undefined ? '' : `: ${plain(why, 200)}`}`,
   };
   if (!healthy)
-    finding.details = ['Its webhooks and its editor do not answer; `docker logs` of n8n tells more'];
+    finding.details = ['Its webhooks and its editor do not answer; `docker logs` of n8n shows more'];
   return [finding];
 });

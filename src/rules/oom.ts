@@ -8,7 +8,7 @@ import { rule, type Context } from './types.ts';
 const FRESH_MS = 120_000;
 const CLOCKS_DIFFER_MS = 1000;
 
-/** Each kill is an event of its own; the pipeline tells an id once for ever. */
+/** Each kill is an event of its own; the pipeline reports an id once for ever. */
 export const oomKill = rule('oom-kill', 'oom', ({ kills }, context) =>
   kills.filter((kill) => kill.at > context.past.historyStart).map((kill) => describe(kill, context)),
 );
@@ -67,7 +67,7 @@ function reason(kill: OomKill): string {
   if (kill.trigger === 'policy')
     return '; the memory that its NUMA policy allows was full, not all of the server';
   if (kill.scope === 'host') return '; the whole server was out of memory';
-  if (kill.scope === 'unknown') return '; only its counter tells, so it is not known which one and why';
+  if (kill.scope === 'unknown') return '; only its counter shows it, so it is not known which one and why';
   return '';
 }
 

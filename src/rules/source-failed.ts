@@ -27,7 +27,7 @@ function judgeSource(readings: Readings, past: Past, source: Source): Finding {
   };
   if (finding.verdict === 'breach') {
     finding.details = [
-      'What depends on it is not judged until it can be read again; `vpsmon doctor` tells more',
+      'What depends on it is not judged until it can be read again; `vpsmon doctor` shows more',
     ];
   }
   // `docker-gone` reports the same; one message is enough.

@@ -12,7 +12,7 @@ export const wahaSession = rule('waha-session', 'waha', ({ sessions }, { snapsho
 
 function judgeSession(session: WahaSession, now: number, settings: Settings): Finding {
   const awayMs = Math.max(0, now - Math.min(session.since, session.notWorkingSince ?? session.since));
-  const { verdict, severity, limitMin } = standing(session.status, awayMs, settings);
+  const { verdict, severity, limitMin } = judgeStatus(session.status, awayMs, settings);
   const name = `WhatsApp session ${plain(session.name, 60)}`;
   const status = plain(session.status, 40);
   const finding: Finding = {
@@ -36,9 +36,9 @@ function judgeSession(session: WahaSession, now: number, settings: Settings): Fi
   return finding;
 }
 
-type Standing = { verdict: Verdict; severity: Severity; limitMin: number };
+type Judgement = { verdict: Verdict; severity: Severity; limitMin: number };
 
-function standing(status: string, awayMs: number, settings: Settings): Standing {
+function judgeStatus(status: string, awayMs: number, settings: Settings): Judgement {
   const { WAHA_WARNING_MINUTES, WAHA_CRITICAL_MINUTES } = settings;
   // STOPPED is what an operator chose; it is nobody's alarm.
   if (status === 'WORKING' || status === 'STOPPED')

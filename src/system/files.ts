@@ -47,7 +47,7 @@ export function hostFiles(root: string): Files {
   };
 }
 
-/** /proc and /sys tell no sizes, so everything is read until nothing comes. */
+/** /proc and /sys have no sizes, so everything is read until nothing comes. */
 function readToEnd(file: number, path: string, maxBytes: number): string {
   let buffer = shared;
   let size = 0;

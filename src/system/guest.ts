@@ -41,7 +41,7 @@ function look(files: Files): Guest | undefined {
 
 /**
  * Where this machine counts the kills for want of memory, on a line `oom_kill 3`: a guest in its own cgroup, those in the groups
- * below it included. Undefined where a guest's cgroup does not tell.
+ * below it included. Undefined where a guest's cgroup does not show it.
  */
 export function oomKillFile(files: Files): string | undefined {
   if (!guestOf(files)) return '/proc/vmstat';

@@ -4,7 +4,7 @@
 //    SUBSYSTEM=…            (further lines of a record begin with a space)
 //
 // priority and facility, sequence number, microseconds since boot, flags; then the text. Programs may write to it too;
-// their records have another facility than the kernel's 0, and are left out: nobody but the kernel tells of kills.
+// their records have another facility than the kernel's 0, and are left out: nobody but the kernel reports kills.
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { failure } from './http/exchange.ts';
 import type { KernelLog, KernelRecord } from './types.ts';

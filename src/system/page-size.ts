@@ -5,7 +5,7 @@ import { endianness } from 'node:os';
 
 const AT_PAGESZ = 6n;
 
-/** Bytes of a memory page of this machine; 4096 where it cannot be told. */
+/** Bytes of a memory page of this machine; 4096 where it is not known. */
 export function pageSize(): number {
   try {
     return parseAuxv(readFileSync('/proc/self/auxv'), endianness()) ?? 4096;

@@ -1,4 +1,4 @@
-/** The outside world as the other rooms see it. Every real implementation lives in this room and is handed in. */
+/** The outside world as the other folders see it. Every real implementation is in src/system and is handed in. */
 
 export type Clock = {
   /** Epoch milliseconds. May jump. */
@@ -21,7 +21,7 @@ export type Files = {
   /** Asynchronous, for a dead NFS mount must not hold the program up. */
   statfs(path: string): Promise<{
     blockSize: number;
-    /** The unit of `blocks`; not told by older Node, and the same as blockSize for nearly everything but FUSE. */
+    /** The unit of `blocks`; not known to older Node, and the same as blockSize for nearly everything but FUSE. */
     fragmentSize?: number;
     blocks: number;
     free: number;

@@ -78,7 +78,7 @@ describe('oom-kill', () => {
     const [finding] = judge([rest]);
     // It may have been a group of somebody else: nobody said that the server was out of memory.
     expect(finding!.text).toBe(
-      'Out of memory: the kernel killed a process; only its counter tells, so it is not known which one and why',
+      'Out of memory: the kernel killed a process; only its counter shows it, so it is not known which one and why',
     );
     expect(finding!.subject).toBe('host');
     expect(finding!.value).toBeUndefined();

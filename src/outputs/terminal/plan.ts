@@ -1,7 +1,7 @@
 import { formatBytes } from '../../model/text.ts';
 import { styleFor, width, wrapBehind, type Style } from './style.ts';
 
-/** What a plan looks like to this room; `install` has the same shape with more in it. */
+/** What is shown of a plan; that of `install` has more in it. */
 export type PlanStep =
   | { kind: 'folder' | 'write'; path: string; mode: number; why: string }
   | { kind: 'copy'; path: string; files: { path: string; size: number }[]; why: string }

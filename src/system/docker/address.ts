@@ -78,7 +78,7 @@ function userName(): string {
   }
 }
 
-/** Name of the group that owns the socket; `docker` where it cannot be told. */
+/** Name of the group that owns the socket; `docker` where it is not known. */
 function groupOf(path: string): string {
   try {
     const { gid } = statSync(path);

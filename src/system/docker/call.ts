@@ -44,7 +44,7 @@ export type DockerCalls = {
   where(): DockerAddress;
   /** Resolves for 2xx and 304; rejects with a DockerError, which has a status where the engine answered. */
   call(call: Call): Promise<RawAnswer>;
-  /** Beginning of every path; asks the engine for its version first. */
+  /** What every path begins with; asks the engine for its version first. */
   prefix(signal?: AbortSignal): Promise<string>;
   version(): EngineVersion;
   /** Asks for the version again before the next call. */

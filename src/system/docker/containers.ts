@@ -68,7 +68,7 @@ export function labelledAs(labels: Record<string, string>): { service?: string; 
   return { ...(service ? { service } : {}), ...(project ? { project } : {}) };
 }
 
-/** What the list alone tells, for a container whose inspect fails: `Up 6 seconds (unhealthy)`, `Exited (137) 5 seconds ago`. */
+/** What the list alone shows, for a container whose inspect fails: `Up 6 seconds (unhealthy)`, `Exited (137) 5 seconds ago`. */
 export function fromListItem(item: DockerListItem, self: boolean): ContainerInfo {
   const health = /\((healthy|unhealthy|health: starting)\)/.exec(item.status)?.[1];
   const exitCode = /^Exited \((-?\d+)\)/.exec(item.status)?.[1];
@@ -88,7 +88,7 @@ export function fromListItem(item: DockerListItem, self: boolean): ContainerInfo
 
 /**
  * The whole table: a list, and an inspect of each. Throws where the list cannot be had. A container that goes away in
- * between is left out; one whose inspect fails otherwise has what the list tells.
+ * between is left out; one whose inspect fails otherwise has what the list shows.
  */
 export async function readContainers(
   docker: Docker,

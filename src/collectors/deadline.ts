@@ -4,7 +4,7 @@ import { setMaxListeners } from 'node:events';
  * Runs `work` with a signal that aborts with `signal`, or after `ms`. Not AbortSignal.any with AbortSignal.timeout: Node 20
  * may collect those as garbage while they are waited for, and then they never fire.
  */
-export async function withinSooner<T>(
+export async function withDeadline<T>(
   signal: AbortSignal,
   ms: number,
   work: (signal: AbortSignal) => Promise<T>,
