@@ -15,7 +15,7 @@ import type { Message } from '../model/message.ts';
 import { errorText, plain } from '../model/text.ts';
 import { renderProblems } from '../outputs/terminal/problems.ts';
 import { takeLock, type Lock } from '../store/lock.ts';
-import { openStore, reopenStore, type Store } from '../store/open.ts';
+import { carryStore, openStore, reopenStore, takeCarried, type Store } from '../store/open.ts';
 import { openOutboxTable } from '../store/outbox.ts';
 import { reportDropped } from '../store/rows.ts';
 import { whyNotUsable } from '../store/state-folder.ts';
@@ -35,6 +35,9 @@ const FAILED = 3;
 export async function monitor(context: CommandContext): Promise<number> {
   const { config, system, io } = context;
   const { log, clock } = system;
+  // The unit's RuntimeDirectory: it outlives the process, and the next one finds there what the removed state folder had.
+  const runtimeDir = context.env['RUNTIME_DIRECTORY'];
+  const carried = runtimeDir !== undefined && takeCarried(runtimeDir, config.stateDir);
   let store = openStore(config.stateDir, clock.now());
   let lock = lockFor(store, config.stateDir);
   if (lock && 'heldBy' in lock) {
@@ -44,7 +47,8 @@ export async function monitor(context: CommandContext): Promise<number> {
     store.close();
     return FAILED;
   }
-  let news = newsOf(store, config.stateDir) ?? newsOfVersion(store, config.stateDir, clock.now());
+  let news = carried ? madeAnew(config.stateDir, 'was removed') : undefined;
+  news ??= newsOf(store, config.stateDir) ?? newsOfVersion(store, config.stateDir, clock.now());
 
   const watchdog = openWatchdog(
     context.env,
@@ -125,6 +129,7 @@ export async function monitor(context: CommandContext): Promise<number> {
     });
     if (stop.signal.aborted) break;
     if (forsaken) {
+      if (runtimeDir !== undefined) carryStore(store, runtimeDir);
       io.err(
         `vpsmon: the state folder ${config.stateDir} ${lost ?? ''}: systemd makes it with the next start.`,
       );
@@ -219,6 +224,10 @@ function keep(messages: readonly Message[], store: Store, log: Log): void {
   }
 }
 
+function madeAnew(stateDir: string, lost: string): string {
+  return `The state folder ${stateDir} ${lost} while the monitor ran, and was made anew`;
+}
+
 type Anew = { store: Store; lock: ReturnType<typeof lockFor>; news: string | undefined };
 
 /** The state folder was removed or replaced while the monitor ran: it is made anew, unless another monitor works in it by now. */
@@ -239,9 +248,7 @@ function openAnew(
   const store = reopenStore(stateDir, system.clock.now(), old);
   old.close();
   const news = [
-    ...(old.trouble === undefined
-      ? [`The state folder ${stateDir} ${lost} while the monitor ran, and was made anew`]
-      : []),
+    ...(old.trouble === undefined ? [madeAnew(stateDir, lost)] : []),
     ...[newsOf(store, stateDir)].filter((text) => text !== undefined),
   ].join('. ');
   return { store, lock, news: news === '' ? undefined : news };

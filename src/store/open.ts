@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { errorText } from '../model/text.ts';
@@ -67,8 +67,7 @@ export function reopenStore(stateDir: string, now: number, old: Store): Store {
     try {
       // What SQLite kept beside the lost file would be played into the new one.
       for (const beside of [`${path}-wal`, `${path}-shm`]) rmSync(beside, { force: true });
-      makePrivate(path);
-      old.db.exec(`VACUUM INTO '${path.replaceAll("'", "''")}'`);
+      writeWhole(old, path);
       return openStore(stateDir, now);
     } catch {
       // It cannot be read whole any more: begun anew, with the messages that wait.
@@ -80,6 +79,33 @@ export function reopenStore(stateDir: string, now: number, old: Store): Store {
   const store = openStore(stateDir, now);
   for (const message of waiting ?? []) quietly(() => openOutboxTable(store.db).insert(message));
   return store;
+}
+
+function writeWhole({ db }: Store, path: string): void {
+  makePrivate(path);
+  db.exec(`VACUUM INTO '${path.replaceAll("'", "''")}'`);
+}
+
+/** Keeps a store whose file is gone in another folder, as far as that can be, for `takeCarried` of the next start. */
+export function carryStore(old: Store, folder: string): void {
+  const path = join(folder, 'vpsmon.db');
+  rmSync(path, { force: true });
+  quietly(() => writeWhole(old, path));
+}
+
+/** Brings what `carryStore` kept into a state folder that has no database; whether it did. */
+export function takeCarried(folder: string, stateDir: string): boolean {
+  const [from, path] = [join(folder, 'vpsmon.db'), join(stateDir, 'vpsmon.db')];
+  if (!existsSync(from)) return false;
+  const taken = quietly(() => {
+    if (existsSync(path)) return false;
+    makeStateFolder(stateDir);
+    makePrivate(path);
+    copyFileSync(from, path);
+    return true;
+  });
+  rmSync(from, { force: true });
+  return taken === true;
 }
 
 /** Undefined when it fails: what can be saved is saved, and the watching goes on. */

@@ -10,8 +10,14 @@ export function makeStateFolder(stateDir: string): void {
 
 /** Names the file that stands at this path at the moment; undefined when there is none. Opens nothing: that could cost a lock. */
 export function identityOf(path: string): string | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return stat && `${stat.dev}:${stat.ino}`;
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
+    return stat && `${stat.dev}:${stat.ino}`;
+  } catch (error) {
+    // A file stands where the folder was.
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }
 
 /** Makes the folder where it is missing; returns why it cannot be made or written, undefined where all is well. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
@@ -50,6 +50,34 @@ describe.concurrent('a state folder that is damaged', { timeout: 90_000 }, () =>
       expect(await daemon.stop()).toBe(0);
     } finally {
       await daemon.remove();
+    }
+  });
+
+  it('R5: removed under systemd, whose sandbox lets nobody make it: what was kept comes back with the next start', async () => {
+    const runtime = mkdtempSync(join(tmpdir(), 'vpsmon-runtime-'));
+    const unit = { INVOCATION_ID: 'a'.repeat(32), RUNTIME_DIRECTORY: runtime };
+    const daemon = await startDaemon(QUIET, undefined, undefined, unit);
+    try {
+      const db = new Database(join(daemon.stateDir, 'vpsmon.db'));
+      remember(db, 'kept', 'as it was', Date.now());
+      db.close();
+      rmSync(daemon.stateDir, { recursive: true });
+      writeFileSync(daemon.stateDir, 'no folder can be made here');
+      await until(() => daemon.exitCode() !== null, 60_000, 'the end');
+      expect(daemon.exitCode()).toBe(3);
+      expect(daemon.log()).toMatch(/The state folder .* was removed: it cannot be made anew/);
+      rmSync(daemon.stateDir);
+      await daemon.start();
+      expect((await daemon.health()).reasons.join()).toMatch(
+        /was removed while the monitor ran, and was made anew/,
+      );
+      const anew = new Database(join(daemon.stateDir, 'vpsmon.db'));
+      expect(recall(anew, 'kept', v.string())).toBe('as it was');
+      anew.close();
+      expect(readdirSync(runtime)).toEqual([]);
+    } finally {
+      await daemon.remove();
+      rmSync(runtime, { recursive: true });
     }
   });
 

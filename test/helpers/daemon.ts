@@ -65,6 +65,7 @@ export async function startDaemon(
   settings: Record<string, string | number>,
   yaml?: string,
   ownStateDir?: string,
+  env: Record<string, string> = {},
 ): Promise<Daemon> {
   const dir = mkdtempSync(join(tmpdir(), 'vpsmon-daemon-'));
   const port = await freePort();
@@ -99,7 +100,7 @@ export async function startDaemon(
     health: async () => JSON.parse((await get(port, '/health')).body) as Health,
     async start() {
       child = spawn(process.execPath, [BIN, 'monitor', '--config', conf, '--state-dir', stateDir], {
-        env: { PATH: process.env['PATH'] ?? '', HOME: dir },
+        env: { PATH: process.env['PATH'] ?? '', HOME: dir, ...env },
         stdio: ['ignore', 'ignore', 'pipe'],
       });
       child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
