@@ -101,7 +101,7 @@ export async function monitor(context: CommandContext): Promise<number> {
   process.on('unhandledRejection', (error) => log.error(`Unexpected: ${errorText(error)}`));
   process.on('uncaughtException', (error) => log.error(`Unexpected: ${errorText(error)}`));
 
-  for (;;) {
+  for (let again = false; ; again = true) {
     let lost: string | undefined;
     let forsaken = false;
     const lookAfterFolder = (monitor: Monitor): void => {
@@ -125,7 +125,8 @@ export async function monitor(context: CommandContext): Promise<number> {
       lookAfterFolder,
       opened: (monitor) => (watched = monitor),
       news,
-      isRebooting: () => rebooting,
+      goesOn: () => rebooting || !stop.signal.aborted,
+      again,
     });
     if (stop.signal.aborted) break;
     if (forsaken) {
@@ -260,7 +261,10 @@ type Watch = {
   lookAfterFolder(monitor: Monitor): void;
   opened(monitor: Monitor): void;
   news: string | undefined;
-  isRebooting(): boolean;
+  /** Whether the end of this turn is reported by the next start, if at all: a reload, a reboot. */
+  goesOn(): boolean;
+  /** Not the first turn of this process. */
+  again: boolean;
 };
 
 /**

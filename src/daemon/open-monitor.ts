@@ -45,7 +45,7 @@ const GROWTH_WINDOW_MS = 3 * 3_600_000;
 export function openMonitor(
   context: CommandContext,
   store: Store,
-  more: { news?: string | undefined; isRebooting?: () => boolean } = {},
+  more: { news?: string | undefined; goesOn?: () => boolean; again?: boolean } = {},
 ): Monitor {
   const { news } = more;
   const { config, system } = context;
@@ -136,7 +136,11 @@ export function openMonitor(
     },
     ...(bootedAt === undefined ? {} : { bootedAt }),
     onReport(report) {
-      if (report.kind !== 'stop' || more.isRebooting?.() !== true) sendReport(monitor, report);
+      if (report.kind === 'stop' && more.goesOn?.() === true) return;
+      // Settings were read anew: that is in the log, and nothing of it concerns the containers.
+      const isNews =
+        report.kind === 'start' ? report.lines.length > 0 : report.kind !== 'start-without-docker';
+      if (more.again !== true || isNews) sendReport(monitor, report);
     },
     openConditions: () => conditionsOf(pipeline.open()),
     memoryOf: (name) => memoryOf(state.snapshot, name),

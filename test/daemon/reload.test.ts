@@ -37,6 +37,8 @@ describe('SIGHUP', () => {
     );
     expect(daemon.pid).toBe(pid);
     expect(daemon.exitCode()).toBeNull();
+    // It neither stopped nor started, as far as anybody is concerned.
+    expect(daemon.log().match(/Service Monitor (Started|Stopped)/g)).toEqual(['Service Monitor Started']);
     const kept = (await incidents(daemon)).filter((incident) => incident.rule === 'memory-available');
     expect(kept).toMatchObject(before.map(({ id, state }) => ({ id, state })));
 
