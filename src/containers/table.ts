@@ -1,5 +1,5 @@
 import type { ContainerState } from '../model/snapshot.ts';
-import { labelledAs, SWARM_SERVICE, toContainerInfo } from '../system/docker/containers.ts';
+import { labelledAs, limitsOf, SWARM_SERVICE, toContainerInfo } from '../system/docker/containers.ts';
 import { parseSignal } from './cause.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
 import { serviceKey } from '../model/service-key.ts';
@@ -74,7 +74,7 @@ export function applyFixed(state: State, known: Known, inspect: DockerInspect): 
   known.maxRetries = hostConfig.maximumRetryCount;
   known.autoRemove = hostConfig.autoRemove;
   known.info.restartPolicy = hostConfig.restartPolicy || 'no';
-  known.info.limitBytes = hostConfig.memory > 0 ? hostConfig.memory : null;
+  Object.assign(known.info, limitsOf(hostConfig));
   known.info.image = inspect.image;
   Object.assign(known.info, labelledAs(inspect.labels));
   Object.assign(known, fixedOf(inspect));

@@ -1,8 +1,9 @@
 import * as v from 'valibot';
 import { EpochMs, Finite } from '../model/shapes.ts';
 import { createSeries, type Series, type Slot } from './series.ts';
-import { project } from './project.ts';
-import { isStraight, trendsOf, type Trend } from './trend.ts';
+import { median } from '../model/trend.ts';
+import { FITTED_SLOTS, fitGrowth, project, type Fit, type Line } from './project.ts';
+import { isStraight, trendSince, trendsOf, type Trend } from './trend.ts';
 
 const HOUR = 3_600_000;
 /** Announced when full within `warning` hours, urgent within `critical`; over when it would take twice as long as `warning`. */
@@ -22,6 +23,18 @@ const STRAIGHT_HOURS = 8;
 const HOLD_FAR = { hours: 24, hold: 5 };
 /** It must be gone so many times in a row before it is over. */
 const HOLD_END = 2;
+/** Growth of more than a day is one: of this share of the capacity, and so far above what it is off its line on average. */
+const LONG_GROWTH = 0.04;
+const LONG_TO_ERROR = 12;
+/** Fewer than these show no trend. */
+const LEAST_SLOTS = 11;
+/** A daily cycle is taken off the values where so much is known. */
+const LEAST_TO_TAKE_OFF = 120;
+/** One window that stands far out is enough for what is full within so many hours. */
+const ONSET_WITHIN_HOURS = 30;
+/** Higher than a day ago by this share of what the growth makes in a day. */
+const DAY_GOES_ON = 0.3;
+const COMPARED_SLOTS = 8;
 
 /** Times are epoch ms; the rate is in the series' unit per hour. */
 export const Announced = v.object({
@@ -62,11 +75,24 @@ export function createForecaster(): Forecaster {
 
   function judge(at: number, capacity: number, limits = DEFAULT_LIMITS): Verdict {
     const slots = series.slots();
-    const trends = trendsOf(slots, capacity);
+    if (slots.length < LEAST_SLOTS) return { open, event: undefined, perHour: undefined };
+    const fit = fitGrowth(slots, capacity);
+    const isCyclic = fit !== undefined && slots.length >= LEAST_TO_TAKE_OFF;
+    const steady = isCyclic
+      ? slots.map(({ slot, low, high }) => ({
+          slot,
+          low: low - fit.cycle(slot),
+          high: high - fit.cycle(slot),
+        }))
+      : slots;
+    const trends = trendsOf(steady, capacity, fit && longGrowth(fit, slots, capacity));
+    const outstanding = open ? undefined : sinceOnset(steady, fit, capacity);
     // Too little is known: what was announced before a restart stays as it was.
-    if (trends.length === 0) return { open, event: undefined, perHour: undefined };
-    const found = open ? stillGrowing(trends, slots) : believed(trends, slots, capacity);
-    const projected = found && project(slots, found, capacity);
+    if (trends.length === 0 && !outstanding) return { open, event: undefined, perHour: undefined };
+    const found = open
+      ? stillGrowing(trends, { slots, steady, fit })
+      : (believed(trends, steady, capacity) ?? outstanding);
+    const projected = found && project(slots, fit, found, capacity);
     const hours = projected?.hours ?? Number.POSITIVE_INFINITY;
     const seen =
       found &&
@@ -74,13 +100,13 @@ export function createForecaster(): Forecaster {
         at,
         fullAt: at + hours * HOUR,
         perHour: projected?.perHour ?? found.perHour,
-        since: open?.since ?? series.timeOf(slots.at(-1)!.slot) - found.hours * HOUR,
+        since: open?.since ?? series.timeOf(fit?.knee ?? slots[0]!.slot),
         severity: hours <= limits.critical || open?.severity === 'critical' ? 'critical' : 'warning',
         agreeing: trends.filter(({ sound }) => sound).length,
       } satisfies Announced);
     const event = open
       ? follow(seen, hours, 2 * limits.warning)
-      : start(seen, hours, limits.warning, timesNeeded(slots, hours));
+      : start(seen, hours, limits.warning, timesNeeded(slots, hours, outstanding !== undefined));
     const growing = trends.filter(({ perHour }) => perHour > 0);
     return {
       open,
@@ -95,7 +121,7 @@ export function createForecaster(): Forecaster {
     warning: number,
     needed: number,
   ): Verdict['event'] {
-    held = seen && hours <= warning ? held + 1 : 0;
+    held = seen && hours <= warning ? held + 1 : Math.max(0, held - 1);
     if (held < needed) return undefined;
     held = 0;
     open = seen;
@@ -124,8 +150,9 @@ export function createForecaster(): Forecaster {
   };
 }
 
-function timesNeeded(slots: readonly Slot[], hours: number): number {
-  if (hours > HOLD_FAR.hours) return HOLD_FAR.hold;
+function timesNeeded(slots: readonly Slot[], hours: number, standsOut: boolean): number {
+  if (hours > HOLD_FAR.hours || !isRecord(slots)) return HOLD_FAR.hold;
+  if (standsOut && hours <= 17) return 1;
   if (hours <= HOLD_FIRST_DAY.hours && isStraight(slots, STRAIGHT_HOURS)) return 1;
   const isFirstDay = slots.at(-1)!.slot - slots[0]!.slot + 1 < DAY_SLOTS;
   return isFirstDay && hours > HOLD_FIRST_DAY.hours ? HOLD_FIRST_DAY.hold : HOLD;
@@ -152,13 +179,65 @@ function believed(trends: readonly Trend[], slots: readonly Slot[], capacity: nu
   });
 }
 
-/** While it is announced less will do: it ends when growth ends, or when half of what a window saw is given back. */
-function stillGrowing(trends: readonly Trend[], slots: readonly Slot[]): Trend | undefined {
+/** The slot with which growth of more than a day began that hardly leaves its line. */
+function longGrowth(fit: Fit, slots: readonly Slot[], capacity: number): number | undefined {
+  const long = slots.at(-1)!.slot - fit.knee;
+  const growth = fit.line(slots.at(-1)!.slot) - fit.line(fit.knee);
+  const off = fit.error / Math.min(slots.length, FITTED_SLOTS);
+  return long >= DAY_SLOTS && growth >= LONG_GROWTH * capacity && growth >= LONG_TO_ERROR * off
+    ? fit.knee
+    : undefined;
+}
+
+/** Whether the last hours reach higher than the peaks of the time before: what was there already has filled nothing. */
+function isRecord(slots: readonly Slot[]): boolean {
+  const highs = slots
+    .slice(0, -16)
+    .map(({ high }) => high)
+    .sort((a, b) => a - b);
+  if (highs.length < 48) return true;
+  return Math.max(...slots.slice(-4).map(({ high }) => high)) > highs[Math.floor(0.98 * highs.length)]!;
+}
+
+function sinceOnset(slots: readonly Slot[], fit: Fit | undefined, capacity: number): Trend | undefined {
+  if (!fit || fit.slope <= 0) return undefined;
+  const trend = trendSince(slots, fit.knee, capacity);
+  if (!trend?.sound) return undefined;
+  return (capacity - trend.level) / trend.perHour <= ONSET_WITHIN_HOURS ? trend : undefined;
+}
+
+/**
+ * While it is announced less will do: it ends when growth ends, or when half of what a window saw is given back. On the way down of a daily
+ * cycle it goes on while it stands higher than a day ago.
+ */
+function stillGrowing(
+  trends: readonly Trend[],
+  { slots, steady, fit }: { slots: readonly Slot[]; steady: readonly Slot[]; fit: Fit | undefined },
+): Line | undefined {
   const growing = trends.filter(({ perHour }) => perHour > 0);
-  if (growing.length === 0) return undefined;
-  const trend = best(growing);
-  const now = slots.at(-1)!.high;
-  return now < trend.level - (trend.perHour * trend.hours) / 2 ? undefined : trend;
+  if (growing.length > 0) {
+    const trend = best(growing);
+    const now = steady.at(-1)!.high;
+    if (now >= trend.level - (trend.perHour * trend.hours) / 2) return trend;
+  }
+  const aDay = growthOfADay(slots);
+  if (!fit || aDay === undefined || !(fit.slope > 0) || aDay < DAY_GOES_ON * 48 * fit.slope) return undefined;
+  return { perHour: aDay / 24, level: slots.at(-1)!.high };
+}
+
+/** How much higher the last hours are than a day before; undefined where that is not known. */
+function growthOfADay(slots: readonly Slot[]): number | undefined {
+  const newest = slots.at(-1)!.slot;
+  const lows = new Map(slots.map(({ slot, low }) => [slot, low]));
+  const differences = slots
+    .filter(({ slot }) => slot > newest - COMPARED_SLOTS)
+    .flatMap(({ slot, low }) => {
+      const before = lows.get(slot - 48);
+      return before === undefined ? [] : [low - before];
+    });
+  if (differences.length < COMPARED_SLOTS / 2) return undefined;
+  // What was given back just now is over at once.
+  return Math.min(differences.at(-1)!, median(differences));
 }
 
 function best(trends: readonly Trend[]): Trend {

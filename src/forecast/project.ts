@@ -1,10 +1,10 @@
 import { median } from '../model/trend.ts';
 import type { Slot } from './series.ts';
-import { slopeOf, type Trend } from './trend.ts';
+import { slopeOf } from './trend.ts';
 
 const DAY_SLOTS = 48;
 /** What is fitted: the last four days. */
-const FITTED_SLOTS = 4 * DAY_SLOTS;
+export const FITTED_SLOTS = 4 * DAY_SLOTS;
 /** A daily cycle is looked for when so much is known: less, and growth may be taken for a part of it. */
 const LEAST_FOR_CYCLE = 40 * 2;
 /** The growth may have begun at every third half hour, and three hours ago at the latest; a curve is seen in eight. */
@@ -34,27 +34,34 @@ export type Projection = { hours: number; perHour: number };
  * upwards; the same with a daily cycle. The simplest one that fits goes on, with the peaks that each day has had at the same hour. Where none
  * fits, the found trend goes on.
  */
-export function project(slots: readonly Slot[], found: Trend, capacity: number): Projection {
+export function project(
+  slots: readonly Slot[],
+  fit: Fit | undefined,
+  found: Line,
+  capacity: number,
+): Projection {
   const simple = {
     hours: Math.max(0, (capacity - found.level) / found.perHour),
     perHour: found.perHour,
   };
   const newest = slots.at(-1)!.slot;
-  const known = slots.filter(({ slot }) => slot > newest - FITTED_SLOTS);
-  const fit = bestFit(known, capacity);
   if (!fit) return simple;
   const now = fit.slope + 2 * fit.bend * (newest - fit.knee);
   if (!(now > 0)) return simple;
+  const known = fitted(slots);
   // The last half day since it began has its say, for the line may have been fitted to a longer time.
   const lately = known
     .filter(({ slot }) => slot >= Math.max(fit.knee, newest - DAY_SLOTS / 2))
     .map(({ slot, low }) => ({ slot, low: low - fit.cycle(slot), high: 0 }));
-  const perSlot = fit.bend > 0 ? now : Math.max(LEAST_SHARE * now, 0.75 * now + 0.25 * (slopeOf(lately) / 2));
+  const perSlot = fit.bend > 0 ? now : Math.max(LEAST_SHARE * now, 0.6 * now + 0.4 * (slopeOf(lately) / 2));
   return { hours: hoursUntil(known, fit, perSlot, capacity), perHour: perSlot * 2 };
 }
 
-/** Per slot; `cycle` is what the hour of the day adds. */
-type Fit = {
+/** A trend: what its upper values have reached, and units an hour. */
+export type Line = { level: number; perHour: number };
+
+/** Per slot; `knee` is the slot with which the growth began, `cycle` is what the hour of the day adds. */
+export type Fit = {
   knee: number;
   slope: number;
   bend: number;
@@ -62,6 +69,16 @@ type Fit = {
   line(slot: number): number;
   cycle(slot: number): number;
 };
+
+/** The simplest of the shapes that fits the last days; undefined for too few slots. */
+export function fitGrowth(slots: readonly Slot[], capacity: number): Fit | undefined {
+  return bestFit(fitted(slots), capacity);
+}
+
+function fitted(slots: readonly Slot[]): Slot[] {
+  const newest = slots.at(-1)!.slot;
+  return slots.filter(({ slot }) => slot > newest - FITTED_SLOTS);
+}
 
 function bestFit(slots: readonly Slot[], capacity: number): Fit | undefined {
   let fit = fitOf(slots, false, false);
@@ -103,67 +120,118 @@ function peaksByHour(slots: readonly Slot[], fit: Fit): Map<number, number> {
   return new Map([...sums].map(([hour, { sum, days }]) => [hour, sum / days]));
 }
 
-/** Of all slots in which the growth may have begun, the one that leaves the least error. */
+/** Of all slots in which the growth may have begun, the one that leaves the least squared error. */
 function fitOf(slots: readonly Slot[], bent: boolean, cyclic: boolean): Fit | undefined {
-  const newest = slots.at(-1)!.slot;
-  const size = 2 + (bent ? 1 : 0) + (cyclic ? 4 : 0);
-  const rows = slots.map(({ slot }) => rowOf(slot, newest, bent, cyclic));
-  let [error, knee] = [Number.POSITIVE_INFINITY, 0];
-  let factors: Float64Array | undefined;
-  for (let from = slots[0]!.slot; from <= newest - (bent ? LEAST_CURVE : KNEE_LATEST); from += KNEE_STEP) {
-    for (const [i, { slot }] of slots.entries()) {
-      const grown = Math.max(0, slot - from);
-      rows[i]![1] = grown;
-      if (bent) rows[i]![2] = grown * grown;
+  const [origin, newest] = [slots[0]!.slot, slots.at(-1)!.slot];
+  const columns = slots.map(({ slot }) => columnsOf(slot, cyclic));
+  const fixed = columns[0]!.length;
+  const size = fixed + (bent ? 2 : 1);
+  const sums = createSums(fixed);
+  const all = Array.from({ length: fixed }, () => new Float64Array(fixed));
+  const allLow = new Float64Array(fixed);
+  for (const [n, row] of columns.entries())
+    for (let i = 0; i < fixed; i++) {
+      for (let j = 0; j < fixed; j++) all[i]![j]! += row[i]! * row[j]!;
+      allLow[i]! += row[i]! * slots[n]!.low;
     }
-    const solved = leastSquares(rows, slots, size);
+  let [least, knee] = [Number.POSITIVE_INFINITY, 0];
+  let factors: Float64Array | undefined;
+  for (let n = slots.length - 1; n >= 0; n--) {
+    const { slot, low } = slots[n]!;
+    const from = slot - origin;
+    addTo(sums, columns[n]!, from, low);
+    if (n % KNEE_STEP !== 0 || newest - slot < (bent ? LEAST_CURVE : KNEE_LATEST)) continue;
+    const matrix = normalEquations(all, allLow, sums, from, bent);
+    const right = matrix.map((row) => row[size]!);
+    const solved = solve(matrix);
     if (!solved) continue;
-    let sum = 0;
-    for (const [i, { low }] of slots.entries()) sum += Math.abs(low - dot(rows[i]!, solved, 0));
-    if (sum < error) [error, knee, factors] = [sum, from, solved];
+    // The squared error without what is the same for all.
+    let error = 0;
+    for (let i = 0; i < size; i++) error -= solved[i]! * right[i]!;
+    if (error < least) [least, knee, factors] = [error, slot, solved];
   }
   if (!factors) return undefined;
-  const [base, slope, third] = factors as unknown as [number, number, number];
-  const bend = bent ? third : 0;
   const best = factors;
+  const [slope, bend] = [best[fixed]!, bent ? best[fixed + 1]! : 0];
+  const cycle = (slot: number) => {
+    const row = columnsOf(slot, cyclic);
+    let sum = 0;
+    for (let i = 1; i < fixed; i++) sum += row[i]! * best[i]!;
+    return sum;
+  };
+  const line = (slot: number) => {
+    const grown = Math.max(0, slot - knee);
+    return best[0]! + slope * grown + bend * grown * grown;
+  };
+  const error = slots.reduce((sum, { slot, low }) => sum + Math.abs(low - line(slot) - cycle(slot)), 0);
+  return { knee, slope, bend, error, line, cycle };
+}
+
+/** A level, and two waves a day. */
+function columnsOf(slot: number, cyclic: boolean): number[] {
+  if (!cyclic) return [1];
+  const angle = (2 * Math.PI * (slot % DAY_SLOTS)) / DAY_SLOTS;
+  return [1, Math.cos(angle), Math.sin(angle), Math.cos(2 * angle), Math.sin(2 * angle)];
+}
+
+/** Sums over all slots since one: of each column times 1 and times the slot; of powers of the slot; of the value times those. */
+type Sums = { columns: Float64Array; slotColumns: Float64Array; powers: Float64Array; lows: Float64Array };
+
+function createSums(fixed: number): Sums {
   return {
-    knee,
-    slope,
-    bend,
-    error,
-    line(slot) {
-      const grown = Math.max(0, slot - knee);
-      return base + slope * grown + bend * grown * grown;
-    },
-    cycle: (slot) => (cyclic ? dot(rowOf(slot, newest, bent, cyclic), best, bent ? 3 : 2) : 0),
+    columns: new Float64Array(fixed),
+    slotColumns: new Float64Array(fixed),
+    powers: new Float64Array(5),
+    lows: new Float64Array(3),
   };
 }
 
-/** Factors of the level, the growth, the bend, and two waves a day. */
-function rowOf(slot: number, newest: number, bent: boolean, cyclic: boolean): Float64Array {
-  const angle = (2 * Math.PI * (slot - newest)) / DAY_SLOTS;
-  const waves = cyclic ? [Math.cos(angle), Math.sin(angle), Math.cos(2 * angle), Math.sin(2 * angle)] : [];
-  return Float64Array.of(1, 0, ...(bent ? [0] : []), ...waves);
-}
-
-function dot(row: Float64Array, factors: Float64Array, from: number): number {
-  let sum = 0;
-  for (let i = from; i < factors.length; i++) sum += row[i]! * factors[i]!;
-  return sum;
-}
-
-/** Normal equations by Gauss-Jordan with pivots; undefined where they have no single solution. */
-function leastSquares(rows: Float64Array[], slots: readonly Slot[], size: number): Float64Array | undefined {
-  const matrix = Array.from({ length: size }, () => new Float64Array(size + 1));
-  for (const [n, row] of rows.entries()) {
-    const { low } = slots[n]!;
-    for (let i = 0; i < size; i++) {
-      const line = matrix[i]!;
-      const factor = row[i]!;
-      for (let j = 0; j < size; j++) line[j]! += factor * row[j]!;
-      line[size]! += factor * low;
-    }
+function addTo({ columns, slotColumns, powers, lows }: Sums, row: number[], slot: number, low: number): void {
+  for (let i = 0; i < row.length; i++) {
+    columns[i]! += row[i]!;
+    slotColumns[i]! += row[i]! * slot;
   }
+  let power = 1;
+  for (let i = 0; i < 5; i++) {
+    powers[i]! += power;
+    if (i < 3) lows[i]! += power * low;
+    power *= slot;
+  }
+}
+
+/** Of the fixed columns, the growth since `from`, and its square where it is bent; with the right side as the last column. */
+function normalEquations(
+  all: Float64Array[],
+  allLow: Float64Array,
+  { columns, slotColumns, powers, lows }: Sums,
+  from: number,
+  bent: boolean,
+): Float64Array[] {
+  const fixed = all.length;
+  const size = fixed + (bent ? 2 : 1);
+  const matrix = Array.from({ length: size }, () => new Float64Array(size + 1));
+  for (let i = 0; i < fixed; i++) {
+    matrix[i]!.set(all[i]!);
+    matrix[i]![size] = allLow[i]!;
+    matrix[i]![fixed] = matrix[fixed]![i] = slotColumns[i]! - from * columns[i]!;
+  }
+  const [p0, p1, p2, p3, p4] = powers as unknown as [number, number, number, number, number];
+  const [l0, l1, l2] = lows as unknown as [number, number, number];
+  const squares = p2 - 2 * from * p1 + from ** 2 * p0;
+  matrix[fixed]![fixed] = squares;
+  matrix[fixed]![size] = l1 - from * l0;
+  if (!bent) return matrix;
+  const bend = fixed + 1;
+  matrix[0]![bend] = matrix[bend]![0] = squares;
+  matrix[fixed]![bend] = matrix[bend]![fixed] = p3 - 3 * from * p2 + 3 * from ** 2 * p1 - from ** 3 * p0;
+  matrix[bend]![bend] = p4 - 4 * from * p3 + 6 * from ** 2 * p2 - 4 * from ** 3 * p1 + from ** 4 * p0;
+  matrix[bend]![size] = l2 - 2 * from * l1 + from ** 2 * l0;
+  return matrix;
+}
+
+/** By Gauss-Jordan with pivots; undefined where there is no single solution. */
+function solve(matrix: Float64Array[]): Float64Array | undefined {
+  const size = matrix.length;
   for (let i = 0; i < size; i++) {
     let pivot = i;
     for (let j = i + 1; j < size; j++) if (Math.abs(matrix[j]![i]!) > Math.abs(matrix[pivot]![i]!)) pivot = j;

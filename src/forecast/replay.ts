@@ -26,8 +26,8 @@ export type Replay = {
 };
 
 /**
- * Feeds recorded samples to the forecast of the monitor. An announcement that becomes critical ends and is told anew, as the
- * monitor does. While one is open there is a forecast every hour.
+ * Feeds recorded samples to the forecast of the monitor. What becomes critical is announced anew, and the warning stays
+ * open beside it: both are over when the growth is. While one is open there is a forecast every hour.
  */
 export function replay(samples: Iterable<Sample>, capacity: number): Replay {
   const forecaster = createForecaster();
@@ -37,7 +37,7 @@ export function replay(samples: Iterable<Sample>, capacity: number): Replay {
     result.samples++;
     if (!forecaster.series.add(at, value)) continue;
     const { open, event } = forecaster.judge(at, capacity);
-    if (event === 'ended' || event === 'escalated') result.announcements.at(-1)!.endedAt = at;
+    if (event === 'ended') for (const one of result.announcements) one.endedAt ??= at;
     if (!open) continue;
     if (event === 'announced' || event === 'escalated') {
       const { fullAt, severity, perHour } = open;
@@ -66,6 +66,7 @@ export function* parseSamples(text: string, name: string): Generator<Sample> {
     const to = end < 0 ? text.length : end;
     number++;
     if (to - from > MOST_LINE) throw wrong(name, number, `is longer than ${MOST_LINE} characters`);
+    // trim() takes a byte order mark away, too.
     const line = text.slice(from, to).trim();
     from = to + 1;
     if (line === '') continue;

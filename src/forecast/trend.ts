@@ -20,6 +20,14 @@ const SETTLES_BELIEVED_MORE = 0.3;
 /** Thirds of straight growth rise at speeds that differ by no more than this: in 8 hours, and in longer windows. */
 const STRAIGHT = 0.8;
 const STRAIGHT_LONG = 0.6;
+/** Since its onset: so long when a day was known before, and longer than a daily cycle rises when it was not. */
+const ONSET_LEAST_HOURS = 6;
+const GOES_ON = 0.35;
+const SETTLED_HOURS = 24;
+const LONGEST_RISE_HOURS = 13;
+const ONSET_GROWTH = 0.04;
+const ONSET_TO_NOISE = 6;
+const MOST_POINTS = 40;
 /** Share of pairs of points of which the later one is higher. */
 const LEAST_RISING = 0.75;
 
@@ -31,40 +39,88 @@ function quantile(sorted: ArrayLike<number>, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 }
 
-/** The trends of all windows for which there are enough slots; `slots` in order of time, the newest last. */
-export function trendsOf(slots: readonly Slot[], capacity: number): Trend[] {
+/**
+ * The trends of all windows for which there are enough slots; `slots` in order of time, the newest last. `onset`: since when all of it is one
+ * growth, which is then not compared with itself.
+ */
+export function trendsOf(
+  slots: readonly Slot[],
+  capacity: number,
+  onset = Number.POSITIVE_INFINITY,
+): Trend[] {
   return WINDOWS_H.flatMap((hours) => {
-    const trend = trendIn(slots, hours, capacity);
+    const trend = trendIn(slots, hours, capacity, onset);
     return trend ? [trend] : [];
   });
 }
 
-function trendIn(slots: readonly Slot[], hours: number, capacity: number): Trend | undefined {
+function trendIn(slots: readonly Slot[], hours: number, capacity: number, onset: number): Trend | undefined {
   const newest = slots.at(-1);
   if (!newest) return undefined;
   const first = newest.slot - hours * 2 + 1;
   const window = slots.filter(({ slot }) => slot >= first);
   const span = newest.slot - (window[0]?.slot ?? 0) + 1;
   if (span < hours * 2 - 1 || window.length < hours * 1.4) return undefined;
-  const perHour = slopeOf(window);
-  const line = ({ slot }: Slot) => (perHour * (slot - newest.slot)) / 2;
-  const level = median(window.map((slot) => slot.high - line(slot)));
+  const { perHour, level, noise } = lineOf(window);
   if (perHour <= 0) return { perHour, level, hours, sound: false };
-
-  const base = median(window.map((slot) => slot.low - line(slot)));
-  const noise = median(window.map((slot) => Math.abs(slot.low - line(slot) - base)));
   const growth = perHour * hours;
-  const earlier = slots.filter(({ slot }) => slot < first);
-  const believed =
-    SETTLES_BELIEVED + SETTLES_BELIEVED_MORE * Math.min(1, growth / Math.max(growth, capacity - level));
   const sound =
     growth >= LEAST_GROWTH * capacity &&
     growth >= GROWTH_TO_NOISE * noise &&
+    isAboveEarlier(slots, Math.min(first, onset)) &&
     rising(window) >= LEAST_RISING &&
     largestStep(window) <= LARGEST_STEP * growth &&
-    reaches(window, hours, { level, capacity, believed }) &&
-    isAboveEarlier(earlier, window);
+    reaches(window, hours, roomOf(growth, level, capacity));
   return { perHour, level, hours, sound };
+}
+
+/** Growth since `onset` that stands far out of what was before it: then one window is enough. */
+export function trendSince(slots: readonly Slot[], onset: number, capacity: number): Trend | undefined {
+  const newest = slots.at(-1)!.slot;
+  const hours = (newest - onset + 1) / 2;
+  const window = thinned(slots.filter(({ slot }) => slot >= onset));
+  const before = (onset - slots[0]!.slot) / 2;
+  if (hours < (before >= SETTLED_HOURS ? ONSET_LEAST_HOURS : LONGEST_RISE_HOURS)) return undefined;
+  if (!isAboveEarlier(slots, onset)) return undefined;
+  const { perHour, level, noise } = lineOf(window);
+  const growth = perHour * hours;
+  const half = window.length >> 1;
+  const lately = slopeOf(window.slice(Math.round((2 * window.length) / 3)));
+  const sound =
+    perHour > 0 &&
+    lately >= GOES_ON * perHour &&
+    growth >= ONSET_GROWTH * capacity &&
+    growth >= ONSET_TO_NOISE * noise &&
+    rising(window) >= LEAST_RISING &&
+    largestStep(window) <= LARGEST_STEP * growth &&
+    wouldFill(
+      slopeOf(window.slice(0, half)),
+      slopeOf(window.slice(half)),
+      hours / 2,
+      roomOf(growth, level, capacity),
+    );
+  return { perHour, level, hours, sound };
+}
+
+/** Every second, third, ... slot, so that pairs of them stay few. */
+function thinned(slots: readonly Slot[]): readonly Slot[] {
+  const every = Math.ceil(slots.length / MOST_POINTS);
+  return every === 1 ? slots : slots.filter((_, i) => (slots.length - 1 - i) % every === 0);
+}
+
+function lineOf(window: readonly Slot[]): { perHour: number; level: number; noise: number } {
+  const newest = window.at(-1)!.slot;
+  const perHour = slopeOf(window);
+  const line = ({ slot }: Slot) => (perHour * (slot - newest)) / 2;
+  const level = median(window.map((slot) => slot.high - line(slot)));
+  const base = median(window.map((slot) => slot.low - line(slot)));
+  const noise = median(window.map((slot) => Math.abs(slot.low - line(slot) - base)));
+  return { perHour, level, noise };
+}
+
+function roomOf(growth: number, level: number, capacity: number): Room {
+  const grown = Math.min(1, growth / Math.max(growth, capacity - level));
+  return { level, capacity, believed: SETTLES_BELIEVED + SETTLES_BELIEVED_MORE * grown };
 }
 
 function rising(window: readonly Slot[]): number {
@@ -119,13 +175,14 @@ function wouldFill(
   return level + believed * after * Math.sqrt(ratio) * settles >= capacity;
 }
 
-/** Whether the level is clearly above what earlier days have usually reached, measured in how far they swing. */
-function isAboveEarlier(earlier: readonly Slot[], window: readonly Slot[]): boolean {
+/** Whether the level is clearly above what it has usually reached before `first`, measured in how far that swings. */
+export function isAboveEarlier(slots: readonly Slot[], first: number): boolean {
+  const earlier = slots.filter(({ slot }) => slot < first);
   if (earlier.length === 0) return true;
   const sorted = earlier.map(({ low }) => low).sort((a, b) => a - b);
   const usual = quantile(sorted, 0.95);
   const swing = usual - quantile(sorted, 0.05);
-  return median(window.slice(-4).map(({ low }) => low)) > usual + ABOVE_EARLIER * swing;
+  return median(slots.slice(-4).map(({ low }) => low)) > usual + ABOVE_EARLIER * swing;
 }
 
 /** Whether all thirds of the last hours rose about equally fast: neither the way up of a daily cycle nor a warm-up does. */

@@ -232,6 +232,9 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
       ...(container?.service ? { alias: container.service } : {}),
       used,
       capacity,
+      ...(container?.limitBytes && capacity > container.limitBytes
+        ? { swapBytes: capacity - container.limitBytes }
+        : {}),
       knownHours: Math.min(WEEK_MS, now - entry.firstAt) / 3_600_000,
       ...(open
         ? {
@@ -299,19 +302,30 @@ function eachUse({ readings }: Snapshot, visit: Visit): void {
   const { host, docker, postgres, redis } = readings;
   const containers = docker.state === 'ok' ? docker.value.containers : undefined;
   if (host.state === 'ok') hostUse(host.value, containers, visit);
+  const swap = host.state === 'ok' ? host.value.swap : undefined;
   for (const container of containers ?? []) {
     if (!container.memory) continue;
     const limit = container.limitBytes ?? 0;
-    visit('container', container.name, heldBytes(container.memory), limit, container);
+    const capacity = limit && limit + swapBeyond(container, swap);
+    visit('container', container.name, heldBytes(container.memory), capacity, container);
   }
   if (postgres.state === 'ok') {
     const { total, max, reserved = 0 } = postgres.value.connections;
     visit('connections', 'postgres', total, max - reserved);
   }
   if (redis.state === 'ok') {
-    const { usedMemoryBytes, maxMemoryBytes } = redis.value;
-    if (maxMemoryBytes !== null) visit('redis', 'redis', usedMemoryBytes, maxMemoryBytes);
+    const { usedMemoryBytes, maxMemoryBytes, policy } = redis.value;
+    // One that may evict any key is meant to be full.
+    const evicts = policy?.startsWith('allkeys-') === true;
+    if (maxMemoryBytes !== null && !evicts) visit('redis', 'redis', usedMemoryBytes, maxMemoryBytes);
   }
+}
+
+/** What it may still move to swap before it is killed at its limit: what it is allowed, as far as the host has it. */
+function swapBeyond({ memory, swapLimitBytes }: ContainerInfo, swap: HostValues['swap'] | undefined): number {
+  if (swapLimitBytes === undefined || !swap) return 0;
+  const within = swap.totalBytes - swap.usedBytes + (memory?.swapBytes ?? 0);
+  return Math.max(0, Math.min(swapLimitBytes ?? Number.POSITIVE_INFINITY, within));
 }
 
 function hostUse(host: HostValues, containers: readonly ContainerInfo[] | undefined, visit: Visit): void {

@@ -13,7 +13,7 @@ export function forecastSentence(one: Forecast, growth: Growth, now: number): st
     case 'memory':
       return `${grower(one.culprit, growth)}: the host runs out of memory ${when}`;
     case 'container':
-      return `${forecastName(one)} grows ${speed}: it reaches its limit of ${formatBytes(one.capacity)} ${when}`;
+      return `${forecastName(one)} grows ${speed}: it reaches its limit of ${containerLimit(one)} ${when}`;
     case 'disk':
       return `${forecastName(one)} fills by ${speed}: full ${when}`;
     case 'inodes':
@@ -23,6 +23,11 @@ export function forecastSentence(one: Forecast, growth: Growth, now: number): st
     case 'redis':
       return `${forecastName(one)} grows ${speed}: it reaches maxmemory (${formatBytes(one.capacity)}) ${when}`;
   }
+}
+
+function containerLimit({ capacity, swapBytes = 0 }: Forecast): string {
+  if (swapBytes === 0) return formatBytes(capacity);
+  return `${formatBytes(capacity - swapBytes)} (and ${formatBytes(swapBytes)} of swap)`;
 }
 
 function grower(culprit: Culprit | undefined, growth: Growth): string {

@@ -10,6 +10,8 @@ export type Forecast = {
   alias?: string;
   used: number;
   capacity: number;
+  /** The part of a container's capacity that is swap, which it may use beyond its limit. */
+  swapBytes?: number;
   /** Of how many hours values are known, at most a week. */
   knownHours: number;
   /** Growth that is announced; absent where there is none that can be trusted. Epoch ms. */

@@ -113,6 +113,8 @@ export type ContainerInfo = {
   };
   /** null: unlimited. */
   limitBytes: number | null;
+  /** What it may hold in swap beyond its limit; null: as much as the host has. Absent where Docker does not say. */
+  swapLimitBytes?: number | null;
   /** 100 = one CPU fully used, over the time since the last reading. */
   cpuPercent?: number;
   /** The container in which this vpsmon runs. */

@@ -22,10 +22,22 @@ describe('the forecast', () => {
     expect(Math.abs(first!.fullAt - end)).toBeLessThan(2 * 3_600_000);
     expect(first!.perHour / GB).toBeCloseTo(0.04, 3);
     expect(announcements.map(({ severity }) => severity)).toEqual(['warning', 'critical']);
-    expect(announcements[0]!.endedAt).toBe(announcements[1]!.at);
+    // The growth is not over because it became urgent.
+    expect(announcements.map(({ endedAt }) => endedAt)).toEqual([undefined, undefined]);
     const distances = forecasts.slice(1).map(({ at }, i) => (at - forecasts[i]!.at) / 3_600_000);
     expect(new Set(distances)).toEqual(new Set([1]));
     expect(forecasts.length).toBeGreaterThan(24);
+  });
+
+  it('announces growth that is as old as the record, and goes on while a daily cycle falls', () => {
+    const old = run(series(90, (h) => 0.2 + 0.018 * h)).announcements;
+    expect(old.map(({ severity }) => severity)).toEqual(['warning']);
+    expect(old[0]!.at).toBeLessThan((START + 60 * 3600) * 1000);
+    const cyclic = run(
+      series(90, (h) => 0.5 + 0.02 * Math.max(0, h - 30) + 0.2 * Math.sin((h * Math.PI) / 12)),
+    );
+    expect(cyclic.announcements.map(({ endedAt }) => endedAt)).not.toContainEqual(expect.any(Number));
+    expect(cyclic.announcements.length).toBeGreaterThan(0);
   });
 
   it('says nothing about daily cycles, one step, or growth that settles', () => {
@@ -55,7 +67,7 @@ describe('the forecast', () => {
 describe('a record', () => {
   it('may have a header, ISO times with and without zone, CRLF and blank lines', () => {
     const text =
-      'timestamp,used_bytes\r\n2026-01-05T00:00:00Z,1\r\n\r\n2026-01-05 01:00,2\n2026-01-05T03:00:00+01:00,3e0\n1767578400.5,4';
+      '\uFEFFtimestamp,used_bytes\r\n2026-01-05T00:00:00Z,1\r\n\r\n2026-01-05 01:00,2\n2026-01-05T03:00:00+01:00,3e0\n1767578400.5,4';
     expect([...parseSamples(text, 'x.csv')]).toEqual([
       { at: Date.UTC(2026, 0, 5), value: 1 },
       { at: Date.UTC(2026, 0, 5, 1), value: 2 },

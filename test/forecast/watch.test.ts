@@ -102,6 +102,51 @@ describe('forecast of what can run out', () => {
     expect(finding!.details!.at(-1)).toMatch(/^Advice: restart n8n at a quiet hour/);
   });
 
+  it('counts the swap that a container may use beyond its limit, as far as the host has it', () => {
+    const leak = (values: Partial<ContainerInfo>) => (hour: number) => [
+      holding('api', 100 + 8 * hour, { limitBytes: 512 * MB, ...values }),
+    ];
+    const [finding] = follow(watch(), 0, 72, leak({ swapLimitBytes: 512 * MB }));
+    // 1,024 - 676 MB at 8 MB/h.
+    expect(finding!.text).toMatch(
+      /^api grows 8 MB\/h: it reaches its limit of 512 MB \(and 512 MB of swap\) in about 4[34] h/,
+    );
+    const [unlimited] = follow(watch(), 0, 40, leak({ swapLimitBytes: null }));
+    expect(unlimited).toBeUndefined();
+    const [none] = follow(watch(), 0, 30, leak({ swapLimitBytes: 0 }));
+    expect(none!.text).toMatch(/reaches its limit of 512 MB in about 2[12] h/);
+  });
+
+  it('says nothing about a Redis that evicts what it likes when it is full', () => {
+    const redisAt = (hour: number, policy: string) => {
+      const snapshot = hostWith(START + hour * HOUR, []);
+      snapshot.readings.redis = {
+        state: 'ok',
+        tookMs: 1,
+        value: {
+          address: 'redis:6379',
+          version: '7.2.4',
+          policy,
+          usedMemoryBytes: (40 + 5 * hour) * MB,
+          maxMemoryBytes: 256 * MB,
+          keys: 1,
+          clients: 1,
+          evictedTotal: 0,
+          rejectedTotal: 0,
+        },
+      };
+      return snapshot;
+    };
+    const announcedWith = (policy: string) => {
+      const forecasts = watch();
+      for (let hour = 0; hour <= 30; hour += 1 / 30) forecasts.add(redisAt(hour, policy));
+      return forecasts.announced(START + 30 * HOUR).map(({ kind }) => kind);
+    };
+    expect(announcedWith('allkeys-lru')).toEqual([]);
+    expect(announcedWith('noeviction')).toEqual(['redis']);
+    expect(announcedWith('volatile-ttl')).toEqual(['redis']);
+  });
+
   it('announces a container against its own limit, and ends it when its memory is given back', () => {
     const forecasts = watch();
     const leak = (hour: number) => [holding('api', 100 + 8 * hour, { limitBytes: 512 * MB })];

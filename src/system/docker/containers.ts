@@ -50,9 +50,25 @@ export function toContainerInfo(
     ...(inspect.created > 0 ? { createdAt: inspect.created } : {}),
     ...(state.startedAt > 0 ? { startedAt: state.startedAt } : {}),
     ...(state.finishedAt > 0 ? { finishedAt: state.finishedAt } : {}),
-    limitBytes: hostConfig.memory > 0 ? hostConfig.memory : null,
+    ...limitsOf(hostConfig),
     self: extra.self,
   };
+}
+
+/**
+ * Docker's `MemorySwap` is memory and swap together: -1 no limit of swap, 0 not said.
+ * https://docs.docker.com/engine/containers/resource_constraints/#--memory-swap-details
+ */
+export function limitsOf({
+  memory,
+  memorySwap,
+}: Pick<DockerInspect['hostConfig'], 'memory' | 'memorySwap'>): Pick<
+  ContainerInfo,
+  'limitBytes' | 'swapLimitBytes'
+> {
+  if (memory <= 0) return { limitBytes: null };
+  if (memorySwap === 0) return { limitBytes: memory };
+  return { limitBytes: memory, swapLimitBytes: memorySwap < 0 ? null : Math.max(0, memorySwap - memory) };
 }
 
 function identity(of: { id: string; name: string; image: string; labels: Record<string, string> }) {
