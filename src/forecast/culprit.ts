@@ -15,6 +15,8 @@ const MOST_SLOTS = 48 * HOUR_SLOTS;
 const LEAST_SHARE = 0.15;
 /** A container with less than this share of all growth is one of many. */
 const ONE_SHARE = 0.35;
+/** Of many, those count that grow by this share of the first. */
+const MANY_SHARE = 0.2;
 /** Others that grow by this share of the first are named, too. */
 const ALSO_SHARE = 0.5;
 /** A fall by a quarter and by 10 MB is a restart: growth is not measured across it. */
@@ -68,7 +70,8 @@ export function culpritOf(
       culprit: {
         kind: 'many',
         perHour: together,
-        count: growers.length,
+        // The rest is chance.
+        count: growers.filter(({ perHour }) => perHour >= MANY_SHARE * first.perHour).length,
         largest: growers.slice(0, 3).map(asGrower),
       },
     };

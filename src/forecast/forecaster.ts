@@ -3,7 +3,7 @@ import { EpochMs, Finite } from '../model/shapes.ts';
 import { createSeries, type Series, type Slot } from './series.ts';
 import { median } from '../model/trend.ts';
 import { FITTED_SLOTS, fitGrowth, project, type Fit, type Line } from './project.ts';
-import { isStraight, trendSince, trendsOf, type Trend } from './trend.ts';
+import { isStraight, trendSince, trendsOf, type Trend, type Usual } from './trend.ts';
 
 const HOUR = 3_600_000;
 /** Announced when full within `warning` hours, urgent within `critical`; over when it would take twice as long as `warning`. */
@@ -77,16 +77,18 @@ export function createForecaster(): Forecaster {
     const slots = series.slots();
     if (slots.length < LEAST_SLOTS) return { open, event: undefined, perHour: undefined };
     const fit = fitGrowth(slots, capacity);
-    const isCyclic = fit !== undefined && slots.length >= LEAST_TO_TAKE_OFF;
-    const steady = isCyclic
-      ? slots.map(({ slot, low, high }) => ({
-          slot,
-          low: low - fit.cycle(slot),
-          high: high - fit.cycle(slot),
-        }))
-      : slots;
-    const trends = trendsOf(steady, capacity, fit && longGrowth(fit, slots, capacity));
-    const outstanding = open ? undefined : sinceOnset(steady, fit, capacity);
+    const usual = { capacity, cycle: 0 };
+    let steady = slots;
+    if (fit?.isCyclic && slots.length >= LEAST_TO_TAKE_OFF) {
+      const day = Array.from({ length: 48 }, (_, slot) => fit.cycle(slot));
+      usual.cycle = Math.max(...day) - Math.min(...day);
+      steady = slots.map(({ slot, low, high }) => {
+        const cycle = fit.cycle(slot);
+        return { slot, low: low - cycle, high: high - cycle };
+      });
+    }
+    const trends = trendsOf(steady, usual, fit && longGrowth(fit, slots, capacity));
+    const outstanding = open ? undefined : sinceOnset(steady, fit, usual);
     // Too little is known: what was announced before a restart stays as it was.
     if (trends.length === 0 && !outstanding) return { open, event: undefined, perHour: undefined };
     const found = open
@@ -199,11 +201,11 @@ function isRecord(slots: readonly Slot[]): boolean {
   return Math.max(...slots.slice(-4).map(({ high }) => high)) > highs[Math.floor(0.98 * highs.length)]!;
 }
 
-function sinceOnset(slots: readonly Slot[], fit: Fit | undefined, capacity: number): Trend | undefined {
+function sinceOnset(slots: readonly Slot[], fit: Fit | undefined, usual: Usual): Trend | undefined {
   if (!fit || fit.slope <= 0) return undefined;
-  const trend = trendSince(slots, fit.knee, capacity);
+  const trend = trendSince(slots, usual, fit.knee);
   if (!trend?.sound) return undefined;
-  return (capacity - trend.level) / trend.perHour <= ONSET_WITHIN_HOURS ? trend : undefined;
+  return (usual.capacity - trend.level) / trend.perHour <= ONSET_WITHIN_HOURS ? trend : undefined;
 }
 
 /**

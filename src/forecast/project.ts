@@ -66,6 +66,7 @@ export type Fit = {
   slope: number;
   bend: number;
   error: number;
+  isCyclic: boolean;
   line(slot: number): number;
   cycle(slot: number): number;
 };
@@ -164,7 +165,7 @@ function fitOf(slots: readonly Slot[], bent: boolean, cyclic: boolean): Fit | un
     return best[0]! + slope * grown + bend * grown * grown;
   };
   const error = slots.reduce((sum, { slot, low }) => sum + Math.abs(low - line(slot) - cycle(slot)), 0);
-  return { knee, slope, bend, error, line, cycle };
+  return { knee, slope, bend, error, isCyclic: cyclic, line, cycle };
 }
 
 /** A level, and two waves a day. */

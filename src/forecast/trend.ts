@@ -11,6 +11,8 @@ const GROWTH_TO_NOISE = 4;
 const LARGEST_STEP = 0.5;
 /** How far above what earlier days have reached, in their usual swing. */
 const ABOVE_EARLIER = 0.4;
+/** The same, in the swing of a daily cycle that was taken off: where the clock jumped, it leaves something behind. */
+const ABOVE_CYCLE = 0.3;
 /**
  * Of what slowing growth would still reach, so much counts, for its first hours look straighter than it is; more of it, the more it has
  * grown already in comparison to what is left.
@@ -34,6 +36,9 @@ const LEAST_RISING = 0.75;
 /** `perHour` in the series' unit, `level` is what its upper quantile has now, `hours` the window it was seen in. */
 export type Trend = { perHour: number; level: number; hours: number; sound: boolean };
 
+/** What is known of the subject: its capacity, and the swing of a daily cycle that was taken off its slots. */
+export type Usual = { capacity: number; cycle: number };
+
 /** The value below which `share` of the sorted values lie. */
 function quantile(sorted: ArrayLike<number>, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
@@ -43,18 +48,19 @@ function quantile(sorted: ArrayLike<number>, share: number): number {
  * The trends of all windows for which there are enough slots; `slots` in order of time, the newest last. `onset`: since when all of it is one
  * growth, which is then not compared with itself.
  */
-export function trendsOf(
-  slots: readonly Slot[],
-  capacity: number,
-  onset = Number.POSITIVE_INFINITY,
-): Trend[] {
+export function trendsOf(slots: readonly Slot[], usual: Usual, onset = Number.POSITIVE_INFINITY): Trend[] {
   return WINDOWS_H.flatMap((hours) => {
-    const trend = trendIn(slots, hours, capacity, onset);
+    const trend = trendIn(slots, hours, usual, onset);
     return trend ? [trend] : [];
   });
 }
 
-function trendIn(slots: readonly Slot[], hours: number, capacity: number, onset: number): Trend | undefined {
+function trendIn(
+  slots: readonly Slot[],
+  hours: number,
+  { capacity, cycle }: Usual,
+  onset: number,
+): Trend | undefined {
   const newest = slots.at(-1);
   if (!newest) return undefined;
   const first = newest.slot - hours * 2 + 1;
@@ -67,7 +73,7 @@ function trendIn(slots: readonly Slot[], hours: number, capacity: number, onset:
   const sound =
     growth >= LEAST_GROWTH * capacity &&
     growth >= GROWTH_TO_NOISE * noise &&
-    isAboveEarlier(slots, Math.min(first, onset)) &&
+    isAboveEarlier(slots, Math.min(first, onset), cycle) &&
     rising(window) >= LEAST_RISING &&
     largestStep(window) <= LARGEST_STEP * growth &&
     reaches(window, hours, roomOf(growth, level, capacity));
@@ -75,13 +81,17 @@ function trendIn(slots: readonly Slot[], hours: number, capacity: number, onset:
 }
 
 /** Growth since `onset` that stands far out of what was before it: then one window is enough. */
-export function trendSince(slots: readonly Slot[], onset: number, capacity: number): Trend | undefined {
+export function trendSince(
+  slots: readonly Slot[],
+  { capacity, cycle }: Usual,
+  onset: number,
+): Trend | undefined {
   const newest = slots.at(-1)!.slot;
   const hours = (newest - onset + 1) / 2;
   const window = thinned(slots.filter(({ slot }) => slot >= onset));
   const before = (onset - slots[0]!.slot) / 2;
   if (hours < (before >= SETTLED_HOURS ? ONSET_LEAST_HOURS : LONGEST_RISE_HOURS)) return undefined;
-  if (!isAboveEarlier(slots, onset)) return undefined;
+  if (!isAboveEarlier(slots, onset, cycle)) return undefined;
   const { perHour, level, noise } = lineOf(window);
   const growth = perHour * hours;
   const half = window.length >> 1;
@@ -176,13 +186,16 @@ function wouldFill(
 }
 
 /** Whether the level is clearly above what it has usually reached before `first`, measured in how far that swings. */
-export function isAboveEarlier(slots: readonly Slot[], first: number): boolean {
+function isAboveEarlier(slots: readonly Slot[], first: number, cycle: number): boolean {
   const earlier = slots.filter(({ slot }) => slot < first);
   if (earlier.length === 0) return true;
   const sorted = earlier.map(({ low }) => low).sort((a, b) => a - b);
   const usual = quantile(sorted, 0.95);
   const swing = usual - quantile(sorted, 0.05);
-  return median(slots.slice(-4).map(({ low }) => low)) > usual + ABOVE_EARLIER * swing;
+  return (
+    median(slots.slice(-4).map(({ low }) => low)) >
+    usual + Math.max(ABOVE_EARLIER * swing, ABOVE_CYCLE * cycle)
+  );
 }
 
 /** Whether all thirds of the last hours rose about equally fast: neither the way up of a daily cycle nor a warm-up does. */

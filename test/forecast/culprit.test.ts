@@ -136,6 +136,61 @@ const MIXTURES: Mixture[] = [
     },
     expected: container('jobs'),
   },
+  {
+    name: 'the leaking one is killed every eight hours and begins anew, another leaks slowly on',
+    containers: { crash: sawtooth(200, 400, 8), n8n: leak(300, 25), redis: flat(60) },
+    expected: container('n8n'),
+  },
+  {
+    name: 'growth that becomes faster, beside one that was deployed meanwhile and holds more',
+    containers: {
+      api: (hour, noise) => 200 + 0.9 * Math.max(0, hour - 24) ** 2 + 3 * noise(),
+      shop: step(0, 900, 40),
+      redis: flat(60),
+    },
+    startedAt: { shop: 40 },
+    expected: container('api'),
+  },
+  {
+    name: 'a backup that needs much for an hour each night, and a slow leak',
+    containers: {
+      backup: (hour) => (hour % 24 < 1 ? 800 : 20),
+      waha: leak(400, 18, 20),
+      n8n: noisy(500, 0.05),
+    },
+    expected: container('waha'),
+  },
+  {
+    name: 'a leak among two hundred that each go to and fro',
+    containers: {
+      ...Object.fromEntries(Array.from({ length: 199 }, (_, i) => [`flat-${i}`, noisy(30, 0.2)])),
+      leaking: leak(100, 30),
+    },
+    expected: container('leaking'),
+  },
+  {
+    name: 'a process of the host grows, and a container a little',
+    containers: { n8n: leak(400, 6), waha: flat(300) },
+    outside: leak(300, 30),
+    expected: { kind: 'outside' },
+  },
+  {
+    name: 'a container grows, while the cache of the host outside of containers swings',
+    containers: { n8n: leak(400, 25), waha: flat(300) },
+    outside: noisy(400, 0.15),
+    expected: container('n8n'),
+  },
+  {
+    name: 'three grow alike: no single culprit',
+    containers: { a: leak(200, 14), b: leak(220, 15), c: leak(210, 14), redis: flat(60) },
+    expected: { kind: 'many', count: 3 },
+  },
+  {
+    name: 'the leak was there for days, and was released at hour 2 with a deploy',
+    containers: { n8n: leak(300, 15, 2), waha: daily(500, 100), redis: flat(60) },
+    startedAt: { n8n: 2 },
+    expected: container('n8n', { startedAt: START + 2 * HOUR }),
+  },
 ];
 
 function seriesOf(use: Use, seed: number) {
