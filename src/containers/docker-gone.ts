@@ -1,7 +1,7 @@
 // Docker itself going away and coming back. Its end takes every container along (unless live-restore keeps them), and that
 // is one message, not thirty; and one when it is back, with what did not come back.
 import type { DockerInspect } from '../system/types.ts';
-import type { Death } from '../model/container-fact.ts';
+import type { Death, Named } from '../model/container-fact.ts';
 import { about, begins } from './emit.ts';
 import { notBack } from './restarts.ts';
 import { applyFixed, applyState, current, isUp, isWatched, keyOf, put } from './table.ts';
@@ -67,8 +67,8 @@ function rememberRunning(turn: Turn): void {
     const death = pending && 'death' in pending ? pending.death : undefined;
     const diedWithIt = death !== undefined && now.wall - death.at < SHUTDOWN_MS;
     if (!isUp(known.info.state) && !diedWithIt) continue;
-    const { id, name, startedAt = 0 } = known.info;
-    before.set(key, { id, name, startedAt });
+    const { id, startedAt = 0 } = known.info;
+    before.set(key, { id, ...about(known.info), startedAt });
   }
   state.engine.before = before;
 }
@@ -93,9 +93,17 @@ function reportGone(turn: Turn): void {
     if ('death' in pending) stopped += 1;
     state.pending.delete(key);
   }
-  const names = [...engine.before.values()].map((service) => service.name).toSorted();
+  const names = [...engine.before.values()].map(about).toSorted(byName);
   const { why, downAt } = engine;
-  out.facts.push({ kind: 'docker-gone', name: 'docker', at: downAt.wall, why, names, stopped });
+  out.facts.push({
+    kind: 'docker-gone',
+    name: 'docker',
+    at: downAt.wall,
+    why,
+    ran: names.length,
+    stopped,
+    names,
+  });
 }
 
 export function streamUp(turn: Turn): void {
@@ -155,7 +163,7 @@ function reportBack(turn: Turn): void {
   engine.reported = false;
   delete engine.returning;
   engine.before = new Map();
-  const absent: string[] = [];
+  const absent: Named[] = [];
   let kept = 0;
   for (const [key, was] of before) {
     out.touched.add(key);
@@ -164,7 +172,7 @@ function reportBack(turn: Turn): void {
       if (known.info.id === was.id && known.info.startedAt === was.startedAt) kept += 1;
       continue;
     }
-    absent.push(known ? was.name : `${was.name} (removed)`);
+    absent.push(known ? about(was) : { ...about(was), removed: true });
     if (known) reportNotBack(turn, key, known, engine.downAt.wall);
   }
   out.facts.push({
@@ -173,9 +181,14 @@ function reportBack(turn: Turn): void {
     at: backAt,
     awayMs: Math.max(0, backAt - engine.downAt.wall),
     before: before.size,
+    running: before.size - absent.length,
     kept,
-    absent: absent.toSorted(),
+    absent: absent.toSorted(byName),
   });
+}
+
+function byName(a: Named, b: Named): number {
+  return a.name < b.name ? -1 : 1;
 }
 
 /** The message that Docker is back names it. */

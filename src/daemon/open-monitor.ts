@@ -125,7 +125,7 @@ export function openMonitor(
     onFacts: (facts) =>
       reportFindings(
         monitor,
-        facts.flatMap((fact) => findingsOf(fact, describeFact)),
+        facts.flatMap((fact) => findingsOf(fact, describeFact, pipeline.mayName)),
       ),
     onMoved: ({ id, attributes }) => discovery.moved({ id, image: attributes['image'] ?? '' }),
     onOom(event) {

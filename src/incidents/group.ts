@@ -4,6 +4,7 @@
 // is true: what is not waits until it is, or until something newer is sent about the container.
 import { CHANGES, type Change, type Claim } from '../model/change.ts';
 import { changeOf, claimOf, endedByTime, factOf } from '../model/fact-rules.ts';
+import { ruleInfo } from '../model/rules.ts';
 import { serviceKey } from '../model/service-key.ts';
 import type { Incident, NotifyReason } from '../model/incident.ts';
 import type { Draft } from './drafts.ts';
@@ -252,7 +253,7 @@ export function releaseAbout(groups: Groups, draft: Draft, look: Look): Released
         released.dropped.push(outcome.dropped);
         return false;
       }
-      if (newer.rule !== 'container-stopped' || draft.reason === 'resolved') return true;
+      if (ruleInfo(newer.rule)?.whileOn !== 'down' || draft.reason === 'resolved') return true;
       if (incident.severity === 'info') released.dropped.push({ incident, reason: 'folded' });
       else released.before.push(incident);
       return false;

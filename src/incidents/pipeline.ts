@@ -51,6 +51,8 @@ export type Pipeline = {
   process(findings: readonly Finding[], options?: ProcessOptions): IncidentChange[];
   /** Pending and firing ones. */
   open(): Incident[];
+  /** Whether a message about something else may name this container as one that is down: it is neither silenced nor muted. */
+  mayName(about: { name: string; service?: string }): boolean;
   /** Lines of the start message that are neither silenced nor muted. */
   mayReport(line: StartLine): boolean;
   /** A fired or lately ended one, in its newest form. */
@@ -191,6 +193,16 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     return nextId++;
   }
 
+  function mayName(
+    about: { name: string; service?: string },
+    { rule, mutes }: (typeof START_LINES)[StartLine['kind']],
+    was = '',
+  ): boolean {
+    readSilences(clock.now());
+    const subject = { rule: rule ?? '', subject: about.name, alias: about.service ?? '', was };
+    return silencing(subject, silences) === undefined && !policy.mutes(about, mutes);
+  }
+
   function readSilences(now: number): void {
     const windows = config.extra.silences.flatMap((window) => windowAt(window, now) ?? []);
     try {
@@ -285,14 +297,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
         return [];
       }
     },
-    mayReport(line) {
-      const { kind, name, service } = line;
-      const { rule = '', mutes } = START_LINES[kind];
-      readSilences(clock.now());
-      const about = { rule, subject: name, ...(service === undefined ? {} : { alias: service }) };
-      const was = line.kind === 'renamed' ? { was: line.was } : {};
-      return silencing({ ...about, ...was }, silences) === undefined && !policy.mutes(line, mutes);
-    },
+    mayName: (about) => mayName(about, { rule: 'container-stopped', mutes: ['stopped'] }),
+    mayReport: (line) => mayName(line, START_LINES[line.kind], line.kind === 'renamed' ? line.was : ''),
     open: () => [...memory.open.values()],
     incident: (id) => memory.byId.get(id),
     acknowledge(id, by, silent) {

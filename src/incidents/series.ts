@@ -10,12 +10,13 @@ import { addFlip, beginsToFlap } from './flapping.ts';
 import { observe, setSeverity } from './observe.ts';
 import type { Policy } from './policy.ts';
 
-/** Rules that mean that it goes on, and then that it is over. The more telling one first. */
-const GOES_ON = ['restart-loop', 'container-malfunction'];
-
 /** Kills on the host at large have different victims: none of them has to do with the next one. */
 function isSeries({ rule, subject }: Pick<Incident, 'rule' | 'subject'>): boolean {
-  return rule === 'oom-kill' && subject !== 'host';
+  return ruleInfo(rule)?.series === true && subject !== 'host';
+}
+
+function goesOnBy(rule: string): boolean {
+  return ruleInfo(rule)?.ofSeries === 'goes-on';
 }
 
 /** Whether what happened last goes on with this; what is found in the same look is one message anyway. */
@@ -94,28 +95,29 @@ function endsWithStronger({ incident, reason }: Verdict, verdicts: readonly Verd
 
 function isSentElsewhere({ incident, reason }: Verdict, all: ReadonlyMap<number, Incident>): boolean {
   if (isSeries(incident) && incident.event) {
-    const rules = reason === 'flapping' ? GOES_ON : [...GOES_ON, 'container-stopped'];
+    const isOne = (rule: string): boolean =>
+      goesOnBy(rule) || (reason !== 'flapping' && ruleInfo(rule)?.ofSeries === 'ended');
     const again = reason === 'flapping' || reason === 'stable' || reason === 'resolved';
-    return again && wasNotifiedSince(incident, rules, all);
+    return again && wasNotifiedSince(incident, isOne, all);
   }
-  if (reason !== 'first' || !GOES_ON.includes(incident.rule)) return false;
+  if (reason !== 'first' || !goesOnBy(incident.rule)) return false;
   const series = runningSeries(incident, all);
   return (
     series !== undefined &&
-    (series.said.flapping === true || wasNotifiedSince(series, GOES_ON, all, incident))
+    (series.said.flapping === true || wasNotifiedSince(series, goesOnBy, all, incident))
   );
 }
 
 /** Whether one of these rules has said something about the subject of the series since it began. */
 function wasNotifiedSince(
   series: Incident,
-  rules: readonly string[],
+  isOne: (rule: string) => boolean,
   all: ReadonlyMap<number, Incident>,
   except?: Incident,
 ): boolean {
   for (const other of all.values()) {
     if (other.subject !== series.subject || other.event || other.id === except?.id) continue;
-    if (!rules.includes(other.rule) || !wasNotified(other)) continue;
+    if (!isOne(other.rule) || !wasNotified(other)) continue;
     if (other.state === 'firing' || (other.resolvedAt ?? 0) >= series.openedAt) return true;
   }
   return false;
@@ -132,7 +134,7 @@ export function repeatedInstead(
   incident: Incident,
   all: ReadonlyMap<number, Incident>,
 ): Incident | undefined {
-  if (!GOES_ON.includes(incident.rule)) return undefined;
+  if (!goesOnBy(incident.rule)) return undefined;
   const series = runningSeries(incident, all);
   if (series && !series.flapping && wasNotified(series)) return series;
   for (const other of all.values()) {

@@ -96,14 +96,18 @@ type Kinds = {
   over: { condition: Condition; because: Because };
   /** Nothing about it holds any more: another message has that, or nobody needs to know. */
   gone: { because: Because };
-  'docker-gone': { why: string; names: string[]; stopped: number };
-  /** `absent`: what ran before and does not run now. `kept`: what ran on while Docker was away. */
-  'docker-back': { awayMs: number; before: number; kept: number; absent: string[] };
+  /** So many ran when it went, and so many of them stopped with it; `names`: those of them that may be named. */
+  'docker-gone': { why: string; ran: number; stopped: number; names: Named[] };
+  /** So many ran before, run now, and ran on while Docker was away; `absent`: those not running that may be named. */
+  'docker-back': { awayMs: number; before: number; running: number; kept: number; absent: Named[] };
   /** Docker answers at the first look. */
   'docker-answers': object;
   /** A change of it could not be followed. */
   unreadable: { what: string; why: string };
 };
+
+/** `removed`: it does not exist any more. */
+export type Named = { name: string; service?: string; removed?: true };
 
 type Successor = {
   outcome:

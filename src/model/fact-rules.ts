@@ -1,6 +1,6 @@
 // What each fact about a container means: the rule it belongs to, how bad it is, and what its message states.
 import type { Change, Claim } from './change.ts';
-import type { ContainerFact, Death, FactKind, FactOf } from './container-fact.ts';
+import type { ContainerFact, Death, FactKind, FactOf, Named } from './container-fact.ts';
 import type { Finding, Severity, Verdict } from './finding.ts';
 import type { Incident } from './incident.ts';
 import type { RuleId } from './rules.ts';
@@ -122,11 +122,16 @@ function valueOf<T>(of: T | ((fact: never) => T) | undefined, fact: ContainerFac
   return typeof of === 'function' ? (of as (fact: ContainerFact) => T)(fact) : of;
 }
 
-/** A fact as the incidents take it. `describe`: its plain sentence, and lines below it. */
+/**
+ * A fact as the incidents take it. `describe`: its plain sentence, and lines below it. `mayName`: whether a container may be named in a
+ * message about another subject.
+ */
 export function findingsOf(
-  fact: ContainerFact,
+  found: ContainerFact,
   describe: (fact: ContainerFact) => { text: string; details?: string[] },
+  mayName: (about: Named) => boolean = () => true,
 ): Finding[] {
+  const fact = namingOnly(found, mayName);
   const row = ruleOf(fact);
   const about = {
     subject: fact.name,
@@ -166,6 +171,12 @@ export function findingsOf(
     verdict: 'between',
   }));
   return [...ended, ...main, ...kept];
+}
+
+function namingOnly(fact: ContainerFact, mayName: (about: Named) => boolean): ContainerFact {
+  if (fact.kind === 'docker-gone') return { ...fact, names: fact.names.filter(mayName) };
+  if (fact.kind === 'docker-back') return { ...fact, absent: fact.absent.filter(mayName) };
+  return fact;
 }
 
 /** Asked for, and done as it was asked. */

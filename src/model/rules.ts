@@ -30,6 +30,12 @@ export type RuleInfo = {
   flap?: FlapPolicy;
   /** It ends when it was not seen for so long, ms. */
   quietMs?: number;
+  /** What its subject is while it lasts: "down". */
+  whileOn?: 'down' | 'unhealthy';
+  /** Its events about one container are a series: counted, and sent as one that goes on, and one that is over. */
+  series?: true;
+  /** It means that a series about the same container goes on, or ended the container. */
+  ofSeries?: 'goes-on' | 'ended';
   /** An event that is sent once per cooldown of its container. */
   cooldown?: true;
   /** Its message is worth more than theirs about the same container: their repeats and ends are not sent beside its own. */
@@ -138,6 +144,7 @@ export const RULES = {
     ends: 'happened once',
     judged: 'check',
     many: '# processes were killed for want of memory',
+    series: true,
     row: 'OOM kills',
   },
   'container-memory': {
@@ -246,6 +253,8 @@ export const RULES = {
     settings: '`mute` in `vpsmon.yaml`',
     judged: 'between',
     many: '# containers are stopped',
+    whileOn: 'down',
+    ofSeries: 'ended',
     flap: CONTAINER_FLAPS,
     mute: 'stopped',
   },
@@ -255,6 +264,7 @@ export const RULES = {
     settings: '`mute`',
     judged: 'between',
     many: '# containers are unhealthy',
+    whileOn: 'unhealthy',
     flap: CONTAINER_FLAPS,
     mute: 'unhealthy',
   },
@@ -264,6 +274,7 @@ export const RULES = {
     settings: '`MALFUNCTION_RESTARTS`, `mute`',
     judged: 'between',
     many: '# containers restart again and again',
+    ofSeries: 'goes-on',
     quietMs: SERIES_QUIET_MS,
     mute: 'malfunction',
   },
@@ -273,6 +284,7 @@ export const RULES = {
     settings: '`RESTART_LOOP_COUNT`, `RESTART_LOOP_MINUTES`, `mute` (malfunction)',
     judged: 'between',
     many: '# containers are in a restart loop',
+    ofSeries: 'goes-on',
     quietMs: SERIES_QUIET_MS,
     inhibits: ['container-malfunction'],
     mute: 'malfunction',

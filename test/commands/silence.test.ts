@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silence, silenceEnd, silenceList } from '../../src/commands/silence.ts';
 import { defaultExtra } from '../../src/config/defaults.ts';
 import type { SilenceWindow } from '../../src/config/schema.ts';
+import { RULES } from '../../src/model/rules.ts';
 import { activeSilences } from '../../src/store/incidents.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { Docker } from '../../src/system/types.ts';
@@ -53,6 +54,19 @@ function kept(): { subject: string; until: number; reason: string; since: number
 }
 
 describe('silence', () => {
+  test('knows exactly the rules of the catalogue', async () => {
+    for (const rule of Object.keys(RULES)) {
+      const { context, err } = contextAt({ dryRun: true }, { containers: [] });
+      expect(await silence(context, rule, '1h')).toBe(0);
+      expect(err(), rule).toBe('');
+    }
+    for (const none of ['container-crashed', 'container-stopped2', 'restart']) {
+      const { context, err } = contextAt({ dryRun: true }, { containers: [] });
+      await silence(context, none, '1h');
+      expect(err(), none).toContain(`no container, service or rule is called ${none}`);
+    }
+  });
+
   test('keeps subject, end and reason, and says until when', async () => {
     const { context, out, err } = contextAt({}, { containers: ['n8n'] });
     expect(await silence(context, 'N8N', '2h', 'upgrade')).toBe(0);

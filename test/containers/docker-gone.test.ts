@@ -28,6 +28,23 @@ function comeBack(world: World, skip: string[] = []): void {
 }
 
 describe('Docker stopped with its containers', () => {
+  test('C: neither message names a container that is silenced; what happened to it is sent when the silence ends', () => {
+    const world = thirty();
+    world.silence('c7', 3_600_000);
+    shutdown(world);
+    world.advance(60_000);
+    comeBack(world, ['c7', 'c8']);
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🔴 Docker Is Gone', '✅ Docker Is Back']);
+    expect(world.messages()[0]).toContain('30 of 30 services stopped with it');
+    expect(world.messages()[1]).toContain('Running again: 28 of 30');
+    expect(world.messages()[1]).toMatch(/Did not come back: 2\n<i>c8<\/i>/);
+    expect(JSON.stringify(world.outbox)).not.toMatch(/\bc7\b/);
+    world.unsilence('c7');
+    world.check();
+    expect(world.messages()[2]).toMatch(/Service Stopped[^]*Service: c7\n[^]*did not come back with Docker/i);
+  });
+
   test('one message, and one when all are back', () => {
     const world = thirty();
     shutdown(world);

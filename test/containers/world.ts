@@ -108,7 +108,7 @@ export function createWorld(
   const moment = () => ({ wall: wall(), mono: now - START });
 
   function take(out: Out): void {
-    const found = out.facts.flatMap((fact) => findingsOf(fact, describeFact));
+    const found = out.facts.flatMap((fact) => findingsOf(fact, describeFact, pipeline.mayName));
     for (const finding of found) findings.push({ ...finding, saidAt: now });
     if (found.length > 0) pipeline.process(found, { judged: [] });
     for (const ask of out.asks) {

@@ -7,6 +7,7 @@ import type {
   Death,
   FactKind,
   FactOf,
+  Named,
   Next,
   Seen,
 } from '../../model/container-fact.ts';
@@ -169,33 +170,34 @@ const TEXTS: { [K in FactKind]: Text<K> } = {
   gone: { sentence: ({ name, because: why }) => `${name} ${OVER[why]}` },
   'docker-gone': {
     sentence: (fact) => `Docker is gone: ${plain(fact.why) || 'no answer'}${fateText(fact, '. ')}`,
-    details: ({ names }) => (names.length > 0 ? [`Services: ${names.slice(0, 40).join(', ')}`] : []),
+    details: ({ names }) =>
+      names.length > 0 ? [`Services: ${names.slice(0, 40).map(nameOf).join(', ')}`] : [],
     message: (fact) =>
       [
         '🔴 <b>Docker Is Gone</b>',
         '',
         `Error: ${safeHtml(fact.why || 'no answer')}`,
-        ...(fact.names.length > 0 ? [fateText(fact, 'Services: '), listNames(fact.names, 40)] : []),
+        ...(fact.ran > 0 ? [fateText(fact, 'Services: ')] : []),
+        ...(fact.names.length > 0 ? [listNames(fact.names, 40)] : []),
         `Time: ${formatTime(fact.at)}`,
         'Until it is back, no container can be watched or restarted.',
       ].join('\n'),
   },
   'docker-back': {
-    sentence({ awayMs, before, absent }) {
-      const all = before > 0 ? `: ${before - absent.length} of ${before} services run` : '';
-      const gone = absent.length > 0 ? `; not back: ${absent.slice(0, 20).join(', ')}` : '';
+    sentence({ awayMs, before, running, absent }) {
+      const all = before > 0 ? `: ${running} of ${before} services run` : '';
+      const gone = absent.length > 0 ? `; not back: ${absent.slice(0, 20).map(nameOf).join(', ')}` : '';
       return `Docker is back after ${formatDuration(awayMs)}${all}${gone}`;
     },
-    message: ({ awayMs, before, kept, absent, at }) =>
+    message: ({ awayMs, before, running, kept, absent, at }) =>
       [
         '✅ <b>Docker Is Back</b>',
         '',
         `Away for: ${formatDuration(awayMs)}`,
-        ...(before > 0 ? [`🟢 Running again: ${before - absent.length} of ${before}`] : []),
+        ...(before > 0 ? [`🟢 Running again: ${running} of ${before}`] : []),
         ...(kept > 0 ? [`Kept running meanwhile: ${kept}`] : []),
-        ...(absent.length > 0
-          ? [`🔴 Did not come back: ${absent.length}`, listNames(absent, absent.length)]
-          : []),
+        ...(running < before ? [`🔴 Did not come back: ${before - running}`] : []),
+        ...(absent.length > 0 ? [listNames(absent, absent.length)] : []),
         `Time: ${formatTime(at)}`,
       ].join('\n'),
   },
@@ -409,14 +411,18 @@ function memoryText(before: number, after: number): string {
   return `${to.endsWith(` ${unit}`) ? number : from} -> ${to}`;
 }
 
-function fateText({ names, stopped }: FactOf<'docker-gone'>, before: string): string {
-  if (names.length === 0) return '';
-  if (stopped > 0) return `${before}${stopped} of ${names.length} services stopped with it`;
-  return `${before}${names.length === 1 ? '1 service' : `${names.length} services`} ran when it went`;
+function fateText({ ran, stopped }: FactOf<'docker-gone'>, before: string): string {
+  if (ran === 0) return '';
+  if (stopped > 0) return `${before}${stopped} of ${ran} services stopped with it`;
+  return `${before}${ran === 1 ? '1 service' : `${ran} services`} ran when it went`;
 }
 
-function listNames(names: string[], most: number): string {
-  const shown = names.slice(0, most).map((name) => safeHtml(name, 80));
+function nameOf({ name, removed }: Named): string {
+  return removed ? `${name} (removed)` : name;
+}
+
+function listNames(names: readonly Named[], most: number): string {
+  const shown = names.slice(0, most).map((one) => safeHtml(nameOf(one), 80));
   const more = names.length - shown.length;
   return `<i>${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}</i>`;
 }

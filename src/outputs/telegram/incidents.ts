@@ -19,10 +19,6 @@ const CHANGES_OFTEN =
   'It changes often: further changes like this are not told until it has been calm for 10 min.';
 /** How long one that flaps must have been fine. */
 const STABLE_MS = 600_000;
-const WHILE_ON: Record<string, string> = {
-  'container-stopped': 'down',
-  'container-unhealthy': 'unhealthy',
-};
 
 const HEADINGS: Record<Change, [symbol: string, text: string]> = {
   started: ['🚀', 'Services Started'],
@@ -148,7 +144,7 @@ function furtherChanges(): string {
 function inAll({ rule, spells }: Incident, now: number): string {
   const { count, ms, since } = spells ?? { count: 1, ms: 0 };
   const lasted = ms + (since === undefined ? 0 : Math.max(0, now - since));
-  const what = WHILE_ON[rule] ?? 'over the limit';
+  const what = ruleInfo(rule)?.whileOn ?? 'over the limit';
   return `${what} ${count === 1 ? 'once' : `${formatCount(count)} times`}, ${formatDuration(lasted)} in all`;
 }
 
@@ -263,7 +259,7 @@ function body({ incident, reason }: Notification, now: number): string[] {
   const lines: string[] = [];
   if (reason === 'resolved' || incident.state === 'resolved') {
     if (!incident.event) lines.push(...ending(incident, now));
-  } else if (reason === 'flapping' && WHILE_ON[incident.rule] && !incident.event) {
+  } else if (reason === 'flapping' && ruleInfo(incident.rule)?.whileOn && !incident.event) {
     lines.push(...howItFlaps(incident, now), furtherChanges());
   } else if (reason === 'flapping') {
     const often = formatCount(incident.changes ?? incident.flips.length);
