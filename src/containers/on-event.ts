@@ -18,8 +18,7 @@ import { healthChanged } from './healthcheck.ts';
 import { reportMissing } from './missing.ts';
 import { renamed } from './rename.ts';
 import { evaluateRestarts, reportRunning } from './restarts.ts';
-import { mayTakeAPlace, ROLLOUT_WAIT_MS } from './rollout.ts';
-import { watchSuccessor } from './successor.ts';
+import { ROLLOUT_WAIT_MS, mayTakeAPlace, watchSuccessor } from './successor.ts';
 import { left, RESTART_WAIT_MS, SUCCESSOR_WAIT_MS } from './correlate.ts';
 import {
   conditionOf,

@@ -1,9 +1,10 @@
-// After a stop on request a successor of the same name has started: a deploy, or a restart by hand. One line, once it is
-// clear how it turned out.
-import type { FactOf } from '../model/container-fact.ts';
+// After a stop on request a successor of the same name has started: a deploy, or a restart by hand. It is reported once it is clear
+// how it turned out. Some deploys start the new container beside the old one: docker-rollout scales a Compose service up and removes
+// the first one; Watchtower, to replace itself, takes another name and starts its successor under its own.
+import type { Death, FactOf } from '../model/container-fact.ts';
 import { about, emit } from './emit.ts';
-import { keyOf } from './table.ts';
-import type { Known, Pending, Turn } from './types.ts';
+import { isUp, isWatched, keyOf } from './table.ts';
+import type { Known, Pending, State, Turn } from './types.ts';
 
 /** What dies within this was not deployed successfully. */
 const STEADY_MS = 3000;
@@ -94,4 +95,43 @@ function outcomeOf(turn: Turn, { info }: Known, pending: Watched): FactOf<'redep
   if (info.health === 'unhealthy') return { kind: 'unhealthy' };
   if (inPlaceOf !== undefined) return { kind: info.health === 'healthy' ? 'healthy' : 'running' };
   return { kind: 'running', afterMs: startedAt - downFrom };
+}
+
+/** The old one is stopped once the new one is healthy. */
+export const ROLLOUT_WAIT_MS = 120_000;
+/** One that has run for longer was not started to take somebody's place. */
+const RECENT_MS = 600_000;
+
+/** Whether one runs whose place this one, which has just started, may be about to take. */
+export function mayTakeAPlace(state: State, next: Known): boolean {
+  for (const old of state.known.values()) {
+    if (old === next || !isUp(old.info.state)) continue;
+    const { service, project } = old.info;
+    const one = {
+      ...(service ? { service } : {}),
+      ...(project ? { project } : {}),
+      ...(old.was ? { was: old.was } : {}),
+    };
+    if (replaces(next, one)) return true;
+  }
+  return false;
+}
+
+/** The one that had started shortly before this one was stopped, and does what it did. */
+export function successorOf(state: State, death: Death): Known | undefined {
+  let found: Known | undefined;
+  for (const known of state.known.values()) {
+    const { startedAt = 0, state: now } = known.info;
+    if (!isUp(now) || !isWatched(state, known) || known.info.id === death.id || !replaces(known, death))
+      continue;
+    if (startedAt > death.at || death.at - startedAt > RECENT_MS) continue;
+    if (!found || startedAt > (found.info.startedAt ?? 0)) found = known;
+  }
+  return found;
+}
+
+function replaces(next: Known, old: Pick<Death, 'service' | 'project' | 'was'>): boolean {
+  if (old.was !== undefined && old.was === keyOf(next)) return true;
+  const { service, project } = next.info;
+  return service !== undefined && project !== undefined && service === old.service && project === old.project;
 }

@@ -11,10 +11,9 @@ import type { Clock, Docker, DockerEvent, Files, Log } from '../system/types.ts'
 import { reportUnreadable } from './fallback.ts';
 import { createAnswers } from './queries.ts';
 import { createEventQueue } from './event-queue.ts';
-import { createMemory, follow } from './event-stream.ts';
+import { createDedup, createResync, follow } from './event-stream.ts';
 import { createPersister, recallServices } from './persist.ts';
 import { newState, nextDue, step } from './reduce.ts';
-import { createResync } from './resync.ts';
 import { serviceRules } from './rules.ts';
 import { countServices, serviceLines } from './services.ts';
 import { createStart, type Start } from './start.ts';
@@ -72,7 +71,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
   const { rows, seen } = recallServices(db, log);
   const state = newState(serviceRules(config, deps.memoryOf), rows);
   const persister = createPersister({ db, clock, log, state, lastNano: () => lastNano });
-  const isNew = createMemory();
+  const isNew = createDedup();
   let eventFailure: string | undefined;
   /** How often the event stream has begun. */
   let ups = 0;

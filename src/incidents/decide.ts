@@ -21,6 +21,9 @@ export type Reason =
   /** Same cause as something that was told within 10 s, or that is its symptom. */
   | 'folded';
 
+/** An incident and what `decide` said about it. */
+export type Verdict = { incident: Incident; reason: Reason };
+
 export type Situation = {
   incident: Incident;
   /** What just happened to it; undefined: nothing, it is only still open. */

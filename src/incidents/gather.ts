@@ -1,12 +1,41 @@
-import type { Incident } from '../model/incident.ts';
+import type { Change } from '../model/change.ts';
+import type { Incident, NotifyReason } from '../model/incident.ts';
 import { keyOf } from './advance.ts';
-import { isMessage, waitsForGroup } from './decide.ts';
-import { append, notifiedWith, type Gathered, type Verdict } from './drafts.ts';
-import { gatherEnds } from './gather-ends.ts';
-import { gatherRepeats } from './gather-repeats.ts';
+import { type Verdict, isMessage, repeatDueAt, waitsForGroup, wasNotified } from './decide.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
-import { foldSeries } from './series.ts';
+import { foldSeries, repeatedInstead } from './series.ts';
+
+/** One message to be: what it is about, and what it has besides. */
+export type Draft = {
+  reason: NotifyReason;
+  incident: Incident;
+  others: Incident[];
+  /** The same change of all of them: each is a line of a list. */
+  list?: Change;
+  /** Jobs like it come often: further ones are not sent until it has been calm. */
+  often?: true;
+  /** What waited and is not true any more: it is added as what came before. */
+  before?: Incident[];
+};
+export type Gathered = {
+  drafts: Draft[];
+  /** Not sent by themselves: their groups and times are set, to be saved. */
+  quiet: Verdict[];
+};
+
+/** What is kept on an incident that was sent in another one's message. */
+export function notifiedWith({ said, severity }: Incident, leaderId: number, now: number): Incident['said'] {
+  const { waits: _, ...rest } = said;
+  return { ...rest, withId: leaderId, firstAt: said.firstAt ?? now, lastAt: now, since: now, severity };
+}
+
+/** Adds to the list of a key. */
+export function append<K>(map: Map<K, Incident[]>, key: K, incident: Incident): void {
+  const list = map.get(key);
+  if (list) list.push(incident);
+  else map.set(key, [incident]);
+}
 
 /**
  * Makes messages of decisions: what has the same cause and starts within 10 s is one, its end is one, and repeats of one
@@ -100,4 +129,106 @@ function leaderFor(
     if (!leader || firstAt > leader.said.firstAt!) leader = other;
   }
   return leader;
+}
+
+/** Repeats of one rule that are due together, or nearly, are one message; `mayName`: not silenced, and still so. */
+export function gatherRepeats(
+  verdicts: readonly Verdict[],
+  all: ReadonlyMap<number, Incident>,
+  policy: Policy,
+  now: number,
+  mayName: (incident: Incident) => boolean,
+  { drafts, quiet }: Gathered,
+): void {
+  const byRule = new Map<string, Incident[]>();
+  for (const { incident, reason } of verdicts) {
+    if (reason !== 'repeat-due' || isCovered(incident, all)) continue;
+    // One that comes and goes has a message of its own, which says how it is.
+    if (incident.flapping) drafts.push({ reason, incident, others: [] });
+    else if (mayName(incident)) append(byRule, incident.rule, incident);
+  }
+  for (const [rule, due] of byRule) {
+    const soon = [...all.values()].filter(
+      (other) =>
+        other.rule === rule &&
+        !due.some((incident) => incident.id === other.id) &&
+        mayRepeat(other) &&
+        mayName(other) &&
+        !isCovered(other, all) &&
+        (repeatDueAt(other, policy) ?? Infinity) <= now + policy.rateLimitMs,
+    );
+    const [incident, ...others] = [...due, ...soon].toSorted((a, b) => rank(b.severity) - rank(a.severity));
+    drafts.push({ reason: 'repeat-due', incident: incident!, others });
+    for (const symptom of all.values()) {
+      // It counts as repeated, so that it does not catch up when its cause ends.
+      if (symptom.state !== 'firing' || symptom.rule === rule) continue;
+      const cover = coverOf(symptom, all);
+      if (!cover || ![incident!, ...others].some((one) => one.id === cover.id)) continue;
+      const said = { ...symptom.said, lastAt: now };
+      quiet.push({ incident: { ...symptom, said }, reason: 'folded' });
+    }
+  }
+}
+
+function isCovered(incident: Incident, all: ReadonlyMap<number, Incident>): boolean {
+  return coverOf(incident, all) !== undefined;
+}
+
+/** What it is a symptom of, where that is still on and repeated itself. */
+function coverOf(incident: Incident, all: ReadonlyMap<number, Incident>): Incident | undefined {
+  const { groupId, rule } = incident;
+  const leader = groupId === undefined ? undefined : all.get(groupId);
+  return leader?.state === 'firing' && leader.rule !== rule ? leader : repeatedInstead(incident, all);
+}
+
+function mayRepeat(incident: Incident): boolean {
+  return (
+    incident.state === 'firing' &&
+    !incident.flapping &&
+    incident.okSince === undefined &&
+    incident.missingSince === undefined &&
+    wasNotified(incident)
+  );
+}
+
+/** Ends of what was sent together are one message, where they come within 10 s. */
+export function gatherEnds(
+  verdicts: readonly Verdict[],
+  all: ReadonlyMap<number, Incident>,
+  policy: Policy,
+  now: number,
+  { drafts, quiet }: Gathered,
+): void {
+  const ended = new Map<string, Incident[]>();
+  for (const { incident, reason } of verdicts) {
+    if (reason !== 'resolved') continue;
+    if (incident.groupId === undefined) drafts.push({ reason, incident, others: [] });
+    else if (isSymptom(incident, all)) quiet.push({ incident, reason: 'folded' });
+    else append(ended, `${incident.groupId} ${incident.rule}`, incident);
+  }
+  for (const members of ended.values()) {
+    const { groupId, rule } = members[0]!;
+    const stillOn = [...all.values()].some(
+      (other) =>
+        other.groupId === groupId && other.rule === rule && other.state === 'firing' && wasNotified(other),
+    );
+    const waitedEnough = members.some(({ said }) => said.endDue !== undefined && now >= said.endDue);
+    if (stillOn && !waitedEnough) {
+      for (const incident of members) {
+        const endDue = incident.said.endDue ?? now + policy.groupMs;
+        quiet.push({ incident: { ...incident, said: { ...incident.said, endDue } }, reason: 'folded' });
+      }
+      continue;
+    }
+    const [incident, ...others] = members.toSorted(
+      (a, b) => Number(b.id === groupId) - Number(a.id === groupId),
+    );
+    drafts.push({ reason: 'resolved', incident: incident!, others });
+  }
+}
+
+/** Sent only with the incident that caused it, of which the end is or was sent. */
+function isSymptom(incident: Incident, all: ReadonlyMap<number, Incident>): boolean {
+  const leader = all.get(incident.groupId!);
+  return leader !== undefined && leader.rule !== incident.rule && !leader.event && incident.said.count === 0;
 }

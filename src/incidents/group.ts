@@ -7,7 +7,7 @@ import { changeOf, claimOf, endedByTime, factOf } from '../model/fact-rules.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { serviceKey } from '../model/service-key.ts';
 import type { Incident, NotifyReason } from '../model/incident.ts';
-import type { Draft } from './drafts.ts';
+import type { Draft } from './gather.ts';
 
 const BURST_MS = 1500;
 const HOLD_URGENT_MS = 500;

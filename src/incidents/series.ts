@@ -5,7 +5,7 @@ import type { Incident, IncidentChange } from '../model/incident.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { formatCount, formatDuration } from '../model/text.ts';
 import { isMessage, wasNotified } from './decide.ts';
-import type { Verdict } from './drafts.ts';
+import type { Verdict } from './decide.ts';
 import { addFlip, beginsToFlap } from './flapping.ts';
 import { observe, setSeverity } from './observe.ts';
 import type { Policy } from './policy.ts';

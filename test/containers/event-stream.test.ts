@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createMemory, follow } from '../../src/containers/event-stream.ts';
+import { createDedup, follow } from '../../src/containers/event-stream.ts';
 import type { Clock, Docker, DockerEvent } from '../../src/system/types.ts';
 
 const S = 1_000_000_000n;
@@ -45,7 +45,7 @@ async function play(parts: (DockerEvent[] | Error)[], since = 100n * S) {
     clock,
     signal: stop.signal,
     since,
-    isNew: createMemory(),
+    isNew: createDedup(),
     onEvent: (one) => got.push(one),
     onUp: () => seen.push('up'),
     onDown: (why, refused) => seen.push(`${why}${refused ? ' (refused)' : ''}`),
@@ -79,7 +79,7 @@ test('waits longer and longer while Docker is away, at most 10 s', async () => {
 });
 
 test('remembers enough and not more', () => {
-  const isNew = createMemory();
+  const isNew = createDedup();
   for (let i = 0; i < 5000; i++) expect(isNew(event(i))).toBe(true);
   expect(isNew(event(4999))).toBe(false);
   expect(isNew(event(4900))).toBe(false);

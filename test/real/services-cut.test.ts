@@ -6,7 +6,7 @@ import { startCuttingProxy, type CuttingProxy } from '../helpers/cutting-proxy.t
 import { startEngine, type Engine } from '../helpers/docker-engine.ts';
 import { openWatcherSetup } from '../helpers/watcher-setup.ts';
 import { startTelegram } from '../standins/telegram.js';
-import { createMemory, follow, replay } from '../../src/containers/event-stream.ts';
+import { createDedup, follow, replay } from '../../src/containers/event-stream.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { openDocker } from '../../src/system/docker/docker.ts';
 import type { DockerEvent } from '../../src/system/types.ts';
@@ -44,7 +44,7 @@ test('100 cuts', async () => {
     clock: systemClock(),
     signal: stop.signal,
     since,
-    isNew: createMemory(),
+    isNew: createDedup(),
     onEvent: (event) => seen.push(line(event)),
     onUp() {},
     onDown() {},
