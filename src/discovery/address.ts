@@ -57,7 +57,7 @@ function fromContainer(
   const via = `the network ${plain(shared, 60)}`;
   // Docker's DNS knows names on networks that people made, not on the default one. One that another container answers to as well, or
   // that a resolver takes for an address (`127.1`, `2130706433`), leads elsewhere.
-  const isPlain = !/^(?:(?:0x[0-9a-f]*|\d+)\.?)+$/i.test(owner.name) && !isLoopback(owner.name.toLowerCase());
+  const isPlain = !looksLikeAddress(owner.name) && !isLoopback(owner.name.toLowerCase());
   const others = all.filter(
     (one) => one.id !== owner.id && Object.keys(one.networks).some((n) => self.networks[n]),
   );
@@ -65,6 +65,14 @@ function fromContainer(
     return { host: owner.name, port, via };
   const address = owner.networks[shared]?.address;
   return address ? { host: address, port, via } : { why: `container ${plain(name, 60)} has no address` };
+}
+
+/** Numbers with dots between them, decimal or hexadecimal. Split, for a pattern of both would try every way to divide a long number. */
+function looksLikeAddress(name: string): boolean {
+  return name
+    .replace(/\.$/, '')
+    .split('.')
+    .every((part) => /^(?:0x[0-9a-f]*|\d+)$/i.test(part));
 }
 
 function publishedPort(

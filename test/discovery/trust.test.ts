@@ -134,6 +134,9 @@ test('H5: from within a container, a name that two answer to, or that is read as
   expect(url(own, { ...impostor, ports: [], aliases: ['shop-waha-1'] })).toBe('http://172.20.0.20:3000');
   for (const name of ['2130706433', '127.1', '0x7f000001', 'localhost'])
     expect(url({ ...own, name })).toBe('http://172.20.0.20:3000');
+  // Looked at once, and not in every way in which so many digits can be divided: that would take for ever.
+  const digits = `${'1'.repeat(60)}_`;
+  expect(url({ ...own, name: digits })).toBe(`http://${digits}:3000`);
 });
 
 test('H6: what merely looks like an n8n neither chooses the database nor replaces its password', () => {
