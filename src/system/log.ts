@@ -33,7 +33,13 @@ export function stderrLog(
 /** A name with a line break or an escape sequence in it must not forge another line or colour a terminal. */
 function oneLine(text: string): string {
   // oxlint-disable-next-line no-control-regex -- taking control characters out is the point
-  return text.replace(/\s*\n\s*/g, ' | ').replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+  return joined(text).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+}
+
+function joined(text: string): string {
+  if (!text.includes('\n')) return text;
+  const lines = text.split('\n').map((line) => line.trim());
+  return lines.filter((line) => line !== '').join(' | ');
 }
 
 /** Written at once, so that the last line before an exit is not lost. A full or closed pipe is nobody's reason to stop. */
