@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 
 /** Processor time of this process that `work` takes, in ms: what else the machine does counts little. */
-function processorMs(work: () => void): number {
+export function processorMs(work: () => void): number {
   const before = process.cpuUsage();
   work();
   const { user, system } = process.cpuUsage(before);
