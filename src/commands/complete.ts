@@ -21,9 +21,9 @@ export async function complete(
   what: string,
   write: (text: string) => void,
 ): Promise<number> {
-  const nowhere = { out: () => undefined, err: () => undefined, color: false, columns: 80 };
+  const silent = { out: () => undefined, err: () => undefined, color: false, columns: 80 };
   try {
-    const context = await makeContext(options, nowhere);
+    const context = await makeContext(options, silent);
     if ('problems' in context) return 0;
     const now = context.system.clock.now();
     const lines = candidates(what, context.config.stateDir, now).filter(([name]) => HARMLESS.test(name));

@@ -1,13 +1,11 @@
-import { execute } from '../install/execute.ts';
 import { gatherInstall } from '../install/gather.ts';
 import { DEBIAN_PACKAGE, LAYOUT } from '../install/layout.ts';
 import { planInstall } from '../install/plan.ts';
 import type { Plan } from '../install/step.ts';
 import { errorText } from '../model/text.ts';
-import { renderFailure, renderNotes, renderPlan, renderStep } from '../outputs/terminal/plan.ts';
-import { styleFor } from '../outputs/terminal/style.ts';
 import { openMachine, packageRoot, type Machine } from '../system/machine.ts';
 import type { CommandContext } from './context.ts';
+import { runPlan, showPlan } from './run-plan.ts';
 
 /** Where it works; tests hand in a folder of their own. */
 export type InstallPlace = { machine: Machine; source: string; node: string };
@@ -33,28 +31,17 @@ export async function install(context: CommandContext, place: InstallPlace = thi
   }
   plan.notes.push(...environmentNotes(context));
 
+  const json = toJson(plan);
   if (dryRun) {
-    io.out(options.json ? JSON.stringify(toJson(plan), null, 2) : renderPlan(plan, io.color, io.wrapAt));
+    const code = showPlan(context, plan, json);
     if (refusal) io.err(refusal);
-    return 0;
+    return code;
   }
-  // With --json, stdout holds the JSON and nothing else.
-  const tell = options.json ? io.err : io.out;
-  const outcome = await execute(plan.steps, machine, run, (step) => tell(renderStep(step, io.color)));
-  if (outcome.state === 'failed') {
-    io.err(renderFailure({ ...outcome, hints: HINTS }, io.color));
-    return 2;
-  }
-  const text = [
-    ...renderNotes(plan.notes, styleFor(io.color)),
-    '',
+  const state =
     plan.steps.length === 0
       ? 'Nothing to do: vpsmon is installed, enabled and running.'
-      : 'vpsmon is installed, enabled and running.',
-    ...nextSteps(context),
-  ];
-  io.out(options.json ? JSON.stringify({ ...toJson(plan), done: true }, null, 2) : text.join('\n'));
-  return 0;
+      : 'vpsmon is installed, enabled and running.';
+  return runPlan(context, plan, machine, { json, hints: HINTS, done: [state, ...nextSteps(context)] });
 }
 
 const HINTS = [

@@ -6,7 +6,7 @@ import { openToLook } from '../store/look.ts';
 import type { CommandContext } from './context.ts';
 
 /** A name that nobody knows is probably misspelt; it is silenced all the same, for a container may come later. */
-export async function warnOfStranger(context: CommandContext, subject: string): Promise<void> {
+export async function warnOfUnknownSubject(context: CommandContext, subject: string): Promise<void> {
   const wanted = silenceName(subject);
   if (wanted === 'all' || wanted.startsWith('/')) return;
   // What is named in the settings, if only as essential, is no misspelling, whether or not it runs here today.

@@ -96,7 +96,7 @@ export async function monitor(context: CommandContext): Promise<number> {
       turn.abort();
     });
   });
-  tellNews(context, store, news);
+  logNews(context, store, news);
   // A mistake somewhere must not end the watch: it is logged, and the watchdog ends a process that is stuck.
   process.on('unhandledRejection', (error) => log.error(`Unexpected: ${errorText(error)}`));
   process.on('uncaughtException', (error) => log.error(`Unexpected: ${errorText(error)}`));
@@ -148,7 +148,7 @@ export async function monitor(context: CommandContext): Promise<number> {
       store = openStore(config.stateDir, clock.now());
       news = newsOf(store, config.stateDir);
     }
-    tellNews(context, store, news);
+    logNews(context, store, news);
     keep(unsaved, store, log);
     if (next) current = next;
     next = undefined;
@@ -191,7 +191,7 @@ function newsOfVersion({ db }: Store, stateDir: string, now: number): string | u
   }
 }
 
-function tellNews({ config, system }: CommandContext, store: Store, news: string | undefined): void {
+function logNews({ config, system }: CommandContext, store: Store, news: string | undefined): void {
   const { log } = system;
   reportDropped(
     store.db,
@@ -205,12 +205,12 @@ function tellNews({ config, system }: CommandContext, store: Store, news: string
 }
 
 /** A row that cannot be read is met at every look at it. */
-function once(say: (what: string) => void): (what: string) => void {
-  const said = new Set<string>();
+function once(log: (what: string) => void): (what: string) => void {
+  const logged = new Set<string>();
   return (what) => {
-    if (said.has(what) || said.size > 1000) return;
-    said.add(what);
-    say(what);
+    if (logged.has(what) || logged.size > 1000) return;
+    logged.add(what);
+    log(what);
   };
 }
 

@@ -26,10 +26,10 @@ const MONITORS_OWN = 'oom-seen';
 
 export type RecoverySetup = {
   deps: RecoveryDeps;
-  /** Everything that was said, secrets masked. */
+  /** Every line of this run, secrets masked. */
   said: SaidLine[];
   close(): Promise<void>;
-  /** Sends what was said, unless a monitor is just sending: then that one does it. */
+  /** Sends them, unless a monitor is just sending: then that one does it. */
   deliver(): Promise<void>;
 };
 
@@ -42,7 +42,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
   const { db } = store;
   const dryRun = options.dryRun === true;
   const said: SaidLine[] = [];
-  const tell = createTelling(context, store);
+  const record = recordLines(context, store);
   const discovery = createDiscovery({ docker: system.docker, config, clock, files });
   const collectors = openCollectors({
     system,
@@ -83,7 +83,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
       };
       said.push(safe);
       if (!options.json) io.out(recoveryTerminal(safe, io));
-      if (!dryRun) tell(safe);
+      if (!dryRun) record(safe);
     },
   };
   return {
@@ -103,7 +103,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
 }
 
 /** To recovery.log, and into the outbox. A disk that is full must not stop what repairs the server. */
-function createTelling({ config, system, io }: CommandContext, store: Store): (line: SaidLine) => void {
+function recordLines({ config, system, io }: CommandContext, store: Store): (line: SaidLine) => void {
   const outbox = createOutbox(store.db);
   const hostname = serverName(config, system.files);
   return (line) => {

@@ -17,12 +17,12 @@ export const terminalAsk: Ask = {
 };
 
 function ask(question: string, hidden: boolean): Promise<string> {
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const discard = new Writable({ write: (_chunk, _encoding, done) => done() });
   return new Promise((resolve, reject) => {
     // As a terminal, readline switches the echo off and draws what is typed itself: onto nothing, where it is hidden.
     const lines = createInterface({
       input: process.stdin,
-      output: hidden ? nowhere : process.stdout,
+      output: hidden ? discard : process.stdout,
       terminal: true,
       historySize: 0,
     });

@@ -168,9 +168,9 @@ function isWorthALine({ attempts, blind, failed }: RuleResult): boolean {
   return attempts.length > 0 || blind === true || failed === true;
 }
 
-function exitCodeOf(results: RuleResult[], said: { severity: string }[]): number {
+function exitCodeOf(results: RuleResult[], lines: { severity: string }[]): number {
   if (results.some((r) => r.failed === true || r.attempts.some((a) => a.done === 'failed'))) return 2;
-  return results.some(({ blind }) => blind) || said.some((line) => line.severity !== 'info') ? 1 : 0;
+  return results.some(({ blind }) => blind) || lines.some((line) => line.severity !== 'info') ? 1 : 0;
 }
 
 function history({ config, system, io, options }: CommandContext): number {

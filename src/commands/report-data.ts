@@ -18,7 +18,7 @@ const DAY_MS = 24 * 3_600_000;
 const CHART_POINTS = 480;
 
 /** Series that the report tells of. Those of single containers are their memory and their restarts only. */
-const TOLD =
+const REPORTED =
   /^(?:memory\.used|swap\.(?:used|in)|pressure\.memory|oom\.kills|uptime|check\.ms|disk\.available:|failed:|container\.(?:memory|restarts):|containers\.running|n8n\.|postgres\.|redis\.memory|sql:lead_count)/;
 
 type Columns = Map<string, Column>;
@@ -38,10 +38,10 @@ export function gatherReport(deps: {
 }): Gathered {
   const { db, history, config, snapshot, at } = deps;
   const from = at - (deps.spanMs ?? DAY_MS);
-  const told = (name: string) => TOLD.test(name);
+  const isReported = (name: string) => REPORTED.test(name);
   // One day after the other: half the memory of both at once.
-  const before = statsOfAll(history.columns(told, from - DAY_MS, from));
-  const columns = history.columns(told, from, at + 1);
+  const before = statsOfAll(history.columns(isReported, from - DAY_MS, from));
+  const columns = history.columns(isReported, from, at + 1);
   const firstAt = history.firstAt();
   const quiet = Math.max(5 * 60_000, 3 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
   const gaps = firstAt === undefined ? [] : history.gaps(Math.max(from, firstAt), at, quiet);

@@ -6,7 +6,7 @@ import { openToLook } from '../store/look.ts';
 import { openStore } from '../store/open.ts';
 import type { Db } from '../store/db.ts';
 import type { CommandContext } from './context.ts';
-import { warnOfStranger } from './known-subjects.ts';
+import { warnOfUnknownSubject } from './known-subjects.ts';
 
 const MOST_LETTERS = 200;
 
@@ -31,7 +31,7 @@ export async function silence(
   const now = system.clock.now();
   const until = now + ms;
   const name = plain(subject, MOST_LETTERS);
-  await warnOfStranger(context, subject);
+  await warnOfUnknownSubject(context, subject);
   if (!options.dryRun) {
     const saved = write(context, (db) => addSilence(db, { subject, until, reason: plain(reason) }, now));
     if (!saved) return 2;

@@ -23,7 +23,7 @@ function judgeMonitor(unit: UnitState, now: number): Line {
   const broken = judgeFile(unit, MONITOR);
   if (broken) return broken;
   const log = `journalctl -u ${MONITOR} -n 30`;
-  const how = unit.result === 'success' || unit.result === '' ? '' : `, last end: ${sayResult(unit)}`;
+  const how = unit.result === 'success' || unit.result === '' ? '' : `, last end: ${resultText(unit)}`;
   if (unit.active === 'activating' && unit.sub === 'auto-restart')
     return failed(MONITOR, `ends again and again, ${count(unit.restarts ?? 0, 'restart')} so far${how}`, log);
   if (unit.active === 'activating') return warning(MONITOR, 'is starting', 'look again in a minute');
@@ -59,7 +59,7 @@ function judgeJob(
   const broken = judgeFile(timer, name) ?? judgeFile(service, `${job}.service`);
   if (broken) return { ...broken, name };
   if (!timer || !service) return failed(name, 'is not there', 'sudo vpsmon install');
-  const last = sayLastRun(service, timer, now);
+  const last = lastRunText(service, timer, now);
   if (timer.active !== 'active')
     return failed(
       name,
@@ -71,10 +71,10 @@ function judgeJob(
   if (service.active === 'failed' || !['success', ''].includes(service.result))
     return failed(
       name,
-      `the last run failed (${sayResult(service)})${service.endedAt ? `, ${ago(service.endedAt, now)}` : ''}`,
+      `the last run failed (${resultText(service)})${service.endedAt ? `, ${ago(service.endedAt, now)}` : ''}`,
       `journalctl -u ${job}.service -n 30`,
     );
-  return ok(name, [last, sayNextRun(timer, now)].filter(Boolean).join('; '));
+  return ok(name, [last, nextRunText(timer, now)].filter(Boolean).join('; '));
 }
 
 /** A unit file that is missing, masked or that systemd does not understand. */
@@ -91,7 +91,7 @@ function judgeFile(unit: UnitState | undefined, name: string): Line | undefined 
   return undefined;
 }
 
-function sayLastRun(service: UnitState, timer: UnitState, now: number): string {
+function lastRunText(service: UnitState, timer: UnitState, now: number): string {
   if (service.active === 'activating') return 'runs just now';
   if (service.endedAt !== undefined) return `last run ${ago(service.endedAt, now)}: fine`;
   const at = timer.lastRunAt;
@@ -101,7 +101,7 @@ function sayLastRun(service: UnitState, timer: UnitState, now: number): string {
   return at === undefined || onlyStarted ? 'never ran yet' : `last run ${ago(at, now)}`;
 }
 
-function sayNextRun(timer: UnitState, now: number): string {
+function nextRunText(timer: UnitState, now: number): string {
   if (timer.nextRunAt === undefined) return '';
   const left = timer.nextRunAt - now;
   if (left <= 0) return 'next run now';
@@ -116,7 +116,7 @@ const RESULTS: Record<string, string> = {
   'core-dump': 'it crashed',
 };
 
-function sayResult(unit: UnitState): string {
+function resultText(unit: UnitState): string {
   const known = RESULTS[unit.result];
   if (known) return known;
   const status = unit.exitStatus ?? 0;

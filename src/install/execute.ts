@@ -73,6 +73,6 @@ async function runCommand(step: Extract<Step, { kind: 'run' }>, run: Run): Promi
   const [file = '', ...args] = step.command;
   const result = await run(file, args, { timeoutMs: COMMAND_TIMEOUT_MS, env: { LC_ALL: 'C' } });
   if (result.exitCode === 0 || step.tolerate) return;
-  const said = (result.stderr || result.stdout).trim();
-  throw new Error(`${step.command.join(' ')} ended with ${result.exitCode}${said ? `: ${said}` : ''}`);
+  const output = (result.stderr || result.stdout).trim();
+  throw new Error(`${step.command.join(' ')} ended with ${result.exitCode}${output ? `: ${output}` : ''}`);
 }

@@ -35,7 +35,7 @@ export function planUnits(facts: InstallFacts, plan: Plan, folders: Set<string>)
 
 type Changes = { switched: boolean; rewritten: string[]; interrupted: boolean };
 
-/** What systemd is told, as far as it does not know it already. */
+/** The commands to systemd that are still to be given. */
 export function planCommands(facts: InstallFacts, plan: Plan, changes: Changes): void {
   const { switched, rewritten, interrupted } = changes;
   const state = new Map(facts.units.map((unit) => [unit.name, unit]));
