@@ -32,7 +32,7 @@ export async function forecast(context: CommandContext): Promise<number> {
     }
     const forecasts = forecastsOf({ db: look.db, history, config, files: system.files, snapshot });
     if (options.json) io.out(JSON.stringify(forecastsToJson(forecasts, snapshot.at), null, 2));
-    else io.out(renderForecasts({ forecasts, now: snapshot.at, color: io.color }));
+    else io.out(renderForecasts({ forecasts, now: snapshot.at, color: io.color, columns: io.columns }));
     return 0;
   } catch (error) {
     io.err(`vpsmon: the history cannot be read: ${errorText(error)}`);

@@ -11,7 +11,7 @@ export function terminalIo(env: NodeJS.ProcessEnv = process.env): Io {
     out: (text) => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`),
     err: (text) => void process.stderr.write(text.endsWith('\n') ? text : `${text}\n`),
     color,
-    columns: process.stdout.columns ?? 100,
+    columns: process.stdout.columns ?? (Number(process.env.COLUMNS) || 100),
     wrapAt: process.stdout.columns || undefined,
   };
 }

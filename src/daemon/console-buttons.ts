@@ -16,8 +16,10 @@ import {
 import type { Tapped } from '../notify/incoming.ts';
 import { permit } from '../notify/permit.ts';
 import { placeOf } from '../notify/targets.ts';
-import { renderIncident } from '../outputs/terminal/incidents.ts';
 import { printedHtml } from '../outputs/telegram/console.ts';
+import { detailsHtml } from '../outputs/telegram/details.ts';
+import { decodeRecording } from '../recorder/ring.ts';
+import { recordingOf } from '../store/recordings.ts';
 import { isEssential } from '../discovery/essential.ts';
 import { openIncidentMessages, readState, type IncidentMessage } from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
@@ -190,10 +192,13 @@ export function createButtons(console: Console) {
       await alive(monitor, monitor.system.clock.sleep(ORDER_PAUSE_MS));
       result = await console.runOwn(['recover', ...order, '--json']);
     }
-    const text = console.mask(resultOf(result.stdout) ?? lastLine(result.stderr));
+    const done = resultOf(result.stdout);
+    const text = console.mask(done?.text ?? lastLine(result.stderr));
     const what = order.slice(0, 2).join(' ');
     console.record(`${by}: ${what}: ${text}`);
-    noteOnIncident(db, incident.id, console.now(), `${what} by ${by}: ${plain(text, 200)}`);
+    // What recovery has recorded is shown with the incident anyway.
+    if (!done?.recorded)
+      noteOnIncident(db, incident.id, console.now(), `${what} by ${by}: ${plain(text, 200)}`);
     await show(job);
     await console.reply(printedHtml(`${order.slice(0, 2).join(' ')}, asked for by ${by}`, [text]), {
       place: placeOf(message.target),
@@ -225,7 +230,7 @@ export function createButtons(console: Console) {
       const own = secretsFromEnv(inspect.env);
       return printedHtml(
         title,
-        lines.map((line) => console.mask(maskSecrets(plain(line, 300), own))),
+        lines.map((line) => console.mask(maskSecrets(line, own))),
       );
     } catch (error) {
       return printedHtml(title, [`They cannot be read: ${console.mask(errorText(error))}`]);
@@ -233,9 +238,9 @@ export function createButtons(console: Console) {
   }
 
   function details(incident: Incident): string {
-    const full = withNotes(db, incident);
-    const text = renderIncident(full, { now: console.now(), color: false, columns: 300 });
-    return printedHtml(`Incident ${incident.id}`, console.mask(text).trim().split('\n').slice(1));
+    const stored = recordingOf(db, incident.id);
+    const recording = stored && decodeRecording(stored.data);
+    return console.mask(detailsHtml(withNotes(db, incident), recording, console.now()));
   }
 
   function note({ incident, by }: Job, text: string): void {
@@ -271,16 +276,19 @@ type Job = {
   say(text?: string, alert?: boolean): Promise<boolean>;
 };
 
-/** The sentence in what `recover --json` prints. */
-function resultOf(stdout: string): string | undefined {
+/** The sentence in what `recover --json` prints; `recorded`: an action of its own was written down. */
+function resultOf(stdout: string): { text: string; recorded: boolean } | undefined {
   try {
     const { results } = JSON.parse(stdout) as {
-      results?: { found?: unknown; attempts?: { text?: unknown }[] }[];
+      results?: { found?: unknown; attempts?: { text?: unknown; action?: unknown }[] }[];
     };
     const texts = (results ?? []).flatMap(({ found, attempts = [] }) =>
       attempts.length > 0 ? attempts.map(({ text }) => text) : [found],
     );
-    return plain(texts.filter((text) => typeof text === 'string').join('; '), 400);
+    const recorded = (results ?? []).some(({ attempts = [] }) =>
+      attempts.some(({ action }) => typeof action === 'number'),
+    );
+    return { text: plain(texts.filter((text) => typeof text === 'string').join('; '), 400), recorded };
   } catch {
     return undefined;
   }

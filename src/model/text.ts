@@ -22,6 +22,15 @@ export function safeHtml(text: string, max = 200): string {
   return escapeHtml(plain(text, max));
 }
 
+/** One line for fixed width: like `safeHtml`, but its spaces stay, for they are columns. */
+export function fixedHtml(text: string, max = 200): string {
+  const clean = lastState(visible(text.slice(0, max * 8)))
+    .replace(/[\n\t\u2028\u2029]/g, ' ')
+    .trimEnd();
+  const characters = Array.from(clean.toWellFormed());
+  return escapeHtml(characters.length <= max ? clean : `${characters.slice(0, max - 1).join('')}…`);
+}
+
 /** Masks known secrets and everything that looks like one, after taking out what is not seen: it could stand within them. */
 export function maskSecrets(text: string, known: readonly string[] = []): string {
   let result = visible(text);

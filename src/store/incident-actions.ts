@@ -29,9 +29,10 @@ export function actionsAbout(db: Db, incident: Incident): string[] {
         ({ id, undo, undoes }) =>
           during.has(id) || (undoes ? undoes.some((one) => during.has(one)) : undo === undefined),
       )
-      .map(({ startedAt, what, target, state, result }) => {
+      .map(({ rule, startedAt, what, target, state, result, why }) => {
         const end = state === 'running' ? 'begun' : result || state;
-        return `${formatTime(startedAt)} ${what} ${plain(target, 60)}: ${plain(end, 300)}`;
+        const who = rule === 'hand' ? ` (${plain(why, 100)})` : '';
+        return `${formatTime(startedAt)} ${what} ${plain(target, 60)}: ${plain(end, 300)}${who}`;
       })
   );
 }

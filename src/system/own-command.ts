@@ -3,6 +3,9 @@ import { existsSync } from 'node:fs';
 import type { RunResult } from './types.ts';
 
 const MOST_BYTES = 1_048_576;
+/** What it prints is read on a phone. */
+const PHONE_COLUMNS = '34';
+const PHONE = `--setenv=COLUMNS=${PHONE_COLUMNS}`;
 
 /**
  * Runs this program with other words, for something that a person asked for. Under systemd as a transient service of its own: what it
@@ -16,7 +19,7 @@ export async function runOwnCommand(args: readonly string[], timeoutMs: number):
     process.getuid?.() === 0 &&
     existsSync('/run/systemd/private')
   ) {
-    const unit = ['--quiet', '--pipe', '--wait', '--collect', '--property=MemoryMax=256M', '--'];
+    const unit = ['--quiet', '--pipe', '--wait', '--collect', '--property=MemoryMax=256M', PHONE, '--'];
     const result = await start('systemd-run', [...unit, ...own], timeoutMs);
     // Nothing was begun: the way without systemd is left.
     if (result && !/^Failed to/m.test(result.stderr)) return result;
@@ -34,7 +37,7 @@ function start(file: string, args: string[], timeoutMs: number): Promise<RunResu
       timeout: timeoutMs,
       killSignal: 'SIGKILL' as const,
       maxBuffer: MOST_BYTES,
-      env: { ...process.env, NO_COLOR: '1', NOTIFY_SOCKET: '', WATCHDOG_USEC: '', COLUMNS: '60' },
+      env: { ...process.env, NO_COLOR: '1', NOTIFY_SOCKET: '', WATCHDOG_USEC: '', COLUMNS: PHONE_COLUMNS },
     };
     execFile(file, args, options, (error, stdout, stderr) => {
       const failure = error as (Error & { code?: number | string; killed?: boolean }) | null;

@@ -297,13 +297,13 @@ describe('commands', () => {
   it('are not answered twice over a restart, nor when they are old', async () => {
     stage = await start();
     write('/status');
-    await until(() => said('all well').length > 0);
+    await until(() => said('shop: all well').length > 0);
     await stage.close();
     telegram.write(GROUP, '/help', Date.now() - 3_600_000, { from: ADA });
     write('/containers');
     stage = await start();
     await until(() => said('2 containers').length > 0);
-    expect(said('all well')).toHaveLength(1);
+    expect(said('shop: all well')).toHaveLength(1);
     expect(said('/chart')).toEqual([]);
   });
 });

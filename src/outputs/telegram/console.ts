@@ -1,6 +1,15 @@
 import type { Incident } from '../../model/incident.ts';
 import type { ContainerInfo, Snapshot } from '../../model/snapshot.ts';
-import { formatBytes, formatCount, formatDuration, formatTime, plain, safeHtml } from '../../model/text.ts';
+import {
+  fixedHtml,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatTime,
+  plain,
+  safeHtml,
+} from '../../model/text.ts';
+import { PHONE_COLUMNS } from './details.ts';
 
 /** What the bot answers, as Telegram HTML. */
 
@@ -71,7 +80,7 @@ function incidentLine(
   const time = event
     ? formatTime(openedAt)
     : open
-      ? `since ${formatDuration(Math.max(0, now - openedAt))}`
+      ? `for ${formatDuration(Math.max(0, now - openedAt))}`
       : `ended after ${formatDuration(Math.max(0, (resolvedAt ?? now) - openedAt))}`;
   const title = `#${id} ${severity.toUpperCase()}`;
   return `${open ? `<b>${title}</b>` : title} ${safeHtml(text, 160)} (${time})`;
@@ -81,22 +90,38 @@ function newestFirst(incidents: readonly Incident[]): Incident[] {
   return incidents.toSorted((a, b) => b.openedAt - a.openedAt);
 }
 
-/** The answer to /containers: those that are not well first. */
+/** The answer to /containers: those that are not well by name, the others in columns that fit a phone. */
 export function containersHtml(hostname: string, containers: readonly ContainerInfo[]): string {
-  if (containers.length === 0) return `<b>${safeHtml(hostname, 60)}</b>: no containers are seen.`;
-  const sorted = containers.toSorted(
-    (a, b) => Number(isWell(a)) - Number(isWell(b)) || a.name.localeCompare(b.name),
-  );
-  const rows = sorted.slice(0, ROWS_MOST).map((container) => {
-    const { name, state, health, memory, restartsLast5Min: restarts } = container;
-    const how = state === 'running' && health !== 'none' && health !== 'healthy' ? health : state;
-    const used = memory ? formatBytes(memory.workingSetBytes) : '';
-    const often = restarts > 0 ? `, ${restarts} restarts` : '';
-    return `${plain(name, 22).padEnd(22)} ${how}${used === '' ? '' : ` ${used}`}${often}`;
-  });
-  const left = sorted.length - rows.length;
-  if (left > 0) rows.push(`... and ${formatCount(left)} more`);
-  return `<b>${safeHtml(hostname, 60)}: ${formatCount(containers.length)} containers</b>\n<pre>${rows.map((row) => safeHtml(row, 120)).join('\n')}</pre>`;
+  const title = safeHtml(hostname, 60);
+  if (containers.length === 0) return `<b>${title}</b>: no containers are seen.`;
+  const sorted = containers.toSorted((a, b) => a.name.localeCompare(b.name));
+  const bad = sorted.filter((one) => !isWell(one));
+  const well = sorted.filter(isWell);
+  const many = `${formatCount(containers.length)} ${containers.length === 1 ? 'container' : 'containers'}`;
+  const lines = [`<b>${title}: ${many}, ${bad.length === 0 ? 'all well' : `${bad.length} not well`}</b>`];
+  for (const one of bad.slice(0, ROWS_MOST)) lines.push(`🔴 ${safeHtml(one.name, 60)}: ${howIs(one)}`);
+  if (bad.length > ROWS_MOST) lines.push(`... and ${formatCount(bad.length - ROWS_MOST)} more`);
+  const shown = well.slice(0, ROWS_MOST);
+  const rows = shown.map((one) => inColumns(one.name, howIs(one)));
+  if (well.length > shown.length) rows.push(`... and ${formatCount(well.length - shown.length)} more`);
+  if (rows.length > 0) lines.push(`<pre>${rows.join('\n')}</pre>`);
+  return lines.join('\n');
+}
+
+function howIs({ state, health, memory, restartsLast5Min: restarts }: ContainerInfo): string {
+  const how = state !== 'running' ? [state] : health === 'unhealthy' || health === 'starting' ? [health] : [];
+  const used = memory && state === 'running' ? [formatBytes(memory.workingSetBytes)] : [];
+  const often = restarts > 0 ? [`${restarts} restarts`] : [];
+  const all = [...how, ...used, ...often];
+  return all.length > 0 ? all.join(', ') : state;
+}
+
+/** The name at the left, the rest at the right; in two lines where they are too long for one. */
+function inColumns(name: string, rest: string): string {
+  const shown = plain(name, PHONE_COLUMNS);
+  return shown.length + rest.length + 1 <= PHONE_COLUMNS
+    ? fixedHtml(shown.padEnd(PHONE_COLUMNS - rest.length) + rest)
+    : `${fixedHtml(shown)}\n${fixedHtml(rest.padStart(PHONE_COLUMNS))}`;
 }
 
 function isWell({ state, health }: ContainerInfo): boolean {
@@ -105,6 +130,6 @@ function isWell({ state, health }: ContainerInfo): boolean {
 
 /** What a command printed, or log lines, in fixed width under a title. */
 export function printedHtml(title: string, lines: readonly string[]): string {
-  const body = lines.map((line) => safeHtml(line, 300)).join('\n');
+  const body = lines.map((line) => fixedHtml(line, 300)).join('\n');
   return `<b>${safeHtml(title, 120)}</b>\n<pre>${body === '' ? '(nothing)' : body}</pre>`;
 }

@@ -117,10 +117,16 @@ function ending(incident: Incident, all: readonly Incident[], now: number): stri
   const gone = all.every(({ endedAs }) => endedAs === 'gone');
   const lines = [
     `<b>${gone ? 'Ended' : 'Resolved'} after ${formatDuration(Math.max(0, end - from))}</b>`,
-    `${formatTime(from)} to ${formatTime(end)}`,
+    `${formatTime(from)} to ${formatMomentAfter(from, end)}`,
   ];
   if (incident.worst !== undefined) lines.push(`Worst: ${formatValue(incident.worst, incident.unit)}`);
   return lines;
+}
+
+/** The time only, on the same day. */
+function formatMomentAfter(from: number, at: number): string {
+  const [text, day] = [formatTime(at), formatTime(from).slice(0, 11)];
+  return text.startsWith(day) ? text.slice(day.length) : text;
 }
 
 /** How it is while it lasts. */

@@ -11,10 +11,19 @@ const FAR_HOURS = 30 * 24;
 /** Rows of what does not grow. */
 const MOST_CALM = 12;
 
-export type ForecastView = { forecasts: readonly Forecast[]; now: number; color: boolean };
+/** Below so many columns a table does not fit. */
+const NARROW = 60;
+
+export type ForecastView = {
+  forecasts: readonly Forecast[];
+  now: number;
+  color: boolean;
+  /** Default: enough for a table. */
+  columns?: number;
+};
 
 /** What runs out when, the first to be full on top, and what is not known. */
-export function renderForecasts({ forecasts, now, color }: ForecastView): string {
+export function renderForecasts({ forecasts, now, color, columns = NARROW }: ForecastView): string {
   const style = styleFor(color);
   const growing = forecasts
     .filter(({ growth }) => growth)
@@ -35,20 +44,24 @@ export function renderForecasts({ forecasts, now, color }: ForecastView): string
     growing.length === 0
       ? [`${style.good('Nothing runs out')} that can be seen from here.`]
       : [style.bold(`${growing.length === 1 ? 'One thing runs' : `${growing.length} things run`} out:`)];
-  lines.push(
-    '',
-    ...table(
-      [
-        { title: 'WHAT' },
-        { title: 'IN USE', align: 'right' },
-        { title: 'GROWS', align: 'right' },
-        { title: 'FULL' },
-        { title: 'HOW SURE' },
-      ],
-      rows,
-      style,
-    ),
-  );
+  if (columns < NARROW) lines.push(...growing.flatMap((one) => block(one, now, style)));
+  if (columns < NARROW && others.length > 0)
+    lines.push('', 'In use:', ...others.slice(0, MOST_CALM).map((one) => `  ${label(one)}: ${amount(one)}`));
+  else if (columns >= NARROW)
+    lines.push(
+      '',
+      ...table(
+        [
+          { title: 'WHAT' },
+          { title: 'IN USE', align: 'right' },
+          { title: 'GROWS', align: 'right' },
+          { title: 'FULL' },
+          { title: 'HOW SURE' },
+        ],
+        rows,
+        style,
+      ),
+    );
   if (others.length > MOST_CALM)
     lines.push(`  ... and ${formatCount(others.length - MOST_CALM)} more that do not grow`);
   for (const one of growing) {
@@ -56,6 +69,20 @@ export function renderForecasts({ forecasts, now, color }: ForecastView): string
     if (because.length > 0) lines.push('', `${label(one)}:`, ...because.map((line) => `  ${line}`));
   }
   return [...lines, ''].join('\n');
+}
+
+/** What runs out, in lines of a phone. */
+function block(one: Forecast, now: number, style: ReturnType<typeof styleFor>): string[] {
+  const { growth } = one;
+  if (!growth) return [];
+  return [
+    '',
+    style.bold(label(one)),
+    `  ${amount(one)}`,
+    `  grows ${forecastRate(one, growth.perHour)}`,
+    `  full ${shortMoment(growth.fullAt, now)}`,
+    `  ${certainty(one, now)}`,
+  ];
 }
 
 /** "Tue 03:40" */

@@ -28,23 +28,31 @@ function clock(at: number): string {
   return new Date(at).toTimeString().slice(0, 8);
 }
 
-type Curve = {
+export type Curve = {
   label: string;
   values: (number | undefined)[];
   /** What a full bar stands for; default: the largest value. */
   full?: number;
   show: (value: number) => string;
+  /** Its first and its last value. */
+  text: string;
 };
 
 /** One line each: label, curve, first and last value. */
-function curves(
-  { samples, memoryTotalBytes, swapTotalBytes }: Recording,
-  style: Style,
-  columns: number,
-): string[] {
+function curves(recording: Recording, style: Style, columns: number): string[] {
+  const shown = curvesOf(recording);
+  const room = columns - 2 - LABEL - 2 - 2 - Math.max(0, ...shown.map(({ text }) => width(text)));
+  return shown.map(
+    ({ label, values, full, text }) =>
+      `  ${style.dim(plain(label, LABEL).padEnd(LABEL))}  ${drawCurve(values, full, Math.max(20, Math.min(40, room)))}  ${text}`,
+  );
+}
+
+/** What can be drawn of a recording: memory, swap, waiting, and the containers that held most. */
+export function curvesOf({ samples, memoryTotalBytes, swapTotalBytes }: Recording): Curve[] {
   // One measure for all containers, so that a large one looks large.
   const most = Math.max(0, ...samples.flatMap((s) => s.containers.map((c) => c.heldBytes)));
-  const all: Curve[] = [
+  const all: Omit<Curve, 'text'>[] = [
     {
       label: 'available',
       values: samples.map((s) => s.availableBytes),
@@ -68,20 +76,20 @@ function curves(
         show: formatBytes,
       })),
   ];
-  const shown = all.filter(({ values, full }) => full !== 0 && values.some((value) => (value ?? 0) > 0));
-  const texts = shown.map(({ values, show }) => {
-    const known = values.filter((value) => value !== undefined);
-    return `${show(known[0] ?? 0)} -> ${show(known.at(-1) ?? 0)}`;
-  });
-  const room = columns - 2 - LABEL - 2 - 2 - Math.max(0, ...texts.map(width));
-  return shown.map(
-    ({ label, values, full }, i) =>
-      `  ${style.dim(plain(label, LABEL).padEnd(LABEL))}  ${curve(values, full, Math.max(20, Math.min(40, room)))}  ${texts[i]}`,
-  );
+  return all
+    .filter(({ values, full }) => full !== 0 && values.some((value) => (value ?? 0) > 0))
+    .map((one) => {
+      const known = one.values.filter((value) => value !== undefined);
+      return { ...one, text: `${one.show(known[0] ?? 0)} -> ${one.show(known.at(-1) ?? 0)}` };
+    });
 }
 
 /** Each cell is the average of its share of the samples; a cell without a value is blank. */
-function curve(values: readonly (number | undefined)[], full: number | undefined, cells: number): string {
+export function drawCurve(
+  values: readonly (number | undefined)[],
+  full: number | undefined,
+  cells: number,
+): string {
   const top = full ?? Math.max(0, ...values.map((value) => value ?? 0));
   const used = Math.min(cells, values.length);
   const line = Array.from({ length: used }, (_, i) => {

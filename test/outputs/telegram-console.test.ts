@@ -1,0 +1,91 @@
+// What the bot answers must fit a phone: columns of fixed width are at most 34 letters wide.
+import { expect, it } from 'vitest';
+import { htmlToPlain } from '../../src/model/html.ts';
+import type { ContainerInfo } from '../../src/model/snapshot.ts';
+import { fixedHtml } from '../../src/model/text.ts';
+import { containersHtml } from '../../src/outputs/telegram/console.ts';
+import { detailsHtml } from '../../src/outputs/telegram/details.ts';
+import { renderForecasts } from '../../src/outputs/terminal/forecast.ts';
+import { incidentOf } from '../helpers/incident.ts';
+import { parseHtml } from '../standins/telegram.js';
+
+const MB = 1_048_576;
+const fixedLines = (html: string) =>
+  [...html.matchAll(/<pre>([\s\S]*?)<\/pre>/g)].flatMap((match) => htmlToPlain(match[1] ?? '').split('\n'));
+
+it('/containers: columns keep their spaces, and those that are not well come first, by name', () => {
+  const container = (name: string, more: Partial<ContainerInfo> = {}) =>
+    ({
+      name,
+      state: 'running',
+      health: 'none',
+      restartsLast5Min: 0,
+      memory: { workingSetBytes: 120 * MB },
+      ...more,
+    }) as ContainerInfo;
+  const html = containersHtml('shop', [
+    container('web'),
+    container('a-container-with-quite-a-long-name'),
+    container('<db>', { state: 'exited' }),
+    container('api', { health: 'unhealthy', restartsLast5Min: 3 }),
+  ]);
+  parseHtml(html);
+  expect(html.split('\n').slice(0, 3)).toEqual([
+    '<b>shop: 4 containers, 2 not well</b>',
+    '🔴 &lt;db&gt;: exited',
+    '🔴 api: unhealthy, 120 MB, 3 restarts',
+  ]);
+  expect(fixedLines(html)).toEqual([
+    'a-container-with-quite-a-long-name',
+    '                            120 MB',
+    'web                         120 MB',
+  ]);
+});
+
+it('[Details]: all that is known, with the curves of the minutes before', () => {
+  const at = Date.UTC(2026, 0, 1, 12);
+  const samples = Array.from({ length: 300 }, (_, i) => ({
+    at: at - 600_000 + i * 2000,
+    availableBytes: (900 - i * 2.9) * MB,
+    swapUsedBytes: i * 3 * MB,
+    containers: [{ name: 'a-container-with-quite-a-long-name', heldBytes: (100 + i) * MB, swapBytes: 0 }],
+  }));
+  const html = detailsHtml(
+    incidentOf({ id: 7, text: 'little <memory>', actions: ['stopped batch'], details: ['n8n holds 2 GB'] }),
+    { bootId: 'x', memoryTotalBytes: 3900 * MB, swapTotalBytes: 2000 * MB, samples },
+    at,
+  );
+  const text = parseHtml(html);
+  expect(text).toContain('Incident 7: little <memory>');
+  expect(text).toContain('- stopped batch');
+  const lines = fixedLines(html);
+  expect(lines[0]).toMatch(/^available +900 MB -> \d+ MB$/);
+  expect(lines.some((line) => line.includes('a-container'))).toBe(true);
+  expect(lines.some((line) => /^[▁-█]{34}$/.test(line))).toBe(true);
+  for (const line of lines) expect(Array.from(line).length).toBeLessThanOrEqual(34);
+});
+
+it('/forecast in narrow columns has no table', () => {
+  const growth = {
+    severity: 'warning' as const,
+    perHour: 14 * MB,
+    since: 0,
+    fullAt: 31 * 3_600_000,
+    agreeing: 3,
+  };
+  const one = {
+    kind: 'memory' as const,
+    subject: 'host',
+    used: 3100 * MB,
+    capacity: 5900 * MB,
+    knownHours: 40,
+  };
+  const text = renderForecasts({ forecasts: [{ ...one, growth }, one], now: 0, color: false, columns: 34 });
+  expect(text).toContain('  grows 14 MB/h');
+  for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(34);
+});
+
+it('fixed width: spaces stay, everything else from outside is made safe', () => {
+  expect(fixedHtml('  a   <b>\t\u001b[31mx\u202e  ')).toBe('  a   &lt;b&gt; x');
+  expect(fixedHtml('x'.repeat(50), 10)).toBe(`${'x'.repeat(9)}…`);
+});
