@@ -13,7 +13,7 @@ import {
   type Destructive,
   type Question,
 } from '../notify/buttons.ts';
-import type { Tapped } from '../notify/incoming.ts';
+import type { Tapped } from '../notify/updates.ts';
 import { permit } from '../notify/permit.ts';
 import { placeOf } from '../notify/targets.ts';
 import { printedHtml } from '../outputs/telegram/console.ts';
@@ -24,7 +24,7 @@ import { isEssential } from '../discovery/essential.ts';
 import { openIncidentMessages, readState, type IncidentMessage } from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
 import { incidentById, noteOnIncident, withNotes } from '../store/incidents.ts';
-import { alive, type Console } from './console-types.ts';
+import { alive, NOT_CONFIGURED, type Console } from './console-types.ts';
 
 const LOG_LINES = 30;
 const ELSEWHERE =
@@ -47,24 +47,24 @@ export function createButtons(console: Console) {
   /** A tap is answered in any case: else the phone goes on waiting. */
   async function tapped(tap: Tapped, chat: string | undefined): Promise<void> {
     let answered = false;
-    const say = async (text = '', alert = false) => {
+    const answer = async (text = '', alert = false) => {
       answered = true;
-      const answer = await alive(monitor, telegram.answerCallback(tap.queryId, text, alert));
-      return !(answer.kind === 'error' && /query is too old/i.test(answer.description));
+      const reply = await alive(monitor, telegram.answerCallback(tap.queryId, text, alert));
+      return !(reply.kind === 'error' && /query is too old/i.test(reply.description));
     };
     try {
-      await decide(tap, chat, say);
+      await decide(tap, chat, answer);
     } catch (error) {
       if (monitor.state.closed) throw error;
-      if (!answered) await say('That failed: see the log of vpsmon.');
+      if (!answered) await answer('That failed: see the log of vpsmon.');
       throw error;
     }
   }
 
-  async function decide(tap: Tapped, chat: string | undefined, say: Job['say']): Promise<void> {
+  async function decide(tap: Tapped, chat: string | undefined, answer: Job['answer']): Promise<void> {
     if (chat === undefined) {
-      console.refused(tap, 'a button', 'The chat is not configured.');
-      return void (await say());
+      console.refused(tap, 'a button', NOT_CONFIGURED);
+      return void (await answer());
     }
     const button = readButton(db, tap.data, console.now());
     if ('forged' in button) {
@@ -72,20 +72,20 @@ export function createButtons(console: Console) {
         monitor.system.log.warn(
           `Telegram: ${tap.from?.name ?? 'somebody'} tapped a button of another server, or a forged one. Nothing was done.`,
         );
-        return void (await say(ELSEWHERE, true));
+        return void (await answer(ELSEWHERE, true));
       }
       console.refused(tap, 'a button', 'The button was not made by this monitor.');
-      return void (await say());
+      return void (await answer());
     }
     const message = messages
       .of(button.incidentId)
       .find((one) => placeOf(one.target).chat === chat && one.messageId === tap.messageId);
     const incident = monitor.pipeline.incident(button.incidentId) ?? incidentById(db, button.incidentId);
-    if (!message || !incident) return void (await say('This button is out of date.'));
+    if (!message || !incident) return void (await answer('This button is out of date.'));
     const allowed = permit(config, tap.chat, tap.from, rightFor(button.action));
     if (!allowed.ok) {
       if (allowed.reason === 'stranger') console.refused(tap, `the button ${button.action}`, allowed.why);
-      return void (await say(allowed.why, true));
+      return void (await answer(allowed.why, true));
     }
     const isEnded = ({ state, event }: Incident) => state === 'resolved' && !event;
     const over = [incident, ...message.openedWith.flatMap((id) => monitor.pipeline.incident(id) ?? [])].every(
@@ -93,19 +93,19 @@ export function createButtons(console: Console) {
     );
     if (over && rightFor(button.action) !== 'read') {
       monitor.refreshMessages(new Set([incident.id]));
-      return void (await say('This incident has ended.'));
+      return void (await answer('This incident has ended.'));
     }
     const by = tap.from?.name ?? 'somebody';
-    await act({ tap, message, incident, by, say }, button.action, button.nonce);
+    await act({ tap, message, incident, by, answer }, button.action, button.nonce);
   }
 
   async function act(job: Job, action: ButtonAction, nonce: string): Promise<void> {
     if (isDestructive(action)) return ask(job, action, false);
     if (action === 'yes' || action === 'no') return decided(job, action === 'yes', nonce);
-    const { incident, by, say } = job;
+    const { incident, by, answer } = job;
     const now = console.now();
     if (action === 'logs' || action === 'details') {
-      if (!(await say())) return;
+      if (!(await answer())) return;
       const html = action === 'logs' ? await logs(incident) : details(incident);
       return console.reply(html, { place: placeOf(job.message.target), replyTo: job.message.messageId });
     }
@@ -114,17 +114,17 @@ export function createButtons(console: Console) {
       const until = now + HOUR_MS;
       addSilence(db, { subject, until, reason: `by ${by} on Telegram` }, now);
       note(job, `silenced ${subject} until ${formatTime(until)}`);
-      await say(`No messages about ${plain(subject, 60)} for an hour.`);
+      await answer(`No messages about ${plain(subject, 60)} for an hour.`);
     } else {
       // What was announced together is acknowledged together.
       const known = [incident.id, ...job.message.openedWith].flatMap(
         (id) => monitor.pipeline.acknowledge(id, by, action === 'end') ?? [],
       );
-      if (known.length === 0) return void (await say('This incident has ended.'));
+      if (known.length === 0) return void (await answer('This incident has ended.'));
       console.record(
         `${by} acknowledged incident ${incident.id} (${incident.rule} ${incident.subject})${action === 'end' ? ', no messages until it ends' : ''}`,
       );
-      await say(action === 'end' ? 'No messages until it ends.' : 'Acknowledged: it is not repeated.');
+      await answer(action === 'end' ? 'No messages until it ends.' : 'Acknowledged: it is not repeated.');
     }
     await show(job);
   }
@@ -133,7 +133,7 @@ export function createButtons(console: Console) {
   async function ask(job: Job, action: Destructive, again: boolean): Promise<void> {
     const step = action === 'undo' ? undoableAbout(db, job.incident) : undefined;
     if (action === 'undo' && !step) {
-      await job.say('There is nothing to undo any more.');
+      await job.answer('There is nothing to undo any more.');
       return show(job);
     }
     const question: Question = {
@@ -145,29 +145,30 @@ export function createButtons(console: Console) {
       ...(again ? { again } : {}),
     };
     // What was tapped while no monitor ran is nothing that somebody wants now.
-    if (!again && !(await job.say('Sure? Tap once more.'))) return;
+    if (!again && !(await job.answer('Sure? Tap once more.'))) return;
     messages.ask(job.incident.id, job.message.target, JSON.stringify(question));
     await show(job);
   }
 
   async function decided(job: Job, yes: boolean, nonce: string): Promise<void> {
-    const { incident, message, tap, by, say } = job;
+    const { incident, message, tap, by, answer } = job;
     const question = readQuestion(message.pending, console.now());
     if (!question || question.nonce !== nonce) {
-      await say('This button is out of date.');
+      await answer('This button is out of date.');
       return show(job);
     }
-    if (yes && question.userId !== (tap.from?.id ?? '')) return void (await say('Somebody else was asked.'));
+    if (yes && question.userId !== (tap.from?.id ?? ''))
+      return void (await answer('Somebody else was asked.'));
     // Answered: whatever happens from here on, it is not done a second time.
     messages.ask(incident.id, message.target, undefined);
     if (!yes) {
-      await say('Nothing was done.');
+      await answer('Nothing was done.');
       return show(job);
     }
     const { action } = question;
     const asksAgain = action !== 'undo' && question.again !== true && (await essential(incident.subject));
     const doing = action === 'undo' ? 'Undoing...' : `${action === 'stop' ? 'Stopping' : 'Restarting'}...`;
-    if (!(await say(asksAgain ? 'It is essential. Really?' : doing))) {
+    if (!(await answer(asksAgain ? 'It is essential. Really?' : doing))) {
       note(job, `${action}: ${TOO_LATE}`);
       return show(job);
     }
@@ -258,6 +259,7 @@ export function createButtons(console: Console) {
     const state = newest && readState(newest.wanted);
     if (!newest || !state || newest.wanted === newest.shown) return;
     messages.unsure(incident.id, newest.target);
+    monitor.delivery.count();
     await telegram.editText(newest.messageId, state.html, {
       place: placeOf(newest.target),
       ...(state.keyboard ? { keyboard: state.keyboard } : {}),
@@ -273,7 +275,7 @@ type Job = {
   incident: Incident;
   by: string;
   /** Answers the tap; false where that was too late for Telegram, for it waited while no monitor ran. */
-  say(text?: string, alert?: boolean): Promise<boolean>;
+  answer(text?: string, alert?: boolean): Promise<boolean>;
 };
 
 /** The sentence in what `recover --json` prints; `recorded`: an action of its own was written down. */

@@ -1,13 +1,13 @@
 import { addSilence, endSilence, listSilences } from '../incidents/silences.ts';
 import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
 import { formatTime, plain, safeHtml } from '../model/text.ts';
-import type { UpdateChat, Written } from '../notify/incoming.ts';
+import type { UpdateChat, Written } from '../notify/updates.ts';
 import { permit, type Right } from '../notify/permit.ts';
 import type { Place } from '../notify/targets.ts';
 import type { SendOptions } from '../notify/telegram.ts';
 import { containersHtml, incidentsHtml, printedHtml, statusHtml } from '../outputs/telegram/console.ts';
 import { incidentsSince } from '../store/incidents.ts';
-import { COMMANDS, type Console } from './console-types.ts';
+import { COMMANDS, NOT_CONFIGURED, type Console } from './console-types.ts';
 import type { Monitor } from './types.ts';
 
 const DAY_MS = 86_400_000;
@@ -26,7 +26,7 @@ export async function command(
   if (bot !== undefined && bot !== username) return;
   const known = COMMANDS.find((one) => one.command === name);
   const right: Right = name === 'silence' && given.length > 0 ? 'silence' : 'read';
-  if (chat === undefined) return console.refused(incoming, `/${name}`, 'The chat is not configured.');
+  if (chat === undefined) return console.refused(incoming, `/${name}`, NOT_CONFIGURED);
   const { monitor } = console;
   const allowed = permit(monitor.config, incoming.chat, incoming.from, right);
   // A group is full of commands for other bots.

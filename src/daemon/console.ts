@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import type { CommandContext } from '../commands/context.ts';
@@ -5,7 +6,7 @@ import { serverName } from '../config/server-name.ts';
 import { errorText, formatTime, maskSecrets, plain, safeHtml } from '../model/text.ts';
 import { configuredChat, followMove } from '../notify/chat.ts';
 import { splitHtml } from '../model/html.ts';
-import type { Incoming, Tapped } from '../notify/incoming.ts';
+import type { Incoming, Tapped } from '../notify/updates.ts';
 import { pollUpdates } from '../notify/poll.ts';
 import { telegramFor } from '../notify/sender.ts';
 import { rememberSeen } from '../notify/updates.ts';
@@ -42,6 +43,8 @@ export async function runConsole(
   const { settings } = config;
   if (!settings.TELEGRAM_COMMANDS || settings.TELEGRAM_BOT_TOKEN === '' || settings.TELEGRAM_CHAT_ID === '')
     return;
+  // Each call listens to it while it runs, and several are handled side by side.
+  setMaxListeners(50, signal);
   const telegram = telegramFor({ db, config, http, clock, log, signal: () => signal });
   const console = { ...openConsole(monitor, context, telegram), ...more };
   let buttons: { tapped(tap: Tapped, chat: string | undefined): Promise<void> } | undefined;
@@ -149,6 +152,7 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
     mask,
     async reply(html, to) {
       for (const part of splitHtml(html).slice(0, PARTS_MOST)) {
+        monitor.delivery.count();
         const sent = await alive(monitor, telegram.sendText(part, { ...to, silent: true }));
         if (sent.state === 'retry' && sent.afterMs !== undefined && sent.afterMs <= 30_000) {
           await alive(monitor, clock.sleep(sent.afterMs));

@@ -63,7 +63,7 @@ export function sendReport(monitor: Monitor, report: MonitorReport): void {
     outbox.enqueue(message);
     delivery.kick();
   } catch {
-    delivery.tellUnsaved(message);
+    delivery.sendUnsaved(message);
   }
 }
 

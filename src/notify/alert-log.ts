@@ -6,9 +6,9 @@ import type { Db } from '../store/db.ts';
 import type { OutboxTable } from '../store/outbox.ts';
 import { htmlToPlain } from '../model/html.ts';
 
-/** The id of the last message that alert_history.log has. */
 /** `2025-07-16 10:35:00 ` at the beginning of a line. */
 const TIME_LETTERS = 20;
+/** The id of the last message that alert_history.log has. */
 const WRITTEN = 'alert-log.written';
 
 /**
@@ -50,13 +50,13 @@ export function createAlertLog(deps: {
   append(line: string): string | undefined;
   /** `line` without its time. */
   onLine(line: string, severity: Message['severity']): void;
-  onTrouble(why: string): void;
+  onFailure(why: string): void;
   secrets: readonly string[];
 }) {
   const { db, table } = deps;
   let written = 0;
   let saved = 0;
-  let trouble: string | undefined;
+  let failure: string | undefined;
 
   function reload(): void {
     // Not beyond the last one: a table that was made anew counts from 1 again.
@@ -74,11 +74,11 @@ export function createAlertLog(deps: {
           const line = alertLine(row, deps.secrets);
           const why = deps.append(line);
           if (why !== undefined) {
-            if (why !== trouble) deps.onTrouble(why);
-            trouble = why;
+            if (why !== failure) deps.onFailure(why);
+            failure = why;
             return; // Tried again with the next message.
           }
-          trouble = undefined;
+          failure = undefined;
           deps.onLine(line.slice(TIME_LETTERS), row.severity);
           written = row.id;
         }

@@ -11,7 +11,7 @@ import type { LivingMessages } from './living.ts';
 import { planSteps, standIn } from './steps.ts';
 import { placeOf, type Place } from './targets.ts';
 import type { SendOptions } from './telegram.ts';
-import type { createTroubleLog } from './trouble-log.ts';
+import type { createFailureLog } from './failure-log.ts';
 
 /** When the last messages went out, for the limits: handed over to the next process that sends. */
 export const SENDS = 'delivery.sends';
@@ -23,7 +23,7 @@ export type AttemptDeps = {
   table: OutboxTable;
   queue: ReturnType<typeof createQueue>;
   pace: ReturnType<typeof createPace>;
-  trouble: ReturnType<typeof createTroubleLog>;
+  failures: ReturnType<typeof createFailureLog>;
   send(step: Step, to: SendOptions & { place: Place }): Promise<Outcome>;
   /** Where this message goes. */
   targetOf(row: StoredRow): string;
@@ -47,7 +47,7 @@ function isSilent(db: Db, { severity, kind, incidentId }: StoredRow): boolean {
 
 /** One attempt to send one part of one message, what its outcome means, and how long to wait before the next. */
 export function createAttempts(deps: AttemptDeps) {
-  const { clock, queue, pace, table, trouble } = deps;
+  const { clock, queue, pace, table, failures } = deps;
   /** The pauses after failed attempts, by message, on a clock that never jumps. */
   const blocks = new Map<number, { attempts: number; tries: number; until: number }>();
   /** A refusal from before this start is tried at once: somebody may have mended it. */
@@ -104,7 +104,7 @@ export function createAttempts(deps: AttemptDeps) {
   /** One more of its steps is done. `messageId`: of the message that this row begins, where it is known. */
   function accepted(row: StoredRow, steps: Step[], messageId?: number): void {
     blocks.delete(row.id);
-    trouble.over();
+    failures.over();
     const now = clock.now();
     queue.accepted(row, steps, row.stepsDone + 1, now, () => {
       if (messageId !== undefined) deps.living?.began(row, messageId, now);
@@ -123,7 +123,7 @@ export function createAttempts(deps: AttemptDeps) {
       tries: tries + 1,
       until: clock.monotonic() + ms,
     });
-    trouble.happened(outcome, ms);
+    failures.attempt(outcome, ms);
   }
 
   function pauseAfter(outcome: Exclude<Outcome, { state: 'sent' }>, tries: number): number {
@@ -143,7 +143,7 @@ export function createAttempts(deps: AttemptDeps) {
       });
       return true;
     } catch (error) {
-      trouble.failed(`The outbox cannot be saved: ${errorText(error)}`);
+      failures.own(`The outbox cannot be saved: ${errorText(error)}`);
       return false;
     }
   }

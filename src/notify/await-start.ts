@@ -1,5 +1,7 @@
 import { plain } from '../model/text.ts';
+import { fields } from './chat.ts';
 import type { Telegram } from './telegram.ts';
+import { updateIdOf } from './updates.ts';
 
 /** Who pressed Start with the code: ids as Telegram writes them. No `userId`: an administrator who writes as the group. */
 export type Starter = { chatId: string; chatTitle: string; userId?: string; userName: string };
@@ -8,8 +10,6 @@ export type StartResult = { starter: Starter } | { problem: string; conflict: bo
 /** One long poll; below the time-out of a call. */
 const POLL_SEC = 10;
 const PAUSE_MS = 2000;
-
-type Fields = Record<string, unknown>;
 
 /**
  * Waits until somebody sends `/start CODE` to the bot: what Telegram does for https://t.me/BOT?start=CODE (and, in a group,
@@ -41,8 +41,8 @@ export async function awaitStart(
     for (const update of updates) {
       const starter = starterIn(update, code);
       if (starter) return { starter };
-      const { update_id: id } = fields(update);
-      if (typeof id === 'number' && Number.isSafeInteger(id)) offset = Math.max(offset ?? 0, id + 1);
+      const id = updateIdOf(update);
+      if (id !== undefined) offset = Math.max(offset ?? 0, id + 1);
     }
   }
   return { late: true };
@@ -63,13 +63,9 @@ export function starterIn(update: unknown, code: string): Starter | undefined {
   return message.sender_chat !== undefined || from.is_bot === true ? found : { ...found, userId };
 }
 
-function nameOf(who: Fields): string {
+function nameOf(who: ReturnType<typeof fields>): string {
   const name = [who.title, who.first_name, who.last_name]
     .filter((part) => typeof part === 'string')
     .join(' ');
   return plain(name, 60) || '(no name)';
-}
-
-function fields(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }

@@ -57,7 +57,8 @@ export function followMove(db: Db, config: Config, update: unknown, now: number)
   if (known !== undefined) rememberMove(db, config, String(to), now, known);
 }
 
-function fields(value: unknown): Record<string, unknown> {
+/** The fields of a JSON object; of anything else none. */
+export function fields(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
@@ -100,7 +101,7 @@ function listIn<T>(db: Db, key: string, shape: v.GenericSchema<unknown, T>): T[]
 
 /** A Chat of the Bot API as people know it: its title, or the person's name. */
 export function describeChat(result: unknown): { id: string; type: string; title: string } {
-  const chat = (typeof result === 'object' && result !== null ? result : {}) as Record<string, unknown>;
+  const chat = fields(result);
   const text = (key: string) => (typeof chat[key] === 'string' ? chat[key] : '');
   const name = [text('first_name'), text('last_name')].filter((part) => part !== '').join(' ');
   const handle = text('username') === '' ? '' : `@${text('username')}`;

@@ -23,7 +23,7 @@ import { createSender } from './sender.ts';
 import { createSendingLock } from './sending-lock.ts';
 import { deliveryState, type DeliveryState } from './state.ts';
 import { allTargets, targetOf, targetsFor } from './targets.ts';
-import { createTroubleLog } from './trouble-log.ts';
+import { createFailureLog } from './failure-log.ts';
 import { createWakeUp } from './wake-up.ts';
 
 export type DeliveryDeps = {
@@ -44,6 +44,8 @@ export type DeliveryDeps = {
 export type Delivery = {
   /** There may be something to send: looks at once. Costs one small query. */
   kick(): void;
+  /** The console sent or edited something: it counts for Telegram's limits, too. */
+  count(): void;
   /** Sends what comes until the signal aborts; ends after the call in flight. */
   run(signal: AbortSignal): Promise<void>;
   /** Sends what can be sent within the time. For programs that end, and for the end of the daemon: the store may be closed after it. */
@@ -52,7 +54,7 @@ export type Delivery = {
    * A message that the state folder did not take: kept in memory, sent from there after what waits on disk, and put into the
    * outbox as soon as that is possible again.
    */
-  tellUnsaved(message: Message): void;
+  sendUnsaved(message: Message): void;
   /** What the state folder did not take and was not sent yet: for whoever opens another store. */
   unsaved(): readonly Message[];
   state(): DeliveryState;
@@ -85,7 +87,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   const queue = createQueue(table);
   const pace = createPace(clock);
   const wakeUp = createWakeUp(clock);
-  const trouble = createTroubleLog(log, clock);
+  const failures = createFailureLog(log, clock);
   let running = false;
   let prunedAt = Number.NEGATIVE_INFINITY;
   /** Aborted when time is up and the caller may close the store: an answer that comes then must touch nothing. */
@@ -96,12 +98,12 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     db,
     table,
     append: deps.append ?? ((line) => appendLine(join(stateDir, 'alert_history.log'), line)),
-    // In the monitor's log each message is one line; the commands of a person say themselves what they send.
+    // In the monitor's log each message is one line; the commands of a person print what they send.
     onLine(line, severity) {
       if (!running && configured) return;
       log[LEVELS[severity]](plain(line, LOG_LETTERS));
     },
-    onTrouble: (why) => log.warn(`alert_history.log: ${why}`),
+    onFailure: (why) => log.warn(`alert_history.log: ${why}`),
     secrets,
   });
   const sender = createSender({
@@ -123,7 +125,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     table,
     queue,
     pace,
-    trouble,
+    failures,
     clock,
     log,
     send: (step, to) => sender.send(step, to),
@@ -155,7 +157,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       pace.load(recall(db, SENDS, v.array(Finite)) ?? []);
       alertLog.reload();
     },
-    onTrouble: (what) => trouble.failed(what),
+    onFailure: (what) => failures.own(what),
   });
 
   /** One turn at a time in this process; the lock file sees to the others. */
@@ -235,7 +237,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     try {
       work();
     } catch (error) {
-      trouble.failed(`The outbox cannot be saved: ${errorText(error)}`);
+      failures.own(`The outbox cannot be saved: ${errorText(error)}`);
     }
   }
 
@@ -253,6 +255,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   return {
     kick: () => wakeUp.kick(),
+    count: () => pace.count(),
 
     async run(signal) {
       running = true;
@@ -263,7 +266,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       signal.addEventListener('abort', () => wakeUp.kick(), { once: true });
       while (!signal.aborted) {
         const next = await exclusive().catch((error: unknown): Turn => {
-          trouble.failed(`Sending failed: ${errorText(error)}`);
+          failures.own(`Sending failed: ${errorText(error)}`);
           lock.letGo();
           return AFTER_ERROR_MS;
         });
@@ -289,7 +292,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       if (!running) lock.letGo();
     },
 
-    tellUnsaved(message) {
+    sendUnsaved(message) {
       log.warn(alertLine(message, secrets));
       queue.addUnsaved(message);
       wakeUp.kick();

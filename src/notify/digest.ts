@@ -3,7 +3,7 @@ import { escapeHtml, formatCount, formatTime, plain } from '../model/text.ts';
 import { htmlToPlain } from '../model/html.ts';
 
 /** `line`: what `headline` gave, plain text. */
-export type Told = Pick<Message, 'at' | 'severity' | 'kind' | 'subject'> & { line: string };
+export type DigestLine = Pick<Message, 'at' | 'severity' | 'kind' | 'subject'> & { line: string };
 
 /** A list of containers has the names of all of them as its subject. */
 const SUBJECT_MAX = 1000;
@@ -21,26 +21,26 @@ export function headline(message: Pick<Message, 'html' | 'subject'>): string {
 }
 
 /** One message in place of many that could not be sent in time, each with the time at which it happened. */
-export function digestHtml(messages: readonly Told[]): string {
-  const told = messages.toSorted((a, b) => a.at - b.at);
-  const [first, last] = [told[0], told.at(-1)];
+export function digestHtml(messages: readonly DigestLine[]): string {
+  const sorted = messages.toSorted((a, b) => a.at - b.at);
+  const [first, last] = [sorted[0], sorted.at(-1)];
   if (!first || !last) return '';
-  const lines = told.length <= LINES_MAX ? told.map((m) => line(first.at, m)) : grouped(told, first.at);
+  const lines = sorted.length <= LINES_MAX ? sorted.map((m) => line(first.at, m)) : grouped(sorted, first.at);
   return [
-    `<b>${formatCount(told.length)} messages that could not be sent one by one</b>`,
+    `<b>${formatCount(sorted.length)} messages that could not be sent one by one</b>`,
     `${formatTime(first.at)} to ${formatTime(last.at)}`,
     '',
     ...lines,
   ].join('\n');
 }
 
-function line(since: number, message: Told): string {
+function line(since: number, message: DigestLine): string {
   return `${shortTime(since, message.at)} ${message.severity.toUpperCase()} ${escapeHtml(message.line)}`;
 }
 
-function grouped(told: readonly Told[], since: number): string[] {
-  const groups = new Map<string, Told[]>();
-  for (const message of told) {
+function grouped(messages: readonly DigestLine[], since: number): string[] {
+  const groups = new Map<string, DigestLine[]>();
+  for (const message of messages) {
     const key = `${message.severity}\n${message.kind}\n${message.subject}`;
     const group = groups.get(key);
     if (group) group.push(message);
@@ -48,8 +48,8 @@ function grouped(told: readonly Told[], since: number): string[] {
   }
   const all = [...groups.values()];
   const shown = all.slice(-LINES_MAX).map((group) => {
-    const last = group.at(-1) as Told;
-    const times = group.length === 1 ? '' : `${shortTime(since, (group[0] as Told).at)} to `;
+    const last = group.at(-1) as DigestLine;
+    const times = group.length === 1 ? '' : `${shortTime(since, (group[0] as DigestLine).at)} to `;
     const count = group.length === 1 ? '' : ` (${formatCount(group.length)} times)`;
     return `${times}${line(since, last)}${count}`;
   });

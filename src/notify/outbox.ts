@@ -5,7 +5,7 @@ import { openOutboxTable, type StoredRow } from '../store/outbox.ts';
 import { digestHtml, headline } from './digest.ts';
 import { htmlToPlain } from '../model/html.ts';
 
-/** More than this many waiting: all but the critical ones are told by a digest. */
+/** More than this many waiting: all but the critical ones go into a digest. */
 const FOLD_ABOVE = 20;
 
 export type Outbox = ReturnType<typeof createOutbox>;
@@ -16,7 +16,7 @@ export function createOutbox(db: Db) {
   return {
     /**
      * Accepts a message and returns its id. Inside an open transaction it is part of it, so that an incident and what is
-     * said about it are saved together or not at all.
+     * sent about it are saved together or not at all.
      */
     enqueue: (message: Message): number => table.insert(message),
     /** What waits, in the order in which it is sent. */
@@ -52,8 +52,8 @@ function foldFor(outbox: Outbox, target: string): number {
     id,
     fold.map((row) => ({ id: row.id, html: escapeHtml(headline(row)) })),
   );
-  const told = table.foldedInto(id).map((row) => ({ ...row, line: htmlToPlain(row.html) }));
-  table.setDigest(id, digestHtml(told), open?.position ?? first.id);
+  const lines = table.foldedInto(id).map((row) => ({ ...row, line: htmlToPlain(row.html) }));
+  table.setDigest(id, digestHtml(lines), open?.position ?? first.id);
   return fold.length;
 }
 

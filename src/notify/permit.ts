@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts';
-import type { Person, UpdateChat } from './incoming.ts';
+import type { Person, UpdateChat } from './updates.ts';
 
 /** read: shows something. silence: silences and acknowledges. act: stops, restarts, undoes. */
 export type Right = 'read' | 'silence' | 'act';
@@ -19,7 +19,7 @@ export function permit(config: Config, chat: UpdateChat, from: Person | undefine
     return {
       ok: false,
       reason: 'stranger',
-      why: 'Who writes as a group or channel is nobody in particular.',
+      why: 'An anonymous administrator, or who writes as a channel, could be anybody: write as yourself.',
     };
   const users = settings.TELEGRAM_ALLOWED_USERS;
   const owns = chat.type === 'private' && chat.id === from.id;

@@ -4,7 +4,7 @@ import type { Db } from '../store/db.ts';
 import { isHeld, takeLock } from '../store/lock.ts';
 import { recall, remember, rememberedAt } from '../store/memory.ts';
 import type { Clock, Log } from '../system/types.ts';
-import { readUpdate, updateIdOf, type Incoming } from './incoming.ts';
+import { readUpdate, updateIdOf, type Incoming } from './updates.ts';
 import { backoffMs } from './pace.ts';
 import type { Telegram } from './telegram.ts';
 
@@ -29,6 +29,8 @@ const LOOK_MS = 15_000;
 const LOOKS = 20;
 const NOTIFY_EVERY_MS = 7 * 86_400_000;
 const REFUSED_MS = 600_000;
+/** Somebody may want to know how the server is as soon as the network is back. */
+const LONGEST_PAUSE_MS = 30_000;
 /** At most so many are handled side by side. */
 const MOST_AT_ONCE = 8;
 /** An update that takes longer is confirmed all the same: it must not hold up the others. */
@@ -127,7 +129,10 @@ export async function pollUpdates(deps: PollDeps, signal: AbortSignal): Promise<
     else log.debug(`The messages to the bot cannot be read: ${why}`);
     refusal = refused ? why : '';
     const asked = answer.kind === 'error' ? answer.retryAfterMs : undefined;
-    await clock.sleep(refused ? REFUSED_MS : (asked ?? backoffMs(tries++, deps.random())), signal);
+    await clock.sleep(
+      refused ? REFUSED_MS : (asked ?? Math.min(LONGEST_PAUSE_MS, backoffMs(tries++, deps.random()))),
+      signal,
+    );
   }
 }
 

@@ -11,7 +11,7 @@ export function createSendingLock(deps: {
   mayDoWithout(): boolean;
   /** What another process did in the meantime must be read again. */
   onTaken(): void;
-  onTrouble(what: string): void;
+  onFailure(what: string): void;
 }) {
   let lock: Lock | undefined;
   return {
@@ -23,7 +23,7 @@ export function createSendingLock(deps: {
         lock = taken;
       } catch (error) {
         if (!deps.mayDoWithout()) {
-          deps.onTrouble(`The delivery lock cannot be taken: ${errorText(error)}`);
+          deps.onFailure(`The delivery lock cannot be taken: ${errorText(error)}`);
           return false;
         }
         lock = { holds: () => true, release: () => undefined };

@@ -167,7 +167,7 @@ describe('a disk that takes nothing', () => {
   it('lets a message be told that it did not take', async () => {
     b.store.db.exec('PRAGMA query_only = ON');
     b.start();
-    b.delivery.tellUnsaved({
+    b.delivery.sendUnsaved({
       at: b.clock.now(),
       severity: 'critical',
       kind: 'watcher-state',
@@ -186,7 +186,7 @@ describe('a disk that takes nothing', () => {
     b.store.db.exec('PRAGMA query_only = ON');
     b.telegram.always('500');
     for (const text of ['m1', 'm2'])
-      b.delivery.tellUnsaved({
+      b.delivery.sendUnsaved({
         at: b.clock.now(),
         severity: 'critical',
         kind: 'disk',

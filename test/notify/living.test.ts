@@ -447,3 +447,45 @@ it('a container that comes and goes: edited while it is up, it says since when i
   const { okSince: _, ...down } = incident;
   expect(renderLiving(down, [], 'vps', Date.UTC(2026, 0, 1, 12, 5)).html).not.toContain('Fine since');
 });
+
+describe('thirty incidents at once', () => {
+  it('keep the limits of a group, the alarms go before the edits, and the last state of each arrives', async () => {
+    await b.close();
+    const limits = { perSecond: 1, perMinute: 20 };
+    b = await bench({}, {}, { limits, now: () => b.clock.now() });
+    connect();
+    b.start();
+    const subjects = Array.from({ length: 30 }, (_, i) => `disk-${i}`);
+    const full = (subject: string, percent: number): Finding => ({
+      rule: 'disk',
+      subject,
+      severity: 'critical',
+      verdict: percent > 90 ? 'breach' : 'ok',
+      text: `${subject} is ${percent} % full`,
+      value: percent,
+      unit: 'percent',
+    });
+    for (let percent = 95; percent < 99; percent++) {
+      check(...subjects.map((subject) => full(subject, percent)));
+      b.clock.pass(61_000);
+    }
+    check(full('disk-7', 50));
+    await settled();
+    check(); // As every check of the monitor does: some were sent after they had changed.
+    await settled();
+    expect(b.telegram.calls.filter(({ status }) => status === 429)).toEqual([]);
+    // Each is in a message, and what is not over shows its last value.
+    for (const subject of subjects) {
+      const texts = b.telegram.sent.map(({ id }) => b.telegram.message(b.telegram.chatId, id)?.plain ?? '');
+      expect(
+        texts.some((text) => new RegExp(`\\b${subject}\\b`).test(text)),
+        subject,
+      ).toBe(true);
+    }
+    const own = b.telegram.sent.filter(({ plain }) => plain.includes('disk-7 is')).at(0)!;
+    expect(b.telegram.message(b.telegram.chatId, own.id)?.plain).toMatch(/Resolved|✅ disk-7|50 %/);
+    const firstEdit = b.telegram.edits[0]?.at ?? 0;
+    const alarms = b.telegram.sent.filter(({ plain }) => !plain.includes('Resolved'));
+    expect(alarms.every(({ at }) => at <= firstEdit)).toBe(true);
+  });
+});

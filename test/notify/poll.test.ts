@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Incoming } from '../../src/notify/incoming.ts';
+import type { Incoming } from '../../src/notify/updates.ts';
 import { pollUpdates } from '../../src/notify/poll.ts';
 import { createTelegram } from '../../src/notify/telegram.ts';
 import { openStore, type Store } from '../../src/store/open.ts';

@@ -72,7 +72,7 @@ it('a full disk: what waits is sent once, what comes is sent from memory, and th
 
   const stop = new AbortController();
   const running = delivery.run(stop.signal);
-  delivery.tellUnsaved(message('m6'));
+  delivery.sendUnsaved(message('m6'));
   await telegram.waitFor(6);
   for (let i = 0; i < 10; i++) {
     delivery.kick();

@@ -152,6 +152,8 @@ export function startTelegram(options?: {
   queryTtlMs?: number;
   /** How much later the second conflict in a row is told; default 3 s. */
   conflictDelayMs?: number;
+  /** By which clock messages are counted for the limits. */
+  now?: () => number;
   limits?: { perSecond?: number; perMinute?: number };
   /** Serves /standin/* for tests that run it as a process. */
   control?: boolean;

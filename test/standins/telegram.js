@@ -90,6 +90,7 @@ export async function startTelegram(options = {}) {
     waiters: new Set(),
     onSent: options.onSent,
     stop: new AbortController(),
+    now: options.now ?? (() => Date.now()),
   };
   for (const chat of options.chats ?? [{ id: Number(DEFAULT_CHAT), type: 'supergroup', title: 'Ops' }])
     state.chats.set(String(chat.id), { state: 'ok', ...chat });
@@ -515,7 +516,7 @@ function limit(state, chat, now) {
 }
 
 function sendMessage(state, fields) {
-  const now = Date.now();
+  const now = state.now();
   const chat = findChat(state, fields.chat_id);
   if ('status' in chat) return chat;
   if (fields.text !== undefined && typeof fields.text !== 'string')
@@ -533,7 +534,7 @@ function sendMessage(state, fields) {
 }
 
 function sendPhoto(state, fields, files) {
-  const now = Date.now();
+  const now = state.now();
   const chat = findChat(state, fields.chat_id);
   if ('status' in chat) return chat;
   const photo = files.photo;
@@ -693,7 +694,7 @@ async function getUpdates(state, fields) {
 }
 
 function editMessageText(state, fields) {
-  const now = Date.now();
+  const now = state.now();
   const found = findToEdit(state, fields);
   if ('status' in found) return found;
   const { chat, message } = found;
@@ -713,7 +714,7 @@ function editMessageText(state, fields) {
 }
 
 function editMessageReplyMarkup(state, fields) {
-  const now = Date.now();
+  const now = state.now();
   const found = findToEdit(state, fields);
   if ('status' in found) return found;
   const { chat, message } = found;
