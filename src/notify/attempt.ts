@@ -36,6 +36,8 @@ export type AttemptDeps = {
   signal(): AbortSignal;
   /** Saved together with every result. */
   saveAlso(now: number): void;
+  /** This chat takes messages. */
+  onAccepted(target: string): void;
 };
 
 /** A deploy, a restart on request, or the end of an incident that was no critical one needs nobody at once: no sound on the phone. */
@@ -89,13 +91,17 @@ export function createAttempts(deps: AttemptDeps) {
   }
 
   /**
-   * Telegram will never take this: a picture is left out, and in place of a text goes a sentence. Where that is not taken
+   * Telegram will never take this: a picture is left out (its caption goes as a text), and in place of a text goes a sentence. Where that is not taken
    * either, it is not the text: the message is kept as if it were refused.
    */
   async function replace(row: StoredRow, steps: Step[], step: Step, why: string): Promise<void> {
     deps.log.error(`Telegram does not take a message (${row.kind}, ${row.subject}): ${why}`);
-    if ('photo' in step) return accepted(row, steps);
-    const outcome = await send({ html: standIn(row, why) }, row, false);
+    if ('photo' in step && step.caption === undefined) return accepted(row, steps);
+    const outcome = await send(
+      { html: 'photo' in step ? (step.caption ?? '') : standIn(row, why) },
+      row,
+      false,
+    );
     if (outcome === 'too-late') return;
     if (outcome.state === 'sent') return accepted(row, steps);
     postpone(row, outcome);
@@ -105,6 +111,7 @@ export function createAttempts(deps: AttemptDeps) {
   function accepted(row: StoredRow, steps: Step[], messageId?: number): void {
     blocks.delete(row.id);
     failures.over();
+    deps.onAccepted(deps.targetOf(row));
     const now = clock.now();
     queue.accepted(row, steps, row.stepsDone + 1, now, () => {
       if (messageId !== undefined) deps.living?.began(row, messageId, now);

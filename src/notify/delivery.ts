@@ -134,6 +134,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     random: deps.random ?? Math.random,
     signal: () => inTime.signal,
     saveAlso: (now) => alertLog.save(now),
+    // What it refused before may be edited now.
+    onAccepted: (target) => edits?.unblock(target),
   });
   const edits =
     living &&

@@ -35,7 +35,7 @@ export type EditDeps = {
  */
 export function createEdits(deps: EditDeps) {
   const { clock, messages, pace, sender } = deps;
-  const blocks = new Map<string, { tries: number; until: number }>();
+  const blocks = new Map<string, { tries: number; until: number; refused: boolean }>();
   const editedAt = new Map<string, number>();
 
   function waitMs(message: IncidentMessage): number {
@@ -81,12 +81,20 @@ export function createEdits(deps: EditDeps) {
       outcome.state === 'refused'
         ? REFUSED_PAUSE_MS
         : Math.max(1000, outcome.afterMs ?? backoffMs(tries, deps.random()));
-    blocks.set(target, { tries: tries + 1, until: clock.monotonic() + ms });
+    blocks.set(target, {
+      tries: tries + 1,
+      until: clock.monotonic() + ms,
+      refused: outcome.state === 'refused',
+    });
     deps.log.debug(`An edit was put off: ${outcome.why}`);
   }
 
   return {
     edit,
+    /** The chat takes messages again. */
+    unblock(target: string): void {
+      if (blocks.get(target)?.refused) blocks.delete(target);
+    },
     /** The edit that is due first, leaving out chats for which messages wait. */
     next(busy: ReadonlySet<string>): { message: IncidentMessage; ms: number } | undefined {
       let best: { message: IncidentMessage; ms: number } | undefined;

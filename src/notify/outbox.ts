@@ -23,8 +23,6 @@ export function createOutbox(db: Db) {
     waiting: (): StoredRow[] => table.pending(),
     /** Alerts accepted so far, by severity, and messages that Telegram took. */
     counts: () => table.counts(),
-    /** After the set-up was mended: what was put off is tried at once. */
-    tryNow: (): void => table.tryNow(),
     table,
   };
 }

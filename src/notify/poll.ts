@@ -20,7 +20,7 @@ const POLL_SEC = 50;
 const HANDOVER_MS = 1000;
 const IDLE_MS = 2000;
 /** Two programs that both read end each other's polls again and again: the second conflict within this time is no accident. */
-const CONFLICT_WINDOW_MS = 20_000;
+const CONFLICT_WINDOW_MS = 12_000;
 const CONFLICT_PAUSE_MS = 1000;
 /** Whoever waited as long as this without a conflict was the only one: Telegram tells of one within five seconds. */
 const UNDISTURBED_MS = 10_000;

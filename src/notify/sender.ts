@@ -81,7 +81,7 @@ export function createSender(deps: SenderDeps) {
       } catch (error) {
         return { state: 'invalid', why: `the picture cannot be read: ${errorText(error)}` };
       }
-      return telegram.sendPhoto(png, basename(step.photo), to);
+      return telegram.sendPhoto(png, basename(step.photo), to, step.caption);
     },
     async edit(messageId: number, html: string, to: SendOptions & { place: Place }): Promise<Delivery> {
       return (await checkChat(to.place.chat)) ?? telegram.editText(messageId, html, to);

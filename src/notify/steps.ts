@@ -1,12 +1,14 @@
 import type { Message } from '../model/message.ts';
 import { formatDuration, formatTime, plain, safeHtml } from '../model/text.ts';
 import type { Step } from '../store/outbox.ts';
-import { shortenHtml, splitHtml } from '../model/html.ts';
+import { htmlToPlain, shortenHtml, splitHtml } from '../model/html.ts';
 
 /** A message that is sent later than this says when it happened. */
 const LATE_AFTER_MS = 120_000;
 /** About ten screens; the whole text is in alert_history.log. */
 const LONGEST = 10 * 4000;
+/** What Telegram allows below a picture, in UTF-16 units after parsing. */
+const CAPTION_MAX = 1024;
 /** These name their times themselves. */
 const HAS_ITS_TIME = new Set(['digest', 'daily-report', 'chart']);
 
@@ -23,6 +25,10 @@ export function planSteps(message: Message, now: number): Step[] {
   );
   const parts = splitHtml(note + body);
   const steps: Step[] = parts.map((html) => ({ html }));
+  const [only] = parts;
+  // A picture that somebody asked for is one message, with its few words below it.
+  if (message.photoPath !== undefined && message.kind === 'chart' && parts.length === 1 && only !== undefined)
+    if (htmlToPlain(only).length <= CAPTION_MAX) return [{ photo: message.photoPath, caption: only }];
   if (message.photoPath !== undefined) steps.unshift({ photo: message.photoPath });
   return steps.length > 0 ? steps : [{ html: standIn(message, 'it has no text') }];
 }

@@ -174,11 +174,20 @@ export function createTelegram(options: TelegramOptions) {
         ),
       ),
 
-    /** Sends a PNG of at most 10 MB. */
-    async sendPhoto(png: Buffer, fileName: string, to: SendOptions = {}): Promise<Delivery> {
+    /** Sends a PNG of at most 10 MB, with a caption of at most 1,024 characters. */
+    async sendPhoto(
+      png: Buffer,
+      fileName: string,
+      to: SendOptions = {},
+      caption?: string,
+    ): Promise<Delivery> {
+      const words = caption === undefined ? {} : { caption, parse_mode: 'HTML' };
       const send = (there: SendOptions) =>
         toChat(there.place?.chat, (chatId) =>
-          call('sendPhoto', multipart({ chat_id: chatId, ...envelope(there) }, 'photo', fileName, png)),
+          call(
+            'sendPhoto',
+            multipart({ chat_id: chatId, ...words, ...envelope(there) }, 'photo', fileName, png),
+          ),
         );
       return classify(await inTopic(to, send));
     },

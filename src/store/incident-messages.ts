@@ -97,8 +97,6 @@ export function openIncidentMessages(db: Db) {
     /** Messages of incidents that were not over when they were last looked at. */
     open: (): IncidentMessage[] => rows('ended = 0'),
     of: (incidentId: number): IncidentMessage[] => rows('incident_id = ?', incidentId),
-    find: (target: string, messageId: number): IncidentMessage | undefined =>
-      rows('target = ? AND message_id = ?', target, messageId)[0],
     /** Messages that do not show yet what they should. */
     behind: (): IncidentMessage[] => rows('wanted <> shown'),
     want(incidentId: number, target: string, wanted: string, ended: boolean): void {

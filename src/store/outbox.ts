@@ -27,8 +27,8 @@ export const OUTBOX_MIGRATIONS = [
   `ALTER TABLE outbox ADD COLUMN is_list INTEGER`,
 ] as const;
 
-/** One thing to be sent for a message: a picture, or a text of at most 4,096 characters. */
-export type Step = { photo: string } | { html: string };
+/** One thing to be sent for a message: a picture, with a caption of at most 1,024 characters, or a text of at most 4,096. */
+export type Step = { photo: string; caption?: string | undefined } | { html: string };
 export type StoredRow = OutboxRow & {
   position: number;
   waitMs: number;
@@ -64,7 +64,12 @@ const RawRow = v.object({
 });
 type RawRow = v.InferOutput<typeof RawRow>;
 const Steps = v.pipe(
-  v.array(v.union([v.object({ photo: v.string() }), v.object({ html: v.string() })])),
+  v.array(
+    v.union([
+      v.object({ photo: v.string(), caption: v.optional(v.string()) }),
+      v.object({ html: v.string() }),
+    ]),
+  ),
   v.minLength(1),
 );
 

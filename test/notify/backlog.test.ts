@@ -208,6 +208,7 @@ describe('a disk that takes nothing', () => {
 
 describe('a picture', () => {
   const message = (photoPath: string) => ({ photoPath, kind: 'daily-report' });
+  const chart = (photoPath: string) => ({ photoPath, kind: 'chart', severity: 'info' as const });
 
   it('is sent before its text', async () => {
     const path = join(b.stateDir, 'chart.png');
@@ -232,6 +233,19 @@ describe('a picture', () => {
     b.start();
     await b.telegram.waitFor(1);
     expect(b.telegram.sent.map((m) => m.method)).toEqual(['sendMessage']);
+  });
+
+  it('that somebody asked for has its few words as caption; where it is refused they come as a text', async () => {
+    const path = join(b.stateDir, 'chart.png');
+    writeFileSync(path, png());
+    b.say('<b>shop</b>: the last 24h', chart(path));
+    b.say('<b>shop</b>: the last 7d', chart(join(b.stateDir, 'missing.png')));
+    b.start();
+    await b.telegram.waitFor(2);
+    expect(b.telegram.sent.map(({ method, plain, silent }) => [method, plain, silent])).toEqual([
+      ['sendPhoto', 'shop: the last 24h', true],
+      ['sendMessage', 'shop: the last 7d', true],
+    ]);
   });
 
   it('is not repeated when its text fails', async () => {

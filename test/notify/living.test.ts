@@ -201,6 +201,24 @@ describe('the message of an incident', () => {
     expect(b.telegram.pendingFaults()).toBe(0);
   });
 
+  it('blocked in between: what was edited meanwhile is shown as soon as a message is taken again', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    b.telegram.setChat({ id: Number(b.telegram.chatId), state: 'blocked' });
+    b.clock.pass(61_000);
+    check(memory(70, 'warning'));
+    await b.telegram.waitUntil(() =>
+      b.telegram.calls.some(({ method, status }) => method === 'editMessageText' && status === 403),
+    );
+    b.telegram.setChat({ id: Number(b.telegram.chatId), state: 'ok' });
+    // An hour has not passed, and no leap of the clock may help.
+    const before = b.clock.now();
+    check(memory(40, 'critical'));
+    await b.telegram.waitUntil(() => shown().includes('40 MB'));
+    expect(b.clock.now() - before).toBeLessThan(600_000);
+  });
+
   it('returns to a state of before although the edit in between was accepted without an answer', async () => {
     b.start();
     check(memory(90, 'warning'));

@@ -63,7 +63,10 @@ function startReader(
       await over;
       store.close();
     },
-    kill: () => void (dead = true),
+    kill() {
+      dead = true;
+      stop.abort();
+    },
   };
   const db = new Proxy(store.db, {
     get(target, key) {

@@ -3,6 +3,7 @@
 //
 // Where Telegram is lenient and its documentation is not (a bare `&` or `>` in HTML), it is as strict as the documentation.
 // Error sentences are those of tdlib/telegram-bot-api (Client.cpp) and tdlib/td (MessageEntity.cpp).
+import { setMaxListeners } from 'node:events';
 import { createServer } from 'node:http';
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
@@ -104,6 +105,8 @@ export async function startTelegram(options = {}) {
     state.nextMessageId = Math.max(state.nextMessageId, entry.id + 1);
   }
 
+  // Each long poll listens to it.
+  setMaxListeners(0, state.stop.signal);
   const server = createServer((request, response) => {
     handle(state, request, response, options.control === true).catch((error) => {
       if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' });
