@@ -72,7 +72,7 @@ export async function follow(options: Follow): Promise<void> {
 }
 
 /** A little earlier than `time`, but not earlier than the start: what was before it is not reported. */
-export function backFrom(time: bigint, start: bigint): bigint {
+function backFrom(time: bigint, start: bigint): bigint {
   const earlier = time > OVERLAP_NANO ? time - OVERLAP_NANO : 0n;
   return time >= start && earlier < start ? start : earlier;
 }

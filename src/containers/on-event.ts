@@ -78,7 +78,7 @@ export function ask(turn: Turn, known: Known): void {
 }
 
 /** `unseen`: found by a look, which is certain, whatever time it bears. */
-export function onStart(turn: Turn, known: Known, at: number, unseen = false): void {
+function onStart(turn: Turn, known: Known, at: number, unseen = false): void {
   const { state, now } = turn;
   const { info } = known;
   if (isUp(info.state) && info.startedAt !== undefined) {
@@ -142,7 +142,7 @@ export function waitForJob(turn: Turn, known: Known): void {
   pending.due = Math.max(pending.due, left(turn, JOB_STARTING_MS, pending.startedAt));
 }
 
-export function onDestroy(turn: Turn, known: Known, at: number): void {
+function onDestroy(turn: Turn, known: Known, at: number): void {
   const { state } = turn;
   const key = keyOf(known);
   const { id } = known.info;

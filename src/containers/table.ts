@@ -81,7 +81,7 @@ export function applyFixed(state: State, known: Known, inspect: DockerInspect): 
 }
 
 /** Its start failed: Docker leaves it as it was created, and writes down why. There is no event for it. */
-export function startErrorOf({ state }: DockerInspect): Pick<Known, 'startError'> {
+function startErrorOf({ state }: DockerInspect): Pick<Known, 'startError'> {
   const failed =
     state.status === 'created' && (state.error !== '' || STARTS_FAIL_WITH.includes(state.exitCode));
   return failed ? { startError: { text: state.error, exitCode: state.exitCode } } : {};

@@ -166,7 +166,7 @@ function fire(incident: Incident, policy: Policy, now: number, ended?: Incident)
 }
 
 /** How often it began so far; of an incident that an older version saved, once. */
-export function spellsOf({ spells, openedAt, resolvedAt, okSince }: Incident): Spells {
+function spellsOf({ spells, openedAt, resolvedAt, okSince }: Incident): Spells {
   if (spells) return spells;
   const fine = okSince ?? resolvedAt;
   const since = fine === undefined ? { since: openedAt } : {};

@@ -31,7 +31,7 @@ export function notifiedWith({ said, severity }: Incident, leaderId: number, now
 }
 
 /** Adds to the list of a key. */
-export function append<K>(map: Map<K, Incident[]>, key: K, incident: Incident): void {
+function append<K>(map: Map<K, Incident[]>, key: K, incident: Incident): void {
   const list = map.get(key);
   if (list) list.push(incident);
   else map.set(key, [incident]);
@@ -132,7 +132,7 @@ function leaderFor(
 }
 
 /** Repeats of one rule that are due together, or nearly, are one message; `mayName`: not silenced, and still so. */
-export function gatherRepeats(
+function gatherRepeats(
   verdicts: readonly Verdict[],
   all: ReadonlyMap<number, Incident>,
   policy: Policy,
@@ -192,7 +192,7 @@ function mayRepeat(incident: Incident): boolean {
 }
 
 /** Ends of what was sent together are one message, where they come within 10 s. */
-export function gatherEnds(
+function gatherEnds(
   verdicts: readonly Verdict[],
   all: ReadonlyMap<number, Incident>,
   policy: Policy,

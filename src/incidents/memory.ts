@@ -20,7 +20,7 @@ export type Memory = {
   byId: Map<number, Incident>;
 };
 
-export function createMemory(): Memory {
+function createMemory(): Memory {
   return { open: new Map(), ended: new Map(), byId: new Map() };
 }
 
