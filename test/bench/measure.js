@@ -63,7 +63,7 @@ export function median(values) {
 }
 
 /** User and system CPU in ms of a command run to its end; throws where it ends with more than 2. */
-function cpuOfRun([command, ...args], env) {
+export function cpuOfRun([command, ...args], env) {
   const shell = 'TIMEFORMAT="%3U %3S"; time "$@" >/dev/null 2>&1';
   const { status, stderr } = spawnSync('bash', ['-c', shell, '_', command, ...args], {
     env,

@@ -1,27 +1,20 @@
 import type { ContainerInfo } from '../../model/snapshot.ts';
-import { yesNo, type Metric, type MetricsInput } from './types.ts';
+import { metricsOf, type Metric, type MetricSample } from './types.ts';
 
-function containersOf({ snapshot }: MetricsInput): readonly ContainerInfo[] | undefined {
-  const docker = snapshot?.readings.docker;
-  return docker?.state === 'ok' ? docker.value.containers : undefined;
-}
+const docker = metricsOf('docker', 'containers');
 
 function container(
   name: string,
   help: string,
-  value: (container: ContainerInfo) => number | undefined,
-  inherited?: 'inherited',
+  value: (container: ContainerInfo) => MetricSample['value'],
+  extra: { inherited?: true } = {},
 ): Metric {
-  return {
+  return docker(
     name,
-    type: 'gauge',
     help,
-    labels: ['container'],
-    section: 'containers',
-    ...(inherited ? { inherited: true } : {}),
-    samples: (input) =>
-      (containersOf(input) ?? []).map((one) => ({ value: value(one), labels: { container: one.name } })),
-  };
+    ({ containers }) => containers.map((one) => ({ value: value(one), labels: { container: one.name } })),
+    { ...extra, labels: ['container'] },
+  );
 }
 
 export const CONTAINER_METRICS: readonly Metric[] = [
@@ -29,13 +22,13 @@ export const CONTAINER_METRICS: readonly Metric[] = [
     'container_memory_bytes',
     'Memory of a container without page cache that can be dropped, in bytes.',
     ({ memory }) => memory?.workingSetBytes,
-    'inherited',
+    { inherited: true },
   ),
   container(
     'container_cpu_percent',
     'CPU use of a container since the last check; 100 is one whole CPU.',
     ({ cpuPercent }) => cpuPercent,
-    'inherited',
+    { inherited: true },
   ),
   container(
     'vpsmon_container_anonymous_bytes',
@@ -52,13 +45,15 @@ export const CONTAINER_METRICS: readonly Metric[] = [
     'Memory limit of a container, in bytes; none for a container without a limit.',
     ({ limitBytes }) => limitBytes ?? undefined,
   ),
-  container('vpsmon_container_running', '1 while a container runs, else 0.', ({ state }) =>
-    yesNo(state === 'running'),
+  container(
+    'vpsmon_container_running',
+    '1 while a container runs, else 0.',
+    ({ state }) => state === 'running',
   ),
   container(
     'vpsmon_container_healthy',
     '1 while the healthcheck of a container succeeds or is still starting, else 0; none without a healthcheck.',
-    ({ health }) => (health === 'none' ? undefined : yesNo(health !== 'unhealthy')),
+    ({ health }) => (health === 'none' ? undefined : health !== 'unhealthy'),
   ),
   container(
     'vpsmon_container_restarts',
@@ -75,18 +70,14 @@ export const CONTAINER_METRICS: readonly Metric[] = [
     'When a running container was started, in seconds since 1970.',
     ({ state, startedAt }) => (state === 'running' && startedAt !== undefined ? startedAt / 1000 : undefined),
   ),
-  {
-    name: 'vpsmon_containers',
-    type: 'gauge',
-    help: 'Number of containers by state.',
-    labels: ['state'],
-    section: 'containers',
-    samples: (input) => {
-      const containers = containersOf(input);
-      if (!containers) return [];
+  docker(
+    'vpsmon_containers',
+    'Number of containers by state.',
+    ({ containers }) => {
       const counts = new Map<string, number>([['running', 0]]);
       for (const { state } of containers) counts.set(state, (counts.get(state) ?? 0) + 1);
       return [...counts].map(([state, value]) => ({ value, labels: { state } }));
     },
-  },
+    { labels: ['state'] },
+  ),
 ];

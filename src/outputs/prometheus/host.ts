@@ -1,61 +1,31 @@
-import type { Disk, HostValues, PressureValues } from '../../model/snapshot.ts';
-import { one, type Metric, type MetricSample, type MetricsInput } from './types.ts';
+import type { Disk, PressureValues } from '../../model/snapshot.ts';
+import { metricsOf, type Metric, type MetricSample } from './types.ts';
 
-function hostOf({ snapshot }: MetricsInput): HostValues | undefined {
-  const host = snapshot?.readings.host;
-  return host?.state === 'ok' ? host.value : undefined;
-}
-
-function pressureOf({ snapshot }: MetricsInput): PressureValues | undefined {
-  const pressure = snapshot?.readings.pressure;
-  return pressure?.state === 'ok' ? pressure.value : undefined;
-}
-
-function host(
-  name: string,
-  help: string,
-  value: (host: HostValues) => number | undefined,
-  inherited?: 'inherited',
-): Metric {
-  return {
-    name,
-    type: 'gauge',
-    help,
-    labels: [],
-    section: 'host',
-    ...(inherited ? { inherited: true } : {}),
-    samples: (input) => {
-      const values = hostOf(input);
-      return values ? one(value(values)) : [];
-    },
-  };
-}
+const host = metricsOf('host', 'host');
+const pressure = metricsOf('pressure', 'host');
+const oom = metricsOf('oom', 'host');
 
 function disk(name: string, help: string, value: (disk: Disk) => number | undefined): Metric {
-  return {
+  return host(
     name,
-    type: 'gauge',
     help,
-    labels: ['mount', 'device', 'fstype'],
-    section: 'host',
-    samples: (input) =>
-      (hostOf(input)?.disks ?? []).map((disk) => ({
+    ({ disks }) =>
+      disks.map((disk) => ({
         value: value(disk),
         labels: { mount: disk.mount, device: disk.device, fstype: disk.fsType },
       })),
-  };
+    { labels: ['mount', 'device', 'fstype'] },
+  );
 }
 
 /** Every line of /proc/pressure as `visit` sees it. */
 function pressureSamples(
-  input: MetricsInput,
+  values: PressureValues,
   visit: (
     labels: { resource: string; kind: string },
     line: PressureValues['memory']['some'],
   ) => MetricSample[],
 ): MetricSample[] {
-  const values = pressureOf(input);
-  if (!values) return [];
   const samples: MetricSample[] = [];
   for (const resource of ['memory', 'cpu', 'io'] as const) {
     const lines = values[resource];
@@ -66,33 +36,27 @@ function pressureSamples(
 }
 
 export const HOST_METRICS: readonly Metric[] = [
-  {
-    name: 'memory_pressure_score',
-    type: 'gauge',
-    help: 'Memory pressure from 0 to 100: the larger of some.avg10 and twice full.avg10 of /proc/pressure/memory.',
-    labels: [],
-    section: 'host',
-    inherited: true,
-    samples: (input) => one(pressureOf(input)?.score),
-  },
-  host('swap_used_bytes', 'Swap in use, in bytes.', ({ swap }) => swap.usedBytes, 'inherited'),
-  host(
-    'swap_total_bytes',
-    'Size of all swap, in bytes; 0 without swap.',
-    ({ swap }) => swap.totalBytes,
-    'inherited',
+  pressure(
+    'memory_pressure_score',
+    'Memory pressure from 0 to 100: the larger of some.avg10 and twice full.avg10 of /proc/pressure/memory.',
+    ({ score }) => score,
+    { inherited: true },
   ),
+  host('swap_used_bytes', 'Swap in use, in bytes.', ({ swap }) => swap.usedBytes, { inherited: true }),
+  host('swap_total_bytes', 'Size of all swap, in bytes; 0 without swap.', ({ swap }) => swap.totalBytes, {
+    inherited: true,
+  }),
   host(
     'swap_in_kbps',
     'Read back from swap since the last check, in KB (1,024 bytes) per second.',
     ({ swapInKBps }) => swapInKBps,
-    'inherited',
+    { inherited: true },
   ),
   host(
     'swap_out_kbps',
     'Written to swap since the last check, in KB (1,024 bytes) per second.',
     ({ swapOutKBps }) => swapOutKBps,
-    'inherited',
+    { inherited: true },
   ),
   host('vpsmon_memory_total_bytes', 'Memory of the host, in bytes.', ({ memory }) => memory.totalBytes),
   host(
@@ -105,31 +69,22 @@ export const HOST_METRICS: readonly Metric[] = [
     'Memory of the host that is not available, in bytes.',
     ({ memory }) => memory.usedBytes,
   ),
-  {
-    name: 'vpsmon_cgroup_memory_bytes',
-    type: 'gauge',
-    help: 'Memory of a top-level control group (system.slice, user.slice, docker), in bytes.',
-    labels: ['cgroup'],
-    section: 'host',
-    samples: (input) =>
-      (hostOf(input)?.cgroups ?? []).map(({ name, bytes }) => ({ value: bytes, labels: { cgroup: name } })),
-  },
+  host(
+    'vpsmon_cgroup_memory_bytes',
+    'Memory of a top-level control group (system.slice, user.slice, docker), in bytes.',
+    ({ cgroups }) => cgroups.map(({ name, bytes }) => ({ value: bytes, labels: { cgroup: name } })),
+    { labels: ['cgroup'] },
+  ),
   host('vpsmon_cpus', 'Number of CPUs.', ({ cpus }) => cpus),
   host('vpsmon_cpu_usage_ratio', 'CPU use since the last check, 0 to 1 over all CPUs.', ({ cpuPercent }) =>
     ratio(cpuPercent),
   ),
-  {
-    name: 'vpsmon_load_average',
-    type: 'gauge',
-    help: 'Load average over 1, 5 and 15 minutes.',
-    labels: ['window'],
-    section: 'host',
-    samples: (input) =>
-      (hostOf(input)?.load ?? []).map((value, i) => ({
-        value,
-        labels: { window: ['1m', '5m', '15m'][i]! },
-      })),
-  },
+  host(
+    'vpsmon_load_average',
+    'Load average over 1, 5 and 15 minutes.',
+    ({ load }) => load.map((value, i) => ({ value, labels: { window: ['1m', '5m', '15m'][i]! } })),
+    { labels: ['window'] },
+  ),
   host('vpsmon_uptime_seconds', 'Time since the host was started, in seconds.', ({ uptimeSec }) => uptimeSec),
   disk('vpsmon_disk_size_bytes', 'Size of a file system, in bytes.', ({ totalBytes }) => totalBytes),
   disk(
@@ -145,38 +100,29 @@ export const HOST_METRICS: readonly Metric[] = [
     'Use of the inodes of a file system, 0 to 1; none where their number is not fixed.',
     ({ inodesUsedPercent }) => ratio(inodesUsedPercent),
   ),
-  {
-    name: 'vpsmon_pressure_ratio',
-    type: 'gauge',
-    help: 'Share of time in which some or all tasks waited for memory, CPU or I/O, 0 to 1 over 10, 60 and 300 s.',
-    labels: ['resource', 'kind', 'window'],
-    section: 'host',
-    samples: (input) =>
-      pressureSamples(input, (labels, line) => [
+  pressure(
+    'vpsmon_pressure_ratio',
+    'Share of time in which some or all tasks waited for memory, CPU or I/O, 0 to 1 over 10, 60 and 300 s.',
+    (values) =>
+      pressureSamples(values, (labels, line) => [
         { value: ratio(line.avg10), labels: { ...labels, window: '10s' } },
         { value: ratio(line.avg60), labels: { ...labels, window: '60s' } },
         { value: ratio(line.avg300), labels: { ...labels, window: '300s' } },
       ]),
-  },
-  {
-    name: 'vpsmon_pressure_waiting_seconds_total',
-    type: 'counter',
-    help: 'Time for which some or all tasks waited for memory, CPU or I/O since the host was started, in seconds.',
-    labels: ['resource', 'kind'],
-    section: 'host',
-    samples: (input) => pressureSamples(input, (labels, line) => [{ value: line.totalUs / 1e6, labels }]),
-  },
-  {
-    name: 'vpsmon_oom_kills_total',
-    type: 'counter',
-    help: 'Processes killed by the kernel for want of memory since the host was started.',
-    labels: [],
-    section: 'host',
-    samples: ({ snapshot }) => {
-      const oom = snapshot?.readings.oom;
-      return one(oom?.state === 'ok' ? oom.value.killsSinceBoot : undefined);
-    },
-  },
+    { labels: ['resource', 'kind', 'window'] },
+  ),
+  pressure(
+    'vpsmon_pressure_waiting_seconds_total',
+    'Time for which some or all tasks waited for memory, CPU or I/O since the host was started, in seconds.',
+    (values) => pressureSamples(values, (labels, line) => [{ value: line.totalUs / 1e6, labels }]),
+    { type: 'counter', labels: ['resource', 'kind'] },
+  ),
+  oom(
+    'vpsmon_oom_kills_total',
+    'Processes killed by the kernel for want of memory since the host was started.',
+    ({ killsSinceBoot }) => killsSinceBoot,
+    { type: 'counter' },
+  ),
 ];
 
 /** 23.4 % is 0.234 and not 0.23399999999999999. */

@@ -76,7 +76,7 @@ function block(metric: Pick<Metric, 'name' | 'help' | 'type'>, samples: readonly
     const series = metric.name + labelText(labels);
     if (seen.has(series)) continue;
     seen.add(series);
-    lines.push(`${series} ${numberText(value)}\n`);
+    lines.push(`${series} ${numberText(Number(value))}\n`);
   }
   if (lines.length === 0) return '';
   return `# HELP ${metric.name} ${escapeHelp(metric.help)}\n# TYPE ${metric.name} ${metric.type}\n${lines.join('')}`;

@@ -1,25 +1,19 @@
 import { SEVERITIES } from '../../model/finding.ts';
 import { LEFT_OFF_KINDS } from '../../model/left-off.ts';
 import { SOURCES } from '../../model/snapshot.ts';
-import { one, yesNo, type Metric, type MetricSample, type MetricsInput } from './types.ts';
-
-function self(
-  name: string,
-  help: string,
-  samples: (input: MetricsInput) => MetricSample[],
-  extra: Partial<Pick<Metric, 'type' | 'labels' | 'inherited'>> = {},
-): Metric {
-  return { name, type: 'gauge', help, labels: [], section: 'self', ...extra, samples };
-}
+import { metric, type Metric, type MetricsInput } from './types.ts';
 
 type Daemon = NonNullable<MetricsInput['daemon']>;
+
+const self = metric.bind(undefined, 'self');
+
 function daemon(
   name: string,
   help: string,
-  value: (daemon: Daemon) => number,
+  value: (daemon: Daemon) => number | boolean,
   type: Metric['type'] = 'gauge',
 ): Metric {
-  return self(name, help, (input) => one(input.daemon && value(input.daemon)), { type });
+  return self(name, help, (input) => input.daemon && value(input.daemon), { type });
 }
 
 export const SELF_METRICS: readonly Metric[] = [
@@ -66,7 +60,7 @@ export const SELF_METRICS: readonly Metric[] = [
       SOURCES.flatMap((source) => {
         const state = snapshot?.readings[source].state;
         if (state !== 'ok' && state !== 'failed') return [];
-        return [{ value: yesNo(state === 'ok'), labels: { source } }];
+        return [{ value: state === 'ok', labels: { source } }];
       }),
     { labels: ['source'] },
   ),
@@ -84,10 +78,12 @@ export const SELF_METRICS: readonly Metric[] = [
   self(
     'vpsmon_last_check_timestamp_seconds',
     'When the last check was made, in seconds since 1970.',
-    ({ snapshot }) => one(snapshot && snapshot.at / 1000),
+    ({ snapshot }) => snapshot && snapshot.at / 1000,
   ),
-  self('vpsmon_last_check_duration_seconds', 'How long the last check took, in seconds.', ({ snapshot }) =>
-    one(snapshot && seconds(snapshot.tookMs)),
+  self(
+    'vpsmon_last_check_duration_seconds',
+    'How long the last check took, in seconds.',
+    ({ snapshot }) => snapshot && seconds(snapshot.tookMs),
   ),
   self(
     'vpsmon_build_info',
@@ -128,11 +124,15 @@ export const SELF_METRICS: readonly Metric[] = [
     ({ alertsSent }) => alertsSent,
     'counter',
   ),
-  daemon('vpsmon_telegram_refused', '1 while Telegram refuses the messages, else 0.', ({ telegramRefused }) =>
-    yesNo(telegramRefused),
+  daemon(
+    'vpsmon_telegram_refused',
+    '1 while Telegram refuses the messages, else 0.',
+    ({ telegramRefused }) => telegramRefused,
   ),
-  daemon('vpsmon_docker_events_up', "1 while Docker's events are followed, else 0.", ({ dockerConnected }) =>
-    yesNo(dockerConnected),
+  daemon(
+    'vpsmon_docker_events_up',
+    "1 while Docker's events are followed, else 0.",
+    ({ dockerConnected }) => dockerConnected,
   ),
 ];
 

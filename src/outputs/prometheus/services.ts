@@ -1,140 +1,86 @@
-import type { N8nValues, PostgresValues, RedisValues, WahaValues } from '../../model/snapshot.ts';
-import { one, yesNo, type Metric, type MetricSample, type MetricsInput } from './types.ts';
+import { metricsOf, type Metric } from './types.ts';
 
-type Values = { postgres: PostgresValues; redis: RedisValues; n8n: N8nValues; waha: WahaValues };
-
-/** A metric of one source, without samples while that source is absent or failed. */
-function of<S extends keyof Values>(
-  section: S,
-  metric: Pick<Metric, 'name' | 'help'> & { labels?: string[]; inherited?: true; type?: Metric['type'] },
-  samples: (values: Values[S], input: MetricsInput) => MetricSample[],
-): Metric {
-  return {
-    type: 'gauge',
-    labels: [],
-    ...metric,
-    section,
-    samples: (input) => {
-      const reading = input.snapshot?.readings[section];
-      return reading?.state === 'ok' ? samples(reading.value as Values[S], input) : [];
-    },
-  };
-}
+const postgres = metricsOf('postgres', 'postgres');
+const redis = metricsOf('redis', 'redis');
+const n8n = metricsOf('n8n', 'n8n');
+const waha = metricsOf('waha', 'waha');
+const sql = metricsOf('sql', 'leads');
 
 const POSTGRES: readonly Metric[] = [
-  of(
-    'postgres',
-    {
-      name: 'postgres_cache_hit_ratio',
-      help: 'PostgreSQL cache hits in percent (0 to 100) since the last check; none after fewer than 1,000 block reads. Read once without a running monitor: since the statistics were reset.',
-      inherited: true,
-    },
+  postgres(
+    'postgres_cache_hit_ratio',
+    'PostgreSQL cache hits in percent (0 to 100) since the last check; none after fewer than 1,000 block reads. Read once without a running monitor: since the statistics were reset.',
     (postgres, { daemon }) =>
-      one(postgres.cacheHitPercent ?? (daemon ? undefined : postgres.cacheHitLifetimePercent)),
+      postgres.cacheHitPercent ?? (daemon ? undefined : postgres.cacheHitLifetimePercent),
+    { inherited: true },
   ),
-  of(
-    'postgres',
-    {
-      name: 'postgres_active_connections',
-      help: 'PostgreSQL connections that run a query.',
-      inherited: true,
-    },
-    ({ connections }) => one(connections.active),
+  postgres(
+    'postgres_active_connections',
+    'PostgreSQL connections that run a query.',
+    ({ connections }) => connections.active,
+    { inherited: true },
   ),
-  of(
-    'postgres',
-    {
-      name: 'postgres_database_size_bytes',
-      help: 'Size of the PostgreSQL database, in bytes.',
-      inherited: true,
-    },
-    ({ databaseSizeBytes }) => one(databaseSizeBytes),
+  postgres(
+    'postgres_database_size_bytes',
+    'Size of the PostgreSQL database, in bytes.',
+    ({ databaseSizeBytes }) => databaseSizeBytes,
+    { inherited: true },
   ),
-  of(
-    'postgres',
-    {
-      name: 'vpsmon_postgres_connections',
-      help: 'PostgreSQL connections by state.',
-      labels: ['state'],
-    },
+  postgres(
+    'vpsmon_postgres_connections',
+    'PostgreSQL connections by state.',
     ({ connections }) => [
       { value: connections.active, labels: { state: 'active' } },
       { value: connections.idle, labels: { state: 'idle' } },
       { value: connections.idleInTransaction, labels: { state: 'idle_in_transaction' } },
       { value: connections.other, labels: { state: 'other' } },
     ],
+    { labels: ['state'] },
   ),
-  of(
-    'postgres',
-    {
-      name: 'vpsmon_postgres_max_connections',
-      help: 'Connections that PostgreSQL accepts (max_connections).',
-    },
-    ({ connections }) => one(connections.max),
+  postgres(
+    'vpsmon_postgres_max_connections',
+    'Connections that PostgreSQL accepts (max_connections).',
+    ({ connections }) => connections.max,
   ),
-  of(
-    'postgres',
-    {
-      name: 'vpsmon_postgres_longest_transaction_seconds',
-      help: 'Age of the longest running PostgreSQL transaction, in seconds.',
-    },
-    ({ longestTransactionSec }) => one(longestTransactionSec),
+  postgres(
+    'vpsmon_postgres_longest_transaction_seconds',
+    'Age of the longest running PostgreSQL transaction, in seconds.',
+    ({ longestTransactionSec }) => longestTransactionSec,
   ),
 ];
 
 const REDIS: readonly Metric[] = [
-  of(
-    'redis',
-    { name: 'redis_memory_bytes', help: 'Memory that Redis uses for data, in bytes.', inherited: true },
-    ({ usedMemoryBytes }) => one(usedMemoryBytes),
+  redis(
+    'redis_memory_bytes',
+    'Memory that Redis uses for data, in bytes.',
+    ({ usedMemoryBytes }) => usedMemoryBytes,
+    { inherited: true },
   ),
-  of(
-    'redis',
-    { name: 'redis_total_keys', help: 'Keys in all Redis databases.', inherited: true },
-    ({ keys }) => one(keys),
+  redis('redis_total_keys', 'Keys in all Redis databases.', ({ keys }) => keys, { inherited: true }),
+  redis('redis_connected_clients', 'Clients of Redis.', ({ clients }) => clients, { inherited: true }),
+  redis(
+    'vpsmon_redis_memory_limit_bytes',
+    'Memory limit of Redis (maxmemory), in bytes; none without a limit.',
+    ({ maxMemoryBytes }) => maxMemoryBytes ?? undefined,
   ),
-  of(
-    'redis',
-    { name: 'redis_connected_clients', help: 'Clients of Redis.', inherited: true },
-    ({ clients }) => one(clients),
+  redis(
+    'vpsmon_redis_evicted_keys_total',
+    'Keys that Redis dropped for want of memory since it was started.',
+    ({ evictedTotal }) => evictedTotal,
+    { type: 'counter' },
   ),
-  of(
-    'redis',
-    {
-      name: 'vpsmon_redis_memory_limit_bytes',
-      help: 'Memory limit of Redis (maxmemory), in bytes; none without a limit.',
-    },
-    ({ maxMemoryBytes }) => one(maxMemoryBytes ?? undefined),
-  ),
-  of(
-    'redis',
-    {
-      name: 'vpsmon_redis_evicted_keys_total',
-      help: 'Keys that Redis dropped for want of memory since it was started.',
-      type: 'counter',
-    },
-    ({ evictedTotal }) => one(evictedTotal),
-  ),
-  of(
-    'redis',
-    {
-      name: 'vpsmon_redis_rejected_connections_total',
-      help: 'Connections that Redis rejected since it was started.',
-      type: 'counter',
-    },
-    ({ rejectedTotal }) => one(rejectedTotal),
+  redis(
+    'vpsmon_redis_rejected_connections_total',
+    'Connections that Redis rejected since it was started.',
+    ({ rejectedTotal }) => rejectedTotal,
+    { type: 'counter' },
   ),
 ];
 
 const N8N: readonly Metric[] = [
-  of(
-    'n8n',
-    {
-      name: 'n8n_workflow_executions',
-      help: 'n8n executions by status: active and waiting now, completed and failed of the last hours.',
-      labels: ['status'],
-      inherited: true,
-    },
+  n8n(
+    'n8n_workflow_executions',
+    'n8n executions by status: active and waiting now, completed and failed of the last hours.',
     ({ executions }) =>
       executions
         ? (['active', 'waiting', 'completed', 'failed'] as const).map((status) => ({
@@ -142,44 +88,32 @@ const N8N: readonly Metric[] = [
             labels: { status },
           }))
         : [],
+    { labels: ['status'], inherited: true },
   ),
-  of(
-    'n8n',
-    { name: 'vpsmon_n8n_queued_executions', help: 'n8n executions that have not been started yet.' },
-    ({ executions }) => one(executions?.queued),
+  n8n(
+    'vpsmon_n8n_queued_executions',
+    'n8n executions that have not been started yet.',
+    ({ executions }) => executions?.queued,
   ),
-  of(
-    'n8n',
-    { name: 'vpsmon_n8n_canceled_executions', help: 'n8n executions of the last hours that were canceled.' },
-    ({ executions }) => one(executions?.canceled),
+  n8n(
+    'vpsmon_n8n_canceled_executions',
+    'n8n executions of the last hours that were canceled.',
+    ({ executions }) => executions?.canceled,
   ),
-  of(
-    'n8n',
-    { name: 'vpsmon_n8n_queue_jobs', help: 'Jobs that wait in the queue of n8n; none without queue mode.' },
-    ({ queueDepth }) => one(queueDepth),
+  n8n(
+    'vpsmon_n8n_queue_jobs',
+    'Jobs that wait in the queue of n8n; none without queue mode.',
+    ({ queueDepth }) => queueDepth,
   ),
-  of('n8n', { name: 'vpsmon_n8n_workflows', help: 'Workflows in n8n.' }, ({ workflows }) =>
-    one(workflows?.total),
-  ),
-  of('n8n', { name: 'vpsmon_n8n_active_workflows', help: 'Active workflows in n8n.' }, ({ workflows }) =>
-    one(workflows?.active),
-  ),
-  of(
-    'n8n',
-    { name: 'vpsmon_n8n_healthy', help: '1 while n8n says that it is healthy, else 0.' },
-    ({ healthy }) => one(healthy === undefined ? undefined : yesNo(healthy)),
-  ),
+  n8n('vpsmon_n8n_workflows', 'Workflows in n8n.', ({ workflows }) => workflows?.total),
+  n8n('vpsmon_n8n_active_workflows', 'Active workflows in n8n.', ({ workflows }) => workflows?.active),
+  n8n('vpsmon_n8n_healthy', '1 while n8n says that it is healthy, else 0.', ({ healthy }) => healthy),
 ];
 
 const WAHA: readonly Metric[] = [
-  of(
-    'waha',
-    {
-      name: 'waha_session_status',
-      help: 'Number of WhatsApp sessions that are connected (WORKING) and that are not.',
-      labels: ['status'],
-      inherited: true,
-    },
+  waha(
+    'waha_session_status',
+    'Number of WhatsApp sessions that are connected (WORKING) and that are not.',
     ({ sessions }) => {
       const connected = sessions.filter(({ status }) => status === 'WORKING').length;
       return [
@@ -187,61 +121,43 @@ const WAHA: readonly Metric[] = [
         { value: sessions.length - connected, labels: { status: 'disconnected' } },
       ];
     },
+    { labels: ['status'], inherited: true },
   ),
-  of(
-    'waha',
-    {
-      name: 'vpsmon_waha_session_up',
-      help: '1 while a WhatsApp session is WORKING, else 0; the status is a label.',
-      labels: ['session', 'status'],
-    },
+  waha(
+    'vpsmon_waha_session_up',
+    '1 while a WhatsApp session is WORKING, else 0; the status is a label.',
     ({ sessions }) =>
       sessions.map(({ name, status }) => ({
-        value: yesNo(status === 'WORKING'),
+        value: status === 'WORKING',
         labels: { session: name, status },
       })),
+    { labels: ['session', 'status'] },
   ),
-  of(
-    'waha',
-    {
-      name: 'vpsmon_waha_session_status_since_timestamp_seconds',
-      help: 'Since when a WhatsApp session has been seen in its status, in seconds since 1970.',
-      labels: ['session'],
-    },
+  waha(
+    'vpsmon_waha_session_status_since_timestamp_seconds',
+    'Since when a WhatsApp session has been seen in its status, in seconds since 1970.',
     ({ sessions }) => sessions.map(({ name, since }) => ({ value: since / 1000, labels: { session: name } })),
+    { labels: ['session'] },
   ),
 ];
 
 const LEADS: readonly Metric[] = [
-  {
-    name: 'lead_count',
-    type: 'gauge',
-    help: 'Number of leads: rows of the tables with "lead" in their name, or what vpsmon.yaml asks for.',
-    labels: [],
-    section: 'leads',
-    inherited: true,
-    samples: ({ snapshot }) => {
-      const sql = snapshot?.readings.sql;
-      if (sql?.state !== 'ok') return [];
-      return sql.value.samples
-        .filter(({ name }) => name === 'lead_count')
-        .map(({ value, labels }) => ({ value, labels }));
-    },
-  },
-  {
-    name: 'vpsmon_sql_metric_up',
-    type: 'gauge',
-    help: '1 while the query of an SQL metric gives usable numbers, else 0.',
-    labels: ['metric'],
-    section: 'leads',
-    samples: ({ snapshot }) => {
-      const sql = snapshot?.readings.sql;
-      if (sql?.state !== 'ok') return [];
-      const broken = sql.value.broken.map(({ name }) => ({ value: 0, labels: { metric: name } }));
-      const working = sql.value.samples.map(({ name }) => ({ value: 1, labels: { metric: name } }));
-      return [...broken, ...working];
-    },
-  },
+  sql(
+    'lead_count',
+    'Number of leads: rows of the tables with "lead" in their name, or what vpsmon.yaml asks for.',
+    ({ samples }) =>
+      samples.filter(({ name }) => name === 'lead_count').map(({ value, labels }) => ({ value, labels })),
+    { inherited: true },
+  ),
+  sql(
+    'vpsmon_sql_metric_up',
+    '1 while the query of an SQL metric gives usable numbers, else 0.',
+    ({ samples, broken }) => [
+      ...broken.map(({ name }) => ({ value: 0, labels: { metric: name } })),
+      ...samples.map(({ name }) => ({ value: 1, labels: { metric: name } })),
+    ],
+    { labels: ['metric'] },
+  ),
 ];
 
 export const SERVICE_METRICS: readonly Metric[] = [...POSTGRES, ...REDIS, ...N8N, ...WAHA, ...LEADS];

@@ -1,7 +1,7 @@
 import type { Incident } from '../../model/incident.ts';
 import type { LeftOff } from '../../model/left-off.ts';
 import type { Severity } from '../../model/finding.ts';
-import type { Snapshot } from '../../model/snapshot.ts';
+import type { Snapshot, Source, Values } from '../../model/snapshot.ts';
 
 /** What /metrics and `export` are made of. */
 export type MetricsInput = {
@@ -27,7 +27,8 @@ export type MetricsInput = {
   };
 };
 
-export type MetricSample = { value: number | undefined; labels?: Record<string, string> };
+/** A boolean is written as 1 or 0, and no sample where there is no value. */
+export type MetricSample = { value: number | boolean | undefined; labels?: Record<string, string> };
 
 /** What `export SECTION` can be asked for; `self` comes with `all` only. */
 export const SECTIONS = ['waha', 'n8n', 'leads', 'host', 'containers', 'postgres', 'redis'] as const;
@@ -47,11 +48,47 @@ export type Metric = {
   samples(input: MetricsInput): MetricSample[];
 };
 
-/** The samples of one number; none where there is no number. */
-export function one(value: number | undefined): MetricSample[] {
-  return value === undefined ? [] : [{ value }];
+type Extra = Partial<Pick<Metric, 'type' | 'labels' | 'inherited'>>;
+/** Samples, or the one value of a metric without labels. */
+type Result = MetricSample[] | MetricSample['value'];
+
+export function metric(
+  section: Metric['section'],
+  name: string,
+  help: string,
+  read: (input: MetricsInput) => Result,
+  extra: Extra = {},
+): Metric {
+  return {
+    name,
+    type: 'gauge',
+    help,
+    labels: [],
+    section,
+    ...extra,
+    samples(input) {
+      const result = read(input);
+      return Array.isArray(result) ? result : [{ value: result }];
+    },
+  };
 }
 
-export function yesNo(value: boolean): number {
-  return value ? 1 : 0;
+/** Makes metrics of what one source reads: without samples while it is absent or failed. */
+export function metricsOf<S extends Source>(source: S, section: Section) {
+  return (
+    name: string,
+    help: string,
+    read: (values: Values[S], input: MetricsInput) => Result,
+    extra: Extra = {},
+  ): Metric =>
+    metric(
+      section,
+      name,
+      help,
+      (input) => {
+        const reading = input.snapshot?.readings[source];
+        return reading?.state === 'ok' ? read(reading.value as Values[S], input) : [];
+      },
+      extra,
+    );
 }
