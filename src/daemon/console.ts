@@ -11,7 +11,7 @@ import { pollUpdates } from '../notify/poll.ts';
 import { telegramFor } from '../notify/sender.ts';
 import { rememberSeen } from '../notify/updates.ts';
 import { recall, remember } from '../store/memory.ts';
-import { immediately } from '../store/transaction.ts';
+import { immediately } from '../store/db.ts';
 import { appendLine } from '../system/append-file.ts';
 import type { RunResult } from '../system/types.ts';
 import { alive, COMMANDS, type Console } from './console-types.ts';

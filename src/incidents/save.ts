@@ -2,8 +2,7 @@ import type { Incident } from '../model/incident.ts';
 import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
 import { markSentOnce, saveIncidents } from '../store/incidents.ts';
-import type { Db } from '../store/db.ts';
-import { immediately } from '../store/transaction.ts';
+import { immediately, type Db } from '../store/db.ts';
 
 type Log = { warn(text: string): void; info(text: string): void };
 

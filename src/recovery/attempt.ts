@@ -8,7 +8,7 @@ import {
   recentActions,
   recordAction,
 } from '../store/actions.ts';
-import { immediately } from '../store/transaction.ts';
+import { immediately } from '../store/db.ts';
 import { heldByUndo } from './hold.ts';
 import type { Attempt, Obsolete, Outcome, RecoveryDeps, SaidLine, Step } from './types.ts';
 

@@ -6,7 +6,7 @@ import { reconcileLeftOff } from './left-off.ts';
 import { loopsRule } from './loops.ts';
 import { queueRule } from './queue.ts';
 import { swapRule } from './swap.ts';
-import { immediately } from '../store/transaction.ts';
+import { immediately } from '../store/db.ts';
 import type { Outcome, RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
 import { wahaRule } from './waha.ts';
 

@@ -1,8 +1,7 @@
 import * as v from 'valibot';
 import { EpochMs, Finite } from '../model/shapes.ts';
-import type { Db } from './db.ts';
+import { type Db, statement } from './db.ts';
 import { dropped, readJson } from './rows.ts';
-import { statement } from './statements.ts';
 
 export const INCIDENT_MESSAGE_MIGRATIONS: readonly string[] = [
   // wanted, shown: JSON of a MessageState; what the message is to show, and what Telegram last accepted for it.

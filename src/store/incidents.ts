@@ -3,10 +3,9 @@ import { SEVERITIES } from '../model/finding.ts';
 import type { Incident } from '../model/incident.ts';
 import { EpochMs, Finite, loosely } from '../model/shapes.ts';
 import { actionsAbout } from './incident-actions.ts';
-import type { Db } from './db.ts';
+import { type Db, statement } from './db.ts';
 import { clockMayBeRight } from './memory.ts';
 import { dropped, readJson } from './rows.ts';
-import { statement } from './statements.ts';
 
 export const INCIDENT_MIGRATIONS = [
   // data: the whole incident as JSON; the other columns are what is searched by.

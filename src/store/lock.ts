@@ -2,8 +2,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import type { Db } from './db.ts';
-import { makePrivate } from './private-file.ts';
-import { identityOf } from './state-folder.ts';
+import { identityOf, makePrivate } from './state-folder.ts';
 
 export type Lock = {
   /** False when its file was removed or replaced: another process could take a lock of the same name by now. */

@@ -5,9 +5,8 @@ import { errorText } from '../model/text.ts';
 import type { Db } from './db.ts';
 import { restoreActions } from './actions.ts';
 import { openOutboxTable } from './outbox.ts';
-import { makePrivate } from './private-file.ts';
+import { identityOf, makePrivate, makeStateFolder, whyNotWritable } from './state-folder.ts';
 import { migrate, repairTables } from './schema.ts';
-import { identityOf, makeStateFolder, whyNotWritable } from './state-folder.ts';
 
 export type Store = {
   db: Db;

@@ -3,10 +3,9 @@ import * as v from 'valibot';
 import { SEVERITIES, type Severity } from '../model/finding.ts';
 import type { Message, OutboxRow } from '../model/message.ts';
 import { EpochMs, Finite } from '../model/shapes.ts';
-import type { Db } from './db.ts';
+import { type Db, immediately } from './db.ts';
 import { clockMayBeRight } from './memory.ts';
 import { dropped, readJson } from './rows.ts';
-import { immediately } from './transaction.ts';
 
 export const OUTBOX_MIGRATIONS = [
   // position: place in the queue where it is not the id (a digest stands where its first message stood).

@@ -1,4 +1,4 @@
-import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorText } from '../model/text.ts';
 import { makeFolders } from '../system/folders.ts';
@@ -6,6 +6,20 @@ import { makeFolders } from '../system/folders.ts';
 /** 0711: node_exporter, another user, must get through to metrics/ by name; it can list and read nothing else. */
 export function makeStateFolder(stateDir: string): void {
   makeFolders(stateDir, 0o711);
+}
+
+/**
+ * Makes sure that a database file is there, for its owner alone (0600), before SQLite opens it: what SQLite creates itself
+ * is open to all, and so are the files that it puts beside it, which get their mode from this one.
+ * A file that exists is never opened here: closing it would give back the locks that this process may hold on it.
+ */
+export function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'ax', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    chmodSync(path, 0o600);
+  }
 }
 
 /** Names the file that stands at this path at the moment; undefined when there is none. Opens nothing: that could cost a lock. */

@@ -1,5 +1,5 @@
 import type { Snapshot } from '../../model/snapshot.ts';
-import type { Db } from '../db.ts';
+import { type Db, immediately } from '../db.ts';
 import { createHistoryBuffer } from './buffer.ts';
 import { growthOf, type Growth } from './growth.ts';
 import { readLatest, writeLatest } from './latest.ts';
@@ -17,7 +17,6 @@ import {
 } from './query.ts';
 import { bucketOf } from './schema.ts';
 import { rollUp, writeRaw } from './write.ts';
-import { immediately } from '../transaction.ts';
 
 export { HISTORY_MIGRATIONS } from './schema.ts';
 export { increaseOf, pointsOf, statsOf } from './query.ts';
