@@ -1,7 +1,19 @@
 import { formatMemory, totalBytes } from '../../model/container-memory.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { Reading } from '../../model/reading.ts';
-import type { ContainerInfo, Disk, HostValues, Snapshot } from '../../model/snapshot.ts';
+import type {
+  ContainerInfo,
+  Disk,
+  DockerValues,
+  HostValues,
+  N8nValues,
+  OomValues,
+  PostgresValues,
+  PressureValues,
+  RedisValues,
+  Snapshot,
+  WahaValues,
+} from '../../model/snapshot.ts';
 import { ruleInfo } from '../../model/rules.ts';
 import { formatBytes, formatCount, formatDuration, formatTime, plain } from '../../model/text.ts';
 import { styleFor, table, width, wrap, wrapBehind, type Column, type Style } from './style.ts';
@@ -15,9 +27,9 @@ export type CheckResult = {
 
 /** The result of one check by hand: critical beats warning beats fine. */
 export function judgeCheck(findings: Finding[]): CheckResult {
-  const told = findings.filter((f) => f.verdict === 'breach' || f.verdict === 'event');
-  const criticals = told.filter((f) => f.severity === 'critical').length;
-  const warnings = told.filter((f) => f.severity === 'warning').length;
+  const alerting = findings.filter((f) => f.verdict === 'breach' || f.verdict === 'event');
+  const criticals = alerting.filter((f) => f.severity === 'critical').length;
+  const warnings = alerting.filter((f) => f.severity === 'warning').length;
   const exitCode = criticals > 0 ? 2 : warnings > 0 ? 1 : 0;
   return {
     exitCode,
@@ -70,90 +82,95 @@ export function renderCheck(view: CheckView): string {
 
 type Row = { state: 'ok' | 'absent' | 'failed'; text: string };
 
-function rowsOf(snapshot: Snapshot): [string, Row, string?][] {
-  const r = snapshot.readings;
-  const rows: [string, Row, string?][] = [];
-  if (r.host.state === 'ok') rows.push(...hostRows(r.host.value));
-  else rows.push(['host', missing(r.host)]);
-  rows.push([
-    'pressure',
-    of(
-      r.pressure,
-      (p) =>
-        `memory score ${Math.round(p.score)} of 100 (some ${p.memory.some.avg10.toFixed(1)} %, full ${(p.memory.full?.avg10 ?? 0).toFixed(1)} %)${p.cpu ? `, cpu ${p.cpu.some.avg10.toFixed(1)} %` : ''}${p.io ? `, io ${p.io.some.avg10.toFixed(1)} %` : ''}`,
-    ),
-  ]);
-  rows.push([
-    'OOM kills',
-    of(r.oom, (o) => {
-      const count = o.killsSinceBoot ?? o.kills.length;
-      const last = o.kills.at(-1);
-      const who = last
-        ? `, last ${formatTime(last.at)}: ${plain(last.process, 40)}${last.containerName ? ` in ${plain(last.containerName, 60)}` : ''}`
-        : '';
-      return `${count === 0 ? 'none' : formatCount(count)} since boot${who}${o.logUnreadable ? ` (who: unknown, ${o.logUnreadable})` : ''}`;
-    }),
-  ]);
-  rows.push([
-    'docker',
-    of(r.docker, (d) => {
-      const running = d.containers.filter((c) => c.state === 'running').length;
-      return `${plain(d.version, 20)}, ${running} of ${d.containers.length} containers running`;
-    }),
-  ]);
-  rows.push([
-    'postgres',
-    of(r.postgres, (p) => {
-      const hit =
-        p.cacheHitPercent === undefined
-          ? 'cache hits not judged (few reads)'
-          : `cache hits ${p.cacheHitPercent.toFixed(1)} %`;
-      const longest =
-        p.longestTransactionSec !== undefined && p.longestTransactionSec > 1
-          ? `, longest transaction ${formatDuration(p.longestTransactionSec * 1000)}`
-          : '';
-      return `${hit}, ${p.connections.total} of ${p.connections.max} connections (${p.connections.active} active), ${formatBytes(p.databaseSizeBytes)}${longest}`;
-    }),
-  ]);
-  rows.push([
-    'redis',
-    of(
-      r.redis,
-      (v) =>
-        `${formatBytes(v.usedMemoryBytes)} of ${v.maxMemoryBytes === null ? 'no limit' : formatBytes(v.maxMemoryBytes)}, ${formatCount(v.keys)} ${v.keys === 1 ? 'key' : 'keys'}, ${v.clients} ${v.clients === 1 ? 'client' : 'clients'}${v.evictedTotal > 0 ? `, ${formatCount(v.evictedTotal)} evicted` : ''}${v.rejectedTotal > 0 ? `, ${formatCount(v.rejectedTotal)} rejected` : ''}`,
-    ),
-  ]);
-  rows.push([
-    'n8n',
-    of(r.n8n, (n) => {
-      const e = n.executions;
-      const many = (count: number) =>
-        n.countedUpTo !== undefined && count >= n.countedUpTo
-          ? `more than ${formatCount(n.countedUpTo)}`
-          : formatCount(count);
-      const parts = [
-        n.healthy === false ? 'not healthy' : '',
-        e
-          ? `executions: ${many(e.active)} active, ${many(e.waiting)} waiting, ${e.queued === undefined ? '' : `${many(e.queued)} queued, `}${many(e.completed)} completed, ${many(e.failed)} failed`
-          : '',
-        n.queueDepth === undefined ? '' : `${formatCount(n.queueDepth)} jobs in the queue`,
-        n.workflows ? `${n.workflows.active} of ${n.workflows.total} workflows active` : '',
-      ];
-      return parts.filter(Boolean).join(', ') || 'it answers';
-    }),
-  ]);
-  rows.push([
-    'waha',
-    of(r.waha, (w) =>
-      w.sessions.length === 0
-        ? 'no sessions'
-        : w.sessions.map((s) => `${plain(s.name, 40)} ${plain(s.status, 40)}`).join(', '),
-    ),
-  ]);
-  if (r.sql.state !== 'absent') {
-    rows.push(['sql', sqlRow(r.sql)]);
-  }
-  return rows;
+/** A row for every source, several for the host; SQL metrics only where there are any. */
+function rowsOf({ readings }: Snapshot): [string, Row, string?][] {
+  const { host, sql } = readings;
+  return [
+    ...(host.state === 'ok' ? hostRows(host.value) : [['host', missing(host)] as [string, Row]]),
+    ['pressure', of(readings.pressure, pressureText)],
+    ['OOM kills', of(readings.oom, oomText)],
+    ['docker', of(readings.docker, dockerText)],
+    ['postgres', of(readings.postgres, postgresText)],
+    ['redis', of(readings.redis, redisText)],
+    ['n8n', of(readings.n8n, n8nText)],
+    ['waha', of(readings.waha, wahaText)],
+    ...(sql.state === 'absent' ? [] : [['sql', sqlRow(sql)] as [string, Row]]),
+  ];
+}
+
+function pressureText({ score, memory, cpu, io }: PressureValues): string {
+  const share = (line: { avg10: number } | undefined) => `${(line?.avg10 ?? 0).toFixed(1)} %`;
+  const parts = [
+    `memory score ${Math.round(score)} of 100 (some ${share(memory.some)}, full ${share(memory.full)})`,
+    cpu && `cpu ${share(cpu.some)}`,
+    io && `io ${share(io.some)}`,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+function oomText({ killsSinceBoot, kills, logUnreadable }: OomValues): string {
+  const count = killsSinceBoot ?? kills.length;
+  const last = kills.at(-1);
+  const container = last?.containerName ? ` in ${plain(last.containerName, 60)}` : '';
+  const who = last ? `, last ${formatTime(last.at)}: ${plain(last.process, 40)}${container}` : '';
+  const unknown = logUnreadable ? ` (who: unknown, ${logUnreadable})` : '';
+  return `${count === 0 ? 'none' : formatCount(count)} since boot${who}${unknown}`;
+}
+
+function dockerText({ version, containers }: DockerValues): string {
+  const running = containers.filter(({ state }) => state === 'running').length;
+  return `${plain(version, 20)}, ${running} of ${containers.length} containers running`;
+}
+
+function postgresText(postgres: PostgresValues): string {
+  const { cacheHitPercent, connections, databaseSizeBytes, longestTransactionSec = 0 } = postgres;
+  const parts = [
+    cacheHitPercent === undefined
+      ? 'cache hits not judged (few reads)'
+      : `cache hits ${cacheHitPercent.toFixed(1)} %`,
+    `${connections.total} of ${connections.max} connections (${connections.active} active)`,
+    formatBytes(databaseSizeBytes),
+    longestTransactionSec > 1 && `longest transaction ${formatDuration(longestTransactionSec * 1000)}`,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+function redisText(redis: RedisValues): string {
+  const { usedMemoryBytes, maxMemoryBytes, keys, clients, evictedTotal, rejectedTotal } = redis;
+  const parts = [
+    `${formatBytes(usedMemoryBytes)} of ${maxMemoryBytes === null ? 'no limit' : formatBytes(maxMemoryBytes)}`,
+    `${formatCount(keys)} ${keys === 1 ? 'key' : 'keys'}`,
+    `${clients} ${clients === 1 ? 'client' : 'clients'}`,
+    evictedTotal > 0 && `${formatCount(evictedTotal)} evicted`,
+    rejectedTotal > 0 && `${formatCount(rejectedTotal)} rejected`,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+function n8nText({ healthy, executions, countedUpTo, queueDepth, workflows }: N8nValues): string {
+  const many = (count: number) =>
+    countedUpTo !== undefined && count >= countedUpTo
+      ? `more than ${formatCount(countedUpTo)}`
+      : formatCount(count);
+  const counts = executions && [
+    `${many(executions.active)} active`,
+    `${many(executions.waiting)} waiting`,
+    executions.queued !== undefined && `${many(executions.queued)} queued`,
+    `${many(executions.completed)} completed`,
+    `${many(executions.failed)} failed`,
+  ];
+  const parts = [
+    healthy === false && 'not healthy',
+    counts && `executions: ${counts.filter(Boolean).join(', ')}`,
+    queueDepth !== undefined && `${formatCount(queueDepth)} jobs in the queue`,
+    workflows && `${workflows.active} of ${workflows.total} workflows active`,
+  ];
+  return parts.filter(Boolean).join(', ') || 'it answers';
+}
+
+function wahaText({ sessions }: WahaValues): string {
+  if (sessions.length === 0) return 'no sessions';
+  return sessions.map(({ name, status }) => `${plain(name, 40)} ${plain(status, 40)}`).join(', ');
 }
 
 /** A query that failed is a reason to look, even where others gave a value. */
@@ -305,11 +322,11 @@ function containerTable(
 
 function conclusion(findings: Finding[], style: Style, wrapAt?: number): string[] {
   const result = judgeCheck(findings);
-  const told = findings.filter(
+  const alerting = findings.filter(
     (f) => (f.verdict === 'breach' || f.verdict === 'event') && f.severity !== 'info',
   );
   const lines: string[] = [];
-  for (const f of told.sort(
+  for (const f of alerting.sort(
     (a, b) => Number(b.severity === 'critical') - Number(a.severity === 'critical'),
   )) {
     const label = f.severity === 'critical' ? style.bad('CRITICAL') : style.warn('WARNING ');
