@@ -1,9 +1,8 @@
-import type Database from 'libsql';
 import * as v from 'valibot';
 import { SEVERITIES, type Severity } from '../model/finding.ts';
 import type { Message, OutboxRow } from '../model/message.ts';
 import { EpochMs, Finite } from '../model/shapes.ts';
-import { type Db, immediately } from './db.ts';
+import { immediately, statement, type Db } from './db.ts';
 import { clockMayBeRight } from './memory.ts';
 import { dropped, readJson } from './rows.ts';
 
@@ -82,10 +81,10 @@ export type OutboxTable = ReturnType<typeof openOutboxTable>;
 
 /** The table of messages: written by every process, sent by the one that holds the delivery lock. */
 export function openOutboxTable(db: Db) {
-  const statement = lazyStatements(db);
+  const prepared = (sql: string) => statement(db, sql);
   const within = <T>(work: () => T): T => (db.inTransaction ? work() : immediately(db, work));
   const rows = (sql: string, ...values: unknown[]) =>
-    statement(sql)
+    prepared(sql)
       .all(...values)
       .flatMap((row) => (v.is(RawRow, row) ? [toRow(row)] : leaveOut(row)));
 
@@ -94,7 +93,7 @@ export function openOutboxTable(db: Db) {
     const { id } = row as { id: unknown };
     dropped(db, `The message ${String(id)} in the outbox cannot be read and was dropped`);
     try {
-      statement('DELETE FROM outbox WHERE id = ?').run(id);
+      prepared('DELETE FROM outbox WHERE id = ?').run(id);
     } catch {
       // Opened to look only, or the disk is full: it is left out all the same.
     }
@@ -102,7 +101,7 @@ export function openOutboxTable(db: Db) {
   }
   const targets = (): string[] =>
     (
-      statement(`SELECT DISTINCT coalesce(target, '') AS target FROM outbox WHERE ${PENDING}`).all() as {
+      prepared(`SELECT DISTINCT coalesce(target, '') AS target FROM outbox WHERE ${PENDING}`).all() as {
         target: string;
       }[]
     ).map(({ target }) => target);
@@ -119,7 +118,7 @@ export function openOutboxTable(db: Db) {
     insert(message: Message): number {
       return within(() => {
         const { at, severity, kind, subject, html } = message;
-        const done = statement(
+        const done = prepared(
           'INSERT INTO outbox (at, severity, kind, subject, html, photo_path, incident_id, role, target, is_list) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
         ).run(
           at,
@@ -134,7 +133,7 @@ export function openOutboxTable(db: Db) {
           message.isList ? 1 : null,
         );
         if (!NOT_ALERTS.has(kind)) {
-          statement(
+          prepared(
             'INSERT INTO alert_counts VALUES (?, 1, 0) ON CONFLICT (severity) DO UPDATE SET total = total + 1',
           ).run(severity);
         }
@@ -164,9 +163,9 @@ export function openOutboxTable(db: Db) {
     /** Sends a waiting message to these chats, the first by its own row and the others by copies; a copy that is there stays. */
     route(row: StoredRow, to: readonly string[]): void {
       const [first = null, ...others] = to;
-      statement('UPDATE outbox SET target = ? WHERE id = ?').run(first, row.id);
+      prepared('UPDATE outbox SET target = ? WHERE id = ?').run(first, row.id);
       for (const target of others) {
-        statement(
+        prepared(
           `INSERT INTO outbox (position, at, severity, kind, subject, html, photo_path, incident_id, role, is_list, target, copy_of)
            SELECT coalesce(position, id), at, severity, kind, subject, html, photo_path, incident_id, role, is_list, ?1, id FROM outbox
            WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM outbox WHERE copy_of = ?2 AND target = ?1)`,
@@ -178,11 +177,11 @@ export function openOutboxTable(db: Db) {
     routeAnew(known: readonly string[]): void {
       const gone = `${PENDING} AND target IS NOT NULL AND target NOT IN (SELECT value FROM json_each(?))`;
       const list = JSON.stringify(known);
-      statement(`UPDATE outbox SET state = 'skipped' WHERE ${gone} AND copy_of IS NOT NULL`).run(list);
-      statement(`UPDATE outbox SET target = NULL WHERE ${gone}`).run(list);
+      prepared(`UPDATE outbox SET state = 'skipped' WHERE ${gone} AND copy_of IS NOT NULL`).run(list);
+      prepared(`UPDATE outbox SET target = NULL WHERE ${gone}`).run(list);
     },
 
-    /** Waiting messages for this chat that nobody has begun to send and that may be told by a digest. */
+    /** Waiting messages for this chat that nobody has begun to send and that a digest may stand for. */
     foldable(target: string): StoredRow[] {
       return rows(
         `SELECT * FROM outbox WHERE ${PENDING} AND coalesce(target, '') = ? AND severity <> 'critical' AND attempts = 0
@@ -197,27 +196,27 @@ export function openOutboxTable(db: Db) {
 
     /** Moves messages under a digest; their text shrinks to the line that the digest shows. */
     fold(digestId: number, lines: { id: number; html: string }[]): void {
-      const move = statement(`UPDATE outbox SET state = 'folded', digest_id = ?, html = ? WHERE id = ?`);
+      const move = prepared(`UPDATE outbox SET state = 'folded', digest_id = ?, html = ? WHERE id = ?`);
       for (const line of lines) move.run(digestId, line.html, line.id);
     },
 
     setDigest(id: number, html: string, position: number): void {
-      statement('UPDATE outbox SET html = ?, position = ? WHERE id = ?').run(html, position, id);
+      prepared('UPDATE outbox SET html = ?, position = ? WHERE id = ?').run(html, position, id);
     },
 
     saveSteps(id: number, steps: Step[], done: number): void {
-      statement(
+      prepared(
         `UPDATE outbox SET steps = ?, steps_done = ?, attempts = 0, next_try_at = 0, wait_ms = 0, last_error = NULL, state = 'waiting' WHERE id = ?`,
       ).run(JSON.stringify(steps), done, id);
     },
 
     markSent({ id, severity, copyOf }: StoredRow, now: number): void {
-      statement(
+      prepared(
         `UPDATE outbox SET state = 'sent', sent_at = ?, steps = NULL, last_error = NULL WHERE id = ?`,
       ).run(now, id);
-      statement('UPDATE outbox SET sent_at = ? WHERE digest_id = ?').run(now, id);
+      prepared('UPDATE outbox SET sent_at = ? WHERE digest_id = ?').run(now, id);
       if (copyOf !== undefined) return;
-      statement(
+      prepared(
         'INSERT INTO alert_counts VALUES (?, 0, 1) ON CONFLICT (severity) DO UPDATE SET sent = sent + 1',
       ).run(severity);
     },
@@ -230,25 +229,25 @@ export function openOutboxTable(db: Db) {
       waitMs: number,
       why: string,
     ): void {
-      statement(
+      prepared(
         'UPDATE outbox SET state = ?, attempts = attempts + 1, next_try_at = ?, wait_ms = ?, last_error = ? WHERE id = ?',
       ).run(state, nextTryAt, waitMs, why, id);
     },
 
     /** Telegram is not configured: nothing piles up. */
     skipPending(): void {
-      statement(`UPDATE outbox SET state = 'skipped' WHERE ${PENDING}`).run();
+      prepared(`UPDATE outbox SET state = 'skipped' WHERE ${PENDING}`).run();
     },
 
     /** Messages wait no longer for their next attempt: what refused them was mended. */
     tryNow(): void {
-      statement(
+      prepared(
         `UPDATE outbox SET state = 'waiting', attempts = attempts + 1, next_try_at = 0, wait_ms = 0 WHERE ${PENDING} AND next_try_at > 0`,
       ).run();
     },
 
     lastId(): number {
-      return (statement('SELECT coalesce(max(id), 0) AS id FROM outbox').get() as { id: number }).id;
+      return (prepared('SELECT coalesce(max(id), 0) AS id FROM outbox').get() as { id: number }).id;
     },
 
     after(id: number): StoredRow[] {
@@ -260,7 +259,7 @@ export function openOutboxTable(db: Db) {
 
     /** How many messages wait (those inside a digest counted one by one), and when the oldest one happened. */
     backlog(): { waiting: number; oldestAt?: number } {
-      const row = statement(
+      const row = prepared(
         `SELECT count(*) AS n, min(at) AS oldest FROM (
            SELECT at FROM outbox WHERE ${PENDING} AND kind <> 'digest'
            UNION ALL SELECT child.at FROM outbox AS digest JOIN outbox AS child ON child.digest_id = digest.id
@@ -279,8 +278,8 @@ export function openOutboxTable(db: Db) {
       within(() => {
         const done = `state NOT IN ('waiting', 'refused')
           AND (digest_id IS NULL OR digest_id NOT IN (SELECT id FROM outbox WHERE ${PENDING}))`;
-        statement(`DELETE FROM outbox WHERE ${done} AND at < ?`).run(now - KEEP_MS);
-        statement(
+        prepared(`DELETE FROM outbox WHERE ${done} AND at < ?`).run(now - KEEP_MS);
+        prepared(
           `DELETE FROM outbox WHERE ${done} AND id <= (SELECT id FROM outbox ORDER BY id DESC LIMIT 1 OFFSET ?)`,
         ).run(KEEP_ROWS);
       });
@@ -329,15 +328,5 @@ function toRow(raw: RawRow): StoredRow {
     ...(raw.target ? { target: raw.target } : {}),
     ...(raw.is_list ? { isList: true } : {}),
     ...(typeof raw.copy_of === 'number' ? { copyOf: raw.copy_of } : {}),
-  };
-}
-
-/** Statements are prepared when they are first needed, and once. */
-function lazyStatements(db: Db) {
-  const known = new Map<string, Database.Statement<unknown[]>>();
-  return (sql: string): Database.Statement<unknown[]> => {
-    const found = known.get(sql) ?? db.prepare<unknown[]>(sql);
-    known.set(sql, found);
-    return found;
   };
 }

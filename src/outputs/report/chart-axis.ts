@@ -1,5 +1,3 @@
-import { clockTime } from './text.ts';
-
 /** Ticks of the chart: round binary sizes, and full hours of the reader's clock. */
 
 const MB = 1_048_576;
@@ -41,8 +39,4 @@ export function timeTicks(from: number, to: number): number[] {
     }
   }
   return ticks;
-}
-
-export function timeLabel(at: number): string {
-  return clockTime(at);
 }

@@ -3,7 +3,7 @@ import { GridComponent, MarkAreaComponent, MarkLineComponent, TitleComponent } f
 import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { formatBytes, formatDuration, plain } from '../../model/text.ts';
-import { byteTicks, timeLabel, timeTicks } from './chart-axis.ts';
+import { byteTicks, timeTicks } from './chart-axis.ts';
 import { clockTime, longTime, oneDecimal, shortTime } from './text.ts';
 
 use([LineChart, GridComponent, MarkAreaComponent, MarkLineComponent, TitleComponent, SVGRenderer]);
@@ -214,7 +214,7 @@ function timeAxis({ from, to }: ChartInput, gridIndex: number, labelled: boolean
     axisLabel: {
       show: labelled,
       customValues: ticks,
-      formatter: timeLabel,
+      formatter: clockTime,
       fontFamily: FONT,
       fontSize: 12,
       color: INK,
