@@ -65,7 +65,8 @@ export function median(values) {
 /** User and system CPU in ms of a command run to its end; throws where it ends with more than 2. */
 export function cpuOfRun([command, ...args], env) {
   const shell = 'TIMEFORMAT="%3U %3S"; time "$@" >/dev/null 2>&1';
-  const { status, stderr } = spawnSync('bash', ['-c', shell, '_', command, ...args], {
+  // With a socket as its input, bash takes itself for one that rshd started, and reads ~/.bashrc.
+  const { status, stderr } = spawnSync('bash', ['--norc', '-c', shell, '_', command, ...args], {
     env,
     encoding: 'utf8',
   });
