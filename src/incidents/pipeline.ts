@@ -10,10 +10,19 @@ import type { Store } from '../store/open.ts';
 import { advance, keyOf } from './advance.ts';
 import { staysDueAt } from './decide.ts';
 import { groupsDue, holdAgain, renameEvents, type Groups, type Look } from './group.ts';
-import { apply, firstStart, forgetOld, load, moveFirstStart, remember, shiftAll } from './memory.ts';
+import {
+  apply,
+  firstStart,
+  forgetOld,
+  load,
+  moveFirstStart,
+  remember,
+  shiftAll,
+  type Memory,
+} from './memory.ts';
 import { plan } from './plan.ts';
-import { policyOf } from './policy.ts';
-import { createSaver } from './save.ts';
+import { policyOf, type Policy } from './policy.ts';
+import { createSaver, type Saver } from './save.ts';
 import { jumpWatch } from './move-times.ts';
 import { openOnce } from './once.ts';
 import { listSilences, mendSilences, silencing, windowAt } from './silences.ts';
@@ -85,230 +94,262 @@ function isHushed({ ack, state }: Incident): boolean {
   return ack?.silent === true && state === 'firing';
 }
 
+/** What the pipeline works with, and what it keeps between two batches. */
+type Run = {
+  deps: PipelineDeps;
+  db: Store['db'];
+  policy: Policy;
+  saver: Saver;
+  memory: Memory;
+  once: ReturnType<typeof openOnce>;
+  jump(): number;
+  /** When an incident was saved, by id; epoch ms. */
+  savedAt: Map<number, number>;
+  groups: Groups;
+  silences: Silence[];
+  nextId: number;
+  /** When a finding that could not become an incident was sent, monotonic. */
+  plainlyAt: Map<string, number>;
+  prunedAt?: number;
+  /** The very first start with this state folder, epoch ms. */
+  first: number;
+};
+
+/** Advances the incidents, plans what is sent, and saves both in one transaction. */
+function process(
+  run: Run,
+  findings: readonly Finding[],
+  options: ProcessOptions,
+  ends = false,
+): IncidentChange[] {
+  const now = run.deps.clock.now();
+  const jumped = run.jump();
+  if (jumped !== 0) {
+    shiftAll(run.memory, jumped);
+    run.first = moveFirstStart(run.db, run.first, jumped);
+  }
+  const fresh = run.once.without(findings);
+  const changes = advance(run.memory, fresh, options.judged ?? [], run.policy, now);
+  for (const change of changes) describeAnew(run, change);
+  for (const { verdict, was, subject } of fresh)
+    if (verdict === 'unknown' && was !== undefined) renameEvents(run.groups, was, subject);
+  numberAll(run, changes);
+  const touched = new Set<number>();
+  for (const change of changes) {
+    const { incident } = change;
+    if (incident.id !== 0 && worthSaving(run, change, run.memory.byId.get(incident.id), now))
+      touched.add(incident.id);
+    apply(run.memory, change);
+  }
+
+  readSilences(run, now);
+  const planned = plan(
+    {
+      all: run.memory.byId,
+      changes,
+      silenced: (incident) => isHushed(incident) || silencing(incident, run.silences) !== undefined,
+      groups: run.groups,
+      mono: run.deps.clock.monotonic(),
+      isTrue: run.deps.isTrue ?? (() => true),
+      policy: run.policy,
+      now,
+    },
+    ends,
+  );
+  for (const incident of planned.changed) remember(run.memory, incident);
+  for (const { incident, reason } of planned.reasons) {
+    run.deps.log.debug(`Incident ${incident.id}, ${incident.rule} ${incident.subject}: ${reason}`);
+  }
+
+  const onceIds = fresh.flatMap((finding) => finding.once ?? []);
+  run.once.add(onceIds);
+  for (const { id } of planned.changed) touched.add(id);
+  for (const id of touched) run.savedAt.set(id, now);
+  run.saver.add({
+    incidents: [...touched].flatMap((id) => run.memory.byId.get(id) ?? []),
+    sent: onceIds,
+    messages: planned.notifications.map((one) => word(run, one)),
+  });
+  run.saver.write(now);
+  tidy(run, now);
+  run.deps.wakeAt?.(nextDue(run));
+  return changes.map((change) => newest(run, change));
+}
+
+/** The sentences of an incident that goes by another name, or that only time ended. */
+function describeAnew(run: Run, { incident, was }: IncidentChange): void {
+  const { fact, endFact, state, event } = incident;
+  if (!run.deps.describe || !fact) return;
+  if (was !== undefined) {
+    Object.assign(incident, run.deps.describe(fact, false));
+    if (endFact) incident.endText = run.deps.describe(endFact, false).text;
+  }
+  if (state === 'resolved' && !event && incident.endText === undefined)
+    incident.endText = run.deps.describe(fact, true).text;
+}
+
+/** Incidents get their number when they fire: what never held is no incident. */
+function numberAll(run: Run, changes: readonly IncidentChange[]): void {
+  const running = new Map<string, number>();
+  for (const { incident, kind } of changes) {
+    if (incident.state === 'pending' || kind === 'dropped') continue;
+    const key = keyOf(incident);
+    // Changed more than once in this batch: the later ones are copies of the one that has no number yet.
+    if (incident.id === 0) incident.id = running.get(key) ?? newId(run);
+    if (incident.state === 'resolved') running.delete(key);
+    else running.set(key, incident.id);
+  }
+}
+
+function newId(run: Run): number {
+  try {
+    run.nextId = Math.max(run.nextId, newestIncidentId(run.db) + 1);
+  } catch {
+    // The store fails: `write` will say so. Numbers go on from the last one known.
+  }
+  return run.nextId++;
+}
+
+function mayName(
+  run: Run,
+  about: { name: string; service?: string },
+  { rule, mutes }: (typeof START_LINES)[StartLine['kind']],
+  was = '',
+): boolean {
+  readSilences(run, run.deps.clock.now());
+  const subject = { rule: rule ?? '', subject: about.name, alias: about.service ?? '', was };
+  return silencing(subject, run.silences) === undefined && !run.policy.mutes(about, mutes);
+}
+
+function readSilences(run: Run, now: number): void {
+  const windows = run.deps.config.extra.silences.flatMap((window) => windowAt(window, now) ?? []);
+  try {
+    run.silences = [...mendSilences(run.db, listSilences(run.db, now), now), ...windows];
+  } catch {
+    run.silences = [...run.silences.filter((silence) => silence.until > now), ...windows];
+  }
+}
+
+/** What decides about later messages is saved at once, mere values now and then. */
+function worthSaving(
+  run: Run,
+  { incident, kind }: IncidentChange,
+  before: Incident | undefined,
+  now: number,
+): boolean {
+  if (kind !== 'still' || !before) return true;
+  if (incident.subject !== before.subject) return true;
+  if (incident.severity !== before.severity || incident.okSince !== before.okSince) return true;
+  if (incident.missingSince !== before.missingSince || incident.flips !== before.flips) return true;
+  return now - (run.savedAt.get(incident.id) ?? 0) >= SAVE_VALUES_MS;
+}
+
+/** A mistake in the wording must not cost the message. */
+function word(run: Run, decision: Notification): Message {
+  try {
+    return run.deps.word(decision);
+  } catch (error) {
+    run.deps.log.warn(`A message could not be worded: ${errorText(error)}`);
+    const { id, severity, rule, subject, text } = decision.incident;
+    const html = `${severity.toUpperCase()}: ${safeHtml(text, 1000)}`;
+    return { at: decision.at, severity, kind: rule, subject, html, incidentId: id };
+  }
+}
+
+/** A finding that could not become an incident, at most once an hour for each subject. */
+function sendPlainly(run: Run, { rule, subject, severity, verdict, text }: Finding): void {
+  const key = `${rule} ${subject}`;
+  const mono = run.deps.clock.monotonic();
+  const before = run.plainlyAt.get(key) ?? -Infinity;
+  if ((verdict !== 'breach' && verdict !== 'event') || mono - before < HOUR_MS) return;
+  run.plainlyAt.set(key, mono);
+  const now = run.deps.clock.now();
+  const html = `${severity.toUpperCase()}: ${safeHtml(String(text), 1000)}`;
+  run.saver.add({ messages: [{ at: now, severity, kind: rule, subject: String(subject), html }] });
+  run.saver.write(now);
+}
+
+/** Monotonic time at which something is to be sent although nothing happens. */
+function nextDue(run: Run): number {
+  let due = Infinity;
+  for (const incident of run.memory.open.values()) {
+    const { flapping, flips, okSince } = incident;
+    const quietMs = run.policy.quietOf(incident.rule);
+    if (incident.state !== 'firing') continue;
+    if (flapping) due = Math.min(due, (flips.at(-1) ?? 0) + run.policy.calmMs);
+    else if (okSince !== undefined || quietMs > 0)
+      due = Math.min(due, (okSince ?? incident.lastSeenAt) + quietMs);
+    due = Math.min(due, staysDueAt(incident, run.policy) ?? Infinity);
+  }
+  const mono = run.deps.clock.monotonic();
+  // What a silence holds back is not asked for over and over: the checks find it.
+  const later = due - run.deps.clock.now();
+  return Math.min(groupsDue(run.groups), later > 0 ? mono + later : Infinity);
+}
+
+function newest(run: Run, change: IncidentChange): IncidentChange {
+  const known = run.memory.byId.get(change.incident.id);
+  return known && known.state === change.incident.state ? { ...change, incident: known } : change;
+}
+
+function tidy(run: Run, now: number): void {
+  forgetOld(run.memory, run.policy.keepMs, now);
+  for (const id of run.savedAt.keys()) if (!run.memory.byId.has(id)) run.savedAt.delete(id);
+  if (run.prunedAt !== undefined && Math.abs(now - run.prunedAt) < PRUNE_EVERY_MS) return;
+  run.prunedAt = now;
+  try {
+    pruneIncidents(run.db, now);
+  } catch (error) {
+    run.deps.log.warn(`Old incidents cannot be removed: ${errorText(error)}`);
+  }
+}
+
 /** Loads what is open and advances it with every batch of findings. */
 export function createPipeline(deps: PipelineDeps): Pipeline {
   const { clock, config, log } = deps;
   const { db } = deps.store;
   const policy = policyOf(config);
-  const saver = createSaver(db, deps.enqueue, log, deps.tellUnsaved);
-  const memory = load(db, policy.keepMs, log, clock.now(), deps.describe);
-  const jump = jumpWatch(clock);
-  const once = openOnce(db);
-  const savedAt = new Map<number, number>();
-  const groups: Groups = new Map();
-  holdAgain(groups, memory.byId.values());
-  let silences: Silence[] = [];
-  let nextId = 1;
-  const plainlyAt = new Map<string, number>();
-  let prunedAt: number | undefined;
-  let first = firstStart(db, log, clock.now());
-
-  function process(findings: readonly Finding[], options: ProcessOptions, ends = false): IncidentChange[] {
-    const now = clock.now();
-    const jumped = jump();
-    if (jumped !== 0) {
-      shiftAll(memory, jumped);
-      first = moveFirstStart(db, first, jumped);
-    }
-    const fresh = once.without(findings);
-    const changes = advance(memory, fresh, options.judged ?? [], policy, now);
-    for (const change of changes) describeAnew(change);
-    for (const { verdict, was, subject } of fresh)
-      if (verdict === 'unknown' && was !== undefined) renameEvents(groups, was, subject);
-    numberAll(changes);
-    const touched = new Set<number>();
-    for (const change of changes) {
-      const { incident } = change;
-      if (incident.id !== 0 && worthSaving(change, memory.byId.get(incident.id), now))
-        touched.add(incident.id);
-      apply(memory, change);
-    }
-
-    readSilences(now);
-    const planned = plan(
-      {
-        all: memory.byId,
-        changes,
-        silenced: (incident) => isHushed(incident) || silencing(incident, silences) !== undefined,
-        groups,
-        mono: clock.monotonic(),
-        isTrue: deps.isTrue ?? (() => true),
-        policy,
-        now,
-      },
-      ends,
-    );
-    for (const incident of planned.changed) remember(memory, incident);
-    for (const { incident, reason } of planned.reasons) {
-      log.debug(`Incident ${incident.id}, ${incident.rule} ${incident.subject}: ${reason}`);
-    }
-
-    const onceIds = fresh.flatMap((finding) => finding.once ?? []);
-    once.add(onceIds);
-    for (const { id } of planned.changed) touched.add(id);
-    for (const id of touched) savedAt.set(id, now);
-    saver.add({
-      incidents: [...touched].flatMap((id) => memory.byId.get(id) ?? []),
-      sent: onceIds,
-      messages: planned.notifications.map(word),
-    });
-    saver.write(now);
-    tidy(now);
-    deps.wakeAt?.(nextDue());
-    return changes.map((change) => newest(change));
-  }
-
-  /** The sentences of an incident that goes by another name, or that only time ended. */
-  function describeAnew({ incident, was }: IncidentChange): void {
-    const { fact, endFact, state, event } = incident;
-    if (!deps.describe || !fact) return;
-    if (was !== undefined) {
-      Object.assign(incident, deps.describe(fact, false));
-      if (endFact) incident.endText = deps.describe(endFact, false).text;
-    }
-    if (state === 'resolved' && !event && incident.endText === undefined)
-      incident.endText = deps.describe(fact, true).text;
-  }
-
-  /** Incidents get their number when they fire: what never held is no incident. */
-  function numberAll(changes: readonly IncidentChange[]): void {
-    const running = new Map<string, number>();
-    for (const { incident, kind } of changes) {
-      if (incident.state === 'pending' || kind === 'dropped') continue;
-      const key = keyOf(incident);
-      // Changed more than once in this batch: the later ones are copies of the one that has no number yet.
-      if (incident.id === 0) incident.id = running.get(key) ?? newId();
-      if (incident.state === 'resolved') running.delete(key);
-      else running.set(key, incident.id);
-    }
-  }
-
-  function newId(): number {
-    try {
-      nextId = Math.max(nextId, newestIncidentId(db) + 1);
-    } catch {
-      // The store fails: `write` will say so. Numbers go on from the last one known.
-    }
-    return nextId++;
-  }
-
-  function mayName(
-    about: { name: string; service?: string },
-    { rule, mutes }: (typeof START_LINES)[StartLine['kind']],
-    was = '',
-  ): boolean {
-    readSilences(clock.now());
-    const subject = { rule: rule ?? '', subject: about.name, alias: about.service ?? '', was };
-    return silencing(subject, silences) === undefined && !policy.mutes(about, mutes);
-  }
-
-  function readSilences(now: number): void {
-    const windows = config.extra.silences.flatMap((window) => windowAt(window, now) ?? []);
-    try {
-      silences = [...mendSilences(db, listSilences(db, now), now), ...windows];
-    } catch {
-      silences = [...silences.filter((silence) => silence.until > now), ...windows];
-    }
-  }
-
-  /** What decides about later messages is saved at once, mere values now and then. */
-  function worthSaving(
-    { incident, kind }: IncidentChange,
-    before: Incident | undefined,
-    now: number,
-  ): boolean {
-    if (kind !== 'still' || !before) return true;
-    if (incident.subject !== before.subject) return true;
-    if (incident.severity !== before.severity || incident.okSince !== before.okSince) return true;
-    if (incident.missingSince !== before.missingSince || incident.flips !== before.flips) return true;
-    return now - (savedAt.get(incident.id) ?? 0) >= SAVE_VALUES_MS;
-  }
-
-  /** A mistake in the wording must not cost the message. */
-  function word(decision: Notification): Message {
-    try {
-      return deps.word(decision);
-    } catch (error) {
-      log.warn(`A message could not be worded: ${errorText(error)}`);
-      const { id, severity, rule, subject, text } = decision.incident;
-      const html = `${severity.toUpperCase()}: ${safeHtml(text, 1000)}`;
-      return { at: decision.at, severity, kind: rule, subject, html, incidentId: id };
-    }
-  }
-
-  /** A finding that could not become an incident, at most once an hour for each subject. */
-  function sendPlainly({ rule, subject, severity, verdict, text }: Finding): void {
-    const key = `${rule} ${subject}`;
-    const mono = clock.monotonic();
-    const before = plainlyAt.get(key) ?? -Infinity;
-    if ((verdict !== 'breach' && verdict !== 'event') || mono - before < HOUR_MS) return;
-    plainlyAt.set(key, mono);
-    const now = clock.now();
-    const html = `${severity.toUpperCase()}: ${safeHtml(String(text), 1000)}`;
-    saver.add({ messages: [{ at: now, severity, kind: rule, subject: String(subject), html }] });
-    saver.write(now);
-  }
-
-  /** Monotonic time at which something is to be sent although nothing happens. */
-  function nextDue(): number {
-    let due = Infinity;
-    for (const incident of memory.open.values()) {
-      const { flapping, flips, okSince } = incident;
-      const quietMs = policy.quietOf(incident.rule);
-      if (incident.state !== 'firing') continue;
-      if (flapping) due = Math.min(due, (flips.at(-1) ?? 0) + policy.calmMs);
-      else if (okSince !== undefined || quietMs > 0)
-        due = Math.min(due, (okSince ?? incident.lastSeenAt) + quietMs);
-      due = Math.min(due, staysDueAt(incident, policy) ?? Infinity);
-    }
-    const mono = clock.monotonic();
-    // What a silence holds back is not asked for over and over: the checks find it.
-    const later = due - clock.now();
-    return Math.min(groupsDue(groups), later > 0 ? mono + later : Infinity);
-  }
-
-  function newest(change: IncidentChange): IncidentChange {
-    const known = memory.byId.get(change.incident.id);
-    return known && known.state === change.incident.state ? { ...change, incident: known } : change;
-  }
-
-  function tidy(now: number): void {
-    forgetOld(memory, policy.keepMs, now);
-    for (const id of savedAt.keys()) if (!memory.byId.has(id)) savedAt.delete(id);
-    if (prunedAt !== undefined && Math.abs(now - prunedAt) < PRUNE_EVERY_MS) return;
-    prunedAt = now;
-    try {
-      pruneIncidents(db, now);
-    } catch (error) {
-      log.warn(`Old incidents cannot be removed: ${errorText(error)}`);
-    }
-  }
-
+  const run: Run = {
+    deps,
+    db,
+    policy,
+    saver: createSaver(db, deps.enqueue, log, deps.tellUnsaved),
+    memory: load(db, policy.keepMs, log, clock.now(), deps.describe),
+    once: openOnce(db),
+    jump: jumpWatch(clock),
+    savedAt: new Map(),
+    groups: new Map(),
+    silences: [],
+    nextId: 1,
+    plainlyAt: new Map(),
+    first: firstStart(db, log, clock.now()),
+  };
+  holdAgain(run.groups, run.memory.byId.values());
   return {
     process(findings, options = {}) {
       try {
-        return process(findings, options);
+        return process(run, findings, options);
       } catch (error) {
-        log.warn(`Incidents could not be advanced: ${errorText(error)}`);
+        run.deps.log.warn(`Incidents could not be advanced: ${errorText(error)}`);
         // One that cannot be dealt with must not take the others with it, nor be lost itself.
         if (findings.length > 1) return findings.flatMap((finding) => this.process([finding]));
-        for (const finding of findings) sendPlainly(finding);
+        for (const finding of findings) sendPlainly(run, finding);
         return [];
       }
     },
-    mayName: (about) => mayName(about, { rule: 'container-stopped', mutes: ['stopped'] }),
-    mayReport: (line) => mayName(line, START_LINES[line.kind], line.kind === 'renamed' ? line.was : ''),
-    open: () => [...memory.open.values()],
-    incident: (id) => memory.byId.get(id),
+    mayName: (about) => mayName(run, about, { rule: 'container-stopped', mutes: ['stopped'] }),
+    mayReport: (line) => mayName(run, line, START_LINES[line.kind], line.kind === 'renamed' ? line.was : ''),
+    open: () => [...run.memory.open.values()],
+    incident: (id) => run.memory.byId.get(id),
     acknowledge(id, by, silent) {
-      const known = memory.byId.get(id);
+      const known = run.memory.byId.get(id);
       if (!known || (known.state !== 'firing' && !known.event)) return undefined;
-      const at = clock.now();
+      const at = run.deps.clock.now();
       const { severity } = known;
       const incident: Incident = { ...known, ack: { by, at, severity, ...(silent ? { silent } : {}) } };
-      remember(memory, incident);
-      saver.add({ incidents: [incident] });
-      saver.write(at);
+      remember(run.memory, incident);
+      run.saver.add({ incidents: [incident] });
+      run.saver.write(at);
       return incident;
     },
     counts() {
@@ -316,21 +357,21 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
         Severity,
         number
       >;
-      for (const incident of memory.open.values()) {
+      for (const incident of run.memory.open.values()) {
         if (incident.state === 'firing') counts[incident.severity] += 1;
       }
       return counts;
     },
-    firstStart: () => first,
-    trouble: () => saver.failure(),
-    unsaved: () => saver.unsaved(),
+    firstStart: () => run.first,
+    trouble: () => run.saver.failure(),
+    unsaved: () => run.saver.unsaved(),
     sendWaiting() {
-      if (groupsDue(groups) < Infinity) process([], {}, true);
+      if (groupsDue(run.groups) < Infinity) process(run, [], {}, true);
     },
     close() {
-      const firing = [...memory.open.values()].filter((incident) => incident.id !== 0);
-      saver.add({ incidents: firing });
-      saver.write(clock.now());
+      const firing = [...run.memory.open.values()].filter((incident) => incident.id !== 0);
+      run.saver.add({ incidents: firing });
+      run.saver.write(run.deps.clock.now());
     },
   };
 }
