@@ -224,7 +224,7 @@ function passTime(open: Incident, policy: Policy, now: number): IncidentChange |
   const incident = { ...open };
   addFlip(incident, policy, now);
   if (beginsToFlap(incident, policy, 'end')) return { incident, kind: 'flapping' };
-  return ended(incident, since);
+  return ended(incident, open.okSince ?? now);
 }
 
 function endEvents(open: Incident, policy: Policy, now: number): IncidentChange {

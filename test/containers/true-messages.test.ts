@@ -1,5 +1,6 @@
 // No message states what is not so at the moment at which it is sent. Each story goes as far as the outbox.
 import { describe, expect, test } from 'vitest';
+import { formatTime } from '../../src/model/text.ts';
 import { createWorld, worldWith, type World } from './world.ts';
 
 const STOPPED = '🔴 Service Stopped';
@@ -247,4 +248,37 @@ describe('C: five die together, one of them silenced', () => {
     const all = world.messages().join('\n');
     for (const name of ['a', 'b', 'c', 'd', 'web']) expect(all).toContain(name);
   });
+});
+
+test('a container that is restarted by hand again and again: one remark, then silence until it is calm', () => {
+  const world = worldWith('web');
+  world.advance(600_000);
+  for (let i = 0; i < 6; i++) {
+    world.restart('web');
+    world.advance(30_000);
+  }
+  expect(world.titles()).toHaveLength(3);
+  const last = world.messages().at(-1)!;
+  expect(last.match(/until it has been calm/g)).toHaveLength(1);
+  expect(last).toMatch(/Server: vps1\n\nIt changes often/);
+});
+
+test('loops that end together: the list names the time at which they were stable', () => {
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const world = createWorld();
+  for (const name of names) world.run(name, { policy: 'always' });
+  world.advance(60_000);
+  for (let i = 0; i < 8; i++) {
+    for (const name of names) world.die(name, 1, true);
+    world.advance(300);
+    for (const name of names) world.start(name, 'policy');
+    world.advance(9000);
+  }
+  const last = world.now - 9000;
+  world.clear();
+  world.advance(700_000);
+  expect(world.titles()).toEqual(['✅ 5 Services Restored']);
+  expect(world.messages()[0]).toContain('stable for 10 min');
+  // A restart counts once the container has stayed up for 2 s.
+  expect(world.messages()[0]).toContain(`Time: ${formatTime(last + 602_000)}`);
 });

@@ -155,7 +155,7 @@ describe('wordDecision', () => {
   it('says that it flaps and that it is stable', () => {
     const flapping = word({ reason: 'flapping', incident: { ...memory, changes: 7, flapping: true } }).html;
     expect(flapping).toContain('<b>Flapping: Available memory');
-    expect(flapping).toContain('7 changes within minutes. Nothing more is said about it until it is stable.');
+    expect(flapping).toContain('7 changes within minutes. No more messages about it until it is stable.');
     expect(word({ reason: 'stable' }).html).toContain('No longer flapping, CRITICAL: Available memory');
     const over = word({
       reason: 'stable',

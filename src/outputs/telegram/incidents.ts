@@ -13,10 +13,10 @@ const NAMED_MAX = 10;
 const DETAILS_MAX = 12;
 const MAX_LINES = 40;
 const OFTEN =
-  'Containers like this come and go often: further ones are not told until it has been calm for 10 min. ' +
+  'Containers like this come and go often: further ones are not sent until it has been calm for 10 min. ' +
   'IGNORED_SERVICES (with wildcards) or the label vpsmon.ignore=true leave them out.';
 const CHANGES_OFTEN =
-  'It changes often: further changes like this are not told until it has been calm for 10 min.';
+  'It changes often: further changes like this are not sent until it has been calm for 10 min.';
 /** How long one that flaps must have been fine. */
 const STABLE_MS = 600_000;
 
@@ -94,18 +94,17 @@ function ready(decision: Notification, host: string, now: number): string | unde
   const { reason, incident, others } = decision;
   if (others.length > 0 && reason !== 'first') return undefined;
   const over = reason === 'resolved' || (incident.state === 'resolved' && !incident.event);
-  const html = over ? endMessage(decision) : reason === 'repeat-due' ? undefined : startMessage(incident);
+  const html = over
+    ? endMessage(decision)
+    : reason === 'repeat-due'
+      ? undefined
+      : incident.fact && factMessage(incident.fact);
   // The text of one that flaps and is fine at the moment has what is not so now.
   if (html === undefined || (!over && incident.okSince !== undefined)) return undefined;
   if (incident.event && reason !== 'first' && reason !== 'grouped') return undefined;
   const lines = [withServer(html, host), ...notes(decision, now)];
   if (others.length > 0) lines.push('', ...also(incident, others));
   return lines.join('\n');
-}
-
-function startMessage({ fact, said }: Incident): string | undefined {
-  const html = fact && factMessage(fact);
-  return html !== undefined && said.often ? `${html}\n\n${CHANGES_OFTEN}` : html;
 }
 
 function endMessage({ incident: { rule, fact, endFact }, at }: Notification): string | undefined {
@@ -117,7 +116,8 @@ function endMessage({ incident: { rule, fact, endFact }, at }: Notification): st
 function notes({ reason, incident, often, before = [] }: Notification, now: number): string[] {
   return [
     ...history({ reason, incident }, now),
-    ...(often ? ['', OFTEN] : []),
+    // Both limits may be reached at once: one remark is enough.
+    ...(incident.said.often ? ['', CHANGES_OFTEN] : often ? ['', OFTEN] : []),
     ...before.map((other) => `Before that: ${textOf(other)}`),
   ];
 }
@@ -137,7 +137,7 @@ function history({ reason, incident }: Pick<Notification, 'reason' | 'incident'>
 
 function furtherChanges(): string {
   const stable = formatDuration(STABLE_MS);
-  return `Further changes are told when it has been stable for ${stable}, or stays down.`;
+  return `Further changes are sent when it has been stable for ${stable}, or stays down.`;
 }
 
 /** "down 36 times, 3 min in all": only the time in which it was really so. */
@@ -202,7 +202,7 @@ export function ownLine(incident: Incident): string {
   const now = factOf(incident);
   const end = fact && !now ? factEnd(fact, ruleInfo(rule)?.quietMs ?? 0, 0) : undefined;
   const line = end?.line ?? (now ? factLine(now) : safeHtml(subject, 120));
-  if (said.often) return `${line} (changes often; not told again until calm)`;
+  if (said.often) return `${line} (changes often; not sent again until calm)`;
   return flapping && !event ? `${line} (comes and goes)` : line;
 }
 
@@ -264,7 +264,7 @@ function body({ incident, reason }: Notification, now: number): string[] {
   } else if (reason === 'flapping') {
     const often = formatCount(incident.changes ?? incident.flips.length);
     lines.push(
-      `${often} ${incident.event ? 'times' : 'changes'} within minutes. Nothing more is said about it until it is stable.`,
+      `${often} ${incident.event ? 'times' : 'changes'} within minutes. No more messages about it until it is stable.`,
     );
   }
   if (reason === 'repeat-due' && incident.flapping) lines.push(...howItFlaps(incident, now));
