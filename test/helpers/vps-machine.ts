@@ -1,6 +1,6 @@
 // A whole machine for tests: Debian with systemd, Docker, swap and cgroup v2, in QEMU. See test/vps/machine.sh.
 import { spawn, execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -80,7 +80,7 @@ export async function bootVps(options: { memoryMb?: number; cpus?: number } = {}
  * Packs the checkout as `npm ci` leaves it, without what is only for developers, and puts it into the machine as
  * /opt/vpsmon.tgz. There is no network in there, so node_modules comes along.
  */
-export async function putVpsmon(machine: VpsMachine): Promise<void> {
+async function putVpsmon(machine: VpsMachine): Promise<void> {
   if (!existsSync(join(ROOT, 'dist/cli.js'))) throw new Error('dist is missing: npm run build');
   const folder = mkdtempSync(join(tmpdir(), 'vpsmon-pack-'));
   const archive = join(folder, 'vpsmon.tgz');
@@ -159,16 +159,33 @@ export async function messagesIn(machine: VpsMachine): Promise<string[]> {
   return lines.map((line) => (JSON.parse(line) as { plain: string }).plain);
 }
 
-/** Waits for a message that contains the text, among those after the first `from`. */
-export async function toldIn(machine: VpsMachine, text: RegExp, from = 0): Promise<string> {
-  const deadline = Date.now() + 120_000;
+/** Waits for a message that contains the text, among those after the first `from`. A machine that stands still is asked again. */
+export async function toldIn(
+  machine: VpsMachine,
+  text: RegExp,
+  from = 0,
+  timeoutMs = 120_000,
+): Promise<string> {
+  const deadline = Date.now() + timeoutMs;
   for (;;) {
-    const messages = (await messagesIn(machine)).slice(from);
+    const messages = (await messagesIn(machine).catch(() => [])).slice(from);
     const message = messages.find((one) => text.test(one));
     if (message !== undefined) return message;
     if (Date.now() > deadline) throw new Error(`not told: ${text}\n${messages.join('\n---\n')}`);
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
+}
+
+/** Keeps what a person would have seen for the documents, in the folder that VPSMON_SEEN names. */
+export function keepSeen(name: string, content: string | Buffer): void {
+  if (process.env.VPSMON_SEEN) writeFileSync(join(process.env.VPSMON_SEEN, name), content);
+}
+
+/** A machine with what most tests need: the archive of vpsmon, the stand-in for Telegram, and an image with a shell in it. */
+export async function bootServer(): Promise<VpsMachine> {
+  const machine = await bootVps();
+  await Promise.all([putVpsmon(machine), startTelegramIn(machine), importBusybox(machine)]);
+  return machine;
 }
 
 /** An image with a shell in it, for containers with `--network none`. */

@@ -1,14 +1,12 @@
 // vpsmon on a whole machine, from the first install to the last trace of it. The tests share one machine and go in order.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  bootVps,
+  bootServer,
   CHAT,
   checkedIn,
-  importBusybox,
+  keepSeen,
   messagesIn,
   propertyIn,
-  putVpsmon,
-  startTelegramIn,
   toldIn,
   TOKEN,
   type VpsMachine,
@@ -18,8 +16,7 @@ let vps: VpsMachine;
 let before: string[];
 
 beforeAll(async () => {
-  vps = await bootVps();
-  await Promise.all([putVpsmon(vps), startTelegramIn(vps), importBusybox(vps)]);
+  vps = await bootServer();
   await vps.run(`docker run -d --name web --stop-signal KILL --restart unless-stopped --network none busybox sleep 1000000
                  docker run -d --name shop --stop-signal KILL --network none busybox sleep 1000000`);
   before = await listing();
@@ -191,7 +188,7 @@ describe('status', () => {
     // A disk is too full when somebody says so: an incident that stays, for what comes below.
     const count = (await messagesIn(vps)).length;
     await vps.run(`systemctl stop vps-auto-recovery.timer; systemctl disable -q vps-daily-report.timer
-      sed -i 's/^DISK_WARNING_PCT=.*/DISK_WARNING_PCT=10/' /etc/vpsmon/monitor.conf; systemctl restart vps-monitor`);
+      sed -i 's/^DISK_WARNING_PCT=.*/DISK_WARNING_PCT=10/' /etc/vpsmon/monitor.conf; systemctl reload vps-monitor`);
     try {
       await told(/disk/i, count);
       const { code, stdout } = await vps.try('vpsmon status');
@@ -212,6 +209,65 @@ describe('status', () => {
     );
     expect(stdout).toMatch(/ok {3}vps-monitor\.service +runs for/);
     expect(stdout).toContain('sudo vpsmon status');
+  });
+});
+
+describe('reload', () => {
+  const openDisk = async () => {
+    type Listed = { incidents: { id: number; rule: string; state: string }[] };
+    const { incidents } = JSON.parse(await vps.run('vpsmon incidents --json')) as Listed;
+    return incidents.filter(({ rule, state }) => rule === 'disk' && state === 'open').map(({ id }) => id);
+  };
+
+  it('takes a changed setting over at the next check, in the same process, and keeps what is open', async () => {
+    const [pid, before] = [await property('MainPID'), await openDisk()];
+    expect(before).toHaveLength(1);
+    await vps.run(`sed -i -e 's/^DISK_WARNING_PCT=.*/DISK_WARNING_PCT=11/' -e 's/^TELEGRAM_ACTIONS=.*/TELEGRAM_ACTIONS=true/' -e 's/^TELEGRAM_ALLOWED_USERS=.*/TELEGRAM_ALLOWED_USERS=4711/' /etc/vpsmon/monitor.conf
+      systemctl reload vps-monitor`);
+    await vps.until('journalctl -o cat -u vps-monitor | grep "read anew; changed" | tail -n 1', (text) =>
+      /TELEGRAM_ACTIONS, TELEGRAM_ALLOWED_USERS.*DISK_WARNING_PCT/.test(text),
+    );
+    await checked();
+    expect(await openDisk()).toEqual(before);
+    expect(await property('MainPID')).toBe(pid);
+    expect(await property('NRestarts')).toBe('0');
+  });
+
+  it('keeps the settings of before where the file has mistakes, and says so in the journal and on Telegram', async () => {
+    const [pid, count] = [await property('MainPID'), (await messagesIn(vps)).length];
+    const before = await openDisk();
+    await vps.run(`cp -p /etc/vpsmon/monitor.conf /root/good.conf
+      sed -i 's/^DISK_WARNING_PCT=.*/DISK_WARNING_PCT=lots/' /etc/vpsmon/monitor.conf; systemctl reload vps-monitor`);
+    expect(await told(/The settings have mistakes/, count)).toMatch(/monitor\.conf:\d+ DISK_WARNING_PCT/);
+    expect(await vps.run('journalctl -o cat -u vps-monitor | tail -n 20')).toMatch(
+      /the ones from before stay in force[\s\S]*DISK_WARNING_PCT: expected .* found "lots"/,
+    );
+    await vps.run('cp -p /root/good.conf /etc/vpsmon/monitor.conf; systemctl reload vps-monitor');
+    await told(/The settings are right again/, count);
+    expect(await openDisk()).toEqual(before);
+    expect(await property('MainPID')).toBe(pid);
+  });
+});
+
+describe('the journal', () => {
+  it('U10: has each message as one line, and timers are quiet while there is nothing to report', async () => {
+    const lines = (await vps.run('journalctl -o cat -u vps-monitor')).split('\n');
+    const alerts = (await messagesIn(vps)).filter((text) => /Service Stopped|: Disk |mistakes/.test(text));
+    expect(alerts.length).toBeGreaterThan(2);
+    for (const text of alerts) {
+      const start = text
+        .replace(/^WARNING: /, '')
+        .split('\n')
+        .filter(Boolean)
+        .join(' | ')
+        .slice(0, 60);
+      expect(lines.filter((line) => line.includes(start)).length, start).toBeGreaterThan(0);
+    }
+    expect(lines.filter((line) => /^\s|^$/.test(line)).length).toBeLessThanOrEqual(1);
+    await vps.run('systemctl start vps-auto-recovery vps-metrics-exporter');
+    const timers = 'journalctl -o cat -u vps-auto-recovery -u vps-metrics-exporter --since -2min';
+    expect(await vps.run(timers)).not.toMatch(/Starting|Started|Finished|Deactivated/);
+    keepSeen('journal.txt', await vps.run(`journalctl -u vps-monitor; ${timers}`));
   });
 });
 

@@ -9,6 +9,7 @@ import {
   CHAT,
   checkedIn,
   importBusybox,
+  keepSeen,
   messagesIn,
   propertyIn,
   startTelegramIn,
@@ -69,14 +70,15 @@ describe('five minutes', () => {
     // The unit may not take more: page cache is dropped, what a program holds is not.
     const out = await vps.run(
       `! command -v node && cd /root &&
-       systemd-run --quiet --wait --pipe --collect -p MemoryMax=100M -p MemorySwapMax=0 -p WorkingDirectory=/root sh -c '
+       systemd-run --quiet --wait --pipe --collect -p MemoryMax=100M -p MemorySwapMax=0 -p WorkingDirectory=/root bash -c '
          cgroup=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)
          (while sleep 0.2; do grep "^anon " $cgroup/memory.stat; done >/root/anon) & sampler=$!
-         DEBIAN_FRONTEND=noninteractive apt-get install -y ./vpsmon_${version}_amd64.deb; code=$?
+         DEBIAN_FRONTEND=noninteractive apt-get install -y ./vpsmon_${version}_amd64.deb 2>&1 | tee /root/apt; code=\${PIPESTATUS[0]}
          kill $sampler; exit $code' >&2
        echo "anon $(sort -k2 -n /root/anon | tail -1 | cut -d" " -f2) disk $(dpkg -L vpsmon | xargs -d '\\n' stat -c '%F %b' | awk '/^regular/ { sum += $NF } END { print int(sum / 2) }')"`,
       600_000,
     );
+    keepSeen('apt.txt', await vps.run('cat /root/apt'));
     const [, anon, disk] = /anon (\d+) disk (\d+)/.exec(out) ?? [];
     console.log(
       `apt install: ${Math.round(Number(anon) / 1e6)} MB anonymous at most, ${Math.round(Number(disk) / 1000)} MB of files`,
@@ -109,6 +111,7 @@ describe('five minutes', () => {
        exec 9>&-; cat /root/code /root/seen`,
       600_000,
     );
+    keepSeen('setup.txt', out);
     expect(out).toContain('█');
     expect(out).toMatch(/Start was pressed by Ada/);
     expect(out).toContain('Written: /etc/vpsmon/monitor.conf (mode 0600)');
@@ -128,6 +131,8 @@ describe('five minutes', () => {
     );
     const message = await toldIn(vps, /crash-test[\s\S]*exit code 1/);
     expect(message).toContain('Stopped');
+    keepSeen('alert.txt', (await messagesIn(vps)).join('\n\n'));
+    keepSeen('status.txt', (await vps.try('COLUMNS=80 vpsmon status')).stdout);
   });
 
   it('brings man pages and completion along', async () => {

@@ -2,13 +2,10 @@
 // installed and its monitor runs all the while; only the timer of recovery stands still, so that each test has its own run.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  bootVps,
-  importBusybox,
+  bootServer,
   installIn,
   messagesIn,
   propertyIn,
-  putVpsmon,
-  startTelegramIn,
   toldIn,
   type VpsMachine,
 } from '../helpers/vps-machine.ts';
@@ -31,8 +28,7 @@ const WHY_GREEDY =
 
 let vps: VpsMachine;
 beforeAll(async () => {
-  vps = await bootVps();
-  await Promise.all([putVpsmon(vps), startTelegramIn(vps), importBusybox(vps)]);
+  vps = await bootServer();
   await Promise.all([
     install(),
     startHolding('postgres', 60),
