@@ -168,7 +168,7 @@ export function commandLine(io: Io): CommandLine {
       .description("set up in one go: the bot, your chat, this server's name, recovery"),
     { json: false },
   )
-    .option('--token-file <file>', 'read the token of the bot from this file')
+    .option('--token-file <file>', 'read the token of the bot from this file; - is what is piped in')
     .option('--chat-id <id>', 'send to this chat; with --token-file, nothing is asked')
     .action(async (options: { tokenFile?: string; chatId?: string }, command: Command) => {
       exitCode = await (

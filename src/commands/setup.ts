@@ -14,7 +14,7 @@ import { placeOf } from '../notify/targets.ts';
 import { createTelegram, type Telegram } from '../notify/telegram.ts';
 import { tryTelegram } from '../notify/try-out.ts';
 import { openMachine } from '../system/machine.ts';
-import { readTextFile } from '../system/read-file.ts';
+import { readPipedText, readTextFile } from '../system/read-file.ts';
 import { writeAtomically } from '../system/write-file.ts';
 import type { CommandContext, GlobalOptions, Io } from './context.ts';
 import { doctor } from './doctor.ts';
@@ -129,7 +129,7 @@ async function gatherValues(
 ): Promise<Record<string, string>> {
   const { io, config } = context;
   const { ask } = place;
-  const fileToken = given.tokenFile === undefined ? undefined : readTokenFile(given.tokenFile);
+  const fileToken = given.tokenFile === undefined ? undefined : readTokenFile(given.tokenFile, io);
   const { token, telegram, username } = await findToken(context, fileToken, ask);
   const { chat, userId } = await findChat(context, { ...given, username }, telegram, place);
 
@@ -329,10 +329,18 @@ function chatIdFrom(text: string): string {
   return String(parsed.value);
 }
 
-function readTokenFile(path: string): string {
+/** `-`: what is piped in, so that the token need not lie in a file. */
+function readTokenFile(path: string, io: Io): string {
   let text: string;
   try {
-    text = readTextFile(resolve(path), 4096).text.trim();
+    if (path === '-' && process.stdin.isTTY) throw new Error('reads a pipe, and this is a terminal');
+    if (path === '-') text = readPipedText(4096).trim();
+    else {
+      const file = readTextFile(resolve(path), 4096);
+      text = file.text.trim();
+      if ((file.mode & 0o077) !== 0)
+        io.err(`vpsmon: others on this machine can read ${path}: remove it afterwards, or chmod 600 it.`);
+    }
   } catch (error) {
     throw new Refused(`--token-file: ${path} ${errorText(error)}`, 3);
   }

@@ -22,6 +22,13 @@ export function readTextFile(path: string, maxBytes = 1_048_576): TextFile {
   }
 }
 
+/** Reads what is piped into this process, to its end. Throws an Error with one plain reason, as above. */
+export function readPipedText(maxBytes: number): string {
+  const bytes = readAtMost(0, maxBytes + 1);
+  if (bytes.length > maxBytes) throw new Error(`is too large: more than ${maxBytes} bytes`);
+  return decode(bytes);
+}
+
 function open(path: string): number {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);

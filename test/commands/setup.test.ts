@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -475,6 +475,30 @@ describe('vpsmon setup in a real terminal', () => {
     },
     60_000,
   );
+
+  it('takes the token from a pipe, and says when others can read its file', async () => {
+    begin();
+    const args = ['setup', '--config', conf, '--state-dir', join(dir, 'state'), '--chat-id', telegram.chatId];
+    const piped = (token: string, more: string[]) =>
+      execFileSync(process.execPath, [BIN, ...args, ...more], {
+        input: token,
+        encoding: 'utf8',
+        stdio: ['pipe', 'pipe', 'pipe'],
+      });
+    expect(() => piped('', ['--token-file', '-'])).toThrow('--token-file: - is empty');
+    const waiting = new Promise<string>((done, fail) => {
+      const child = execFile(process.execPath, [BIN, ...args, '--token-file', '-'], (error, out) =>
+        error ? fail(error) : done(out),
+      );
+      child.stdin!.end(`${telegram.token}\n`);
+    });
+    expect(await waiting).toContain('The test message was sent to Ops.');
+    expect(readFileSync(conf, 'utf8')).toContain(telegram.token);
+    const file = join(dir, 'token');
+    writeFileSync(file, telegram.token, { mode: 0o644 });
+    const { stderr } = await vpsmon([...args, '--token-file', file]);
+    expect(stderr).toContain(`others on this machine can read ${file}`);
+  });
 
   it('asks nothing where there is no terminal', async () => {
     begin();
