@@ -51,7 +51,8 @@ export async function runLoop(
     try {
       beforeCheck();
       if (signal.aborted) break;
-      const snapshot = await runCycle(monitor);
+      const snapshot = await runCycle(monitor, signal);
+      if (!snapshot) break;
       watchdog.beat(`${monitor.state.checks} checks, last took ${Math.round(snapshot.tookMs)} ms`);
       if (first) reportStart(monitor);
       first = false;
