@@ -27,6 +27,7 @@ import { incidentById, noteOnIncident, withNotes } from '../store/incidents.ts';
 import { alive, NOT_CONFIGURED, type Console } from './console-types.ts';
 
 const LOG_LINES = 30;
+const INSPECT_MS = 2000;
 const ELSEWHERE =
   'This button is of another server, whose monitor does not read this bot. Give each server a bot of its own.';
 const TOO_LATE = 'it was tapped too long ago, and not done: tap again';
@@ -212,7 +213,8 @@ export function createButtons(console: Console) {
     if (!container) return false;
     const inspect = await alive(
       monitor,
-      monitor.system.docker.inspect(container.id).catch(() => undefined),
+      // A Docker that hangs must not keep the tap waiting for its answer.
+      monitor.system.docker.inspect(container.id, AbortSignal.timeout(INSPECT_MS)).catch(() => undefined),
     );
     return isEssential(container, config, inspect);
   }
