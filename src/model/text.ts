@@ -34,7 +34,8 @@ export function fixedHtml(text: string, max = 200): string {
 /** Masks known secrets and everything that looks like one, after taking out what is not seen: it could stand within them. */
 export function maskSecrets(text: string, known: readonly string[] = []): string {
   let result = visible(text);
-  for (const secret of known) {
+  // The longest first: of one that begins with another one, the end would be left.
+  for (const secret of known.toSorted((a, b) => b.length - a.length)) {
     if (secret === '') continue;
     const inUrl = encodeURIComponent(secret.toWellFormed());
     const inJson = JSON.stringify(secret).slice(1, -1);

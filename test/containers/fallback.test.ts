@@ -33,6 +33,7 @@ function open(docker: Docker, findings: Finding[] = [], messages: Message[] = []
     warn: () => undefined,
     error: (text: string) => void errors.push(text),
   };
+  const moved: string[] = [];
   const store = openStore('/dev/null/nowhere', Date.now()); // In memory.
   const watcher = createWatcher({
     docker,
@@ -51,9 +52,10 @@ function open(docker: Docker, findings: Finding[] = [], messages: Message[] = []
     files: hostFiles('/'),
     onFacts: (facts) => void findings.push(...facts.flatMap((fact) => findingsOf(fact, describeFact))),
     onOom: () => undefined,
+    onMoved: ({ action }) => void moved.push(action),
     onReport: (report) => void messages.push(reportMessage(report, 'vps1')),
   });
-  return { watcher, store, errors };
+  return { watcher, store, errors, moved };
 }
 
 describe('R3: a change that cannot be worded', () => {
@@ -71,7 +73,7 @@ describe('R3: a change that cannot be worded', () => {
           signal.addEventListener('abort', () => resolve());
         }),
     } as unknown as Docker;
-    const { watcher, store, errors } = open(docker, findings, messages);
+    const { watcher, store, errors, moved } = open(docker, findings, messages);
     const stop = new AbortController();
     const running = watcher.run(stop.signal);
     await watcher.ready;
@@ -87,6 +89,8 @@ describe('R3: a change that cannot be worded', () => {
       ['db', 'critical', 'event'],
     ]);
     expect(errors.join()).toContain('a mistake');
+    // H5: and the discovery learns of every start and end, for an address may be another one's from then on.
+    expect(moved).toEqual(['die', 'start']);
     expect(watcher.connected()).toBe(true);
     stop.abort();
     await running;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { secretsFromEnv } from '../../src/model/env-secrets.ts';
 import { maskSecrets, plain } from '../../src/model/text.ts';
 import { expectLinear } from '../helpers/cost.ts';
 
@@ -388,4 +389,14 @@ describe('S16: a line drawn over and over', () => {
     expectLinear((times) => plain(`\r${'a'.repeat(times)}`, times), 20_000, 'a return and a long rest');
     expectLinear((times) => plain(`${'\r'.repeat(times)}a`, times), 20_000, 'many returns and a rest');
   });
+});
+
+it('R6: an environment without measure does not hold up whoever masks with it', () => {
+  const env = Array.from({ length: 100_000 }, (_, at) => `KEY_${at}=s${at}`);
+  const secrets = secretsFromEnv([...env, 'PATH=/bin', 'TOKEN=', 'NAME=x']);
+  expect(secrets).toHaveLength(500);
+  const used = process.cpuUsage();
+  for (let line = 0; line < 5; line++) maskSecrets('a line of a log, with key=s7 in it', secrets);
+  expect(process.cpuUsage(used).user / 1000).toBeLessThan(1000);
+  expect(maskSecrets('key=s7', secrets)).toBe('key=***');
 });

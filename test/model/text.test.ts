@@ -51,6 +51,9 @@ describe('maskSecrets', () => {
   ];
   it.each(cases)('%s', (text, expected) => expect(maskSecrets(text)).toBe(expected));
 
+  it('of two secrets of which one begins with the other, leaves nothing', () => {
+    expect(maskSecrets('x Passw0rd-x-and-more', ['Passw0rd-x', 'Passw0rd-x-and-more'])).toBe('x ***');
+  });
   it('masks known values, also as they stand in a URL', () => {
     expect(maskSecrets('pw is p@ss/word, or p%40ss%2Fword', ['p@ss/word'])).toBe('pw is ***, or ***');
   });
