@@ -42,11 +42,22 @@ const STARTED = STARTED_UNITS.join(' ');
 /** The units that the timers run. */
 const JOBS = ALL_UNITS.filter((name) => name.endsWith('.service') && !STARTED_UNITS.includes(name)).join(' ');
 
-const INSTALL_SH = `#!/bin/sh
+const installSh = (cpu) => `#!/bin/sh
 # Installs vpsmon from this folder: its own Node is inside, nothing is downloaded. Options are passed on (--dry-run).
 set -e
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+if ! "$here/node/bin/node" --version >/dev/null 2>&1; then
+  echo "install.sh: the Node inside does not run on this machine ($(uname -m)). This archive is for ${cpu === 'x64' ? 'x86_64' : 'aarch64'}, and needs glibc 2.28 or newer and libstdc++." >&2
+  exit 3
+fi
 exec "$here/node/bin/node" "$here/bin/vpsmon.js" install "$@"
+`;
+
+// A conffile that never changes: dpkg would ask about a file that was edited and is new in the package as well, and an unattended
+// upgrade would end there. All settings with their defaults are in the example beside the documentation.
+const CONFFILE = `# Settings of vpsmon. \`vpsmon setup\` writes the bot and the chat here; \`man monitor.conf\` describes every setting, and
+# /usr/share/doc/vpsmon/examples/monitor.conf has them all with their defaults.
+ENABLE_AUTO_RECOVERY=true
 `;
 
 // preinst keeps the settings of an installation that was made from a checkout, as dpkg would otherwise ask about a file it does not know.
@@ -130,7 +141,7 @@ function makeTarget({ cpu, debian, node }) {
   const folder = join(work, debian, 'vpsmon');
   makeProgram(folder, cpu, node);
   const archive = join(out, `vpsmon-${manifest.version}-linux-${cpu}.tar.xz`);
-  writeFileSync(join(folder, 'install.sh'), INSTALL_SH);
+  writeFileSync(join(folder, 'install.sh'), installSh(cpu));
   chmodSync(join(folder, 'install.sh'), 0o755);
   const flags = [
     '--sort=name',
@@ -185,7 +196,9 @@ function makeDeb(tree, program, architecture) {
     put(`lib/systemd/system/${name}`, renderUnit(template, DEB_CHOICES, DEB_PATHS));
   }
   put('usr/bin/vpsmon', `#!/bin/sh\nexec ${DEB_ROOT}/node/bin/node ${DEB_ROOT}/bin/vpsmon.js "$@"\n`, 0o755);
-  put('etc/vpsmon/monitor.conf', readFileSync(join(root, 'monitor.conf.example'), 'utf8'), 0o600);
+  put('etc/vpsmon/monitor.conf', CONFFILE, 0o600);
+  const example = readFileSync(join(root, 'monitor.conf.example'), 'utf8');
+  put('usr/share/doc/vpsmon/examples/monitor.conf', example);
   const licences = ['LICENSE', 'dist/THIRD-PARTY.txt'].map((name) => readFileSync(join(root, name), 'utf8'));
   put('usr/share/doc/vpsmon/copyright', licences.join('\n'));
   // Debian wants man pages compressed; gzip without a time stamp is the same in every build.

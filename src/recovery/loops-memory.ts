@@ -167,7 +167,7 @@ export function lowerStep(deps: RecoveryDeps, raised: Action): Step {
 }
 
 /** A change of a limit was begun and the process died. */
-export async function outcomeOfLimit(
+export async function settleLimit(
   deps: RecoveryDeps,
   action: Action,
   raise: Action | undefined,

@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +23,8 @@ function unpack(cpu: string, into: string): void {
   mkdirSync(into, { recursive: true });
   run('tar', ['-xJf', join(files, archive), '-C', into]);
 }
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 /** Of every ELF file below `place` the machine that it is for: bytes 18 and 19 of its header, https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html. */
 function machinesIn(place: string): Record<string, number> {
@@ -75,6 +78,15 @@ it('holds in each archive native code for that processor and for no other', () =
     });
 });
 
+it('says on a machine of another kind what the archive is for', () => {
+  const { status, stderr } = spawnSync(join(folder, 'arm64/vpsmon/install.sh'), ['--dry-run'], {
+    encoding: 'utf8',
+  });
+  expect(status).toBe(3);
+  expect(stderr).toContain(`does not run on this machine (${process.arch === 'x64' ? 'x86_64' : 'aarch64'})`);
+  expect(stderr).toContain('This archive is for aarch64');
+});
+
 it('makes a Debian package whose settings are a conffile that root alone can read, with units that point into it', () => {
   expect(run('dpkg-deb', ['-f', deb(), 'Package', 'Architecture'])).toBe(
     'Package: vpsmon\nArchitecture: amd64\n',
@@ -92,6 +104,11 @@ it('makes a Debian package whose settings are a conffile that root alone can rea
     expect(listed).toContain(` ./usr/share/${path}\n`);
   run('dpkg-deb', ['-R', deb(), join(folder, 'tree')]);
   expect(readFileSync(join(folder, 'tree/DEBIAN/conffiles'), 'utf8')).toBe('/etc/vpsmon/monitor.conf\n');
+  // Whoever changes it makes dpkg ask on every server where `setup` wrote into it, and an upgrade without a terminal end there.
+  expect(sha256(readFileSync(join(folder, 'tree/etc/vpsmon/monitor.conf'), 'utf8'))).toBe(
+    '6a6eca63088ea2386b1b2e0f4a27f4879303085ab4d6dfc2661e4438e621002e',
+  );
+  expect(listed).toContain(' ./usr/share/doc/vpsmon/examples/monitor.conf\n');
   const unit = readFileSync(join(folder, 'tree/lib/systemd/system/vps-monitor.service'), 'utf8');
   expect(unit).toContain('/usr/lib/vpsmon/node/bin/node');
   expect(unit).not.toMatch(/@[A-Z_]+@/);

@@ -48,13 +48,8 @@ function differences(now: string[]): string[] {
     ...now.filter((line) => !old.has(line)).map((line) => `+ ${line}`),
   ];
 }
-/**
- * A fresh checkout, as `npm ci` leaves it. npx runs `prepare` of the folder that it stands in, and the bundler, which that
- * needs, is not in the machine: the program was built outside.
- */
-const unpack = () =>
-  vps.run(`mkdir -p /root/checkout && tar -C /root/checkout -xzf /opt/vpsmon.tgz
-    sed -i '/"prepare"/d' /root/checkout/package.json`);
+/** A fresh checkout, as `npm ci` leaves it. */
+const unpack = () => vps.run('mkdir -p /root/checkout && tar -C /root/checkout -xzf /opt/vpsmon.tgz');
 const property = (name: string, unit?: string) => propertyIn(vps, name, unit);
 const active = () => vps.until('systemctl is-active vps-monitor', (text) => text.trim() === 'active');
 const health = 'curl -s -m 5 http://127.0.0.1:8080/health';

@@ -76,12 +76,12 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
       fail(failure(`no answer from ${peer} within ${seconds(timeoutMs)}`, 'ETIMEDOUT'));
     }, timeoutMs);
 
-    function cleanUp(): void {
+    function settle(): void {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
     }
     function fail(error: Error): void {
-      cleanUp();
+      settle();
       reject(error);
       call.destroy();
     }
@@ -98,7 +98,7 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
     });
     call.on('response', (answer) => {
       const done = (): void => {
-        cleanUp();
+        settle();
         resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) });
       };
       answer.on('data', (chunk: Buffer) => {
