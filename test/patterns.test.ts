@@ -36,7 +36,9 @@ it('none takes twice the time for each character more', () => {
     PIECES.some((piece) =>
       ['', 'x', '"'].some((before) => {
         const text = `${before}${piece.repeat(LENGTH)}\u0001`;
-        return processorMs(() => pattern.test(text)) > 100;
+        const isSlow = () => processorMs(() => pattern.test(text)) > 100;
+        // Twice: the first time garbage may have been collected meanwhile.
+        return isSlow() && isSlow();
       }),
     ),
   );
