@@ -1,9 +1,8 @@
 // A container's life, as a machine without hands: events, lists, answers and time go in; findings and questions come out.
 // The state is changed in place, for copying 500 containers for each event would make an event cost what a list costs.
-import { takeExitCode } from './deaths.ts';
+import { onEvent, takeExitCode } from './on-event.ts';
 import { engineDue, allBack, newEngine, streamDown, streamUp } from './docker-gone.ts';
 import { reportUnhealthy } from './healthcheck.ts';
-import { onEvent } from './on-event.ts';
 import { inspected, listed, suspectsDue } from './reconcile.ts';
 import { secretsFromEnv } from '../model/env-secrets.ts';
 import { masked } from '../model/text.ts';

@@ -1,10 +1,17 @@
 import { EVERY_SUBJECT, type Finding } from '../model/finding.ts';
 import type { Incident, IncidentChange, Spells } from '../model/incident.ts';
-import { addFlip, beginsToFlap, isCalm, recentFlips } from './flapping.ts';
-import { addEvent } from './events.ts';
-import { HOLD_SLACK_MS, newIncident, observe, setSeverity } from './observe.ts';
+import {
+  HOLD_SLACK_MS,
+  addFlip,
+  beginsToFlap,
+  isCalm,
+  newIncident,
+  observe,
+  recentFlips,
+  setSeverity,
+} from './observe.ts';
+import { addEvent, calmText } from './series.ts';
 import type { Policy } from './policy.ts';
-import { calmText } from './series.ts';
 
 /** What is open (pending or firing) and what ended last, by `keyOf`. */
 export type Book = { open: ReadonlyMap<string, Incident>; ended: ReadonlyMap<string, Incident> };

@@ -22,9 +22,8 @@ import {
 } from './memory.ts';
 import { plan } from './plan.ts';
 import { policyOf, type Policy } from './policy.ts';
-import { createSaver, type Saver } from './save.ts';
+import { type Saver, createSaver, openOnce } from './save.ts';
 import { jumpWatch } from './move-times.ts';
-import { openOnce } from './once.ts';
 import { listSilences, mendSilences, silencing, windowAt } from './silences.ts';
 
 export type PipelineDeps = {

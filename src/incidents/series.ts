@@ -1,13 +1,11 @@
-// A container that the kernel kills over and over. Its owner wants to hear of the first kill at once, then once that it goes
+// Events. A container that the kernel kills over and over. Its owner wants to hear of the first kill at once, then once that it goes
 // on, and once when it is over; the kills in between are counted. All that is special about such a series is here.
 import type { Finding } from '../model/finding.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { formatCount, formatDuration } from '../model/text.ts';
-import { isMessage, wasNotified } from './decide.ts';
-import type { Verdict } from './decide.ts';
-import { addFlip, beginsToFlap } from './flapping.ts';
-import { observe, setSeverity } from './observe.ts';
+import { type Verdict, isMessage, wasNotified } from './decide.ts';
+import { addFlip, beginsToFlap, newIncident, observe, recentFlips, setSeverity } from './observe.ts';
 import type { Policy } from './policy.ts';
 
 /** Kills on the host at large have different victims: none of them has to do with the next one. */
@@ -20,17 +18,12 @@ function goesOnBy(rule: string): boolean {
 }
 
 /** Whether what happened last goes on with this; what is found in the same look is one message anyway. */
-export function goesOn(ended: Incident, finding: Finding, policy: Policy, now: number): boolean {
+function goesOn(ended: Incident, finding: Finding, policy: Policy, now: number): boolean {
   return isSeries(finding) && ended.id !== 0 && now - ended.lastSeenAt < policy.calmMs;
 }
 
 /** One more: `before` is opened again, or still open. */
-export function countAnother(
-  before: Incident,
-  finding: Finding,
-  policy: Policy,
-  now: number,
-): IncidentChange {
+function countAnother(before: Incident, finding: Finding, policy: Policy, now: number): IncidentChange {
   const incident: Incident = { ...before, state: 'firing' };
   delete incident.resolvedAt;
   delete incident.endedAs;
@@ -142,4 +135,35 @@ export function repeatedInstead(
     if (stands && inhibits(other, incident)) return other;
   }
   return undefined;
+}
+
+/** Something that happened and has no end. A storm of them becomes one incident that lasts until it is calm. */
+export function addEvent(
+  open: Incident | undefined,
+  ended: Incident | undefined,
+  finding: Finding,
+  policy: Policy,
+  now: number,
+): IncidentChange {
+  if (open) return countAnother(open, finding, policy, now);
+  if (ended && goesOn(ended, finding, policy, now)) return countAnother(ended, finding, policy, now);
+  const incident = newIncident(finding, now);
+  incident.event = true;
+  if (finding.was !== undefined) incident.was = finding.was;
+  incident.firedAt = now;
+  incident.flips = finding.fact ? [] : recentFlips(ended, policy, now);
+  incident.changes = (incident.flips.length > 0 ? (ended?.changes ?? 0) : 0) + 1;
+  // What is one message counts once.
+  const burst = incident.cause !== undefined && incident.cause === ended?.cause;
+  if (finding.quiet) incident.changes -= 1;
+  // How often a container's changes are sent is limited by itself.
+  else if (finding.fact) incident.flips = [now];
+  else if (!burst || now - (incident.flips.at(-1) ?? 0) >= policy.groupMs) addFlip(incident, policy, now);
+  if (beginsToFlap(incident, policy, 'start')) {
+    incident.state = 'firing';
+    return { incident, kind: 'flapping' };
+  }
+  incident.state = 'resolved';
+  incident.resolvedAt = incident.openedAt;
+  return { incident, kind: 'event' };
 }
