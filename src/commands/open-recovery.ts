@@ -8,7 +8,7 @@ import { createDelivery } from '../notify/delivery.ts';
 import { createOutbox } from '../notify/outbox.ts';
 import { recoveryHtml, recoveryLogLine, recoveryTerminal } from '../outputs/telegram/recovery.ts';
 import { registeredWebhooks } from '../recovery/n8n-webhooks.ts';
-import type { RecoveryDeps, SaidLine } from '../recovery/types.ts';
+import type { RecoveryDeps, ReportedLine } from '../recovery/types.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
 import { appendLine } from '../system/append-file.ts';
@@ -27,7 +27,7 @@ const MONITORS_OWN = 'oom-seen';
 export type RecoverySetup = {
   deps: RecoveryDeps;
   /** Every line of this run, secrets masked. */
-  said: SaidLine[];
+  said: ReportedLine[];
   close(): Promise<void>;
   /** Sends them, unless a monitor is just sending: then that one does it. */
   deliver(): Promise<void>;
@@ -41,7 +41,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
   const { clock, files } = system;
   const { db } = store;
   const dryRun = options.dryRun === true;
-  const said: SaidLine[] = [];
+  const said: ReportedLine[] = [];
   const record = recordLines(context, store);
   const discovery = createDiscovery({ docker: system.docker, config, clock, files });
   const collectors = openCollectors({
@@ -73,9 +73,9 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
       remember(db, `said:${key}`, now, now);
       return true;
     },
-    say(line) {
+    report(line) {
       const mask = (text: string) => maskSecrets(text, context.secrets);
-      const safe: SaidLine = {
+      const safe: ReportedLine = {
         ...line,
         text: mask(line.text),
         ...(line.details ? { details: line.details.map(mask) } : {}),
@@ -103,7 +103,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
 }
 
 /** To recovery.log, and into the outbox. A disk that is full must not stop what repairs the server. */
-function recordLines({ config, system, io }: CommandContext, store: Store): (line: SaidLine) => void {
+function recordLines({ config, system, io }: CommandContext, store: Store): (line: ReportedLine) => void {
   const outbox = createOutbox(store.db);
   const hostname = serverName(config, system.files);
   return (line) => {

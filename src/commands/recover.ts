@@ -4,7 +4,7 @@ import { errorText, plain } from '../model/text.ts';
 import { writesToJournal } from './io.ts';
 import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/telegram/recovery.ts';
 import { acceptLeftOff } from '../recovery/left-off.ts';
-import { RECOVERY_RULES, runRules, settleInterrupted } from '../recovery/index.ts';
+import { RECOVERY_RULES, runRules, finishInterrupted } from '../recovery/index.ts';
 import type { RuleResult } from '../recovery/types.ts';
 import { restartWahaByHand } from '../recovery/waha.ts';
 import { LEFT_OFF_KINDS, leftOffText } from '../model/left-off.ts';
@@ -108,7 +108,7 @@ async function runLocked(
   let results: RuleResult[];
   try {
     if (what === 'restart-waha') {
-      await settleInterrupted(deps);
+      await finishInterrupted(deps);
       results = [await restartWahaByHand(deps, reason)];
     } else if (what === 'accept') {
       const accepted = acceptLeftOff(deps, reason);
@@ -120,7 +120,7 @@ async function runLocked(
       }
       results = [accepted];
     } else if (what === 'restart-container' || what === 'stop-container') {
-      await settleInterrupted(deps);
+      await finishInterrupted(deps);
       const [name = '', ...why] = reason.split(' ');
       const order = what === 'stop-container' ? 'stop' : 'restart';
       results = [await containerByHand(deps, order, name, why.join(' '))];

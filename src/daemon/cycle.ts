@@ -12,8 +12,9 @@ import { judgeSelf } from './self.ts';
  * One check, from the first read to the last write. This is the whole program:
  * collect, judge, advance incidents, save, deliver, remember.
  */
-export async function runCycle(monitor: Monitor): Promise<Snapshot> {
-  const snapshot = await monitor.collectors.collect();
+export async function runCycle(monitor: Monitor, signal: AbortSignal): Promise<Snapshot | undefined> {
+  const snapshot = await unlessAborted(monitor.collectors.collect(), signal);
+  if (!snapshot) return undefined;
   monitor.forecasts.add(snapshot);
   const findings = [...judgeAll(snapshot, monitor.past(snapshot), monitor.config), ...judgeSelf(monitor)];
   monitor.recorder.save(monitor.pipeline.process(findings, { judged: JUDGED_BY_CHECK }));
@@ -21,6 +22,15 @@ export async function runCycle(monitor: Monitor): Promise<Snapshot> {
   monitor.refreshMessages();
   monitor.remember(snapshot);
   return snapshot;
+}
+
+/** Sources that do not answer must not hold the end of the monitor up. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const leave = () => resolve(undefined);
+    signal.addEventListener('abort', leave, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
 }
 
 /**

@@ -32,7 +32,7 @@ export function resolveHost(
   if (local && !onHost) {
     return (
       neighbour(n8n, port, servers.of, around) ?? {
-        why: `${plain(host, 60)} means the container of n8n itself`,
+        why: `${shown(host)} means the container of n8n itself`,
       }
     );
   }
@@ -47,7 +47,7 @@ export function resolveHost(
     if (there && own !== undefined) return at(there.at, own, around);
     if (named.host !== undefined && (named.port ?? port) === port && isThisHost(named.host, around))
       return { host: named.host, port };
-    return { why: `${plain(host, 60)} is the host itself, which is not asked because a container says so` };
+    return { why: `${shown(host)} is the host itself, which is not asked because a container says so` };
   }
   const called = around.all.filter(
     (one) =>
@@ -59,11 +59,16 @@ export function resolveHost(
   );
   const one = sole(called);
   if (one) return at(one, port, around);
-  if (called.length > 1) return { why: `${called.length} containers are called ${plain(host, 60)}` };
+  if (called.length > 1) return { why: `${called.length} containers are called ${shown(host)}` };
   if (named.host?.toLowerCase() === wanted && (named.port ?? port) === port) return { host: wanted, port };
   if (family(wanted) === 0 && !wanted.includes('.'))
-    return { why: `no running container is called ${plain(host, 60)}` };
-  return { why: `${plain(host, 60)} is none of the containers in n8n's networks` };
+    return { why: `no running container is called ${shown(host)}` };
+  return { why: `${shown(host)} is none of the containers in n8n's networks` };
+}
+
+/** A container's word for a host, where it can be one: a line that lost its end may hold a password. */
+function shown(host: string): string {
+  return /^[\w.:[\]-]{1,100}$/.test(host) ? plain(host, 60) : 'what is no name of a host';
 }
 
 /** Whether what a person set means the host on which n8n runs: loopback does where vpsmon itself runs there, not in a container. */

@@ -19,7 +19,7 @@ import { redisPassword, redisPort, type UsedByQueue } from './redis.ts';
 import { resolveHost } from './host.ts';
 import type { Place } from './host.ts';
 import { sameAs } from './waha.ts';
-import { whyWithheld } from './trust.ts';
+import { grant, whyWithheld } from './trust.ts';
 import type { HttpTarget, N8nTarget, PostgresTarget, RedisTarget } from '../model/targets.ts';
 
 /** Where vpsmon stands, and the addresses that a person set. */
@@ -66,15 +66,18 @@ export function findN8n(
   const { databaseWhy, queueWhy, usesPostgres, usesRedis, ...found } = parts;
   const rest = defined({ databaseWhy, queueWhy, usesPostgres, usesRedis });
   const base = chosen && wanted.url === undefined ? fromContainer(chosen, running, around) : undefined;
-  const withheld = base && chosen && wanted.apiKey !== undefined ? whyWithheld(chosen, mains) : undefined;
+  const { secret: apiKey = '', note } =
+    base && chosen
+      ? grant(wanted.apiKey, chosen, mains, { setting: 'N8N_API_KEY', naming: 'N8N_URL' })
+      : { secret: wanted.apiKey, note: '' };
   if (base && 'why' in base) return { why: base.why, here: true, ...rest };
   const set = wanted.url ?? '';
   const named = chosen && set !== '' ? urlOf(set, chosen.at, n8nPort(chosen), around).url : set;
   return {
     target: {
       url: base?.url ?? named,
-      apiKey: withheld === undefined ? (wanted.apiKey ?? '') : '',
-      how: `${base?.how ?? wanted.how}${withheld === undefined ? '' : `, N8N_API_KEY is not sent to it: ${withheld}; set N8N_URL`}`,
+      apiKey,
+      how: `${base?.how ?? wanted.how}${note}`,
       ...(chosen ? { container: chosen.inspect.name } : {}),
       ...defined(found),
     },

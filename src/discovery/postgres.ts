@@ -15,7 +15,7 @@ import {
 import type { Candidate } from './candidate.ts';
 import type { Wanted } from './explicit.ts';
 import type { PostgresTarget } from '../model/targets.ts';
-import { whyWithheld } from './trust.ts';
+import { grant } from './trust.ts';
 
 /** `here`: it runs, and cannot be read. */
 type Found = { target: PostgresTarget } | { why: string; here?: true };
@@ -77,19 +77,19 @@ export function findPostgres(
   const address = addressOf(chosen.at, wanted.port ?? postgresPort(chosen), around);
   if ('why' in address) return { ...address, here: true };
   const login = withN8n(chosen, n8n);
-  const withheld = wanted.password === undefined ? undefined : whyWithheld(chosen, candidates);
-  const notSent =
-    withheld === undefined ? '' : `; POSTGRES_PASSWORD is not sent to it: ${withheld}; set POSTGRES_HOST`;
-  const told = withheld === undefined ? wanted.password : undefined;
-  const password = told ?? login.password;
+  const { secret: granted, note } = grant(wanted.password, chosen, candidates, {
+    setting: 'POSTGRES_PASSWORD',
+    naming: 'POSTGRES_HOST',
+  });
+  const password = granted ?? login.password;
   if (password === undefined)
-    return { why: `${login.why ?? 'no password is known: set POSTGRES_PASSWORD'}${notSent}`, here: true };
+    return { why: `${login.why ?? 'no password is known: set POSTGRES_PASSWORD'}${note}`, here: true };
   // A user goes with their password.
-  const setUser = withheld === undefined ? wanted.user : undefined;
+  const setUser = note === '' ? wanted.user : undefined;
   if (setUser === undefined && login.userWhy !== undefined) return { why: login.userWhy, here: true };
   const user = setUser ?? login.user;
   const why = used && running.length > 1 ? `, the one of ${running.length} that n8n uses` : oneOf(running);
-  const set = told === undefined ? 'its environment' : 'POSTGRES_PASSWORD';
+  const set = granted === undefined ? 'its environment' : 'POSTGRES_PASSWORD';
   return {
     target: {
       host: address.host,
@@ -97,7 +97,7 @@ export function findPostgres(
       user,
       password,
       database: wanted.database ?? login.database,
-      how: `container ${label(chosen)}${why}, ${address.via}, password from ${set}${notSent}`,
+      how: `container ${label(chosen)}${why}, ${address.via}, password from ${set}${note}`,
       container: chosen.inspect.name,
     },
   };

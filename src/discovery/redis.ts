@@ -18,7 +18,7 @@ import {
 import type { Candidate } from './candidate.ts';
 import type { Wanted } from './explicit.ts';
 import type { RedisTarget } from '../model/targets.ts';
-import { whyWithheld } from './trust.ts';
+import { grant } from './trust.ts';
 
 /** `here`: it runs, and cannot be read. */
 type Found = { target: RedisTarget } | { why: string; here?: true };
@@ -37,14 +37,14 @@ export function redisPort(container: Candidate): number {
  */
 export function redisPassword(container: Candidate): { password: string } | { why: string } {
   const args = optionIn(extraArgs(container), '--requirepass');
-  const told =
+  const written =
     option(container, '--requirepass') ?? (args === undefined ? undefined : expand(args, container));
-  if (told !== undefined && !isComputed(told)) return { password: told };
+  if (written !== undefined && !isComputed(written)) return { password: written };
   const names = ['DFLY_requirepass', 'REDIS_PASSWORD', 'VALKEY_PASSWORD', 'KEYDB_PASSWORD', 'REDISCLI_AUTH'];
   const password = fromEnv(container, ...names);
   if (password !== undefined) return { password };
   const file = inFile(container, ...names);
-  const where = file ?? (told === undefined ? undefined : '--requirepass');
+  const where = file ?? (written === undefined ? undefined : '--requirepass');
   return where === undefined
     ? { password: '' }
     : {
@@ -77,24 +77,24 @@ export function findRedis(
   }
   const address = addressOf(chosen.at, wanted.port ?? redisPort(chosen), around);
   if ('why' in address) return { ...address, here: true };
-  const withheld = wanted.password === undefined ? undefined : whyWithheld(chosen, candidates);
-  const told = withheld === undefined ? wanted.password : undefined;
+  const { secret: granted, note } = grant(wanted.password, chosen, candidates, {
+    setting: 'REDIS_PASSWORD',
+    naming: 'REDIS_HOST',
+  });
   const known = redisPassword(chosen);
   const own = ('password' in known && known.password) || (used ? (queue?.password ?? '') : '');
-  const notSent =
-    withheld === undefined ? '' : `; REDIS_PASSWORD is not sent to it: ${withheld}; set REDIS_HOST`;
-  if (told === undefined && own === '' && 'why' in known)
-    return { why: `${known.why}${notSent}`, here: true };
+  if (granted === undefined && own === '' && 'why' in known)
+    return { why: `${known.why}${note}`, here: true };
   const why =
     used && running.length > 1 ? `, the one of ${running.length} that n8n's queue uses` : oneOf(running);
   return {
     target: {
       host: address.host,
       port: address.port,
-      password: told ?? own,
+      password: granted ?? own,
       db: wanted.db ?? 0,
       tls: false,
-      how: `container ${label(chosen)}${why}, ${address.via}${passwordFrom(told, own)}${notSent}`,
+      how: `container ${label(chosen)}${why}, ${address.via}${passwordFrom(granted, own)}${note}`,
       container: chosen.inspect.name,
     },
   };

@@ -30,6 +30,21 @@ export function credible(candidates: Candidate[]): Candidate[] {
 }
 
 /**
+ * What a person set as the secret of a kind, where it may go to this container; else `note` says why it does not, as the end of a
+ * sentence. `setting`: where it stands; `naming`: the setting that would name the container.
+ */
+export function grant(
+  secret: string | undefined,
+  chosen: Candidate,
+  candidates: Candidate[],
+  { setting, naming }: { setting: string; naming: string },
+): { secret: string | undefined; note: string } {
+  const why = secret === undefined ? undefined : whyWithheld(chosen, candidates);
+  if (why === undefined) return { secret, note: '' };
+  return { secret: undefined, note: `; ${setting} is not sent to it: ${why}; set ${naming}` };
+}
+
+/**
  * Why a secret of monitor.conf is not sent to this container that no setting names; undefined where it is. It must be the only one
  * whose image is of that kind. One of another image that does not run counts, too: a rival must not inherit the
  * secret while the owner's is down.

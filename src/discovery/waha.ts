@@ -5,7 +5,7 @@ import { choose, fromEnv, isTrue, label, notRunning, oneOf, portFromEnv, toPort 
 import type { Candidate } from './candidate.ts';
 import type { Wanted } from './explicit.ts';
 import type { HttpTarget } from '../model/targets.ts';
-import { whyWithheld } from './trust.ts';
+import { grant } from './trust.ts';
 
 /** `here`: it runs, and cannot be read. */
 type Found = ({ target: HttpTarget } | { why: string; here?: true }) & { down?: string };
@@ -35,14 +35,16 @@ export function findWaha(candidates: Candidate[], wanted: Wanted<HttpTarget>, ar
   const address = addressOf(chosen.at, wahaPort(chosen), around);
   if ('why' in address) return { ...address, here: true };
   const { key, hashed } = wahaKey(chosen);
-  const withheld = wanted.apiKey === undefined ? undefined : whyWithheld(chosen, candidates);
-  const told = withheld === undefined ? wanted.apiKey : undefined;
+  const { secret: granted, note } = grant(wanted.apiKey, chosen, candidates, {
+    setting: 'WAHA_API_KEY',
+    naming: 'WAHA_URL',
+  });
   const secure = isTrue(fromEnv(chosen, 'WAHA_HTTPS_ENABLED'));
   return {
     target: {
       url: toUrl(secure ? 'https' : 'http', address),
-      apiKey: told ?? key,
-      how: `container ${label(chosen)}${oneOf(running)}, ${address.via}, ${keyFrom(told, key, hashed)}${withheld === undefined ? '' : `; WAHA_API_KEY is not sent to it: ${withheld}; set WAHA_URL`}`,
+      apiKey: granted ?? key,
+      how: `container ${label(chosen)}${oneOf(running)}, ${address.via}, ${keyFrom(granted, key, hashed)}${note}`,
       container: chosen.inspect.name,
     },
   };

@@ -10,14 +10,14 @@ import {
 } from '../store/actions.ts';
 import { immediately } from '../store/db.ts';
 import { heldByUndo } from './hold.ts';
-import type { Attempt, Obsolete, Outcome, RecoveryDeps, SaidLine, Step } from './types.ts';
+import type { Attempt, Obsolete, Outcome, RecoveryDeps, ReportedLine, Step } from './types.ts';
 
 const HOUR_MS = 3_600_000;
 /** What would have been done is said again on Telegram after this long, not every five minutes. */
 const SHADOW_REPEAT_MS = 6 * HOUR_MS;
 
 /**
- * Does one step, the same way for every rule: look again, budget, record, act, verify, say. Without ENABLE_AUTO_RECOVERY, or with
+ * Does one step, the same way for every rule: look again, budget, record, act, verify, report. Without ENABLE_AUTO_RECOVERY, or with
  * --dry-run, everything but the action. Throws only where it cannot be recorded: before the action, and nothing was done; or after it,
  * and the next run finds it as begun.
  */
@@ -44,7 +44,7 @@ function cannotLook(deps: RecoveryDeps, step: Step, why: string): Attempt {
   const then = step.byHand ? '. Try again when that is mended' : '';
   const text = `${plain(step.target, 60)} could not be looked at: ${why}${then}`;
   const severity = step.byHand ? 'warning' : 'info';
-  tell(deps, step, { severity, text: `Did not ${step.words}: ${text}`, telegram: false });
+  reportStep(deps, step, { severity, text: `Did not ${step.words}: ${text}`, telegram: false });
   return { done: step.byHand ? 'failed' : 'obsolete', text };
 }
 
@@ -53,7 +53,11 @@ function leaveAlone(deps: RecoveryDeps, step: Step, stale: string | { over: stri
   if (typeof stale !== 'string' && !deps.dryRun) close(deps, step, text);
   // Who asked for it by hand has to know that it is still to be done.
   const open = step.byHand && typeof stale === 'string';
-  tell(deps, step, { severity: open ? 'warning' : 'info', text: `Left alone: ${text}`, telegram: false });
+  reportStep(deps, step, {
+    severity: open ? 'warning' : 'info',
+    text: `Left alone: ${text}`,
+    telegram: false,
+  });
   return { done: 'obsolete', text };
 }
 
@@ -85,7 +89,7 @@ function isTakingAway({ rule, state, undoes }: Action): boolean {
 }
 
 function outOfBudget(deps: RecoveryDeps, step: Step, spent: { text: string; inAll: boolean }): Attempt {
-  tell(deps, step, {
+  reportStep(deps, step, {
     severity: 'critical',
     text: `Would ${step.words}, but ${spent.text}. A person is needed`,
     details: [`Why: ${step.why}`],
@@ -106,19 +110,19 @@ async function act(deps: RecoveryDeps, step: Step): Promise<Attempt> {
     const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
     finishAction(db, id, { state, result: outcome.text, at: deps.system.clock.now() });
     if (outcome.worked) close(deps, step, outcome.text);
-    tellOutcome(deps, step, outcome, state);
+    reportOutcome(deps, step, outcome, state);
   });
   return { done: outcome.worked ? 'worked' : 'failed', id, text: outcome.text };
 }
 
-function tellOutcome(
+function reportOutcome(
   deps: RecoveryDeps,
   step: Step,
   outcome: Outcome,
   state: 'worked' | 'failed' | 'unclear',
 ): void {
   const title = { worked: 'Done', failed: 'Failed', unclear: 'Not sure' }[state];
-  tell(deps, step, {
+  reportStep(deps, step, {
     severity: outcome.worked ? (step.severity ?? 'info') : 'warning',
     text: `${title}: ${step.words}`,
     details: [
@@ -131,7 +135,7 @@ function tellOutcome(
     // What goes wrong every five minutes is told once an hour.
     telegram:
       outcome.worked === true ||
-      deps.firstIn(`${step.rule}:${step.target}:${step.what}:${state}`, step.tellEveryMs ?? HOUR_MS),
+      deps.firstIn(`${step.rule}:${step.target}:${step.what}:${state}`, step.reportEveryMs ?? HOUR_MS),
   });
 }
 
@@ -163,11 +167,17 @@ function shadow(deps: RecoveryDeps, step: Step): Attempt {
   const details = [`Why: ${step.why}`];
   const logs = step.logs ? { logs: step.logs } : {};
   if (deps.dryRun) {
-    tell(deps, step, { severity: 'info', text: `${text} (dry run)`, details, ...logs, telegram: false });
+    reportStep(deps, step, {
+      severity: 'info',
+      text: `${text} (dry run)`,
+      details,
+      ...logs,
+      telegram: false,
+    });
     return { done: 'shadow', text };
   }
   const telegram = deps.firstIn(`${step.rule}:${step.target}:${step.what}`, SHADOW_REPEAT_MS);
-  tell(deps, step, {
+  reportStep(deps, step, {
     severity: 'warning',
     text: `${text}, but ENABLE_AUTO_RECOVERY is false`,
     details,
@@ -198,9 +208,9 @@ function close(deps: RecoveryDeps, step: Step, text: string): void {
   for (const id of step.undoes ?? []) markUndone(deps.store.db, id, text, deps.system.clock.now());
 }
 
-function tell(deps: RecoveryDeps, step: Step, line: Omit<SaidLine, 'rule' | 'target'>): void {
+function reportStep(deps: RecoveryDeps, step: Step, line: Omit<ReportedLine, 'rule' | 'target'>): void {
   const telegram = line.telegram && step.quiet !== true;
-  deps.say({ rule: step.rule, target: step.target, ...line, telegram });
+  deps.report({ rule: step.rule, target: step.target, ...line, telegram });
 }
 
 function record(step: Step): Omit<Action, 'id' | 'state' | 'startedAt'> {

@@ -116,7 +116,7 @@ export function startAgainStep(
 }
 
 /** A stop or a start was begun and the process died: how does the container stand now? */
-export async function settleContainer(
+export async function outcomeOfContainer(
   deps: RecoveryDeps,
   containerId: string,
   target: string,

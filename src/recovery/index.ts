@@ -24,7 +24,7 @@ export async function runRules(
   /** Undo these actions only. */
   only?: ReadonlySet<number>,
 ): Promise<RuleResult[]> {
-  await settleInterrupted(deps);
+  await finishInterrupted(deps);
   const results: RuleResult[] = [];
   for (const rule of rules) {
     try {
@@ -35,7 +35,7 @@ export async function runRules(
       results.push({ ...result, found: result.found + then });
     } catch (error) {
       const text = `the rule ${rule.id} failed: ${errorText(error)}`;
-      deps.say({ severity: 'warning', rule: rule.id, target: 'vpsmon', text, telegram: false });
+      deps.report({ severity: 'warning', rule: rule.id, target: 'vpsmon', text, telegram: false });
       results.push({ rule: rule.id, found: text, attempts: [], failed: true });
     }
   }
@@ -44,7 +44,7 @@ export async function runRules(
 }
 
 /** What a run before this one had begun when it died: looked at, finished where it must not stay half done, told; never repeated. */
-export async function settleInterrupted(deps: RecoveryDeps): Promise<void> {
+export async function finishInterrupted(deps: RecoveryDeps): Promise<void> {
   if (deps.dryRun) return;
   const { db } = deps.store;
   const now = () => deps.system.clock.now();
@@ -53,13 +53,22 @@ export async function settleInterrupted(deps: RecoveryDeps): Promise<void> {
     const rule = RECOVERY_RULES.find(({ id }) => id === action.rule);
     let outcome: Outcome;
     try {
-      outcome = (await rule?.settle(deps, action)) ?? { worked: undefined, text: 'what it did is not known' };
+      outcome = (await rule?.outcomeOf(deps, action)) ?? {
+        worked: undefined,
+        text: 'what it did is not known',
+      };
     } catch (error) {
       const text = `looking at it failed: ${errorText(error)}`;
       if (ageMs(action, deps.moment()) < LOOK_AGAIN_MS) {
-        // Docker is not up again yet, say: what was left half done must not be given up for that.
+        // Docker may not be up again yet: what was left half done must not be given up for that.
         const { rule: id, target } = action;
-        deps.say({ severity: 'warning', rule: id, target, text: notSeenYet(action, text), telegram: false });
+        deps.report({
+          severity: 'warning',
+          rule: id,
+          target,
+          text: notSeenYet(action, text),
+          telegram: false,
+        });
         continue;
       }
       outcome = { worked: undefined, text };
@@ -68,7 +77,7 @@ export async function settleInterrupted(deps: RecoveryDeps): Promise<void> {
     immediately(db, () => {
       finishAction(db, action.id, { state, result: `interrupted; ${outcome.text}`, at: now() });
       if (outcome.worked) for (const id of action.undoes ?? []) markUndone(db, id, outcome.text, now());
-      deps.say({
+      deps.report({
         severity: 'warning',
         rule: action.rule,
         target: action.target,

@@ -27,7 +27,7 @@ export async function reconcileLeftOff(deps: RecoveryDeps): Promise<void> {
       if (over === undefined) continue;
       markUndone(deps.store.db, action.id, over.over, deps.system.clock.now());
       const { rule, target } = action;
-      deps.say({ severity: 'info', rule, target, text: `Left alone: ${over.over}`, telegram: false });
+      deps.report({ severity: 'info', rule, target, text: `Left alone: ${over.over}`, telegram: false });
     } catch {
       // Docker does not answer: the next run looks again.
     }
@@ -48,7 +48,7 @@ export function acceptLeftOff(deps: RecoveryDeps, name: string): RuleResult | un
       ? 'recovery has left nothing stopped or paused'
       : `${formatCount(accepted.length)} ${accepted.length === 1 ? 'stays' : 'stay'} as ${accepted.length === 1 ? 'it is' : 'they are'}: ${accepted.map((one) => plain(one, 60)).join(', ')}`;
   if (accepted.length > 0)
-    deps.say({
+    deps.report({
       severity: 'info',
       rule: 'queue',
       target: 'vpsmon',

@@ -167,7 +167,7 @@ export function lowerStep(deps: RecoveryDeps, raised: Action): Step {
 }
 
 /** A change of a limit was begun and the process died. */
-export async function settleLimit(
+export async function outcomeOfLimit(
   deps: RecoveryDeps,
   action: Action,
   raise: Action | undefined,

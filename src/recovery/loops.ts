@@ -8,13 +8,13 @@ import { attempt } from './attempt.ts';
 import {
   inspectOrGone,
   isDown,
-  settleContainer,
+  outcomeOfContainer,
   startAgainStep,
   stopping,
   type StoppedContainer,
 } from './containers.ts';
 import { findLoops, type Loop } from './loops-find.ts';
-import { lowerStep, raiseStep, settleLimit } from './loops-memory.ts';
+import { lowerStep, raiseStep, outcomeOfLimit } from './loops-memory.ts';
 import type { Attempt, Outcome, RecoveryDeps, RecoveryRule, RuleResult, Step } from './types.ts';
 
 /** After this many restarts nothing more is tried: the container is stopped, and a person is told. */
@@ -32,7 +32,12 @@ type Paused = StoppedContainer & { restarts: number; pauseMs?: number };
  * Restart loops: out of memory raises the limit by half where the host has room; anything else is paused, longer each time,
  * and stopped for good after ten restarts, with its last words.
  */
-export const loopsRule: RecoveryRule = { id: 'loops', run: runLoops, undo: undoLoops, settle: settleLoops };
+export const loopsRule: RecoveryRule = {
+  id: 'loops',
+  run: runLoops,
+  undo: undoLoops,
+  outcomeOf: outcomeOfLoops,
+};
 
 async function runLoops(deps: RecoveryDeps): Promise<RuleResult> {
   const { docker, host, oom } = (await deps.look(['host', 'docker', 'oom'])).readings;
@@ -66,7 +71,7 @@ async function endLoop(deps: RecoveryDeps, loop: Loop, noRaise: string | undefin
 function sayEssential(deps: RecoveryDeps, { container }: Loop, why: string, logs: string[]): Attempt {
   const name = plain(container.name, 60);
   const text = `${name} keeps restarting. It is ${container.self ? 'vpsmon itself' : 'essential'}, so it is not stopped: a person is needed`;
-  deps.say({
+  deps.report({
     severity: 'critical',
     rule: 'loops',
     target: container.name,
@@ -158,12 +163,12 @@ async function undoLoops(deps: RecoveryDeps, only?: ReadonlySet<number>): Promis
   return { rule: 'loops', found: `${changed.length} stopped or changed by recovery`, attempts };
 }
 
-async function settleLoops(deps: RecoveryDeps, action: Action): Promise<Outcome> {
+async function outcomeOfLoops(deps: RecoveryDeps, action: Action): Promise<Outcome> {
   if (action.what === 'raise-limit' || action.what === 'lower-limit') {
     const raise = actionsToUndo(deps.store.db, 'loops').find(({ id }) => action.undoes?.includes(id));
-    return settleLimit(deps, action, raise);
+    return outcomeOfLimit(deps, action, raise);
   }
   const { containerId } = (action.undo ?? {}) as Partial<Paused>;
   const wanted = action.what === 'start-container' ? 'started' : 'stopped';
-  return settleContainer(deps, containerId ?? action.target, action.target, wanted);
+  return outcomeOfContainer(deps, containerId ?? action.target, action.target, wanted);
 }

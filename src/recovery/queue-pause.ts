@@ -141,7 +141,7 @@ function pausedText(off: readonly Paused[]): string {
 }
 
 /** The run died while it paused workflows: what n8n cannot tell about counts as off, so that nothing stays off for ever. */
-export function settlePause(group: PausedGroup | undefined): Outcome {
+export function outcomeOfPause(group: PausedGroup | undefined): Outcome {
   const off = (group?.workflows ?? []).filter(isOff);
   if (off.length === 0) return { worked: false, text: 'no workflow had been paused yet' };
   return {

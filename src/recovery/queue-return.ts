@@ -19,7 +19,7 @@ const AGAIN_MS = 5 * 60_000;
 const SLACK_MS = 60_000;
 const AGAIN_MOST_MS = 6 * 3_600_000;
 /** That it still is off is told once a day. */
-const TELL_AGAIN_MS = 24 * 3_600_000;
+const REPORT_AGAIN_MS = 24 * 3_600_000;
 /** More lines than this make a message that nobody reads. */
 const MOST_LINES = 12;
 const DAY_MS = 24 * 3_600_000;
@@ -48,7 +48,7 @@ export function returnStep(
     why: options.why,
     undoes: paused.map(({ id }) => id),
     ...(options.byHand ? { byHand: true } : {}),
-    ...(off.every(({ waits }) => waits) ? { tellEveryMs: TELL_AGAIN_MS } : {}),
+    ...(off.every(({ waits }) => waits) ? { reportEveryMs: REPORT_AGAIN_MS } : {}),
     async obsolete(): Promise<Obsolete> {
       return all.length === 0 ? { over: 'nothing is paused' } : options.stillShort?.();
     },

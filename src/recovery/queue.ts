@@ -6,7 +6,7 @@ import { actionsToUndo } from '../store/actions.ts';
 import { attempt } from './attempt.ts';
 import { createN8nApi, type N8nApi, type Workflow } from '../system/apps/n8n.ts';
 import { lookAtPaused } from './queue-look.ts';
-import { countOf, isOff, pauseStep, settlePause, type PausedGroup } from './queue-pause.ts';
+import { countOf, isOff, pauseStep, outcomeOfPause, type PausedGroup } from './queue-pause.ts';
 import { anyDue, returnStep } from './queue-return.ts';
 import type { Attempt, Outcome, RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
 
@@ -18,17 +18,17 @@ export const queueRule: RecoveryRule = {
   id: 'queue',
   run: runQueue,
   undo: undoQueue,
-  settle: settleQueue,
+  outcomeOf: outcomeOfQueue,
 };
 
-async function settleQueue(deps: RecoveryDeps, action: Action): Promise<Outcome> {
+async function outcomeOfQueue(deps: RecoveryDeps, action: Action): Promise<Outcome> {
   if (action.what !== 'deactivate-workflows')
     return { worked: undefined, text: 'what is not back yet follows' };
   const group = action.undo as PausedGroup | undefined;
   const api = group ? await openApi(deps) : '';
   // Of what it had asked n8n for, n8n knows what it did.
   if (typeof api !== 'string') await lookAtPaused(deps, api, [action]);
-  return settlePause(group);
+  return outcomeOfPause(group);
 }
 
 async function runQueue(deps: RecoveryDeps): Promise<RuleResult> {
@@ -129,13 +129,13 @@ async function notShortAnyMore(deps: RecoveryDeps): Promise<string | undefined> 
 function sayChanges(deps: RecoveryDeps, lines: string[]): void {
   if (lines.length === 0) return;
   const text = `No longer paused by recovery: ${countOf(lines.length)}`;
-  deps.say({ severity: 'info', rule: 'queue', target: 'n8n', text, details: lines, telegram: false });
+  deps.report({ severity: 'info', rule: 'queue', target: 'n8n', text, details: lines, telegram: false });
 }
 
 /** A person has to know, once in a while, that nothing can be done from here. */
 function sayHelpless(deps: RecoveryDeps, found: string, why: string): Attempt {
   const text = `${found}, and the low-priority workflows cannot be paused: ${why}`;
-  deps.say({
+  deps.report({
     severity: 'warning',
     rule: 'queue',
     target: 'n8n',
@@ -176,7 +176,7 @@ async function bringBack(
   if (typeof api === 'string') {
     const text = `The paused workflows cannot be brought back: ${api}`;
     const telegram = !deps.dryRun && deps.firstIn('queue:bring-back', 6 * 3_600_000);
-    deps.say({ severity: 'warning', rule: 'queue', target: 'n8n', text, telegram });
+    deps.report({ severity: 'warning', rule: 'queue', target: 'n8n', text, telegram });
     return { done: 'person', text };
   }
   const stillShort = byHand ? {} : { stillShort: () => notShortAnyMore(deps) };

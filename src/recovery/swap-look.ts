@@ -68,7 +68,7 @@ export function whatIsLeft(deps: RecoveryDeps, { readings: { host } }: Snapshot)
 }
 
 /** After a stop: waits until the rate is down, at most a minute. */
-export async function lookWhenSettled(deps: RecoveryDeps): Promise<SwapLook | undefined> {
+export async function lookWhenSteady(deps: RecoveryDeps): Promise<SwapLook | undefined> {
   await deps.system.clock.sleep(SETTLE_MS);
   let seen: SwapLook | undefined;
   for (let look = 0; look < SETTLE_LOOKS; look += 1) {

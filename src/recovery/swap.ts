@@ -8,7 +8,7 @@ import { attempt } from './attempt.ts';
 import {
   inspectOrGone,
   isDown,
-  settleContainer,
+  outcomeOfContainer,
   startAgainStep,
   stopping,
   type StoppedContainer,
@@ -18,7 +18,7 @@ import {
   DOCKER_WITHIN_MS,
   FIRST_LOOK_MS,
   lookAtSwap,
-  lookWhenSettled,
+  lookWhenSteady,
   SECOND_LOOK_MS,
   whatIsLeft,
   whyNoHarm,
@@ -40,9 +40,9 @@ export const swapRule: RecoveryRule = {
   id: 'swap',
   run: runSwap,
   undo: undoSwap,
-  settle: (deps, action) => {
+  outcomeOf: (deps, action) => {
     const { containerId } = (action.undo ?? {}) as Partial<StoppedContainer>;
-    return settleContainer(deps, containerId ?? action.target, action.target, wantedOf(action.what));
+    return outcomeOfContainer(deps, containerId ?? action.target, action.target, wantedOf(action.what));
   },
 };
 
@@ -92,7 +92,7 @@ async function stopUntilCalm(deps: RecoveryDeps, first: SwapLook, found: string)
     const result = await attempt(deps, stopStep(deps, victim, why));
     attempts.push(result);
     if (result.done === 'worked') {
-      const look = await lookWhenSettled(deps);
+      const look = await lookWhenSteady(deps);
       why = look && whyStop(deps, look);
     }
     // This one cannot be stopped, or was stopped too often: the next largest may help as well.
@@ -104,7 +104,7 @@ async function stopUntilCalm(deps: RecoveryDeps, first: SwapLook, found: string)
 
 function sayHelpless(deps: RecoveryDeps, found: string, why: string): Attempt {
   const text = `The server thrashes (${found}), and ${why}. A person is needed`;
-  deps.say({
+  deps.report({
     severity: 'critical',
     rule: 'swap',
     target: 'host',

@@ -23,13 +23,13 @@ export type RecoveryDeps = {
   /** Now, on the clock that people see and on one that never jumps. */
   moment(): Moment;
   /** Says it: recovery.log, terminal and, where it matters, Telegram. */
-  say(line: SaidLine): void;
+  report(line: ReportedLine): void;
   /** True when this key was not said within the last `everyMs`; remembers that it is said now. */
   firstIn(key: string, everyMs: number): boolean;
   dryRun: boolean;
 };
 
-export type SaidLine = {
+export type ReportedLine = {
   severity: 'info' | 'warning' | 'critical';
   rule: Action['rule'];
   target: string;
@@ -73,7 +73,7 @@ export type Step = {
   undoHint?: string;
   logs?: string[];
   /** That it failed is told on Telegram once in so many ms; default an hour. */
-  tellEveryMs?: number;
+  reportEveryMs?: number;
   /** What undoing (or finishing) it needs; kept with the record before the step is done. */
   undo?: Record<string, unknown>;
   /** The step takes back what these actions did: no budget limits it. */
@@ -112,5 +112,5 @@ export type RecoveryRule = {
   /** Undoes what this rule did, all of it or these actions only, whatever the state of things; for `recover undo`. */
   undo(deps: RecoveryDeps, only?: ReadonlySet<number>): Promise<RuleResult>;
   /** An action of this rule was begun and its process died: finds out what became of it, and finishes what must not stay half done. */
-  settle(deps: RecoveryDeps, action: Action): Promise<Outcome>;
+  outcomeOf(deps: RecoveryDeps, action: Action): Promise<Outcome>;
 };

@@ -171,7 +171,7 @@ async function containerWorks(
 }
 
 /** A restart was begun and the process died. One that was interrupted between stop and start must not leave WAHA down. */
-export async function settleRestart(deps: RecoveryDeps, action: Action): Promise<Outcome> {
+export async function outcomeOfRestart(deps: RecoveryDeps, action: Action): Promise<Outcome> {
   if (action.what === 'restart-container') {
     const restart = action.undo as ContainerRestart;
     const inspect = await inspectOrGone(deps, restart.container);

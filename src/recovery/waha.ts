@@ -7,7 +7,7 @@ import { attempt } from './attempt.ts';
 import type { Attempt, RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
 import { needsPerson } from '../model/waha.ts';
 import { judgeSession, type Stuck } from './waha-judge.ts';
-import { restartContainerStep, restartSessionStep, settleRestart } from './waha-steps.ts';
+import { restartContainerStep, restartSessionStep, outcomeOfRestart } from './waha-steps.ts';
 
 const HOUR_MS = 3_600_000;
 /** What did not help is tried again after this long; in between a person is told. The container has other sessions, too. */
@@ -21,7 +21,7 @@ export const wahaRule: RecoveryRule = {
   id: 'waha',
   run: runWaha,
   undo: async () => ({ rule: 'waha', found: 'restarts need no undoing', attempts: [] }),
-  settle: settleRestart,
+  outcomeOf: outcomeOfRestart,
 };
 
 async function runWaha(deps: RecoveryDeps): Promise<RuleResult> {
@@ -92,7 +92,7 @@ function sayPerson(deps: RecoveryDeps, session: string, text: string, acted: boo
   const told = openIncidents(deps.store.db).some(
     (incident) => incident.rule === 'waha-session' && incident.subject === session && incident.said.count > 0,
   );
-  deps.say({
+  deps.report({
     severity: 'critical',
     rule: 'waha',
     target: session,

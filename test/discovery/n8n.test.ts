@@ -397,3 +397,10 @@ test("point 3: a pooler that n8n is set to is asked for n8n's database, in its o
   // It is no database of its own.
   expect(found.postgres?.host).toBe('172.20.0.5');
 });
+
+test('what a container calls a host and cannot be one is not shown: it may hold a password', () => {
+  const env = { ...n8n.env, DB_POSTGRESDB_HOST: 'db PASSWORD=hunter2-secret' };
+  expect(discover([{ ...n8n, env }, postgres]).missing.n8nDatabase).toBe(
+    "n8n's database: no running container is called what is no name of a host",
+  );
+});

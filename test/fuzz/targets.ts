@@ -136,6 +136,8 @@ const message = (type: string, body: Buffer) => {
   head.writeUInt32BE(body.length + 4, 1);
   return Buffer.concat([head, body]);
 };
+/** Where the secret stands as one, in JSON. */
+const PLACED = new RegExp(`"[A-Z0-9_]*PASSWORD=${SECRET}"|"\\\\\\"${SECRET}\\\\\\""`, 'g');
 const N8N = {
   ...INSPECT,
   Id: 'b'.repeat(64),
@@ -530,6 +532,9 @@ export const TARGETS: Target[] = [
     (manifest) => readManifest({ text: () => manifest } as unknown as Machine),
   ),
   json('containers to discover', [{ of: [INSPECT, N8N], settings: {} }], (scene) => {
+    // A mutation may have made the secret the name of a host, or of the container: then it is none.
+    const elsewhere = JSON.stringify(scene ?? null).replaceAll(PLACED, '');
+    if (elsewhere.includes(SECRET)) return undefined;
     const { of, settings } = (scene ?? {}) as { of?: unknown; settings?: unknown };
     const inspects = (Array.isArray(of) ? of : [of]).slice(0, 20).map((one) => parseInspect(one));
     const list = inspects.map((one) => ({ ...one, state: one.state.status, status: '' }));

@@ -2,7 +2,7 @@ import { defaultExtra, defaultSettings, KEY_NAMES } from '../../src/config/defau
 import type { Discovered } from '../../src/model/targets.ts';
 import type { Config, Key, Origin, Settings } from '../../src/config/schema.ts';
 import type { Snapshot, Source } from '../../src/model/snapshot.ts';
-import type { RecoveryDeps, SaidLine } from '../../src/recovery/types.ts';
+import type { RecoveryDeps, ReportedLine } from '../../src/recovery/types.ts';
 import type { Store } from '../../src/store/open.ts';
 import type { Clock, System } from '../../src/system/types.ts';
 import { emptySnapshot } from './snapshots.ts';
@@ -50,7 +50,7 @@ function steppingClock(start: number): SteppingClock {
   };
 }
 
-export type TestDeps = RecoveryDeps & { said: SaidLine[]; clock: SteppingClock };
+export type TestDeps = RecoveryDeps & { said: ReportedLine[]; clock: SteppingClock };
 
 /** Recovery's dependencies around a real store; `system` parts that a test does not give throw when they are used. */
 export function testDeps(
@@ -68,7 +68,7 @@ export function testDeps(
   } = {},
 ): TestDeps {
   const clock = options.clock ?? steppingClock(Date.parse('2026-01-31T10:00:00Z'));
-  const said: SaidLine[] = [];
+  const said: ReportedLine[] = [];
   const told = new Map<string, number>();
   return {
     clock,
@@ -81,7 +81,7 @@ export function testDeps(
     rediscover: () => {},
     registeredWebhooks: options.registeredWebhooks ?? (async () => undefined),
     moment: () => ({ at: clock.now(), boot: 'b00t', uptimeMs: clock.monotonic() }),
-    say: (line) => said.push(line),
+    report: (line) => said.push(line),
     firstIn(key, everyMs) {
       const before = told.get(key);
       if (before !== undefined && clock.now() - before < everyMs) return false;

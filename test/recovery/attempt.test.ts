@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attempt } from '../../src/recovery/attempt.ts';
-import { settleInterrupted } from '../../src/recovery/index.ts';
+import { finishInterrupted } from '../../src/recovery/index.ts';
 import type { Step } from '../../src/recovery/types.ts';
 import { actionsToUndo, listActions, recordAction } from '../../src/store/actions.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
@@ -68,16 +68,16 @@ describe('attempt', () => {
 
   it('is not over before it is told: where that fails, the next run finds it and tells', async () => {
     const deps = testDeps(store, { system: { docker: fakeDocker().docker } });
-    const { say } = deps;
-    deps.say = () => {
+    const { report } = deps;
+    deps.report = () => {
       throw new Error('killed');
     };
     await expect(attempt(deps, step())).rejects.toThrow('killed');
     expect(states()).toEqual(['running']);
-    await expect(settleInterrupted(deps)).rejects.toThrow('killed');
+    await expect(finishInterrupted(deps)).rejects.toThrow('killed');
     expect(states()).toEqual(['running']);
-    deps.say = say;
-    await settleInterrupted(deps);
+    deps.report = report;
+    await finishInterrupted(deps);
     expect(states()).toEqual(['worked']);
     expect(deps.said).toMatchObject([
       { telegram: true, text: 'An earlier run was interrupted while it was stopping web' },

@@ -76,12 +76,12 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
       fail(failure(`no answer from ${peer} within ${seconds(timeoutMs)}`, 'ETIMEDOUT'));
     }, timeoutMs);
 
-    function settle(): void {
+    function cleanUp(): void {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
     }
     function fail(error: Error): void {
-      settle();
+      cleanUp();
       reject(error);
       call.destroy();
     }
@@ -98,7 +98,7 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
     });
     call.on('response', (answer) => {
       const done = (): void => {
-        settle();
+        cleanUp();
         resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) });
       };
       answer.on('data', (chunk: Buffer) => {
