@@ -3,8 +3,8 @@
 # whose server is missing fails and names it.
 set -euo pipefail
 
-# The servers that the tests talk to for real (PostgreSQL in German, too); shells for tab completion; QEMU and debootstrap make the small machine of test/vps.
-packages=(postgresql pgbouncer redis-server docker.io podman locales prometheus prometheus-node-exporter busybox-static zsh fish xz-utils
+# The servers that the tests talk to for real (PostgreSQL in German, too); shells for tab completion; man for the pages; QEMU and debootstrap make the small machine of test/vps.
+packages=(postgresql pgbouncer redis-server docker.io podman locales prometheus prometheus-node-exporter busybox-static zsh fish xz-utils man-db
   qemu-system-x86 qemu-utils debootstrap openssh-client openssl e2fsprogs)
 if ! command -v dpkg-query >/dev/null; then
   echo "check: this is no Debian. The tests with real servers need these programs: ${packages[*]}" >&2
