@@ -24,6 +24,7 @@ import { isEssential } from '../discovery/essential.ts';
 import { openIncidentMessages, readState, type IncidentMessage } from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
 import { incidentById, noteOnIncident, withNotes } from '../store/incidents.ts';
+import { chart } from './console-commands.ts';
 import { alive, NOT_CONFIGURED, type Console } from './console-types.ts';
 
 const LOG_LINES = 30;
@@ -37,6 +38,12 @@ const ORDER_PAUSE_MS = 5000;
 const HOUR_MS = 3_600_000;
 /** What a person knows by its name where it is about nothing of its own. */
 const GENERAL = new Set(['host', 'vpsmon']);
+
+/** Incidents about the memory of the whole host. */
+const DRAWN = new Set(['memory-available', 'memory-pressure', 'swap-used', 'swap-in', 'oom-kill']);
+const DRAWN_PERIOD = '24h';
+/** Drawing takes up to 180 MB for a moment, in a process that ends. */
+const TO_DRAW_BYTES = 300 * 1_048_576;
 
 /** What buttons do. Nothing happens for one that is forged, forwarded, out of date or tapped by somebody who may not. */
 export function createButtons(console: Console) {
@@ -108,7 +115,10 @@ export function createButtons(console: Console) {
     if (action === 'logs' || action === 'details') {
       if (!(await answer())) return;
       const html = action === 'logs' ? await logs(incident) : details(incident);
-      return console.reply(html, { place: placeOf(job.message.target), replyTo: job.message.messageId });
+      const to = { place: placeOf(job.message.target), replyTo: job.message.messageId };
+      await console.reply(html, to);
+      if (action === 'details' && isDrawn(incident)) console.later(chart(console, DRAWN_PERIOD, to));
+      return;
     }
     if (action === 'hour') {
       const subject = GENERAL.has(incident.subject) ? incident.rule : incident.subject;
@@ -238,6 +248,13 @@ export function createButtons(console: Console) {
     } catch (error) {
       return printedHtml(title, [`They cannot be read: ${console.mask(errorText(error))}`]);
     }
+  }
+
+  /** Where the memory of the host is the matter, a picture shows it; never while there is too little left to draw it. */
+  function isDrawn({ rule, subject }: Incident): boolean {
+    const host = monitor.state.snapshot?.readings.host;
+    const available = host?.state === 'ok' ? host.value.memory.availableBytes : 0;
+    return available >= TO_DRAW_BYTES && (DRAWN.has(rule) || (rule === 'forecast' && subject === 'host'));
   }
 
   function details(incident: Incident): string {

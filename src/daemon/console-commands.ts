@@ -116,9 +116,7 @@ async function answer(
     case 'silence':
       return console.reply(silence(console, words, incoming), to);
     case 'chart':
-      return console.later(
-        child(console, ['report', 'telegram', '--chart', words[0] ?? '24h', ...toChat(to.place)], to),
-      );
+      return console.later(chart(console, words[0] ?? '24h', to));
     case 'report':
       return console.later(child(console, ['report', 'telegram', ...toChat(to.place)], to));
     case 'forecast':
@@ -142,6 +140,11 @@ function withMemory(monitor: Monitor) {
 
 function toChat({ chat, topic }: Place): string[] {
   return ['--to', topic === undefined ? chat : `${chat}/${topic}`];
+}
+
+/** Draws memory, swap and pressure of the last `period` ("24h") in a process of its own, as a photo for the place that asked. */
+export function chart(console: Console, period: string, to: SendOptions & { place: Place }): Promise<void> {
+  return child(console, ['report', 'telegram', '--chart', period, ...toChat(to.place)], to);
 }
 
 /** A command that puts its own answer into the outbox; what went wrong is the answer otherwise. */

@@ -8,6 +8,7 @@ import { runConsole } from '../../src/daemon/console.ts';
 import type { Monitor } from '../../src/daemon/types.ts';
 import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import { listSilences } from '../../src/incidents/silences.ts';
+import type { Finding } from '../../src/model/finding.ts';
 import type { ContainerInfo } from '../../src/model/snapshot.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { createRefresh } from '../../src/notify/living.ts';
@@ -20,6 +21,7 @@ import { openStore } from '../../src/store/open.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
 import { fakeDocker } from '../helpers/fake-docker.ts';
+import { snapshotOf } from '../helpers/snapshots.ts';
 import { keptLog } from '../notify/support.ts';
 import { startTelegram, type Keyboard, type Telegram, type User } from '../standins/telegram.js';
 
@@ -117,15 +119,9 @@ async function start(settings: Partial<Settings> = {}) {
     ran,
     db,
     /** A container is down: its incident, and the message about it. */
-    async incident(subject = 'web') {
+    async incident(subject = 'web', rule: Finding['rule'] = 'container-stopped') {
       pipeline.process([
-        {
-          rule: 'container-stopped',
-          subject,
-          severity: 'critical',
-          verdict: 'breach',
-          text: `${subject} stopped`,
-        },
+        { rule, subject, severity: 'critical', verdict: 'breach', text: `${subject} stopped` },
       ]);
       delivery.kick();
       await until(() => telegram.sent.some((message) => message.plain.includes(`${subject} stopped`)));
@@ -437,6 +433,18 @@ describe('buttons', () => {
     expect(said(TOKEN_OF_CONTAINER)).toEqual([]);
     await tap(message, 'Details');
     await until(() => said('container-stopped, about web').length > 0);
+  });
+
+  it('draw the memory of the host with its details, unless too little is left to draw', async () => {
+    stage = await start();
+    const message = await stage.incident('host', 'forecast');
+    await tap(message, 'Details');
+    await until(() => said('forecast, about host').length === 1);
+    expect(stage.ran).toEqual([]);
+    stage.monitor.state.snapshot = snapshotOf(Date.now(), {});
+    await tap(message, 'Details');
+    await until(() => stage.ran.length === 1);
+    expect(stage.ran).toEqual([['report', 'telegram', '--chart', '24h', '--to', telegram.chatId]]);
   });
 
   it('acknowledge and silence, and the message says who', async () => {
