@@ -80,18 +80,10 @@ function classify(error: { code?: string }): Failure {
 
 /** The mounts of the host's first process, whose flags are the host's own; else those of this process. */
 function readMounts(files: Files): { mounts: Mount[]; length: number } {
-  const host = textOr(files, '/proc/1/mountinfo');
-  const text = host ?? textOr(files, '/proc/self/mountinfo') ?? '';
+  const host = files.textOr('/proc/1/mountinfo', MAX_MOUNTINFO);
+  const text = host ?? files.textOr('/proc/self/mountinfo', MAX_MOUNTINFO) ?? '';
   const below = host === undefined && files.root !== '/' ? files.root.replace(/\/$/, '') : '';
   return { mounts: parseMounts(text, below), length: text.length };
-}
-
-function textOr(files: Files, path: string): string | undefined {
-  try {
-    return files.text(path, MAX_MOUNTINFO);
-  } catch {
-    return undefined;
-  }
 }
 
 type Statfs = Awaited<ReturnType<Files['statfs']>>;

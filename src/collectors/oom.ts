@@ -1,4 +1,5 @@
 import type { OomKill, OomValues } from '../model/snapshot.ts';
+import { orAborted } from '../system/aborted.ts';
 import { guestOf, oomKills } from '../system/guest.ts';
 import type { DockerEvent, Files } from '../system/types.ts';
 import { readBootId } from './boot.ts';
@@ -66,7 +67,9 @@ export function createOom(deps: CollectorDeps): OomCollector {
     );
     if (nameless.length === 0) return;
     const asked = deps.containers(signal);
-    const table = await withDeadline(signal, NAMES_WITHIN_MS, (within) => orAborted(asked, within));
+    const table = await withDeadline(signal, NAMES_WITHIN_MS, (within) =>
+      orAborted(asked, within, () => new Error('took too long')),
+    ).catch(() => undefined);
     if (!table) return;
     for (const kill of nameless) {
       const container = table.find(({ id }) => id === kill.containerId);
@@ -117,14 +120,6 @@ export function createOom(deps: CollectorDeps): OomCollector {
 function readCounter(files: Files): number | undefined {
   const count = oomKills(files);
   return count === undefined ? undefined : Number(count);
-}
-
-/** Undefined when it fails or takes too long. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(undefined), { once: true });
-    promise.then(resolve, () => resolve(undefined));
-  });
 }
 
 function whyUnreadable(error: unknown): string {

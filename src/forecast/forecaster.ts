@@ -26,6 +26,8 @@ const HOLD_END = 2;
 /** Growth of more than a day is one: of this share of the capacity, and so far above what it is off its line on average. */
 const LONG_GROWTH = 0.04;
 const LONG_TO_ERROR = 12;
+/** Peaks of the time before, without the few of a nightly backup. */
+const RECORD = 0.9;
 /** Fewer than these show no trend. */
 const LEAST_SLOTS = 11;
 /** A daily cycle is taken off the values where so much is known. */
@@ -104,7 +106,8 @@ export function createForecaster(): Forecaster {
         perHour: projected?.perHour ?? found.perHour,
         since: open?.since ?? series.timeOf(fit?.knee ?? slots[0]!.slot),
         severity: hours <= limits.critical || open?.severity === 'critical' ? 'critical' : 'warning',
-        agreeing: trends.filter(({ sound }) => sound).length,
+        // One that stands out of days before is worth two.
+        agreeing: Math.max(trends.filter(({ sound }) => sound).length, outstanding ? 2 : 0),
       } satisfies Announced);
     const event = open
       ? follow(seen, hours, 2 * limits.warning)
@@ -198,7 +201,7 @@ function isRecord(slots: readonly Slot[]): boolean {
     .map(({ high }) => high)
     .sort((a, b) => a - b);
   if (highs.length < 48) return true;
-  return Math.max(...slots.slice(-4).map(({ high }) => high)) > highs[Math.floor(0.98 * highs.length)]!;
+  return Math.max(...slots.slice(-4).map(({ high }) => high)) > highs[Math.floor(RECORD * highs.length)]!;
 }
 
 function sinceOnset(slots: readonly Slot[], fit: Fit | undefined, usual: Usual): Trend | undefined {

@@ -19,6 +19,8 @@ const CLOSE = 0.0025;
 /** Where it stands now: the middle of so many half hours. */
 const LEVEL_SLOTS = 8;
 const PEAK_SLOTS = 16;
+/** Of these peaks, this share is lower than the one that counts: it is full when the first one reaches the capacity. */
+const USUAL_PEAK = 0.75;
 /** Of the last days at the same hour, these are looked at for peaks (a backup every night). */
 const PEAK_DAYS = 3;
 /** Further ahead than this no cycle matters. */
@@ -96,11 +98,12 @@ function hoursUntil(slots: readonly Slot[], fit: Fit, perSlot: number, capacity:
   const steady = ({ slot, low }: Slot) => low - fit.cycle(slot);
   const ahead = (by: number) => perSlot * by + fit.bend * by * by;
   const level = median(slots.slice(-LEVEL_SLOTS).map((slot) => steady(slot) - ahead(slot.slot - newest)));
-  const usual = median(slots.slice(-PEAK_SLOTS).map((slot) => slot.high - steady(slot)));
+  const peaksNow = slots.slice(-PEAK_SLOTS).map((slot) => slot.high - steady(slot));
+  const usual = peaksNow.sort((a, b) => a - b)[Math.floor(USUAL_PEAK * peaksNow.length)]!;
   const peaks = peaksByHour(slots, fit);
   for (let by = 0; by <= FURTHEST; by++) {
     const slot = newest + by;
-    const peak = peaks.get(slot % DAY_SLOTS) ?? usual + fit.cycle(slot);
+    const peak = Math.max(usual + fit.cycle(slot), peaks.get(slot % DAY_SLOTS) ?? Number.NEGATIVE_INFINITY);
     if (level + ahead(by) + peak >= capacity) return Math.max(0, (by - 0.5) / 2);
   }
   return (capacity - level - usual) / perSlot / 2;

@@ -20,7 +20,7 @@ const ABOVE_CYCLE = 0.3;
 const SETTLES_BELIEVED = 0.2;
 const SETTLES_BELIEVED_MORE = 0.3;
 /** Thirds of straight growth rise at speeds that differ by no more than this: in 8 hours, and in longer windows. */
-const STRAIGHT = 0.8;
+const STRAIGHT = 0.88;
 const STRAIGHT_LONG = 0.6;
 /** Since its onset: so long when a day was known before, and longer than a daily cycle rises when it was not. */
 const ONSET_LEAST_HOURS = 6;

@@ -22,9 +22,9 @@ export function hostFiles(root: string): Files {
   return {
     root,
     text,
-    textOr(path) {
+    textOr(path, maxBytes) {
       try {
-        return text(path);
+        return text(path, maxBytes);
       } catch {
         return undefined;
       }

@@ -15,7 +15,7 @@ export type Files = {
   /** Text of a small file; throws with code ENOENT etc. At most `maxBytes` (default 1 MiB). Synchronous: /proc never blocks. */
   text(path: string, maxBytes?: number): string;
   /** Same, undefined where the file does not exist or may not be read. */
-  textOr(path: string): string | undefined;
+  textOr(path: string, maxBytes?: number): string | undefined;
   list(dir: string): string[];
   exists(path: string): boolean;
   /** Asynchronous, for a dead NFS mount must not hold the program up. */

@@ -206,7 +206,7 @@ describe('disks', () => {
     const mounts = { text: first };
     const files = {
       root: '/',
-      text: () => {
+      textOr: () => {
         reads += 1;
         return mounts.text;
       },

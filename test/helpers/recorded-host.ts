@@ -52,7 +52,7 @@ export function recordedDeps(dir: string, memory = new Map<string, unknown>()) {
   const files: Files = {
     ...root,
     text: (path, max) => (isLater && later.exists(path) ? later : root).text(path, max),
-    textOr: (path) => (isLater && later.exists(path) ? later : root).textOr(path),
+    textOr: (path, max) => (isLater && later.exists(path) ? later : root).textOr(path, max),
     async statfs(path) {
       const answer = story.statfs[path] ?? 'error ENOENT';
       if (answer === 'hang') return new Promise(() => {});

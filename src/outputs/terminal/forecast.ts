@@ -1,16 +1,19 @@
 import type { Forecast } from '../../model/forecast.ts';
-import { forecastDetails, forecastRate } from '../../model/forecast-text.ts';
+import { forecastAdvice, forecastDetails, forecastRate } from '../../model/forecast-text.ts';
 import { formatBytes, formatCount, formatMoment, plain } from '../../model/text.ts';
-import { styleFor, table } from './style.ts';
+import { styleFor, table, wrapBehind } from './style.ts';
 
 const HOUR = 3_600_000;
 /** Fewer hours of values than this, and nothing can be said. */
 const LEAST_HOURS = 8;
 /** Growth that needs longer than this is no concern yet. */
 const FAR_HOURS = 30 * 24;
+const COLUMNS = 80;
+const MOST_NAME = 20;
+/** Of the first to be full, the culprit and what to do are shown. */
+const MOST_EXPLAINED = 3;
 /** Rows of what does not grow. */
 const MOST_CALM = 12;
-
 /** Below so many columns a table does not fit. */
 const NARROW = 60;
 
@@ -25,6 +28,7 @@ export type ForecastView = {
 /** What runs out when, the first to be full on top, and what is not known. */
 export function renderForecasts({ forecasts, now, color, columns = NARROW }: ForecastView): string {
   const style = styleFor(color);
+  const room = columns < NARROW ? columns : COLUMNS;
   const growing = forecasts
     .filter(({ growth }) => growth)
     .toSorted((a, b) => a.growth!.fullAt - b.growth!.fullAt);
@@ -32,7 +36,7 @@ export function renderForecasts({ forecasts, now, color, columns = NARROW }: For
     .filter(({ growth }) => !growth)
     .toSorted((a, b) => b.used / b.capacity - a.used / a.capacity);
   const rows = [...growing, ...others.slice(0, MOST_CALM)].map((one) => [
-    plain(label(one), 20),
+    shortName(label(one)),
     amount(one),
     one.growth ? forecastRate(one, one.growth.perHour) : '-',
     one.growth
@@ -64,9 +68,11 @@ export function renderForecasts({ forecasts, now, color, columns = NARROW }: For
     );
   if (others.length > MOST_CALM)
     lines.push(`  ... and ${formatCount(others.length - MOST_CALM)} more that do not grow`);
-  for (const one of growing) {
+  for (const one of growing.slice(0, MOST_EXPLAINED)) {
     const [, ...because] = forecastDetails(one, one.growth!, now);
-    if (because.length > 0) lines.push('', `${label(one)}:`, ...because.map((line) => `  ${line}`));
+    lines.push('', `${plain(label(one), COLUMNS - 1)}:`);
+    for (const line of because) lines.push(...wrapBehind('  ', line, room));
+    lines.push(...wrapBehind('  Advice: ', forecastAdvice(one), room));
   }
   return [...lines, ''].join('\n');
 }
@@ -83,6 +89,13 @@ function block(one: Forecast, now: number, style: ReturnType<typeof styleFor>): 
     `  full ${shortMoment(growth.fullAt, now)}`,
     `  ${certainty(one, now)}`,
   ];
+}
+
+/** The end of a name tells more than its middle: "shop-work…-worker-3". */
+function shortName(name: string): string {
+  const characters = Array.from(plain(name));
+  if (characters.length <= MOST_NAME) return characters.join('');
+  return `${characters.slice(0, MOST_NAME / 2 - 1).join('')}…${characters.slice(-MOST_NAME / 2).join('')}`;
 }
 
 /** "Tue 03:40" */

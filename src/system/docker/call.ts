@@ -7,6 +7,7 @@ import { array, object, text } from './parse.ts';
 import { chooseVersion } from './version.ts';
 import { exchange, failure, isStale } from '../http/exchange.ts';
 import type { RawAnswer } from '../http/exchange.ts';
+import { orAborted } from '../aborted.ts';
 import type { DockerError } from '../types.ts';
 
 /** For each call, where nobody asks for another one. */
@@ -121,7 +122,7 @@ export function openDockerCalls(dockerHost: string, deadlineMs = DEADLINE_MS): D
     asking ??= negotiate().finally(() => {
       asking = undefined;
     });
-    return signal ? orAborted(asking, signal) : asking;
+    return signal ? orAborted(asking, signal, gaveUp) : asking;
   }
 
   async function call(options: Call): Promise<RawAnswer> {
@@ -153,15 +154,10 @@ export function openDockerCalls(dockerHost: string, deadlineMs = DEADLINE_MS): D
   };
 }
 
-function jsonHeaders(body: string): Record<string, string> {
-  return { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) };
+function gaveUp(): Error {
+  return failure('gave up waiting for Docker', 'ABORT_ERR');
 }
 
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(failure('gave up waiting for Docker', 'ABORT_ERR'));
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
+function jsonHeaders(body: string): Record<string, string> {
+  return { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) };
 }
