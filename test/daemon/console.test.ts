@@ -439,7 +439,7 @@ describe('buttons', () => {
     stage = await start();
     const message = await stage.incident('host', 'forecast');
     await tap(message, 'Details');
-    await until(() => said('forecast, about host').length === 1);
+    await until(() => said('Rule: forecast').length === 1);
     expect(stage.ran).toEqual([]);
     stage.monitor.state.snapshot = snapshotOf(Date.now(), {});
     await tap(message, 'Details');
