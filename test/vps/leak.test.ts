@@ -1,0 +1,222 @@
+// A container that leaks beside a busy one, on a whole machine with 1 GiB of memory and 1 GiB of swap, up to 80 % of its swap. How far it has
+// got is set from outside (a file with the number of megabytes), so that nothing here depends on how fast the machine is.
+//
+// Hours are shortened by the clock, not by other code: the day and a half before was written by the daemon's own history with the times
+// of then, and the half hours until the forecast pass because the machine's clock is set forward by one with each step of the leak.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createHistory } from '../../src/store/history/history.ts';
+import { openStore } from '../../src/store/open.ts';
+import { containerInfo, emptySnapshot, hostValues } from '../helpers/snapshots.ts';
+import {
+  bootServer,
+  checkedIn,
+  installIn,
+  keepSeen,
+  messagesIn,
+  propertyIn,
+  toldIn,
+  type VpsMachine,
+} from '../helpers/vps-machine.ts';
+
+const MB = 1_048_576;
+const HOUR = 3_600_000;
+/** What the leak is, in MB an hour, and how long it has gone on when the monitor starts. */
+const PER_HOUR = 48;
+const LEAKED_HOURS = 6;
+const QUIET_HOURS = 30;
+/** MB that the machine itself and the busy container hold. */
+const USED = 400;
+
+let vps: VpsMachine;
+beforeAll(async () => {
+  vps = await bootServer();
+  // The phone is not on the server: it is kept out of the pressure.
+  await vps.run(`mkdir -p /etc/systemd/system/standin.service.d
+printf '[Slice]\\nMemoryMin=96M\\n' >/etc/systemd/system/phone.slice
+printf '[Service]\\nSlice=phone.slice\\nMemoryMin=96M\\nMemorySwapMax=0\\nOOMScoreAdjust=-1000\\n' >/etc/systemd/system/standin.service.d/phone.conf
+systemctl daemon-reload && systemctl restart standin`);
+  await Promise.all([installIn(vps, 'ENABLE_AUTO_RECOVERY=true\nSERVICE_CHECK_INTERVAL=10'), start()]);
+  await vps.run(
+    'systemctl stop vps-auto-recovery.timer vps-daily-report.timer vps-metrics-exporter.timer vps-monitor',
+  );
+});
+afterAll(async () => {
+  await vps?.down();
+});
+
+/**
+ * `tail` keeps the line that never ends: anonymous memory, as of a program that forgets to free. The busy one holds some, and works.
+ * /opt/leak/grow lets the leak grow by STEP (MB) until CONDITION, or until it has grown by MOST; prints what memory is then.
+ */
+async function start(): Promise<void> {
+  await vps.run(`mkdir -p /opt/leak && echo 0 >/opt/leak/wanted
+docker run -d --network none --name leaky -v /opt/leak:/leak:ro busybox sh -c 'n=0
+  while true; do
+    read wanted </leak/wanted
+    if [ $n -lt $wanted ]; then head -c 4194304 /dev/zero; n=$((n + 4)); else sleep 0.3; fi
+  done | tail -n 1'
+docker run -d --network none --name busy busybox sh -c '(head -c 62914560 /dev/zero; sleep 1000000) | tail -n 1 &
+  while true; do n=0; while [ $n -lt 200 ]; do n=$((n + 1)); done; sleep 0.2; done'
+cat >/opt/leak/grow <<'EOF'
+#!/bin/bash
+# grow STEP MOST CONDITION
+look() {
+  local name kb rest held swapped
+  while read -r name kb rest; do
+    case $name in
+      MemTotal:) memory=$((kb / 1024)) ;; MemAvailable:) available=$((kb / 1024)) ;;
+      SwapTotal:) total=$((kb / 1024)) ;; SwapFree:) swap=$((total - kb / 1024)) ;;
+    esac
+  done </proc/meminfo
+  read -r held <$cgroup/memory.current; read -r swapped <$cgroup/memory.swap.current
+  leak=$(((held + swapped) / 1048576))
+}
+cgroup=/sys/fs/cgroup/system.slice/docker-$(docker inspect -f '{{.Id}}' leaky).scope
+read -r wanted </opt/leak/wanted
+most=$((wanted + $2)); look
+until (($3)) || ((wanted >= most)); do
+  wanted=$((wanted + $1)); echo $wanted >/opt/leak/wanted
+  # Where the machine stands still it may never get there: then what it has got to counts.
+  for ((i = 0; i < 200; i++)); do look; ((leak >= wanted)) && break; sleep 0.3; done
+done
+echo "$(date +%s) $memory $available $swap $total $leak"
+EOF
+chmod +x /opt/leak/grow`);
+}
+
+type Now = { at: number; memory: number; available: number; swap: number; total: number; leak: number };
+/** MB; `at` is epoch seconds of the machine. */
+async function grow(step: number, most: number, condition: string): Promise<Now> {
+  return nowOf(await vps.run(`/opt/leak/grow ${step} ${most} '${condition}'`, 600_000));
+}
+function nowOf(out: string): Now {
+  const [at = 0, memory = 0, available = 0, swap = 0, total = 0, leak = 0] = out
+    .trim()
+    .split(' ')
+    .map(Number);
+  return { at, memory, available, swap, total, leak };
+}
+
+/** A state folder with the hours before: nothing for a day, then the leak, as the monitor would have kept them. */
+function historyUntil(now: Now): string {
+  const folder = mkdtempSync(join(tmpdir(), 'vpsmon-leak-'));
+  const until = now.at * 1000;
+  const store = openStore(folder, until);
+  store.db.exec('PRAGMA synchronous = OFF');
+  const history = createHistory(store.db);
+  const minutes = (QUIET_HOURS + LEAKED_HOURS) * 60;
+  for (let minute = 0; minute <= minutes; minute += 1) {
+    const at = until - (minutes - minute) * 60_000;
+    const notYet = Math.min(now.leak, (PER_HOUR * (until - at)) / HOUR);
+    const availableBytes = (now.available + notYet) * MB;
+    const held = (mb: number) => ({ memory: { workingSetBytes: mb * MB, anonBytes: mb * MB } });
+    const value = hostValues({
+      memory: { totalBytes: now.memory * MB, availableBytes, usedBytes: now.memory * MB - availableBytes },
+      swap: { totalBytes: now.total * MB, usedBytes: now.swap * MB, zram: false },
+      disks: [],
+    });
+    const containers = [containerInfo('leaky', held(now.leak - notYet)), containerInfo('busy', held(60))];
+    history.add(
+      emptySnapshot(at, {
+        host: { state: 'ok', tookMs: 1, value },
+        docker: { state: 'ok', tookMs: 1, value: { version: '', apiVersion: '', containers } },
+      }),
+    );
+    if (minute % 15 === 0) history.flush(at, true);
+  }
+  history.flush(until, true);
+  store.close();
+  return folder;
+}
+
+const seen: string[] = [];
+function keep(now: Now, message: string): void {
+  const clock = new Date(now.at * 1000).toISOString().slice(11, 19);
+  seen.push(
+    `${clock}: available ${now.available} MB, swap ${now.swap} MB, leak ${now.leak} MB:\n\n${message}`,
+  );
+}
+/** Seconds between a cause and the message about it. */
+async function secondsUntil(message: string, cause: Now): Promise<number> {
+  const lines = (await vps.run('cat /opt/sent.ndjson')).split('\n').filter(Boolean);
+  const sent = lines.map((line) => JSON.parse(line) as { at: number; plain: string });
+  return (sent.find(({ plain }) => plain === message)?.at ?? Number.NaN) / 1000 - cause.at;
+}
+/** Lets it leak until this is so; then waits for the message. */
+async function leaksUntil(condition: string, message: RegExp): Promise<string> {
+  const from = (await messagesIn(vps)).length;
+  const now = await grow(16, 1600, condition);
+  const arrived = await toldIn(vps, message, from);
+  keep(now, arrived);
+  const seconds = await secondsUntil(arrived, now);
+  console.log(
+    `${condition}: ${JSON.stringify(now)}; the message came ${seconds.toFixed(0)} s later\n${arrived}`,
+  );
+  return arrived;
+}
+
+describe('a container that leaks', () => {
+  it('U1: is announced a day before, with its name and the hour, while there is plenty of memory', async () => {
+    let now = await grow(32, PER_HOUR * LEAKED_HOURS, '0');
+    const folder = historyUntil(now);
+    try {
+      await vps.run('rm -f /var/lib/vpsmon/vpsmon.db*');
+      await vps.put(join(folder, 'vpsmon.db'), '/var/lib/vpsmon/vpsmon.db');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+    await vps.run('systemctl start vps-monitor');
+    await checkedIn(vps);
+    const announced = /the host runs out of memory in about (\d+) h/;
+    const checks = async () =>
+      Number(/"checks":(\d+)/.exec((await vps.try('curl -s -m 5 http://127.0.0.1:8080/health')).stdout)?.[1]);
+    let message: string | undefined;
+    for (let half = 0; half < 8 && message === undefined; half += 1) {
+      now = await grow(8, PER_HOUR / 2, '0');
+      const before = await checks();
+      await vps.run('date -s "30 minutes"');
+      const deadline = Date.now() + 120_000;
+      while (!((await checks()) > before) && Date.now() < deadline)
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      message = (await messagesIn(vps)).find((text) => announced.test(text));
+    }
+    message ??= await toldIn(vps, announced);
+    keep(now, message);
+    console.log(`${JSON.stringify(now)}\n${message}`);
+    expect(message).toMatch(/^WARNING: leaky grows \d+ MB\/h/);
+    expect(now.available).toBeGreaterThan(100);
+    // Of what is left, the leak takes so much an hour.
+    const hours = (now.memory + now.total - USED - now.leak) / PER_HOUR;
+    expect(Math.abs(Number(announced.exec(message)?.[1]) - hours)).toBeLessThan(0.25 * hours);
+  });
+
+  it('U1, U3, U5: is told at the first threshold with its name, swap counted, and with what helps', async () => {
+    const message = await leaksUntil('available < 95', /WARNING: Available memory is/);
+    expect(message).toMatch(/Largest containers: leaky [\d.]+ [MG]B/);
+    expect(message).toMatch(/What helps: `docker restart leaky` frees about [\d.]+ [MG]B; it /);
+  });
+
+  it('U1: again when half of swap is used, and at 80 %, with the minutes before', async () => {
+    const half = await leaksUntil('swap > total * 52 / 100', /Swap use is [\d.]+ MB, above 512 MB/);
+    expect(half).toMatch(/Largest containers: leaky [\d.]+ [MG]B \+ [\d.]+ MB swap/);
+    expect(half).toMatch(/What helps: `docker restart leaky`/);
+    const most = await leaksUntil('swap > total * 82 / 100', /CRITICAL.*Swap use is/);
+    expect(most).toMatch(/Before: leaky .* swap.* were available/);
+    expect(most).toMatch(/In the .* before leaky grew by/);
+  });
+
+  it('U4: all the while the monitor was not replaced, and its memory was its own', async () => {
+    expect(await propertyIn(vps, 'NRestarts')).toBe('0');
+    expect(await propertyIn(vps, 'Slice')).toBe('vpsmon.slice');
+    const group = '/sys/fs/cgroup/vpsmon.slice';
+    const own = await vps.run(
+      `cat ${group}/memory.min ${group}/vps-monitor.service/memory.min ${group}/vps-monitor.service/memory.swap.current`,
+    );
+    expect(own.trim().split('\n').map(Number)).toEqual([112 * MB, 48 * MB, 0]);
+    expect((await messagesIn(vps)).filter((text) => /hung|was replaced/.test(text))).toEqual([]);
+    keepSeen('leak.txt', seen.join('\n\n---\n\n'));
+  });
+});
