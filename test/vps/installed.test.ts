@@ -237,7 +237,7 @@ describe('reload', () => {
     expect(await vps.run('journalctl -o cat -u vps-monitor | tail -n 20')).toMatch(
       /the ones from before stay in force[\s\S]*DISK_WARNING_PCT: expected .* found "lots"/,
     );
-    await vps.run('cp -p /root/good.conf /etc/vpsmon/monitor.conf; systemctl reload vps-monitor');
+    await vps.run('mv /root/good.conf /etc/vpsmon/monitor.conf; systemctl reload vps-monitor');
     await told(/The settings are right again/, count);
     expect(await openDisk()).toEqual(before);
     expect(await property('MainPID')).toBe(pid);
