@@ -92,7 +92,7 @@ async function startMonitor(name, settings, before = []) {
 
 /**
  * Watches processes for the given time: memory at its end, and CPU in samples of half a second. In every interval the check is what
- * stands out, two samples at most; the rest is what comes between two checks. What other programs do on the same cores makes everything
+ * stands out, two samples side by side; the rest is what comes between two checks. What other programs do on the same cores makes everything
  * take more CPU, up to twice as much: `node -e 0` is measured in every interval, and what it takes there more or less than REFERENCE_MS
  * is taken out.
  */
@@ -118,10 +118,11 @@ async function watch(monitors, engine) {
   return monitors.map(({ child }, m) => {
     const [checks, betweens] = [[], []];
     for (let i = 0; i < seen[m].samples.length; i += perInterval) {
-      const sorted = seen[m].samples.slice(i, i + perInterval).toSorted((a, b) => b - a);
-      const rest = sorted.slice(2).reduce((sum, n) => sum + n, 0) / (perInterval - 2);
+      const samples = seen[m].samples.slice(i, i + perInterval);
+      const most = Math.max(...samples.map((n, at) => n + (samples[at + 1] ?? 0)));
+      const rest = (samples.reduce((sum, n) => sum + n, 0) - most) / (perInterval - 2);
       betweens.push(rest * perInterval);
-      checks.push(sorted[0] + sorted[1] - 2 * rest);
+      checks.push(most - 2 * rest);
     }
     return {
       memory: memoryOf(child.pid),
