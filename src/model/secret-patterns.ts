@@ -88,7 +88,7 @@ const WITHOUT_SIGN: Pattern[] = [
   ...[
     String.raw`\b(?:with|using)\s{1,4}(?:password|passphrase|token)\s{1,4}["'\x60]?`,
     String.raw`\b(?:password|passphrase|passcode)(?:\s{1,4}(?:for|of)\s[^\n:]{1,80}|\s{1,4}is):\s{1,4}`,
-    String.raw`\b(?:secret[ _-]key[ _-]base|(?:bot|access|api|auth)[ _-]?(?:token|key))\s{1,4}`,
+    String.raw`\b(?:secret[ _-]key[ _-]base|(?:bot|access|api|auth)[ _-]?(?:token|key))\s{1,4}(?=[A-Za-z0-9]\S{5})`,
     String.raw`\b(?:basic[_-]?auth|credentials?)["']?\s{0,4}[=:]?\s{0,4}["']?[^\s:/"']{1,64}[:/]`,
     String.raw`\bauth\s{0,4}[=:]\s{0,4}["']?(?=\S{6})`,
     String.raw`\bvault login\s{1,4}`,
