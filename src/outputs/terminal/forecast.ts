@@ -48,10 +48,12 @@ export function renderForecasts({ forecasts, now, color, columns = NARROW }: For
     growing.length === 0
       ? [`${style.good('Nothing runs out')} that can be seen from here.`]
       : [style.bold(`${growing.length === 1 ? 'One thing runs' : `${growing.length} things run`} out:`)];
-  if (columns < NARROW) lines.push(...growing.flatMap((one) => block(one, now, style)));
-  if (columns < NARROW && others.length > 0)
-    lines.push('', 'In use:', ...others.slice(0, MOST_CALM).map((one) => `  ${label(one)}: ${amount(one)}`));
-  else if (columns >= NARROW)
+  if (columns < NARROW) {
+    for (const [i, one] of growing.entries()) lines.push(...block(one, now, style, i < MOST_EXPLAINED, room));
+    if (others.length > 0) lines.push('', 'In use:');
+    for (const one of others.slice(0, MOST_CALM))
+      lines.push(...wrapBehind('  ', `${shortName(label(one))}: ${amount(one)}`, room));
+  } else
     lines.push(
       '',
       ...table(
@@ -68,26 +70,41 @@ export function renderForecasts({ forecasts, now, color, columns = NARROW }: For
     );
   if (others.length > MOST_CALM)
     lines.push(`  ... and ${formatCount(others.length - MOST_CALM)} more that do not grow`);
-  for (const one of growing.slice(0, MOST_EXPLAINED)) {
-    const [, ...because] = forecastDetails(one, one.growth!, now);
-    lines.push('', `${plain(label(one), COLUMNS - 1)}:`);
-    for (const line of because) lines.push(...wrapBehind('  ', line, room));
-    lines.push(...wrapBehind('  Advice: ', forecastAdvice(one), room));
-  }
+  if (columns >= NARROW)
+    for (const one of growing.slice(0, MOST_EXPLAINED))
+      lines.push('', `${plain(label(one), COLUMNS - 1)}:`, ...explained(one, now, room));
   return [...lines, ''].join('\n');
 }
 
+/** The culprit and what to do. */
+function explained(one: Forecast, now: number, room: number): string[] {
+  const [, ...because] = forecastDetails(one, one.growth!, now);
+  return [
+    ...because.flatMap((line) => wrapBehind('  ', line, room)),
+    ...(room < NARROW
+      ? wrapBehind('  ', `Advice: ${forecastAdvice(one)}`, room)
+      : wrapBehind('  Advice: ', forecastAdvice(one), room)),
+  ];
+}
+
 /** What runs out, in lines of a phone. */
-function block(one: Forecast, now: number, style: ReturnType<typeof styleFor>): string[] {
+function block(
+  one: Forecast,
+  now: number,
+  style: ReturnType<typeof styleFor>,
+  isExplained: boolean,
+  room: number,
+): string[] {
   const { growth } = one;
   if (!growth) return [];
   return [
     '',
-    style.bold(label(one)),
+    style.bold(plain(label(one))),
     `  ${amount(one)}`,
     `  grows ${forecastRate(one, growth.perHour)}`,
     `  full ${shortMoment(growth.fullAt, now)}`,
     `  ${certainty(one, now)}`,
+    ...(isExplained ? explained(one, now, room) : []),
   ];
 }
 

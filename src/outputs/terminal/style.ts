@@ -44,7 +44,7 @@ export function wrap(text: string, room = Infinity): string[] {
 /** The same with what stands before the first line, and as much room before the others. Nowhere narrower than 30 cells. */
 export function wrapBehind(head: string, text: string, columns = Infinity): string[] {
   const indent = width(head);
-  return wrap(text, Math.max(30, columns - indent)).map(
+  return wrap(text, Math.max(20, columns - indent)).map(
     (line, i) => (i === 0 ? head : ' '.repeat(indent)) + line,
   );
 }
