@@ -1,5 +1,6 @@
 import { withoutTarget } from './absent.ts';
 import type { RedisValues } from '../model/snapshot.ts';
+import type { RedisTarget } from '../model/targets.ts';
 import type { Clock } from '../system/types.ts';
 import { holdRedis } from './connections.ts';
 import type { Collector, CollectorDeps } from './types.ts';
@@ -37,11 +38,17 @@ export function createRedis(deps: CollectorDeps): Collector<'redis'> {
         address: redis.address,
         ...values,
         ...changes(redis.address, { evicted: values.evictedTotal, errors, uptimeSec }),
-        ...(queue?.host === target.host && queue.port === target.port ? { queue: true as const } : {}),
+        ...(queue && isSame(queue, target) ? { queue: true as const } : {}),
       };
     },
     close: () => connection.release(),
   };
+}
+
+/** One server may be reached in two ways: `localhost` with a published port, and its address in a network. */
+function isSame(a: RedisTarget, b: RedisTarget): boolean {
+  if (a.container !== undefined && a.container === b.container) return true;
+  return a.host === b.host && a.port === b.port;
 }
 
 const HOUR_MS = 3_600_000;
@@ -89,8 +96,9 @@ export function parseInfo(
   let keys = 0;
   for (const [, count] of text.matchAll(/^db\d+:keys=(\d+)/gm)) keys += Number(count);
   const policy = field('maxmemory_policy');
-  // Counted by Redis from 6.2 on, from the first error on: OOM is memory, MISCONF a disk that cannot be written.
-  const errors = [...text.matchAll(/^errorstat_(?:OOM|MISCONF):count=(\d+)/gm)];
+  // Counted by Redis from 6.2 on, from the first error on: OOM is memory, MISCONF a disk that cannot be written, READONLY a replica
+  // that clients write to, NOREPLICAS too few replicas (min-replicas-to-write).
+  const errors = [...text.matchAll(/^errorstat_(?:OOM|MISCONF|READONLY|NOREPLICAS):count=(\d+)/gm)];
   const counts = /^errorstat_|^# Errorstats/m.test(text);
   return {
     ...(policy === undefined ? {} : { policy: policy.trim() }),

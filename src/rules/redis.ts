@@ -27,9 +27,9 @@ export const redisWrites = rule('redis-writes', 'redis', (values) => {
         text: `Redis refuses writes${of}${refusedWrites > 0 ? `, ${formatCount(refusedWrites)} refused since the last check` : ''}`,
         details: [
           ...(queue ? ['It holds the queue of n8n: webhooks answer 200, and every execution fails'] : []),
-          percent >= 100 || max !== null
+          max !== null && used >= max * (NEARLY_FULL_PCT / 100)
             ? 'Raise maxmemory (`redis-cli config set maxmemory`, and in its settings), or free memory'
-            : 'Its log says why: a disk that cannot be written (MISCONF), as a rule',
+            : 'Memory is not what is missing: `redis-cli info errorstats` shows what is. MISCONF: its disk cannot be written; READONLY: it is a replica; NOREPLICAS: its replicas are gone',
         ],
       },
     ];

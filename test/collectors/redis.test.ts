@@ -50,3 +50,9 @@ test.each(['', 'OK', INFO.replace('used_memory:123456789', 'used_memory:lots'), 
     expect(() => parseInfo(info)).toThrow('Redis said nothing about');
   },
 );
+
+test('A9: whatever makes it refuse writes is counted, other errors are not', () => {
+  const stats = ['OOM', 'MISCONF', 'READONLY', 'NOREPLICAS', 'ERR', 'WRONGTYPE'];
+  const info = `${INFO}# Errorstats\n${stats.map((name) => `errorstat_${name}:count=2\n`).join('')}`;
+  expect(parseInfo(info).errors).toBe(8);
+});

@@ -252,6 +252,12 @@ describe('redis', () => {
       expect((await read()).evictedLastHour).toBe(0);
       deps.found = { redis: target, missing: {} };
       expect((await read()).queue).toBeUndefined();
+      // The same server, set as `localhost` by a person and known by its address in n8n's network.
+      const elsewhere = { ...n8n, queue: { ...queue, host: '172.20.0.9', port: 6379, container: 'redis' } };
+      deps.found = { redis: { ...target, container: 'redis' }, n8n: elsewhere, missing: {} };
+      expect((await read()).queue).toBe(true);
+      deps.found = { redis: { ...target, container: 'cache' }, n8n: elsewhere, missing: {} };
+      expect((await read()).queue).toBeUndefined();
     } finally {
       await small.remove();
     }

@@ -43,6 +43,15 @@ test('A9: refused writes count whatever the policy is; a full cache that evicts 
   expect(short(writes({ maxMemoryBytes: null, refusedWrites: 0 }))).toBe('ok');
 });
 
+test('A9: what to do is about memory only where memory is what is missing', () => {
+  const advice = (values: Partial<RedisValues>) => writes({ refusedWrites: 2, ...values }).details?.join();
+  expect(advice({ usedMemoryBytes: 95 * MB, policy: 'volatile-lru' })).toContain('Raise maxmemory');
+  for (const values of [{ usedMemoryBytes: MB }, { maxMemoryBytes: null }]) {
+    expect(advice(values)).not.toContain('Raise maxmemory');
+    expect(advice(values)).toMatch(/MISCONF.*READONLY.*NOREPLICAS/);
+  }
+});
+
 test('A10: evictions are trouble where the queue of n8n is in it, and nothing to a cache', () => {
   const evictions = (values: Partial<RedisValues>) => judged('redis-evictions', redis(values));
   expect(evictions({ evictedTotal: 39 })).toEqual([]);
