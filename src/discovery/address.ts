@@ -121,7 +121,13 @@ export function meantBy(
 export function isCalled(host: string, at: Located): boolean {
   const wanted = host.toLowerCase();
   if (wanted === '' || isLoopback(wanted)) return false;
-  return engineNames(at).includes(wanted) || Object.values(at.networks).some((n) => n.address === wanted);
+  if (Object.values(at.networks).some((n) => n.address === wanted)) return true;
+  // Docker's DNS knows each name with the network's behind it, too (`postgres.shop_default`), and a Swarm's tasks by that word.
+  const bare = wanted.replace(/\.$/, '').replace(/^tasks\./, '');
+  const networks = Object.keys(at.networks).map((network) => `.${network.toLowerCase()}`);
+  return engineNames(at).some(
+    (name) => name === bare || networks.some((network) => `${name}${network}` === bare),
+  );
 }
 
 function isLoopback(host: string): boolean {

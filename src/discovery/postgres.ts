@@ -22,10 +22,13 @@ type Found = { target: PostgresTarget } | { why: string; here?: true };
 /** `userWhy`: the user is not known, and how to set it. */
 type Login = { user: string; password?: string; database: string; why?: string; userWhy?: string };
 
-/** The port inside the container. */
+/** The port inside the container: `-p 5433`, `-p5433`, `--port=5433`, `-c port=5433`. */
 export function postgresPort(container: Candidate): number {
+  const short = /(?:^|\s)(?:-c\s?port\s?=\s?|-p)(\d{1,5})(?!\S)/.exec(container.inspect.command.join(' '))?.[1];
   return (
-    toPort(option(container, '-p') ?? option(container, '--port')) ?? portFromEnv(container, 5432, 'PGPORT')
+    toPort(option(container, '-p') ?? option(container, '--port')) ??
+    toPort(short) ??
+    portFromEnv(container, 5432, 'PGPORT')
   );
 }
 

@@ -132,6 +132,19 @@ test('A13: an alias is what the engine resolves, also with two servers in the pr
   );
 });
 
+test.each(['postgres.shop', 'postgres.', 'POSTGRES.shop.', 'shop-postgres-1.shop', 'tasks.postgres'])(
+  'A13: %s is a name that the DNS of the engine knows',
+  (host) => {
+    const env = { ...n8n.env, DB_POSTGRESDB_HOST: host };
+    expect(discover([{ ...n8n, env }, postgres]).n8n?.database?.host).toBe('172.20.0.5');
+  },
+);
+
+test.each(['postgres.other', 'postgres.shop.evil', 'xpostgres.shop'])('A13: %s is none', (host) => {
+  const env = { ...n8n.env, DB_POSTGRESDB_HOST: host };
+  expect(discover([{ ...n8n, env }, postgres]).missing.n8nDatabase).toContain('n8n');
+});
+
 test('A13: a service of a Swarm is known by the name that the engine gives its tasks', () => {
   const task = (name: string, address: string) => ({ ...postgres, service: '', name, address });
   const tasks = [

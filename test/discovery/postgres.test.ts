@@ -284,3 +284,16 @@ test('A14: a user that is in a file is not guessed', () => {
     '(POSTGRESQL_POSTGRES_PASSWORD_FILE): set POSTGRES_PASSWORD',
   );
 });
+
+test.each([
+  [['-c', 'port=5433'], 5433],
+  [['-cport=5433'], 5433],
+  [['-p5433'], 5433],
+  [['-p', '5433'], 5433],
+  [['--port=5433'], 5433],
+  [['-c', 'port=5433x'], 5432],
+  [['-c', 'log_port=5433'], 5432],
+])('A14: %j tells the port', (options, port) => {
+  const command = ['docker-entrypoint.sh', 'postgres', ...options];
+  expect(discover([{ ...server, ports: [], command }]).postgres).toMatchObject({ port });
+});
