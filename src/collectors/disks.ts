@@ -90,11 +90,11 @@ type Statfs = Awaited<ReturnType<Files['statfs']>>;
 
 /**
  * As `df` shows it: the percentage is of what unprivileged users may have, rounded up. Undefined for what has no space at all.
- * Bytes are unknown for FUSE: blocks are counted in its fragment size, which older Node does not report.
+ * Bytes are unknown for FUSE, and for virtiofs, which is FUSE from another machine: blocks are counted in its fragment size, which older Node does not report.
  */
 export function toDisk(mount: Mount, s: Statfs): Disk | undefined {
   if (s.blocks <= 0) return undefined;
-  const unit = s.fragmentSize ?? (mount.fsType.startsWith('fuse') ? undefined : s.blockSize);
+  const unit = s.fragmentSize ?? (/^fuse|^virtiofs$/.test(mount.fsType) ? undefined : s.blockSize);
   const usedBlocks = Math.max(0, s.blocks - s.free);
   const reachable = usedBlocks + Math.max(0, s.available);
   return {
@@ -141,13 +141,14 @@ function sharesSpace(a: Disk, b: Disk): boolean {
   if (a.fsType !== b.fsType || storeOf(a) === undefined || storeOf(a) !== storeOf(b)) return false;
   const close = (x = 0, y = 0) => Math.abs(x - y) <= SAME_SPACE * Math.max(x, y);
   if (a.fsType === 'zfs') return close(a.availableBytes, b.availableBytes);
+  if (a.totalBytes === undefined && a.usedPercent !== b.usedPercent) return false;
   return a.totalBytes === b.totalBytes && a.inodesTotal === b.inodesTotal && close(a.usedBytes, b.usedBytes);
 }
 
 /** What several filesystems may be parts of: `tank` of `tank/home`, `nas` of `nas:/export/home`. */
 function storeOf({ fsType, device }: Disk): string | undefined {
   if (fsType === 'zfs') return device.split(/[/@]/)[0];
-  if (/^(nfs4?|cifs|smb3?)$/.test(fsType)) return /^(?:\/\/)?(\[.*?\]|[^/:]+)/.exec(device)?.[1];
+  if (/^(nfs4?|cifs|smb3?|ceph|glusterfs|fuse\.(sshfs|glusterfs|ceph.*))$/.test(fsType)) return /^(?:\/\/)?(\[.*?\]|[^/:]+)/.exec(device)?.[1];
   return /^(virtiofs|9p)$/.test(fsType) ? fsType : undefined;
 }
 

@@ -68,12 +68,14 @@ export async function readExecutionsByApi(
     list('canceled', finishedSince),
   ]);
   const all = [active, waiting, completed, failed, canceled];
+  // Where the pages ran out, what came before is of one kind only: no share, and no series, can be made of it.
+  const from = Math.max(0, ...[completed, failed].flatMap((list) => (list.more ? [oldestOf(list.items)] : [])));
   const finished = [
     ...completed.items.map((item) => ({ item, failed: false })),
     ...failed.items.map((item) => ({ item, failed: true })),
   ].flatMap(({ item, failed: bad }) => {
     const at = Date.parse(item.stoppedAt ?? '');
-    return Number.isFinite(at) ? [{ workflow: String(item.workflowId), failed: bad, at }] : [];
+    return at >= from ? [{ workflow: String(item.workflowId), failed: bad, at }] : [];
   });
   return {
     executions: {
@@ -86,11 +88,21 @@ export async function readExecutionsByApi(
     failures: await withNames(
       deps,
       target,
-      failuresOf(finished, window.failuresWithinMin, window.now),
+      failuresOf(
+        finished,
+        Math.min(window.failuresWithinMin, Math.max(1, Math.ceil((window.now - from) / 60_000))),
+        window.now,
+      ),
       signal,
     ),
     ...(all.some(({ more }) => more) ? { countedUpTo: MAX_PAGES * 250 } : {}),
   };
+}
+
+/** Epoch ms at which the oldest of these stopped. */
+function oldestOf(items: readonly { stoppedAt?: string | null | undefined }[]): number {
+  const times = items.map(({ stoppedAt }) => Date.parse(stoppedAt ?? '')).filter(Number.isFinite);
+  return Math.min(Number.MAX_SAFE_INTEGER, ...times);
 }
 
 const Named = v.object({ name: v.string() });

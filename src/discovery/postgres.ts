@@ -24,7 +24,9 @@ type Login = { user: string; password?: string; database: string; why?: string; 
 
 /** The port inside the container: `-p 5433`, `-p5433`, `--port=5433`, `-c port=5433`. */
 export function postgresPort(container: Candidate): number {
-  const short = /(?:^|\s)(?:-c\s?port\s?=\s?|-p)(\d{1,5})(?!\S)/.exec(container.inspect.command.join(' '))?.[1];
+  const short = /(?:^|\s)(?:-c\s?port\s?=\s?|-p)(\d{1,5})(?!\S)/.exec(
+    container.inspect.command.join(' '),
+  )?.[1];
   return (
     toPort(option(container, '-p') ?? option(container, '--port')) ??
     toPort(short) ??

@@ -119,7 +119,7 @@ async function verifyWebhooks(deps: RecoveryDeps, api: N8nApi, off: readonly Pau
   const had = off.filter(({ state, registered = 0 }) => state === 'back' && registered > 0);
   const missing = async (of: readonly Paused[]): Promise<Paused[]> => {
     const now = of.length > 0 ? await deps.registeredWebhooks(of.map(({ id }) => id)) : undefined;
-    return now ? of.filter(({ id }) => (now.get(id) ?? 0) === 0) : [];
+    return now ? of.filter(({ id, registered = 0 }) => (now.get(id) ?? 0) < registered) : [];
   };
   const again = await missing(had);
   for (const { id, activeVersionId } of again) {

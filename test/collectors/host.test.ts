@@ -114,6 +114,10 @@ describe('disks', () => {
     const odd = toDisk(fuse, { ...numbers, blockSize: MiB });
     expect(odd).toMatchObject({ usedPercent: 53 });
     for (const bytes of ['totalBytes', 'usedBytes', 'availableBytes']) expect(odd).not.toHaveProperty(bytes);
+    // virtiofs is FUSE, answered by the host.
+    expect(toDisk({ ...fuse, fsType: 'virtiofs' }, { ...numbers, blockSize: MiB })).not.toHaveProperty(
+      'totalBytes',
+    );
     // Where Node tells the unit, it is taken.
     expect(toDisk(fuse, { ...numbers, blockSize: MiB, fragmentSize: 4096 })?.totalBytes).toBe(409_600);
   });
@@ -150,6 +154,18 @@ describe('disks', () => {
       `${nas('/a')}${nas('/bb')}${nas('/other')}5 1 0:70 / /v1 rw - virtiofs one rw\n6 1 0:71 / /v2 rw - virtiofs two rw\n`,
     );
     expect((await read()).disks.map(({ mount }) => mount)).toEqual(['/a', '/other', '/v1']);
+    const { read: more } = disks(
+      async (path) => ({ ...numbers, ...(path === '/v2' ? { free: 10, available: 10 } : {}) }),
+      [
+        '5 1 0:70 / /v1 rw - virtiofs one rw',
+        '6 1 0:71 / /v2 rw - virtiofs two rw',
+        '7 1 0:72 / /c1 rw - ceph 10.0.0.1:6789,10.0.0.2:6789:/a rw',
+        '8 1 0:73 / /c2 rw - ceph 10.0.0.1:6789,10.0.0.2:6789:/b rw',
+        '9 1 0:74 / /s1 rw - fuse.sshfs me@nas:/a rw',
+        '10 1 0:75 / /s2 rw - fuse.sshfs me@nas:/b rw\n',
+      ].join('\n'),
+    );
+    expect((await more()).disks.map(({ mount }) => mount)).toEqual(['/c1', '/s1', '/v1', '/v2']);
   });
 
   test('N6: what is read-only by its nature is as full as it was made', async () => {

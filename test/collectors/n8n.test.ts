@@ -269,6 +269,24 @@ test('A14: more than the API gives is said to be more', async () => {
   expect(values).toMatchObject({ countedUpTo: 1000, executions: { completed: 1000 } });
 });
 
+test('A14: where the API gives no more, the share is of the minutes that are known', async () => {
+  const add = (status: string, secondsAgo: number) => {
+    const stoppedAt = new Date(Date.now() - secondsAgo * 1000).toISOString();
+    n8n.executions.push({ id: n8n.executions.length + 1, status, stoppedAt, workflowId: '1' });
+  };
+  // Every ten minutes 500 succeed and 20 fail; the newest 1,000 successes reach back 20 minutes.
+  for (let second = 3599; second >= 0; second--) {
+    if (second % 6 < 5) add('success', second);
+    if (second % 30 === 29) add('error', second);
+  }
+  const { failures } = await read();
+  expect(failures?.windowMin).toBeLessThanOrEqual(21);
+  expect(failures?.failed).toBeLessThanOrEqual(41);
+  expect(failures?.failed).toBeGreaterThanOrEqual(38);
+  // The last success before the newest thousand is not known: no series is made up.
+  expect(failures?.streaks[0]?.count).toBeLessThanOrEqual(1);
+});
+
 test('failures in a row end with a success, whatever the order in which they come', () => {
   const of = (workflow: string, failed: boolean, at: number) => ({ workflow, failed, at });
   const finished = [

@@ -233,6 +233,18 @@ describe('A20: a webhook that n8n has not registered, though it calls the workfl
     expect(deps.said.at(-1)?.details?.join()).not.toMatch(/has not registered/);
   });
 
+  it('counts each of its webhooks: one of two is not all', async () => {
+    let asked = 0;
+    const registeredWebhooks = async (ids: readonly string[]) => {
+      asked += 1;
+      return new Map(ids.map((id) => [id, asked === 1 || id !== 't2' ? 2 : 1]));
+    };
+    const deps = await monitor({}, { registeredWebhooks });
+    await run(deps, 2000);
+    await run(deps, 0);
+    expect(deps.said.at(-1)?.details?.join()).toContain('Low 2: active again, but n8n has not registered');
+  });
+
   it('is told when that does not help', async () => {
     const deps = await monitor({}, { registeredWebhooks: registered((id) => (id === 't2' ? 0 : 1)) });
     await run(deps, 2000);
