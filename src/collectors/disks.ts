@@ -148,7 +148,8 @@ function sharesSpace(a: Disk, b: Disk): boolean {
 /** What several filesystems may be parts of: `tank` of `tank/home`, `nas` of `nas:/export/home`. */
 function storeOf({ fsType, device }: Disk): string | undefined {
   if (fsType === 'zfs') return device.split(/[/@]/)[0];
-  if (/^(nfs4?|cifs|smb3?|ceph|glusterfs|fuse\.(sshfs|glusterfs|ceph.*))$/.test(fsType)) return /^(?:\/\/)?(\[.*?\]|[^/:]+)/.exec(device)?.[1];
+  if (/^(nfs4?|cifs|smb3?|ceph|glusterfs|fuse\.(sshfs|glusterfs|ceph.*))$/.test(fsType))
+    return /^(?:\/\/)?(\[.*?\]|[^/:]+)/.exec(device)?.[1];
   return /^(virtiofs|9p)$/.test(fsType) ? fsType : undefined;
 }
 

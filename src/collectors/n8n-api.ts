@@ -69,7 +69,10 @@ export async function readExecutionsByApi(
   ]);
   const all = [active, waiting, completed, failed, canceled];
   // Where the pages ran out, what came before is of one kind only: no share, and no series, can be made of it.
-  const from = Math.max(0, ...[completed, failed].flatMap((list) => (list.more ? [oldestOf(list.items)] : [])));
+  const from = Math.max(
+    0,
+    ...[completed, failed].flatMap((list) => (list.more ? [oldestOf(list.items)] : [])),
+  );
   const finished = [
     ...completed.items.map((item) => ({ item, failed: false })),
     ...failed.items.map((item) => ({ item, failed: true })),

@@ -18,6 +18,21 @@ export function isEssential(
   return whyEssential(container, config, inspect) !== undefined;
 }
 
+const ADDRESSES = [
+  'POSTGRES_URL',
+  'POSTGRES_HOST',
+  'REDIS_URL',
+  'REDIS_HOST',
+  'N8N_URL',
+  'WAHA_URL',
+] as const;
+
+/** `postgres://u:p@shop-db:5432/x` and `shop-db` -> shop-db. Empty where there is none. */
+function hostSetBy(setting: string): string {
+  const host = setting.includes('://') && URL.canParse(setting) ? new URL(setting).hostname : setting;
+  return host.toLowerCase();
+}
+
 /** Why it is never stopped, in a few words for people; undefined where it may be. */
 export function whyEssential(
   container: Pick<ContainerInfo, 'name' | 'self' | 'image'>,
@@ -35,6 +50,9 @@ export function whyEssential(
   if (marks.includes(false)) return undefined;
   const setting = config.settings.ESSENTIAL_CONTAINERS.find((one) => namesByEngine(one, names, image));
   if (setting !== undefined) return `${plain(setting, 60)} in ESSENTIAL_CONTAINERS`;
+  // What a person set as an address that is watched is one of those that they live by, whatever its image.
+  const named = ADDRESSES.find((key) => names.includes(hostSetBy(config.settings[key])));
+  if (named !== undefined) return `${named} names it`;
   const kind = kindByImage(image);
   return kind === undefined ? undefined : `its image is ${kind}`;
 }

@@ -51,13 +51,31 @@ export function kindOf(
   listed?: Pick<DockerListItem, 'image'>,
 ): { kind: Kind; byImage: boolean } | undefined {
   const byName = kindByImage(inspect.image) ?? (listed && kindByImage(listed.image));
-  if (byName) return byName === 'redis' && isSentinel(inspect) ? undefined : { kind: byName, byImage: true };
+  if (byName) return servesNothing(byName, inspect) ? undefined : { kind: byName, byImage: true };
   if (inspect.hostConfig.networkMode === 'host') return undefined;
   const ports = new Set(inspect.ports.map((port) => port.privatePort));
   const kind = KINDS.find(
     (one) => ports.has(TRACES[one].port) && inspect.env.some((entry) => TRACES[one].env.test(entry)),
   );
   return kind && { kind, byImage: false };
+}
+
+/** What the images of the servers are run for, too: backups and scripts. */
+const CLIENTS: Partial<Record<Kind, RegExp>> = {
+  postgres: /(^|[\s;&|/(])(pg_dump|pg_dumpall|pg_basebackup|pg_restore|psql|pgbench|pg_isready)(\s|$)/,
+  redis: /(^|[\s;&|/(])(redis|valkey|keydb)-(cli|benchmark)(\s|$)/,
+};
+const SERVERS: Partial<Record<Kind, RegExp>> = {
+  postgres:
+    /(^|[\s;&|/(])(?<!(-h|-U|-d|--\w{1,16}[= ])\s?)(postgres|docker-entrypoint\.sh|entrypoint\.sh|pg_ctl|patroni)(\s+-|\s*$|\s*[;&|])/,
+  redis: /(^|[\s;&|/(])(redis|valkey|keydb)-server(\s|$)/,
+};
+
+/** A container of the image that is no server: a Sentinel, or a client of one elsewhere, which may be older than the server. */
+function servesNothing(kind: Kind, inspect: DockerInspect): boolean {
+  if (kind === 'redis' && isSentinel(inspect)) return true;
+  const command = inspect.command.join(' ');
+  return CLIENTS[kind]?.test(command) === true && SERVERS[kind]?.test(command) !== true;
 }
 
 /** A Sentinel watches data servers and runs from the same image; it has no data. */

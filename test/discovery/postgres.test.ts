@@ -297,3 +297,23 @@ test.each([
   const command = ['docker-entrypoint.sh', 'postgres', ...options];
   expect(discover([{ ...server, ports: [], command }]).postgres).toMatchObject({ port });
 });
+
+test.each([
+  ['pg_dump', '-h', 'db', 'app'],
+  ['sh', '-c', 'while true; do pg_dump -h postgres -U postgres app > /b; sleep 1d; done'],
+  ['bash', '-c', 'sleep 60; psql --host=postgres -f /x.sql'],
+])('N11: a backup or a script that runs from the image is no server: %s %s %s', (...args) => {
+  const backup = { ...server, name: 'a-backup', created: 0, command: ['docker-entrypoint.sh', ...args] };
+  const found = discover([backup, server], { settings: { POSTGRES_PASSWORD: 'set' } }).postgres;
+  expect(found).toMatchObject({ container: 'shop-postgres-1', password: 'set' });
+});
+
+test.each([
+  ['docker-entrypoint.sh', 'postgres'],
+  ['docker-entrypoint.sh', 'postgres', '-c', 'shared_buffers=1GB'],
+  ['sh', '-c', 'docker-entrypoint.sh postgres & until pg_isready; do sleep 1; done; psql -f x; wait'],
+  ['bash', '-c', 'docker-entrypoint.sh postgres -c a=1 & pg_restore /d; wait'],
+  ['/opt/bitnami/scripts/postgresql/entrypoint.sh', '/opt/bitnami/scripts/postgresql/run.sh'],
+])('N11: a server that also runs such a script is one: %s %s %s', (...command) => {
+  expect(discover([{ ...server, command }]).postgres).toMatchObject({ container: 'shop-postgres-1' });
+});

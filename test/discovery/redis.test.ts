@@ -143,6 +143,13 @@ test('N11: a Sentinel is no data server, though it runs from the same image', ()
   expect(discover([byOption]).missing.redis).toBe('no container runs Redis, and REDIS_URL is not set');
 });
 
+test('N11: redis-cli in a loop is no data server, one that configures itself by it is', () => {
+  const cli = { ...server, name: 'a-cli', created: 0, command: ['sh', '-c', 'redis-cli -h redis monitor'] };
+  expect(discover([cli, server]).redis).toMatchObject({ container: 'redis' });
+  const own = { ...server, command: ['sh', '-c', 'redis-server & redis-cli config set a b; wait'] };
+  expect(discover([own]).redis).toMatchObject({ container: 'redis' });
+});
+
 test('A14: REDIS_ARGS tells the port, too', () => {
   const env = { REDIS_ARGS: '--requirepass x --port 7002' };
   expect(discover([{ ...server, image: 'redis/redis-stack-server', env }]).redis).toMatchObject({

@@ -26,3 +26,12 @@ it('A17: vpsmon.yaml has the last word, both ways; a Compose service counts by i
   expect(why('cache', 'valkey/valkey:8')).toBeUndefined();
   expect(why('web', 'nginx')).toBe('essential in vpsmon.yaml');
 });
+
+it('A17: what an address of monitor.conf names is essential, whatever its image', () => {
+  const set = testConfig({ POSTGRES_URL: 'postgres://u:p@Shop-DB:5432/x', REDIS_HOST: 'shop-cache' });
+  const of = (name: string) => whyEssential({ name, image: 'me/own:1', self: false }, set);
+  expect(of('shop-db')).toBe('POSTGRES_URL names it');
+  expect(of('shop-cache')).toBe('REDIS_HOST names it');
+  expect(of('u')).toBeUndefined();
+  expect(of('shop')).toBeUndefined();
+});
