@@ -6,7 +6,7 @@ import { OWN_CGROUP, guestOf } from '../system/guest.ts';
 import { pageSize } from '../system/page-size.ts';
 import type { Clock, Files } from '../system/types.ts';
 import { createCpuPercent } from './docker.ts';
-import { parsePressure } from './pressure.ts';
+import { parsePressure, pressureFile } from './pressure.ts';
 import { parseLoad, parseNumbers, readMemory } from './proc.ts';
 import { createRate } from './rate.ts';
 
@@ -35,8 +35,7 @@ export function createFlightSampler(files: Files, clock: Clock): FlightSampler {
     const pages = parseNumbers(files.textOr(swapCounters) ?? '', ['pswpin', 'pswpout']);
     const now = clock.monotonic();
     const [inPages, outPages] = [swapIn(pages.pswpin, now), swapOut(pages.pswpout, now)];
-    const pressureOf = (of: string) =>
-      parsePressure(files.textOr(guest ? `${OWN_CGROUP}/${of}.pressure` : `/proc/pressure/${of}`) ?? '');
+    const pressureOf = (of: string) => parsePressure(files.textOr(pressureFile(of, guest)) ?? '');
     const [memoryWait, cpu, io] = [pressureOf('memory'), pressureOf('cpu'), pressureOf('io')];
     return {
       availableBytes: memory.availableBytes,

@@ -15,7 +15,7 @@ import type { Collector, CollectorDeps } from './types.ts';
 const DIR = '/proc/pressure';
 
 /** Where the numbers of this machine are: a guest's in its cgroup, for those of /proc are the larger machine's. */
-function fileOf(kind: string, guest: Guest | undefined): string {
+export function pressureFile(kind: string, guest: Guest | undefined): string {
   return guest ? `${OWN_CGROUP}/${kind}.pressure` : `${DIR}/${kind}`;
 }
 
@@ -25,7 +25,7 @@ export function createPressure({ system }: CollectorDeps): Collector<'pressure'>
 
 function readPressure(files: Files): PressureValues | Absent {
   const guest = guestOf(files);
-  const file = fileOf('memory', guest);
+  const file = pressureFile('memory', guest);
   let text: string;
   try {
     text = files.text(file);
@@ -35,8 +35,8 @@ function readPressure(files: Files): PressureValues | Absent {
   }
   const memory = parsePressure(text);
   if (!memory) throw new Error(`${file} is not as expected`);
-  const cpu = parsePressure(files.textOr(fileOf('cpu', guest)) ?? '');
-  const io = parsePressure(files.textOr(fileOf('io', guest)) ?? '');
+  const cpu = parsePressure(files.textOr(pressureFile('cpu', guest)) ?? '');
+  const io = parsePressure(files.textOr(pressureFile('io', guest)) ?? '');
   return { memory, ...(cpu ? { cpu } : {}), ...(io ? { io } : {}), score: scoreOf(memory) };
 }
 

@@ -66,9 +66,13 @@ export const swapIn = rule('swap-in', 'host', (host, { snapshot, past, config })
   if (level.verdict === 'breach') {
     finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice({ snapshot, past, config })];
     // Reading back from zram, or a program that wakes up, harms nobody while nothing waits for memory.
+    // Where the kernel does not tell who waits, much available memory is the evidence.
     const { pressure } = snapshot.readings;
-    if (pressure.state === 'ok' && pressure.value.score < settings.MEMORY_PRESSURE_CLEAR)
-      finding.severity = 'warning';
+    const harmless =
+      pressure.state === 'ok'
+        ? pressure.value.score < settings.MEMORY_PRESSURE_CLEAR
+        : pressure.state === 'absent' && host.memory.availableBytes > settings.MEMORY_CLEAR_MB * MB;
+    if (harmless) finding.severity = 'warning';
   }
   return [finding];
 });

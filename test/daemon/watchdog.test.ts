@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { serverStalls } from '../../src/daemon/stalls.ts';
+import type { Files } from '../../src/system/types.ts';
 import { openWatchdog } from '../../src/daemon/watchdog.ts';
 import { packageRoot } from '../../src/system/machine.ts';
 import { openNotify } from '../../src/system/notify-socket.ts';
@@ -70,15 +71,26 @@ describe('watchdog', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  const stallsWith = (texts: Record<string, string>) => {
+    const textOr = (path: string) => texts[path];
+    return serverStalls({ textOr, exists: (path: string) => path in texts } as unknown as Files);
+  };
+  const pressure = (some: number, full: number) =>
+    `some avg10=${some} avg60=0.00 avg300=0.00 total=1\nfull avg10=${full} avg60=0.00 avg300=0.00 total=1\n`;
+
   it('U4: the server stalls when PSI says so', () => {
-    const files = (some: number, full: number) => ({
-      textOr: () =>
-        `some avg10=${some} avg60=0.00 avg300=0.00 total=1\nfull avg10=${full} avg60=0.00 avg300=0.00 total=1\n`,
-    });
-    expect(serverStalls(files(12.5, 3.1))).toBe(false);
-    expect(serverStalls(files(51.5, 3.1))).toBe(true);
-    expect(serverStalls(files(40.25, 25.5))).toBe(true);
-    expect(serverStalls({ textOr: () => undefined })).toBe(false);
+    const proc = '/proc/pressure/memory';
+    expect(stallsWith({ [proc]: pressure(12.5, 3.1) })).toBe(false);
+    expect(stallsWith({ [proc]: pressure(51.5, 3.1) })).toBe(true);
+    expect(stallsWith({ [proc]: pressure(40.25, 25.5) })).toBe(true);
+    expect(stallsWith({})).toBe(false);
+  });
+
+  it('H2: a guest does not stall because the physical machine does', () => {
+    const guest = { '/run/systemd/container': 'lxc\n', '/proc/pressure/memory': pressure(90, 60) };
+    expect(stallsWith(guest)).toBe(false);
+    expect(stallsWith({ ...guest, '/sys/fs/cgroup/memory.pressure': pressure(1, 0) })).toBe(false);
+    expect(stallsWith({ ...guest, '/sys/fs/cgroup/memory.pressure': pressure(90, 60) })).toBe(true);
   });
 
   it('feeds it between checks that are far apart, but not after they stopped coming', () => {

@@ -4,7 +4,8 @@ import { judgedOne, MB, ok, short } from './judge.ts';
 
 const swap = (mb: number, zram = false) =>
   ok(hostValues({ swap: { totalBytes: 4096 * MB, usedBytes: mb * MB, zram }, cgroups: [] }));
-const rate = (swapInKBps: number) => ok(hostValues({ swapInKBps, cgroups: [] }));
+const short60 = { totalBytes: 4000 * MB, availableBytes: 60 * MB, usedBytes: 3940 * MB };
+const rate = (swapInKBps: number) => ok(hostValues({ swapInKBps, memory: short60, cgroups: [] }));
 
 describe('swap-used', () => {
   test.each([
@@ -65,6 +66,19 @@ describe('swap-in', () => {
     };
     expect(judgedOne('swap-in', { host: rate(8000), pressure: pressureOf(0) }).severity).toBe('warning');
     expect(judgedOne('swap-in', { host: rate(8000), pressure: pressureOf(90) }).severity).toBe('critical');
+  });
+
+  test('H4: where the kernel does not tell who waits, available memory is the evidence', () => {
+    const pressure = { state: 'absent', why: 'no PSI' } as const;
+    const withMemory = (mb: number) => {
+      const memory = { totalBytes: 4000 * MB, availableBytes: mb * MB, usedBytes: (4000 - mb) * MB };
+      return judgedOne('swap-in', {
+        host: ok(hostValues({ swapInKBps: 8000, memory, cgroups: [] })),
+        pressure,
+      });
+    };
+    expect(withMemory(2400).severity).toBe('warning');
+    expect(withMemory(60).severity).toBe('critical');
   });
 
   test('must hold 60 s', () => {
