@@ -450,15 +450,21 @@ export function isIgnored(
   { name, service }: { name: string; service?: string },
 ): boolean {
   return patterns.some((pattern) =>
-    [name, service].some((one) => one !== undefined && matchesPattern(pattern, one)),
+    [name, service, nameInStack(name)].some((one) => one !== undefined && matchesPattern(pattern, one)),
   );
 }
 
-/** True where `setting` names this container: its name, its Compose service, case-insensitively. */
+/** `docker stack deploy` calls the service web of the stack shop `shop_web`, and Swarm its tasks `shop_web.1.` and 25 letters and digits. */
+function nameInStack(task: string): string | undefined {
+  return /^[^_]{1,64}_(.{1,64})\.(?:\d{1,9}|[a-z0-9]{25})\.[a-z0-9]{25}$/.exec(task)?.[1];
+}
+
+/** True where `setting` names this container: its name, its service in Compose, Swarm or a stack, case-insensitively. */
 export function namesContainer(
   setting: string,
   container: { name: string; service?: string; alias?: string },
 ): boolean {
   const wanted = setting.trim().toLowerCase();
-  return [container.name, container.service, container.alias].some((name) => name?.toLowerCase() === wanted);
+  const { name, service, alias } = container;
+  return [name, service, alias, nameInStack(name)].some((one) => one?.toLowerCase() === wanted);
 }

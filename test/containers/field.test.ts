@@ -198,6 +198,24 @@ describe('Swarm', () => {
     ]);
   });
 
+  it.each(['web', 'shop_web'])('S9: a service of a stack is known as %s, too', (setting) => {
+    const name = `shop_web.1.${'a'.repeat(25)}`;
+    const stack = { 'com.docker.swarm.service.name': 'shop_web', 'com.docker.stack.namespace': 'shop' };
+    const crash = (settings: object) => {
+      const world = createWorld(settings);
+      world.run(name, { labels: stack });
+      world.advance(60_000);
+      expect(world.state.conditions.get(`missing:${setting}`)).toBeUndefined();
+      world.clear();
+      world.die(name, 1);
+      world.advance(60_000);
+      return world.told().length;
+    };
+    expect(crash({ MONITORED_SERVICES: [setting] })).toBeGreaterThan(0);
+    expect(crash({ MONITORED_SERVICES: ['shop'] })).toBe(0);
+    expect(crash({ IGNORED_SERVICES: [setting] })).toBe(0);
+  });
+
   it('S9: an update is one line', () => {
     const world = createWorld({ MONITORED_SERVICES: ['web'] });
     world.run(task(0), { labels });
