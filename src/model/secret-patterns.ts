@@ -18,8 +18,8 @@ const SECRET_WORD =
   'secret(?:[ _-]?(?:access[ _-]?)?key(?:[ _-]?base)?)?|token(?:[ _-]?secret)?|credential|otp[ _-]?code|(?<![a-z])otp|' +
   '(?:api|access|private|encryption|signing|master|auth|app|account|shared|license|session|cookie|hmac|jwt|webhook)[ _-]?key|' +
   'SharedAccessSignature|X-Amz-Signature|(?<![a-z])sig|phpsessid|jsessionid|connect\\.sid|csrf|xsrf)s?';
-/** What stands between the name and the value: `=`, `": "`, `\": `, `=>`, `%3D`, `">` of XML. */
-const TO_VALUE = String.raw`(?:\\{0,3}["'\x60]?\]?\s{0,4}(?:[=:\uff1a]>?|%3D)\s{0,4}(?:[|>][+-]?\s{1,40})?|>)`;
+/** What stands between the name and the value: `=`, `": "`, `\": `, `=>`, `:=`, `==`, `[]=`, `%3D`, `">` of XML. */
+const TO_VALUE = String.raw`(?:\\{0,3}["'\x60]?\[?\]?\s{0,4}(?:[=:\uff1a]=?>?|%3D)\s{0,4}(?:[|>][+-]?\s{1,40})?|>)`;
 /** Not a value but a word about it, or a count of tokens. */
 const NO_VALUE = String.raw`(?!\$\d{1,2}(?!\w))(?!(?:null|nil|true|false|none|undefined|required|missing|incorrect|invalid|expired|empty|not|must|is|was|cannot|unexpected|no|yes|ok)\b(?![-_.!$]))`;
 const NO_COUNT = String.raw`(?<!tokens${TO_VALUE})`;
@@ -90,7 +90,7 @@ const WITHOUT_SIGN: Pattern[] = [
     String.raw`\b(?:password|passphrase|passcode)(?:\s{1,4}(?:for|of)\s[^\n:]{1,80}|\s{1,4}is):\s{1,4}`,
     String.raw`\b(?:secret[ _-]key[ _-]base|(?:bot|access|api|auth)[ _-]?(?:token|key))\s{1,4}(?=[A-Za-z0-9]\S{5})`,
     String.raw`\b(?:basic[_-]?auth|credentials?)["']?\s{0,4}[=:]?\s{0,4}["']?[^\s:/"']{1,64}[:/]`,
-    String.raw`\bauth\s{0,4}[=:]\s{0,4}["']?(?=\S{6})`,
+    String.raw`(?:\b|_)auth\s{0,4}[=:]\s{0,4}["']?(?=\S{6})`,
     String.raw`\bvault login\s{1,4}`,
     String.raw`\b(?:sqlplus|sqlldr|expdp|impdp|rman)\b[^\n|;]{0,80}?\s[A-Za-z0-9_$]{1,64}\/`,
     String.raw`\blftp\b[^\n|;]{0,80}?\s-u\s{1,4}["']?[^\s,"']{1,64},`,
@@ -114,7 +114,7 @@ const WITHOUT_SIGN: Pattern[] = [
 /** In the order in which they are applied. */
 const FAMILIES: readonly Family[] = [
   {
-    when: /PRIVATE KEY|hook|:\\?\/\\?\/|authorization|cookie|^\s{0,8}[A-Za-z0-9+/]{60}/im,
+    when: /PRIVATE KEY|hook|:\\?\/\\?\/|@(?:tcp|unix)\(|authorization|cookie|^\s{0,8}[A-Za-z0-9+/]{60}/im,
     patterns: [
       [
         /(-----BEGIN [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----)(?:[^]{1,16384}?(?=-----END)|[^]{1,16384})/g,
@@ -128,6 +128,8 @@ const FAMILIES: readonly Family[] = [
       // The password of a URL may hold @ and /; digits up to a slash are a port.
       [/(:\\?\/\\?\/[^\s:/@[\\"']{0,128}(?::|%3A))(?!\d{1,5}(?:[/?#,;)\\]|$))[^\s"'<>]{1,512}@/gi, '$1***@'],
       [/(:\\?\/\\?\/)[A-Za-z0-9_-]{20,256}@/g, '$1***@'],
+      // A data source name of Go's MySQL driver.
+      [/(?<![^\s"'=])([\w.-]{1,64}:)[^\s"']{1,256}@(?=(?:tcp|unix)\()/g, '$1***@'],
       [
         /\b((?:proxy-)?authorization\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?)[a-z]{1,20} {1,4}[^\s"',;&]{1,512}/gi,
         '$1***',
@@ -169,7 +171,7 @@ const FAMILIES: readonly Family[] = [
     patterns: [
       [
         new RegExp(
-          String.raw`(\b(?:identified(?: with \S{1,40})? by|(?:encrypted|with|set|using|new|default)\s{1,4}password|user \S{1,64}\s{1,4}password)\s{1,4}(?:=\s{0,4})?)(?:"[^"]{1,256}"|'[^']{1,256}')`,
+          String.raw`(\b(?:identified(?: with \S{1,40})? by|(?:encrypted|with|set|using|new|default|login|superuser)\s{1,4}password|user \S{1,64}\s{1,4}password)\s{1,4}(?:=\s{0,4})?)(?:"[^"]{1,256}"|'[^']{1,256}')`,
           'gi',
         ),
         '$1***',
