@@ -55,6 +55,10 @@ function judgeOne(c: ContainerInfo, needed: boolean): Finding | undefined {
     return about('container-stopped', 'critical', `${c.name} is dead: Docker could not remove it`);
   if (c.state === 'running' && c.health === 'unhealthy')
     return about('container-unhealthy', 'warning', `${c.name} is unhealthy`);
+  // It exists, and serves nobody: its start failed or was never asked for, or somebody holds it.
+  if (needed && c.state === 'created')
+    return about('container-stopped', 'warning', `${c.name} was created and has not started`);
+  if (needed && c.state === 'paused') return about('container-stopped', 'warning', `${c.name} is paused`);
   if (c.state !== 'exited') return undefined;
   if (c.oomKilled)
     return about('container-stopped', 'critical', `${c.name} was killed for memory and is stopped${since}`);
