@@ -104,6 +104,11 @@ export function formatCount(n: number): string {
   return Math.round(n).toLocaleString('en-US');
 }
 
+/** "more than 1,000" where a source gives no more than `most`. */
+export function formatUpTo(count: number, most: number | undefined): string {
+  return most !== undefined && count >= most ? `more than ${formatCount(most)}` : formatCount(count);
+}
+
 /** Message of anything thrown, one plain line. */
 export function errorText(error: unknown, max = 300): string {
   if (error instanceof AggregateError && error.errors.length > 0 && !error.message)

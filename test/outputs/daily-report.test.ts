@@ -201,6 +201,15 @@ describe('what is missing says so', () => {
     ).toBeLessThan(lines.findIndex((line) => line.startsWith('n8n:')));
   });
 
+  test('A14: what a source stops counting at is said to be more', () => {
+    const day = quietDay();
+    const { n8n } = day.snapshot.readings;
+    if (n8n.state !== 'ok' || !n8n.value.executions) throw new Error('the day has no executions');
+    n8n.value.executions.completed = 1000;
+    n8n.value.countedUpTo = 1000;
+    expect(renderDailyReport(day).text).toContain('more than 1,000 executions completed, 5 failed in 24 h');
+  });
+
   test('a broken query of the leads, a host without swap and without pressure', () => {
     const day = quietDay();
     const { readings } = day.snapshot;

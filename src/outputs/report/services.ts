@@ -7,7 +7,7 @@ import type {
   WahaValues,
 } from '../../model/snapshot.ts';
 import type { Reading } from '../../model/reading.ts';
-import { formatBytes, formatCount, formatDuration, plain } from '../../model/text.ts';
+import { formatBytes, formatCount, formatUpTo, formatDuration, plain } from '../../model/text.ts';
 import { period, type ReportData } from './data.ts';
 import type { Part } from './host.ts';
 import { bytesChange, clockTime, many, oneDecimal } from './text.ts';
@@ -89,12 +89,13 @@ function leads(data: ReportData): Reading<Part['lines']> {
 
 function n8nLines(data: ReportData, n8n: N8nValues): Part['lines'] {
   const lines: string[] = [];
-  const { workflows, executions, queueDepth } = n8n;
+  const { workflows, executions, queueDepth, countedUpTo } = n8n;
+  const many = (count: number) => formatUpTo(count, countedUpTo);
   if (workflows)
     lines.push(`${formatCount(workflows.active)} of ${formatCount(workflows.total)} workflows active`);
   if (executions) {
     lines.push(
-      `${formatCount(executions.completed)} executions completed, ${formatCount(executions.failed)} failed in ${data.finishedWithinHours} h`,
+      `${many(executions.completed)} executions completed, ${many(executions.failed)} failed in ${data.finishedWithinHours} h`,
     );
     const before = [data.before['n8n.completed'], data.before['n8n.failed']] as const;
     if (before[0] && before[1])
@@ -102,7 +103,7 @@ function n8nLines(data: ReportData, n8n: N8nValues): Part['lines'] {
         `Day before: ${formatCount(before[0].last)} completed, ${formatCount(before[1].last)} failed`,
       );
     lines.push(
-      `Now ${formatCount(executions.active)} running, ${formatCount(executions.waiting)} waiting${executions.queued === undefined ? '' : `, ${formatCount(executions.queued)} queued`}`,
+      `Now ${many(executions.active)} running, ${many(executions.waiting)} waiting${executions.queued === undefined ? '' : `, ${formatCount(executions.queued)} queued`}`,
     );
   }
   const queue = data.day['n8n.queue'];

@@ -15,7 +15,7 @@ import type {
   WahaValues,
 } from '../../model/snapshot.ts';
 import { ruleInfo } from '../../model/rules.ts';
-import { formatBytes, formatCount, formatDuration, formatTime, plain } from '../../model/text.ts';
+import { formatBytes, formatCount, formatUpTo, formatDuration, formatTime, plain } from '../../model/text.ts';
 import { styleFor, table, width, wrap, wrapBehind, type Column, type Style } from './style.ts';
 
 export type CheckResult = {
@@ -148,10 +148,7 @@ function redisText(redis: RedisValues): string {
 }
 
 function n8nText({ healthy, executions, countedUpTo, queueDepth, workflows }: N8nValues): string {
-  const many = (count: number) =>
-    countedUpTo !== undefined && count >= countedUpTo
-      ? `more than ${formatCount(countedUpTo)}`
-      : formatCount(count);
+  const many = (count: number) => formatUpTo(count, countedUpTo);
   const counts = executions && [
     `${many(executions.active)} active`,
     `${many(executions.waiting)} waiting`,
