@@ -10,7 +10,7 @@ const GROWTH_TO_NOISE = 4;
 /** No more than this share of the growth may have come in one hour: one step is not a trend. */
 const LARGEST_STEP = 0.5;
 /** How far above what earlier days have reached, in their usual swing. */
-const ABOVE_EARLIER = 0.4;
+const ABOVE_EARLIER = 0.5;
 /** The same, in the swing of a daily cycle that was taken off: where the clock jumped, it leaves something behind. */
 const ABOVE_CYCLE = 0.3;
 /**
