@@ -101,8 +101,9 @@ describe('install', () => {
     const chats = await vps.run('vpsmon telegram chats');
     expect(chats).toContain(CHAT);
     await vps.run(`sed -i 's|^TELEGRAM_CHAT_ID=.*|TELEGRAM_CHAT_ID=${CHAT}|' /etc/vpsmon/monitor.conf`);
-    await vps.run('vpsmon telegram test && systemctl restart vps-monitor');
+    await vps.run('vpsmon telegram test');
     expect(await messagesIn(vps)).toHaveLength(1);
+    await vps.run('systemctl restart vps-monitor');
     await checked();
     await told(/Running: 2/);
     await vps.run(`docker run -d --name crash-test --network none busybox sleep 600
@@ -248,7 +249,7 @@ describe('the journal', () => {
   it('U10: has each message as one line, and timers are quiet while there is nothing to report', async () => {
     const lines = (await vps.run('journalctl -o cat -u vps-monitor')).split('\n');
     const alerts = (await messagesIn(vps)).filter((text) => /Service Stopped|: Disk |mistakes/.test(text));
-    expect(alerts.length).toBeGreaterThan(2);
+    expect(alerts.length).toBeGreaterThan(1);
     for (const text of alerts) {
       const start = text
         .replace(/^WARNING: /, '')
