@@ -92,6 +92,22 @@ describe('U9: counts agree', () => {
     const lines = renderDailyReport(day).text.split('\n');
     expect(lines).toContain('OOM kills: 2');
   });
+
+  test('with one line for a process that is killed over and over', () => {
+    const day = quietDay();
+    const kill = { pid: 5, rssBytes: 1e8, cgroup: '/', scope: 'host' as const, process: 'tail' };
+    day.oomKills = 9;
+    const kills = Array.from({ length: 9 }, (_, n) => ({
+      ...kill,
+      id: `k${n}`,
+      at: day.at - (9 - n) * 60_000,
+    }));
+    day.snapshot.readings.oom = { state: 'ok', tookMs: 1, value: { killsSinceBoot: 9, kills } };
+    const lines = renderDailyReport(day).text.split('\n');
+    const at = lines.indexOf('OOM kills: 9');
+    expect(lines[at + 1]).toMatch(/• \d\d:59 tail, 95 MB \(the last of 9\)$/);
+    expect(lines.filter((line) => line.includes('tail'))).toHaveLength(1);
+  });
 });
 
 describe('a bad day', () => {

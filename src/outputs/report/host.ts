@@ -98,10 +98,18 @@ function oom(data: ReportData): Part {
   const count = Math.max(data.oomKills, kills.length);
   if (count === 0) return { title, lines: ['none'] };
   const lines: Part['lines'] = [formatCount(count)];
-  for (const kill of kills.slice(-5)) {
-    const where = kill.containerName ? ` in ${plain(kill.containerName, 60)}` : '';
-    lines.push(`• ${clockTime(kill.at)} ${plain(kill.process, 40)}${where}, ${formatBytes(kill.rssBytes)}`);
+  // One line for each that was killed, with how often; in order of the last time.
+  const byVictim = new Map<string, { times: number; at: number; rssBytes: number }>();
+  for (const { process, containerName, at, rssBytes } of kills) {
+    const victim = `${plain(process, 40)}${containerName ? ` in ${plain(containerName, 60)}` : ''}`;
+    const times = (byVictim.get(victim)?.times ?? 0) + 1;
+    byVictim.delete(victim);
+    byVictim.set(victim, { times, at, rssBytes });
   }
+  for (const [victim, { times, at, rssBytes }] of [...byVictim].slice(-5))
+    lines.push(
+      `• ${clockTime(at)} ${victim}, ${formatBytes(rssBytes)}${times > 1 ? ` (the last of ${formatCount(times)})` : ''}`,
+    );
   return { title, lines };
 }
 
