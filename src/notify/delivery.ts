@@ -89,6 +89,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   const wakeUp = createWakeUp(clock);
   const failures = createFailureLog(log, clock);
   let running = false;
+  /** It has run as the monitor's, and may now be sending the last messages. */
+  let hasRun = false;
   let prunedAt = Number.NEGATIVE_INFINITY;
   /** Aborted when time is up and the caller may close the store: an answer that comes then must touch nothing. */
   let inTime = new AbortController();
@@ -100,7 +102,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     append: deps.append ?? ((line) => appendLine(join(stateDir, 'alert_history.log'), line)),
     // In the monitor's log each message is one line; the commands of a person print what they send.
     onLine(line, severity) {
-      if (!running && configured) return;
+      if (!hasRun && configured) return;
       log[LEVELS[severity]](plain(line, LOG_LETTERS));
     },
     onFailure: (why) => log.warn(`alert_history.log: ${why}`),
@@ -261,6 +263,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
     async run(signal) {
       running = true;
+      hasRun = true;
       beInTime();
       attempts.startAfresh();
       saveQuietly(() => table.routeAnew(targets));

@@ -152,6 +152,18 @@ describe('delivery', () => {
     expect(warned.filter((line) => line.includes('memory-available [host]'))).toHaveLength(1);
   });
 
+  it('U10: logs the last message, too, which is sent after the end', async () => {
+    b.start();
+    b.say('first');
+    b.delivery.kick();
+    await b.telegram.waitFor(1);
+    await b.stop();
+    b.say('last');
+    await b.delivery.drain(5000);
+    expect(b.telegram.sent).toHaveLength(2);
+    expect(b.log.lines.filter((line) => line.includes('last'))).toHaveLength(1);
+  });
+
   it('delivers everything with its original time after an hour of nothing', async () => {
     b.telegram.always('reset');
     const times: number[] = [];
