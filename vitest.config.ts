@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// fast: pure code and small servers, under two minutes. real: Docker, PostgreSQL, Redis. vps: a whole machine. n8n: a real n8n.
+// fast: pure code and small servers, under two minutes. real: Docker, PostgreSQL, Redis. vps: a whole machine. n8n: a real n8n. debian13: a whole
+// machine of another Debian; it and n8n are not part of `npm run check`.
 export default defineConfig({
   test: {
     projects: [
@@ -8,7 +9,14 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/real/**', 'test/vps/**', 'test/n8n/**', 'test/bench/**', 'test/fixtures/**'],
+          exclude: [
+            'test/real/**',
+            'test/vps/**',
+            'test/n8n/**',
+            'test/debian13/**',
+            'test/bench/**',
+            'test/fixtures/**',
+          ],
           testTimeout: 20_000,
           // Most of them wait for servers and processes; with one worker, as two processors get by default, they take twice as long.
           maxWorkers: 2,
@@ -29,6 +37,14 @@ export default defineConfig({
           name: 'n8n',
           include: ['test/n8n/**/*.test.ts'],
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'debian13',
+          include: ['test/debian13/**/*.test.ts'],
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
         },
       },
       {

@@ -27,11 +27,14 @@ export type VpsMachine = {
 };
 
 /** Boots a machine that forgets everything when it goes `down`. The first call ever builds its disk: 3 minutes, root, Debian. */
-export async function bootVps(options: { memoryMb?: number; cpus?: number } = {}): Promise<VpsMachine> {
+export async function bootVps(
+  options: { memoryMb?: number; cpus?: number; suite?: 'bookworm' | 'trixie' } = {},
+): Promise<VpsMachine> {
   const env = {
     ...process.env,
     VPSMON_VPS_NAME: `test-${process.pid}-${Date.now() % 100_000}`,
     VPSMON_VPS_PORT: String(await freePort()),
+    VPSMON_VPS_SUITE: options.suite ?? 'bookworm',
   };
   const call = (args: string[], timeoutMs = 600_000): Promise<Ran> =>
     new Promise((resolve, reject) => {
@@ -80,7 +83,7 @@ export async function bootVps(options: { memoryMb?: number; cpus?: number } = {}
  * Packs the checkout as `npm ci` leaves it, without what is only for developers, and puts it into the machine as
  * /opt/vpsmon.tgz. There is no network in there, so node_modules comes along.
  */
-async function putVpsmon(machine: VpsMachine): Promise<void> {
+export async function putVpsmon(machine: VpsMachine): Promise<void> {
   if (!existsSync(join(ROOT, 'dist/cli.js'))) throw new Error('dist is missing: npm run build');
   const folder = mkdtempSync(join(tmpdir(), 'vpsmon-pack-'));
   const archive = join(folder, 'vpsmon.tgz');

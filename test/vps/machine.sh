@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A small server to try vpsmon on: Debian 12 with systemd, cgroup v2, PSI, swap, Docker, PostgreSQL, Redis and Node, as a
+# A small server to try vpsmon on: Debian with systemd, cgroup v2, PSI, swap, Docker, PostgreSQL, Redis and Node, as a
 # QEMU machine. It needs neither KVM nor a network, and listens on loopback only.
 #
 #   machine.sh build             make the disk, once for each version of this file (3 minutes; root on Debian or Ubuntu)
@@ -10,6 +10,7 @@
 #   machine.sh reboot            shut down properly, and wait until it is back
 #   machine.sh down              switch it off and forget it
 #
+# VPSMON_VPS_SUITE  bookworm (Debian 12, the default), or trixie (Debian 13: without PostgreSQL and Redis)
 # VPSMON_VPS_DIR    where the disk and the machines are kept (default ~/.cache/vpsmon-vps)
 # VPSMON_VPS_NAME   more than one at a time: each has a name (default `vps`)
 # VPSMON_VPS_PORT   its ssh port on 127.0.0.1 (default 2822)
@@ -21,9 +22,10 @@ set -euo pipefail
 cache=${VPSMON_VPS_DIR:-$HOME/.cache/vpsmon-vps}
 name=${VPSMON_VPS_NAME:-vps}
 port=${VPSMON_VPS_PORT:-2822}
+suite=${VPSMON_VPS_SUITE:-bookworm}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # A changed recipe is another disk.
-image=$cache/image-$(sed '/^# --- run ---/,$d' "$here/machine.sh" | sha256sum | cut -c1-12)
+image=$cache/image-$suite-$(sed '/^# --- run ---/,$d' "$here/machine.sh" | sha256sum | cut -c1-12)
 machine=$cache/run-$name
 
 fail() { echo "machine.sh: $*" >&2; exit 1; }
@@ -73,12 +75,12 @@ build() {
 bootstrap() {
   local mirror=${VPSMON_VPS_MIRROR:-}
   [[ $mirror ]] || mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
-    awk '$2 == "bookworm" { print $1; exit }')
+    awk '$2 ~ /^(bookworm|trixie)$/ { print $1; exit }')
   say "debootstrap"
   local packages=systemd,systemd-sysv,dbus,udev,initramfs-tools,kmod,zstd,e2fsprogs,apparmor
   packages+=,openssh-server,ca-certificates,iproute2,procps,curl,less
   # shellcheck disable=SC2086 # without a mirror, debootstrap takes its own
-  debootstrap --variant=minbase --include=$packages bookworm "$1" $mirror >"$image/debootstrap.log" 2>&1 ||
+  debootstrap --variant=minbase --include=$packages "$suite" "$1" $mirror >"$image/debootstrap.log" 2>&1 ||
     fail "debootstrap failed: $image/debootstrap.log says why"
 }
 
@@ -90,10 +92,11 @@ add_packages() {
   printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # nothing is started in a chroot
   chmod +x "$root/usr/sbin/policy-rc.d"
   mount -t proc proc "$root/proc"; mount -t sysfs sysfs "$root/sys"
-  chroot "$root" sh -ec '
+  local packages='linux-image-cloud-amd64 docker.io'
+  if [[ $suite == bookworm ]]; then packages+=' redis-server postgresql stress-ng'; else packages+=' docker-cli'; fi
+  chroot "$root" env PACKAGES="$packages" sh -ec '
     apt-get update -q
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-      linux-image-cloud-amd64 docker.io redis-server postgresql stress-ng
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $PACKAGES
     apt-get clean' >"$image/apt.log" 2>&1 || fail "apt-get failed: $image/apt.log says why"
   umount "$root/proc" "$root/sys"
   rm -r "$root/usr/sbin/policy-rc.d" "$root/etc/apt/apt.conf.d"
@@ -119,7 +122,7 @@ add_node() {
   local root=$1 npm
   cp -L "$(command -v node)" "$root/usr/local/bin/node"
   chroot "$root" node --version >/dev/null 2>&1 ||
-    fail "this machine's node does not run on Debian 12 (shared libraries): use an official build of it"
+    fail "this machine's node does not run on $suite (shared libraries): use an official build of it"
   npm=$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")
   mkdir -p "$root/usr/local/lib/node_modules"
   cp -r "$npm" "$root/usr/local/lib/node_modules/npm"
@@ -147,7 +150,7 @@ up() {
   # Two that come up at the same time must not both build the disk.
   (flock 8; build; install_missing qemu-system-x86 qemu-utils openssh-client) 8>"$cache/build.lock"
   alive && fail "$name is up already"
-  find "$cache" -maxdepth 1 -name 'image-*' ! -path "$image" -mtime +1 -exec rm -rf {} + # disks of older recipes
+  find "$cache" -maxdepth 1 \( -name 'image-????????????' -o -name "image-$suite-*" \) ! -path "$image" -mtime +1 -exec rm -rf {} + # disks of older recipes
   rm -rf "$machine"; mkdir -p "$machine"
   echo "${1:-1024} ${2:-2}" >"$machine/size"
   qemu-img create -q -f qcow2 -b "$image/disk.raw" -F raw "$machine/disk.qcow2"

@@ -1,0 +1,85 @@
+// Debian 13 with 1 GiB: the package takes over from a checkout's installation, sends an alert, and is purged.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  bootVps,
+  CHAT,
+  checkedIn,
+  importBusybox,
+  messagesIn,
+  putVpsmon,
+  startTelegramIn,
+  toldIn,
+  TOKEN,
+  type VpsMachine,
+} from '../helpers/vps-machine.ts';
+
+let vps: VpsMachine;
+const folder = mkdtempSync(join(tmpdir(), 'vpsmon-debian13-'));
+
+beforeAll(async () => {
+  execFileSync(process.execPath, ['scripts/release.js', '--quick', join(folder, 'files'), 'x64'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  vps = await bootVps({ suite: 'trixie' });
+  const deb = readdirSync(join(folder, 'files')).find((name) => name.endsWith('.deb'))!;
+  await vps.put(join(folder, 'files', deb), '/root/vpsmon.deb');
+  await Promise.all([putVpsmon(vps), startTelegramIn(vps), importBusybox(vps)]);
+});
+afterAll(async () => {
+  await vps?.down();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const crash = async (name: string) => {
+  await vps.run(
+    `docker run -d --name ${name} --network none busybox sh -c 'sleep 5; exit 1' && sleep 10 && docker rm ${name}`,
+  );
+  return toldIn(vps, new RegExp(`${name}[\\s\\S]*exit code 1`));
+};
+
+it('is installed from a checkout, set up without a terminal, and sends an alert', async () => {
+  expect(await vps.run('. /etc/os-release && echo $VERSION_ID')).toBe('13\n');
+  await vps.run(
+    `mkdir /root/checkout && tar -C /root/checkout -xzf /opt/vpsmon.tgz && cd /root/checkout &&
+     (umask 077; echo ${TOKEN} >/root/token) && node bin/vpsmon.js install &&
+     sed -i 's|^TELEGRAM_API_ROOT=.*|TELEGRAM_API_ROOT=http://127.0.0.1:8081|' /etc/vpsmon/monitor.conf &&
+     vpsmon setup --token-file /root/token --chat-id ${CHAT}`,
+    600_000,
+  );
+  await checkedIn(vps);
+  expect(await crash('first')).toContain('Stopped');
+});
+
+it('the package takes over in 100 MB: the units and the program go, settings, incidents and silences stay', async () => {
+  await vps.run('vpsmon silence all 1m --reason upgrade && rm -rf /root/checkout');
+  const conf = await vps.run('cat /etc/vpsmon/monitor.conf');
+  const out = await vps.run(
+    `systemd-run --wait --pipe --collect -p MemoryMax=100M -p MemorySwapMax=0 -p WorkingDirectory=/root \
+       dpkg -i ./vpsmon.deb 2>&1; dpkg -s vpsmon | grep Installed-Size`,
+    600_000,
+  );
+  console.log(/Memory peak: .*|Installed-Size: .*/g.exec(out)?.[0], /Installed-Size: .*/.exec(out)?.[0]);
+  expect(await vps.run('cat /etc/vpsmon/monitor.conf')).toBe(conf);
+  expect(await vps.run('readlink -f "$(command -v vpsmon)"')).toBe('/usr/bin/vpsmon\n');
+  expect((await vps.try('ls -d /usr/local/lib/vpsmon /etc/systemd/system/vps-monitor.service')).stdout).toBe(
+    '',
+  );
+  expect(await vps.run('systemctl show -P FragmentPath vps-monitor')).toContain('/lib/systemd/system/');
+  await checkedIn(vps);
+  expect(await vps.run('vpsmon incidents && vpsmon silence list')).toMatch(/first[\s\S]*upgrade/);
+  await vps.run('vpsmon silence end all');
+  expect(await crash('second')).toContain('Stopped');
+  expect((await messagesIn(vps)).filter((text) => /first[\s\S]*exit code 1/.test(text))).toHaveLength(1);
+});
+
+it('apt purge leaves nothing', async () => {
+  await vps.run('DEBIAN_FRONTEND=noninteractive apt-get purge -y vpsmon', 300_000);
+  const left = await vps.run(
+    `find / -xdev \\( -path /proc -o -path /root -o -path /opt -o -path /var/log -o -path /var/lib/docker \\) -prune -o \\( -name '*vpsmon*' -o -name 'vps-*.service' -o -name 'vps-*.timer' \\) -print; systemctl list-unit-files 'vps-*' --no-legend || true`,
+  );
+  expect(left.split('\n').filter(Boolean)).toEqual([]);
+});
