@@ -76,7 +76,7 @@ export function openMonitor(
     clock,
     log,
     enqueue: (message) => outbox.enqueue(message),
-    tellUnsaved: (message) => delivery.sendUnsaved(message),
+    sendUnsaved: (message) => delivery.sendUnsaved(message),
     isTrue: (incident, claim) => isTrueOf(watcher, incident.subject, claim),
     wakeAt: (mono) => alarm.set(state.closed ? Infinity : mono),
     describe: describeFact,

@@ -34,7 +34,7 @@ export type PipelineDeps = {
   /** Puts a message into the outbox, in the transaction that is open. */
   enqueue(message: Message): number;
   /** Sends a message from memory while the store takes nothing; without it they wait here. */
-  tellUnsaved?: (message: Message) => void;
+  sendUnsaved?: (message: Message) => void;
   /** Whether what a message claims about a container is so at the moment; undefined where nobody can see it. */
   isTrue?: Look['isTrue'];
   /** Asks for a call of `process` at this monotonic time (ms; Infinity: no more), whether or not there is a finding. */
@@ -312,7 +312,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     deps,
     db,
     policy,
-    saver: createSaver(db, deps.enqueue, log, deps.tellUnsaved),
+    saver: createSaver(db, deps.enqueue, log, deps.sendUnsaved),
     memory: load(db, policy.keepMs, log, clock.now(), deps.describe),
     once: openOnce(db),
     jump: jumpWatch(clock),

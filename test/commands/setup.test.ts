@@ -49,6 +49,18 @@ function answering(answers: [RegExp, string][]): Ask & { asked: string[] } {
   return { line: answer, secret: answer, asked };
 }
 
+const NIGHT_WATCH = { id: -100_123, type: 'supergroup' as const, title: 'Night watch' };
+/** The bot's group is there; the answers of who sets it up for that. */
+function inGroup(): Ask & { asked: string[] } {
+  telegram.setChat(NIGHT_WATCH);
+  return answering([
+    [/Token/, telegram.token],
+    [/Name/, ''],
+    [/recovery/, 'n'],
+    [/do that, too/, ''],
+  ]);
+}
+
 async function run(
   ask: Ask | undefined,
   given: SetupOptions = {},
@@ -303,17 +315,10 @@ describe('the code', () => {
 
   it('pairs a group, with the id of the group and of who added the bot', async () => {
     begin();
-    const group = { id: -100_123, type: 'supergroup' as const, title: 'Night watch' };
-    telegram.setChat(group);
-    const ask = answering([
-      [/Token/, telegram.token],
-      [/Name/, ''],
-      [/recovery/, 'n'],
-      [/do that, too/, ''],
-    ]);
+    const ask = inGroup();
     const { code, out } = await run(ask, {}, {}, (text) => {
       const start = /\?startgroup=([\w-]+)/.exec(text)?.[1];
-      if (start !== undefined) telegram.write(group, `/start@standin_bot ${start}`);
+      if (start !== undefined) telegram.write(NIGHT_WATCH, `/start@standin_bot ${start}`);
     });
     expect(code).toBe(0);
     expect(out).toContain('in the chat Night watch (-100123)');
@@ -324,19 +329,12 @@ describe('the code', () => {
 describe('strangers and terminals', () => {
   it('does not take the account that all anonymous administrators share for a person', async () => {
     begin();
-    const group = { id: -100_123, type: 'supergroup' as const, title: 'Night watch' };
-    telegram.setChat(group);
-    const ask = answering([
-      [/Token/, telegram.token],
-      [/Name/, ''],
-      [/recovery/, 'n'],
-      [/do that, too/, ''],
-    ]);
+    const ask = inGroup();
     const { code, out } = await run(ask, {}, {}, (text) => {
       const start = /\?startgroup=([\w-]+)/.exec(text)?.[1];
       if (start === undefined) return;
-      telegram.write(group, `/start@standin_bot ${start}`, undefined, {
-        sender_chat: group,
+      telegram.write(NIGHT_WATCH, `/start@standin_bot ${start}`, undefined, {
+        sender_chat: NIGHT_WATCH,
         from: { id: 1087968824, is_bot: true, first_name: 'Group' },
       });
     });

@@ -90,12 +90,12 @@ function leads(data: ReportData): Reading<Part['lines']> {
 function n8nLines(data: ReportData, n8n: N8nValues): Part['lines'] {
   const lines: string[] = [];
   const { workflows, executions, queueDepth, countedUpTo } = n8n;
-  const many = (count: number) => formatUpTo(count, countedUpTo);
+  const upTo = (count: number) => formatUpTo(count, countedUpTo);
   if (workflows)
     lines.push(`${formatCount(workflows.active)} of ${formatCount(workflows.total)} workflows active`);
   if (executions) {
     lines.push(
-      `${many(executions.completed)} executions completed, ${many(executions.failed)} failed in ${data.finishedWithinHours} h`,
+      `${upTo(executions.completed)} executions completed, ${upTo(executions.failed)} failed in ${data.finishedWithinHours} h`,
     );
     const before = [data.before['n8n.completed'], data.before['n8n.failed']] as const;
     if (before[0] && before[1])
@@ -103,7 +103,7 @@ function n8nLines(data: ReportData, n8n: N8nValues): Part['lines'] {
         `Day before: ${formatCount(before[0].last)} completed, ${formatCount(before[1].last)} failed`,
       );
     lines.push(
-      `Now ${many(executions.active)} running, ${many(executions.waiting)} waiting${executions.queued === undefined ? '' : `, ${formatCount(executions.queued)} queued`}`,
+      `Now ${upTo(executions.active)} running, ${upTo(executions.waiting)} waiting${executions.queued === undefined ? '' : `, ${formatCount(executions.queued)} queued`}`,
     );
   }
   const queue = data.day['n8n.queue'];
