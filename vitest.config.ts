@@ -17,7 +17,8 @@ export default defineConfig({
             'test/bench/**',
             'test/fixtures/**',
           ],
-          testTimeout: 20_000,
+          testTimeout: 60_000,
+          expect: { poll: { timeout: 55_000 } },
           // Most of them wait for servers and processes; with one worker, as two processors get by default, they take twice as long.
           maxWorkers: 2,
         },
@@ -28,6 +29,7 @@ export default defineConfig({
           include: ['test/real/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          expect: { poll: { timeout: 55_000 } },
           // Engines and databases share one machine: one file at a time.
           fileParallelism: false,
         },
@@ -53,6 +55,7 @@ export default defineConfig({
           include: ['test/vps/**/*.test.ts'],
           testTimeout: 900_000,
           hookTimeout: 900_000,
+          expect: { poll: { timeout: 55_000 } },
           // Emulated machines wait most of the time: two at once take little longer than one.
           maxWorkers: 2,
         },

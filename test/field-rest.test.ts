@@ -118,7 +118,7 @@ describe('S15: a container whose log driver keeps no lines', () => {
       onList: () => undefined,
     } as never);
     ask({ kind: 'evidence', id: inspect.id, killed: false });
-    const evidence = await until(() => given[0], 5000);
+    const evidence = await until(() => given[0]);
     expect(evidence.logs?.[0]).toBe(expected);
   });
 });

@@ -458,7 +458,7 @@ describe('vpsmon setup in a real terminal', () => {
       child.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
       const ended = new Promise((resolve) => child.once('close', resolve));
       for (const [i, [shown, typed]] of steps.entries()) {
-        await until(() => seen.includes(shown), 20_000, shown);
+        await until(() => seen.includes(shown), shown);
         if (i === stopAt) break;
         const code = /\?start=([\w-]+)\s/.exec(seen)?.[1];
         if (i === 0) child.stdin.write(`${telegram.token}\r`);

@@ -24,45 +24,37 @@ const said = (part: string) => telegram.sent.filter((message) => message.plain.i
 describe('the monitor', { timeout: 60_000 }, () => {
   it('answers, draws in a process of its own, leaves the bot to others, reloads and ends at once', async () => {
     telegram.write(ADA, '/status');
-    await until(() => said('Last check').length > 0, 20_000, 'the answer to /status');
+    await until(() => said('Last check').length > 0, 'the answer to /status');
     telegram.write(ADA, '/status shop');
-    await until(() => said('Last check').length > 1, 20_000, 'the second answer');
+    await until(() => said('Last check').length > 1, 'the second answer');
 
     telegram.write(ADA, '/report');
-    await until(() => said('Daily').length > 0 || said('Report').length > 0, 30_000, 'the report');
+    await until(() => said('Daily').length > 0 || said('Report').length > 0, 'the report');
     telegram.write(ADA, '/forecast');
-    await until(() => said('shop: Forecast').length > 0, 30_000, 'the forecast');
+    await until(() => said('shop: Forecast').length > 0, 'the forecast');
 
     telegram.write({ id: 42, type: 'private', first_name: 'New' }, 'hello');
-    await until(
-      async () => {
-        const chats = await vpsmon([
-          'telegram',
-          'chats',
-          '--config',
-          daemon.conf,
-          '--state-dir',
-          daemon.stateDir,
-        ]);
-        return chats.stdout.includes('42') && chats.code === 0;
-      },
-      20_000,
-      'the chat that wrote',
-    );
+    await until(async () => {
+      const chats = await vpsmon([
+        'telegram',
+        'chats',
+        '--config',
+        daemon.conf,
+        '--state-dir',
+        daemon.stateDir,
+      ]);
+      return chats.stdout.includes('42') && chats.code === 0;
+    }, 'the chat that wrote');
     expect(telegram.calls.filter((call) => call.status === 409)).toEqual([]);
 
     writeFileSync(daemon.conf, `${readFileSync(daemon.conf, 'utf8')}TELEGRAM_COMMANDS="false"\n`);
     process.kill(daemon.pid, 'SIGHUP');
-    await until(() => daemon.log().includes('changed: TELEGRAM_COMMANDS'), 20_000, 'the reload');
+    await until(() => daemon.log().includes('changed: TELEGRAM_COMMANDS'), 'the reload');
     const polls = () => telegram.calls.filter((call) => call.method === 'getUpdates').length;
-    await until(async () => (await daemon.health().catch(() => undefined))?.checks, 20_000, 'a check');
+    await until(async () => (await daemon.health().catch(() => undefined))?.checks, 'a check');
     const before = polls();
     telegram.write(ADA, '/help');
-    await until(
-      async () => ((await daemon.health().catch(() => undefined))?.checks ?? 0) > 1,
-      30_000,
-      'two checks',
-    );
+    await until(async () => ((await daemon.health().catch(() => undefined))?.checks ?? 0) > 1, 'two checks');
     expect(polls()).toBe(before);
     expect(await daemon.stop()).toBe(0);
     expect(daemon.log()).not.toMatch(/Unexpected|could not be handled/);

@@ -145,7 +145,7 @@ async function start(settings: Partial<Settings> = {}) {
 }
 
 async function until(test: () => boolean, what = 'what was waited for'): Promise<void> {
-  const end = performance.now() + 20_000;
+  const end = performance.now() + 50_000;
   while (!test()) {
     if (performance.now() > end)
       throw new Error(

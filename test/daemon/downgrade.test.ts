@@ -34,7 +34,7 @@ it('U15: an older version over the state folder of a later one says so, once', a
   const doctor = await vpsmon(['doctor', '--config', daemon.conf, '--state-dir', daemon.stateDir]);
   expect(doctor.stdout).toMatch(/WARN +version +.*was used by vpsmon 9\.9\.9, which is later/);
   await daemon.start();
-  await until(() => told().length > 0, 20_000, 'the message');
+  await until(() => told().length > 0, 'the message');
   expect(told()[0]?.plain).toMatch(/this is the older \d+\.\d+\.\d+/);
   expect(daemon.log()).toContain('9.9.9');
   await daemon.stop();

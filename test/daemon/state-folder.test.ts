@@ -30,14 +30,10 @@ describe.concurrent('a state folder that is damaged', { timeout: 90_000 }, () =>
       remember(db, 'kept', 'as it was', Date.now());
       db.close();
       rmSync(daemon.stateDir, { recursive: true });
-      const health = await until(
-        async () => {
-          const now = await daemon.health().catch(() => undefined);
-          return existsSync(join(daemon.stateDir, 'vpsmon.db')) && now?.checks ? now : undefined;
-        },
-        40_000,
-        'a new state folder',
-      );
+      const health = await until(async () => {
+        const now = await daemon.health().catch(() => undefined);
+        return existsSync(join(daemon.stateDir, 'vpsmon.db')) && now?.checks ? now : undefined;
+      }, 'a new state folder');
       expect(health.status).toBe('degraded');
       expect(health.reasons.join()).toMatch(/was removed while the monitor ran, and was made anew/);
       expect(statSync(daemon.stateDir).mode & 0o777).toBe(0o711);
@@ -63,7 +59,7 @@ describe.concurrent('a state folder that is damaged', { timeout: 90_000 }, () =>
       db.close();
       rmSync(daemon.stateDir, { recursive: true });
       writeFileSync(daemon.stateDir, 'no folder can be made here');
-      await until(() => daemon.exitCode() !== null, 60_000, 'the end');
+      await until(() => daemon.exitCode() !== null, 'the end');
       expect(daemon.exitCode()).toBe(3);
       expect(daemon.log()).toMatch(/The state folder .* was removed: it cannot be made anew/);
       rmSync(daemon.stateDir);
@@ -90,7 +86,7 @@ describe.concurrent('a state folder that is damaged', { timeout: 90_000 }, () =>
       const lock = takeLock(daemon.stateDir, 'daemon');
       expect(lock).toHaveProperty('release');
       remember(store.db, 'whose', 'of the other', Date.now());
-      await until(() => daemon.exitCode() !== null, 40_000, 'the end');
+      await until(() => daemon.exitCode() !== null, 'the end');
       expect(daemon.exitCode()).toBe(3);
       expect(daemon.log()).toContain('another monitor (process');
       expect(recall(store.db, 'whose', v.string())).toBe('of the other');
@@ -147,8 +143,8 @@ describe.concurrent('a state folder that is damaged', { timeout: 90_000 }, () =>
       const db = new Database(join(dir, 'vpsmon.db'), { timeout: 5000 });
       db.exec('DROP TABLE outbox');
       db.close();
-      await until(() => daemon.log().includes('was changed by another program'), 40_000, 'the repair');
-      await until(async () => (await daemon.health().catch(() => undefined))?.checks, 20_000);
+      await until(() => daemon.log().includes('was changed by another program'), 'the repair');
+      await until(async () => (await daemon.health().catch(() => undefined))?.checks);
       const after = new Database(join(dir, 'vpsmon.db'));
       expect(openOutboxTable(after).pending()).toBeInstanceOf(Array);
       after.close();

@@ -89,7 +89,7 @@ export function openWatcherSetup(
     logged,
     async saw(action, name, times = 1) {
       const count = () => events.filter((event) => event.action === action && event.name === name).length;
-      await until(() => count() >= times, 30_000, `${action} of ${name}`);
+      await until(() => count() >= times, `${action} of ${name}`);
     },
     asks: () => asked > 0,
     skip(ms) {

@@ -32,9 +32,9 @@ const sent = (part: string) => telegram.sent.filter(({ plain }) => plain.include
 const shown = (message: SentMessage) => telegram.message(message.chatId, message.id);
 const buttons = (message: SentMessage) => (shown(message)?.keyboard ?? []).flat().map(({ text }) => text);
 async function tap(message: SentMessage, button: string): Promise<string> {
-  await until(() => buttons(message).includes(button), 20_000, `the button ${button}`);
+  await until(() => buttons(message).includes(button), `the button ${button}`);
   const query = telegram.tap(message, button);
-  await until(() => telegram.answers.some(({ queryId }) => queryId === query), 20_000, 'its answer');
+  await until(() => telegram.answers.some(({ queryId }) => queryId === query), 'its answer');
   return telegram.answers.find(({ queryId }) => queryId === query)!.text;
 }
 
@@ -43,35 +43,30 @@ it('logs, restart, stop and the chart, from the phone', { timeout: 240_000 }, as
     name: 'web',
     command: ['sh', '-c', 'echo token=sk-live-4711471147114711; sleep 2; exit 3'],
   });
-  const [message] = await until(
-    () => (sent('Service Stopped').length > 0 ? sent('Service Stopped') : undefined),
-    30_000,
+  const [message] = await until(() =>
+    sent('Service Stopped').length > 0 ? sent('Service Stopped') : undefined,
   );
   await tap(message!, 'Logs');
-  await until(() => sent('web: the last 30 log lines').length > 0, 20_000, 'the logs');
+  await until(() => sent('web: the last 30 log lines').length > 0, 'the logs');
   expect(telegram.sent.some(({ plain }) => plain.includes('sk-live-4711'))).toBe(false);
 
   const starts = async () => (await engine.docker.inspect('web')).state.startedAt;
   const before = await starts();
   await tap(message!, 'Restart');
   await tap(message!, 'Yes, restart web');
-  await until(async () => (await starts()) !== before, 60_000, 'the restart');
-  await until(() => sent('restart-container web, asked for by Ada').length > 0, 60_000, 'the result');
+  await until(async () => (await starts()) !== before, 'the restart');
+  await until(() => sent('restart-container web, asked for by Ada').length > 0, 'the result');
 
   await engine.run({ name: 'app', command: ['sh', '-c', 'sleep 3; exit 4'], restartPolicy: 'always' });
-  const [loop] = await until(
-    () => {
-      const found = telegram.sent.filter(({ plain }) => /Service: app/.test(plain) && /Restart/.test(plain));
-      return found.some((one) => buttons(one).includes('Stop'))
-        ? found.filter((one) => buttons(one).includes('Stop'))
-        : undefined;
-    },
-    60_000,
-    'the incident of app',
-  );
+  const [loop] = await until(() => {
+    const found = telegram.sent.filter(({ plain }) => /Service: app/.test(plain) && /Restart/.test(plain));
+    return found.some((one) => buttons(one).includes('Stop'))
+      ? found.filter((one) => buttons(one).includes('Stop'))
+      : undefined;
+  }, 'the incident of app');
   await tap(loop!, 'Stop');
   await tap(loop!, 'Yes, stop app');
-  await until(() => sent('stop-container app, asked for by Ada').length > 0, 60_000, 'the result');
+  await until(() => sent('stop-container app, asked for by Ada').length > 0, 'the result');
   expect((await engine.docker.inspect('app')).state.status).toBe('exited');
   const log = readFileSync(join(daemon.stateDir, 'recovery.log'), 'utf8');
   expect(log).toMatch(/Ada asked for: stop-container app/);
@@ -79,7 +74,7 @@ it('logs, restart, stop and the chart, from the phone', { timeout: 240_000 }, as
 
   // A monitor of a minute has no curve to draw, and says so.
   telegram.write(ADA, '/chart');
-  await until(() => sent('not enough history').length > 0, 60_000, 'the answer to /chart');
+  await until(() => sent('not enough history').length > 0, 'the answer to /chart');
   telegram.write(ADA, '/report');
-  await until(() => sent('Daily report: shop').length > 0, 60_000, 'the report');
+  await until(() => sent('Daily report: shop').length > 0, 'the report');
 });

@@ -93,9 +93,7 @@ describe('postgres', () => {
     expect((await read(collector)).cacheHitPercent).toBeUndefined();
     // 1,328 blocks in a cache of 2,048: read once, then found.
     for (let n = 0; n < 6; n++) await postgres.sql('SELECT count(*) FROM big', database);
-    await expect
-      .poll(async () => (await read(collector)).cacheHitPercent, { timeout: 10_000, interval: 700 })
-      .toBeDefined();
+    await expect.poll(async () => (await read(collector)).cacheHitPercent, { interval: 700 }).toBeDefined();
     const { cacheHitLifetimePercent } = await read(collector);
     expect(cacheHitLifetimePercent).toBeGreaterThan(0);
     expect(cacheHitLifetimePercent).toBeLessThanOrEqual(100);
@@ -115,7 +113,7 @@ describe('postgres', () => {
           await collector.close?.();
           return cacheHitPercent;
         },
-        { timeout: 10_000, interval: 300 },
+        { interval: 300 },
       )
       .toBeGreaterThan(50);
   });
@@ -155,12 +153,10 @@ describe('postgres', () => {
     await expect(read(collector)).rejects.toThrow('nothing listens');
     await postgres.start();
     await expect
-      .poll(
-        () =>
-          read(collector)
-            .then((v) => v.connections.max)
-            .catch(String),
-        { timeout: 10_000 },
+      .poll(() =>
+        read(collector)
+          .then((v) => v.connections.max)
+          .catch(String),
       )
       .toBe(20);
   });

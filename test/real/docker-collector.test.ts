@@ -64,11 +64,11 @@ const HOLD_20_MB = 'x=$(head -c 20000000 /dev/zero | tr "\\0" a); echo held; sle
 
 /** Waits until the container has said so `times` times (once a start). */
 async function untilHeld(name: string, times: number): Promise<void> {
-  const end = Date.now() + 30_000;
+  const end = Date.now() + 100_000;
   for (;;) {
     const said = (await engine.docker.logs(name, 5)).filter((line) => line === 'held').length;
     if (said >= times) return;
-    if (Date.now() > end) throw new Error(`${name} did not fill its memory within 30 s`);
+    if (Date.now() > end) throw new Error(`${name} did not fill its memory`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -127,7 +127,7 @@ describe('numbers of containers', () => {
     const collectors = open(engine.dockerHost);
     const first = named(await readDocker(collectors), 'holds');
     await engine.docker.restart(first.id, 0);
-    await expect.poll(async () => (await engine.docker.logs('holds', 5)).length, { timeout: 30_000 }).toBe(2);
+    await expect.poll(async () => (await engine.docker.logs('holds', 5)).length).toBe(2);
     const second = named(await readDocker(collectors), 'holds');
     expect(second.pid).not.toBe(first.pid);
     expect(second.memory?.anonBytes).toBeGreaterThan(19 * MIB);

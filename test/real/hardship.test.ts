@@ -40,7 +40,7 @@ describe('the state folder', () => {
   it('read-only: alerts go out all the same', { timeout: 60_000 }, async () => {
     const path = mountSmall('size=2m,ro');
     daemon = await startDaemon(settings(), undefined, path);
-    await until(() => telegram.sent.length > 0, 15_000, 'the first message');
+    await until(() => telegram.sent.length > 0, 'the first message');
     const health = await daemon.health();
     expect(health.status).toBe('degraded');
     expect(health.reasons.join()).toMatch(/read-?only/i);

@@ -168,21 +168,16 @@ test(
     try {
       await until(
         () => docker('inspect', '-f', '{{.State.Health.Status}}', 'service-monitor') === 'healthy',
-        40_000,
         'healthy',
       );
     } catch (error) {
       throw new Error(`${String(error)}\n${logs()}`, { cause: error });
     }
     const sleeper = await engine.run({ name: 'shop-api' });
-    const seen = await until(
-      async () => {
-        const now = await health();
-        return now?.services_monitored === 2 ? now : undefined;
-      },
-      15_000,
-      'seeing the container',
-    );
+    const seen = await until(async () => {
+      const now = await health();
+      return now?.services_monitored === 2 ? now : undefined;
+    }, 'seeing the container');
     expect(seen).toMatchObject({ docker_connected: true, status: 'healthy' });
 
     // Not root, and nothing of the image can be changed.
@@ -193,14 +188,10 @@ test(
     expect(docker('exec', 'service-monitor', 'vpsmon', '--version')).toMatch(/^\d+\.\d+\.\d+$/);
 
     // The host's values are the host's: its memory, its disk, and the containers' memory from its cgroup files.
-    const metrics = await until(
-      async () => {
-        const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-        return /^container_memory_bytes\{[^}]*shop-api[^}]*\} \d+/m.test(text) && text;
-      },
-      25_000,
-      'the memory of the container',
-    );
+    const metrics = await until(async () => {
+      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      return /^container_memory_bytes\{[^}]*shop-api[^}]*\} \d+/m.test(text) && text;
+    }, 'the memory of the container');
     expect(metrics).toMatch(/^memory_pressure_score /m);
     expect(metrics).toMatch(/^vpsmon_disk_[a-z_]+\{[^}]*mount="\/"[^}]*\} \d/m);
 
@@ -208,7 +199,6 @@ test(
     process.kill(Number(docker('inspect', '-f', '{{.State.Pid}}', sleeper)), 'SIGKILL');
     const told = await until(
       () => telegram.sent.find((m) => m.plain.includes('Service Stopped')),
-      15_000,
       'the message',
     );
     expect(told?.plain).toContain('shop-api');
@@ -243,13 +233,9 @@ test(
 test('without the host’s files it still watches the containers', { timeout: 60_000 }, async () => {
   runMonitor();
   await engine.run({ name: 'lonely' });
-  const now = await until(
-    async () => {
-      const seen = await health();
-      return seen?.docker_connected && seen.services_monitored === 2 ? seen : undefined;
-    },
-    30_000,
-    'seeing the container',
-  );
+  const now = await until(async () => {
+    const seen = await health();
+    return seen?.docker_connected && seen.services_monitored === 2 ? seen : undefined;
+  }, 'seeing the container');
   expect(now).toMatchObject({ status: 'healthy', reasons: [] });
 });

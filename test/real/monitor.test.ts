@@ -45,7 +45,7 @@ describe('an OOM kill', () => {
         command: ['sh', '-c', 'sleep 4; tail /dev/zero'],
       });
       const kills = () => told(/greedy/).filter((message) => /Out of memory/.test(message.plain));
-      const message = await until(() => kills()[0], 30_000, 'the alert');
+      const message = await until(() => kills()[0], 'the alert');
       expect(message.plain).toMatch(/CRITICAL/);
       expect(message.plain).toMatch(/tail/);
       expect(message.plain).toMatch(/16 MB/);
@@ -60,10 +60,10 @@ describe('the steady state', () => {
   it('starts no process, and stops in time', { timeout: 60_000 }, async () => {
     for (let i = 0; i < 5; i += 1) await engine.run({ name: `quiet-${i}`, memory: 32 * 1_048_576 });
     const watching = await startAll();
-    await until(async () => (await watching.health()).services_monitored === 5, 10_000, 'all five');
+    await until(async () => (await watching.health()).services_monitored === 5, 'all five');
     const before = childFaults(watching.pid);
     const { checks } = await watching.health();
-    await until(async () => (await watching.health()).checks >= checks + 2, 40_000, 'two more checks');
+    await until(async () => (await watching.health()).checks >= checks + 2, 'two more checks');
     expect(childFaults(watching.pid)).toBe(before);
     expect((await watching.health()).status).toBe('healthy');
     const metrics = (await watching.get('/metrics')).body;
@@ -80,7 +80,7 @@ describe('what hangs', () => {
       const silent = await startTcp();
       try {
         const watching = await startAll({ DOCKER_HOST: `tcp://127.0.0.1:${silent.port}` });
-        await until(async () => (await watching.health()).checks >= 3, 45_000, 'three checks');
+        await until(async () => (await watching.health()).checks >= 3, 'three checks');
         const health = await watching.health();
         expect(health.status).toBe('degraded');
         expect(health.reasons.join()).toMatch(/docker/);
@@ -104,7 +104,7 @@ describe('what hangs', () => {
       expect(await daemon.stop()).toBe(0);
       telegram.always(undefined);
       await daemon.start();
-      await until(() => told(/start/i).length > 0, 20_000, 'the message of the first start');
+      await until(() => told(/start/i).length > 0, 'the message of the first start');
     },
   );
 });
@@ -136,8 +136,8 @@ describe('secrets', () => {
       name: 'leaky',
       command: ['sh', '-c', `echo login with DB_PASSWORD=${password}-db; sleep 1; exit 7`],
     });
-    await until(() => told(/leaky/).length > 0, 20_000, 'the message');
-    await until(async () => (await watching.health()).checks >= 2, 30_000, 'a second check');
+    await until(() => told(/leaky/).length > 0, 'the message');
+    await until(async () => (await watching.health()).checks >= 2, 'a second check');
     const token = telegram.token.slice(telegram.token.indexOf(':') + 1);
     const outcomes = await Promise.all([
       vpsmon(['config', 'show', '--config', watching.conf, '--state-dir', watching.stateDir]),

@@ -56,10 +56,8 @@ function open(memory = new Map<string, unknown>(), kernelLog?: KernelLog) {
 /** `tail` keeps the last line, and /dev/zero never ends one. */
 async function runOutOfMemory(name: string): Promise<string> {
   const id = await engine.run({ name, memory: LIMIT, command: ['tail', '/dev/zero'] });
-  await expect
-    .poll(async () => (await engine.docker.inspect(id)).state.status, { timeout: 30_000 })
-    .toBe('exited');
-  await expect.poll(() => events.some((event) => event.id === id), { timeout: 10_000 }).toBe(true);
+  await expect.poll(async () => (await engine.docker.inspect(id)).state.status).toBe('exited');
+  await expect.poll(() => events.some((event) => event.id === id)).toBe(true);
   return id;
 }
 

@@ -47,7 +47,7 @@ function run(name: string, command: string, ...options: string[]): void {
 
 beforeAll(async () => {
   service = startOwn('podman', [...OPTIONS, 'system', 'service', '--time', '0', `unix://${socket}`]);
-  await vi.waitUntil(() => existsSync(socket), { timeout: 20_000 });
+  await vi.waitUntil(() => existsSync(socket), { timeout: 55_000 });
   mkdirSync(join(dir, 'image/bin'), { recursive: true });
   copyFileSync(
     execFileSync('which', ['busybox'], { encoding: 'utf8' }).trim(),
@@ -85,16 +85,14 @@ test('its events are read as those of Docker', async () => {
   await opened;
   run('job', 'exit 3');
   const seen = (action: string) => events.find((event) => event.action === action && event.name === 'job');
-  await expect.poll(() => seen('die'), { timeout: 15_000 }).toBeDefined();
+  await expect.poll(() => seen('die')).toBeDefined();
   expect(seen('die')?.attributes['exitCode']).toBe('3');
   podman('rm', 'job');
-  await expect.poll(() => seen('destroy'), { timeout: 15_000 }).toBeDefined();
+  await expect.poll(() => seen('destroy')).toBeDefined();
   run('sick', 'sleep 100', '--health-cmd', 'false', '--health-interval', 'disable', '--health-retries', '1');
   expect(() => podman('healthcheck', 'run', 'sick')).toThrow();
   await expect
-    .poll(() => events.some(({ action, name }) => name === 'sick' && action.startsWith('health_status: ')), {
-      timeout: 15_000,
-    })
+    .poll(() => events.some(({ action, name }) => name === 'sick' && action.startsWith('health_status: ')))
     .toBe(true);
   stop.abort();
   await following;
@@ -108,9 +106,7 @@ test('S13: a crash is told as soon as podman knows, and what was removed is not 
     await monitor.start();
     run('crasher', 'sleep 1; exit 7');
     const titles = () => telegram.sent.map((message) => message.plain);
-    await expect
-      .poll(titles, { timeout: 15_000 })
-      .toContainEqual(expect.stringMatching(/Service Stopped[^]*crasher/));
+    await expect.poll(titles).toContainEqual(expect.stringMatching(/Service Stopped[^]*crasher/));
     expect(titles().join('\n')).toContain('7');
     const told = telegram.sent.find(({ plain }) => plain.includes('crasher'));
     const died = Number(
@@ -131,7 +127,7 @@ test('S13: a crash is told as soon as podman knows, and what was removed is not 
     // 0.2 s when it was tried, with room for a busy machine.
     expect((told?.at ?? Infinity) - died).toBeLessThan(3000);
     podman('rm', 'crasher');
-    await expect.poll(() => monitor.watcher.container('crasher'), { timeout: 15_000 }).toBeUndefined();
+    await expect.poll(() => monitor.watcher.container('crasher')).toBeUndefined();
   } finally {
     await monitor.remove();
     await telegram.close();

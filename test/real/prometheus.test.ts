@@ -154,7 +154,6 @@ describe('a real Prometheus and a real node_exporter', () => {
     );
     await until(
       async () => (await query('up')).filter(({ value }) => value === 1).length === 3,
-      40_000,
       'three good scrapes',
     ).catch(async (error: unknown) => {
       const targets = await fetch(`http://127.0.0.1:${prometheusPort}/api/v1/targets`).then(
@@ -219,20 +218,16 @@ describe('a real Prometheus and a real node_exporter', () => {
       const { body } = await monitor.get('/metrics');
       return Number(/^alerts_total\{severity="warning"\} (\d+)$/m.exec(body)?.[1]);
     };
-    const before = await until(warnings, 20_000, 'a warning');
+    const before = await until(warnings, 'a warning');
     await monitor.stop();
     await monitor.start();
     expect(await warnings()).toBeGreaterThanOrEqual(before);
     // What was counted by the process itself begins anew, as Prometheus expects of it.
     // A scrape may have found nobody in between: then Prometheus forgets the series until the next one.
-    const [checks] = await until(
-      async () => {
-        const found = await query('vpsmon_checks_total{job="vpsmon"}');
-        return found.length > 0 && found;
-      },
-      20_000,
-      'the next scrape',
-    );
+    const [checks] = await until(async () => {
+      const found = await query('vpsmon_checks_total{job="vpsmon"}');
+      return found.length > 0 && found;
+    }, 'the next scrape');
     expect(checks!.value).toBeGreaterThanOrEqual(1);
   });
 });

@@ -291,7 +291,7 @@ describe('two at once', () => {
     const other = recoverFolder(settings);
     const command = ['recover', 'queue', '--config', folder.conf, '--state-dir', folder.stateDir];
     const first = folder.run(['queue']);
-    await until(() => existsSync(join(folder.stateDir, 'recover.lock.pid')), 10_000, 'the lock');
+    await until(() => existsSync(join(folder.stateDir, 'recover.lock.pid')), 'the lock');
     const second = await vpsmon(command);
     expect(second).toMatchObject({ code: 0, stdout: '' });
     expect(second.stderr).toMatch(/another recovery run is at work \(process \d+\); this one leaves/);
@@ -337,7 +337,7 @@ describe('messages', () => {
     await until(async () => {
       await folder.run(['queue']);
       return telegram.sent.length >= 2;
-    }, 30_000);
+    });
     expect(telegram.sent.map(({ plain }) => /Done: (\w+)/.exec(plain)?.[1])).toEqual(['pause', 'bring']);
   });
 });

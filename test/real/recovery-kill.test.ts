@@ -48,7 +48,7 @@ const history = async () =>
 async function killRun(): Promise<void> {
   const { child } = folder;
   child?.kill('SIGKILL');
-  await until(() => child?.signalCode !== null, 5000, 'the kill');
+  await until(() => child?.signalCode !== null, 'the kill');
 }
 
 /** Kills the run at the first call that matches, and answers nothing. */
@@ -69,7 +69,7 @@ async function killedRun(args: string[], matches: (call: GateCall) => boolean, w
 
 async function crasher(): Promise<string> {
   const id = await engine.run({ name: 'crasher', restartPolicy: 'always', command: ['false'] });
-  await until(async () => (await inspect(id)).RestartCount >= 2, 20_000, 'two restarts');
+  await until(async () => (await inspect(id)).RestartCount >= 2, 'two restarts');
   return id;
 }
 const told = (run: Recovered) => run.json.said.map(({ text, details }) => `${text}; ${details[0]}`);
@@ -101,7 +101,7 @@ describe('killed while it pauses a loop', () => {
   ] as const)('%s: it counts as done, is not done again, and comes back', async (_what, matches, when) => {
     const id = await crasher();
     await killedRun(['loops'], matches, when);
-    await until(() => isDown(id), 30_000, 'the stop');
+    await until(() => isDown(id), 'the stop');
     const next = await folder.run(['loops']);
     expect(told(next)).toEqual([
       'An earlier run was interrupted while it was stopping crasher; Result: crasher is stopped',
@@ -149,9 +149,9 @@ describe('killed while it raises a limit', () => {
     async (when, limit, state) => {
       const command = ['tail', '/dev/zero'];
       const id = await engine.run({ name: 'hungry', restartPolicy: 'always', memory: 16 * MB, command });
-      await until(async () => (await inspect(id)).RestartCount >= 2, 30_000, 'two restarts');
+      await until(async () => (await inspect(id)).RestartCount >= 2, 'two restarts');
       await killedRun(['loops'], change('update'), when);
-      await until(async () => (await inspect(id)).HostConfig.Memory === limit, 10_000, 'the limit');
+      await until(async () => (await inspect(id)).HostConfig.Memory === limit, 'the limit');
       // Stopped, so that the next run has nothing to do but to look.
       await engine.api('POST', `/containers/${id}/stop?t=0`);
       await folder.run(['loops']);
@@ -190,7 +190,7 @@ describe('killed while it restarts WAHA', () => {
         if (when === 'before') throw NOTHING;
       };
       expect((await folder.run(['waha'])).signal).toBe('SIGKILL');
-      if (when === 'after') await until(() => waha.sessions.get('default')?.status === 'WORKING', 5000);
+      if (when === 'after') await until(() => waha.sessions.get('default')?.status === 'WORKING');
       const next = await folder.run(['waha']);
       const status = when === 'after' ? 'works again' : 'is FAILED';
       expect(told(next)[0]).toBe(

@@ -32,23 +32,19 @@ test('SIGKILL: each change is told once, with its cause', { timeout: 120_000 }, 
     DOCKER_HOST: engine.dockerHost,
     ...telegram.settings,
   });
-  await until(() => told(/Service Monitor Started/).length === 1, 10_000, 'the start');
+  await until(() => told(/Service Monitor Started/).length === 1, 'the start');
 
   // Not told yet: whether a successor comes, whether it comes up again. Told at once, which writes how far it has read: a crash.
   await engine.docker.stop(ids.get('asked')!, 1);
   await kill('told');
-  await until(() => told(/Service Stopped/).length === 1, 5000, 'the crash');
+  await until(() => told(/Service Stopped/).length === 1, 'the crash');
   await kill('policy');
   await sleep(500);
   await daemon.stop('SIGKILL');
   await kill('later');
-  await until(
-    async () => (await engine.docker.inspect(ids.get('later')!)).state.pid === 0,
-    20_000,
-    'its end',
-  );
+  await until(async () => (await engine.docker.inspect(ids.get('later')!)).state.pid === 0, 'its end');
   await daemon.start();
-  await until(() => told(/Service Monitor Started/).length === 2, 10_000, 'the second start');
+  await until(() => told(/Service Monitor Started/).length === 2, 'the second start');
   await sleep(3000);
 
   const after = telegram.sent.slice(2).map(({ plain }) => plain);

@@ -163,10 +163,10 @@ export async function startTelegram(options = {}) {
     },
     setWebhook: (on) => void (state.webhook = on),
     setToken: (token) => void (state.token = token),
-    waitFor(count, timeoutMs = 15_000) {
+    waitFor(count, timeoutMs = 55_000) {
       return waitFor(state, () => state.sent.length >= count, timeoutMs, `${count} messages`);
     },
-    waitUntil: (test, timeoutMs = 15_000) => waitFor(state, test, timeoutMs, 'what was waited for'),
+    waitUntil: (test, timeoutMs = 55_000) => waitFor(state, test, timeoutMs, 'what was waited for'),
     clear() {
       state.sent.length = 0;
       state.edits.length = 0;
