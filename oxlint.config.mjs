@@ -36,7 +36,11 @@ const WALLS = [
     ['model', 'config', 'store'],
     'Incidents are advanced by pure functions; messages go out through the callback that is handed in.',
   ],
-  ['notify', ['model', 'system', 'config', 'store'], 'Notify delivers; it renders and decides nothing.'],
+  [
+    'notify',
+    ['model', 'system', 'config', 'store', 'outputs'],
+    'Notify delivers and decides nothing; what a message says is in src/outputs/telegram.',
+  ],
   ['outputs', ['model', 'system', 'config'], 'An output is a pure renderer: hand in what it shows.'],
   [
     'recovery',

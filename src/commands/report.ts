@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { suggest } from '../config/suggest.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { parseDuration } from '../model/duration.ts';
-import { errorText, escapeHtml, maskSecrets, plain, safeHtml } from '../model/text.ts';
+import { errorText, escapeHtml, maskSecrets, plain } from '../model/text.ts';
 import type { ChartInput } from '../outputs/report/chart.ts';
 import { dailyReportJson } from '../outputs/report/json.ts';
 import { dayName, renderDailyReport } from '../outputs/report/report.ts';
+import { chartCaption } from '../outputs/telegram/monitor.ts';
 import { createHistory } from '../store/history/history.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { ensureFolder, removeFiles } from '../system/folders.ts';
@@ -169,7 +170,7 @@ async function sendChart(
     join(folder, `${dayName(at)}-chart-${name}.png`),
   );
   if (photoPath === undefined) return 2;
-  const html = `<b>${safeHtml(data.hostname, 60)}</b>: the last ${name}`;
+  const html = chartCaption(data.hostname, name);
   return send(context, store, { at, kind: 'chart', html, photoPath, target });
 }
 

@@ -5,7 +5,7 @@ import { understand } from '../config/layers.ts';
 import { withSettings } from '../config/write-conf.ts';
 import { readUnits } from '../install/gather.ts';
 import { LAYOUT, STARTED_UNITS } from '../install/layout.ts';
-import { errorText, plain, safeHtml } from '../model/text.ts';
+import { errorText, plain } from '../model/text.ts';
 import { SEVERITIES } from '../model/finding.ts';
 import { adviceFor } from '../notify/advice.ts';
 import { awaitStart } from '../notify/await-start.ts';
@@ -13,6 +13,7 @@ import { asOnlyReader } from '../notify/poll.ts';
 import { placeOf } from '../notify/targets.ts';
 import { createTelegram, type Telegram } from '../notify/telegram.ts';
 import { tryTelegram } from '../notify/try-out.ts';
+import { setUpHtml } from '../outputs/telegram/monitor.ts';
 import { openMachine } from '../system/machine.ts';
 import { readPipedText, readTextFile } from '../system/read-file.ts';
 import { writeAtomically } from '../system/write-file.ts';
@@ -149,7 +150,7 @@ async function gatherValues(
   const server = await findName(context, ask);
   if (server !== undefined && server !== config.settings.SERVER_NAME) values.SERVER_NAME = server;
 
-  const html = `<b>vpsmon is set up</b>\nServer: ${safeHtml(server ?? serverName(context.config, context.system.files), 80)}\nAlerts will arrive here.`;
+  const html = setUpHtml(server ?? serverName(context.config, context.system.files));
   const tried = await tryTelegram(
     telegramFor(context, token, chat),
     { token, destinations: [{ target: chat, severities: SEVERITIES }] },

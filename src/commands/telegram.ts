@@ -1,10 +1,11 @@
 import { serverName } from '../config/server-name.ts';
-import { formatCount, formatTime, safeHtml } from '../model/text.ts';
+import { formatCount, formatTime } from '../model/text.ts';
 import { effectiveChat, rememberMove, rememberValidated } from '../notify/chat.ts';
 import { createTelegram, type Telegram } from '../notify/telegram.ts';
 import { findChats, tryTelegram, type TriedChat, type TryResult } from '../notify/try-out.ts';
 import { allTargets, destinationsOf, mainTarget, placeOf } from '../notify/targets.ts';
 import { seenChats, type SeenChat } from '../notify/updates.ts';
+import { testHtml } from '../outputs/telegram/monitor.ts';
 import { openToLook } from '../store/look.ts';
 import { openStore } from '../store/open.ts';
 import { openOutboxTable } from '../store/outbox.ts';
@@ -15,7 +16,8 @@ export async function telegramTest(context: CommandContext): Promise<number> {
   const { io, options, config } = context;
   const { TELEGRAM_BOT_TOKEN: token } = config.settings;
   const telegram = telegramOf(context, movedChats(context));
-  const html = options.dryRun ? undefined : testMessage(context);
+  const { files, clock } = context.system;
+  const html = options.dryRun ? undefined : testHtml(serverName(config, files), clock.now());
   const tried = await tryTelegram(telegram, { token, destinations: destinationsOf(config) }, html);
   const result: TryResult = { ...tried, ...(tried.sent ? mendStore(context, tried.chats) : {}) };
   if (options.json) io.out(JSON.stringify({ version: 1, ...result }, null, 2));
@@ -54,10 +56,6 @@ function telegramOf({ config, system }: CommandContext, moved: Map<string, strin
     chatId: (chat = main) => moved.get(chat) ?? chat,
     onMigrated: (to, chat = main) => void moved.set(chat, to),
   });
-}
-
-function testMessage({ config, system }: CommandContext): string {
-  return `<b>Test message from vpsmon</b>\nServer: ${safeHtml(serverName(config, system.files), 80)}\nTime: ${formatTime(system.clock.now())}\nAlerts will arrive here.`;
 }
 
 /** The chats that a running monitor, which reads the bot's messages, has heard of. */

@@ -9,13 +9,12 @@ import {
   readButton,
   readQuestion,
   rightFor,
-  type ButtonAction,
-  type Destructive,
   type Question,
 } from '../notify/buttons.ts';
 import type { Tapped } from '../notify/updates.ts';
 import { permit } from '../notify/permit.ts';
 import { placeOf } from '../notify/targets.ts';
+import { ANSWERS, silencedAnswer, type ButtonAction, type Destructive } from '../outputs/telegram/buttons.ts';
 import { printedHtml } from '../outputs/telegram/console.ts';
 import { detailsHtml } from '../outputs/telegram/details.ts';
 import { decodeRecording } from '../recorder/ring.ts';
@@ -29,8 +28,6 @@ import { alive, NOT_CONFIGURED, type Console } from './console-types.ts';
 
 const LOG_LINES = 30;
 const INSPECT_MS = 2000;
-const ELSEWHERE =
-  'This button is of another server, whose monitor does not read this bot. Give each server a bot of its own.';
 const TOO_LATE = 'it was tapped too long ago, and not done: tap again';
 /** Where the timer's recovery is at work, an order waits for it. */
 const ORDER_TRIES = 12;
@@ -64,7 +61,7 @@ export function createButtons(console: Console) {
       await decide(tap, chat, answer);
     } catch (error) {
       if (monitor.state.closed) throw error;
-      if (!answered) await answer('That failed: see the log of vpsmon.');
+      if (!answered) await answer(ANSWERS.failed);
       throw error;
     }
   }
@@ -80,7 +77,7 @@ export function createButtons(console: Console) {
         monitor.system.log.warn(
           `Telegram: ${tap.from?.name ?? 'somebody'} tapped a button of another server, or a forged one. Nothing was done.`,
         );
-        return void (await answer(ELSEWHERE, true));
+        return void (await answer(ANSWERS.elsewhere, true));
       }
       console.refused(tap, 'a button', 'The button was not made by this monitor.');
       return void (await answer());
@@ -89,7 +86,7 @@ export function createButtons(console: Console) {
       .of(button.incidentId)
       .find((one) => placeOf(one.target).chat === chat && one.messageId === tap.messageId);
     const incident = monitor.pipeline.incident(button.incidentId) ?? incidentById(db, button.incidentId);
-    if (!message || !incident) return void (await answer('This button is out of date.'));
+    if (!message || !incident) return void (await answer(ANSWERS.outOfDate));
     const allowed = permit(config, tap.chat, tap.from, rightFor(button.action));
     if (!allowed.ok) {
       if (allowed.reason === 'stranger') console.refused(tap, `the button ${button.action}`, allowed.why);
@@ -101,7 +98,7 @@ export function createButtons(console: Console) {
     );
     if (over && rightFor(button.action) !== 'read') {
       monitor.refreshMessages(new Set([incident.id]));
-      return void (await answer('This incident has ended.'));
+      return void (await answer(ANSWERS.ended));
     }
     const by = tap.from?.name ?? 'somebody';
     await act({ tap, message, incident, by, answer }, button.action, button.nonce);
@@ -125,17 +122,17 @@ export function createButtons(console: Console) {
       const until = now + HOUR_MS;
       addSilence(db, { subject, until, reason: `by ${by} on Telegram` }, now);
       note(job, `silenced ${subject} until ${formatTime(until)}`);
-      await answer(`No messages about ${plain(subject, 60)} for an hour.`);
+      await answer(silencedAnswer(subject));
     } else {
       // What was announced together is acknowledged together.
       const known = [incident.id, ...job.message.openedWith].flatMap(
         (id) => monitor.pipeline.acknowledge(id, by, action === 'end') ?? [],
       );
-      if (known.length === 0) return void (await answer('This incident has ended.'));
+      if (known.length === 0) return void (await answer(ANSWERS.ended));
       console.record(
         `${by} acknowledged incident ${incident.id} (${incident.rule} ${incident.subject})${action === 'end' ? ', no messages until it ends' : ''}`,
       );
-      await answer(action === 'end' ? 'No messages until it ends.' : 'Acknowledged: it is not repeated.');
+      await answer(action === 'end' ? ANSWERS.silentUntilEnd : ANSWERS.acknowledged);
     }
     await show(job);
   }
@@ -144,7 +141,7 @@ export function createButtons(console: Console) {
   async function ask(job: Job, action: Destructive, again: boolean): Promise<void> {
     const step = action === 'undo' ? undoableAbout(db, job.incident) : undefined;
     if (action === 'undo' && !step) {
-      await job.answer('There is nothing to undo any more.');
+      await job.answer(ANSWERS.nothingToUndo);
       return show(job);
     }
     const question: Question = {
@@ -156,7 +153,7 @@ export function createButtons(console: Console) {
       ...(again ? { again } : {}),
     };
     // What was tapped while no monitor ran is nothing that somebody wants now.
-    if (!again && !(await job.answer('Sure? Tap once more.'))) return;
+    if (!again && !(await job.answer(ANSWERS.sure))) return;
     messages.ask(job.incident.id, job.message.target, JSON.stringify(question));
     await show(job);
   }
@@ -165,21 +162,19 @@ export function createButtons(console: Console) {
     const { incident, message, tap, by, answer } = job;
     const question = readQuestion(message.pending, console.now());
     if (!question || question.nonce !== nonce) {
-      await answer('This button is out of date.');
+      await answer(ANSWERS.outOfDate);
       return show(job);
     }
-    if (yes && question.userId !== (tap.from?.id ?? ''))
-      return void (await answer('Somebody else was asked.'));
+    if (yes && question.userId !== (tap.from?.id ?? '')) return void (await answer(ANSWERS.notYours));
     // Answered: whatever happens from here on, it is not done a second time.
     messages.ask(incident.id, message.target, undefined);
     if (!yes) {
-      await answer('Nothing was done.');
+      await answer(ANSWERS.nothingDone);
       return show(job);
     }
     const { action } = question;
     const asksAgain = action !== 'undo' && question.again !== true && (await essential(incident.subject));
-    const doing = action === 'undo' ? 'Undoing...' : `${action === 'stop' ? 'Stopping' : 'Restarting'}...`;
-    if (!(await answer(asksAgain ? 'It is essential. Really?' : doing))) {
+    if (!(await answer(asksAgain ? ANSWERS.essential : ANSWERS[action]))) {
       note(job, `${action}: ${TOO_LATE}`);
       return show(job);
     }

@@ -1,13 +1,25 @@
 import { addSilence, endSilence, listSilences } from '../incidents/silences.ts';
-import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
-import { formatTime, plain, safeHtml } from '../model/text.ts';
-import type { UpdateChat, Written } from '../notify/updates.ts';
+import { parseDuration } from '../model/duration.ts';
+import { formatTime, plain } from '../model/text.ts';
+import type { Written } from '../notify/updates.ts';
 import { permit, type Right } from '../notify/permit.ts';
 import type { Place } from '../notify/targets.ts';
 import type { SendOptions } from '../notify/telegram.ts';
-import { containersHtml, incidentsHtml, printedHtml, statusHtml } from '../outputs/telegram/console.ts';
+import {
+  COMMANDS,
+  containersHtml,
+  helpHtml,
+  incidentsHtml,
+  notThisServerHtml,
+  printedHtml,
+  silencedHtml,
+  silenceEndedHtml,
+  silenceHelpHtml,
+  silencesHtml,
+  statusHtml,
+} from '../outputs/telegram/console.ts';
 import { incidentsSince } from '../store/incidents.ts';
-import { COMMANDS, NOT_CONFIGURED, type Console } from './console-types.ts';
+import { NOT_CONFIGURED, type Console } from './console-types.ts';
 import type { Monitor } from './types.ts';
 
 const DAY_MS = 86_400_000;
@@ -42,15 +54,10 @@ export async function command(
   if (namesAnother(name, words)) {
     // Several servers in one group: another one is meant, and answers. Where nobody else can be meant it is a slip.
     if (incoming.chat.type === 'private' || bot !== undefined)
-      await console.reply(notThisServer(name, words, console.hostname), to);
+      await console.reply(notThisServerHtml(name, words, console.hostname), to);
     return;
   }
   await answer(console, name, words, incoming, to);
-}
-
-function notThisServer(name: string, words: readonly string[], hostname: string): string {
-  const server = `This server is called <b>${safeHtml(hostname, 60)}</b>`;
-  return `${server}; it does not know what to do with: /${name} ${safeHtml(words.join(' '), 100)}\n/help`;
 }
 
 /** What follows the server's name, where that comes first; names are compared without case, as people write them on a phone. */
@@ -122,7 +129,13 @@ async function answer(
     case 'forecast':
       return console.later(printed(console, ['forecast'], 'Forecast', to));
     default:
-      return console.reply(help(console, incoming.chat), to);
+      return console.reply(
+        helpHtml(hostname, {
+          isGroup: incoming.chat.type !== 'private',
+          acts: monitor.config.settings.TELEGRAM_ACTIONS,
+        }),
+        to,
+      );
   }
 }
 
@@ -175,35 +188,19 @@ async function printed(
 function silence(console: Console, words: readonly string[], incoming: Written): string {
   const { monitor, now } = console;
   const { db } = monitor.store;
-  if (words.length === 0) {
-    const lines = listSilences(db, now()).map(
-      ({ subject, until, reason }) =>
-        `${safeHtml(subject, 60)} until ${formatTime(until)}${reason ? ` (${safeHtml(reason, 100)})` : ''}`,
-    );
-    return lines.length === 0 ? 'Nothing is silenced. /silence web 2h' : lines.join('\n');
-  }
+  if (words.length === 0) return silencesHtml(listSilences(db, now()));
   const by = incoming.from?.name ?? 'somebody';
   if (words[0]?.toLowerCase() === 'end') {
     const subject = plain(words.slice(1).join(' '), 100);
-    if (!endSilence(db, subject)) return `${safeHtml(subject, 60)} is not silenced.`;
-    console.record(`${by} ended the silence of ${subject}`);
-    return `Messages about ${safeHtml(subject, 60)} come again.`;
+    const was = endSilence(db, subject);
+    if (was) console.record(`${by} ended the silence of ${subject}`);
+    return silenceEndedHtml(subject, was);
   }
   const ms = parseDuration(words.at(-1) ?? '');
   const subject = plain(words.slice(0, -1).join(' '), 100);
-  if (ms === undefined || subject === '')
-    return `Like /silence web 2h or /silence all 30m; durations are like ${safeHtml(DURATION_EXAMPLES)}.`;
+  if (ms === undefined || subject === '') return silenceHelpHtml();
   const until = now() + ms;
   addSilence(db, { subject, until, reason: `by ${by} on Telegram` }, now());
   console.record(`${by} silenced ${subject} until ${formatTime(until)}`);
-  return `No messages about ${safeHtml(subject, 60)} until ${formatTime(until)}. Incidents are still recorded. /silence end ${safeHtml(subject, 60)}`;
-}
-
-function help({ hostname, monitor }: Console, chat: UpdateChat): string {
-  const lines = COMMANDS.map(({ command: name, description }) => `/${name} - ${safeHtml(description)}`);
-  const several = chat.type === 'private' ? [] : [`Only this server: /status ${safeHtml(hostname, 60)}`];
-  const actions = monitor.config.settings.TELEGRAM_ACTIONS
-    ? 'Buttons under an incident stop, restart and undo; they ask first.'
-    : 'Buttons under an incident read, silence and acknowledge. Stopping and restarting is switched off (TELEGRAM_ACTIONS).';
-  return [`<b>${safeHtml(hostname, 60)}</b>`, ...lines, ...several, actions].join('\n');
+  return silencedHtml(subject, until);
 }

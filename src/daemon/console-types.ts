@@ -5,17 +5,6 @@ import type { Place } from '../notify/targets.ts';
 import type { SendOptions } from '../notify/telegram.ts';
 import type { Monitor } from './types.ts';
 
-export const COMMANDS = [
-  { command: 'status', description: 'How the server is, at a glance' },
-  { command: 'incidents', description: 'What happened in 24 hours' },
-  { command: 'containers', description: 'Containers, those that are not well first' },
-  { command: 'chart', description: 'Memory, swap and pressure as a picture: 24h, 7d' },
-  { command: 'report', description: 'The daily report, now' },
-  { command: 'forecast', description: 'What runs out, and when' },
-  { command: 'silence', description: 'No messages: SUBJECT 2h; end SUBJECT; or the list' },
-  { command: 'help', description: 'What this bot understands' },
-] as const;
-
 /** Why nothing is done for a chat. */
 export const NOT_CONFIGURED = 'The chat is not one of TELEGRAM_CHAT_ID.';
 

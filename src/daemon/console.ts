@@ -3,18 +3,19 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import type { CommandContext } from '../commands/context.ts';
 import { serverName } from '../config/server-name.ts';
-import { errorText, formatTime, maskSecrets, plain, safeHtml } from '../model/text.ts';
+import { errorText, formatTime, maskSecrets, plain } from '../model/text.ts';
 import { configuredChat, followMove } from '../notify/chat.ts';
 import { splitHtml } from '../model/html.ts';
 import type { Incoming, Tapped } from '../notify/updates.ts';
 import { pollUpdates } from '../notify/poll.ts';
 import { telegramFor } from '../notify/sender.ts';
 import { rememberSeen } from '../notify/updates.ts';
+import { COMMANDS, conflictHtml, refusedHtml } from '../outputs/telegram/console.ts';
 import { recall, remember } from '../store/memory.ts';
 import { immediately } from '../store/db.ts';
 import { appendLine } from '../system/append-file.ts';
 import type { RunResult } from '../system/types.ts';
-import { alive, COMMANDS, type Console } from './console-types.ts';
+import { alive, type Console } from './console-types.ts';
 import type { Monitor } from './types.ts';
 
 const DAY_MS = 86_400_000;
@@ -92,7 +93,7 @@ export async function runConsole(
               severity: 'info',
               kind: 'telegram-conflict',
               subject: 'vpsmon',
-              html: `<b>Commands and buttons do not work</b>\nServer: ${safeHtml(console.hostname, 60)}\n${safeHtml(why, 600)}`,
+              html: conflictHtml(console.hostname, why),
             });
           monitor.delivery.kick();
           monitor.refreshMessages();
@@ -187,15 +188,7 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
       const where = `${chat.type} chat ${chat.id}`;
       log.warn(`Telegram: ${who} in ${where} was refused: ${plain(what, 80)}. ${why}`);
       const now = clock.now();
-      const html = [
-        '<b>Somebody was refused</b>',
-        `Server: ${safeHtml(hostname, 60)}`,
-        `Who: ${safeHtml(who, 100)}, in the ${safeHtml(where, 60)}`,
-        `Tried: ${safeHtml(what, 80)}`,
-        `Why not: ${safeHtml(why)}`,
-        '',
-        'Sent once a day about each of them.',
-      ].join('\n');
+      const html = refusedHtml(hostname, { who, where, what, why });
       try {
         immediately(store.db, () => {
           if (!isWorthNotifying(from?.id ?? `chat ${chat.id}`, now)) return;

@@ -1,28 +1,16 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
-import type { Config } from '../config/schema.ts';
-import type { Incident } from '../model/incident.ts';
-import { plain } from '../model/text.ts';
+import {
+  BUTTON_ACTIONS,
+  type ButtonAction,
+  type ButtonLabel,
+  type Destructive,
+} from '../outputs/telegram/buttons.ts';
 import type { Db } from '../store/db.ts';
 import type { Button } from '../store/incident-messages.ts';
 import { recall, remember } from '../store/memory.ts';
 import { readJson } from '../store/rows.ts';
 import type { Right } from './permit.ts';
-
-export const BUTTON_ACTIONS = [
-  'logs',
-  'details',
-  'ack',
-  'hour',
-  'end',
-  'restart',
-  'stop',
-  'undo',
-  'yes',
-  'no',
-] as const;
-export type ButtonAction = (typeof BUTTON_ACTIONS)[number];
-export type Destructive = 'restart' | 'stop' | 'undo';
 
 /** What somebody tapped that wants a confirmation: by whom, and until when (epoch ms). `again`: it was confirmed once, and asks twice. */
 const Question = v.object({
@@ -38,8 +26,6 @@ export type Question = v.InferOutput<typeof Question>;
 export const QUESTION_MS = 60_000;
 
 const SECRET = 'telegram.button-secret';
-/** An incident about a container, by its rule. */
-const ABOUT_CONTAINER = /^(?:container-|restart-loop$|service-missing$)/;
 
 export function rightFor(action: ButtonAction): Right {
   if (action === 'logs' || action === 'details') return 'read';
@@ -50,72 +36,27 @@ export function isDestructive(action: ButtonAction): action is Destructive {
   return action === 'restart' || action === 'stop' || action === 'undo';
 }
 
-/** True where the incident's subject is a container. */
-function isAboutContainer({ rule, subject }: Incident): boolean {
-  return subject !== 'host' && (ABOUT_CONTAINER.test(rule) || rule === 'oom-kill');
-}
-
 export function readQuestion(pending: string | undefined, now: number): Question | undefined {
   const question = pending === undefined ? undefined : readJson(Question, pending);
   // A clock that was set back must not make a question last.
   return question && question.until > now && question.until - now <= QUESTION_MS ? question : undefined;
 }
 
-/**
- * The buttons that fit an incident as it stands; none once it has ended. `undoable`: recovery did something about it that can be
- * taken back.
- */
-export function keyboardFor(
+/** Buttons as the Bot API takes them, each signed for its incident. */
+export function keyboardOf(
   db: Db,
-  config: Config,
-  incident: Incident,
-  more: { question?: Question | undefined; undoable?: boolean | undefined },
+  incidentId: number,
+  rows: readonly ButtonLabel[][],
   now: number,
 ): Button[][] {
-  const { settings } = config;
-  if (!settings.TELEGRAM_COMMANDS || (incident.state === 'resolved' && !incident.event)) return [];
+  if (rows.length === 0) return [];
   const key = secretOf(db, now);
-  const button = (text: string, action: ButtonAction, nonce = ''): Button => ({
-    text,
-    callback_data: dataOf(key, incident.id, action, nonce),
-  });
-  const { question } = more;
-  const subject = plain(incident.subject, 30);
-  if (question) {
-    const what = `${question.action} ${question.step ? plain(question.step.what, 40) : subject}`;
-    const yes = question.again ? `It is essential: really ${what}` : `Yes, ${what}`;
-    return [[button(yes, 'yes', question.nonce)], [button('No', 'no', question.nonce)]];
-  }
-  const about = isAboutContainer(incident);
-  const rows: Button[][] = [[...(about ? [button('Logs', 'logs')] : []), button('Details', 'details')]];
-  if (!incident.event)
-    rows.push([
-      ...(incident.ack ? [] : [button('Acknowledge', 'ack')]),
-      button('Silence 1 h', 'hour'),
-      ...(incident.ack?.silent ? [] : [button('Until it ends', 'end')]),
-    ]);
-  if (settings.TELEGRAM_ACTIONS) {
-    const acts = [
-      ...(about ? [button('Restart', 'restart'), button('Stop', 'stop')] : []),
-      ...(more.undoable ? [button('Undo', 'undo')] : []),
-    ];
-    if (acts.length > 0) rows.push(acts);
-  }
-  return rows;
-}
-
-/** The buttons of a list, bound to its first incident: what they do is done to each of them. */
-export function keyboardOfMany(db: Db, config: Config, all: readonly Incident[], now: number): Button[][] {
-  const open = all.filter(({ state }) => state !== 'resolved');
-  const [first] = all;
-  if (!config.settings.TELEGRAM_COMMANDS || !first || open.length === 0) return [];
-  const key = secretOf(db, now);
-  const row: [string, ButtonAction][] = [];
-  if (open.some(({ ack }) => !ack)) row.push(['Acknowledge all', 'ack']);
-  if (open.some(({ ack }) => !ack?.silent)) row.push(['Until they end', 'end']);
-  return row.length === 0
-    ? []
-    : [row.map(([text, action]) => ({ text, callback_data: dataOf(key, first.id, action, '') }))];
+  return rows.map((row) =>
+    row.map(({ text, action, nonce = '' }) => ({
+      text,
+      callback_data: dataOf(key, incidentId, action, nonce),
+    })),
+  );
 }
 
 export type ReadButton =

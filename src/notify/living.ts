@@ -10,7 +10,8 @@ import {
 import { undoableAbout } from '../store/incident-actions.ts';
 import { announcedWith, incidentById } from '../store/incidents.ts';
 import type { StoredRow } from '../store/outbox.ts';
-import { keyboardFor, keyboardOfMany, readQuestion } from './buttons.ts';
+import { buttonsFor, buttonsOfMany } from '../outputs/telegram/buttons.ts';
+import { keyboardOf, readQuestion } from './buttons.ts';
 import { inConflict } from './poll.ts';
 import { targetOf } from './targets.ts';
 import type { SendOptions } from './telegram.ts';
@@ -128,12 +129,16 @@ function buttonsOf(
   now: number,
 ): { keyboard?: Button[][] } {
   const [incident] = all;
-  if (!incident || inConflict(db)) return {};
-  const undoable = config.settings.TELEGRAM_ACTIONS && !isList && undoableAbout(db, incident) !== undefined;
-  const question = readQuestion(pending, now);
-  const keyboard = isList
-    ? keyboardOfMany(db, config, all, now)
-    : keyboardFor(db, config, incident, { question, undoable }, now);
+  const { settings } = config;
+  if (!settings.TELEGRAM_COMMANDS || !incident || inConflict(db)) return {};
+  const rows = isList
+    ? buttonsOfMany(all)
+    : buttonsFor(incident, {
+        acts: settings.TELEGRAM_ACTIONS,
+        undoable: settings.TELEGRAM_ACTIONS && undoableAbout(db, incident) !== undefined,
+        question: readQuestion(pending, now),
+      });
+  const keyboard = keyboardOf(db, incident.id, rows, now);
   return keyboard.length > 0 ? { keyboard } : {};
 }
 

@@ -2,7 +2,7 @@ import type { Message } from '../model/message.ts';
 import { escapeHtml } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
 import { openOutboxTable, type StoredRow } from '../store/outbox.ts';
-import { digestHtml, headline } from './digest.ts';
+import { digestHtml, headline } from '../outputs/telegram/digest.ts';
 import { htmlToPlain } from '../model/html.ts';
 
 /** More than this many waiting: all but the critical ones go into a digest. */

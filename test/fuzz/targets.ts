@@ -43,7 +43,7 @@ import { secretsFromEnv } from '../../src/model/env-secrets.ts';
 import { visible } from '../../src/model/invisible.ts';
 import { errorText, escapeHtml, maskSecrets, plain, safeHtml } from '../../src/model/text.ts';
 import { starterIn } from '../../src/notify/await-start.ts';
-import { digestHtml, headline } from '../../src/notify/digest.ts';
+import { digestHtml, headline } from '../../src/outputs/telegram/digest.ts';
 import { htmlToPlain, shortenHtml, splitHtml } from '../../src/model/html.ts';
 import { readAnswer } from '../../src/notify/telegram.ts';
 import { readBucket, readRaw } from '../../src/store/history/codec.ts';

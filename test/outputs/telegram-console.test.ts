@@ -1,4 +1,6 @@
 // What the bot answers must fit a phone: columns of fixed width are at most 34 letters wide.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { htmlToPlain } from '../../src/model/html.ts';
 import type { ContainerInfo } from '../../src/model/snapshot.ts';
@@ -88,4 +90,17 @@ it('/forecast in narrow columns has no table', () => {
 it('fixed width: spaces stay, everything else from outside is made safe', () => {
   expect(fixedHtml('  a   <b>\t\u001b[31mx\u202e  ')).toBe('  a   &lt;b&gt; x');
   expect(fixedHtml('x'.repeat(50), 10)).toBe(`${'x'.repeat(9)}…`);
+});
+
+it('every text that reaches a phone is rendered in src/outputs', () => {
+  const folder = join(import.meta.dirname, '../../src');
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
+  expect(files.length).toBeGreaterThan(200);
+  const elsewhere = files
+    // Takes messages apart: it has to know the tags.
+    .filter((file) => !file.startsWith('outputs/') && file !== 'model/html.ts')
+    .filter((file) => /<\/?(?:b|i|pre|code)>/.test(readFileSync(join(folder, file), 'utf8')));
+  expect(elsewhere).toEqual([]);
 });

@@ -1,3 +1,4 @@
+import { DURATION_EXAMPLES } from '../../model/duration.ts';
 import type { Incident } from '../../model/incident.ts';
 import type { ContainerInfo, Snapshot } from '../../model/snapshot.ts';
 import {
@@ -12,6 +13,18 @@ import {
 import { PHONE_COLUMNS } from './details.ts';
 
 /** What the bot answers, as Telegram HTML. */
+
+/** The commands, as Telegram shows them in its menu. */
+export const COMMANDS = [
+  { command: 'status', description: 'How the server is, at a glance' },
+  { command: 'incidents', description: 'What happened in 24 hours' },
+  { command: 'containers', description: 'Containers, those that are not well first' },
+  { command: 'chart', description: 'Memory, swap and pressure as a picture: 24h, 7d' },
+  { command: 'report', description: 'The daily report, now' },
+  { command: 'forecast', description: 'What runs out, and when' },
+  { command: 'silence', description: 'No messages: SUBJECT 2h; end SUBJECT; or the list' },
+  { command: 'help', description: 'What this bot understands' },
+] as const;
 
 export type StatusView = {
   hostname: string;
@@ -132,4 +145,69 @@ function isWell({ state, health }: ContainerInfo): boolean {
 export function printedHtml(title: string, lines: readonly string[]): string {
   const body = lines.map((line) => fixedHtml(line, 300)).join('\n');
   return `<b>${safeHtml(title, 120)}</b>\n<pre>${body === '' ? '(nothing)' : body}</pre>`;
+}
+
+/** The answer to /help. `isGroup`: several servers may read along. `acts`: buttons may stop and restart. */
+export function helpHtml(hostname: string, { isGroup, acts }: { isGroup: boolean; acts: boolean }): string {
+  return [
+    `<b>${safeHtml(hostname, 60)}</b>`,
+    ...COMMANDS.map(({ command, description }) => `/${command} - ${safeHtml(description)}`),
+    ...(isGroup ? [`Only this server: /status ${safeHtml(hostname, 60)}`] : []),
+    acts
+      ? 'Buttons under an incident stop, restart and undo; they ask first.'
+      : 'Buttons under an incident read, silence and acknowledge. Stopping and restarting is switched off (TELEGRAM_ACTIONS).',
+  ].join('\n');
+}
+
+/** What followed the command is no name of this server. */
+export function notThisServerHtml(command: string, words: readonly string[], hostname: string): string {
+  const server = `This server is called <b>${safeHtml(hostname, 60)}</b>`;
+  return `${server}; it does not know what to do with: /${command} ${safeHtml(words.join(' '), 100)}\n/help`;
+}
+
+/** The answer to /silence. */
+export function silencesHtml(
+  silences: readonly { subject: string; until: number; reason: string }[],
+): string {
+  const lines = silences.map(
+    ({ subject, until, reason }) =>
+      `${safeHtml(subject, 60)} until ${formatTime(until)}${reason ? ` (${safeHtml(reason, 100)})` : ''}`,
+  );
+  return lines.length === 0 ? 'Nothing is silenced. /silence web 2h' : lines.join('\n');
+}
+
+export function silencedHtml(subject: string, until: number): string {
+  const name = safeHtml(subject, 60);
+  return `No messages about ${name} until ${formatTime(until)}. Incidents are still recorded. /silence end ${name}`;
+}
+
+export function silenceEndedHtml(subject: string, was: boolean): string {
+  const name = safeHtml(subject, 60);
+  return was ? `Messages about ${name} come again.` : `${name} is not silenced.`;
+}
+
+/** How /silence is written. */
+export function silenceHelpHtml(): string {
+  return `Like /silence web 2h or /silence all 30m; durations are like ${safeHtml(DURATION_EXAMPLES)}.`;
+}
+
+/** Somebody who may not has written to the bot, or tapped a button. */
+export function refusedHtml(
+  hostname: string,
+  { who, where, what, why }: Record<'who' | 'where' | 'what' | 'why', string>,
+): string {
+  return [
+    '<b>Somebody was refused</b>',
+    `Server: ${safeHtml(hostname, 60)}`,
+    `Who: ${safeHtml(who, 100)}, in the ${safeHtml(where, 60)}`,
+    `Tried: ${safeHtml(what, 80)}`,
+    `Why not: ${safeHtml(why)}`,
+    '',
+    'Sent once a day about each of them.',
+  ].join('\n');
+}
+
+/** Another program reads the bot's messages. */
+export function conflictHtml(hostname: string, why: string): string {
+  return `<b>Commands and buttons do not work</b>\nServer: ${safeHtml(hostname, 60)}\n${safeHtml(why, 600)}`;
 }

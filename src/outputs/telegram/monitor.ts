@@ -42,6 +42,21 @@ export function reportMessage(report: MonitorReport, server: string): Message {
   }
 }
 
+/** `vpsmon telegram test`. */
+export function testHtml(server: string, now: number): string {
+  return `<b>Test message from vpsmon</b>\nServer: ${safeHtml(server, 80)}\nTime: ${formatTime(now)}\nAlerts will arrive here.`;
+}
+
+/** The first message, sent by `vpsmon setup`. */
+export function setUpHtml(server: string): string {
+  return `<b>vpsmon is set up</b>\nServer: ${safeHtml(server, 80)}\nAlerts will arrive here.`;
+}
+
+/** Below the picture of /chart; `period`: "24h". */
+export function chartCaption(server: string, period: string): string {
+  return `<b>${safeHtml(server, 60)}</b>: the last ${safeHtml(period, 10)}`;
+}
+
 function severityOf(lines: readonly StartLine[]): Message['severity'] {
   if (lines.some(({ critical }) => critical)) return 'critical';
   return lines.some(({ kind }) => BAD.includes(kind)) ? 'warning' : 'info';

@@ -1,6 +1,8 @@
-import type { Message } from '../model/message.ts';
-import { escapeHtml, formatCount, formatTime, plain } from '../model/text.ts';
-import { htmlToPlain } from '../model/html.ts';
+// What delivery adds to messages: the digest of those that could not be sent in time, the note on a late one, and what is sent in
+// place of one that cannot be shown.
+import type { Message } from '../../model/message.ts';
+import { escapeHtml, formatCount, formatDuration, formatTime, plain, safeHtml } from '../../model/text.ts';
+import { htmlToPlain } from '../../model/html.ts';
 
 /** `line`: what `headline` gave, plain text. */
 export type DigestLine = Pick<Message, 'at' | 'severity' | 'kind' | 'subject'> & { line: string };
@@ -62,4 +64,22 @@ function grouped(messages: readonly DigestLine[], since: number): string[] {
 function shortTime(since: number, at: number): string {
   const [day, time] = formatTime(at).split(' ') as [string, string];
   return formatTime(since).startsWith(day) ? time : `${day} ${time}`;
+}
+
+/** Stands before a message that is sent long after what it is about. */
+export function lateNote(at: number, now: number): string {
+  return `<i>Late: this happened at ${formatTime(at)}, ${formatDuration(now - at)} ago.</i>\n\n`;
+}
+
+/** Stands where a text was cut. */
+export function cutNote(missing: number): string {
+  return `... ${missing} more characters are in alert_history.log.`;
+}
+
+/** Sent in place of a text that Telegram does not take: plain words that cannot be refused for their form. */
+export function standIn(message: Pick<Message, 'at' | 'kind' | 'subject'>, why: string): string {
+  return (
+    `A message (${safeHtml(message.kind, 60)}, ${safeHtml(message.subject, 60)}, ${formatTime(message.at)}) ` +
+    `could not be shown here: ${safeHtml(plain(why, 150))}. Its text is in alert_history.log.`
+  );
 }

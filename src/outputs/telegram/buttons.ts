@@ -1,0 +1,114 @@
+// The buttons below an incident, and what the phone shows for a moment when one was tapped.
+import type { Incident } from '../../model/incident.ts';
+import { plain } from '../../model/text.ts';
+
+export const BUTTON_ACTIONS = [
+  'logs',
+  'details',
+  'ack',
+  'hour',
+  'end',
+  'restart',
+  'stop',
+  'undo',
+  'yes',
+  'no',
+] as const;
+export type ButtonAction = (typeof BUTTON_ACTIONS)[number];
+export type Destructive = Extract<ButtonAction, 'restart' | 'stop' | 'undo'>;
+/** `nonce`: of the question that it answers. */
+export type ButtonLabel = { text: string; action: ButtonAction; nonce?: string };
+
+/** An incident about a container, by its rule. */
+const ABOUT_CONTAINER = /^(?:container-|restart-loop$|service-missing$|oom-kill$)/;
+
+/**
+ * Pure: the rows of buttons that fit an incident as it stands; none once it has ended. `undoable`: recovery did something about it
+ * that can be taken back. `acts`: buttons may stop and restart. `question`: what somebody tapped, and is to confirm.
+ */
+export function buttonsFor(
+  incident: Incident,
+  more: {
+    acts: boolean;
+    undoable?: boolean | undefined;
+    question?:
+      | {
+          action: Destructive;
+          nonce: string;
+          again?: boolean | undefined;
+          step?: { what: string } | undefined;
+        }
+      | undefined;
+  },
+): ButtonLabel[][] {
+  const { rule, subject, state, event, ack } = incident;
+  if (state === 'resolved' && !event) return [];
+  const { question } = more;
+  if (question) {
+    const { action, nonce, again, step } = question;
+    const what = `${action} ${step ? plain(step.what, 40) : plain(subject, 30)}`;
+    const yes = again ? `It is essential: really ${what}` : `Yes, ${what}`;
+    return [[{ text: yes, action: 'yes', nonce }], [{ text: 'No', action: 'no', nonce }]];
+  }
+  const about = subject !== 'host' && ABOUT_CONTAINER.test(rule);
+  return [
+    [show(about, 'Logs', 'logs'), show(true, 'Details', 'details')],
+    [
+      show(!event && !ack, 'Acknowledge', 'ack'),
+      show(!event, 'Silence 1 h', 'hour'),
+      show(!event && !ack?.silent, 'Until it ends', 'end'),
+    ],
+    [
+      show(more.acts && about, 'Restart', 'restart'),
+      show(more.acts && about, 'Stop', 'stop'),
+      show(more.acts && more.undoable === true, 'Undo', 'undo'),
+    ],
+  ]
+    .map((row) => row.flat())
+    .filter((row) => row.length > 0);
+}
+
+/** Pure: the buttons of a list, bound to its first incident: what they do is done to each of them. */
+export function buttonsOfMany(all: readonly Incident[]): ButtonLabel[][] {
+  const open = all.filter(({ state }) => state !== 'resolved');
+  const row = [
+    show(
+      open.some(({ ack }) => !ack),
+      'Acknowledge all',
+      'ack',
+    ),
+    show(
+      open.some(({ ack }) => !ack?.silent),
+      'Until they end',
+      'end',
+    ),
+  ].flat();
+  return row.length > 0 ? [row] : [];
+}
+
+function show(shown: boolean, text: string, action: ButtonAction): ButtonLabel[] {
+  return shown ? [{ text, action }] : [];
+}
+
+/** Answers to a tap. */
+export const ANSWERS = {
+  failed: 'That failed: see the log of vpsmon.',
+  elsewhere:
+    'This button is of another server, whose monitor does not read this bot. Give each server a bot of its own.',
+  outOfDate: 'This button is out of date.',
+  ended: 'This incident has ended.',
+  acknowledged: 'Acknowledged: it is not repeated.',
+  silentUntilEnd: 'No messages until it ends.',
+  nothingToUndo: 'There is nothing to undo any more.',
+  sure: 'Sure? Tap once more.',
+  essential: 'It is essential. Really?',
+  notYours: 'Somebody else was asked.',
+  nothingDone: 'Nothing was done.',
+  undo: 'Undoing...',
+  stop: 'Stopping...',
+  restart: 'Restarting...',
+} as const;
+
+export function silencedAnswer(subject: string): string {
+  return `No messages about ${plain(subject, 60)} for an hour.`;
+}
