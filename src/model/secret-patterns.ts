@@ -10,30 +10,46 @@ type Family = { when: RegExp; patterns: readonly Pattern[] };
 
 /** What a setting, a field or a flag with a secret is called. "pass" is one, "bypass" and "compass" are not. */
 const SECRET_WORD =
-  '(?:pass[ _-]?(?:word|code|phrase)(?:[ _-]?hash)?|passwd|passwort|kennwort|mot de passe|contrase(?:\u00f1|n)a|senha|(?<!by|com)pass|pwd|' +
+  '(?:pass[ _-]?(?:word|code|phrase)(?:[ _-]?hash)?|(?<!ch|ht)passwd|passwort|kennwort|mot de passe|contrase(?:\u00f1|n)a|senha|(?<!by|com)pass|pwd|' +
   // The same in other languages: cs/sk, da, el, fi, hu, it/ro/tr, ja, ko, nb, nl, pl, ru/uk, sv, tr, zh.
   'heslo|adgangskode|\u03ba\u03c9\u03b4\u03b9\u03ba\u03cc\u03c2|salasana|jelsz\u00f3|(?<![a-z])parol[ae\u0103]|\u30d1\u30b9\u30ef\u30fc\u30c9|\ube44\ubc00\ubc88\ud638|passord|wachtwoord|' +
   'has\u0142o|\u043f\u0430\u0440\u043e\u043b\u044c|l\u00f6senord|\u015fifre|\u5bc6[\u7801\u78bc]|' +
   '(?<![a-z])(?:bind|root)?pw|(?<![a-z])psk|(?<![a-z])cv[vc]|' +
   'secret(?:[ _-]?(?:access[ _-]?)?key(?:[ _-]?base)?)?|token(?:[ _-]?secret)?|credential|otp[ _-]?code|(?<![a-z])otp|' +
-  '(?:api|access|private|encryption|signing|master|auth|app|account|shared|license|session|cookie|hmac|jwt|webhook)[ _-]?key|' +
-  'SharedAccessSignature|X-Amz-Signature|(?<![a-z])sig|phpsessid|jsessionid|connect\\.sid|csrf|xsrf)s?';
-/** What stands between the name and the value: `=`, `": "`, `\": `, `=>`, `:=`, `==`, `[]=`, `%3D`, `">` of XML. */
-const TO_VALUE = String.raw`(?:\\{0,3}["'\x60]?\[?\]?\s{0,4}(?:[=:\uff1a]=?>?|%3D)\s{0,4}(?:[|>][+-]?\s{1,40})?|>)`;
+  '(?:api|access|private|encryption|signing|master|auth|app|account|shared|license|instrumentation|session|cookie|hmac|jwt|webhook)[ _-]?key|' +
+  'SharedAccessSignature|X-(?:Amz|Goog)-Signature|(?<![a-z])sig|phpsessid|jsessionid|connect\\.sid|csrf|xsrf)s?';
+/**
+ * What stands between the name and the value: `=`, `": "`, `\": `, `=>`, `->`, `:=`, `==`, `[]=`, `">` of XML, the quotes of HTML,
+ * JavaScript and URLs; then a tag or a block of YAML, the brackets of a list, the `b` of Python's `b'...'`.
+ */
+const QUOTE_BY_CODE = String.raw`(?:&(?:quot|apos|#3[49]);|%(?:25)?2[27]|\\u002[27])`;
+const TO_VALUE = String.raw`(?:(?:\\{0,3}["'\x60]|${QUOTE_BY_CODE})?\[?\]?\s{0,4}(?:[=:\uff1a]=?>?|[-=\u2013]?->|[\u2192\u2026]|%(?:25)?3[AD])\s{0,4}(?:!\w{1,20}\s{1,4}|string\(\d{1,4}\)\s{1,2})?(?:[|>][+-]?\s{1,40})?(?:[[(]\s{0,4}|(?<==)[{<]|-\s{1,4})?(?:[bfru]{1,2}(?=["']))?|(?:\s[\w:.-]{1,40}="[^"]{0,80}")?>(?:<!\[CDATA\[)?)`;
 /** Not a value but a word about it, or a count of tokens. */
-const NO_VALUE = String.raw`(?!\$\d{1,2}(?!\w))(?!(?:null|nil|true|false|none|undefined|required|missing|incorrect|invalid|expired|empty|not|must|is|was|cannot|unexpected|no|yes|ok)\b(?![-_.!$]))`;
-const NO_COUNT = String.raw`(?<!tokens${TO_VALUE})`;
+const NO_VALUE = String.raw`(?!\$\d{1,2}(?!\w))(?!tests?[_./-])(?!(?:null|nil|true|false|none|undefined|required|missing|incorrect|invalid|expired|empty|not|must|is|was|cannot|unexpected|no|yes|ok|refused|rejected|denied|unset|set|wrong|unchanged|password|bcrypt|scram-sha-256)\b(?![-_.!$]))`;
+const NO_COUNT = String.raw`(?<!(?:token|key|secret|password|credential)s${TO_VALUE})`;
 /** A quoted value may hold blanks, and escaped quotes unless its own are; one without ends at what cannot belong to it. */
 const SECRET_VALUES = [
   [String.raw`\\{1,3}"`, String.raw`[^"\\]{1,512}`],
   ['"', String.raw`(?:\\[^]|[^"\\]){1,512}`],
   ["'", String.raw`(?:\\[^]|[^'\\]){1,512}`],
+  [String.raw`(?:"""|''')`, String.raw`[^"']{1,512}`],
+  [QUOTE_BY_CODE, String.raw`[^\s"'%&\\<>]{1,512}`],
   ['\x60', String.raw`[^\x60]{1,512}`],
-  ['', String.raw`${NO_VALUE}(?:(?!\d{1,9}\b)|${NO_COUNT})[^\s"'\x60,;&\\<>][^\s"'\x60,;&<>]{0,512}`],
+  [
+    '',
+    String.raw`${NO_VALUE}(?:(?!\d{1,9}\b)|${NO_COUNT})(?![)\]}]{1,3}(?:[\s,;.]|$)|(?<=:\s{0,4})\{|\[\s{0,4}\d{1,9}\b)[^\s"'\x60,;&\\<>][^\s"'\x60,;&<>]{0,512}`,
+  ],
 ].map(([quote, value]): Pattern => [
   new RegExp(`(${SECRET_WORD}${TO_VALUE}${quote})${value}`, 'gi'),
   '$1***',
 ]);
+
+/** What has only a blank, a slash or its place in the line before it must look like a secret: with a digit in it. */
+const LIKE_ONE = String.raw`(?=[^\s"'\x60]{0,64}\d)[^\s"'\x60]{4,256}`;
+/** A letter and a digit, and not a path, a file, an address or a version. */
+const MIXED = String.raw`(?=[^\s"'\x60]{0,64}\d)(?=[^\s"'\x60]{0,64}[a-z])(?!v\d|utf|x86|\d+[a-z]{1,3}\b)[^\s"'\x60/:@,;()[\]<>|]{6,256}(?![/:@.\w])`;
+/** What nobody would call a thing: a capital or a sign, a small letter and a digit, no path, no port. */
+const MADE_UP = String.raw`(?=[^\s"']{0,64}\d)(?=[^\s"']{0,64}[a-z])(?=[^\s"']{0,64}[A-Z!@#$%^&*?~])[^\s"'/:]{8,256}(?![/:])`;
 
 /** A word after blanks, in quotes or not. */
 const ARGUMENT = String.raw`(?:"[^"]{1,256}"|'[^']{1,256}'|[^\s"'|;&]{1,256})`;
@@ -69,14 +85,13 @@ const TOKENS = [
   String.raw`dapi[0-9a-f]{32}`,
   String.raw`[0-9a-f]{32}-us\d{1,2}`,
   String.raw`AGE-SECRET-KEY-1[0-9A-Z]{20,80}`,
-  String.raw`(?=[A-Za-z]{0,64}\d)(?=[A-Z0-9]{0,64}[a-z])(?=[a-z0-9]{0,64}[A-Z])[A-Za-z0-9]{32,512}(?:[+/][A-Za-z0-9+/]{0,512})?={0,2}`,
+  // Not the fingerprint of a public key.
+  String.raw`(?<!SHA256:)(?=[A-Za-z]{0,64}\d)(?=[A-Z0-9]{0,64}[a-z])(?=[a-z0-9]{0,64}[A-Z])[A-Za-z0-9]{32,512}(?:[+/][A-Za-z0-9+/]{0,512})?={0,2}`,
 ].map((token): Pattern => [
   new RegExp(String.raw`(?<![A-Za-z0-9_])(?:${token})(?![A-Za-z0-9_])`, 'g'),
   '***',
 ]);
 
-/** What has only a blank, a slash or its place in the line before it must look like a secret: with a digit in it. */
-const LIKE_ONE = String.raw`(?=[^\s"'\x60]{0,64}\d)[^\s"'\x60]{4,256}`;
 const WITHOUT_SIGN: Pattern[] = [
   // Directives of OpenLDAP, Redis, Squid, a switch; netrc; a user in redis.conf.
   ...[
@@ -95,7 +110,16 @@ const WITHOUT_SIGN: Pattern[] = [
     String.raw`\b(?:sqlplus|sqlldr|expdp|impdp|rman)\b[^\n|;]{0,80}?\s[A-Za-z0-9_$]{1,64}\/`,
     String.raw`\blftp\b[^\n|;]{0,80}?\s-u\s{1,4}["']?[^\s,"']{1,64},`,
     // IMAP as it is spoken.
-    String.raw`\b(?:[A-Za-z]\d{1,6}|imap) LOGIN \S{1,128} ["']?`,
+    String.raw`(?<!\S)(?:[a-z]\d{0,6}|\.|imap) LOGIN \S{1,128} ["']?`,
+    String.raw`\bAUTH (?:PLAIN|LOGIN)\s{1,4}`,
+    String.raw`\b(?:auth|login|credentials?|\w{0,16}crypt)\w{0,8}\s{0,4}=?\s{0,4}\((?:["']?[\w.@-]{0,64}["']?,\s{0,4})?["']`,
+    String.raw`\b(?:login|credentials?):?\s{1,4}[\w.@-]{1,64}\s?\/\s?`,
+    String.raw`"AUTH" (?:"[\w-]{1,64}" )?"`,
+    String.raw`["']auth["']:\s{0,4}["'](?=\S{8})`,
+    String.raw`\b(?:token|api[ _-]?key|secret)\b(?: to (?:log ?in|join|enroll)| provided| id):\s{1,4}`,
+    String.raw`\bPIN(?: for [^\n:]{1,80})?:\s{1,4}`,
+    String.raw`(?<!\S)\/user:\S{1,64}\s{1,4}`,
+    String.raw`\biwconfig \S{1,32} key\s{1,4}`,
   ].map((before): Pattern => [new RegExp(`(${before})${LIKE_ONE}`, 'gi'), '$1***']),
   // POP3 and FTP; of a test runner's lines, which have a path there, nothing.
   [/((?:^|[<>] )\s{0,8}PASS )(?!\S{0,256}[./])\S{1,256}/gm, '$1***'],
@@ -105,16 +129,100 @@ const WITHOUT_SIGN: Pattern[] = [
     '$1***',
   ],
   [
-    /(\becho\s{1,4}(?:-n\s{1,4})?["']?)[^\s"'|]{1,256}(?=["']?\s{0,4}\|\s{0,4}(?:sudo\b[^|\n]{0,40}-S|docker login|passwd))/g,
+    /(\b(?:echo|printf)\s{1,4}(?:-n\s{1,4}|["']?%s["']?\s{1,4})?["']?)[^\s"'|]{1,256}(?=["']?\s{0,4}\|\s{0,4}(?:sudo\b[^|\n]{0,40}-S|(?:docker|podman) login|passwd))/g,
     '$1***',
   ],
+  [
+    new RegExp(String.raw`((?<![\w/.-])(?:admin|root|guest|administrator)(?: \/ |:|\/))${MIXED}`, 'gi'),
+    '$1***',
+  ],
+  // A line of PgBouncer's userlist; a row with a password in it.
+  [/^("[^"\n]{1,64}" ")[^"\n]{1,512}(?="\s{0,4}$)/gm, '$1***'],
+  [
+    new RegExp(
+      `(\\binsert into [^()]{1,128}\\([^()]{0,256}?${SECRET_WORD}[^()]{0,256}\\)\\s{1,8}values\\s{0,4}\\()[^)\\n]{1,512}`,
+      'gi',
+    ),
+    '$1***',
+  ],
+  [/(<<<\s{0,4}["']?(?:[\w.-]{1,64}:)?)[^\s"']{1,256}/g, '$1***'],
   [new RegExp(`(\\bkey="[^"]{0,64}${SECRET_WORD}[^"]{0,64}"\\s{1,4}value=")[^"]{1,512}`, 'gi'), '$1***'],
 ];
+
+/** The name of a secret by itself, and one with more before it: `DB_PASS`, `auth-token`, `awsSecretKey`. */
+const NAMED = new RegExp(SECRET_WORD, 'i');
+
+/** A name and its value with something else between them than a sign. */
+const PAIRS: readonly Pattern[] = [
+  // {"name": "DB_PASSWORD", "value": "x"}, its YAML, <property name="password" value="x">, <entry key="password">x<.
+  [
+    String.raw`\b(?:name|key|type|field|header|variable)\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?[\w.:-]{0,64}?${SECRET_WORD}\w{0,16}\\?["']?\s{0,4}(?:,\s{0,40}|\s{1,40})\\?["']?value\\?["']?\s{0,4}[=:]\s{0,4}(?:\\?["'])?`,
+    String.raw`[^\s"'<>,\\]{1,512}`,
+  ],
+  [String.raw`\b(?:name|key)=["'][\w.-]{0,64}?${SECRET_WORD}["'][^<>]{0,64}>`, String.raw`[^\s<>]{1,512}`],
+  // ('password', 'x'), "requirepass" "x" of Redis' MONITOR, password;x.
+  [String.raw`["'][\w.-]{0,32}?${SECRET_WORD}["'](?:\s{0,4},\s{0,4}|\s{1,4})b?["']`, LIKE_ONE],
+  [String.raw`"(?:requirepass|masterauth)" "`, String.raw`[^"]{1,256}`],
+  [String.raw`(?:^|[\s"'])[\w.-]{0,32}?${SECRET_WORD}(?:;|\s{0,8}\|\s{0,8})`, MIXED],
+  // setPassword("x"), PASSWORD('x'), SecretStr('x'), OPTIONS (password 'x').
+  [String.raw`(?<!re)(?:set|with|use)_?${SECRET_WORD}\(["']`, String.raw`[^"']{1,256}`],
+  [String.raw`(?<!reset_?)${SECRET_WORD}\w{0,12}(?:\.\w{1,12})?\s?\(["']?`, MIXED],
+  [
+    String.raw`(?<![a-z])pass(?:word|wd|phrase)? (?:["'\x60](?!\w{1,20}["'\x60]\s{1,4}\w)|[[(<])`,
+    String.raw`[^\s"'\x60\])>]{4,256}`,
+  ],
+  [String.raw`(?<!unexpected )\b(?:api[ _-]?key|token|secret)s? (?:["'\x60](?![a-z]{1,32}-)|[[(<])`, MIXED],
+  [String.raw`(?<![a-z])pass(?:word|wd|phrase)? ["'\x60]`, MIXED],
+  // DB_PASS x; and without a digit in it where nothing else is in the line.
+  [
+    String.raw`(?<![\w.])[\w.:-]{0,40}?${SECRET_WORD}\s{1,8}(?!(?:auth|for|of|on|to|in)\b|(?<=secret\s{1,8})[a-z]{1,32}-)`,
+    MIXED,
+  ],
+  [
+    String.raw`^\s{0,16}(?:(?:ENV|ARG|export|setenv|set|set -g?x)\s{1,4})?(?:[A-Z][A-Z0-9]{0,30}_)+${SECRET_WORD}[ \t]{1,8}`,
+    String.raw`${NO_VALUE}[^\s"'=]{4,256}(?=[ \t]{0,8}$)`,
+  ],
+  // Password for 'https://bob@github.com': x; a temporary password is generated for root@localhost: x.
+  [String.raw`\bpassword\b(?: for ["'][^"'\n]{1,100}["']|[^:\n=]{0,80}):\s{1,4}`, MIXED],
+  [
+    String.raw`\b(?:wpa_passphrase|auth-pass)\s{1,4}(?:"[^"]{1,64}"\s{1,4}|\S{1,64}\s{1,4})?["']?`,
+    String.raw`[^\s"']{4,256}(?!\s{1,4}["']?\S)`,
+  ],
+].map(([before, value]): Pattern => [new RegExp(`(${before})${value}`, 'gim'), '$1***']);
+
+/** Names that may be harmless: their value must look like a secret. */
+const WEAK_NAMES = String.raw`(?:[?&]|(?<![\w-]))(?:key|code|signature|hmac)=|(?<![a-z])(?:pin|puk)["']?\s{0,4}[=:]\s{0,4}|(?<![A-Za-z])[A-Z][A-Z0-9_]{0,40}_(?:KEY|SK|PIN|ROLE)["']?\s{0,4}[=:]\s{0,4}|--?key[\s=]{1,4}|\b(?:pass|access|accessToken|recovery|unseal|licen[cs]e|activation|product|ssh|rsa|service|anon|backup|preshared|pre-shared)[ _-]?(?:key|code)(?:[ _-]?id)?s?(?: \d{1,2})?["']?\s{0,4}[=: ]\s{0,4}|(?:(?<![a-z])sid|session[ _-]?id|[a-z]_session|jwt|bearer|salt|pepper|pwd_?hash|refresh|assertion|verifier|SAMLResponse|(?:device|user)_code)["']?\s{0,4}[=: ]\s{0,4}`;
+const WEAK_NAME = new RegExp(String.raw`${WEAK_NAMES}|\bcode|mnemonic|seed[ _-]`, 'i');
+const WEAK: readonly Pattern[] = [
+  [new RegExp(String.raw`(${WEAK_NAMES})(["'\x60]?)(?!sha\d|[0-9a-f]{8}-)${MIXED}`, 'gi'), '$1$2***'],
+  // Codes that are numbers.
+  [
+    /\b((?:(?:verification|security|confirmation|recovery|activation|backup|login|sms|2fa|mfa|otp|pairing)[ _-]?codes?(?: is)?|pin|puk)["']?\s{0,4}[=: ]\s{0,4}["']?)(?:(?=[\d-]{0,8}\d{3})\d[\d-]{3,11}|(?=\S{0,32}\d)(?=\S{0,32}[a-z])[\w!@#$%^&*?-]{6,32})(?![.\w])/gi,
+    '$1***',
+  ],
+  [
+    /\b((?:mnemonic|seed[ _-]?(?:phrase|words))["']?\s{0,4}[=:]\s{0,4}["']?)(?:[a-z]{2,12}[ ,]{1,2}){5,24}[a-z]{2,12}/gi,
+    '$1***',
+  ],
+];
+
+/** Hashes of passwords, as /etc/shadow, htpasswd, LDAP, PostgreSQL and MySQL write them: they can be guessed against. */
+const HASHES: readonly Pattern[] = [
+  [
+    /\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]{0,12}|bcrypt[\w-]{0,12}|sha1|P|H)\$[^\s:"']{8,512}/g,
+    '$***',
+  ],
+  [/\{S?(?:SHA|MD5)\d{0,3}\}[A-Za-z0-9+/=]{8,256}/g, '***'],
+  [/\bSCRAM-SHA-\d{1,3}\$[^\s"']{8,512}/g, '***'],
+  [/(?<=\son )#[0-9a-f]{64}\b|\bmd5[0-9a-f]{32}\b|\*[0-9A-F]{40}\b/g, '***'],
+];
+
+const AUTHORIZATION = String.raw`\b(?:proxy-)?authorization\\?["']?\]?\s{0,4}[=:]\s{0,4}\[?\s{0,2}\\?["']?`;
 
 /** In the order in which they are applied. */
 const FAMILIES: readonly Family[] = [
   {
-    when: /PRIVATE KEY|hook|:\\?\/\\?\/|@(?:tcp|unix)\(|authorization|cookie|^\s{0,8}[A-Za-z0-9+/]{60}/im,
+    when: /PRIVATE KEY|hook|:\\?\/\\?\/|@(?:tcp|unix)\(|:[^\s:]{1,256}@|\/\S{1,256}@|authorization|cookie|^\s{0,8}[A-Za-z0-9+/]{60}/im,
     patterns: [
       [
         /(-----BEGIN [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----)(?:[^]{1,16384}?(?=-----END)|[^]{1,16384})/g,
@@ -124,18 +232,33 @@ const FAMILIES: readonly Family[] = [
       [/^\s{0,8}(?=\S{0,76}[A-Z])(?=\S{0,76}[a-z])(?=\S{0,76}\d)[A-Za-z0-9+/]{60,76}={0,2}\s{0,4}$/gm, '***'],
       [/(hooks\.slack\.com\\?\/(?:services|workflows|triggers)\\?\/)[^\s"'<>]{1,256}/gi, '$1***'],
       [/(discord(?:app)?\.com\\?\/api\\?\/webhooks\\?\/\d{1,24}\\?\/)[^\s"'<>]{1,256}/gi, '$1***'],
-      [/(\.webhook\.office\.com\\?\/webhookb2\\?\/)[^\s"'<>]{1,512}/gi, '$1***'],
+      // Addresses that are the secret themselves: who knows one may post there.
+      [
+        /((?:webhook\.office\.com\\?\/webhookb2|outlook\.office(?:365)?\.com\\?\/webhook|hooks\.zapier\.com\\?\/hooks\\?\/catch\\?\/\d{1,12}|maker\.ifttt\.com\\?\/[^\s"'<>]{1,100}\\?\/key|\\?\/bot\\?\/v2\\?\/hook|hc-ping\.com|hook\.[a-z0-9.]{1,20}(?:make|integromat)\.com)\\?\/)[^\s"'<>]{6,512}/gi,
+        '$1***',
+      ],
       // The password of a URL may hold @ and /; digits up to a slash are a port.
       [/(:\\?\/\\?\/[^\s:/@[\\"']{0,128}(?::|%3A))(?!\d{1,5}(?:[/?#,;)\\]|$))[^\s"'<>]{1,512}@/gi, '$1***@'],
       [/(:\\?\/\\?\/)[A-Za-z0-9_-]{20,256}@/g, '$1***@'],
+      // Without a scheme: `user:password@host:5432/db`, `//user:password@host`; not a digest of an image, nor the version of a package.
+      [
+        /(?<![^\s"'=@/])((?:\/\/)?(?!(?:mailto|sips?|xmpp|acct|npm|alias|pkg|workspace):)[\w.-]{1,64}:)[^\s"'/@:]{4,256}@(?!sha\d|\d+\.\d+\.\d+(?!\.\d))(?=[\w.-]{1,255}(?::\d|\/))/gi,
+        '$1***@',
+      ],
+      [/(:thin:[\w$]{1,64}\/)[^\s"'@]{1,256}@/g, '$1***@'],
       // A data source name of Go's MySQL driver.
       [/(?<![^\s"'=])([\w.-]{1,64}:)[^\s"']{1,256}@(?=(?:tcp|unix)\()/g, '$1***@'],
+      // Digest, OAuth, AWS4 and others carry fields: all that follows. Else the scheme and the one word behind it.
       [
-        /\b((?:proxy-)?authorization\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?)[a-z]{1,20} {1,4}[^\s"',;&]{1,512}/gi,
+        new RegExp(String.raw`(${AUTHORIZATION})[a-z0-9-]{1,24} {1,4}[a-z_]{1,40}=[^\n]{1,1024}`, 'gi'),
         '$1***',
       ],
-      [/\b((?:proxy-)?authorization\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?)[^\s"',;&]{1,512}/gi, '$1***'],
-      [/\b((?:set-)?cookie2?\\?["']?:\s{0,4}\\?["']?)[^\s"'=]{1,128}=[^\n"']{1,1024}/gi, '$1***'],
+      [new RegExp(String.raw`(${AUTHORIZATION})[a-z]{1,20} {1,4}[^\s"',;&\]]{1,512}`, 'gi'), '$1***'],
+      [new RegExp(String.raw`(${AUTHORIZATION})[^\s"',;&]{1,512}`, 'gi'), '$1***'],
+      [
+        /\b((?:set-)?cookie2?\\?["']?(?::\s{0,4}|=|\s{1,4}(?=["']))\[?\s{0,4}\\?["']?)[^\s"'=]{1,128}=[^\n"']{1,1024}/gi,
+        '$1***',
+      ],
     ],
   },
   { when: new RegExp(SECRET_WORD + TO_VALUE, 'i'), patterns: [...SECRET_VALUES] },
@@ -151,19 +274,42 @@ const FAMILIES: readonly Family[] = [
       ],
     ],
   },
-  { when: /bearer|basic/i, patterns: [[/\b(bearer|basic) {1,4}[a-z0-9._~+/=-]{8,512}/gi, '$1 ***']] },
   {
-    when: /\s-/,
+    when: /bearer|basic/i,
+    patterns: [
+      [
+        /\b(bearer|basic) {1,4}(?!(?:functionality|authentication|authorization|information)\b)[a-z0-9._~+/=-]{8,512}/gi,
+        '$1 ***',
+      ],
+    ],
+  },
+  { when: NAMED, patterns: [...PAIRS] },
+  { when: WEAK_NAME, patterns: [...WEAK] },
+  { when: /\$|\{S|SCRAM|md5|\*[0-9A-F]{40}/, patterns: [...HASHES] },
+  {
+    when: /(?<!\S)[-/]/,
     patterns: [
       ...COMMANDS,
       [
         new RegExp(
-          String.raw`(\b(?:curl|wget|http|https|xh|ftp|lftp)\b[^\n|;]{0,200}?\s(?:-u|--user|--proxy-user|-U|-a|--auth)[\s=]{0,4}["']?[^\s:"']{1,128}:)[^\s"']{1,256}`,
+          String.raw`(\b(?:curl|wget|http|https|xh|ftp|lftp)\b[^\n|;]{0,200}?\s(?:-u|--user|--proxy-user|-U|-a|--auth|-x|-E|--cert)[\s=]{0,4}["']?[^\s:"'/]{1,128}:)(?!\d{1,5}(?:[\s"']|$))[^\s"']{1,256}`,
           'g',
         ),
         '$1***',
       ],
+      [/(\bcurl\b[^\n|;]{0,200}?\s(?:-b|--cookie)[\s=]{1,4}["']?[^\s"'=]{1,128}=)[^\n"']{1,1024}/g, '$1***'],
       [/(\s-U\s{0,4}["']?[^\s%"']{1,64}%)[^\s"']{1,256}/g, '$1***'],
+      [
+        /((?<!\S)--?(?:proxy-)?(?:user|auth|credentials)[\s=]{1,4}["']?[^\s:"'/]{1,128}:)(?!\d{1,9}(?:[\s"']|$))[^\s"']{1,256}/g,
+        '$1***',
+      ],
+      // A user and what follows it: no port and no path.
+      [
+        /((?<!\S)-{1,2}(?:u|user|username)[\s=]{0,4}[\w.@"'-]{1,64}\s{1,4}-p\s{0,4}["']?)(?![\d.:/-]+(?:[\s"'/]|$))[^\s"'/:]{1,256}/g,
+        '$1***',
+      ],
+      [new RegExp(String.raw`((?<!\S)-{1,2}(?:p|pw|P|W|key)[\s=]{1,4}["']?)${MADE_UP}`, 'g'), '$1***'],
+      [/((?<!\S)\/(?:p|pass|pwd|pw):)[^\s"']{1,256}/gi, '$1***'],
     ],
   },
   {
@@ -179,12 +325,19 @@ const FAMILIES: readonly Family[] = [
     ],
   },
   {
-    when: /AUTH\s|ACL SETUSER|add_user|change_password|passwd/i,
+    when: /AUTH\s|ACL SETUSER|_user|change_password|passwd/i,
     patterns: [
       [/(\bAUTH\s{1,4}(?:[a-z0-9_-]{1,64}\s{1,4})?["']?)(?=\S{0,64}[\d!@#$%^*])[^\s"']{6,256}/g, '$1***'],
       [/(\bACL SETUSER \S{1,64}[^\n]{0,200}?[ "']>)[^\s"']{1,256}/gi, '$1***'],
-      [/(\b(?:add_user|change_password)\s{1,4}\S{1,64}\s{1,4})[^\s"']{1,256}/g, '$1***'],
-      [/(\bhtpasswd\s{1,4}-\S{0,4}b\S{0,4}\s{1,4}\S{1,128}\s{1,4}\S{1,64}\s{1,4})[^\s"']{1,256}/g, '$1***'],
+      [
+        /(\b(?:add_user|change_password|authenticate_user)\s{1,4}\S{1,64}\s{1,4}["']?)[^\s"']{1,256}/g,
+        '$1***',
+      ],
+      [
+        /(\b(?:htpasswd\s{1,4}-(?=\S{0,4}n)\S{0,4}b\S{0,4}|(?:htpasswd|mosquitto_passwd)\s{1,4}-(?!\S{0,4}n)\S{0,4}b\S{0,4}\s{1,4}\S{1,128})\s{1,4}\S{1,64}\s{1,4}["']?)[^\s"']{1,256}/g,
+        '$1***',
+      ],
+      [/(\bopenssl passwd\s{1,4}(?:-\S{1,16}\s{1,4}){0,4}["']?)[^\s"'-][^\s"']{0,256}/g, '$1***'],
       [
         /(["']?\b[a-z_][a-z0-9_-]{0,31}:)[^\s"']{1,256}(?=["']?\s{0,4}\|\s{0,4}(?:sudo\s{1,4})?chpasswd)/g,
         '$1***',
@@ -196,7 +349,7 @@ const FAMILIES: readonly Family[] = [
     patterns: [
       [
         new RegExp(
-          String.raw`(\b(?:password|passphrase|token|secret|api[ _-]?key|passcode)(?: for \S{1,64})? (?:is|was|set to|changed to|=)\s{1,4}["'\x60]?)(?=[^\s"'\x60]{0,64}\d)[^\s"'\x60]{4,256}`,
+          String.raw`((?:password|passphrase|\btoken|\bsecret|\bapi[ _-]?key|passcode)(?: for \S{1,64})? (?:is|was|(?:re)?set to|changed to|=)\s{1,4}["'\x60]?)(?=[^\s"'\x60]{0,64}\d)[^\s"'\x60]{4,256}`,
           'gi',
         ),
         '$1***',
@@ -204,7 +357,7 @@ const FAMILIES: readonly Family[] = [
     ],
   },
   {
-    when: /pw|auth|community|password|passphrase|passcode|user |_key|key[ _-]base|token|api|credential|alias set|vault|sqlplus|sqlldr|dp\b|rman|lftp|login|PASS|^[^:\n]{1,263}:[\d*]{1,5}:|echo|key="/im,
+    when: /pw|auth|community|password|passphrase|passcode|user |_key|key[ _-]base|token|api|credential|alias set|vault|sqlplus|sqlldr|dp\b|rman|lftp|login|crypt|\/user:|iwconfig|<<<|PIN|PASS|insert into|admin|root|guest|^"[^"\n]{1,64}" "|^[^:\n]{1,263}:[\d*]{1,5}:|echo|printf|key="/im,
     patterns: WITHOUT_SIGN,
   },
   {

@@ -236,6 +236,14 @@ describe('R6: what looks like a secret is masked', () => {
   const lines: [string, string][] = [
     ...PLACES.map((line): [string, string] => [line.replaceAll('§', PLAIN), PLAIN]),
     ['password: |\n  Hunter2fox', PLAIN],
+    ['password: !vault |\n  Hunter2fox', PLAIN],
+    ['- name: DB_PASSWORD\n  value: Hunter2fox', PLAIN],
+    ['tokens:\n  - Hunter2fox', PLAIN],
+    ['Please use the following password to proceed to installation:\n\nHunter2fox\n', PLAIN],
+    ['seed phrase: legal winner thank year wave sausage worth useful', 'sausage'],
+    ['MNEMONIC="legal winner thank year wave sausage worth useful"', 'sausage'],
+    ['DB_PASS correcthorse', 'correcthorse'],
+    ['export POSTGRES_PASSWORD correcthorse', 'correcthorse'],
     ['USER bob\r\nPASS Hunter2fox\r\n', PLAIN],
     ...AS_VALUE.map((line): [string, string] => [line.replace('§', PLAIN), PLAIN]),
     ...TOKENS.flatMap((token): [string, string][] => [
@@ -370,6 +378,20 @@ describe('S3: what is not seen goes first', () => {
       'aB3',
       'AUTH ',
       'root:',
+      'a_password ',
+      '"name":"password",',
+      'token (',
+      'PASS_',
+      '?key=',
+      'login a ',
+      'a:b@',
+      '-u a -p ',
+      'curl -b ',
+      '$2b$',
+      'mnemonic: ',
+      '<<< ',
+      'password (a_',
+      'Authorization: a b=',
     ])
       expectLinear((times) => maskSecrets(part.repeat(times)), 5000, JSON.stringify(part));
   });
