@@ -13,6 +13,7 @@ import type { Files } from '../system/types.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
 const DIR = '/proc/pressure';
+type Avg10 = Pick<PressureLine, 'avg10'>;
 
 /** Where the numbers of this machine are: a guest's in its cgroup, for those of /proc are the larger machine's. */
 export function pressureFile(kind: string, guest: Guest | undefined): string {
@@ -41,7 +42,7 @@ function readPressure(files: Files): PressureValues | Absent {
 }
 
 /** 0-100: max(some.avg10, min(100, 2 x full.avg10)). Everything stalled counts double, for nothing got done at all. */
-export function scoreOf({ some, full }: PressureOf): number {
+export function scoreOf({ some, full }: { some: Avg10; full?: Avg10 }): number {
   return Math.max(some.avg10, Math.min(100, 2 * (full?.avg10 ?? 0)));
 }
 

@@ -6,6 +6,7 @@ import type { Monitor } from './types.ts';
 import { takeLastExit } from './last-exit.ts';
 import { SAMPLE_EVERY_MS } from './recorder.ts';
 import { judgeReboot } from './reboot.ts';
+import { createRecoveryStart } from './start-recovery.ts';
 import type { Watchdog } from './watchdog.ts';
 
 /** The kernel's kill counter is looked at this often: a wake-up and one small file, 0.3 ms. Docker reports its own kills at once. */
@@ -44,7 +45,8 @@ export async function runLoop(
   // The first look at the containers comes from the event stream's own list, so that they are not asked for twice.
   await Promise.race([monitor.watcher.ready, clock.sleep(3000, signal)]);
   const stopTicking = tickOom(monitor, signal);
-  const sampling = setInterval(() => monitor.recorder.tick(), SAMPLE_EVERY_MS);
+  const startRecovery = createRecoveryStart(monitor);
+  const sampling = setInterval(() => startRecovery(monitor.recorder.tick()), SAMPLE_EVERY_MS);
 
   let next = clock.monotonic();
   let collectAt = next + COLLECT_EVERY_MS;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createFlightSampler } from '../collectors/flight-sample.ts';
 import { largestFirst } from '../model/container-memory.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
-import type { Recording } from '../model/recording.ts';
+import type { FlightSample, Recording } from '../model/recording.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
 import { essenceOf, growthWithin, type Grown } from '../recorder/essence.ts';
@@ -29,8 +29,8 @@ const WINDOW_MS = 600_000;
 const WRITE_EVERY_MS = 50_000;
 
 export type Recorder = {
-  /** Takes a sample; now and then writes the ring to the disk, behind the back of the caller. */
-  tick(): void;
+  /** Takes a sample and returns it, unless it cannot be read; now and then writes the ring to the disk, behind the back of the caller. */
+  tick(): FlightSample | undefined;
   /** Chooses the containers that are sampled until the next check. */
   follow(snapshot: Snapshot): void;
   /**
@@ -67,11 +67,14 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
   let writing: Promise<void> | undefined;
   const worded = new Map<number, string[]>();
 
-  function sample(): void {
+  function sample(): FlightSample | undefined {
     try {
-      ring.add(sampler.read());
+      const taken = sampler.read();
+      ring.add(taken);
+      return taken;
     } catch (error) {
       log.debug(`The flight recorder cannot read: ${errorText(error)}`);
+      return undefined;
     }
   }
 
@@ -124,10 +127,12 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
 
   return {
     tick() {
-      sample();
-      if (writing || clock.monotonic() - writtenAt < WRITE_EVERY_MS) return;
-      writtenAt = clock.monotonic();
-      writing = write().finally(() => (writing = undefined));
+      const taken = sample();
+      if (!writing && clock.monotonic() - writtenAt >= WRITE_EVERY_MS) {
+        writtenAt = clock.monotonic();
+        writing = write().finally(() => (writing = undefined));
+      }
+      return taken;
     },
     follow({ readings: { host, docker } }) {
       if (host.state === 'ok') {

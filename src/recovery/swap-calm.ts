@@ -1,11 +1,10 @@
 import { ageMs, KeptMoment } from '../model/action.ts';
-import type { Snapshot } from '../model/snapshot.ts';
 import { formatCount, formatDuration } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
 import { forget, recall, remember } from '../store/memory.ts';
 import { attempt } from './attempt.ts';
 import { startAgainStep } from './containers.ts';
-import { FIRST_LOOK_MS, isCalm, lookAtSwap } from './swap-look.ts';
+import { FIRST_LOOK_MS, lookAtSwap, type SwapLook } from './swap-look.ts';
 import type { Attempt, RecoveryDeps } from './types.ts';
 
 const CALM_KEY = 'recovery-calm-since';
@@ -15,9 +14,9 @@ export function forgetCalm(deps: RecoveryDeps): void {
 }
 
 /** Starts what was stopped when memory has been calm at every look for ten minutes; each look is five minutes after the last. */
-export async function startWhenCalm(deps: RecoveryDeps, snapshot: Snapshot): Promise<Attempt[]> {
+export async function startWhenCalm(deps: RecoveryDeps, seen: SwapLook): Promise<Attempt[]> {
   const waiting = actionsToUndo(deps.store.db, 'swap');
-  if (waiting.length === 0 || !isCalm(deps, snapshot)) {
+  if (waiting.length === 0 || !seen.isCalm) {
     if (!deps.dryRun) forgetCalm(deps);
     return [];
   }
@@ -35,7 +34,7 @@ export async function startWhenCalm(deps: RecoveryDeps, snapshot: Snapshot): Pro
     if (result.done === 'budget' && result.inAll) break;
     if (result.done === 'failed' || result.done === 'worked') {
       const after = await lookAtSwap(deps, FIRST_LOOK_MS);
-      if (after && isCalm(deps, after.snapshot)) continue;
+      if (after?.isCalm) continue;
       forgetCalm(deps);
       break;
     }
@@ -56,7 +55,5 @@ function calmFor(deps: RecoveryDeps): number {
 async function notCalmAnyMore(deps: RecoveryDeps): Promise<string | undefined> {
   const now = await lookAtSwap(deps, FIRST_LOOK_MS);
   if (!now) return 'the swap-in rate cannot be read any more';
-  return isCalm(deps, now.snapshot)
-    ? undefined
-    : `memory is not calm any more (swap-in ${formatCount(now.rate)} KB/s)`;
+  return now.isCalm ? undefined : `memory is not calm any more (swap-in ${formatCount(now.rate)} KB/s)`;
 }

@@ -15,17 +15,17 @@ import {
 } from './containers.ts';
 import { forgetCalm, startWhenCalm } from './swap-calm.ts';
 import {
-  DOCKER_WITHIN_MS,
   FIRST_LOOK_MS,
   lookAtSwap,
   lookWhenSteady,
   SECOND_LOOK_MS,
-  whatIsLeft,
-  whyNoHarm,
+  whyStop,
   type SwapLook,
 } from './swap-look.ts';
 import type { Attempt, RecoveryDeps, RecoveryRule, RuleResult, Step } from './types.ts';
 
+/** On a machine that thrashes, an engine may need half a minute for a list that takes it milliseconds otherwise. */
+const DOCKER_WITHIN_MS = 60_000;
 /** A Docker that does not stop containers will not stop the next one either, and each try takes half a minute. */
 const MOST_FAILURES = 2;
 
@@ -33,8 +33,8 @@ const MOST_FAILURES = 2;
 const GROWN_SHARE = 0.05;
 
 /**
- * Thrashing: stops non-essential containers, those first that have grown most, then the largest, one at a time, until the swap-in rate
- * is down; starts them again when memory has been calm for ten minutes.
+ * Memory and swap run out: stops non-essential containers, those first that have grown most, then the largest, one at a time, until memory
+ * is not short any more; starts them again when it has been calm for ten minutes.
  */
 export const swapRule: RecoveryRule = {
   id: 'swap',
@@ -49,41 +49,25 @@ export const swapRule: RecoveryRule = {
 const wantedOf = (what: string) => (what === 'start-container' ? 'started' : 'stopped');
 
 async function runSwap(deps: RecoveryDeps): Promise<RuleResult> {
-  const limit = deps.config.settings.SWAP_IN_CRITICAL_KBPS;
   const seen = await lookAtSwap(deps, FIRST_LOOK_MS);
   if (!seen) return { rule: 'swap', found: 'the swap-in rate cannot be read', attempts: [], blind: true };
-  const rate = `swap-in ${formatCount(seen.rate)} KB/s`;
-  const left = whatIsLeft(deps, seen.snapshot);
-  if (seen.rate <= limit && left === undefined) {
-    const attempts = await startWhenCalm(deps, seen.snapshot);
-    return { rule: 'swap', found: `${rate}, not above ${formatCount(limit)}`, attempts };
-  }
+  const { rate, shortage } = seen;
+  const found = shortage
+    ? shortage.found + (shortage.harmless ? `, and no harm done: ${shortage.harmless}` : '')
+    : `swap-in ${formatCount(rate)} KB/s, not above ${formatCount(deps.config.settings.SWAP_IN_CRITICAL_KBPS)}`;
+  if (whyStop(seen) === undefined) return { rule: 'swap', found, attempts: await startWhenCalm(deps, seen) };
   if (!deps.dryRun) forgetCalm(deps);
-  const above = left ?? `${rate}, above ${formatCount(limit)}`;
-  const harmless = left === undefined ? whyNoHarm(deps, seen.snapshot) : undefined;
-  const found = harmless === undefined ? above : `${above}, and no harm done: ${harmless}`;
-  if (harmless !== undefined) return { rule: 'swap', found, attempts: [] };
   return { rule: 'swap', found, attempts: await stopUntilCalm(deps, seen, found) };
-}
-
-/** Why something has to be stopped; undefined where nothing has. */
-function whyStop(deps: RecoveryDeps, { rate, snapshot }: SwapLook): string | undefined {
-  const limit = deps.config.settings.SWAP_IN_CRITICAL_KBPS;
-  const left = whatIsLeft(deps, snapshot);
-  if (left !== undefined) return left;
-  return rate > limit
-    ? `the server reads ${formatCount(rate)} KB/s back from swap, more than ${formatCount(limit)}`
-    : undefined;
 }
 
 async function stopUntilCalm(deps: RecoveryDeps, first: SwapLook, found: string): Promise<Attempt[]> {
   const attempts: Attempt[] = [];
   const tried = new Set<string>();
   let failures = 0;
-  let why = whyStop(deps, first);
+  let why = whyStop(first);
   while (why !== undefined && failures < MOST_FAILURES) {
     const { docker } = (await deps.look(['docker'], DOCKER_WITHIN_MS)).readings;
-    const victim = await firstStoppable(deps, docker, totalBytesOf(first), tried);
+    const victim = await firstStoppable(deps, docker, first.totalBytes * GROWN_SHARE, tried);
     if (typeof victim === 'string') {
       attempts.push(sayHelpless(deps, found, victim));
       break;
@@ -91,10 +75,7 @@ async function stopUntilCalm(deps: RecoveryDeps, first: SwapLook, found: string)
     tried.add(victim.container.id);
     const result = await attempt(deps, stopStep(deps, victim, why));
     attempts.push(result);
-    if (result.done === 'worked') {
-      const look = await lookWhenSteady(deps);
-      why = look && whyStop(deps, look);
-    }
+    if (result.done === 'worked') why = whyStop(await lookWhenSteady(deps));
     // This one cannot be stopped, or was stopped too often: the next largest may help as well.
     else if (result.done === 'failed') failures += 1;
     else if (result.done !== 'budget' || result.inAll) break;
@@ -120,14 +101,14 @@ type Victim = { container: ContainerInfo; grown?: Grown };
 async function firstStoppable(
   deps: RecoveryDeps,
   docker: Readings['docker'],
-  memoryBytes: number,
+  least: number,
   tried: ReadonlySet<string>,
 ): Promise<Victim | string> {
   if (docker.state !== 'ok') return unreadable(docker.why);
   const running = docker.value.containers.filter(
     (c) => c.state === 'running' && !c.self && !tried.has(c.id) && sizeOf(c) > 0,
   );
-  for (const victim of inOrder(deps, running, memoryBytes * GROWN_SHARE)) {
+  for (const victim of inOrder(deps, running, least)) {
     // One that was started with --rm is removed when it stops, and its data with it: nothing could start it again.
     try {
       const { container } = victim;
@@ -165,10 +146,6 @@ function sizeOf({ memory }: ContainerInfo): number {
   return memory ? Math.max(totalBytes(memory), heldBytes(memory)) : 0;
 }
 
-function totalBytesOf({ snapshot: { readings } }: SwapLook): number {
-  return readings.host.state === 'ok' ? readings.host.value.memory.totalBytes : 0;
-}
-
 function stopStep(deps: RecoveryDeps, { container: victim, grown }: Victim, why: string): Step {
   const name = plain(victim.name, 60);
   const undo: StoppedContainer = { containerId: victim.id, name: victim.name };
@@ -189,11 +166,8 @@ function stopStep(deps: RecoveryDeps, { container: victim, grown }: Victim, why:
     async obsolete() {
       const now = await lookAtSwap(deps, SECOND_LOOK_MS);
       if (!now) return 'the swap-in rate cannot be read any more';
-      const left = whatIsLeft(deps, now.snapshot);
-      if (left === undefined && now.rate <= deps.config.settings.SWAP_IN_CRITICAL_KBPS)
-        return `swap-in is down to ${formatCount(now.rate)} KB/s by itself`;
-      const harmless = left === undefined ? whyNoHarm(deps, now.snapshot) : undefined;
-      if (harmless !== undefined) return `the swapping does no harm: ${harmless}`;
+      if (!now.shortage) return `swap-in is down to ${formatCount(now.rate)} KB/s by itself`;
+      if (whyStop(now) === undefined) return `no harm is done any more: ${now.shortage.harmless}`;
       const inspect = await inspectOrGone(deps, victim.id);
       return !inspect || isDown(inspect) ? `${name} does not run any more` : undefined;
     },

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import type { RunResult } from './types.ts';
 
 const MOST_BYTES = 1_048_576;
+/** Systemd answers late on a server that is short of memory. */
+const SYSTEMCTL_MS = 60_000;
 /** What it prints is read on a phone. */
 const PHONE_COLUMNS = '34';
 const PHONE = `--setenv=COLUMNS=${PHONE_COLUMNS}`;
@@ -14,11 +16,7 @@ const PHONE = `--setenv=COLUMNS=${PHONE_COLUMNS}`;
  */
 export async function runOwnCommand(args: readonly string[], timeoutMs: number): Promise<RunResult> {
   const own = [process.execPath, process.argv[1] ?? '', ...args];
-  if (
-    process.env.INVOCATION_ID !== undefined &&
-    process.getuid?.() === 0 &&
-    existsSync('/run/systemd/private')
-  ) {
+  if (isService()) {
     const unit = ['--quiet', '--pipe', '--wait', '--collect', '--property=MemoryMax=256M', PHONE, '--'];
     const result = await start('systemd-run', [...unit, ...own], timeoutMs);
     // Nothing was begun: the way without systemd is left.
@@ -27,6 +25,25 @@ export async function runOwnCommand(args: readonly string[], timeoutMs: number):
   const [file = '', ...rest] = own;
   return (
     (await start(file, rest, timeoutMs)) ?? { exitCode: 128, stdout: '', stderr: 'it cannot be started' }
+  );
+}
+
+/**
+ * Starts the service of a timer now, without waiting for its end, where that timer runs: who stopped it wants no runs. Returns whether systemd
+ * took it.
+ */
+export async function startAheadOfTimer(unit: string): Promise<boolean> {
+  if (!isService()) return false;
+  const systemctl = async (...args: string[]) =>
+    (await start('systemctl', args, SYSTEMCTL_MS))?.exitCode === 0;
+  if (!(await systemctl('is-active', '--quiet', `${unit}.timer`))) return false;
+  return systemctl('start', '--no-block', `${unit}.service`);
+}
+
+/** Started by systemd, as root: what is asked of systemd is not refused. */
+function isService(): boolean {
+  return (
+    process.env.INVOCATION_ID !== undefined && process.getuid?.() === 0 && existsSync('/run/systemd/private')
   );
 }
 

@@ -73,6 +73,21 @@ async function runs(deps: TestDeps, times: number): Promise<void> {
   }
 }
 
+/** A server whose swap of 1 GB has 34 MB left; once `batch` is stopped, memory is as before. */
+function swapFull(deps: TestDeps, availableMb = 105): TestDeps {
+  const { look } = deps;
+  deps.look = async (...args) => {
+    const snapshot = await look(...args);
+    const { host, pressure } = snapshot.readings;
+    if (host.state === 'ok' && (running('batch') || availableMb > 130)) {
+      host.value.memory.availableBytes = availableMb * MB;
+      host.value.swap = { totalBytes: 1024 * MB, usedBytes: 990 * MB, zram: false };
+    } else if (pressure.state === 'ok') pressure.value.score = 0;
+    return snapshot;
+  };
+  return deps;
+}
+
 /** MB that containers held in each of the minutes before now, as the monitor keeps them. */
 function remembered(deps: TestDeps, held: Record<string, (minute: number) => number>, minutes = 10): void {
   const history = createHistory(store.db);
@@ -276,6 +291,33 @@ describe('thrashing', () => {
       attempts: [{ done: 'worked' }],
     });
     expect(engine.calls).toEqual(['stop web']);
+  });
+
+  it('U1: acts where swap is used up and processes wait for memory, although more than the low limit is available', async () => {
+    [rate, score] = [428, 72];
+    const deps = swapFull(monitor());
+    expect(await run(deps)).toMatchObject({
+      found: '105 MB of memory and 34 MB of swap are left, and memory pressure is 72 of 100',
+      attempts: [{ done: 'worked' }],
+    });
+    expect(engine.calls).toEqual(['stop batch']);
+    expect(deps.said[0]?.details).toContain(
+      'Why: 105 MB of memory and 34 MB of swap are left, and memory pressure is 72 of 100',
+    );
+  });
+
+  it('a full swap that nobody waits for stops nothing, and keeps nothing stopped', async () => {
+    rate = () => (running('batch') ? 9000 : 0);
+    const deps = swapFull(monitor(), 500);
+    await run(deps);
+    expect(engine.calls).toEqual(['stop batch']);
+    rate = 0;
+    await runs(deps, 3);
+    expect(engine.calls).toEqual(['stop batch', 'start batch']);
+    expect((await run(deps)).found).toBe(
+      '500 MB of memory and 34 MB of swap are left, and no harm done: memory pressure is 0 of 100',
+    );
+    expect(engine.calls).toHaveLength(2);
   });
 
   it('U3: the leaking container that was swapped out is the largest, not the busy one', async () => {

@@ -1,0 +1,68 @@
+// The monitor starts recovery ahead of its timer when memory is short, and only then.
+import { describe, expect, it } from 'vitest';
+import { createRecoveryStart } from '../../src/daemon/start-recovery.ts';
+import type { FlightSample } from '../../src/model/recording.ts';
+import type { Monitor } from '../../src/daemon/types.ts';
+import { testConfig } from '../helpers/recovery-deps.ts';
+import { snapshotOf } from '../helpers/snapshots.ts';
+
+const MB = 1_048_576;
+/** Of a server with 2,048 MB of swap. */
+const SHORT: FlightSample = {
+  at: 0,
+  availableBytes: 105 * MB,
+  swapUsedBytes: 2000 * MB,
+  memorySome: 40,
+  memoryFull: 35,
+  containers: [],
+};
+
+function recovery(settings = {}) {
+  let now = 1_000_000;
+  const [started, logged]: [string[], string[]] = [[], []];
+  const log = { info: (text: string) => logged.push(text), warn: (text: string) => logged.push(text) };
+  const monitor = {
+    config: testConfig({ ENABLE_AUTO_RECOVERY: true, ...settings }),
+    system: { clock: { monotonic: () => now }, log },
+    state: { snapshot: snapshotOf(0) },
+  } as unknown as Monitor;
+  const look = createRecoveryStart(monitor, async (unit) => {
+    started.push(unit);
+    return true;
+  });
+  return { look, started, logged, pass: (seconds: number) => (now += seconds * 1000) };
+}
+
+describe('recovery ahead of its timer', () => {
+  it('U1: is started within a sample when swap is nearly full and processes wait for memory', async () => {
+    const { look, started, logged } = recovery();
+    look({ ...SHORT, swapUsedBytes: 1500 * MB });
+    look({ ...SHORT, memorySome: 5, memoryFull: 2 });
+    expect(started).toEqual([]);
+    look(SHORT);
+    expect(started).toEqual(['vps-auto-recovery']);
+    await expect
+      .poll(() => logged)
+      .toEqual([
+        'Recovery is started now, ahead of its timer: 105 MB of memory and 48 MB of swap are left, and memory pressure is 70 of 100',
+      ]);
+  });
+
+  it('is not started again for two minutes while that lasts', () => {
+    const { look, started, pass } = recovery();
+    for (let second = 0; second < 300; second += 5) {
+      look(SHORT);
+      pass(5);
+    }
+    expect(started).toHaveLength(3);
+  });
+
+  it('is not started where it is switched off, nor by a sample that could not be read', () => {
+    const off = recovery({ ENABLE_AUTO_RECOVERY: false });
+    off.look(SHORT);
+    const blind = recovery();
+    blind.look(undefined);
+    blind.look({ at: 0, containers: [] });
+    expect([...off.started, ...blind.started]).toEqual([]);
+  });
+});

@@ -1,0 +1,136 @@
+// When memory is so short that a container has to be stopped: a pure function of memory, swap and pressure at one moment.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { shortageOf, type MemoryNow } from '../../src/recovery/shortage.ts';
+import { testConfig } from '../helpers/recovery-deps.ts';
+
+const MB = 1_048_576;
+const { settings } = testConfig();
+/** A 1 GiB server with 1 GiB of swap, all of it used, as it was seen just before it stood still. */
+const FULL: MemoryNow = {
+  availableBytes: 105 * MB,
+  swapTotalBytes: 1024 * MB,
+  swapUsedBytes: 1023 * MB,
+  swapInKBps: 428,
+  swapOutKBps: 900,
+  score: 72,
+};
+const judge = (now: Partial<MemoryNow> = {}) => {
+  const shortage = shortageOf({ ...FULL, ...now }, settings);
+  return shortage && (shortage.harmless ?? 'harm');
+};
+
+describe('a swap that is nearly full', () => {
+  it('U1: is harm while processes wait for memory, although more than the low limit is available', () => {
+    expect(shortageOf(FULL, settings)).toEqual({
+      found: '105 MB of memory and 1 MB of swap are left, and memory pressure is 72 of 100',
+      why: '105 MB of memory and 1 MB of swap are left, and memory pressure is 72 of 100',
+    });
+    expect(judge({ availableBytes: 97 * MB, swapUsedBytes: 930 * MB, score: 30 })).toBe('harm');
+  });
+
+  it('is left alone while nobody waits: what is in it may be needed by nobody', () => {
+    expect(judge({ score: 0, swapOutKBps: 0 })).toBe('memory pressure is 0 of 100');
+    expect(judge({ score: 29, swapOutKBps: 4000 })).toBe('memory pressure is 29 of 100');
+  });
+
+  it('is harm at the low limit of available memory, whatever else is so', () => {
+    expect(judge({ availableBytes: 49 * MB, score: 0 })).toBe('harm');
+    expect(judge({ availableBytes: 49 * MB, score: undefined, swapInKBps: 0, swapOutKBps: 0 })).toBe('harm');
+    expect(judge({ availableBytes: 50 * MB, score: 0 })).not.toBe('harm');
+  });
+
+  it('where the kernel does not tell who waits, is harm while pages go to and fro', () => {
+    expect(judge({ score: undefined })).toBe('harm');
+    expect(judge({ score: undefined, swapOutKBps: 100 })).toBe('528 KB/s go to and from swap');
+  });
+
+  it('is nearly full with less than a tenth left', () => {
+    expect(judge({ swapUsedBytes: 921 * MB })).toBeUndefined();
+    expect(judge({ swapUsedBytes: 922 * MB })).toBe('harm');
+  });
+});
+
+describe('what is read back from swap', () => {
+  const some = { swapUsedBytes: 500 * MB, swapInKBps: 8000 };
+  it('H4: is harm while processes wait for memory, or where that is not known, with little memory available', () => {
+    expect(judge({ ...some, score: 60 })).toBe('harm');
+    expect(judge({ ...some, score: 59 })).toBe('memory pressure is 59 of 100');
+    expect(judge({ ...some, score: undefined, availableBytes: 100 * MB })).toBe('harm');
+    expect(judge({ ...some, score: undefined, availableBytes: 101 * MB })).toBe(
+      '101 MB of memory are available',
+    );
+    expect(judge({ ...some, swapInKBps: 5000 })).toBeUndefined();
+  });
+
+  it('one that does harm is named, beside a full swap that does none', () => {
+    const found = shortageOf(
+      { ...FULL, score: undefined, swapInKBps: 8000, availableBytes: 90 * MB },
+      { ...settings, SWAP_IN_WARNING_KBPS: 20_000 },
+    );
+    expect(found).toEqual({
+      found: 'swap-in 8,000 KB/s, above 5,000',
+      why: 'the server reads 8,000 KB/s back from swap, more than 5,000',
+    });
+  });
+});
+
+describe('for every state of memory', () => {
+  const mb = fc.integer({ min: 0, max: 64_000 });
+  const states = fc
+    .record({
+      available: mb,
+      total: fc.oneof(fc.constant(0), mb),
+      used: fc.double({ min: 0, max: 1, noNaN: true }),
+      swapInKBps: fc.option(fc.integer({ min: 0, max: 100_000 }), { nil: undefined }),
+      swapOutKBps: fc.option(fc.integer({ min: 0, max: 100_000 }), { nil: undefined }),
+      score: fc.option(fc.double({ min: 0, max: 100, noNaN: true }), { nil: undefined }),
+    })
+    .map(({ available, total, used, ...rest }): MemoryNow => ({
+      ...rest,
+      availableBytes: available * MB,
+      swapTotalBytes: total * MB,
+      swapUsedBytes: Math.round(total * MB * used),
+    }));
+  const isHarm = (now: MemoryNow) => {
+    const shortage = shortageOf(now, settings);
+    return shortage !== undefined && shortage.harmless === undefined;
+  };
+
+  it('nothing is stopped without swap, without pressure where it is known, or with both memory and swap to spare', () => {
+    fc.assert(
+      fc.property(states, (now) => {
+        if (now.swapTotalBytes === 0) return !isHarm(now);
+        const low = now.availableBytes < settings.MEMORY_CRITICAL_MB * MB;
+        if (now.score !== undefined && now.score < settings.MEMORY_PRESSURE_WARNING / 2 && !low)
+          return !isHarm(now);
+        const swapLeft = now.swapTotalBytes - now.swapUsedBytes > now.swapTotalBytes / 10;
+        return !(swapLeft && (now.swapInKBps ?? 0) <= settings.SWAP_IN_CRITICAL_KBPS && isHarm(now));
+      }),
+      { seed: 12, numRuns: 5000 },
+    );
+  });
+
+  it('what is harm stays so when it gets worse', () => {
+    const worse = fc.record({
+      available: fc.integer({ min: 0, max: 500 }),
+      used: fc.integer({ min: 0, max: 500 }),
+      rate: fc.integer({ min: 0, max: 9000 }),
+      score: fc.integer({ min: 0, max: 60 }),
+    });
+    fc.assert(
+      fc.property(states, worse, (now, by) => {
+        if (!isHarm(now)) return true;
+        return isHarm({
+          availableBytes: Math.max(0, now.availableBytes - by.available * MB),
+          swapTotalBytes: now.swapTotalBytes,
+          swapUsedBytes: Math.min(now.swapTotalBytes, now.swapUsedBytes + by.used * MB),
+          swapInKBps: (now.swapInKBps ?? 0) + by.rate,
+          swapOutKBps: (now.swapOutKBps ?? 0) + by.rate,
+          score: now.score === undefined ? undefined : Math.min(100, now.score + by.score),
+        });
+      }),
+      { seed: 12, numRuns: 5000 },
+    );
+  });
+});
