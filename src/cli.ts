@@ -8,6 +8,7 @@ import { optionsAfterCommand } from './commands/global-options.ts';
 const FAILED = 3;
 
 async function main(given: string[]): Promise<number> {
+  if (process.env['VPSMON_ENV_ON_STDIN']) (await import('./system/own-command.ts')).takeEnvironment();
   const argv = optionsAfterCommand(given);
   // Asked for by scripts and package managers: answered before anything is loaded.
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {

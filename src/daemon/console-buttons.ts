@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { addSilence } from '../incidents/silences.ts';
 import { secretsFromEnv } from '../model/env-secrets.ts';
 import type { Incident } from '../model/incident.ts';
-import { errorText, formatTime, maskSecrets, plain } from '../model/text.ts';
+import { errorText, formatTime, maskSecrets } from '../model/text.ts';
 import {
   isDestructive,
   QUESTION_MS,
@@ -20,18 +20,17 @@ import { detailsHtml } from '../outputs/telegram/details.ts';
 import { decodeRecording } from '../recorder/ring.ts';
 import { recordingOf } from '../store/recordings.ts';
 import { isEssential } from '../discovery/essential.ts';
+import { immediately } from '../store/db.ts';
 import { openIncidentMessages, readState, type IncidentMessage } from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
 import { incidentById, noteOnIncident, withNotes } from '../store/incidents.ts';
 import { chart } from './console-commands.ts';
+import { carryOut, dropOrder, keepOrder, type Order } from './console-orders.ts';
 import { alive, NOT_CONFIGURED, type Console } from './console-types.ts';
 
 const LOG_LINES = 30;
 const INSPECT_MS = 2000;
 const TOO_LATE = 'it was tapped too long ago, and not done: tap again';
-/** Where the timer's recovery is at work, an order waits for it. */
-const ORDER_TRIES = 12;
-const ORDER_PAUSE_MS = 5000;
 const HOUR_MS = 3_600_000;
 /** What a person knows by its name where it is about nothing of its own. */
 const GENERAL = new Set(['host', 'vpsmon']);
@@ -166,51 +165,38 @@ export function createButtons(console: Console) {
       return show(job);
     }
     if (yes && question.userId !== (tap.from?.id ?? '')) return void (await answer(ANSWERS.notYours));
-    // Answered: whatever happens from here on, it is not done a second time.
-    messages.ask(incident.id, message.target, undefined);
     if (!yes) {
+      messages.ask(incident.id, message.target, undefined);
       await answer(ANSWERS.nothingDone);
       return show(job);
     }
     const { action } = question;
+    const order: Order = {
+      id: nonce,
+      incidentId: incident.id,
+      target: message.target,
+      args: question.step
+        ? ['undo', String(question.step.id)]
+        : [`${action}-container`, incident.subject, `asked for by ${by} on Telegram`],
+      by,
+      at: console.now(),
+    };
+    // Answered: whatever happens from here on, it is not done a second time, and its result is sent.
+    immediately(db, () => {
+      messages.ask(incident.id, message.target, undefined);
+      keepOrder(console, order);
+    });
     const asksAgain = action !== 'undo' && question.again !== true && (await essential(incident.subject));
-    if (!(await answer(asksAgain ? ANSWERS.essential : ANSWERS[action]))) {
+    const inTime = await answer(asksAgain ? ANSWERS.essential : ANSWERS[action]);
+    if (!inTime || asksAgain) dropOrder(console, order);
+    if (!inTime) {
       note(job, `${action}: ${TOO_LATE}`);
       return show(job);
     }
     if (asksAgain) return ask(job, action, true);
-    const why = `asked for by ${by} on Telegram`;
-    const order = question.step
-      ? ['undo', String(question.step.id)]
-      : [`${action}-container`, incident.subject, why];
-    console.record(`${by} asked for: ${order.slice(0, 2).join(' ')} (incident ${incident.id})`);
+    console.record(`${by} asked for: ${order.args.slice(0, 2).join(' ')} (incident ${incident.id})`);
     await show(job);
-    console.later(carryOut(job, order));
-  }
-
-  async function carryOut(job: Job, order: readonly string[]): Promise<void> {
-    const { incident, message, by } = job;
-    let result = await console.runOwn(['recover', ...order, '--json']);
-    for (
-      let tries = 1;
-      tries < ORDER_TRIES && /another recovery run is at work/.test(result.stderr);
-      tries++
-    ) {
-      await alive(monitor, monitor.system.clock.sleep(ORDER_PAUSE_MS));
-      result = await console.runOwn(['recover', ...order, '--json']);
-    }
-    const done = resultOf(result.stdout);
-    const text = console.mask(done?.text ?? lastLine(result.stderr));
-    const what = order.slice(0, 2).join(' ');
-    console.record(`${by}: ${what}: ${text}`);
-    // What recovery has recorded is shown with the incident anyway.
-    if (!done?.recorded)
-      noteOnIncident(db, incident.id, console.now(), `${what} by ${by}: ${plain(text, 200)}`);
-    await show(job);
-    await console.reply(printedHtml(`${order.slice(0, 2).join(' ')}, asked for by ${by}`, [text]), {
-      place: placeOf(message.target),
-      replyTo: message.messageId,
-    });
+    console.later(carryOut(console, order));
   }
 
   async function essential(name: string): Promise<boolean> {
@@ -291,25 +277,3 @@ type Job = {
   /** Answers the tap; false where that was too late for Telegram, for it waited while no monitor ran. */
   answer(text?: string, alert?: boolean): Promise<boolean>;
 };
-
-/** The sentence in what `recover --json` prints; `recorded`: an action of its own was written down. */
-function resultOf(stdout: string): { text: string; recorded: boolean } | undefined {
-  try {
-    const { results } = JSON.parse(stdout) as {
-      results?: { found?: unknown; attempts?: { text?: unknown; action?: unknown }[] }[];
-    };
-    const texts = (results ?? []).flatMap(({ found, attempts = [] }) =>
-      attempts.length > 0 ? attempts.map(({ text }) => text) : [found],
-    );
-    const recorded = (results ?? []).some(({ attempts = [] }) =>
-      attempts.some(({ action }) => typeof action === 'number'),
-    );
-    return { text: plain(texts.filter((text) => typeof text === 'string').join('; '), 400), recorded };
-  } catch {
-    return undefined;
-  }
-}
-
-function lastLine(text: string): string {
-  return plain(text.trim().split('\n').at(-1) ?? '', 300) || 'it ended without a word';
-}

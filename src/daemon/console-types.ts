@@ -5,6 +5,9 @@ import type { Place } from '../notify/targets.ts';
 import type { SendOptions } from '../notify/telegram.ts';
 import type { Monitor } from './types.ts';
 
+/** Where what was confirmed by a button is kept until its result is sent. */
+export const ORDERS = 'telegram.orders';
+
 /** Why nothing is done for a chat. */
 export const NOT_CONFIGURED = 'The chat is not one of TELEGRAM_CHAT_ID.';
 

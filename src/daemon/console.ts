@@ -15,7 +15,7 @@ import { recall, remember } from '../store/memory.ts';
 import { immediately } from '../store/db.ts';
 import { appendLine } from '../system/append-file.ts';
 import type { RunResult } from '../system/types.ts';
-import { alive, type Console } from './console-types.ts';
+import { alive, ORDERS, type Console } from './console-types.ts';
 import type { Monitor } from './types.ts';
 
 const DAY_MS = 86_400_000;
@@ -65,6 +65,11 @@ export async function runConsole(
     await command(console, incoming, chat, username);
   }
 
+  // Orders of a monitor that ended before their results were sent.
+  if ((recall(db, ORDERS, v.array(v.unknown())) ?? []).length > 0) {
+    const { followUp, openOrders } = await alive(monitor, import('./console-orders.ts'));
+    for (const order of openOrders(db)) console.later(followUp(console, order));
+  }
   const poll = () =>
     pollUpdates(
       {

@@ -44,6 +44,7 @@ export type AttemptDeps = {
 /** A deploy, a restart on request, or the end of an incident that was no critical one needs nobody at once: no sound on the phone. */
 function isSilent(db: Db, { severity, kind, incidentId }: StoredRow): boolean {
   if (severity !== 'info' || kind === 'daily-report') return false;
+  if (kind === 'answer') return true;
   const incident = incidentId === undefined ? undefined : incidentById(db, incidentId);
   return incident?.said.severity !== 'critical' && incident?.severity !== 'critical';
 }

@@ -72,7 +72,7 @@ const Steps = v.pipe(
 );
 
 /** Reports and tests are messages but no alerts: they are not counted. */
-const NOT_ALERTS = new Set(['status-report', 'daily-report', 'chart', 'test', 'digest']);
+const NOT_ALERTS = new Set(['status-report', 'daily-report', 'chart', 'test', 'digest', 'answer']);
 const PENDING = `state IN ('waiting', 'refused')`;
 export const KEEP_ROWS = 10_000;
 export const KEEP_MS = 90 * 86_400_000;

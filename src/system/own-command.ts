@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { RunResult } from './types.ts';
 
 const MOST_BYTES = 1_048_576;
@@ -7,18 +7,27 @@ const MOST_BYTES = 1_048_576;
 const SYSTEMCTL_MS = 60_000;
 /** What it prints is read on a phone. */
 const PHONE_COLUMNS = '34';
-const PHONE = `--setenv=COLUMNS=${PHONE_COLUMNS}`;
+/** Where it is set, the environment comes on standard input: that of a transient service can be read by every user of the machine. */
+const ON_STDIN = 'VPSMON_ENV_ON_STDIN';
+/** What systemd sets for the one unit that it is about. */
+const OF_THE_UNIT =
+  /^(?:INVOCATION_ID|JOURNAL_STREAM|NOTIFY_SOCKET|WATCHDOG_\w+|SYSTEMD_\w+|LISTEN_\w+|MEMORY_PRESSURE_\w+|MALLOC_\w+|(?:RUNTIME|STATE|CACHE|LOGS)_DIRECTORY|MAINPID|COLUMNS)$/;
 
 /**
  * Runs this program with other words, for something that a person asked for. Under systemd as a transient service of its own: what it
- * takes counts neither against the memory limit of the monitor nor has it the monitor's sandbox. Resolves for every exit code (a deadline
- * that passed: 124).
+ * takes counts neither against the memory limit of the monitor nor has it the monitor's sandbox; the settings in the unit's environment
+ * hold for it all the same. Resolves for every exit code (a deadline that passed: 124).
  */
-export async function runOwnCommand(args: readonly string[], timeoutMs: number): Promise<RunResult> {
-  const own = [process.execPath, process.argv[1] ?? '', ...args];
-  if (isService()) {
-    const unit = ['--quiet', '--pipe', '--wait', '--collect', '--property=MemoryMax=256M', PHONE, '--'];
-    const result = await start('systemd-run', [...unit, ...own], timeoutMs);
+export async function runOwnCommand(
+  args: readonly string[],
+  timeoutMs: number,
+  { program = process.argv[1] ?? '', underSystemd = isService() } = {},
+): Promise<RunResult> {
+  const own = [process.execPath, program, ...args];
+  if (underSystemd) {
+    const set = [`--setenv=COLUMNS=${PHONE_COLUMNS}`, `--setenv=${ON_STDIN}=1`];
+    const unit = ['--quiet', '--pipe', '--wait', '--collect', '--property=MemoryMax=256M', ...set, '--'];
+    const result = await start('systemd-run', [...unit, ...own], timeoutMs, environment());
     // Nothing was begun: the way without systemd is left.
     if (result && !/^Failed to/m.test(result.stderr)) return result;
   }
@@ -48,7 +57,7 @@ function isService(): boolean {
 }
 
 /** Undefined where the program is not there. */
-function start(file: string, args: string[], timeoutMs: number): Promise<RunResult | undefined> {
+function start(file: string, args: string[], timeoutMs: number, stdin = ''): Promise<RunResult | undefined> {
   return new Promise((resolve) => {
     const options = {
       timeout: timeoutMs,
@@ -56,11 +65,28 @@ function start(file: string, args: string[], timeoutMs: number): Promise<RunResu
       maxBuffer: MOST_BYTES,
       env: { ...process.env, NO_COLOR: '1', NOTIFY_SOCKET: '', WATCHDOG_USEC: '', COLUMNS: PHONE_COLUMNS },
     };
-    execFile(file, args, options, (error, stdout, stderr) => {
+    const child = execFile(file, args, options, (error, stdout, stderr) => {
       const failure = error as (Error & { code?: number | string; killed?: boolean }) | null;
       if (failure && typeof failure.code === 'string' && failure.code === 'ENOENT') return resolve(undefined);
       const code = typeof failure?.code === 'number' ? failure.code : failure?.killed ? 124 : 128;
       resolve({ exitCode: failure ? code : 0, stdout, stderr });
     });
+    // Who ends without reading it needs none of it.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(stdin);
   });
+}
+
+/** JSON of the environment of this process, without what belongs to its unit alone. */
+function environment(): string {
+  return JSON.stringify(
+    Object.fromEntries(Object.entries(process.env).filter(([name]) => !OF_THE_UNIT.test(name))),
+  );
+}
+
+/** In the process that `runOwnCommand` started as a transient service: takes over the environment of the one that started it. */
+export function takeEnvironment(env: NodeJS.ProcessEnv = process.env): void {
+  if (env[ON_STDIN] === undefined) return;
+  delete env[ON_STDIN];
+  Object.assign(env, JSON.parse(readFileSync(0, 'utf8')));
 }

@@ -9,13 +9,17 @@ import type { Monitor } from '../../src/daemon/types.ts';
 import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import { listSilences } from '../../src/incidents/silences.ts';
 import type { Finding } from '../../src/model/finding.ts';
+import type { Incident } from '../../src/model/incident.ts';
 import type { ContainerInfo } from '../../src/model/snapshot.ts';
+import { buttonsFor } from '../../src/outputs/telegram/buttons.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { createRefresh } from '../../src/notify/living.ts';
 import { renderList, renderLiving } from '../../src/outputs/telegram/living.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
 import { asOnlyReader } from '../../src/notify/poll.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
+import { finishAction, recordAction } from '../../src/store/actions.ts';
+import type { Db } from '../../src/store/db.ts';
 import { incidentById, withNotes } from '../../src/store/incidents.ts';
 import { openStore } from '../../src/store/open.ts';
 import { systemClock } from '../../src/system/clock.ts';
@@ -23,7 +27,13 @@ import { commandContext, configWith } from '../helpers/command.ts';
 import { fakeDocker } from '../helpers/fake-docker.ts';
 import { snapshotOf } from '../helpers/snapshots.ts';
 import { keptLog } from '../notify/support.ts';
-import { startTelegram, type Keyboard, type Telegram, type User } from '../standins/telegram.js';
+import {
+  startTelegram,
+  type Keyboard,
+  type SentMessage,
+  type Telegram,
+  type User,
+} from '../standins/telegram.js';
 
 const GROUP = { id: -1001234567890, type: 'supergroup' as const, title: 'Ops' };
 const ADA: User = { id: 777, is_bot: false, first_name: 'Ada' };
@@ -35,7 +45,7 @@ let stateDir: string;
 let stage: Awaited<ReturnType<typeof start>>;
 
 /** The parts of the daemon that the console works with, connected as in the daemon. */
-async function start(settings: Partial<Settings> = {}) {
+async function start(settings: Partial<Settings> = {}, { hangs = false } = {}) {
   const config = configWith(
     {
       ...telegram.settings,
@@ -106,6 +116,7 @@ async function start(settings: Partial<Settings> = {}) {
     runConsole(monitor, context, stop.signal, {
       async runOwn(args) {
         ran.push([...args]);
+        if (hangs) return new Promise(() => undefined);
         const results = [
           { rule: 'hand', found: 'x', attempts: [{ done: 'worked', text: 'web runs again' }] },
         ];
@@ -477,6 +488,87 @@ describe('buttons', () => {
       () => shown(message)?.plain.includes('restart-container web by Ada: web runs again') === true,
     );
     expect(recoveryLog()).toContain('Ada: restart-container web: web runs again');
+  });
+
+  describe('confirmed just before the monitor dies', () => {
+    /** "Yes" is tapped, and the monitor ends before its command has: `meanwhile` is what that command still did. */
+    async function killed(meanwhile: (db: Db) => void): Promise<SentMessage> {
+      stage = await start({ TELEGRAM_ACTIONS: true }, { hangs: true });
+      const message = await stage.incident();
+      await tap(message, 'Restart');
+      await until(() => texts(shown(message)?.keyboard).includes('Yes, restart web'));
+      await tap(message, 'Yes, restart web');
+      await until(() => stage.ran.length === 1);
+      await stage.close();
+      const store = openStore(stateDir, Date.now());
+      meanwhile(store.db);
+      // A while later: the command cannot be about to begin any more.
+      store.db.exec(
+        `UPDATE memory SET value = json_set(value, '$[0].at', ${Date.now() - 60_000}) WHERE key = 'telegram.orders'`,
+      );
+      store.close();
+      stage = await start({ TELEGRAM_ACTIONS: true });
+      return message;
+    }
+    const restart = { rule: 'hand', target: 'web', what: 'restart-container', why: 'by Ada' } as const;
+
+    it('is not done at the next start, and who asked is told', async () => {
+      const message = await killed(() => undefined);
+      await until(() => said('not done: asked for at').length === 1);
+      expect(said('not done: asked for at')[0]).toMatchObject({ replyTo: message.id });
+      await until(() => shown(message)?.plain.includes('restart-container web by Ada: not done') === true);
+      await stage.close();
+      stage = await start({ TELEGRAM_ACTIONS: true });
+      write('/status');
+      await until(() => said('1 open incident').length > 0);
+      expect(said('not done')).toHaveLength(1);
+      expect(stage.ran).toEqual([]);
+    });
+
+    it('was done all the same: its result is sent', async () => {
+      await killed((db) => {
+        const id = recordAction(db, { ...restart, state: 'running', startedAt: Date.now() });
+        finishAction(db, id, { state: 'worked', result: 'web runs again', at: Date.now() });
+      });
+      await until(() => said('web runs again (asked for at').length === 1);
+      expect(stage.ran).toEqual([]);
+    });
+
+    it('was begun, and its process died, too', async () => {
+      await killed((db) => void recordAction(db, { ...restart, state: 'running', startedAt: Date.now() }));
+      await until(() => said('begun, and nobody knows whether it worked').length === 1);
+      expect(stage.ran).toEqual([]);
+    });
+  });
+
+  it('to stop are not there for one that is down, and none that act for one that is gone', async () => {
+    stage = await start();
+    const death = {
+      id: 'a',
+      name: 'web',
+      at: Date.now(),
+      exitCode: 1,
+      cause: 'crash',
+      restartCount: 0,
+    } as const;
+    const stopped = {
+      kind: 'stopped',
+      subject: 'web',
+      at: Date.now(),
+      death: { ...death, autoRemove: false },
+    };
+    const buttonsOf = (fact: object, more: Partial<Incident> = {}) => {
+      const incident = { id: 1, rule: 'container-stopped', subject: 'web', state: 'firing', fact, ...more };
+      const labels = buttonsFor(incident as Incident, { acts: true }).flat();
+      return labels.map(({ text }) => text).filter((text) => ['Logs', 'Restart', 'Stop'].includes(text));
+    };
+    const { kind: _, ...without } = stopped;
+    expect(buttonsOf(stopped)).toEqual(['Logs', 'Restart']);
+    expect(buttonsOf({ ...stopped, next: { kind: 'keeps-trying', by: 'Docker' } })).toContain('Stop');
+    expect(buttonsOf(stopped, { okSince: Date.now() })).toContain('Stop');
+    expect(buttonsOf({ ...without, kind: 'unhealthy' }, { rule: 'container-unhealthy' })).toContain('Stop');
+    expect(buttonsOf({ ...stopped, next: { kind: 'removed-itself' } })).toEqual([]);
+    expect(buttonsOf({ kind: 'missing' }, { rule: 'service-missing' })).toEqual([]);
   });
 
   it('ask twice before an essential one is stopped; No does nothing', async () => {

@@ -20,7 +20,7 @@ export type Destructive = Extract<ButtonAction, 'restart' | 'stop' | 'undo'>;
 export type ButtonLabel = { text: string; action: ButtonAction; nonce?: string };
 
 /** An incident about a container, by its rule. */
-const ABOUT_CONTAINER = /^(?:container-|restart-loop$|service-missing$|oom-kill$)/;
+const ABOUT_CONTAINER = /^(?:container-|restart-loop$|oom-kill$)/;
 
 /**
  * Pure: the rows of buttons that fit an incident as it stands; none once it has ended. `undoable`: recovery did something about it
@@ -50,7 +50,7 @@ export function buttonsFor(
     const yes = again ? `It is essential: really ${what}` : `Yes, ${what}`;
     return [[{ text: yes, action: 'yes', nonce }], [{ text: 'No', action: 'no', nonce }]];
   }
-  const about = subject !== 'host' && ABOUT_CONTAINER.test(rule);
+  const about = subject !== 'host' && ABOUT_CONTAINER.test(rule) && !isGone(incident);
   return [
     [show(about, 'Logs', 'logs'), show(true, 'Details', 'details')],
     [
@@ -60,12 +60,23 @@ export function buttonsFor(
     ],
     [
       show(more.acts && about, 'Restart', 'restart'),
-      show(more.acts && about, 'Stop', 'stop'),
+      show(more.acts && about && !isDown(incident), 'Stop', 'stop'),
       show(more.acts && more.undoable === true, 'Undo', 'undo'),
     ],
   ]
     .map((row) => row.flat())
     .filter((row) => row.length > 0);
+}
+
+function isGone({ fact }: Incident): boolean {
+  if (fact?.kind !== 'stopped') return false;
+  return fact.over === 'removed' || fact.next?.kind === 'removed' || fact.next?.kind === 'removed-itself';
+}
+
+/** While it is down and Docker does not try to start it again. */
+function isDown({ fact, okSince, event }: Incident): boolean {
+  if (event || okSince !== undefined || fact?.kind !== 'stopped') return false;
+  return fact.next?.kind !== 'keeps-trying';
 }
 
 /** Pure: the buttons of a list, bound to its first incident: what they do is done to each of them. */
