@@ -35,7 +35,9 @@ export async function command(
 ): Promise<void> {
   const [word = '', ...given] = incoming.text.trim().split(/\s+/);
   const [name = '', bot] = word.slice(1).toLowerCase().split('@');
-  if (bot !== undefined && bot !== username) return;
+  // Where the bot's own name could not be asked for, only in a group may another one be meant.
+  const forOther = username === '' ? incoming.chat.type !== 'private' : bot !== username;
+  if (bot !== undefined && forOther) return;
   const known = COMMANDS.find((one) => one.command === name);
   const right: Right = name === 'silence' && given.length > 0 ? 'silence' : 'read';
   if (chat === undefined) return console.refused(incoming, `/${name}`, NOT_CONFIGURED);

@@ -7,6 +7,8 @@
 
 /** What Telegram allows in one message, in UTF-16 units after parsing. */
 export const TEXT_MAX = 4096;
+/** The same below a picture. */
+export const CAPTION_MAX = 1024;
 
 type Tag = { start: number; end: number; name: string; open: string };
 type Parsed = { plain: string; tags: Tag[] };

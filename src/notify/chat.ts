@@ -90,7 +90,12 @@ export function configuredChat(
   const name = chat.username === undefined ? undefined : `@${chat.username}`.toLowerCase();
   return allTargets(config)
     .map((target) => placeOf(target).chat)
-    .find((known) => effectiveChat(db, config, known).chatId === chat.id || known.toLowerCase() === name);
+    .find(
+      (known) =>
+        known === chat.id ||
+        effectiveChat(db, config, known).chatId === chat.id ||
+        known.toLowerCase() === name,
+    );
 }
 
 /** Versions before this one kept one chat only, not in a list. */

@@ -109,7 +109,8 @@ export async function pollUpdates(deps: PollDeps, signal: AbortSignal): Promise<
     }
     if (answer.kind === 'error' && answer.code === 409) {
       if (isHandedOver(deps.stateDir)) continue;
-      const webhook = /webhook/i.test(answer.description);
+      // "webhook is active", "terminated by setWebhook": not the older "other long poll or webhook", which may be either.
+      const webhook = /webhook is active|setwebhook/i.test(answer.description);
       const again = clock.monotonic() - conflictAt < CONFLICT_WINDOW_MS;
       reads ||= clock.monotonic() - began > UNDISTURBED_MS;
       conflictAt = clock.monotonic();

@@ -1,14 +1,12 @@
 import type { Message } from '../model/message.ts';
 import type { Step } from '../store/outbox.ts';
-import { htmlToPlain, shortenHtml, splitHtml } from '../model/html.ts';
+import { CAPTION_MAX, htmlToPlain, shortenHtml, splitHtml } from '../model/html.ts';
 import { cutNote, lateNote, standIn } from '../outputs/telegram/digest.ts';
 
 /** A message that is sent later than this says when it happened. */
 const LATE_AFTER_MS = 120_000;
 /** About ten screens; the whole text is in alert_history.log. */
 const LONGEST = 10 * 4000;
-/** What Telegram allows below a picture, in UTF-16 units after parsing. */
-const CAPTION_MAX = 1024;
 /** These name their times themselves. */
 const HAS_ITS_TIME = new Set(['digest', 'daily-report', 'chart']);
 

@@ -2,7 +2,7 @@ import type { Delivery } from '../model/message.ts';
 import { errorText, maskSecrets, plain } from '../model/text.ts';
 import type { Http } from '../system/types.ts';
 import type { Button } from '../store/incident-messages.ts';
-import { htmlToPlain, TEXT_MAX } from '../model/html.ts';
+import { CAPTION_MAX, htmlToPlain, TEXT_MAX } from '../model/html.ts';
 import type { Place } from './targets.ts';
 
 export type TelegramOptions = {
@@ -22,8 +22,7 @@ export type TelegramOptions = {
 
 /** One answer of the Bot API. `broken`: none came, or not from the Bot API. */
 export type Answer =
-  /** `lostTopic`: what Telegram said of the topic that was meant. */
-  | { kind: 'ok'; result: unknown; lostTopic?: string }
+  | { kind: 'ok'; result: unknown }
   | { kind: 'error'; code: number; description: string; retryAfterMs?: number; migrateTo?: string }
   | { kind: 'broken'; why: string };
 
@@ -40,16 +39,24 @@ export type SendOptions = {
   keyboard?: Button[][];
 };
 
+/** The parameters of a call. */
+type Form = Record<string, unknown>;
+
+const NO_PREVIEW: Form = { link_preview_options: { is_disabled: true } };
+/** The topic of a forum that is the group itself: Telegram finds no topic of this number (Client.cpp, GENERAL_FORUM_TOPIC_ID). */
+const GENERAL_TOPIC = 1;
 const TOKEN = /^\d+:[A-Za-z0-9_-]+$/;
 /** A retry_after beyond this is a mistake of whoever answers. */
 const LONGEST_PAUSE_MS = 86_400_000;
 const MAX_MOVES = 3;
 const ANSWER_MAX = 200;
 const ABOUT_TOPIC = /message thread not found|topic_(?:closed|deleted|id_invalid)/i;
+const ABOUT_REPLY =
+  /message to (?:be replied|reply)|repl(?:y|ied) message|reply_(?:to_)?message|reply parameters/i;
 const ABOUT_BUTTONS = /button|reply markup|inline keyboard/i;
 /** Said about the chat or the bot, not about the text: the next message fares no better. */
 const ABOUT_THE_CHAT =
-  /chat not found|chat_id is empty|peer_id_invalid|chat_id_invalid|not enough rights|have no rights|need administrator rights|chat_write_forbidden|chat_send_\w+_forbidden|user is deactivated|user not found|group is deactivated|chat is deactivated|chat was deleted|chat_restricted|topic_closed|bot is not a member|bot was /i;
+  /: (?:chat|channel|user|peer|topic|frozen)_\w+|chat not found|not enough rights|have no rights|need administrator rights|user is deactivated|user not found|group is deactivated|chat is deactivated|chat was deleted|bot is not a member|bot was /i;
 
 /** The Bot API, as far as vpsmon uses it. Nothing here throws, and no text that it gives contains the token. */
 export function createTelegram(options: TelegramOptions) {
@@ -99,18 +106,22 @@ export function createTelegram(options: TelegramOptions) {
     }
   }
 
-  /** HTML that is not understood goes once more as plain text, and buttons that are refused are left out. */
+  /** Sends, and where Telegram does not take one part of it, once more without that part. */
   async function inAnyForm(
-    html: string,
-    keyboard: Button[][] | undefined,
-    send: (parameters: Record<string, unknown>) => Promise<Answer>,
+    chat: string | undefined,
+    form: Form,
+    send: (form: Form) => Promise<Answer>,
+    lostTopic?: string,
   ): Promise<Delivery> {
-    const markup = keyboard === undefined ? {} : { reply_markup: { inline_keyboard: keyboard } };
-    const first = classify(await send({ text: html, parse_mode: 'HTML', ...markup }));
-    if (first.state !== 'invalid' || isLostMessage(first.why)) return first;
-    const aboutButtons = keyboard !== undefined && ABOUT_BUTTONS.test(first.why);
-    if (aboutButtons) return inAnyForm(html, undefined, send);
-    return classify(await send({ text: htmlToPlain(html).slice(0, TEXT_MAX).toWellFormed(), ...markup }));
+    const answer = await toChat(chat, (chatId) => send({ chat_id: chatId, ...form }));
+    const refusal = answer.kind === 'error' && answer.code === 400 ? answer.description : undefined;
+    const less = refusal === undefined ? undefined : without(form, refusal);
+    if (less) {
+      const lost = 'message_thread_id' in form && !('message_thread_id' in less) ? refusal : lostTopic;
+      return inAnyForm(chat, less, send, lost);
+    }
+    const delivery = classify(answer);
+    return delivery.state === 'sent' && lostTopic !== undefined ? { ...delivery, lostTopic } : delivery;
   }
 
   return {
@@ -148,74 +159,80 @@ export function createTelegram(options: TelegramOptions) {
 
     /** Sends one text of at most 4,096 characters. */
     sendText: (html: string, to: SendOptions = {}): Promise<Delivery> =>
-      inAnyForm(html, to.keyboard, (parameters) =>
-        inTopic(to, (there) =>
-          toChat(to.place?.chat, (chatId) =>
-            callJson('sendMessage', {
-              chat_id: chatId,
-              link_preview_options: { is_disabled: true },
-              ...envelope(there),
-              ...parameters,
-            }),
-          ),
-        ),
+      inAnyForm(to.place?.chat, { ...NO_PREVIEW, ...inHtml('text', html), ...envelope(to) }, (form) =>
+        callJson('sendMessage', form),
       ),
 
     /** Replaces text and buttons of a message of the bot. Sent as well where it shows just that already. */
     editText: (messageId: number, html: string, to: SendOptions = {}): Promise<Delivery> =>
-      inAnyForm(html, to.keyboard, (parameters) =>
-        toChat(to.place?.chat, (chatId) =>
-          callJson('editMessageText', {
-            chat_id: chatId,
-            message_id: messageId,
-            link_preview_options: { is_disabled: true },
-            ...parameters,
-          }),
-        ),
+      inAnyForm(
+        to.place?.chat,
+        { message_id: messageId, ...NO_PREVIEW, ...inHtml('text', html), ...markup(to) },
+        (form) => callJson('editMessageText', form),
       ),
 
     /** Sends a PNG of at most 10 MB, with a caption of at most 1,024 characters. */
-    async sendPhoto(
-      png: Buffer,
-      fileName: string,
-      to: SendOptions = {},
-      caption?: string,
-    ): Promise<Delivery> {
-      const words = caption === undefined ? {} : { caption, parse_mode: 'HTML' };
-      const send = (there: SendOptions) =>
-        toChat(there.place?.chat, (chatId) =>
-          call(
-            'sendPhoto',
-            multipart({ chat_id: chatId, ...words, ...envelope(there) }, 'photo', fileName, png),
-          ),
-        );
-      return classify(await inTopic(to, send));
-    },
+    sendPhoto: (png: Buffer, fileName: string, to: SendOptions = {}, caption?: string): Promise<Delivery> =>
+      inAnyForm(
+        to.place?.chat,
+        { ...(caption === undefined ? {} : inHtml('caption', caption)), ...envelope(to) },
+        (form) => call('sendPhoto', multipart(form, 'photo', fileName, png)),
+      ),
   };
 }
 
-/** A topic that was closed or deleted must not keep an alarm back: it goes to the group itself. */
-async function inTopic(to: SendOptions, send: (to: SendOptions) => Promise<Answer>): Promise<Answer> {
-  const answer = await send(to);
-  if (to.place?.topic === undefined || answer.kind !== 'error' || answer.code !== 400) return answer;
-  if (!ABOUT_TOPIC.test(answer.description)) return answer;
-  const instead = await send({ ...to, place: { chat: to.place.chat } });
-  return instead.kind === 'ok' ? { ...instead, lostTopic: answer.description } : instead;
+function inHtml(field: 'text' | 'caption', html: string): Form {
+  return { [field]: html, parse_mode: 'HTML' };
 }
 
-function envelope({ place, silent, replyTo }: SendOptions): Record<string, unknown> {
+function markup({ keyboard }: SendOptions): Form {
+  return keyboard === undefined ? {} : { reply_markup: { inline_keyboard: keyboard } };
+}
+
+function envelope(to: SendOptions): Form {
+  const { place, silent, replyTo } = to;
   return {
-    ...(place?.topic === undefined ? {} : { message_thread_id: place.topic }),
+    ...(place?.topic === undefined || place.topic === GENERAL_TOPIC
+      ? {}
+      : { message_thread_id: place.topic }),
     ...(silent ? { disable_notification: true } : {}),
-    ...(replyTo === undefined
+    ...(replyTo === undefined || replyTo <= 0
       ? {}
       : { reply_parameters: { message_id: replyTo, allow_sending_without_reply: true } }),
+    ...markup(to),
   };
+}
+
+/**
+ * Pure: what is left to send where Telegram refused a call with this description; undefined where nothing helps. Each step leaves
+ * something out: a topic that was closed or deleted (the message goes to the group itself), a message to answer that is gone or in
+ * another topic, buttons, and the form of a text that is not understood.
+ */
+function without(form: Form, description: string): Form | undefined {
+  const leaving = (...names: string[]): Form =>
+    Object.fromEntries(Object.entries(form).filter(([name]) => !names.includes(name)));
+  // A reply to a message in a topic is none from outside of it.
+  if ('message_thread_id' in form && ABOUT_TOPIC.test(description))
+    return leaving('message_thread_id', 'reply_parameters');
+  if ('reply_parameters' in form && ABOUT_REPLY.test(description)) return leaving('reply_parameters');
+  if ('reply_markup' in form && ABOUT_BUTTONS.test(description)) return leaving('reply_markup');
+  const { text, caption, parse_mode: mode } = form;
+  const { state } = classify({ kind: 'error', code: 400, description });
+  if (mode === undefined || state !== 'invalid' || isLostMessage(description)) return undefined;
+  if (typeof text === 'string') return { ...leaving('parse_mode'), text: asPlain(text, TEXT_MAX) };
+  // What is wrong with a picture is not mended by another caption.
+  if (typeof caption === 'string' && /entit/i.test(description))
+    return { ...leaving('parse_mode'), caption: asPlain(caption, CAPTION_MAX) };
+  return undefined;
+}
+
+function asPlain(html: string, most: number): string {
+  return htmlToPlain(html).slice(0, most).toWellFormed();
 }
 
 /** True where a message that was to be edited is not there any more, or cannot be edited. */
 export function isLostMessage(why: string): boolean {
-  return /message to edit not found|message can't be edited|MESSAGE_ID_INVALID|no text in the message to edit|message identifier/i.test(
+  return /message (?:to (?:be )?edit(?:ed)? )?not found|message can't be edited|message_(?:id_invalid|author_required|edit_time_expired)|no text in the message|message identifier/i.test(
     why,
   );
 }
@@ -282,7 +299,6 @@ export function classify(answer: Answer): Delivery {
       state: 'sent',
       ...(typeof messageId === 'number' && Number.isSafeInteger(messageId) ? { messageId } : {}),
       ...(isChatId(id) ? { chatId: String(id) } : {}),
-      ...(answer.lostTopic === undefined ? {} : { lostTopic: answer.lostTopic }),
     };
   }
   if (answer.kind === 'broken') return { state: 'retry', why: answer.why };

@@ -17,6 +17,14 @@ export type Incoming = Written | Tapped;
 
 /** Stands for administrators who write as their group. */
 const ANONYMOUS = '1087968824';
+/** Of a message whose words are somebody else's: forwarded (before and since Bot API 7.0), or made by another bot. */
+const SECOND_HAND = [
+  'forward_origin',
+  'forward_date',
+  'is_automatic_forward',
+  'via_bot',
+  'sender_business_bot',
+];
 const TEXT_MOST = 300;
 const DATA_MOST = 64;
 const ID_MOST = 100;
@@ -42,6 +50,7 @@ export function readUpdate(update: unknown): Incoming | undefined {
     return { ...base, kind: 'tap', queryId: query.id.slice(0, ID_MOST), data, messageId };
   }
   const message = fields(fields(update).message);
+  if (SECOND_HAND.some((name) => message[name] !== undefined)) return undefined;
   // Written as a group or channel: there is no person who could be allowed anything.
   const from = message.sender_chat === undefined ? message.from : undefined;
   const base = baseOf(updateId, message.chat, from, message);

@@ -427,6 +427,119 @@ describe('what comes in', () => {
   });
 });
 
+describe('updates of each kind that the Bot API names', () => {
+  const now = () => Math.floor(Date.now() / 1000);
+  const written = (more: object, from: User | undefined = ADA) => ({
+    message_id: 70,
+    date: now(),
+    chat: GROUP,
+    ...(from ? { from } : {}),
+    text: '/silence all 2h',
+    ...more,
+  });
+  const CHANNEL = { id: -100777, type: 'channel', title: 'News' };
+  const BOT: User = { id: 42, is_bot: true, first_name: 'Other' };
+
+  it('that are nobody’s own words here silence nothing', async () => {
+    stage = await start();
+    const anonymous = { id: 1_087_968_824, is_bot: true, first_name: 'Group', username: 'GroupAnonymousBot' };
+    const asChannel = { id: 136_817_688, is_bot: true, first_name: 'Channel', username: 'Channel_Bot' };
+    for (const update of [
+      { message: written({ sender_chat: GROUP }, anonymous) },
+      { message: written({}, anonymous) },
+      { message: written({ sender_chat: CHANNEL }, asChannel) },
+      { message: written({ sender_chat: CHANNEL, is_automatic_forward: true }, ADA) },
+      { message: written({ forward_origin: { type: 'user', sender_user: EVE, date: 1 } }) },
+      { message: written({ forward_origin: { type: 'hidden_user', sender_user_name: 'x', date: 1 } }) },
+      { message: written({ forward_from: EVE, forward_date: 1 }) },
+      { message: written({ via_bot: BOT }) },
+      { message: written({}, BOT) },
+      { message: { ...written({}), from: undefined } },
+      { message: written({ chat: { ...GROUP, id: -100_999 } }) },
+      { message: { ...written({}), text: undefined, caption: '/silence all 2h', photo: [] } },
+      { message: written({ text: ' /silence@other_bot all 2h' }) },
+      { message: written({ text: '/silence@standin_bot_2 all 2h' }) },
+      { edited_message: written({ edit_date: now() }) },
+      { channel_post: { ...written({ chat: CHANNEL, sender_chat: CHANNEL }), from: undefined } },
+      { edited_channel_post: written({ chat: CHANNEL }) },
+      { business_message: written({ business_connection_id: 'b' }) },
+      { guest_message: written({}) },
+      { message: written({ text: undefined, migrate_to_chat_id: 'x' }) },
+      { message: written({ text: undefined, new_chat_members: [BOT] }) },
+    ])
+      telegram.push(update);
+    write('/status@Standin_Bot');
+    await until(() => said('shop: all well').length > 0);
+    expect(listSilences(stage.db, Date.now())).toEqual([]);
+    expect(stage.log.lines.filter((line) => line.includes('could not be handled'))).toEqual([]);
+  });
+
+  it('in topics are answered where they were written, also in the general one and in a private chat', async () => {
+    telegram.setChat({ ...GROUP, topics: [7] });
+    telegram.setChat({ id: 777, type: 'private', first_name: 'Ada', topics: [3] });
+    stage = await start({ TELEGRAM_CHAT_ID: `${telegram.chatId},777` });
+    const inTopic = { message_thread_id: 7, is_topic_message: true };
+    for (const message of [
+      written({ text: '/status', message_id: 71, ...inTopic }),
+      written({ text: '/status', message_id: 72 }),
+      // A reply in a group without topics has the number of its thread.
+      written({ text: '/status', message_id: 73, message_thread_id: 4 }),
+      written({
+        text: '/status',
+        message_id: 74,
+        chat: { id: 777, type: 'private' },
+        ...inTopic,
+        message_thread_id: 3,
+      }),
+    ])
+      telegram.push({ message });
+    await until(() => said('shop: all well').length === 4);
+    expect(
+      said('shop: all well')
+        .map(({ threadId }) => threadId ?? 0)
+        .toSorted(),
+    ).toEqual([0, 0, 3, 7]);
+  });
+
+  it('about a tap: in another topic, on a message out of reach, by a forgotten button, after the group moved', async () => {
+    telegram.setChat({ ...GROUP, topics: [7] });
+    stage = await start({ TELEGRAM_CHAT_ID: `${GROUP.id}/7` });
+    const message = await stage.incident();
+    const data = (text: string) =>
+      shown(message)
+        ?.keyboard.flat()
+        .find((button) => button.text === text)?.callback_data;
+    let id = 0;
+    const answerTo = async (query: object) => {
+      const before = telegram.calls.filter(({ method }) => method === 'answerCallbackQuery').length;
+      telegram.push({ callback_query: { id: String(++id), from: ADA, chat_instance: '1', ...query } });
+      const calls = () => telegram.calls.filter(({ method }) => method === 'answerCallbackQuery');
+      await until(() => calls().length > before);
+      return String(calls().at(-1)?.params.text ?? '');
+    };
+    const at = (more: object) => ({ message_id: message.id, date: now(), chat: GROUP, text: 'x', ...more });
+    // Telegram names the topic of a message only where it has it at hand.
+    expect(await answerTo({ data: data('Details'), message: at({ message_thread_id: 8 }) })).toBe('');
+    expect(
+      await answerTo({ data: data('Acknowledge'), message: at({ date: 0, text: undefined }) }),
+    ).toContain('Acknowledged');
+    expect(await answerTo({ data: data('Details'), inline_message_id: 'AAAA' })).toBe('');
+    expect(await answerTo({ game_short_name: 'x', message: at({}) })).toBe('');
+    // The message is not at its place in the new group; who taps the old one hears it, and nobody is reported.
+    telegram.migrate(GROUP.id, -100_555);
+    telegram.push({ message: written({ text: undefined, migrate_to_chat_id: -100_555 }) });
+    write('/status', ADA, { ...GROUP, id: -100_555 });
+    await until(() => said('1 open incident').length > 0);
+    const refusals = () => said('Somebody was refused').length;
+    const before = refusals();
+    expect(await answerTo({ data: data('Silence 1 h'), message: at({}) })).toContain('for an hour');
+    expect(await answerTo({ data: data('Silence 1 h'), message: at({ message_id: 9 }) })).toContain(
+      'out of date',
+    );
+    expect(refusals()).toBe(before);
+  });
+});
+
 describe('buttons', () => {
   it('show logs with secrets masked, and details', async () => {
     stage = await start();

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { adviceFor } from '../../src/notify/advice.ts';
-import { classify, readAnswer } from '../../src/notify/telegram.ts';
+import { classify, createTelegram, readAnswer } from '../../src/notify/telegram.ts';
+import { httpRequest } from '../../src/system/http/http.ts';
+import { startTelegram, type Fault, type StandInChat } from '../standins/telegram.js';
 
 function outcome(status: number, body: unknown, headers: Record<string, string> = {}) {
   return classify(readAnswer(status, headers, typeof body === 'string' ? body : JSON.stringify(body)));
@@ -93,6 +95,107 @@ describe('an answer of the Bot API', () => {
     const { description } = answer as { description: string };
     expect(description.length).toBeLessThanOrEqual(300);
     for (const bad of ['\n', '\u001b']) expect(description).not.toContain(bad);
+  });
+});
+
+describe('a message that is not taken as it is', () => {
+  const GROUP: StandInChat = { id: -1001234567890, type: 'supergroup', title: 'Ops', topics: [7, 8] };
+  const refusal = (method: string, description: string): Fault => ({
+    kind: 'answer',
+    method,
+    body: error(400, `Bad Request: ${description}`),
+  });
+  async function send(
+    to: { topic?: number; replyTo?: number; html?: string; edit?: boolean },
+    ...refusals: Fault[]
+  ) {
+    const telegram = await startTelegram({ chats: [GROUP] });
+    try {
+      const api = createTelegram({
+        http: httpRequest,
+        token: telegram.token,
+        apiRoot: telegram.url,
+        chatId: () => telegram.chatId,
+      });
+      const { topic, replyTo, html = '<b>x</b>', edit } = to;
+      const keyboard = [[{ text: 'Logs', callback_data: 'l' }]];
+      const chat = telegram.chatId;
+      const options = {
+        place: topic === undefined ? { chat } : { chat, topic },
+        keyboard,
+        ...(replyTo === undefined ? {} : { replyTo }),
+      };
+      if (edit) await api.sendText('before', { place: { chat } });
+      telegram.fail(...refusals);
+      const outcome = edit ? await api.editText(1, html, options) : await api.sendText(html, options);
+      const [sent] = telegram.sent;
+      return { outcome, sent, shown: telegram.message(chat, 1), calls: telegram.calls };
+    } finally {
+      await telegram.close();
+    }
+  }
+
+  it('goes to the general topic of a forum without its number, which Telegram does not know', async () => {
+    const { outcome, sent, calls } = await send({ topic: 1 });
+    expect(outcome).toMatchObject({ state: 'sent' });
+    expect(outcome).not.toHaveProperty('lostTopic');
+    expect(sent?.threadId).toBeUndefined();
+    expect(calls).toHaveLength(1);
+  });
+
+  it('goes without its reply, which is in another topic or gone', async () => {
+    for (const words of ['message to be replied not found', 'REPLY_MESSAGE_ID_INVALID']) {
+      const { outcome, sent } = await send({ topic: 7, replyTo: 4 }, refusal('sendMessage', words));
+      expect(outcome).toMatchObject({ state: 'sent' });
+      expect(sent).toMatchObject({ threadId: 7, plain: 'x', parseMode: 'HTML' });
+      expect(sent?.keyboard).toHaveLength(1);
+    }
+    // A message that only its sender sees has no number that could be answered.
+    const { calls } = await send({ replyTo: 0 });
+    expect(calls[0]?.params).not.toHaveProperty('reply_parameters');
+  });
+
+  it('goes to the group, without its reply, where its topic is closed or gone', async () => {
+    const { outcome, sent, calls } = await send({ topic: 9, replyTo: 4 });
+    expect(outcome).toMatchObject({ state: 'sent', lostTopic: 'Bad Request: message thread not found' });
+    expect(sent?.threadId).toBeUndefined();
+    expect(calls.at(-1)?.params).not.toHaveProperty('reply_parameters');
+  });
+
+  it('goes without buttons, and then as plain text, where both are refused', async () => {
+    const { outcome, sent, calls } = await send(
+      { html: '<b>x</b> &amp; y' },
+      refusal('sendMessage', 'BUTTON_DATA_INVALID'),
+      refusal('sendMessage', "can't parse entities: Unsupported start tag"),
+    );
+    expect(outcome).toMatchObject({ state: 'sent' });
+    expect(sent).toMatchObject({ plain: 'x & y' });
+    expect(sent?.keyboard).toBeUndefined();
+    expect(calls).toHaveLength(3);
+  });
+
+  it('is refused for what Telegram says of the chat, and not sent again and again', async () => {
+    for (const words of [
+      'CHAT_WRITE_FORBIDDEN',
+      'CHAT_ADMIN_REQUIRED',
+      'USER_BANNED_IN_CHANNEL',
+      'CHANNEL_PRIVATE',
+    ]) {
+      const { outcome, calls } = await send({}, refusal('sendMessage', words));
+      expect(outcome).toEqual({ state: 'refused', why: `400 Bad Request: ${words}` });
+      expect(calls).toHaveLength(1);
+    }
+  });
+
+  it('is edited in any form, too; one that is gone is not', async () => {
+    const taken = await send({ edit: true }, refusal('editMessageText', 'inline keyboard expected'));
+    expect(taken.outcome).toMatchObject({ state: 'sent' });
+    expect(taken.shown).toMatchObject({ plain: 'x', keyboard: [] });
+    for (const words of ['message to edit not found', "message can't be edited", 'MESSAGE_ID_INVALID']) {
+      const lost = await send({ edit: true }, refusal('editMessageText', words));
+      expect(lost.outcome).toMatchObject({ state: 'invalid' });
+      expect(lost.calls).toHaveLength(2);
+    }
   });
 });
 
