@@ -1,6 +1,6 @@
 // Rows of what people met in the field that belong to no larger page of tests.
 import { describe, expect, it } from 'vitest';
-import { createAnswers } from '../src/containers/queries.ts';
+import { createQueries } from '../src/containers/queries.ts';
 import type { Evidence } from '../src/containers/types.ts';
 import { judgeUnits } from '../src/doctor/units.ts';
 import { renderIncident } from '../src/outputs/terminal/incidents.ts';
@@ -107,7 +107,7 @@ describe('S15: a container whose log driver keeps no lines', () => {
         driver === 'none' ? Promise.reject(new Error('does not support reading')) : Promise.resolve([]),
       inspect: () => Promise.resolve(inspect),
     } as unknown as Docker;
-    const { ask } = createAnswers({
+    const { ask } = createQueries({
       docker,
       clock: {} as Clock,
       files: hostFiles('/'),

@@ -5,11 +5,13 @@
 //   docker rm -f    kill(9) die destroy
 //   a crash         die [start, by the restart policy, without a `restart`]
 //   out of memory   oom die(137)
-import type { Death } from '../model/container-fact.ts';
+import type { Cause, Death } from '../model/container-fact.ts';
+import { defined } from '../model/defined.ts';
 import { SIGNALS } from '../model/signals.ts';
 import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent } from '../system/types.ts';
-import type { Known } from './types.ts';
+import { masked } from '../model/text.ts';
+import type { Known, Turn } from './types.ts';
 
 /** Signals that are sent to reload a configuration or rotate a log; a death long after one was not asked for. */
 const HARMLESS = new Set([1, 10, 12, 17, 18, 20, 28]);
@@ -81,20 +83,18 @@ export function restartsByPolicy(known: Known, exitCode: number): boolean | unde
   return known.maxRetries === 0 || restartCount < known.maxRetries;
 }
 
+/** A death of this container. */
+export function deathOf(known: Known, at: number, exitCode: number, cause: Cause): Death {
+  const { id, name, service, project, startedAt, restartCount } = known.info;
+  const more = defined({ service, project, was: known.was, startedAt });
+  return { id, name, ...more, at, exitCode, cause, restartCount, autoRemove: known.autoRemove };
+}
+
 /** Its last death, from the container itself where there is no event of it. */
 export function pastDeath(known: Known, history: DockerEvent[]): Death {
-  const { info } = known;
-  return (
-    lastDeath(known, history) ?? {
-      id: info.id,
-      name: info.name,
-      at: info.finishedAt ?? info.startedAt ?? 0,
-      exitCode: info.exitCode ?? 0,
-      cause: info.oomKilled ? 'oom' : 'unseen',
-      restartCount: info.restartCount,
-      autoRemove: known.autoRemove,
-    }
-  );
+  const { finishedAt, startedAt, exitCode = 0, oomKilled } = known.info;
+  const death = deathOf(known, finishedAt ?? startedAt ?? 0, exitCode, oomKilled ? 'oom' : 'unseen');
+  return lastDeath(known, history) ?? death;
 }
 
 /** The last death among Docker's past events, with its cause. */
@@ -123,17 +123,18 @@ export function lastDeath(known: Known, history: DockerEvent[]): Death | undefin
     const hidden = known.shadowed?.includes('exitCode');
     const exitCode = hidden ? (info.exitCode ?? -1) : Number(event.attributes['exitCode'] ?? 0) || 0;
     const cause = wasRequested(seen, at, exitCode) ? 'request' : wasOom(seen, at) ? 'oom' : 'crash';
+    const { startedAt: _, ...ended } = deathOf(known, at, exitCode, cause);
     death = {
-      id: info.id,
-      name: info.name,
-      at,
-      exitCode,
-      cause,
-      ...(cause === 'request' && seen.kill?.signal !== undefined ? { signal: seen.kill.signal } : {}),
-      ...(startedAt !== undefined ? { startedAt } : {}),
-      restartCount: info.restartCount,
-      autoRemove: known.autoRemove,
+      ...ended,
+      ...defined({ startedAt, signal: cause === 'request' ? seen.kill?.signal : undefined }),
     };
   }
   return death;
+}
+
+/** Its end, which was none: it never ran. */
+export function unstarted(turn: Turn, known: Known): Death {
+  const { text, exitCode = known.info.exitCode ?? 0 } = known.startError ?? {};
+  const { startedAt: _, ...death } = deathOf(known, turn.now.wall, exitCode, 'unstarted');
+  return text ? { ...death, error: masked(text, turn.state.rules.secrets) } : death;
 }

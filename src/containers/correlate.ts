@@ -1,11 +1,17 @@
-// How a pending ends when its time has come.
+// What is pending about a container, when it is clear what it is, or its time has come.
 import type { Death, Next } from '../model/container-fact.ts';
-import { about, emit, isGone } from './emit.ts';
-import { reportMissing } from './missing.ts';
-import { evaluateRestarts, notBack, reportPaused, reportRestarting, reportStopped } from './restarts.ts';
+import { defined } from '../model/defined.ts';
+import {
+  about,
+  emit,
+  evaluateRestarts,
+  isGone,
+  reportMissing,
+  reportRestarting,
+  reportStopped,
+} from './facts.ts';
 import { endWatch, successorOf, watchSuccessor } from './successor.ts';
-import { serviceKey } from '../model/service-key.ts';
-import { current, isUp, keyOf, seriesOf, tallyOf } from './table.ts';
+import { current, isUp, seriesOf, tallyOf } from './table.ts';
 import type { Known, Pending, Turn } from './types.ts';
 
 /** A crash with a restart policy: up again within this, it is one message. */
@@ -47,21 +53,14 @@ export function conclude(turn: Turn, key: string, { wasUp = false } = {}): void 
   else if (pending.kind === 'removed') concludeRemoval(turn, key, pending);
   else {
     const known = turn.state.known.get(pending.id);
-    if (!known) return;
-    if (pending.kind === 'renamed') reportRenamed(turn, known, pending);
-    else if (pending.kind === 'paused') reportPaused(turn, known, pending.at);
-    else reportStarted(turn, key, known, pending.startedAt);
+    if (known && !pending.isOld?.(turn.state)) emit(turn, key, { ...pending.fact, ...about(known.info) });
   }
 }
 
-/** Before it is said that nothing came up again: was its start only lost? */
+/** Before it is reported that nothing came up again: was only its start lost? */
 function mayHaveMissed(pending: Extract<Pending, { kind: 'crash' | 'asked' }>): boolean {
   if (pending.checked) return false;
   return pending.kind === 'asked' || (pending.willRestart === true && pending.upAt === undefined);
-}
-
-function reportStarted(turn: Turn, key: string, { info }: Known, at: number): void {
-  emit(turn, key, { kind: 'started', ...about(info), at, id: info.id });
 }
 
 function concludeCrash(
@@ -123,7 +122,7 @@ function nextAfterAsked(
   replaced: boolean,
 ): Next | undefined {
   if (replaced) return { kind: 'successor-not-started' };
-  if (cause === 'engine' && known) return notBack(known);
+  if (cause === 'engine' && known) return { kind: 'not-back', policy: known.info.restartPolicy };
   return error === undefined ? undefined : { kind: 'not-started-again' };
 }
 
@@ -157,22 +156,11 @@ function concludeStop(turn: Turn, key: string, pending: Extract<Pending, { kind:
     ? { kind: 'removed' }
     : nextAfterAsked(pending.death, successor, replaced);
   reportStopped(turn, pending.death, {
-    ...(next ? { next } : {}),
+    ...defined({ next }),
     ...(gone ? { gone } : {}),
     ...(failed ? { failed } : {}),
   });
   if (gone) reportMissing(turn, { reported: true });
-}
-
-/** Not where its successor has its name by now: that is a deploy. */
-export function reportRenamed(
-  turn: Turn,
-  known: Known,
-  { oldName, at }: Extract<Pending, { kind: 'renamed' }>,
-): void {
-  const { info } = known;
-  if (info.name === oldName || turn.state.byKey.has(serviceKey(oldName))) return;
-  emit(turn, keyOf(known), { kind: 'renamed', ...about(info), at, was: oldName });
 }
 
 /** A container with a condition was removed and nothing of its name came. */

@@ -1,9 +1,9 @@
 // Docker itself going away and coming back. Its end takes every container along (unless live-restore keeps them), and that
 // is one message, not thirty; and one when it is back, with what did not come back.
 import type { DockerInspect } from '../system/types.ts';
-import type { Death, Named } from '../model/container-fact.ts';
-import { about, begins } from './emit.ts';
-import { notBack } from './restarts.ts';
+import type { Named } from '../model/container-fact.ts';
+import { deathOf } from './cause.ts';
+import { about, emit, stoppedFact } from './facts.ts';
 import { applyFixed, applyState, current, isUp, isWatched, keyOf, put } from './table.ts';
 import type { Engine, Known, Turn } from './types.ts';
 
@@ -194,22 +194,10 @@ function byName(a: Named, b: Named): number {
 /** The message that Docker is back names it. */
 function reportNotBack(turn: Turn, key: string, known: Known, at: number): void {
   const { info } = known;
-  const death: Death = {
-    id: info.id,
-    name: info.name,
-    at,
-    exitCode: info.exitCode ?? 0,
-    cause: 'engine',
-    restartCount: info.restartCount,
-    autoRemove: known.autoRemove,
-  };
-  begins(turn, key, 'stopped', {
-    kind: 'stopped',
-    ...about(info),
-    at,
-    death,
-    restartCount: info.restartCount,
-    next: notBack(known),
+  const death = deathOf(known, at, info.exitCode ?? 0, 'engine');
+  emit(turn, key, {
+    ...stoppedFact(death),
+    next: { kind: 'not-back', policy: info.restartPolicy },
     reported: true,
   });
 }

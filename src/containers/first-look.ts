@@ -1,19 +1,28 @@
 // The monitor's own start: the first look at all containers, and what changed since the last look of the monitor before. All that is
 // found here is in the start message: the facts are reported already.
-import type { Death, FactOf, OpenCondition } from '../model/container-fact.ts';
+import type { Death, OpenCondition } from '../model/container-fact.ts';
+import { defined } from '../model/defined.ts';
 import type { StartLine } from '../model/monitor-report.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent } from '../system/types.ts';
-import { lastDeath, pastDeath } from './cause.ts';
-import { about, begins, emit, isGone, isOver, seen } from './emit.ts';
-import { missingKey, reportMissing } from './missing.ts';
+import { lastDeath, pastDeath, unstarted } from './cause.ts';
+import {
+  about,
+  emit,
+  goesOn,
+  isGone,
+  isOver,
+  missingKey,
+  pausedFact,
+  reportMissing,
+  seen,
+  stoppedFact,
+} from './facts.ts';
 import { renamedMeanwhile } from './rename.ts';
-import { goesOn, reportPaused } from './restarts.ts';
 import { serviceKey } from '../model/service-key.ts';
 import { conditionOf, current, hold, isUp, isWatched, keyOf, put, tallyOf } from './table.ts';
 import type { Known, Row, State, Turn } from './types.ts';
-import { unstarted } from './unstarted.ts';
 
 export type FirstLook = {
   known: Known[];
@@ -191,16 +200,7 @@ function isKept({ restartPolicy }: ContainerInfo): boolean {
 }
 
 function isStopped(turn: Turn, known: Known, death: Death, expected?: boolean): void {
-  const { info } = known;
-  const fact: FactOf<'stopped'> = {
-    kind: 'stopped',
-    ...about(info),
-    at: death.at,
-    death,
-    restartCount: info.restartCount,
-    reported: true,
-  };
-  begins(turn, keyOf(known), 'stopped', expected === undefined ? fact : { ...fact, expected });
+  emit(turn, keyOf(known), { ...stoppedFact(death), ...defined({ expected }), reported: true });
 }
 
 /** It was created, and its start failed. */
@@ -212,14 +212,15 @@ function isUnstarted(turn: Turn, known: Known): Line {
 
 function isPaused(turn: Turn, known: Known, history: DockerEvent[]): Line {
   const paused = history.findLast(({ id, action }) => id === known.info.id && action === 'pause');
-  reportPaused(turn, known, paused ? eventTime(paused) : turn.now.wall, true);
+  const at = paused ? eventTime(paused) : turn.now.wall;
+  emit(turn, keyOf(known), { ...pausedFact(known, at), reported: true });
   return { kind: 'stopped', how: 'paused' };
 }
 
 function isUnhealthy(turn: Turn, known: Known): Line {
   const { info } = known;
   const fact = { kind: 'unhealthy', ...about(info), at: turn.now.wall, seen: seen(info) } as const;
-  begins(turn, keyOf(known), 'unhealthy', { ...fact, reported: true });
+  emit(turn, keyOf(known), { ...fact, reported: true });
   return { kind: 'unhealthy' };
 }
 

@@ -1,10 +1,11 @@
 import type { ContainerHealth } from '../model/snapshot.ts';
+import { defined } from '../model/defined.ts';
 import { masked } from '../model/text.ts';
 import { isStopping } from './cause.ts';
-import { about, begins, emit, ends, seen } from './emit.ts';
+import { about, emit, ends, seen } from './facts.ts';
 import { secretsFromEnv } from '../model/env-secrets.ts';
 import { successorHealth } from './successor.ts';
-import { conditionOf, isFolded, isWatched, keyOf } from './table.ts';
+import { conditionOf, isFolded, isWatched, keyOf, newsOf } from './table.ts';
 import type { Evidence, Known, Turn } from './types.ts';
 
 /** The health log and the container's own log are waited for this long at the most. */
@@ -26,7 +27,7 @@ export function healthChanged(turn: Turn, known: Known, health: ContainerHealth,
   if (health !== 'unhealthy' || conditionOf(state, key, 'unhealthy') || state.checks.has(key)) return;
   const pending = state.pending.get(key);
   // The line about a deploy that turned out well must not follow.
-  if (pending?.kind === 'successor' || pending?.kind === 'starting') state.pending.delete(key);
+  if (pending?.kind === 'successor' || newsOf(state, key, 'started')) state.pending.delete(key);
   state.checks.set(key, {
     due: now.mono + EVIDENCE_MS,
     id: known.info.id,
@@ -36,7 +37,7 @@ export function healthChanged(turn: Turn, known: Known, health: ContainerHealth,
   turn.out.asks.push({ kind: 'evidence', id: known.info.id, killed: false });
 }
 
-/** Service Unhealthy, with what the healthcheck said last. */
+/** Its health check fails: with the last output of it, and the container's own log. */
 export function reportUnhealthy(turn: Turn, key: string, evidence: Evidence): void {
   const { state } = turn;
   const check = state.checks.get(key);
@@ -48,14 +49,12 @@ export function reportUnhealthy(turn: Turn, key: string, evidence: Evidence): vo
   const last = evidence.inspect?.state.health?.log.findLast((run) => run.exitCode !== 0);
   const output = last ? masked(last.output, secrets) || `exit code ${last.exitCode}` : undefined;
   const logs = evidence.logs?.map((line) => masked(line, secrets));
-  begins(turn, key, 'unhealthy', {
+  emit(turn, key, {
     kind: 'unhealthy',
     ...about(info),
     at: check.at,
     seen: seen(info),
-    ...(check.after ? { after: check.after } : {}),
-    ...(output !== undefined ? { output } : {}),
-    ...(logs ? { logs } : {}),
+    ...defined({ after: check.after, output, logs }),
   });
 }
 

@@ -1,16 +1,22 @@
 // What each Docker event changes: the table at once, and what is pending about the service, which is reported when it is clear what it
 // is. The second half is about deaths.
-import type { Cause, Death } from '../model/container-fact.ts';
+import type { Death } from '../model/container-fact.ts';
 import { toHealth } from '../system/docker/containers.ts';
 import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
-import { isStopping, mayBeStopped, parseSignal, restartsByPolicy, wasOom, wasRequested } from './cause.ts';
+import {
+  deathOf,
+  isStopping,
+  mayBeStopped,
+  parseSignal,
+  restartsByPolicy,
+  wasOom,
+  wasRequested,
+} from './cause.ts';
 import { RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, conclude, left } from './correlate.ts';
-import { isOver } from './emit.ts';
+import { about, evaluateRestarts, isOver, later, pausedFact, reportMissing, reportRunning } from './facts.ts';
 import { healthChanged } from './healthcheck.ts';
-import { reportMissing } from './missing.ts';
 import { renamed } from './rename.ts';
-import { evaluateRestarts, reportRunning } from './restarts.ts';
 import { ROLLOUT_WAIT_MS, mayTakeAPlace, watchSuccessor } from './successor.ts';
 import {
   conditionOf,
@@ -21,6 +27,7 @@ import {
   isUp,
   isWatched,
   keyOf,
+  newsOf,
   put,
   seriesOf,
 } from './table.ts';
@@ -124,14 +131,14 @@ function onStart(turn: Turn, known: Known, at: number, unseen = false): void {
   }
   const alone = known.autoRemove ? JOB_STARTING_MS : STARTING_MS;
   const waitMs = mayTakeAPlace(state, known) ? ROLLOUT_WAIT_MS : alone;
-  state.pending.set(key, { kind: 'starting', due: now.mono + waitMs, id: info.id, startedAt: at });
+  later(turn, known, now.mono + waitMs, { kind: 'started', ...about(info), at, id: info.id });
 }
 
 /** Docker answers an inspect late while it starts a container: that it is a job may be known after its start only. */
 export function waitForJob(turn: Turn, known: Known): void {
-  const pending = turn.state.pending.get(keyOf(known));
-  if (!known.autoRemove || pending?.kind !== 'starting' || pending.id !== known.info.id) return;
-  pending.due = Math.max(pending.due, left(turn, JOB_STARTING_MS, pending.startedAt));
+  const started = newsOf(turn.state, keyOf(known), 'started');
+  if (!known.autoRemove || started?.id !== known.info.id) return;
+  started.due = Math.max(started.due, left(turn, JOB_STARTING_MS, started.fact.at));
 }
 
 function onDestroy(turn: Turn, known: Known, at: number): void {
@@ -161,19 +168,14 @@ export function onPause(turn: Turn, known: Known, at: number): void {
   if (!isWatched(turn.state, known) || turn.state.pending.has(key)) return;
   if (conditionOf(turn.state, key, 'stopped')) return;
   // `docker commit` and backups pause for a moment: that is not worth a message.
-  turn.state.pending.set(key, {
-    kind: 'paused',
-    due: left(turn, SUCCESSOR_WAIT_MS, at),
-    id: known.info.id,
-    at,
-  });
+  later(turn, known, left(turn, SUCCESSOR_WAIT_MS, at), pausedFact(known, at));
 }
 
 function onUnpause(turn: Turn, known: Known, at: number): void {
   known.info.state = 'running';
   const key = keyOf(known);
   if (!isWatched(turn.state, known)) return;
-  if (turn.state.pending.get(key)?.kind === 'paused') turn.state.pending.delete(key);
+  if (newsOf(turn.state, key, 'paused')) turn.state.pending.delete(key);
   // Docker lets it run again so that it can hear the signal.
   else if (conditionOf(turn.state, key, 'stopped') && !isStopping(known, at)) reportRunning(turn, known, at);
 }
@@ -185,7 +187,7 @@ const SWARM_WAIT_MS = 10_000;
 /** The time in an inspect and the time of the event differ by less. */
 const SAME_MS = 2000;
 
-/** One that comes late belongs to the life before. */
+/** A `kill` event older than the last start belongs to the run before. */
 function onKill(known: Known, at: number, event: DockerEvent): void {
   if (at < (known.info.startedAt ?? 0)) return;
   const hidden = known.shadowed?.includes('signal');
@@ -247,22 +249,6 @@ export function takeExitCode(death: Death, { id, state }: DockerInspect): void {
     death.exitCode = state.exitCode;
 }
 
-function deathOf({ info, autoRemove, was }: Known, at: number, exitCode: number, cause: Cause): Death {
-  return {
-    id: info.id,
-    name: info.name,
-    ...(info.service !== undefined ? { service: info.service } : {}),
-    ...(info.project !== undefined ? { project: info.project } : {}),
-    ...(was !== undefined ? { was } : {}),
-    at,
-    exitCode,
-    cause,
-    ...(info.startedAt !== undefined ? { startedAt: info.startedAt } : {}),
-    restartCount: info.restartCount,
-    autoRemove,
-  };
-}
-
 /** Held until it is clear whether a successor follows. */
 function stopsOnRequest(turn: Turn, known: Known, death: Death): void {
   const { state } = turn;
@@ -295,8 +281,7 @@ function crashes(turn: Turn, known: Known, death: Death, willRestart: boolean | 
   const key = keyOf(known);
   const pending = state.pending.get(key);
   const before = pending?.kind === 'crash' ? pending : undefined;
-  const jobEnds = pending?.kind === 'starting' && known.autoRemove && death.exitCode === 0;
-  if (jobEnds) {
+  if (newsOf(state, key, 'started') && known.autoRemove && death.exitCode === 0) {
     state.pending.delete(key);
     return;
   }

@@ -6,8 +6,8 @@ import type { Db } from '../store/db.ts';
 import { EpochMs, Finite, loosely } from '../model/shapes.ts';
 import { loadServices, saveServices } from '../store/services.ts';
 import type { Clock, Log } from '../system/types.ts';
-import { isAllReported, isUnreported, rowOf } from './reduce.ts';
-import type { Row, State } from './types.ts';
+import { current, keyOf } from './table.ts';
+import type { Pending, Row, State } from './types.ts';
 
 /** Changes of which nothing was reported are written together. */
 const LATER_MS = 1000;
@@ -125,5 +125,43 @@ export function createPersister(deps: {
       clearTimeout(timer);
       if (last) write(true);
     },
+  };
+}
+
+/** Waits for Docker's next attempt; why it is down was reported. Its row must not wait: in a loop it would wait for ever. */
+function isConcluded(pending: Pending): boolean {
+  return pending.kind === 'crash' && pending.due === Infinity;
+}
+
+/** Whether everything that Docker has sent is reported. */
+export function isAllReported(state: State): boolean {
+  for (const pending of state.pending.values()) if (!isConcluded(pending)) return false;
+  return state.checks.size === 0;
+}
+
+/** Whether something about this service is known and not reported yet: then its remembered row stays as it was. */
+export function isUnreported(state: State, key: string): boolean {
+  const pending = state.pending.get(key);
+  if ((pending && !isConcluded(pending)) || state.checks.has(key)) return true;
+  return !state.engine.up && state.engine.before.has(key) && !state.engine.reported;
+}
+
+/** What is remembered of a service; undefined where nothing is left of it. */
+export function rowOf(state: State, key: string): Row | undefined {
+  const known = current(state, key);
+  if (!known) return undefined;
+  const { id, name, service, image, state: status, health, startedAt, restartCount, exitCode } = known.info;
+  return {
+    key: keyOf(known),
+    id,
+    name,
+    ...(service !== undefined ? { service } : {}),
+    image,
+    state: status,
+    health,
+    ...(startedAt !== undefined ? { startedAt } : {}),
+    restartCount,
+    ...(exitCode !== undefined ? { exitCode } : {}),
+    restarts: state.tallies.get(key)?.restarts ?? [],
   };
 }

@@ -1,7 +1,8 @@
 // What the machine asks for, fetched from Docker: few calls at a time, each with a deadline, none of them needed.
+import { defined } from '../model/defined.ts';
 import { oomKills } from '../system/guest.ts';
 import type { Clock, Docker, DockerError, DockerInspect, Files } from '../system/types.ts';
-import type { Ask, Evidence, Input } from './types.ts';
+import type { Ask, Input } from './types.ts';
 
 /** A message about a crash waits this long for log lines. Docker needs about 10 ms. */
 const EVIDENCE_MS = 150;
@@ -9,7 +10,7 @@ const EVIDENCE_MS = 150;
 const OOM_EVENT_MS = 200;
 const AT_ONCE = 8;
 
-export type Answers = {
+export type QueryDeps = {
   docker: Docker;
   clock: Clock;
   files: Files;
@@ -22,8 +23,14 @@ export type Answers = {
   onList(error?: unknown): void;
 };
 
-/** Returns the function that takes questions; answers come through `give`. */
-export function createAnswers(deps: Answers): { ask(ask: Ask): void; oomSeen(): void } {
+export type Queries = {
+  /** Asks Docker; the answer comes through `give`. */
+  ask(ask: Ask): void;
+  /** An `oom` event came: what the kernel's counter shows is known. */
+  oomSeen(): void;
+};
+
+export function createQueries(deps: QueryDeps): Queries {
   const { docker, clock, files, signal, give } = deps;
   const inspect = limited(AT_ONCE, (id: string) => inspectOrGone(docker, id, signal));
   let kills = oomKills(files);
@@ -41,11 +48,7 @@ export function createAnswers(deps: Answers): { ask(ask: Ask): void; oomSeen(): 
       kills = now;
     }
     const lines = logs && logs.length > 0 ? logs : whyNoLogs(inspected);
-    const found: Evidence = {
-      ...(lines ? { logs: lines } : {}),
-      ...(inspected ? { inspect: inspected } : {}),
-    };
-    give({ type: 'evidence', id, evidence: found });
+    give({ type: 'evidence', id, evidence: defined({ logs: lines, inspect: inspected }) });
   }
 
   /** Those that were asked for and not answered yet. */
@@ -77,14 +80,16 @@ export function createAnswers(deps: Answers): { ask(ask: Ask): void; oomSeen(): 
     }
   }
 
+  const answer: { [K in Ask['kind']]: (ask: Extract<Ask, { kind: K }>) => Promise<void> } = {
+    evidence: ({ id, killed }) => evidence(id, killed),
+    inspect: look,
+    measure: ({ id }) => measure(id),
+    replay: deps.replay,
+    list,
+  };
   return {
     ask(ask) {
-      if (signal.aborted) return;
-      if (ask.kind === 'evidence') void evidence(ask.id, ask.killed);
-      else if (ask.kind === 'inspect') void look(ask);
-      else if (ask.kind === 'measure') void measure(ask.id);
-      else if (ask.kind === 'replay') void deps.replay();
-      else void list();
+      if (!signal.aborted) void answer[ask.kind](ask as never);
     },
     oomSeen() {
       kills = oomKills(files);

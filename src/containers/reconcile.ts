@@ -5,13 +5,13 @@ import { secretsFromEnv } from '../model/env-secrets.ts';
 import { masked } from '../model/text.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
 import { toHealth, toState } from '../system/docker/containers.ts';
+import { unstarted } from './cause.ts';
 import { lookedAt } from './docker-gone.ts';
 import { ask, onEvent, onPause, takeExitCode, waitForJob } from './on-event.ts';
 import { renamed } from './rename.ts';
 import { healthChanged, reportHealthy } from './healthcheck.ts';
-import { reportRunning } from './restarts.ts';
+import { reportRunning, reportStopped } from './facts.ts';
 import { successorHealth } from './successor.ts';
-import { lookedAtCreated } from './unstarted.ts';
 import {
   applyFixed,
   applyState,
@@ -22,6 +22,7 @@ import {
   fromInspect,
   isFolded,
   isUp,
+  isWatched,
   keyOf,
   put,
 } from './table.ts';
@@ -228,4 +229,37 @@ function reportUnseenNew(turn: Turn, inspect: DockerInspect): void {
   }
   known.info.state = 'created';
   reportUnseen(turn, known, inspect);
+}
+
+// A container that stays as it was created, for its start failed. Docker sends no event about that, so it is looked at again: soon at
+// first, for `docker run` starts what it creates at once, then less often, for Compose creates all before it starts the first.
+
+const FIRST_LOOK_MS = 1500;
+/** From here on the full list, every five minutes, is often enough. */
+const LAST_LOOK_MS = 120_000;
+
+/** After each look at a container: has its start failed, or is it still to be started? */
+function lookedAtCreated(turn: Turn, known: Known): void {
+  const { state, now } = turn;
+  if (known.info.state !== 'created') {
+    delete known.lookAgainMs;
+    return;
+  }
+  if (known.startError) {
+    reportUnstarted(turn, known);
+    return;
+  }
+  const waitMs = known.lookAgainMs ?? FIRST_LOOK_MS;
+  if (waitMs > LAST_LOOK_MS) return;
+  known.lookAgainMs = waitMs * 2;
+  state.suspects.set(known.info.id, { seq: known.seq, due: now.mono + waitMs });
+}
+
+function reportUnstarted(turn: Turn, known: Known): void {
+  const { state } = turn;
+  const key = keyOf(known);
+  if (!isWatched(state, known) || state.byKey.get(key) !== known.info.id) return;
+  // A deploy that is under way reports it.
+  if (conditionOf(state, key, 'stopped') || state.pending.has(key)) return;
+  reportStopped(turn, unstarted(turn, known), { next: { kind: 'not-tried-again' } });
 }

@@ -4,13 +4,14 @@ import { onEvent, takeExitCode } from './on-event.ts';
 import { engineDue, allBack, newEngine, streamDown, streamUp } from './docker-gone.ts';
 import { reportUnhealthy } from './healthcheck.ts';
 import { inspected, listed, suspectsDue } from './reconcile.ts';
+import type { ContainerFact } from '../model/container-fact.ts';
 import { secretsFromEnv } from '../model/env-secrets.ts';
 import { masked } from '../model/text.ts';
 import { measured } from './successor.ts';
 import { conclude } from './correlate.ts';
-import { applyFixed, current, keyOf } from './table.ts';
+import { applyFixed } from './table.ts';
 import { restartsByPolicy } from './cause.ts';
-import type { Evidence, Input, Moment, Out, Row, ServiceRules, State, Pending, Turn } from './types.ts';
+import type { Evidence, Input, Moment, Out, Pending, Row, ServiceRules, State, Turn } from './types.ts';
 
 export function newState(rules: ServiceRules, remembered: Row[] = []): State {
   return {
@@ -90,7 +91,7 @@ function runDue(turn: Turn): void {
 
 /** While Docker is away nobody can see whether something follows a death. */
 function isHeld(state: State, pending: Pending): boolean {
-  if (state.engine.up || pending.kind === 'starting') return false;
+  if (state.engine.up) return false;
   return pending.kind !== 'crash' || pending.willRestart !== false;
 }
 
@@ -105,40 +106,26 @@ export function nextDue(state: State): number {
   return Math.min(due, engine.returning?.due ?? Infinity);
 }
 
-/** Waits for Docker's next attempt; why it is down was reported. Its row must not wait: in a loop it would wait for ever. */
-function isConcluded(pending: Pending): boolean {
-  return pending.kind === 'crash' && pending.due === Infinity;
-}
+/** Events that are worth an alert, even without details. */
+const BAD = new Set(['die', 'oom', 'health_status: unhealthy']);
 
-/** Whether everything that Docker has sent is reported. */
-export function isAllReported(state: State): boolean {
-  for (const pending of state.pending.values()) if (!isConcluded(pending)) return false;
-  return state.checks.size === 0;
-}
-
-/** Whether something about this service is known and not reported yet: then its remembered row stays as it was. */
-export function isUnreported(state: State, key: string): boolean {
-  const pending = state.pending.get(key);
-  if ((pending && !isConcluded(pending)) || state.checks.has(key)) return true;
-  return !state.engine.up && state.engine.before.has(key) && !state.engine.reported;
-}
-
-/** What is remembered of a service; undefined where nothing is left of it. */
-export function rowOf(state: State, key: string): Row | undefined {
-  const known = current(state, key);
-  if (!known) return undefined;
-  const { id, name, service, image, state: status, health, startedAt, restartCount, exitCode } = known.info;
-  return {
-    key: keyOf(known),
-    id,
-    name,
-    ...(service !== undefined ? { service } : {}),
-    image,
-    state: status,
-    health,
-    ...(startedAt !== undefined ? { startedAt } : {}),
-    restartCount,
-    ...(exitCode !== undefined ? { exitCode } : {}),
-    restarts: state.tallies.get(key)?.restarts ?? [],
-  };
+/**
+ * Facts in place of those that a mistake in this program has cost: neither the alert nor what comes after it may be lost. What was due
+ * is given up, for it would fail again with every input; the list that is asked for next brings the table into order.
+ */
+export function reportUnreadable(state: State, input: Input, now: Moment, why: string): ContainerFact[] {
+  const about: [name: string, what: string][] = [];
+  if (input.type === 'event' && BAD.has(input.event.action))
+    about.push([String(input.event.name), `Docker says "${input.event.action}"`]);
+  for (const [key, pending] of state.pending) {
+    if (pending.due > now.mono) continue;
+    state.pending.delete(key);
+    about.push([key, pending.kind === 'crash' ? 'it ended without being asked to' : 'its state changed']);
+  }
+  for (const [key, check] of state.checks) {
+    if (check.due > now.mono) continue;
+    state.checks.delete(key);
+    about.push([key, 'its healthcheck fails']);
+  }
+  return about.map(([name, what]) => ({ kind: 'unreadable', name, at: now.wall, what, why }));
 }

@@ -1,11 +1,9 @@
-import { about, emit, isGone } from './emit.ts';
-import { reportMissing } from './missing.ts';
-import { reportRunning } from './restarts.ts';
+import { about, emit, isGone, later, reportMissing, reportRunning } from './facts.ts';
 import { watchSuccessor } from './successor.ts';
-import { left, SUCCESSOR_WAIT_MS, reportRenamed } from './correlate.ts';
+import { left, SUCCESSOR_WAIT_MS } from './correlate.ts';
 import { serviceKey } from '../model/service-key.ts';
 import { conditionOf, isUp, isWatched, keyOf, put, seriesOf } from './table.ts';
-import type { Known, Turn } from './types.ts';
+import type { Known, State, Turn } from './types.ts';
 
 /** Watchtower starts its successor within this. */
 const RENAMED_WAIT_MS = 2500;
@@ -40,15 +38,11 @@ export function renamed(turn: Turn, known: Known, name: string, at: number): voi
   if (isSuccessor || !isWatched(state, known)) return;
   // A container that is down is renamed silently, unless that it is down was reported: its end comes under the new name.
   if (!isUp(info.state) && !state.conditions.has(key) && !seriesOf(state, key, turn.now)) return;
-  const pending = {
-    kind: 'renamed',
-    due: turn.now.mono + RENAMED_WAIT_MS,
-    id: info.id,
-    oldName,
-    at,
-  } as const;
-  if (!state.pending.has(key)) state.pending.set(key, pending);
-  else reportRenamed(turn, known, pending);
+  const fact = { kind: 'renamed', ...about(info), at, was: oldName } as const;
+  // Where its successor has its name by then, it is a deploy.
+  const isOld = ({ byKey }: State): boolean => info.name === oldName || byKey.has(oldKey);
+  if (!state.pending.has(key)) later(turn, known, turn.now.mono + RENAMED_WAIT_MS, fact, isOld);
+  else if (!isOld(state)) emit(turn, key, fact);
 }
 
 /** The same for one that was renamed while nobody watched. */

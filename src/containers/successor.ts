@@ -2,13 +2,14 @@
 // how it turned out. Some deploys start the new container beside the old one: docker-rollout scales a Compose service up and removes
 // the first one; Watchtower, to replace itself, takes another name and starts its successor under its own.
 import type { Death, FactOf } from '../model/container-fact.ts';
-import { about, emit } from './emit.ts';
+import { defined } from '../model/defined.ts';
+import { about, emit } from './facts.ts';
 import { isUp, isWatched, keyOf } from './table.ts';
 import type { Known, Pending, State, Turn } from './types.ts';
 
 /** What dies within this was not deployed successfully. */
 const STEADY_MS = 3000;
-/** A healthcheck may take its start period; then it is said as it is. */
+/** A healthcheck may take its start period; after this it is reported as it is. */
 const HEALTH_WAIT_MS = 120_000;
 /** The stats API of older engines takes up to 2 s. */
 const MEASURE_WAIT_MS = 2500;
@@ -32,8 +33,7 @@ export function watchSuccessor(
     id: known.info.id,
     startedAt: at,
     downFrom: asked.downFrom,
-    ...(inPlaceOf === undefined ? {} : { inPlaceOf }),
-    ...(asked.memoryBefore !== undefined ? { memoryBefore: asked.memoryBefore } : {}),
+    ...defined({ inPlaceOf, memoryBefore: asked.memoryBefore }),
   });
 }
 
@@ -79,7 +79,7 @@ function reportSuccessor(turn: Turn, key: string, pending: Watched, bytes: numbe
     ...about(known.info),
     at,
     outcome,
-    ...(inPlaceOf === undefined ? {} : { inPlaceOf }),
+    ...defined({ inPlaceOf }),
     ...(bytes !== undefined && memoryBefore !== undefined
       ? { memory: { before: memoryBefore, after: bytes } }
       : {}),

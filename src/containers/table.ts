@@ -1,15 +1,16 @@
+import type { ServiceCounts, ServiceStatus } from '../model/monitor-report.ts';
 import type { ContainerState } from '../model/snapshot.ts';
 import { labelledAs, limitsOf, SWARM_SERVICE, toContainerInfo } from '../system/docker/containers.ts';
 import { parseSignal } from './cause.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
 import { serviceKey } from '../model/service-key.ts';
-import type { Condition, Holding } from '../model/container-fact.ts';
-import type { Known, Moment, Shadowed, State, Tally, Turn } from './types.ts';
+import type { Condition, ContainerFact, Holding } from '../model/container-fact.ts';
+import type { Known, Moment, News, Shadowed, State, Tally, Turn } from './types.ts';
 
 /** A container may ask to be left alone, about itself only: `docker run --label vpsmon.ignore=true`. */
 const IGNORE = 'vpsmon.ignore';
 const SHADOWED: Shadowed[] = ['exitCode', 'signal', 'name'];
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 const MAX_RESTARTS = 100;
 /** Not to be executed, not found, not to be started. */
 const STARTS_FAIL_WITH = [126, 127, 128];
@@ -175,6 +176,12 @@ export function forgetGone(state: State, now: Moment): void {
   }
 }
 
+/** What is to be handed on about the service of this key, where it is of this kind. */
+export function newsOf(state: State, key: string, kind: ContainerFact['kind']): News | undefined {
+  const pending = state.pending.get(key);
+  return pending?.kind === 'news' && pending.fact.kind === kind ? pending : undefined;
+}
+
 /** The series of restarts that goes on; undefined: none does. */
 export function seriesOf(state: State, key: string, now: Moment): Tally['series'] {
   const series = state.tallies.get(key)?.series;
@@ -200,4 +207,32 @@ export function restartsWithin(state: State, key: string, now: number, windowMs:
 export function isFolded(state: State, key: string): boolean {
   const { engine } = state;
   return engine.returning !== undefined && engine.before.has(key);
+}
+
+/** Every watched service once, with the missing ones. */
+export function serviceLines(state: State): ServiceStatus[] {
+  const lines: ServiceStatus[] = [];
+  for (const known of state.known.values()) {
+    const { info } = known;
+    if (!isWatched(state, known)) continue;
+    // Compose's short-lived second container of a service is no service of its own.
+    if (state.byKey.get(keyOf(known)) !== info.id) continue;
+    const { id: containerId, name, health, restartCount } = info;
+    lines.push({ name, state: info.state, health, restartCount, containerId });
+  }
+  for (const { missing } of state.conditions.values())
+    if (missing) lines.push({ name: missing.name, state: 'missing', health: 'none', restartCount: 0 });
+  return lines;
+}
+
+export function countServices(state: State): ServiceCounts {
+  const counts: ServiceCounts = { monitored: 0, running: 0, stopped: 0, restarting: 0, unhealthy: 0 };
+  for (const line of serviceLines(state)) {
+    counts.monitored += 1;
+    if (line.state === 'running') counts.running += 1;
+    else if (line.state === 'restarting') counts.restarting += 1;
+    else counts.stopped += 1;
+    if (line.state !== 'missing' && isUp(line.state) && line.health === 'unhealthy') counts.unhealthy += 1;
+  }
+  return counts;
 }

@@ -81,12 +81,21 @@ export type Pending =
       inPlaceOf?: string;
       measuring?: boolean;
     }
-  | { kind: 'starting'; due: number; id: string; startedAt: number }
-  | { kind: 'paused'; due: number; id: string; at: number }
-  /** It got another name, and its own may be taken by its successor. */
-  | { kind: 'renamed'; due: number; id: string; oldName: string; at: number }
+  | News
   /** quiet: it removed itself (--rm), and its end is reported. */
   | { kind: 'removed'; due: number; at: number; quiet?: boolean };
+
+/**
+ * A fact about the container `id` that is handed on at `due`, unless something else about it comes before. `isOld`: whether it is no
+ * news any more when its time has come.
+ */
+export type News = {
+  kind: 'news';
+  due: number;
+  id: string;
+  fact: ContainerFact;
+  isOld?(state: State): boolean;
+};
 
 /** A healthcheck that failed; its log is on the way. */
 export type Check = { due: number; id: string; at: number; after?: 'redeployed' | 'restarted' };

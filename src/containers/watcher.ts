@@ -6,20 +6,24 @@ import type { MonitorReport, ServiceCounts, ServiceStatus } from '../model/monit
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
-import { createAlarm } from '../system/alarm.ts';
+import { createAlarm, type Alarm } from '../system/alarm.ts';
 import type { Clock, Docker, DockerEvent, Files, Log } from '../system/types.ts';
-import { reportUnreadable } from './fallback.ts';
-import { createAnswers } from './queries.ts';
-import { createEventQueue } from './event-queue.ts';
-import { createDedup, createResync, follow } from './event-stream.ts';
-import { createPersister, recallServices } from './persist.ts';
-import { newState, nextDue, step } from './reduce.ts';
+import { createQueries, type Queries } from './queries.ts';
+import {
+  createDedup,
+  createEventQueue,
+  createResync,
+  follow,
+  type EventQueue,
+  type Resync,
+} from './event-stream.ts';
+import { createPersister, recallServices, type Persister, type Seen } from './persist.ts';
+import { newState, nextDue, reportUnreadable, step } from './reduce.ts';
 import { serviceRules } from './rules.ts';
-import { countServices, serviceLines } from './services.ts';
-import { createStart, type Start } from './start.ts';
+import { lookFirst, openStart, startWithout, type Start } from './start.ts';
 import { serviceKey } from '../model/service-key.ts';
-import { current, keyOf, restartsWithin } from './table.ts';
-import type { Ask, Input, Moment, Out } from './types.ts';
+import { countServices, current, keyOf, restartsWithin, serviceLines } from './table.ts';
+import type { Ask, Input, Moment, Out, Row, State } from './types.ts';
 
 /** The start is reported without the containers when Docker does not answer within this. */
 const DOCKER_WAIT_MS = 5000;
@@ -65,220 +69,238 @@ export type Watcher = {
   counts(): ServiceCounts;
 };
 
+/** What a watcher works with, and what it keeps between two events. */
+type Watch = {
+  deps: WatcherDeps;
+  state: State;
+  signal: AbortSignal;
+  persister: Persister;
+  queue: EventQueue;
+  alarm: Alarm;
+  isNew(event: DockerEvent): boolean;
+  isReady(): void;
+  /** From `run` on. */
+  parts?: { start: Start; queries: Queries; resync: Resync };
+  /** Why Docker's events cannot be followed, while Docker answers otherwise. */
+  eventFailure: string | undefined;
+  /** How often the event stream has begun. */
+  ups: number;
+  /** Time stamp of the last event. */
+  lastNano: bigint;
+};
+
 /** Nothing runs before `run`. */
 export function createWatcher(deps: WatcherDeps): Watcher {
-  const { docker, clock, log, config, db, files } = deps;
+  const { clock, log, config, db } = deps;
   const { rows, seen } = recallServices(db, log);
   const state = newState(serviceRules(config, deps.memoryOf), rows);
-  const persister = createPersister({ db, clock, log, state, lastNano: () => lastNano });
-  const isNew = createDedup();
-  let eventFailure: string | undefined;
-  /** How often the event stream has begun. */
-  let ups = 0;
-  let lastNano = seen ? BigInt(seen.nano) : 0n;
   let isReady = (): void => {};
   const ready = new Promise<void>((resolve) => (isReady = resolve));
-  let start: Start | undefined;
-  let ask: (ask: Ask) => void = () => {};
-  let oomSeen: () => void = () => {};
-  const queue = createEventQueue({
-    handle: feed,
-    isKnown: ({ id }) => state.known.has(id) && !state.incomplete.has(id),
-    leftOut() {
-      log.warn('Docker sent more events than can be read at once: the containers are looked through instead');
-      ask({ kind: 'list' });
-    },
-  });
-  const alarm = createAlarm(clock, () => give({ type: 'tick' }));
   // A signal of its own: hundreds of calls at the start listen to it.
   const stop = new AbortController();
-  const { signal } = stop;
-  setMaxListeners(0, signal);
-
-  function moment(): Moment {
-    return { wall: clock.now(), mono: clock.monotonic() };
-  }
-
-  function isLoaded(): boolean {
-    return start?.done() === true;
-  }
-
-  function give(input: Input): void {
-    if (signal.aborted) return;
-    const now = moment();
-    try {
-      handle(step(state, input, now), input.type === 'event' && input.more === true);
-    } catch (error) {
-      log.error(`A change of the containers could not be followed: ${errorText(error)}`);
-      hand(reportUnreadable(state, input, now, errorText(error)));
-      alarm.set(nextDue(state));
-      if (isLoaded()) ask({ kind: 'list' });
-    }
-  }
-
-  /** `more`: another input follows at once. */
-  function handle(out: Out, more = false): void {
-    hand(out.facts);
-    for (const question of out.asks) if (isLoaded() || question.kind !== 'list') ask(question);
-    for (const key of out.touched) persister.touch(key);
-    if (isLoaded()) persister.soon(out.facts.length > 0);
-    if (!more) alarm.set(signal.aborted ? Infinity : nextDue(state));
-  }
-
-  /** A mistake further on must not end the watching. */
-  function hand(facts: ContainerFact[]): void {
-    if (facts.length === 0) return;
-    try {
-      deps.onFacts(facts);
-    } catch (error) {
-      log.error(`Changes of services could not be handed on: ${errorText(error)}`);
-    }
-  }
-
-  /** From the live stream and from replays: each event once. */
-  function onEvent(event: DockerEvent): void {
-    if (event.action === 'oom') {
-      deps.onOom(event);
-      oomSeen();
-    }
-    if (event.action === 'start' || event.action === 'die') deps.onMoved?.(event);
-    if (isLoaded()) queue.add(event);
-    else {
-      lastNano = event.timeNano;
-      start?.keep(event);
-    }
-  }
-
-  function feed(events: readonly DockerEvent[]): void {
-    for (const [index, event] of events.entries()) {
-      lastNano = event.timeNano;
-      give({ type: 'event', event, more: index < events.length - 1 });
-      const known = state.known.get(event.id);
-      if (known) persister.touch(keyOf(known));
-    }
-  }
-
-  function onUp(): void {
-    log.debug('Docker: following events');
-    ups += 1;
-    eventFailure = undefined;
-    give({ type: 'stream', up: true });
-    start?.look();
-  }
-
-  function onDown(why: string, refused: boolean, withheld: boolean): void {
-    log.debug(`Docker: ${why}`);
-    if (withheld) void bridge(why);
-    else isDown(why, refused);
-  }
-
-  /** Where only the events are held back, a list with each attempt to follow them shows what changed. */
-  async function bridge(why: string): Promise<void> {
-    const before = ups;
-    // A busy engine may take longer for its list than for the next attempt to follow it.
-    const isOver = (): boolean => signal.aborted || ups !== before;
-    try {
-      const items = await docker.list(signal);
-      if (isOver()) return;
-      if (eventFailure === undefined) log.warn(`Docker's events cannot be followed: ${why}`);
-      eventFailure = why;
-      give({ type: 'stream', up: true });
-      start?.look();
-      if (isLoaded()) give({ type: 'listed', items });
-    } catch {
-      if (!isOver()) isDown(why, false);
-    }
-  }
-
-  function isDown(why: string, refused: boolean): void {
-    eventFailure = undefined;
-    give({ type: 'stream', up: false, why, refused });
-    if (!state.engine.met) start?.without(why);
-  }
-
-  function open(): { run(): Promise<unknown> } {
-    const resync = createResync({
-      docker,
-      clock,
-      log,
-      state,
-      signal,
-      give,
-      isLoaded,
-      ask: (question) => ask(question),
-      save: () => persister.now(),
-      onEvent: (event) => isNew(event) && onEvent(event),
-    });
-    const answers = createAnswers({
-      docker,
-      clock,
-      files,
-      signal,
-      give,
-      onList: resync.onList,
-      replay: resync.replay,
-    });
-    ask = answers.ask;
-    oomSeen = answers.oomSeen;
-    start = createStart({
-      docker,
-      clock,
-      log,
-      files,
-      state,
-      signal,
-      rows,
-      seen,
-      ...(deps.bootedAt === undefined ? {} : { bootedAt: deps.bootedAt }),
-      onReport: deps.onReport,
-      openConditions: deps.openConditions ?? (() => []),
-      handle,
-      onEvent: (event) => feed([event]),
-      isReady: () => isReady(),
-    });
-    const since = BigInt(clock.now()) * 1_000_000n;
-    return {
-      run: () =>
-        Promise.all([
-          follow({ docker, clock, signal, since, isNew, onEvent, onUp, onDown }),
-          resync.run(),
-          clock.sleep(DOCKER_WAIT_MS, signal).then(() => {
-            if (!isLoaded()) start?.without(state.engine.why || 'no answer yet');
-          }),
-        ]),
-    };
-  }
-
-  function close(): void {
-    isReady();
-    alarm.stop();
-    queue.stop();
-    persister.close(isLoaded());
-    deps.onReport({ kind: 'stop', at: clock.now(), monitored: countServices(state).monitored });
-  }
-
-  const watcher: Watcher = {
+  setMaxListeners(0, stop.signal);
+  const watch: Watch = {
+    deps,
+    state,
+    signal: stop.signal,
+    persister: createPersister({ db, clock, log, state, lastNano: () => watch.lastNano }),
+    queue: createEventQueue({
+      handle: (events) => feed(watch, events),
+      isKnown: ({ id }) => state.known.has(id) && !state.incomplete.has(id),
+      leftOut() {
+        log.warn(
+          'Docker sent more events than can be read at once: the containers are looked through instead',
+        );
+        ask(watch, { kind: 'list' });
+      },
+    }),
+    alarm: createAlarm(clock, () => give(watch, { type: 'tick' })),
+    isNew: createDedup(),
+    isReady,
+    eventFailure: undefined,
+    ups: 0,
+    lastNano: seen ? BigInt(seen.nano) : 0n,
+  };
+  return {
     ready,
     async run(until) {
       if (until.aborted) stop.abort();
       else until.addEventListener('abort', () => stop.abort(), { once: true });
-      await open().run();
-      close();
+      await run(watch, rows, seen);
+      close(watch);
     },
     containers() {
       const now = clock.now();
-      const table: ContainerInfo[] = [];
-      for (const known of state.known.values()) {
+      return [...state.known.values()].map((known) => {
         const restartsLast5Min = restartsWithin(state, keyOf(known), now, FIVE_MINUTES_MS);
-        table.push({ ...known.info, restartsLast5Min });
-      }
-      return table;
+        return { ...known.info, restartsLast5Min };
+      });
     },
-    connected: () => isLoaded() && state.engine.up,
+    connected: () => isLoaded(watch) && state.engine.up,
     container: (name) => current(state, serviceKey(name))?.info,
-    eventFailure: () => eventFailure,
+    eventFailure: () => watch.eventFailure,
     services: () => serviceLines(state),
     counts: () => countServices(state),
   };
-  return watcher;
+}
+
+/** Follows Docker's events, reads them again now and then, and takes the first look at the containers. */
+async function run(watch: Watch, rows: Row[], seen: Seen | undefined): Promise<void> {
+  const { deps, state, signal } = watch;
+  const { docker, clock } = deps;
+  const shared = { ...deps, state, signal, give: (input: Input) => give(watch, input) };
+  const resync = createResync({
+    ...shared,
+    isLoaded: () => isLoaded(watch),
+    ask: (question) => ask(watch, question),
+    save: () => watch.persister.now(),
+    onEvent: (event) => watch.isNew(event) && onEvent(watch, event),
+  });
+  const queries = createQueries({ ...shared, onList: resync.onList, replay: resync.replay });
+  const start = openStart({
+    ...shared,
+    rows,
+    seen,
+    handle: (out) => handle(watch, out),
+    onEvent: (event) => feed(watch, [event]),
+    isReady: watch.isReady,
+  });
+  watch.parts = { start, queries, resync };
+  const since = BigInt(clock.now()) * 1_000_000n;
+  await Promise.all([
+    follow({
+      docker,
+      clock,
+      signal,
+      since,
+      isNew: watch.isNew,
+      onEvent: (event) => onEvent(watch, event),
+      onUp: () => onUp(watch),
+      onDown: (why, refused, withheld) => onDown(watch, why, refused, withheld),
+    }),
+    resync.run(),
+    clock.sleep(DOCKER_WAIT_MS, signal).then(() => {
+      if (!isLoaded(watch)) startWithout(start, state.engine.why || 'no answer yet');
+    }),
+  ]);
+}
+
+function close({ deps, state, alarm, queue, persister, isReady, parts }: Watch): void {
+  isReady();
+  alarm.stop();
+  queue.stop();
+  persister.close(parts?.start.done === true);
+  deps.onReport({ kind: 'stop', at: deps.clock.now(), monitored: countServices(state).monitored });
+}
+
+/** The first look was taken. */
+function isLoaded({ parts }: Watch): boolean {
+  return parts?.start.done === true;
+}
+
+function ask({ parts }: Watch, question: Ask): void {
+  parts?.queries.ask(question);
+}
+
+/** Feeds one input to the reducer, and does what follows from it. */
+function give(watch: Watch, input: Input): void {
+  const { deps, state, signal, alarm } = watch;
+  if (signal.aborted) return;
+  const now: Moment = { wall: deps.clock.now(), mono: deps.clock.monotonic() };
+  try {
+    handle(watch, step(state, input, now), input.type === 'event' && input.more === true);
+  } catch (error) {
+    deps.log.error(`A change of the containers could not be followed: ${errorText(error)}`);
+    handOn(watch, reportUnreadable(state, input, now, errorText(error)));
+    alarm.set(nextDue(state));
+    if (isLoaded(watch)) ask(watch, { kind: 'list' });
+  }
+}
+
+/** `more`: another input follows at once. */
+function handle(watch: Watch, out: Out, more = false): void {
+  const { state, signal, alarm, persister } = watch;
+  const loaded = isLoaded(watch);
+  handOn(watch, out.facts);
+  for (const question of out.asks) if (loaded || question.kind !== 'list') ask(watch, question);
+  for (const key of out.touched) persister.touch(key);
+  if (loaded) persister.soon(out.facts.length > 0);
+  if (!more) alarm.set(signal.aborted ? Infinity : nextDue(state));
+}
+
+/** A mistake further on must not end the watching. */
+function handOn({ deps }: Watch, facts: ContainerFact[]): void {
+  if (facts.length === 0) return;
+  try {
+    deps.onFacts(facts);
+  } catch (error) {
+    deps.log.error(`Changes of services could not be handed on: ${errorText(error)}`);
+  }
+}
+
+/** From the live stream and from replays: each event once. */
+function onEvent(watch: Watch, event: DockerEvent): void {
+  const { deps, queue, parts } = watch;
+  if (event.action === 'oom') {
+    deps.onOom(event);
+    parts?.queries.oomSeen();
+  }
+  if (event.action === 'start' || event.action === 'die') deps.onMoved?.(event);
+  if (isLoaded(watch)) queue.add(event);
+  else {
+    watch.lastNano = event.timeNano;
+    // Fed after the first look, unless that has seen it.
+    parts?.start.waiting?.push(event);
+  }
+}
+
+function feed(watch: Watch, events: readonly DockerEvent[]): void {
+  for (const [index, event] of events.entries()) {
+    watch.lastNano = event.timeNano;
+    give(watch, { type: 'event', event, more: index < events.length - 1 });
+    const known = watch.state.known.get(event.id);
+    if (known) watch.persister.touch(keyOf(known));
+  }
+}
+
+function onUp(watch: Watch): void {
+  watch.deps.log.debug('Docker: following events');
+  watch.ups += 1;
+  watch.eventFailure = undefined;
+  isUp(watch);
+}
+
+/** Docker answers. */
+function isUp(watch: Watch): void {
+  give(watch, { type: 'stream', up: true });
+  if (watch.parts) lookFirst(watch.parts.start);
+}
+
+function onDown(watch: Watch, why: string, refused: boolean, withheld: boolean): void {
+  watch.deps.log.debug(`Docker: ${why}`);
+  if (withheld) void listInstead(watch, why);
+  else isDown(watch, why, refused);
+}
+
+/** Where only the events are held back, a list with each attempt to follow them shows what changed. */
+async function listInstead(watch: Watch, why: string): Promise<void> {
+  const { deps, signal, ups } = watch;
+  // A busy engine may take longer for its list than for the next attempt to follow it.
+  const isOver = (): boolean => signal.aborted || watch.ups !== ups;
+  try {
+    const items = await deps.docker.list(signal);
+    if (isOver()) return;
+    if (watch.eventFailure === undefined) deps.log.warn(`Docker's events cannot be followed: ${why}`);
+    watch.eventFailure = why;
+    isUp(watch);
+    if (isLoaded(watch)) give(watch, { type: 'listed', items });
+  } catch {
+    if (!isOver()) isDown(watch, why, false);
+  }
+}
+
+function isDown(watch: Watch, why: string, refused: boolean): void {
+  watch.eventFailure = undefined;
+  give(watch, { type: 'stream', up: false, why, refused });
+  if (!watch.state.engine.met && watch.parts) startWithout(watch.parts.start, why);
 }

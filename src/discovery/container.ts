@@ -18,14 +18,6 @@ export function located(inspect: DockerInspect): Located {
   return { id, name, labels, networks, ports, networkMode: hostConfig.networkMode };
 }
 
-/** Without what is undefined. */
-export function defined<T extends Record<string, unknown>>(
-  values: T,
-): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
-}
-
 /** The first of these variables that is set and not empty. */
 export function fromEnv(candidate: Candidate, ...names: string[]): string | undefined {
   for (const name of names) {

@@ -1,5 +1,6 @@
 import type { HttpTarget, PostgresTarget, RedisTarget, SslMode } from '../model/targets.ts';
-import { defined, toPort } from './container.ts';
+import { defined } from '../model/defined.ts';
+import { toPort } from './container.ts';
 import { KEYS, type Config, type Key } from '../config/schema.ts';
 
 const SSL_MODES: readonly string[] = [

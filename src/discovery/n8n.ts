@@ -1,17 +1,8 @@
+import { defined } from '../model/defined.ts';
 import { plain } from '../model/text.ts';
 import { addressOf, meantBy, toUrl, urlOf } from './address.ts';
 import type { Surroundings } from './address.ts';
-import {
-  choose,
-  defined,
-  fromEnv,
-  inFile,
-  isTrue,
-  label,
-  notRunning,
-  oneOf,
-  portFromEnv,
-} from './container.ts';
+import { choose, fromEnv, inFile, isTrue, label, notRunning, oneOf, portFromEnv } from './container.ts';
 import type { Candidate } from './candidate.ts';
 import type { Wanted } from './explicit.ts';
 import { postgresLogin, postgresPort, type UsedByN8n } from './postgres.ts';

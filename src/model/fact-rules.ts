@@ -1,6 +1,15 @@
 // What each fact about a container means: the rule it belongs to, how bad it is, and what its message states.
 import type { Change, Claim } from './change.ts';
-import type { ContainerFact, Death, FactKind, FactOf, Named } from './container-fact.ts';
+import type {
+  Condition,
+  ContainerFact,
+  Death,
+  FactKind,
+  FactOf,
+  Holding,
+  Named,
+  OpenCondition,
+} from './container-fact.ts';
 import type { Finding, Severity, Verdict } from './finding.ts';
 import type { Incident } from './incident.ts';
 import type { RuleId } from './rules.ts';
@@ -28,11 +37,13 @@ type FactRule<K extends FactKind> = {
 
 const SERIES: readonly RuleId[] = ['restart-loop', 'container-malfunction'];
 const CONDITIONS: readonly RuleId[] = ['container-stopped', 'container-unhealthy', ...SERIES];
-const RULE_OF = {
+const RULE_OF: Record<OpenCondition['condition'], RuleId> = {
   stopped: 'container-stopped',
   unhealthy: 'container-unhealthy',
   missing: 'service-missing',
-} as const;
+  malfunction: 'container-malfunction',
+  'restart-loop': 'restart-loop',
+};
 /** Docker has given up: what was sent about the kill that ended it promised a restart. */
 const GAVE_UP = ['retries-used', 'gave-up', 'signalled'];
 
@@ -194,6 +205,28 @@ function severityOfStop(fact: FactOf<'stopped'>): Severity {
 
 function causeOf(death: Death): string | undefined {
   return death.cause === 'oom' ? `oom:${death.id}` : undefined;
+}
+
+/** The condition of a container that incidents of a rule are about; undefined for all others. */
+export function conditionOfRule(rule: string): OpenCondition['condition'] | undefined {
+  return (Object.keys(RULE_OF) as OpenCondition['condition'][]).find(
+    (condition) => RULE_OF[condition] === rule,
+  );
+}
+
+/** The condition of a container that begins with a fact; undefined: none does. */
+export function conditionBegunBy(fact: ContainerFact): Condition | undefined {
+  const { rule, verdict } = ruleOf(fact);
+  const id = valueOf(rule, fact);
+  if (typeof id !== 'string' || valueOf(verdict, fact) !== 'breach') return undefined;
+  const condition = conditionOfRule(id);
+  return condition === 'malfunction' || condition === 'restart-loop' ? undefined : condition;
+}
+
+/** How a container is down. */
+export function howOf(fact: ContainerFact | undefined): Holding['how'] {
+  if (fact?.kind === 'paused') return 'paused';
+  return fact?.kind === 'stopped' && fact.next?.kind === 'keeps-trying' ? 'policy' : undefined;
 }
 
 /** The part of an incident that shows what was observed about its container. */

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createEventQueue } from '../../src/containers/event-queue.ts';
+import { createEventQueue } from '../../src/containers/event-stream.ts';
 import type { DockerEvent } from '../../src/system/types.ts';
 import { worldWith } from './world.ts';
 

@@ -1,7 +1,7 @@
 // A random life of a few containers on one server: they crash, are stopped, deployed, renamed, paused, fail their health checks;
 // silences begin and end, somebody sets the clock, the monitor is restarted. Each message that reaches the outbox is compared
 // with how things really are at that moment.
-import { isAllReported, isUnreported, rowOf } from '../../src/containers/reduce.ts';
+import { isAllReported, isUnreported, rowOf } from '../../src/containers/persist.ts';
 import { keyOf } from '../../src/containers/table.ts';
 import type { Row } from '../../src/containers/types.ts';
 import type { Message } from '../../src/model/message.ts';

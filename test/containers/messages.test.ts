@@ -1,6 +1,6 @@
 // The messages as people see them, word for word: test/fixtures/services/*.html.
 import { describe, expect, test } from 'vitest';
-import { countServices, serviceLines } from '../../src/containers/services.ts';
+import { countServices, serviceLines } from '../../src/containers/table.ts';
 import type { StartReport } from '../../src/model/monitor-report.ts';
 import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
 import { createWorld, START, worldWith, type World } from './world.ts';

@@ -1,6 +1,7 @@
 // A small world of containers for timelines: each call changes one and feeds the machine the events that Docker would send,
 // in Docker's order; what the machine asks is answered at once from the same world. Time moves only when told to.
-import { newState, newTurn, nextDue, rowOf, step } from '../../src/containers/reduce.ts';
+import { rowOf } from '../../src/containers/persist.ts';
+import { newState, newTurn, nextDue, step } from '../../src/containers/reduce.ts';
 import { serviceRules } from '../../src/containers/rules.ts';
 import { firstLook } from '../../src/containers/first-look.ts';
 import { fromInspect } from '../../src/containers/table.ts';

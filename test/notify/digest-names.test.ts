@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { countServices } from '../../src/containers/services.ts';
+import { countServices } from '../../src/containers/table.ts';
 import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
 import { createWorld, START } from '../containers/world.ts';
 import { bench, type Bench } from './support.ts';

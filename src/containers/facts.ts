@@ -1,0 +1,241 @@
+// The facts that are handed on, and the conditions of containers that they begin and end.
+import { namesContainer } from '../config/schema.ts';
+import type {
+  Because,
+  Condition,
+  ContainerFact,
+  Death,
+  FactKind,
+  FactOf,
+  Holding,
+  Named,
+  Seen,
+} from '../model/container-fact.ts';
+import { defined } from '../model/defined.ts';
+import { conditionBegunBy, howOf } from '../model/fact-rules.ts';
+import { RULES } from '../model/rules.ts';
+import { serviceKey } from '../model/service-key.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import {
+  conditionOf,
+  current,
+  DAY_MS,
+  hold,
+  keyOf,
+  release,
+  restartsWithin,
+  seriesOf,
+  tallyOf,
+} from './table.ts';
+import type { Known, News, State, Tally, Turn } from './types.ts';
+
+/** A container that ends without an error in less than this was a job. */
+const JOB_MS = 600_000;
+const COMES_AGAIN_MS = 20_000;
+
+const MAY_BE_JOBS: readonly FactKind[] = ['stopped', 'started', 'redeployed', 'restarted', 'renamed'];
+
+/** Hands on one fact about the service of this key; a condition that it states holds from now on. */
+export function emit(turn: Turn, key: string, fact: ContainerFact): void {
+  const condition = conditionBegunBy(fact);
+  if (condition)
+    hold(turn, key, condition, { ...about(fact), since: fact.at, ...defined({ how: howOf(fact) }) });
+  const job = MAY_BE_JOBS.includes(fact.kind) && isJob(turn, key, fact);
+  turn.out.touched.add(key);
+  turn.out.facts.push(job ? { ...fact, job } : fact);
+}
+
+/** Hands on a fact about a container at `due` (monotonic), unless something else about it comes before. */
+export function later(
+  turn: Turn,
+  known: Known,
+  due: number,
+  fact: ContainerFact,
+  isOld?: (state: State) => boolean,
+): void {
+  const news: News = { kind: 'news', due, id: known.info.id, fact, ...(isOld ? { isOld } : {}) };
+  turn.state.pending.set(keyOf(known), news);
+}
+
+/** Nobody asked for it to be watched, and nothing starts it again. */
+function isJob({ state }: Turn, key: string, about: Named): boolean {
+  if (state.rules.of(about).named) return false;
+  const policy = current(state, key)?.info.restartPolicy ?? 'no';
+  return policy === 'no' || policy === 'on-failure';
+}
+
+/** Whom a fact is about. */
+export function about({ name, service }: Named): Named {
+  return service === undefined ? { name } : { name, service };
+}
+
+export function seen({ id, state, health, restartCount }: ContainerInfo): Seen {
+  return { id, state, health, restartCount };
+}
+
+/**
+ * Ends a condition for the fact that the caller emits, under the name that the container has now: Swarm gives each task another one.
+ * Undefined where it does not hold.
+ */
+export function ends(
+  turn: Turn,
+  key: string,
+  condition: Condition,
+  now: Named & { at: number },
+): Holding | undefined {
+  const holding = release(turn, key, condition);
+  if (holding) called(turn, key, holding.name, now);
+  return holding;
+}
+
+/** What is open under a name goes on under another one. */
+function called(turn: Turn, key: string, was: string, now: Named & { at: number }): void {
+  if (was !== now.name) emit(turn, key, { kind: 'called', ...about(now), at: now.at, was });
+}
+
+/** A condition is over, and another fact is the news about it; nothing where it does not hold. */
+export function isOver(turn: Turn, key: string, condition: Condition, because: Because, at: number): void {
+  const holding = release(turn, key, condition);
+  if (holding) emit(turn, key, { kind: 'over', ...about(holding), at, condition, because });
+}
+
+/** Nothing about it holds any more. True where something did. */
+export function isGone(turn: Turn, key: string, because: Because | undefined, at: number): boolean {
+  const all = [release(turn, key, 'stopped'), release(turn, key, 'unhealthy')];
+  const series = seriesOf(turn.state, key, turn.now);
+  const tally = turn.state.tallies.get(key);
+  if (tally) delete tally.series;
+  const subjects = new Map<string, Named>();
+  for (const one of [...all, series]) if (one) subjects.set(one.name, about(one));
+  for (const subject of subjects.values()) {
+    if (because === undefined) emit(turn, key, { kind: 'removed', ...subject, at });
+    else emit(turn, key, { kind: 'gone', ...subject, at, because });
+  }
+  return subjects.size > 0;
+}
+
+type StopOptions = Pick<FactOf<'stopped'>, 'next' | 'failed'> & { deploy?: boolean; gone?: boolean };
+
+/** It stopped: a condition that lasts until it runs again, or an event where nothing is left that could run again. */
+export function reportStopped(turn: Turn, death: Death, { next, failed, deploy, gone }: StopOptions): void {
+  const key = serviceKey(death.name);
+  const clean = death.exitCode === 0 && death.cause === 'crash';
+  const { named } = turn.state.rules.of(death);
+  const job = clean && !named && (death.autoRemove || death.at - (death.startedAt ?? 0) < JOB_MS);
+  if (next?.kind !== 'keeps-trying') delete tallyOf(turn.state, key).series;
+  const fact = { ...stoppedFact(death), ...defined({ next, failed }), ...(deploy ? { deploy } : {}) };
+  if (job || gone) {
+    emit(turn, key, { ...fact, over: gone ? 'removed' : 'job' });
+    return;
+  }
+  emit(turn, key, fact);
+  // Nothing is left that could be watched, unless another one of its name comes soon.
+  if (death.autoRemove && !named)
+    turn.state.pending.set(key, {
+      kind: 'removed',
+      due: turn.now.mono + COMES_AGAIN_MS,
+      at: death.at,
+      quiet: true,
+    });
+}
+
+export function stoppedFact(death: Death): FactOf<'stopped'> {
+  const { at, restartCount } = death;
+  return { kind: 'stopped', ...about(death), at, death, restartCount };
+}
+
+export function pausedFact({ info }: Known, at: number): FactOf<'paused'> {
+  return { kind: 'paused', ...about(info), at, restartCount: info.restartCount };
+}
+
+/** It runs again, where it was reported as stopped. */
+export function reportRunning(turn: Turn, known: Known, at: number): void {
+  const key = keyOf(known);
+  const { info } = known;
+  const down = ends(turn, key, 'stopped', { ...about(info), at });
+  if (!down) return;
+  const from = down.how === 'paused' ? 'paused' : 'stopped';
+  const forMs = Math.max(0, at - down.since);
+  emit(turn, key, { kind: 'running', ...about(info), at, seen: seen(info), from, forMs });
+}
+
+/**
+ * Restart loop, or malfunction: more restarts than allowed, and rising (another one within a day). True where it is part of such a
+ * series, which is worth more than a message about this restart.
+ */
+export function evaluateRestarts(turn: Turn, known: Known, at: number): boolean {
+  const { state, now } = turn;
+  const { info } = known;
+  const key = keyOf(known);
+  const tally = tallyOf(state, key);
+  const { rules } = state;
+  const death = tally.lastDeath;
+  const before = seriesOf(state, key, now);
+  if (!death) return before !== undefined;
+  const count = restartsWithin(state, key, at, rules.loopWindowMs);
+  const limit = rules.of(info).malfunctionRestarts;
+  const many = info.restartCount > limit && restartsWithin(state, key, at, DAY_MS) >= 2;
+  const loops = count > rules.loopCount || before?.kind === 'restart-loop';
+  if (!loops && !many && !before) return false;
+  goesOn(turn, known, loops ? 'restart-loop' : 'malfunction');
+  const fact = { ...about(info), at, seen: seen(info), death };
+  if (loops) {
+    const loop = { count, windowMs: rules.loopWindowMs, limit: rules.loopCount };
+    emit(turn, key, { kind: 'restart-loop', ...fact, ...loop });
+  } else emit(turn, key, { kind: 'malfunction', ...fact, limit });
+  return true;
+}
+
+/** A series begins, or goes on, under the name that the container has now. */
+export function goesOn(turn: Turn, { info }: Known, kind: NonNullable<Tally['series']>['kind']): void {
+  const { state, now } = turn;
+  const key = serviceKey(info.name);
+  const before = seriesOf(state, key, now);
+  if (before) called(turn, key, before.name, { ...about(info), at: now.wall });
+  tallyOf(state, key).series = { kind, name: info.name, until: now.mono + RULES['restart-loop'].quietMs };
+}
+
+/** It crashed, and its restart policy brought it back; without `upAt` it is down again. */
+export function reportRestarting(
+  turn: Turn,
+  { info }: Known,
+  death: Death,
+  { upAt, deploy }: { upAt: number | undefined; deploy: boolean },
+): void {
+  const key = serviceKey(info.name);
+  emit(turn, key, {
+    kind: 'restarting',
+    ...about(info),
+    at: death.at,
+    death,
+    restartCount: info.restartCount,
+    ...defined({ awayMs: upAt && Math.max(0, upAt - death.at) }),
+    restarts24h: restartsWithin(turn.state, key, upAt ?? turn.now.wall, DAY_MS),
+    ...(deploy ? { deploy } : {}),
+  });
+}
+
+/** The key of its condition: names in settings may be Compose services, so they are apart from containers. */
+export function missingKey(name: string): string {
+  return `missing:${name}`;
+}
+
+/** Reports every wanted name that no container bears, and those that one bears again. `reported`: another message has it. */
+export function reportMissing(turn: Turn, options: { reported: boolean }): string[] {
+  const { state, now } = turn;
+  const newly: string[] = [];
+  for (const name of state.rules.wanted) {
+    const key = missingKey(name);
+    const exists = isThere(state, name);
+    if (exists) isOver(turn, key, 'missing', 'exists', now.wall);
+    if (exists || conditionOf(state, key, 'missing')) continue;
+    newly.push(name);
+    emit(turn, key, { kind: 'missing', name, at: now.wall, ...(options.reported ? { reported: true } : {}) });
+  }
+  return newly;
+}
+
+function isThere(state: State, name: string): boolean {
+  for (const known of state.known.values()) if (namesContainer(name, known.info)) return true;
+  return false;
+}
