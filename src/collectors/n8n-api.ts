@@ -180,12 +180,12 @@ export async function readWorkflowsByApi(
 ): Promise<Workflows> {
   // Each item is a whole workflow: small pages keep the peak of memory small.
   const path = '/api/v1/workflows?limit=25&excludePinnedData=true';
-  const { items } = await pages(deps, target, path, WorkflowPage, { signal, maxPages: 40 });
+  const { items, more } = await pages(deps, target, path, WorkflowPage, { signal, maxPages: 40 });
   const living = items.filter((workflow) => workflow.isArchived !== true);
   const active = living.filter(({ active: on, activeVersionId }) =>
     activeVersionId === undefined ? on === true : activeVersionId !== null,
   );
-  return { total: living.length, active: active.length };
+  return { total: living.length, active: active.length, ...(more ? { more } : {}) };
 }
 
 function stoppedBefore(stoppedAt: string | null | undefined, since: number): boolean {
@@ -199,7 +199,7 @@ async function pages<T>(
   path: string,
   schema: v.GenericSchema<unknown, { data: T[]; nextCursor?: string | null | undefined }>,
   options: { signal: AbortSignal; until?: (item: T) => boolean; maxPages?: number },
-): Promise<{ items: T[]; more: boolean }> {
+): Promise<{ items: T[]; more?: true }> {
   const items: T[] = [];
   let cursor = '';
   for (let page = 0; page < (options.maxPages ?? MAX_PAGES); page++) {
@@ -210,7 +210,7 @@ async function pages<T>(
     });
     items.push(...value.data);
     const last = value.data.at(-1);
-    if (!value.nextCursor || last === undefined || options.until?.(last)) return { items, more: false };
+    if (!value.nextCursor || last === undefined || options.until?.(last)) return { items };
     cursor = `&cursor=${encodeURIComponent(value.nextCursor)}`;
   }
   return { items, more: true };

@@ -91,33 +91,28 @@ export async function readWorkflows(
   return { total: Number(rows[0]?.total ?? 0), active: Number(rows[0]?.active ?? 0) };
 }
 
-/** Executions that wait to be run, by workflow; the three with the most. */
-export async function readQueuedBy(
+/** Queued for longer than two minutes and less than a day: what is younger may just be on its way into Redis. */
+const FOR_LONG = `AND "createdAt" BETWEEN now() - interval '1 day' AND now() - interval '2 minutes'`;
+
+/** Executions that wait to be run, all or those that do so for long: how many, and the three workflows with the most of them. */
+export async function readQueued(
   postgres: Postgres,
   database: Database,
-): Promise<NonNullable<N8nValues['queuedBy']>> {
+  which: 'all' | 'for long',
+): Promise<{ total: number; by: NonNullable<N8nValues['queuedBy']> }> {
   const t = table(database, 'execution_entity');
   const rows = await postgres.query(
-    `SELECT coalesce(w.name, e."workflowId") AS name, e.n FROM (
-       SELECT "workflowId", count(*) AS n FROM ${t}
+    `SELECT coalesce(w.name, e."workflowId") AS name, e.n, e.total FROM (
+       SELECT "workflowId", count(*) AS n, sum(count(*)) OVER () AS total FROM ${t}
        WHERE id > (SELECT coalesce(max(id), 0) - ${RECENT} FROM ${t})
-         AND status = 'new' AND "startedAt" IS NULL AND "deletedAt" IS NULL
+         AND status = 'new' AND "startedAt" IS NULL AND "deletedAt" IS NULL ${which === 'all' ? '' : FOR_LONG}
        GROUP BY 1 ORDER BY 2 DESC LIMIT 3) e
      LEFT JOIN ${table(database, 'workflow_entity')} w ON w.id = e."workflowId" ORDER BY e.n DESC`,
   );
-  return rows.map(({ name, n }) => ({ workflow: String(name), count: Number(n) }));
-}
-
-/** Queued in the database for longer than two minutes and less than a day: what is younger may just be on its way into Redis. */
-export async function countQueuedForLong(postgres: Postgres, database: Database): Promise<number> {
-  const t = table(database, 'execution_entity');
-  const rows = await postgres.query(
-    `SELECT count(*) AS n FROM ${t}
-     WHERE id > (SELECT coalesce(max(id), 0) - ${RECENT} FROM ${t})
-       AND status = 'new' AND "startedAt" IS NULL AND "deletedAt" IS NULL
-       AND "createdAt" BETWEEN now() - interval '1 day' AND now() - interval '2 minutes'`,
-  );
-  return Number(rows[0]?.n ?? 0);
+  return {
+    total: Number(rows[0]?.total ?? 0),
+    by: rows.map(({ name, n }) => ({ workflow: String(name), count: Number(n) })),
+  };
 }
 
 /**

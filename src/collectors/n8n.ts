@@ -7,14 +7,7 @@ import { addressOf } from '../system/apps/request.ts';
 import { ask } from './http-target.ts';
 import { checkKey, keyExpiry, n8nProgram, readExecutionsByApi, readWorkflowsByApi } from './n8n-api.ts';
 import type { KeyState } from './n8n-api.ts';
-import {
-  countQueuedForLong,
-  readExecutions,
-  readFailures,
-  readQueuedBy,
-  readWorkflows,
-  workflowColumns,
-} from './n8n-database.ts';
+import { readExecutions, readFailures, readQueued, readWorkflows, workflowColumns } from './n8n-database.ts';
 import { readQueue } from './n8n-queue.ts';
 import type { Postgres } from '../system/types.ts';
 import type { Collector, CollectorDeps } from './types.ts';
@@ -138,7 +131,7 @@ function openDatabase(deps: CollectorDeps): Counts & {
     target: N8nTarget,
     queue: N8nQueue | undefined,
     executions: Executions | undefined,
-  ): Promise<Pick<N8nValues, 'queuedBy' | 'withoutJob'> | undefined>;
+  ): Promise<Pick<N8nValues, 'queuedBy' | 'withoutJob' | 'withoutJobBy'> | undefined>;
   release(): Promise<void>;
 } {
   const connection = holdPostgres(deps.system);
@@ -189,12 +182,12 @@ function openDatabase(deps: CollectorDeps): Counts & {
       const inRedis = queue.depth + (queue.running ?? 0);
       if (!long && queued <= inRedis) return undefined;
       return guarded(target, async (pg, db) => {
-        const queuedBy = long ? await readQueuedBy(pg, db) : undefined;
-        const old = queued > inRedis ? await countQueuedForLong(pg, db) : 0;
-        const withoutJob = Math.min(old, queued - inRedis);
+        const all = long ? await readQueued(pg, db, 'all') : undefined;
+        const old = queued > inRedis ? await readQueued(pg, db, 'for long') : undefined;
+        const withoutJob = Math.min(old?.total ?? 0, queued - inRedis);
         return {
-          ...(queuedBy && queuedBy.length > 0 ? { queuedBy } : {}),
-          ...(withoutJob > 0 ? { withoutJob } : {}),
+          ...(all && all.by.length > 0 ? { queuedBy: all.by } : {}),
+          ...(old && withoutJob > 0 ? { withoutJob, withoutJobBy: old.by } : {}),
         };
       });
     },

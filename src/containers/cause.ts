@@ -13,8 +13,11 @@ import type { DockerEvent } from '../system/types.ts';
 import { masked } from '../model/text.ts';
 import type { Known, Turn } from './types.ts';
 
-/** Signals that are sent to reload a configuration or rotate a log; a death long after one was not asked for. */
-const HARMLESS = new Set([1, 10, 12, 17, 18, 20, 28]);
+/**
+ * What a stop may begin with beside the container's own StopSignal: SIGINT, SIGQUIT, SIGKILL, SIGTERM, and SIGRTMIN+3 of systemd. All
+ * other signals reload a configuration, rotate a log, hold a program or do nothing: a death some time after one was not asked for.
+ */
+const STOP_SIGNALS = new Set([2, 3, 9, 15, 37]);
 /** How long `docker stop` waits where nothing is set, and a little more. */
 const STOP_TAKES_MS = 10_000;
 const STOP_TAKES_MORE_MS = 5000;
@@ -55,7 +58,7 @@ export function mayBeStopped(known: Known, at: number): boolean {
 
 function isStopSignal({ kill, stopSignal }: Known): boolean {
   if (!kill || kill.signal === undefined) return kill !== undefined;
-  return kill.signal === stopSignal || !HARMLESS.has(kill.signal);
+  return kill.signal === stopSignal || STOP_SIGNALS.has(kill.signal);
 }
 
 function stopTakesMs({ stopTimeoutMs }: Known): number {

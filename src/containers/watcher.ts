@@ -7,6 +7,7 @@ import type { ContainerInfo } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
 import { createAlarm, type Alarm } from '../system/alarm.ts';
+import { MOVED } from '../system/docker/events.ts';
 import type { Clock, Docker, DockerEvent, Files, Log } from '../system/types.ts';
 import { createQueries, type Queries } from './queries.ts';
 import {
@@ -245,7 +246,8 @@ function onEvent(watch: Watch, event: DockerEvent): void {
     deps.onOom(event);
     parts?.queries.oomSeen();
   }
-  if (event.action === 'start' || event.action === 'die') deps.onMoved?.(event);
+  if (event.action === 'start' || event.action === 'die' || event.action === MOVED) deps.onMoved?.(event);
+  if (event.action === MOVED) return;
   if (isLoaded(watch)) queue.add(event);
   else {
     watch.lastNano = event.timeNano;

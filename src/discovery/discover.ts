@@ -9,7 +9,7 @@ export type Discovery = {
   /** A target did not answer: the next `current` looks again. */
   invalidate(): void;
   /**
-   * A container was started or has ended. Where it is one of ours, or of our kinds, its address may be another one's now, and a
+   * A container was started, has ended, or has changed networks. Where it is one of ours, or of our kinds, its address may be another one's now, and a
    * password must not be sent there: the next `current` looks again before anybody connects.
    */
   moved(container: { id: string; image: string }): void;

@@ -39,7 +39,12 @@ export function discoverFrom(seen: Seen, config: Config): Discovered {
   addN8n(result, n8n, why);
   if (result.n8n?.queue) result.n8n.queue = withAuthority(result.n8n.queue, config);
   const found = { postgres, redis, n8n, waha };
-  const unreadable = KINDS.filter((kind) => 'here' in found[kind]);
+  const unread = KINDS.filter((kind) => {
+    const why = result[kind] === undefined && seen.unread?.find((one) => one.kind === kind)?.why;
+    if (why) result.missing[kind] = why;
+    return Boolean(why);
+  });
+  const unreadable = KINDS.filter((kind) => 'here' in found[kind] || unread.includes(kind));
   if (unreadable.length > 0) result.unreadable = unreadable;
   return result;
 }

@@ -1,9 +1,9 @@
 import { isAboutOne } from '../system/docker/answer.ts';
 import { selfContainerId } from '../system/docker/containers.ts';
 import type { Config } from '../config/schema.ts';
-import type { Clock, Docker, DockerInspect, DockerListItem, Files } from '../system/types.ts';
-import { kindByImage, worthALook } from './kind.ts';
-import { errorText } from '../model/text.ts';
+import type { Clock, Docker, DockerError, DockerInspect, DockerListItem, Files } from '../system/types.ts';
+import { kindByImage, worthALook, type Kind } from './kind.ts';
+import { errorText, plain } from '../model/text.ts';
 
 export type DiscoveryDeps = { docker: Docker; config: Config; clock: Clock; files: Files };
 
@@ -12,6 +12,8 @@ export type Seen = {
   list: DockerListItem[];
   /** Of the containers that may be one of ours, and of those whose network one of ours uses. */
   inspects: DockerInspect[];
+  /** What an image is of, and why its container could not be inspected: it says more than anybody reads. */
+  unread?: { kind: Kind; why: string }[];
   selfId?: string;
   /** The engine's host, where that is another machine. */
   engineHost?: string;
@@ -26,7 +28,7 @@ const MOST_NEIGHBOURS = 40;
 export async function see(deps: DiscoveryDeps, signal: AbortSignal, before: Seen | undefined): Promise<Seen> {
   try {
     const list = await deps.docker.list(signal);
-    const ours = await inspectAll(deps, list.filter(worthALook), signal);
+    const { inspects: ours, unread } = await inspectAll(deps, list.filter(worthALook), signal);
     const owners = new Set(
       ours.map(({ hostConfig }) => /^container:(.+)$/.exec(hostConfig.networkMode)?.[1]),
     );
@@ -43,29 +45,33 @@ export async function see(deps: DiscoveryDeps, signal: AbortSignal, before: Seen
     const more = list.filter(
       (one) => !known.has(one.id) && (owners.has(one.id) || owners.has(one.name) || near.includes(one)),
     );
-    const inspects = [...ours, ...(await inspectAll(deps, more, signal))];
-    return { list, inspects, ...place(deps) };
+    const inspects = [...ours, ...(await inspectAll(deps, more, signal)).inspects];
+    return { list, inspects, ...(unread.length > 0 ? { unread } : {}), ...place(deps) };
   } catch (error) {
     const { list, inspects } = before ?? { list: [], inspects: [] };
     return { list, inspects, ...place(deps), dockerWhy: errorText(error) };
   }
 }
 
-/** Containers that went away meanwhile, or tell more than is read, are left out. */
+/** Containers that went away meanwhile are left out, and so are, with a word, those that say more than is read. */
 async function inspectAll(
   { docker }: DiscoveryDeps,
   items: DockerListItem[],
   signal: AbortSignal,
-): Promise<DockerInspect[]> {
+): Promise<{ inspects: DockerInspect[]; unread: NonNullable<Seen['unread']> }> {
   const inspects: DockerInspect[] = [];
-  for (const { id } of items) {
+  const unread: NonNullable<Seen['unread']> = [];
+  for (const { id, name, image } of items) {
     try {
       inspects.push(await docker.inspect(id, signal));
     } catch (error) {
       if (!isAboutOne(error)) throw error;
+      const kind = kindByImage(image);
+      if (kind === undefined || (error as DockerError).status === 404) continue;
+      unread.push({ kind, why: `container ${plain(name, 60)} cannot be inspected: ${errorText(error)}` });
     }
   }
-  return inspects;
+  return { inspects, unread };
 }
 
 function place({ docker, files }: DiscoveryDeps): Pick<Seen, 'selfId' | 'engineHost'> {

@@ -1,18 +1,9 @@
 /** Names of the signals that containers are sent or end with, by number (Linux, x86 and ARM). */
-export const SIGNALS: Record<number, string> = {
-  1: 'SIGHUP',
-  2: 'SIGINT',
-  3: 'SIGQUIT',
-  4: 'SIGILL',
-  6: 'SIGABRT',
-  7: 'SIGBUS',
-  8: 'SIGFPE',
-  9: 'SIGKILL',
-  10: 'SIGUSR1',
-  11: 'SIGSEGV',
-  12: 'SIGUSR2',
-  13: 'SIGPIPE',
-  14: 'SIGALRM',
-  15: 'SIGTERM',
-  28: 'SIGWINCH',
-};
+export const SIGNALS: Record<number, string> = Object.fromEntries(
+  (
+    'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT ' +
+    'CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS'
+  )
+    .split(' ')
+    .map((name, at) => [at + 1, `SIG${name}`]),
+);

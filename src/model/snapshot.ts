@@ -208,12 +208,15 @@ export type N8nValues = {
   queuedBy?: { workflow: string; count: number }[];
   /** Executions of the last day that are queued in the database and have no job in Redis: nothing will ever run them. */
   withoutJob?: number;
+  /** The workflows with the most of those that wait for so long. */
+  withoutJobBy?: { workflow: string; count: number }[];
   failures?: N8nFailures;
   /** Epoch ms: when the API key ends. */
   keyExpiresAt?: number;
   /** The API gave no more than this many: there are more. */
   countedUpTo?: number;
-  workflows?: { total: number; active: number };
+  /** `more`: n8n has more than were counted. */
+  workflows?: { total: number; active: number; more?: true };
   healthy?: boolean;
   /** Seconds since it was first seen unhealthy; absent while it is healthy. */
   unhealthyForSec?: number;

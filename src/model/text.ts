@@ -109,6 +109,20 @@ export function formatUpTo(count: number, most: number | undefined): string {
   return most !== undefined && count >= most ? `more than ${formatCount(most)}` : formatCount(count);
 }
 
+/** "60 of 130 workflows active"; where n8n has more than were counted, "at least 60 of more than 1,000". */
+export function workflowsText({
+  total,
+  active,
+  more,
+}: {
+  total: number;
+  active: number;
+  more?: true;
+}): string {
+  const [some, of] = more ? ['at least ', 'more than '] : ['', ''];
+  return `${some}${formatCount(active)} of ${of}${formatCount(total)} workflows active`;
+}
+
 /** Message of anything thrown, one plain line. */
 export function errorText(error: unknown, max = 300): string {
   if (error instanceof AggregateError && error.errors.length > 0 && !error.message)

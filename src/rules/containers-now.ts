@@ -1,4 +1,5 @@
 import { isIgnored, namesContainer, type Config } from '../config/schema.ts';
+import { isEssential } from '../discovery/essential.ts';
 import type { Finding } from '../model/finding.ts';
 import type { RuleId } from '../model/rules.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
@@ -18,7 +19,11 @@ export function judgeContainersNow(containers: ContainerInfo[], config: Config):
     const named = MONITORED_SERVICES.some((name) => namesContainer(name, container));
     if (MONITORED_SERVICES.length > 0 && !named) continue;
     if (isIgnored(config.settings.IGNORED_SERVICES, container)) continue;
-    const needed = named || ESSENTIAL_CONTAINERS.some((name) => namesContainer(name, container));
+    const needed =
+      named ||
+      ESSENTIAL_CONTAINERS.some((name) => namesContainer(name, container)) ||
+      // A job of the same image, which ends and is not started again, is not what the owner lives by.
+      (container.restartPolicy !== 'no' && isEssential(container, config));
     const finding = judgeOne(container, needed);
     if (finding) findings.push({ ...finding, ...(container.service ? { alias: container.service } : {}) });
   }

@@ -31,11 +31,7 @@ export const n8nQueue = rule('n8n-queue', 'n8n', (values, { config, snapshot }) 
   };
   if (level.verdict === 'breach') {
     const details = [
-      ...(queuedBy.length > 0
-        ? [
-            `Most are of ${queuedBy.map(({ workflow, count }) => `${plain(workflow, 60)} (${formatCount(count)})`).join(', ')}`,
-          ]
-        : []),
+      ...mostAreOf(queuedBy),
       ...(queue?.oldestAt === undefined
         ? []
         : [`The oldest waits for ${formatDuration(Math.max(0, snapshot.at - queue.oldestAt))}`]),
@@ -45,6 +41,12 @@ export const n8nQueue = rule('n8n-queue', 'n8n', (values, { config, snapshot }) 
   }
   return [finding];
 });
+
+function mostAreOf(workflows: readonly { workflow: string; count: number }[]): string[] {
+  if (workflows.length === 0) return [];
+  const each = workflows.map(({ workflow, count }) => `${plain(workflow, 60)} (${formatCount(count)})`);
+  return [`Most are of ${each.join(', ')}`];
+}
 
 /** Jobs wait for so long while none runs. */
 const NO_WORKER_CRITICAL_MS = 300_000;
@@ -72,11 +74,7 @@ export const n8nWorkers = rule('n8n-workers', 'n8n', ({ queue, queuedBy = [] }, 
       unit: 'count',
       text: `${what}: ${wait}`,
       details: [
-        ...(queuedBy.length > 0
-          ? [
-              `Most are of ${queuedBy.map(({ workflow, count }) => `${plain(workflow, 60)} (${formatCount(count)})`).join(', ')}`,
-            ]
-          : []),
+        ...mostAreOf(queuedBy),
         paused
           ? 'Somebody paused the whole queue; n8n itself never does'
           : `${workers ? 'Restart' : 'Start'} the worker (\`docker ps -a\`, \`docker logs\`): pausing workflows would help nothing`,
@@ -86,7 +84,7 @@ export const n8nWorkers = rule('n8n-workers', 'n8n', ({ queue, queuedBy = [] }, 
 });
 
 /** n8n's database waits for executions of which Redis has lost the job: nothing will ever run them. */
-export const n8nLost = rule('n8n-lost', 'n8n', ({ queue, withoutJob = 0 }) => {
+export const n8nLost = rule('n8n-lost', 'n8n', ({ queue, withoutJob = 0, withoutJobBy = [] }) => {
   if (!queue) return [];
   const about = { rule: 'n8n-lost', subject: 'n8n', severity: 'warning', holdMs: UNHEALTHY_HOLD_MS } as const;
   if (withoutJob === 0)
@@ -99,6 +97,7 @@ export const n8nLost = rule('n8n-lost', 'n8n', ({ queue, withoutJob = 0 }) => {
       unit: 'count',
       text: `${formatCount(withoutJob)} ${withoutJob === 1 ? 'execution of n8n is' : 'executions of n8n are'} queued without a job in Redis: nothing will run ${withoutJob === 1 ? 'it' : 'them'}`,
       details: [
+        ...mostAreOf(withoutJobBy),
         'Redis lost the jobs: evicted, flushed, or restarted without its data. What they should have done has to be started again by hand',
       ],
     },

@@ -6,6 +6,7 @@ import { countExecutions, identifier } from '../../src/collectors/n8n-database.t
 import { createPostgres } from '../../src/collectors/postgres.ts';
 import { createRedis } from '../../src/collectors/redis.ts';
 import type { N8nValues } from '../../src/model/snapshot.ts';
+import { workflowsText } from '../../src/model/text.ts';
 import { collectorDeps, patience } from '../helpers/collector-deps.ts';
 import type { TestDeps } from '../helpers/collector-deps.ts';
 import { freePort } from '../helpers/free-port.ts';
@@ -57,6 +58,15 @@ test('without a database the API tells, over all pages, only the recent ones', a
   expect(
     n8n.asked.every(({ headers, path }) => path === '/healthz' || headers['x-n8n-api-key'] === n8n.key),
   ).toBe(true);
+});
+
+test('A14: more workflows than are counted are said to be more', async () => {
+  for (let n = 1; n <= 1100; n++) n8n.add({ id: String(n), activeVersionId: n <= 60 ? `${n}-v1` : null });
+  const { workflows } = await read();
+  expect(workflows).toEqual({ total: 1000, active: 60, more: true });
+  expect(workflowsText(workflows ?? { total: 0, active: 0 })).toBe(
+    'at least 60 of more than 1,000 workflows active',
+  );
 });
 
 test('an endless history costs four pages', async () => {

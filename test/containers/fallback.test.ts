@@ -7,6 +7,7 @@ import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
 import { openStore } from '../../src/store/open.ts';
 import { hostFiles } from '../../src/system/files.ts';
+import { MOVED } from '../../src/system/docker/events.ts';
 import type { Docker, DockerEvent } from '../../src/system/types.ts';
 import { configWith } from '../helpers/command.ts';
 import { until } from '../helpers/daemon.ts';
@@ -80,6 +81,7 @@ describe('R3: a change that cannot be worded', () => {
     emit(unreadable('die', 'web'));
     emit(unreadable('health_status: unhealthy', 'db'));
     emit(unreadable('start', 'quiet'));
+    emit({ timeNano: 1n, action: MOVED, id: 'quiet', name: '', attributes: {} });
     const plainly = await until(() => {
       const some = findings.filter(({ text }) => text.includes('could not be put into words'));
       return some.length >= 2 && some;
@@ -90,7 +92,7 @@ describe('R3: a change that cannot be worded', () => {
     ]);
     expect(errors.join()).toContain('a mistake');
     // H5: and the discovery learns of every start and end, for an address may be another one's from then on.
-    expect(moved).toEqual(['die', 'start']);
+    expect(moved).toEqual(['die', 'start', MOVED]);
     expect(watcher.connected()).toBe(true);
     stop.abort();
     await running;

@@ -37,6 +37,27 @@ describe('a stop and a signal', () => {
     expect(world.messages()[0]).toContain('Cause: crashed, exit code 1');
   });
 
+  it.each([13, 19, 23, 6, 14, 29, 35])(
+    'S2: a crash within 15 s of signal %i, which stops nothing, is a crash',
+    (signal) => {
+      const world = worldWith('web');
+      world.signal('web', signal);
+      world.advance(6000);
+      world.die('web', 1);
+      world.advance(700);
+      expect(world.messages()[0]).toContain('Cause: crashed, exit code 1');
+    },
+  );
+
+  it('S2: a death by the signal that was sent through Docker was asked for', () => {
+    const world = worldWith('web');
+    world.signal('web', 13);
+    world.advance(100);
+    world.die('web', 141);
+    world.advance(30_000);
+    expect(world.titles()).toEqual([ASKED]);
+  });
+
   it('S2: a stop that takes minutes is on request, for Docker says so', () => {
     const world = worldWith('web');
     world.signal('web', 15);

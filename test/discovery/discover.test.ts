@@ -20,6 +20,7 @@ let lists: number;
 let inspected: string[];
 let failure: Error | undefined;
 let gate: Promise<void> | undefined;
+let tooLong: boolean;
 
 beforeEach(() => {
   [now, lists, failure, gate] = [0, 0, undefined, undefined];
@@ -28,6 +29,7 @@ beforeEach(() => {
     { name: 'web', image: 'nginx', id: 'b', ports: ['80'] },
   ];
   inspected = [];
+  tooLong = false;
 });
 
 /** An engine that counts what it is asked. */
@@ -44,6 +46,7 @@ function discovery(settings = {}, more: { isFollowed?: () => boolean } = {}) {
     async inspect(id: string) {
       const found = all().find(({ inspect }) => inspect.id === id);
       inspected.push(found?.inspect.name ?? id);
+      if (tooLong) throw Object.assign(new Error('the answer is too large'), { code: 'ETOOLONG' });
       if (!found) throw Object.assign(new Error('gone'), { status: 404 });
       return found.inspect;
     },
@@ -151,6 +154,14 @@ test('a container that goes away between list and inspect is none', async () => 
   const found = await one.current(patience());
   expect(found.postgres).toBeUndefined();
   expect(found.missing.postgres).toBe('no container runs PostgreSQL, and POSTGRES_URL is not set');
+});
+
+test('A21: one that says more about itself than anybody reads is here, and not watched', async () => {
+  tooLong = true;
+  const found = await discovery().current(patience());
+  expect(found.missing.postgres).toBe('container postgres cannot be inspected: the answer is too large');
+  expect(found.unreadable).toEqual(['postgres']);
+  expect(found.missing.redis).toMatch(/^no container runs Redis/);
 });
 
 test('H5: an address that another container has got meanwhile is given no password', async () => {

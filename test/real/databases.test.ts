@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createN8n } from '../../src/collectors/n8n.ts';
-import { countQueuedForLong, readFailures, readQueuedBy } from '../../src/collectors/n8n-database.ts';
+import { readFailures, readQueued } from '../../src/collectors/n8n-database.ts';
 import { createPostgres } from '../../src/collectors/postgres.ts';
 import { createRedis } from '../../src/collectors/redis.ts';
 import { createSql } from '../../src/collectors/sql.ts';
@@ -366,8 +366,8 @@ describe('n8n', () => {
       query: async (text: string) => (asked.push(text.replaceAll('$1', '60')), []),
     } as unknown as Postgres;
     await readFailures(spy, where, new Set(['latestEvent']), 60);
-    await countQueuedForLong(spy, where);
-    await readQueuedBy(spy, where);
+    await readQueued(spy, where, 'all');
+    await readQueued(spy, where, 'for long');
     for (const text of asked) {
       const lines = (await postgres.sql(`EXPLAIN ${text}`, database)).map((row) => String(row['QUERY PLAN']));
       expect(lines.filter((line) => line.includes('Seq Scan on execution_entity'))).toEqual([]);
@@ -434,7 +434,14 @@ describe('n8n', () => {
     );
     await redis.call('SET', 'bull:jobs:id', '30');
     const found = target(database, { queue: { ...toRedis(), prefix: 'bull', expected: true } });
-    expect(await read(found)).toMatchObject({ withoutJob: 23, queueDepth: 0 });
+    expect(await read(found)).toMatchObject({
+      withoutJob: 23,
+      withoutJobBy: [
+        { workflow: 'Import', count: 20 },
+        { workflow: 'w2', count: 3 },
+      ],
+      queueDepth: 0,
+    });
     await redis.call('LPUSH', 'bull:jobs:wait', ...Array.from({ length: 30 }, (_, i) => String(i)));
     const flooded = await read(found);
     expect(flooded.withoutJob).toBeUndefined();

@@ -24,3 +24,18 @@ it('S8, S9: a service of a stack is there, a name that nothing bears is not', ()
     'warning: api is in MONITORED_SERVICES, but there is no such container',
   ]);
 });
+
+it('A17: what ESSENTIAL_CONTAINERS means by part of a name or by its image is needed, too; a job is not', () => {
+  const stopped = { state: 'exited', exitCode: 0, restartPolicy: 'unless-stopped' } as const;
+  const settings = { ESSENTIAL_CONTAINERS: ['postgres', 'n8n'] };
+  const about = (name: string, info: Partial<ContainerInfo>) =>
+    texts(settings, containerInfo(name, { ...stopped, ...info })).map((text) => text.split(' since')[0]);
+  expect(about('shop-db-1', { image: 'postgres:16' })).toEqual([
+    'critical: shop-db-1 is stopped, exit code 0',
+  ]);
+  expect(about('stack-n8n-worker-1', { image: 'own' })).toHaveLength(1);
+  expect(about(`n8n_n8n.1.${'a'.repeat(25)}`, { image: 'own' })).toHaveLength(1);
+  expect(about('cache', { image: 'valkey/valkey:8' })).toHaveLength(1);
+  expect(about('web', { image: 'own' })).toEqual([]);
+  expect(about('shop-backup-1', { image: 'postgres:16', restartPolicy: 'no' })).toEqual([]);
+});

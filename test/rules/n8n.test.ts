@@ -104,8 +104,12 @@ test('A19: who has filled the queue, and for how long the oldest job waits', () 
 
 test('A10: executions whose job Redis has lost are named', () => {
   const queue = { depth: 0, waiting: 0 };
-  const finding = judgedOne('n8n-lost', n8n({ queueDepth: 0, queue, withoutJob: 23 }));
+  const finding = judgedOne(
+    'n8n-lost',
+    n8n({ queueDepth: 0, queue, withoutJob: 23, withoutJobBy: [{ workflow: 'Import', count: 20 }] }),
+  );
   expect(short(finding)).toBe('warning');
+  expect(finding.details?.[0]).toBe('Most are of Import (20)');
   expect(finding.text).toMatch(/^23 executions of n8n are queued without a job in Redis/);
   expect(judgedOne('n8n-lost', n8n({ queueDepth: 0, queue })).verdict).toBe('ok');
 });

@@ -105,8 +105,12 @@ const N8N: readonly Metric[] = [
     'Jobs that wait in the queue of n8n; none without queue mode.',
     ({ queueDepth }) => queueDepth,
   ),
-  n8n('vpsmon_n8n_workflows', 'Workflows in n8n.', ({ workflows }) => workflows?.total),
-  n8n('vpsmon_n8n_active_workflows', 'Active workflows in n8n.', ({ workflows }) => workflows?.active),
+  n8n('vpsmon_n8n_workflows', 'Workflows in n8n.', ({ workflows }) =>
+    workflows?.more ? undefined : workflows?.total,
+  ),
+  n8n('vpsmon_n8n_active_workflows', 'Active workflows in n8n.', ({ workflows }) =>
+    workflows?.more ? undefined : workflows?.active,
+  ),
   n8n('vpsmon_n8n_healthy', '1 while n8n says that it is healthy, else 0.', ({ healthy }) => healthy),
 ];
 

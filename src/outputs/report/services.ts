@@ -7,7 +7,14 @@ import type {
   WahaValues,
 } from '../../model/snapshot.ts';
 import type { Reading } from '../../model/reading.ts';
-import { formatBytes, formatCount, formatUpTo, formatDuration, plain } from '../../model/text.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatUpTo,
+  formatDuration,
+  plain,
+  workflowsText,
+} from '../../model/text.ts';
 import { period, type ReportData } from './data.ts';
 import type { Part } from './host.ts';
 import { bytesChange, clockTime, many, oneDecimal } from './text.ts';
@@ -91,8 +98,7 @@ function n8nLines(data: ReportData, n8n: N8nValues): Part['lines'] {
   const lines: string[] = [];
   const { workflows, executions, queueDepth, countedUpTo } = n8n;
   const upTo = (count: number) => formatUpTo(count, countedUpTo);
-  if (workflows)
-    lines.push(`${formatCount(workflows.active)} of ${formatCount(workflows.total)} workflows active`);
+  if (workflows) lines.push(workflowsText(workflows));
   if (executions) {
     lines.push(
       `${upTo(executions.completed)} executions completed, ${upTo(executions.failed)} failed in ${data.finishedWithinHours} h`,

@@ -15,7 +15,15 @@ import type {
   WahaValues,
 } from '../../model/snapshot.ts';
 import { ruleInfo } from '../../model/rules.ts';
-import { formatBytes, formatCount, formatUpTo, formatDuration, formatTime, plain } from '../../model/text.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatUpTo,
+  formatDuration,
+  formatTime,
+  plain,
+  workflowsText,
+} from '../../model/text.ts';
 import { styleFor, table, width, wrap, wrapBehind, type Column, type Style } from './style.ts';
 
 export type CheckResult = {
@@ -160,7 +168,7 @@ function n8nText({ healthy, executions, countedUpTo, queueDepth, workflows }: N8
     healthy === false && 'not healthy',
     counts && `executions: ${counts.filter(Boolean).join(', ')}`,
     queueDepth !== undefined && `${formatCount(queueDepth)} jobs in the queue`,
-    workflows && `${workflows.active} of ${workflows.total} workflows active`,
+    workflows && workflowsText(workflows),
   ];
   return parts.filter(Boolean).join(', ') || 'it answers';
 }

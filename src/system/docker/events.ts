@@ -39,6 +39,9 @@ export function createLineSplitter(onLine: (line: string) => void, max = MAX_LIN
   };
 }
 
+/** A container was connected to a network, or disconnected from one: it has other addresses now. */
+export const MOVED = 'moved';
+
 /**
  * One line as an event; undefined for other types, for what healthchecks and people's shells cause (exec_*, top,
  * attach), and for anything that is not an event.
@@ -58,6 +61,11 @@ export function parseEvent(line: string): DockerEvent | undefined {
   const action = dockersWord(text(raw['Action']), attributes, raw);
   const exitCode = attributes['containerExitCode'];
   if (raw['Action'] === 'died' && exitCode !== undefined) attributes['exitCode'] = exitCode;
+  if (raw['Type'] === 'network') {
+    const container = attributes['container'] ?? '';
+    if (container === '' || !['connect', 'disconnect'].includes(action)) return undefined;
+    return { timeNano: nanoOf(line, raw), action: MOVED, id: container, name: '', attributes: {} };
+  }
   if (raw['Type'] !== 'container' || id === '' || action === '') return undefined;
   if (/^(exec_|top|attach|detach|resize|export|archive-path|extract-to-dir|copy|commit)/.test(action)) {
     return undefined;

@@ -22,14 +22,19 @@ const ACTIONS = [
   'rename',
   'update',
   'health_status',
+  // Of networks.
+  'connect',
+  'disconnect',
 ];
 
 type EventOptions = Parameters<Docker['events']>[0];
 
 /** podman knows other words for events, by which it would filter: what is not wanted is left out here. */
 function eventQuery(options: EventOptions & { podman: boolean }): string {
-  const event = options.podman ? {} : { event: ACTIONS };
-  const query = new URLSearchParams({ filters: JSON.stringify({ type: ['container'], ...event }) });
+  const filters = options.podman
+    ? { type: ['container'] }
+    : { type: ['container', 'network'], event: ACTIONS };
+  const query = new URLSearchParams({ filters: JSON.stringify(filters) });
   if (options.since !== undefined) query.set('since', formatSince(options.since));
   if (options.until !== undefined) query.set('until', formatSince(options.until));
   return query.toString();

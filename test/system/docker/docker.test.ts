@@ -173,7 +173,7 @@ test('events: opened, in order, hostile lines passed by, ended by the engine', a
   ]);
   const query = new URL(`http://x${asked.at(-1)?.slice(4)}`).searchParams;
   expect(query.get('since')).toBe('0.000000005');
-  expect(JSON.parse(query.get('filters') ?? '')).toMatchObject({ type: ['container'] });
+  expect(JSON.parse(query.get('filters') ?? '')).toMatchObject({ type: ['container', 'network'] });
 });
 
 test('events: cut off is an error, refused says why, aborted is an end', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseDockerHost, usualSockets, withHint } from '../../../src/system/docker/address.ts';
-import { createLineSplitter, formatSince, parseEvent } from '../../../src/system/docker/events.ts';
+import { createLineSplitter, formatSince, MOVED, parseEvent } from '../../../src/system/docker/events.ts';
 import { parseLogs, unframe } from '../../../src/system/docker/logs.ts';
 import { parseInspect, parseList, parseStats } from '../../../src/system/docker/parse.ts';
 import { chooseVersion } from '../../../src/system/docker/version.ts';
@@ -234,6 +234,22 @@ describe('events', () => {
       attributes: die.Actor.Attributes,
     });
     expect(parseEvent(line(die))?.timeNano).toBe(1700000000000000000n);
+  });
+
+  test('H5: a container that was connected to a network, or disconnected, has moved', () => {
+    const change = (Action: string, container = ID) =>
+      parseEvent(
+        JSON.stringify({
+          Type: 'network',
+          Action,
+          Actor: { ID: 'n1', Attributes: { container, name: 'shop' } },
+          time: 17,
+        }),
+      );
+    expect(change('disconnect')).toMatchObject({ action: MOVED, id: ID });
+    expect(change('connect')).toMatchObject({ action: MOVED, id: ID });
+    expect(change('create')).toBeUndefined();
+    expect(change('connect', '')).toBeUndefined();
   });
 
   test.each([
