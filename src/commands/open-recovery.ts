@@ -96,7 +96,9 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
     async deliver() {
       if (dryRun || said.length === 0) return;
       const { http, log } = system;
-      const delivery = createDelivery({ store, config, http, clock, log, stateDir: config.stateDir });
+      const { stateDir } = config;
+      const server = serverName(config, system.files);
+      const delivery = createDelivery({ store, config, http, clock, log, stateDir, server });
       await delivery.drain(DELIVER_WITHIN_MS);
     },
   };

@@ -238,7 +238,9 @@ async function send(
     ...(report.target === undefined ? {} : { target: report.target }),
   });
   const { http, clock, log } = system;
-  const delivery = createDelivery({ store, config, http, clock, log, stateDir: config.stateDir });
+  const { stateDir } = config;
+  const server = serverName(config, system.files);
+  const delivery = createDelivery({ store, config, http, clock, log, stateDir, server });
   await delivery.drain(SEND_MS);
   const state = delivery.state();
   if (!state.configured) {

@@ -61,6 +61,7 @@ export function openMonitor(
   const history = createHistory(db);
   const recorder = createRecorder({ system, db, stateDir: config.stateDir });
   const outbox = createOutbox(db);
+  const hostname = serverName(config, system.files);
   const delivery = createDelivery({
     store,
     config,
@@ -68,8 +69,8 @@ export function openMonitor(
     clock,
     log,
     stateDir: config.stateDir,
+    server: hostname,
   });
-  const hostname = serverName(config, system.files);
   const pipeline = createPipeline({
     store,
     config,

@@ -29,7 +29,7 @@ export type AttemptDeps = {
   /** Where this message goes. */
   targetOf(row: StoredRow): string;
   /** The messages that are edited; undefined with TELEGRAM_STYLE=separate. */
-  living?: Pick<LivingMessages, 'envelope' | 'began'>;
+  living?: Pick<LivingMessages, 'envelope' | 'began' | 'stillOpen'>;
   clock: Clock;
   log: Log;
   random(): number;
@@ -49,6 +49,12 @@ function isSilent(db: Db, { severity, kind, incidentId }: StoredRow): boolean {
   return incident?.said.severity !== 'critical' && incident?.severity !== 'critical';
 }
 
+/** True for the part that is edited later: the first text, or what says itself what it is about. */
+function beginsMessage(steps: readonly Step[], index: number): boolean {
+  const own = steps.findIndex((step) => 'html' in step && step.about !== undefined);
+  return index === (own >= 0 ? own : steps.findIndex((step) => 'html' in step));
+}
+
 /** One attempt to send one part of one message, what its outcome means, and how long to wait before the next. */
 export function createAttempts(deps: AttemptDeps) {
   const { clock, queue, pace, table, failures } = deps;
@@ -57,13 +63,13 @@ export function createAttempts(deps: AttemptDeps) {
   /** A refusal from before this start is tried at once: somebody may have mended it. */
   let fresh = false;
 
-  /** `first`: the first text of the message, which carries its buttons. */
-  async function send(step: Step, row: StoredRow, first: boolean): Promise<Outcome | 'too-late'> {
+  /** `begins`: the text that carries the buttons. */
+  async function send(step: Step, row: StoredRow, begins: boolean): Promise<Outcome | 'too-late'> {
     const signal = deps.signal();
     const outcome = await deps.send(step, {
       place: placeOf(deps.targetOf(row)),
       silent: isSilent(deps.db, row),
-      ...(first ? deps.living?.envelope(row) : {}),
+      ...(begins && 'html' in step ? deps.living?.envelope(row, step) : {}),
     });
     if (signal.aborted) return 'too-late';
     // What failed may have arrived all the same.
@@ -74,7 +80,8 @@ export function createAttempts(deps: AttemptDeps) {
   /** A text that cannot be cut must not stand before all the others for ever. */
   function planOrStandIn(row: StoredRow): Step[] {
     try {
-      return planSteps(row, clock.now());
+      const folded = row.kind === 'digest' ? table.foldedInto(row.id) : [];
+      return [...planSteps(row, clock.now()), ...(deps.living?.stillOpen(row, folded) ?? [])];
     } catch (error) {
       deps.log.error(`The message ${row.id} could not be prepared: ${errorText(error)}`);
       return [{ html: standIn(row, errorText(error)) }];
@@ -84,10 +91,10 @@ export function createAttempts(deps: AttemptDeps) {
   async function attempt(row: StoredRow): Promise<void> {
     const steps = row.steps ?? planOrStandIn(row);
     const step = steps[row.stepsDone];
-    const first = step !== undefined && steps.findIndex((one) => 'html' in one) === row.stepsDone;
-    const outcome = step ? await send(step, row, first) : { state: 'sent' as const };
+    const begins = beginsMessage(steps, row.stepsDone);
+    const outcome = step ? await send(step, row, begins) : { state: 'sent' as const };
     if (outcome === 'too-late') return;
-    if (outcome.state === 'sent') return accepted(row, steps, first ? outcome.messageId : undefined);
+    if (outcome.state === 'sent') return accepted(row, steps, begins ? outcome.messageId : undefined);
     if (outcome.state === 'invalid' && step) return replace(row, steps, step, outcome.why);
     postpone(row, outcome);
   }
@@ -116,7 +123,8 @@ export function createAttempts(deps: AttemptDeps) {
     deps.onAccepted(deps.targetOf(row));
     const now = clock.now();
     queue.accepted(row, steps, row.stepsDone + 1, now, () => {
-      if (messageId !== undefined) deps.living?.began(row, messageId, now);
+      const step = steps[row.stepsDone];
+      if (messageId !== undefined && step && 'html' in step) deps.living?.began(row, step, messageId, now);
       remember(deps.db, SENDS, pace.save(), now);
       deps.saveAlso(now);
     });

@@ -33,6 +33,8 @@ export type DeliveryDeps = {
   clock: Clock;
   log: Log;
   stateDir: string;
+  /** What messages call this server. */
+  server: string;
   /** For one call of the Bot API. */
   timeoutMs?: number;
   random?(): number;
@@ -119,7 +121,9 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     ...(deps.timeoutMs === undefined ? {} : { timeoutMs: deps.timeoutMs }),
   });
   const living =
-    config.settings.TELEGRAM_STYLE === 'living' ? createLiving(db, config, () => clock.now()) : undefined;
+    config.settings.TELEGRAM_STYLE === 'living'
+      ? createLiving(db, config, deps.server, () => clock.now())
+      : undefined;
   const targets = allTargets(config);
   const severalChats = targets.length > 1;
   const attempts = createAttempts({
@@ -188,7 +192,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       saveQuietly(() => alertLog.save(clock.now()));
       return rest(due ? due.ms : 'idle');
     }
-    saveQuietly(() => foldBacklog(outbox));
+    saveQuietly(() => foldBacklog(outbox, deps.server));
     due = next() ?? due;
     const { signal } = inTime;
     if ('row' in due) await attempts.attempt(due.row);

@@ -9,8 +9,10 @@ import {
 } from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
 import { announcedWith, incidentById } from '../store/incidents.ts';
-import type { StoredRow } from '../store/outbox.ts';
+import type { Step, StoredRow } from '../store/outbox.ts';
 import { buttonsFor, buttonsOfMany } from '../outputs/telegram/buttons.ts';
+import { stillOpenTitle } from '../outputs/telegram/digest.ts';
+import { renderList, type Rendered } from '../outputs/telegram/living.ts';
 import { keyboardOf, readQuestion } from './buttons.ts';
 import { inConflict } from './poll.ts';
 import { targetOf } from './targets.ts';
@@ -21,49 +23,86 @@ const VALUES_EVERY_MS = 60_000;
 /** An event has no end: so long what was done about it is added to its message. */
 const EVENT_MS = 3_600_000;
 
-/** What a message shows; `key` changes with everything but mere numbers. */
-export type Rendered = { html: string; key: string };
 export type LivingMessages = ReturnType<typeof createLiving>;
 
-/** The sending side of messages that are edited: what goes with a message, and what is kept of it once it was accepted. */
-export function createLiving(db: Db, config: Config, now: () => number) {
+/**
+ * The sending side of messages that are edited: what goes with a message, and what is kept of it once it was accepted. A message begins
+ * that of an incident, that of a list of them, or (after a digest) that of all that are open still.
+ */
+export function createLiving(db: Db, config: Config, server: string, now: () => number) {
   const messages = openIncidentMessages(db);
+
+  /** The incidents of which this step begins the message, the first one first. */
+  function begunBy(row: StoredRow, { about }: { about?: number[] | undefined }): Incident[] {
+    const ids = about ?? (row.role === 'opens' && row.incidentId !== undefined ? [row.incidentId] : []);
+    return ids.flatMap((id) => incidentById(db, id) ?? []);
+  }
+
+  /** The message to which this one is a reply. */
+  function replyTo(row: StoredRow): { replyTo?: number } {
+    if (row.incidentId === undefined || row.role === undefined || row.role === 'opens') return {};
+    const target = targetOf(config, row);
+    const incident = incidentById(db, row.incidentId);
+    const own =
+      [row.incidentId, incident?.said.withId, incident?.groupId]
+        .flatMap((id) => (id === undefined ? [] : messages.of(id)))
+        .find((message) => message.target === target) ?? messages.showing(row.incidentId, target);
+    return own ? { replyTo: own.messageId } : {};
+  }
+
   return {
     messages,
-    /** The reply and the buttons that go with this message. What cannot be read is left out: the text matters more. */
-    envelope(row: StoredRow): Pick<SendOptions, 'replyTo' | 'keyboard'> {
-      if (row.incidentId === undefined || row.role === undefined) return {};
+
+    /** What follows a digest: the incidents in it that are open still, in one message that is edited. */
+    stillOpen(row: StoredRow, folded: readonly StoredRow[]): Step[] {
+      const ids = folded.flatMap(({ role, incidentId, isList }) =>
+        role === 'opens' && incidentId !== undefined
+          ? [incidentId, ...announcedWith(db, incidentId, { ended: isList === true })]
+          : [],
+      );
+      const open = [...new Set(ids)]
+        .flatMap((id) => incidentById(db, id) ?? [])
+        .filter(({ state, event }) => state !== 'resolved' && !event);
+      if (row.kind !== 'digest' || open.length === 0) return [];
+      const { html } = renderList(stillOpenTitle(open.length), open, server, now());
+      return [{ html, about: open.map(({ id }) => id) }];
+    },
+
+    /** The reply and the buttons that go with a step. What cannot be read is left out: the text matters more. */
+    envelope(row: StoredRow, step: TextStep): Pick<SendOptions, 'replyTo' | 'keyboard'> {
       try {
-        const target = targetOf(config, row);
-        const incident = incidentById(db, row.incidentId);
-        const isList = row.isList === true;
-        if (row.role === 'opens') return incident ? buttonsOf(db, config, [incident], { isList }, now()) : {};
-        const ids = [row.incidentId, incident?.said.withId, incident?.groupId];
-        const own = ids
-          .flatMap((id) => (id === undefined ? [] : messages.of(id)))
-          .find((message) => message.target === target);
-        return own ? { replyTo: own.messageId } : {};
+        const isList = row.isList === true || step.about !== undefined;
+        return { ...replyTo(row), ...buttonsOf(db, config, begunBy(row, step), { isList }, now()) };
       } catch {
         return {};
       }
     },
-    /** Telegram accepted the message with which an incident begins; part of the transaction that marks it as sent. */
-    began(row: StoredRow, messageId: number, at: number): void {
-      if (row.role !== 'opens' || row.incidentId === undefined) return;
-      const isList = row.isList === true;
-      const incident = incidentById(db, row.incidentId);
-      const buttons = incident ? buttonsOf(db, config, [incident], { isList }, at) : {};
+
+    /** Telegram accepted the message with which incidents begin; part of the transaction that marks it as sent. */
+    began(row: StoredRow, step: TextStep, messageId: number, at: number): void {
+      const all = begunBy(row, step);
+      const first = all[0]?.id ?? (row.role === 'opens' ? row.incidentId : undefined);
+      if (first === undefined) return;
+      const isList = row.isList === true || step.about !== undefined;
+      // A row of one incident keeps its whole text, also where Telegram took it in parts.
+      const html = step.about ? step.html : row.html;
       messages.began({
-        incidentId: row.incidentId,
+        incidentId: first,
         target: targetOf(config, row),
         messageId,
         sentAt: at,
-        openedWith: announcedWith(db, row.incidentId, { ended: isList }),
-        wanted: stateOf(row.html, buttons, isList ? row.html.split('\n')[0] : undefined),
+        openedWith: step.about?.slice(1) ?? announcedWith(db, first, { ended: isList }),
+        wanted: stateOf(
+          html,
+          buttonsOf(db, config, all, { isList }, at),
+          isList ? html.split('\n')[0] : undefined,
+        ),
       });
     },
   };
 }
+
+type TextStep = Extract<Step, { html: string }>;
 
 function stateOf(html: string, buttons: { keyboard?: Button[][] }, list: string | undefined): string {
   return JSON.stringify({ html, ...buttons, ...(list === undefined ? {} : { list }) } satisfies MessageState);

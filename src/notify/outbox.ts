@@ -31,13 +31,15 @@ export function createOutbox(db: Db) {
  * More than 20 waiting: those that are not critical and that nobody has begun to send move into one digest, which stands where
  * the first of them stood. A digest that waits already takes them in. Returns how many were moved.
  */
-export function foldBacklog(outbox: Outbox): number {
+export function foldBacklog(outbox: Outbox, server: string): number {
   const { table } = outbox;
-  return table.within(() => table.targets().reduce((moved, target) => moved + foldFor(outbox, target), 0));
+  return table.within(() =>
+    table.targets().reduce((moved, target) => moved + foldFor(outbox, target, server), 0),
+  );
 }
 
 /** The same for what waits for one chat. */
-function foldFor(outbox: Outbox, target: string): number {
+function foldFor(outbox: Outbox, target: string, server: string): number {
   const { table } = outbox;
   const pending = table.pendingOf(target);
   if (pending.length <= FOLD_ABOVE) return 0;
@@ -51,7 +53,7 @@ function foldFor(outbox: Outbox, target: string): number {
     fold.map((row) => ({ id: row.id, html: escapeHtml(headline(row)) })),
   );
   const lines = table.foldedInto(id).map((row) => ({ ...row, line: htmlToPlain(row.html) }));
-  table.setDigest(id, digestHtml(lines), open?.position ?? first.id);
+  table.setDigest(id, digestHtml(lines, server), open?.position ?? first.id);
   return fold.length;
 }
 

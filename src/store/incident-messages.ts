@@ -96,6 +96,11 @@ export function openIncidentMessages(db: Db) {
     /** Messages of incidents that were not over when they were last looked at. */
     open: (): IncidentMessage[] => rows('ended = 0'),
     of: (incidentId: number): IncidentMessage[] => rows('incident_id = ?', incidentId),
+    /** The newest message of a chat that shows this incident, among others perhaps. */
+    showing: (incidentId: number, target: string): IncidentMessage | undefined =>
+      rows('target = ? AND EXISTS (SELECT 1 FROM json_each(opened_with) WHERE value = ?)', target, incidentId)
+        .toSorted((a, b) => a.sentAt - b.sentAt)
+        .at(-1),
     /** Messages that do not show yet what they should. */
     behind: (): IncidentMessage[] => rows('wanted <> shown'),
     want(incidentId: number, target: string, wanted: string, ended: boolean): void {

@@ -25,8 +25,12 @@ export const OUTBOX_MIGRATIONS = [
   `ALTER TABLE outbox ADD COLUMN is_list INTEGER`,
 ] as const;
 
-/** One thing to be sent for a message: a picture, with a caption of at most 1,024 characters, or a text of at most 4,096. */
-export type Step = { photo: string; caption?: string | undefined } | { html: string };
+/**
+ * One thing to be sent for a message: a picture, with a caption of at most 1,024 characters, or a text of at most 4,096. `about`: the
+ * text begins the message of these incidents.
+ */
+export type Step =
+  { photo: string; caption?: string | undefined } | { html: string; about?: number[] | undefined };
 export type StoredRow = OutboxRow & {
   position: number;
   waitMs: number;
@@ -65,7 +69,7 @@ const Steps = v.pipe(
   v.array(
     v.union([
       v.object({ photo: v.string(), caption: v.optional(v.string()) }),
-      v.object({ html: v.string() }),
+      v.object({ html: v.string(), about: v.optional(v.array(Finite)) }),
     ]),
   ),
   v.minLength(1),

@@ -69,7 +69,7 @@ async function start(settings: Partial<Settings> = {}, { hangs = false } = {}) {
   const { context } = commandContext(config, {}, { system: { clock, log, docker: docker.docker } });
   const outbox = createOutbox(db);
   const { http } = context.system;
-  const delivery = createDelivery({ store, config, http, clock, log, stateDir });
+  const delivery = createDelivery({ store, config, http, clock, log, stateDir, server: 'shop' });
   const pipeline: Pipeline = createPipeline({
     store,
     config,

@@ -601,7 +601,7 @@ export const TARGETS: Target[] = [
       }));
       return [
         shortenHtml(html, 50, (missing) => `${missing} more`).length,
-        digestHtml(told).length,
+        digestHtml(told, 'vps').length,
         htmlToPlain(html).length,
       ];
     },

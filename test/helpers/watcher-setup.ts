@@ -105,7 +105,15 @@ export function openWatcherSetup(
       stop = new AbortController();
       const store = openStore(stateDir, Date.now());
       const outbox = createOutbox(store.db);
-      const delivery = createDelivery({ store, config, http: httpRequest, clock: paceClock, log, stateDir });
+      const delivery = createDelivery({
+        store,
+        config,
+        http: httpRequest,
+        clock: paceClock,
+        log,
+        stateDir,
+        server: 'vps',
+      });
       const pipeline = createPipeline({
         store,
         config,

@@ -38,7 +38,7 @@ describe('a backlog', () => {
     const [digest, first, second] = b.plains();
     expect(first).toBe('CRITICAL: fire 5');
     expect(second).toBe('CRITICAL: fire 28');
-    const lines = (digest as string).split('\n').slice(3);
+    const lines = (digest as string).split('\n').slice(4);
     expect(digest).toContain('28 messages that could not be sent one by one');
     expect(lines).toHaveLength(28);
     expect(lines[0]).toBe(`${formatTime(times[0] as number).slice(11)} WARNING WARNING: smoke 1 <b> (web-1)`);
@@ -282,6 +282,7 @@ describe('two senders on one state folder', () => {
         clock: fastClock(),
         log: keptLog(),
         stateDir: b.stateDir,
+        server: 'vps',
       });
       return { store, delivery };
     });

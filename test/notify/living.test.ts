@@ -362,6 +362,67 @@ describe('a list of incidents', () => {
   });
 });
 
+describe('a digest', () => {
+  const disk = (name: string, verdict: 'breach' | 'ok' = 'breach'): Finding => ({
+    rule: 'disk',
+    subject: name,
+    severity: 'warning',
+    verdict,
+    text: `Disk ${name} is ${verdict === 'ok' ? 'fine again' : '81 % full'}`,
+  });
+  const list = () => b.telegram.sent.find(({ plain }) => /still open/.test(plain))!;
+  const listNow = () => b.telegram.message(b.telegram.chatId, list().id);
+
+  it('is followed by one message of what is open still, which is edited, and answered when it ends', async () => {
+    for (const name of ['/', '/a', '/b', '/c']) {
+      check(disk(name));
+      b.clock.pass(60_000);
+    }
+    for (let i = 0; i < 25; i++) b.say(`something ${i}`, { subject: 'x' });
+    check(disk('/c', 'ok'));
+    b.start();
+    await settled();
+    const [digest] = b.telegram.sent;
+    expect(digest?.plain).toMatch(/messages that could not be sent one by one\nServer: vps\n/);
+    expect(digest?.keyboard).toBeUndefined();
+    expect(list().plain).toMatch(/^3 of them are still open\n\nServer: vps\nDisk \/ is 81 % full\n/);
+    expect(list().plain).toContain('Disk /b is 81 % full');
+    expect(list().plain).not.toContain('/c');
+    expect(
+      list()
+        .keyboard?.flat()
+        .map(({ text }) => text),
+    ).toEqual(['Acknowledge all', 'Until they end']);
+    check(disk('/a', 'ok'));
+    await settled();
+    expect(listNow()?.plain).toMatch(/^1 of 3 are over/);
+    expect(b.telegram.sent.at(-1)).toMatchObject({ replyTo: list().id });
+    check(disk('/', 'ok'), disk('/b', 'ok'));
+    b.clock.pass(10_000);
+    check();
+    await settled();
+    expect(listNow()?.plain).toMatch(/^Resolved after/);
+    expect(listNow()?.keyboard).toEqual([]);
+  });
+
+  it('keeps to that through a death between its parts', async () => {
+    for (const name of ['/', '/a']) check(disk(name));
+    b.clock.pass(60_000);
+    check(disk('/'), disk('/a'));
+    for (let i = 0; i < 25; i++) b.say(`something ${i}`, { subject: 'x' });
+    b.telegram.fail({ kind: 'slow', ms: 0 }, { kind: 'reset' });
+    b.start();
+    await b.telegram.waitFor(1);
+    await b.stop();
+    b.restart();
+    connect();
+    b.start();
+    await settled();
+    expect(b.telegram.sent.filter(({ plain }) => plain.includes('one by one'))).toHaveLength(1);
+    expect(b.telegram.sent.filter(({ plain }) => plain.includes('still open'))).toHaveLength(1);
+  });
+});
+
 it('a message stays within what Telegram takes, whatever was done about its incident', () => {
   const incident = incidentOf({
     text: 'x'.repeat(290),

@@ -100,7 +100,7 @@ describe('prune', () => {
 
   it('keeps what a waiting digest tells', () => {
     for (let i = 0; i < 25; i++) outbox.enqueue(message(`m${i}`, { at: NOW - KEEP_MS - 1 }));
-    expect(foldBacklog(outbox)).toBe(25);
+    expect(foldBacklog(outbox, 'vps')).toBe(25);
     outbox.table.prune(NOW);
     const [digest] = outbox.waiting();
     expect(outbox.table.foldedInto(digest?.id ?? 0)).toHaveLength(25);
@@ -114,14 +114,14 @@ describe('foldBacklog', () => {
   it('does nothing for 20, for critical ones only, and for one that would be alone', () => {
     for (let i = 0; i < 20; i++) outbox.enqueue(message(`m${i}`, { severity: 'critical' }));
     outbox.enqueue(message('alone'));
-    expect(foldBacklog(outbox)).toBe(0);
+    expect(foldBacklog(outbox, 'vps')).toBe(0);
   });
 
   it('leaves alone what was tried or begun', () => {
     const ids = Array.from({ length: 25 }, (_, i) => outbox.enqueue(message(`m${i}`)));
     outbox.table.markTried(ids[0] as number, 'waiting', NOW, 1000, 'HTTP 500');
     outbox.table.saveSteps(ids[1] as number, [{ html: 'a' }, { html: 'b' }], 1);
-    expect(foldBacklog(outbox)).toBe(23);
+    expect(foldBacklog(outbox, 'vps')).toBe(23);
     expect(outbox.waiting().map((row) => row.kind)).toEqual(['disk', 'disk', 'digest']);
   });
 

@@ -113,6 +113,7 @@ export async function bench(
       clock,
       log,
       stateDir,
+      server: 'vps',
       timeoutMs: 400,
       ...more,
     });

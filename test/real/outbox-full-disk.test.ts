@@ -53,7 +53,15 @@ it('a full disk: what waits is sent once, what comes is sent from memory, and th
     },
     { stateDir: dir },
   );
-  const delivery = createDelivery({ store, config, http: httpRequest, clock, log, stateDir: dir });
+  const delivery = createDelivery({
+    store,
+    config,
+    http: httpRequest,
+    clock,
+    log,
+    stateDir: dir,
+    server: 'vps',
+  });
   const message = (html: string): Message => ({
     at: clock.now(),
     severity: 'critical',

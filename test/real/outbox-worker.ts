@@ -54,6 +54,7 @@ const delivery = createDelivery({
     error: (text) => (text.startsWith('CRITICAL disk ') ? undefined : complain(text)),
   },
   stateDir,
+  server: 'vps',
 });
 writeSync(1, 'ready\n');
 

@@ -23,17 +23,23 @@ export function headline(message: Pick<Message, 'html' | 'subject'>): string {
 }
 
 /** One message in place of many that could not be sent in time, each with the time at which it happened. */
-export function digestHtml(messages: readonly DigestLine[]): string {
+export function digestHtml(messages: readonly DigestLine[], server: string): string {
   const sorted = messages.toSorted((a, b) => a.at - b.at);
   const [first, last] = [sorted[0], sorted.at(-1)];
   if (!first || !last) return '';
   const lines = sorted.length <= LINES_MAX ? sorted.map((m) => line(first.at, m)) : grouped(sorted, first.at);
   return [
     `<b>${formatCount(sorted.length)} messages that could not be sent one by one</b>`,
+    `Server: ${safeHtml(server, 80)}`,
     `${formatTime(first.at)} to ${formatTime(last.at)}`,
     '',
     ...lines,
   ].join('\n');
+}
+
+/** The first line of the list that follows a digest: of its incidents, those that are not over. */
+export function stillOpenTitle(count: number): string {
+  return `<b>${formatCount(count)} of them ${count === 1 ? 'is' : 'are'} still open</b>`;
 }
 
 function line(since: number, message: DigestLine): string {

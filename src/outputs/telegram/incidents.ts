@@ -198,10 +198,10 @@ function namesOf(incidents: readonly Incident[], most: number): string {
 
 /** Its line in a list of many. */
 export function ownLine(incident: Incident): string {
-  const { rule, fact, subject, said, flapping, event } = incident;
+  const { rule, fact, text, said, flapping, event } = incident;
   const now = factOf(incident);
   const end = fact && !now ? factEnd(fact, ruleInfo(rule)?.quietMs ?? 0, 0) : undefined;
-  const line = end?.line ?? (now ? factLine(now) : safeHtml(subject, 120));
+  const line = end?.line ?? (now ? factLine(now) : safeHtml(text, 160));
   if (said.often) return `${line} (changes often; not sent again until calm)`;
   return flapping && !event ? `${line} (comes and goes)` : line;
 }
