@@ -3,7 +3,8 @@ import type { Clock, Files } from '../system/types.ts';
 import { parseMounts } from './mounts.ts';
 import type { Mount } from './mounts.ts';
 
-/** A machine with 500 containers has 2,000 mounts in 1 MB of text; filesystems come and go seldom. A short list is read every time. */
+/** A machine with 500 containers has 2,000 mounts in 1 MB of text; filesystems come and go seldom. A short list is read every time, and looked through
+ * when it is another one. */
 const MOUNTS_EVERY_MS = 300_000;
 const SHORT_LIST = 64 * 1024;
 /** Filesystems that the kernel makes read-only after an error. */
@@ -23,6 +24,8 @@ export function createDisks(files: Files, clock: Clock): () => Promise<DisksRead
   /** Asked, and not answered in time. */
   const hanging = new Set<string>();
   let mounts: Mount[] = [];
+  /** The short list that they were found in. */
+  let listed = '';
   let listedAt: number | undefined;
   /** Flags of the mounts of filesystems that took writes. */
   const writable = new Map<string, true | undefined>();
@@ -35,14 +38,16 @@ export function createDisks(files: Files, clock: Clock): () => Promise<DisksRead
   }
 
   function list(): void {
-    const text = readMounts(files);
-    for (const mount of (mounts = text.mounts)) {
+    const { text, below } = readMounts(files);
+    listedAt = text.length < SHORT_LIST ? undefined : clock.monotonic();
+    if (text === listed) return;
+    listed = text.length < SHORT_LIST ? text : '';
+    for (const mount of (mounts = parseMounts(text, below))) {
       if (!mount.readOnly) writable.set(mount.mount, mount.mountedRo);
       else if (stoppedByKernel(mount)) mount.readOnly = 'kernel';
     }
     // What takes no writes by its nature is as full as it was made.
     mounts = mounts.filter(({ readOnly }) => readOnly !== 'person');
-    listedAt = text.length < SHORT_LIST ? undefined : clock.monotonic();
   }
 
   async function ask(mount: Mount): Promise<Answer> {
@@ -79,11 +84,11 @@ function classify(error: { code?: string }): Failure {
 }
 
 /** The mounts of the host's first process, whose flags are the host's own; else those of this process. */
-function readMounts(files: Files): { mounts: Mount[]; length: number } {
+function readMounts(files: Files): { text: string; below: string } {
   const host = files.textOr('/proc/1/mountinfo', MAX_MOUNTINFO);
   const text = host ?? files.textOr('/proc/self/mountinfo', MAX_MOUNTINFO) ?? '';
   const below = host === undefined && files.root !== '/' ? files.root.replace(/\/$/, '') : '';
-  return { mounts: parseMounts(text, below), length: text.length };
+  return { text, below };
 }
 
 type Statfs = Awaited<ReturnType<Files['statfs']>>;

@@ -1,5 +1,5 @@
 import type { FlightContainer, FlightSample } from '../model/recording.ts';
-import type { ContainerInfo } from '../model/snapshot.ts';
+import type { ContainerInfo, PressureOf, Snapshot } from '../model/snapshot.ts';
 import { heldBytes } from '../model/container-memory.ts';
 import { openCgroups } from '../system/cgroups.ts';
 import { OWN_CGROUP, guestOf } from '../system/guest.ts';
@@ -32,21 +32,23 @@ export function createFlightSampler(files: Files, clock: Clock): FlightSampler {
 
   function host(): Omit<FlightSample, 'at' | 'containers'> {
     const { memory, swap } = readMemory(files, guest);
-    const pages = parseNumbers(files.textOr(swapCounters) ?? '', ['pswpin', 'pswpout']);
-    const now = clock.monotonic();
-    const [inPages, outPages] = [swapIn(pages.pswpin, now), swapOut(pages.pswpout, now)];
     const pressureOf = (of: string) => parsePressure(files.textOr(pressureFile(of, guest)) ?? '');
-    const [memoryWait, cpu, io] = [pressureOf('memory'), pressureOf('cpu'), pressureOf('io')];
     return {
       availableBytes: memory.availableBytes,
       swapUsedBytes: swap.usedBytes,
-      ...(inPages === undefined || swap.totalBytes === 0 ? {} : { swapInKBps: inPages * kbPerPage }),
-      ...(outPages === undefined || swap.totalBytes === 0 ? {} : { swapOutKBps: outPages * kbPerPage }),
+      ...(swap.totalBytes === 0 ? {} : swapRates()),
       load: parseLoad(files.textOr('/proc/loadavg') ?? '')[0],
-      ...(memoryWait ? { memorySome: memoryWait.some.avg10 } : {}),
-      ...(memoryWait?.full ? { memoryFull: memoryWait.full.avg10 } : {}),
-      ...(cpu ? { cpuSome: cpu.some.avg10 } : {}),
-      ...(io ? { ioSome: io.some.avg10 } : {}),
+      ...waiting({ memory: pressureOf('memory'), cpu: pressureOf('cpu'), io: pressureOf('io') }),
+    };
+  }
+
+  function swapRates(): Pick<FlightSample, 'swapInKBps' | 'swapOutKBps'> {
+    const pages = parseNumbers(files.textOr(swapCounters) ?? '', ['pswpin', 'pswpout']);
+    const now = clock.monotonic();
+    const [inPages, outPages] = [swapIn(pages.pswpin, now), swapOut(pages.pswpout, now)];
+    return {
+      ...(inPages === undefined ? {} : { swapInKBps: inPages * kbPerPage }),
+      ...(outPages === undefined ? {} : { swapOutKBps: outPages * kbPerPage }),
     };
   }
 
@@ -60,14 +62,7 @@ export function createFlightSampler(files: Files, clock: Clock): FlightSampler {
       usage?.cpuTotalNs === undefined
         ? undefined
         : percent.of(id, pid ?? 0, clock.monotonic(), usage.cpuTotalNs);
-    return [
-      {
-        name,
-        heldBytes: heldBytes(memory),
-        swapBytes: memory.swapBytes ?? 0,
-        ...(cpuPercent === undefined ? {} : { cpuPercent }),
-      },
-    ];
+    return [flightContainer(name, memory, cpuPercent)];
   }
 
   return {
@@ -83,5 +78,49 @@ export function createFlightSampler(files: Files, clock: Clock): FlightSampler {
       percent.keepOnly(ids);
     },
     close: () => cgroups.close(),
+  };
+}
+
+/** The same from a check, whose rates are those since the check before. Undefined where it could not read what a sample has. */
+export function sampleOf(
+  { at, readings }: Snapshot,
+  containers: readonly ContainerInfo[],
+): FlightSample | undefined {
+  const { host, pressure } = readings;
+  if (host.state !== 'ok') return undefined;
+  const { memory, swap, load, swapInKBps, swapOutKBps } = host.value;
+  return {
+    at,
+    availableBytes: memory.availableBytes,
+    swapUsedBytes: swap.usedBytes,
+    ...(swap.totalBytes === 0 || swapInKBps === undefined ? {} : { swapInKBps }),
+    ...(swap.totalBytes === 0 || swapOutKBps === undefined ? {} : { swapOutKBps }),
+    load: load[0],
+    ...(pressure.state === 'ok' ? waiting(pressure.value) : {}),
+    containers: containers
+      .flatMap(({ name, memory: held, cpuPercent }) =>
+        held ? [flightContainer(name, held, cpuPercent)] : [],
+      )
+      .toSorted((a, b) => b.heldBytes - a.heldBytes),
+  };
+}
+
+function flightContainer(
+  name: string,
+  memory: Parameters<typeof heldBytes>[0],
+  cpuPercent: number | undefined,
+): FlightContainer {
+  const held = { name, heldBytes: heldBytes(memory), swapBytes: memory.swapBytes ?? 0 };
+  return cpuPercent === undefined ? held : { ...held, cpuPercent };
+}
+
+type Waits = { [K in 'memory' | 'cpu' | 'io']?: PressureOf | undefined };
+
+function waiting({ memory, cpu, io }: Waits): Partial<FlightSample> {
+  return {
+    ...(memory ? { memorySome: memory.some.avg10 } : {}),
+    ...(memory?.full ? { memoryFull: memory.full.avg10 } : {}),
+    ...(cpu ? { cpuSome: cpu.some.avg10 } : {}),
+    ...(io ? { ioSome: io.some.avg10 } : {}),
   };
 }

@@ -46,19 +46,18 @@ export function scoreOf({ some, full }: { some: Avg10; full?: Avg10 }): number {
   return Math.max(some.avg10, Math.min(100, 2 * (full?.avg10 ?? 0)));
 }
 
+const SOME = /^some avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]+) total=(\d+)/m;
+const FULL = /^full avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]+) total=(\d+)/m;
+
 /** Undefined where there is no `some` line. */
 export function parsePressure(text: string): PressureOf | undefined {
-  const some = parseLine(text, 'some');
-  const full = parseLine(text, 'full');
+  const some = parseLine(text, SOME);
+  const full = parseLine(text, FULL);
   return some && (full ? { some, full } : { some });
 }
 
-function parseLine(text: string, kind: 'some' | 'full'): PressureLine | undefined {
-  const match = new RegExp(
-    `^${kind} avg10=([\\d.]+) avg60=([\\d.]+) avg300=([\\d.]+) total=(\\d+)`,
-    'm',
-  ).exec(text);
-  const [avg10, avg60, avg300, totalUs] = (match ?? []).slice(1).map(Number);
+function parseLine(text: string, line: RegExp): PressureLine | undefined {
+  const [avg10, avg60, avg300, totalUs] = (line.exec(text) ?? []).slice(1).map(Number);
   if (avg10 === undefined || avg60 === undefined || avg300 === undefined || totalUs === undefined) {
     return undefined;
   }

@@ -46,7 +46,10 @@ export async function runLoop(
   await Promise.race([monitor.watcher.ready, clock.sleep(3000, signal)]);
   const stopTicking = tickOom(monitor, signal);
   const startRecovery = createRecoveryStart(monitor);
-  const sampling = setInterval(() => startRecovery(monitor.recorder.tick()), SAMPLE_EVERY_MS);
+  const sampling = setInterval(() => {
+    monitor.recorder.tick();
+    startRecovery(monitor.recorder.last());
+  }, SAMPLE_EVERY_MS);
 
   let next = clock.monotonic();
   let collectAt = next + COLLECT_EVERY_MS;
@@ -54,10 +57,13 @@ export async function runLoop(
   let failed = 0;
   while (!signal.aborted) {
     try {
+      // What a check reads is a sample, too: the next one of its own is due after it.
+      sampling.refresh();
       beforeCheck();
       if (signal.aborted) break;
       const snapshot = await runCycle(monitor, signal);
       if (!snapshot) break;
+      startRecovery(monitor.recorder.last());
       watchdog.beat(`${monitor.state.checks} checks, last took ${Math.round(snapshot.tookMs)} ms`);
       if (first) reportStart(monitor);
       first = false;

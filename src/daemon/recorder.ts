@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { createFlightSampler } from '../collectors/flight-sample.ts';
+import { createFlightSampler, sampleOf } from '../collectors/flight-sample.ts';
 import { largestFirst } from '../model/container-memory.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
 import type { FlightSample, Recording } from '../model/recording.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
 import { essenceOf, growthWithin, type Grown } from '../recorder/essence.ts';
 import {
@@ -23,15 +23,19 @@ import type { System } from '../system/types.ts';
 
 /** A sample this often: 0.3 ms of CPU with twelve containers. */
 export const SAMPLE_EVERY_MS = 5000;
+/** A check that took longer has values that are old when it ends. */
+const FRESH_MS = 1000;
 /** How far back a recording goes. */
 const WINDOW_MS = 600_000;
 /** A monitor that is killed loses what came after the last write. */
 const WRITE_EVERY_MS = 50_000;
 
 export type Recorder = {
-  /** Takes a sample and returns it, unless it cannot be read; now and then writes the ring to the disk, behind the back of the caller. */
-  tick(): FlightSample | undefined;
-  /** Chooses the containers that are sampled until the next check. */
+  /** Takes a sample; now and then writes the ring to the disk, behind the back of the caller. */
+  tick(): void;
+  /** The sample that was taken last; undefined where nothing could be read. */
+  last(): FlightSample | undefined;
+  /** After a check: what it read is a sample, and chooses the containers that are sampled until the next one. */
   follow(snapshot: Snapshot): void;
   /**
    * For an incident that has just begun or got worse: the minutes before it in three plain lines. None where it is not of those
@@ -63,19 +67,24 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
   for (const sample of earlier?.samples ?? []) ring.add(sample);
   let about: About = { bootId: '', memoryTotalBytes: 0, swapTotalBytes: 0 };
   let writtenAt = clock.monotonic();
+  let sampledAt = -Infinity;
+  let last: FlightSample | undefined;
   let writeError: string | undefined;
   let writing: Promise<void> | undefined;
   const worded = new Map<number, string[]>();
 
-  function sample(): FlightSample | undefined {
+  function sample(read: () => FlightSample): void {
+    sampledAt = clock.monotonic();
+    last = undefined;
     try {
-      const taken = sampler.read();
-      ring.add(taken);
-      return taken;
+      last = read();
+      ring.add(last);
     } catch (error) {
       log.debug(`The flight recorder cannot read: ${errorText(error)}`);
-      return undefined;
     }
+    if (writing || clock.monotonic() - writtenAt < WRITE_EVERY_MS) return;
+    writtenAt = clock.monotonic();
+    writing = write().finally(() => (writing = undefined));
   }
 
   async function write(): Promise<void> {
@@ -126,22 +135,21 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
   }
 
   return {
-    tick() {
-      const taken = sample();
-      if (!writing && clock.monotonic() - writtenAt >= WRITE_EVERY_MS) {
-        writtenAt = clock.monotonic();
-        writing = write().finally(() => (writing = undefined));
-      }
-      return taken;
-    },
-    follow({ readings: { host, docker } }) {
+    tick: () => sample(() => sampler.read()),
+    last: () => last,
+    follow(snapshot) {
+      const { host, docker } = snapshot.readings;
       if (host.state === 'ok') {
         const { bootId, memory, swap } = host.value;
         about = { bootId, memoryTotalBytes: memory.totalBytes, swapTotalBytes: swap.totalBytes };
       }
-      if (docker.state !== 'ok') return;
-      const running = docker.value.containers.filter(({ state }) => state === 'running');
-      sampler.follow(largestFirst(running).slice(0, RING_CONTAINERS));
+      const running = docker.state === 'ok' ? docker.value.containers.filter(isRunning) : [];
+      const largest = largestFirst(running).slice(0, RING_CONTAINERS);
+      if (docker.state === 'ok') sampler.follow(largest);
+      // Checks that follow each other more closely do not make the ring shorter than its ten minutes.
+      if (clock.monotonic() - sampledAt < 0.9 * SAMPLE_EVERY_MS) return;
+      const isFresh = snapshot.tookMs < FRESH_MS && docker.state !== 'failed';
+      sample(() => (isFresh && sampleOf(snapshot, largest)) || sampler.read());
     },
     lines,
     known,
@@ -166,6 +174,10 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
       await write();
     },
   };
+}
+
+function isRunning({ state }: ContainerInfo): boolean {
+  return state === 'running';
 }
 
 /** A file that is damaged is set aside, and watching begins anew. */

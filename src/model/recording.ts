@@ -4,7 +4,7 @@ export type FlightSample = {
   at: number;
   availableBytes?: number;
   swapUsedBytes?: number;
-  /** Over the time since the sample before. */
+  /** Over the time since the sample or the check before. */
   swapInKBps?: number;
   swapOutKBps?: number;
   /** Average of the last minute. */
@@ -23,7 +23,7 @@ export type FlightContainer = {
   heldBytes: number;
   /** What of it is in swap. */
   swapBytes: number;
-  /** 100 = one CPU fully used, over the time since the sample before. */
+  /** 100 = one CPU fully used, over the time since the sample or the check before. */
   cpuPercent?: number;
 };
 /** The minutes before something, oldest sample first. */

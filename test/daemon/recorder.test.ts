@@ -210,6 +210,48 @@ describe('the flight recorder', () => {
     expect(count()).toBe(0);
   });
 
+  it('takes what a check read for a sample, and reads nothing for it', async () => {
+    const recorder = open();
+    const containers = [
+      containerInfo('shop-n8n-1', {
+        state: 'running',
+        cpuPercent: 12.5,
+        memory: { workingSetBytes: 9 * MB, anonBytes: 7 * MB, swapBytes: 2 * MB },
+      }),
+    ];
+    for (let i = 0; i < 12; i += 1) {
+      recorder.follow(snapshotOf(host.clock.now(), { containers }));
+      host.clock.move(1000);
+      // Between two checks that follow closely, the ring does not fill up.
+      recorder.follow(snapshotOf(host.clock.now(), { containers }));
+      host.clock.move(9000);
+    }
+    const change = happens({});
+    recorder.save([change]);
+    const { samples } = saved(change.incident.id)!.recording;
+    expect(samples).toHaveLength(12);
+    expect(samples[0]).toMatchObject({
+      containers: [{ name: 'shop-n8n-1', heldBytes: 9 * MB, swapBytes: 2 * MB, cpuPercent: 12.5 }],
+    });
+  });
+
+  it('reads anew after a check that took long, or did not get through to Docker', async () => {
+    const recorder = open();
+    const good = await snapshot();
+    recorder.follow(good);
+    host.clock.move(SAMPLE_EVERY_MS);
+    recorder.follow({ ...good, at: 1, tookMs: 4000 });
+    host.clock.move(SAMPLE_EVERY_MS);
+    const failed = { state: 'failed' as const, why: 'no answer', tookMs: 1 };
+    recorder.follow({ ...good, at: 1, readings: { ...good.readings, docker: failed } });
+    const change = happens({});
+    recorder.save([change]);
+    const { samples } = saved(change.incident.id)!.recording;
+    expect(samples.map(({ at }) => host.clock.now() - at)).toEqual([10_000, 5000, 0]);
+    expect(samples[1]!.availableBytes).toBe(samples[2]!.availableBytes);
+    expect(samples[2]!.containers[0]).toMatchObject({ name: 'shop-n8n-1' });
+  });
+
   it('samples the largest twelve of 500 containers', () => {
     const recorder = open();
     const containers = Array.from({ length: 500 }, (_, i) =>

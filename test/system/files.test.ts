@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -34,6 +43,25 @@ describe('files of the host', () => {
     expect(() => files.text('/none')).toThrow(expect.objectContaining({ code: 'ENOENT' }));
     expect(() => files.text('/')).toThrow(expect.objectContaining({ code: 'EISDIR' }));
     expect(files.textOr('/none')).toBeUndefined();
+  });
+  test('what is read all the time stays open where it is the kernel’s own file, and is read anew each time', async () => {
+    const files = hostFiles('/');
+    const before = files.text('/proc/uptime');
+    const opened = () => readdirSync('/proc/self/fd').length;
+    const count = opened();
+    await expect.poll(() => files.text('/proc/uptime')).not.toBe(before);
+    expect(opened()).toBe(count);
+    for (const path of ['/proc/vmstat', '/proc/stat', '/proc/meminfo']) {
+      const names = (text: string) => text.match(/^\w+/gm);
+      expect(names(files.text(path))).toEqual(names(readFileSync(path, 'utf8')));
+    }
+    mkdirSync(join(dir, 'proc'));
+    const elsewhere = hostFiles(dir);
+    for (const text of ['1 1', '2 2']) {
+      rmSync(join(dir, 'proc/uptime'), { force: true });
+      writeFileSync(join(dir, 'proc/uptime'), text);
+      expect(elsewhere.text('/proc/uptime')).toBe(text);
+    }
   });
   test('a second text does not change the first', () => {
     writeFileSync(join(dir, 'a'), 'first');

@@ -95,8 +95,8 @@ export function openDocker(
           opensWithinMs: deadlineMs,
         });
       } finally {
-        // The stream ends when the engine does; the next one may be of another version.
-        calls.forgetVersion();
+        // A stream without an end ends when the engine does; the next one may be of another version.
+        if (options.until === undefined) calls.forgetVersion();
       }
     },
     start: (id, signal) => command(`${container(id)}/start`, {}, 10_000 + changeMs, signal),

@@ -53,6 +53,19 @@ test('asks for the version once and speaks it', async () => {
   expect(asked).toEqual(['GET /version', list, list, list]);
 });
 
+test('asks for the version anew after the stream of events, and not after a look at the events of the last half minute', async () => {
+  const asked = await engine((_, response) => response.end());
+  const versions = () => asked.filter((line) => line === 'GET /version').length;
+  const { signal } = new AbortController();
+  const onEvent = () => expect.unreachable();
+  await docker.events({ since: 1n, until: 2n, signal, onEvent });
+  await docker.events({ since: 2n, until: 3n, signal, onEvent });
+  expect(versions()).toBe(1);
+  await docker.events({ since: 3n, signal, onEvent });
+  await docker.events({ since: 3n, until: 4n, signal, onEvent });
+  expect(versions()).toBe(2);
+});
+
 test('a proxy that denies the version is spoken to without one', async () => {
   const asked: string[] = [];
   const server = createServer((request, response) => {
