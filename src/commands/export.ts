@@ -63,7 +63,7 @@ function isSection(section: string): section is Section | 'all' {
 /** The last check that the monitor saved, where it is fresh; else an own reading. */
 async function withoutMonitor(context: CommandContext, collect: Collect): Promise<MetricsText> {
   const { config, system } = context;
-  const [{ openStore }, { createHistory }, { openIncidents }, { alertCounts }, { leftOffIn }] =
+  const [{ lossOf, openStore }, { createHistory }, { openIncidents }, { alertCounts }, { leftOffIn }] =
     await Promise.all([
       import('../store/open.ts'),
       import('../store/history/history.ts'),
@@ -73,8 +73,8 @@ async function withoutMonitor(context: CommandContext, collect: Collect): Promis
     ]);
   const now = system.clock.now();
   const store = openStore(config.stateDir, now);
-  if (store.setAside)
-    context.io.err(`vpsmon: the database was corrupt; it was set aside as ${store.setAside}`);
+  const loss = lossOf(store);
+  if (loss !== undefined) context.io.err(`vpsmon: the database ${loss}; a new one is begun`);
   try {
     const maxAge = Math.max(90_000, 2 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
     const saved = createHistory(store.db).latest(now, maxAge);

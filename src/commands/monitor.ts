@@ -15,7 +15,7 @@ import type { Message } from '../model/message.ts';
 import { errorText, plain } from '../model/text.ts';
 import { renderProblems } from '../outputs/terminal/problems.ts';
 import { takeLock, type Lock } from '../store/lock.ts';
-import { carryStore, openStore, reopenStore, takeCarried, type Store } from '../store/open.ts';
+import { carryStore, lossOf, openStore, reopenStore, takeCarried, type Store } from '../store/open.ts';
 import { openOutboxTable } from '../store/outbox.ts';
 import { reportDropped } from '../store/rows.ts';
 import { whyNotUsable } from '../store/state-folder.ts';
@@ -172,11 +172,11 @@ function anotherMonitor(stateDir: string, pid: number | undefined): string {
 }
 
 /** What is worth a warning about a store that was just opened. */
-function newsOf({ setAside, repaired }: Store, stateDir: string): string | undefined {
-  if (setAside !== undefined)
-    return `The database in ${stateDir} was corrupt. It was set aside as ${setAside}; a new one has begun`;
-  if (repaired !== undefined)
-    return `Tables of the database in ${stateDir} were missing or damaged and were made anew: ${repaired.join(', ')}`;
+function newsOf(store: Store, stateDir: string): string | undefined {
+  const loss = lossOf(store);
+  if (loss !== undefined) return `The database in ${stateDir} ${loss}; a new one has begun`;
+  if (store.repaired !== undefined)
+    return `Tables of the database in ${stateDir} were missing or damaged and were made anew: ${store.repaired.join(', ')}`;
   return undefined;
 }
 

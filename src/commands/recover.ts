@@ -12,7 +12,7 @@ import { allActionsToUndo, listActions } from '../store/actions.ts';
 import { leftOffIn } from '../store/left-off.ts';
 import { takeLock } from '../store/lock.ts';
 import { openToLook } from '../store/look.ts';
-import { openStore, type Store } from '../store/open.ts';
+import { lossOf, openStore, type Store } from '../store/open.ts';
 import type { CommandContext } from './context.ts';
 import { containerByHand } from '../recovery/by-hand.ts';
 import { openRecovery } from './open-recovery.ts';
@@ -57,10 +57,9 @@ export async function recover(context: CommandContext, what: string, reason: str
       return 3;
     }
     // What is stopped or paused by recovery was written there, and only a person can bring it back now.
-    if (store.setAside)
-      io.err(
-        `vpsmon: the database was damaged and is set aside as ${store.setAside}; a new one is begun. ${whatIsLeft(store, config.stateDir)}`,
-      );
+    const loss = lossOf(store);
+    if (loss !== undefined)
+      io.err(`vpsmon: the database ${loss}; a new one is begun. ${whatIsLeft(store, config.stateDir)}`);
     const lock = takeLock(config.stateDir, 'recover');
     if ('heldBy' in lock) {
       const by = lock.heldBy ? ` (process ${lock.heldBy})` : '';
@@ -72,7 +71,7 @@ export async function recover(context: CommandContext, what: string, reason: str
     }
     try {
       const code = await runLocked(context, store, wanted, reason);
-      const worst = store.setAside ? Math.max(1, code) : code;
+      const worst = loss === undefined ? code : Math.max(1, code);
       // Of a unit, 1 has to mean that it failed: it is also what Node ends with where the program is missing or damaged.
       return worst === 1 && writesToJournal(context) ? 0 : worst;
     } finally {

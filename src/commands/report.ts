@@ -9,7 +9,7 @@ import { dailyReportJson } from '../outputs/report/json.ts';
 import { dayName, renderDailyReport } from '../outputs/report/report.ts';
 import { chartCaption } from '../outputs/telegram/monitor.ts';
 import { createHistory } from '../store/history/history.ts';
-import { openStore, type Store } from '../store/open.ts';
+import { lossOf, openStore, type Store } from '../store/open.ts';
 import { ensureFolder, removeFiles } from '../system/folders.ts';
 import { writeAtomically } from '../system/write-file.ts';
 import type { CommandContext } from './context.ts';
@@ -54,10 +54,8 @@ export async function report(
   const at = system.clock.now();
   const store = openStore(config.stateDir, at);
   try {
-    if (store.setAside)
-      io.err(
-        `vpsmon: the database was corrupt. It was set aside as ${store.setAside}; the history begins anew.`,
-      );
+    const loss = lossOf(store);
+    if (loss !== undefined) io.err(`vpsmon: the database ${loss}; the history begins anew.`);
     if (store.trouble)
       io.err(`vpsmon: the state folder cannot be used: ${store.trouble}. There is no history.`);
     if (spanMs !== undefined)

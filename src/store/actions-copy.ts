@@ -16,6 +16,11 @@ function copyPath(stateDir: string): string {
   return join(stateDir, FILE);
 }
 
+/** Whether there ever was a database in this state folder: each one has its copy from the start. */
+export function hasCopy(stateDir: string): boolean {
+  return existsSync(copyPath(stateDir));
+}
+
 /** From now on `writeCopy` for this database writes into this state folder. */
 export function keepCopy(db: object, stateDir: string): void {
   const path = copyPath(stateDir);

@@ -1,9 +1,10 @@
-import { chmodSync, copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { errorText } from '../model/text.ts';
 import type { Db } from './db.ts';
 import { restoreActions } from './actions.ts';
+import { hasCopy } from './actions-copy.ts';
 import { openOutboxTable } from './outbox.ts';
 import { identityOf, makePrivate, makeStateFolder, whyNotWritable } from './state-folder.ts';
 import { migrate, repairTables } from './schema.ts';
@@ -14,6 +15,8 @@ export type Store = {
   trouble?: string;
   /** Where a corrupt database was set aside to. */
   setAside?: string;
+  /** There was a database in this folder, and its file was gone or empty. */
+  lost?: true;
   /** How many actions of recovery that wait to be undone were taken over from the copy beside a database that was lost. */
   restored?: number;
   /** Why there is nothing to take over from. */
@@ -46,7 +49,8 @@ export function openStore(stateDir: string, now: number): Store {
         renameSync(path, setAside);
         for (const suffix of ['-wal', '-shm'])
           if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
-        return { ...openFile(path, stateDir), setAside };
+        const { lost: _lost, ...store } = openFile(path, stateDir);
+        return { ...store, setAside };
       } catch (second) {
         return inMemory(second, stateDir);
       }
@@ -116,7 +120,14 @@ function quietly<T>(work: () => T): T | undefined {
   }
 }
 
+/** What became of the database before this one, after "the database ..."; undefined where this one is no new one, or the first. */
+export function lossOf({ setAside, lost }: Store): string | undefined {
+  if (setAside !== undefined) return `was damaged and is set aside as ${setAside}`;
+  return lost ? 'was gone or empty' : undefined;
+}
+
 function openFile(path: string, stateDir: string): Store {
+  const lost = hasCopy(stateDir) && !(existsSync(path) && statSync(path).size > 0);
   makePrivate(path);
   // The log beside it holds the same messages, and others may pass through the folder.
   for (const beside of [`${path}-wal`, `${path}-shm`]) if (existsSync(beside)) chmodSync(beside, 0o600);
@@ -134,6 +145,7 @@ function openFile(path: string, stateDir: string): Store {
     return {
       db,
       ...takeOver(db, stateDir),
+      ...(lost ? { lost } : {}),
       ...(file === undefined ? {} : { file }),
       ...(repaired.length > 0 ? { repaired } : {}),
       stale() {

@@ -239,7 +239,7 @@ describe('days that are not whole', () => {
     );
     const { context, err } = contextAt(NOW);
     expect(await report(context, 'console', { draw, collect: async () => snapshotOf(NOW) })).toBe(0);
-    expect(err()).toMatch(/The? ?database was corrupt\. It was set aside as .*vpsmon\.db\.corrupt-/i);
+    expect(err()).toMatch(/the database was damaged and is set aside as .*vpsmon\.db\.corrupt-/i);
   });
 });
 

@@ -52,7 +52,7 @@ describe('the state folder', () => {
     await daemon.stop();
     writeFileSync(join(daemon.stateDir, 'vpsmon.db'), Buffer.alloc(50_000, 'x'));
     await daemon.start();
-    expect(daemon.log()).toMatch(/was corrupt. It was set aside as .*vpsmon\.db\.corrupt-/);
+    expect(daemon.log()).toMatch(/was damaged and is set aside as .*vpsmon\.db\.corrupt-/);
     // For ten minutes, so that somebody sees it.
     expect((await daemon.health()).status).toBe('degraded');
     expect(readdirSync(daemon.stateDir).some((name) => name.startsWith('vpsmon.db.corrupt-'))).toBe(true);
