@@ -37,10 +37,19 @@ const TARGETS = [
 const DEB_ROOT = '/usr/lib/vpsmon';
 const DEB_CHOICES = { node: `${DEB_ROOT}/node/bin/node`, perl: '/usr/bin/perl' };
 const DEB_PATHS = { current: DEB_ROOT, config: '/etc/vpsmon/monitor.conf', state: '/var/lib/vpsmon' };
-const { renderUnit, SLICE, STARTED_UNITS, ALL_UNITS, UNIT_FILES } = await load();
+const units = await load();
+const { renderUnit, SLICE, STARTED_UNITS, ALL_UNITS, UNIT_FILES } = units;
 const STARTED = STARTED_UNITS.join(' ');
 /** The units that the timers run. */
 const JOBS = ALL_UNITS.filter((name) => name.endsWith('.service') && !STARTED_UNITS.includes(name)).join(' ');
+
+/** Of every service, where systemd may not mount; dpkg does not know it. */
+const DROP_INS = ALL_UNITS.filter((name) => name.endsWith('.service')).map(
+  (name) => `/etc/systemd/system/${name}.d/vpsmon-no-mounts.conf`,
+);
+const removeDropIns = DROP_INS.map(
+  (path) => `  rm -f ${path}; rmdir ${dirname(path)} 2>/dev/null || true`,
+).join('\n');
 
 const installSh = (cpu) => `#!/bin/sh
 # Installs vpsmon from this folder: its own Node is inside, nothing is downloaded. Options are passed on (--dry-run).
@@ -78,6 +87,17 @@ if [ "$1" = configure ]; then
     ${DEB_ROOT}/node/bin/node ${DEB_ROOT}/bin/vpsmon.js uninstall || true
   fi
   if [ -d /run/systemd/system ]; then
+    code=0; ${units.MOUNTS_PROBE.join(' ')} 2>/dev/null || code=$?
+    if [ $code = ${units.NAMESPACE_FAILED} ]; then
+      for file in ${DROP_INS.join(' ')}; do
+        mkdir -p "\${file%/*}"
+        cat >"$file" <<'EOF'
+${units.noMountsDropIn()}EOF
+      done
+      echo "vpsmon: ${units.NO_MOUNTS_NOTE}" >&2
+    else
+${removeDropIns}
+    fi
     systemctl daemon-reload || true
     systemctl enable ${STARTED} || true
     systemctl restart ${STARTED} || true
@@ -100,6 +120,9 @@ fi
 `,
   postrm: `#!/bin/sh
 set -e
+if [ "$1" = remove ] || [ "$1" = purge ]; then
+${removeDropIns}
+fi
 if [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
 if [ "$1" = purge ]; then
   rm -rf /var/lib/vpsmon /etc/vpsmon

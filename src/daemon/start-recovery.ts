@@ -25,6 +25,7 @@ export function createRecoveryStart(
     const { memorySome, memoryFull } = sample;
     const shortage = shortageOf(
       {
+        totalBytes: host.value.memory.totalBytes,
         availableBytes: sample.availableBytes,
         swapTotalBytes: host.value.swap.totalBytes,
         swapUsedBytes: sample.swapUsedBytes,

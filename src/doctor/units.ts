@@ -45,6 +45,7 @@ function judgeMonitor(unit: UnitState, now: number): Line {
     unit.activeSince === undefined ? 'runs' : `runs for ${formatDuration(now - unit.activeSince)}`,
     unit.memoryBytes === undefined ? '' : formatBytes(unit.memoryBytes),
     unit.restarts ? `${count(unit.restarts, 'restart')} by systemd` : '',
+    unit.noMounts ? 'without the file system part of its sandbox' : '',
   ];
   return ok(MONITOR, facts.filter(Boolean).join(', '));
 }
@@ -123,7 +124,7 @@ function resultText(unit: UnitState): string {
   if (unit.result === 'signal') return `ended by signal ${status}`;
   // systemd's own: it could not set up the unit's file systems (unprivileged LXC without nesting).
   if (unit.result === 'exit-code' && status === 226)
-    return 'systemd may not make its sandbox here (226/NAMESPACE); for an LXC guest, switch on nesting on the physical host';
+    return 'systemd may not make its sandbox here (226/NAMESPACE): install again, and it goes without; for an LXC guest, switch on nesting on the physical host';
   if (unit.result === 'exit-code')
     return `exit code ${status}${status === 3 ? ': configuration or usage' : ''}`;
   return unit.result;

@@ -5,6 +5,7 @@ import { ALL_UNITS, LAYOUT, SHARED, UNIT_FILES } from './layout.ts';
 import { readManifest } from './manifest.ts';
 import type { InstallFacts } from './facts.ts';
 import { collectRuntime, isIntact } from './runtime.ts';
+import { MOUNTS_PROBE, NAMESPACE_FAILED } from './units.ts';
 import { parseUnits, showUnitsCommand, SHOW_UNITS_ENV, type UnitState } from '../system/unit-states.ts';
 
 export type GatherOptions = {
@@ -38,6 +39,7 @@ export async function gatherInstall(options: GatherOptions): Promise<InstallFact
     choices: {
       node: bundled ? `${LAYOUT.current}/node/bin/node` : options.node,
       perl: followedInfo('/usr/bin/perl') ? '/usr/bin/perl' : undefined,
+      noMounts: options.systemd && (await mayNotMount(options.run)),
     },
     templates: Object.fromEntries(
       UNIT_FILES.map((name) => [name, host.text(join(source, 'systemd', name)) ?? '']),
@@ -55,6 +57,16 @@ export async function gatherInstall(options: GatherOptions): Promise<InstallFact
     info: (path) => machine.info(path),
     text: (path) => machine.text(path),
   };
+}
+
+/** Whether a unit with a sandbox ends before it begins here. Where that cannot be found out, the sandbox stays. */
+async function mayNotMount(run: Run): Promise<boolean> {
+  const [file, ...args] = MOUNTS_PROBE;
+  try {
+    return (await run(file, args, { timeoutMs: 30_000 })).exitCode === NAMESPACE_FAILED;
+  } catch {
+    return false;
+  }
 }
 
 /** State of all units of vpsmon, in one process. */

@@ -2,11 +2,12 @@ import type { InstallFacts } from './facts.ts';
 import { LAYOUT, STARTED_UNITS, UNIT_FILES } from './layout.ts';
 import { planFolder } from './plan-folder.ts';
 import type { Plan } from './step.ts';
-import { isOurUnit, renderUnit } from './units.ts';
+import { isOurUnit, NO_MOUNTS_NOTE, renderUnit } from './units.ts';
 
 /** The unit files that change. Units of the same name that vpsmon did not write (the bash scripts') are kept aside. */
 export function planUnits(facts: InstallFacts, plan: Plan, folders: Set<string>): string[] {
   const rewritten: string[] = [];
+  if (facts.choices.noMounts) plan.notes.push(NO_MOUNTS_NOTE);
   for (const name of UNIT_FILES) {
     const path = `${LAYOUT.units}/${name}`;
     const content = renderUnit(facts.templates[name] ?? '', facts.choices, LAYOUT);

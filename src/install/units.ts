@@ -3,12 +3,18 @@ export type UnitChoices = {
   node: string;
   /** /usr/bin/perl, where it is; without it systemd-notify is run for every sign of life. */
   perl: string | undefined;
+  /** systemd may not mount here, see MOUNTS. */
+  noMounts?: boolean;
 };
 /** Absolute: the program's folder, `monitor.conf` and the state folder. */
 export type UnitPaths = { current: string; config: string; state: string };
 
 /** Fills a unit template in: absolute paths only, so that neither PATH nor the checkout matters afterwards. */
-export function renderUnit(template: string, { node, perl }: UnitChoices, paths: UnitPaths): string {
+export function renderUnit(
+  template: string,
+  { node, perl, noMounts = false }: UnitChoices,
+  paths: UnitPaths,
+): string {
   const values: Record<string, string> = {
     NODE: quoteWord(node),
     LIB: paths.current,
@@ -17,8 +23,61 @@ export function renderUnit(template: string, { node, perl }: UnitChoices, paths:
     LAUNCH: perl ? `${quoteWord(perl)} ${paths.current}/systemd/notify-exec ` : '',
     NOTIFY_ACCESS: perl ? 'main' : 'all',
   };
-  return template.replace(/@([A-Z_]+)@/g, (placeholder, name: string) => values[name] ?? placeholder);
+  return (noMounts ? withoutMounts(template) : template).replace(
+    /@([A-Z_]+)@/g,
+    (placeholder, name: string) => values[name] ?? placeholder,
+  );
 }
+
+/**
+ * What of a unit's sandbox systemd mounts file systems for, and how each is switched off. In a guest that may not mount (unprivileged LXC
+ * without nesting), a unit that has one of them ends with 226/NAMESPACE before it begins.
+ */
+const MOUNTS: Readonly<Record<string, string>> = {
+  ProtectSystem: 'no',
+  ProtectHome: 'no',
+  PrivateTmp: 'no',
+  PrivateMounts: 'no',
+  PrivateDevices: 'no',
+  PrivateUsers: 'no',
+  ProtectProc: 'default',
+  ProcSubset: 'all',
+  ProtectKernelTunables: 'no',
+  ProtectKernelModules: 'no',
+  ProtectKernelLogs: 'no',
+  ProtectControlGroups: 'no',
+};
+const NO_MOUNTS_WHY =
+  '# This guest lets systemd mount nothing (226/NAMESPACE), so the file system part of the sandbox is left out.';
+export const NO_MOUNTS_NOTE =
+  'systemd may mount nothing in this guest (226/NAMESPACE): the units run without the file system part of their sandbox; limits on powers, system calls and memory stay. For an LXC guest, switch on nesting on the physical host, then install again.';
+
+/** The same unit without what systemd has to mount for. */
+function withoutMounts(unit: string): string {
+  const lines = unit.split('\n').filter((line) => !((line.split('=')[0] ?? '') in MOUNTS));
+  return lines.join('\n').replace('[Service]\n', `[Service]\n${NO_MOUNTS_WHY}\n`);
+}
+
+/** @public The same as a drop-in, for the units of the Debian package (scripts/release.js). */
+export function noMountsDropIn(): string {
+  const off = Object.entries(MOUNTS).map(([key, value]) => `${key}=${value}`);
+  return ['# Written by vpsmon.', NO_MOUNTS_WHY, '[Service]', ...off, ''].join('\n');
+}
+
+/** A command that ends with 226 where systemd may not mount what the units' sandbox needs. */
+export const MOUNTS_PROBE = [
+  'systemd-run',
+  '--quiet',
+  '--wait',
+  '--collect',
+  '--no-ask-password',
+  '--property=ProtectSystem=strict',
+  '--property=PrivateTmp=yes',
+  '--property=PrivateDevices=yes',
+  '--property=ProtectKernelTunables=yes',
+  'true',
+] as const;
+export const NAMESPACE_FAILED = 226;
 
 /** `vpsmon` for the administrator's shell. `current`: the program's folder. */
 export function renderCommand(node: string, current: string): string {

@@ -13,7 +13,7 @@ import { heldByUndo } from './hold.ts';
 import type { Attempt, Obsolete, Outcome, RecoveryDeps, ReportedLine, Step } from './types.ts';
 
 const HOUR_MS = 3_600_000;
-/** What would have been done is said again on Telegram after this long, not every five minutes. */
+/** What would have been done is sent again after this long, not every five minutes. */
 const SHADOW_REPEAT_MS = 6 * HOUR_MS;
 
 /**
@@ -105,7 +105,7 @@ async function act(deps: RecoveryDeps, step: Step): Promise<Attempt> {
   // Written before it is done: when this process dies in between, the next run finds it, counts it and does not start over.
   const id = recordAction(db, { ...record(step), state: 'running', startedAt, boot, uptimeMs });
   const outcome = await runAndVerify(step, (undo) => keepUndo(db, id, undo));
-  // Ended and told together or not at all: a process that dies in between would have done it in silence.
+  // Recorded and reported together or not at all: a process that dies in between would have acted in silence.
   immediately(db, () => {
     const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
     finishAction(db, id, { state, result: outcome.text, at: deps.system.clock.now() });
@@ -132,7 +132,7 @@ function reportOutcome(
       ...(step.undoHint && state !== 'failed' ? [`Undo: ${step.undoHint}`] : []),
     ],
     ...(step.logs ? { logs: step.logs } : {}),
-    // What goes wrong every five minutes is told once an hour.
+    // What fails every five minutes is sent once an hour.
     telegram:
       outcome.worked === true ||
       deps.firstIn(`${step.rule}:${step.target}:${step.what}:${state}`, step.reportEveryMs ?? HOUR_MS),

@@ -1,11 +1,7 @@
 import { plain } from '../model/text.ts';
 import { attempt } from './attempt.ts';
-import { inspectOrGone, isDown, stopping } from './containers.ts';
+import { GRACE_SEC, inspectOrGone, isDown, STAYS_UP_MS, stopping } from './containers.ts';
 import type { RecoveryDeps, RuleResult, Step } from './types.ts';
-
-const GRACE_SEC = 20;
-/** One that cannot start, as a rule, is down again by then. */
-const STAYS_UP_MS = 2000;
 
 /**
  * Stops or restarts the container of this name because a person asked for it, with recovery's walls: never the one vpsmon runs in, and no

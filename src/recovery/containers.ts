@@ -5,9 +5,9 @@ import type { DockerInspect } from '../system/types.ts';
 import type { Outcome, RecoveryDeps, Step } from './types.ts';
 
 /** Seconds that a container gets to end by itself. */
-const GRACE_SEC = 20;
+export const GRACE_SEC = 20;
 /** A container that cannot start, as a rule, is down again by then. */
-const STAYS_UP_MS = 2000;
+export const STAYS_UP_MS = 2000;
 
 /** Undefined when the container is gone; other errors are thrown. */
 export async function inspectOrGone(deps: RecoveryDeps, id: string): Promise<DockerInspect | undefined> {
@@ -31,11 +31,12 @@ export function stopping(
   deps: RecoveryDeps,
   undo: StoppedContainer,
   effect: string,
+  graceSec = GRACE_SEC,
 ): Pick<Step, 'run' | 'verify'> {
   const { containerId, name } = undo;
   return {
     async run(keep) {
-      await deps.system.docker.stop(containerId, GRACE_SEC);
+      await deps.system.docker.stop(containerId, graceSec);
       // Looked at after the stop: one in a loop is started every few seconds.
       const stopped = await inspectOrGone(deps, containerId).catch(() => undefined);
       if (stopped) keep({ ...undo, startedAt: stopped.state.startedAt });

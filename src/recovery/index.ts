@@ -16,7 +16,7 @@ const LOOK_AGAIN_MS = 3_600_000;
 /** In the order in which they run: first what frees memory, for the others need some to work with. */
 export const RECOVERY_RULES: readonly RecoveryRule[] = [swapRule, loopsRule, queueRule, wahaRule];
 
-/** Runs these rules one after the other; one that fails is told and does not hold the others up. */
+/** Runs these rules one after the other; one that fails is reported and does not hold the others up. */
 export async function runRules(
   deps: RecoveryDeps,
   rules: readonly RecoveryRule[],
@@ -43,7 +43,7 @@ export async function runRules(
   return results;
 }
 
-/** What a run before this one had begun when it died: looked at, finished where it must not stay half done, told; never repeated. */
+/** What a run before this one had begun when it died: looked at, finished where it must not stay half done, reported; never repeated. */
 export async function finishInterrupted(deps: RecoveryDeps): Promise<void> {
   if (deps.dryRun) return;
   const { db } = deps.store;

@@ -33,14 +33,14 @@ export async function findLoops(
   const windowMs = RESTART_LOOP_MINUTES * 60_000;
   const now = deps.moment();
   const seen = recall(deps.store.db, SEEN_KEY, Seen);
-  const told = await readEvents(deps, now, windowMs);
-  const killed = new Set([...told.outOfMemory, ...otherwiseKnown(deps, oom, now.at - KILLS_WITHIN_MS)]);
+  const events = await readEvents(deps, now, windowMs);
+  const killed = new Set([...events.outOfMemory, ...otherwiseKnown(deps, oom, now.at - KILLS_WITHIN_MS)]);
   const raises = recentActions(deps.store.db, windowMs, now).filter(({ what }) => what === 'raise-limit');
   const loops: Loop[] = [];
   for (const container of containers) {
     const counted = [
       container.restartsLast5Min,
-      told.restarts.get(container.id) ?? 0,
+      events.restarts.get(container.id) ?? 0,
       sinceLastRun(container, seen, now, windowMs),
       sinceCreated(container, now, windowMs),
     ];
@@ -50,13 +50,13 @@ export async function findLoops(
     if (recent <= RESTART_LOOP_COUNT) continue;
     const inspect = await inspectOrGone(deps, container.id);
     // Docker lets a label of this name take the place of the exit code in its events.
-    if (inspect && Object.hasOwn(inspect.labels, 'exitCode')) told.exits.delete(container.id);
+    if (inspect && Object.hasOwn(inspect.labels, 'exitCode')) events.exits.delete(container.id);
     if (!inspect || isDown(inspect) || inspect.state.status === 'removing') continue;
     loops.push({
       container,
       inspect,
       forMemory: inspect.state.oomKilled || killed.has(container.id),
-      why: `${recent} restarts within ${RESTART_LOOP_MINUTES} minutes${lastExit(inspect, told.exits.get(container.id))}`,
+      why: `${recent} restarts within ${RESTART_LOOP_MINUTES} minutes${lastExit(inspect, events.exits.get(container.id))}`,
     });
   }
   if (!deps.dryRun) remember(deps.store.db, SEEN_KEY, toSeen(containers, now), now.at);
@@ -64,9 +64,9 @@ export async function findLoops(
 }
 
 /** While a container runs, the engine says 0: only its events know how the run before ended. */
-function lastExit({ state }: DockerInspect, told: string | undefined): string {
+function lastExit({ state }: DockerInspect, exitCode: string | undefined): string {
   const unknown = state.status === 'running' && state.exitCode === 0;
-  const code = told ?? (unknown ? undefined : state.exitCode);
+  const code = exitCode ?? (unknown ? undefined : state.exitCode);
   return code === undefined ? '' : `, last exit code ${code}`;
 }
 

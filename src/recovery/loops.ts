@@ -17,7 +17,7 @@ import { findLoops, type Loop } from './loops-find.ts';
 import { lowerStep, raiseStep, outcomeOfLimit } from './loops-memory.ts';
 import type { Attempt, Outcome, RecoveryDeps, RecoveryRule, RuleResult, Step } from './types.ts';
 
-/** After this many restarts nothing more is tried: the container is stopped, and a person is told. */
+/** After this many restarts nothing more is tried: the container is stopped, and a person is asked for. */
 const GIVE_UP_AFTER = 10;
 /** The pauses between tries grow: 5, 10, 20, 40 minutes. */
 const FIRST_PAUSE_MS = 5 * 60_000;
@@ -30,7 +30,7 @@ type Paused = StoppedContainer & { restarts: number; pauseMs?: number };
 
 /**
  * Restart loops: out of memory raises the limit by half where the host has room; anything else is paused, longer each time,
- * and stopped for good after ten restarts, with its last words.
+ * and stopped for good after ten restarts, with its last log lines.
  */
 export const loopsRule: RecoveryRule = {
   id: 'loops',

@@ -18,7 +18,7 @@ const AGAIN_MS = 5 * 60_000;
 /** The timer's runs are five minutes apart, some seconds more or less. */
 const SLACK_MS = 60_000;
 const AGAIN_MOST_MS = 6 * 3_600_000;
-/** That it still is off is told once a day. */
+/** That it still is off is sent once a day. */
 const REPORT_AGAIN_MS = 24 * 3_600_000;
 /** More lines than this make a message that nobody reads. */
 const MOST_LINES = 12;
@@ -26,7 +26,7 @@ const DAY_MS = 24 * 3_600_000;
 
 /**
  * A step that activates again what these actions paused, at the version that it had. What somebody else changed meanwhile is left
- * alone and said. `stillShort`: why it should not be done now after all.
+ * alone and reported. `stillShort`: why it should not be done now after all.
  */
 export function returnStep(
   deps: RecoveryDeps,
@@ -113,7 +113,7 @@ export function anyDue(paused: readonly Action[], now: Moment): boolean {
 
 /**
  * n8n may call a workflow active whose webhook it has not registered: callers get 404. Off and on once more registers it, as a rule;
- * what is not registered then is told.
+ * what is not registered then is reported.
  */
 async function verifyWebhooks(deps: RecoveryDeps, api: N8nApi, off: readonly Paused[]): Promise<string[]> {
   const had = off.filter(({ state, registered = 0 }) => state === 'back' && registered > 0);
@@ -170,7 +170,7 @@ async function bringBatchBack(
   }
 }
 
-/** `text` where there is more to say than that it is back. */
+/** `text` where there is more to report than that it is back. */
 async function bringOneBack(
   api: N8nApi,
   paused: Paused,

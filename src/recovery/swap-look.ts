@@ -3,6 +3,7 @@ import type { RecoveryDeps } from './types.ts';
 
 /** Between two looks at the swap-in rate: no blip, and short enough for a machine that hardly answers. */
 export const FIRST_LOOK_MS = 3000;
+const FIRST_LOOKS = 3;
 /** Before something is stopped: memory that is fetched back for a moment is no thrashing. */
 export const SECOND_LOOK_MS = 10_000;
 /** After a stop the others fetch back what they had lost: that may take a minute on a slow disk, and is no reason to stop the next one. */
@@ -23,8 +24,12 @@ export function whyStop(look: SwapLook | undefined): string | undefined {
   return look?.shortage && look.shortage.harmless === undefined ? look.shortage.why : undefined;
 }
 
-/** Memory and swap over the given time; undefined where that cannot be read. */
-export async function lookAtSwap(deps: RecoveryDeps, overMs: number): Promise<SwapLook | undefined> {
+/** Memory and swap over the given time; undefined where that cannot be read. `again`: it was short a moment ago. */
+export async function lookAtSwap(
+  deps: RecoveryDeps,
+  overMs: number,
+  again = false,
+): Promise<SwapLook | undefined> {
   await deps.look(['host']);
   await deps.system.clock.sleep(overMs);
   const { host, pressure } = (await deps.look(['host', 'pressure'])).readings;
@@ -34,6 +39,7 @@ export async function lookAtSwap(deps: RecoveryDeps, overMs: number): Promise<Sw
   const rate = swap.totalBytes === 0 ? 0 : swapInKBps;
   if (rate === undefined) return undefined;
   const now: MemoryNow = {
+    totalBytes: memory.totalBytes,
     availableBytes: memory.availableBytes,
     swapTotalBytes: swap.totalBytes,
     swapUsedBytes: swap.usedBytes,
@@ -44,7 +50,7 @@ export async function lookAtSwap(deps: RecoveryDeps, overMs: number): Promise<Sw
   return {
     rate,
     totalBytes: memory.totalBytes,
-    shortage: shortageOf(now, deps.config.settings),
+    shortage: shortageOf(now, deps.config.settings, again),
     // What cannot be read is not calm.
     isCalm: pressure.state !== 'failed' && isCalm(now, deps),
   };
@@ -58,6 +64,14 @@ function isCalm({ availableBytes, swapInKBps = 0, score = 0 }: MemoryNow, { conf
     availableBytes > MEMORY_CLEAR_MB * 1_048_576 &&
     score < MEMORY_PRESSURE_CLEAR
   );
+}
+
+/** The first look. With swap nearly full it is looked at up to three times: available memory goes up and down as the kernel frees in bursts. */
+export async function lookFirst(deps: RecoveryDeps): Promise<SwapLook | undefined> {
+  let seen = await lookAtSwap(deps, FIRST_LOOK_MS);
+  for (let look = 1; look < FIRST_LOOKS && seen?.shortage?.harmless !== undefined; look += 1)
+    seen = await lookAtSwap(deps, FIRST_LOOK_MS);
+  return seen;
 }
 
 /** After a stop: waits until memory is not short any more, at most a minute. */

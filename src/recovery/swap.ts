@@ -15,8 +15,8 @@ import {
 } from './containers.ts';
 import { forgetCalm, startWhenCalm } from './swap-calm.ts';
 import {
-  FIRST_LOOK_MS,
   lookAtSwap,
+  lookFirst,
   lookWhenSteady,
   SECOND_LOOK_MS,
   whyStop,
@@ -24,6 +24,8 @@ import {
 } from './swap-look.ts';
 import type { Attempt, RecoveryDeps, RecoveryRule, RuleResult, Step } from './types.ts';
 
+/** As long as `docker stop` waits by itself: what is stopped goes on growing meanwhile. */
+const GRACE_SEC = 10;
 /** On a machine that thrashes, an engine may need half a minute for a list that takes it milliseconds otherwise. */
 const DOCKER_WITHIN_MS = 60_000;
 /** A Docker that does not stop containers will not stop the next one either, and each try takes half a minute. */
@@ -49,7 +51,7 @@ export const swapRule: RecoveryRule = {
 const wantedOf = (what: string) => (what === 'start-container' ? 'started' : 'stopped');
 
 async function runSwap(deps: RecoveryDeps): Promise<RuleResult> {
-  const seen = await lookAtSwap(deps, FIRST_LOOK_MS);
+  const seen = await lookFirst(deps);
   if (!seen) return { rule: 'swap', found: 'the swap-in rate cannot be read', attempts: [], blind: true };
   const { rate, shortage } = seen;
   const found = shortage
@@ -69,7 +71,7 @@ async function stopUntilCalm(deps: RecoveryDeps, first: SwapLook, found: string)
     const { docker } = (await deps.look(['docker'], DOCKER_WITHIN_MS)).readings;
     const victim = await firstStoppable(deps, docker, first.totalBytes * GROWN_SHARE, tried);
     if (typeof victim === 'string') {
-      attempts.push(sayHelpless(deps, found, victim));
+      attempts.push(askForPerson(deps, found, victim));
       break;
     }
     tried.add(victim.container.id);
@@ -83,7 +85,7 @@ async function stopUntilCalm(deps: RecoveryDeps, first: SwapLook, found: string)
   return attempts;
 }
 
-function sayHelpless(deps: RecoveryDeps, found: string, why: string): Attempt {
+function askForPerson(deps: RecoveryDeps, found: string, why: string): Attempt {
   const text = `The server thrashes (${found}), and ${why}. A person is needed`;
   deps.report({
     severity: 'critical',
@@ -164,14 +166,14 @@ function stopStep(deps: RecoveryDeps, { container: victim, grown }: Victim, why:
     severity: 'warning',
     undo,
     async obsolete() {
-      const now = await lookAtSwap(deps, SECOND_LOOK_MS);
+      const now = await lookAtSwap(deps, SECOND_LOOK_MS, true);
       if (!now) return 'the swap-in rate cannot be read any more';
       if (!now.shortage) return `swap-in is down to ${formatCount(now.rate)} KB/s by itself`;
       if (whyStop(now) === undefined) return `no harm is done any more: ${now.shortage.harmless}`;
       const inspect = await inspectOrGone(deps, victim.id);
       return !inspect || isDown(inspect) ? `${name} does not run any more` : undefined;
     },
-    ...stopping(deps, undo, `, which frees about ${size}`),
+    ...stopping(deps, undo, `, which frees about ${size}`, GRACE_SEC),
   };
 }
 

@@ -22,9 +22,9 @@ export type RecoveryDeps = {
   rediscover(): void;
   /** Now, on the clock that people see and on one that never jumps. */
   moment(): Moment;
-  /** Says it: recovery.log, terminal and, where it matters, Telegram. */
+  /** Reports it: recovery.log, terminal and, where it matters, Telegram. */
   report(line: ReportedLine): void;
-  /** True when this key was not said within the last `everyMs`; remembers that it is said now. */
+  /** True when this key was not sent within the last `everyMs`; remembers that it is sent now. */
   firstIn(key: string, everyMs: number): boolean;
   dryRun: boolean;
 };
@@ -46,7 +46,7 @@ export type ReportedLine = {
 /** `over`: what the step would take back needs no taking back any more. */
 export type Obsolete = string | { over: string } | undefined;
 /**
- * `worked` undefined: it could not be seen. `details`: further lines to tell. `nothingDone`: it did not work, and for sure nothing of
+ * `worked` undefined: it could not be seen. `details`: further lines of the report. `nothingDone`: it did not work, and for sure nothing of
  * it was done, even where `run` threw.
  */
 export type Outcome = { worked: boolean | undefined; text: string; details?: string[]; nothingDone?: true };
@@ -67,12 +67,12 @@ export type Step = {
   limited?: boolean;
   /** Its result goes to whoever asked, not to Telegram. */
   quiet?: boolean;
-  /** How it is told when it worked; default info. A stop is something that people should read. */
+  /** How it is reported when it worked; default info. A stop is something that people should read. */
   severity?: 'warning' | 'critical';
   /** How a person undoes it by hand, one sentence; shown with the result. */
   undoHint?: string;
   logs?: string[];
-  /** That it failed is told on Telegram once in so many ms; default an hour. */
+  /** That it failed is sent once in so many ms; default an hour. */
   reportEveryMs?: number;
   /** What undoing (or finishing) it needs; kept with the record before the step is done. */
   undo?: Record<string, unknown>;
@@ -91,7 +91,7 @@ export type Attempt =
   | { done: 'worked' | 'failed'; id?: number; text: string }
   /** Enough was done; `inAll`: not only to this target. */
   | { done: 'budget'; text: string; inAll: boolean }
-  /** obsolete: not needed, or not right, any more. shadow: only said. person: only a person can help. */
+  /** obsolete: not needed, or not right, any more. shadow: only reported. person: only a person can help. */
   | { done: 'obsolete' | 'shadow' | 'person'; text: string };
 
 export type RuleResult = {

@@ -98,7 +98,7 @@ async function bringUp(deps: RecoveryDeps, { sessions }: ContainerRestart): Prom
   const listed = await api.list();
   for (const session of sessions) {
     const status = listed.find(({ name }) => name === session)?.status;
-    // One that cannot be started must not keep the others from it; the look at the end tells.
+    // One that cannot be started must not keep the others from it; the look at the end shows it.
     if (status === undefined || status === 'STOPPED') await api.start(session).catch(() => undefined);
   }
 }

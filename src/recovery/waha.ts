@@ -10,7 +10,7 @@ import { judgeSession, type Stuck } from './waha-judge.ts';
 import { restartContainerStep, restartSessionStep, outcomeOfRestart } from './waha-steps.ts';
 
 const HOUR_MS = 3_600_000;
-/** What did not help is tried again after this long; in between a person is told. The container has other sessions, too. */
+/** What did not help is tried again after this long; in between a person is asked for. The container has other sessions, too. */
 const SESSION_AGAIN_MS = 6 * HOUR_MS;
 const CONTAINER_AGAIN_MS = 24 * HOUR_MS;
 /** A session that was restarted gets this long before its container is. */
@@ -87,9 +87,9 @@ async function helpSession(
   return sayPerson(deps, session.name, `${why}; restarting ${all} did not help${unknown}`, true);
 }
 
-/** `acted`: recovery has tried something. Otherwise the monitor's own alert about this session has said it all. */
+/** `acted`: recovery has tried something. Otherwise the monitor's own alert about this session is enough. */
 function sayPerson(deps: RecoveryDeps, session: string, text: string, acted: boolean): Attempt {
-  const told = openIncidents(deps.store.db).some(
+  const notified = openIncidents(deps.store.db).some(
     (incident) => incident.rule === 'waha-session' && incident.subject === session && incident.said.count > 0,
   );
   deps.report({
@@ -97,7 +97,8 @@ function sayPerson(deps: RecoveryDeps, session: string, text: string, acted: boo
     rule: 'waha',
     target: session,
     text: `A person is needed: ${text}`,
-    telegram: !deps.dryRun && (acted || !told) && deps.firstIn(`waha:${session}:person`, SESSION_AGAIN_MS),
+    telegram:
+      !deps.dryRun && (acted || !notified) && deps.firstIn(`waha:${session}:person`, SESSION_AGAIN_MS),
   });
   return { done: 'person', text };
 }

@@ -22,6 +22,8 @@ export type UnitState = {
   /** Timers, epoch ms. */
   lastRunAt?: number;
   nextRunAt?: number;
+  /** A service without the file system part of its sandbox. */
+  noMounts?: true;
 };
 
 const PROPERTIES = [
@@ -41,6 +43,7 @@ const PROPERTIES = [
   'LastTriggerUSec',
   'NextElapseUSecRealtime',
   'NextElapseUSecMonotonic',
+  'ProtectSystem',
 ];
 
 /** One process for all units. LC_ALL=C and TZ=UTC keep the time stamps readable for a program. */
@@ -89,6 +92,7 @@ function toState(block: Map<string, string>, bootAt: number): UnitState {
     ...optional('endedAt', parseTimestamp(get('ExecMainExitTimestamp'))),
     ...optional('lastRunAt', parseTimestamp(get('LastTriggerUSec'))),
     ...optional('nextRunAt', nextRunAt),
+    ...optional('noMounts', get('ProtectSystem') === 'no' || undefined),
   };
 }
 

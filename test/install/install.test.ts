@@ -53,6 +53,34 @@ const read = (path: string) => readFileSync(join(place.root, path), 'utf8');
 const mode = (path: string) => statSync(join(place.root, path)).mode & 0o7777;
 
 describe('install', () => {
+  it('in a guest that may not mount: leaves that part of the sandbox out and says so; is whole again where it may', async () => {
+    const systemctl = place.run;
+    let code = 226;
+    place.run = async (file, ...rest) =>
+      file === 'systemd-run' ? { exitCode: code, stdout: '', stderr: '' } : systemctl(file, ...rest);
+    const mounts =
+      /^(Protect(System|Home|Proc|Kernel\w+|ControlGroups)|Private(Tmp|Mounts|Devices|Users)|ProcSubset)=/m;
+    const { out } = await installed();
+    expect(out()).toContain('systemd may mount nothing in this guest (226/NAMESPACE)');
+    for (const name of ['monitor', 'auto-recovery', 'daily-report', 'metrics-exporter']) {
+      const unit = read(`etc/systemd/system/vps-${name}.service`);
+      expect(unit).not.toMatch(mounts);
+      for (const kept of [
+        'NoNewPrivileges=yes',
+        'SystemCallFilter=@system-service',
+        'MemoryMax=',
+        'UMask=0077',
+      ])
+        expect(unit).toContain(kept);
+    }
+    expect((await installed()).out()).toContain('Nothing to do');
+    code = 0;
+    await installed();
+    expect(read('etc/systemd/system/vps-monitor.service')).toMatch(/^ProtectSystem=strict$/m);
+    await removed(true);
+    expect(place.listing().filter((path) => path.includes('vps-'))).toEqual([]);
+  });
+
   it('writes program, command, configuration, state folder and units, and starts them', async () => {
     const { code, out } = await installed();
     expect(code).toBe(0);
