@@ -54,13 +54,13 @@ const { output } = await bundle.write({
       {
         name: 'quick',
         priority: 1,
-        test: /src\/(commands\/(unit-line|export-monitor|io)|config\/state-dir|system\/(http\/exchange|answer|folders|write-file))\.ts/,
+        test: /src\/(commands\/(unit-line|export-monitor|io)|outputs\/terminal\/style|config\/state-dir|system\/(http\/exchange|answer|folders|write-file))\.ts/,
       },
       // What every command loads, in one file: each file more costs half a millisecond at start. Not the clients of
       // databases and applications, which are loaded when there is one, nor what only single commands use.
       {
         name: 'core',
-        test: /src\/(model|config\/(?!yaml|parse-yaml|discover|write-conf)|system\/(?!redis|postgres|apps|machine|describe-machine|unit-states|rasterize|own-command|http\/proxy-request)|outputs\/problems|outputs\/style|commands\/(unit-line|in-context|io|make-context))/,
+        test: /src\/(model|config\/(?!yaml|parse-yaml|discover|write-conf)|system\/(?!redis|postgres|apps|machine|describe-machine|unit-states|rasterize|own-command|http\/proxy-request)|outputs\/terminal\/problems|commands\/(unit-line|in-context|io|make-context))/,
       },
     ],
   },

@@ -166,7 +166,7 @@ export function commandLine(io: Io): CommandLine {
     program
       .command('setup')
       .description("set up in one go: the bot, your chat, this server's name, recovery"),
-    { json: false },
+    { dryRun: true, json: false },
   )
     .option('--token-file <file>', 'read the token of the bot from this file; - is what is piped in')
     .option('--chat-id <id>', 'send to this chat; with --token-file, nothing is asked')
@@ -210,7 +210,8 @@ export function commandLine(io: Io): CommandLine {
     const { doctor: examine } = await import('./doctor.ts');
     const options = command.optsWithGlobals<GlobalOptions>();
     const { makeContext } = await import('./make-context.ts');
-    const context = await makeContext(options, io);
+    // What is wrong stands among its lines.
+    const context = await makeContext(options, io, { quiet: true });
     exitCode =
       'problems' in context
         ? await examine({ io, options, problems: context.problems })

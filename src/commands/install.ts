@@ -78,22 +78,15 @@ function environmentNotes({ config }: CommandContext): string[] {
 }
 
 function nextSteps({ config }: CommandContext): string[] {
-  const { TELEGRAM_CHAT_ID: chat } = config.settings;
-  const token = config.settings.TELEGRAM_BOT_TOKEN || config.settings.TELEGRAM_BOT_TOKEN_FILE;
-  const lines = ['', 'Next:'];
-  if (!token)
-    lines.push(
-      `  1. put the token of your bot into ${LAYOUT.config} (TELEGRAM_BOT_TOKEN; @BotFather gives you one)`,
-      '  2. write to the bot, then find the chat with `vpsmon telegram chats`, and set TELEGRAM_CHAT_ID',
-      '  3. systemctl restart vps-monitor && vpsmon telegram test',
-    );
-  else if (!chat)
-    lines.push(
-      `  1. write to the bot, then find the chat with \`vpsmon telegram chats\`, and set TELEGRAM_CHAT_ID in ${LAYOUT.config}`,
-      '  2. systemctl restart vps-monitor && vpsmon telegram test',
-    );
-  lines.push('  vpsmon doctor   tests the whole set-up', '  vpsmon status   shows how it goes');
-  return lines;
+  const { TELEGRAM_CHAT_ID, TELEGRAM_BOT_TOKEN, TELEGRAM_BOT_TOKEN_FILE } = config.settings;
+  const canSend = TELEGRAM_CHAT_ID !== '' && (TELEGRAM_BOT_TOKEN || TELEGRAM_BOT_TOKEN_FILE) !== '';
+  return [
+    '',
+    'Next:',
+    ...(canSend ? [] : ['  vpsmon setup    pairs your phone with a bot, so that alerts reach you']),
+    '  vpsmon doctor   tests the whole set-up',
+    '  vpsmon status   shows how it goes',
+  ];
 }
 
 /** The documented shape of `install --json`: contents of secret files are left out. */

@@ -1,3 +1,4 @@
+import { wrapLines } from '../outputs/terminal/style.ts';
 import type { CommandContext, Io } from './context.ts';
 
 /** The terminal: results on stdout, diagnostics on stderr; colour only where a person looks and did not say no. */
@@ -9,11 +10,17 @@ export function terminalIo(env: NodeJS.ProcessEnv = process.env): Io {
   });
   return {
     out: (text) => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`),
-    err: (text) => void process.stderr.write(text.endsWith('\n') ? text : `${text}\n`),
+    err: (text) =>
+      void process.stderr.write(`${wrapLines(text.replace(/\n$/, ''), process.stderr.columns)}\n`),
     color,
     columns: process.stdout.columns ?? (Number(process.env.COLUMNS) || 100),
     wrapAt: process.stdout.columns || undefined,
   };
+}
+
+/** Sentences on stdout, broken between words where they are longer than the terminal is wide. */
+export function print(io: Io, text: string): void {
+  io.out(wrapLines(text, io.wrapAt));
 }
 
 /** True for a unit of systemd: what it prints is read by nobody at that moment, and kept. */

@@ -1,18 +1,27 @@
 import { loadConfig, secretsOf } from '../config/load.ts';
-import type { Problem } from '../config/schema.ts';
+import type { Key, Problem } from '../config/schema.ts';
 import { renderProblems } from '../outputs/terminal/problems.ts';
 import { run } from '../system/run.ts';
 import { openSystem } from '../system/system.ts';
 import type { CommandContext, GlobalOptions, Io } from './context.ts';
 
+export type Loading = {
+  /** No warnings about the configuration: the command shows them itself. */
+  quiet?: boolean;
+  /** Settings that are about to be replaced: what is wrong with them in a file is no error. */
+  replaceable?: readonly Key[];
+};
+
 /** Loads the configuration and opens the outside world. Without a usable configuration: everything that is wrong with it. */
 export async function makeContext(
   options: GlobalOptions,
   io: Io,
+  { quiet = false, replaceable = [] }: Loading = {},
 ): Promise<CommandContext | { problems: Problem[] }> {
   const loaded = await loadConfig({
     ...(options.config === undefined ? {} : { config: options.config }),
     ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir }),
+    replaceable,
     env: process.env,
     cwd: process.cwd(),
     uid: process.getuid?.() ?? 0,
@@ -26,6 +35,6 @@ export async function makeContext(
     logLevel: config.settings.LOG_LEVEL,
     secrets,
   });
-  if (config.warnings.length > 0) io.err(renderProblems(config.warnings, io.color));
+  if (config.warnings.length > 0 && !quiet) io.err(renderProblems(config.warnings, io.color));
   return { io, options, config, system, run, env: process.env, secrets };
 }

@@ -33,6 +33,11 @@ function ask(question: string, hidden: boolean): Promise<string> {
       else resolve(answer.trim());
     });
     lines.once('SIGINT', () => lines.close());
+    // Back from Ctrl-Z: readline has paused its input, and would let the program end.
+    lines.on('SIGCONT', () => {
+      if (hidden) process.stdout.write(question);
+      lines.prompt(true);
+    });
     if (hidden) process.stdout.write(question);
     lines.question(hidden ? '' : question, (text) => {
       answer = text;

@@ -242,9 +242,7 @@ async function send(
   await delivery.drain(SEND_MS);
   const state = delivery.state();
   if (!state.configured) {
-    io.err(
-      'vpsmon: Telegram is not configured, so that the report was saved only: set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID.',
-    );
+    io.err('vpsmon: Telegram is not configured, so that the report was saved only: run `vpsmon setup`.');
     return 2;
   }
   const mine = outbox.waiting().find((row) => row.id === id);

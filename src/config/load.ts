@@ -18,6 +18,8 @@ export type LoadOptions = {
   env: NodeJS.ProcessEnv;
   cwd: string;
   uid: number;
+  /** Settings that the caller is about to replace: where they are wrong they are not set, and that is no error. */
+  replaceable?: readonly Key[];
   /** Where the installed configuration is; tests have one of their own. */
   etcDir?: string;
 };
@@ -30,7 +32,7 @@ export async function loadConfig(
   options: LoadOptions,
 ): Promise<{ config: Config } | { problems: Problem[] }> {
   const { env, cwd } = options;
-  const problems: Problem[] = [];
+  let problems: Problem[] = [];
   const places = { ...options, etcDir: options.etcDir ?? '/etc/vpsmon' };
 
   const conf = findConf(places, problems);
@@ -51,6 +53,9 @@ export async function loadConfig(
   problems.push(...orderLevels(settings, origins));
   problems.push(...warnTogether(settings, origins, problems));
 
+  problems = problems.filter(
+    ({ level, key }) => level !== 'error' || !options.replaceable?.some((one) => one === key),
+  );
   if (problems.some((p) => p.level === 'error')) return { problems };
   return {
     config: {

@@ -2,8 +2,8 @@ import { parseConf } from './parse-conf.ts';
 
 /**
  * Pure: the text of a monitor.conf with these values. Every other line stays as it is; a key that is there is changed where
- * it counts (the last of several), one that is not is added at the end. Values are single-quoted, which systemd, shells and
- * Docker's --env-file as vpsmon reads it all understand; those with a single quote or a line break are refused.
+ * it counts (the last of several), one that is not is added at the end. Values are single-quoted, or double-quoted where they hold a
+ * single quote: systemd, shells and Docker's --env-file as vpsmon reads it all understand that; others are refused.
  */
 export function withSettings(text: string, values: Readonly<Record<string, string>>): string {
   const eol = text.includes('\r\n') ? '\r\n' : '\n';
@@ -24,9 +24,15 @@ export function withSettings(text: string, values: Readonly<Record<string, strin
   return [...lines, ...open, ...added, ''].join(eol);
 }
 
+/** True for what systemd, shells and Docker's --env-file read alike, in quotes of one kind or the other. */
+export function canBeWritten(value: string): boolean {
+  return !(value.includes("'") ? /["\\$`\r\n\0]/ : /[\\\r\n\0]/).test(value);
+}
+
 function quoted(key: string, value: string): string {
-  if (/['\r\n\0]/.test(value)) throw new Error(`${key} must not hold a quote or a line break`);
-  return `'${value}'`;
+  if (/[\r\n\0]/.test(value) || (value.includes("'") && !canBeWritten(value)))
+    throw new Error(`${key} must not hold a line break, nor a ' beside a ", $, \` or backslash`);
+  return value.includes("'") ? `"${value}"` : `'${value}'`;
 }
 
 /** How many lines a setting takes: one that ends in an odd number of backslashes goes on in the next. */

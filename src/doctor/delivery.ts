@@ -23,7 +23,7 @@ export function judgeDelivery(state: DeliveryFacts, now: number): Line {
     return warning(
       name,
       'Telegram is not set up: alerts go to the log and to alert_history.log only',
-      'set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID in /etc/vpsmon/monitor.conf; `vpsmon telegram chats` finds the chat',
+      'run `vpsmon setup`',
     );
   if (state.refused)
     return failed(name, `Telegram refuses: ${state.refused}; ${waiting}`, refusalAdvice(state.refused));

@@ -24,7 +24,7 @@ export async function examineTelegram(telegram: Telegram, facts: TelegramFacts):
         facts.tokenFile
           ? `there is no token in ${facts.tokenFile}`
           : 'there is no bot token: alerts go to the log only',
-        'get one from @BotFather (/newbot), and set TELEGRAM_BOT_TOKEN in monitor.conf',
+        'run `vpsmon setup`: it says how to get one, and does the rest',
       ),
     ];
   const me = await telegram.getMe();
@@ -38,7 +38,7 @@ export async function examineTelegram(telegram: Telegram, facts: TelegramFacts):
       warning(
         name,
         'there is no chat to write to',
-        'write to the bot, then take the id that `vpsmon telegram chats` shows as TELEGRAM_CHAT_ID',
+        'run `vpsmon setup` and press Start on your phone; `vpsmon telegram chats` lists the ids of chats',
       ),
     ];
   const several = facts.destinations.length > 1;

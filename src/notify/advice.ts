@@ -7,17 +7,17 @@ export function adviceFor(why: string): string {
 const ADVICE: [RegExp, string][] = [
   [
     /no bot token|^401|unauthorized/i,
-    'The token is wrong or was revoked: ask @BotFather for it (/mybots, API Token) and set TELEGRAM_BOT_TOKEN.',
+    'The token is wrong or was revoked: @BotFather shows the right one (/mybots, API Token), and `vpsmon setup` takes it.',
   ],
   [/^404/, 'The token is malformed, or TELEGRAM_API_ROOT is no Bot API server.'],
   [
     /chat not found|chat_id is empty|chat_id_invalid|peer_id_invalid|user not found/i,
-    'The bot does not know this chat: write to the bot, or add it to the group, then run `vpsmon telegram chats` and set TELEGRAM_CHAT_ID.',
+    'The bot does not know this chat: write to the bot, or add it to the group. `vpsmon setup` pairs it, `vpsmon telegram chats` lists ids.',
   ],
   [/blocked by the user/i, 'Unblock the bot in Telegram and press Start.'],
   [
     /kicked|not a member|was deleted|deactivated/i,
-    'Add the bot to the chat again, or set TELEGRAM_CHAT_ID to another one.',
+    'Add the bot to the chat again, or choose another one with `vpsmon setup`.',
   ],
   [
     /not enough rights|no rights|administrator rights|write_forbidden|send_\w+_forbidden|topic_closed|chat_restricted/i,

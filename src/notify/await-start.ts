@@ -3,13 +3,18 @@ import { fields } from './chat.ts';
 import type { Telegram } from './telegram.ts';
 import { updateIdOf } from './updates.ts';
 
-/** Who pressed Start with the code: ids as Telegram writes them. No `userId`: an administrator who writes as the group. */
+/**
+ * Who pressed Start with the code: ids as Telegram writes them, `chatId` with the topic of a forum as the settings write it.
+ * No `userId`: an administrator who writes as the group, or a post in a channel.
+ */
 export type Starter = { chatId: string; chatTitle: string; userId?: string; userName: string };
 export type StartResult = { starter: Starter } | { problem: string; conflict: boolean } | { late: true };
 
 /** One long poll; below the time-out of a call. */
 const POLL_SEC = 10;
 const PAUSE_MS = 2000;
+/** Named, because Telegram keeps what another program wanted last, which may be buttons only. */
+const WANTED = ['message', 'channel_post'] as const;
 
 /**
  * Waits until somebody sends `/start CODE` to the bot: what Telegram does for https://t.me/BOT?start=CODE (and, in a group,
@@ -25,7 +30,7 @@ export async function awaitStart(
   let conflicts = 0;
   while (time.monotonic() < time.untilMs) {
     const left = Math.max(0, Math.ceil((time.untilMs - time.monotonic()) / 1000));
-    const answer = await telegram.pollUpdates(offset, Math.min(POLL_SEC, left));
+    const answer = await telegram.pollUpdates(offset, Math.min(POLL_SEC, left), WANTED);
     // A monitor that hands the bot over may have begun a last poll in the same moment.
     if (answer.kind === 'error' && /other getUpdates/i.test(answer.description) && conflicts++ < 1) {
       await time.sleep(PAUSE_MS);
@@ -50,17 +55,22 @@ export async function awaitStart(
 
 /** Pure: who sent `/start CODE` in this update, if it is one. */
 export function starterIn(update: unknown, code: string): Starter | undefined {
-  const message = fields(fields(update).message);
+  const { message: written, channel_post: posted } = fields(update);
+  const message = fields(written ?? posted);
   const text = typeof message.text === 'string' ? message.text.trim() : '';
   const [command = '', given, more] = text.split(/\s+/);
   if (!/^\/start(?:@\w+)?$/i.test(command) || given !== code || more !== undefined) return undefined;
   const chat = fields(message.chat);
   const from = fields(message.from);
-  const [chatId, userId] = [String(chat.id ?? ''), String(from.id ?? '')];
-  if (!/^-?\d{1,19}$/.test(chatId) || !/^\d{1,19}$/.test(userId)) return undefined;
+  const [id, userId] = [String(chat.id ?? ''), String(from.id ?? '')];
+  if (!/^-?\d{1,19}$/.test(id) || (posted === undefined && !/^\d{1,19}$/.test(userId))) return undefined;
+  const topic = message.is_topic_message === true ? Number(message.message_thread_id) : NaN;
+  const chatId = Number.isInteger(topic) && topic > 0 ? `${id}/${topic}` : id;
   const found = { chatId, chatTitle: nameOf(chat), userName: nameOf(from) };
   // All anonymous administrators of all groups have one user id, that of a bot of Telegram's own.
-  return message.sender_chat !== undefined || from.is_bot === true ? found : { ...found, userId };
+  return posted !== undefined || message.sender_chat !== undefined || from.is_bot === true
+    ? found
+    : { ...found, userId };
 }
 
 function nameOf(who: ReturnType<typeof fields>): string {

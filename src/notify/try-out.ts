@@ -40,13 +40,11 @@ export type ChatsResult = Partial<Problem> & { ok: boolean; bot?: Bot; chats: Se
 const UPDATES = 100;
 const NO_TOKEN: Problem = {
   problem: 'TELEGRAM_BOT_TOKEN is not set.',
-  advice:
-    'Write /newbot to @BotFather in Telegram, and put the token that it gives you into monitor.conf as TELEGRAM_BOT_TOKEN.',
+  advice: 'Write /newbot to @BotFather in Telegram, and give the token that you get to `vpsmon setup`.',
 };
 const NO_CHAT: Problem = {
   problem: 'TELEGRAM_CHAT_ID is not set.',
-  advice:
-    'Write to the bot, then run `vpsmon telegram chats` and set TELEGRAM_CHAT_ID to the id that it shows.',
+  advice: 'Run `vpsmon setup` and press Start on your phone; `vpsmon telegram chats` lists the ids of chats.',
 };
 
 /** Asks who the bot is and what the chats are, and sends `html` to each chat and topic; undefined: everything but that. */

@@ -161,7 +161,7 @@ describe('doctor', () => {
       expect.objectContaining({
         name: 'telegram',
         state: 'warning',
-        advice: expect.stringContaining('@BotFather'),
+        advice: expect.stringContaining('vpsmon setup'),
       }),
     );
   });
@@ -171,7 +171,7 @@ describe('doctor and Telegram', () => {
   it('no token', async () => {
     const { line, code } = await examine({ settings: { TELEGRAM_BOT_TOKEN: '' }, run: units({}) });
     expect(line('telegram')).toBe(
-      'WARN  telegram                    there is no bot token: alerts go to the log only -> get one from @BotFather (/newbot), and set TELEGRAM_BOT_TOKEN in monitor.conf',
+      'WARN  telegram                    there is no bot token: alerts go to the log only -> run `vpsmon setup`: it says how to get one, and does the rest',
     );
     expect(code).toBe(1);
   });
@@ -192,7 +192,7 @@ describe('doctor and Telegram', () => {
   it('no chat', async () => {
     const { line } = await examine({ settings: { TELEGRAM_CHAT_ID: '' } });
     expect(line('telegram')).toMatch(
-      /^WARN .*there is no chat to write to -> write to the bot.*vpsmon telegram chats/,
+      /^WARN .*there is no chat to write to -> run `vpsmon setup`.*vpsmon telegram chats/,
     );
   });
   it('several chats: each of them, with what goes there; and a webhook of another program', async () => {

@@ -1,16 +1,21 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { GlobalOptions } from '../../src/commands/context.ts';
 import { Interrupted, type Ask } from '../../src/commands/prompt.ts';
-import {
-  drawsBlocks,
-  setup,
-  setupTarget,
-  type SetupOptions,
-  type SetupPlace,
-} from '../../src/commands/setup.ts';
+import { setup, setupTarget } from '../../src/commands/setup.ts';
+import { drawsBlocks, type SetupOptions, type SetupPlace } from '../../src/commands/setup-questions.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config, Settings } from '../../src/config/schema.ts';
 import { qrCode } from '../../src/outputs/terminal/qr.ts';
@@ -51,8 +56,8 @@ function answering(answers: [RegExp, string][]): Ask & { asked: string[] } {
 
 const NIGHT_WATCH = { id: -100_123, type: 'supergroup' as const, title: 'Night watch' };
 /** The bot's group is there; the answers of who sets it up for that. */
-function inGroup(): Ask & { asked: string[] } {
-  telegram.setChat(NIGHT_WATCH);
+function inGroup(topics: number[] = []): Ask & { asked: string[] } {
+  telegram.setChat({ ...NIGHT_WATCH, topics });
   return answering([
     [/Token/, telegram.token],
     [/Name/, ''],
@@ -66,26 +71,22 @@ async function run(
   given: SetupOptions = {},
   settings: Partial<Settings> = {},
   onOut: (text: string) => void = () => undefined,
-  more: { place?: Partial<SetupPlace>; run?: Run } = {},
+  more: { place?: Partial<SetupPlace>; run?: Run; options?: GlobalOptions } = {},
 ) {
   let [out, err] = ['', ''];
   const config = configWith({ TELEGRAM_API_ROOT: telegram.url, ...settings });
-  const { context } = commandContext(
-    config,
-    {},
-    {
-      io: {
-        out(text) {
-          out += `${text}\n`;
-          onOut(text);
-        },
-        err: (text) => void (err += `${text}\n`),
-        color: false,
-        columns: 80,
+  const { context } = commandContext(config, more.options ?? {}, {
+    io: {
+      out(text) {
+        out += `${text}\n`;
+        onOut(text);
       },
-      ...(more.run ? { run: more.run } : {}),
+      err: (text) => void (err += `${text}\n`),
+      color: false,
+      columns: 80,
     },
-  );
+    ...(more.run ? { run: more.run } : {}),
+  });
   let finished = 0;
   const code = await setup(context, given, {
     target: conf,
@@ -94,6 +95,7 @@ async function run(
     installed: '/etc/vpsmon/monitor.conf',
     drawsBlocks: true,
     waitMs: 20_000,
+    stopped: new AbortController().signal,
     install: async () => 0,
     finish: async () => void (finished += 1),
     ...more.place,
@@ -182,6 +184,7 @@ describe('vpsmon setup', () => {
     const ask = answering([
       [/Token/, telegram.token],
       [/Id of the chat/, 'me'],
+      [/Id of the chat/, '999'],
       [/Id of the chat/, telegram.chatId],
       [/Name/, ''],
       [/recovery/, 'n'],
@@ -289,6 +292,106 @@ describe('vpsmon setup', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
+  it('says before the first question that the file cannot be written', async () => {
+    for (const target of [join(dir, 'missing', 'monitor.conf'), '/proc/monitor.conf']) {
+      const ask = answering([]);
+      const { code, err } = await run(ask, {}, {}, undefined, { place: { target } });
+      expect(code).toBe(2);
+      expect(err).toMatch(/cannot be written: (?:its folder does not exist|this user may not write there)\./);
+      expect(ask.asked).toEqual([]);
+    }
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('takes the token out of a line of @BotFather that was pasted whole', async () => {
+    const ask = answering([
+      [/Token/, `Use this token: ${telegram.token} (keep it)`],
+      [/Name/, ''],
+      [/recovery/, ''],
+      [/do that, too/, ''],
+    ]);
+    expect((await run(ask, { chatId: telegram.chatId })).code).toBe(0);
+    expect(readFileSync(conf, 'utf8')).toContain(`TELEGRAM_BOT_TOKEN='${telegram.token}'`);
+  });
+
+  it('replaces placeholders and other mistakes in what it asks for, and stops at mistakes elsewhere', async () => {
+    const args = [
+      'setup',
+      '--config',
+      conf,
+      '--state-dir',
+      join(dir, 'state'),
+      '--token-file',
+      join(dir, 'token'),
+    ];
+    writeFileSync(join(dir, 'token'), telegram.token, { mode: 0o600 });
+    const text = `TELEGRAM_API_ROOT=${telegram.url}\nTELEGRAM_BOT_TOKEN=your_bot_token\nTELEGRAM_CHAT_ID=<chat>\n`;
+    writeFileSync(conf, text, { mode: 0o600 });
+    expect((await vpsmon([...args, '--chat-id', telegram.chatId])).stderr).toBe('');
+    expect(readFileSync(conf, 'utf8')).toBe(
+      text.replace('your_bot_token', `'${telegram.token}'`).replace('<chat>', `'${telegram.chatId}'`),
+    );
+    writeFileSync(conf, `${text}LOG_LEVEL=LOUD\n`);
+    const wrong = await vpsmon([...args, '--chat-id', telegram.chatId]);
+    expect(wrong.code).toBe(3);
+    expect(wrong.stderr).toContain(`${conf}:4: LOG_LEVEL: expected`);
+    expect(readFileSync(conf, 'utf8')).toBe(`${text}LOG_LEVEL=LOUD\n`);
+  });
+
+  it('writes the new id of a group that has become a supergroup', async () => {
+    telegram.setChat({ id: -55, type: 'group', title: 'Ops' });
+    telegram.migrate(-55, -100_55);
+    const result = await run(undefined, { chatId: '-55' }, { TELEGRAM_BOT_TOKEN: telegram.token });
+    expect({ code: result.code, err: result.err }).toEqual({ code: 0, err: '' });
+    expect(readFileSync(conf, 'utf8')).toContain(`TELEGRAM_CHAT_ID='-10055'`);
+  });
+
+  it('tries everything with --dry-run, and sends and writes nothing', async () => {
+    begin();
+    const { code, out, finished } = await run(
+      undefined,
+      { chatId: telegram.chatId },
+      { TELEGRAM_BOT_TOKEN: telegram.token },
+      undefined,
+      { options: { dryRun: true } },
+    );
+    expect({ code, finished }).toEqual({ code: 0, finished: 0 });
+    expect(out).toContain(`  TELEGRAM_CHAT_ID=${telegram.chatId}\n`);
+    expect(out).not.toContain(telegram.token);
+    expect(telegram.sent).toEqual([]);
+    expect(readFileSync(conf, 'utf8')).toBe(START.replace('URL', telegram.url));
+  });
+
+  it('leaves a link a link', async () => {
+    const kept = join(dir, 'kept.conf');
+    writeFileSync(kept, '# kept\n', { mode: 0o600 });
+    symlinkSync(kept, conf);
+    const set = { TELEGRAM_BOT_TOKEN: telegram.token };
+    expect((await run(undefined, { chatId: telegram.chatId }, set)).code).toBe(0);
+    expect(lstatSync(conf).isSymbolicLink()).toBe(true);
+    expect(readFileSync(kept, 'utf8')).toMatch(/^# kept\nTELEGRAM_CHAT_ID=/);
+  });
+
+  it.each<[string, boolean]>([
+    ['Bäckerei „Süß“ 🥐', true],
+    ["Bob's shop", true],
+    ['the "old" one', true],
+    [`Bob's "old" one`, false],
+    ['C:\\', false],
+    ['x'.repeat(61), false],
+  ])('takes a name that every reader of the file reads alike: %s', async (name, good) => {
+    const ask = answering([
+      [/Token/, telegram.token],
+      [/Name/, name],
+      ...(good ? [] : ([[/Name/, '']] as [RegExp, string][])),
+      [/recovery/, ''],
+      [/do that, too/, ''],
+    ]);
+    expect((await run(ask, { chatId: telegram.chatId })).code).toBe(0);
+    const loaded = await loadConfig({ config: conf, env: {}, cwd: dir, uid: 1, etcDir: dir });
+    expect((loaded as { config: Config }).config.settings.SERVER_NAME).toBe(good ? name : '');
+  });
+
   it('writes the file that is named, the installed one as root, else the one in this folder', () => {
     expect(setupTarget({ config: 'x.conf' }, { VPSMON_CONFIG: '/y' }, '/d', true)).toBe('/d/x.conf');
     expect(setupTarget({}, { VPSMON_CONFIG: '/y' }, '/d', true)).toBe('/y');
@@ -311,6 +414,30 @@ describe('the code', () => {
     expect(drawsBlocks({ TERM: 'xterm' })).toBe(true);
     expect(drawsBlocks({ TERM: 'xterm', LANG: 'de_DE.ISO-8859-1' })).toBe(false);
     expect(drawsBlocks({ TERM: 'dumb', LANG: 'C.UTF-8' })).toBe(false);
+  });
+
+  it('pairs the topic of a forum in which the code was written, and a channel in which it was posted', async () => {
+    begin();
+    telegram.setChat({ ...NIGHT_WATCH, topics: [7] });
+    const inTopic = await run(inGroup([7]), {}, {}, (text) => {
+      const start = /\?startgroup=([\w-]+)/.exec(text)?.[1];
+      if (start === undefined) return;
+      telegram.write(NIGHT_WATCH, `/start ${start}`, undefined, {
+        is_topic_message: true,
+        message_thread_id: 7,
+      });
+    });
+    expect(inTopic).toMatchObject({ code: 0, err: '' });
+    expect(readFileSync(conf, 'utf8')).toContain(`TELEGRAM_CHAT_ID='-100123/7'`);
+    const channel = { id: -100_9, type: 'channel' as const, title: 'News' };
+    telegram.setChat(channel);
+    const posted = await run(inGroup(), {}, {}, (text) => {
+      const start = /\?start=([\w-]+)/.exec(text)?.[1];
+      if (start !== undefined)
+        telegram.push({ channel_post: { message_id: 5, date: 1, chat: channel, text: `/start ${start}` } });
+    });
+    expect(posted.code).toBe(0);
+    expect(readFileSync(conf, 'utf8')).toContain(`TELEGRAM_CHAT_ID='-1009'`);
   });
 
   it('pairs a group, with the id of the group and of who added the bot', async () => {
@@ -467,12 +594,41 @@ describe('vpsmon setup in a real terminal', () => {
       }
       child.stdin.write('\u0003');
       expect(await ended).not.toBe(0);
+      expect(seen).toContain('Nothing was changed.');
       expect(seen).not.toContain(telegram.token.slice(-20));
       expect(readFileSync(conf, 'utf8')).toBe(START.replace('URL', telegram.url));
       expect(statSync(conf).mode & 0o777).toBe(0o644);
     },
     60_000,
   );
+
+  it('goes on after Ctrl-Z and fg, and says at Ctrl-C while it waits that nothing was changed', async () => {
+    begin();
+    const shell = spawn('script', ['-qfec', 'bash --norc --noprofile -i', '/dev/null'], {
+      env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm' },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    let seen = '';
+    shell.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
+    const ended = new Promise((resolve) => shell.once('close', resolve));
+    const type = (keys: string) => {
+      seen = '';
+      shell.stdin.write(keys);
+    };
+    type(`${process.execPath} ${BIN} setup --config ${conf} --state-dir ${dir}/state\r`);
+    await until(() => seen.includes('(not shown)'), 'the question');
+    type('\u001a');
+    await until(() => seen.includes('Stopped'), 'Stopped');
+    type('fg\r');
+    await until(() => seen.includes('(not shown)'), 'the question again');
+    type(`${telegram.token}\r`);
+    await until(() => seen.includes('Waiting for Start'), 'Waiting for Start');
+    expect(seen).not.toContain(telegram.token.slice(-20));
+    type('\u0003');
+    await until(() => seen.includes('Nothing was changed.'), 'Nothing was changed.');
+    type('exit\r');
+    await ended;
+  }, 60_000);
 
   it('takes the token from a pipe, and says when others can read its file', async () => {
     begin();

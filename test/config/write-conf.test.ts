@@ -12,6 +12,7 @@ describe('withSettings', () => {
     ['the one of several that counts', 'A=8\nA=9\n', { A: '1' }, "A=8\nA='1'\n"],
     ['a value of two lines', 'A=x\\\ny\nB=2\n', { A: '1', B: '3' }, "A='1'\nB='3'\n"],
     ['a comment that looks like it', '#A=0\n', { A: '1' }, "#A=0\nA='1'\n"],
+    ['a single quote', '', { A: "Bob's büro 🥐" }, `A="Bob's büro 🥐"\n`],
     ['lines of Windows', 'B=2\r\nA=0\r\n', { A: '1' }, "B=2\r\nA='1'\r\n"],
   ])('%s', (_name, text, values, expected) => {
     const written = withSettings(text, values);
@@ -21,7 +22,8 @@ describe('withSettings', () => {
   });
 
   it('refuses what a line cannot hold', () => {
-    expect(() => withSettings('', { A: "it's" })).toThrow('A must not hold');
+    expect(() => withSettings('', { A: `it's "x"` })).toThrow('A must not hold');
+    expect(() => withSettings('', { A: "it's $5" })).toThrow('A must not hold');
     expect(() => withSettings('', { A: 'x\nB=2' })).toThrow('A must not hold');
   });
 });

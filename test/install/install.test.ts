@@ -108,7 +108,7 @@ describe('install', () => {
       'systemctl enable vps-monitor.service vps-auto-recovery.timer vps-daily-report.timer vps-metrics-exporter.timer',
       'systemctl restart vps-monitor.service vps-auto-recovery.timer vps-daily-report.timer vps-metrics-exporter.timer',
     ]);
-    expect(out()).toContain('TELEGRAM_BOT_TOKEN');
+    expect(out()).toContain('  vpsmon setup    pairs your phone');
   });
 
   it('installs the native packages for this processor and C library, and nothing else of node_modules', async () => {

@@ -49,6 +49,18 @@ export function wrapBehind(head: string, text: string, columns = Infinity): stri
   );
 }
 
+/** Lines that are longer than this are broken between words, and go on below their first word. */
+export function wrapLines(text: string, columns = Infinity): string {
+  return text
+    .split('\n')
+    .flatMap((line) => {
+      if (width(line) <= columns) return [line];
+      const [indent = ''] = /^ */.exec(line) ?? [];
+      return wrapBehind(indent, line.slice(indent.length), columns);
+    })
+    .join('\n');
+}
+
 export type Column = { title: string; align?: 'right' };
 
 /** Aligned rows, two spaces apart; the last column is not padded. */
