@@ -40,7 +40,7 @@ export function conclude(turn: Turn, key: string, { wasUp = false } = {}): void 
     pending.due = turn.now.mono + REPLAY_WAIT_MS;
     turn.out.asks.push({ kind: 'replay' });
     const known = current(turn.state, key);
-    if (known) turn.out.asks.push({ kind: 'inspect', id: known.info.id, seq: known.seq, confirm: false });
+    if (known) turn.out.asks.push({ kind: 'inspect', id: known.info.id, seq: known.seq, confirm: true });
     return;
   }
   if (pending.kind === 'successor') {
@@ -85,6 +85,12 @@ function concludeCrash(
     if (!series) reportRestarting(turn, known, death, { upAt: pending.upAt ?? death.at, deploy });
     return;
   }
+  if (known?.info.state === 'exited' && !known.swarm) {
+    // Between two attempts Docker's state is `restarting`.
+    const signalled = known.info.id === death.id && known.kill !== undefined;
+    reportStopped(turn, death, { next: { kind: signalled ? 'signalled' : 'gave-up' }, deploy });
+    return;
+  }
   if (pending.restarted && !series && known) {
     // It came up and died again; Docker is at it. Only when it then stays down for long it is called stopped.
     reportRestarting(turn, known, death, { upAt: undefined, deploy });
@@ -99,12 +105,6 @@ function concludeCrash(
   if (killedAgain(death, before)) {
     // The kills are reported already, and a server without memory is slow to start it again.
     state.pending.set(key, { ...pending, due: turn.now.mono + LOOPING_MS, restarted: false });
-    return;
-  }
-  if (known?.info.state === 'exited' && !known.swarm) {
-    // Between two attempts Docker's state is `restarting`.
-    const signalled = known.info.id === death.id && known.kill !== undefined;
-    reportStopped(turn, death, { next: { kind: signalled ? 'signalled' : 'gave-up' }, deploy });
     return;
   }
   const by = known?.swarm ? 'Swarm' : 'Docker';

@@ -3,7 +3,7 @@
 import type { DockerInspect } from '../system/types.ts';
 import type { Named } from '../model/container-fact.ts';
 import { deathOf } from './cause.ts';
-import { about, emit, stoppedFact } from './facts.ts';
+import { about, emit, isOver, stoppedFact } from './facts.ts';
 import { applyFixed, applyState, current, isUp, isWatched, keyOf, put } from './table.ts';
 import type { Engine, Known, Turn } from './types.ts';
 
@@ -24,6 +24,7 @@ export function newEngine(seen: boolean): Engine {
     up: false,
     seen,
     met: false,
+    stale: false,
     downAt: { wall: 0, mono: 0 },
     why: '',
     reportAt: undefined,
@@ -113,6 +114,7 @@ export function streamUp(turn: Turn): void {
   engine.up = true;
   engine.seen = true;
   engine.met = true;
+  engine.stale = true;
   engine.reportAt = undefined;
   // Stops that were held while nobody could see a successor get a moment for it.
   for (const pending of state.pending.values())
@@ -168,12 +170,15 @@ function reportBack(turn: Turn): void {
   for (const [key, was] of before) {
     out.touched.add(key);
     const known = current(state, key);
-    if (known && isUp(known.info.state)) {
-      if (known.info.id === was.id && known.info.startedAt === was.startedAt) kept += 1;
+    const up = known !== undefined && isUp(known.info.state);
+    if (up && known.info.id === was.id && known.info.startedAt === was.startedAt) {
+      kept += 1;
       continue;
     }
+    isOver(turn, key, 'unhealthy', 'died', engine.downAt.wall);
+    if (up) continue;
     absent.push(known ? about(was) : { ...about(was), removed: true });
-    if (known) reportNotBack(turn, key, known, engine.downAt.wall);
+    if (known) reportNotBack(turn, key, known, known.info.finishedAt ?? engine.downAt.wall);
   }
   out.facts.push({
     kind: 'docker-back',

@@ -41,6 +41,7 @@ export type FirstLook = {
 export function firstLook(turn: Turn, look: FirstLook): StartLine[] {
   const { state } = turn;
   for (const known of look.known) put(state, known);
+  state.engine.stale = false;
   const rows = new Map(look.rows.map((row) => [row.key, row]));
   for (const row of look.rows) if (row.restarts.length > 0) tallyOf(state, row.key).restarts = row.restarts;
   const lines = followNames(turn, rows, look);

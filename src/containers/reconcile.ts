@@ -2,6 +2,7 @@
 // may only be late, so the container is looked at again a second later; what is still different then was missed, and is reported
 // like the events that are missing.
 import { secretsFromEnv } from '../model/env-secrets.ts';
+import { serviceKey } from '../model/service-key.ts';
 import { masked } from '../model/text.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
 import { toHealth, toState } from '../system/docker/containers.ts';
@@ -48,6 +49,7 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
     suspect(turn, item.id, known);
   }
   for (const [id, known] of state.known) if (!there.has(id)) suspect(turn, id, known);
+  state.engine.stale = false;
   audit(turn);
   forgetGone(state, now);
 }
@@ -70,13 +72,15 @@ function suspect(turn: Turn, id: string, known: Known | undefined): void {
   state.suspects.set(id, { seq: known?.seq ?? -1, due: now.mono + LATE_MS });
 }
 
-/** Looks again at what did not fit, unless an event has come meanwhile. */
+/** Looks again at what did not fit; where an event has come meanwhile, a second after that. */
 export function suspectsDue(turn: Turn): void {
   const { state, now, out } = turn;
   for (const [id, { seq, due }] of state.suspects) {
     if (now.mono < due) continue;
     state.suspects.delete(id);
-    if ((state.known.get(id)?.seq ?? -1) === seq) out.asks.push({ kind: 'inspect', id, seq, confirm: true });
+    const known = state.known.get(id);
+    if ((known?.seq ?? -1) === seq) out.asks.push({ kind: 'inspect', id, seq, confirm: true });
+    else suspect(turn, id, known);
   }
 }
 
@@ -140,9 +144,9 @@ export function inspected(
   if (known.shadowed?.includes('name')) renamed(turn, known, inspect.name, turn.now.wall);
   waitForJob(turn, known);
   if (known.seq !== asked.seq) {
-    if (asked.confirm) return;
     // An event came between question and answer: it is asked again.
-    ask(turn, known);
+    if (asked.confirm) suspect(turn, id, known);
+    else ask(turn, known);
     return;
   }
   if (asked.confirm) reportUnseen(turn, known, inspect);
@@ -168,16 +172,18 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   if (health !== info.health && health !== 'starting') healthChanged(turn, known, health, turn.now.wall);
   applyState(known, inspect);
   lookedAtCreated(turn, known);
-  const pending = turn.state.pending.get(keyOf(known));
-  const follows = pending?.kind === 'asked' || (pending?.kind === 'crash' && pending.death.id === info.id);
-  if (follows && inspect.state.error)
-    pending.death.error = masked(inspect.state.error, [
-      ...turn.state.rules.secrets,
-      ...secretsFromEnv(inspect.env),
-    ]);
-  if (follows) takeExitCode(pending.death, inspect);
+  completeDeath(turn, known, inspect);
   put(turn.state, known);
   successorHealth(turn, known, turn.now.wall);
+}
+
+/** What an inspect shows of a death that is not reported yet: Docker's error, and the exit code where a label hid it. */
+function completeDeath({ state }: Turn, known: Known, inspect: DockerInspect): void {
+  const pending = state.pending.get(keyOf(known));
+  if (pending?.kind !== 'asked' && (pending?.kind !== 'crash' || pending.death.id !== known.info.id)) return;
+  const secrets = [...state.rules.secrets, ...secretsFromEnv(inspect.env)];
+  if (inspect.state.error) pending.death.error = masked(inspect.state.error, secrets);
+  takeExitCode(pending.death, inspect);
 }
 
 function unseen(
@@ -216,8 +222,17 @@ function reportUnseen(turn: Turn, known: Known, inspect: DockerInspect): void {
   const health = up ? toHealth(inspect.state.health?.status) : 'none';
   if (health !== info.health) healthChanged(turn, known, health, turn.now.wall);
   applyState(known, inspect);
+  completeDeath(turn, known, inspect);
+  givesUp(turn, known);
   put(turn.state, known);
   lookedAtCreated(turn, known);
+}
+
+/** Its next attempt is waited for, and Docker makes none: it would be `restarting` until then. */
+function givesUp({ state, now }: Turn, { info }: Known): void {
+  const pending = state.pending.get(serviceKey(info.name));
+  if (pending?.kind === 'crash' && pending.due === Infinity && info.state === 'exited')
+    pending.due = now.mono;
 }
 
 function reportUnseenNew(turn: Turn, inspect: DockerInspect): void {

@@ -4,6 +4,7 @@ import { labelledAs, limitsOf, SWARM_SERVICE, toContainerInfo } from '../system/
 import { parseSignal } from './cause.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
 import { serviceKey } from '../model/service-key.ts';
+import { holds, type Claim } from '../model/change.ts';
 import type { Condition, ContainerFact, Holding } from '../model/container-fact.ts';
 import type { Known, Moment, News, Shadowed, State, Tally, Turn } from './types.ts';
 
@@ -132,6 +133,14 @@ export function drop(state: State, id: string): void {
 export function current(state: State, key: string): Known | undefined {
   const id = state.byKey.get(key);
   return id === undefined ? undefined : state.known.get(id);
+}
+
+/** Whether a claim about a container holds; undefined while nobody can see it, or its state in Docker's list did not fit. */
+export function claimHolds(state: State, name: string, claim: Claim): boolean | undefined {
+  const { engine, suspects } = state;
+  const known = current(state, serviceKey(name));
+  if (!engine.up || engine.stale || (known && suspects.has(known.info.id))) return undefined;
+  return holds(claim, known?.info);
 }
 
 export function isWatched(state: State, known: Known): boolean {

@@ -119,6 +119,8 @@ export type Engine = {
   seen: boolean;
   /** It has answered this monitor. */
   met: boolean;
+  /** It has answered since it was away, and the table is not compared with its list yet. */
+  stale: boolean;
   downAt: Moment;
   why: string;
   /** Monotonic: when its absence is reported. */

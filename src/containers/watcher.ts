@@ -1,6 +1,7 @@
 // Follows Docker, feeds the reducer, fetches what it asks for, hands on its facts, and keeps the table for the next run.
 import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/schema.ts';
+import type { Claim } from '../model/change.ts';
 import type { ContainerFact, OpenCondition } from '../model/container-fact.ts';
 import type { MonitorReport, ServiceCounts, ServiceStatus } from '../model/monitor-report.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
@@ -22,8 +23,7 @@ import { createPersister, recallServices, type Persister, type Seen } from './pe
 import { newState, nextDue, reportUnreadable, step } from './reduce.ts';
 import { serviceRules } from './rules.ts';
 import { lookFirst, openStart, startWithout, type Start } from './start.ts';
-import { serviceKey } from '../model/service-key.ts';
-import { countServices, current, keyOf, restartsWithin, serviceLines } from './table.ts';
+import { claimHolds, countServices, keyOf, restartsWithin, serviceLines } from './table.ts';
 import type { Ask, Input, Moment, Out, Row, State } from './types.ts';
 
 /** The start is reported without the containers when Docker does not answer within this. */
@@ -60,8 +60,8 @@ export type Watcher = {
   containers(): ContainerInfo[];
   /** Whether the table is being kept current. */
   connected(): boolean;
-  /** The container of this name as the events show it now; undefined where there is none, or nobody can see it. */
-  container(name: string): ContainerInfo | undefined;
+  /** Whether a claim about the container of this name holds; undefined while nobody can see it. */
+  claimHolds(name: string, claim: Claim): boolean | undefined;
   /** Why Docker's events cannot be followed, while Docker answers otherwise; undefined where all is well. */
   eventFailure(): string | undefined;
   /** Resolves after the first look at the containers, or when Docker turns out not to answer. */
@@ -138,7 +138,7 @@ export function createWatcher(deps: WatcherDeps): Watcher {
       });
     },
     connected: () => isLoaded(watch) && state.engine.up,
-    container: (name) => current(state, serviceKey(name))?.info,
+    claimHolds: (name, claim) => (isLoaded(watch) ? claimHolds(state, name, claim) : undefined),
     eventFailure: () => watch.eventFailure,
     services: () => serviceLines(state),
     counts: () => countServices(state),

@@ -6,7 +6,6 @@ import { createDiscovery } from '../discovery/discover.ts';
 import { conditionsOf } from '../incidents/conditions.ts';
 import { createPipeline } from '../incidents/pipeline.ts';
 import { createForecasts, Saved } from '../forecast/watch.ts';
-import { holds, type Claim } from '../model/change.ts';
 import { findingsOf } from '../model/fact-rules.ts';
 import { serverName } from '../config/server-name.ts';
 import type { ContainerInfo, Snapshot, Source } from '../model/snapshot.ts';
@@ -78,7 +77,7 @@ export function openMonitor(
     log,
     enqueue: (message) => outbox.enqueue(message),
     sendUnsaved: (message) => delivery.sendUnsaved(message),
-    isTrue: (incident, claim) => isTrueOf(watcher, incident.subject, claim),
+    isTrue: (incident, claim) => watcher.claimHolds(incident.subject, claim),
     wakeAt: (mono) => alarm.set(state.closed ? Infinity : mono),
     describe: describeFact,
     word: (decision) => wordDecision(decision, hostname, clock.now(), recorder.lines(decision.incident)),
@@ -240,12 +239,6 @@ export function openMonitor(
     },
   };
   return monitor;
-}
-
-/** Whether a claim of a message about a container is so; undefined while nobody can see it. */
-function isTrueOf(watcher: Monitor['watcher'], name: string, claim: Claim): boolean | undefined {
-  if (!watcher.connected()) return undefined;
-  return holds(claim, watcher.container(name));
 }
 
 /** A disk that is full must not stop the watching: what cannot be saved now is saved with the next minute. */

@@ -16,9 +16,10 @@ const HOLD_CALM_MS = 800;
 const MAX_CALM_MS = 5000;
 /** More than this in one go become a list. */
 const ALONE = 3;
-/** What is not true at the moment is looked at again after this, and given up after the other. */
+/** What is not true at the moment is looked at again after this, and given up after the next; an event that nobody can see, after the last. */
 const LOOK_AGAIN_MS = 2000;
 const GIVE_UP_MS = 60_000;
+const GIVE_UP_UNSEEN_MS = 3_600_000;
 
 const JOBS_WINDOW_MS = 600_000;
 const JOBS_TOGETHER_MS = 8000;
@@ -48,7 +49,7 @@ export type Look = {
 
 export type Outcome = 'ready' | 'waits' | 'not-now' | 'too-many';
 
-/** Whether a draft goes out now, or waits. `fresh`: the incident has just changed. */
+/** Whether a draft goes out now, or waits. `fresh`: what it states was seen just now. */
 export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look): Outcome {
   const { reason, others } = draft;
   const change = changeOf(draft.incident);
@@ -128,12 +129,12 @@ export function renameEvents({ events }: Groups, from: string, to: string): void
 }
 
 /** What waited before this process was started goes out with the next look. */
-export function holdAgain(groups: Groups, all: Iterable<Incident>): void {
+export function holdAgain(groups: Groups, all: Iterable<Incident>, mono: number): void {
   for (const incident of all) {
     const { id, said } = incident;
     if (said.waits === undefined) continue;
     const group = groupOf(groups, changeOf(incident) ?? 'restored');
-    group.held.push({ id, reason: said.waits, since: -Infinity });
+    group.held.push({ id, reason: said.waits, since: mono });
   }
 }
 
@@ -228,9 +229,12 @@ function lookAgain({ id, reason, since }: Held, look: Look): Again {
     return { dropped: { incident, reason: 'folded' } };
   if (holds === true || goesOn) return { incident };
   const claim = claimOf(incident);
-  const isOver = claim === 'down' || claim === 'unhealthy' || endedByTime(incident);
-  const givenUp = look.mono - since >= GIVE_UP_MS || (isOver && holds === false);
-  if (holds === undefined && (givenUp || since === -Infinity)) return { incident };
+  const isOver = claim === 'down' || claim === 'unhealthy' || claim === 'gone' || endedByTime(incident);
+  const waited = look.mono - since;
+  const givenUp =
+    holds === undefined
+      ? incident.event === true && waited >= GIVE_UP_UNSEEN_MS
+      : isOver || waited >= GIVE_UP_MS;
   return givenUp ? { dropped: { incident, reason: 'folded' } } : 'wait';
 }
 

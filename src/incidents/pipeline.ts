@@ -323,7 +323,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     plainlyAt: new Map(),
     first: firstStart(db, log, clock.now()),
   };
-  holdAgain(run.groups, run.memory.byId.values());
+  holdAgain(run.groups, run.memory.byId.values(), clock.monotonic());
   return {
     process(findings, options = {}) {
       try {

@@ -47,7 +47,9 @@ export function plan(input: PlanInput, ends = false): Plan {
     const { drafts, quiet } = gather(verdicts, all, policy, now, mayName);
     for (const verdict of quiet) record(result, all, verdict, now);
     for (const draft of drafts) {
-      const outcome = admit(groups, draft, inThisBatch.has(draft.incident.id), look);
+      // What only time has ended was seen before: Docker may have gone since.
+      const fresh = inThisBatch.has(draft.incident.id) && draft.incident.lastSeenAt >= now;
+      const outcome = admit(groups, draft, fresh, look);
       if (outcome === 'waits') wait(result, all, draft);
       if (outcome === 'too-many') record(result, all, { incident: draft.incident, reason: 'cooldown' }, now);
       if (outcome !== 'ready') continue;

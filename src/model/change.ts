@@ -39,10 +39,11 @@ export const CHANGES: Record<Change, ChangePolicy> = {
 };
 
 /** What a message states about a container at the moment at which it is written. */
-export type Claim = 'up' | 'down' | 'healthy' | 'unhealthy';
+export type Claim = 'up' | 'down' | 'healthy' | 'unhealthy' | 'gone';
 
 /** Whether a claim is so, as the container is now; undefined: there is no container of the name. */
 export function holds(claim: Claim, now: Pick<ContainerInfo, 'state' | 'health'> | undefined): boolean {
+  if (claim === 'gone') return now === undefined;
   const up = now?.state === 'running';
   if (claim === 'up') return up;
   if (claim === 'down') return !up;

@@ -103,7 +103,7 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
   restarted: { rule: 'container-restarted', verdict: 'event', change: 'restarted', claim: 'up' },
   renamed: { rule: 'container-renamed', verdict: 'event', change: 'renamed' },
   called: { rule: [...CONDITIONS, 'service-missing'], verdict: 'unknown' },
-  removed: { rule: CONDITIONS, verdict: 'ok', change: 'removed', claim: 'down', end: 'gone' },
+  removed: { rule: CONDITIONS, verdict: 'ok', change: 'removed', claim: 'gone', end: 'gone' },
   missing: { rule: 'service-missing', verdict: 'breach', severity: 'warning' },
   over: {
     rule: ({ condition }) => RULE_OF[condition],

@@ -158,3 +158,123 @@ describe('Docker stopped with its containers', () => {
     }
   });
 });
+
+describe('no message states what nobody can see while Docker is away', () => {
+  /** Everything up, and an hour of calm before. */
+  function two(): World {
+    const world = createWorld();
+    for (const name of ['web', 'db']) world.run(name, { policy: 'always', health: 'healthy' });
+    world.advance(3_600_000);
+    world.clear();
+    return world;
+  }
+  function away(world: World, ms: number, meanwhile: () => void = () => undefined): void {
+    world.answering(false);
+    world.down();
+    world.deaf(true);
+    world.advance(ms);
+    meanwhile();
+    world.answering(true);
+    world.deaf(false);
+    world.up();
+  }
+
+  test('a restart that waits for others is not sent as one that runs', () => {
+    const world = two();
+    world.die('web', 1, true);
+    world.advance(400);
+    world.start('web', 'policy');
+    world.advance(2300);
+    for (const name of ['web', 'db']) {
+      world.signal(name, 15);
+      world.die(name, 143);
+    }
+    away(world, 300_000);
+    expect(world.titles()).toEqual(['🔴 Docker Is Gone']);
+    world.advance(120_000);
+    expect(world.titles()).toEqual(['🔴 Docker Is Gone', '✅ Docker Is Back']);
+  });
+
+  test('nor one that has ended meanwhile, before the table is compared with what is', () => {
+    const world = two();
+    world.stop('web');
+    world.advance(500);
+    world.start('web');
+    world.health('web', 'healthy');
+    world.advance(100);
+    away(world, 2000, () => world.die('web', 1));
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🔴 Service Stopped']);
+  });
+
+  test('that it is stable again is sent when it can be seen', () => {
+    const world = two();
+    for (let i = 0; i < 3; i++) {
+      world.die('web', 1, true);
+      world.advance(5000);
+      world.start('web', 'policy');
+      world.advance(55_000);
+    }
+    world.clear();
+    for (const name of ['web', 'db']) {
+      world.signal(name, 15);
+      world.die(name, 143);
+    }
+    away(world, 1_200_000);
+    expect(world.titles()).toEqual(['🔴 Docker Is Gone']);
+  });
+
+  test('a quick restart of Docker, and something else about the container at once: it is not called stopped', () => {
+    const world = two();
+    world.signal('web', 15);
+    world.die('web', 143);
+    away(world, 400, () => world.start('web'));
+    world.advance(100);
+    world.health('web', 'healthy');
+    world.advance(600);
+    world.rename('web', 'shop');
+    world.advance(120_000);
+    expect(world.titles().join('\n')).not.toContain('Stopped');
+  });
+
+  test('the failing health check of one that did not come back is over', () => {
+    const world = two();
+    world.health('web', 'unhealthy');
+    world.advance(60_000);
+    away(world, 60_000, () => world.die('web', 1));
+    world.advance(60_000);
+    expect(world.openIncidents().map(({ rule }) => rule)).toEqual(['container-stopped']);
+  });
+});
+
+test('a restart loop that Docker gives up without a word: it is reported as stopped', () => {
+  const world = worldWith('web', { policy: 'always' });
+  for (let i = 0; i < 8; i++) {
+    world.die('web', 1, true);
+    world.advance(300);
+    world.start('web', 'policy');
+    world.advance(9000);
+  }
+  world.die('web', 1, true);
+  world.advance(60_000);
+  world.clear();
+  world.byName('web').state.status = 'exited';
+  world.list();
+  world.advance(60_000);
+  expect(world.titles()).toEqual(['🔴 Service Stopped']);
+  expect(world.messages()[0]).toContain('Docker could not start it again, and has given up');
+});
+
+test('removed while it was down, and its name taken by another one: nothing says that nothing is left', () => {
+  const world = worldWith('web');
+  world.run('db');
+  world.die('web', 1);
+  world.die('db', 1);
+  world.advance(60_000);
+  world.clear();
+  world.remove('web');
+  world.advance(20_100);
+  world.rename('db', 'web');
+  world.advance(60_000);
+  expect(world.messages().join()).not.toContain('nothing is left');
+});

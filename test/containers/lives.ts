@@ -1,15 +1,28 @@
-// A random life of a few containers on one server: they crash, are stopped, deployed, renamed, paused, fail their health checks;
-// silences begin and end, somebody sets the clock, the monitor is restarted. Each message that reaches the outbox is compared
-// with how things really are at that moment.
+// A random life of a few containers on one server: they crash, are stopped, deployed, renamed, paused, fail their health checks; Docker
+// goes away and comes back; silences of containers, of rules and of everything begin, overlap and end, somebody sets the clock, the
+// monitor is restarted. Each message that reaches the outbox is compared with how things really are at that moment.
 import { isAllReported, isUnreported, rowOf } from '../../src/containers/persist.ts';
 import { keyOf } from '../../src/containers/table.ts';
 import type { Row } from '../../src/containers/types.ts';
 import type { Message } from '../../src/model/message.ts';
+import { START_LINES } from '../../src/model/monitor-report.ts';
+import { findingsOf } from '../../src/model/fact-rules.ts';
 import { formatDuration } from '../../src/model/text.ts';
+import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { createWorld, type World } from './world.ts';
 import { random } from '../helpers/random.ts';
 
 const NAMES = ['web', 'db', 'api', 'queue', 'cache', 'proxy'];
+/** Rules that somebody silences. */
+const SILENCED_RULES = [
+  'container-stopped',
+  'container-unhealthy',
+  'container-restarting',
+  'container-redeployed',
+  'container-started',
+  'restart-loop',
+  'docker-gone',
+];
 const MINUTE = 60_000;
 /** Long enough for everything that waits, and for calm after flapping. */
 const CALM_MS = 45 * MINUTE;
@@ -17,7 +30,15 @@ const CALM_MS = 45 * MINUTE;
 export type Life = { wrong: string[]; diary: string[] };
 
 /** What really happened to a name, by the monotonic clock of the world. */
-type Truth = { downAt?: number; upAt?: number; downMs: number; deaths: number; outages: string[] };
+type Truth = {
+  downAt?: number;
+  upAt?: number;
+  downMs: number;
+  deaths: number;
+  outages: string[];
+  /** Docker was away, and nobody could see what happened to it. */
+  unseen?: true;
+};
 
 export function live(seed: number): Life {
   const pick = random(seed);
@@ -38,6 +59,7 @@ export function live(seed: number): Life {
   const saved = new Map<string, Row>();
   let readUntil = 0;
   let watching = true;
+  let dockerAnswers = true;
   let listAt = 0;
   let wasAway = false;
   let everSilenced = false;
@@ -52,8 +74,7 @@ export function live(seed: number): Life {
     if (!truth) truths.set(name, (truth = { downMs: 0, deaths: 0, outages: [] }));
     return truth;
   };
-  const isSilenced = (name: string) =>
-    (silences.get(name) ?? 0) > world.wall() || (silences.get('all') ?? 0) > world.wall();
+  const isSilenced = (name: string) => (silences.get(name) ?? 0) > world.wall();
 
   function fail(message: string, text: string): void {
     wrong.push(`${stamp()} ${message}\n    ${text.replaceAll('\n', '\n    ')}`);
@@ -64,11 +85,15 @@ export function live(seed: number): Life {
     if (!/^Server: vps1$/m.test(whole)) fail('does not name the server', whole);
     const text = whole.replace('\nServer: vps1', '');
     note(`>>> ${text.replaceAll('\n', ' | ')}`);
+    for (const rule of rulesOf(message, text))
+      if (isSilenced(rule)) fail(`is about ${rule}, which is silenced`, text);
     for (const [name, until] of silences) {
-      if (until <= world.wall()) continue;
+      if (until <= world.wall() || SILENCED_RULES.includes(name)) continue;
       if (name === 'all' || new RegExp(`(?<![\\w-])${name}(?![\\w-])`).test(text))
         fail(`names ${name}, which is silenced`, text);
     }
+    // Whoever reads it knows that nothing can be seen until Docker is back.
+    if (text.includes('Docker Is Gone')) belief.clear();
     let claims: Claimed[] = [];
     try {
       claims = claimsOf(text);
@@ -105,6 +130,7 @@ export function live(seed: number): Life {
       if (!exits.some((one) => one === `${name} ${exit}`)) fail(`exit code ${exit}, it never was`, text);
     if (/(Previous|Current) Status: 🔴 Paused/.test(text) || clockWasSet) return;
     const truth = truthOf(name);
+    if (truth.unseen) return;
     // Of one that flapped it is the last outage that counts, and somebody may have restarted it since.
     const downFor = text.includes('Stable for: ') ? undefined : /^Down for: (.*)$/m.exec(text)?.[1];
     if (downFor !== undefined && !truth.outages.includes(downFor))
@@ -209,7 +235,7 @@ export function live(seed: number): Life {
       }
       if (watching) world.check();
       // As the daemon does it every 5 minutes.
-      if (watching && world.now >= listAt) {
+      if (watching && dockerAnswers && world.now >= listAt) {
         listAt = world.now + 5 * MINUTE;
         world.list();
       }
@@ -242,15 +268,94 @@ export function live(seed: number): Life {
     watching = true;
     world.reopen();
     const notes = world.look([...saved.values()], world.log.slice(readUntil));
+    // As the first look of the daemon hands it on.
+    const answers = { kind: 'docker-answers', name: 'docker', at: world.wall() } as const;
+    world.process(findingsOf(answers, describeFact));
     note(`the monitor is started: ${notes.map(({ line }) => line).join(' | ')}`);
     for (const { name, kind, line } of notes) {
-      if (isSilenced(name)) fail(`the start message names ${name}, which is silenced`, line);
+      const rule = START_LINES[kind].rule ?? '';
+      if ([name, rule, 'all'].some(isSilenced))
+        fail(`the start message names ${name}, which is silenced`, line);
       const claim = NOTES[kind];
       if (claim === undefined) continue;
       belief.set(name, claim);
       const state = stateOf(name);
       if (!fits(claim, state)) fail(`the start message says that ${name} is ${claim}, it is ${state}`, line);
     }
+  }
+
+  /** Its containers end with it, unless it leaves them alone (live-restore); those with a policy come back with it, as a rule. */
+  function dockerAway(): void {
+    const liveRestore = chance(30);
+    const ran = [...world.boxes.values()].filter(
+      ({ state }) => state.pid > 0 || state.status === 'restarting',
+    );
+    note(`Docker goes away${liveRestore ? ' and leaves the containers alone' : ''}`);
+    policies.length = 0;
+    for (const box of ran) {
+      truthOf(box.name).unseen = true;
+      if (box.state.status === 'restarting') box.state.status = 'exited';
+      else if (!liveRestore) {
+        goesDown(box.name);
+        exits.push(`${box.name} 143`);
+        world.signal(box.name, 15);
+        world.die(box.name, 143);
+      }
+    }
+    dockerAnswers = false;
+    world.answering(false);
+    if (watching) world.down();
+    world.deaf(true);
+    pass([300, 2000, 5000, 30_000, 5 * MINUTE][pick(5)]!);
+    for (const box of ran) {
+      if (liveRestore && box.state.status === 'running' && chance(20)) {
+        note(`meanwhile ${box.name} ends`);
+        goesDown(box.name);
+        exits.push(`${box.name} 1`);
+        world.die(box.name, 1);
+      }
+      if (box.state.status !== 'exited' || box.hostConfig.restartPolicy !== 'always' || chance(15)) continue;
+      start(box.name);
+    }
+    note('Docker is back');
+    world.answering(true);
+    dockerAnswers = true;
+    if (!watching) return;
+    world.deaf(false);
+    world.up();
+  }
+
+  /** As Compose does it: the new one is made beside the old one, which has another name for a moment. */
+  function recreate(name: string): void {
+    const old = boxOf(name)!;
+    stop(name);
+    pass([0, 200, 1500][pick(3)]!);
+    if (boxOf(name) !== old) return;
+    note(`recreate ${name}`);
+    world.rename(name, `0123456789ab_${name}`);
+    world.create(name, {
+      policy: old.hostConfig.restartPolicy,
+      ...(chance(40) ? { health: 'healthy' as const } : {}),
+    });
+    pass([0, 300, 2500][pick(3)]!);
+    if (chance(85)) start(name);
+    else {
+      world.failStart(name, 'port is already allocated', 128);
+      exits.push(`${name} 128`);
+    }
+    if (boxOf(old.name) === old) world.destroy(old.name);
+    if (boxOf(name)?.checked && boxOf(name)?.state.status === 'running' && chance(70)) {
+      pass([500, 20_000][pick(2)]!);
+      if (boxOf(name)?.state.status === 'running') world.health(name, chance(80) ? 'healthy' : 'unhealthy');
+    }
+  }
+
+  function silence(subject: string, ms: number): void {
+    note(`silence ${subject} ${ms / 1000} s`);
+    silences.set(subject, world.wall() + ms);
+    lengths.set(subject, ms);
+    world.silence(subject, ms);
+    everSilenced = true;
   }
 
   function act(): void {
@@ -262,7 +367,12 @@ export function live(seed: number): Life {
     }
     const up = box.state.pid > 0;
     const paused = box.state.status === 'paused';
-    const what = pick(100);
+    if (box.state.status === 'created') {
+      if (chance(50)) start(name);
+      else remove(name);
+      return;
+    }
+    const what = pick(112);
     if (what < 22) {
       if (up && !paused) crash(name);
       else if (box.state.status === 'exited') start(name);
@@ -306,6 +416,7 @@ export function live(seed: number): Life {
     else if (what < 88) {
       note('many at once');
       const down = NAMES.filter((one) => boxOf(one)?.state.status === 'running');
+      if (down[0] !== undefined && chance(30)) silence(down[pick(down.length)]!, 5 * MINUTE);
       for (const one of down) crash(one);
       pass([0, 200, 2500, 20_000, 120_000][pick(5)]!);
       for (const one of down) {
@@ -313,15 +424,10 @@ export function live(seed: number): Life {
         if (chance(30)) pass(pick(300));
       }
     } else if (what < 94) {
-      const subject = chance(15) ? 'all' : name;
-      const ms = [20_000, 3 * MINUTE, 20 * MINUTE][pick(3)]!;
-      note(`silence ${subject} ${ms / 1000} s`);
-      silences.set(subject, world.wall() + ms);
-      lengths.set(subject, ms);
-      world.silence(subject, ms);
-      everSilenced = true;
+      const rule = SILENCED_RULES[pick(SILENCED_RULES.length)]!;
+      silence(chance(15) ? 'all' : chance(30) ? rule : name, [20_000, 3 * MINUTE, 20 * MINUTE][pick(3)]!);
     } else if (what < 96) {
-      const [subject] = silences.keys();
+      const subject = [...silences.keys()][pick(Math.max(1, silences.size))];
       if (subject === undefined) return;
       note(`end of silence ${subject}`);
       silences.delete(subject);
@@ -333,8 +439,12 @@ export function live(seed: number): Life {
           if (boxOf(name)!.state.status === 'running') crash(name);
           else if (boxOf(name)!.state.status === 'exited') start(name);
         }
+        if (chance(15)) dockerAway();
         pass(pick(3 * MINUTE));
       });
+    } else if (what < 102) dockerAway();
+    else if (what < 109) {
+      if (up && !paused) recreate(name);
     } else {
       const ms = (pick(2) === 0 ? 1 : -1) * [7000, 10 * MINUTE, 3 * 3_600_000][pick(3)]!;
       note(`the clock is set by ${ms / 1000} s`);
@@ -454,6 +564,12 @@ function claimsOf(text: string): Claimed[] {
       })
       .filter(({ claim }) => claim !== 'any' && claim !== 'named');
   }
+  if (title.includes('Docker Is Gone') || title === 'Resolved: Docker answers') return [];
+  if (title.includes('Docker Is Back')) {
+    const names = lines[lines.findIndex((line) => line.includes('Did not come back')) + 1] ?? '';
+    if (!text.includes('Did not come back') || names.startsWith('Time: ')) return [];
+    return names.split(', ').map((one) => ({ name: one.split(' ')[0]!, claim: 'down', line: text }));
+  }
   const name = /^Service: (.*)$/m.exec(text)?.[1];
   if (name !== undefined) {
     const status = /^(?:Current )?Status: \S+ (\w+)$/m.exec(text)?.[1];
@@ -486,6 +602,19 @@ function claimsOf(text: string): Claimed[] {
   throw new Error(`not understood: ${text}`);
 }
 
+/** The rules of what a message says: each line of a list of ends has its own. */
+function rulesOf({ kind }: Message, text: string): string[] {
+  const [title = '', ...lines] = text.split('\n');
+  if (!/^\S+ \d+ Services Restored/.test(title)) return [kind];
+  return lines.flatMap((line) =>
+    line.includes('unhealthy for')
+      ? ['container-unhealthy']
+      : line.includes('down for')
+        ? ['container-stopped']
+        : [],
+  );
+}
+
 const LISTS: Record<string, string> = {
   Started: 'up',
   Stopped: 'down',
@@ -507,6 +636,7 @@ function sentence(text: string): Claimed {
   if (sick) return { name: sick[1]!, claim: 'unhealthy', line: text };
   const well = /^([\w-]+) is healthy again/.exec(text);
   if (well) return { name: well[1]!, claim: 'healthy', line: text };
+  if (/^Docker (?:is gone|is back|answers)/.test(text)) return { name: 'docker', claim: 'any', line: text };
   const often = /^([\w-]+) (?:restarted \d+ times|has restarted)/.exec(text);
   if (often) return { name: often[1]!, claim: 'any', line: text };
   throw new Error(`not understood: ${text}`);

@@ -4,7 +4,7 @@ import { rowOf } from '../../src/containers/persist.ts';
 import { newState, newTurn, nextDue, step } from '../../src/containers/reduce.ts';
 import { serviceRules } from '../../src/containers/rules.ts';
 import { firstLook } from '../../src/containers/first-look.ts';
-import { fromInspect } from '../../src/containers/table.ts';
+import { claimHolds, fromInspect } from '../../src/containers/table.ts';
 import type { Ask, Input, Out, Row, State } from '../../src/containers/types.ts';
 import type { Extra, Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
@@ -13,9 +13,6 @@ import { configOf } from './config.ts';
 import { conditionsOf } from '../../src/incidents/conditions.ts';
 import { createPipeline } from '../../src/incidents/pipeline.ts';
 import { addSilence, endSilence } from '../../src/incidents/silences.ts';
-import { current } from '../../src/containers/table.ts';
-import { serviceKey } from '../../src/model/service-key.ts';
-import { holds } from '../../src/model/change.ts';
 import { findingsOf } from '../../src/model/fact-rules.ts';
 import type { Message } from '../../src/model/message.ts';
 import type { StartLine } from '../../src/model/monitor-report.ts';
@@ -87,8 +84,7 @@ export function createWorld(
         options.onMessage?.(message);
         return outbox.push({ ...message, saidAt: now });
       },
-      isTrue: ({ subject }, claim) =>
-        state.engine.up ? holds(claim, current(state, serviceKey(subject))?.info) : undefined,
+      isTrue: ({ subject }, claim) => claimHolds(state, subject, claim),
       wakeAt: (mono) => (wakeAt = mono),
       describe: describeFact,
       word: (decision) => wordDecision(decision, 'vps1', wall()),

@@ -17,7 +17,6 @@ import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
 import { createWatcher, type Watcher } from '../../src/containers/watcher.ts';
-import { holds } from '../../src/model/change.ts';
 import { createAlarm } from '../../src/system/alarm.ts';
 import { openStore } from '../../src/store/open.ts';
 import { hostFiles } from '../../src/system/files.ts';
@@ -120,8 +119,7 @@ export function openWatcherSetup(
         clock: incidentClock,
         log,
         enqueue: (message) => outbox.enqueue(message),
-        isTrue: ({ subject }, claim) =>
-          watcher?.connected() ? holds(claim, watcher.container(subject)) : undefined,
+        isTrue: ({ subject }, claim) => watcher?.claimHolds(subject, claim),
         wakeAt: (mono) => alarm.set(mono),
         describe: describeFact,
         word: (decision) => wordDecision(decision, 'test', Date.now()),

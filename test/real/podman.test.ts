@@ -127,7 +127,7 @@ test('S13: a crash is told as soon as podman knows, and what was removed is not 
     // 0.2 s when it was tried, with room for a busy machine.
     expect((told?.at ?? Infinity) - died).toBeLessThan(3000);
     podman('rm', 'crasher');
-    await expect.poll(() => monitor.watcher.container('crasher')).toBeUndefined();
+    await expect.poll(() => monitor.watcher.claimHolds('crasher', 'gone')).toBe(true);
   } finally {
     await monitor.remove();
     await telegram.close();
