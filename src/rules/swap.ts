@@ -1,4 +1,6 @@
+import type { Settings } from '../config/schema.ts';
 import type { Finding } from '../model/finding.ts';
+import type { HostValues, Snapshot } from '../model/snapshot.ts';
 import { formatBytes, formatCount } from '../model/text.ts';
 import { levelOf } from './level.ts';
 import { memoryAdvice, memoryDetails } from './memory-details.ts';
@@ -6,8 +8,9 @@ import { rule } from './types.ts';
 
 const MB = 1_048_576;
 
-export const swapUsed = rule('swap-used', 'host', ({ swap }, { snapshot, past, config }) => {
+export const swapUsed = rule('swap-used', 'host', (host, { snapshot, past, config }) => {
   const { settings } = config;
+  const { swap } = host;
   // The settings suit a large swap: where there is less, its half and its 80 % count, or the alert could never come.
   const share = (part: number) => (swap.totalBytes > 0 ? swap.totalBytes * part : Infinity);
   const warning = Math.min(settings.SWAP_WARNING_MB * MB, share(0.5));
@@ -32,9 +35,18 @@ export const swapUsed = rule('swap-used', 'host', ({ swap }, { snapshot, past, c
       ...memoryDetails(snapshot, past),
       ...memoryAdvice({ snapshot, past, config }),
     ];
+    // Zram is meant to be full: it is memory, compressed. Then a full one harms only where somebody waits.
+    if (swap.zram && nobodyWaits(host, snapshot, settings)) finding.severity = 'warning';
   }
   return [finding];
 });
+
+/** Where the kernel does not tell who waits for memory, much of it that is available is the evidence. */
+function nobodyWaits({ memory }: HostValues, { readings }: Snapshot, settings: Settings): boolean {
+  const { pressure } = readings;
+  if (pressure.state === 'ok') return pressure.value.score < settings.MEMORY_PRESSURE_CLEAR;
+  return pressure.state === 'absent' && memory.availableBytes > settings.MEMORY_CLEAR_MB * MB;
+}
 
 export const swapIn = rule('swap-in', 'host', (host, { snapshot, past, config }) => {
   const { settings } = config;
@@ -66,13 +78,7 @@ export const swapIn = rule('swap-in', 'host', (host, { snapshot, past, config })
   if (level.verdict === 'breach') {
     finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice({ snapshot, past, config })];
     // Reading back from zram, or a program that wakes up, harms nobody while nothing waits for memory.
-    // Where the kernel does not tell who waits, much available memory is the evidence.
-    const { pressure } = snapshot.readings;
-    const harmless =
-      pressure.state === 'ok'
-        ? pressure.value.score < settings.MEMORY_PRESSURE_CLEAR
-        : pressure.state === 'absent' && host.memory.availableBytes > settings.MEMORY_CLEAR_MB * MB;
-    if (harmless) finding.severity = 'warning';
+    if (nobodyWaits(host, snapshot, settings)) finding.severity = 'warning';
   }
   return [finding];
 });

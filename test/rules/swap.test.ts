@@ -59,6 +59,15 @@ describe('swap-in', () => {
     expect(judgedOne('swap-in', { host: ok(host) }).verdict).toBe('ok');
   });
 
+  test('H4: a zram that is full is a warning at most while nothing waits for memory; a disk is full', () => {
+    const line = { avg10: 0, avg60: 0, avg300: 0, totalUs: 0 };
+    const calm = ok({ memory: { some: line, full: line }, score: 0 });
+    const busy = ok({ memory: { some: line, full: line }, score: 70 });
+    expect(judgedOne('swap-used', { host: swap(3900, true), pressure: calm }).severity).toBe('warning');
+    expect(judgedOne('swap-used', { host: swap(3900, true), pressure: busy }).severity).toBe('critical');
+    expect(judgedOne('swap-used', { host: swap(3900), pressure: calm }).severity).toBe('critical');
+  });
+
   test('H4: a warning at most while nothing waits for memory', () => {
     const pressureOf = (score: number) => {
       const line = { avg10: score, avg60: score, avg300: score, totalUs: 0 };
