@@ -24,6 +24,13 @@ const SQL = `SELECT current_setting('server_version') AS version,
   extract(epoch FROM pg_catalog.pg_postmaster_start_time()) AS started,
   (SELECT json_agg(json_build_array(datid, extract(epoch FROM stats_reset), blks_hit, blks_read))
     FROM pg_catalog.pg_stat_database) AS blocks,
+  (SELECT json_build_array(of, name, used, most) FROM (
+     SELECT 'database' AS of, d.datname AS name, s.numbackends AS used, d.datconnlimit AS most
+       FROM pg_catalog.pg_database d JOIN pg_catalog.pg_stat_database s ON s.datid = d.oid WHERE d.datconnlimit > 0
+     UNION ALL SELECT 'user', r.rolname, count(a.pid), r.rolconnlimit FROM pg_catalog.pg_roles r
+       LEFT JOIN pg_catalog.pg_stat_activity a ON a.usesysid = r.oid AND a.datid IS NOT NULL
+       WHERE r.rolconnlimit > 0 AND NOT r.rolsuper GROUP BY r.rolname, r.rolconnlimit) AS own
+   ORDER BY used::float / most DESC LIMIT 1) AS narrowest,
   sessions.*
 FROM (SELECT count(*) AS total,
     count(*) FILTER (WHERE state = 'active' AND pid <> pg_backend_pid()) AS active,
@@ -99,6 +106,7 @@ export function parsePostgres(row: Row): Omit<PostgresValues, 'address'> {
     count('idle'),
     count('in_transaction'),
   ];
+  const narrowest = parseNarrowest(row['narrowest']);
   const other = Math.max(0, total - active - idle - idleInTransaction);
   return {
     version: String(row.version).split(' ')[0] ?? '',
@@ -110,12 +118,26 @@ export function parsePostgres(row: Row): Omit<PostgresValues, 'address'> {
       total,
       max: count('max_connections'),
       reserved: count('reserved'),
+      ...(narrowest ? { narrowest } : {}),
     },
     databaseSizeBytes: count('size'),
     ...(count('hidden') > 0
       ? {}
       : { longestTransactionSec: row.longest === null ? 0 : Math.max(0, count('longest')) }),
   };
+}
+
+const Narrowest = v.tuple([v.picklist(['database', 'user']), v.string(), Finite, Finite]);
+
+/** `["database", "app", 9, 10]`; nothing where nobody has a limit of their own. */
+function parseNarrowest(value: unknown): PostgresValues['connections']['narrowest'] {
+  if (value === null || value === undefined || value === '') return undefined;
+  try {
+    const [of, name, used, max] = v.parse(Narrowest, JSON.parse(String(value)));
+    return { of, name, used, max };
+  } catch {
+    throw new Error('PostgreSQL answered no limit of connections');
+  }
 }
 
 /**

@@ -141,6 +141,8 @@ export type PostgresValues = {
     other: number;
     total: number;
     max: number;
+    /** Of the databases and users with a CONNECTION LIMIT of their own, the one that has least of it left. */
+    narrowest?: { of: 'database' | 'user'; name: string; used: number; max: number };
     /** Of `max`, what is kept for superusers and administrators: nobody else can open these. Default: 0. */
     reserved?: number;
   };

@@ -1,4 +1,5 @@
 import type { Finding } from '../model/finding.ts';
+import { plain } from '../model/text.ts';
 import { levelOf } from './level.ts';
 import { rule } from './types.ts';
 
@@ -38,8 +39,10 @@ export const postgresConnections = rule(
   'postgres',
   ({ connections, longestTransactionSec }, { config }) => {
     const { settings } = config;
-    const { max, reserved = 0 } = connections;
-    const percent = (connections.total / Math.max(1, max - reserved)) * 100;
+    const { max, reserved = 0, narrowest } = connections;
+    const ofServer = (connections.total / Math.max(1, max - reserved)) * 100;
+    const ofNarrowest = narrowest ? (narrowest.used / Math.max(1, narrowest.max)) * 100 : 0;
+    const percent = Math.max(ofServer, ofNarrowest);
     const level = levelOf(percent, {
       bad: 'above',
       warning: settings.POSTGRES_CONNECTIONS_WARNING_PCT,
@@ -47,7 +50,10 @@ export const postgresConnections = rule(
       clear: settings.POSTGRES_CONNECTIONS_WARNING_PCT - CONNECTIONS_CLEAR_POINTS,
     });
     const kept = reserved > 0 ? ` (${reserved} of them are reserved for administrators)` : '';
-    const used = `PostgreSQL has ${connections.total} of ${max} connections${kept} in use`;
+    const used =
+      narrowest && ofNarrowest > ofServer
+        ? `PostgreSQL has ${narrowest.used} of ${narrowest.max} connections of the ${narrowest.of} ${plain(narrowest.name, 60)} in use (its CONNECTION LIMIT)`
+        : `PostgreSQL has ${connections.total} of ${max} connections${kept} in use`;
     const finding: Finding = {
       rule: 'postgres-connections',
       subject: 'postgres',

@@ -70,6 +70,12 @@ test('the answer in numbers', () => {
   expect(parsePostgres({ ...row, longest: '-0.001' }).longestTransactionSec).toBe(0);
 });
 
+test('N2: the narrowest limit of a database or a user', () => {
+  const { connections } = parsePostgres({ ...row, narrowest: '["database", "app", 9, 10]' });
+  expect(connections.narrowest).toEqual({ of: 'database', name: 'app', used: 9, max: 10 });
+  expect(() => parsePostgres({ ...row, narrowest: '[1]' })).toThrow('no limit of connections');
+});
+
 test('N1: the longest transaction is unknown, not 0, where sessions of others are hidden', () => {
   const values = parsePostgres({ ...row, longest: null, hidden: '14' });
   expect(values).not.toHaveProperty('longestTransactionSec');

@@ -127,6 +127,20 @@ describe('postgres', () => {
     expect(cacheHitPercent === undefined || (cacheHitPercent >= 0 && cacheHitPercent <= 100)).toBe(true);
   });
 
+  test('N2: limits of their own of databases and users, as a user without rights sees them', async () => {
+    await postgres.sql("CREATE ROLE narrow LOGIN PASSWORD 'x' CONNECTION LIMIT 4");
+    const narrow = { ...toPostgres(), user: 'narrow', password: 'x' };
+    const narrowest = async () =>
+      (await read(open(createPostgres, collectorDeps({ postgres: narrow })))).connections.narrowest;
+    expect(await narrowest()).toMatchObject({ of: 'user', name: 'narrow', max: 4 });
+    await postgres.sql('ALTER DATABASE postgres CONNECTION LIMIT 2');
+    expect(await narrowest()).toMatchObject({ of: 'database', name: 'postgres', max: 2 });
+    await postgres
+      .sql('ALTER DATABASE postgres CONNECTION LIMIT -1; DROP ROLE narrow')
+      .catch(() => undefined);
+    await postgres.sql('ALTER DATABASE postgres CONNECTION LIMIT -1');
+  });
+
   test('a user without rights sees the numbers, too', async () => {
     await postgres.sql("CREATE ROLE watcher LOGIN PASSWORD 'look'");
     const collector = open(

@@ -82,6 +82,16 @@ test('no PostgreSQL here: nothing', () => {
   expect(judged('postgres-connections', {})).toEqual([]);
 });
 
+test('N2: a database or a user with a limit of their own may be full while the server is not', () => {
+  const narrowest = { of: 'user', name: 'app', used: 10, max: 10 } as const;
+  const connections = { ...values.connections, total: 12, max: 100, narrowest };
+  const finding = judgedOne('postgres-connections', { postgres: ok({ ...values, connections }) });
+  expect(finding).toMatchObject({ verdict: 'breach', severity: 'critical' });
+  expect(finding.text).toBe(
+    'PostgreSQL has 10 of 10 connections of the user app in use (its CONNECTION LIMIT), more than 95 %',
+  );
+});
+
 test('N2: what users can still open is without the reserved connections', () => {
   const connections = { ...values.connections, total: 18, max: 20, reserved: 3 };
   const finding = judgedOne('postgres-connections', { postgres: ok({ ...values, connections }) });
