@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { EpochMs, Finite } from '../model/shapes.ts';
 import { createSeries, type Series, type Slot } from './series.ts';
 import { median } from '../model/trend.ts';
+import { doubtOf } from './doubt.ts';
 import { FITTED_SLOTS, fitGrowth, project, type Fit, type Line } from './project.ts';
 import { isStraight, trendSince, trendsOf, type Trend, type Usual } from './trend.ts';
 
@@ -28,6 +29,8 @@ const LONG_GROWTH = 0.04;
 const LONG_TO_ERROR = 12;
 /** Peaks of the time before, without the few of a nightly backup. */
 const RECORD = 0.9;
+/** One straight window alone is enough from a record of ten hours on: a daily cycle rises straight for eight. */
+const ONE_WINDOW_SLOTS = 20;
 /** Fewer than these show no trend. */
 const LEAST_SLOTS = 11;
 /** A daily cycle is taken off the values where so much is known. */
@@ -93,11 +96,13 @@ export function createForecaster(): Forecaster {
     const outstanding = open ? undefined : sinceOnset(steady, fit, usual);
     // Too little is known: what was announced before a restart stays as it was.
     if (trends.length === 0 && !outstanding) return { open, event: undefined, perHour: undefined };
-    const found = open
+    let found = open
       ? stillGrowing(trends, { slots, steady, fit })
       : (believed(trends, steady, capacity) ?? outstanding);
     const projected = found && project(slots, fit, found, capacity);
     const hours = projected?.hours ?? Number.POSITIVE_INFINITY;
+    if (!open && found && hours <= limits.warning && doubtOf(steady, capacity - found.level, hours))
+      found = undefined;
     const seen =
       found &&
       ({
@@ -127,7 +132,7 @@ export function createForecaster(): Forecaster {
     needed: number,
   ): Verdict['event'] {
     held = seen && hours <= warning ? held + 1 : Math.max(0, held - 1);
-    if (held < needed) return undefined;
+    if (!seen || held < needed) return undefined;
     held = 0;
     open = seen;
     return 'announced';
@@ -173,7 +178,7 @@ function believed(trends: readonly Trend[], slots: readonly Slot[], capacity: nu
   if (sound.length >= (known < DAY_SLOTS ? 3 : 2)) return best(sound);
   return sound.find((trend) => {
     const left = (capacity - trend.level) / trend.perHour;
-    if (left <= 2 * trend.hours && isStraight(slots, trend.hours)) return true;
+    if (known >= ONE_WINDOW_SLOTS && left <= 2 * trend.hours && isStraight(slots, trend.hours)) return true;
     const shortest = trends[0]!.perHour;
     return (
       trend.hours >= LONG_HOURS &&

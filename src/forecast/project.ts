@@ -23,6 +23,11 @@ const PEAK_SLOTS = 16;
 const USUAL_PEAK = 0.75;
 /** Of the last days at the same hour, these are looked at for peaks (a backup every night). */
 const PEAK_DAYS = 3;
+const LEVEL_COLUMN = Float64Array.of(1);
+const CYCLIC_COLUMNS = Array.from({ length: DAY_SLOTS }, (_, slot) => {
+  const angle = (2 * Math.PI * slot) / DAY_SLOTS;
+  return Float64Array.of(1, Math.cos(angle), Math.sin(angle), Math.cos(2 * angle), Math.sin(2 * angle));
+});
 /** Further ahead than this no cycle matters. */
 const FURTHEST = 100 * 2;
 /** Of the slope since the growth began, so much at least goes on. */
@@ -83,6 +88,23 @@ function fitted(slots: readonly Slot[]): Slot[] {
   return slots.filter(({ slot }) => slot > newest - FITTED_SLOTS);
 }
 
+/** A level, and then a straight line. */
+export function fitLine(slots: readonly Slot[]): Fit | undefined {
+  return fitOf(fitted(slots), false, false);
+}
+
+/** A level, and then a parabola, which may open upwards or downwards. */
+export function fitCurve(slots: readonly Slot[]): Fit | undefined {
+  return fitOf(fitted(slots), true, false);
+}
+
+/** What a fit leaves from a slot on. */
+export function squaredError(slots: readonly Slot[], fit: Fit, since: number): number {
+  let sum = 0;
+  for (const { slot, low } of slots) if (slot >= since) sum += (low - fit.line(slot) - fit.cycle(slot)) ** 2;
+  return sum;
+}
+
 function bestFit(slots: readonly Slot[], capacity: number): Fit | undefined {
   let fit = fitOf(slots, false, false);
   if (!fit || fit.error <= CLOSE * capacity * slots.length) return fit;
@@ -124,128 +146,129 @@ function peaksByHour(slots: readonly Slot[], fit: Fit): Map<number, number> {
   return new Map([...sums].map(([hour, { sum, days }]) => [hour, sum / days]));
 }
 
-/** Of all slots in which the growth may have begun, the one that leaves the least squared error. */
+/**
+ * Least squares, with the growth beginning at the slot (the knee) that leaves the least error. The level and the daily waves are the same for
+ * every knee, so that their normal equations are inverted once; what is left for each knee has one unknown, or two (Schur complement).
+ */
 function fitOf(slots: readonly Slot[], bent: boolean, cyclic: boolean): Fit | undefined {
   const [origin, newest] = [slots[0]!.slot, slots.at(-1)!.slot];
-  const columns = slots.map(({ slot }) => columnsOf(slot, cyclic));
-  const fixed = columns[0]!.length;
-  const size = fixed + (bent ? 2 : 1);
-  const sums = createSums(fixed);
-  const all = Array.from({ length: fixed }, () => new Float64Array(fixed));
-  const allLow = new Float64Array(fixed);
-  for (const [n, row] of columns.entries())
-    for (let i = 0; i < fixed; i++) {
-      for (let j = 0; j < fixed; j++) all[i]![j]! += row[i]! * row[j]!;
-      allLow[i]! += row[i]! * slots[n]!.low;
-    }
-  let [least, knee] = [Number.POSITIVE_INFINITY, 0];
-  let factors: Float64Array | undefined;
+  const size = columnsOf(0, cyclic).length;
+  const inverse = invert(squaresOf(slots, cyclic, size));
+  if (!inverse) return undefined;
+  const flat = new Float64Array(size);
+  for (const { slot, low } of slots) addScaled(flat, columnsOf(slot, cyclic), low);
+  const level = times(inverse, flat, new Float64Array(size));
+  // Of all slots from the knee on: each column times 1, the slot, and its square; powers of the slot; the value times those.
+  const columns = [0, 1, 2].map(() => new Float64Array(size));
+  const [straight, offStraight] = [new Float64Array(size), new Float64Array(size)];
+  const [curved, offCurved] = [new Float64Array(size), new Float64Array(size)];
+  let [p0, p1, p2, p3, p4, l0, l1, l2] = [0, 0, 0, 0, 0, 0, 0, 0];
+  let best = { gain: 0, knee: Number.NaN, slope: 0, bend: 0, fixed: level };
   for (let n = slots.length - 1; n >= 0; n--) {
     const { slot, low } = slots[n]!;
-    const from = slot - origin;
-    addTo(sums, columns[n]!, from, low);
-    if (n % KNEE_STEP !== 0 || newest - slot < (bent ? LEAST_CURVE : KNEE_LATEST)) continue;
-    const matrix = normalEquations(all, allLow, sums, from, bent);
-    const right = matrix.map((row) => row[size]!);
-    const solved = solve(matrix);
-    if (!solved) continue;
-    // The squared error without what is the same for all.
-    let error = 0;
-    for (let i = 0; i < size; i++) error -= solved[i]! * right[i]!;
-    if (error < least) [least, knee, factors] = [error, slot, solved];
-  }
-  if (!factors) return undefined;
-  const best = factors;
-  const [slope, bend] = [best[fixed]!, bent ? best[fixed + 1]! : 0];
-  const cycle = (slot: number) => {
+    const [from, square] = [slot - origin, (slot - origin) ** 2];
+    [p0, p1, p2, p3, p4] = [p0 + 1, p1 + from, p2 + square, p3 + square * from, p4 + square ** 2];
+    [l0, l1, l2] = [l0 + low, l1 + from * low, l2 + square * low];
     const row = columnsOf(slot, cyclic);
-    let sum = 0;
-    for (let i = 1; i < fixed; i++) sum += row[i]! * best[i]!;
-    return sum;
-  };
+    addScaled(columns[0]!, row, 1);
+    addScaled(columns[1]!, row, from);
+    if (bent) addScaled(columns[2]!, row, square);
+    if (n % KNEE_STEP !== 0 || newest - slot < (bent ? LEAST_CURVE : KNEE_LATEST)) continue;
+    straight.set(columns[1]!);
+    addScaled(straight, columns[0]!, -from);
+    times(inverse, straight, offStraight);
+    const gg = p2 - 2 * from * p1 + square * p0 - dot(straight, offStraight);
+    const gy = l1 - from * l0 - dot(straight, level);
+    if (!(gg > 1e-9)) continue;
+    let [slope, bend, gain] = [gy / gg, 0, gy ** 2 / gg];
+    if (bent) {
+      curved.set(columns[2]!);
+      addScaled(curved, columns[1]!, -2 * from);
+      addScaled(curved, columns[0]!, square);
+      times(inverse, curved, offCurved);
+      const hh =
+        p4 -
+        4 * from * p3 +
+        6 * square * p2 -
+        4 * square * from * p1 +
+        square ** 2 * p0 -
+        dot(curved, offCurved);
+      const gh = p3 - 3 * from * p2 + 3 * square * p1 - square * from * p0 - dot(straight, offCurved);
+      const hy = l2 - 2 * from * l1 + square * l0 - dot(curved, level);
+      const determinant = gg * hh - gh ** 2;
+      if (!(determinant > 1e-9)) continue;
+      slope = (hh * gy - gh * hy) / determinant;
+      bend = (gg * hy - gh * gy) / determinant;
+      gain = slope * gy + bend * hy;
+    }
+    if (gain <= best.gain) continue;
+    const fixed = level.slice();
+    addScaled(fixed, offStraight, -slope);
+    addScaled(fixed, offCurved, -bend);
+    best = { gain, knee: slot, slope, bend, fixed };
+  }
+  return Number.isNaN(best.knee) ? undefined : toFit(slots, best, cyclic);
+}
+
+function squaresOf(slots: readonly Slot[], cyclic: boolean, size: number): Float64Array[] {
+  const square = Array.from({ length: size }, () => new Float64Array(size));
+  for (const { slot } of slots) {
+    const row = columnsOf(slot, cyclic);
+    for (let i = 0; i < size; i++) addScaled(square[i]!, row, row[i]!);
+  }
+  return square;
+}
+
+function toFit(
+  slots: readonly Slot[],
+  { knee, slope, bend, fixed }: { knee: number; slope: number; bend: number; fixed: Float64Array },
+  isCyclic: boolean,
+): Fit {
+  const cycle = (slot: number) => dot(fixed, columnsOf(slot, isCyclic)) - fixed[0]!;
   const line = (slot: number) => {
     const grown = Math.max(0, slot - knee);
-    return best[0]! + slope * grown + bend * grown * grown;
+    return fixed[0]! + slope * grown + bend * grown * grown;
   };
-  const error = slots.reduce((sum, { slot, low }) => sum + Math.abs(low - line(slot) - cycle(slot)), 0);
-  return { knee, slope, bend, error, isCyclic: cyclic, line, cycle };
+  let error = 0;
+  for (const { slot, low } of slots) error += Math.abs(low - line(slot) - cycle(slot));
+  return { knee, slope, bend, error, isCyclic, line, cycle };
 }
 
 /** A level, and two waves a day. */
-function columnsOf(slot: number, cyclic: boolean): number[] {
-  if (!cyclic) return [1];
-  const angle = (2 * Math.PI * (slot % DAY_SLOTS)) / DAY_SLOTS;
-  return [1, Math.cos(angle), Math.sin(angle), Math.cos(2 * angle), Math.sin(2 * angle)];
+function columnsOf(slot: number, cyclic: boolean): Float64Array {
+  return cyclic ? CYCLIC_COLUMNS[slot % DAY_SLOTS]! : LEVEL_COLUMN;
 }
 
-/** Sums over all slots since one: of each column times 1 and times the slot; of powers of the slot; of the value times those. */
-type Sums = { columns: Float64Array; slotColumns: Float64Array; powers: Float64Array; lows: Float64Array };
-
-function createSums(fixed: number): Sums {
-  return {
-    columns: new Float64Array(fixed),
-    slotColumns: new Float64Array(fixed),
-    powers: new Float64Array(5),
-    lows: new Float64Array(3),
-  };
+function times(matrix: readonly Float64Array[], vector: Float64Array, out: Float64Array): Float64Array {
+  for (let i = 0; i < out.length; i++) out[i] = dot(matrix[i]!, vector);
+  return out;
 }
 
-function addTo({ columns, slotColumns, powers, lows }: Sums, row: number[], slot: number, low: number): void {
-  for (let i = 0; i < row.length; i++) {
-    columns[i]! += row[i]!;
-    slotColumns[i]! += row[i]! * slot;
-  }
-  let power = 1;
-  for (let i = 0; i < 5; i++) {
-    powers[i]! += power;
-    if (i < 3) lows[i]! += power * low;
-    power *= slot;
-  }
+function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
 }
 
-/** Of the fixed columns, the growth since `from`, and its square where it is bent; with the right side as the last column. */
-function normalEquations(
-  all: Float64Array[],
-  allLow: Float64Array,
-  { columns, slotColumns, powers, lows }: Sums,
-  from: number,
-  bent: boolean,
-): Float64Array[] {
-  const fixed = all.length;
-  const size = fixed + (bent ? 2 : 1);
-  const matrix = Array.from({ length: size }, () => new Float64Array(size + 1));
-  for (let i = 0; i < fixed; i++) {
-    matrix[i]!.set(all[i]!);
-    matrix[i]![size] = allLow[i]!;
-    matrix[i]![fixed] = matrix[fixed]![i] = slotColumns[i]! - from * columns[i]!;
-  }
-  const [p0, p1, p2, p3, p4] = powers as unknown as [number, number, number, number, number];
-  const [l0, l1, l2] = lows as unknown as [number, number, number];
-  const squares = p2 - 2 * from * p1 + from ** 2 * p0;
-  matrix[fixed]![fixed] = squares;
-  matrix[fixed]![size] = l1 - from * l0;
-  if (!bent) return matrix;
-  const bend = fixed + 1;
-  matrix[0]![bend] = matrix[bend]![0] = squares;
-  matrix[fixed]![bend] = matrix[bend]![fixed] = p3 - 3 * from * p2 + 3 * from ** 2 * p1 - from ** 3 * p0;
-  matrix[bend]![bend] = p4 - 4 * from * p3 + 6 * from ** 2 * p2 - 4 * from ** 3 * p1 + from ** 4 * p0;
-  matrix[bend]![size] = l2 - 2 * from * l1 + from ** 2 * l0;
-  return matrix;
+function addScaled(to: Float64Array, values: ArrayLike<number>, factor: number): void {
+  for (let i = 0; i < to.length; i++) to[i]! += factor * values[i]!;
 }
 
-/** By Gauss-Jordan with pivots; undefined where there is no single solution. */
-function solve(matrix: Float64Array[]): Float64Array | undefined {
+/** Gauss-Jordan without pivots, for it is handed sums of squares; undefined where there is no inverse. */
+function invert(matrix: readonly Float64Array[]): Float64Array[] | undefined {
   const size = matrix.length;
+  const rows = matrix.map((row, i) =>
+    Float64Array.from({ length: 2 * size }, (_, j) => (j < size ? row[j]! : +(j - size === i))),
+  );
   for (let i = 0; i < size; i++) {
-    let pivot = i;
-    for (let j = i + 1; j < size; j++) if (Math.abs(matrix[j]![i]!) > Math.abs(matrix[pivot]![i]!)) pivot = j;
-    if (Math.abs(matrix[pivot]![i]!) < 1e-9) return undefined;
-    [matrix[i], matrix[pivot]] = [matrix[pivot]!, matrix[i]!];
+    const pivot = rows[i]![i]!;
+    if (!(Math.abs(pivot) > 1e-9)) return undefined;
+    rows[i] = rows[i]!.map((value) => value / pivot);
     for (let j = 0; j < size; j++) {
       if (j === i) continue;
-      const factor = matrix[j]![i]! / matrix[i]![i]!;
-      for (let k = i; k <= size; k++) matrix[j]![k]! -= factor * matrix[i]![k]!;
+      const factor = rows[j]![i]!;
+      rows[j] = rows[j]!.map((value, k) => value - factor * rows[i]![k]!);
     }
   }
-  return Float64Array.from(matrix, (line, i) => line[size]! / line[i]!);
+  return rows.map((row) => row.slice(size));
 }

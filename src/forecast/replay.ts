@@ -6,6 +6,8 @@ const HOUR = 3_600_000;
 const MOST_LINE = 200;
 /** 9999-12-31 in seconds: what is more is milliseconds, or no time at all. */
 const LAST_SECOND = 253_402_300_799;
+/** Where more of the steps than this go back in time, the lines are out of order; a clock that was set back does so now and then. */
+const CLOCK_STEPS = 0.1;
 const ISO = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i;
 
 export type Sample = { at: number; value: number };
@@ -54,10 +56,18 @@ export function replay(samples: Iterable<Sample>, capacity: number): Replay {
 }
 
 /**
- * Reads lines of `timestamp,value` (epoch seconds, or ISO 8601, which is UTC where it names no zone). A first line of two words is
- * a header. Throws an Error that names `name`, the line, what stands there and what was expected.
+ * Reads lines of `timestamp,value` (epoch seconds, or ISO 8601, which is UTC where it names no zone; either may be quoted). A first line of
+ * two words is a header. Lines in no order of time, or with the newest first, are sorted. Throws an Error that names `name`, the line, what
+ * stands there and what was expected.
  */
-export function* parseSamples(text: string, name: string): Generator<Sample> {
+export function parseSamples(text: string, name: string): Sample[] {
+  const samples = [...parseLines(text, name)];
+  let back = 0;
+  for (let i = 1; i < samples.length; i++) if (samples[i]!.at < samples[i - 1]!.at) back++;
+  return back > CLOCK_STEPS * samples.length ? samples.sort((a, b) => a.at - b.at) : samples;
+}
+
+function* parseLines(text: string, name: string): Generator<Sample> {
   let number = 0;
   let from = 0;
   let begun = false;
@@ -79,7 +89,7 @@ export function* parseSamples(text: string, name: string): Generator<Sample> {
 
 function isHeader(line: string): boolean {
   const fields = line.split(',');
-  return fields.length === 2 && fields.every((field) => /^\s*"?[a-z_][a-z0-9_ ()%/.-]*"?\s*$/i.test(field));
+  return fields.length === 2 && fields.every((field) => /^\p{L}/u.test(unquoted(field)));
 }
 
 function parseLine(line: string, name: string, number: number): Sample {
@@ -90,7 +100,7 @@ function parseLine(line: string, name: string, number: number): Sample {
       number,
       `has ${fields.length} field${fields.length === 1 ? '' : 's'}: "${plain(line, 60)}"`,
     );
-  const [time, amount] = [fields[0]!.trim(), fields[1]!.trim()];
+  const [time, amount] = [unquoted(fields[0]!), unquoted(fields[1]!)];
   const at = parseTime(time);
   if (at === undefined) {
     const hint = /^\d{13,}$/.test(time) ? ' (milliseconds? divide by 1000)' : '';
@@ -99,6 +109,13 @@ function parseLine(line: string, name: string, number: number): Sample {
   const value = /^\d+(\.\d*)?(e[+-]?\d{1,3})?$/i.test(amount) ? Number(amount) : Number.NaN;
   if (!Number.isFinite(value)) throw wrong(name, number, `has no used amount: "${plain(amount, 40)}"`);
   return { at, value };
+}
+
+function unquoted(field: string): string {
+  return field
+    .trim()
+    .replace(/^"(.*)"$/, '$1')
+    .trim();
 }
 
 function parseTime(text: string): number | undefined {

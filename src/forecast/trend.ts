@@ -10,9 +10,9 @@ const GROWTH_TO_NOISE = 4;
 /** No more than this share of the growth may have come in one hour: one step is not a trend. */
 const LARGEST_STEP = 0.5;
 /** How far above what earlier days have reached, in their usual swing. */
-const ABOVE_EARLIER = 0.5;
+const ABOVE_EARLIER = 0.65;
 /** The same, in the swing of a daily cycle that was taken off: where the clock jumped, it leaves something behind. */
-const ABOVE_CYCLE = 0.3;
+const ABOVE_CYCLE = 0.8;
 /**
  * Of what slowing growth would still reach, so much counts, for its first hours look straighter than it is; more of it, the more it has
  * grown already in comparison to what is left.
@@ -22,7 +22,7 @@ const SETTLES_BELIEVED_MORE = 0.3;
 /** Thirds of straight growth rise at speeds that differ by no more than this: in 8 hours, and in longer windows. */
 const STRAIGHT = 0.88;
 const STRAIGHT_LONG = 0.6;
-/** Since its onset: so long when a day was known before, and longer than a daily cycle rises when it was not. */
+/** Since its onset, in a record of a day: so long when a day was known before it, and longer than a daily cycle rises when it was not. */
 const ONSET_LEAST_HOURS = 6;
 const GOES_ON = 0.35;
 const SETTLED_HOURS = 24;
@@ -80,7 +80,7 @@ function trendIn(
   return { perHour, level, hours, sound };
 }
 
-/** Growth since `onset` that stands far out of what was before it: then one window is enough. */
+/** Growth since `onset` that stands far out of what was before it: then one window is enough. Undefined for a record of less than a day. */
 export function trendSince(
   slots: readonly Slot[],
   { capacity, cycle }: Usual,
@@ -89,7 +89,9 @@ export function trendSince(
   const newest = slots.at(-1)!.slot;
   const hours = (newest - onset + 1) / 2;
   const window = thinned(slots.filter(({ slot }) => slot >= onset));
-  const before = (onset - slots[0]!.slot) / 2;
+  const first = slots[0]!.slot;
+  if (newest - first + 1 < 2 * SETTLED_HOURS) return undefined;
+  const before = (onset - first) / 2;
   if (hours < (before >= SETTLED_HOURS ? ONSET_LEAST_HOURS : LONGEST_RISE_HOURS)) return undefined;
   if (!isAboveEarlier(slots, onset, cycle)) return undefined;
   const { perHour, level, noise } = lineOf(window);
@@ -133,7 +135,7 @@ function roomOf(growth: number, level: number, capacity: number): Room {
   return { level, capacity, believed: SETTLES_BELIEVED + SETTLES_BELIEVED_MORE * grown };
 }
 
-function rising(window: readonly Slot[]): number {
+export function rising(window: readonly Slot[]): number {
   let up = 0;
   let pairs = 0;
   for (let i = 0; i < window.length; i++) {
@@ -189,7 +191,7 @@ function wouldFill(
 function isAboveEarlier(slots: readonly Slot[], first: number, cycle: number): boolean {
   const earlier = slots.filter(({ slot }) => slot < first);
   if (earlier.length === 0) return true;
-  const sorted = earlier.map(({ low }) => low).sort((a, b) => a - b);
+  const sorted = Float64Array.from(earlier, ({ low }) => low).sort();
   const usual = quantile(sorted, 0.95);
   const swing = usual - quantile(sorted, 0.05);
   return (

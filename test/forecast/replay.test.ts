@@ -46,6 +46,28 @@ describe('the forecast', () => {
     expect(run(series(72, (h) => 0.4 + 1.2 * (1 - Math.exp(-h / 8)))).announcements).toEqual([]);
   });
 
+  const wave = (h: number) => Math.sin((h * Math.PI) / 12);
+  const warmUp = (h: number, tau: number) => 1 - Math.exp(-Math.max(0, h) / tau);
+  it.each([
+    ['the first working day after a weekend', 72, (h: number) => 1.1 + 0.6 * wave(h) * (h < 36 ? 0.3 : 1)],
+    ['a warm-up of hours', 72, (h: number) => 0.8 + 1.1 * warmUp(h, 8)],
+    ['a warm-up of days', 72, (h: number) => 0.8 + 1.1 * warmUp(h, 20)],
+    ['a cache that nearly fills it', 90, (h: number) => 1.1 + 0.8 * warmUp(h - 30, 14)],
+    [
+      'the first day of a cycle, from its way down on',
+      30,
+      (h: number) => 1.2 + 0.4 * (wave(h + 12) - 0.1 * wave(2 * h)),
+    ],
+    [
+      'the first day of a cycle that rises straight',
+      30,
+      (h: number) => 1.2 + 0.4 * (wave(h + 21) - 0.2 * wave(2 * h + 42)),
+    ],
+    ['a job that collects for seven hours', 48, (h: number) => 1 + 0.035 * Math.min(7, Math.max(0, h - 30))],
+  ])('says nothing about %s', (_, hours, value) => {
+    expect(run(series(hours, value)).announcements).toEqual([]);
+  });
+
   it('ends when the growth is given back, once', () => {
     const { announcements } = run(series(90, (h) => (h > 30 && h < 54 ? 0.4 + 0.04 * (h - 30) : 0.4)));
     expect(announcements).toHaveLength(1);
@@ -74,6 +96,31 @@ describe('a record', () => {
       { at: Date.UTC(2026, 0, 5, 2), value: 3 },
       { at: Date.UTC(2026, 0, 5, 2) + 500, value: 4 },
     ]);
+  });
+
+  it('may be quoted, and in no order, newest first, with one time twice; a clock that was set back stays as it is', () => {
+    const lines = series(60, (h) => 0.4 + 0.03 * Math.max(0, h - 30)).split('\n');
+    const sorted = run(lines.join('\n'));
+    expect(sorted.announcements.length).toBeGreaterThan(0);
+    const quoted = lines.map((line) => line.replace(/(.*),(.*)/, '"$1", "$2"'));
+    expect(run(`"time","Größe"\n${quoted.join('\n')}`)).toEqual(sorted);
+    expect(run(lines.toReversed().join('\n'))).toEqual(sorted);
+    const shuffled = lines.map((_, i) => lines[(i * 7919) % lines.length]!);
+    expect(run(shuffled.join('\n'))).toEqual(sorted);
+    const twice = [...lines, lines[100]!];
+    expect(run(twice.sort().join('\n')).announcements).toEqual(sorted.announcements);
+    const setBack = [
+      '1767225600,1',
+      '1767225660,2',
+      '1767225720,3',
+      '1767225780,4',
+      ...Array.from({ length: 20 }, (_, i) => `${1_767_222_000 + 60 * i},5`),
+    ];
+    expect(
+      parseSamples(setBack.join('\n'), 'x.csv')
+        .slice(3, 5)
+        .map(({ value }) => value),
+    ).toEqual([4, 5]);
   });
 
   it.each([

@@ -1,0 +1,57 @@
+import { fitCurve, fitLine, squaredError } from './project.ts';
+import type { Slot } from './series.ts';
+import { rising } from './trend.ts';
+
+/** A curve is believed where it leaves so much less of the squared error than a straight line since the growth began. */
+const CURVE_ERROR = 0.6;
+const SWING_ERROR = 0.5;
+/** While less is known than the way up of a daily cycle takes, growth must be straight: a slight curve is enough for doubt. */
+const SHORT_RECORD_HOURS = 14;
+const SHORT_RECORD_ERROR = 0.7;
+/** Growth that slows down must seem to go on to so many times what is left: its end is the least certain of a curve. */
+const FILLS_TIMES = 3;
+/** Growth younger than this can wait while more time is left than that. */
+const YOUNG_HOURS = 8;
+const CAN_WAIT_HOURS = 16;
+/** In the first day: what fell before the growth, by this share of the growth, steadily (share of pairs that rise). */
+const FIRST_DAY_HOURS = 26;
+const FELL_SHARE = 0.1;
+const FELL_RISING = 0.2;
+const FELL_LEAST_SLOTS = 5;
+
+/**
+ * Why a trend may be something that ends by itself, or undefined. `slots` without a daily cycle; `room`: what is left above the level, in the
+ * unit of the slots; `hours`: until it is full. Each reason was found on made-up healthy series (docs/forecast.md).
+ */
+export function doubtOf(
+  slots: readonly Slot[],
+  room: number,
+  hours: number,
+): 'swings' | 'slows down' | 'too young' | 'too short' | undefined {
+  const newest = slots.at(-1)!.slot;
+  const known = (newest - slots[0]!.slot + 1) / 2;
+  if (known < FIRST_DAY_HOURS && fellBefore(slots)) return 'swings';
+  const [line, curve] = [fitLine(slots), fitCurve(slots)];
+  if (!line || !curve) return undefined;
+  if (hours > CAN_WAIT_HOURS && newest - line.knee < 2 * YOUNG_HOURS) return 'too young';
+  const since = Math.min(line.knee, curve.knee);
+  const error = squaredError(slots, curve, since) / squaredError(slots, line, since);
+  if (known < SHORT_RECORD_HOURS && error < SHORT_RECORD_ERROR) return 'too short';
+  const age = newest - curve.knee;
+  const ratio = (curve.slope + 2 * curve.bend * age) / curve.slope;
+  if (curve.bend > 0) return error < SWING_ERROR && ratio < 0 ? 'swings' : undefined;
+  if (error >= CURVE_ERROR) return undefined;
+  // The slopes at both ends give the time constant of an exponential that settles, and what it still grows.
+  const left = ratio <= 0 ? 0 : (ratio * curve.slope * -age) / Math.log(ratio);
+  return left < FILLS_TIMES * room ? 'slows down' : undefined;
+}
+
+/** The way down of a cycle, before the growth that is looked at. */
+function fellBefore(slots: readonly Slot[]): boolean {
+  let lowest = 0;
+  for (const [i, { low }] of slots.entries()) if (low < slots[lowest]!.low) lowest = i;
+  const before = slots.slice(0, lowest + 1);
+  if (before.length < FELL_LEAST_SLOTS || rising(before) > FELL_RISING) return false;
+  const least = slots[lowest]!.low;
+  return before[0]!.low - least > FELL_SHARE * (slots.at(-1)!.low - least);
+}
