@@ -211,14 +211,16 @@ function envelope(to: SendOptions): Form {
 function without(form: Form, description: string): Form | undefined {
   const leaving = (...names: string[]): Form =>
     Object.fromEntries(Object.entries(form).filter(([name]) => !names.includes(name)));
+  const { text, caption } = form;
   // A reply to a message in a topic is none from outside of it.
   if ('message_thread_id' in form && ABOUT_TOPIC.test(description))
     return leaving('message_thread_id', 'reply_parameters');
-  if ('reply_parameters' in form && ABOUT_REPLY.test(description)) return leaving('reply_parameters');
-  if ('reply_markup' in form && ABOUT_BUTTONS.test(description)) return leaving('reply_markup');
-  const { text, caption, parse_mode: mode } = form;
   const { state } = classify({ kind: 'error', code: 400, description });
-  if (mode === undefined || state !== 'invalid' || isLostMessage(description)) return undefined;
+  if (state !== 'invalid') return undefined;
+  if ('reply_parameters' in form && ABOUT_REPLY.test(description)) return leaving('reply_parameters');
+  if (isLostMessage(description)) return undefined;
+  if ('reply_markup' in form && ABOUT_BUTTONS.test(description)) return leaving('reply_markup');
+  if (!('parse_mode' in form)) return undefined;
   if (typeof text === 'string') return { ...leaving('parse_mode'), text: asPlain(text, TEXT_MAX) };
   // What is wrong with a picture is not mended by another caption.
   if (typeof caption === 'string' && /entit/i.test(description))

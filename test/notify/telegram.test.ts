@@ -187,6 +187,20 @@ describe('a message that is not taken as it is', () => {
     }
   });
 
+  it('keeps its buttons where it shows just that already', async () => {
+    const same = {
+      kind: 'answer',
+      method: 'editMessageText',
+      body: error(
+        400,
+        'Bad Request: message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message',
+      ),
+    } as const;
+    const { outcome, calls } = await send({ edit: true }, same);
+    expect(outcome).toEqual({ state: 'sent' });
+    expect(calls).toHaveLength(2);
+  });
+
   it('is edited in any form, too; one that is gone is not', async () => {
     const taken = await send({ edit: true }, refusal('editMessageText', 'inline keyboard expected'));
     expect(taken.outcome).toMatchObject({ state: 'sent' });
