@@ -75,7 +75,7 @@ async function stopUntilCalm(deps: RecoveryDeps, first: SwapLook, found: string)
       break;
     }
     tried.add(victim.container.id);
-    const result = await attempt(deps, stopStep(deps, victim, why));
+    const result = await attempt(deps, stopStep(deps, victim, why + sparedText(deps, victim.spared)));
     attempts.push(result);
     if (result.done === 'worked') why = whyStop(await lookWhenSteady(deps));
     // This one cannot be stopped, or was stopped too often: the next largest may help as well.
@@ -97,7 +97,9 @@ function askForPerson(deps: RecoveryDeps, found: string, why: string): Attempt {
   return { done: 'person', text };
 }
 
-type Victim = { container: ContainerInfo; grown?: Grown };
+type Candidate = { container: ContainerInfo; grown?: Grown };
+/** `spared`: it has grown more, and may not be stopped. */
+type Victim = Candidate & { spared: Candidate | undefined };
 
 /** The one that may be stopped and has grown most, else the largest; or why there is none. */
 async function firstStoppable(
@@ -110,22 +112,35 @@ async function firstStoppable(
   const running = docker.value.containers.filter(
     (c) => c.state === 'running' && !c.self && !tried.has(c.id) && sizeOf(c) > 0,
   );
-  for (const victim of inOrder(deps, running, least)) {
-    // One that was started with --rm is removed when it stops, and its data with it: nothing could start it again.
+  let spared: Candidate | undefined;
+  for (const candidate of inOrder(deps, running, least)) {
     try {
-      const { container } = victim;
+      const { container, grown } = candidate;
       const inspect = await inspectOrGone(deps, container.id);
-      if (!inspect || inspect.hostConfig.autoRemove || isEssential(container, deps.config, inspect)) continue;
-      return victim;
+      // One that was started with --rm is removed when it stops, and its data with it: nothing could start it again.
+      if (inspect && !inspect.hostConfig.autoRemove && !isEssential(container, deps.config, inspect))
+        return { ...candidate, spared };
+      if (inspect && grown) spared ??= candidate;
     } catch (error) {
       return unreadable(errorText(error));
     }
   }
-  return 'there is no container left that may be stopped';
+  return `there is no container left that may be stopped${sparedText(deps, spared)}`;
+}
+
+/** Whoever reads that another one was stopped has to know that this is not the end of it. */
+function sparedText(deps: RecoveryDeps, spared: Candidate | undefined): string {
+  return spared?.grown
+    ? `; ${plain(spared.container.name, 60)} has grown more (${grownText(deps, spared.grown)}), and may not be stopped`
+    : '';
+}
+
+function grownText(deps: RecoveryDeps, { bytes, since }: Grown, of = ''): string {
+  return `${formatBytes(bytes)}${of} since ${formatMoment(since, deps.system.clock.now())}`;
 }
 
 /** Those that have grown by so much first, then by size. Small ones cannot have grown, and their history is not read. */
-function inOrder(deps: RecoveryDeps, containers: readonly ContainerInfo[], least: number): Victim[] {
+function inOrder(deps: RecoveryDeps, containers: readonly ContainerInfo[], least: number): Candidate[] {
   const names = new Set(containers.filter((c) => sizeOf(c) >= least).map(({ name }) => name));
   let known = new Map<string, Grown>();
   try {
@@ -133,9 +148,9 @@ function inOrder(deps: RecoveryDeps, containers: readonly ContainerInfo[], least
   } catch {
     // A history that cannot be read must not stop what is left to do: size decides.
   }
-  const grownBytes = ({ grown }: Victim) => grown?.bytes ?? 0;
+  const grownBytes = ({ grown }: Candidate) => grown?.bytes ?? 0;
   return containers
-    .map((container): Victim => {
+    .map((container): Candidate => {
       const grown = known.get(container.name);
       return grown && grown.bytes >= least ? { container, grown } : { container };
     })
@@ -159,7 +174,7 @@ function stopStep(deps: RecoveryDeps, { container: victim, grown }: Victim, why:
     target: victim.name,
     what: 'stop-container',
     words: grown
-      ? `stop ${name}, the container that has grown most and is not essential (${size}, ${formatBytes(grown.bytes)} of it since ${formatMoment(grown.since, deps.system.clock.now())})`
+      ? `stop ${name}, the container that has grown most and is not essential (${size}, ${grownText(deps, grown, ' of it')})`
       : `stop ${name}, the largest container that is not essential (${size})`,
     why,
     undoHint: `it is started again when memory has been calm for ${minutes}; \`vpsmon recover undo\` does so now`,

@@ -340,12 +340,20 @@ describe('thrashing', () => {
     );
   });
 
-  it('U1: never an essential one, however fast it grows, and growth that is next to nothing decides nothing', async () => {
+  it('U1: never an essential one, however fast it grows: it is named; growth that is next to nothing decides nothing', async () => {
     const deps = monitor();
     remembered(deps, { postgres: (minute) => 100 + 40 * minute, web: (minute) => 190 + minute });
     rate = () => (running('batch') ? 6000 : 40);
     await run(deps);
     expect(engine.calls).toEqual(['stop batch']);
+    expect(deps.said[0]?.details?.[1]).toMatch(
+      /^Why: the server reads .*; postgres has grown more \(400 MB since 09:50\), and may not be stopped$/,
+    );
+    rate = 6000;
+    await run(deps);
+    expect(deps.said.at(-1)?.text).toMatch(
+      /no container left that may be stopped; postgres has grown more \(.*\), and may not be stopped\. A person is needed$/,
+    );
   });
 
   it('U1: a leak of a day is known as well as one of minutes; a jump is no growth', async () => {
