@@ -8,7 +8,7 @@ import type { Wanted } from './explicit.ts';
 import { postgresLogin, postgresPort, type UsedByN8n } from './postgres.ts';
 import { redisPassword, redisPort, type UsedByQueue } from './redis.ts';
 import { resolveHost } from './host.ts';
-import type { Place } from './host.ts';
+import type { Place, Servers } from './host.ts';
 import { sameAs } from './waha.ts';
 import { grant, whyWithheld } from './trust.ts';
 import type { HttpTarget, N8nTarget, PostgresTarget, RedisTarget } from '../model/targets.ts';
@@ -119,22 +119,15 @@ function databaseOf(n8n: Candidate, databases: Candidate[], around: Around): Par
   if (unknown !== undefined) return { databaseWhy: fileWhy('its database', unknown, 'N8N_API_KEY') };
   const host = fromEnv(n8n, 'DB_POSTGRESDB_HOST') ?? 'localhost';
   const port = portFromEnv(n8n, 5432, 'DB_POSTGRESDB_PORT');
-  const servers = databases.filter(({ kind }) => kind === 'postgres');
-  const place = resolveHost(
-    n8n,
-    host,
-    port,
-    { of: servers, portOf: postgresPort, named: around.named.postgres },
-    around,
-  );
+  const servers = serversOf('postgres', databases, around);
+  const place = resolveHost(n8n, host, port, servers, around);
   if ('why' in place) return { databaseWhy: `n8n's database: ${place.why}` };
   const user = fromEnv(n8n, 'DB_POSTGRESDB_USER') ?? 'postgres';
   // With its own password n8n is known to get in; what a person set may be a user that sees no table of n8n.
   const own = n8n.env.get('DB_POSTGRESDB_PASSWORD');
-  const set =
-    own === undefined ? settingFor(place, around.named.postgres, servers, postgresPort, around) : undefined;
-  const password = own ?? set?.password ?? sharedPassword(place, user, databases);
-  const server = servers.find(({ inspect }) => inspect.id === place.container);
+  const set = own === undefined ? settingFor(place, around.named.postgres, servers, around) : undefined;
+  const server = serverAt(place, servers);
+  const password = own ?? set?.password ?? (server && sharedPassword(server, user));
   // A password without a user is that of the user with which the server was started.
   const setUser =
     set?.password === undefined ? undefined : (set.user ?? (server && postgresLogin(server).user));
@@ -143,26 +136,34 @@ function databaseOf(n8n: Candidate, databases: Candidate[], around: Around): Par
       databaseWhy: `n8n has its database's password in a file (DB_POSTGRESDB_PASSWORD_FILE): set POSTGRES_USER and POSTGRES_PASSWORD, or N8N_API_KEY`,
     };
   }
+  const login = { user: setUser ?? user, password: password ?? '' };
   return {
     database: {
-      host: place.host,
-      port: place.port,
-      user: setUser ?? user,
-      password: password ?? '',
+      ...shared(n8n, place, databases),
+      ...login,
       database: fromEnv(n8n, 'DB_POSTGRESDB_DATABASE') ?? 'n8n',
       ...(isTrue(fromEnv(n8n, 'DB_POSTGRESDB_SSL_ENABLED')) ? { sslMode: 'require' as const } : {}),
       schema: fromEnv(n8n, 'DB_POSTGRESDB_SCHEMA') ?? 'public',
       prefix: fromEnv(n8n, 'DB_TABLE_PREFIX') ?? '',
-      how: `the environment of container ${plain(n8n.inspect.name, 60)}`,
-      ...(place.container === undefined ? {} : { container: nameOf(place.container, databases) }),
     },
-    usesPostgres: {
-      container: place.container,
-      user: setUser ?? user,
-      password: password ?? '',
-      byImage: n8n.byImage,
-    },
+    usesPostgres: { container: place.container, ...login, byImage: n8n.byImage },
   };
+}
+
+/** The servers of a kind, and what a person set for it. */
+function serversOf(kind: 'postgres' | 'redis', databases: Candidate[], { named }: Around): Servers {
+  const of = databases.filter((one) => one.kind === kind);
+  return { of, portOf: kind === 'postgres' ? postgresPort : redisPort, named: named[kind] };
+}
+
+function serverAt({ container }: Place, { of }: Servers): Candidate | undefined {
+  return of.find(({ inspect }) => inspect.id === container);
+}
+
+/** What n8n's database and its queue have in common as targets. */
+function shared(n8n: Candidate, { host, port, container }: Place, databases: Candidate[]) {
+  const how = `the environment of container ${plain(n8n.inspect.name, 60)}`;
+  return { host, port, how, ...(container === undefined ? {} : { container: nameOf(container, databases) }) };
 }
 
 /**
@@ -172,15 +173,15 @@ function databaseOf(n8n: Candidate, databases: Candidate[], around: Around): Par
 function queueLogin(
   n8n: Candidate,
   place: Place,
-  servers: Candidate[],
+  servers: Servers,
   around: Around,
 ): { password: string; username?: string } | { why: string } {
-  const set = settingFor(place, around.named.redis, servers, redisPort, around);
+  const set = settingFor(place, around.named.redis, servers, around);
   if (set?.password !== undefined) return { password: set.password, ...defined({ username: set.username }) };
   const username = fromEnv(n8n, 'QUEUE_BULL_REDIS_USERNAME');
   const password = fromEnv(n8n, 'QUEUE_BULL_REDIS_PASSWORD');
   if (password !== undefined) return { password, ...defined({ username }) };
-  const server = servers.find(({ inspect }) => inspect.id === place.container);
+  const server = serverAt(place, servers);
   const own = server ? redisPassword(server) : { password: '' };
   if ('password' in own && own.password !== '') return own;
   if (fromEnv(n8n, 'QUEUE_BULL_REDIS_PASSWORD_FILE') !== undefined)
@@ -194,24 +195,23 @@ function queueLogin(
 function settingFor<T extends { host: string; port: number }>(
   place: Place,
   wanted: Wanted<T>,
-  servers: Candidate[],
-  portOf: (server: Candidate) => number,
+  servers: Servers,
   around: Surroundings,
 ): Wanted<T> | undefined {
-  const server = servers.find(({ inspect }) => inspect.id === place.container);
+  const { of, portOf } = servers;
+  const server = serverAt(place, servers);
   const { host, port } = wanted as { host?: string; port?: number };
-  if (host === undefined) return server && whyWithheld(server, servers) === undefined ? wanted : undefined;
+  if (host === undefined) return server && whyWithheld(server, of) === undefined ? wanted : undefined;
   if (server === undefined)
     return place.host === host.toLowerCase() || place.host === host ? wanted : undefined;
-  const running = servers.filter((one) => one.running);
+  const running = of.filter((one) => one.running);
   const meant = meantBy(host, port ?? portOf(server), running, portOf, around);
   return meant?.inspect.id === server.inspect.id ? wanted : undefined;
 }
 
 /** The same user in PostgreSQL's own environment. */
-function sharedPassword(place: Place, user: string, databases: Candidate[]): string | undefined {
-  const server = databases.find(({ inspect }) => inspect.id === place.container);
-  if (!server || (fromEnv(server, 'POSTGRES_USER') ?? 'postgres') !== user) return undefined;
+function sharedPassword(server: Candidate, user: string): string | undefined {
+  if ((fromEnv(server, 'POSTGRES_USER') ?? 'postgres') !== user) return undefined;
   return fromEnv(server, 'POSTGRES_PASSWORD');
 }
 
@@ -224,14 +224,8 @@ function queueOf(n8n: Candidate, databases: Candidate[], around: Around): Parts 
   if (unknown) return { queueWhy: fileWhy('where its queue is', unknown, 'REDIS_HOST and N8N_URL') };
   const host = node?.[1] ?? fromEnv(n8n, 'QUEUE_BULL_REDIS_HOST') ?? 'localhost';
   const port = Number(node?.[2] ?? portFromEnv(n8n, 6379, 'QUEUE_BULL_REDIS_PORT'));
-  const servers = databases.filter(({ kind }) => kind === 'redis');
-  const place = resolveHost(
-    n8n,
-    host,
-    port,
-    { of: servers, portOf: redisPort, named: around.named.redis },
-    around,
-  );
+  const servers = serversOf('redis', databases, around);
+  const place = resolveHost(n8n, host, port, servers, around);
   if ('why' in place) return { queueWhy: `n8n's queue: ${place.why}` };
   const login = queueLogin(n8n, place, servers, around);
   if ('why' in login) return { queueWhy: login.why };
@@ -240,8 +234,7 @@ function queueOf(n8n: Candidate, databases: Candidate[], around: Around): Parts 
   const tls = isTrue(fromEnv(n8n, 'QUEUE_BULL_REDIS_TLS'));
   return {
     queue: {
-      host: place.host,
-      port: place.port,
+      ...shared(n8n, place, databases),
       password,
       ...(username === undefined ? {} : { username }),
       db: Number.isInteger(db) && db >= 0 ? db : 0,
@@ -249,8 +242,6 @@ function queueOf(n8n: Candidate, databases: Candidate[], around: Around): Parts 
       ...(tls && place.host !== host ? { tlsName: host } : {}),
       prefix: fromEnv(n8n, 'QUEUE_BULL_PREFIX') ?? 'bull',
       expected: true,
-      how: `the environment of container ${plain(n8n.inspect.name, 60)}`,
-      ...(place.container === undefined ? {} : { container: nameOf(place.container, databases) }),
     },
     usesRedis: { container: place.container, password, byImage: n8n.byImage },
   };

@@ -8,6 +8,7 @@ import {
   gapsOf,
   pointsOf,
   readColumns,
+  seriesRows,
   statsOf,
   visitQuarters,
   type Column,
@@ -131,8 +132,7 @@ export function createHistory(db: Db): History {
 }
 
 function namesOf(db: Db, prefix: string): string[] {
-  const rows = db.prepare('SELECT name FROM history_series ORDER BY id').all() as { name: string }[];
-  return rows.map(({ name }) => name).filter((name) => name.startsWith(prefix));
+  return seriesRows(db).flatMap(({ name }) => (name.startsWith(prefix) ? [name] : []));
 }
 
 function edge(

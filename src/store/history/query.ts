@@ -20,6 +20,12 @@ export type Gap = { from: number; to: number };
 type SeriesRow = { id: number; name: string; step: number };
 type Row = { at: number; data: ArrayBuffer };
 
+/** In the order in which they began. Those that cannot be read, after damage, are left out. */
+export function seriesRows(db: Db): SeriesRow[] {
+  const rows = db.prepare('SELECT id, name, step FROM history_series ORDER BY id').all() as SeriesRow[];
+  return rows.filter(({ name, step }) => typeof name === 'string' && Number.isFinite(step));
+}
+
 /**
  * Reads the series that `wanted` names from `since` (inclusive) to `until` (exclusive), in one pass over the rows.
  * Raw where there is raw, coarse before that.
@@ -30,9 +36,7 @@ export function readColumns(
   since: number,
   until: number,
 ): Map<string, Column> {
-  const series = (db.prepare('SELECT id, name, step FROM history_series').all() as SeriesRow[]).filter(
-    ({ name, step }) => typeof name === 'string' && Number.isFinite(step) && wanted(name),
-  );
+  const series = seriesRows(db).filter(({ name }) => wanted(name));
   const columns = new Map<string, Column>();
   const byId = new Map<number, { column: Column; step: number }>();
   for (const { id, name, step } of series) {
@@ -59,8 +63,7 @@ export function visitQuarters(
   visit: (name: string, at: number, min: number, average: number, max: number) => void,
 ): void {
   const names = new Map<number, SeriesRow>();
-  for (const row of db.prepare('SELECT id, name, step FROM history_series').all() as SeriesRow[])
-    if (wanted(row.name)) names.set(row.id, row);
+  for (const row of seriesRows(db)) if (wanted(row.name)) names.set(row.id, row);
   const rows = db
     .prepare('SELECT at, data FROM history_coarse WHERE at >= ? ORDER BY at')
     .iterate(since) as IterableIterator<Row>;

@@ -50,13 +50,16 @@ function wholeSteps(value: number, step: number): number {
 function seriesIds(db: Db): (series: Series, at: number) => number {
   const insert = db.prepare('INSERT OR IGNORE INTO history_series (name, step, last_at) VALUES (?, ?, ?)');
   const select = db.prepare('SELECT id, step FROM history_series WHERE name = ?');
+  const repair = db.prepare('UPDATE history_series SET step = ? WHERE id = ?');
   return (series, at) => {
     if (series.id !== undefined) return series.id;
     insert.run(series.name, series.step, at);
-    const row = select.get(series.name) as { id: number; step: number };
-    // The step is the one that older rows of it were written with.
-    Object.assign(series, row);
-    return row.id;
+    const { id, step } = select.get(series.name) as { id: number; step: number };
+    series.id = id;
+    // The step is the one that older rows of it were written with; one that is no number was damaged.
+    if (Number.isFinite(step)) series.step = step;
+    else repair.run(series.step, id);
+    return id;
   };
 }
 

@@ -329,3 +329,24 @@ describe('queries', () => {
     expect(history.gaps(START, START + DAY)).toEqual([{ from: START, to: START + DAY }]);
   });
 });
+
+test('R9: series whose name or step cannot be read are left out, and are written again', () => {
+  const history = createHistory(store.db);
+  record(history, START, START + HOUR, 30_000, () => ({ usedBytes: 400 * MB, score: 2 }));
+  history.flush(START + HOUR, true);
+  store.db.exec(`UPDATE history_series SET name = x'00ff' WHERE name = 'pressure.memory'`);
+  store.db.exec(`UPDATE history_series SET step = 'x' WHERE name = 'memory.used'`);
+  const again = createHistory(store.db);
+  expect(again.names()).not.toContain('memory.used');
+  expect(() =>
+    again.quarters(
+      () => true,
+      START,
+      () => undefined,
+    ),
+  ).not.toThrow();
+  record(again, START + HOUR, START + 2 * HOUR, 30_000, () => ({ usedBytes: 500 * MB, score: 3 }));
+  again.flush(START + 2 * HOUR, true);
+  expect(again.stats('memory.used', START + HOUR, START + 2 * HOUR)?.avg).toBe(500 * MB);
+  expect(again.stats('pressure.memory', START + HOUR, START + 2 * HOUR)?.avg).toBe(3);
+});
