@@ -79,7 +79,7 @@ const help = execFileSync(process.execPath, [join(dist, 'cli.js'), '--help'], {
 writeFileSync(join(dist, 'help.txt'), help);
 
 // Man pages and completion scripts, from the command line and the settings themselves.
-execFileSync(process.execPath, [join(dist, 'cli.js'), '__pages', join(dist, 'share')]);
+execFileSync(process.execPath, [join(dist, 'cli.js'), '__pages', join(dist, 'share'), dateOfCommit()]);
 
 mkdirSync(join(dist, 'fonts'), { recursive: true });
 for (const font of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {
@@ -119,6 +119,16 @@ function toAscii(path) {
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
   if (ascii !== code) writeFileSync(path, ascii);
+}
+
+/** For the man pages: the same commit gives the same bytes. Without git, as in a source archive, the day of the build. */
+function dateOfCommit() {
+  try {
+    const options = { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] };
+    return execFileSync('git', ['log', '-1', '--format=%cs'], options).trim();
+  } catch {
+    return new Date().toISOString().slice(0, 10);
+  }
 }
 
 /** True for a link that leads nowhere, too. */

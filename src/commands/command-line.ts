@@ -333,7 +333,9 @@ export function commandLine(io: Io): CommandLine {
 
   // What the completion scripts ask, and what the build makes of the command line. Neither is for people.
   leaf(
-    program.command('__complete', { hidden: true }).argument('<what>', 'subjects, silenced or incidents'),
+    program
+      .command('__complete', { hidden: true })
+      .argument('<what>', 'subjects, silenced, incidents, containers, actions or left-off'),
     {
       json: false,
     },
@@ -344,9 +346,10 @@ export function commandLine(io: Io): CommandLine {
   program
     .command('__pages', { hidden: true })
     .argument('<folder>')
-    .action(async (folder: string) => {
+    .argument('<date>')
+    .action(async (folder: string, date: string) => {
       const { writePages } = await import('./pages.ts');
-      writePages(folder, program, shown);
+      writePages(folder, program, shown, date);
     });
 
   return { program, examples: shown, exitCode: () => exitCode };

@@ -1,7 +1,9 @@
 import { listSilences } from '../incidents/silences.ts';
 import { RULES } from '../model/rules.ts';
 import { plain } from '../model/text.ts';
+import { allActionsToUndo } from '../store/actions.ts';
 import { incidentsSince } from '../store/incidents.ts';
+import { lookAtLeftOff } from '../store/left-off.ts';
 import { openToLook } from '../store/look.ts';
 import type { Db } from '../store/db.ts';
 import type { GlobalOptions } from './context.ts';
@@ -47,7 +49,11 @@ function candidates(what: string, stateDir: string, now: number): Candidate[] {
         ...Object.keys(RULES).map((rule): Candidate => [rule, 'rule']),
         ...(db ? containers(db) : []),
       ];
+    if (what === 'left-off') return lookAtLeftOff(stateDir).map(({ name, kind }): Candidate => [name, kind]);
     if (!db) return [];
+    if (what === 'containers') return containers(db).filter(([, about]) => about === 'container');
+    if (what === 'actions')
+      return allActionsToUndo(db).map(({ id, rule, target }) => [String(id), `${rule}: ${target}`]);
     if (what === 'silenced') return listSilences(db, now).map(({ subject, reason }) => [subject, reason]);
     if (what === 'incidents')
       return incidentsSince(db, now - MONTH_MS, MOST).map(({ id, text }) => [String(id), text]);

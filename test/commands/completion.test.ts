@@ -63,6 +63,24 @@ describe('vpsmon completion', () => {
     expect(await live('silence', 'end', '')).toEqual(expect.arrayContaining(['web']));
     expect(await live('incidents', 'show', '')).toEqual(expect.arrayContaining(['1']));
     expect(await live('silence', 'web', '')).not.toContain('shop-web-1');
+    expect(await live('silence', 'web', '')).toContain('2h');
+    expect(await live('silence', 'web', '2h', '--re')).toEqual(['--reason']);
+    expect(await live('silence', '--dry-run', 'shop')).toEqual(['shop-web-1']);
+    expect(await live('silence', '--reason', 'silence', 'shop')).toEqual(['shop-web-1']);
+    expect(await live('recover', 'restart-container', '')).toContain('shop-web-1');
+    expect(await live('recover', 'stop-container', 'w')).toEqual([]);
+    expect(await live('recover', 'undo', '')).toEqual(expect.arrayContaining(['swap', 'loops']));
+    expect(await live('recover', 'accept', 'x')).toEqual([]);
+  });
+
+  it('bash: asks the state folder that stands in the line, and offers files and folders where an option takes one', async () => {
+    const { stdout: script } = await vpsmon(['completion', 'bash']);
+    expect(await offered(script, ['--state-dir', stateDir, 'silence', 'sho'])).toEqual(['shop-web-1']);
+    expect(await offered(script, ['silence', '--state-dir', '=', stateDir, 'sho'])).toEqual(['shop-web-1']);
+    expect(await offered(script, ['forecast', '--replay', '/etc/host'])).toContain('/etc/hostname');
+    expect(await offered(script, ['status', '--config', '=', '/etc/host'])).toContain('/etc/hostname');
+    expect(await offered(script, ['status', '--state-dir', '/us'])).toEqual(['/usr']);
+    expect(await offered(script, ['silence', 'web', '--reason', 's'])).toEqual([]);
   });
 
   it('bash: runs nothing that a container is called', async () => {

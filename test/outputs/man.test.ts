@@ -8,11 +8,12 @@ import { manConf, manVpsmon } from '../../src/outputs/docs/man.ts';
 const nowhere = { out: () => undefined, err: () => undefined, color: false, columns: 80 };
 const { program, examples } = commandLine(nowhere);
 const pages = commandsOf(program, examples);
+const DATE = '2026-11-29';
 /** As a reader sees it: without the escapes of troff. */
 const plain = (page: string) => page.replaceAll('\\-', '-').replaceAll('\\&', '').replaceAll('\\e', '\\');
 
 it('vpsmon(1) has every command, argument, option and example', () => {
-  const page = plain(manVpsmon(pages, '1.2.3'));
+  const page = plain(manVpsmon(pages, '1.2.3', DATE));
   const ends = pages.filter(({ subcommands }) => subcommands.length === 0);
   expect(ends.length).toBeGreaterThan(15);
   for (const { usage, options, examples: lines } of ends) {
@@ -20,21 +21,29 @@ it('vpsmon(1) has every command, argument, option and example', () => {
     for (const { flags } of options) expect(page).toContain(`.B ${flags}\n`);
     for (const line of lines) expect(page).toContain(`  vpsmon ${line}\n`);
   }
-  expect(page).toContain('.TH VPSMON 1 "" "vpsmon 1.2.3" vpsmon');
+  expect(page).toContain('.TH VPSMON 1 2026-11-29 "vpsmon 1.2.3" vpsmon');
 });
 
 it('monitor.conf(5) has every setting with its sentence', () => {
-  const page = plain(manConf('1.2.3'));
+  const page = plain(manConf('1.2.3', DATE));
   for (const [key, { help }] of Object.entries(KEYS)) {
     expect(page).toContain(`.B ${key}\n`);
-    expect(page).toContain(help.replaceAll('`', ''));
+    expect(page.replaceAll('\n', ' ')).toContain(help.replaceAll('`', ''));
   }
 });
 
 it('no line is taken for a request of troff that is none', () => {
   const requests = /^\.(TH|SH|SS|TP|PP|B|BR|I|RI|nf|fi|br)( |$)/;
-  for (const page of [manVpsmon(pages, '1'), manConf('1')])
+  for (const page of [manVpsmon(pages, '1', DATE), manConf('1', DATE)])
     expect(page.split('\n').filter((line) => /^[.']/.test(line) && !requests.test(line))).toEqual([]);
+});
+
+it('has a date, and lines that a linter of man pages has nothing against', () => {
+  for (const page of [manVpsmon(pages, '1', DATE), manConf('1', DATE)]) {
+    expect(page).toMatch(/^\.TH \S+ \d \d{4}-\d\d-\d\d "/);
+    expect(page.split('\n').filter((line) => Buffer.byteLength(line) > 80 || /\s$/.test(line))).toEqual([]);
+  }
+  expect(readFileSync('dist/share/vpsmon.1', 'utf8')).toMatch(/^\.TH VPSMON 1 \d{4}-\d\d-\d\d "/);
 });
 
 it('the build makes both, and the three completion scripts', () => {

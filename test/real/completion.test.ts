@@ -54,6 +54,26 @@ it.each([
   },
 );
 
+it('fish and zsh: look past options, at the state folder of the line, and offer durations behind a subject', () => {
+  const state = join(folder, 'state');
+  const elsewhere = { ...env };
+  delete env['VPSMON_STATE_DIR'];
+  try {
+    expect(fish(`vpsmon --state-dir ${state} silence sho`)).toEqual(['shop-web-1']);
+    expect(fish(`vpsmon silence --state-dir=${state} sho`)).toEqual(['shop-web-1']);
+    expect(zsh(`vpsmon --state-dir ${state} silence ''`)).toContain('shop-web-1');
+    expect(zsh(`vpsmon silence --state-dir=${state} ''`)).toContain('shop-web-1');
+  } finally {
+    env = elsewhere;
+  }
+  expect(fish('vpsmon silence web 2')).toEqual(['2h']);
+  expect(zsh("vpsmon silence web ''")).toContain('2h');
+  expect(zsh("vpsmon silence web ''")).not.toContain('shop-web-1');
+  expect(fish('vpsmon recover restart-container sho')).toEqual(['shop-web-1']);
+  expect(zsh("vpsmon recover restart-container ''")).toContain('shop-web-1');
+  expect(fish('vpsmon status --config /etc/hostn')).toContain('/etc/hostname');
+});
+
 it('fish and zsh: offer the commands first', () => {
   expect(fish('vpsmon st')).toEqual(['status']);
   expect(zsh("vpsmon ''")).toEqual(expect.arrayContaining(['status', 'doctor', 'silence']));

@@ -10,6 +10,8 @@ export type CommandPage = {
   arguments: { name: string; description: string; words: string[] }[];
   /** Options of this command alone; `flags` as help shows them. */
   options: { flags: string; long: string; description: string }[];
+  /** What its options take as a value, by their names: `file`, `dir`, `duration`. */
+  valued: ReadonlyMap<string, string>;
   /** Which of the options that many commands share it takes. */
   shared: string[];
   examples: readonly string[];
@@ -49,6 +51,12 @@ export function commandsOf(
       words: wordsOf(given.description),
     })),
     options: options.filter(({ long }) => !(long in SHARED_OPTIONS)),
+    valued: new Map(
+      help.visibleOptions(command).flatMap(({ flags, long }) => {
+        const [, kind] = /<(\w+)>$/.exec(flags) ?? [];
+        return long && kind ? [[long, kind] as const] : [];
+      }),
+    ),
     shared: options.map(({ long }) => long).filter((long) => long in SHARED_OPTIONS),
     examples: examples.get(command) ?? [],
   };

@@ -1,11 +1,12 @@
 import { KEYS } from '../../config/schema.ts';
+import { wrap } from '../terminal/style.ts';
 import { SHARED_OPTIONS, type CommandPage } from './command-pages.ts';
 
 /** vpsmon(1), made from the command line itself. The format is man(7). */
-export function manVpsmon(pages: CommandPage[], version: string): string {
+export function manVpsmon(pages: CommandPage[], version: string, date: string): string {
   const [top, ...commands] = pages;
   return [
-    head('VPSMON', 1, version),
+    head('VPSMON', 1, version, date),
     '.SH NAME',
     'vpsmon \\- watches a small server with Docker and alerts on Telegram',
     '.SH SYNOPSIS',
@@ -47,7 +48,7 @@ export function manVpsmon(pages: CommandPage[], version: string): string {
 }
 
 /** monitor.conf(5), made from the table of settings. */
-export function manConf(version: string): string {
+export function manConf(version: string, date: string): string {
   const groups = new Map<string, string[]>();
   for (const [key, definition] of Object.entries(KEYS)) {
     const usual = Array.isArray(definition.default)
@@ -61,18 +62,19 @@ export function manConf(version: string): string {
     groups.set(definition.group, [...(groups.get(definition.group) ?? []), ...lines]);
   }
   return [
-    head('MONITOR.CONF', 5, version),
+    head('MONITOR.CONF', 5, version, date),
     '.SH NAME',
     'monitor.conf \\- settings of vpsmon',
     '.SH DESCRIPTION',
-    'One KEY=value a line; # begins a comment. The file is looked for in this folder and in /etc/vpsmon. Every setting may be left out, and the environment wins',
-    'over the file. Changes count after',
+    roff(
+      'One KEY=value a line; # begins a comment. The file is looked for in this folder and in /etc/vpsmon. Every setting may be left out, and the environment wins over the file. Changes count after',
+    ),
     '.BR "systemctl reload vps-monitor" ;',
     '.B vpsmon config check',
     'finds mistakes, and',
     '.B vpsmon config show',
     'prints what holds.',
-    ...[...groups].flatMap(([group, lines]) => [`.SH ${roff(group.toUpperCase())}`, ...lines]),
+    ...[...groups].flatMap(([group, lines]) => [`.SH ${escaped(group.toUpperCase())}`, ...lines]),
     '.SH FILES',
     '.I /etc/vpsmon/monitor.conf',
     '.br',
@@ -84,27 +86,32 @@ export function manConf(version: string): string {
   ].join('\n');
 }
 
-function head(title: string, section: number, version: string): string {
-  return `.TH ${title} ${section} "" "vpsmon ${version}" vpsmon`;
+function head(title: string, section: number, version: string, date: string): string {
+  return `.TH ${title} ${section} ${date} "vpsmon ${version}" vpsmon`;
 }
 
 function manCommand(page: CommandPage): string[] {
   return [
-    `.SS vpsmon ${roff(page.usage)}`,
+    `.SS vpsmon ${escaped(page.usage)}`,
     roff(page.description),
     ...page.arguments.flatMap(({ name, description }) => tagged(name, description)),
     ...page.options.flatMap(({ flags, description }) => tagged(flags, description)),
     ...(page.examples.length > 0
-      ? ['.PP', 'Examples:', '.nf', ...page.examples.map((line) => `  vpsmon ${roff(line)}`), '.fi']
+      ? ['.PP', 'Examples:', '.nf', ...page.examples.map((line) => `  vpsmon ${escaped(line)}`), '.fi']
       : []),
   ];
 }
 
 function tagged(tag: string, text: string): string[] {
-  return ['.TP', `.B ${roff(tag)}`, roff(text)];
+  return ['.TP', `.B ${escaped(tag)}`, roff(text)];
 }
 
-/** Text as troff prints it: a backslash, a dash that is to be copied, and a dot or quote at the begin of a line are its own. */
+/** Text as troff prints it, in lines of at most 80 bytes, which it joins. */
 function roff(text: string): string {
-  return text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll('`', '').replace(/^[.']/gm, '\\&$&');
+  return wrap(text, 72).map(escaped).join('\n');
+}
+
+/** One line as troff prints it: a backslash, a dash that is to be copied, and a dot or quote at the begin of a line are its own. */
+function escaped(line: string): string {
+  return line.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll('`', '').replace(/^[.']/, '\\&$&');
 }
