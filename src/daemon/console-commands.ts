@@ -7,6 +7,7 @@ import type { Place } from '../notify/targets.ts';
 import type { SendOptions } from '../notify/telegram.ts';
 import {
   COMMANDS,
+  answerOf,
   containersHtml,
   helpHtml,
   incidentsHtml,
@@ -123,7 +124,7 @@ async function answer(
     case 'containers':
       return console.reply(containersHtml(hostname, withMemory(monitor)), to);
     case 'silence':
-      return console.reply(silence(console, words, incoming), to);
+      return console.reply(answerOf(hostname, silence(console, words, incoming)), to);
     case 'chart':
       return console.later(chart(console, words[0] ?? '24h', to));
     case 'report':

@@ -110,7 +110,7 @@ function finish(console: Console, order: Order, said: string, recorded: boolean)
       severity: 'info',
       kind: 'answer',
       subject: args[1] ?? what,
-      html: printedHtml(`${console.hostname}: ${what}, asked for by ${by}`, [text]),
+      html: printedHtml(`${console.hostname}: ${what.replace('-container', '')}, asked for by ${by}`, [text]),
       incidentId,
       role: 'follows',
       target,

@@ -257,7 +257,7 @@ describe('commands', () => {
   it('silence by hand, and end it', async () => {
     stage = await start();
     write('/silence web 2h');
-    await until(() => said('No messages about web').length > 0);
+    await until(() => said('shop: No messages about web').length > 0);
     expect(listSilences(stage.db, Date.now())).toMatchObject([{ subject: 'web' }]);
     write('/silence shop end web');
     await until(() => said('come again').length > 0);
@@ -682,6 +682,9 @@ describe('buttons', () => {
     expect(buttonsOf({ ...without, kind: 'unhealthy' }, { rule: 'container-unhealthy' })).toContain('Stop');
     expect(buttonsOf({ ...stopped, next: { kind: 'removed-itself' } })).toEqual([]);
     expect(buttonsOf({ kind: 'missing' }, { rule: 'service-missing' })).toEqual([]);
+    // A deploy that went well is not to be undone by a thumb.
+    const deployed = { rule: 'container-started', event: true, severity: 'info', state: 'resolved' } as const;
+    expect(buttonsOf({ kind: 'redeployed' }, deployed)).toEqual(['Logs']);
   });
 
   it('ask twice before an essential one is stopped; No does nothing', async () => {

@@ -100,7 +100,7 @@ describe('the message of an incident', () => {
     check(memory(300, undefined));
     await settled();
     expect(shown()).toMatch(/^Resolved after \d+ min/);
-    expect(shown()).toContain('Worst: 72 MB');
+    expect(shown()).toMatch(/Available memory is 300 MB again\nWorst: 72 MB/);
     expect(b.telegram.sent).toMatchObject([{}, { replyTo: own().id, silent: true }]);
     expect(b.telegram.sent[1]?.plain).toContain('Resolved');
     expect(openIncidentMessages(b.store.db).open()).toEqual([]);

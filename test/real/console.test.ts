@@ -55,7 +55,7 @@ it('logs, restart, stop and the chart, from the phone', { timeout: 240_000 }, as
   await tap(message!, 'Restart');
   await tap(message!, 'Yes, restart web');
   await until(async () => (await starts()) !== before, 'the restart');
-  await until(() => sent('restart-container web, asked for by Ada').length > 0, 'the result');
+  await until(() => sent('restart web, asked for by Ada').length > 0, 'the result');
 
   await engine.run({ name: 'app', command: ['sh', '-c', 'sleep 3; exit 4'], restartPolicy: 'always' });
   const [loop] = await until(() => {
@@ -66,7 +66,7 @@ it('logs, restart, stop and the chart, from the phone', { timeout: 240_000 }, as
   }, 'the incident of app');
   await tap(loop!, 'Stop');
   await tap(loop!, 'Yes, stop app');
-  await until(() => sent('stop-container app, asked for by Ada').length > 0, 'the result');
+  await until(() => sent('stop app, asked for by Ada').length > 0, 'the result');
   expect((await engine.docker.inspect('app')).state.status).toBe('exited');
   const log = readFileSync(join(daemon.stateDir, 'recovery.log'), 'utf8');
   expect(log).toMatch(/Ada asked for: stop-container app/);

@@ -51,6 +51,8 @@ export function buttonsFor(
     return [[{ text: yes, action: 'yes', nonce }], [{ text: 'No', action: 'no', nonce }]];
   }
   const about = subject !== 'host' && ABOUT_CONTAINER.test(rule) && !isGone(incident);
+  // A deploy that went well is not to be undone by a thumb.
+  const acts = more.acts && about && !(event && incident.severity === 'info');
   return [
     [show(about, 'Logs', 'logs'), show(true, 'Details', 'details')],
     [
@@ -59,8 +61,8 @@ export function buttonsFor(
       show(!event && !ack?.silent, 'Until it ends', 'end'),
     ],
     [
-      show(more.acts && about, 'Restart', 'restart'),
-      show(more.acts && about && !isDown(incident), 'Stop', 'stop'),
+      show(acts, 'Restart', 'restart'),
+      show(acts && !isDown(incident), 'Stop', 'stop'),
       show(more.acts && more.undoable === true, 'Undo', 'undo'),
     ],
   ]

@@ -186,6 +186,11 @@ export function silenceEndedHtml(subject: string, was: boolean): string {
   return was ? `Messages about ${name} come again.` : `${name} is not silenced.`;
 }
 
+/** An answer of one line: several servers may give one in a group. */
+export function answerOf(hostname: string, html: string): string {
+  return `<b>${safeHtml(hostname, 60)}</b>: ${html}`;
+}
+
 /** How /silence is written. */
 export function silenceHelpHtml(): string {
   return `Like /silence web 2h or /silence all 30m; durations are like ${safeHtml(DURATION_EXAMPLES)}.`;

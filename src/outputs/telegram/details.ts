@@ -2,6 +2,7 @@
 import type { Incident } from '../../model/incident.ts';
 import type { Recording } from '../../model/recording.ts';
 import { fixedHtml, formatCount, formatDuration, formatTime, plain, safeHtml } from '../../model/text.ts';
+import { withCode } from './fields.ts';
 import { formatValue } from '../../model/value.ts';
 import { curvesOf, drawCurve } from '../terminal/recording.ts';
 
@@ -31,7 +32,7 @@ export function detailsHtml(incident: Incident, recording: Recording | undefined
 
 function some(texts: readonly string[], most: number): string[] {
   const left = texts.length - most;
-  const shown = texts.slice(-most).map((text) => `- ${safeHtml(text, 300)}`);
+  const shown = texts.slice(-most).map((text) => `- ${withCode(text, 300)}`);
   return left > 0 ? [`... ${formatCount(left)} earlier ones`, ...shown] : shown;
 }
 

@@ -5,6 +5,7 @@ import type { Incident, Notification } from '../../model/incident.ts';
 import type { Message } from '../../model/message.ts';
 import { escapeHtml, formatCount, formatDuration, formatTime, plain, safeHtml } from '../../model/text.ts';
 import { nameOfMany, ruleInfo } from '../../model/rules.ts';
+import { withCode } from './fields.ts';
 import { formatValue } from '../../model/value.ts';
 import { factEnd, factLine, factMessage } from './containers.ts';
 
@@ -300,7 +301,7 @@ function worst(incident: Incident): string[] {
 }
 
 function details(incident: Incident): string[] {
-  const shown = incident.details.slice(0, DETAILS_MAX).map((line) => safeHtml(line, 300));
+  const shown = incident.details.slice(0, DETAILS_MAX).map((line) => withCode(line, 300));
   const left = incident.details.length - shown.length;
   return left > 0 ? [...shown, `... and ${left} more lines`] : shown;
 }

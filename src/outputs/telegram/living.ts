@@ -119,6 +119,7 @@ function ending(incident: Incident, all: readonly Incident[], now: number): stri
     `<b>${gone ? 'Ended' : 'Resolved'} after ${formatDuration(Math.max(0, end - from))}</b>`,
     `${formatTime(from)} to ${formatMomentAfter(from, end)}`,
   ];
+  if (incident.endText && all.length === 1) lines.push(safeHtml(incident.endText, 300));
   if (incident.worst !== undefined) lines.push(`Worst: ${formatValue(incident.worst, incident.unit)}`);
   return lines;
 }
