@@ -22,6 +22,9 @@ const ALSO_SHARE = 0.5;
 /** A fall by a quarter and by 10 MB is a restart: growth is not measured across it. */
 const RESTART_SHARE = 0.75;
 const RESTART_BYTES = 10 * 1_048_576;
+/** One step: so much of all growth lies between the medians of three half hours before and after. */
+const STEP_SHARE = 0.6;
+const STEP_SLOTS = 3;
 /** A start so close to the onset of the growth goes with it. */
 const START_MS = 90 * 60_000;
 
@@ -106,20 +109,41 @@ function asGrower({
 
 /**
  * Growth an hour between two slots: the smaller one of the slope as it is, and of what is left of it when yesterday at the same
- * hour is taken off, where that is known: what rises every day is no leak. 0 where nothing grows.
+ * hour is taken off, where that is known: what rises every day is no leak. 0 where nothing grows. Across one restart growth is not measured;
+ * falls that come again and again are the collection of garbage, or one that is killed over and over.
  */
 function rateOf(slots: readonly Slot[], from: number, to: number): number {
-  const window = slots.filter(({ slot }) => slot >= from && slot <= to);
-  const rate = slopeBetweenRestarts(window.map(({ slot, low }) => ({ slot, value: low })));
+  const reach = slots.filter(({ slot }) => slot >= from - DAY_SLOTS && slot <= to);
+  const restarts = reach
+    .filter(({ low }, i) => i > 0 && isRestart(reach[i - 1]!.low, low))
+    .map(({ slot }) => slot);
+  const restart = restarts.length === 1 ? restarts[0]! : undefined;
+  const window = reach.filter(({ slot }) => slot >= from);
+  const rate = slopeWithout(
+    restart ?? stepOf(window),
+    window.map(({ slot, low }) => ({ slot, value: low })),
+  );
   if (!(rate > 0)) return 0;
-  const byDay = withoutTheDay(slots, window, from);
+  const byDay = restart === undefined ? withoutTheDay(reach, window) : undefined;
   return Math.max(0, byDay === undefined ? rate : Math.min(rate, byDay));
 }
 
-/** Undefined where yesterday is not known, or a restart lies in between. */
-function withoutTheDay(slots: readonly Slot[], window: readonly Slot[], from: number): number | undefined {
-  const reach = slots.filter(({ slot }) => slot >= from - DAY_SLOTS);
-  if (reach.some(({ low }, i) => i > 0 && isRestart(reach[i - 1]!.low, low))) return undefined;
+/** The slot of one step that is most of what the window rose: it is no growth. */
+function stepOf(window: readonly Slot[]): number | undefined {
+  const level = (from: number) => median(window.slice(from, from + STEP_SLOTS).map(({ low }) => low));
+  const risen = level(window.length - STEP_SLOTS) - level(0);
+  for (let i = STEP_SLOTS; i + STEP_SLOTS <= window.length; i++) {
+    if (
+      level(i) - level(i - STEP_SLOTS) > STEP_SHARE * risen &&
+      window[i]!.low - window[i - 1]!.low > (STEP_SHARE * risen) / 2
+    )
+      return risen > 0 ? window[i]!.slot : undefined;
+  }
+  return undefined;
+}
+
+/** Undefined where yesterday is not known. */
+function withoutTheDay(reach: readonly Slot[], window: readonly Slot[]): number | undefined {
   const before = new Map(reach.map(({ slot, low }) => [slot, low]));
   const differences = window.flatMap(({ slot, low }) => {
     const then = before.get(slot - DAY_SLOTS);
@@ -127,22 +151,24 @@ function withoutTheDay(slots: readonly Slot[], window: readonly Slot[], from: nu
   });
   if (differences.length < LEAST_SLOTS / 2) return undefined;
   // While yesterday lies before the growth the difference grows as it does; later it is what a day of growth makes.
-  return Math.max(slopeBetweenRestarts(differences), median(differences.map(({ value }) => value)) / 24);
+  return Math.max(slopeWithout(undefined, differences), median(differences.map(({ value }) => value)) / 24);
 }
 
 function isRestart(before: number, value: number): boolean {
   return value < before * RESTART_SHARE && before - value > RESTART_BYTES;
 }
 
-/** Theil-Sen, without the pairs that have a restart between them. A fall that comes again and again is the collection of garbage. */
-function slopeBetweenRestarts(points: readonly { slot: number; value: number }[]): number {
-  const falls = points.map(({ value }, i) => i > 0 && isRestart(points[i - 1]!.value, value));
-  const restarted = falls.filter(Boolean).length === 1;
+/** Theil-Sen, without the pairs that have the restart between them. */
+function slopeWithout(
+  restart: number | undefined,
+  points: readonly { slot: number; value: number }[],
+): number {
   const slopes: number[] = [];
   for (let i = 0; i < points.length; i++) {
     for (let j = i + 1; j < points.length; j++) {
-      if (restarted && falls[j]) break;
-      slopes.push(((points[j]!.value - points[i]!.value) / (points[j]!.slot - points[i]!.slot)) * HOUR_SLOTS);
+      const [one, other] = [points[i]!, points[j]!];
+      if (restart !== undefined && one.slot < restart && other.slot >= restart) break;
+      slopes.push(((other.value - one.value) / (other.slot - one.slot)) * HOUR_SLOTS);
     }
   }
   return slopes.length < LEAST_SLOTS / 2 ? 0 : median(slopes);

@@ -142,6 +142,20 @@ const MIXTURES: Mixture[] = [
     expected: container('n8n'),
   },
   {
+    name: 'one is killed every eight hours and grows faster between than the young leak that goes on',
+    containers: {
+      crash: sawtooth(200, 200, 8),
+      n8n: leak(300, 22, 49),
+      backup: (hour) => (hour % 24 < 1 ? 700 : 60),
+    },
+    expected: container('n8n'),
+  },
+  {
+    name: 'one that took a step half a day ago is no grower',
+    containers: { shop: step(200, 500, 51), n8n: leak(300, 22, 42), redis: flat(60) },
+    expected: container('n8n'),
+  },
+  {
     name: 'growth that becomes faster, beside one that was deployed meanwhile and holds more',
     containers: {
       api: (hour, noise) => 200 + 0.9 * Math.max(0, hour - 24) ** 2 + 3 * noise(),
