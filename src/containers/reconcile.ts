@@ -202,7 +202,7 @@ function unseen(
   };
 }
 
-/** What the missed events would have said, from the difference between the table and what is. */
+/** Feeds the events that were missed, from the difference between the table and what is. */
 function reportUnseen(turn: Turn, known: Known, inspect: DockerInspect): void {
   const { info } = known;
   const { state } = inspect;

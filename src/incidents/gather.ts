@@ -25,9 +25,13 @@ export type Gathered = {
 };
 
 /** What is kept on an incident that was sent in another one's message. */
-export function notifiedWith({ said, severity }: Incident, leaderId: number, now: number): Incident['said'] {
-  const { waits: _, ...rest } = said;
-  return { ...rest, withId: leaderId, firstAt: said.firstAt ?? now, lastAt: now, since: now, severity };
+export function notifiedWith(
+  { notified, severity }: Incident,
+  leaderId: number,
+  now: number,
+): Incident['notified'] {
+  const { waits: _, ...rest } = notified;
+  return { ...rest, withId: leaderId, firstAt: notified.firstAt ?? now, lastAt: now, since: now, severity };
 }
 
 /** Adds to the list of a key. */
@@ -80,7 +84,7 @@ function gatherStarts(
     const storm = incident.event && storms.find((one) => keyOf(one.incident) === keyOf(incident));
     if (storm) {
       quiet.push({
-        incident: { ...incident, said: notifiedWith(incident, storm.incident.id, now) },
+        incident: { ...incident, notified: notifiedWith(incident, storm.incident.id, now) },
         reason: 'folded',
       });
       continue;
@@ -91,14 +95,14 @@ function gatherStarts(
       continue;
     }
     const folded = { ...incident, groupId: leader.id };
-    // A symptom of another rule is told by its cause; one of the same rule is told with its like when the 10 s are over.
-    if (leader.rule !== incident.rule) folded.said = notifiedWith(folded, leader.id, now);
+    // A symptom of another rule is part of its cause's message; one of the same rule is sent with its like when the 10 s are over.
+    if (leader.rule !== incident.rule) folded.notified = notifiedWith(folded, leader.id, now);
     quiet.push({ incident: folded, reason: 'folded' });
   }
   for (const members of byCause.values()) {
     const [first, ...others] = members.toSorted((a, b) => rank(b.severity) - rank(a.severity));
     if (members.every(waitsForGroup)) {
-      // They belong to what was told before, and end with it.
+      // They belong to what was sent before, and end with it.
       drafts.push({ reason: 'grouped', incident: first!, others });
       continue;
     }
@@ -108,7 +112,7 @@ function gatherStarts(
   }
 }
 
-/** The told incident in whose message this one is folded. A more severe one is never folded. */
+/** The notified incident in whose message this one is folded. A more severe one is never folded. */
 function leaderFor(
   incident: Incident,
   all: ReadonlyMap<number, Incident>,
@@ -118,15 +122,15 @@ function leaderFor(
   let leader: Incident | undefined;
   for (const other of all.values()) {
     if (other.cause !== incident.cause || other.groupId !== other.id || other.id === incident.id) continue;
-    const { firstAt, severity } = other.said;
+    const { firstAt, severity } = other.notified;
     const sameRule = other.rule === incident.rule;
     const higher = rank(incident.severity) - rank(severity ?? 'info');
-    // What happened once is not told again: another rule's message must not swallow it unless it matters less.
+    // An event is sent only once: another rule's message must not swallow it unless it matters less.
     if (firstAt === undefined || higher > 0 || (higher === 0 && incident.event && !sameRule)) continue;
-    // What goes on happening brings moments with it; a container that is down for good by now was not told by the first.
+    // A series that goes on brings further events with it; that a container is down for good is not in the message about the first one.
     const symptom = other.state === 'firing' && !sameRule && (!other.event || incident.event);
     if (now - firstAt >= policy.groupMs && !symptom) continue;
-    if (!leader || firstAt > leader.said.firstAt!) leader = other;
+    if (!leader || firstAt > leader.notified.firstAt!) leader = other;
   }
   return leader;
 }
@@ -143,7 +147,7 @@ function gatherRepeats(
   const byRule = new Map<string, Incident[]>();
   for (const { incident, reason } of verdicts) {
     if (reason !== 'repeat-due' || isCovered(incident, all)) continue;
-    // One that comes and goes has a message of its own, which says how it is.
+    // One that flaps has a message of its own, with its present state.
     if (incident.flapping) drafts.push({ reason, incident, others: [] });
     else if (mayName(incident)) append(byRule, incident.rule, incident);
   }
@@ -164,8 +168,8 @@ function gatherRepeats(
       if (symptom.state !== 'firing' || symptom.rule === rule) continue;
       const cover = coverOf(symptom, all);
       if (!cover || ![incident!, ...others].some((one) => one.id === cover.id)) continue;
-      const said = { ...symptom.said, lastAt: now };
-      quiet.push({ incident: { ...symptom, said }, reason: 'folded' });
+      const notified = { ...symptom.notified, lastAt: now };
+      quiet.push({ incident: { ...symptom, notified }, reason: 'folded' });
     }
   }
 }
@@ -212,11 +216,16 @@ function gatherEnds(
       (other) =>
         other.groupId === groupId && other.rule === rule && other.state === 'firing' && wasNotified(other),
     );
-    const waitedEnough = members.some(({ said }) => said.endDue !== undefined && now >= said.endDue);
+    const waitedEnough = members.some(
+      ({ notified }) => notified.endDue !== undefined && now >= notified.endDue,
+    );
     if (stillOn && !waitedEnough) {
       for (const incident of members) {
-        const endDue = incident.said.endDue ?? now + policy.groupMs;
-        quiet.push({ incident: { ...incident, said: { ...incident.said, endDue } }, reason: 'folded' });
+        const endDue = incident.notified.endDue ?? now + policy.groupMs;
+        quiet.push({
+          incident: { ...incident, notified: { ...incident.notified, endDue } },
+          reason: 'folded',
+        });
       }
       continue;
     }
@@ -230,5 +239,7 @@ function gatherEnds(
 /** Sent only with the incident that caused it, of which the end is or was sent. */
 function isSymptom(incident: Incident, all: ReadonlyMap<number, Incident>): boolean {
   const leader = all.get(incident.groupId!);
-  return leader !== undefined && leader.rule !== incident.rule && !leader.event && incident.said.count === 0;
+  return (
+    leader !== undefined && leader.rule !== incident.rule && !leader.event && incident.notified.count === 0
+  );
 }

@@ -58,7 +58,7 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
     const often = eventsComeOften(groups, draft.incident, look.mono);
     if (often === 'too-many') return 'too-many';
     if (often === 'last')
-      draft.incident = { ...draft.incident, said: { ...draft.incident.said, often: true } };
+      draft.incident = { ...draft.incident, notified: { ...draft.incident.notified, often: true } };
   }
   const { incident } = draft;
   const holds = isTrueNow(incident, reason, look);
@@ -68,7 +68,7 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
     hold(groups, draft, look.mono, LOOK_AGAIN_MS);
     return 'waits';
   }
-  if (incident.said.waits !== undefined) letGo(groups, incident.id);
+  if (incident.notified.waits !== undefined) letGo(groups, incident.id);
   const groupable = reason === 'first' || reason === 'flapping' || reason === 'resolved';
   if (change === undefined || !groupable || others.length > 0) return 'ready';
   if (incident.event && incident.severity === 'info' && factOf(incident)?.job) {
@@ -131,10 +131,10 @@ export function renameEvents({ events }: Groups, from: string, to: string): void
 /** What waited before this process was started goes out with the next look. */
 export function holdAgain(groups: Groups, all: Iterable<Incident>, mono: number): void {
   for (const incident of all) {
-    const { id, said } = incident;
-    if (said.waits === undefined) continue;
+    const { id, notified } = incident;
+    if (notified.waits === undefined) continue;
     const group = groupOf(groups, changeOf(incident) ?? 'restored');
-    group.held.push({ id, reason: said.waits, since: mono });
+    group.held.push({ id, reason: notified.waits, since: mono });
   }
 }
 
@@ -218,7 +218,7 @@ type Again = 'wait' | { incident: Incident } | { dropped: Released['dropped'][nu
 
 function lookAgain({ id, reason, since }: Held, look: Look): Again {
   const incident = look.all.get(id);
-  if (!incident || incident.said.waits === undefined) return undefined;
+  if (!incident || incident.notified.waits === undefined) return undefined;
   if (look.silenced(incident)) return { dropped: { incident, reason: 'silenced' } };
   const holds = isTrueNow(incident, reason, look);
   const goesOn = incident.event !== true && incident.state !== 'resolved';
@@ -266,7 +266,7 @@ export function releaseAbout(groups: Groups, draft: Draft, look: Look): Released
   return released;
 }
 
-/** Whether what is said of it can be seen to be so at the moment. */
+/** Whether what a message about it states can be seen to be so at the moment. */
 export function isSeenTrue(incident: Incident, look: Look): boolean {
   const claim = claimOf(incident);
   return claim === undefined || look.isTrue(incident, claim) === true;

@@ -10,7 +10,7 @@ export function shift(incident: Incident, byMs: number): Incident {
     openedAt: incident.openedAt + byMs,
     lastSeenAt: incident.lastSeenAt + byMs,
     flips: incident.flips.map((at) => at + byMs),
-    said: { ...incident.said },
+    notified: { ...incident.notified },
   };
   const { spells } = incident;
   if (spells) {
@@ -22,8 +22,8 @@ export function shift(incident: Incident, byMs: number): Incident {
     if (at !== undefined) moved[key] = at + byMs;
   }
   for (const key of ['firstAt', 'lastAt', 'since', 'endDue'] as const) {
-    const at = incident.said[key];
-    if (at !== undefined) moved.said[key] = at + byMs;
+    const at = incident.notified[key];
+    if (at !== undefined) moved.notified[key] = at + byMs;
   }
   return moved;
 }

@@ -19,7 +19,7 @@ export function newIncident(finding: Finding, now: number): Incident {
     spells: { count: 1, ms: 0, since: openedAt, from: openedAt },
     text: finding.text,
     details: [],
-    said: { count: 0 },
+    notified: { count: 0 },
     flips: [],
     flapping: false,
     actions: [],

@@ -54,7 +54,7 @@ export type ProcessOptions = {
 };
 
 export type Pipeline = {
-  /** Advances incidents and puts what is to be said into the outbox, both in one transaction. Never throws. */
+  /** Advances incidents and puts what is to be sent into the outbox, both in one transaction. Never throws. */
   process(findings: readonly Finding[], options?: ProcessOptions): IncidentChange[];
   /** Pending and firing ones. */
   open(): Incident[];
@@ -204,7 +204,7 @@ function newId(run: Run): number {
   try {
     run.nextId = Math.max(run.nextId, newestIncidentId(run.db) + 1);
   } catch {
-    // The store fails: `write` will say so. Numbers go on from the last one known.
+    // The store fails: `write` reports that. Numbers go on from the last one known.
   }
   return run.nextId++;
 }

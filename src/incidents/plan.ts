@@ -27,11 +27,11 @@ export type Plan = {
   notifications: Notification[];
   /** Incidents that the plan changed, in their newest form. */
   changed: Incident[];
-  /** Why something was said or was not, for the log; without `nothing-new`. */
+  /** Why something was sent or was not, for the log; without `nothing-new`. */
   reasons: { incident: Incident; reason: Reason }[];
 };
 
-/** What is to be said now about all incidents, changed or only still open. Only `groups` is changed. `ends`: nothing waits any longer. */
+/** What is to be sent now about all incidents, changed or only still open. Only `groups` is changed. `ends`: nothing waits any longer. */
 export function plan(input: PlanInput, ends = false): Plan {
   const { policy, now, groups } = input;
   const all = new Map(input.all);
@@ -78,7 +78,7 @@ function notifyAfterOthers(
 }
 
 function wait(result: Unfinished, all: Map<number, Incident>, { incident, reason }: Draft): void {
-  const waiting = { ...incident, said: { ...incident.said, waits: reason } };
+  const waiting = { ...incident, notified: { ...incident.notified, waits: reason } };
   all.set(incident.id, waiting);
   result.changed.add(incident.id);
   result.reasons.push({ incident: waiting, reason: 'waits' });
@@ -91,7 +91,7 @@ function enter(incident: Incident, all: Map<number, Incident>): void {
   if (incident.id === 0) return;
   const known = all.get(incident.id);
   if (known === incident) return;
-  all.set(incident.id, known ? { ...incident, said: known.said, ...groupOf(known) } : incident);
+  all.set(incident.id, known ? { ...incident, notified: known.notified, ...groupOf(known) } : incident);
 }
 
 /** Splits changes so that nothing is twice in a round, events aside, which have no end; there is always one round. */
@@ -143,7 +143,7 @@ function decideAll(
   for (const incident of all.values()) {
     if (inThisBatch.has(incident.id)) continue;
     if (incident.state === 'firing' || waitsForGroup(incident)) look(incident);
-    else if (incident.said.endDue !== undefined) look(incident, 'resolved');
+    else if (incident.notified.endDue !== undefined) look(incident, 'resolved');
   }
   return verdicts;
 }
@@ -162,7 +162,7 @@ function isCooling(
   if (!ruleInfo(rule)?.cooldown) return false;
   const cooldownMs = policy.cooldownMs(subject, alias);
   for (const other of all.values()) {
-    const { lastAt } = other.said;
+    const { lastAt } = other.notified;
     if (other.rule !== rule || other.id === id || lastAt === undefined || now - lastAt >= cooldownMs)
       continue;
     if (serviceKey(other.subject) === serviceKey(subject) && claimOf(other) !== 'down') return true;
@@ -170,13 +170,13 @@ function isCooling(
   return false;
 }
 
-/** When a message of each type, and about each subject, was last said. */
+/** When a message of each type, and about each subject, was last sent. */
 function lastMessages(all: ReadonlyMap<number, Incident>): Map<string, number> {
   const last = new Map<string, number>();
-  for (const { rule, subject, said } of all.values()) {
-    if (said.lastAt === undefined) continue;
+  for (const { rule, subject, notified } of all.values()) {
+    if (notified.lastAt === undefined) continue;
     for (const key of [`rule ${rule}`, `subject ${subject}`]) {
-      last.set(key, Math.max(last.get(key) ?? 0, said.lastAt));
+      last.set(key, Math.max(last.get(key) ?? 0, notified.lastAt));
     }
   }
   return last;
@@ -186,16 +186,16 @@ function record(result: Unfinished, all: Map<number, Incident>, verdict: Verdict
   let { incident } = verdict;
   const { reason } = verdict;
   // Ended while it was silenced: its end is not sent later, either.
-  if (reason === 'silenced' && incident.said.endDue !== undefined) {
-    const { endDue: _, ...said } = incident.said;
-    incident = { ...incident, said };
+  if (reason === 'silenced' && incident.notified.endDue !== undefined) {
+    const { endDue: _, ...notified } = incident.notified;
+    incident = { ...incident, notified };
   }
-  if (incident.said.waits !== undefined && reason !== 'waits') {
-    const { waits: _, ...said } = incident.said;
-    incident = { ...incident, said };
+  if (incident.notified.waits !== undefined && reason !== 'waits') {
+    const { waits: _, ...notified } = incident.notified;
+    incident = { ...incident, notified };
   }
   if (reason === 'sent-elsewhere' || reason === 'muted')
-    incident = { ...incident, said: markElsewhere(incident, now) };
+    incident = { ...incident, notified: markElsewhere(incident, now) };
   result.reasons.push({ incident, reason });
   if (all.get(incident.id) === incident) return;
   all.set(incident.id, incident);
@@ -208,15 +208,15 @@ function notify(
   { reason, incident, others, list, often, before = [] }: Draft,
   now: number,
 ): void {
-  const previousSeverity = incident.said.severity;
-  const sent = { ...incident, said: markSent(incident, reason, now) };
+  const previousSeverity = incident.notified.severity;
+  const sent = { ...incident, notified: markSent(incident, reason, now) };
   const along = others.map((other) => ({
     ...other,
-    said: list
-      ? { ...markSent(other, other.said.waits ?? reason, now), withId: sent.id }
+    notified: list
+      ? { ...markSent(other, other.notified.waits ?? reason, now), withId: sent.id }
       : markAlong(other, reason, sent.id, now),
   }));
-  const earlier = before.map((other) => ({ ...other, said: markAlong(other, 'first', sent.id, now) }));
+  const earlier = before.map((other) => ({ ...other, notified: markAlong(other, 'first', sent.id, now) }));
   for (const one of [sent, ...along, ...earlier]) {
     all.set(one.id, one);
     result.changed.add(one.id);
@@ -230,30 +230,39 @@ function notify(
   result.notifications.push(decision);
 }
 
-function markSent({ said: before, severity }: Incident, reason: NotifyReason, now: number): Incident['said'] {
-  const { endDue: _, waits: _waits, ...said } = before;
-  const marked: Incident['said'] = {
-    ...said,
-    count: said.count + 1,
-    firstAt: said.firstAt ?? now,
+function markSent(
+  { notified: before, severity }: Incident,
+  reason: NotifyReason,
+  now: number,
+): Incident['notified'] {
+  const { endDue: _, waits: _waits, ...notified } = before;
+  const marked: Incident['notified'] = {
+    ...notified,
+    count: notified.count + 1,
+    firstAt: notified.firstAt ?? now,
     lastAt: now,
   };
   if (reason === 'resolved') return marked;
   if (reason === 'repeat-due') return marked;
-  const higher = rank(severity) > rank(said.severity ?? 'info');
+  const higher = rank(severity) > rank(notified.severity ?? 'info');
   marked.since = now;
-  marked.severity = higher || reason === 'stable' ? severity : (said.severity ?? severity);
+  marked.severity = higher || reason === 'stable' ? severity : (notified.severity ?? severity);
   if (reason === 'flapping') marked.flapping = true;
   return marked;
 }
 
-/** It counts as said, as if this incident's own message had said it. */
-function markElsewhere(incident: Incident, now: number): Incident['said'] {
-  const { endDue: _, waits: _waits, ...said } = notifiedWith(incident, incident.id, now);
-  return incident.flapping ? { ...said, flapping: true } : said;
+/** It counts as sent, as if it had a message of its own. */
+function markElsewhere(incident: Incident, now: number): Incident['notified'] {
+  const { endDue: _, waits: _waits, ...notified } = notifiedWith(incident, incident.id, now);
+  return incident.flapping ? { ...notified, flapping: true } : notified;
 }
 
-function markAlong(other: Incident, reason: NotifyReason, leaderId: number, now: number): Incident['said'] {
+function markAlong(
+  other: Incident,
+  reason: NotifyReason,
+  leaderId: number,
+  now: number,
+): Incident['notified'] {
   if (reason === 'first' || reason === 'grouped') return notifiedWith(other, leaderId, now);
   return markSent(other, reason, now);
 }
@@ -261,9 +270,9 @@ function markAlong(other: Incident, reason: NotifyReason, leaderId: number, now:
 /** So that flapping again later is sent again, even where its end was not. */
 function forgetFlapping(result: Unfinished, all: Map<number, Incident>, id: number): void {
   const incident = all.get(id);
-  if (!incident?.said.flapping) return;
-  const { flapping: _, ...said } = incident.said;
-  const calm = { ...incident, said };
+  if (!incident?.notified.flapping) return;
+  const { flapping: _, ...notified } = incident.notified;
+  const calm = { ...incident, notified };
   all.set(id, calm);
   result.changed.add(id);
 }

@@ -33,7 +33,7 @@ function countAnother(before: Incident, finding: Finding, policy: Policy, now: n
     addFlip(incident, policy, now);
     return { incident, kind: 'still' };
   }
-  // What it brings with it is folded into what was told of it, however long that is ago.
+  // What it brings with it is folded into the message about it, however long that is ago.
   incident.groupId = incident.id;
   if (!incident.flapping) incident.changes = (incident.changes ?? 1) + 1;
   addFlip(incident, policy, now);
@@ -42,7 +42,7 @@ function countAnother(before: Incident, finding: Finding, policy: Policy, now: n
   return { incident, kind };
 }
 
-/** What is said when it is over. */
+/** The sentence about its end. */
 export function calmText(incident: Incident, policy: Policy): string | undefined {
   if (!isSeries(incident)) return undefined;
   const last = incident.flips.at(-1) ?? incident.lastSeenAt;
@@ -60,7 +60,7 @@ function within({ openedAt }: Incident, until: number): string {
   return until - openedAt < 1000 ? '' : ` within ${formatDuration(until - openedAt)}`;
 }
 
-/** Takes out what another message about the same series tells: one that it goes on, one that it is over. */
+/** Takes out what another message about the same series has: one that it goes on, one that it is over. */
 export function foldSeries(
   verdicts: readonly Verdict[],
   all: ReadonlyMap<number, Incident>,
@@ -79,7 +79,7 @@ function inhibits(one: Incident, other: Incident): boolean {
   return one.subject === other.subject && ruleInfo(one.rule)?.inhibits?.includes(other.rule) === true;
 }
 
-/** It ends together with one that says more. */
+/** It ends together with one that inhibits it. */
 function endsWithStronger({ incident, reason }: Verdict, verdicts: readonly Verdict[]): boolean {
   const ends = (one: Verdict): boolean => one.reason === 'resolved' && one.incident.state === 'resolved';
   if (reason !== 'resolved') return false;
@@ -97,11 +97,11 @@ function isSentElsewhere({ incident, reason }: Verdict, all: ReadonlyMap<number,
   const series = runningSeries(incident, all);
   return (
     series !== undefined &&
-    (series.said.flapping === true || wasNotifiedSince(series, goesOnBy, all, incident))
+    (series.notified.flapping === true || wasNotifiedSince(series, goesOnBy, all, incident))
   );
 }
 
-/** Whether one of these rules has said something about the subject of the series since it began. */
+/** Whether one of these rules has sent something about the subject of the series since it began. */
 function wasNotifiedSince(
   series: Incident,
   isOne: (rule: string) => boolean,
@@ -122,7 +122,7 @@ function runningSeries({ subject }: Incident, all: ReadonlyMap<number, Incident>
   return undefined;
 }
 
-/** What is repeated instead of this one, where several say the same of a service that restarts again and again. */
+/** What is repeated instead of this one, where several are about the same service that restarts again and again. */
 export function repeatedInstead(
   incident: Incident,
   all: ReadonlyMap<number, Incident>,

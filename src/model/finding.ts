@@ -28,7 +28,7 @@ export type Finding = {
   text: string;
   /** Further plain lines: largest containers, last log lines. Not escaped. */
   details?: string[];
-  /** How long a breach must hold before it is said. */
+  /** How long a breach must hold before it is sent. */
   holdMs?: number;
   /** Findings with the same cause that start within 10 s are one message: `docker-gone`, `oom:<id>`, ... */
   cause?: string;

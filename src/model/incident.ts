@@ -17,7 +17,7 @@ export type Incident = {
   resolvedAt?: number;
   /** How it ended: a value beyond its clear level, or a subject that is not there any more (disk unmounted, session deleted). */
   endedAs?: 'cleared' | 'gone';
-  /** What the finding that ended it said. */
+  /** The sentence of the finding that ended it. */
   endText?: string;
   /** First `ok` in a row, while firing. */
   okSince?: number;
@@ -38,7 +38,7 @@ export type Incident = {
   /** What was observed when it ended, or is fine for the moment. */
   endFact?: ContainerFact;
   /** Telegram messages about it so far. */
-  said: {
+  notified: {
     count: number;
     lastAt?: number;
     severity?: Severity;
@@ -71,7 +71,7 @@ export type Incident = {
   was?: string;
   /** What recovery did about it, plain lines. */
   actions: string[];
-  /** Who said on Telegram that it is known, and how bad it was then; `silent`: nothing more is sent until it ends. */
+  /** Who acknowledged it on Telegram, and how bad it was then; `silent`: nothing more is sent until it ends. */
   ack?: { by: string; at: number; severity: Severity; silent?: boolean };
 };
 
@@ -115,7 +115,7 @@ export type Notification = {
   incident: Incident;
   /** Further incidents in the same message (same cause, or repeats of the same rule that are due together). Never includes `incident`. */
   others: Incident[];
-  /** Several containers of which the same is to be said: `incident` and `others`, each in a line. */
+  /** The same change of several containers: `incident` and `others`, each in a line. */
   list?: Change;
   /** Further ones like it are not sent until it has been calm. */
   often?: true;

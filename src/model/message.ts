@@ -23,7 +23,7 @@ export type Message = {
 export type OutboxRow = Message & {
   id: number;
   /**
-   * refused: Telegram says no, kept and tried hourly. folded: told by a digest. skipped: Telegram is not configured.
+   * refused: Telegram says no, kept and tried hourly. folded: part of a digest. skipped: Telegram is not configured.
    */
   state: 'waiting' | 'refused' | 'sent' | 'folded' | 'skipped';
   attempts: number;
@@ -40,7 +40,7 @@ export type Delivery =
    */
   | { state: 'sent'; messageId?: number; chatId?: string; lostTopic?: string }
   | { state: 'retry'; afterMs?: number; why: string }
-  /** 401, 403, chat not found: kept, said in log, health and doctor, tried again hourly. */
+  /** 401, 403, chat not found: kept, shown in log, health and doctor, tried again hourly. */
   | { state: 'refused'; why: string }
   /** This text (or picture) will never be taken; others will. */
   | { state: 'invalid'; why: string };

@@ -46,7 +46,7 @@ function isSilent(db: Db, { severity, kind, incidentId }: StoredRow): boolean {
   if (severity !== 'info' || kind === 'daily-report') return false;
   if (kind === 'answer') return true;
   const incident = incidentId === undefined ? undefined : incidentById(db, incidentId);
-  return incident?.said.severity !== 'critical' && incident?.severity !== 'critical';
+  return incident?.notified.severity !== 'critical' && incident?.severity !== 'critical';
 }
 
 /** True for the part that is edited later: the first text, or what says itself what it is about. */

@@ -44,7 +44,7 @@ export function createLiving(db: Db, config: Config, server: string, now: () => 
     const target = targetOf(config, row);
     const incident = incidentById(db, row.incidentId);
     const own =
-      [row.incidentId, incident?.said.withId, incident?.groupId]
+      [row.incidentId, incident?.notified.withId, incident?.groupId]
         .flatMap((id) => (id === undefined ? [] : messages.of(id)))
         .find((message) => message.target === target) ?? messages.showing(row.incidentId, target);
     return own ? { replyTo: own.messageId } : {};

@@ -90,7 +90,8 @@ async function helpSession(
 /** `acted`: recovery has tried something. Otherwise the monitor's own alert about this session is enough. */
 function sayPerson(deps: RecoveryDeps, session: string, text: string, acted: boolean): Attempt {
   const notified = openIncidents(deps.store.db).some(
-    (incident) => incident.rule === 'waha-session' && incident.subject === session && incident.said.count > 0,
+    (incident) =>
+      incident.rule === 'waha-session' && incident.subject === session && incident.notified.count > 0,
   );
   deps.report({
     severity: 'critical',

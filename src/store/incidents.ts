@@ -80,7 +80,16 @@ export function saveIncidents(db: Db, incidents: readonly Incident[]): void {
   for (const incident of incidents) {
     const { id, rule, subject, state, severity, openedAt, resolvedAt } = incident;
     const times = [Math.round(openedAt), resolvedAt === undefined ? null : Math.round(resolvedAt)] as const;
-    save.run(id, rule, subject, state, severity, ...times, JSON.stringify(incident));
+    const { notified: said, ...rest } = incident;
+    save.run(
+      id,
+      rule,
+      subject,
+      state,
+      severity,
+      ...times,
+      JSON.stringify({ ...rest, said } satisfies StoredIncident),
+    );
   }
 }
 
@@ -167,7 +176,10 @@ export function deleteSilence(db: Db, subject: string): boolean {
   return db.prepare('DELETE FROM silences WHERE subject = ?').run(subject).changes > 0;
 }
 
-const IncidentShape = loosely<Incident>({
+/** An incident as it is stored: `notified` is called `said` there. */
+type StoredIncident = Omit<Incident, 'notified'> & { said: Incident['notified'] };
+
+const IncidentShape = loosely<StoredIncident>({
   rule: v.string(),
   subject: v.string(),
   alias: v.optional(v.string()),
@@ -203,10 +215,11 @@ const IncidentShape = loosely<Incident>({
 
 /** A row that was damaged or written by something else is no reason to stop. */
 function parse(db: Db, { id, data }: Row): Incident[] {
-  const incident = readJson(IncidentShape, data);
-  if (incident === undefined) {
+  const stored = readJson(IncidentShape, data);
+  if (stored === undefined) {
     dropped(db, `The incident ${id} cannot be read and is left out`);
     return [];
   }
-  return [{ ...incident, id }];
+  const { said: notified, ...incident } = stored;
+  return [{ ...incident, id, notified }];
 }

@@ -35,7 +35,7 @@ const OPEN: Incident = {
   unit: 'bytes',
   text: 'Available memory is 44 MB, below 50 MB',
   details: ['Largest containers: n8n 400 MB, waha 300 MB', 'Growing fastest: n8n, 14 MB/h'],
-  said: { count: 2, lastAt: NOW - 30 * MINUTE, severity: 'critical', since: NOW - 90 * MINUTE },
+  notified: { count: 2, lastAt: NOW - 30 * MINUTE, severity: 'critical', since: NOW - 90 * MINUTE },
   flips: [],
   flapping: false,
   actions: [],
@@ -54,7 +54,7 @@ const ENDED: Incident = {
   endText: 'shop-web-1 runs again',
   text: 'shop-web-1 \u001b[31mstopped\u202e',
   details: [],
-  said: { count: 0, withId: 1 },
+  notified: { count: 0, withId: 1 },
 };
 const KILL: Incident = {
   ...OPEN,

@@ -76,7 +76,7 @@ function incident(): Incident {
     lastSeenAt: Date.now(),
     text: 'Disk / is 93 % full, above 90 %',
     details: [],
-    said: { count: 1 },
+    notified: { count: 1 },
     flips: [],
     flapping: false,
     actions: [],

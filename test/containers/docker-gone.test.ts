@@ -237,6 +237,24 @@ describe('no message states what nobody can see while Docker is away', () => {
     expect(world.titles().join('\n')).not.toContain('Stopped');
   });
 
+  test('Docker comes and goes: that it is stable names none that did not come back then', () => {
+    const world = two();
+    for (let i = 0; i < 4; i++) {
+      world.signal('web', 15);
+      world.die('web', 143);
+      away(world, 30_000, () => i < 3 && world.start('web'));
+      world.advance(30_000);
+    }
+    world.start('web');
+    world.advance(60_000);
+    world.clear();
+    world.advance(1_200_000);
+    const stable = world.messages().filter((text) => text.includes('Docker Is Back'));
+    expect(stable).toHaveLength(1);
+    expect(stable[0]).toContain('Stable for: 10 min');
+    expect(stable[0]).not.toContain('Did not come back');
+  });
+
   test('the failing health check of one that did not come back is over', () => {
     const world = two();
     world.health('web', 'unhealthy');

@@ -272,6 +272,9 @@ export function live(seed: number): Life {
     const answers = { kind: 'docker-answers', name: 'docker', at: world.wall() } as const;
     world.process(findingsOf(answers, describeFact));
     note(`the monitor is started: ${notes.map(({ line }) => line).join(' | ')}`);
+    // When it went down nobody saw: the container that did is gone.
+    for (const { name, state } of world.boxes.values())
+      if (state.status === 'created') truthOf(name).unseen = true;
     for (const { name, kind, line } of notes) {
       const rule = START_LINES[kind].rule ?? '';
       if ([name, rule, 'all'].some(isSilenced))

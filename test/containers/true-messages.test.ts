@@ -176,8 +176,8 @@ describe('C: five die together, one of them silenced', () => {
       expect(new RegExp(`\\b${name}\\b`).test(all), name).toBe(name !== silenced);
     // A list is no incident of its own, and what is silenced does not count as sent.
     expect(world.openIncidents().map(({ subject }) => subject)).toHaveLength(5);
-    const { said } = world.openIncidents().find(({ subject }) => subject === silenced)!;
-    expect(said).toMatchObject({ count: 0 });
+    const { notified } = world.openIncidents().find(({ subject }) => subject === silenced)!;
+    expect(notified).toMatchObject({ count: 0 });
     world.clear();
     world.unsilence(silenced);
     world.check();

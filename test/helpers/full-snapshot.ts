@@ -91,7 +91,7 @@ export function openIncident(values: Partial<Incident> = {}): Incident {
     lastSeenAt: 0,
     text: 'Available memory is 87 MB, below 100 MB',
     details: [],
-    said: { count: 1 },
+    notified: { count: 1 },
     flips: [],
     flapping: false,
     actions: [],

@@ -13,7 +13,7 @@ export function incidentOf(values: Partial<Incident> = {}): Incident {
     lastSeenAt: 0,
     text: 'Disk / is 81 % full, above 80 %',
     details: [],
-    said: { count: 0 },
+    notified: { count: 0 },
     flips: [0],
     flapping: false,
     actions: [],

@@ -37,7 +37,7 @@ describe('one finding', () => {
       firedAt: NOW,
       flips: [NOW],
       flapping: false,
-      said: { count: 0 },
+      notified: { count: 0 },
     });
   });
 

@@ -23,22 +23,22 @@ const rows: [string, Partial<Situation>, Reason][] = [
   ['fires and was never told', {}, 'first'],
   ['an event', { kind: 'event', incident: incidentOf({ event: true, state: 'resolved' }) }, 'first'],
   ['pending', { kind: 'opened', incident: incidentOf({ state: 'pending' }) }, 'nothing-new'],
-  ['told and still on', { incident: incidentOf({ said: told(10 * MINUTE) }) }, 'nothing-new'],
+  ['told and still on', { incident: incidentOf({ notified: told(10 * MINUTE) }) }, 'nothing-new'],
   [
     'more severe than was told',
-    { incident: incidentOf({ severity: 'critical', said: told(MINUTE) }) },
+    { incident: incidentOf({ severity: 'critical', notified: told(MINUTE) }) },
     'worse',
   ],
   [
     'less severe than was told',
-    { incident: incidentOf({ said: told(MINUTE, { severity: 'critical' }) }) },
+    { incident: incidentOf({ notified: told(MINUTE, { severity: 'critical' }) }) },
     'nothing-new',
   ],
   [
     'as severe as was told before, for the second time, a minute later',
     {
       kind: 'worse',
-      incident: incidentOf({ severity: 'critical', said: told(MINUTE, { severity: 'critical' }) }),
+      incident: incidentOf({ severity: 'critical', notified: told(MINUTE, { severity: 'critical' }) }),
     },
     'nothing-new',
   ],
@@ -46,49 +46,49 @@ const rows: [string, Partial<Situation>, Reason][] = [
     'as severe as was told before, an hour later',
     {
       kind: 'worse',
-      incident: incidentOf({ severity: 'critical', said: told(HOUR, { severity: 'critical' }) }),
+      incident: incidentOf({ severity: 'critical', notified: told(HOUR, { severity: 'critical' }) }),
     },
     'worse',
   ],
-  ['told an hour ago', { incident: incidentOf({ said: told(HOUR) }) }, 'repeat-due'],
+  ['told an hour ago', { incident: incidentOf({ notified: told(HOUR) }) }, 'repeat-due'],
   [
     'told an hour ago, but its type 9 minutes ago',
-    { incident: incidentOf({ said: told(HOUR) }), lastOfRule: NOW - 9 * MINUTE },
+    { incident: incidentOf({ notified: told(HOUR) }), lastOfRule: NOW - 9 * MINUTE },
     'rate-limited',
   ],
   [
     'told an hour ago, its type 10 minutes ago',
-    { incident: incidentOf({ said: told(HOUR) }), lastOfRule: NOW - 10 * MINUTE },
+    { incident: incidentOf({ notified: told(HOUR) }), lastOfRule: NOW - 10 * MINUTE },
     'repeat-due',
   ],
   [
     'told an hour ago, but its service 4 minutes ago',
-    { incident: incidentOf({ said: told(HOUR) }), lastOfSubject: NOW - 4 * MINUTE },
+    { incident: incidentOf({ notified: told(HOUR) }), lastOfSubject: NOW - 4 * MINUTE },
     'cooldown',
   ],
   [
     'about the host, which is no service',
-    { incident: incidentOf({ subject: 'host', said: told(HOUR) }), lastOfSubject: NOW - 4 * MINUTE },
+    { incident: incidentOf({ subject: 'host', notified: told(HOUR) }), lastOfSubject: NOW - 4 * MINUTE },
     'repeat-due',
   ],
   [
     'due, but fine at the moment',
-    { incident: incidentOf({ said: told(HOUR), okSince: NOW - MINUTE }) },
+    { incident: incidentOf({ notified: told(HOUR), okSince: NOW - MINUTE }) },
     'nothing-new',
   ],
   [
     'due, but not found at the moment',
-    { incident: incidentOf({ said: told(HOUR), missingSince: NOW - MINUTE }) },
+    { incident: incidentOf({ notified: told(HOUR), missingSince: NOW - MINUTE }) },
     'nothing-new',
   ],
   [
     'ended, and its start was told',
-    { kind: 'resolved', incident: incidentOf({ state: 'resolved', said: told(MINUTE) }) },
+    { kind: 'resolved', incident: incidentOf({ state: 'resolved', notified: told(MINUTE) }) },
     'resolved',
   ],
   [
     'ended, and its start was told in another message',
-    { kind: 'resolved', incident: incidentOf({ state: 'resolved', said: { count: 0, withId: 7 } }) },
+    { kind: 'resolved', incident: incidentOf({ state: 'resolved', notified: { count: 0, withId: 7 } }) },
     'resolved',
   ],
   [
@@ -100,7 +100,7 @@ const rows: [string, Partial<Situation>, Reason][] = [
     'ends and starts are said, whatever was said a second ago',
     {
       kind: 'resolved',
-      incident: incidentOf({ state: 'resolved', said: told(1000) }),
+      incident: incidentOf({ state: 'resolved', notified: told(1000) }),
       lastOfRule: NOW - 1000,
       lastOfSubject: NOW - 1000,
     },
@@ -109,12 +109,12 @@ const rows: [string, Partial<Situation>, Reason][] = [
   ['a start a second after another', { lastOfRule: NOW - 1000, lastOfSubject: NOW - 1000 }, 'first'],
   [
     'begins to flap',
-    { kind: 'flapping', incident: incidentOf({ flapping: true, said: told(MINUTE) }) },
+    { kind: 'flapping', incident: incidentOf({ flapping: true, notified: told(MINUTE) }) },
     'flapping',
   ],
   [
     'goes on flapping',
-    { kind: 'still', incident: incidentOf({ flapping: true, said: told(HOUR, { flapping: true }) }) },
+    { kind: 'still', incident: incidentOf({ flapping: true, notified: told(HOUR, { flapping: true }) }) },
     'still-flapping',
   ],
   [
@@ -123,7 +123,7 @@ const rows: [string, Partial<Situation>, Reason][] = [
       incident: incidentOf({
         flapping: true,
         severity: 'critical',
-        said: told(MINUTE, { flapping: true }),
+        notified: told(MINUTE, { flapping: true }),
       }),
     },
     'worse',
@@ -135,32 +135,32 @@ const rows: [string, Partial<Situation>, Reason][] = [
         flapping: true,
         severity: 'critical',
         okSince: NOW,
-        said: told(MINUTE, { flapping: true }),
+        notified: told(MINUTE, { flapping: true }),
       }),
     },
     'still-flapping',
   ],
   [
     'stopped flapping, still on',
-    { kind: 'calm', incident: incidentOf({ said: told(MINUTE, { flapping: true }) }) },
+    { kind: 'calm', incident: incidentOf({ notified: told(MINUTE, { flapping: true }) }) },
     'stable',
   ],
   [
     'stopped flapping, and ended',
     {
       kind: 'resolved',
-      incident: incidentOf({ state: 'resolved', said: told(MINUTE, { flapping: true }) }),
+      incident: incidentOf({ state: 'resolved', notified: told(MINUTE, { flapping: true }) }),
     },
     'stable',
   ],
   ['silenced', { silenced: true }, 'silenced'],
   [
     'silenced, and nothing to say',
-    { silenced: true, incident: incidentOf({ said: told(MINUTE) }) },
+    { silenced: true, incident: incidentOf({ notified: told(MINUTE) }) },
     'nothing-new',
   ],
   ['told in a list', { kind: 'fired', quiet: true }, 'sent-elsewhere'],
-  ['muted: not even repeated', { muted: true, incident: incidentOf({ said: told(HOUR) }) }, 'muted'],
+  ['muted: not even repeated', { muted: true, incident: incidentOf({ notified: told(HOUR) }) }, 'muted'],
   ['its like was sent within the cooldown', { kind: 'event', cooling: true }, 'cooldown'],
   ['silenced before it is told in a list', { kind: 'fired', quiet: true, silenced: true }, 'silenced'],
   [
@@ -198,27 +198,27 @@ describe('repeats', () => {
     let lastAt = NOW;
     const dues: number[] = [];
     for (let i = 0; i < 5; i++) {
-      lastAt = repeatDueAt(incidentOf({ said: { count: 1, since, lastAt } }), policy)!;
+      lastAt = repeatDueAt(incidentOf({ notified: { count: 1, since, lastAt } }), policy)!;
       dues.push((lastAt - since) / HOUR);
     }
     expect(dues).toEqual([1, 4, 24, 48, 72]);
   });
 
   test('one told 10 minutes early, together with others, counts', () => {
-    const said = { count: 1, since: 0, lastAt: 50 * MINUTE };
-    expect(repeatDueAt(incidentOf({ said }), policy)).toBe(4 * HOUR);
+    const notified = { count: 1, since: 0, lastAt: 50 * MINUTE };
+    expect(repeatDueAt(incidentOf({ notified }), policy)).toBe(4 * HOUR);
   });
 
   test('a rate limit of a day leaves one a day', () => {
     const daily = policyOf(configWith({ ALERT_RATE_LIMIT_SEC: 86_400 }));
-    const said = { count: 1, since: 0, lastAt: 0 };
-    expect(repeatDueAt(incidentOf({ said }), daily)).toBe(48 * HOUR);
+    const notified = { count: 1, since: 0, lastAt: 0 };
+    expect(repeatDueAt(incidentOf({ notified }), daily)).toBe(48 * HOUR);
   });
 
   test('never of what was not told, nor of information', () => {
     expect(repeatDueAt(incidentOf(), policy)).toBeUndefined();
     expect(
-      repeatDueAt(incidentOf({ severity: 'info', said: { count: 1, since: 0, lastAt: 0 } }), policy),
+      repeatDueAt(incidentOf({ severity: 'info', notified: { count: 1, since: 0, lastAt: 0 } }), policy),
     ).toBeUndefined();
   });
 });

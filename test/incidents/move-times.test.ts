@@ -13,7 +13,7 @@ test('every time of an incident moves, nothing else does, and the old one is lef
     lastSeenAt: 195,
     flips: [110, 200],
     value: 100,
-    said: { count: 3, firstAt: 110, lastAt: 150, since: 140, endDue: 300, withId: 9 },
+    notified: { count: 3, firstAt: 110, lastAt: 150, since: 140, endDue: 300, withId: 9 },
   });
   const before = structuredClone(incident);
   expect(shift(incident, 1000)).toEqual({
@@ -26,13 +26,13 @@ test('every time of an incident moves, nothing else does, and the old one is lef
     missingSince: 1130,
     lastSeenAt: 1195,
     flips: [1110, 1200],
-    said: { count: 3, firstAt: 1110, lastAt: 1150, since: 1140, endDue: 1300, withId: 9 },
+    notified: { count: 3, firstAt: 1110, lastAt: 1150, since: 1140, endDue: 1300, withId: 9 },
   });
   expect(incident).toEqual(before);
 });
 
 test('no time of an incident is forgotten: shifting back gives the same', () => {
-  const incident = incidentOf({ okSince: 5, said: { count: 1, lastAt: 7 } });
+  const incident = incidentOf({ okSince: 5, notified: { count: 1, lastAt: 7 } });
   expect(shift(shift(incident, 12_345), -12_345)).toEqual(incident);
 });
 

@@ -65,12 +65,12 @@ describe('the pipeline', () => {
     ['that is none', 'stopped'],
   ])('R9: a fact %s harms no other incident, and its own goes on with the text that was saved', (_, fact) => {
     const web = { rule: 'container-stopped', subject: 'web', severity: 'critical' } as const;
-    const said = { count: 1, lastAt: BEGIN, severity: 'critical' } as const;
+    const notified = { count: 1, lastAt: BEGIN, severity: 'critical' } as const;
     const saved = incidentOf({
       id: 1,
       ...web,
       openedAt: BEGIN,
-      said,
+      notified,
       text: 'web is down',
       fact: fact as never,
     });
@@ -87,7 +87,10 @@ describe('the pipeline', () => {
   test('saves an incident and its message together, and tells what changed', () => {
     const pipeline = pipelineWith();
     const [change] = pipeline.process([disk('/', true)]);
-    expect(change).toMatchObject({ kind: 'fired', incident: { id: 1, state: 'firing', said: { count: 1 } } });
+    expect(change).toMatchObject({
+      kind: 'fired',
+      incident: { id: 1, state: 'firing', notified: { count: 1 } },
+    });
     const [message] = waiting();
     expect(message).toMatchObject({
       kind: 'disk',
@@ -307,7 +310,7 @@ describe('the pipeline', () => {
   });
 
   test('what ended more than 90 days ago is forgotten; what is open never is', () => {
-    const old = { openedAt: BEGIN - 200 * DAY, said: { count: 1 } };
+    const old = { openedAt: BEGIN - 200 * DAY, notified: { count: 1 } };
     saveIncidents(store.db, [
       incidentOf({ id: 1, ...old, state: 'resolved', resolvedAt: BEGIN - 91 * DAY }),
       incidentOf({ id: 2, ...old, state: 'resolved', resolvedAt: BEGIN - 89 * DAY }),

@@ -7,7 +7,7 @@ it('A22: what was told as critical is listed as critical, though it was a warnin
     state: 'resolved',
     severity: 'warning',
     resolvedAt: 2,
-    said: { count: 2, severity: 'critical' },
+    notified: { count: 2, severity: 'critical' },
   });
   const view = { incidents: [incident], now: 3, since: '24h', color: false, columns: 100 };
   expect(renderIncidents(view)).toMatch(/CRITICAL/);

@@ -23,7 +23,7 @@ const memory: Incident = {
   unit: 'bytes',
   text: 'Available memory is 45 MB, below 50 MB',
   details: ['Largest: n8n 400 MB, waha 350 MB, postgres 90 MB', 'Fastest growing: waha <14 MB/h>'],
-  said: { count: 0 },
+  notified: { count: 0 },
   flips: [OPENED],
   flapping: false,
   actions: [],

@@ -235,7 +235,9 @@ describe('no reason to restart', () => {
 
   it('and nothing is said twice about a code where the monitor has said it', async () => {
     const deps = await monitor({ sessions: [{ name: 'default', status: 'SCAN_QR_CODE' }] });
-    saveIncidents(store.db, [incidentOf({ rule: 'waha-session', subject: 'default', said: { count: 1 } })]);
+    saveIncidents(store.db, [
+      incidentOf({ rule: 'waha-session', subject: 'default', notified: { count: 1 } }),
+    ]);
     await runs(deps, 3);
     expect(deps.said.map(({ telegram }) => telegram)).toEqual([false, false]);
   });

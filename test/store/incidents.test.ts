@@ -50,7 +50,7 @@ test('an incident comes back as it was saved, and a later save replaces it', () 
     worst: 93.25,
     details: ['a', 'b\u0000"\\'],
     fact: { kind: 'missing', name: 'a<b>\u0000', at: NOW },
-    said: { count: 2, lastAt: NOW, since: NOW - 5, severity: 'critical' },
+    notified: { count: 2, lastAt: NOW, since: NOW - 5, severity: 'critical' },
   });
   saveIncidents(store.db, [incident]);
   expect(incidentById(store.db, 7)).toEqual(incident);

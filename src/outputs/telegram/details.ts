@@ -13,7 +13,7 @@ const DONE_MOST = 12;
 
 /** Pure: what is known of an incident, as Telegram HTML; with a recording, how memory went in the minutes before. */
 export function detailsHtml(incident: Incident, recording: Recording | undefined, now: number): string {
-  const { id, rule, subject, severity, text, details, actions, said } = incident;
+  const { id, rule, subject, severity, text, details, actions, notified } = incident;
   const about = subject === 'host' ? '' : `, about ${safeHtml(subject, 100)}`;
   const lines = [
     `<b>Incident ${id}: ${safeHtml(text, 300)}</b>`,
@@ -22,7 +22,7 @@ export function detailsHtml(incident: Incident, recording: Recording | undefined
     `Began: ${formatTime(incident.openedAt)}`,
     ...endOf(incident),
     ...valuesOf(incident),
-    `Messages about it: ${said.count === 0 && said.withId !== undefined ? 'one, together with another incident' : formatCount(said.count)}`,
+    `Messages about it: ${notified.count === 0 && notified.withId !== undefined ? 'one, together with another incident' : formatCount(notified.count)}`,
   ];
   if (details.length > 0) lines.push('', ...some(details, DETAILS_MOST));
   if (actions.length > 0) lines.push('', '<b>Done</b>', ...some(actions, DONE_MOST));

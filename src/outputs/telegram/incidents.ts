@@ -36,8 +36,8 @@ const HEADINGS: Record<Change, [symbol: string, text: string]> = {
 };
 
 /**
- * The message for a decision: one bold line that says all a phone shows in its preview, then the details. What is said
- * about services comes ready with the incident. `recorded`: plain lines about the minutes before it began.
+ * The message for a decision: one bold line that says all a phone shows in its preview, then the details. A change of a
+ * container has a message of its own form. `recorded`: plain lines about the minutes before it began.
  */
 export function wordDecision(
   decision: Notification,
@@ -108,7 +108,10 @@ function ready(decision: Notification, host: string, now: number): string | unde
   return lines.join('\n');
 }
 
-function endMessage({ incident: { rule, fact, endFact }, at }: Notification): string | undefined {
+function endMessage({ reason, incident: { rule, fact, endFact }, at }: Notification): string | undefined {
+  // What was not back when it ended last may run by now.
+  if (reason === 'stable' && endFact?.kind === 'docker-back')
+    return factMessage({ ...endFact, before: 0, running: 0, kept: 0, absent: [] });
   if (endFact) return factMessage(endFact);
   return fact && factEnd(fact, ruleInfo(rule)?.quietMs ?? 0, at)?.message;
 }
@@ -118,13 +121,13 @@ function notes({ reason, incident, often, before = [] }: Notification, now: numb
   return [
     ...history({ reason, incident }, now),
     // Both limits may be reached at once: one remark is enough.
-    ...(incident.said.often ? ['', CHANGES_OFTEN] : often ? ['', OFTEN] : []),
+    ...(incident.notified.often ? ['', CHANGES_OFTEN] : often ? ['', OFTEN] : []),
     ...before.map((other) => `Before that: ${textOf(other)}`),
   ];
 }
 
 function history({ reason, incident }: Pick<Notification, 'reason' | 'incident'>, now: number): string[] {
-  const { said, flips } = incident;
+  const { notified, flips } = incident;
   const stable = formatDuration(STABLE_MS);
   if (reason === 'flapping') {
     const times = formatCount(Math.ceil(flips.length / 2));
@@ -132,7 +135,7 @@ function history({ reason, incident }: Pick<Notification, 'reason' | 'incident'>
   }
   if (reason === 'stays') return [`Note: ${inAll(incident, now)}. It came back before; now it stays down.`];
   if (reason === 'stable') return [`Before: ${inAll(incident, now)}`, `Stable for: ${stable}`];
-  const startUnsent = reason === 'resolved' && said.count === 1 && said.withId === undefined;
+  const startUnsent = reason === 'resolved' && notified.count === 1 && notified.withId === undefined;
   return startUnsent ? [`What happened: ${textOf(incident)}`] : [];
 }
 
@@ -199,11 +202,11 @@ function namesOf(incidents: readonly Incident[], most: number): string {
 
 /** Its line in a list of many. */
 export function ownLine(incident: Incident): string {
-  const { rule, fact, text, said, flapping, event } = incident;
+  const { rule, fact, text, notified, flapping, event } = incident;
   const now = factOf(incident);
   const end = fact && !now ? factEnd(fact, ruleInfo(rule)?.quietMs ?? 0, 0) : undefined;
   const line = end?.line ?? (now ? factLine(now) : safeHtml(text, 160));
-  if (said.often) return `${line} (changes often; not sent again until calm)`;
+  if (notified.often) return `${line} (changes often; not sent again until calm)`;
   return flapping && !event ? `${line} (comes and goes)` : line;
 }
 

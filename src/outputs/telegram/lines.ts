@@ -8,10 +8,10 @@ export function renderLines(lines: readonly LineView[], style: Style, wrapAt?: n
   const room = Math.max(0, ...lines.map((line) => width(line.name)));
   return lines.flatMap((line) => {
     const name = line.name + ' '.repeat(room - width(line.name));
-    const said = wrapBehind(`  ${mark(line.state, style)}  ${name}  `, plain(line.text, 400), wrapAt);
-    if (line.state === 'ok' || !line.advice) return said;
+    const shown = wrapBehind(`  ${mark(line.state, style)}  ${name}  `, plain(line.text, 400), wrapAt);
+    if (line.state === 'ok' || !line.advice) return shown;
     const arrow = `  ${' '.repeat(room + 8)}${style.dim('->')} `;
-    return [...said, ...wrapBehind(arrow, plain(line.advice, 500), wrapAt)];
+    return [...shown, ...wrapBehind(arrow, plain(line.advice, 500), wrapAt)];
   });
 }
 

@@ -59,14 +59,14 @@ function widthOfFirst(titles: { title: string }[], rows: string[][]): number {
   return 2 + widths.reduce((sum, cells) => sum + cells + 2, 0);
 }
 
-/** The highest severity of which people were told: what was critical and got better before it ended was critical. */
-function toldSeverity({ severity, said }: Incident): Severity {
-  const told = said.severity ?? severity;
-  return SEVERITIES.indexOf(told) > SEVERITIES.indexOf(severity) ? told : severity;
+/** The highest severity that was sent: what was critical and got better before it ended was critical. */
+function sentSeverity({ severity, notified }: Incident): Severity {
+  const sent = notified.severity ?? severity;
+  return SEVERITIES.indexOf(sent) > SEVERITIES.indexOf(severity) ? sent : severity;
 }
 
 function severityText(incident: Incident, style: Style): string {
-  const severity = toldSeverity(incident);
+  const severity = sentSeverity(incident);
   if (severity === 'critical') return style.bad('CRITICAL');
   return severity === 'warning' ? style.warn('WARNING') : 'INFO';
 }
@@ -86,8 +86,8 @@ function lengthText({ event, openedAt, resolvedAt }: Incident, now: number): str
 function whatText(incident: Incident): string {
   const times = timesOf(incident);
   if (!incident.event || times === undefined || times < 2) return incident.text;
-  const said = `${formatCount(times)} times`;
-  return incident.text.includes(said) ? incident.text : `${said}: ${incident.text}`;
+  const often = `${formatCount(times)} times`;
+  return incident.text.includes(often) ? incident.text : `${often}: ${incident.text}`;
 }
 
 /** One that happened once is one, however many of its kind came before: those are incidents of their own. */
@@ -98,7 +98,7 @@ function timesOf({ event, changes, openedAt, resolvedAt }: Incident): number | u
 /** Everything that is known about one incident. */
 export function renderIncident(incident: Incident, { now, color, columns }: View & { now: number }): string {
   const style = styleFor(color);
-  const { id, rule, subject, alias, said, details, actions } = incident;
+  const { id, rule, subject, alias, notified, details, actions } = incident;
   const names = alias === undefined || alias === subject ? subject : `${subject} (${alias})`;
   const painted: [string, string][] = [
     ['Severity', severityText(incident, style)],
@@ -110,7 +110,7 @@ export function renderIncident(incident: Incident, { now, color, columns }: View
     ...endOf(incident, now),
     ...valuesOf(incident),
     ['Details', details],
-    ['Told', [toldText(said)]],
+    ['Told', [toldText(notified)]],
     ['Done', actions],
   ];
   const line = (label: string, text: string) => `  ${style.dim(label.padEnd(9))}  ${text}`;
@@ -152,7 +152,7 @@ function valuesOf(incident: Incident): [string, string[]][] {
   return rows;
 }
 
-function toldText({ count, lastAt, withId }: Incident['said']): string {
+function toldText({ count, lastAt, withId }: Incident['notified']): string {
   if (count === 0)
     return withId === undefined ? 'nothing was said about it' : 'in the message about another one';
   const last = lastAt === undefined ? '' : `, the last one at ${formatTime(lastAt)}`;
@@ -161,7 +161,7 @@ function toldText({ count, lastAt, withId }: Incident['said']): string {
 
 /** The documented shape of `incidents --json`: times in ISO 8601, durations in seconds. */
 export function incidentToJson(incident: Incident, now: number): Record<string, unknown> {
-  const { id, rule, subject, alias, value, worst, limit, unit, said } = incident;
+  const { id, rule, subject, alias, value, worst, limit, unit, notified } = incident;
   const end = incident.resolvedAt ?? now;
   return {
     id,
@@ -170,7 +170,7 @@ export function incidentToJson(incident: Incident, now: number): Record<string, 
     ...(alias === undefined ? {} : { service: alias }),
     kind: incident.event ? 'event' : 'state',
     state: incident.state === 'resolved' ? 'resolved' : 'open',
-    severity: toldSeverity(incident),
+    severity: sentSeverity(incident),
     text: plain(incident.text, 1000),
     details: incident.details.map((line) => plain(line, 1000)),
     opened_at: iso(incident.openedAt),
@@ -184,8 +184,8 @@ export function incidentToJson(incident: Incident, now: number): Record<string, 
     flapping: incident.flapping,
     changes: timesOf(incident) ?? null,
     cause: incident.cause ?? null,
-    messages: said.count,
-    last_message_at: said.lastAt === undefined ? null : iso(said.lastAt),
+    messages: notified.count,
+    last_message_at: notified.lastAt === undefined ? null : iso(notified.lastAt),
     actions: incident.actions.map((line) => plain(line, 1000)),
   };
 }
