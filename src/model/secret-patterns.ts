@@ -27,29 +27,97 @@ const TO_VALUE = String.raw`(?:(?:\\{0,3}["'\x60]|${QUOTE_BY_CODE})?\[?\]?\s{0,4
 /** Not a value but a word about it, or a count of tokens. */
 const NO_VALUE = String.raw`(?!\$\d{1,2}(?!\w))(?!tests?[_./-])(?!(?:null|nil|true|false|none|undefined|required|missing|incorrect|invalid|expired|empty|not|must|is|was|cannot|unexpected|no|yes|ok|refused|rejected|denied|unset|set|wrong|unchanged|password|bcrypt|scram-sha-256)\b(?![-_.!$]))`;
 const NO_COUNT = String.raw`(?<!(?:token|key|secret|password|credential)s${TO_VALUE})`;
-/** A quoted value may hold blanks, and escaped quotes unless its own are; one without ends at what cannot belong to it. */
-const SECRET_VALUES = [
-  [String.raw`\\{1,3}"`, String.raw`[^"\\]{1,512}`],
-  ['"', String.raw`(?:\\[^]|[^"\\]){1,512}`],
-  ["'", String.raw`(?:\\[^]|[^'\\]){1,512}`],
-  [String.raw`(?:"""|''')`, String.raw`[^"']{1,512}`],
-  [QUOTE_BY_CODE, String.raw`[^\s"'%&\\<>]{1,512}`],
-  ['\x60', String.raw`[^\x60]{1,512}`],
-  [
-    '',
-    String.raw`${NO_VALUE}(?:(?!\d{1,9}\b)|${NO_COUNT})(?![)\]}]{1,3}(?:[\s,;.]|$)|(?<=:\s{0,4})\{|\[\s{0,4}\d{1,9}\b)[^\s"'\x60,;&\\<>][^\s"'\x60,;&<>]{0,512}`,
-  ],
-].map(([quote, value]): Pattern => [
-  new RegExp(`(${SECRET_WORD}${TO_VALUE}${quote})${value}`, 'gi'),
-  '$1***',
-]);
-
 /** What has only a blank, a slash or its place in the line before it must look like a secret: with a digit in it. */
 const LIKE_ONE = String.raw`(?=[^\s"'\x60]{0,64}\d)[^\s"'\x60]{4,256}`;
 /** A letter and a digit, and not a path, a file, an address or a version. */
 const MIXED = String.raw`(?=[^\s"'\x60]{0,64}\d)(?=[^\s"'\x60]{0,64}[a-z])(?!v\d|utf|x86|\d+[a-z]{1,3}\b)[^\s"'\x60/:@,;()[\]<>|]{6,256}(?![/:@.\w])`;
 /** What nobody would call a thing: a capital or a sign, a small letter and a digit, no path, no port. */
 const MADE_UP = String.raw`(?=[^\s"']{0,64}\d)(?=[^\s"']{0,64}[a-z])(?=[^\s"']{0,64}[A-Z!@#$%^&*?~])[^\s"'/:]{8,256}(?![/:])`;
+
+/** What stands between the name of a secret and the secret; `before` and `name`: where only after these. */
+type AfterName = { before?: RegExp; name?: RegExp; after: RegExp };
+
+/** After the name: what stands between, the value. `$` in the value is the end of a line. */
+function afterName(between: string, value: string, only: Omit<AfterName, 'after'> = {}): AfterName {
+  return { ...only, after: new RegExp(`(${between})${value}`, 'imy') };
+}
+
+/** The first that fits counts. */
+const AFTER_NAME: readonly AfterName[] = [
+  // A quoted value may hold blanks, and escaped quotes unless its own are; one without ends at what cannot belong to it.
+  afterName(String.raw`${TO_VALUE}\\{1,3}"`, String.raw`[^"\\]{1,512}`),
+  afterName(String.raw`${TO_VALUE}(?:"${'"'}"|''')`, String.raw`[^"']{1,512}`),
+  afterName(`${TO_VALUE}"`, String.raw`(?:\\[^]|[^"\\]){1,512}`),
+  afterName(`${TO_VALUE}'`, String.raw`(?:\\[^]|[^'\\]){1,512}`),
+  afterName(TO_VALUE + QUOTE_BY_CODE, String.raw`[^\s"'%&\\<>]{1,512}`),
+  afterName(`${TO_VALUE}\x60`, String.raw`[^\x60]{1,512}`),
+  afterName(
+    TO_VALUE,
+    String.raw`${NO_VALUE}(?:(?!\d{1,9}\b)|${NO_COUNT})(?![)\]}]{1,3}(?:[\s,;.]|$)|(?<=:\s{0,4})\{|\[\s{0,4}\d{1,9}\b)[^\s"'\x60,;&\\<>][^\s"'\x60,;&<>]{0,512}`,
+  ),
+  // --password x, requirepass x.
+  afterName(String.raw`\s{1,4}`, String.raw`(?:"[^"]{1,256}"|'[^']{1,256}'|[^\s"'-][^\s"']{0,512})`, {
+    before: /(?:(?<!\w)--?[a-z0-9.-]{0,40}|require|master)$/i,
+  }),
+  // {"name": "DB_PASSWORD", "value": "x"}, its YAML, <property name="password" value="x">, <entry key="password">x<.
+  afterName(
+    String.raw`\w{0,16}\\?["']?\s{0,4}(?:,\s{0,40}|\s{1,40})\\?["']?value\\?["']?\s{0,4}[=:]\s{0,4}(?:\\?["'])?`,
+    String.raw`[^\s"'<>,\\]{1,512}`,
+  ),
+  afterName(`["'][^<>]{0,64}>`, String.raw`[^\s<>]{1,512}`, { before: /(?:name|key)=["'][\w.-]{0,64}$/i }),
+  // "requirepass" "x" of Redis' MONITOR, ('password', 'x'), password;x.
+  afterName('" "', '[^"]{1,256}', { before: /"require$/i }),
+  afterName(String.raw`["'](?:\s{0,4},\s{0,4}|\s{1,4})b?["']`, LIKE_ONE, { before: /["'][\w.-]{0,32}$/ }),
+  afterName(String.raw`(?:;|\s{0,8}\|\s{0,8})`, MIXED),
+  // setPassword("x"), PASSWORD('x'), SecretStr('x'), OPTIONS (password 'x').
+  afterName(String.raw`\(["']`, `[^"']{1,256}`, { before: /(?<!re)(?:set|with|use)_?$/i }),
+  afterName(String.raw`\w{0,12}(?:\.\w{1,12})?\s?\(["']?`, MIXED, { before: /(?<!reset_?)$/i }),
+  afterName(
+    String.raw` (?:["'\x60](?!\w{1,20}["'\x60]\s{1,4}\w)|[[(<])`,
+    String.raw`[^\s"'\x60\])>]{4,256}`,
+    { name: /^pass(?:word|wd|phrase)?$/i },
+  ),
+  afterName(String.raw` ["'\x60]`, MIXED, { name: /^pass/i }),
+  afterName(String.raw` (?:["'\x60](?![a-z]{1,32}-)|[[(<])`, MIXED, { before: /(?<!unexpected )$/i }),
+  // DB_PASS x; and without a digit in it where nothing else is in the line.
+  afterName(String.raw`\s{1,8}(?!(?:auth|for|of|on|to|in)\b|(?<=secret\s{1,8})[a-z]{1,32}-)`, MIXED),
+  afterName(String.raw`[ \t]{1,8}`, String.raw`${NO_VALUE}[^\s"'=]{4,256}(?=[ \t]{0,8}$)`, {
+    before: /^\s{0,16}(?:(?:ENV|ARG|export|setenv|set|set -g?x)\s{1,4})?(?:[A-Z][A-Z0-9]{0,30}_)+$/m,
+  }),
+  // Password for 'https://bob@github.com': x; a temporary password is generated for root@localhost: x.
+  afterName(String.raw`\b(?: for ["'][^"'\n]{1,100}["']|[^:\n=]{0,80}):\s{1,4}`, MIXED, {
+    name: /^password$/i,
+  }),
+  afterName(
+    String.raw`\s{1,4}(?:"[^"]{1,64}"\s{1,4}|\S{1,64}\s{1,4})?["']?`,
+    String.raw`[^\s"']{4,256}(?!\s{1,4}["']?\S)`,
+    { before: /\b(?:wpa_|auth-)$/i },
+  ),
+];
+const NAME = new RegExp(SECRET_WORD, 'gi');
+/** So much before a name is looked at. */
+const BEFORE_NAME = 128;
+
+/** Masks what stands behind the name of a secret. One look for names, for their pattern is large: there are many languages. */
+function maskNamed(text: string): string {
+  let masked = '';
+  let done = 0;
+  for (const { 0: found, index } of text.matchAll(NAME)) {
+    if (index < done) continue;
+    const end = index + found.length;
+    const before = text.slice(Math.max(done, index - BEFORE_NAME), index);
+    for (const { before: wanted, name, after } of AFTER_NAME) {
+      if (wanted?.test(before) === false || name?.test(found) === false) continue;
+      after.lastIndex = end;
+      const between = after.exec(text)?.[1];
+      if (between === undefined) continue;
+      masked += `${text.slice(done, end)}${between}***`;
+      done = after.lastIndex;
+      break;
+    }
+  }
+  return masked + text.slice(done);
+}
 
 /** A word after blanks, in quotes or not. */
 const ARGUMENT = String.raw`(?:"[^"]{1,256}"|'[^']{1,256}'|[^\s"'|;&]{1,256})`;
@@ -95,7 +163,7 @@ const TOKENS = [
 const WITHOUT_SIGN: Pattern[] = [
   // Directives of OpenLDAP, Redis, Squid, a switch; netrc; a user in redis.conf.
   ...[
-    String.raw`\b(?:bindpw|rootpw|masterauth|proxy_password|snmp-server community|(?:login|account) \S{1,128}\s{1,4}password)\s{1,4}["']?`,
+    String.raw`\b(?:bindpw|rootpw|masterauth"?|proxy_password|snmp-server community|(?:login|account) \S{1,128}\s{1,4}password)\s{1,4}["']?`,
     String.raw`\buser \S{1,64} (?:on|off|[+&~]\S{1,64})[^\n>]{0,100}?\s>`,
     String.raw`\bpdftk\b[^\n|;]{0,200}?(?:input|owner|user)_pw\s{1,4}`,
     String.raw`\bmc alias set \S{1,64} \S{1,256} \S{1,128}\s{1,4}`,
@@ -139,56 +207,11 @@ const WITHOUT_SIGN: Pattern[] = [
   // A line of PgBouncer's userlist; a row with a password in it.
   [/^("[^"\n]{1,64}" ")[^"\n]{1,512}(?="\s{0,4}$)/gm, '$1***'],
   [
-    new RegExp(
-      `(\\binsert into [^()]{1,128}\\([^()]{0,256}?${SECRET_WORD}[^()]{0,256}\\)\\s{1,8}values\\s{0,4}\\()[^)\\n]{1,512}`,
-      'gi',
-    ),
+    /(\binsert into [^()]{1,128}\([^()]{0,256}?(?:pass|secret|token|hash)[^()]{0,256}\)\s{1,8}values\s{0,4}\()[^)\n]{1,512}/gi,
     '$1***',
   ],
   [/(<<<\s{0,4}["']?(?:[\w.-]{1,64}:)?)[^\s"']{1,256}/g, '$1***'],
-  [new RegExp(`(\\bkey="[^"]{0,64}${SECRET_WORD}[^"]{0,64}"\\s{1,4}value=")[^"]{1,512}`, 'gi'), '$1***'],
 ];
-
-/** The name of a secret by itself, and one with more before it: `DB_PASS`, `auth-token`, `awsSecretKey`. */
-const NAMED = new RegExp(SECRET_WORD, 'i');
-
-/** A name and its value with something else between them than a sign. */
-const PAIRS: readonly Pattern[] = [
-  // {"name": "DB_PASSWORD", "value": "x"}, its YAML, <property name="password" value="x">, <entry key="password">x<.
-  [
-    String.raw`\b(?:name|key|type|field|header|variable)\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?[\w.:-]{0,64}?${SECRET_WORD}\w{0,16}\\?["']?\s{0,4}(?:,\s{0,40}|\s{1,40})\\?["']?value\\?["']?\s{0,4}[=:]\s{0,4}(?:\\?["'])?`,
-    String.raw`[^\s"'<>,\\]{1,512}`,
-  ],
-  [String.raw`\b(?:name|key)=["'][\w.-]{0,64}?${SECRET_WORD}["'][^<>]{0,64}>`, String.raw`[^\s<>]{1,512}`],
-  // ('password', 'x'), "requirepass" "x" of Redis' MONITOR, password;x.
-  [String.raw`["'][\w.-]{0,32}?${SECRET_WORD}["'](?:\s{0,4},\s{0,4}|\s{1,4})b?["']`, LIKE_ONE],
-  [String.raw`"(?:requirepass|masterauth)" "`, String.raw`[^"]{1,256}`],
-  [String.raw`(?:^|[\s"'])[\w.-]{0,32}?${SECRET_WORD}(?:;|\s{0,8}\|\s{0,8})`, MIXED],
-  // setPassword("x"), PASSWORD('x'), SecretStr('x'), OPTIONS (password 'x').
-  [String.raw`(?<!re)(?:set|with|use)_?${SECRET_WORD}\(["']`, String.raw`[^"']{1,256}`],
-  [String.raw`(?<!reset_?)${SECRET_WORD}\w{0,12}(?:\.\w{1,12})?\s?\(["']?`, MIXED],
-  [
-    String.raw`(?<![a-z])pass(?:word|wd|phrase)? (?:["'\x60](?!\w{1,20}["'\x60]\s{1,4}\w)|[[(<])`,
-    String.raw`[^\s"'\x60\])>]{4,256}`,
-  ],
-  [String.raw`(?<!unexpected )\b(?:api[ _-]?key|token|secret)s? (?:["'\x60](?![a-z]{1,32}-)|[[(<])`, MIXED],
-  [String.raw`(?<![a-z])pass(?:word|wd|phrase)? ["'\x60]`, MIXED],
-  // DB_PASS x; and without a digit in it where nothing else is in the line.
-  [
-    String.raw`(?<![\w.])[\w.:-]{0,40}?${SECRET_WORD}\s{1,8}(?!(?:auth|for|of|on|to|in)\b|(?<=secret\s{1,8})[a-z]{1,32}-)`,
-    MIXED,
-  ],
-  [
-    String.raw`^\s{0,16}(?:(?:ENV|ARG|export|setenv|set|set -g?x)\s{1,4})?(?:[A-Z][A-Z0-9]{0,30}_)+${SECRET_WORD}[ \t]{1,8}`,
-    String.raw`${NO_VALUE}[^\s"'=]{4,256}(?=[ \t]{0,8}$)`,
-  ],
-  // Password for 'https://bob@github.com': x; a temporary password is generated for root@localhost: x.
-  [String.raw`\bpassword\b(?: for ["'][^"'\n]{1,100}["']|[^:\n=]{0,80}):\s{1,4}`, MIXED],
-  [
-    String.raw`\b(?:wpa_passphrase|auth-pass)\s{1,4}(?:"[^"]{1,64}"\s{1,4}|\S{1,64}\s{1,4})?["']?`,
-    String.raw`[^\s"']{4,256}(?!\s{1,4}["']?\S)`,
-  ],
-].map(([before, value]): Pattern => [new RegExp(`(${before})${value}`, 'gim'), '$1***']);
 
 /** Names that may be harmless: their value must look like a secret. */
 const WEAK_NAMES = String.raw`(?:[?&]|(?<![\w-]))(?:key|code|signature|hmac)=|(?<![a-z])(?:pin|puk)["']?\s{0,4}[=:]\s{0,4}|(?<![A-Za-z])[A-Z][A-Z0-9_]{0,40}_(?:KEY|SK|PIN|ROLE)["']?\s{0,4}[=:]\s{0,4}|--?key[\s=]{1,4}|\b(?:pass|access|accessToken|recovery|unseal|licen[cs]e|activation|product|ssh|rsa|service|anon|backup|preshared|pre-shared)[ _-]?(?:key|code)(?:[ _-]?id)?s?(?: \d{1,2})?["']?\s{0,4}[=: ]\s{0,4}|(?:(?<![a-z])sid|session[ _-]?id|[a-z]_session|jwt|bearer|salt|pepper|pwd_?hash|refresh|assertion|verifier|SAMLResponse|(?:device|user)_code)["']?\s{0,4}[=: ]\s{0,4}`;
@@ -220,9 +243,9 @@ const HASHES: readonly Pattern[] = [
 const AUTHORIZATION = String.raw`\b(?:proxy-)?authorization\\?["']?\]?\s{0,4}[=:]\s{0,4}\[?\s{0,2}\\?["']?`;
 
 /** In the order in which they are applied. */
-const FAMILIES: readonly Family[] = [
+const FAMILIES: readonly (Family | 'names')[] = [
   {
-    when: /PRIVATE KEY|hook|:\\?\/\\?\/|@(?:tcp|unix)\(|:[^\s:]{1,256}@|\/\S{1,256}@|authorization|cookie|^\s{0,8}[A-Za-z0-9+/]{60}/im,
+    when: /PRIVATE KEY|hook|:\\?\/\\?\/|@(?:tcp|unix)\(|@[\w.-]{1,255}[:/]|authorization|cookie|^\s{0,8}[A-Za-z0-9+/]{60}/im,
     patterns: [
       [
         /(-----BEGIN [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----)(?:[^]{1,16384}?(?=-----END)|[^]{1,16384})/g,
@@ -261,19 +284,7 @@ const FAMILIES: readonly Family[] = [
       ],
     ],
   },
-  { when: new RegExp(SECRET_WORD + TO_VALUE, 'i'), patterns: [...SECRET_VALUES] },
-  {
-    when: /(?<!\w)--?[a-z]|require|master/i,
-    patterns: [
-      [
-        new RegExp(
-          `((?:(?<!\\w)--?[a-z0-9.-]{0,40}?|require|master)${SECRET_WORD}\\s{1,4})(?:"[^"]{1,256}"|'[^']{1,256}'|[^\\s"'-][^\\s"']{0,512})`,
-          'gi',
-        ),
-        '$1***',
-      ],
-    ],
-  },
+  'names',
   {
     when: /bearer|basic/i,
     patterns: [
@@ -283,7 +294,6 @@ const FAMILIES: readonly Family[] = [
       ],
     ],
   },
-  { when: NAMED, patterns: [...PAIRS] },
   { when: WEAK_NAME, patterns: [...WEAK] },
   { when: /\$|\{S|SCRAM|md5|\*[0-9A-F]{40}/, patterns: [...HASHES] },
   {
@@ -357,7 +367,7 @@ const FAMILIES: readonly Family[] = [
     ],
   },
   {
-    when: /pw|auth|community|password|passphrase|passcode|user |_key|key[ _-]base|token|api|credential|alias set|vault|sqlplus|sqlldr|dp\b|rman|lftp|login|crypt|\/user:|iwconfig|<<<|PIN|PASS|insert into|admin|root|guest|^"[^"\n]{1,64}" "|^[^:\n]{1,263}:[\d*]{1,5}:|echo|printf|key="/im,
+    when: /pw|auth|community|password|passphrase|passcode|user |_key|key[ _-]base|token|api|credential|alias set|vault|sqlplus|sqlldr|dp\b|rman|lftp|login|crypt\w{0,8}\s{0,4}\(|\/user:|iwconfig|<<<|\bPIN\b|PASS|insert into|(?:admin|root|guest|administrator)(?: \/ |:|\/)|^"[^"\n]{1,64}" "|^[^:\n]{1,263}:[\d*]{1,5}:|echo|printf|key="/im,
     patterns: WITHOUT_SIGN,
   },
   {
@@ -397,9 +407,10 @@ export function maskKnown(text: string, secret: string): string {
 /** Masks everything in the text that looks like a secret. */
 export function maskPatterns(text: string): string {
   let result = text;
-  for (const { when, patterns } of FAMILIES) {
-    if (!when.test(result)) continue;
-    for (const [pattern, replacement] of patterns) result = result.replace(pattern, replacement);
+  for (const family of FAMILIES) {
+    if (family === 'names') result = maskNamed(result);
+    else if (family.when.test(result))
+      for (const [pattern, replacement] of family.patterns) result = result.replace(pattern, replacement);
   }
   return result;
 }
