@@ -11,13 +11,24 @@ const NAMED = 3;
  * nothing was recorded. `subject`: a container that is named first.
  */
 export function essenceOf({ samples, memoryTotalBytes }: Recording, subject: string): string[] {
-  const [first, last] = [samples[0], samples.at(-1)];
-  if (!first || !last) return [];
-  return [
-    heldLine(samples, last, memoryTotalBytes, subject),
-    grewLine(samples, first, last),
-    pressureLine(samples),
-  ];
+  const minute = lastMinute(samples);
+  const worst = minute.reduceRight<FlightSample | undefined>(
+    (least, one) => (least && leastOf(least) <= leastOf(one) ? least : one),
+    undefined,
+  );
+  if (!worst) return [];
+  const until = samples.slice(0, samples.indexOf(worst) + 1);
+  return [heldLine(until, worst, memoryTotalBytes, subject), grewLine(until, worst), pressureLine(minute)];
+}
+
+/** What is worst in here counts, and not the last sample: a kill frees memory at once, and the averages fall. */
+function lastMinute(samples: readonly FlightSample[]): readonly FlightSample[] {
+  const end = samples.at(-1)?.at ?? 0;
+  return samples.filter(({ at }) => at >= end - 60_000);
+}
+
+function leastOf({ availableBytes = Number.POSITIVE_INFINITY, swapUsedBytes = 0 }: FlightSample): number {
+  return availableBytes - swapUsedBytes;
 }
 
 /** A container that died is in no sample any more: its last one counts. */
@@ -74,7 +85,8 @@ export function growthWithin(samples: readonly FlightSample[]): Grown[] {
     .toSorted((a, b) => b.bytes - a.bytes);
 }
 
-function grewLine(samples: readonly FlightSample[], first: FlightSample, last: FlightSample): string {
+function grewLine(samples: readonly FlightSample[], last: FlightSample): string {
+  const first = samples[0]!;
   const within = `In the ${formatDuration(last.at - first.at)} before`;
   const grown = growthWithin(samples)
     .filter(({ bytes }) => bytes >= GROWTH_WORTH_NAMING)
@@ -88,10 +100,7 @@ function grewLine(samples: readonly FlightSample[], first: FlightSample, last: F
   return grown.length === 0 ? `${within} nothing grew` : `${within} ${grown.join(', ')}`;
 }
 
-/** The worst of the last minute: a kill frees memory at once, and the averages fall. */
-function pressureLine(samples: readonly FlightSample[]): string {
-  const last = samples.at(-1)!;
-  const minute = samples.filter(({ at }) => at >= last.at - 60_000);
+function pressureLine(minute: readonly FlightSample[]): string {
   const most = (key: 'memorySome' | 'cpuSome' | 'ioSome' | 'swapInKBps' | 'load') => {
     const values = minute.flatMap((sample) => sample[key] ?? []);
     return values.length === 0 ? undefined : Math.max(...values);

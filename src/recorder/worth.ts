@@ -1,3 +1,4 @@
+import { isAsked } from '../model/fact-rules.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
 
 /** The whole server is short of memory: recorded when critical. */
@@ -7,8 +8,10 @@ const SHORT_OF_MEMORY = new Set(['memory-available', 'memory-pressure', 'swap-us
  * Whether the minutes before are kept with this incident: a kill for want of memory, a critical lack of memory, a container
  * that ended without being asked to, and a server that went down.
  */
-export function isRecorded({ rule, severity }: Pick<Incident, 'rule' | 'severity'>): boolean {
+export function isRecorded({ rule, severity, fact }: Pick<Incident, 'rule' | 'severity' | 'fact'>): boolean {
   if (rule === 'oom-kill' || rule === 'unclean-reboot' || rule === 'container-restarting') return true;
+  // One that ends by itself is a warning, like one that was stopped on request.
+  if (rule === 'container-stopped' && fact?.kind === 'stopped') return fact.over !== 'job' && !isAsked(fact);
   return severity === 'critical' && (SHORT_OF_MEMORY.has(rule) || rule === 'container-stopped');
 }
 

@@ -127,6 +127,20 @@ describe('a bad day', () => {
     ]);
   });
 
+  test('the minutes before once, where two alerts are of the same moment', () => {
+    const day = REPORT_DAYS.bad!();
+    const death = day.incidents.find(({ before }) => before)!;
+    const same = { ...death, rule: 'container-restarting', text: 'n8n was restarted' };
+    const other = {
+      ...same,
+      from: death.from + 60_000,
+      before: ['Before: redis 60 MB', 'In the 10 min before nothing grew'],
+    };
+    const lines = renderDailyReport({ ...day, incidents: [death, same, other] }).text.split('\n');
+    expect(lines.filter((line) => line.includes('n8n 812 MB'))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('redis 60 MB'))).toHaveLength(1);
+  });
+
   test('what recovery did, what could not be read, who grows and who was restarted', () => {
     const report = text('bad');
     for (const line of [

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { recordingToJson, renderRecording } from '../../src/outputs/terminal/recording.ts';
 import { styleFor, width } from '../../src/outputs/terminal/style.ts';
-import { leakingRecording } from '../recorder/flights.ts';
+import { leakingRecording, MB } from '../recorder/flights.ts';
 
 it('draws the minutes before within 80 columns, with a row a minute and who held how much', () => {
   process.env.TZ = 'UTC';
@@ -13,6 +13,21 @@ it('draws the minutes before within 80 columns, with a row a minute and who held
   expect(text).toMatch(/scraper {11}[\u2581-\u2588 ]+ 210 MB -> 900 MB/);
   expect(lines.filter((line) => /^ {2}03:/.test(line)).length).toBe(13);
   expect(lines.findLast((line) => line.startsWith('  scraper   '))).toMatch(/210 MB .* 900 MB +198 MB +3 %$/);
+});
+
+it('names the peak of what was killed, and lists it first', () => {
+  const recording = leakingRecording();
+  recording.samples.at(-1)!.containers = [
+    { name: 'busy', heldBytes: 120 * MB, swapBytes: 0 },
+    { name: 'scraper', heldBytes: 60 * MB, swapBytes: 0 },
+  ];
+  recording.samples.at(-1)!.availableBytes = 900 * MB;
+  const lines = renderRecording(recording, styleFor(false), 80);
+  for (const line of lines) expect(width(line), line).toBeLessThanOrEqual(80);
+  expect(lines.find((line) => line.startsWith('  available'))).toMatch(/ 640 MB -> 38 MB -> 900 MB$/);
+  const containers = lines.filter((line) => / MB -> /.test(line)).slice(-3);
+  expect(containers[0]).toMatch(/^ {2}scraper .* 210 MB -> 894 MB -> 60 MB$/);
+  expect(containers.map((line) => line.trim().split(' ')[0])).toEqual(['scraper', 'busy', 'n8n']);
 });
 
 it('values that are not known are blank, and nothing is drawn of what is never there', () => {

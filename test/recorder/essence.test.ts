@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { essenceOf } from '../../src/recorder/essence.ts';
+import type { Incident } from '../../src/model/incident.ts';
 import { isRecorded } from '../../src/recorder/worth.ts';
 import { leakingRecording, MB } from './flights.ts';
 
@@ -18,6 +19,22 @@ describe('the minutes before, in three lines', () => {
       .at(-1)!
       .containers.filter(({ name }) => name !== 'n8n');
     expect(essenceOf(recording, 'n8n')[0]).toMatch(/^Before: n8n 90 MB, scraper 702 MB \+ 198 MB swap, busy/);
+  });
+
+  it('counts what was worst in the last minute: after a kill its memory is free, and it starts anew', () => {
+    const recording = leakingRecording();
+    const last = recording.samples.at(-1)!;
+    recording.samples.push({
+      ...last,
+      at: last.at + 5000,
+      availableBytes: 800 * MB,
+      swapUsedBytes: 12 * MB,
+      containers: [{ name: 'scraper', heldBytes: 60 * MB, swapBytes: 0 }, ...last.containers.slice(1)],
+    });
+    expect(essenceOf(recording, 'scraper').slice(0, 2)).toEqual([
+      'Before: scraper 702 MB + 198 MB swap, busy 120 MB, n8n 90 MB; 38 MB of 1 GB were available',
+      'In the 9 min 55 s before scraper grew by 690 MB, swap use by 250 MB',
+    ]);
   });
 
   it('says that nothing grew, or that it was no container', () => {
@@ -63,5 +80,23 @@ describe('what is recorded', () => {
     ['disk', 'critical', false],
   ] as const)('%s, %s: %s', (rule, severity, expected) => {
     expect(isRecorded({ rule, severity })).toBe(expected);
+  });
+
+  it.each([
+    ['ends by itself with exit code 0', { cause: 'crash' }, true],
+    ['was killed from outside', { cause: 'signal' }, true],
+    ['was stopped on request', { cause: 'request' }, false],
+  ])('a container that %s, a warning: %s', (_, death, expected) => {
+    const fact = { kind: 'stopped', death } as Incident['fact'];
+    expect(isRecorded({ rule: 'container-stopped', severity: 'warning', ...(fact ? { fact } : {}) })).toBe(
+      expected,
+    );
+    expect(
+      isRecorded({
+        rule: 'container-stopped',
+        severity: 'info',
+        fact: { ...fact, over: 'job' } as Incident['fact'] & object,
+      }),
+    ).toBe(false);
   });
 });

@@ -123,12 +123,15 @@ function alertsPart(data: ReportData): Part {
       b.from - a.from,
   );
   let deaths = 0;
+  let before = '';
   const shown = byWeight.slice(0, MAX_LISTED).toSorted((a, b) => a.from - b.from);
   for (const incident of shown) {
     lines.push(`• ${incidentLine(incident, data.at)}`);
-    if (!incident.before || (deaths += 1) > MAX_DEATHS) continue;
-    // Who held how much, and what grew; `incidents show` has the rest.
-    for (const line of incident.before.slice(0, 2)) lines.push(`  ${plain(line, 160)}`);
+    // Who held how much, and what grew; `incidents show` has the rest. Incidents of one moment have it in common.
+    const minutes = incident.before?.slice(0, 2) ?? [];
+    if (minutes.length === 0 || minutes.join('\n') === before || (deaths += 1) > MAX_DEATHS) continue;
+    before = minutes.join('\n');
+    for (const line of minutes) lines.push(`  ${plain(line, 160)}`);
   }
   if (byWeight.length > MAX_LISTED)
     lines.push(`and ${byWeight.length - MAX_LISTED} more: vpsmon incidents --since 24h`);

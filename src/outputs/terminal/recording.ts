@@ -6,6 +6,7 @@ import { table, width, type Column, type Style } from './style.ts';
 const MOST_CONTAINERS = 5;
 const BARS = '\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588';
 const LABEL = 16;
+const PEAK_WORTH_NAMING = 1.2;
 
 /** The minutes before an incident: curves, a row a minute, and who held how much. At most `columns` wide, 80 at least. */
 export function renderRecording(recording: Recording, style: Style, columns: number): string[] {
@@ -34,7 +35,7 @@ export type Curve = {
   /** What a full bar stands for; default: the largest value. */
   full?: number;
   show: (value: number) => string;
-  /** Its first and its last value. */
+  /** Its first and its last value, and the worst where it is neither. */
   text: string;
 };
 
@@ -80,7 +81,16 @@ export function curvesOf({ samples, memoryTotalBytes, swapTotalBytes }: Recordin
     .filter(({ values, full }) => full !== 0 && values.some((value) => (value ?? 0) > 0))
     .map((one) => {
       const known = one.values.filter((value) => value !== undefined);
-      return { ...one, text: `${one.show(known[0] ?? 0)} -> ${one.show(known.at(-1) ?? 0)}` };
+      const [first, last] = [known[0] ?? 0, known.at(-1) ?? 0];
+      const [least, most] = [Math.min(...known), Math.max(...known)];
+      // Of what is available the least is the worst.
+      const worst = one.label === 'available' ? least : most;
+      const isWorse =
+        one.label === 'available'
+          ? worst * PEAK_WORTH_NAMING < Math.min(first, last)
+          : worst > PEAK_WORTH_NAMING * Math.max(first, last);
+      const peak = isWorse ? ` -> ${one.show(worst)}` : '';
+      return { ...one, text: `${one.show(first)}${peak} -> ${one.show(last)}` };
     });
 }
 
@@ -112,7 +122,7 @@ function minutes(samples: readonly FlightSample[], style: Style): string[] {
   for (const sample of samples) {
     if (recent.includes(sample)) continue;
     const before = rows.at(-1);
-    const minute = (s: FlightSample) => Math.floor((end - s.at) / 60_000);
+    const minute = (s: FlightSample) => Math.floor((end - s.at - 1) / 60_000);
     if (!before || minute(before) !== minute(sample)) rows.push(sample);
   }
   const cells = [...rows, ...recent].map((s) => [
@@ -181,11 +191,12 @@ function containers(samples: readonly FlightSample[], style: Style): string[] {
   ];
 }
 
-/** By what each held at its last sample, most first. */
+/** By the most that each held, most first: one that was killed holds little at the end. */
 function namesOf(samples: readonly FlightSample[]): string[] {
-  const last = new Map<string, number>();
-  for (const { containers: held } of samples) for (const c of held) last.set(c.name, c.heldBytes);
-  return [...last].toSorted((a, b) => b[1] - a[1]).map(([name]) => name);
+  const most = new Map<string, number>();
+  for (const { containers: held } of samples)
+    for (const c of held) most.set(c.name, Math.max(c.heldBytes, most.get(c.name) ?? 0));
+  return [...most].toSorted((a, b) => b[1] - a[1]).map(([name]) => name);
 }
 
 /** The documented shape of `recording` in `incidents show --json`. */
