@@ -88,16 +88,17 @@ if [ "$1" = configure ]; then
   fi
   if [ -d /run/systemd/system ]; then
     code=0; ${units.MOUNTS_PROBE.join(' ')} 2>/dev/null || code=$?
-    if [ $code = ${units.NAMESPACE_FAILED} ]; then
+    case $code in ${units.NO_MOUNTS_CODES.join('|')})
       for file in ${DROP_INS.join(' ')}; do
         mkdir -p "\${file%/*}"
         cat >"$file" <<'EOF'
 ${units.noMountsDropIn()}EOF
       done
       echo "vpsmon: ${units.NO_MOUNTS_NOTE}" >&2
-    else
+      ;;
+    *)
 ${removeDropIns}
-    fi
+    esac
     systemctl daemon-reload || true
     systemctl enable ${STARTED} || true
     systemctl restart ${STARTED} || true

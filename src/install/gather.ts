@@ -5,7 +5,7 @@ import { ALL_UNITS, LAYOUT, SHARED, UNIT_FILES } from './layout.ts';
 import { readManifest } from './manifest.ts';
 import type { InstallFacts } from './facts.ts';
 import { collectRuntime, isIntact } from './runtime.ts';
-import { MOUNTS_PROBE, NAMESPACE_FAILED } from './units.ts';
+import { MOUNTS_PROBE, NO_MOUNTS_CODES } from './units.ts';
 import { parseUnits, showUnitsCommand, SHOW_UNITS_ENV, type UnitState } from '../system/unit-states.ts';
 
 export type GatherOptions = {
@@ -61,9 +61,9 @@ export async function gatherInstall(options: GatherOptions): Promise<InstallFact
 
 /** Whether a unit with a sandbox ends before it begins here. Where that cannot be found out, the sandbox stays. */
 async function mayNotMount(run: Run): Promise<boolean> {
-  const [file, ...args] = MOUNTS_PROBE;
+  const [file = '', ...args] = MOUNTS_PROBE;
   try {
-    return (await run(file, args, { timeoutMs: 30_000 })).exitCode === NAMESPACE_FAILED;
+    return NO_MOUNTS_CODES.includes((await run(file, args, { timeoutMs: 30_000 })).exitCode);
   } catch {
     return false;
   }

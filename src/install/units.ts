@@ -47,6 +47,12 @@ const MOUNTS: Readonly<Record<string, string>> = {
   ProtectKernelLogs: 'no',
   ProtectControlGroups: 'no',
 };
+const PROBED: Readonly<Record<string, string>> = {
+  ProtectSystem: 'strict',
+  ProtectHome: 'read-only',
+  ProtectProc: 'invisible',
+  ProcSubset: 'pid',
+};
 const NO_MOUNTS_WHY =
   '# This guest lets systemd mount nothing (226/NAMESPACE), so the file system part of the sandbox is left out.';
 export const NO_MOUNTS_NOTE =
@@ -64,20 +70,17 @@ export function noMountsDropIn(): string {
   return ['# Written by vpsmon.', NO_MOUNTS_WHY, '[Service]', ...off, ''].join('\n');
 }
 
-/** A command that ends with 226 where systemd may not mount what the units' sandbox needs. */
+/** A command that ends with one of these codes where systemd may not make what the units' sandboxes need: 217/USER, 226/NAMESPACE. */
 export const MOUNTS_PROBE = [
   'systemd-run',
   '--quiet',
   '--wait',
   '--collect',
   '--no-ask-password',
-  '--property=ProtectSystem=strict',
-  '--property=PrivateTmp=yes',
-  '--property=PrivateDevices=yes',
-  '--property=ProtectKernelTunables=yes',
+  ...Object.keys(MOUNTS).map((key) => `--property=${key}=${PROBED[key] ?? 'yes'}`),
   'true',
-] as const;
-export const NAMESPACE_FAILED = 226;
+];
+export const NO_MOUNTS_CODES: readonly number[] = [217, 226];
 
 /** `vpsmon` for the administrator's shell. `current`: the program's folder. */
 export function renderCommand(node: string, current: string): string {
