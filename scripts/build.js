@@ -34,8 +34,17 @@ const dist = join(root, `.dist-${process.pid}`);
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 rmSync(dist, { recursive: true, force: true });
+// The library for charts first and by itself, 245 files: in one go with the rest they take 195 MB, one after the other 147.
+const CHARTS = 'src/outputs/report/echarts.ts';
+const charts = join(dist, 'echarts.js');
+const chartsAlone = await rolldown({ cwd: root, input: CHARTS, platform: 'node', logLevel: 'warn' });
+const chartModules = (await chartsAlone.write({ file: charts, format: 'esm', minify: true })).output.flatMap(
+  (part) => part.moduleIds ?? [],
+);
+await chartsAlone.close();
 const bundle = await rolldown({
   cwd: root,
+  plugins: [{ name: 'charts', resolveId: { filter: { id: /\/echarts\.ts$/ }, handler: () => charts } }],
   input: { cli: 'src/cli.ts' },
   platform: 'node',
   // The two native packages find their binary by a path of their own; pg-native is never used.
@@ -69,6 +78,7 @@ const { output } = await bundle.write({
   sourcemap: false,
 });
 await bundle.close();
+rmSync(charts);
 for (const file of readdirSync(dist).filter((name) => name.endsWith('.js'))) toAscii(join(dist, file));
 
 // What `vpsmon --help` prints, kept so that it needs no option parser.
@@ -86,7 +96,7 @@ for (const font of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {
   cpSync(join(root, 'node_modules/dejavu-fonts-ttf/ttf', font), join(dist, 'fonts', font));
 }
 
-const modules = output.flatMap((part) => part.moduleIds ?? []);
+const modules = [...chartModules, ...output.flatMap((part) => part.moduleIds ?? [])];
 const { text, list } = thirdParty(root, modules);
 writeFileSync(join(dist, 'THIRD-PARTY.txt'), `${text}\n`);
 // The SBOM of a release is made of it.

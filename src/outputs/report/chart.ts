@@ -1,12 +1,7 @@
-import { LineChart } from 'echarts/charts';
-import { GridComponent, MarkAreaComponent, MarkLineComponent, TitleComponent } from 'echarts/components';
-import { init, use } from 'echarts/core';
-import { SVGRenderer } from 'echarts/renderers';
 import { formatBytes, formatDuration, plain } from '../../model/text.ts';
 import { byteTicks, timeTicks } from './chart-axis.ts';
+import { init } from './echarts.ts';
 import { clockTime, longTime, oneDecimal, shortTime } from './text.ts';
-
-use([LineChart, GridComponent, MarkAreaComponent, MarkLineComponent, TitleComponent, SVGRenderer]);
 
 export type ChartPoint = { at: number; max: number };
 export type ChartPanel = {
