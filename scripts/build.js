@@ -17,8 +17,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { thirdParty } from './third-party.js';
 
-// The bundler must fit on the small server that it may be built on. It keeps what it freed, and its threads keep theirs: 400 MB; told to give
-// it back, 190 MB. It reads this when it is loaded.
+// The bundler must fit on the small server that it may be built on. It keeps what it freed, and its threads keep theirs, twice the
+// memory; told to give it back, it does. It reads this when it is loaded.
 Object.assign(process.env, {
   MIMALLOC_PURGE_DELAY: '0',
   MIMALLOC_ARENA_EAGER_COMMIT: '0',
