@@ -259,11 +259,12 @@ export function createButtons(console: Console) {
     const state = newest && readState(newest.wanted);
     if (!newest || !state || newest.wanted === newest.shown) return;
     messages.unsure(incident.id, newest.target);
-    monitor.delivery.count();
+    const begun = monitor.delivery.count();
     await telegram.editText(newest.messageId, state.html, {
       place: placeOf(newest.target),
       ...(state.keyboard ? { keyboard: state.keyboard } : {}),
     });
+    monitor.delivery.count(begun);
   }
 
   return { tapped };

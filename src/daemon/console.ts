@@ -11,6 +11,8 @@ import { pollUpdates } from '../notify/poll.ts';
 import { telegramFor } from '../notify/sender.ts';
 import { rememberSeen } from '../notify/updates.ts';
 import { COMMANDS, conflictHtml, refusedHtml } from '../outputs/telegram/console.ts';
+import type { Place } from '../notify/targets.ts';
+import type { SendOptions } from '../notify/telegram.ts';
 import { recall, remember } from '../store/memory.ts';
 import { immediately } from '../store/db.ts';
 import { appendLine } from '../system/append-file.ts';
@@ -23,6 +25,8 @@ const CHILD_MS = 120_000;
 /** After a database that took nothing, say. */
 const RETRY_MS = 30_000;
 const PARTS_MOST = 3;
+/** Answers that are sent or wait for their turn: more than a minute holds are of use to nobody. */
+const ANSWERS_MOST = 15;
 /** Reports that are made or wait; more are refused. */
 const REPORTS_MOST = 3;
 const BUSY = 'Several reports are being made already. Try again in a minute.';
@@ -129,6 +133,7 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
   const { clock, log } = system;
   const hostname = serverName(config, system.files);
   const mask = (text: string) => maskSecrets(text, context.secrets);
+  let answers = 0;
   let reports = 0;
   let lastReport: Promise<unknown> = Promise.resolve();
 
@@ -137,6 +142,20 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
     const { config: file, stateDir = config.stateDir } = context.options;
     const options = [...(file === undefined ? [] : ['--config', file]), '--state-dir', stateDir];
     return alive(monitor, runOwnCommand([...args, ...options], CHILD_MS));
+  }
+
+  /** Answers keep the limits of Telegram, as messages do. */
+  async function sendPart(part: string, to: SendOptions & { place: Place }): Promise<void> {
+    const { delivery } = monitor;
+    for (let ms = delivery.waitMs(); ms > 0; ms = delivery.waitMs()) await alive(monitor, clock.sleep(ms));
+    const begun = delivery.count();
+    const sent = await alive(monitor, telegram.sendText(part, { ...to, silent: true }));
+    delivery.count(begun);
+    if (sent.state === 'retry' && sent.afterMs !== undefined && sent.afterMs <= 30_000) {
+      await alive(monitor, clock.sleep(sent.afterMs));
+      delivery.count();
+      await alive(monitor, telegram.sendText(part, { ...to, silent: true }));
+    } else if (sent.state !== 'sent') log.warn(`An answer on Telegram could not be sent: ${sent.why}`);
   }
 
   /** True once a day for each of them, and for a few in all. */
@@ -157,13 +176,13 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
     now: () => clock.now(),
     mask,
     async reply(html, to) {
-      for (const part of splitHtml(html).slice(0, PARTS_MOST)) {
-        monitor.delivery.count();
-        const sent = await alive(monitor, telegram.sendText(part, { ...to, silent: true }));
-        if (sent.state === 'retry' && sent.afterMs !== undefined && sent.afterMs <= 30_000) {
-          await alive(monitor, clock.sleep(sent.afterMs));
-          await telegram.sendText(part, { ...to, silent: true });
-        } else if (sent.state !== 'sent') log.warn(`An answer on Telegram could not be sent: ${sent.why}`);
+      if (answers >= ANSWERS_MOST)
+        return log.warn('Telegram: too many commands at once; one is not answered.');
+      answers += 1;
+      try {
+        for (const part of splitHtml(html).slice(0, PARTS_MOST)) await sendPart(part, to);
+      } finally {
+        answers -= 1;
       }
     },
     runOwn(args) {

@@ -3,6 +3,7 @@ import { errorText } from '../model/text.ts';
 import { alertLine } from './alert-log.ts';
 import { openSending, type DeliveryDeps } from './sending.ts';
 import { deliveryState, type DeliveryState } from './state.ts';
+import { PER_WINDOW_LESS } from './pace.ts';
 import { prune, saveQuietly, takeTurn, type Turn } from './turn.ts';
 import { createWakeUp } from './wake-up.ts';
 
@@ -11,8 +12,10 @@ export type { DeliveryDeps } from './sending.ts';
 export type Delivery = {
   /** There may be something to send: looks at once. Costs one small query. */
   kick(): void;
-  /** The console sent or edited something: it counts for Telegram's limits, too. */
-  count(): void;
+  /** Milliseconds until the console may send something within Telegram's limits; what waits in the outbox goes first. */
+  waitMs(): number;
+  /** The console sends or edits something, and has done so (with what this gave before): it counts for them, too. */
+  count(begun?: number): number;
   /** Sends what comes until the signal aborts; ends after the call in flight. */
   run(signal: AbortSignal): Promise<void>;
   /** Sends what can be sent within the time. For programs that end, and for the end of the daemon: the store may be closed after it. */
@@ -28,6 +31,8 @@ export type Delivery = {
 };
 
 const AFTER_ERROR_MS = 5000;
+/** By so much answers give way to a message that is due at the same time. */
+const ALERTS_FIRST_MS = 100;
 
 /**
  * Sends the outbox to Telegram, one message at a time, in order; only the process that holds the delivery lock does. What was
@@ -57,7 +62,12 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   return {
     kick: () => wakeUp.kick(),
-    count: () => sending.pace.count(),
+    waitMs() {
+      const ms = sending.pace.waitMs(PER_WINDOW_LESS);
+      const due = queue.heads().some((row) => sending.attempts.waitMs(row) <= ms);
+      return due ? ms + ALERTS_FIRST_MS : ms;
+    },
+    count: (begun) => sending.pace.count(begun),
 
     async run(signal) {
       state.running = state.hasRun = true;

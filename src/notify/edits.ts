@@ -4,15 +4,13 @@ import { readState, type IncidentMessage, type openIncidentMessages } from '../s
 import { remember } from '../store/memory.ts';
 import type { Clock, Log } from '../system/types.ts';
 import { SENDS } from './attempt.ts';
-import { backoffMs, type createPace } from './pace.ts';
+import { backoffMs, PER_WINDOW_LESS, type createPace } from './pace.ts';
 import type { createSender } from './sender.ts';
 import { placeOf } from './targets.ts';
 import { isLostMessage } from './telegram.ts';
 
 /** Two edits of one message are so far apart. */
 const GAP_MS = 3000;
-/** Edits leave the rest of what a minute allows to messages. */
-const PER_WINDOW = 12;
 const REFUSED_PAUSE_MS = 3_600_000;
 
 export type EditDeps = {
@@ -42,7 +40,7 @@ export function createEdits(deps: EditDeps) {
     const now = clock.monotonic();
     const gap = (editedAt.get(nameOf(message)) ?? Number.NEGATIVE_INFINITY) + GAP_MS - now;
     const block = (blocks.get(message.target)?.until ?? 0) - now;
-    return Math.max(pace.waitMs(PER_WINDOW), gap, block, 0);
+    return Math.max(pace.waitMs(PER_WINDOW_LESS), gap, block, 0);
   }
 
   async function edit(message: IncidentMessage): Promise<void> {

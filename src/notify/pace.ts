@@ -4,6 +4,8 @@ import type { Clock } from '../system/types.ts';
 const GAP_MS = 1000;
 const WINDOW_MS = 60_000;
 const PER_WINDOW = 18;
+/** Edits and answers leave the rest of what a minute allows to messages. */
+export const PER_WINDOW_LESS = 12;
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 300_000;
@@ -34,9 +36,11 @@ export function createPace(clock: Clock) {
       const full = sent.length < most ? 0 : (sent[sent.length - most] ?? now) + WINDOW_MS - now;
       return Math.max(0, gap, full);
     },
-    count(): void {
-      sent.push(clock.monotonic());
-      if (sent.length > PER_WINDOW) sent = sent.slice(-PER_WINDOW);
+    /** `begun`: what this gave when the call began that has ended now; between the two nobody knows when it arrives. */
+    count(begun?: number): number {
+      const now = clock.monotonic();
+      sent = [...sent.filter((at) => at !== begun), now].slice(-PER_WINDOW);
+      return now;
     },
     /** For the next process: epoch milliseconds. */
     save(): number[] {

@@ -49,6 +49,8 @@ const TOKEN = /^\d+:[A-Za-z0-9_-]+$/;
 /** A retry_after beyond this is a mistake of whoever answers. */
 const LONGEST_PAUSE_MS = 86_400_000;
 const MAX_MOVES = 3;
+/** One may have 50 KB, with the message that it answers: an answer with a hundred would be too large to be read, again and again. */
+const MOST_UPDATES = 20;
 const ANSWER_MAX = 200;
 const ABOUT_TOPIC = /message thread not found|topic_(?:closed|deleted|id_invalid)/i;
 const ABOUT_REPLY =
@@ -139,7 +141,7 @@ export function createTelegram(options: TelegramOptions) {
       callJson(
         'getUpdates',
         {
-          limit: 100,
+          limit: MOST_UPDATES,
           timeout: timeoutSec,
           ...(offset === undefined ? {} : { offset }),
           ...(only === undefined ? {} : { allowed_updates: only }),
