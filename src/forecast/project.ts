@@ -120,7 +120,7 @@ function hoursUntil(slots: readonly Slot[], fit: Fit, perSlot: number, capacity:
   const steady = ({ slot, low }: Slot) => low - fit.cycle(slot);
   const ahead = (by: number) => perSlot * by + fit.bend * by * by;
   const level = median(slots.slice(-LEVEL_SLOTS).map((slot) => steady(slot) - ahead(slot.slot - newest)));
-  const peaksNow = slots.slice(-PEAK_SLOTS).map((slot) => slot.high - steady(slot));
+  const peaksNow = slots.slice(-PEAK_SLOTS).map(({ low, high }) => high - low);
   const usual = peaksNow.sort((a, b) => a - b)[Math.floor(USUAL_PEAK * peaksNow.length)]!;
   const peaks = peaksByHour(slots, fit);
   for (let by = 0; by <= FURTHEST; by++) {

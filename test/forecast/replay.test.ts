@@ -46,6 +46,14 @@ describe('the forecast', () => {
     expect(run(series(72, (h) => 0.4 + 1.2 * (1 - Math.exp(-h / 8)))).announcements).toEqual([]);
   });
 
+  it('knows when a leak on a daily cycle is full, on its way down as well', () => {
+    const value = (h: number) => 0.6 + 0.02 * Math.max(0, h - 40) + 0.15 * Math.sin(((h + 3) * Math.PI) / 12);
+    const end = 114.5;
+    const { forecasts } = run(series(end, value));
+    const then = forecasts.findLast(({ at }) => at <= (START + (end - 6) * 3600) * 1000)!;
+    expect(Math.abs(then.fullAt / 1000 - START - end * 3600)).toBeLessThan(1.5 * 3600);
+  });
+
   const wave = (h: number) => Math.sin((h * Math.PI) / 12);
   const warmUp = (h: number, tau: number) => 1 - Math.exp(-Math.max(0, h) / tau);
   it.each([
