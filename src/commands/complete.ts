@@ -4,7 +4,7 @@ import { plain } from '../model/text.ts';
 import { allActionsToUndo } from '../store/actions.ts';
 import { incidentsSince } from '../store/incidents.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
-import { openToLook } from '../store/look.ts';
+import { lookOr } from '../store/look.ts';
 import type { Db } from '../store/db.ts';
 import type { GlobalOptions } from './context.ts';
 import { makeContext } from './make-context.ts';
@@ -40,17 +40,13 @@ export async function complete(
 type Candidate = [name: string, about?: string];
 
 function candidates(what: string, stateDir: string, now: number): Candidate[] {
-  const look = openToLook(stateDir);
-  const db = 'db' in look ? look.db : undefined;
-  try {
-    if (what === 'subjects')
-      return [
-        ['all', 'everything'],
-        ...Object.keys(RULES).map((rule): Candidate => [rule, 'rule']),
-        ...(db ? containers(db) : []),
-      ];
-    if (what === 'left-off') return lookAtLeftOff(stateDir).map(({ name, kind }): Candidate => [name, kind]);
-    if (!db) return [];
+  if (what === 'left-off') return lookAtLeftOff(stateDir).map(({ name, kind }) => [name, kind]);
+  const fixed: Candidate[] =
+    what === 'subjects'
+      ? [['all', 'everything'], ...Object.keys(RULES).map((rule): Candidate => [rule, 'rule'])]
+      : [];
+  const known = lookOr<Candidate[]>(stateDir, [], (db) => {
+    if (what === 'subjects') return containers(db);
     if (what === 'containers') return containers(db).filter(([, about]) => about === 'container');
     if (what === 'actions')
       return allActionsToUndo(db).map(({ id, rule, target }) => [String(id), `${rule}: ${target}`]);
@@ -58,9 +54,8 @@ function candidates(what: string, stateDir: string, now: number): Candidate[] {
     if (what === 'incidents')
       return incidentsSince(db, now - MONTH_MS, MOST).map(({ id, text }) => [String(id), text]);
     return [];
-  } finally {
-    if ('close' in look) look.close();
-  }
+  });
+  return [...fixed, ...known];
 }
 
 /** Containers as they were last seen, and the Compose services that they belong to. */

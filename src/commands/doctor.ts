@@ -7,10 +7,17 @@ import { run } from '../system/run.ts';
 import { openSystem } from '../system/system.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext, GlobalOptions, Io } from './context.ts';
+import { makeContext } from './make-context.ts';
 import { askDocker, dockerIsInstalled, examine, examineHost, examineUnits } from './examine.ts';
 
 /** What `doctor` has when the configuration cannot be used. */
 export type WithProblems = { io: Io; options: GlobalOptions; problems: Problem[] };
+
+/** The command: also where the settings have mistakes, which then stand among its lines. */
+export async function runDoctor(options: GlobalOptions, io: Io): Promise<number> {
+  const context = await makeContext(options, io, { quiet: true });
+  return doctor('problems' in context ? { io, options, problems: context.problems } : context);
+}
 
 /** Tests the whole set-up. Exit 0 all well, 1 warnings, 2 something does not work. */
 export async function doctor(

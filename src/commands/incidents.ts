@@ -1,17 +1,32 @@
 import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
-import { errorText, plain } from '../model/text.ts';
+import { plain } from '../model/text.ts';
 import { incidentToJson, renderIncident, renderIncidents } from '../outputs/terminal/incidents.ts';
 import { renderRecording, recordingToJson } from '../outputs/terminal/recording.ts';
 import { styleFor } from '../outputs/terminal/style.ts';
 import { decodeRecording } from '../recorder/ring.ts';
 import { incidentById, incidentsSince, newestIncidentId } from '../store/incidents.ts';
 import { recordingOf } from '../store/recordings.ts';
-import { openToLook } from '../store/look.ts';
 import type { Db } from '../store/db.ts';
 import type { CommandContext } from './context.ts';
+import { readStore } from './read-store.ts';
 
 /** More than this are only shown with a shorter `--since`. */
 const MOST = 1000;
+
+/** `vpsmon incidents`, or `vpsmon incidents show ID`. Exit 3 for other words. */
+export async function incidents(
+  context: CommandContext,
+  show: string | undefined,
+  id: string | undefined,
+  since: string,
+): Promise<number> {
+  if (show === undefined) return incidentsList(context, since);
+  if (show === 'show') return incidentsShow(context, id);
+  context.io.err(
+    `vpsmon: \`incidents ${plain(show, 40)}\` is not known. Try \`vpsmon incidents\` or \`vpsmon incidents show ID\`.`,
+  );
+  return 3;
+}
 
 /** `vpsmon incidents [--since 24h]`: what is open and what happened. Exit 0; 2 when the store cannot be read, 3 for a bad duration. */
 export async function incidentsList(context: CommandContext, since: string): Promise<number> {
@@ -88,25 +103,9 @@ export async function incidentsShow(context: CommandContext, id: string | undefi
   });
 }
 
-/** Looks into the store without touching it. No store yet is said, and is as good as an empty one. */
-function withStore({ io, config }: CommandContext, work: (db: Db | undefined) => number): number {
-  const look = openToLook(config.stateDir);
-  if ('refused' in look) {
-    io.err(
-      `vpsmon: ${look.refused}. Another user's monitor? Try it with sudo, or name the folder with --state-dir.`,
-    );
-    return 2;
-  }
-  if ('none' in look) {
-    io.err(`Nothing is recorded yet: ${look.none}. \`vpsmon monitor\` records incidents while it runs.`);
-    return work(undefined);
-  }
-  try {
-    return work(look.db);
-  } catch (error) {
-    io.err(`vpsmon: the incidents cannot be read: ${errorText(error)}`);
-    return 2;
-  } finally {
-    look.close();
-  }
+/** No store yet is as good as an empty one. `work` gets undefined then. */
+function withStore(context: CommandContext, work: (db: Db | undefined) => number): number {
+  const hint = '`vpsmon monitor` records incidents while it runs.';
+  const code = readStore<number | 'none'>(context, 'the incidents', { nothing: 'none', hint }, work);
+  return code === 'none' ? work(undefined) : (code ?? 2);
 }

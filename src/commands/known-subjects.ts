@@ -2,7 +2,7 @@ import { suggest } from '../config/suggest.ts';
 import { silenceName } from '../incidents/silences.ts';
 import { RULES } from '../model/rules.ts';
 import { plain } from '../model/text.ts';
-import { openToLook } from '../store/look.ts';
+import { lookOr } from '../store/look.ts';
 import type { CommandContext } from './context.ts';
 
 /** A name that nobody knows is probably misspelt; it is silenced all the same, for a container may come later. */
@@ -37,14 +37,8 @@ async function containerNames({ system }: CommandContext): Promise<string[]> {
 }
 
 function seenSubjects({ config }: CommandContext): string[] {
-  const look = openToLook(config.stateDir);
-  if (!('db' in look)) return [];
-  try {
-    const rows = look.db.prepare('SELECT DISTINCT subject FROM incidents').all() as { subject: string }[];
+  return lookOr(config.stateDir, [], (db) => {
+    const rows = db.prepare('SELECT DISTINCT subject FROM incidents').all() as { subject: string }[];
     return rows.map((row) => row.subject);
-  } catch {
-    return []; // Only a hint is lost.
-  } finally {
-    look.close();
-  }
+  });
 }

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { suggest } from '../config/suggest.ts';
-import { errorText, plain } from '../model/text.ts';
+import { plain } from '../model/text.ts';
 import { writesToJournal } from './io.ts';
 import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/telegram/recovery.ts';
 import { acceptLeftOff } from '../recovery/left-off.ts';
@@ -11,11 +11,11 @@ import { LEFT_OFF_KINDS, leftOffText } from '../model/left-off.ts';
 import { allActionsToUndo, listActions } from '../store/actions.ts';
 import { leftOffIn } from '../store/left-off.ts';
 import { takeLock } from '../store/lock.ts';
-import { openToLook } from '../store/look.ts';
 import { lossOf, openStore, type Store } from '../store/open.ts';
 import type { CommandContext } from './context.ts';
 import { containerByHand } from '../recovery/by-hand.ts';
 import { openRecovery } from './open-recovery.ts';
+import { readStore } from './read-store.ts';
 
 const RULES = ['waha', 'queue', 'swap', 'loops'];
 /** What a person orders: lost, unlike a run of the timer, where another run is at work. */
@@ -172,23 +172,14 @@ function exitCodeOf(results: RuleResult[], lines: { severity: string }[]): numbe
   return results.some(({ blind }) => blind) || lines.some((line) => line.severity !== 'info') ? 1 : 0;
 }
 
-function history({ config, system, io, options }: CommandContext): number {
-  const look = openToLook(config.stateDir);
-  if ('refused' in look) {
-    io.err(`vpsmon: ${look.refused}. Try it with sudo, or name the folder with --state-dir.`);
-    return 2;
-  }
-  if ('none' in look) io.err(`Nothing is recorded yet: ${look.none}.`);
+function history(context: CommandContext): number {
+  const { system, io, options } = context;
   const since = system.clock.now() - HISTORY_MS;
-  try {
-    const actions = 'db' in look ? listActions(look.db, since) : [];
-    if (options.json) io.out(JSON.stringify(historyToJson(actions), null, 2));
-    else io.out(renderHistory(actions, io));
-    return 0;
-  } catch (error) {
-    io.err(`vpsmon: the records of recovery cannot be read: ${errorText(error)}`);
-    return 2;
-  } finally {
-    if ('close' in look) look.close();
-  }
+  const actions = readStore(context, 'the records of recovery', { nothing: [], hint: '' }, (db) =>
+    listActions(db, since),
+  );
+  if (actions === undefined) return 2;
+  if (options.json) io.out(JSON.stringify(historyToJson(actions), null, 2));
+  else io.out(renderHistory(actions, io));
+  return 0;
 }

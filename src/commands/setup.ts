@@ -12,10 +12,9 @@ import { isThere } from '../system/folders.ts';
 import { readTextFile } from '../system/read-file.ts';
 import { replaceText, whyNotWritable } from '../system/write-file.ts';
 import type { CommandContext, GlobalOptions, Io } from './context.ts';
-import { doctor } from './doctor.ts';
+import { runDoctor } from './doctor.ts';
 import { inContext } from './in-context.ts';
 import { print } from './io.ts';
-import { makeContext } from './make-context.ts';
 import { Interrupted, terminalAsk, type Ask } from './prompt.ts';
 import {
   drawsBlocks,
@@ -58,7 +57,6 @@ export async function runSetup(options: GlobalOptions, given: SetupOptions, io: 
     !(given.tokenFile !== undefined && given.chatId !== undefined);
   const stopped = new AbortController();
   process.once('SIGINT', () => stopped.abort());
-  const written = () => makeContext({ ...options, config: target }, io, { quiet: true });
   const place: SetupPlace = {
     target,
     installed: LAYOUT.config,
@@ -67,14 +65,9 @@ export async function runSetup(options: GlobalOptions, given: SetupOptions, io: 
     systemd: root && isThere('/run/systemd/system'),
     drawsBlocks: drawsBlocks(process.env),
     waitMs: WAIT_MS,
-    async install() {
-      const after = await written();
-      return 'problems' in after ? 3 : (await import('./install.ts')).install(after);
-    },
-    async finish() {
-      const after = await written();
-      await doctor('problems' in after ? { io, options, problems: after.problems } : after);
-    },
+    install: async () =>
+      inContext({ ...options, config: target }, io, (await import('./install.ts')).install),
+    finish: async () => void (await runDoctor({ ...options, config: target }, io)),
   };
   const context = { replaceable: ASKED, quiet: true };
   return inContext({ ...options, config }, io, (opened) => setup(opened, given, place), context);

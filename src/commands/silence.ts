@@ -2,10 +2,10 @@ import { addSilence, endSilence, listSilences, silenceName, windowAt } from '../
 import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
 import { errorText, formatDuration, formatTime, plain } from '../model/text.ts';
 import { renderSilences, type SilenceView } from '../outputs/terminal/silences.ts';
-import { openToLook } from '../store/look.ts';
 import { openStore } from '../store/open.ts';
 import type { Db } from '../store/db.ts';
 import type { CommandContext } from './context.ts';
+import { readStore } from './read-store.ts';
 import { warnOfUnknownSubject } from './known-subjects.ts';
 
 const MOST_LETTERS = 200;
@@ -54,7 +54,7 @@ export async function silence(
 export async function silenceList(context: CommandContext): Promise<number> {
   const { io, options, config, system } = context;
   const now = system.clock.now();
-  const byHand = read(context, (db) => listSilences(db, now));
+  const byHand = readStore(context, 'the silences', { nothing: [] }, (db) => listSilences(db, now));
   if (byHand === undefined) return 2;
   const windows = config.extra.silences;
   const silences: SilenceView[] = [
@@ -78,7 +78,7 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
     return 3;
   }
   const now = system.clock.now();
-  const active = read(context, (db) => listSilences(db, now));
+  const active = readStore(context, 'the silences', { nothing: [] }, (db) => listSilences(db, now));
   if (active === undefined) return 2;
   const name = plain(subject, MOST_LETTERS);
   const wanted = silenceName(subject);
@@ -111,26 +111,6 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
 function toJson({ subject, since, until, reason, scheduled }: SilenceView): Record<string, unknown> {
   const iso = (at: number) => new Date(at).toISOString();
   return { subject, since: iso(since), until: iso(until), reason, scheduled };
-}
-
-/** Reads without touching anything; nothing kept yet is nothing silenced. Undefined: said on stderr why not. */
-function read<T>({ io, config }: CommandContext, work: (db: Db) => T[]): T[] | undefined {
-  const look = openToLook(config.stateDir);
-  if ('none' in look) return [];
-  if ('refused' in look) {
-    io.err(
-      `vpsmon: ${look.refused}. Another user's monitor? Try it with sudo, or name the folder with --state-dir.`,
-    );
-    return undefined;
-  }
-  try {
-    return work(look.db);
-  } catch (error) {
-    io.err(`vpsmon: the silences cannot be read: ${errorText(error)}`);
-    return undefined;
-  } finally {
-    look.close();
-  }
 }
 
 /** True when it is on disk, where the running monitor sees it with its next check. */

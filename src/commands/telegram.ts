@@ -6,7 +6,7 @@ import { findChats, tryTelegram, type TriedChat, type TryResult } from '../notif
 import { allTargets, destinationsOf, mainTarget, placeOf } from '../notify/targets.ts';
 import { seenChats, type SeenChat } from '../notify/updates.ts';
 import { testHtml } from '../outputs/telegram/monitor.ts';
-import { openToLook } from '../store/look.ts';
+import { lookOr } from '../store/look.ts';
 import { openStore } from '../store/open.ts';
 import { openOutboxTable } from '../store/outbox.ts';
 import type { CommandContext } from './context.ts';
@@ -60,40 +60,21 @@ function telegramOf({ config, system }: CommandContext, moved: Map<string, strin
 
 /** The chats that a running monitor, which reads the bot's messages, has heard of. */
 function chatsOfMonitor({ config }: CommandContext): SeenChat[] {
-  const look = openToLook(config.stateDir);
-  if (!('db' in look)) return [];
-  try {
-    return seenChats(look.db);
-  } catch {
-    return []; // A database that has no such table yet.
-  } finally {
-    look.close();
-  }
+  return lookOr(config.stateDir, [], seenChats);
 }
 
 /** The chats that moved, as the monitor knows it; nothing is created where no monitor has run yet. */
 function movedChats({ config }: CommandContext): Map<string, string> {
-  const moved = new Map<string, string>();
-  const look = openToLook(config.stateDir);
-  if (!('db' in look)) return moved;
-  try {
-    for (const { chat } of allTargets(config).map(placeOf)) {
-      const { chatId } = effectiveChat(look.db, config, chat);
-      if (chatId !== chat) moved.set(chat, chatId);
-    }
-  } catch {
-    // A database that has no such table yet.
-  } finally {
-    look.close();
-  }
-  return moved;
+  return lookOr(config.stateDir, new Map<string, string>(), (db) => {
+    const chats = allTargets(config).map((target) => placeOf(target).chat);
+    const ids = chats.map((chat) => [chat, effectiveChat(db, config, chat).chatId] as const);
+    return new Map(ids.filter(([chat, id]) => id !== chat));
+  });
 }
 
 /** Lets the monitor know that Telegram works: what was put off is tried at once, and chats that moved are remembered. */
 function mendStore({ config, system }: CommandContext, chats: readonly TriedChat[]): { waiting?: number } {
-  const look = openToLook(config.stateDir);
-  if (!('db' in look)) return {};
-  look.close();
+  if (!lookOr(config.stateDir, false, () => true)) return {};
   const now = system.clock.now();
   const store = openStore(config.stateDir, now);
   try {

@@ -1,7 +1,7 @@
 import { leftOffBy, type LeftOff } from '../model/left-off.ts';
 import { allActionsToUndo } from './actions.ts';
 import { readCopy } from './actions-copy.ts';
-import { openToLook } from './look.ts';
+import { lookOr } from './look.ts';
 import type { Db } from './db.ts';
 
 /** What recovery has left off, as its records say. */
@@ -14,13 +14,5 @@ export function leftOffIn(db: Db): LeftOff[] {
  * or has no table of actions. Throws where neither can be read.
  */
 export function lookAtLeftOff(stateDir: string): LeftOff[] {
-  const look = openToLook(stateDir);
-  if (!('db' in look)) return leftOffBy(readCopy(stateDir) ?? []);
-  try {
-    return leftOffIn(look.db);
-  } catch {
-    return leftOffBy(readCopy(stateDir) ?? []);
-  } finally {
-    look.close();
-  }
+  return lookOr(stateDir, undefined, leftOffIn) ?? leftOffBy(readCopy(stateDir) ?? []);
 }

@@ -31,6 +31,19 @@ export function openToLook(stateDir: string): Look {
   }
 }
 
+/** What `work` finds in the database; `otherwise` where there is none that can be read, or it has no such table yet. */
+export function lookOr<T>(stateDir: string, otherwise: T, work: (db: Db) => T): T {
+  const look = openToLook(stateDir);
+  if (!('db' in look)) return otherwise;
+  try {
+    return work(look.db);
+  } catch {
+    return otherwise;
+  } finally {
+    look.close();
+  }
+}
+
 /** SQLite's own full check, one line a problem; empty when all is well. */
 export function integrityProblems(db: Db): string[] {
   const rows = db.prepare('PRAGMA integrity_check(10)').all() as { integrity_check: string }[];
