@@ -6,6 +6,9 @@ import { placeInTime } from '../../src/collectors/waha.ts';
 import { toDisk } from '../../src/collectors/disks.ts';
 import { createKillParser } from '../../src/collectors/kmsg.ts';
 import { parseMounts } from '../../src/collectors/mounts.ts';
+import { keyExpiry } from '../../src/collectors/n8n-api.ts';
+import { failuresOf } from '../../src/collectors/n8n-failures.ts';
+import { hasTag, toWorkflow } from '../../src/system/apps/n8n.ts';
 import { parseBlocks, parsePostgres } from '../../src/collectors/postgres.ts';
 import { parsePressure } from '../../src/collectors/pressure.ts';
 import {
@@ -463,6 +466,33 @@ export const TARGETS: Target[] = [
       const shape = v.array(v.object({ name: v.string(), status: v.string() }));
       return v.is(shape, list) ? placeInTime(list as never, {}, 5) : [];
     },
+  ),
+  json(
+    'n8n workflow',
+    [
+      {
+        id: 7,
+        name: 'Import',
+        active: true,
+        activeVersionId: null,
+        tags: [{ name: 'Low-Priority' }],
+        nodes: [{ type: 'n8n-nodes-base.webhook', webhookId: 'x', position: [0, 0] }],
+        connections: {},
+      },
+    ],
+    (item) => {
+      const workflow = toWorkflow(item);
+      if (workflow && (workflow.id === '' || workflow.contents.length !== 2))
+        throw new TypeError('no workflow');
+      return [workflow?.active, workflow?.webhooks, hasTag(item, 'low-priority, x')];
+    },
+  ),
+  json('executions of n8n', [[{ workflow: 'a', failed: true, at: 5 }]], (list) => {
+    const shape = v.array(v.object({ workflow: v.string(), failed: v.boolean(), at: v.number() }));
+    return v.is(shape, list) ? failuresOf(list, 60, 1000).streaks.length : 0;
+  }),
+  text('n8n API key', ['{"exp":1700000000}', '{"exp":"x"}', '[]'], (claims) =>
+    keyExpiry(`e30.${Buffer.from(claims).toString('base64url')}.x`),
   ),
   text(
     'Telegram answer',

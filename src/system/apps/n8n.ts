@@ -151,10 +151,10 @@ function expectWorkflow(answer: unknown, id: string): Workflow {
   return workflow;
 }
 
-function toWorkflow(value: unknown): Workflow | undefined {
+export function toWorkflow(value: unknown): Workflow | undefined {
   const w = (value ?? {}) as Record<string, unknown>;
-  const id = typeof w['id'] === 'string' || typeof w['id'] === 'number' ? String(w['id']) : undefined;
-  if (id === undefined) return undefined;
+  const id = typeof w['id'] === 'string' || typeof w['id'] === 'number' ? String(w['id']) : '';
+  if (id === '') return undefined;
   const { activeVersionId, active, versionId, name } = w;
   // Where there are published versions, `active` is only kept for old clients.
   const isActive = activeVersionId === undefined ? active === true : activeVersionId !== null;
@@ -175,7 +175,7 @@ function toWorkflow(value: unknown): Workflow | undefined {
 }
 
 /** One that does not show its tags has none: nothing is paused on a guess. */
-function hasTag(item: unknown, tag: string): boolean {
+export function hasTag(item: unknown, tag: string): boolean {
   const { tags } = (item ?? {}) as { tags?: unknown };
   if (!Array.isArray(tags)) return false;
   const wanted = [tag, ...tag.split(',')].map((one) => one.trim().toLowerCase()).filter(Boolean);
