@@ -68,11 +68,24 @@ async function stage() {
     };
   }
 
+  /** Kills it after some calls, or at a moment between: how many a life makes in a time depends on the machine. */
+  async function kill(life: Life, random: () => number, afterItsStart = true): Promise<void> {
+    const calls = telegram.calls.length + Math.floor(random() * 4);
+    if (afterItsStart) {
+      await life.ready;
+      while (telegram.calls.length < calls && !life.gone()) await sleep(2);
+    }
+    await sleep(random() * 40);
+    life.kill();
+    await life.ended;
+  }
+
   return {
     telegram,
     accepted,
     complaints,
     start,
+    kill,
     async close() {
       await telegram.close();
       rmSync(stateDir, { recursive: true, force: true });
@@ -118,7 +131,7 @@ const SEED = Number(process.env.VPSMON_SEED ?? 20_261_129);
 /** What befalls an edit, as shares of the lives. */
 const MISHAPS = ['429', 'reset', 'accept-then-drop', 'html502', 'deleted', 'none', 'none'] as const;
 
-describe('the message of an incident', { timeout: 300_000 }, () => {
+describe.concurrent('the message of an incident', { timeout: 600_000 }, () => {
   it(`shows its last state in the end, and no older one after a newer, through ${KILLS_OF_EDITS} kills, edits that are lost, put off or refused, and messages that are deleted (seed ${SEED})`, async () => {
     const scene = await stage();
     const random = randomOf(SEED);
@@ -133,16 +146,8 @@ describe('the message of an incident', { timeout: 300_000 }, () => {
           deleted += 1;
         } else if (mishap !== 'none' && mishap !== 'deleted' && scene.telegram.pendingFaults() === 0)
           scene.telegram.fail({ kind: mishap, method: 'editMessageText', retryAfter: 1 });
-        // After some calls, or at a moment between: how many a life makes in a time depends on the machine.
-        const calls = scene.telegram.calls.length + Math.floor(random() * 4);
-        const life = scene.start('edits');
-        if (i % 10 !== 0) {
-          await life.ready;
-          while (scene.telegram.calls.length < calls && !life.gone()) await sleep(2);
-        }
-        await sleep(random() * 40);
-        life.kill();
-        await life.ended;
+        // Now and then in the middle of the start.
+        await scene.kill(scene.start('edits'), random, i % 10 !== 0);
       }
       expect(await scene.start('settle').ended).toBe(0);
       const { sent, edits } = scene.telegram;
@@ -151,7 +156,9 @@ describe('the message of an incident', { timeout: 300_000 }, () => {
       // A new one for each that was deleted; only one that was accepted and could not be marked is there twice.
       expect(deleted).toBeGreaterThan(KILLS_OF_EDITS / 20);
       expect(sent.length).toBeLessThanOrEqual(2 + 2 * deleted);
-      expect(scene.telegram.message(sent.at(-1)!.chatId, sent.at(-1)!.id)?.plain).toBe(`s${last}.`);
+      // A life may have been killed after it wrote its last state, before it said so.
+      const shown = scene.telegram.message(sent.at(-1)!.chatId, sent.at(-1)!.id)?.plain;
+      expect([`s${last}.`, `s${last + 1}.`]).toContain(shown);
       const numbers = edits.map((edit) => Number(/\d+/.exec(edit.plain)?.[0]));
       expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
       expect(numbers.length).toBeGreaterThan(10);
@@ -162,17 +169,13 @@ describe('the message of an incident', { timeout: 300_000 }, () => {
   });
 });
 
-describe.concurrent('an alert storm', { timeout: 300_000 }, () => {
+describe.concurrent('an alert storm', { timeout: 600_000 }, () => {
   it(`loses nothing that was accepted and repeats at most the one in flight, through ${KILLS} kills`, async () => {
     const scene = await stage();
     try {
       for (let i = 0; i < KILLS; i++) {
-        const life = scene.start('storm');
         // Now and then in the middle of the start; else at a random moment of the storm.
-        if (i % 10 !== 0) await life.ready;
-        await sleep(Math.random() * 120);
-        life.kill();
-        await life.ended;
+        await scene.kill(scene.start('storm'), Math.random, i % 10 !== 0);
       }
       expect(await scene.start('drain').ended).toBe(0);
       const { repeats, messages } = judge(scene);
@@ -188,12 +191,10 @@ describe.concurrent('an alert storm', { timeout: 300_000 }, () => {
     try {
       let lives = [scene.start('storm'), scene.start('storm')];
       for (let i = 0; i < KILLS_OF_TWO; i++) {
-        await Promise.all(lives.map((life) => life.ready));
-        await sleep(Math.random() * 100);
-        const [victim, other] = Math.random() < 0.5 ? lives : lives.toReversed();
-        victim?.kill();
-        await victim?.ended;
-        lives = [other as Life, scene.start('storm')];
+        const [victim, other] = (Math.random() < 0.5 ? lives : lives.toReversed()) as [Life, Life];
+        await other.ready;
+        await scene.kill(victim, Math.random);
+        lives = [other, scene.start('storm')];
       }
       for (const life of lives) life.kill();
       await Promise.all(lives.map((life) => life.ended));
