@@ -20,12 +20,12 @@ const FELL_RISING = 0.2;
 const FELL_LEAST_SLOTS = 5;
 
 /**
- * Why a trend may be something that ends by itself, or undefined. `slots` without a daily cycle; `room`: what is left above the level, in the
+ * Why a trend may be something that ends by itself, or undefined. `slots` without a daily cycle; `free`: what is left above the level, in the
  * unit of the slots; `hours`: until it is full. Each reason was found on made-up healthy series (docs/forecast.md).
  */
 export function doubtOf(
   slots: readonly Slot[],
-  room: number,
+  free: number,
   hours: number,
 ): 'swings' | 'slows down' | 'too young' | 'too short' | undefined {
   const newest = slots.at(-1)!.slot;
@@ -41,9 +41,9 @@ export function doubtOf(
   const ratio = (curve.slope + 2 * curve.bend * age) / curve.slope;
   if (curve.bend > 0) return error < SWING_ERROR && ratio < 0 ? 'swings' : undefined;
   if (error >= CURVE_ERROR) return undefined;
-  // The slopes at both ends give the time constant of an exponential that settles, and what it still grows.
+  // The slopes at both ends give the time constant of an exponential that ends, and what it still grows.
   const left = ratio <= 0 ? 0 : (ratio * curve.slope * -age) / Math.log(ratio);
-  return left < FILLS_TIMES * room ? 'slows down' : undefined;
+  return left < FILLS_TIMES * free ? 'slows down' : undefined;
 }
 
 /** The way down of a cycle, before the growth that is looked at. */

@@ -71,7 +71,7 @@ export type Forecaster = {
 };
 
 /**
- * Says when a growing series is full. Pure: time is that of the samples. It says nothing before there are eight hours of them.
+ * Forecasts when a growing series is full. Pure: time is that of the samples. It has no forecast before there are eight hours of them.
  */
 export function createForecaster(): Forecaster {
   const series = createSeries();

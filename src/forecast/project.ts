@@ -56,7 +56,7 @@ export function project(
   const now = fit.slope + 2 * fit.bend * (newest - fit.knee);
   if (!(now > 0)) return simple;
   const known = fitted(slots);
-  // The last half day since it began has its say, for the line may have been fitted to a longer time.
+  // The last half day since it began counts for 40 %, for the line may have been fitted to a longer time.
   const lately = known
     .filter(({ slot }) => slot >= Math.max(fit.knee, newest - DAY_SLOTS / 2))
     .map(({ slot, low }) => ({ slot, low: low - fit.cycle(slot), high: 0 }));

@@ -33,7 +33,8 @@ export function createSeries(): Series {
   let newest = Number.NaN;
   let last: number | undefined;
   let usualStep = 0;
-  let shift = 0;
+  /** Own time less the clock (ms). */
+  let ahead = 0;
   let quarter = Number.NaN;
   let [count, sum, min, max] = [0, 0, 0, 0];
   /** Of the quarters of the current half hour. */
@@ -42,9 +43,9 @@ export function createSeries(): Series {
   function ownTime(at: number): number {
     const step = last === undefined ? 0 : at - last;
     last = at;
-    if (step < 0 || step > KEPT_SLOTS * SLOT_MS) shift += usualStep - step;
+    if (step < 0 || step > KEPT_SLOTS * SLOT_MS) ahead += usualStep - step;
     else if (step > 0) usualStep = Math.min(step, MOST_STEP_MS);
-    return at + shift;
+    return at + ahead;
   }
 
   /** Ends the quarter before `next`, and the half hour when that lies in another one. */
@@ -107,6 +108,6 @@ export function createSeries(): Series {
       }
       return all;
     },
-    timeOf: (slot) => slot * SLOT_MS - shift,
+    timeOf: (slot) => slot * SLOT_MS - ahead,
   };
 }

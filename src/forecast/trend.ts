@@ -17,8 +17,8 @@ const ABOVE_CYCLE = 0.8;
  * Of what slowing growth would still reach, so much counts, for its first hours look straighter than it is; more of it, the more it has
  * grown already in comparison to what is left.
  */
-const SETTLES_BELIEVED = 0.2;
-const SETTLES_BELIEVED_MORE = 0.3;
+const SLOWING_BELIEVED = 0.2;
+const SLOWING_BELIEVED_MORE = 0.3;
 /** Thirds of straight growth rise at speeds that differ by no more than this: in 8 hours, and in longer windows. */
 const STRAIGHT = 0.88;
 const STRAIGHT_LONG = 0.6;
@@ -76,7 +76,7 @@ function trendIn(
     isAboveEarlier(slots, Math.min(first, onset), cycle) &&
     rising(window) >= LEAST_RISING &&
     largestStep(window) <= LARGEST_STEP * growth &&
-    reaches(window, hours, roomOf(growth, level, capacity));
+    reaches(window, hours, leftOf(growth, level, capacity));
   return { perHour, level, hours, sound };
 }
 
@@ -109,7 +109,7 @@ export function trendSince(
       slopeOf(window.slice(0, half)),
       slopeOf(window.slice(half)),
       hours / 2,
-      roomOf(growth, level, capacity),
+      leftOf(growth, level, capacity),
     );
   return { perHour, level, hours, sound };
 }
@@ -130,9 +130,9 @@ function lineOf(window: readonly Slot[]): { perHour: number; level: number; nois
   return { perHour, level, noise };
 }
 
-function roomOf(growth: number, level: number, capacity: number): Room {
+function leftOf(growth: number, level: number, capacity: number): Left {
   const grown = Math.min(1, growth / Math.max(growth, capacity - level));
-  return { level, capacity, believed: SETTLES_BELIEVED + SETTLES_BELIEVED_MORE * grown };
+  return { level, capacity, believed: SLOWING_BELIEVED + SLOWING_BELIEVED_MORE * grown };
 }
 
 export function rising(window: readonly Slot[]): number {
@@ -161,30 +161,30 @@ function largestStep(window: readonly Slot[]): number {
 
 /**
  * Whether growth that slows down would still fill it: slopes of both halves give the time constant of an exponential that
- * settles, and what it would still grow.
+ * ends, and what it would still grow.
  */
-function reaches(window: readonly Slot[], hours: number, room: Room): boolean {
+function reaches(window: readonly Slot[], hours: number, left: Left): boolean {
   const half = window.length >> 1;
   const third = Math.floor(window.length / 3);
-  if (!wouldFill(slopeOf(window.slice(0, half)), slopeOf(window.slice(half)), hours / 2, room)) return false;
+  if (!wouldFill(slopeOf(window.slice(0, half)), slopeOf(window.slice(half)), hours / 2, left)) return false;
   // Growth that began within the window: its first part is flat, and hides that the rest slows down.
   const [second, last] = [window.slice(third, 2 * third), window.slice(2 * third)];
-  return wouldFill(slopeOf(second), slopeOf(last), hours / 3, room);
+  return wouldFill(slopeOf(second), slopeOf(last), hours / 3, left);
 }
 
-type Room = { level: number; capacity: number; believed: number };
+type Left = { level: number; capacity: number; believed: number };
 
 function wouldFill(
   before: number,
   after: number,
   apart: number,
-  { level, capacity, believed }: Room,
+  { level, capacity, believed }: Left,
 ): boolean {
   if (after <= 0) return false;
   if (after >= before) return true;
   const ratio = after / before;
-  const settles = apart / -Math.log(ratio);
-  return level + believed * after * Math.sqrt(ratio) * settles >= capacity;
+  const timeConstant = apart / -Math.log(ratio);
+  return level + believed * after * Math.sqrt(ratio) * timeConstant >= capacity;
 }
 
 /** Whether the level is clearly above what it has usually reached before `first`, measured in how far that swings. */

@@ -61,7 +61,7 @@ type Entry = {
 
 /**
  * Follows what can run out: memory and swap of the host, of each container with a limit, disks, inodes, PostgreSQL's connections
- * and Redis' memory. What containers without a limit hold is followed, too, for it tells who fills the host.
+ * and Redis' memory. What containers without a limit hold is followed, too, for it shows who fills the host.
  */
 export function createForecasts(deps: ForecastDeps): Forecasts {
   const entries = new Map<string, Entry>();
@@ -176,7 +176,7 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
 
   function judge(entry: Entry, now: number): void {
     entry.queued = false;
-    // The memory of all processes outside of containers, and containers without a limit, only tell who fills the host.
+    // The memory of all processes outside of containers, and containers without a limit, only show who fills the host.
     if (entry.kind === 'outside' || !(entry.capacity > 0)) return;
     entry.verdict = entry.forecaster.judge(now, entry.capacity, deps.limits);
     const { open, event } = entry.verdict;

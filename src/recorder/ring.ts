@@ -51,7 +51,7 @@ export function createRing(): Ring {
     return at + 1;
   }
 
-  /** Containers with a new name for each run fill the table: names that no sample has any more make room. */
+  /** Containers with a new name for each run fill the table: names that no sample has any more are replaced. */
   function forgetUnused(): number {
     const used = new Set<number>();
     for (let i = 0; i < count; i += 1) {

@@ -1,7 +1,7 @@
 // How good is the forecast? `npm run bench:forecast [FOLDER]`: made-up leaks and healthy series of two generators, and recorded
 // machines (*.csv or *.csv.gz of `timestamp,percent`) where FOLDER or TRACES names some that never fill up. Beside it: predict_linear.
 //   --check        exit 1 where a required figure is missed
-//   --seeds 1,2    of the first story of each run; nothing in the forecast was chosen by the ones that are scored without it
+//   --seeds 1,2    of the first series of each run; nothing in the forecast was chosen by the ones that are scored without it
 //   --only-vpsmon, --verbose
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { rolldown } from 'rolldown';
-import { OTHER_HEALTHY, OTHER_LEAKS } from './forecast-others.js';
-import { HEALTHY, LEAKS, random } from './forecast-stories.js';
+import { OTHER_HEALTHY, OTHER_LEAKS } from './forecast-second.js';
+import { HEALTHY, LEAKS, random } from './forecast-first.js';
 
 const HOUR = 3_600_000;
-const STORIES = 110;
+const MADE_PER_SEED = 110;
 const check = process.argv.includes('--check');
 const only = process.argv.includes('--only-vpsmon');
 const verbose = process.argv.includes('--verbose');
@@ -45,7 +45,7 @@ function predictLinear(windowHours) {
   return (series) => {
     const announced = [];
     const forecasts = [];
-    let [n, sx, sy, sxx, sxy, from, trueFor, told] = [0, 0, 0, 0, 0, 0, 0, false];
+    let [n, sx, sy, sxx, sxy, from, trueFor, isOpen] = [0, 0, 0, 0, 0, 0, 0, false];
     let looked = Number.NEGATIVE_INFINITY;
     for (const [index, [x, y]] of series.entries()) {
       n++;
@@ -69,16 +69,16 @@ function predictLinear(windowHours) {
       if (now + slope * 48 * 60 > 100) {
         trueFor++;
         forecasts.push({ at, fullAt: at + ((100 - now) / slope) * 60_000 });
-        if (trueFor >= 12 && !told) {
-          told = true;
+        if (trueFor >= 12 && !isOpen) {
+          isOpen = true;
           announced.push(at);
         }
       } else {
         trueFor = 0;
-        told = false;
+        isOpen = false;
       }
     }
-    return { announced, forecasts, isOpen: told };
+    return { announced, forecasts, isOpen };
   };
 }
 
@@ -90,17 +90,17 @@ const METHODS = Object.entries({
 const machines = folder ? readMachines(folder) : [];
 
 const first = SEEDS.flatMap((seed) => [
-  ...stories(LEAKS, seed).map((story) => ({ ...story, isLeak: true })),
+  ...made(LEAKS, seed).map((one) => ({ ...one, isLeak: true })),
   ...machines.map((machine, i) => ({
     kind: 'on a machine',
     isLeak: true,
     make: () => onTopOf(machine, seed + 8000 + i),
   })),
-  ...stories(HEALTHY, seed + 4000),
+  ...made(HEALTHY, seed + 4000),
 ]);
 const second = SEEDS.flatMap((seed) => [
-  ...stories(OTHER_LEAKS, seed).map((story) => ({ ...story, isLeak: true })),
-  ...stories(OTHER_HEALTHY, seed + 4000),
+  ...made(OTHER_LEAKS, seed).map((one) => ({ ...one, isLeak: true })),
+  ...made(OTHER_HEALTHY, seed + 4000),
 ]);
 const tables = {
   'First generator, and leaks on top of the machines': score(first, (series) => series),
@@ -113,23 +113,25 @@ const tables = {
 for (const [title, { leaks, healthy, days, rows }] of Object.entries(tables)) {
   if (leaks + healthy === 0) continue;
   console.log(`\n${title}: ${leaks} leaks, ${healthy} healthy series of ${Math.round(days)} days\n`);
-  console.log('| | told 12 h ahead | 6 h before: within 25 % | false per 1,000 days | ms per day |');
+  console.log('| | announced 12 h ahead | 6 h before: within 25 % | false per 1,000 days | ms per day |');
   console.log('|---|---|---|---|---|');
   for (const r of rows)
     console.log(
-      `| ${r.name} | ${r.told} of ${leaks} | ${r.close} of ${leaks} | ${r.false.toFixed(1)} | ${r.ms.toFixed(2)} |`,
+      `| ${r.name} | ${r.early} of ${leaks} | ${r.close} of ${leaks} | ${r.false.toFixed(1)} | ${r.ms.toFixed(2)} |`,
     );
 }
-const [made, , real] = Object.values(tables).map(({ leaks, rows: [ours] }) => ({ leaks, ...ours }));
+const [ours, , real] = Object.values(tables).map(({ leaks, rows: [row] }) => ({ leaks, ...row }));
 const missed =
-  made.told < 0.95 * made.leaks || made.close < 0.75 * made.leaks || made.false > 1 || real.false > 10;
+  ours.early < 0.95 * ours.leaks || ours.close < 0.75 * ours.leaks || ours.false > 1 || real.false > 10;
 if (missed)
-  console.log('\nA required figure is missed: 95 % told, 75 % close, 1 and 10 false per 1,000 days.');
+  console.log(
+    '\nA required figure is missed: 95 % announced 12 h ahead, 75 % close, 1 and 10 false per 1,000 days.',
+  );
 if (check && missed) process.exitCode = 1;
 
 /** Each series is made, judged by all methods and forgotten: together they would not fit into memory. */
 function score(all, toSeries) {
-  const rows = METHODS.map(([name]) => ({ name, told: 0, close: 0, false: 0, ms: 0 }));
+  const rows = METHODS.map(([name]) => ({ name, early: 0, close: 0, false: 0, ms: 0 }));
   let [leaks, healthy, days, allDays] = [0, 0, 0, 0];
   for (const { kind, isLeak, make } of all) {
     const series = toSeries(make());
@@ -142,12 +144,12 @@ function score(all, toSeries) {
       const found = method(series);
       rows[i].ms += performance.now() - begun;
       if (isLeak) {
-        const { told, close, hours, lead, left } = judgeLeak(found, series);
-        if (told) rows[i].told++;
+        const { early, close, hours, lead, left } = judgeLeak(found, series);
+        if (early) rows[i].early++;
         if (close) rows[i].close++;
-        if (verbose && i === 0 && !(told && close))
+        if (verbose && i === 0 && !(early && close))
           console.log(
-            `  ${kind}: ${hours.toFixed(0)} h, told ${lead?.toFixed(1)} h ahead, ${left?.toFixed(1)} h at 6 h`,
+            `  ${kind}: ${hours.toFixed(0)} h, announced ${lead?.toFixed(1)} h ahead, ${left?.toFixed(1)} h at 6 h`,
           );
       } else {
         rows[i].false += found.announced.length;
@@ -174,7 +176,7 @@ function judgeLeak({ announced, forecasts, isOpen }, series) {
   const begin = isOpen ? announced.at(-1) : undefined;
   const left = fresh ? (then.fullAt - at) / HOUR : undefined;
   return {
-    told: begin !== undefined && end - begin >= 12 * HOUR,
+    early: begin !== undefined && end - begin >= 12 * HOUR,
     close: left !== undefined && Math.abs(left - 6) <= 1.5,
     left,
     lead: begin && (end - begin) / HOUR,
@@ -182,9 +184,9 @@ function judgeLeak({ announced, forecasts, isOpen }, series) {
   };
 }
 
-function stories(kinds, seed) {
+function made(kinds, seed) {
   const names = Object.keys(kinds);
-  return Array.from({ length: STORIES }, (_, i) => {
+  return Array.from({ length: MADE_PER_SEED }, (_, i) => {
     const kind = names[i % names.length];
     return { kind, make: () => kinds[kind](seed + i) };
   });

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { culpritOf } from '../../src/forecast/culprit.ts';
 import { createSeries } from '../../src/forecast/series.ts';
-import { random } from '../bench/forecast-stories.js';
+import { random } from '../bench/forecast-first.js';
 import { containerInfo } from '../helpers/snapshots.ts';
 
 const MB = 1_048_576;
 const HOUR = 3_600_000;
 const START = Date.UTC(2026, 0, 5);
-/** Every story is 60 hours long; the leak begins at hour 30 unless it says otherwise. */
+/** Every mixture is 60 hours long; the leak begins at hour 30 unless it says otherwise. */
 const HOURS = 60;
 
 type Use = (hour: number, noise: () => number) => number;
@@ -23,7 +23,7 @@ const noisy =
   (mb: number, share: number): Use =>
   (_, noise) =>
     mb * (1 + share * noise());
-/** Highest at the end of the story: it rose for the last twelve hours. */
+/** Highest at the end: it rose for the last twelve hours. */
 const daily =
   (mb: number, swing: number): Use =>
   (hour) =>

@@ -40,7 +40,7 @@ describe('the forecast', () => {
     expect(cyclic.announcements.length).toBeGreaterThan(0);
   });
 
-  it('says nothing about daily cycles, one step, or growth that settles', () => {
+  it('does not announce daily cycles, one step, or growth that slows down', () => {
     expect(run(series(24 * 8, (h) => 1.2 + 0.5 * Math.sin((h * Math.PI) / 12))).announcements).toEqual([]);
     expect(run(series(72, (h) => (h < 30 ? 0.8 : 1.7))).announcements).toEqual([]);
     expect(run(series(72, (h) => 0.4 + 1.2 * (1 - Math.exp(-h / 8)))).announcements).toEqual([]);
@@ -72,7 +72,7 @@ describe('the forecast', () => {
       (h: number) => 1.2 + 0.4 * (wave(h + 21) - 0.2 * wave(2 * h + 42)),
     ],
     ['a job that collects for seven hours', 48, (h: number) => 1 + 0.035 * Math.min(7, Math.max(0, h - 30))],
-  ])('says nothing about %s', (_, hours, value) => {
+  ])('does not announce %s', (_, hours, value) => {
     expect(run(series(hours, value)).announcements).toEqual([]);
   });
 

@@ -117,7 +117,7 @@ describe('forecast of what can run out', () => {
     expect(none!.text).toMatch(/reaches its limit of 512 MB in about 2[12] h/);
   });
 
-  it('says nothing about a Redis that evicts what it likes when it is full', () => {
+  it('has no forecast for a Redis that evicts what it likes when it is full', () => {
     const redisAt = (hour: number, policy: string) => {
       const snapshot = hostWith(START + hour * HOUR, []);
       snapshot.readings.redis = {
@@ -174,8 +174,8 @@ describe('forecast of what can run out', () => {
         history.add(snapshot);
         if (minute % 15 === 0) history.flush(snapshot.at, true);
       }
-      const told = before.announced(START + 50 * HOUR);
-      expect(told).toHaveLength(1);
+      const first = before.announced(START + 50 * HOUR);
+      expect(first).toHaveLength(1);
 
       const at = START + 50.05 * HOUR;
       const after = watch({ saved, quarters: history.quarters });
@@ -183,7 +183,7 @@ describe('forecast of what can run out', () => {
       after.add(snapshot);
       const [again] = after.announced(at);
       expect(again!.growth!.severity).toBe('warning');
-      expect(again!.growth!.perHour / told[0]!.growth!.perHour).toBeCloseTo(1, 1);
+      expect(again!.growth!.perHour / first[0]!.growth!.perHour).toBeCloseTo(1, 1);
       expect(again!.culprit).toMatchObject({ kind: 'container', name: 'n8n' });
 
       // Docker answers later than the first check after a reboot: whose growth it is is known all the same.

@@ -22,6 +22,29 @@ function pieces(svg: string, color: string): number {
   return line ? line[1]!.split('M').length - 1 : 0;
 }
 
+test.each([
+  [2, '2 days until Saturday 31 January, 08:00', ['Fri', 'Sat']],
+  [7, '7 days until Saturday 31 January, 08:00', ['Sun', 'Mon', 'Thu', 'Fri', 'Sat']],
+  [30, '30 days until Saturday 31 January, 08:00', ['2 Jan', '6 Jan', '30 Jan']],
+  [90, '90 days until Saturday 31 January, 08:00', ['3 Nov', '15 Nov', '26 Jan']],
+])('the picture of %i days names them, and marks days', (days, head, ticks) => {
+  const day = CHART_DAYS.quiet!();
+  const from = MORNING - days * 24 * HOUR;
+  const points = Array.from({ length: 480 }, (_, i) => ({
+    at: from + ((MORNING - from) * i) / 480,
+    max: 1e8 + i,
+  }));
+  const panels = [{ ...day.panels[0]!, points }];
+  const marks = [
+    { from: MORNING - 40 * HOUR, to: MORNING - 38 * HOUR, severity: 'critical' as const, text: 'x' },
+  ];
+  const text = words(renderChart({ ...day, from, panels, marks }));
+  for (const expected of [head, ...ticks]) expect(text).toContain(expected);
+  expect(text.filter((word) => /^(\w{3}|\d+ \w{3})$/.test(word)).length).toBeLessThanOrEqual(8);
+  expect(text.join('\n')).toMatch(/^1 +Thu 16:00-18:00 +x$/m);
+  expect(text.join('\n')).toMatch(/^now /m);
+});
+
 describe('the picture of a day', () => {
   test('names what it shows, now and at its peak, in local times', () => {
     const text = words(renderChart(CHART_DAYS.quiet!()));

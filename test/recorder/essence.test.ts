@@ -5,7 +5,7 @@ import { isRecorded } from '../../src/recorder/worth.ts';
 import { leakingRecording, MB } from './flights.ts';
 
 describe('the minutes before, in three lines', () => {
-  it('tells who held how much, what grew, and what was waited for', () => {
+  it('states who held how much, what grew, and what was waited for', () => {
     expect(essenceOf(leakingRecording(), 'host')).toEqual([
       'Before: scraper 702 MB + 198 MB swap, busy 120 MB, n8n 90 MB; 38 MB of 1 GB were available',
       'In the 9 min 55 s before scraper grew by 690 MB, swap use by 250 MB',
@@ -37,7 +37,7 @@ describe('the minutes before, in three lines', () => {
     ]);
   });
 
-  it('says that nothing grew, or that it was no container', () => {
+  it('states that nothing grew, or that it was no container', () => {
     const recording = leakingRecording();
     for (const sample of recording.samples) {
       sample.containers = [];
@@ -53,7 +53,7 @@ describe('the minutes before, in three lines', () => {
     ]);
   });
 
-  it('has nothing to say where nothing was recorded or read', () => {
+  it('is empty, or states what is not known, where nothing was recorded or read', () => {
     expect(essenceOf({ ...leakingRecording(), samples: [] }, 'web')).toEqual([]);
     const at = leakingRecording().samples[0]!.at;
     const lines = essenceOf({ ...leakingRecording(), samples: [{ at, containers: [] }] }, 'web');

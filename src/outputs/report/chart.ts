@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration, plain } from '../../model/text.ts';
-import { byteTicks, timeTicks } from './chart-axis.ts';
+import { byteTicks, tickText, timeTicks } from './chart-axis.ts';
 import { init } from './echarts.ts';
 import { clockTime, longTime, oneDecimal, shortTime } from './text.ts';
 
@@ -50,7 +50,7 @@ const LEFT = 64;
 const RIGHT = 24;
 const MARGIN = 16;
 const MAX_LISTED = 5;
-/** A last value that is older than this is not what is now. */
+/** A last value that is older than this is not what is now, and points that lie so far apart have a hole between them. */
 const NOW_MS = 10 * 60_000;
 /** A band narrower than this could not be seen. */
 const MIN_BAND_PIXELS = 3;
@@ -82,7 +82,7 @@ export function renderChart(input: ChartInput): string {
       title: [
         heading(plain(input.hostname, 36), MARGIN, 14, 18, INK, true),
         heading(`${span(input)} until ${longTime(input.to)}`, MARGIN, 37, 12, SOFT),
-        ...input.panels.flatMap((panel, i) => panelTitles(panel, i, grids[i]!.top, input.to)),
+        ...input.panels.flatMap((panel, i) => panelTitles(panel, i, grids[i]!.top, input)),
         ...input.panels.flatMap((_, i) => numberTitles(legend, input, grids[i]!.top)),
         ...footerTitles(legend, more, input, CHART_HEIGHT - bottom + 30),
       ],
@@ -119,7 +119,8 @@ function numbered(input: ChartInput): Numbered[] {
 
 function span({ from, to }: ChartInput): string {
   const hours = (to - from) / 3_600_000;
-  return hours > 23.5 ? '24 hours' : formatDuration(to - from);
+  if (hours > 36) return `${Math.round(hours / 24)} days`;
+  return Math.abs(hours - 24) < 0.5 ? '24 hours' : formatDuration(to - from);
 }
 
 function heading(text: string, left: number, top: number, size: number, color: string, bold = false) {
@@ -138,7 +139,7 @@ function heading(text: string, left: number, top: number, size: number, color: s
 }
 
 /** The name of the panel in the colour of its line, and the two numbers that one would look for in it. */
-function panelTitles(panel: ChartPanel, index: number, gridTop: number, to: number) {
+function panelTitles(panel: ChartPanel, index: number, gridTop: number, { from, to }: ChartInput) {
   const title = heading(panel.title, MARGIN, gridTop - 33, 14, LINES[index % LINES.length]!, true);
   const last = panel.points.at(-1);
   const peak = panel.points.reduce<ChartPoint | undefined>(
@@ -147,8 +148,8 @@ function panelTitles(panel: ChartPanel, index: number, gridTop: number, to: numb
   );
   let numbers = 'no data';
   if (last && peak) {
-    const then = to - last.at > NOW_MS ? `at ${clockTime(last.at)}` : 'now';
-    const when = peak.max > 0 ? ` at ${clockTime(peak.at)}` : '';
+    const then = to - last.at > Math.max(NOW_MS, farApart(from, to)) ? `at ${shortTime(last.at, to)}` : 'now';
+    const when = peak.max > 0 ? ` at ${shortTime(peak.at, to)}` : '';
     numbers = `${then} ${valueText(panel, last.max)}, peak ${valueText(panel, peak.max)}${when}`;
   }
   // Anchored at its end: the library does not know how wide the letters of this font are.
@@ -191,10 +192,12 @@ function fitted(text: string): string {
   return plain(text, Math.floor((CHART_WIDTH - 2 * MARGIN) / (12 * 0.54)));
 }
 
-function when({ from, to }: ChartMark, { to: now, from: start }: ChartInput): string {
-  if (to === from) return clockTime(from);
-  const began = from < start ? shortTime(from, now) : clockTime(from);
-  return to === undefined ? `since ${began}` : `${began}-${clockTime(to)}`;
+function when({ from, to }: ChartMark, { to: now }: ChartInput): string {
+  const began = shortTime(from, now);
+  if (to === from) return began;
+  if (to === undefined) return `since ${began}`;
+  // The day of its end goes without saying where it is the same.
+  return `${began}-${to - from < 12 * 3_600_000 ? clockTime(to) : shortTime(to, now)}`;
 }
 
 function timeAxis({ from, to }: ChartInput, gridIndex: number, labelled: boolean) {
@@ -209,7 +212,7 @@ function timeAxis({ from, to }: ChartInput, gridIndex: number, labelled: boolean
     axisLabel: {
       show: labelled,
       customValues: ticks,
-      formatter: clockTime,
+      formatter: (at: number) => tickText(at, from, to),
       fontFamily: FONT,
       fontSize: 12,
       color: INK,
@@ -272,19 +275,23 @@ function series(panel: ChartPanel, index: number, input: ChartInput, marks: read
   };
 }
 
+/** Points of a chart that lie further apart have a hole between them (ms); it is drawn with 480 of them. */
+function farApart(from: number, to: number): number {
+  return ((to - from) / 480) * 2.5;
+}
+
 /** A hole in the data is a hole in the line: a point without a value wherever two are too far apart. */
 function withBreaks(
   points: readonly ChartPoint[],
   { from, to, gaps }: ChartInput,
 ): [number, number | null][] {
-  const usual = ((to - from) / 480) * 2.5;
   const data: [number, number | null][] = [];
   let before: number | undefined;
   for (const { at, max } of points) {
     const broken =
       before !== undefined &&
       (gaps.some((gap) => gap.from >= before! - 1000 && gap.to <= at + 1000) ||
-        at - before > Math.max(usual, 600_000));
+        at - before > Math.max(NOW_MS, farApart(from, to)));
     if (broken) data.push([before! + 1, null]);
     data.push([at, max]);
     before = at;

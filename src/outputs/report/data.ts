@@ -10,7 +10,7 @@ export type ReportIncident = {
   subject: string;
   severity: Severity;
   text: string;
-  /** When it was said first. */
+  /** When it was sent first. */
   from: number;
   /** Undefined while it lasts. */
   to?: number;
@@ -29,7 +29,7 @@ export type ReportAction = {
   result?: string;
 };
 
-/** All that the report of one day tells. Series are those of the history: memory.used, swap.used, pressure.memory, ... */
+/** What the report of one day is made of. Series are those of the history: memory.used, swap.used, pressure.memory, ... */
 export type ReportData = {
   /** Now; the day is [from, at), the day before [from - 24 h, from). */
   at: number;

@@ -94,7 +94,7 @@ function oom(data: ReportData): Part {
   if (data.oomKills === undefined)
     return { title, lines: [`unknown: ${oom.state === 'ok' ? 'nothing was kept yet' : plain(oom.why)}`] };
   const kills = oom.state === 'ok' ? oom.value.kills.filter(({ at }) => at >= data.from) : [];
-  // The counter is known since the first check only, the kernel's log tells of those before.
+  // The counter is known since the first check only, the kernel's log has those before.
   const count = Math.max(data.oomKills, kills.length);
   if (count === 0) return { title, lines: ['none'] };
   const lines: Part['lines'] = [formatCount(count)];

@@ -8,7 +8,7 @@ import { clockTime, longTime, many, shortTime } from './text.ts';
 
 export { dayName } from './text.ts';
 
-/** Of so many the minutes before are told. */
+/** For so many the minutes before are listed. */
 const MAX_DEATHS = 2;
 /** More would not be read at breakfast; `vpsmon incidents` has all of them. */
 const MAX_LISTED = 8;
@@ -45,7 +45,7 @@ export function renderDailyReport(data: ReportData): { html: string; text: strin
   return { html, text };
 }
 
-/** Parts of one line stand together, longer ones have room around them. */
+/** Parts of one line stand together, longer ones between blank lines. */
 function spaced(parts: readonly Part[], render: (part: Part) => string[]): string[] {
   const lines: string[] = [];
   let before: 'start' | 'short' | 'long' = 'start';
@@ -63,10 +63,10 @@ function summaryOf(data: ReportData): [string, ...string[]] {
   const notes = dataLines(data);
   const open = data.incidents.filter(isOpen).length;
   const { critical, warning } = alertCounts(data);
-  const said = severities({ critical, warning, info: 0 });
+  const alerts = severities({ critical, warning, info: 0 });
   if (open > 0)
-    return [`${many(open, 'alert')} still open${said ? `; ${said} ${period(data)}` : ''}`, ...notes];
-  if (said) return [`${said} ${period(data)}, none still open`, ...notes];
+    return [`${many(open, 'alert')} still open${alerts ? `; ${alerts} ${period(data)}` : ''}`, ...notes];
+  if (alerts) return [`${alerts} ${period(data)}, none still open`, ...notes];
   if (data.failures.length > 0)
     return [`No alerts ${period(data)}, but not everything could be read`, ...notes];
   return [data.firstAt === undefined ? 'A first look' : 'All quiet', ...notes];
@@ -89,7 +89,7 @@ function dataLines(data: ReportData): string[] {
   return lines;
 }
 
-/** What happened, then the host, then its services; of what is not here nothing is said. */
+/** What happened, then the host, then its services; what is not on this server is left out. */
 function partsOf(data: ReportData): Part[] {
   const parts = [
     alertsPart(data),

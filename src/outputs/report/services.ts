@@ -31,7 +31,7 @@ export function serviceParts(data: ReportData): Part[] {
   ];
 }
 
-/** A source that failed says why; one that is not on this server is left out. */
+/** A source that failed has its reason; one that is not on this server is left out. */
 function part<T>(title: string, reading: Reading<T>, lines: (value: T) => Part['lines']): Part {
   if (reading.state === 'ok') return { title, lines: lines(reading.value) };
   const why = plain(reading.why);

@@ -33,10 +33,19 @@ export function longTime(at: number): string {
 /** "03:12" within a day of `now`, "Thu 03:12" within a week, "31 Jan 03:12" before that. */
 export function shortTime(at: number, now: number): string {
   const age = now - at;
-  const date = new Date(at);
   if (age >= 0 && age < 24 * 3_600_000) return clockTime(at);
-  if (age >= 0 && age < 6.5 * 86_400_000) return `${DAYS[date.getDay()]!.slice(0, 3)} ${clockTime(at)}`;
-  return `${date.getDate()} ${MONTHS[date.getMonth()]!.slice(0, 3)} ${clockTime(at)}`;
+  return `${age >= 0 && age < 6.5 * 86_400_000 ? weekday(at) : dayAndMonth(at)} ${clockTime(at)}`;
+}
+
+/** "Thu" */
+export function weekday(at: number): string {
+  return DAYS[new Date(at).getDay()]!.slice(0, 3);
+}
+
+/** "31 Jan" */
+export function dayAndMonth(at: number): string {
+  const date = new Date(at);
+  return `${date.getDate()} ${MONTHS[date.getMonth()]!.slice(0, 3)}`;
 }
 
 /** "2026-01-31", the local day. */

@@ -1,8 +1,8 @@
-// Made-up series of used memory for forecast.js, one value a minute, capacity 100. The same seed gives the same story.
+// Made-up series of used memory for forecast.js, one value a minute, capacity 100. The same seed gives the same series.
 
 const DAY = 1440;
 
-/** Mulberry32: small, seeded, good enough for stories. */
+/** Mulberry32: small, seeded, good enough for this. */
 export function random(seed) {
   let state = seed >>> 0;
   return () => {

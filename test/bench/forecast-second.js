@@ -1,6 +1,6 @@
-// The same kinds of series as in forecast-stories.js, made in another way, so that the forecast does not fit one generator: bytes
+// The same kinds of series as in forecast-first.js, made in another way, so that the forecast does not fit one generator: bytes
 // of machines of 256 MB to 64 GB, a value every 10 s to 5 min, other noise, bases, lives and shapes. `[seconds, bytes]`.
-import { random } from './forecast-stories.js';
+import { random } from './forecast-first.js';
 
 const MB = 1_048_576;
 const HOUR = 3600;
