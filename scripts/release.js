@@ -103,6 +103,9 @@ ${removeDropIns}
     systemctl enable ${STARTED} || true
     systemctl restart ${STARTED} || true
   fi
+  if ! grep -qs '^ *TELEGRAM_BOT_TOKEN' "$conf"; then
+    echo 'vpsmon watches this server. Next: vpsmon setup, which pairs your phone with a bot.'
+  fi
 fi
 if [ "$1" = abort-upgrade ] && [ -d /run/systemd/system ]; then systemctl start ${STARTED} || true; fi
 `,

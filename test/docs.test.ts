@@ -148,7 +148,9 @@ describe('every document', () => {
       const { commands } = await walkHelp([]);
       const known = ['help', ...commands.map((words) => words.join(' '))];
       const parents = new Set(commands.filter((words) => words.length > 1).map((words) => words[0]));
-      const named = codeOf(read(name)).flatMap((piece) =>
+      // What was printed says what vpsmon does.
+      const typed = read(name).replace(/^```text\n[^]*?^```$/gm, '');
+      const named = codeOf(typed).flatMap((piece) =>
         [...piece.matchAll(/(?:^|\s)vpsmon ([a-z]+)(?![\w/])(?: ([a-z]+))?/gm)].map(([, first, second]) =>
           parents.has(first) && second !== undefined ? `${first} ${second}` : first!,
         ),

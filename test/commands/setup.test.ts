@@ -22,6 +22,7 @@ import { qrCode } from '../../src/outputs/terminal/qr.ts';
 import type { Run } from '../../src/system/types.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
 import { BIN, until, vpsmon } from '../helpers/daemon.ts';
+import { screen, withoutChance } from '../helpers/five-minutes.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';
 
 const ADA = { id: 42, type: 'private' as const, first_name: 'Ada' };
@@ -601,6 +602,47 @@ describe('vpsmon setup in a real terminal', () => {
     },
     60_000,
   );
+
+  it('shows what docs/first-five-minutes.md says', async () => {
+    begin();
+    const page = readFileSync('docs/first-five-minutes.md', 'utf8');
+    const [documented = ''] = /^vpsmon writes to you[^]*?(?=^Written:)/m.exec(page) ?? [];
+    expect(documented).toContain('█');
+    const child = spawn(
+      'script',
+      [
+        '-qfec',
+        `stty cols 80; ${process.execPath} ${BIN} setup --config ${conf} --state-dir ${dir}/state`,
+        '/dev/null',
+      ],
+      { env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'pipe'] },
+    );
+    let written = '';
+    child.stdout.on('data', (chunk: Buffer) => (written += chunk.toString()));
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    const answer = async (question: string, typed: string) => {
+      await until(() => written.includes(question), question);
+      child.stdin.write(`${typed}\r`);
+    };
+    await answer('Token of the bot', telegram.token);
+    await until(() => written.includes('Waiting for Start'), 'the code');
+    const code = /\?start=([\w-]+)/.exec(written)?.[1];
+    const ada = { from: { id: 4711, is_bot: false, first_name: 'Ada' } };
+    telegram.write(
+      { id: Number(telegram.chatId), type: 'supergroup', title: 'Ops' },
+      `/start ${code}`,
+      undefined,
+      ada,
+    );
+    await answer('Name of this server', 'shop');
+    await answer('Let recovery act?', 'n');
+    await answer('Let them do that, too?', 'n');
+    await ended;
+    const [shown = written] = /^vpsmon writes to you[^]*?(?=^Written:)/m.exec(screen(written)) ?? [];
+    // The package's file switches recovery on, the defaults do not.
+    const same = (text: string) => withoutChance(text).replace('act? [Y/n]', 'act? [y/N]');
+    expect(same(shown)).toBe(same(documented));
+  }, 60_000);
 
   it('goes on after Ctrl-Z and fg, and says at Ctrl-C while it waits that nothing was changed', async () => {
     begin();

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fiveMinutesPage, screen, withoutChance, type Seen } from '../helpers/five-minutes.ts';
 import {
   bootVps,
   CHAT,
@@ -19,6 +20,7 @@ import {
 } from '../helpers/vps-machine.ts';
 
 let vps: VpsMachine;
+const seen: Seen = { apt: '', setup: '', messages: [], status: '' };
 const folder = mkdtempSync(join(tmpdir(), 'vpsmon-package-'));
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 const LATER = '9.9.9';
@@ -78,7 +80,8 @@ describe('five minutes', () => {
        echo "anon $(sort -k2 -n /root/anon | tail -1 | cut -d" " -f2) disk $(dpkg -L vpsmon | xargs -d '\\n' stat -c '%F %b' | awk '/^regular/ { sum += $NF } END { print int(sum / 2) }')"`,
       600_000,
     );
-    keepSeen('apt.txt', await vps.run('cat /root/apt'));
+    const printed = await vps.run('cat /root/apt');
+    seen.apt = screen(printed.slice(printed.indexOf('Selecting previously unselected package vpsmon')));
     const [, anon, disk] = /anon (\d+) disk (\d+)/.exec(out) ?? [];
     console.log(
       `apt install: ${Math.round(Number(anon) / 1e6)} MB anonymous at most, ${Math.round(Number(disk) / 1000)} MB of files`,
@@ -109,7 +112,8 @@ describe('five minutes', () => {
        exec 9>&-; cat /root/code /root/seen`,
       600_000,
     );
-    keepSeen('setup.txt', out);
+    const shown = screen(out);
+    seen.setup = /^vpsmon writes to you[^]*?^The monitor reads.*$/m.exec(shown)?.[0] ?? shown;
     expect(out).toContain('█');
     expect(out).toMatch(/Start was pressed by Ada/);
     expect(out).toContain('Written: /etc/vpsmon/monitor.conf (mode 0600)');
@@ -129,8 +133,14 @@ describe('five minutes', () => {
     );
     const message = await toldIn(vps, /crash-test[\s\S]*exit code 1/);
     expect(message).toContain('Stopped');
-    keepSeen('alert.txt', (await messagesIn(vps)).join('\n\n'));
-    keepSeen('status.txt', (await vps.try('COLUMNS=80 vpsmon status')).stdout);
+    seen.messages = (await messagesIn(vps)).filter((text) => /set up|crash-test/.test(text));
+    seen.status = (await vps.try('COLUMNS=80 vpsmon status')).stdout;
+  });
+
+  it('docs/first-five-minutes.md shows what was seen', () => {
+    const page = fiveMinutesPage(seen);
+    keepSeen('first-five-minutes.md', page);
+    expect(withoutChance(page)).toBe(withoutChance(readFileSync('docs/first-five-minutes.md', 'utf8')));
   });
 
   it('brings man pages and completion along', async () => {
