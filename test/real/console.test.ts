@@ -21,7 +21,7 @@ beforeAll(async () => {
     TELEGRAM_ACTIONS: 'true',
     SERVER_NAME: 'shop',
   });
-}, 90_000);
+});
 afterAll(async () => {
   await daemon?.remove();
   await telegram?.close();

@@ -37,7 +37,7 @@ function mountSmall(options: string): string {
 }
 
 describe('the state folder', () => {
-  it('read-only: alerts go out all the same', { timeout: 60_000 }, async () => {
+  it('read-only: alerts go out all the same', async () => {
     const path = mountSmall('size=2m,ro');
     daemon = await startDaemon(settings(), undefined, path);
     await until(() => telegram.sent.length > 0, 'the first message');
@@ -47,7 +47,7 @@ describe('the state folder', () => {
     expect(await daemon.stop()).toBe(0);
   });
 
-  it('corrupt: the database is set aside, said, and begun anew', { timeout: 60_000 }, async () => {
+  it('corrupt: the database is set aside, said, and begun anew', async () => {
     daemon = await startDaemon(settings());
     await daemon.stop();
     writeFileSync(join(daemon.stateDir, 'vpsmon.db'), Buffer.alloc(50_000, 'x'));
@@ -71,7 +71,7 @@ describe('the state folder', () => {
 });
 
 describe('without privileges', () => {
-  it('a check by hand works as any user', { timeout: 60_000 }, async () => {
+  it('a check by hand works as any user', async () => {
     const run = spawnSync(
       'setpriv',
       [
@@ -103,29 +103,25 @@ describe('without privileges', () => {
 });
 
 describe('the exit codes of a check by hand', () => {
-  it(
-    'are 1 for warnings, 2 for something critical, 3 for settings that cannot be used',
-    { timeout: 60_000 },
-    async () => {
-      const conf = join(dir, 'c.conf');
-      const check = async (text: string) => {
-        writeFileSync(conf, `DOCKER_HOST=unix:///nonexistent/d.sock\n${text}`, { mode: 0o600 });
-        return vpsmon(['monitor', '--once', '--config', conf, '--state-dir', join(dir, 'state')]);
-      };
-      expect(await check('DISK_WARNING_PCT=1\nDISK_CRITICAL_PCT=100\n')).toMatchObject({
-        code: 1,
-        stdout: expect.stringContaining('WARN'),
-      });
-      expect(await check('DISK_WARNING_PCT=1\nDISK_CRITICAL_PCT=2\n')).toMatchObject({
-        code: 2,
-        stdout: expect.stringContaining('CRITICAL'),
-      });
-      expect(await check('SWAP_THRESHOLD_MB=lots\n')).toMatchObject({
-        code: 3,
-        stdout: '',
-        stderr: expect.stringMatching(/c\.conf:2.*SWAP_THRESHOLD_MB/),
-      });
-      expect(existsSync(join(dir, 'state'))).toBe(false);
-    },
-  );
+  it('are 1 for warnings, 2 for something critical, 3 for settings that cannot be used', async () => {
+    const conf = join(dir, 'c.conf');
+    const check = async (text: string) => {
+      writeFileSync(conf, `DOCKER_HOST=unix:///nonexistent/d.sock\n${text}`, { mode: 0o600 });
+      return vpsmon(['monitor', '--once', '--config', conf, '--state-dir', join(dir, 'state')]);
+    };
+    expect(await check('DISK_WARNING_PCT=1\nDISK_CRITICAL_PCT=100\n')).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('WARN'),
+    });
+    expect(await check('DISK_WARNING_PCT=1\nDISK_CRITICAL_PCT=2\n')).toMatchObject({
+      code: 2,
+      stdout: expect.stringContaining('CRITICAL'),
+    });
+    expect(await check('SWAP_THRESHOLD_MB=lots\n')).toMatchObject({
+      code: 3,
+      stdout: '',
+      stderr: expect.stringMatching(/c\.conf:2.*SWAP_THRESHOLD_MB/),
+    });
+    expect(existsSync(join(dir, 'state'))).toBe(false);
+  });
 });

@@ -12,7 +12,7 @@ let telegram: Telegram;
 let daemon: Daemon | undefined;
 beforeAll(async () => {
   engine = await startEngine();
-}, 60_000);
+});
 afterAll(() => engine?.stop());
 afterEach(async () => {
   await daemon?.remove();
@@ -33,31 +33,27 @@ async function startAll(settings: Record<string, string | number> = {}): Promise
 const told = (text: string | RegExp) => telegram.sent.filter((message) => message.plain.match(text));
 
 describe('an OOM kill', () => {
-  it(
-    'is one CRITICAL with container, process and limit, between two checks, and never again',
-    { timeout: 90_000 },
-    async () => {
-      // The next check would come long after the end of the test: only the look at the kernel's counter can notice it.
-      await startAll({ SERVICE_CHECK_INTERVAL: 3600 });
-      await engine.run({
-        name: 'greedy',
-        memory: 16 * 1_048_576,
-        command: ['sh', '-c', 'sleep 4; tail /dev/zero'],
-      });
-      const kills = () => told(/greedy/).filter((message) => /Out of memory/.test(message.plain));
-      const message = await until(() => kills()[0], 'the alert');
-      expect(message.plain).toMatch(/CRITICAL/);
-      expect(message.plain).toMatch(/tail/);
-      expect(message.plain).toMatch(/16 MB/);
-      await daemon?.stop();
-      await daemon?.start();
-      expect(kills()).toHaveLength(1);
-    },
-  );
+  it('is one CRITICAL with container, process and limit, between two checks, and never again', async () => {
+    // The next check would come long after the end of the test: only the look at the kernel's counter can notice it.
+    await startAll({ SERVICE_CHECK_INTERVAL: 3600 });
+    await engine.run({
+      name: 'greedy',
+      memory: 16 * 1_048_576,
+      command: ['sh', '-c', 'sleep 4; tail /dev/zero'],
+    });
+    const kills = () => told(/greedy/).filter((message) => /Out of memory/.test(message.plain));
+    const message = await until(() => kills()[0], 'the alert');
+    expect(message.plain).toMatch(/CRITICAL/);
+    expect(message.plain).toMatch(/tail/);
+    expect(message.plain).toMatch(/16 MB/);
+    await daemon?.stop();
+    await daemon?.start();
+    expect(kills()).toHaveLength(1);
+  });
 });
 
 describe('the steady state', () => {
-  it('starts no process, and stops in time', { timeout: 60_000 }, async () => {
+  it('starts no process, and stops in time', async () => {
     for (let i = 0; i < 5; i += 1) await engine.run({ name: `quiet-${i}`, memory: 32 * 1_048_576 });
     const watching = await startAll();
     await until(async () => (await watching.health()).services_monitored === 5, 'all five');
@@ -73,44 +69,36 @@ describe('the steady state', () => {
 });
 
 describe('what hangs', () => {
-  it(
-    'a Docker socket that accepts and never answers delays no check and no stop',
-    { timeout: 60_000 },
-    async () => {
-      const silent = await startTcp();
-      try {
-        const watching = await startAll({ DOCKER_HOST: `tcp://127.0.0.1:${silent.port}` });
-        await until(async () => (await watching.health()).checks >= 3, 'three checks');
-        const health = await watching.health();
-        expect(health.status).toBe('degraded');
-        expect(health.reasons.join()).toMatch(/docker/);
-        expect(await watching.stop()).toBe(0);
-      } finally {
-        await silent.close();
-      }
-    },
-  );
+  it('a Docker socket that accepts and never answers delays no check and no stop', async () => {
+    const silent = await startTcp();
+    try {
+      const watching = await startAll({ DOCKER_HOST: `tcp://127.0.0.1:${silent.port}` });
+      await until(async () => (await watching.health()).checks >= 3, 'three checks');
+      const health = await watching.health();
+      expect(health.status).toBe('degraded');
+      expect(health.reasons.join()).toMatch(/docker/);
+      expect(await watching.stop()).toBe(0);
+    } finally {
+      await silent.close();
+    }
+  });
 
-  it(
-    'a Telegram that never answers does not delay the stop, and nothing is lost',
-    { timeout: 60_000 },
-    async () => {
-      telegram = await startTelegram();
-      telegram.always('hang');
-      daemon = await startDaemon({
-        DOCKER_HOST: engine.dockerHost,
-        ...telegram.settings,
-      });
-      expect(await daemon.stop()).toBe(0);
-      telegram.always(undefined);
-      await daemon.start();
-      await until(() => told(/start/i).length > 0, 'the message of the first start');
-    },
-  );
+  it('a Telegram that never answers does not delay the stop, and nothing is lost', async () => {
+    telegram = await startTelegram();
+    telegram.always('hang');
+    daemon = await startDaemon({
+      DOCKER_HOST: engine.dockerHost,
+      ...telegram.settings,
+    });
+    expect(await daemon.stop()).toBe(0);
+    telegram.always(undefined);
+    await daemon.start();
+    await until(() => told(/start/i).length > 0, 'the message of the first start');
+  });
 });
 
 describe('one state folder', () => {
-  it('belongs to one monitor: the second refuses in a clear sentence', { timeout: 60_000 }, async () => {
+  it('belongs to one monitor: the second refuses in a clear sentence', async () => {
     const watching = await startAll();
     const second = await vpsmon(['monitor', '--config', watching.conf, '--state-dir', watching.stateDir]);
     expect(second.code).toBe(3);
@@ -123,7 +111,7 @@ describe('one state folder', () => {
 });
 
 describe('secrets', () => {
-  it('are in no log, no answer and no file but the settings', { timeout: 60_000 }, async () => {
+  it('are in no log, no answer and no file but the settings', async () => {
     const password = 'corr3ct-horse-b4ttery';
     const watching = await startAll({
       REDIS_HOST: '127.0.0.1',

@@ -35,7 +35,7 @@ beforeAll(async () => {
   await addExecutions(postgres, { new: 1500, success: 3 });
   await redis.call('SET', 'bull:jobs:id', '5000');
   await startWork(redis);
-}, 90_000);
+});
 afterAll(async () => {
   await Promise.all([engine?.stop(), redis?.remove(), postgres?.remove(), telegram?.close()]);
 });

@@ -22,7 +22,7 @@ let folder: RecoverFolder;
 beforeAll(async () => {
   engine = await startEngine();
   gate = await startDockerGate(engine.socket, `${engine.socket}.gate`);
-}, 60_000);
+});
 afterAll(async () => {
   await gate?.close();
   await engine?.stop();

@@ -19,7 +19,7 @@ let engine: Engine;
 let folder: RecoverFolder;
 beforeAll(async () => {
   engine = await startEngine();
-}, 60_000);
+});
 afterAll(() => engine?.stop());
 beforeEach(() => (folder = recoverFolder({ DOCKER_HOST: engine.dockerHost })));
 afterEach(async () => {
@@ -37,7 +37,7 @@ async function loop(options: Parameters<Engine['run']>[0]): Promise<string> {
   return id;
 }
 
-describe('a loop for its own reasons', { timeout: 90_000 }, () => {
+describe('a loop for its own reasons', () => {
   it('is paused, told with its last words, and brought back by undo', async () => {
     const id = await loop({
       name: 'crasher',
@@ -101,7 +101,7 @@ describe('a loop for its own reasons', { timeout: 90_000 }, () => {
   });
 });
 
-describe('a loop for lack of memory', { timeout: 90_000 }, () => {
+describe('a loop for lack of memory', () => {
   const greedy = { memory: 16 * MB, command: ['tail', '/dev/zero'] };
 
   it('gets half as much again where the host has room, and the old limit by undo', async () => {

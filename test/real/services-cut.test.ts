@@ -113,4 +113,4 @@ test('100 cuts', async () => {
   await monitor.remove();
   await telegram.close();
   cut.close();
-}, 90_000);
+});

@@ -9,7 +9,7 @@ let telegram: Telegram;
 let daemon: Daemon | undefined;
 beforeAll(async () => {
   engine = await startEngine();
-}, 60_000);
+});
 afterAll(async () => {
   await daemon?.remove();
   await telegram?.close();

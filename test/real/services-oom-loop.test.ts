@@ -15,7 +15,7 @@ beforeAll(async () => {
     DOCKER_HOST: engine.dockerHost,
     ...telegram.settings,
   });
-}, 60_000);
+});
 afterAll(async () => {
   await daemon?.remove();
   await telegram?.close();
