@@ -1,28 +1,34 @@
+import type { Config } from '../config/schema.ts';
 import { suggest } from '../config/suggest.ts';
 import { silenceName } from '../incidents/silences.ts';
 import { RULES } from '../model/rules.ts';
 import { plain } from '../model/text.ts';
+import type { Db } from '../store/db.ts';
 import { lookOr } from '../store/look.ts';
 import type { CommandContext } from './context.ts';
 
 /** A name that nobody knows is probably misspelt; it is silenced all the same, for a container may come later. */
 export async function warnOfUnknownSubject(context: CommandContext, subject: string): Promise<void> {
+  const names = [...(await containerNames(context)), ...seenSubjects(context)];
+  const why = unknownSubject(context.config, subject, names);
+  if (why !== undefined) context.io.err(`vpsmon: ${why} It is silenced all the same.`);
+}
+
+/** Pure: one plain sentence about a name that nobody knows; undefined for others. `names`: containers, and what incidents were about. */
+export function unknownSubject(
+  { settings, extra }: Config,
+  subject: string,
+  names: readonly string[],
+): string | undefined {
   const wanted = silenceName(subject);
-  if (wanted === 'all' || wanted.startsWith('/')) return;
+  if (wanted === 'all' || wanted.startsWith('/')) return undefined;
   // What is named in the settings, if only as essential, is no misspelling, whether or not it runs here today.
-  const { ESSENTIAL_CONTAINERS, MONITORED_SERVICES } = context.config.settings;
-  const named = [
-    ...ESSENTIAL_CONTAINERS,
-    ...MONITORED_SERVICES,
-    ...context.config.extra.services.map(({ name }) => name),
-  ];
-  const known = [...Object.keys(RULES), 'host', ...named, ...(await containerNames(context))];
-  known.push(...seenSubjects(context));
-  if (known.some((name) => name.toLowerCase() === wanted)) return;
+  const { ESSENTIAL_CONTAINERS, MONITORED_SERVICES } = settings;
+  const named = [...ESSENTIAL_CONTAINERS, ...MONITORED_SERVICES, ...extra.services.map(({ name }) => name)];
+  const known = [...Object.keys(RULES), 'host', ...named, ...names];
+  if (known.some((name) => name.toLowerCase() === wanted)) return undefined;
   const meant = suggest(subject, ['all', ...known]);
-  context.io.err(
-    `vpsmon: no container, service or rule is called ${plain(subject, 80)}${meant === undefined ? '' : `; did you mean ${plain(meant, 80)}`}? It is silenced all the same.`,
-  );
+  return `no container, service or rule is called ${plain(subject, 80)}${meant === undefined ? '' : `; did you mean ${plain(meant, 80)}`}?`;
 }
 
 async function containerNames({ system }: CommandContext): Promise<string[]> {
@@ -37,8 +43,11 @@ async function containerNames({ system }: CommandContext): Promise<string[]> {
 }
 
 function seenSubjects({ config }: CommandContext): string[] {
-  return lookOr(config.stateDir, [], (db) => {
-    const rows = db.prepare('SELECT DISTINCT subject FROM incidents').all() as { subject: string }[];
-    return rows.map((row) => row.subject);
-  });
+  return lookOr(config.stateDir, [], subjectsIn);
+}
+
+/** What incidents were about. */
+export function subjectsIn(db: Db): string[] {
+  const rows = db.prepare('SELECT DISTINCT subject FROM incidents').all() as { subject: string }[];
+  return rows.map((row) => row.subject);
 }

@@ -1,4 +1,5 @@
 import { addSilence, endSilence, listSilences } from '../incidents/silences.ts';
+import { subjectsIn, unknownSubject } from '../commands/known-subjects.ts';
 import { parseDuration } from '../model/duration.ts';
 import { formatTime, plain } from '../model/text.ts';
 import type { Written } from '../notify/updates.ts';
@@ -205,5 +206,7 @@ function silence(console: Console, words: readonly string[], incoming: Written):
   const until = now() + ms;
   addSilence(db, { subject, until, reason: `by ${by} on Telegram` }, now());
   console.record(`${by} silenced ${subject} until ${formatTime(until)}`);
-  return silencedHtml(subject, until);
+  const containers = monitor.watcher.containers().map((container) => container.name);
+  const unknown = unknownSubject(monitor.config, subject, [...containers, ...subjectsIn(db)]);
+  return silencedHtml(subject, until, unknown);
 }

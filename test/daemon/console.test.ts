@@ -256,11 +256,15 @@ describe('commands', () => {
 
   it('silence by hand, and end it', async () => {
     stage = await start();
+    write('/silence wbe 2h');
+    await until(() => said('no container, service or rule is called wbe; did you mean web?').length > 0);
+    write('/silence end wbe');
+    await until(() => said('wbe come again').length > 0);
     write('/silence web 2h');
     await until(() => said('shop: No messages about web').length > 0);
     expect(listSilences(stage.db, Date.now())).toMatchObject([{ subject: 'web' }]);
     write('/silence shop end web');
-    await until(() => said('come again').length > 0);
+    await until(() => said('about web come again').length > 0);
     expect(listSilences(stage.db, Date.now())).toEqual([]);
     expect(recoveryLog()).toContain('Ada silenced web until');
   });

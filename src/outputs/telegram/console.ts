@@ -176,9 +176,11 @@ export function silencesHtml(
   return lines.length === 0 ? 'Nothing is silenced. /silence web 2h' : lines.join('\n');
 }
 
-export function silencedHtml(subject: string, until: number): string {
+/** `unknown`: what speaks for a misspelt name. */
+export function silencedHtml(subject: string, until: number, unknown?: string): string {
   const name = safeHtml(subject, 60);
-  return `No messages about ${name} until ${formatTime(until)}. Incidents are still recorded. /silence end ${name}`;
+  const doubt = unknown === undefined ? '' : ` But ${safeHtml(unknown, 250)}`;
+  return `No messages about ${name} until ${formatTime(until)}. Incidents are still recorded. /silence end ${name}${doubt}`;
 }
 
 export function silenceEndedHtml(subject: string, was: boolean): string {
