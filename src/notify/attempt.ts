@@ -95,7 +95,7 @@ export function createAttempts(deps: AttemptDeps) {
     const outcome = step ? await send(step, row, begins) : { state: 'sent' as const };
     if (outcome === 'too-late') return;
     if (outcome.state === 'sent') return accepted(row, steps, begins ? outcome.messageId : undefined);
-    if (outcome.state === 'invalid' && step) return replace(row, steps, step, outcome.why);
+    if (outcome.state === 'invalid' && step) return replace(row, steps, step, { why: outcome.why, begins });
     postpone(row, outcome);
   }
 
@@ -103,16 +103,18 @@ export function createAttempts(deps: AttemptDeps) {
    * Telegram will never take this: a picture is left out (its caption goes as a text), and in place of a text goes a sentence. Where that is not taken
    * either, it is not the text: the message is kept as if it were refused.
    */
-  async function replace(row: StoredRow, steps: Step[], step: Step, why: string): Promise<void> {
+  async function replace(
+    row: StoredRow,
+    steps: Step[],
+    step: Step,
+    { why, begins }: { why: string; begins: boolean },
+  ): Promise<void> {
     deps.log.error(`Telegram does not take a message (${row.kind}, ${row.subject}): ${why}`);
     if ('photo' in step && step.caption === undefined) return accepted(row, steps);
-    const outcome = await send(
-      { html: 'photo' in step ? (step.caption ?? '') : standIn(row, why) },
-      row,
-      false,
-    );
+    const instead = 'photo' in step ? { html: step.caption ?? '' } : { ...step, html: standIn(row, why) };
+    const outcome = await send(instead, row, begins);
     if (outcome === 'too-late') return;
-    if (outcome.state === 'sent') return accepted(row, steps);
+    if (outcome.state === 'sent') return accepted(row, steps, begins ? outcome.messageId : undefined);
     postpone(row, outcome);
   }
 

@@ -3,7 +3,7 @@ import { errorText } from '../model/text.ts';
 import { alertLine } from './alert-log.ts';
 import { openSending, type DeliveryDeps } from './sending.ts';
 import { deliveryState, type DeliveryState } from './state.ts';
-import { PER_WINDOW_LESS } from './pace.ts';
+import { ANSWERS_PER_WINDOW } from './pace.ts';
 import { prune, saveQuietly, takeTurn, type Turn } from './turn.ts';
 import { createWakeUp } from './wake-up.ts';
 
@@ -63,7 +63,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   return {
     kick: () => wakeUp.kick(),
     waitMs() {
-      const ms = sending.pace.waitMs(PER_WINDOW_LESS);
+      const ms = sending.pace.waitMs(ANSWERS_PER_WINDOW);
       const due = queue.heads().some((row) => sending.attempts.waitMs(row) <= ms);
       return due ? ms + ALERTS_FIRST_MS : ms;
     },

@@ -4,8 +4,9 @@ import type { Clock } from '../system/types.ts';
 const GAP_MS = 1000;
 const WINDOW_MS = 60_000;
 const PER_WINDOW = 18;
-/** Edits and answers leave the rest of what a minute allows to messages. */
-export const PER_WINDOW_LESS = 12;
+/** Edits, and answers to a person who waits for them, leave the rest of what a minute allows to messages. */
+export const EDITS_PER_WINDOW = 12;
+export const ANSWERS_PER_WINDOW = 16;
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 300_000;

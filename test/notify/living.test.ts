@@ -239,6 +239,23 @@ describe('the message of an incident', () => {
     expect(shown()).toContain('Available memory is 90 MB');
   });
 
+  it('is edited, too, where only a sentence could be sent in its place', async () => {
+    const never = {
+      kind: 'answer',
+      method: 'sendMessage',
+      body: { ok: false, error_code: 400, description: 'Bad Request: text is not to be had' },
+    } as const;
+    b.telegram.fail(never, never);
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    expect(b.telegram.sent[0]?.plain).toContain('could not be shown here');
+    check(memory(40, 'critical'));
+    await settled();
+    expect(shown()).toContain('Available memory is 40 MB');
+    expect(b.telegram.sent.at(-1)?.replyTo).toBe(own().id);
+  });
+
   it('sends it anew without a sound where somebody deleted it', async () => {
     b.start();
     check(memory(90, 'warning'));
