@@ -46,9 +46,9 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
       if (known.info.state === 'created') suspect(turn, item.id, known);
       continue;
     }
-    suspect(turn, item.id, known);
+    suspect(turn, item.id, known, true);
   }
-  for (const [id, known] of state.known) if (!there.has(id)) suspect(turn, id, known);
+  for (const [id, known] of state.known) if (!there.has(id)) suspect(turn, id, known, true);
   state.engine.stale = false;
   audit(turn);
   forgetGone(state, now);
@@ -66,10 +66,12 @@ function audit(turn: Turn): void {
   }
 }
 
-function suspect(turn: Turn, id: string, known: Known | undefined): void {
+/** Looks again a second later. `unsure`: what the table has of it does not fit. */
+function suspect(turn: Turn, id: string, known: Known | undefined, unsure = false): void {
   const { state, now } = turn;
   if (known && isFolded(state, keyOf(known))) return;
-  state.suspects.set(id, { seq: known?.seq ?? -1, due: now.mono + LATE_MS });
+  const due = now.mono + LATE_MS;
+  state.suspects.set(id, { seq: known?.seq ?? -1, due, ...(unsure ? { unsure } : {}) });
 }
 
 /** Looks again at what did not fit; where an event has come meanwhile, a second after that. */
@@ -165,7 +167,7 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   const paused = (state: string): boolean => state === 'paused';
   if (isUp(now) !== isUp(info.state) || paused(now) !== paused(info.state)) {
     // Its event is on its way; if it is not, the next list will find it.
-    turn.state.suspects.set(info.id, { seq: known.seq, due: turn.now.mono + LATE_MS });
+    suspect(turn, info.id, known, true);
     return;
   }
   const health = isUp(now) ? toHealth(inspect.state.health?.status) : 'none';

@@ -139,7 +139,8 @@ export function current(state: State, key: string): Known | undefined {
 export function claimHolds(state: State, name: string, claim: Claim): boolean | undefined {
   const { engine, suspects } = state;
   const known = current(state, serviceKey(name));
-  if (!engine.up || engine.stale || (known && suspects.has(known.info.id))) return undefined;
+  const suspect = known && suspects.get(known.info.id);
+  if (!engine.up || engine.stale || (suspect?.unsure && suspect.seq === known?.seq)) return undefined;
   return holds(claim, known?.info);
 }
 

@@ -160,8 +160,8 @@ export type State = {
   checks: Map<string, Check>;
   conditions: Map<string, Conditions>;
   tallies: Map<string, Tally>;
-  /** Containers whose state in a list did not fit: looked at again at `due`. */
-  suspects: Map<string, { seq: number; due: number }>;
+  /** Containers that are looked at again at `due`. `unsure`: their state in a list did not fit, and no event has come since. */
+  suspects: Map<string, { seq: number; due: number; unsure?: true }>;
   engine: Engine;
 };
 
