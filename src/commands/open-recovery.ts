@@ -11,7 +11,7 @@ import { registeredWebhooks } from '../recovery/n8n-webhooks.ts';
 import type { RecoveryDeps, ReportedLine } from '../recovery/types.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
-import { appendLine } from '../system/append-file.ts';
+import { appendLine } from '../system/state-files.ts';
 import { openDocker } from '../system/docker/docker.ts';
 import { readContainers } from '../system/docker/containers.ts';
 import type { Files } from '../system/types.ts';

@@ -15,7 +15,7 @@ import type { Place } from '../notify/targets.ts';
 import type { SendOptions } from '../notify/telegram.ts';
 import { recall, remember } from '../store/memory.ts';
 import { immediately } from '../store/db.ts';
-import { appendLine } from '../system/append-file.ts';
+import { appendLine } from '../system/state-files.ts';
 import type { RunResult } from '../system/types.ts';
 import { alive, ORDERS, type Console } from './console-types.ts';
 import type { Monitor } from './types.ts';

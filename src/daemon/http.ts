@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { ListenOptions, Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { parseListen } from '../config/listen.ts';
-import { makeSocketPrivate, removeSocketFile } from '../system/socket-file.ts';
+import { makeSocketPrivate, removeSocketFile } from '../system/state-files.ts';
 import { isAllowedHost } from './allowed-hosts.ts';
 
 export type Pages = { health(): { status: number; body: unknown }; metrics(): string };

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Finding } from '../model/finding.ts';
 import { plain } from '../model/text.ts';
-import { takeFile } from '../system/take-file.ts';
+import { takeFile } from '../system/state-files.ts';
 
 /**
  * How the monitor before this one ended, when it did not end in an orderly way. The unit writes `last-exit` into the state

@@ -16,9 +16,7 @@ import {
 import { isMoment, isRecorded, toRecord } from '../recorder/worth.ts';
 import type { Db } from '../store/db.ts';
 import { recordingOf, saveRecording } from '../store/recordings.ts';
-import { readBytes } from '../system/read-bytes.ts';
-import { replaceBehind } from '../system/replace-behind.ts';
-import { setAside } from '../system/set-aside.ts';
+import { readBytes, replaceBehind, setAside } from '../system/state-files.ts';
 import type { System } from '../system/types.ts';
 
 /** A sample this often: 0.3 ms of CPU with twelve containers. */

@@ -24,7 +24,7 @@ function origin(config: Config, key: Key): string {
 
 /**
  * A port that was chosen. monitor.conf.example spells the usual one out: without a host that says nothing, and what Docker
- * tells is better.
+ * shows is better.
  */
 function chosenPort(
   config: Config,
@@ -41,7 +41,7 @@ function given(config: Config, key: Key): string | undefined {
   return String(config.settings[key]) || undefined;
 }
 
-/** POSTGRES_URL, or else the single keys. Without a host the rest lies over what Docker tells. */
+/** POSTGRES_URL, or else the single keys. Without a host the rest replaces what Docker shows. */
 export function wantedPostgres(config: Config): Wanted<PostgresTarget> {
   const url = given(config, 'POSTGRES_URL');
   if (url !== undefined) return { ...fromPostgresUrl(url), how: origin(config, 'POSTGRES_URL') };

@@ -44,7 +44,7 @@ export function worthALook(item: DockerListItem): boolean {
 
 /**
  * What a container is, and whether its image says so. One of an image of one's own is known by its traces; they are what it says
- * about itself, so it is told no secret but its own, and never looked for in the host's own network.
+ * about itself, so it is sent no secret but its own, and never looked for in the host's own network.
  */
 export function kindOf(
   inspect: DockerInspect,

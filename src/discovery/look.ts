@@ -33,7 +33,7 @@ export async function see(deps: DiscoveryDeps, signal: AbortSignal, before: Seen
       ours.map(({ hostConfig }) => /^container:(.+)$/.exec(hostConfig.networkMode)?.[1]),
     );
     const known = new Set(ours.map(({ id }) => id));
-    // Only an inspect tells the aliases by which n8n may call a pooler or a database of an unknown image.
+    // Only an inspect shows the aliases by which n8n may call a pooler or a database of an unknown image.
     const networks = new Set(
       ours.flatMap((one) => (kindByImage(one.image) === 'n8n' ? Object.keys(one.networks) : [])),
     );

@@ -63,7 +63,7 @@ export type UsedByN8n = { container: string | undefined; user: string; password:
 
 /**
  * The PostgreSQL to watch: what a person set; else the container that n8n uses, the one called `postgres`, the oldest.
- * Single settings lie over what the container tells.
+ * Single settings replace what the container has in its environment.
  */
 export function findPostgres(
   candidates: Candidate[],

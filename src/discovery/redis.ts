@@ -31,7 +31,7 @@ export function redisPort(container: Candidate): number {
 }
 
 /**
- * The password as the server was told it: its command line, the variables of redis-stack, Dragonfly and Bitnami, and the
+ * The password that the server was started with: its command line, the variables of redis-stack, Dragonfly and Bitnami, and the
  * one that people set for redis-cli in a healthcheck. Empty where there is none: one that is needless does no harm. `why`: it has one
  * that cannot be known, for it is in a file inside the container.
  */

@@ -10,7 +10,7 @@ import { grant } from './trust.ts';
 /** `here`: it runs, and cannot be read. */
 type Found = ({ target: HttpTarget } | { why: string; here?: true }) & { down?: string };
 
-/** The key as WAHA knows it. A `sha512:` key lets WAHA check one and tells nobody what it is. */
+/** The key as WAHA knows it. A `sha512:` key lets WAHA check one and shows nobody what it is. */
 function wahaKey(container: Candidate): { key: string; hashed: boolean } {
   const plainKey = fromEnv(container, 'WAHA_API_KEY_PLAIN');
   if (plainKey !== undefined) return { key: plainKey, hashed: false };
@@ -56,7 +56,7 @@ function keyFrom(wanted: string | undefined, key: string, hashed: boolean): stri
   return key ? 'key from its environment' : 'no key';
 }
 
-/** A URL that is one of the containers has its key from there; no other server is ever told that key. */
+/** A URL that is one of the containers has its key from there; no other server is ever sent that key. */
 function explicit(
   url: string,
   wanted: Wanted<HttpTarget>,

@@ -41,7 +41,7 @@ export const swapUsed = rule('swap-used', 'host', (host, { snapshot, past, confi
   return [finding];
 });
 
-/** Where the kernel does not tell who waits for memory, much of it that is available is the evidence. */
+/** Where the kernel does not show who waits for memory, much of it that is available is the evidence. */
 function nobodyWaits({ memory }: HostValues, { readings }: Snapshot, settings: Settings): boolean {
   const { pressure } = readings;
   if (pressure.state === 'ok') return pressure.value.score < settings.MEMORY_PRESSURE_CLEAR;

@@ -17,7 +17,7 @@ export function openNotify(env: NodeJS.ProcessEnv): Notify | undefined {
       try {
         writeSync(fd, message);
       } catch {
-        // The manager is busy (EAGAIN) or being replaced: the next message tells it.
+        // The manager is busy (EAGAIN) or being replaced: the next message reaches it.
       }
     };
   }

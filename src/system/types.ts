@@ -71,7 +71,7 @@ export type DockerListItem = {
   /** e.g. `Up 6 seconds (unhealthy)`. */
   status: string;
   created: number;
-  /** `aliases`: the names under which others of the network find it; only inspect tells them. */
+  /** `aliases`: the names under which others of the network find it; only inspect shows them. */
   networks: Record<string, { address: string; aliases?: string[] }>;
   ports: { privatePort: number; publicPort?: number; ip?: string; type: string }[];
 };
@@ -117,7 +117,7 @@ export type DockerInspect = {
     networkMode: string;
     autoRemove: boolean;
   };
-  /** `aliases`: the names under which others of the network find it; only inspect tells them. */
+  /** `aliases`: the names under which others of the network find it; only inspect shows them. */
   networks: Record<string, { address: string; aliases?: string[] }>;
   ports: { privatePort: number; publicPort?: number; ip?: string; type: string }[];
 };

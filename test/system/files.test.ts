@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { appendLine } from '../../src/system/append-file.ts';
+import { appendLine } from '../../src/system/state-files.ts';
 import { hostFiles } from '../../src/system/files.ts';
 import { pageSize, parseAuxv } from '../../src/system/page-size.ts';
 import { writeAtomically } from '../../src/system/write-file.ts';

@@ -1,4 +1,4 @@
-// Where the engine listens, and what to tell people when it cannot be used.
+// Where the engine listens, and what helps when it cannot be used.
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import type { RequestOptions } from 'node:http';
 import { homedir, userInfo } from 'node:os';

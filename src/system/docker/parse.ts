@@ -166,7 +166,7 @@ export function parseInspect(answer: unknown): DockerInspect {
       autoRemove: host['AutoRemove'] === true,
     },
     networks: networksOf(settings),
-    // One that is down has no ports now; what it publishes when it runs tells which one an address means.
+    // One that is down has no ports now; what it publishes when it runs shows which one an address means.
     ports: inspectPorts(DOWN.has(state.status) ? host['PortBindings'] : settings['Ports']),
   };
 }

@@ -5,7 +5,7 @@ import type { HttpAnswer, HttpRequest } from '../types.ts';
 
 /**
  * No connection is kept open: one that the other side closes in the moment of use leaves open whether a message arrived,
- * and then it may be told twice. TLS sessions are resumed, which saves most of the handshake.
+ * and then it may be sent twice. TLS sessions are resumed, which saves most of the handshake.
  */
 const tls = new https.Agent({ keepAlive: false, maxCachedSessions: 4 });
 
