@@ -12,7 +12,7 @@ import {
   messagesIn,
   putVpsmon,
   startTelegramIn,
-  toldIn,
+  awaitMessageIn,
   TOKEN,
   type VpsMachine,
 } from '../helpers/vps-machine.ts';
@@ -38,7 +38,7 @@ const crash = async (name: string) => {
   await vps.run(
     `docker run -d --name ${name} --network none busybox sh -c 'sleep 5; exit 1' && sleep 10 && docker rm ${name}`,
   );
-  return toldIn(vps, new RegExp(`${name}[\\s\\S]*exit code 1`));
+  return awaitMessageIn(vps, new RegExp(`${name}[\\s\\S]*exit code 1`));
 };
 
 it('is installed from a checkout, set up without a terminal, and sends an alert', async () => {

@@ -163,7 +163,7 @@ export async function messagesIn(machine: VpsMachine): Promise<string[]> {
 }
 
 /** Waits for a message that contains the text, among those after the first `from`. A machine that stands still is asked again. */
-export async function toldIn(
+export async function awaitMessageIn(
   machine: VpsMachine,
   text: RegExp,
   from = 0,
@@ -174,7 +174,7 @@ export async function toldIn(
     const messages = (await messagesIn(machine).catch(() => [])).slice(from);
     const message = messages.find((one) => text.test(one));
     if (message !== undefined) return message;
-    if (Date.now() > deadline) throw new Error(`not told: ${text}\n${messages.join('\n---\n')}`);
+    if (Date.now() > deadline) throw new Error(`no such message: ${text}\n${messages.join('\n---\n')}`);
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
 }
@@ -187,8 +187,14 @@ export function keepSeen(name: string, content: string | Buffer): void {
 /** A machine with what most tests need: the archive of vpsmon, the stand-in for Telegram, and an image with a shell in it. */
 export async function bootServer(): Promise<VpsMachine> {
   const machine = await bootVps();
-  await Promise.all([putVpsmon(machine), startTelegramIn(machine), importBusybox(machine)]);
-  return machine;
+  try {
+    await Promise.all([putVpsmon(machine), startTelegramIn(machine), importBusybox(machine)]);
+    return machine;
+  } catch (error) {
+    // Nobody else knows of it, and it would go on for ever.
+    await machine.down();
+    throw error;
+  }
 }
 
 /** An image with a shell in it, for containers with `--network none`. */

@@ -7,7 +7,7 @@ import {
   keepSeen,
   messagesIn,
   propertyIn,
-  toldIn,
+  awaitMessageIn,
   TOKEN,
   type VpsMachine,
 } from '../helpers/vps-machine.ts';
@@ -25,6 +25,8 @@ afterAll(async () => {
   await vps?.down();
 });
 
+/** Whoever writes and taps on the phone. */
+const ADA = { id: 4711, is_bot: false, first_name: 'Ada' };
 const UNITS = ['vps-monitor', 'vps-auto-recovery', 'vps-daily-report', 'vps-metrics-exporter'];
 const STARTED = ['vps-monitor.service', ...UNITS.slice(1).map((name) => `${name}.timer`)];
 
@@ -54,7 +56,23 @@ const property = (name: string, unit?: string) => propertyIn(vps, name, unit);
 const active = () => vps.until('systemctl is-active vps-monitor', (text) => text.trim() === 'active');
 const health = 'curl -s -m 5 http://127.0.0.1:8080/health';
 const checked = () => checkedIn(vps);
-const told = (text: RegExp, from?: number) => toldIn(vps, text, from);
+const awaitMessage = (text: RegExp, from?: number) => awaitMessageIn(vps, text, from);
+/** Writes these settings and has the monitor read them. */
+async function set(settings: Record<string, string | number | boolean>): Promise<void> {
+  const edits = Object.entries(settings).map(([key, value]) => `-e 's|^${key}=.*|${key}=${value}|'`);
+  await vps.run(`sed -i ${edits.join(' ')} /etc/vpsmon/monitor.conf; systemctl reload vps-monitor`);
+}
+/** The open incidents about the disk, by their numbers. */
+async function openDisk(): Promise<number[]> {
+  type Listed = { incidents: { id: number; rule: string; state: string }[] };
+  const { incidents } = JSON.parse(await vps.run('vpsmon incidents --json')) as Listed;
+  return incidents.filter(({ rule, state }) => rule === 'disk' && state === 'open').map(({ id }) => id);
+}
+/** A disk is too full when somebody says so: an incident that stays. */
+async function fillDisk(): Promise<void> {
+  await set({ DISK_WARNING_PCT: 10 });
+  await expect.poll(openDisk, { timeout: 180_000 }).toHaveLength(1);
+}
 
 describe('install', () => {
   it('lists with --dry-run what it will do, and does nothing', async () => {
@@ -96,7 +114,7 @@ describe('install', () => {
   });
 
   it('goes from there to the first alert on the phone as the README says', async () => {
-    await vps.run(`curl -s -X POST http://127.0.0.1:8081/standin/update -d '{"message_id":1,"date":1,"chat":{"id":${CHAT},"type":"supergroup","title":"Ops"},"from":{"id":4711,"is_bot":false,"first_name":"Ada"},"text":"hello"}'
+    await vps.run(`curl -s -X POST http://127.0.0.1:8081/standin/update -d '{"message_id":1,"date":1,"chat":{"id":${CHAT},"type":"supergroup","title":"Ops"},"from":${JSON.stringify(ADA)},"text":"hello"}'
       sed -i -e 's|^TELEGRAM_BOT_TOKEN=.*|TELEGRAM_BOT_TOKEN=${TOKEN}|' -e 's|^TELEGRAM_API_ROOT=.*|TELEGRAM_API_ROOT=http://127.0.0.1:8081|' /etc/vpsmon/monitor.conf`);
     const chats = await vps.run('vpsmon telegram chats');
     expect(chats).toContain(CHAT);
@@ -105,10 +123,10 @@ describe('install', () => {
     expect(await messagesIn(vps)).toHaveLength(1);
     await vps.run('systemctl restart vps-monitor');
     await checked();
-    await told(/Running: 2/);
+    await awaitMessage(/Running: 2/);
     await vps.run(`docker run -d --name crash-test --network none busybox sleep 600
       sleep 3; kill -9 $(docker inspect -f '{{.State.Pid}}' crash-test)`);
-    await told(/Service Stopped[\s\S]*crash-test/);
+    await awaitMessage(/Service Stopped[\s\S]*crash-test/);
     await vps.run('docker rm crash-test');
   });
 
@@ -181,12 +199,11 @@ describe('status', () => {
   });
 
   it('says what to do when one is not well, and what is open', async () => {
-    // A disk is too full when somebody says so: an incident that stays, for what comes below.
     const count = (await messagesIn(vps)).length;
-    await vps.run(`systemctl stop vps-auto-recovery.timer; systemctl disable -q vps-daily-report.timer
-      sed -i 's/^DISK_WARNING_PCT=.*/DISK_WARNING_PCT=10/' /etc/vpsmon/monitor.conf; systemctl reload vps-monitor`);
+    await vps.run('systemctl stop vps-auto-recovery.timer; systemctl disable -q vps-daily-report.timer');
     try {
-      await told(/disk/i, count);
+      await fillDisk();
+      await awaitMessage(/disk/i, count);
       const { code, stdout } = await vps.try('vpsmon status');
       expect(code).toBe(2);
       expect(stdout).toMatch(/FAIL {2}vps-auto-recovery\.timer +is stopped/);
@@ -209,17 +226,12 @@ describe('status', () => {
 });
 
 describe('reload', () => {
-  const openDisk = async () => {
-    type Listed = { incidents: { id: number; rule: string; state: string }[] };
-    const { incidents } = JSON.parse(await vps.run('vpsmon incidents --json')) as Listed;
-    return incidents.filter(({ rule, state }) => rule === 'disk' && state === 'open').map(({ id }) => id);
-  };
+  beforeAll(fillDisk);
 
   it('takes a changed setting over at the next check, in the same process, and keeps what is open', async () => {
     const [pid, before] = [await property('MainPID'), await openDisk()];
     expect(before).toHaveLength(1);
-    await vps.run(`sed -i -e 's/^DISK_WARNING_PCT=.*/DISK_WARNING_PCT=11/' -e 's/^TELEGRAM_ACTIONS=.*/TELEGRAM_ACTIONS=true/' -e 's/^TELEGRAM_ALLOWED_USERS=.*/TELEGRAM_ALLOWED_USERS=4711/' /etc/vpsmon/monitor.conf
-      systemctl reload vps-monitor`);
+    await set({ DISK_WARNING_PCT: 11, TELEGRAM_ACTIONS: true, TELEGRAM_ALLOWED_USERS: ADA.id });
     await vps.until('journalctl -o cat -u vps-monitor | grep "read anew; changed" | tail -n 1', (text) =>
       /TELEGRAM_ACTIONS, TELEGRAM_ALLOWED_USERS.*DISK_WARNING_PCT/.test(text),
     );
@@ -232,14 +244,16 @@ describe('reload', () => {
   it('keeps the settings of before where the file has mistakes, and says so in the journal and on Telegram', async () => {
     const [pid, count] = [await property('MainPID'), (await messagesIn(vps)).length];
     const before = await openDisk();
-    await vps.run(`cp -p /etc/vpsmon/monitor.conf /root/good.conf
-      sed -i 's/^DISK_WARNING_PCT=.*/DISK_WARNING_PCT=lots/' /etc/vpsmon/monitor.conf; systemctl reload vps-monitor`);
-    expect(await told(/The settings have mistakes/, count)).toMatch(/monitor\.conf:\d+ DISK_WARNING_PCT/);
+    await vps.run('cp -p /etc/vpsmon/monitor.conf /root/good.conf');
+    await set({ DISK_WARNING_PCT: 'lots' });
+    expect(await awaitMessage(/The settings have mistakes/, count)).toMatch(
+      /monitor\.conf:\d+ DISK_WARNING_PCT/,
+    );
     expect(await vps.run('journalctl -o cat -u vps-monitor | tail -n 20')).toMatch(
       /the ones from before stay in force[\s\S]*DISK_WARNING_PCT: expected .* found "lots"/,
     );
     await vps.run('mv /root/good.conf /etc/vpsmon/monitor.conf; systemctl reload vps-monitor');
-    await told(/The settings are right again/, count);
+    await awaitMessage(/The settings are right again/, count);
     expect(await openDisk()).toEqual(before);
     expect(await property('MainPID')).toBe(pid);
   });
@@ -277,7 +291,7 @@ describe('survives', () => {
       30_000,
     );
     await checked();
-    await told(/ended by the signal KILL/, count);
+    await awaitMessage(/ended by the signal KILL/, count);
   });
 
   it('a monitor that hangs is replaced by the watchdog', async () => {
@@ -299,7 +313,7 @@ describe('survives', () => {
     );
     await vps.run('rm -r /run/systemd/system/vps-monitor.service.d; systemctl daemon-reload');
     await checked();
-    await told(/hung: no check was finished/, count);
+    await awaitMessage(/hung: no check was finished/, count);
   });
 
   it('a monitor above its memory ceiling is replaced, and it is said', async () => {
@@ -310,7 +324,7 @@ describe('survives', () => {
     await active();
     await checked();
     expect(await property('MainPID')).not.toBe(pid);
-    await told(/killed for its memory/, count);
+    await awaitMessage(/killed for its memory/, count);
   });
 
   it('Docker stopped and started', async () => {
@@ -321,7 +335,7 @@ describe('survives', () => {
     expect(await property('ActiveState')).toBe('active');
     await vps.run('systemctl start docker.socket docker.service');
     await vps.until(health, (text) => text.includes('"docker_connected":true'));
-    await told(/docker/i, count);
+    await awaitMessage(/docker/i, count);
     expect(await property('MainPID')).toBe(pid);
   });
 
@@ -331,7 +345,7 @@ describe('survives', () => {
     await checked();
     for (const unit of STARTED) expect(await property('ActiveState', unit), unit).toBe('active');
     // U7: one message.
-    await told(/Server Rebooted|Monitor Started/, messages.length);
+    await awaitMessage(/Server Rebooted|Monitor Started/, messages.length);
     const fresh = (await messagesIn(vps)).slice(messages.length);
     expect(fresh.filter((text) => /went down|disk|signal|hung/i.test(text))).toEqual([]);
     expect((await vps.try('vpsmon status')).stdout).toContain('Open incidents (1)');
@@ -342,7 +356,7 @@ describe('survives', () => {
     await vps.run('sync');
     await vps.cut();
     await checked();
-    await told(/went down without shutting down/, messages.length);
+    await awaitMessage(/went down without shutting down/, messages.length);
     await vps.run('systemctl restart vps-monitor');
     await checked();
     const fresh = (await messagesIn(vps)).slice(messages.length);

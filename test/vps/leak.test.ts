@@ -17,7 +17,7 @@ import {
   keepSeen,
   messagesIn,
   propertyIn,
-  toldIn,
+  awaitMessageIn,
   type VpsMachine,
 } from '../helpers/vps-machine.ts';
 
@@ -149,7 +149,7 @@ async function secondsUntil(message: string, cause: Now): Promise<number> {
 async function leaksUntil(condition: string, message: RegExp): Promise<string> {
   const from = (await messagesIn(vps)).length;
   const now = await grow(16, 1600, condition);
-  const arrived = await toldIn(vps, message, from);
+  const arrived = await awaitMessageIn(vps, message, from);
   keep(now, arrived);
   const seconds = await secondsUntil(arrived, now);
   console.log(
@@ -183,7 +183,7 @@ describe('a container that leaks', () => {
         await new Promise((resolve) => setTimeout(resolve, 500));
       message = (await messagesIn(vps)).find((text) => announced.test(text));
     }
-    message ??= await toldIn(vps, announced);
+    message ??= await awaitMessageIn(vps, announced);
     keep(now, message);
     console.log(`${JSON.stringify(now)}\n${message}`);
     expect(message).toMatch(/^WARNING: leaky grows \d+ MB\/h/);

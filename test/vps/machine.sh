@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A small server to try vpsmon on: Debian with systemd, cgroup v2, PSI, swap, Docker, PostgreSQL, Redis and Node, as a
-# QEMU machine. It needs neither KVM nor a network, and listens on loopback only.
+# A small server to try vpsmon on: Debian with systemd, cgroup v2, PSI, swap, Docker and Node, as a QEMU machine. It needs
+# neither KVM nor a network, and listens on loopback only.
 #
 #   machine.sh build             make the disk, once for each version of this file (3 minutes; root on Debian or Ubuntu)
 #   machine.sh up [MIB] [CPUS]   boot a copy of it that forgets everything (default: 1024 MiB, 2 CPUs)
@@ -10,7 +10,7 @@
 #   machine.sh reboot            shut down properly, and wait until it is back
 #   machine.sh down              switch it off and forget it
 #
-# VPSMON_VPS_SUITE  bookworm (Debian 12, the default), or trixie (Debian 13: without PostgreSQL and Redis)
+# VPSMON_VPS_SUITE  bookworm (Debian 12, the default), or trixie (Debian 13)
 # VPSMON_VPS_DIR    where the disk and the machines are kept (default ~/.cache/vpsmon-vps)
 # VPSMON_VPS_NAME   more than one at a time: each has a name (default `vps`)
 # VPSMON_VPS_PORT   its ssh port on 127.0.0.1 (default 2822)
@@ -92,8 +92,8 @@ add_packages() {
   printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # nothing is started in a chroot
   chmod +x "$root/usr/sbin/policy-rc.d"
   mount -t proc proc "$root/proc"; mount -t sysfs sysfs "$root/sys"
-  local packages='linux-image-cloud-amd64 docker.io'
-  if [[ $suite == bookworm ]]; then packages+=' redis-server postgresql stress-ng'; else packages+=' docker-cli'; fi
+  local packages='linux-image-cloud-amd64 docker.io systemd-container'
+  if [[ $suite != bookworm ]]; then packages+=' docker-cli'; fi
   chroot "$root" env PACKAGES="$packages" sh -ec '
     apt-get update -q
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $PACKAGES

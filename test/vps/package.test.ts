@@ -14,7 +14,7 @@ import {
   messagesIn,
   propertyIn,
   startTelegramIn,
-  toldIn,
+  awaitMessageIn,
   TOKEN,
   type VpsMachine,
 } from '../helpers/vps-machine.ts';
@@ -131,7 +131,7 @@ describe('five minutes', () => {
     await vps.run(
       `docker run -d --name crash-test --network none busybox sh -c 'sleep 5; exit 1' && sleep 10 && docker rm crash-test`,
     );
-    const message = await toldIn(vps, /crash-test[\s\S]*exit code 1/);
+    const message = await awaitMessageIn(vps, /crash-test[\s\S]*exit code 1/);
     expect(message).toContain('Stopped');
     seen.messages = (await messagesIn(vps)).filter((text) => /set up|crash-test/.test(text));
     seen.status = (await vps.try('COLUMNS=80 vpsmon status')).stdout;
@@ -169,7 +169,11 @@ describe('another version', () => {
     expect(out).toContain('downgrading');
     await checked();
     expect(
-      await toldIn(vps, new RegExp(`was used by vpsmon ${LATER}.*this is the older ${version}`), count),
+      await awaitMessageIn(
+        vps,
+        new RegExp(`was used by vpsmon ${LATER}.*this is the older ${version}`),
+        count,
+      ),
     ).toBeTruthy();
     expect(await vps.run('vpsmon incidents')).toContain('crash-test');
   });
