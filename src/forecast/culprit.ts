@@ -25,6 +25,8 @@ const RESTART_BYTES = 10 * 1_048_576;
 /** One step: so much of all growth lies between the medians of three half hours before and after. */
 const STEP_SHARE = 0.6;
 const STEP_SLOTS = 3;
+/** The day before a start, it grew by this share of what it grows now. */
+const GREW_BEFORE = 0.3;
 /** A start so close to the onset of the growth goes with it. */
 const START_MS = 90 * 60_000;
 
@@ -54,56 +56,47 @@ export function culpritOf(
   const together = growers.reduce((sum, { perHour }) => sum + perHour, 0);
   const outsideSlots = outside?.slots() ?? [];
   const outsideRate = rateOf(outsideSlots, from, newest.slot);
-  const [first] = growers;
+  const [first, ...others] = growers;
 
-  if (outsideRate > together && outsideRate >= worth && outsideRate > 0)
-    return {
-      since,
-      culprit: {
-        kind: 'outside',
-        perHour: outsideRate,
-        since: outside!.timeOf(onsetOf(outsideSlots)),
-        processes: [],
-      },
-    };
-  if (!first || together < worth || together <= 0) return { since };
-  if (first.perHour < ONE_SHARE * together && growers.length >= 3)
-    return {
-      since,
-      culprit: {
-        kind: 'many',
-        perHour: together,
-        // The rest is chance.
-        count: growers.filter(({ perHour }) => perHour >= MANY_SHARE * first.perHour).length,
-        largest: growers.slice(0, 3).map(asGrower),
-      },
-    };
-  const { container } = first;
-  const began = first.series.timeOf(onsetOf(first.own));
-  const withStart = container.startedAt !== undefined && Math.abs(container.startedAt - began) <= START_MS;
+  if (outside && outsideRate > together && outsideRate >= worth && outsideRate > 0) {
+    const began = outside.timeOf(onsetOf(outsideSlots));
+    return { since, culprit: { kind: 'outside', perHour: outsideRate, since: began, processes: [] } };
+  }
+  if (!first || together < worth) return { since };
+  if (first.perHour >= ONE_SHARE * together || growers.length < 3)
+    return { since, culprit: oneOf(first, others) };
+  // The rest is chance.
+  const count = growers.filter(({ perHour }) => perHour >= MANY_SHARE * first.perHour).length;
+  const largest = growers.slice(0, 3).map(asGrower);
+  return { since, culprit: { kind: 'many', perHour: together, count, largest } };
+}
+
+type Growing = Candidate & { own: Slot[]; perHour: number; bytes: number };
+
+/** The container that grows most, and those that grow about as fast. */
+function oneOf(first: Growing, others: readonly Growing[]): Culprit {
+  const { container, own, perHour } = first;
+  const { startedAt, image, limitBytes } = container;
+  const onset = onsetOf(own);
+  const began = first.series.timeOf(onset);
+  // One that grew before its start as well brought the growth with it: its version is not the cause.
+  const grewBefore = rateOf(own, onset - DAY_SLOTS, onset - 1) >= GREW_BEFORE * perHour;
+  const withStart = startedAt !== undefined && !grewBefore && Math.abs(startedAt - began) <= START_MS;
   return {
-    since,
-    culprit: {
-      kind: 'container',
-      ...asGrower(first),
-      since: withStart ? container.startedAt! : began,
-      image: container.image,
-      limitBytes: container.limitBytes,
-      ...(withStart ? { startedAt: container.startedAt! } : {}),
-      others: growers
-        .slice(1)
-        .filter(({ perHour }) => perHour >= ALSO_SHARE * first.perHour)
-        .slice(0, 3)
-        .map(asGrower),
-    },
+    kind: 'container',
+    ...asGrower(first),
+    since: withStart ? startedAt : began,
+    image,
+    limitBytes,
+    ...(withStart ? { startedAt } : {}),
+    others: others
+      .filter((other) => other.perHour >= ALSO_SHARE * perHour)
+      .slice(0, 3)
+      .map(asGrower),
   };
 }
 
-function asGrower({
-  container,
-  perHour,
-  bytes,
-}: { container: ContainerInfo } & Omit<Grower, 'name'>): Grower {
+function asGrower({ container, perHour, bytes }: Growing): Grower {
   return { name: container.name, perHour, bytes };
 }
 

@@ -114,6 +114,14 @@ const MIXTURES: Mixture[] = [
     expected: container('n8n', { startedAt: START + 33 * HOUR, image: 'n8n:latest' }),
   },
   {
+    name: 'a restart does not stop its growth, and the version is not to blame',
+    containers: { n8n: restarted(300, 40, 45), waha: flat(500) },
+    startedAt: { n8n: 45 },
+    expected: container('n8n', {
+      since: expect.toSatisfy((at: number) => Math.abs(at - START - 45 * HOUR) < HOUR),
+    }),
+  },
+  {
     name: 'a leak from the first moment on, while another one shrinks',
     containers: { n8n: leak(300, 25, 0), waha: leak(900, -10, 0), redis: flat(60) },
     expected: container('n8n'),
@@ -231,6 +239,7 @@ describe('who makes the host full', () => {
         uses.reduce((sum, [, use]) => sum + use(hour, noise), outside(hour, noise));
       const found = culpritOf(seriesOf(total, seed), candidates, seriesOf(outside, 50 + seed));
       expect(found.culprit).toMatchObject(expected);
+      if (!('startedAt' in expected)) expect(found.culprit).not.toHaveProperty('startedAt');
     }
   });
 });
