@@ -17,7 +17,9 @@ export default defineConfig({
             'test/bench/**',
             'test/fixtures/**',
           ],
-          testTimeout: 60_000,
+          // No test may fail because the machine is busy.
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
           expect: { poll: { timeout: 55_000 } },
           // Most of them wait for servers and processes; with one worker, as two processors get by default, they take twice as long.
           maxWorkers: 2,

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { optionsAfterCommand } from './commands/global-options.ts';
 
 /**
  * Exit codes, the same for every command: 0 all fine; 1 warnings; 2 critical, or what was asked for failed;
@@ -7,9 +6,8 @@ import { optionsAfterCommand } from './commands/global-options.ts';
  */
 const FAILED = 3;
 
-async function main(given: string[]): Promise<number> {
+async function main(argv: string[]): Promise<number> {
   if (process.env['VPSMON_ENV_ON_STDIN']) (await import('./system/own-command.ts')).takeEnvironment();
-  const argv = optionsAfterCommand(given);
   // Asked for by scripts and package managers: answered before anything is loaded.
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
     const { VERSION } = await import('./version.ts');

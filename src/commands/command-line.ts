@@ -44,6 +44,8 @@ export function commandLine(io: Io): CommandLine {
     .helpOption('-h, --help', 'print help, for a command with examples')
     .helpCommand('help [command]', 'the same as --help of that command')
     .exitOverride()
+    // Options in front of the command are these here, those behind it are the command's own.
+    .enablePositionalOptions()
     // Short enough for two columns on a terminal of 80; that a command takes options goes without saying.
     .configureHelp({ subcommandTerm })
     .configureOutput({
@@ -54,6 +56,7 @@ export function commandLine(io: Io): CommandLine {
     })
     .showHelpAfterError('Run `vpsmon --help` for the list of commands.')
     .addHelpText('after', EXIT_CODES);
+  for (const option of SHARED) program.addOption(option().hideHelp());
 
   function add(parent: Command, entry: CommandEntry, hidden = false): void {
     const command = parent
@@ -64,6 +67,10 @@ export function commandLine(io: Io): CommandLine {
       command.argument(flags, description, usual);
     for (const option of optionsOf(entry)) command.addOption(option);
     for (const sub of entry.subcommands ?? []) add(command, sub);
+    if (entry.subcommands) {
+      command.enablePositionalOptions();
+      for (const option of SHARED) command.addOption(option().hideHelp());
+    }
     if (entry.examples) {
       examples.set(command, entry.examples);
       const lines = entry.examples.map((line) => `  $ vpsmon ${line}`);
@@ -73,7 +80,10 @@ export function commandLine(io: Io): CommandLine {
     if (!run) return;
     const path = parent === program ? entry.name : `${parent.name()} ${entry.name}`;
     command.showHelpAfterError(`\`vpsmon ${path} --help\` shows what it takes.`).action(async () => {
-      const options = command.optsWithGlobals<TypedOptions>();
+      const options = typedOptions(command);
+      const refused = (['json', 'dryRun'] as const).find((name) => options[name] && !takes(command, name));
+      if (refused)
+        command.error(`error: \`${path}\` does not take --${refused === 'json' ? 'json' : 'dry-run'}`);
       const inContext: Given['inContext'] = async (action) =>
         (await import('./in-context.ts')).inContext(options, io, action);
       exitCode = await run({ options, words: command.args, inContext, io, program, examples });
@@ -84,6 +94,14 @@ export function commandLine(io: Io): CommandLine {
   return { program, examples, exitCode: () => exitCode };
 }
 
+/** What most commands take, in front of the command, too. */
+const SHARED = [
+  () => new Option('--config <file>', 'use this monitor.conf'),
+  () => new Option('--state-dir <dir>', 'keep history, incidents and logs here'),
+  () => new Option('--json', 'print data as JSON'),
+  () => new Option('--dry-run', 'show what would be done, and do nothing'),
+];
+
 /** Those that many commands take first. */
 function optionsOf({
   run,
@@ -92,23 +110,24 @@ function optionsOf({
   plain = false,
   options = [],
 }: CommandEntry): Option[] {
-  const shared =
-    !run || plain
-      ? []
-      : [
-          new Option('--config <file>', 'use this monitor.conf'),
-          new Option('--state-dir <dir>', 'keep history, incidents and logs here'),
-          ...(json ? [new Option('--json', 'print data as JSON')] : []),
-          ...(dryRun ? [new Option('--dry-run', 'show what would be done, and do nothing')] : []),
-        ];
+  const taken = [true, true, json, dryRun];
   return [
-    ...shared,
+    ...(run && !plain ? SHARED.filter((_, i) => taken[i]).map((option) => option()) : []),
     ...options.map(([flags, description, usual]) => {
       const option = new Option(flags, description);
       if (usual !== undefined) option.default(usual);
       return description === undefined ? option.hideHelp() : option;
     }),
   ];
+}
+
+/** Of an option that is given twice, the one behind the command counts. */
+function typedOptions(command: Command): TypedOptions {
+  return { ...(command.parent ? typedOptions(command.parent) : {}), ...command.opts<TypedOptions>() };
+}
+
+function takes(command: Command, name: string): boolean {
+  return command.options.some((option) => option.attributeName() === name);
 }
 
 function subcommandTerm(command: Command): string {

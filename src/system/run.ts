@@ -25,7 +25,9 @@ export async function run(
   });
   if (result.exitCode === undefined && !result.timedOut && result.signal === undefined) {
     const code = 'code' in result ? String(result.code) : 'unknown error';
-    const why = code === 'ENOENT' ? 'is not installed' : `cannot be started (${code})`;
+    // A folder of PATH that this user may not look into gives EACCES for a program that is nowhere.
+    const missing = code === 'ENOENT' || (code === 'EACCES' && !file.includes('/'));
+    const why = missing ? 'is not installed' : `cannot be started (${code})`;
     throw Object.assign(new Error(`${file} ${why}`), { code });
   }
   const exitCode = result.timedOut ? 124 : (result.exitCode ?? 128);

@@ -32,6 +32,7 @@ describe('vpsmon completion', () => {
     const { code, stdout: script } = await vpsmon(['completion', 'bash']);
     expect(code).toBe(0);
     expect(await offered(script, ['st'])).toEqual(['status']);
+    expect(await offered(script, ['--st'])).toEqual(['--state-dir']);
     expect(await offered(script, ['telegram', ''])).toEqual(expect.arrayContaining(['test', 'chats']));
     expect(await offered(script, ['--config', '/x', 'telegram', 'te'])).toEqual(['test']);
     expect(await offered(script, ['recover', 'sw'])).toEqual(['swap']);

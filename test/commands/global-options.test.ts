@@ -1,31 +1,44 @@
 import { describe, expect, it } from 'vitest';
-import { optionsAfterCommand } from '../../src/commands/global-options.ts';
-import { unitLine } from '../../src/commands/unit-line.ts';
+import { vpsmon } from '../helpers/daemon.ts';
 
-const moved = (line: string) => optionsAfterCommand(line.split(' ').filter((word) => word !== '')).join(' ');
+const run = (line: string) => vpsmon(line.split(' '));
 
 describe('global options before the command', () => {
   it.each([
-    ['--config F status', 'status --config F'],
-    ['--config=F --json status', 'status --config=F --json'],
-    ['--state-dir D telegram test', 'telegram test --state-dir D'],
-    ['--config F silence n8n 2h --reason x', 'silence n8n 2h --config F --reason x'],
-    ['--config A status --config B', 'status --config A --config B'],
-    ['--dry-run recover -- swap', 'recover --dry-run -- swap'],
-    ['--json --help', '--help'],
-    // What is no line with a command stays, for the option parser to refuse.
-    ['--config F', '--config F'],
-    ['--config', '--config'],
-    ['status --config F', 'status --config F'],
-    ['--nope status', '--nope status'],
-    ['', ''],
-  ])('%s becomes %s', (given, expected) => {
-    expect(moved(given)).toBe(expected);
+    ['--config /nonexistent/a.conf status', '/nonexistent/a.conf does not exist'],
+    ['--config=/nonexistent/a.conf --json status', '/nonexistent/a.conf does not exist'],
+    ['--config /nonexistent/a.conf telegram test', '/nonexistent/a.conf does not exist'],
+    ['telegram --config /nonexistent/a.conf test', '/nonexistent/a.conf does not exist'],
+    ['--config /nonexistent/a.conf silence n8n 2h --reason x', '/nonexistent/a.conf does not exist'],
+    ['--config /nonexistent/a.conf recover run-all', '/nonexistent/a.conf does not exist'],
+    ['--config /nonexistent/a.conf --dry-run recover -- swap', '/nonexistent/a.conf does not exist'],
+    // Of two the one behind the command counts.
+    [
+      '--config /nonexistent/a.conf status --config /nonexistent/b.conf',
+      '/nonexistent/b.conf does not exist',
+    ],
+    ['--config', "option '--config <file>' argument missing"],
+    ['--config /nonexistent/a.conf', 'Usage: vpsmon'],
+    ['--nope status', "unknown option '--nope'"],
+    // Data was asked for, or that nothing is done: another command is not run in their place.
+    ['--json setup', '`setup` does not take --json'],
+    ['--dry-run status', '`status` does not take --dry-run'],
+    ['config --dry-run check', '`config check` does not take --dry-run'],
+  ])('%s', async (line, expected) => {
+    const { code, stderr } = await run(line);
+    expect(stderr).toContain(expected);
+    expect(code).toBe(3);
   });
 
-  it('keeps the lines of the units in the form that needs no option parser', () => {
-    expect(unitLine(optionsAfterCommand(['--config', 'F', 'recover', 'run-all']))?.options).toEqual({
-      config: 'F',
-    });
+  it.each([
+    ['--config /nonexistent completion bash', 'complete -F _vpsmon'],
+    ['--state-dir /nonexistent --json --help', 'Usage: vpsmon'],
+    ['--config /nonexistent help status', 'Usage: vpsmon status'],
+    ['--json --version', '.'],
+    ['--config /dev/null --json config show', '"settings"'],
+  ])('%s', async (line, expected) => {
+    const { code, stdout } = await run(line);
+    expect(stdout).toContain(expected);
+    expect(code).toBe(0);
   });
 });

@@ -28,7 +28,7 @@ test('a deadline that passed is 124, a signal 128', async () => {
 test('a program that is not there is an error that names it', async () => {
   await expect(run('no-such-program-here', [])).rejects.toMatchObject({
     message: 'no-such-program-here is not installed',
-    code: 'ENOENT',
+    code: expect.stringMatching(/^(?:ENOENT|EACCES)$/) as string,
   });
   await expect(run('/etc/passwd', [])).rejects.toThrow('/etc/passwd cannot be started (EACCES)');
 });

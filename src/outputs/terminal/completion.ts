@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { commandsOf, type CommandPage } from '../docs/command-pages.ts';
+import { commandsOf, SHARED_OPTIONS, type CommandPage } from '../docs/command-pages.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof SHELLS)[number];
@@ -69,7 +69,11 @@ function withLive(commands: Completed[]): Completed[] {
 function completed({ words, subcommands, options, shared, arguments: given }: CommandPage): Completed {
   return {
     words,
-    options: [...options.map(({ long }) => long), ...shared],
+    // In front of the command all of them may stand.
+    options: [
+      ...options.map(({ long }) => long),
+      ...(words.length > 0 ? shared : Object.keys(SHARED_OPTIONS)),
+    ],
     first: [...subcommands, ...(given[0]?.words ?? [])],
   };
 }
