@@ -5,6 +5,8 @@ import { rising } from './trend.ts';
 /** A curve is believed where it leaves so much less of the squared error than a straight line since the growth began. */
 const CURVE_ERROR = 0.6;
 const SWING_ERROR = 0.5;
+/** A line that is off by less than this share of the growth (root mean square) needs nothing better: what is left is noise, or rounding. */
+const STRAIGHT_OFF = 0.005;
 /** While less is known than the way up of a daily cycle takes, growth must be straight: a slight curve is enough for doubt. */
 const SHORT_RECORD_HOURS = 14;
 const SHORT_RECORD_ERROR = 0.7;
@@ -35,7 +37,10 @@ export function doubtOf(
   if (!line || !curve) return undefined;
   if (hours > CAN_WAIT_HOURS && newest - line.knee < 2 * YOUNG_HOURS) return 'too young';
   const since = Math.min(line.knee, curve.knee);
-  const error = squaredError(slots, curve, since) / squaredError(slots, line, since);
+  const offLine = squaredError(slots, line, since);
+  if (Math.sqrt(offLine / (newest - since + 1)) < STRAIGHT_OFF * line.slope * (newest - line.knee))
+    return undefined;
+  const error = squaredError(slots, curve, since) / offLine;
   if (known < SHORT_RECORD_HOURS && error < SHORT_RECORD_ERROR) return 'too short';
   const age = newest - curve.knee;
   const ratio = (curve.slope + 2 * curve.bend * age) / curve.slope;
