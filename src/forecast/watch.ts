@@ -59,213 +59,225 @@ type Entry = {
   queued: boolean;
 };
 
+/** What is followed; `unmet`: the history has containers, and Docker has not answered yet. */
+type Watch = {
+  deps: ForecastDeps;
+  entries: Map<string, Entry>;
+  due: Entry[];
+  begun: boolean;
+  unmet: boolean;
+};
+
 /**
  * Follows what can run out: memory and swap of the host, of each container with a limit, disks, inodes, PostgreSQL's connections
  * and Redis' memory. What containers without a limit hold is followed, too, for it shows who fills the host.
  */
 export function createForecasts(deps: ForecastDeps): Forecasts {
-  const entries = new Map<string, Entry>();
-  const due: Entry[] = [];
-  let begun = false;
-  /** The history has containers, and Docker has not answered yet. */
-  let unmet = false;
-
-  function add(snapshot: Snapshot): void {
-    const now = snapshot.at;
-    const met = snapshot.readings.docker.state === 'ok';
-    eachUse(snapshot, (kind, subject, used, capacity, container) => {
-      const entry = entryOf(kind, subject, now);
-      Object.assign(entry, { used, capacity, seenAt: now });
-      if (container) entry.container = container;
-      if (begun) feed(entry, now, used);
-    });
-    if (!begun) begin(now, met);
-    if (unmet && met) forgetUnmet();
-    for (const entry of due.splice(0, JUDGED_PER_CHECK)) judge(entry, now);
-    forget(now);
-  }
-
-  function entryOf(kind: Entry['kind'], subject: string, now: number): Entry {
-    const key = `${kind}:${subject}`;
-    let entry = entries.get(key);
-    if (!entry) {
-      entry = {
-        key,
-        kind,
-        subject,
-        used: 0,
-        capacity: 0,
-        seenAt: now,
-        firstAt: now,
-        forecaster: createForecaster(),
-        queued: false,
-      };
-      entries.set(key, entry);
-    }
-    return entry;
-  }
-
-  function feed(entry: Entry, at: number, used: number): void {
-    if (entry.forecaster.series.add(at, used)) queue(entry);
-  }
-
-  function queue(entry: Entry): void {
-    if (entry.queued) return;
-    entry.queued = true;
-    due.push(entry);
-  }
-
-  /** Everything that was known before this start, from the history; also of containers that Docker has not shown yet. */
-  function begin(now: number, met: boolean): void {
-    begun = true;
-    unmet = !met;
-    const host = entries.get('memory:host');
-    const outside = unmet ? entryOf('outside', 'host', now) : entries.get('outside:host');
-    const sums = { at: 0, total: 0, available: 0, swap: 0, held: 0, most: 0, least: 0 };
-    const flush = () => {
-      if (!host || sums.total === 0) return;
-      const capacity = sums.total;
-      const used = capacity - sums.available + sums.swap;
-      quarter(host, sums.at, capacity - sums.most, used, capacity - sums.least);
-      if (outside && sums.held > 0)
-        quarter(outside, sums.at, used - sums.held, used - sums.held, used - sums.held);
-    };
-    deps.quarters(isFollowed, now - WEEK_MS, (name, at, min, average, max) => {
-      if (at !== sums.at) {
-        flush();
-        Object.assign(sums, { at, total: 0, available: 0, swap: 0, held: 0, most: 0, least: 0 });
-      }
-      if (name === 'memory.total') sums.total = average;
-      else if (name === 'memory.available')
-        [sums.available, sums.least, sums.most] = [average, sums.least + min, sums.most + max];
-      else if (name === 'swap.used')
-        [sums.swap, sums.least, sums.most] = [average, sums.least - max, sums.most - min];
-      else restore(name, now, at, min, average, max);
-      if (name.startsWith('container.anon:')) sums.held += average;
-    });
-    flush();
-    const saved = deps.recall();
-    for (const entry of entries.values()) {
-      const open = saved[entry.key];
-      if (open) {
-        entry.forecaster.resume(open);
-        entry.verdict = { open, event: undefined, perHour: open.perHour };
-      }
-      feed(entry, now, entry.used);
-      queue(entry);
-    }
-  }
-
-  function restore(name: string, now: number, at: number, min: number, average: number, max: number): void {
-    const colon = name.indexOf(':');
-    const series = colon < 0 ? name : name.slice(0, colon);
-    const kind = KINDS[series];
-    if (!kind) return;
-    const subject = colon < 0 ? SUBJECTS[series]! : name.slice(colon + 1);
-    const isUnmet = unmet && kind === 'container';
-    const entry = isUnmet ? entryOf(kind, subject, now) : entries.get(`${kind}:${subject}`);
-    if (!entry) return;
-    if (series !== 'disk.available') return quarter(entry, at, min, average, max);
-    quarter(entry, at, entry.capacity - max, entry.capacity - average, entry.capacity - min);
-  }
-
-  function quarter(entry: Entry, at: number, min: number, average: number, max: number): void {
-    entry.firstAt = Math.min(entry.firstAt, at);
-    entry.forecaster.series.addQuarter(at, min, average, max);
-  }
-
-  function judge(entry: Entry, now: number): void {
-    entry.queued = false;
-    // The memory of all processes outside of containers, and containers without a limit, only show who fills the host.
-    if (entry.kind === 'outside' || !(entry.capacity > 0)) return;
-    entry.verdict = entry.forecaster.judge(now, entry.capacity, deps.limits);
-    const { open, event } = entry.verdict;
-    if (event === 'ended') entry.endedAt = now;
-    if (open && entry.kind === 'memory') explain(entry, open);
-    if (open || event) save();
-  }
-
-  function explain(entry: Entry, open: Announced): void {
-    const candidates: Candidate[] = [];
-    let outside: Forecaster['series'] | undefined;
-    for (const other of entries.values()) {
-      if (other.kind === 'outside') outside = other.forecaster.series;
-      if (other.kind === 'container' && other.container)
-        candidates.push({ container: other.container, series: other.forecaster.series });
-    }
-    const { culprit, since } = culpritOf(entry.forecaster.series, candidates, outside);
-    if (since !== undefined) open.since = since;
-    delete entry.culprit;
-    if (!culprit) return;
-    entry.culprit = culprit.kind === 'outside' ? { ...culprit, processes: deps.processes() } : culprit;
-  }
-
-  function save(): void {
-    const saved: Saved = {};
-    for (const { key, verdict } of entries.values()) if (verdict?.open) saved[key] = verdict.open;
-    deps.save(saved);
-  }
-
-  /** Docker shows which containers there are: the others of the history are gone. */
-  function forgetUnmet(): void {
-    unmet = false;
-    for (const { key, kind, container } of entries.values())
-      if (kind === 'container' && !container) entries.delete(key);
-  }
-
-  function forget(now: number): void {
-    for (const entry of entries.values()) {
-      if (Math.abs(now - entry.seenAt) < UNSEEN_MS || (unmet && entry.kind === 'container')) continue;
-      if (entry.verdict?.open || entries.size > SPARE_SERIES) {
-        entries.delete(entry.key);
-        save();
-      }
-    }
-  }
-
-  function toForecast(entry: Entry, now: number): Forecast {
-    const { kind, subject, container, used, capacity, verdict, culprit } = entry;
-    const open = verdict?.open;
-    return {
-      kind: kind as ForecastKind,
-      subject: NAMES[kind] ?? subject,
-      ...(container?.service ? { alias: container.service } : {}),
-      used,
-      capacity,
-      ...(container?.limitBytes && capacity > container.limitBytes
-        ? { swapBytes: capacity - container.limitBytes }
-        : {}),
-      knownHours: Math.min(WEEK_MS, now - entry.firstAt) / 3_600_000,
-      ...(open
-        ? {
-            growth: {
-              perHour: open.perHour,
-              since: open.since,
-              fullAt: open.fullAt,
-              severity: open.severity,
-              agreeing: open.agreeing,
-            },
-          }
-        : {}),
-      ...(!open && verdict?.perHour !== undefined ? { maybePerHour: verdict.perHour } : {}),
-      ...(open && culprit ? { culprit } : {}),
-    };
-  }
-
+  const watch: Watch = { deps, entries: new Map(), due: [], begun: false, unmet: false };
   return {
-    add,
+    add: (snapshot) => add(watch, snapshot),
     announced: (now) =>
-      [...entries.values()]
+      [...watch.entries.values()]
         .filter(
           ({ verdict, endedAt }) => verdict?.open || (endedAt !== undefined && now - endedAt < ENDED_MS),
         )
         .map((entry) => toForecast(entry, now)),
     all(now) {
-      for (const entry of due.splice(0)) judge(entry, now);
-      return [...entries.values()]
+      for (const entry of watch.due.splice(0)) judge(watch, entry, now);
+      return [...watch.entries.values()]
         .filter(({ kind, capacity }) => kind !== 'outside' && capacity > 0)
         .map((entry) => toForecast(entry, now));
     },
+  };
+}
+
+function add(watch: Watch, snapshot: Snapshot): void {
+  const now = snapshot.at;
+  const met = snapshot.readings.docker.state === 'ok';
+  eachUse(snapshot, (kind, subject, used, capacity, container) => {
+    const entry = entryOf(watch, kind, subject, now);
+    Object.assign(entry, { used, capacity, seenAt: now });
+    if (container) entry.container = container;
+    if (watch.begun) feed(watch, entry, now, used);
+  });
+  if (!watch.begun) begin(watch, now, met);
+  if (watch.unmet && met) forgetUnmet(watch);
+  for (const entry of watch.due.splice(0, JUDGED_PER_CHECK)) judge(watch, entry, now);
+  forget(watch, now);
+}
+
+function entryOf(watch: Watch, kind: Entry['kind'], subject: string, now: number): Entry {
+  const key = `${kind}:${subject}`;
+  let entry = watch.entries.get(key);
+  if (!entry) {
+    entry = {
+      key,
+      kind,
+      subject,
+      used: 0,
+      capacity: 0,
+      seenAt: now,
+      firstAt: now,
+      forecaster: createForecaster(),
+      queued: false,
+    };
+    watch.entries.set(key, entry);
+  }
+  return entry;
+}
+
+function feed(watch: Watch, entry: Entry, at: number, used: number): void {
+  if (entry.forecaster.series.add(at, used)) queue(watch, entry);
+}
+
+function queue(watch: Watch, entry: Entry): void {
+  if (entry.queued) return;
+  entry.queued = true;
+  watch.due.push(entry);
+}
+
+/** Everything that was known before this start, from the history; also of containers that Docker has not shown yet. */
+function begin(watch: Watch, now: number, met: boolean): void {
+  watch.begun = true;
+  watch.unmet = !met;
+  const host = watch.entries.get('memory:host');
+  const outside = watch.unmet ? entryOf(watch, 'outside', 'host', now) : watch.entries.get('outside:host');
+  const sums = { at: 0, total: 0, available: 0, swap: 0, held: 0, most: 0, least: 0 };
+  const flush = () => {
+    if (!host || sums.total === 0) return;
+    const capacity = sums.total;
+    const used = capacity - sums.available + sums.swap;
+    quarter(host, sums.at, capacity - sums.most, used, capacity - sums.least);
+    if (outside && sums.held > 0)
+      quarter(outside, sums.at, used - sums.held, used - sums.held, used - sums.held);
+  };
+  watch.deps.quarters(isFollowed, now - WEEK_MS, (name, at, min, average, max) => {
+    if (at !== sums.at) {
+      flush();
+      Object.assign(sums, { at, total: 0, available: 0, swap: 0, held: 0, most: 0, least: 0 });
+    }
+    if (name === 'memory.total') sums.total = average;
+    else if (name === 'memory.available')
+      [sums.available, sums.least, sums.most] = [average, sums.least + min, sums.most + max];
+    else if (name === 'swap.used')
+      [sums.swap, sums.least, sums.most] = [average, sums.least - max, sums.most - min];
+    else restore(watch, name, now, at, min, average, max);
+    if (name.startsWith('container.anon:')) sums.held += average;
+  });
+  flush();
+  const saved = watch.deps.recall();
+  for (const entry of watch.entries.values()) {
+    const open = saved[entry.key];
+    if (open) {
+      entry.forecaster.resume(open);
+      entry.verdict = { open, event: undefined, perHour: open.perHour };
+    }
+    feed(watch, entry, now, entry.used);
+    queue(watch, entry);
+  }
+}
+
+function restore(
+  watch: Watch,
+  name: string,
+  now: number,
+  at: number,
+  min: number,
+  average: number,
+  max: number,
+): void {
+  const colon = name.indexOf(':');
+  const series = colon < 0 ? name : name.slice(0, colon);
+  const kind = KINDS[series];
+  if (!kind) return;
+  const subject = colon < 0 ? SUBJECTS[series]! : name.slice(colon + 1);
+  const isUnmet = watch.unmet && kind === 'container';
+  const entry = isUnmet ? entryOf(watch, kind, subject, now) : watch.entries.get(`${kind}:${subject}`);
+  if (!entry) return;
+  if (series !== 'disk.available') return quarter(entry, at, min, average, max);
+  quarter(entry, at, entry.capacity - max, entry.capacity - average, entry.capacity - min);
+}
+
+function quarter(entry: Entry, at: number, min: number, average: number, max: number): void {
+  entry.firstAt = Math.min(entry.firstAt, at);
+  entry.forecaster.series.addQuarter(at, min, average, max);
+}
+
+function judge(watch: Watch, entry: Entry, now: number): void {
+  entry.queued = false;
+  // The memory of all processes outside of containers, and containers without a limit, only show who fills the host.
+  if (entry.kind === 'outside' || !(entry.capacity > 0)) return;
+  entry.verdict = entry.forecaster.judge(now, entry.capacity, watch.deps.limits);
+  const { open, event } = entry.verdict;
+  if (event === 'ended') entry.endedAt = now;
+  if (open && entry.kind === 'memory') explain(watch, entry, open);
+  if (open || event) save(watch);
+}
+
+function explain(watch: Watch, entry: Entry, open: Announced): void {
+  const candidates: Candidate[] = [];
+  let outside: Forecaster['series'] | undefined;
+  for (const other of watch.entries.values()) {
+    if (other.kind === 'outside') outside = other.forecaster.series;
+    if (other.kind === 'container' && other.container)
+      candidates.push({ container: other.container, series: other.forecaster.series });
+  }
+  const { culprit, since } = culpritOf(entry.forecaster.series, candidates, outside);
+  if (since !== undefined) open.since = since;
+  delete entry.culprit;
+  if (!culprit) return;
+  entry.culprit = culprit.kind === 'outside' ? { ...culprit, processes: watch.deps.processes() } : culprit;
+}
+
+function save(watch: Watch): void {
+  const saved: Saved = {};
+  for (const { key, verdict } of watch.entries.values()) if (verdict?.open) saved[key] = verdict.open;
+  watch.deps.save(saved);
+}
+
+/** Docker shows which containers there are: the others of the history are gone. */
+function forgetUnmet(watch: Watch): void {
+  watch.unmet = false;
+  for (const { key, kind, container } of watch.entries.values())
+    if (kind === 'container' && !container) watch.entries.delete(key);
+}
+
+function forget(watch: Watch, now: number): void {
+  for (const entry of watch.entries.values()) {
+    if (Math.abs(now - entry.seenAt) < UNSEEN_MS || (watch.unmet && entry.kind === 'container')) continue;
+    if (entry.verdict?.open || watch.entries.size > SPARE_SERIES) {
+      watch.entries.delete(entry.key);
+      save(watch);
+    }
+  }
+}
+
+function toForecast(entry: Entry, now: number): Forecast {
+  const { kind, subject, container, used, capacity, verdict, culprit } = entry;
+  const open = verdict?.open;
+  return {
+    kind: kind as ForecastKind,
+    subject: NAMES[kind] ?? subject,
+    ...(container?.service ? { alias: container.service } : {}),
+    used,
+    capacity,
+    ...(container?.limitBytes && capacity > container.limitBytes
+      ? { swapBytes: capacity - container.limitBytes }
+      : {}),
+    knownHours: Math.min(WEEK_MS, now - entry.firstAt) / 3_600_000,
+    ...(open
+      ? {
+          growth: {
+            perHour: open.perHour,
+            since: open.since,
+            fullAt: open.fullAt,
+            severity: open.severity,
+            agreeing: open.agreeing,
+          },
+        }
+      : {}),
+    ...(!open && verdict?.perHour !== undefined ? { maybePerHour: verdict.perHour } : {}),
+    ...(open && culprit ? { culprit } : {}),
   };
 }
 
