@@ -76,7 +76,7 @@ export async function followUp(console: Console, order: Order): Promise<void> {
     await alive(monitor, clock.sleep(LOOK_MS));
     action = actionOf(console, order);
   }
-  const when = `asked for at ${formatTime(order.at)}, just before vpsmon ended`;
+  const when = `asked for at ${formatTime(order.at)}, just before vpsmon was started anew`;
   if (!action) return finish(console, order, `not done: ${when}. Tap again if it is still wanted.`, false);
   const how = action.state === 'running' ? 'begun, and nobody knows whether it worked' : action.result;
   finish(console, order, `${how ?? action.state} (${when})`, true);
@@ -95,11 +95,11 @@ function actionOf({ monitor, now }: Console, { args, at }: Order): Action | unde
 }
 
 /** The result goes into recovery.log, into the incident, and to the chat; with it the order is done with. */
-function finish(console: Console, order: Order, said: string, recorded: boolean): void {
+function finish(console: Console, order: Order, result: string, recorded: boolean): void {
   const { monitor, now } = console;
   const { db } = monitor.store;
   const { incidentId, args, by, target } = order;
-  const text = console.mask(said);
+  const text = console.mask(result);
   const what = args.slice(0, 2).join(' ');
   console.record(`${by}: ${what}: ${text}`);
   immediately(db, () => {
