@@ -6,6 +6,7 @@ import { createDiscovery } from '../discovery/discover.ts';
 import { conditionsOf } from '../incidents/conditions.ts';
 import { createPipeline } from '../incidents/pipeline.ts';
 import { createForecasts, Saved } from '../forecast/watch.ts';
+import { defined } from '../model/defined.ts';
 import { findingsOf } from '../model/fact-rules.ts';
 import { serverName } from '../config/server-name.ts';
 import type { ContainerInfo, Snapshot, Source } from '../model/snapshot.ts';
@@ -17,11 +18,12 @@ import { wordDecision } from '../outputs/telegram/incidents.ts';
 import { renderList, renderLiving } from '../outputs/telegram/living.ts';
 import { describeFact } from '../outputs/telegram/containers.ts';
 import { createWatcher } from '../containers/watcher.ts';
+import type { Past } from '../rules/types.ts';
 import { createHistory } from '../store/history/history.ts';
 import { incidentById, withNotes } from '../store/incidents.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
-import { createAlarm } from '../system/alarm.ts';
+import { createAlarm, type Alarm } from '../system/alarm.ts';
 import { readContainers } from '../system/docker/containers.ts';
 import { largestProcesses } from '../system/processes.ts';
 import { runOomCheck, reportFindings, sendReport } from './cycle.ts';
@@ -37,91 +39,130 @@ const NEWS_FOR_MS = 600_000;
 /** The growth of containers is only looked up when a memory rule asks, and not more often than this. */
 const GROWTH_WINDOW_MS = 3 * 3_600_000;
 
+type Discovery = ReturnType<typeof createDiscovery>;
+
+type Options = { news?: string | undefined; goesOn?: () => boolean; again?: boolean };
+
 /**
- * Opens everything that the daemon works with and connects it. Nothing runs yet. `news`: what happened to the state folder
- * just now. The store stays the caller's: he closes it after the monitor.
+ * Opens everything that the daemon works with and connects it: the parts reach each other through the monitor. Nothing runs yet. `news`:
+ * what happened to the state folder just now; `again`: settings were read anew. The store stays the caller's: he closes it after the
+ * monitor.
  */
-export function openMonitor(
-  context: CommandContext,
-  store: Store,
-  more: { news?: string | undefined; goesOn?: () => boolean; again?: boolean } = {},
-): Monitor {
-  const { news } = more;
+export function openMonitor(context: CommandContext, store: Store, more: Options = {}): Monitor {
   const { config, system } = context;
-  const { clock, log } = system;
+  const { clock, log, docker, files, http } = system;
   const { db } = store;
-  const state: DaemonState = {
-    startedMonotonic: clock.monotonic(),
+  const lastAlive = recall(db, 'last-alive', LastAlive);
+  const hostname = serverName(config, files);
+  const monitor = {
+    config,
+    system,
+    store,
+    state: newState(clock.monotonic(), more.news),
+    history: createHistory(db),
+    recorder: createRecorder({ system, db, stateDir: config.stateDir }),
+    outbox: createOutbox(db),
+    delivery: createDelivery({
+      store,
+      config,
+      http,
+      clock,
+      log,
+      stateDir: config.stateDir,
+      server: hostname,
+    }),
+    ...defined({ lastAlive }),
+    past: (snapshot) => pastOf(monitor, snapshot),
+    remember: (snapshot) => rememberCheck(monitor, snapshot),
+  } as Monitor;
+  const alarm = createAlarm(clock, () => {
+    if (monitor.state.closed) return;
+    monitor.pipeline.process([], { judged: [] });
+    monitor.delivery.kick();
+    monitor.refreshMessages();
+  });
+  monitor.pipeline = openPipeline(monitor, hostname, alarm);
+  monitor.refreshMessages = openLivingMessages(monitor, hostname);
+  const discovery = createDiscovery({
+    docker,
+    config,
+    clock,
+    files,
+    isFollowed: () => monitor.watcher.connected() && monitor.watcher.eventFailure() === undefined,
+  });
+  monitor.watcher = openWatcher(monitor, discovery, more);
+  monitor.collectors = openMonitorCollectors(monitor, discovery);
+  monitor.forecasts = openForecasts(monitor);
+  monitor.close = () => close(monitor, alarm);
+  return monitor;
+}
+
+function newState(now: number, news: string | undefined): DaemonState {
+  return {
+    startedMonotonic: now,
     checks: 0,
     failedInARow: {},
     closed: false,
-    ...(news === undefined ? {} : { folderNews: { text: news, until: clock.monotonic() + NEWS_FOR_MS } }),
+    ...(news === undefined ? {} : { folderNews: { text: news, until: now + NEWS_FOR_MS } }),
   };
-  const history = createHistory(db);
-  const recorder = createRecorder({ system, db, stateDir: config.stateDir });
-  const outbox = createOutbox(db);
-  const hostname = serverName(config, system.files);
-  const delivery = createDelivery({
-    store,
-    config,
-    http: system.http,
-    clock,
-    log,
-    stateDir: config.stateDir,
-    server: hostname,
-  });
-  const pipeline = createPipeline({
+}
+
+function openPipeline(monitor: Monitor, hostname: string, alarm: Alarm): Monitor['pipeline'] {
+  const { store, config, system, state, outbox, delivery, recorder } = monitor;
+  const { clock, log } = system;
+  return createPipeline({
     store,
     config,
     clock,
     log,
     enqueue: (message) => outbox.enqueue(message),
     sendUnsaved: (message) => delivery.sendUnsaved(message),
-    isTrue: (incident, claim) => watcher.claimHolds(incident.subject, claim),
+    isTrue: (incident, claim) => monitor.watcher.claimHolds(incident.subject, claim),
     wakeAt: (mono) => alarm.set(state.closed ? Infinity : mono),
     describe: describeFact,
     word: (decision) => wordDecision(decision, hostname, clock.now(), recorder.lines(decision.incident)),
   });
-  const alarm = createAlarm(clock, () => {
-    if (state.closed) return;
-    pipeline.process([], { judged: [] });
-    delivery.kick();
-    monitor.refreshMessages();
-  });
-  const refreshMessages =
-    config.settings.TELEGRAM_STYLE === 'living'
-      ? createRefresh({
-          db,
-          config,
-          now: () => clock.now(),
-          incident(id) {
-            const incident = pipeline.incident(id);
-            return incident ? withNotes(db, incident) : incidentById(db, id);
-          },
-          render: (incident, others) =>
-            renderLiving(incident, others, hostname, clock.now(), recorder.known(incident)),
-          renderList: (heading, all) => renderList(heading, all, hostname, clock.now()),
-        })
-      : () => false;
-  const discovery = createDiscovery({
-    docker: system.docker,
+}
+
+/** Brings the messages that are edited up to date; nothing where there are none. */
+function openLivingMessages(monitor: Monitor, hostname: string): Monitor['refreshMessages'] {
+  const { store, config, system, pipeline, delivery, recorder } = monitor;
+  const { db } = store;
+  const { clock, log } = system;
+  if (config.settings.TELEGRAM_STYLE !== 'living') return () => undefined;
+  const refresh = createRefresh({
+    db,
     config,
-    clock,
-    files: system.files,
-    isFollowed: () => watcher.connected() && watcher.eventFailure() === undefined,
+    now: () => clock.now(),
+    incident(id) {
+      const incident = pipeline.incident(id);
+      return incident ? withNotes(db, incident) : incidentById(db, id);
+    },
+    render: (incident, others) =>
+      renderLiving(incident, others, hostname, clock.now(), recorder.known(incident)),
+    renderList: (heading, all) => renderList(heading, all, hostname, clock.now()),
   });
+  return (ids) => {
+    try {
+      if (refresh(ids)) delivery.kick();
+    } catch (error) {
+      log.warn(`Messages of incidents cannot be brought up to date: ${errorText(error)}`);
+    }
+  };
+}
 
-  const lastAlive = recall(db, 'last-alive', LastAlive);
-  const uptimeSec = parseUptime(system.files.textOr('/proc/uptime') ?? '');
-  const bootedAt = cleanBoot(lastAlive, { bootId: readBootId(system.files), uptimeSec }, clock.now());
-
-  const watcher = createWatcher({
-    docker: system.docker,
+function openWatcher(monitor: Monitor, discovery: Discovery, more: Options): Monitor['watcher'] {
+  const { config, store, system, state, pipeline, lastAlive } = monitor;
+  const { docker, clock, log, files } = system;
+  const uptimeSec = parseUptime(files.textOr('/proc/uptime') ?? '');
+  const bootedAt = cleanBoot(lastAlive, { bootId: readBootId(files), uptimeSec }, clock.now());
+  return createWatcher({
+    docker,
     clock,
     log,
     config,
-    db,
-    files: system.files,
+    db: store.db,
+    files,
     onFacts: (facts) =>
       reportFindings(
         monitor,
@@ -129,12 +170,12 @@ export function openMonitor(
       ),
     onMoved: ({ id, attributes }) => discovery.moved({ id, image: attributes['image'] ?? '' }),
     onOom(event) {
-      collectors.onDockerOom(event);
+      monitor.collectors.onDockerOom(event);
       runOomCheck(monitor).catch((error: unknown) =>
         log.error(`Looking for OOM kills failed: ${errorText(error)}`),
       );
     },
-    ...(bootedAt === undefined ? {} : { bootedAt }),
+    ...defined({ bootedAt }),
     onReport(report) {
       if (report.kind === 'stop' && more.goesOn?.() === true) return;
       // Settings were read anew: that is in the log, and nothing of it concerns the containers.
@@ -145,7 +186,12 @@ export function openMonitor(
     openConditions: () => conditionsOf(pipeline.open()),
     memoryOf: (name) => memoryOf(state.snapshot, name),
   });
-  const collectors = openCollectors({
+}
+
+function openMonitorCollectors(monitor: Monitor, discovery: Discovery): Monitor['collectors'] {
+  const { config, store, system, state, watcher } = monitor;
+  const { db } = store;
+  return openCollectors({
     system,
     config,
     discovered: (signal) => discovery.current(signal),
@@ -155,11 +201,14 @@ export function openMonitor(
     // A read that hung may come back after the end, and the driver ends the process when a closed database is used.
     recall: (key, shape) => (state.closed ? undefined : recall(db, key, shape)),
     remember(key, value) {
-      if (!state.closed) remember(db, key, value, clock.now());
+      if (!state.closed) remember(db, key, value, system.clock.now());
     },
   });
+}
 
-  const forecasts = createForecasts({
+function openForecasts({ config, store, system, history }: Monitor): Monitor['forecasts'] {
+  const { db } = store;
+  return createForecasts({
     limits: {
       warning: config.settings.FORECAST_WARNING_HOURS,
       critical: config.settings.FORECAST_CRITICAL_HOURS,
@@ -168,77 +217,59 @@ export function openMonitor(
     recall: () => recall(db, 'forecasts', Saved) ?? {},
     save(saved) {
       try {
-        remember(db, 'forecasts', saved, clock.now());
+        remember(db, 'forecasts', saved, system.clock.now());
       } catch {
         // A full disk: saving the history reports it, and the next forecast saves again.
       }
     },
     processes: () => largestProcesses(system.files, 3),
   });
+}
 
-  let flushedAt = 0;
-  const monitor: Monitor = {
-    config,
-    system,
-    store,
-    state,
-    collectors,
-    watcher,
-    pipeline,
-    delivery,
-    outbox,
-    history,
-    forecasts,
-    recorder,
-    ...(lastAlive ? { lastAlive } : {}),
-    refreshMessages(ids) {
-      try {
-        if (refreshMessages(ids)) delivery.kick();
-      } catch (error) {
-        log.warn(`Messages of incidents cannot be brought up to date: ${errorText(error)}`);
-      }
+/** What the rules know beside a snapshot; what costs something is looked up when a rule asks for it. */
+function pastOf(monitor: Monitor, snapshot: Snapshot): Past {
+  const { state, pipeline, forecasts, recorder, history, store } = monitor;
+  countFailures(state, snapshot);
+  return {
+    failedInARow: state.failedInARow,
+    historyStart: pipeline.firstStart(),
+    get forecasts() {
+      return forecasts.announced(snapshot.at);
     },
-    past(snapshot) {
-      countFailures(state, snapshot);
-      return {
-        failedInARow: state.failedInARow,
-        historyStart: pipeline.firstStart(),
-        get forecasts() {
-          return forecasts.announced(snapshot.at);
-        },
-        get recent() {
-          return recorder.grown();
-        },
-        get growth() {
-          return history.growth(snapshot.at, GROWTH_WINDOW_MS);
-        },
-        ...whatIsLeftOff(db),
-      };
+    get recent() {
+      return recorder.grown();
     },
-    remember(snapshot) {
-      state.snapshot = snapshot;
-      state.checks += 1;
-      state.lastCheckMonotonic = clock.monotonic();
-      state.lastTookMs = snapshot.tookMs;
-      history.add(snapshot);
-      recorder.follow(snapshot);
-      if (clock.monotonic() - flushedAt >= FLUSH_EVERY_MS || state.checks === 1) {
-        flushedAt = clock.monotonic();
-        save(monitor, snapshot, false);
-      }
+    get growth() {
+      return history.growth(snapshot.at, GROWTH_WINDOW_MS);
     },
-    async close() {
-      if (state.snapshot) save(monitor, state.snapshot, true);
-      await recorder.close();
-      await collectors.close();
-      system.docker.close();
-      system.kernelLog.close();
-      pipeline.close();
-      alarm.stop();
-      state.closed = true;
-    },
+    ...whatIsLeftOff(store.db),
   };
-  return monitor;
+}
+
+function rememberCheck(monitor: Monitor, snapshot: Snapshot): void {
+  const { state, system, history, recorder } = monitor;
+  const now = system.clock.monotonic();
+  state.snapshot = snapshot;
+  state.checks += 1;
+  state.lastCheckMonotonic = now;
+  state.lastTookMs = snapshot.tookMs;
+  history.add(snapshot);
+  recorder.follow(snapshot);
+  if (state.savedMonotonic !== undefined && now - state.savedMonotonic < FLUSH_EVERY_MS) return;
+  state.savedMonotonic = now;
+  save(monitor, snapshot, false);
+}
+
+async function close(monitor: Monitor, alarm: Alarm): Promise<void> {
+  const { state, system, recorder, collectors, pipeline } = monitor;
+  if (state.snapshot) save(monitor, state.snapshot, true);
+  await recorder.close();
+  await collectors.close();
+  system.docker.close();
+  system.kernelLog.close();
+  pipeline.close();
+  alarm.stop();
+  state.closed = true;
 }
 
 /** A disk that is full must not stop the watching: what cannot be saved now is saved with the next minute. */

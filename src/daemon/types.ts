@@ -20,6 +20,8 @@ export type DaemonState = {
   snapshot?: Snapshot;
   lastTookMs?: number;
   lastCheckMonotonic?: number;
+  /** When history and the sign of life were written. */
+  savedMonotonic?: number;
   /** Why the last save failed: a full disk, as a rule. */
   saveError?: string;
   /** What happened to the state folder, as one sentence, and until when (monotonic) that is worth saying. */
