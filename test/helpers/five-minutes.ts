@@ -70,7 +70,8 @@ export function screen(written: string): string {
 export function withoutChance(text: string): string {
   return text
     .replace(/\nFrom here: [^]*/, '')
-    .replace(/^(?:Before: |In the |Waiting for \().*$/gm, '')
+    .replace(/^(Next: .*\n)[^`]*/gm, '$1')
+    .replace(/Container ID: \w+/g, 'Container ID: ID')
     .replace(/^[ █▀▄]+$/gmu, '')
     .replace(/(start|startgroup)=[\w-]+/g, '$1=CODE')
     .replace(/messages \[[^\]]*\]/g, 'messages [NAME]')
