@@ -108,7 +108,7 @@ export function judgeOnce(
   ];
 }
 
-/** Who may not read the state folder is told so by `status` and `doctor`; this check is about what can be seen. */
+/** Who may not read the state folder learns it from `status` and `doctor`; this check is about what can be seen. */
 function leftOffOrNone(stateDir: string): LeftOff[] {
   try {
     return lookAtLeftOff(stateDir);

@@ -21,13 +21,13 @@ import type { CommandContext } from './context.ts';
 const DOCKER_WITHIN_MS = 60_000;
 /** How long a run waits for its own messages to go out when no monitor runs that would send them. */
 const DELIVER_WITHIN_MS = 10_000;
-/** Which kills were told is between the monitor and itself: this run tells none. */
+/** Which kills were notified is between the monitor and itself: this run notifies of none. */
 const MONITORS_OWN = 'oom-seen';
 
 export type RecoverySetup = {
   deps: RecoveryDeps;
   /** Every line of this run, secrets masked. */
-  said: ReportedLine[];
+  reported: ReportedLine[];
   close(): Promise<void>;
   /** Sends them, unless a monitor is just sending: then that one does it. */
   deliver(): Promise<void>;
@@ -41,7 +41,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
   const { clock, files } = system;
   const { db } = store;
   const dryRun = options.dryRun === true;
-  const said: ReportedLine[] = [];
+  const reported: ReportedLine[] = [];
   const record = recordLines(context, store);
   const discovery = createDiscovery({ docker: system.docker, config, clock, files });
   const collectors = openCollectors({
@@ -81,20 +81,20 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
         ...(line.details ? { details: line.details.map(mask) } : {}),
         ...(line.logs ? { logs: line.logs.map(mask) } : {}),
       };
-      said.push(safe);
+      reported.push(safe);
       if (!options.json) io.out(recoveryTerminal(safe, io));
       if (!dryRun) record(safe);
     },
   };
   return {
     deps,
-    said,
+    reported,
     async close() {
       await collectors.close();
       docker.close();
     },
     async deliver() {
-      if (dryRun || said.length === 0) return;
+      if (dryRun || reported.length === 0) return;
       const { http, log } = system;
       const { stateDir } = config;
       const server = serverName(config, system.files);

@@ -23,7 +23,7 @@ const ORDERS = ['restart-waha', 'restart-container', 'stop-container', 'undo', '
 const HISTORY_MS = 30 * 86_400_000;
 
 /**
- * Recovery by the timer or by hand. Exit 0: nothing to do or all done; 1: something was said that a person should read, or
+ * Recovery by the timer or by hand. Exit 0: nothing to do or all done; 1: something was reported that a person should read, or
  * something could not be read (0 in the unit); 2: an action failed; 3: it could not run.
  */
 export async function recover(context: CommandContext, what: string, reason: string): Promise<number> {
@@ -146,7 +146,11 @@ async function runLocked(
   if (options.json) {
     const enabled = config.settings.ENABLE_AUTO_RECOVERY;
     io.out(
-      JSON.stringify(resultToJson({ dryRun: deps.dryRun, enabled, results, said: monitor.said }), null, 2),
+      JSON.stringify(
+        resultToJson({ dryRun: deps.dryRun, enabled, results, said: monitor.reported }),
+        null,
+        2,
+      ),
     );
   } else {
     for (const result of results)
@@ -154,7 +158,7 @@ async function runLocked(
         io.out(foundLines(result.rule, result.found, io.wrapAt));
   }
   await monitor.deliver();
-  return exitCodeOf(results, monitor.said);
+  return exitCodeOf(results, monitor.reported);
 }
 
 /** `undo web` would undo everything, which is not what was meant. */

@@ -156,7 +156,7 @@ function restartsOf(columns: Columns): { name: string; count: number }[] {
   return restarts.toSorted((a, b) => b.count - a.count);
 }
 
-/** What was said within the day or is still open; what never held long enough to be said is left out. */
+/** What was notified within the day or is still open; what never held long enough for that is left out. */
 function incidentsOf(db: Db, since: number): ReportIncident[] {
   return incidentsSince(db, since)
     .filter(({ state, event, firedAt }) => state !== 'pending' && (event || firedAt !== undefined))

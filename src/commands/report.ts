@@ -68,7 +68,7 @@ export async function report(
   }
 }
 
-/** A report that stays away looks like a server that is gone: where it was expected it is said why there is none. Exit 3. */
+/** A report that stays away looks like a server that is gone: where it was expected a message has the reason. Exit 3. */
 async function sendWithout(
   context: CommandContext,
   where: 'console' | 'telegram',
@@ -172,7 +172,7 @@ async function sendChart(
   return send(context, store, { at, kind: 'chart', html, photoPath, target });
 }
 
-/** Saves the text; a folder that cannot be written is said, and is no reason to send nothing. */
+/** Saves the text; a folder that cannot be written is a line on stderr, and no reason to send nothing. */
 function save({ io, config }: CommandContext, path: string, text: string, at: number): void {
   const folder = join(config.stateDir, 'reports');
   try {

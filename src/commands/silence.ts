@@ -102,7 +102,7 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
     io.out(
       options.dryRun
         ? `Would tell about ${about} again.`
-        : `${about} is told about again. What is still going on and was not said is said with the next check.`,
+        : `${about} is notified again. What still lasts and was held back is sent with the next check.`,
     );
   }
   return 0;

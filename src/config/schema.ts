@@ -121,7 +121,7 @@ export const KEYS = {
   MEMORY_PRESSURE_HOLD_SEC: {
     ...int(30, 0, 3600),
     group: 'Alerts',
-    help: 'Seconds that the memory pressure must hold before it is said.',
+    help: 'Seconds that the memory pressure must hold before it is an incident.',
   },
   MEMORY_WARNING_MB: {
     ...int(100, 1, 1_000_000),
@@ -166,7 +166,7 @@ export const KEYS = {
   SWAP_IN_HOLD_SEC: {
     ...int(60, 0, 3600),
     group: 'Alerts',
-    help: 'Seconds that the swap-in rate must hold before it is said.',
+    help: 'Seconds that the swap-in rate must hold before it is an incident.',
   },
   DISK_WARNING_PCT: {
     ...number(80, 1, 100),
@@ -221,7 +221,7 @@ export const KEYS = {
   MALFUNCTION_RESTARTS: {
     ...int(3, 1, 1000),
     group: 'Alerts',
-    help: 'More restarts than this, and rising, are told as a malfunction.',
+    help: 'More restarts than this, and rising, are reported as a malfunction.',
   },
   N8N_QUEUE_WARNING: {
     ...int(500, 1, 10_000_000),
@@ -396,7 +396,7 @@ export type ServiceSettings = {
   cooldownMinutes?: number;
   /** Overrides MALFUNCTION_RESTARTS. */
   malfunctionRestarts?: number;
-  /** Changes that are not told: started, stopped, restored, restarting, malfunction, unhealthy, redeployed. */
+  /** Changes that are not notified: started, stopped, restored, restarting, malfunction, unhealthy, redeployed. */
   mute?: string[];
   /** Warn and alarm on anonymous memory, MB. */
   memoryWarningMb?: number;

@@ -31,7 +31,7 @@ const SERVICE_SHAPE = {
   essential: { type: 'bool', help: 'Whether recovery must never stop it; wins over ESSENTIAL_CONTAINERS.' },
   cooldown_minutes: { ...int(1, 1440), help: 'Its own ALERT_COOLDOWN_MINUTES.' },
   malfunction_restarts: { ...int(1, 1000), help: 'Its own MALFUNCTION_RESTARTS.' },
-  mute: { type: 'choices', values: MUTABLE, help: 'Changes that are not told.' },
+  mute: { type: 'choices', values: MUTABLE, help: 'Changes that are not notified.' },
   memory_warning_mb: {
     ...int(1, 1_000_000),
     help: 'Anonymous memory in MB that is a warning; without it there is none.',

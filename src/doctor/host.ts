@@ -93,9 +93,9 @@ export function judgeKernelLog(error: unknown, guest?: Guest): Line {
       name,
       `not read: in this guest (${guest.kind}) it is the physical machine's; OOM kills are counted without saying who was killed`,
     );
-  if (error === undefined) return ok(name, 'can be read: OOM kills are told with their victim');
+  if (error === undefined) return ok(name, 'can be read: OOM kills are reported with their victim');
   const { code } = error as NodeJS.ErrnoException;
-  const lost = 'OOM kills are told without saying who was killed';
+  const lost = 'OOM kills are reported without their victim';
   if (code === 'ENOENT')
     return warning(
       name,

@@ -86,10 +86,10 @@ function judgeAnswer(answer: Answer, chat?: string): Line | undefined {
       `cannot be reached: ${answer.why}`,
       'look whether this server gets out: curl -sS https://api.telegram.org; a proxy or firewall may be in between (TELEGRAM_API_ROOT)',
     );
-  const said = `${answer.code} ${answer.description}`;
+  const answered = `${answer.code} ${answer.description}`;
   if (answer.code === 429)
-    return warning(name, `asks to wait: ${said}`, 'too many messages were sent; it is obeyed by itself');
-  return failed(name, `refuses${chat === undefined ? '' : ` ${chat}`}: ${said}`, refusalAdvice(said));
+    return warning(name, `asks to wait: ${answered}`, 'too many messages were sent; it is obeyed by itself');
+  return failed(name, `refuses${chat === undefined ? '' : ` ${chat}`}: ${answered}`, refusalAdvice(answered));
 }
 
 function botName(answer: Answer): string {

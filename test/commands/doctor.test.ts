@@ -305,7 +305,7 @@ describe('doctor and the host', () => {
   });
   it('no kernel log', async () => {
     const { line } = await examine({ system: { kernelLog: openKernelLog(join(base, 'none')) } });
-    expect(line('kernel log')).toMatch(/^WARN .*without saying who was killed -> .*CAP_SYSLOG/);
+    expect(line('kernel log')).toMatch(/^WARN .*without their victim -> .*CAP_SYSLOG/);
   });
   it('cgroups without memory', async () => {
     hostFile('sys/fs/cgroup/cgroup.controllers', 'cpu io pids\n');

@@ -239,7 +239,7 @@ describe('silence end', () => {
     const { context, out } = contextAt();
     expect(await silenceEnd(context, 'N8n')).toBe(0);
     expect(out()).toBe(
-      'N8n is told about again. What is still going on and was not said is said with the next check.\n',
+      'N8n is notified again. What still lasts and was held back is sent with the next check.\n',
     );
     expect(kept()).toEqual([]);
   });
