@@ -41,236 +41,8 @@ const DRAWN_PERIOD = '24h';
 /** Drawing takes up to 180 MB for a moment, in a process that ends. */
 const TO_DRAW_BYTES = 300 * 1_048_576;
 
-/** What buttons do. Nothing happens for one that is forged, forwarded, out of date or tapped by somebody who may not. */
-export function createButtons(console: Console) {
-  const { monitor, telegram } = console;
-  const { config } = monitor;
-  const { db } = monitor.store;
-  const messages = openIncidentMessages(db);
-
-  /** A tap is answered in any case: else the phone goes on waiting. */
-  async function tapped(tap: Tapped, chat: string | undefined): Promise<void> {
-    let answered = false;
-    const answer = async (text = '', alert = false) => {
-      answered = true;
-      const reply = await alive(monitor, telegram.answerCallback(tap.queryId, text, alert));
-      return !(reply.kind === 'error' && /query is too old/i.test(reply.description));
-    };
-    try {
-      await decide(tap, chat, answer);
-    } catch (error) {
-      if (monitor.state.closed) throw error;
-      if (!answered) await answer(ANSWERS.failed);
-      throw error;
-    }
-  }
-
-  async function decide(tap: Tapped, chat: string | undefined, answer: Job['answer']): Promise<void> {
-    if (chat === undefined) {
-      console.refused(tap, 'a button', NOT_CONFIGURED);
-      return void (await answer());
-    }
-    const button = readButton(db, tap.data, console.now());
-    if ('forged' in button) {
-      if (button.elsewhere) {
-        monitor.system.log.warn(
-          `Telegram: ${tap.from?.name ?? 'somebody'} tapped a button of another server, or a forged one. Nothing was done.`,
-        );
-        return void (await answer(ANSWERS.elsewhere, true));
-      }
-      console.refused(tap, 'a button', 'The button was not made by this monitor.');
-      return void (await answer());
-    }
-    const message = messages
-      .of(button.incidentId)
-      .find((one) => placeOf(one.target).chat === chat && one.messageId === tap.messageId);
-    const incident = monitor.pipeline.incident(button.incidentId) ?? incidentById(db, button.incidentId);
-    if (!message || !incident) return void (await answer(ANSWERS.outOfDate));
-    const allowed = permit(config, tap.chat, tap.from, rightFor(button.action));
-    if (!allowed.ok) {
-      if (allowed.reason === 'stranger') console.refused(tap, `the button ${button.action}`, allowed.why);
-      return void (await answer(allowed.why, true));
-    }
-    const isEnded = ({ state, event }: Incident) => state === 'resolved' && !event;
-    const over = [incident, ...message.openedWith.flatMap((id) => monitor.pipeline.incident(id) ?? [])].every(
-      isEnded,
-    );
-    if (over && rightFor(button.action) !== 'read') {
-      monitor.refreshMessages(new Set([incident.id]));
-      return void (await answer(ANSWERS.ended));
-    }
-    const by = tap.from?.name ?? 'somebody';
-    await act({ tap, message, incident, by, answer }, button.action, button.nonce);
-  }
-
-  async function act(job: Job, action: ButtonAction, nonce: string): Promise<void> {
-    if (isDestructive(action)) return ask(job, action, false);
-    if (action === 'yes' || action === 'no') return decided(job, action === 'yes', nonce);
-    const { incident, by, answer } = job;
-    const now = console.now();
-    if (action === 'logs' || action === 'details') {
-      if (!(await answer())) return;
-      const html = action === 'logs' ? await logs(incident) : details(incident);
-      const to = { place: placeOf(job.message.target), replyTo: job.message.messageId };
-      await console.reply(html, to);
-      if (action === 'details' && isDrawn(incident)) console.later(chart(console, DRAWN_PERIOD, to));
-      return;
-    }
-    if (action === 'hour') {
-      const subject = GENERAL.has(incident.subject) ? incident.rule : incident.subject;
-      const until = now + HOUR_MS;
-      addSilence(db, { subject, until, reason: `by ${by} on Telegram` }, now);
-      note(job, `silenced ${subject} until ${formatTime(until)}`);
-      await answer(silencedAnswer(subject));
-    } else {
-      // What was announced together is acknowledged together.
-      const known = [incident.id, ...job.message.openedWith].flatMap(
-        (id) => monitor.pipeline.acknowledge(id, by, action === 'end') ?? [],
-      );
-      if (known.length === 0) return void (await answer(ANSWERS.ended));
-      console.record(
-        `${by} acknowledged incident ${incident.id} (${incident.rule} ${incident.subject})${action === 'end' ? ', no messages until it ends' : ''}`,
-      );
-      await answer(action === 'end' ? ANSWERS.silentUntilEnd : ANSWERS.acknowledged);
-    }
-    await show(job);
-  }
-
-  /** Asks before anything is stopped; `again`: it is essential, and was confirmed once. */
-  async function ask(job: Job, action: Destructive, again: boolean): Promise<void> {
-    const step = action === 'undo' ? undoableAbout(db, job.incident) : undefined;
-    if (action === 'undo' && !step) {
-      await job.answer(ANSWERS.nothingToUndo);
-      return show(job);
-    }
-    const question: Question = {
-      action,
-      ...(step ? { step: { id: step.id, what: `${step.what} ${step.target}` } } : {}),
-      nonce: randomBytes(6).toString('base64url'),
-      userId: job.tap.from?.id ?? '',
-      until: console.now() + QUESTION_MS,
-      ...(again ? { again } : {}),
-    };
-    // What was tapped while no monitor ran is nothing that somebody wants now.
-    if (!again && !(await job.answer(ANSWERS.sure))) return;
-    messages.ask(job.incident.id, job.message.target, JSON.stringify(question));
-    await show(job);
-  }
-
-  async function decided(job: Job, yes: boolean, nonce: string): Promise<void> {
-    const { incident, message, tap, by, answer } = job;
-    const question = readQuestion(message.pending, console.now());
-    if (!question || question.nonce !== nonce) {
-      await answer(ANSWERS.outOfDate);
-      return show(job);
-    }
-    if (yes && question.userId !== (tap.from?.id ?? '')) return void (await answer(ANSWERS.notYours));
-    if (!yes) {
-      messages.ask(incident.id, message.target, undefined);
-      await answer(ANSWERS.nothingDone);
-      return show(job);
-    }
-    const { action } = question;
-    const order: Order = {
-      id: nonce,
-      incidentId: incident.id,
-      target: message.target,
-      args: question.step
-        ? ['undo', String(question.step.id)]
-        : [`${action}-container`, incident.subject, `asked for by ${by} on Telegram`],
-      by,
-      at: console.now(),
-    };
-    // Answered: whatever happens from here on, it is not done a second time, and its result is sent.
-    immediately(db, () => {
-      messages.ask(incident.id, message.target, undefined);
-      keepOrder(console, order);
-    });
-    const asksAgain = action !== 'undo' && question.again !== true && (await essential(incident.subject));
-    const inTime = await answer(asksAgain ? ANSWERS.essential : ANSWERS[action]);
-    if (!inTime || asksAgain) dropOrder(console, order);
-    if (!inTime) {
-      note(job, `${action}: ${TOO_LATE}`);
-      return show(job);
-    }
-    if (asksAgain) return ask(job, action, true);
-    console.record(`${by} asked for: ${order.args.slice(0, 2).join(' ')} (incident ${incident.id})`);
-    await show(job);
-    console.later(carryOut(console, order));
-  }
-
-  async function essential(name: string): Promise<boolean> {
-    const container = monitor.watcher.containers().find((one) => one.name === name);
-    if (!container) return false;
-    const inspect = await alive(
-      monitor,
-      // A Docker that hangs must not keep the tap waiting for its answer.
-      monitor.system.docker.inspect(container.id, AbortSignal.timeout(INSPECT_MS)).catch(() => undefined),
-    );
-    return isEssential(container, config, inspect);
-  }
-
-  async function logs(incident: Incident): Promise<string> {
-    const title = `${incident.subject}: the last ${LOG_LINES} log lines`;
-    try {
-      const { docker } = monitor.system;
-      const container = monitor.watcher.containers().find((one) => one.name === incident.subject);
-      if (!container) return printedHtml(title, ['There is no container of this name now.']);
-      const soon = AbortSignal.timeout(5000);
-      const [lines, inspect] = await Promise.all([
-        docker.logs(container.id, LOG_LINES, soon),
-        docker.inspect(container.id, soon),
-      ]);
-      const own = secretsFromEnv(inspect.env);
-      return printedHtml(
-        title,
-        lines.map((line) => console.mask(maskSecrets(line, own))),
-      );
-    } catch (error) {
-      return printedHtml(title, [`They cannot be read: ${console.mask(errorText(error))}`]);
-    }
-  }
-
-  /** Where the memory of the host is the matter, a picture shows it; never while there is too little left to draw it. */
-  function isDrawn({ rule, subject }: Incident): boolean {
-    const host = monitor.state.snapshot?.readings.host;
-    const available = host?.state === 'ok' ? host.value.memory.availableBytes : 0;
-    return available >= TO_DRAW_BYTES && (DRAWN.has(rule) || (rule === 'forecast' && subject === 'host'));
-  }
-
-  function details(incident: Incident): string {
-    const stored = recordingOf(db, incident.id);
-    const recording = stored && decodeRecording(stored.data);
-    return console.mask(detailsHtml(withNotes(db, incident), recording, console.now()));
-  }
-
-  function note({ incident, by }: Job, text: string): void {
-    console.record(`${by} ${text} (incident ${incident.id})`);
-    noteOnIncident(db, incident.id, console.now(), `${by} ${text}`);
-  }
-
-  /**
-   * Shows the new state at once, for somebody is looking. Delivery edits it again in its own time: what it then finds unchanged
-   * costs nothing, and a state that came in between is not lost.
-   */
-  async function show({ incident, message }: Job): Promise<void> {
-    monitor.refreshMessages(new Set([incident.id]));
-    const newest = messages.of(incident.id).find((one) => one.target === message.target);
-    const state = newest && readState(newest.wanted);
-    if (!newest || !state || newest.wanted === newest.shown) return;
-    messages.unsure(incident.id, newest.target);
-    const begun = monitor.delivery.count();
-    await telegram.editText(newest.messageId, state.html, {
-      place: placeOf(newest.target),
-      ...(state.keyboard ? { keyboard: state.keyboard } : {}),
-    });
-    monitor.delivery.count(begun);
-  }
-
-  return { tapped };
-}
-
 type Job = {
+  console: Console;
   tap: Tapped;
   message: IncidentMessage;
   incident: Incident;
@@ -278,3 +50,242 @@ type Job = {
   /** Answers the tap; false where that was too late for Telegram, for it waited while no monitor ran. */
   answer(text?: string, alert?: boolean): Promise<boolean>;
 };
+
+/**
+ * What a button does. Nothing happens for one that is forged, forwarded, out of date or tapped by somebody who may not; the tap is
+ * answered in any case, else the phone goes on waiting.
+ */
+export async function tapped(console: Console, tap: Tapped, chat: string | undefined): Promise<void> {
+  const { monitor, telegram } = console;
+  let answered = false;
+  const answer = async (text = '', alert = false) => {
+    answered = true;
+    const reply = await alive(monitor, telegram.answerCallback(tap.queryId, text, alert));
+    return !(reply.kind === 'error' && /query is too old/i.test(reply.description));
+  };
+  try {
+    await decide(console, tap, chat, answer);
+  } catch (error) {
+    if (monitor.state.closed) throw error;
+    if (!answered) await answer(ANSWERS.failed);
+    throw error;
+  }
+}
+
+async function decide(
+  console: Console,
+  tap: Tapped,
+  chat: string | undefined,
+  answer: Job['answer'],
+): Promise<void> {
+  const { monitor } = console;
+  const { db } = monitor.store;
+  if (chat === undefined) {
+    console.refused(tap, 'a button', NOT_CONFIGURED);
+    return void (await answer());
+  }
+  const button = readButton(db, tap.data, console.now());
+  if ('forged' in button) {
+    if (button.elsewhere) {
+      monitor.system.log.warn(
+        `Telegram: ${tap.from?.name ?? 'somebody'} tapped a button of another server, or a forged one. Nothing was done.`,
+      );
+      return void (await answer(ANSWERS.elsewhere, true));
+    }
+    console.refused(tap, 'a button', 'The button was not made by this monitor.');
+    return void (await answer());
+  }
+  const message = openIncidentMessages(db)
+    .of(button.incidentId)
+    .find((one) => placeOf(one.target).chat === chat && one.messageId === tap.messageId);
+  const incident = monitor.pipeline.incident(button.incidentId) ?? incidentById(db, button.incidentId);
+  if (!message || !incident) return void (await answer(ANSWERS.outOfDate));
+  const allowed = permit(monitor.config, tap.chat, tap.from, rightFor(button.action));
+  if (!allowed.ok) {
+    if (allowed.reason === 'stranger') console.refused(tap, `the button ${button.action}`, allowed.why);
+    return void (await answer(allowed.why, true));
+  }
+  const isEnded = ({ state, event }: Incident) => state === 'resolved' && !event;
+  const over = [incident, ...message.openedWith.flatMap((id) => monitor.pipeline.incident(id) ?? [])].every(
+    isEnded,
+  );
+  if (over && rightFor(button.action) !== 'read') {
+    monitor.refreshMessages(new Set([incident.id]));
+    return void (await answer(ANSWERS.ended));
+  }
+  const by = tap.from?.name ?? 'somebody';
+  await act({ console, tap, message, incident, by, answer }, button.action, button.nonce);
+}
+
+async function act(job: Job, action: ButtonAction, nonce: string): Promise<void> {
+  if (isDestructive(action)) return ask(job, action, false);
+  if (action === 'yes' || action === 'no') return decided(job, action === 'yes', nonce);
+  const { console, incident, by, answer } = job;
+  const { monitor } = console;
+  const now = console.now();
+  if (action === 'logs' || action === 'details') {
+    if (!(await answer())) return;
+    const html = action === 'logs' ? await logs(console, incident) : details(console, incident);
+    const to = { place: placeOf(job.message.target), replyTo: job.message.messageId };
+    await console.reply(html, to);
+    if (action === 'details' && isDrawn(console, incident)) console.later(chart(console, DRAWN_PERIOD, to));
+    return;
+  }
+  if (action === 'hour') {
+    const subject = GENERAL.has(incident.subject) ? incident.rule : incident.subject;
+    const until = now + HOUR_MS;
+    addSilence(monitor.store.db, { subject, until, reason: `by ${by} on Telegram` }, now);
+    note(job, `silenced ${subject} until ${formatTime(until)}`);
+    await answer(silencedAnswer(subject));
+  } else {
+    // What was announced together is acknowledged together.
+    const known = [incident.id, ...job.message.openedWith].flatMap(
+      (id) => monitor.pipeline.acknowledge(id, by, action === 'end') ?? [],
+    );
+    if (known.length === 0) return void (await answer(ANSWERS.ended));
+    console.record(
+      `${by} acknowledged incident ${incident.id} (${incident.rule} ${incident.subject})${action === 'end' ? ', no messages until it ends' : ''}`,
+    );
+    await answer(action === 'end' ? ANSWERS.silentUntilEnd : ANSWERS.acknowledged);
+  }
+  await show(job);
+}
+
+/** Asks before anything is stopped; `again`: it is essential, and was confirmed once. */
+async function ask(job: Job, action: Destructive, again: boolean): Promise<void> {
+  const { console } = job;
+  const { db } = console.monitor.store;
+  const step = action === 'undo' ? undoableAbout(db, job.incident) : undefined;
+  if (action === 'undo' && !step) {
+    await job.answer(ANSWERS.nothingToUndo);
+    return show(job);
+  }
+  const question: Question = {
+    action,
+    ...(step ? { step: { id: step.id, what: `${step.what} ${step.target}` } } : {}),
+    nonce: randomBytes(6).toString('base64url'),
+    userId: job.tap.from?.id ?? '',
+    until: console.now() + QUESTION_MS,
+    ...(again ? { again } : {}),
+  };
+  // What was tapped while no monitor ran is nothing that somebody wants now.
+  if (!again && !(await job.answer(ANSWERS.sure))) return;
+  openIncidentMessages(db).ask(job.incident.id, job.message.target, JSON.stringify(question));
+  await show(job);
+}
+
+async function decided(job: Job, yes: boolean, nonce: string): Promise<void> {
+  const { console, incident, message, tap, by, answer } = job;
+  const { db } = console.monitor.store;
+  const messages = openIncidentMessages(db);
+  const question = readQuestion(message.pending, console.now());
+  if (!question || question.nonce !== nonce) {
+    await answer(ANSWERS.outOfDate);
+    return show(job);
+  }
+  if (yes && question.userId !== (tap.from?.id ?? '')) return void (await answer(ANSWERS.notYours));
+  if (!yes) {
+    messages.ask(incident.id, message.target, undefined);
+    await answer(ANSWERS.nothingDone);
+    return show(job);
+  }
+  const { action } = question;
+  const order: Order = {
+    id: nonce,
+    incidentId: incident.id,
+    target: message.target,
+    args: question.step
+      ? ['undo', String(question.step.id)]
+      : [`${action}-container`, incident.subject, `asked for by ${by} on Telegram`],
+    by,
+    at: console.now(),
+  };
+  // Answered: whatever happens from here on, it is not done a second time, and its result is sent.
+  immediately(db, () => {
+    messages.ask(incident.id, message.target, undefined);
+    keepOrder(console, order);
+  });
+  const asksAgain =
+    action !== 'undo' && question.again !== true && (await essential(console, incident.subject));
+  const inTime = await answer(asksAgain ? ANSWERS.essential : ANSWERS[action]);
+  if (!inTime || asksAgain) dropOrder(console, order);
+  if (!inTime) {
+    note(job, `${action}: ${TOO_LATE}`);
+    return show(job);
+  }
+  if (asksAgain) return ask(job, action, true);
+  console.record(`${by} asked for: ${order.args.slice(0, 2).join(' ')} (incident ${incident.id})`);
+  await show(job);
+  console.later(carryOut(console, order));
+}
+
+async function essential({ monitor }: Console, name: string): Promise<boolean> {
+  const container = monitor.watcher.containers().find((one) => one.name === name);
+  if (!container) return false;
+  const inspect = await alive(
+    monitor,
+    // A Docker that hangs must not keep the tap waiting for its answer.
+    monitor.system.docker.inspect(container.id, AbortSignal.timeout(INSPECT_MS)).catch(() => undefined),
+  );
+  return isEssential(container, monitor.config, inspect);
+}
+
+async function logs({ monitor, mask }: Console, incident: Incident): Promise<string> {
+  const title = `${incident.subject}: the last ${LOG_LINES} log lines`;
+  try {
+    const { docker } = monitor.system;
+    const container = monitor.watcher.containers().find((one) => one.name === incident.subject);
+    if (!container) return printedHtml(title, ['There is no container of this name now.']);
+    const soon = AbortSignal.timeout(5000);
+    const [lines, inspect] = await Promise.all([
+      docker.logs(container.id, LOG_LINES, soon),
+      docker.inspect(container.id, soon),
+    ]);
+    const own = secretsFromEnv(inspect.env);
+    return printedHtml(
+      title,
+      lines.map((line) => mask(maskSecrets(line, own))),
+    );
+  } catch (error) {
+    return printedHtml(title, [`They cannot be read: ${mask(errorText(error))}`]);
+  }
+}
+
+/** Where the memory of the host is the matter, a picture shows it; never while there is too little left to draw it. */
+function isDrawn({ monitor }: Console, { rule, subject }: Incident): boolean {
+  const host = monitor.state.snapshot?.readings.host;
+  const available = host?.state === 'ok' ? host.value.memory.availableBytes : 0;
+  return available >= TO_DRAW_BYTES && (DRAWN.has(rule) || (rule === 'forecast' && subject === 'host'));
+}
+
+function details(console: Console, incident: Incident): string {
+  const { db } = console.monitor.store;
+  const stored = recordingOf(db, incident.id);
+  const recording = stored && decodeRecording(stored.data);
+  return console.mask(detailsHtml(withNotes(db, incident), recording, console.now()));
+}
+
+function note({ console, incident, by }: Job, text: string): void {
+  console.record(`${by} ${text} (incident ${incident.id})`);
+  noteOnIncident(console.monitor.store.db, incident.id, console.now(), `${by} ${text}`);
+}
+
+/**
+ * Shows the new state at once, for somebody is looking. Delivery edits it again in its own time: what it then finds unchanged
+ * costs nothing, and a state that came in between is not lost.
+ */
+async function show({ console, incident, message }: Job): Promise<void> {
+  const { monitor, telegram } = console;
+  const messages = openIncidentMessages(monitor.store.db);
+  monitor.refreshMessages(new Set([incident.id]));
+  const newest = messages.of(incident.id).find((one) => one.target === message.target);
+  const state = newest && readState(newest.wanted);
+  if (!newest || !state || newest.wanted === newest.shown) return;
+  messages.unsure(incident.id, newest.target);
+  const begun = monitor.delivery.count();
+  await telegram.editText(newest.messageId, state.html, {
+    place: placeOf(newest.target),
+    ...(state.keyboard ? { keyboard: state.keyboard } : {}),
+  });
+  monitor.delivery.count(begun);
+}

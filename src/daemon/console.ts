@@ -6,7 +6,7 @@ import { serverName } from '../config/server-name.ts';
 import { errorText, formatTime, maskSecrets, plain } from '../model/text.ts';
 import { configuredChat, followMove } from '../notify/chat.ts';
 import { splitHtml } from '../model/html.ts';
-import type { Incoming, Tapped } from '../notify/updates.ts';
+import type { Incoming } from '../notify/updates.ts';
 import { pollUpdates } from '../notify/poll.ts';
 import { telegramFor } from '../notify/sender.ts';
 import { rememberSeen } from '../notify/updates.ts';
@@ -52,7 +52,6 @@ export async function runConsole(
   setMaxListeners(50, signal);
   const telegram = telegramFor({ db, config, http, clock, log, signal: () => signal });
   const console = { ...openConsole(monitor, context, telegram), ...more };
-  let buttons: { tapped(tap: Tapped, chat: string | undefined): Promise<void> } | undefined;
   let username = '';
 
   async function handle(incoming: Incoming): Promise<void> {
@@ -60,8 +59,8 @@ export async function runConsole(
     const chat = configuredChat(db, config, incoming.chat);
     // Loaded when somebody writes or taps for the first time: most days nobody does, and it is a megabyte.
     if (incoming.kind === 'tap') {
-      buttons ??= (await alive(monitor, import('./console-buttons.ts'))).createButtons(console);
-      return buttons.tapped(incoming, chat);
+      const { tapped } = await alive(monitor, import('./console-buttons.ts'));
+      return tapped(console, incoming, chat);
     }
     if (!incoming.text.startsWith('/')) return;
     if (username === '') username = await alive(monitor, nameOfBot(telegram));
