@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import type { Db } from './db.ts';
@@ -18,8 +18,10 @@ export function openToLook(stateDir: string): Look {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' && existsSync(stateDir)) return { none: `${stateDir} holds no history yet` };
     if (code === 'ENOENT') return { none: `${stateDir} does not exist yet` };
+    if (code === 'ENOTDIR') return { refused: `${stateDir} is a file, not a folder` };
     return { refused: `${path} may not be read by this user` };
   }
+  if (statSync(path).isDirectory()) return { refused: `${path} is a folder` };
   try {
     const db = new Database(path, { timeout: 5000 });
     db.exec('PRAGMA query_only = 1');

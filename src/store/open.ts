@@ -127,6 +127,7 @@ export function lossOf({ setAside, lost }: Store): string | undefined {
 }
 
 function openFile(path: string, stateDir: string): Store {
+  if (existsSync(path) && statSync(path).isDirectory()) throw new Error(`${path} is a folder: move it away`);
   const lost = hasCopy(stateDir) && !(existsSync(path) && statSync(path).size > 0);
   makePrivate(path);
   // The log beside it holds the same messages, and others may pass through the folder.

@@ -1,9 +1,19 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { recall, remember } from '../../src/store/memory.ts';
+import { openToLook } from '../../src/store/look.ts';
 import { openStore } from '../../src/store/open.ts';
 
 let dir: string;
@@ -25,6 +35,18 @@ describe('openStore', () => {
     const again = openStore(state, 0);
     expect(recall(again.db, 'key', v.unknown())).toEqual({ a: [1, 'ü'] });
     again.close();
+  });
+
+  it('R2: says it in words where a folder stands for the database, or a file for the state folder', () => {
+    mkdirSync(join(dir, 'vpsmon.db'));
+    const words = `${join(dir, 'vpsmon.db')} is a folder`;
+    const store = openStore(dir, 0);
+    expect(store.trouble).toContain(words);
+    store.close();
+    expect(openToLook(dir)).toEqual({ refused: words });
+    const file = join(dir, 'state');
+    writeFileSync(file, '');
+    expect(openToLook(file)).toEqual({ refused: `${file} is a file, not a folder` });
   });
 
   it('keeps the log beside the database from others, too: it holds the same messages', () => {
