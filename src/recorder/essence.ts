@@ -5,6 +5,8 @@ const MB = 1_048_576;
 /** Less than this in ten minutes is what every program does. */
 const GROWTH_WORTH_NAMING = 5 * MB;
 const NAMED = 3;
+/** In less than this, nothing can be said to have grown or not. */
+const SHORTEST_MS = 30_000;
 
 /**
  * The minutes before something in three plain lines: who held how much, what grew, and how much waited. None where
@@ -18,7 +20,10 @@ export function essenceOf({ samples, memoryTotalBytes }: Recording, subject: str
   );
   if (!worst) return [];
   const until = samples.slice(0, samples.indexOf(worst) + 1);
-  return [heldLine(until, worst, memoryTotalBytes, subject), grewLine(until, worst), pressureLine(minute)];
+  // Just after a start there is nothing to compare with.
+  const long = worst.at - (until[0]?.at ?? worst.at) >= SHORTEST_MS;
+  const held = heldLine(until, worst, memoryTotalBytes, subject);
+  return [held, ...(long ? [grewLine(until, worst)] : []), pressureLine(minute)];
 }
 
 /** What is worst in here counts, and not the last sample: a kill frees memory at once, and the averages fall. */
