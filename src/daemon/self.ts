@@ -7,7 +7,7 @@ import type { Monitor } from './types.ts';
 export function judgeSelf(monitor: Monitor): Finding[] {
   const { state, delivery } = monitor;
   const intervalMs = monitor.config.settings.SERVICE_CHECK_INTERVAL * 1000;
-  const refused = delivery.state().refused;
+  const refused = delivery.refused();
   const took = state.lastTookMs ?? 0;
   const fault = whyNotKept(monitor);
   const news = folderNews(monitor);

@@ -2,7 +2,7 @@ import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
 import { alertLine } from './alert-log.ts';
 import { openSending, type DeliveryDeps } from './sending.ts';
-import { deliveryState, type DeliveryState } from './state.ts';
+import { deliveryState, refusalOf, type DeliveryState } from './state.ts';
 import { ANSWERS_PER_WINDOW } from './pace.ts';
 import { prune, saveQuietly, takeTurn, type Turn } from './turn.ts';
 import { createWakeUp } from './wake-up.ts';
@@ -28,6 +28,8 @@ export type Delivery = {
   /** What the state folder did not take and was not sent yet: for whoever opens another store. */
   unsaved(): readonly Message[];
   state(): DeliveryState;
+  /** Why Telegram refuses, while it does: the one part of `state` that every check asks for. */
+  refused(): string | undefined;
 };
 
 const AFTER_ERROR_MS = 5000;
@@ -113,5 +115,6 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     unsaved: () => queue.unsaved().filter(({ stepsDone }) => stepsDone === 0),
 
     state: () => deliveryState(store.db, config, table, queue.unsaved()),
+    refused: () => refusalOf(table.heads()),
   };
 }

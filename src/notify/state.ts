@@ -29,19 +29,26 @@ export function deliveryState(
   unsaved: readonly Message[] = [],
 ): DeliveryState {
   const heads = table.heads();
-  const head = heads.find((row) => row.state === 'refused') ?? heads[0];
+  const [head] = heads;
+  const refused = refusalOf(heads);
   const { waiting, oldestAt } = table.backlog();
   const oldest = Math.min(oldestAt ?? Number.POSITIVE_INFINITY, ...unsaved.map((message) => message.at));
   const chat = validatedChat(db, config);
   const { movedFrom } = effectiveChat(db, config);
   return {
     configured: isConfigured(config),
-    ...(head?.state === 'refused' ? { refused: head.lastError ?? 'refused' } : {}),
-    ...(head?.state === 'waiting' && head.lastError !== undefined ? { failing: head.lastError } : {}),
+    ...(refused === undefined ? {} : { refused }),
+    ...(refused === undefined && head?.lastError !== undefined ? { failing: head.lastError } : {}),
     waiting: waiting + unsaved.length,
     ...(Number.isFinite(oldest) ? { oldestWaitingAt: oldest } : {}),
     sentTotal: table.counts().sent,
     ...(chat ? { chat } : {}),
     ...(movedFrom === undefined ? {} : { movedFrom }),
   };
+}
+
+/** Why the first message of a chat is refused, where one is. */
+export function refusalOf(heads: ReturnType<OutboxTable['heads']>): string | undefined {
+  const row = heads.find(({ state }) => state === 'refused');
+  return row && (row.lastError ?? 'refused');
 }

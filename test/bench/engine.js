@@ -97,6 +97,8 @@ export async function startBenchEngine(work, count) {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     await ended;
+    // One that was killed leaves its folder mounted onto itself, and then nobody can remove it.
+    spawnSync('umount', ['--lazy', join(work, 'data')], { stdio: 'ignore' });
   }
 
   try {

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { report, type ReportTools } from '../../src/commands/report.ts';
 import { gatherReport } from '../../src/commands/report-data.ts';
 import type { Incident } from '../../src/model/incident.ts';
@@ -244,12 +244,8 @@ describe('days that are not whole', () => {
 });
 
 describe('summer time, in Berlin', () => {
-  const zone = process.env.TZ;
-  beforeAll(() => void (process.env.TZ = 'Europe/Berlin'));
-  afterAll(() => {
-    if (zone === undefined) delete process.env.TZ;
-    else process.env.TZ = zone;
-  });
+  beforeAll(() => void vi.stubEnv('TZ', 'Europe/Berlin'));
+  afterAll(() => void vi.unstubAllEnvs());
 
   test.each([
     ['put forward', new Date(Date.UTC(2026, 2, 29, 6, 0)), '08:00', '2026-03-29', '03:30'],

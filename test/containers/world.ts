@@ -21,8 +21,6 @@ import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { startLine } from '../../src/outputs/telegram/monitor.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 
-process.env['TZ'] = 'UTC';
-
 export const START = Date.UTC(2025, 6, 16, 10, 30, 0);
 
 export type Options = {
@@ -46,8 +44,6 @@ export type Said = Finding & { saidAt: number };
 
 export type World = ReturnType<typeof createWorld>;
 
-let ids = 0;
-
 export function createWorld(
   settings: Partial<Settings> = {},
   extra: Partial<Extra> = {},
@@ -58,6 +54,7 @@ export function createWorld(
   } = {},
 ) {
   let now = START;
+  let ids = 0;
   /** By how much somebody has set the clock of the machine. */
   let clockSet = 0;
   const wall = () => now + clockSet;

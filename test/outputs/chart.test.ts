@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { byteTicks, timeTicks } from '../../src/outputs/report/chart-axis.ts';
 import { CHART_HEIGHT, CHART_WIDTH, renderChart } from '../../src/outputs/report/chart.ts';
 import { fontFiles, rasterize } from '../../src/system/rasterize.ts';
@@ -173,12 +173,8 @@ describe('ticks', () => {
   });
 
   describe('of time, in Berlin', () => {
-    const zone = process.env.TZ;
-    beforeAll(() => void (process.env.TZ = 'Europe/Berlin'));
-    afterAll(() => {
-      if (zone === undefined) delete process.env.TZ;
-      else process.env.TZ = zone;
-    });
+    beforeAll(() => void vi.stubEnv('TZ', 'Europe/Berlin'));
+    afterAll(() => void vi.unstubAllEnvs());
     const clock = (ticks: number[]) => ticks.map((at) => new Date(at).toTimeString().slice(0, 5));
 
     test('are full hours of the clock on the wall, also in the night in which it is put forward', () => {

@@ -4,7 +4,6 @@ import { styleFor, width } from '../../src/outputs/terminal/style.ts';
 import { leakingRecording, MB } from '../recorder/flights.ts';
 
 it('draws the minutes before within 80 columns, with a row a minute and who held how much', () => {
-  process.env.TZ = 'UTC';
   const lines = renderRecording(leakingRecording(), styleFor(false), 80);
   for (const line of lines) expect(width(line), line).toBeLessThanOrEqual(80);
   const text = lines.join('\n');

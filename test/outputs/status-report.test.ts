@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import { renderStatusReport } from '../../src/outputs/telegram/status-report.ts';
 import type { ServiceStatus } from '../../src/model/monitor-report.ts';
 
-process.env['TZ'] = 'UTC';
 const AT = Date.UTC(2025, 6, 16, 11, 0, 0);
 
 function service(name: string, more: Partial<ServiceStatus> = {}): ServiceStatus {
