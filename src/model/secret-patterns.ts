@@ -54,6 +54,8 @@ const AFTER_NAME: readonly AfterName[] = [
   afterName(
     TO_VALUE,
     String.raw`${NO_VALUE}(?:(?!\d{1,9}\b)|${NO_COUNT})(?![)\]}]{1,3}(?:[\s,;.]|$)|(?<=:\s{0,4})\{|\[\s{0,4}\d{1,9}\b)[^\s"'\x60,;&\\<>][^\s"'\x60,;&<>]{0,512}`,
+    // "There is no bot token: alerts go to the log only."
+    { before: /(?<!\bno (?:[a-z]{1,10} )?)$/i },
   ),
   // --password x, requirepass x.
   afterName(String.raw`\s{1,4}`, String.raw`(?:"[^"]{1,256}"|'[^']{1,256}'|[^\s"'-][^\s"']{0,512})`, {
