@@ -168,7 +168,13 @@ export function onPause(turn: Turn, known: Known, at: number): void {
   if (!isWatched(turn.state, known) || turn.state.pending.has(key)) return;
   if (conditionOf(turn.state, key, 'stopped')) return;
   // `docker commit` and backups pause for a moment: that is not worth a message.
-  later(turn, known, left(turn, SUCCESSOR_WAIT_MS, at), pausedFact(known, at));
+  later(
+    turn,
+    known,
+    left(turn, SUCCESSOR_WAIT_MS, at),
+    pausedFact(known, at),
+    () => known.info.state !== 'paused',
+  );
 }
 
 function onUnpause(turn: Turn, known: Known, at: number): void {

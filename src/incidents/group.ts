@@ -223,7 +223,8 @@ function lookAgain({ id, reason, since }: Held, look: Look): Again {
   const holds = isTrueNow(incident, reason, look);
   const goesOn = incident.event !== true && incident.state !== 'resolved';
   // It came and went while it waited, and not for the first time: that is what is sent.
-  if (goesOn && reason === 'flapping' && incident.flapping && holds !== false) return { incident };
+  const isSeen = holds ?? incident.okSince === undefined;
+  if (goesOn && reason === 'flapping' && incident.flapping && isSeen) return { incident };
   // Decided anew with the next change, or when a check finds it still so.
   if (goesOn && (holds === false || incident.okSince !== undefined))
     return { dropped: { incident, reason: 'folded' } };

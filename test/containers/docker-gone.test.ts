@@ -207,6 +207,29 @@ describe('no message states what nobody can see while Docker is away', () => {
     expect(world.titles()).toEqual(['🔴 Service Stopped']);
   });
 
+  test('nor that one that flaps is fine at the moment', () => {
+    const world = two();
+    world.die('db', 1);
+    world.start('db');
+    world.advance(60_000);
+    world.clear();
+    world.die('web', 1);
+    world.advance(1);
+    world.die('db', 1);
+    world.start('db');
+    world.advance(100);
+    world.die('db', 1);
+    world.advance(100);
+    world.start('db');
+    for (const name of ['web', 'db']) {
+      if (world.byName(name).state.pid === 0) continue;
+      world.signal(name, 15);
+      world.die(name, 143);
+    }
+    away(world, 300_000);
+    expect(world.messages().join()).not.toMatch(/db<.*runs again|fine at the moment: db/);
+  });
+
   test('that it is stable again is sent when it can be seen', () => {
     const world = two();
     for (let i = 0; i < 3; i++) {
@@ -253,6 +276,24 @@ describe('no message states what nobody can see while Docker is away', () => {
     expect(stable).toHaveLength(1);
     expect(stable[0]).toContain('Stable for: 10 min');
     expect(stable[0]).not.toContain('Did not come back');
+  });
+
+  test('paused while Docker came back, and ended when it went again: it is not called paused', () => {
+    const world = two();
+    const end = (name: string) => {
+      world.signal(name, 15);
+      world.die(name, 143);
+    };
+    end('web');
+    end('db');
+    away(world, 10_000, () => world.start('db'));
+    world.advance(3000);
+    world.pause('db');
+    world.advance(3000);
+    end('db');
+    away(world, 5000);
+    world.advance(60_000);
+    expect(world.titles().join()).not.toContain('paused');
   });
 
   test('the failing health check of one that did not come back is over', () => {

@@ -156,7 +156,8 @@ export function live(seed: number): Life {
   /** What was recorded of either name counts for both, for both have borne it. */
   function mergeTruths(name: string, to: string): void {
     const [a, b] = [truthOf(name), truthOf(to)];
-    const merged = { downMs: a.downMs + b.downMs, deaths: a.deaths + b.deaths };
+    const unseen = a.unseen || b.unseen ? { unseen: true as const } : {};
+    const merged = { downMs: a.downMs + b.downMs, deaths: a.deaths + b.deaths, ...unseen };
     const { downAt: _, ...rest } = a;
     truths.set(to, { ...a, ...merged, outages: [...b.outages, ...a.outages] });
     truths.set(name, { ...rest, ...merged, outages: [...a.outages, ...b.outages] });
