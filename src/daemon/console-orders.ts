@@ -29,6 +29,8 @@ const PAUSE_MS = 5000;
 const BEGINS_WITHIN_MS = 20_000;
 const ENDS_WITHIN_MS = 130_000;
 const LOOK_MS = 1000;
+/** The exit code of a command that was given up (own-command.ts). */
+const TIMED_OUT = 124;
 
 /** Keeps an order before it is begun; part of the transaction that is open. */
 export function keepOrder({ monitor, now }: Console, order: Order): void {
@@ -57,12 +59,18 @@ export async function carryOut(console: Console, order: Order): Promise<void> {
     await alive(monitor, monitor.system.clock.sleep(PAUSE_MS));
     result = await console.runOwn(command);
   }
+  // It may be at work still, on a server that hardly answers.
+  if (result.exitCode === TIMED_OUT) return followUp(console, order, 'and it takes long');
   const done = resultOf(result.stdout);
   finish(console, order, done?.text ?? lastLine(result.stderr), done?.recorded === true);
 }
 
-/** Finds out what became of an order whose monitor has ended, and sends that. It is never done a second time. */
-export async function followUp(console: Console, order: Order): Promise<void> {
+/** Finds out what became of an order whose command nobody waits for any more, and sends that. It is never done a second time. */
+export async function followUp(
+  console: Console,
+  order: Order,
+  why = 'just before vpsmon was started anew',
+): Promise<void> {
   const { monitor, now } = console;
   const { clock } = monitor.system;
   const from = clock.monotonic();
@@ -76,7 +84,7 @@ export async function followUp(console: Console, order: Order): Promise<void> {
     await alive(monitor, clock.sleep(LOOK_MS));
     action = actionOf(console, order);
   }
-  const when = `asked for at ${formatTime(order.at)}, just before vpsmon was started anew`;
+  const when = `asked for at ${formatTime(order.at)}, ${why}`;
   if (!action) return finish(console, order, `not done: ${when}. Tap again if it is still wanted.`, false);
   const how = action.state === 'running' ? 'begun, and nobody knows whether it worked' : action.result;
   finish(console, order, `${how ?? action.state} (${when})`, true);

@@ -45,7 +45,10 @@ let stateDir: string;
 let stage: Awaited<ReturnType<typeof start>>;
 
 /** The parts of the daemon that the console works with, connected as in the daemon. */
-async function start(settings: Partial<Settings> = {}, { hangs = false } = {}) {
+async function start(
+  settings: Partial<Settings> = {},
+  { hangs = false, late }: { hangs?: boolean; late?: (db: Db) => void } = {},
+) {
   const config = configWith(
     {
       ...telegram.settings,
@@ -117,6 +120,10 @@ async function start(settings: Partial<Settings> = {}, { hangs = false } = {}) {
       async runOwn(args) {
         ran.push([...args]);
         if (hangs) return new Promise(() => undefined);
+        if (late) {
+          late(db);
+          return { exitCode: 124, stdout: '', stderr: '' };
+        }
         const results = [
           { rule: 'hand', found: 'x', attempts: [{ done: 'worked', text: 'web runs again' }] },
         ];
@@ -662,6 +669,24 @@ describe('buttons', () => {
       });
       await until(() => said('web runs again (asked for at').length === 1);
       expect(stage.ran).toEqual([]);
+    });
+
+    it('or takes longer than anybody waits: what was recorded is sent', async () => {
+      stage = await start(
+        { TELEGRAM_ACTIONS: true },
+        {
+          late(db) {
+            const id = recordAction(db, { ...restart, state: 'running', startedAt: Date.now() });
+            finishAction(db, id, { state: 'worked', result: 'web runs again', at: Date.now() });
+          },
+        },
+      );
+      const message = await stage.incident();
+      await tap(message, 'Restart');
+      await until(() => texts(shown(message)?.keyboard).includes('Yes, restart web'));
+      await tap(message, 'Yes, restart web');
+      await until(() => said('web runs again (asked for at').length === 1);
+      expect(stage.ran).toHaveLength(1);
     });
 
     it('was begun, and its process died, too', async () => {
