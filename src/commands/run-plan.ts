@@ -4,6 +4,7 @@ import { renderFailure, renderNotes, renderPlan, renderStep } from '../outputs/t
 import { styleFor } from '../outputs/terminal/style.ts';
 import type { Machine } from '../system/machine.ts';
 import type { CommandContext } from './context.ts';
+import { print } from './io.ts';
 
 /** What differs between `install` and `uninstall`. */
 export type PlanTexts = {
@@ -35,6 +36,7 @@ export async function runPlan(
     return 2;
   }
   const text = [...renderNotes(plan.notes, styleFor(io.color)), '', ...done];
-  io.out(options.json ? JSON.stringify({ ...json, done: true }, null, 2) : text.join('\n'));
+  if (options.json) io.out(JSON.stringify({ ...json, done: true }, null, 2));
+  else print(io, text.join('\n'));
   return 0;
 }

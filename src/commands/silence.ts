@@ -5,6 +5,7 @@ import { renderSilences, type SilenceView } from '../outputs/terminal/silences.t
 import { openStore } from '../store/open.ts';
 import type { Db } from '../store/db.ts';
 import type { CommandContext } from './context.ts';
+import { print } from './io.ts';
 import { readStore } from './read-store.ts';
 import { warnOfUnknownSubject } from './known-subjects.ts';
 
@@ -43,10 +44,11 @@ export async function silence(
   }
   const would = options.dryRun ? 'Would send no' : 'No';
   const about = silenceName(subject) === 'all' ? 'anything' : name;
-  io.out(
+  print(
+    io,
     `${would} messages about ${about} until ${formatTime(until)} (${formatDuration(ms)}). Incidents are still recorded.`,
   );
-  if (!options.dryRun) io.out(`To end it earlier: vpsmon silence end ${name}`);
+  if (!options.dryRun) print(io, `To end it earlier: vpsmon silence end ${name}`);
   return 0;
 }
 
@@ -99,7 +101,8 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
     io.out(JSON.stringify({ version: 1, dry_run: options.dryRun === true, ended: name }, null, 2));
   } else {
     const about = wanted === 'all' ? 'everything' : name;
-    io.out(
+    print(
+      io,
       options.dryRun
         ? `Would tell about ${about} again.`
         : `${about} is notified again. What still lasts and was held back is sent with the next check.`,

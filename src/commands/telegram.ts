@@ -10,6 +10,7 @@ import { lookOr } from '../store/look.ts';
 import { openStore } from '../store/open.ts';
 import { openOutboxTable } from '../store/outbox.ts';
 import type { CommandContext } from './context.ts';
+import { print } from './io.ts';
 
 /** `vpsmon telegram test`: who the bot is, where it writes to, and a message that arrives now. Exit 0, or 2 with what to do. */
 export async function telegramTest(context: CommandContext): Promise<number> {
@@ -22,7 +23,7 @@ export async function telegramTest(context: CommandContext): Promise<number> {
   const result: TryResult = { ...tried, ...(tried.sent ? mendStore(context, tried.chats) : {}) };
   if (options.json) io.out(JSON.stringify({ version: 1, ...result }, null, 2));
   else {
-    for (const line of testLines(result)) io.out(line);
+    print(io, testLines(result).join('\n'));
     const bad = result.chats.filter(({ problem }) => problem !== undefined);
     const name = (target: string) => (result.chats.length > 1 ? `${target}: ` : '');
     for (const { target, problem, advice } of bad)
@@ -41,7 +42,7 @@ export async function telegramChats(context: CommandContext): Promise<number> {
   else if (result.ok) {
     io.out(`Chats that wrote to @${result.bot?.username ?? ''}, the latest first:`);
     for (const line of chatTable(result.chats, chatId)) io.out(line);
-    io.out('Set TELEGRAM_CHAT_ID in monitor.conf to one of these ids, then try `vpsmon telegram test`.');
+    print(io, 'Set TELEGRAM_CHAT_ID in monitor.conf to one of these ids, then try `vpsmon telegram test`.');
   } else io.err(`vpsmon: ${result.problem ?? ''}\n${result.advice ?? ''}`);
   return result.ok ? 0 : 2;
 }
