@@ -165,6 +165,8 @@ export function findingsOf(
     if (cause !== undefined) finding.cause = cause;
     if (quiet) finding.quiet = true;
     if ('was' in fact) finding.was = fact.was;
+    // Its message names the one whose place it took.
+    if ('inPlaceOf' in fact) finding.was = fact.inPlaceOf;
     return row.measure ? Object.assign(finding, row.measure(fact as never), { unit: 'count' }) : finding;
   });
   const ended = (valueOf(row.ends, fact) ?? []).map((rule): Finding => ({

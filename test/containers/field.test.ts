@@ -390,6 +390,23 @@ describe('S11: a deploy that starts the new one beside the old one', () => {
     expect(world.openIncidents()).toEqual([]);
   });
 
+  it('silenced by the name of either: nothing names it', () => {
+    const world = createWorld();
+    world.run('shop-web-1', { service: 'web', policy: 'always', health: 'healthy' });
+    world.advance(3_600_000);
+    world.clear();
+    world.silence('shop-web-1', 3_600_000);
+    world.run('shop-web-2', { service: 'web', policy: 'always' });
+    world.advance(15_000);
+    world.health('shop-web-2', 'healthy');
+    world.advance(1000);
+    world.stop('shop-web-1');
+    world.destroy('shop-web-1');
+    world.advance(300_000);
+    expect(world.messages().join()).not.toContain('shop-web-1');
+    expect(world.openIncidents()).toEqual([]);
+  });
+
   it('Watchtower that replaces itself: one line', () => {
     const world = createWorld();
     world.run('watchtower', { policy: 'always' });
