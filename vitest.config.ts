@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// fast: pure code and small servers, under two minutes; see there what the files share. real: Docker, PostgreSQL, Redis. vps: a whole machine. n8n: a real n8n. debian13: a whole
+// fast: pure code and small servers, under two minutes. real: Docker, PostgreSQL, Redis. vps: a whole machine. n8n: a real n8n. debian13: a whole
 // machine of another Debian; it and n8n are not part of `npm run check`.
 export default defineConfig({
   test: {
@@ -23,9 +23,6 @@ export default defineConfig({
           expect: { poll: { timeout: 55_000 } },
           // Half of the time is spent waiting for servers and processes, so there are more workers than processors.
           maxWorkers: 4,
-          // Files that share a process load the program once: 106 s of CPU instead of about 145. What a file changes of the process
-          // (environment, listeners), it gives back.
-          isolate: false,
           env: { TZ: 'UTC' },
         },
       },
