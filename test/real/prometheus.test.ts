@@ -241,11 +241,12 @@ test('10,000 reads of the file while it is rewritten are never torn', async () =
   expect(texts[0]!.length).not.toBe(texts[1]!.length);
   const sums = texts.map((text) => createHash('sha256').update(text).digest('hex'));
   writeAtomically(path, texts[0]!, 0o644);
+  const enough = join(folder, 'enough');
   const reader = `
-    const { readFileSync } = require('node:fs');
+    const { existsSync, readFileSync } = require('node:fs');
     const { createHash } = require('node:crypto');
     const seen = {};
-    for (let i = 0; i < 10000; i++) {
+    for (let i = 0; i < 10000 || !existsSync(${JSON.stringify(enough)}); i++) {
       const sum = createHash('sha256').update(readFileSync(${JSON.stringify(path)})).digest('hex');
       seen[sum] = (seen[sum] ?? 0) + 1;
     }
@@ -256,11 +257,11 @@ test('10,000 reads of the file while it is rewritten are never torn', async () =
   let writes = 0;
   for (; !finished.signal.aborted; writes++) {
     writeAtomically(path, texts[writes % 2]!, 0o644);
+    if (writes === 200) writeFileSync(enough, '');
     await new Promise((resolve) => setImmediate(resolve));
   }
   const seen = JSON.parse((await child).stdout) as Record<string, number>;
   rmSync(folder, { recursive: true });
   expect(Object.keys(seen).toSorted()).toEqual(sums.toSorted());
-  expect(Object.values(seen).reduce((a, b) => a + b, 0)).toBe(10_000);
-  expect(writes).toBeGreaterThan(100);
+  expect(Object.values(seen).reduce((a, b) => a + b, 0)).toBeGreaterThanOrEqual(10_000);
 });

@@ -63,15 +63,15 @@ async function set(settings: Record<string, string | number | boolean>): Promise
   await vps.run(`sed -i ${edits.join(' ')} /etc/vpsmon/monitor.conf; systemctl reload vps-monitor`);
 }
 /** The open incidents about the disk, by their numbers. */
-async function openDisk(): Promise<number[]> {
-  type Listed = { incidents: { id: number; rule: string; state: string }[] };
-  const { incidents } = JSON.parse(await vps.run('vpsmon incidents --json')) as Listed;
+const openDisk = async () => diskOf(await vps.run('vpsmon incidents --json'));
+function diskOf(json: string): number[] {
+  const { incidents } = JSON.parse(json) as { incidents: { id: number; rule: string; state: string }[] };
   return incidents.filter(({ rule, state }) => rule === 'disk' && state === 'open').map(({ id }) => id);
 }
 /** A disk is too full when somebody says so: an incident that stays. */
 async function fillDisk(): Promise<void> {
   await set({ DISK_WARNING_PCT: 10 });
-  await expect.poll(openDisk, { timeout: 180_000 }).toHaveLength(1);
+  await vps.until('vpsmon incidents --json', (json) => diskOf(json).length === 1, 180_000);
 }
 
 describe('install', () => {
