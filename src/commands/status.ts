@@ -1,3 +1,4 @@
+import { hostName, serverName } from '../config/server-name.ts';
 import { askHealth, judgeHealthAnswer } from '../doctor/health.ts';
 import { judgeDelivery } from '../doctor/delivery.ts';
 import { judgeEvents } from '../doctor/docker.ts';
@@ -44,14 +45,13 @@ export async function status(context: CommandContext, machine: Machine = openMac
   const incidents =
     'why' in kept ? undefined : kept.incidents.filter((incident) => incident.state === 'firing');
 
-  const hostname = system.files.textOr('/proc/sys/kernel/hostname')?.trim() || 'this server';
   if (options.json) {
     io.out(
       JSON.stringify(
         {
           version: 1,
           vpsmon: VERSION,
-          hostname,
+          hostname: hostName(system.files) ?? 'this server',
           at: new Date(now).toISOString(),
           lines,
           units: Array.isArray(units) ? units.map(unitToJson) : [],
@@ -66,7 +66,7 @@ export async function status(context: CommandContext, machine: Machine = openMac
     io.out(
       renderStatus({
         version: VERSION,
-        hostname,
+        server: serverName(config, system.files),
         now,
         lines,
         ...(incidents

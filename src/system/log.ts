@@ -3,6 +3,8 @@ import { formatTime, maskSecrets } from '../model/text.ts';
 import type { Log, LogLevel } from './types.ts';
 
 const LEVELS: LogLevel[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR'];
+/** An alert's line begins with its severity. */
+const WITH_SEVERITY = /^(INFO|WARNING|CRITICAL) /;
 /** Priorities as syslog has them (sd-daemon(3)). */
 const PRIORITY: Record<LogLevel, number> = { DEBUG: 7, INFO: 6, WARNING: 4, ERROR: 3 };
 
@@ -20,7 +22,8 @@ export function stderrLog(
   function say(of: LogLevel, text: string): void {
     if (LEVELS.indexOf(of) < threshold) return;
     const line = oneLine(maskSecrets(text, secrets));
-    write(journal ? `<${PRIORITY[of]}>${line}\n` : `${formatTime(Date.now())} ${of} ${line}\n`);
+    const named = WITH_SEVERITY.test(line) ? line : `${of} ${line}`;
+    write(journal ? `<${PRIORITY[of]}>${line}\n` : `${formatTime(Date.now())} ${named}\n`);
   }
   return {
     debug: (text) => say('DEBUG', text),

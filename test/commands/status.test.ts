@@ -87,7 +87,12 @@ async function show(
   options: { json?: boolean; change?: Record<string, string>; listen?: string; more?: object } = {},
 ) {
   const config = configWith(
-    { HTTP_LISTEN: options.listen ?? '', TELEGRAM_BOT_TOKEN: '1:a', TELEGRAM_CHAT_ID: '1' },
+    {
+      HTTP_LISTEN: options.listen ?? '',
+      TELEGRAM_BOT_TOKEN: '1:a',
+      TELEGRAM_CHAT_ID: '1',
+      SERVER_NAME: 'shop',
+    },
     { stateDir },
   );
   const recorded = commandContext(
@@ -103,6 +108,8 @@ describe('status', () => {
   it('says that all is well', async () => {
     openStore(stateDir, Date.now()).close();
     const { code, out } = await show({ listen: await answering(HEALTHY) });
+    // As in messages.
+    expect(out).toMatch(/^shop {2}vpsmon /);
     expect(out).toMatch(/ok {3}vps-monitor\.service +runs, 20 MB/);
     expect(out).toMatch(/ok {3}monitor +last check 12 s ago, took 30 ms, 7 containers watched/);
     expect(out).toMatch(/ok {3}messages +0 sent, none waiting/);

@@ -19,6 +19,16 @@ test('a line each, with the time, from the level on', () => {
   ]);
 });
 
+test('an alert has its severity once', () => {
+  const { log, written } = lines('INFO', false);
+  log.warn('WARNING disk [/] Disk / is 85 % full');
+  log.error('CRITICAL disk [/] Disk / is 95 % full');
+  expect(written).toEqual([
+    expect.stringMatching(/^[\d :-]+ WARNING disk \[/),
+    expect.stringMatching(/^[\d :-]+ CRITICAL disk \[/),
+  ]);
+});
+
 test('for the journal the priority instead of the time', () => {
   const { log, written } = lines('DEBUG', true);
   log.debug('d');

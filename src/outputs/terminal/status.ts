@@ -5,7 +5,7 @@ import { styleFor, wrapBehind } from './style.ts';
 
 export type StatusView = {
   version: string;
-  hostname: string;
+  server: string;
   now: number;
   /** Units, the monitor's answer, delivery. */
   lines: LineView[];
@@ -21,7 +21,7 @@ const MOST_INCIDENTS = 15;
 export function renderStatus(view: StatusView): string {
   const style = styleFor(view.color);
   const lines = [
-    `${style.bold(plain(view.hostname, 60))}  vpsmon ${view.version}, ${formatTime(view.now)}`,
+    `${style.bold(plain(view.server, 60))}  vpsmon ${view.version}, ${formatTime(view.now)}`,
     '',
     ...renderLines(view.lines, style, view.wrapAt),
   ];
