@@ -43,6 +43,15 @@ export function parseDockerHost(dockerHost: string, candidates = usualSockets())
   return { address: `tcp://${url.hostname}:${port}`, host, port };
 }
 
+/** Whether its socket is not there. Where that cannot be seen, the connection will show it. */
+export function isMissing({ socketPath }: DockerAddress): boolean {
+  try {
+    return socketPath !== undefined && statSync(socketPath, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** For node:http. */
 export function target(at: DockerAddress): RequestOptions {
   if (at.socketPath !== undefined) return { socketPath: at.socketPath, host: 'docker' };

@@ -1,6 +1,6 @@
 // One call to the engine: where it is, in which version it is spoken to, deadlines, and what went wrong in plain words.
 import http from 'node:http';
-import { parseDockerHost, target, withHint } from './address.ts';
+import { isMissing, parseDockerHost, target, withHint } from './address.ts';
 import type { DockerAddress } from './address.ts';
 import { parseJson, refusal } from './answer.ts';
 import { array, object, text } from './parse.ts';
@@ -70,6 +70,9 @@ export function openDockerCalls(dockerHost: string, deadlineMs = DEADLINE_MS): D
 
   async function send(call: Call, prefix: string): Promise<RawAnswer> {
     const at = where();
+    const peer = `Docker at ${at.address}`;
+    // On a host without Docker this is asked at each check: a connection that fails costs a millisecond, and leaves garbage.
+    if (isMissing(at)) throw failure(`${peer} does not exist`, 'ENOENT');
     const query = call.query ? `?${new URLSearchParams(call.query).toString()}` : '';
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
     const request = {
@@ -85,7 +88,7 @@ export function openDockerCalls(dockerHost: string, deadlineMs = DEADLINE_MS): D
       maxBytes: call.maxBytes ?? 4 * MIB,
       onTooLong: call.onTooLong ?? 'fail',
       signal: call.signal,
-      peer: `Docker at ${at.address}`,
+      peer,
     } as const;
     try {
       return await exchange(request);
