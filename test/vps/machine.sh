@@ -145,10 +145,14 @@ add_container_image() {
 
 # --- run -------------------------------------------------------------------------------------------------------------
 
-up() {
+# Two at the same time must not both build the disk.
+build_once() {
   mkdir -p "$cache"
-  # Two that come up at the same time must not both build the disk.
   (flock 8; build; install_missing qemu-system-x86 qemu-utils openssh-client) 8>"$cache/build.lock"
+}
+
+up() {
+  build_once
   alive && fail "$name is up already"
   find "$cache" -maxdepth 1 \( -name 'image-????????????' -o -name "image-$suite-*" \) ! -path "$image" -mtime +1 -exec rm -rf {} + # disks of older recipes
   rm -rf "$machine"; mkdir -p "$machine"
@@ -207,7 +211,8 @@ down() {
 verb=${1:-help}
 (($# == 0)) || shift
 case $verb in
-  build | up | cut | reboot | down) "$verb" "$@" ;;
+  build) build_once ;;
+  up | cut | reboot | down) "$verb" "$@" ;;
   run) remote ssh root@127.0.0.1 "$@" ;;
   put) remote scp -r "$1" "root@127.0.0.1:$2" ;;
   get) remote scp -r "root@127.0.0.1:$1" "$2" ;;
