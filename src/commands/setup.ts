@@ -10,7 +10,7 @@ import { tryTelegram } from '../notify/try-out.ts';
 import { setUpHtml } from '../outputs/telegram/monitor.ts';
 import { isThere } from '../system/folders.ts';
 import { readTextFile } from '../system/read-file.ts';
-import { replaceText, whyNotWritable } from '../system/write-file.ts';
+import { replaceText, whyNotReplaceable } from '../system/write-file.ts';
 import type { CommandContext, GlobalOptions, Io } from './context.ts';
 import { runDoctor } from './doctor.ts';
 import { inContext } from './in-context.ts';
@@ -84,7 +84,7 @@ export async function setup(
 ): Promise<number> {
   const { io, options } = context;
   try {
-    const refused = whyNotWritable(place.target);
+    const refused = whyNotReplaceable(place.target);
     if (refused !== undefined)
       throw new Refused(
         `${place.target} cannot be written: ${refused}. Use sudo, or name another file with --config.`,

@@ -220,7 +220,7 @@ async function decided(job: Job, yes: boolean, nonce: string): Promise<void> {
 }
 
 async function essential({ monitor }: Console, name: string): Promise<boolean> {
-  const container = monitor.watcher.containers().find((one) => one.name === name);
+  const container = containerNamed(monitor, name);
   if (!container) return false;
   const inspect = await alive(
     monitor,
@@ -230,11 +230,15 @@ async function essential({ monitor }: Console, name: string): Promise<boolean> {
   return isEssential(container, monitor.config, inspect);
 }
 
+function containerNamed({ watcher }: Console['monitor'], name: string) {
+  return watcher.containers().find((one) => one.name === name);
+}
+
 async function logs({ monitor, mask }: Console, incident: Incident): Promise<string> {
   const title = `${incident.subject}: the last ${LOG_LINES} log lines`;
   try {
     const { docker } = monitor.system;
-    const container = monitor.watcher.containers().find((one) => one.name === incident.subject);
+    const container = containerNamed(monitor, incident.subject);
     if (!container) return printedHtml(title, ['There is no container of this name now.']);
     const soon = AbortSignal.timeout(5000);
     const [lines, inspect] = await Promise.all([

@@ -1,7 +1,7 @@
-import { chmodSync, closeSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { errorText } from '../model/text.ts';
 import { makeFolders } from '../system/folders.ts';
+import { tryToWrite } from '../system/write-file.ts';
 
 /** 0711: node_exporter, another user, must get through to metrics/ by name; it can list and read nothing else. */
 export function makeStateFolder(stateDir: string): void {
@@ -57,19 +57,8 @@ const PLAIN: Record<string, string> = {
 
 /** The driver says "14"; trying to write a file there says why. Undefined where that works. */
 export function whyNotWritable(stateDir: string): string | undefined {
-  const probe = join(stateDir, `.probe-${process.pid}`);
-  try {
-    writeFileSync(probe, 'x'.repeat(4096));
-    rmSync(probe);
-    return undefined;
-  } catch (error) {
-    try {
-      rmSync(probe, { force: true });
-    } catch {
-      // It could not be written, so there is nothing to remove.
-    }
-    return plainReason(error);
-  }
+  const error = tryToWrite(stateDir);
+  return error && plainReason(error);
 }
 
 function plainReason(error: unknown): string {

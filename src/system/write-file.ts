@@ -9,6 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -24,8 +25,7 @@ export function writeAtomically(
   owner?: { uid: number; gid: number },
 ): void {
   // A leading dot: readers of a folder (node_exporter's textfile collector takes *.prom) pass it by.
-  const unique = `${process.pid}-${Math.random().toString(36).slice(2)}`;
-  const temporary = join(dirname(path), `.${basename(path)}.${unique}.tmp`);
+  const temporary = join(dirname(path), `.${basename(path)}.${unique()}.tmp`);
   const file = openSync(temporary, 'wx', mode);
   try {
     try {
@@ -62,16 +62,29 @@ const REASONS: Record<string, string> = {
   ENOSPC: 'the disk is full',
 };
 
-/** Tries to make a file beside this one, as replacing it does; what stands against it, undefined: nothing. */
-export function whyNotWritable(path: string): string | undefined {
+/** What stands against replacing this file, or making it; undefined: nothing. */
+export function whyNotReplaceable(path: string): string | undefined {
+  const error = tryToWrite(dirname(existsSync(path) ? realpathSync(path) : path));
+  return error && (REASONS[error.code ?? ''] ?? error.code ?? '');
+}
+
+/** Writes a small file into a folder, and removes it; the error, with Node's `code`, or undefined where that works. */
+export function tryToWrite(folder: string): NodeJS.ErrnoException | undefined {
+  const probe = join(folder, `.probe-${unique()}`);
   try {
-    const target = existsSync(path) ? realpathSync(path) : path;
-    const trial = join(dirname(target), `.${basename(target)}.${process.pid}.trial`);
-    closeSync(openSync(trial, 'wx', 0o600));
-    rmSync(trial);
+    writeFileSync(probe, 'x'.repeat(4096), { flag: 'wx', mode: 0o600 });
+    rmSync(probe);
     return undefined;
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    return REASONS[code] ?? code;
+    try {
+      rmSync(probe, { force: true });
+    } catch {
+      // It could not be written, so there is nothing to remove.
+    }
+    return error as NodeJS.ErrnoException;
   }
+}
+
+function unique(): string {
+  return `${process.pid}-${Math.random().toString(36).slice(2)}`;
 }
