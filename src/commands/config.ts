@@ -1,4 +1,5 @@
-import { loadConfig, secretsOf, type LoadOptions } from '../config/load.ts';
+import { loadConfig, type LoadOptions } from '../config/load.ts';
+import { secretsOf } from '../config/secrets.ts';
 import { configCheckJson, configJson, renderConfig, renderConfigCheck } from '../outputs/terminal/config.ts';
 import { renderProblems } from '../outputs/terminal/problems.ts';
 import type { GlobalOptions, Io } from './context.ts';

@@ -1,4 +1,5 @@
-import { loadConfig, secretsOf } from '../config/load.ts';
+import { loadConfig } from '../config/load.ts';
+import { secretsOf } from '../config/secrets.ts';
 import type { Key, Problem } from '../config/schema.ts';
 import { renderProblems } from '../outputs/terminal/problems.ts';
 import { run } from '../system/run.ts';

@@ -1,6 +1,12 @@
-import { defaultExtra } from './defaults.ts';
+import {
+  defaultExtra,
+  type Extra,
+  type Problem,
+  type ServiceSettings,
+  type SilenceWindow,
+  type SqlMetric,
+} from './schema.ts';
 import type { Item, YamlContent } from './parse-yaml.ts';
-import type { Extra, Problem, ServiceSettings, SilenceWindow, SqlMetric } from './schema.ts';
 
 /** Puts the checked sections of vpsmon.yaml over the defaults; what contradicts itself becomes a problem. */
 export function toExtra(content: YamlContent, file: string): { extra: Extra; problems: Problem[] } {
@@ -11,10 +17,9 @@ export function toExtra(content: YamlContent, file: string): { extra: Extra; pro
   Object.assign(extra.recovery, content.maps.recovery);
   // Items without their required fields were errors already: no configuration is made of them.
   extra.services = services.map(({ values }) => values as ServiceSettings);
-  const own = metrics.map(
+  extra.sqlMetrics = metrics.map(
     ({ values }) => ({ help: `${String(values['name'])} by SQL.`, ...values }) as SqlMetric,
   );
-  extra.sqlMetrics = [...extra.sqlMetrics.filter((m) => !own.some((o) => o.name === m.name)), ...own];
   extra.silences = silences.map(({ values }) => {
     return { days: [0, 1, 2, 3, 4, 5, 6], reason: '', ...values } as SilenceWindow;
   });

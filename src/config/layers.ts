@@ -1,9 +1,16 @@
 import { maskSecrets, plain } from '../model/text.ts';
-import { definitionOf, isKey, KEY_NAMES } from './defaults.ts';
+import {
+  definitionOf,
+  isKey,
+  KEY_NAMES,
+  type Key,
+  type KeyDefinition,
+  type Origin,
+  type Problem,
+} from './schema.ts';
 import { KEY_FORMATS } from './key-formats.ts';
-import { OLD_NAMES } from './old-names.ts';
-import { describeValue, parseValue, type Value } from './parse-value.ts';
-import type { Key, KeyDefinition, Origin, Problem } from './schema.ts';
+import { settingOfOldName } from './old-names.ts';
+import { describeValue, parseValue, wrongText, type Value } from './parse-value.ts';
 import { suggest } from './suggest.ts';
 
 /** One KEY=value of any place, before it is understood. */
@@ -46,8 +53,7 @@ export function understand(key: Key, text: string): { value: Value } | { problem
     parsed = format(parsed.value);
   }
   if ('value' in parsed) return parsed;
-  const advice = parsed.advice === undefined ? '' : `. ${parsed.advice.replace(/\.$/, '')}`;
-  return { problem: `expected ${parsed.expected}, found ${describeValue(definition, text)}${advice}` };
+  return { problem: wrongText(parsed, describeValue(definition, text)) };
 }
 
 function unknownKey(key: string): { key: string; text: string } {
@@ -55,7 +61,7 @@ function unknownKey(key: string): { key: string; text: string } {
   const shown = /^[A-Za-z_][A-Za-z0-9_.-]{0,39}$/.test(key)
     ? maskSecrets(plain(key, 40))
     : `a key of ${key.length} characters`;
-  const meant = OLD_NAMES[key.toUpperCase()] ?? suggest(key, KEY_NAMES);
+  const meant = settingOfOldName(key.toUpperCase()) ?? suggest(key, KEY_NAMES);
   const text = meant
     ? `is not a setting and is ignored; did you mean ${meant}?`
     : 'is not a setting and is ignored; `vpsmon config show` lists all settings';

@@ -1,5 +1,12 @@
-import { definitionOf } from './defaults.ts';
-import type { Key, KeyDefinition, Origin, Problem, Settings } from './schema.ts';
+import {
+  definitionOf,
+  placeOf,
+  type Key,
+  type KeyDefinition,
+  type Origin,
+  type Problem,
+  type Settings,
+} from './schema.ts';
 
 /** Settings that belong together, each at most as high as the next one. */
 const LADDERS: readonly (readonly Key[])[] = [
@@ -72,12 +79,10 @@ function mixUp(lower: Step, upper: Step, origins: Origins): Problem {
   // Told at the one that stands later, where the other has been read already.
   const [at, other] =
     (origins[lower.key].line ?? 0) > (origins[upper.key].line ?? 0) ? [lower, upper] : [upper, lower];
-  const origin = origins[at.key];
   const relation = at === upper ? `at least ${lower.key}` : `at most ${upper.key}`;
   return {
     level: 'error',
-    file: origin.file ?? origin.from,
-    ...(origin.line === undefined ? {} : { line: origin.line }),
+    ...placeOf(origins[at.key]),
     key: at.key,
     text: `expected ${relation} (${other.value}${where(origins[other.key])}), found ${at.value}. The two may be swapped`,
   };

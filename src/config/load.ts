@@ -1,14 +1,21 @@
-import { defaultExtra, defaultSettings, KEY_NAMES } from './defaults.ts';
+import {
+  defaultExtra,
+  defaultSettings,
+  KEY_NAMES,
+  type Config,
+  type Extra,
+  type Key,
+  type Origin,
+  type Problem,
+  type Settings,
+} from './schema.ts';
 import { findConf, findYaml, type FoundFile } from './find.ts';
 import { environmentSettings, readLayer, unknownVariables, type Layer } from './layers.ts';
 import { orderLevels } from './levels.ts';
 import { parseConf } from './parse-conf.ts';
-import type { Config, Extra, Key, Origin, Problem, Settings } from './schema.ts';
 import { stateDirOf } from './state-dir.ts';
 import { tokenFromFile } from './token-file.ts';
 import { warnAboutMode, warnTogether } from './warnings.ts';
-
-export { secretsOf } from './secrets.ts';
 
 export type LoadOptions = {
   /** --config */

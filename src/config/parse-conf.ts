@@ -45,7 +45,7 @@ function* logicalLines(text: string): Generator<{ content: string; line: number 
     const line = i + 1;
     const pieces = [lines[i]!];
     if (!/^\s*[#;]/.test(lines[i]!)) {
-      while (goesOn(lines[i]!) && i + 1 < lines.length) {
+      while (isContinued(lines[i]!) && i + 1 < lines.length) {
         i += 1;
         pieces[pieces.length - 1] = pieces.at(-1)!.slice(0, -1);
         pieces.push(lines[i]!);
@@ -56,7 +56,7 @@ function* logicalLines(text: string): Generator<{ content: string; line: number 
 }
 
 /** Ends in an odd number of backslashes: an even number is written-out backslashes. */
-function goesOn(line: string): boolean {
+export function isContinued(line: string): boolean {
   let count = 0;
   while (line[line.length - 1 - count] === '\\') count += 1;
   return count % 2 === 1;
@@ -98,10 +98,10 @@ function readValue(text: string): { value: string; warning?: string } | { proble
   let rest = /^\s*["']/.test(text) ? text.trimStart() : text;
   // As in systemd, a quote is special at the beginning only: it's is a value like any other.
   while (rest.startsWith('"') || rest.startsWith("'")) {
-    const quoted = rest.startsWith('"') ? readDouble(rest, 1) : readSingle(rest, 1);
+    const quoted = readQuoted(rest);
     if (!quoted) return { problem: `the ${rest[0]} that begins the value is never closed` };
     value += quoted.value;
-    rest = rest.slice(quoted.end);
+    rest = rest.slice(quoted.length);
     if (/^\s+(?!#)\S/.test(rest)) return { problem: afterQuote };
     if (/^\s/.test(rest)) rest = '';
   }
@@ -121,20 +121,11 @@ const afterQuote = 'something stands after the closing quote: put the whole valu
 const backslash =
   "a backslash outside quotes was taken out, as systemd and shells do; if it belongs to the value, put the value in 'single quotes'";
 
-function readDouble(text: string, from: number): { value: string; end: number } | undefined {
-  let value = '';
-  for (let i = from; i < text.length; i += 1) {
-    const char = text[i]!;
-    if (char === '"') return { value, end: i + 1 };
-    if (char === '\\' && '"\\`$'.includes(text[i + 1] ?? ' ')) {
-      i += 1;
-      value += text[i]!;
-    } else value += char;
-  }
-  return undefined;
-}
-
-function readSingle(text: string, from: number): { value: string; end: number } | undefined {
-  const end = text.indexOf("'", from);
-  return end < 0 ? undefined : { value: text.slice(from, end), end: end + 1 };
+/** What the quotes at the beginning enclose, and how long it is with them; undefined where they are never closed. */
+function readQuoted(text: string): { value: string; length: number } | undefined {
+  const single = /^'([^']*)'/.exec(text);
+  if (single) return { value: single[1]!, length: single[0].length };
+  // Between double quotes a backslash is special before these four only, and belongs to the value elsewhere.
+  const double = /^"((?:\\["\\`$]|\\(?!["\\`$])|[^"\\])*)"/.exec(text);
+  return double ? { value: double[1]!.replace(/\\(["\\`$])/g, '$1'), length: double[0].length } : undefined;
 }

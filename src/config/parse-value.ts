@@ -1,5 +1,5 @@
 import { plain, maskSecrets } from '../model/text.ts';
-import type { KeyDefinition } from './schema.ts';
+import type { KeyKind } from './schema.ts';
 import { parseListen } from './listen.ts';
 
 export type Value = string | number | boolean | string[];
@@ -7,8 +7,13 @@ export type Value = string | number | boolean | string[];
 export type Wrong = { expected: string; advice?: string };
 export type Parsed = { value: Value } | Wrong;
 
+/** The sentence about a value that is wrong; `found` is what stands there. */
+export function wrongText({ expected, advice }: Wrong, found: string): string {
+  return `expected ${expected}, found ${found}${advice === undefined ? '' : `. ${advice.replace(/\.$/, '')}`}`;
+}
+
 /** Reads the text of one setting as its definition wants it. Numbers, switches and choices that are empty are the default. */
-export function parseValue(definition: KeyDefinition, text: string): Parsed {
+export function parseValue(definition: KeyKind, text: string): Parsed {
   const raw = text.trim();
   switch (definition.type) {
     case 'int':
@@ -30,7 +35,7 @@ export function parseValue(definition: KeyDefinition, text: string): Parsed {
   }
 }
 
-type NumberDefinition = Extract<KeyDefinition, { type: 'int' | 'number' }>;
+type NumberDefinition = Extract<KeyKind, { type: 'int' | 'number' }>;
 
 function parseNumber(definition: NumberDefinition, raw: string): Parsed {
   const { type, min, max } = definition;
@@ -62,7 +67,7 @@ function parseChoice(values: readonly string[], raw: string): Parsed {
   return { expected: `${values.slice(0, -1).join(', ')} or ${values.at(-1)}` };
 }
 
-function parseUrl(definition: Extract<KeyDefinition, { type: 'url' }>, raw: string): Parsed {
+function parseUrl(definition: Extract<KeyKind, { type: 'url' }>, raw: string): Parsed {
   const protocols = definition.protocols.map((p) => `${p}//`);
   const schemes = `${protocols.slice(0, -1).join(', ')} or ${protocols.at(-1)}`;
   const expected = `an address that begins with ${schemes}`;
@@ -96,7 +101,7 @@ function parseAddress(raw: string): Parsed {
 }
 
 /** What stands there, for people. Values that may hold a secret are only measured. */
-export function describeValue(definition: Pick<KeyDefinition, 'type'>, raw: string): string {
+export function describeValue(definition: Pick<KeyKind, 'type'>, raw: string): string {
   if (raw.trim() === '') return 'nothing';
   if (definition.type === 'secret') return `a value of ${raw.length} characters`;
   if (definition.type === 'url') {

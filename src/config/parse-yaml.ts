@@ -12,6 +12,7 @@
 import { isMap, isSeq, LineCounter, parseDocument, type Node } from 'yaml';
 import { maskSecrets, plain } from '../model/text.ts';
 import type { RawSetting } from './layers.ts';
+import { wrongText } from './parse-value.ts';
 import type { Problem } from './schema.ts';
 import { parseField, takesList } from './yaml-fields.ts';
 import { SECTIONS, type Field, type Shape } from './yaml-shape.ts';
@@ -151,8 +152,7 @@ function readField(reader: Reader, node: unknown, field: Field): { value: unknow
   const parsed = parseField(field, texts);
   if ('value' in parsed) return { value: parsed.value };
   const found = texts.join('').trim() === '' ? 'nothing' : `"${maskSecrets(plain(texts.join(', '), 60))}"`;
-  const advice = parsed.advice === undefined ? '' : `. ${parsed.advice.replace(/\.$/, '')}`;
-  return { problem: `expected ${parsed.expected}, found ${found}${advice}` };
+  return { problem: wrongText(parsed, found) };
 }
 
 function camel(key: string): string {

@@ -1,5 +1,4 @@
-import { definitionOf, KEY_NAMES } from './defaults.ts';
-import type { Config } from './schema.ts';
+import { definitionOf, KEY_NAMES, type Config } from './schema.ts';
 
 /** The values of all settings that nobody else may see, for masking: tokens, passwords, keys, and what stands inside of addresses. */
 export function secretsOf(config: Pick<Config, 'settings'>): string[] {

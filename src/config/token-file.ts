@@ -2,7 +2,8 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { errorText } from '../model/text.ts';
 import { readTextFile } from '../system/read-file.ts';
 import { understand, type Layer, type LayerSetting } from './layers.ts';
-import type { Problem } from './schema.ts';
+import { placeOf, type Problem } from './schema.ts';
+import { readableByOthers } from './warnings.ts';
 
 /**
  * Reads the token from TELEGRAM_BOT_TOKEN_FILE where that is the setting that counts. A relative path is looked for among
@@ -29,7 +30,7 @@ export function tokenFromFile(
 
 function both(named: LayerSetting): Problem {
   const text = 'is ignored, because TELEGRAM_BOT_TOKEN is set as well; keep one of the two';
-  return { level: 'warning', ...placeOf(named), key: 'TELEGRAM_BOT_TOKEN_FILE', text };
+  return { level: 'warning', ...placeOf(named.origin), key: 'TELEGRAM_BOT_TOKEN_FILE', text };
 }
 
 function readToken(
@@ -38,7 +39,7 @@ function readToken(
   cwd: string,
   problems: Problem[],
 ): LayerSetting | undefined {
-  const at = { ...placeOf(named), key: 'TELEGRAM_BOT_TOKEN_FILE' };
+  const at = { ...placeOf(named.origin), key: 'TELEGRAM_BOT_TOKEN_FILE' };
   const base = named.origin.line === undefined ? cwd : dirname(named.origin.file ?? cwd);
   let reason = '';
   let failed = '';
@@ -51,7 +52,7 @@ function readToken(
         problems.push({ level: 'error', ...at, text: `${path}${why}` });
         return undefined;
       }
-      if (mode & 0o004) {
+      if (readableByOthers(mode)) {
         const text = `${path} can be read by every user of this machine: chmod 600 ${path}`;
         problems.push({ level: 'warning', ...at, text });
       }
@@ -70,11 +71,4 @@ function candidates(path: string, base: string, env: NodeJS.ProcessEnv): string[
   const credentials = env['CREDENTIALS_DIRECTORY'];
   const expanded = path.replace(/^\$\{?CREDENTIALS_DIRECTORY\}?\//, '');
   return [...(credentials ? [join(credentials, expanded)] : []), resolve(base, expanded)];
-}
-
-function placeOf({ origin }: LayerSetting): { file: string; line?: number } {
-  return {
-    file: origin.file ?? origin.from,
-    ...(origin.line === undefined ? {} : { line: origin.line }),
-  };
 }

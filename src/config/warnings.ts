@@ -1,11 +1,10 @@
 import type { TextFile } from '../system/read-file.ts';
-import { definitionOf } from './defaults.ts';
+import { definitionOf, placeOf, type Key, type Origin, type Problem, type Settings } from './schema.ts';
 import { looksLikeToken } from './key-formats.ts';
 import type { Layer } from './layers.ts';
-import type { Key, Origin, Problem, Settings } from './schema.ts';
 
 /** True where every user of the machine may read the file. A group may: root:docker 0640 is a choice that people make. */
-function readableByOthers(mode: number): boolean {
+export function readableByOthers(mode: number): boolean {
   return (mode & 0o004) !== 0;
 }
 
@@ -33,14 +32,7 @@ export function warnTogether(
   const problems: Problem[] = [];
   const telegramIsWrong = found.some((p) => p.level === 'error' && p.key?.startsWith('TELEGRAM_'));
   const warn = (key: Key, text: string): void => {
-    const { file, line, from } = origins[key];
-    problems.push({
-      level: 'warning',
-      file: file ?? from,
-      ...(line === undefined ? {} : { line }),
-      key,
-      text,
-    });
+    problems.push({ level: 'warning', ...placeOf(origins[key]), key, text });
   };
   const { TELEGRAM_BOT_TOKEN: token, TELEGRAM_CHAT_ID: chat } = settings;
   if (token !== '' && chat === '' && !telegramIsWrong)

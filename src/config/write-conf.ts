@@ -1,4 +1,4 @@
-import { parseConf } from './parse-conf.ts';
+import { isContinued, parseConf } from './parse-conf.ts';
 
 /**
  * Pure: the text of a monitor.conf with these values. Every other line stays as it is; a key that is there is changed where
@@ -20,7 +20,7 @@ export function withSettings(text: string, values: Readonly<Record<string, strin
     else if (entry.value !== value) lines.splice(entry.line - 1, linesOf(lines, entry.line - 1), line);
   }
   // A last line that is to be continued would swallow the next one.
-  const open = added.length > 0 && continues(lines.at(-1) ?? '') ? [''] : [];
+  const open = added.length > 0 && isContinued(lines.at(-1) ?? '') ? [''] : [];
   return [...lines, ...open, ...added, ''].join(eol);
 }
 
@@ -38,10 +38,6 @@ function quoted(key: string, value: string): string {
 /** How many lines a setting takes: one that ends in an odd number of backslashes goes on in the next. */
 function linesOf(lines: readonly string[], at: number): number {
   let count = 1;
-  while (at + count < lines.length && continues(lines[at + count - 1]!)) count += 1;
+  while (at + count < lines.length && isContinued(lines[at + count - 1]!)) count += 1;
   return count;
-}
-
-function continues(line: string): boolean {
-  return /(?<!\\)(?:\\\\)*\\$/.test(line);
 }

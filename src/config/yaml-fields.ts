@@ -25,11 +25,9 @@ export function parseField(field: FieldKind, texts: string[]): FieldParsed {
     case 'int':
       return text === ''
         ? { expected: `a whole number from ${field.min} to ${field.max}` }
-        : parseValue({ ...field, default: field.min, group: '', help: '' }, text);
+        : parseValue({ ...field, default: field.min }, text);
     case 'bool':
-      return text === ''
-        ? { expected: 'true or false' }
-        : parseValue({ type: 'bool', default: false, group: '', help: '' }, text);
+      return text === '' ? { expected: 'true or false' } : parseValue({ type: 'bool', default: false }, text);
     case 'text':
       return text === '' ? { expected: 'a text' } : { value: text };
     case 'texts':

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { configCheck, configShow } from '../../src/commands/config.ts';
 import type { GlobalOptions } from '../../src/commands/context.ts';
-import { KEY_NAMES } from '../../src/config/defaults.ts';
+import { KEY_NAMES } from '../../src/config/schema.ts';
 import { loadConfig } from '../../src/config/load.ts';
 
 const TOKEN = '1234567890:ABCdefGHIjklMNOpqrsTUVwxyz';

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { expect, test } from 'vitest';
-import { KEY_NAMES } from '../../src/config/defaults.ts';
+import { KEY_NAMES } from '../../src/config/schema.ts';
 import { loadConfig } from '../../src/config/load.ts';
 
 const folder = fileURLToPath(new URL('../../config', import.meta.url));

@@ -4,9 +4,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadConfig, secretsOf, type LoadOptions } from '../../src/config/load.ts';
-import { defaultExtra, defaultSettings, KEY_NAMES } from '../../src/config/defaults.ts';
-import type { Config, Problem } from '../../src/config/schema.ts';
+import { loadConfig, type LoadOptions } from '../../src/config/load.ts';
+import { secretsOf } from '../../src/config/secrets.ts';
+import {
+  defaultExtra,
+  defaultSettings,
+  KEY_NAMES,
+  type Config,
+  type Problem,
+} from '../../src/config/schema.ts';
 
 const repo = fileURLToPath(new URL('../..', import.meta.url));
 const TOKEN = '1234567890:ABCdefGHIjklMNOpqrsTUVwxyz';

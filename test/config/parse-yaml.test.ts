@@ -2,9 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { defaultExtra } from '../../src/config/defaults.ts';
+import { defaultExtra, type Config } from '../../src/config/schema.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import type { Config } from '../../src/config/schema.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'vpsmon-yaml-'));
 afterAll(() => rmSync(dir, { recursive: true }));

@@ -1,5 +1,13 @@
-import { defaultExtra, defaultSettings, KEY_NAMES } from '../../src/config/defaults.ts';
-import type { Config, Extra, Key, Origin, Settings } from '../../src/config/schema.ts';
+import {
+  defaultExtra,
+  defaultSettings,
+  KEY_NAMES,
+  type Config,
+  type Extra,
+  type Key,
+  type Origin,
+  type Settings,
+} from '../../src/config/schema.ts';
 
 /** The defaults, with `settings` and `extra` laid over them. Nothing is read. */
 export function configOf(

@@ -3,8 +3,7 @@ import type { Discovered } from '../../src/model/targets.ts';
 import type { Settings } from '../../src/config/schema.ts';
 import { namesByEngine } from '../../src/discovery/trust.ts';
 import { random } from '../helpers/random.ts';
-import { discover } from './fixtures.ts';
-import type { Sketch } from './fixtures.ts';
+import { discover, type Sketch } from './fixtures.ts';
 
 const waha: Sketch = {
   name: 'shop-waha-1',

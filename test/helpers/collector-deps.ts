@@ -1,7 +1,13 @@
 import type { CollectorDeps } from '../../src/collectors/types.ts';
 import type { Discovered } from '../../src/model/targets.ts';
-import { KEY_NAMES, defaultExtra, defaultSettings } from '../../src/config/defaults.ts';
-import type { Config, Extra, Settings } from '../../src/config/schema.ts';
+import {
+  defaultExtra,
+  defaultSettings,
+  KEY_NAMES,
+  type Config,
+  type Extra,
+  type Settings,
+} from '../../src/config/schema.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { httpRequest } from '../../src/system/http/http.ts';
 import type { Clock, System } from '../../src/system/types.ts';

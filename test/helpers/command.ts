@@ -1,6 +1,13 @@
 import type { CommandContext, GlobalOptions } from '../../src/commands/context.ts';
-import { defaultExtra, defaultSettings, KEY_NAMES } from '../../src/config/defaults.ts';
-import type { Config, Key, Origin, Settings } from '../../src/config/schema.ts';
+import {
+  defaultExtra,
+  defaultSettings,
+  KEY_NAMES,
+  type Config,
+  type Key,
+  type Origin,
+  type Settings,
+} from '../../src/config/schema.ts';
 import { secretsOf } from '../../src/config/secrets.ts';
 import { run } from '../../src/system/run.ts';
 import { openSystem } from '../../src/system/system.ts';

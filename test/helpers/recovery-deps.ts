@@ -1,6 +1,13 @@
-import { defaultExtra, defaultSettings, KEY_NAMES } from '../../src/config/defaults.ts';
+import {
+  defaultExtra,
+  defaultSettings,
+  KEY_NAMES,
+  type Config,
+  type Key,
+  type Origin,
+  type Settings,
+} from '../../src/config/schema.ts';
 import type { Discovered } from '../../src/model/targets.ts';
-import type { Config, Key, Origin, Settings } from '../../src/config/schema.ts';
 import type { Snapshot, Source } from '../../src/model/snapshot.ts';
 import type { RecoveryDeps, ReportedLine } from '../../src/recovery/types.ts';
 import type { Store } from '../../src/store/open.ts';

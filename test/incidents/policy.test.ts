@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { policyOf } from '../../src/incidents/policy.ts';
-import { defaultExtra } from '../../src/config/defaults.ts';
+import { defaultExtra } from '../../src/config/schema.ts';
 import { configWith } from '../helpers/command.ts';
 import { incidentOf } from '../helpers/incident.ts';
 

@@ -7,15 +7,12 @@ import { createRedis } from '../../src/collectors/redis.ts';
 import { createSql } from '../../src/collectors/sql.ts';
 import type { N8nTarget, PostgresTarget, RedisTarget } from '../../src/model/targets.ts';
 import type { N8nValues, PostgresValues, RedisValues, SqlValues } from '../../src/model/snapshot.ts';
-import { collectorDeps, patience } from '../helpers/collector-deps.ts';
-import type { TestDeps } from '../helpers/collector-deps.ts';
+import { collectorDeps, patience, type TestDeps } from '../helpers/collector-deps.ts';
 import { addExecutions, createN8nTables } from '../helpers/n8n-schema.ts';
-import { startPostgres } from '../helpers/postgres-server.ts';
-import type { PostgresServer } from '../helpers/postgres-server.ts';
+import { startPostgres, type PostgresServer } from '../helpers/postgres-server.ts';
 import { judged, ok } from '../rules/judge.ts';
 import type { Postgres } from '../../src/system/types.ts';
-import { startRedis } from '../helpers/redis-server.ts';
-import type { RedisServer } from '../helpers/redis-server.ts';
+import { startRedis, type RedisServer } from '../helpers/redis-server.ts';
 
 let postgres: PostgresServer;
 let redis: RedisServer;

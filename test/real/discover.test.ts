@@ -4,17 +4,12 @@ import { createDiscovery } from '../../src/discovery/discover.ts';
 import type { Snapshot, Source } from '../../src/model/snapshot.ts';
 import { hostFiles } from '../../src/system/files.ts';
 import { collectorDeps, defaultConfig } from '../helpers/collector-deps.ts';
-import { IMAGE, startEngine } from '../helpers/docker-engine.ts';
-import type { Engine } from '../helpers/docker-engine.ts';
+import { IMAGE, startEngine, type Engine } from '../helpers/docker-engine.ts';
 import { addExecutions, createN8nTables } from '../helpers/n8n-schema.ts';
-import { startPostgres } from '../helpers/postgres-server.ts';
-import type { PostgresServer } from '../helpers/postgres-server.ts';
-import { startRedis } from '../helpers/redis-server.ts';
-import type { RedisServer } from '../helpers/redis-server.ts';
-import { startN8n } from '../standins/n8n.ts';
-import type { N8n } from '../standins/n8n.ts';
-import { startWaha } from '../standins/waha.ts';
-import type { Waha } from '../standins/waha.ts';
+import { startPostgres, type PostgresServer } from '../helpers/postgres-server.ts';
+import { startRedis, type RedisServer } from '../helpers/redis-server.ts';
+import { startN8n, type N8n } from '../standins/n8n.ts';
+import { startWaha, type Waha } from '../standins/waha.ts';
 
 // The whole stack as Docker shows it, on the network of the host: containers with the images' names and settings, and
 // behind their ports real servers.

@@ -2,8 +2,7 @@
 // node outbox-worker.js STATE_DIR API_ROOT TOKEN CHAT EPOCH storm|drain|edits|settle
 // edits: one incident whose message changes all the time; settle: until that message shows its last state.
 import { writeSync } from 'node:fs';
-import { defaultExtra, defaultSettings } from '../../src/config/defaults.ts';
-import type { Config } from '../../src/config/schema.ts';
+import { defaultExtra, defaultSettings, type Config } from '../../src/config/schema.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
 import { openIncidentMessages } from '../../src/store/incident-messages.ts';

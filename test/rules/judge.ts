@@ -1,6 +1,5 @@
 import { expect } from 'vitest';
-import type { Extra, Settings } from '../../src/config/schema.ts';
-import { defaultExtra } from '../../src/config/defaults.ts';
+import { defaultExtra, type Extra, type Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { Readings } from '../../src/model/snapshot.ts';
 import { judgeAll } from '../../src/rules/judge.ts';

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defaultExtra } from '../../src/config/defaults.ts';
+import { defaultExtra } from '../../src/config/schema.ts';
 import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import { addSilence, endSilence } from '../../src/incidents/silences.ts';
 import type { Incident, Notification } from '../../src/model/incident.ts';

@@ -1,6 +1,7 @@
-import { KEYS } from '../../config/schema.ts';
+import { KEY_GROUPS, type KeyDefinition } from '../../config/schema.ts';
 import { wrap } from '../terminal/style.ts';
 import { SHARED_OPTIONS, type CommandPage } from './command-pages.ts';
+import { helpOf, textOf } from './reference.ts';
 
 /** vpsmon(1), made from the command line itself. The format is man(7). */
 export function manVpsmon(pages: CommandPage[], version: string, date: string): string {
@@ -49,18 +50,12 @@ export function manVpsmon(pages: CommandPage[], version: string, date: string): 
 
 /** monitor.conf(5), made from the table of settings. */
 export function manConf(version: string, date: string): string {
-  const groups = new Map<string, string[]>();
-  for (const [key, definition] of Object.entries(KEYS)) {
-    const usual = Array.isArray(definition.default)
-      ? definition.default.join(',')
-      : String(definition.default);
-    const range =
-      definition.type === 'int' || definition.type === 'number'
-        ? ` ${definition.min} to ${definition.max}.`
-        : '';
-    const lines = tagged(key, `${definition.help}${range} Default: ${usual === '' ? 'empty' : usual}.`);
-    groups.set(definition.group, [...(groups.get(definition.group) ?? []), ...lines]);
-  }
+  const groups = Object.entries(KEY_GROUPS).flatMap(([group, keys]) => [
+    `.SH ${escaped(group.toUpperCase())}`,
+    ...Object.entries<KeyDefinition>(keys).flatMap(([key, definition]) =>
+      tagged(key, `${helpOf(definition)} Default: ${textOf(definition) || 'empty'}.`),
+    ),
+  ]);
   return [
     head('MONITOR.CONF', 5, version, date),
     '.SH NAME',
@@ -74,7 +69,7 @@ export function manConf(version: string, date: string): string {
     'finds mistakes, and',
     '.B vpsmon config show',
     'prints what holds.',
-    ...[...groups].flatMap(([group, lines]) => [`.SH ${escaped(group.toUpperCase())}`, ...lines]),
+    ...groups,
     '.SH FILES',
     '.I /etc/vpsmon/monitor.conf',
     '.br',

@@ -1,4 +1,4 @@
-import { KEYS, type KeyDefinition } from '../../config/schema.ts';
+import { KEY_GROUPS, type KeyDefinition } from '../../config/schema.ts';
 import { SECTIONS, type Field, type Shape } from '../../config/yaml-shape.ts';
 import { RULES, type RuleInfo } from '../../model/rules.ts';
 import { metricsMarkdown } from '../prometheus/metrics-table.ts';
@@ -14,19 +14,12 @@ export function renderExample(): string {
     '# `vpsmon config show` prints what holds and where it came from. The environment wins over this file.',
     '# systemd (EnvironmentFile=) and Docker (--env-file) can read this file, too.',
   ];
-  let group = '';
-  for (const [key, definition] of definitions()) {
-    if (definition.group !== group) {
-      group = definition.group;
-      lines.push('', '', `# ${group}`);
-    }
-    lines.push('', `# ${definition.help}`, `${key}=${exampleValue(key, definition)}`);
+  for (const [group, keys] of Object.entries(KEY_GROUPS)) {
+    lines.push('', '', `# ${group}`);
+    for (const [key, definition] of Object.entries<KeyDefinition>(keys))
+      lines.push('', `# ${definition.help}`, `${key}=${exampleValue(key, definition)}`);
   }
   return `${lines.join('\n')}\n`;
-}
-
-function definitions(): [string, KeyDefinition][] {
-  return Object.entries(KEYS);
 }
 
 function exampleValue(key: string, definition: KeyDefinition): string {
@@ -34,33 +27,28 @@ function exampleValue(key: string, definition: KeyDefinition): string {
   return ['int', 'number', 'bool', 'choice'].includes(definition.type) ? value : `"${value}"`;
 }
 
-function textOf({ default: value }: KeyDefinition): string {
+/** A default, as it would stand in the file. */
+export function textOf({ default: value }: KeyDefinition): string {
   return Array.isArray(value) ? value.join(',') : String(value);
+}
+
+/** The sentence about a setting, and which numbers it takes. */
+export function helpOf(definition: KeyDefinition): string {
+  const isNumber = definition.type === 'int' || definition.type === 'number';
+  return isNumber ? `${definition.help} ${definition.min} to ${definition.max}.` : definition.help;
 }
 
 /** The tables of all keys of monitor.conf, in Markdown. */
 function renderKeyTables(): string {
-  const lines: string[] = [];
-  let group = '';
-  for (const [key, definition] of definitions()) {
-    if (definition.group !== group) {
-      group = definition.group;
-      lines.push(...(lines.length > 0 ? [''] : []), `### ${group}`, '', ...tableHead('Key', 'Default'));
-    }
-    lines.push(row(`\`${key}\``, shownDefault(definition), `${definition.help}${allowed(definition)}`));
-  }
-  return lines.join('\n');
-}
-
-function shownDefault(definition: KeyDefinition): string {
-  const text = textOf(definition);
-  return text === '' ? '' : `\`${text}\``;
-}
-
-function allowed(definition: KeyDefinition): string {
-  return definition.type === 'int' || definition.type === 'number'
-    ? ` ${definition.min} to ${definition.max}.`
-    : '';
+  return Object.entries(KEY_GROUPS)
+    .map(([group, keys]) => {
+      const rows = Object.entries<KeyDefinition>(keys).map(([key, definition]) => {
+        const usual = textOf(definition);
+        return row(`\`${key}\``, usual && `\`${usual}\``, helpOf(definition));
+      });
+      return [`### ${group}`, '', ...tableHead('Key', 'Default'), ...rows].join('\n');
+    })
+    .join('\n\n');
 }
 
 /** The tables of all keys of vpsmon.yaml, in Markdown. */

@@ -1,6 +1,16 @@
-import { KEYS, type Config, type Extra, type Key, type Origin, type Problem } from '../../config/schema.ts';
+import {
+  definitionOf,
+  KEY_GROUPS,
+  KEY_NAMES,
+  type Config,
+  type Extra,
+  type Key,
+  type Origin,
+  type Problem,
+} from '../../config/schema.ts';
 import { maskSecrets } from '../../model/text.ts';
 import { renderProblems } from './problems.ts';
+import { DAYS, timeOf } from './silences.ts';
 
 /** `vpsmon config check` for people: every problem, then one line with the result. */
 export function renderConfigCheck(
@@ -41,18 +51,14 @@ function count(n: number, word: string): string {
 export function renderConfig(config: Config, secrets: readonly string[]): string {
   const lines: string[] = [];
   const width = Math.max(
-    ...keys()
-      .map((key) => `${key}=${shownValue(config, key, secrets)}`.length)
-      .filter((n) => n <= 60),
+    ...KEY_NAMES.map((key) => `${key}=${shownValue(config, key, secrets)}`.length).filter((n) => n <= 60),
   );
-  let group = '';
-  for (const key of keys()) {
-    if (KEYS[key].group !== group) {
-      group = KEYS[key].group;
-      lines.push(`${lines.length > 0 ? '\n' : ''}# ${group}`);
+  for (const [group, keys] of Object.entries(KEY_GROUPS)) {
+    lines.push(`${lines.length > 0 ? '\n' : ''}# ${group}`);
+    for (const key of Object.keys(keys) as Key[]) {
+      const setting = `${key}=${shownValue(config, key, secrets)}`;
+      lines.push(`${setting.padEnd(width)}  # ${describeOrigin(config.origins[key])}`);
     }
-    const setting = `${key}=${shownValue(config, key, secrets)}`;
-    lines.push(`${setting.padEnd(width)}  # ${describeOrigin(config.origins[key])}`);
   }
   const files = config.files.length > 0 ? config.files.join(', ') : 'none';
   return [
@@ -67,7 +73,7 @@ export function renderConfig(config: Config, secrets: readonly string[]): string
 /** The shape of `vpsmon config show --json`. */
 export function configJson(config: Config, secrets: readonly string[]): unknown {
   const settings = Object.fromEntries(
-    keys().map((key) => {
+    KEY_NAMES.map((key) => {
       const { from, file, line, follows } = config.origins[key];
       const value = masked(config, key, secrets);
       return [key, { value, from, file: file ?? null, line: line ?? null, follows: follows ?? null }];
@@ -77,14 +83,10 @@ export function configJson(config: Config, secrets: readonly string[]): unknown 
   return { files: config.files, state_dir: config.stateDir, settings, ...(extra as object) };
 }
 
-function keys(): Key[] {
-  return Object.keys(KEYS) as Key[];
-}
-
 function masked(config: Config, key: Key, secrets: readonly string[]): unknown {
   const value = config.settings[key];
   if (typeof value !== 'string') return value;
-  if (KEYS[key].type === 'secret') return value === '' ? '' : '***';
+  if (definitionOf(key).type === 'secret') return value === '' ? '' : '***';
   return maskSecrets(value, secrets);
 }
 
@@ -109,17 +111,13 @@ function yamlShape(extra: Extra): Record<string, unknown> {
     sqlMetrics,
     n8n: { lowPriorityTag: tag, ...n8n },
     recovery,
-    silences: silences.map((s) => ({ ...s, days: s.days.map(dayName), from: time(s.from), to: time(s.to) })),
+    silences: silences.map((s) => ({
+      ...s,
+      days: s.days.map((day) => DAYS[day]!.toLowerCase()),
+      from: timeOf(s.from),
+      to: timeOf(s.to),
+    })),
   };
-}
-
-function dayName(day: number): string {
-  return ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][day] ?? '';
-}
-
-function time(minutes: number): string {
-  const two = (n: number): string => String(n).padStart(2, '0');
-  return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
 function snake(value: unknown): unknown {

@@ -11,7 +11,7 @@ export type SilenceView = {
 };
 export type WindowView = { subject: string; days: number[]; from: number; to: number; reason: string };
 
-const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+export const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
 /** What is silenced now, and the windows that vpsmon.yaml gives. */
 export function renderSilences(view: {
@@ -56,7 +56,8 @@ function windowText({ days, from, to }: WindowView): string {
   return `${daily ? 'daily' : days.map((day) => DAYS[day]).join(', ')} ${timeOf(from)}-${timeOf(to)}`;
 }
 
-function timeOf(minutes: number): string {
+/** "02:30", from minutes since midnight. */
+export function timeOf(minutes: number): string {
   const two = (n: number) => String(n).padStart(2, '0');
   return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
