@@ -64,10 +64,12 @@ export function shortenHtml(html: string, max: number, note: (missing: number) =
 
 function cutAt(plain: string, start: number, max: number): number {
   if (plain.length - start <= max) return plain.length;
-  const line = plain.lastIndexOf('\n', start + max);
-  if (line >= start + max / 2) return line;
-  const space = plain.lastIndexOf(' ', start + max);
-  if (space >= start + max * 0.75) return space;
+  // Looked for within the part: in all that is before it, a text without line ends would take the square of its length.
+  const part = plain.slice(start, start + max + 1);
+  const line = part.lastIndexOf('\n');
+  if (line >= max / 2) return start + line;
+  const space = part.lastIndexOf(' ');
+  if (space >= max * 0.75) return start + space;
   const end = start + max;
   // Not between the two halves of a surrogate pair.
   const last = plain.charCodeAt(end - 1);
