@@ -1,5 +1,6 @@
 import { serverName } from '../config/server-name.ts';
 import { openCollectors } from '../collectors/collect.ts';
+import { recentSamples } from '../daemon/recorder.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import type { Moment } from '../model/action.ts';
 import { EpochMs } from '../model/shapes.ts';
@@ -61,6 +62,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
     store,
     dryRun,
     look: (only, deadlineMs) => collectors.collect({ only, ...(deadlineMs ? { deadlineMs } : {}) }),
+    recent: () => recentSamples(config.stateDir, clock.now()),
     discovered: () => discovery.current(AbortSignal.timeout(5000)),
     rediscover: () => discovery.invalidate(),
     registeredWebhooks: async (ids) =>

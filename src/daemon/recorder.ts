@@ -21,6 +21,7 @@ import type { System } from '../system/types.ts';
 
 /** A sample this often: 0.3 ms of CPU with twelve containers. */
 export const SAMPLE_EVERY_MS = 5000;
+const FILE = 'recorder.bin';
 /** A check that took longer has values that are old when it ends. */
 const FRESH_MS = 1000;
 /** How far back a recording goes. */
@@ -33,6 +34,10 @@ export type Recorder = {
   tick(): void;
   /** The sample that was taken last; undefined where nothing could be read. */
   last(): FlightSample | undefined;
+  /** The last ten minutes, oldest sample first. */
+  recent(): FlightSample[];
+  /** Writes them to the disk now, for a recovery that is about to start. Never rejects. */
+  flush(): Promise<void>;
   /** After a check: what it read is a sample, and chooses the containers that are sampled until the next one. */
   follow(snapshot: Snapshot): void;
   /**
@@ -58,7 +63,7 @@ type Deps = { system: Pick<System, 'files' | 'clock' | 'log'>; db: Db; stateDir:
  */
 export function createRecorder({ system, db, stateDir }: Deps): Recorder {
   const { clock, files, log } = system;
-  const path = join(stateDir, 'recorder.bin');
+  const path = join(stateDir, FILE);
   const ring = createRing();
   const sampler = createFlightSampler(files, clock);
   const earlier = readEarlier(path, log);
@@ -80,10 +85,15 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
     } catch (error) {
       log.debug(`The flight recorder cannot read: ${errorText(error)}`);
     }
-    if (writing || clock.monotonic() - writtenAt < WRITE_EVERY_MS) return;
-    writtenAt = clock.monotonic();
-    writing = write().finally(() => (writing = undefined));
+    if (!writing && clock.monotonic() - writtenAt >= WRITE_EVERY_MS) void writeNow();
   }
+
+  function writeNow(): Promise<void> {
+    writtenAt = clock.monotonic();
+    return (writing = write().finally(() => (writing = undefined)));
+  }
+
+  const recent = () => ring.samples(clock.now() - WINDOW_MS, clock.now());
 
   async function write(): Promise<void> {
     if (about.memoryTotalBytes === 0) return;
@@ -135,6 +145,11 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
   return {
     tick: () => sample(() => sampler.read()),
     last: () => last,
+    recent,
+    async flush() {
+      await writing;
+      await writeNow();
+    },
     follow(snapshot) {
       const { host, docker } = snapshot.readings;
       if (host.state === 'ok') {
@@ -151,7 +166,7 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
     },
     lines,
     known,
-    grown: () => growthWithin(ring.samples(clock.now() - WINDOW_MS, clock.now())),
+    grown: () => growthWithin(recent()),
     save(changes) {
       for (const incident of toRecord(changes)) {
         try {
@@ -172,6 +187,16 @@ export function createRecorder({ system, db, stateDir }: Deps): Recorder {
       await write();
     },
   };
+}
+
+/** For another process than the monitor's: the last ten minutes as far as they were written down; none where that cannot be read. */
+export function recentSamples(stateDir: string, now: number): FlightSample[] {
+  try {
+    const recording = decodeRecording(readBytes(join(stateDir, FILE), MAX_ENCODED_BYTES));
+    return recording?.samples.filter(({ at }) => at >= now - WINDOW_MS && at <= now) ?? [];
+  } catch {
+    return [];
+  }
 }
 
 function isRunning({ state }: ContainerInfo): boolean {

@@ -1,6 +1,6 @@
 import type { FlightSample } from '../model/recording.ts';
 import { errorText } from '../model/text.ts';
-import { shortageOf } from '../recovery/shortage.ts';
+import { memoryNow, shortageOf } from '../recovery/shortage.ts';
 import { scoreOf } from '../collectors/pressure.ts';
 import type { Monitor } from './types.ts';
 
@@ -13,36 +13,44 @@ const UNIT = 'vps-auto-recovery';
  * ahead of its timer when a sample of the flight recorder shows that memory is short. Returns the function that looks at each sample.
  */
 export function createRecoveryStart(
-  { config, system: { clock, log }, state }: Pick<Monitor, 'config' | 'system' | 'state'>,
+  {
+    config,
+    system: { clock, log },
+    state,
+    recorder,
+  }: Pick<Monitor, 'config' | 'system' | 'state' | 'recorder'>,
   start = async (unit: string) => (await import('../system/own-command.ts')).startAheadOfTimer(unit),
 ): (sample: FlightSample | undefined) => void {
   let notBefore = 0;
+
+  /** What it will judge by is on the disk before it starts. */
+  async function startNow(why: string): Promise<void> {
+    await recorder.flush();
+    if (await start(UNIT)) log.info(`Recovery is started now, ahead of its timer: ${why}`);
+  }
+
   return (sample) => {
     const host = state.snapshot?.readings.host;
     if (!config.settings.ENABLE_AUTO_RECOVERY || host?.state !== 'ok') return;
     if (sample?.availableBytes === undefined || sample.swapUsedBytes === undefined) return;
     if (clock.monotonic() < notBefore) return;
-    const { memorySome, memoryFull } = sample;
-    const shortage = shortageOf(
-      {
-        totalBytes: host.value.memory.totalBytes,
-        availableBytes: sample.availableBytes,
-        swapTotalBytes: host.value.swap.totalBytes,
-        swapUsedBytes: sample.swapUsedBytes,
-        swapInKBps: sample.swapInKBps,
-        swapOutKBps: sample.swapOutKBps,
-        score:
-          memorySome === undefined
-            ? undefined
-            : scoreOf({ some: { avg10: memorySome }, full: { avg10: memoryFull ?? 0 } }),
-      },
-      config.settings,
-    );
+    const { at, availableBytes, swapUsedBytes, swapInKBps, swapOutKBps, memorySome, memoryFull = 0 } = sample;
+    const { memory, swap } = host.value;
+    const read = {
+      memory: { totalBytes: memory.totalBytes, availableBytes },
+      swap: { totalBytes: swap.totalBytes, usedBytes: swapUsedBytes },
+      swapInKBps,
+      swapOutKBps,
+    };
+    const score =
+      memorySome === undefined
+        ? undefined
+        : scoreOf({ some: { avg10: memorySome }, full: { avg10: memoryFull } });
+    const shortage = shortageOf(memoryNow(read, score, at, recorder.recent), config.settings);
     if (!shortage || shortage.harmless !== undefined) return;
     notBefore = clock.monotonic() + AGAIN_MS;
-    start(UNIT).then(
-      (started) => started && log.info(`Recovery is started now, ahead of its timer: ${shortage.why}`),
-      (error: unknown) => log.warn(`Recovery could not be started ahead of its timer: ${errorText(error)}`),
+    startNow(shortage.why).catch((error: unknown) =>
+      log.warn(`Recovery could not be started ahead of its timer: ${errorText(error)}`),
     );
   };
 }

@@ -49,3 +49,28 @@ export function slopePerHour(points: readonly TrendPoint[]): number | undefined 
   }
   return slopes.length > 0 ? median(slopes) : undefined;
 }
+
+const MINUTE_MS = 60_000;
+const STEADY_MINUTES = 5;
+/** Of the fastest minute. With this and so many minutes, what lasts less than two minutes and a half is not steady, wherever its minutes begin. */
+const SLOWEST_SHARE = 1 / 3;
+const LOOK_BACK_MINUTES = 10;
+
+/**
+ * By how much a value changes a minute, steadily: the smallest change between the medians of the last five minutes. 0 where these are not alike
+ * (a burst, a step), and where the value only comes back to where it was within the last ten minutes (a restart, a sawtooth). Undefined where
+ * one of the five has no point: not known. `at` and `now` in ms.
+ */
+export function steadyPerMinute(points: readonly TrendPoint[], now: number): number | undefined {
+  const minutes: number[][] = Array.from({ length: LOOK_BACK_MINUTES }, () => []);
+  // Of a clock that was set back there may be points that are later than now: they are in no minute.
+  for (const { at, value } of points) minutes[Math.floor((now - at) / MINUTE_MS)]?.push(value);
+  const [last = Number.NaN, ...before] = minutes.map(median);
+  const changes = [last, ...before].slice(0, STEADY_MINUTES - 1).map((value, i) => value - before[i]!);
+  if (changes.some(Number.isNaN)) return undefined;
+  const way = Math.sign(changes[0]!);
+  const wasThere = before.slice(STEADY_MINUTES - 1).some((value) => (value - last) * way >= 0);
+  const speeds = changes.map((change) => change * way);
+  const slowest = Math.min(...speeds);
+  return wasThere || slowest < Math.max(...speeds) * SLOWEST_SHARE ? 0 : slowest * way;
+}

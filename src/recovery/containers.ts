@@ -23,8 +23,11 @@ export function isDown({ state }: DockerInspect): boolean {
   return state.status === 'exited' || state.status === 'created' || state.status === 'dead';
 }
 
-/** What undoing a stop needs. `startedAt`: when it had been started last; another one then means that somebody started it since. */
-export type StoppedContainer = { containerId: string; name: string; startedAt?: number };
+/**
+ * What undoing a stop needs. `startedAt`: when it had been started last; another one then means that somebody started it since. `needsBytes`:
+ * the memory that it will take.
+ */
+export type StoppedContainer = { containerId: string; name: string; startedAt?: number; needsBytes?: number };
 
 /** The doing part of a step that stops a container. */
 export function stopping(

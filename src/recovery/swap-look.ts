@@ -1,4 +1,4 @@
-import { shortageOf, type MemoryNow, type Shortage } from './shortage.ts';
+import { memoryNow, shortageOf, type MemoryNow, type Shortage } from './shortage.ts';
 import type { RecoveryDeps } from './types.ts';
 
 /** Between two looks at the swap-in rate: no blip, and short enough for a machine that hardly answers. */
@@ -16,6 +16,8 @@ export type SwapLook = {
   /** Of the server's memory. */
   totalBytes: number;
   shortage?: Shortage | undefined;
+  /** Bytes a minute, see MemoryNow. */
+  shrinksBy: number;
   isCalm: boolean;
 };
 
@@ -32,24 +34,19 @@ export async function lookAtSwap(
 ): Promise<SwapLook | undefined> {
   await deps.look(['host']);
   await deps.system.clock.sleep(overMs);
-  const { host, pressure } = (await deps.look(['host', 'pressure'])).readings;
+  const { at, readings } = await deps.look(['host', 'pressure']);
+  const { host, pressure } = readings;
   if (host.state !== 'ok') return undefined;
-  const { memory, swap, swapInKBps, swapOutKBps } = host.value;
+  const { memory, swap, swapInKBps } = host.value;
   // Without swap nothing is read back from it: in a guest (LXC) the kernel's counters are those of the whole physical host.
   const rate = swap.totalBytes === 0 ? 0 : swapInKBps;
   if (rate === undefined) return undefined;
-  const now: MemoryNow = {
-    totalBytes: memory.totalBytes,
-    availableBytes: memory.availableBytes,
-    swapTotalBytes: swap.totalBytes,
-    swapUsedBytes: swap.usedBytes,
-    swapInKBps: rate,
-    swapOutKBps,
-    ...(pressure.state === 'ok' ? { score: pressure.value.score } : {}),
-  };
+  const score = pressure.state === 'ok' ? pressure.value.score : undefined;
+  const now = memoryNow({ ...host.value, swapInKBps: rate }, score, at, deps.recent);
   return {
     rate,
     totalBytes: memory.totalBytes,
+    shrinksBy: now.shrinksBy ?? 0,
     shortage: shortageOf(now, deps.config.settings, again),
     // What cannot be read is not calm.
     isCalm: pressure.state !== 'failed' && isCalm(now, deps),

@@ -1,6 +1,9 @@
 import { isEssential } from '../discovery/essential.ts';
+import type { Action } from '../model/action.ts';
 import { heldBytes, totalBytes } from '../model/container-memory.ts';
-import type { ContainerInfo, Readings } from '../model/snapshot.ts';
+import type { FlightSample } from '../model/recording.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import { steadyPerMinute } from '../model/trend.ts';
 import { errorText, formatBytes, formatCount, formatMoment, plain } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
 import { grownOf, type Grown } from '../store/history/growth.ts';
@@ -14,6 +17,7 @@ import {
   type StoppedContainer,
 } from './containers.ts';
 import { forgetCalm, startWhenCalm } from './swap-calm.ts';
+import { leastPerMinute } from './shortage.ts';
 import {
   lookAtSwap,
   lookFirst,
@@ -30,9 +34,13 @@ const GRACE_SEC = 10;
 const DOCKER_WITHIN_MS = 60_000;
 /** A Docker that does not stop containers will not stop the next one either, and each try takes half a minute. */
 const MOST_FAILURES = 2;
+/** One that does not answer at all may do so again a minute later: nothing else can end this. */
+const MOST_SILENT = 5;
 
 /** Of the server's memory: what has grown by less is not what filled it, and size decides. */
 const GROWN_SHARE = 0.05;
+/** Of what memory shrinks by. */
+const TAKES_SHARE = 0.25;
 
 /**
  * Memory and swap run out: stops non-essential containers, those first that have grown most, then the largest, one at a time, until memory
@@ -59,25 +67,37 @@ async function runSwap(deps: RecoveryDeps): Promise<RuleResult> {
     : `swap-in ${formatCount(rate)} KB/s, not above ${formatCount(deps.config.settings.SWAP_IN_CRITICAL_KBPS)}`;
   if (whyStop(seen) === undefined) return { rule: 'swap', found, attempts: await startWhenCalm(deps, seen) };
   if (!deps.dryRun) forgetCalm(deps);
-  return { rule: 'swap', found, attempts: await stopUntilCalm(deps, seen, found) };
+  return { rule: 'swap', found, attempts: await stopUntilCalm(deps, { ...seen, found }) };
 }
 
-async function stopUntilCalm(deps: RecoveryDeps, first: SwapLook, found: string): Promise<Attempt[]> {
+/** A look, and what it found in words. */
+type Found = SwapLook & { found: string };
+
+async function stopUntilCalm(deps: RecoveryDeps, first: Found): Promise<Attempt[]> {
   const attempts: Attempt[] = [];
   const tried = new Set<string>();
-  let failures = 0;
-  let why = whyStop(first);
-  while (why !== undefined && failures < MOST_FAILURES) {
-    const { docker } = (await deps.look(['docker'], DOCKER_WITHIN_MS)).readings;
-    const victim = await firstStoppable(deps, docker, first.totalBytes * GROWN_SHARE, tried);
-    if (typeof victim === 'string') {
-      attempts.push(askForPerson(deps, found, victim));
+  let [failures, silent] = [0, 0];
+  let seen: SwapLook | undefined = first;
+  for (let why = whyStop(seen); seen && why !== undefined && failures < MOST_FAILURES; why = whyStop(seen)) {
+    const victim = await firstStoppable(deps, seen, tried);
+    if ('unreadable' in victim) {
+      if (silent === 0)
+        attempts.push(
+          askForPerson(deps, first, victim.unreadable, '; recovery goes on trying for some minutes'),
+        );
+      silent += 1;
+      if (silent === MOST_SILENT) break;
+      seen = await lookAtSwap(deps, SECOND_LOOK_MS, true);
+      continue;
+    }
+    if ('nobody' in victim) {
+      attempts.push(askForPerson(deps, first, victim.nobody));
       break;
     }
     tried.add(victim.container.id);
     const result = await attempt(deps, stopStep(deps, victim, why + sparedText(deps, victim.spared)));
     attempts.push(result);
-    if (result.done === 'worked') why = whyStop(await lookWhenSteady(deps));
+    if (result.done === 'worked') seen = await lookWhenSteady(deps);
     // This one cannot be stopped, or was stopped too often: the next largest may help as well.
     else if (result.done === 'failed') failures += 1;
     else if (result.done !== 'budget' || result.inAll) break;
@@ -85,8 +105,9 @@ async function stopUntilCalm(deps: RecoveryDeps, first: SwapLook, found: string)
   return attempts;
 }
 
-function askForPerson(deps: RecoveryDeps, found: string, why: string): Attempt {
-  const text = `The server thrashes (${found}), and ${why}. A person is needed`;
+function askForPerson(deps: RecoveryDeps, { found, shortage }: Found, why: string, then = ''): Attempt {
+  const what = shortage?.growersOnly ? 'Memory runs out' : 'The server thrashes';
+  const text = `${what} (${found}), and ${why}. A person is needed${then}`;
   deps.report({
     severity: 'critical',
     rule: 'swap',
@@ -97,35 +118,43 @@ function askForPerson(deps: RecoveryDeps, found: string, why: string): Attempt {
   return { done: 'person', text };
 }
 
-type Candidate = { container: ContainerInfo; grown?: Grown };
+/** `perMinute`: bytes by which it grows right now, steadily; 0 where it does not. */
+type Candidate = { container: ContainerInfo; grown?: Grown; perMinute: number };
 /** `spared`: it has grown more, and may not be stopped. */
 type Victim = Candidate & { spared: Candidate | undefined };
 
-/** The one that may be stopped and has grown most, else the largest; or why there is none. */
+/** The one that may be stopped and grows or has grown most, else the largest; or why there is none. */
 async function firstStoppable(
   deps: RecoveryDeps,
-  docker: Readings['docker'],
-  least: number,
+  seen: SwapLook,
   tried: ReadonlySet<string>,
-): Promise<Victim | string> {
-  if (docker.state !== 'ok') return unreadable(docker.why);
+): Promise<Victim | { nobody: string } | { unreadable: string }> {
+  const { docker } = (await deps.look(['docker'], DOCKER_WITHIN_MS)).readings;
+  if (docker.state === 'absent') return { nobody: unreadable(docker.why) };
+  if (docker.state === 'failed') return { unreadable: unreadable(docker.why) };
   const running = docker.value.containers.filter(
     (c) => c.state === 'running' && !c.self && !tried.has(c.id) && sizeOf(c) > 0,
   );
+  const growersOnly = seen.shortage?.growersOnly === true;
   let spared: Candidate | undefined;
-  for (const candidate of inOrder(deps, running, least)) {
+  for (const candidate of inOrder(deps, running, seen)) {
     try {
-      const { container, grown } = candidate;
+      const { container, grown, perMinute } = candidate;
+      // What runs out goes on running out when somebody else is stopped.
+      if (growersOnly && perMinute === 0) break;
       const inspect = await inspectOrGone(deps, container.id);
       // One that was started with --rm is removed when it stops, and its data with it: nothing could start it again.
       if (inspect && !inspect.hostConfig.autoRemove && !isEssential(container, deps.config, inspect))
         return { ...candidate, spared };
       if (inspect && grown) spared ??= candidate;
     } catch (error) {
-      return unreadable(errorText(error));
+      return { unreadable: unreadable(errorText(error)) };
     }
   }
-  return `there is no container left that may be stopped${sparedText(deps, spared)}`;
+  const nobody = growersOnly
+    ? 'no container that may be stopped grows'
+    : 'there is no container left that may be stopped';
+  return { nobody: nobody + sparedText(deps, spared) };
 }
 
 /** Whoever reads that another one was stopped has to know that this is not the end of it. */
@@ -139,8 +168,12 @@ function grownText(deps: RecoveryDeps, { bytes, since }: Grown, of = ''): string
   return `${formatBytes(bytes)}${of} since ${formatMoment(since, deps.system.clock.now())}`;
 }
 
-/** Those that have grown by so much first, then by size. Small ones cannot have grown, and their history is not read. */
-function inOrder(deps: RecoveryDeps, containers: readonly ContainerInfo[], least: number): Candidate[] {
+/**
+ * While memory shrinks, those first that take it right now; then those that have grown most, then by size. Small ones cannot have grown, and
+ * their history is not read.
+ */
+function inOrder(deps: RecoveryDeps, containers: readonly ContainerInfo[], seen: SwapLook): Candidate[] {
+  const least = seen.totalBytes * GROWN_SHARE;
   const names = new Set(containers.filter((c) => sizeOf(c) >= least).map(({ name }) => name));
   let known = new Map<string, Grown>();
   try {
@@ -148,13 +181,40 @@ function inOrder(deps: RecoveryDeps, containers: readonly ContainerInfo[], least
   } catch {
     // A history that cannot be read must not stop what is left to do: size decides.
   }
+  const recent = deps.recent();
   const grownBytes = ({ grown }: Candidate) => grown?.bytes ?? 0;
   return containers
     .map((container): Candidate => {
-      const grown = known.get(container.name);
-      return grown && grown.bytes >= least ? { container, grown } : { container };
+      const before = known.get(container.name);
+      const now = growing(deps, container, recent, seen);
+      const grown = now && now.bytes > (before?.bytes ?? 0) ? now : before;
+      const isGrown = grown && (now !== undefined || grown.bytes >= least);
+      return { container, perMinute: now?.perMinute ?? 0, ...(isGrown ? { grown } : {}) };
     })
-    .toSorted((a, b) => grownBytes(b) - grownBytes(a) || sizeOf(b.container) - sizeOf(a.container));
+    .toSorted(
+      (a, b) =>
+        b.perMinute - a.perMinute ||
+        grownBytes(b) - grownBytes(a) ||
+        sizeOf(b.container) - sizeOf(a.container),
+    );
+}
+
+/** How a container grows in these minutes, swap counted; undefined where it takes little of what memory shrinks by. */
+function growing(
+  deps: RecoveryDeps,
+  { name, memory }: ContainerInfo,
+  recent: readonly FlightSample[],
+  { shrinksBy, totalBytes: serverBytes }: SwapLook,
+): (Grown & { perMinute: number }) | undefined {
+  if (!memory || shrinksBy < leastPerMinute(serverBytes)) return undefined;
+  const now = { at: deps.system.clock.now(), value: heldBytes(memory) };
+  const earlier = recent.flatMap(({ at, containers }) =>
+    containers.filter((one) => one.name === name).map((one) => ({ at, value: one.heldBytes })),
+  );
+  const perMinute = steadyPerMinute([...earlier, now], now.at) ?? 0;
+  if (perMinute < shrinksBy * TAKES_SHARE) return undefined;
+  const least = earlier.reduce((low, one) => (one.value <= low.value ? one : low), now);
+  return { perMinute, bytes: now.value - least.value, since: least.at };
 }
 
 const unreadable = (why: string) => `the containers cannot be read: ${why}`;
@@ -165,7 +225,8 @@ function sizeOf({ memory }: ContainerInfo): number {
 
 function stopStep(deps: RecoveryDeps, { container: victim, grown }: Victim, why: string): Step {
   const name = plain(victim.name, 60);
-  const undo: StoppedContainer = { containerId: victim.id, name: victim.name };
+  const needsBytes = Math.max(0, sizeOf(victim) - (grown?.bytes ?? 0));
+  const undo: StoppedContainer = { containerId: victim.id, name: victim.name, needsBytes };
   const size = formatBytes(sizeOf(victim));
   const { calmMinutes } = deps.config.extra.recovery;
   const minutes = calmMinutes === 1 ? 'a minute' : `${calmMinutes} minutes`;
@@ -185,8 +246,9 @@ function stopStep(deps: RecoveryDeps, { container: victim, grown }: Victim, why:
       if (!now) return 'the swap-in rate cannot be read any more';
       if (!now.shortage) return `swap-in is down to ${formatCount(now.rate)} KB/s by itself`;
       if (whyStop(now) === undefined) return `no harm is done any more: ${now.shortage.harmless}`;
-      const inspect = await inspectOrGone(deps, victim.id);
-      return !inspect || isDown(inspect) ? `${name} does not run any more` : undefined;
+      // It ran a moment ago: an engine that does not answer this may answer the stop, and has a minute for each.
+      const inspect = await inspectOrGone(deps, victim.id).catch(() => null);
+      return inspect !== null && (!inspect || isDown(inspect)) ? `${name} does not run any more` : undefined;
     },
     ...stopping(deps, undo, `, which frees about ${size}`, GRACE_SEC),
   };
@@ -197,8 +259,29 @@ async function undoSwap(deps: RecoveryDeps, only?: ReadonlySet<number>): Promise
   const stopped = actionsToUndo(deps.store.db, 'swap', only);
   for (const action of stopped) {
     attempts.push(
-      await attempt(deps, startAgainStep(deps, action, { why: 'asked for by hand', byHand: true })),
+      await attempt(
+        deps,
+        startAgainStep(deps, action, {
+          why: 'asked for by hand',
+          byHand: true,
+          notYet: () => notEnoughFor(deps, action),
+        }),
+      ),
     );
   }
   return { rule: 'swap', found: `${stopped.length} stopped by recovery`, attempts };
+}
+
+/** Why a container that was stopped for want of memory cannot be started yet; what it held before it grew must be there. */
+async function notEnoughFor(deps: RecoveryDeps, { undo, target }: Action): Promise<string | undefined> {
+  const { needsBytes } = undo as StoppedContainer;
+  const { host } = (await deps.look(['host'])).readings;
+  if (needsBytes === undefined || host.state !== 'ok') return undefined;
+  const { memory, swap } = host.value;
+  const swapLeft = swap.totalBytes - swap.usedBytes;
+  const least = needsBytes + deps.config.settings.MEMORY_CRITICAL_MB * 1_048_576;
+  if (memory.availableBytes + swapLeft >= least) return undefined;
+  const name = plain(target, 60);
+  const free = `${formatBytes(memory.availableBytes)} of memory and ${formatBytes(swapLeft)} of swap are free`;
+  return `${name} is not started: it held ${formatBytes(needsBytes)} before it grew, and only ${free}. Stop something else first; \`docker start ${name}\` starts it all the same`;
 }

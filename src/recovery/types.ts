@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts';
+import type { FlightSample } from '../model/recording.ts';
 import type { Discovered } from '../model/targets.ts';
 import type { Action, Moment } from '../model/action.ts';
 import type { Snapshot, Source } from '../model/snapshot.ts';
@@ -15,6 +16,8 @@ export type RecoveryDeps = {
    * look, at least a second.
    */
   look(only: Source[], deadlineMs?: number): Promise<Snapshot>;
+  /** The last ten minutes as the monitor's flight recorder wrote them down; none where no monitor runs. */
+  recent(): readonly FlightSample[];
   discovered(): Promise<Discovered>;
   /** Webhooks that n8n has registered for these workflows; undefined where its database cannot be read. */
   registeredWebhooks(ids: readonly string[]): Promise<Map<string, number> | undefined>;

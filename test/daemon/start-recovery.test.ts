@@ -17,7 +17,7 @@ const SHORT: FlightSample = {
   containers: [],
 };
 
-function recovery(settings = {}) {
+function recovery(settings = {}, recent: FlightSample[] = []) {
   let now = 1_000_000;
   const [started, logged]: [string[], string[]] = [[], []];
   const log = { info: (text: string) => logged.push(text), warn: (text: string) => logged.push(text) };
@@ -25,6 +25,7 @@ function recovery(settings = {}) {
     config: testConfig({ ENABLE_AUTO_RECOVERY: true, ...settings }),
     system: { clock: { monotonic: () => now }, log },
     state: { snapshot: snapshotOf(0) },
+    recorder: { recent: () => recent, flush: async () => void started.push('written') },
   } as unknown as Monitor;
   const look = createRecoveryStart(monitor, async (unit) => {
     started.push(unit);
@@ -40,7 +41,7 @@ describe('recovery ahead of its timer', () => {
     look({ ...SHORT, memorySome: 5, memoryFull: 2 });
     expect(started).toEqual([]);
     look(SHORT);
-    expect(started).toEqual(['vps-auto-recovery']);
+    await expect.poll(() => started).toEqual(['written', 'vps-auto-recovery']);
     await expect
       .poll(() => logged)
       .toEqual([
@@ -48,13 +49,13 @@ describe('recovery ahead of its timer', () => {
       ]);
   });
 
-  it('is not started again for two minutes while that lasts', () => {
+  it('is not started again for two minutes while that lasts', async () => {
     const { look, started, pass } = recovery();
     for (let second = 0; second < 300; second += 5) {
       look(SHORT);
       pass(5);
     }
-    expect(started).toHaveLength(3);
+    await expect.poll(() => started).toHaveLength(6);
   });
 
   it('is not started where it is switched off, nor by a sample that could not be read', () => {

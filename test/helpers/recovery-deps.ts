@@ -83,6 +83,7 @@ export function testDeps(
     store,
     config: testConfig({ ENABLE_AUTO_RECOVERY: true, ...options.settings }, options.yaml),
     system: { clock, ...options.system } as System,
+    recent: () => [],
     look: options.look ?? (async () => emptySnapshot(clock.now())),
     discovered: async () => options.discovered ?? { missing: {} },
     rediscover: () => {},

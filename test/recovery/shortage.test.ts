@@ -1,7 +1,7 @@
 // When memory is so short that a container has to be stopped: a pure function of memory, swap and pressure at one moment.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { shortageOf, type MemoryNow } from '../../src/recovery/shortage.ts';
+import { memoryNow, shortageOf, type MemoryNow } from '../../src/recovery/shortage.ts';
 import { testConfig } from '../helpers/recovery-deps.ts';
 
 const MB = 1_048_576;
@@ -45,7 +45,7 @@ describe('a swap that is nearly full', () => {
 
   it('is over only at the next easier level, for the kernel frees in bursts', () => {
     for (const now of [
-      { availableBytes: 99 * MB, score: 0 },
+      { availableBytes: 99 * MB, score: 2 },
       { score: 10 },
       { availableBytes: 900 * MB, score: 30 },
     ])
@@ -54,10 +54,15 @@ describe('a swap that is nearly full', () => {
       expect(judge(now, true)).not.toBe('harm');
   });
 
-  it('is harm at the low limit of available memory, whatever else is so', () => {
-    expect(judge({ availableBytes: 49 * MB, score: 0 })).toBe('harm');
+  it('is harm at the low limit of available memory, but where nobody waits at all and it does not shrink', () => {
+    expect(judge({ availableBytes: 49 * MB, score: 1 })).toBe('harm');
     expect(judge({ availableBytes: 49 * MB, score: undefined, swapInKBps: 0, swapOutKBps: 0 })).toBe('harm');
-    expect(judge({ availableBytes: 50 * MB, score: 0 })).not.toBe('harm');
+    expect(judge({ availableBytes: 49 * MB, score: 0, shrinksBy: 5 * MB })).toBe('harm');
+    expect(judge({ availableBytes: 49 * MB, score: 0 })).toBe('memory pressure is 0 of 100');
+    expect(judge({ availableBytes: 49 * MB, score: 0, shrinksBy: 4 * MB })).toBe(
+      'memory pressure is 0 of 100',
+    );
+    expect(judge({ availableBytes: 50 * MB, score: 1 })).not.toBe('harm');
   });
 
   it('where the kernel does not tell who waits, is harm while pages go to and fro', () => {
@@ -68,6 +73,58 @@ describe('a swap that is nearly full', () => {
   it('is nearly full with less than a tenth left', () => {
     expect(judge({ swapUsedBytes: 921 * MB })).toBeUndefined();
     expect(judge({ swapUsedBytes: 922 * MB })).toBe('harm');
+  });
+});
+
+describe('memory and swap that run out', () => {
+  const shrinks = (perMinute: number, now: Partial<MemoryNow> = {}, again = false) =>
+    judge(
+      { score: 0, availableBytes: 70 * MB, swapUsedBytes: 944 * MB, shrinksBy: perMinute * MB, ...now },
+      again,
+    );
+
+  it('U1: is harm when they are used up within five minutes, but for what a server stands still without', () => {
+    expect(shrinks(20)).toBe('harm');
+    expect(shrinks(19)).toBe('memory pressure is 0 of 100');
+    expect(shrinks(40, { swapUsedBytes: 824 * MB })).toBe(
+      'they shrink by 40 MB a minute, which takes 6 minutes',
+    );
+    expect(shrinks(45, { swapUsedBytes: 824 * MB })).toBe('harm');
+    expect(shrinks(20, { score: undefined, swapInKBps: 0, swapOutKBps: 0 })).toBe('harm');
+  });
+
+  it('is over, a moment later, when they do not shrink any more, or last for ten', () => {
+    expect([shrinks(10, {}, true), shrinks(0, {}, true)]).toEqual(['harm', 'memory pressure is 0 of 100']);
+    expect([15, 13].map((rate) => shrinks(rate, { availableBytes: 110 * MB }, true))).toEqual([
+      'harm',
+      'memory pressure is 0 of 100',
+    ]);
+  });
+
+  it('is none with memory or swap to spare, without swap, and where nothing shrinks or that is not known', () => {
+    expect(shrinks(200, { availableBytes: 200 * MB })).not.toBe('harm');
+    expect(shrinks(200, { swapUsedBytes: 800 * MB })).toBeUndefined();
+    expect(shrinks(200, { swapTotalBytes: 0, swapUsedBytes: 0 })).toBeUndefined();
+    expect(shrinks(4, { swapUsedBytes: 1024 * MB, availableBytes: 51 * MB })).not.toBe('harm');
+    expect(shrinks(-200)).not.toBe('harm');
+    expect(judge({ score: 0, availableBytes: 70 * MB })).not.toBe('harm');
+  });
+
+  it('is read from the minutes of the flight recorder, those without a value left out; not where swap is plenty', () => {
+    const at = 1_700_000_000_000;
+    const recent = Array.from({ length: 120 }, (_, i) => ({
+      at: at - (120 - i) * 5000,
+      ...(i % 5 === 0 ? {} : { availableBytes: (100 - i / 4) * MB, swapUsedBytes: (800 + i) * MB }),
+      containers: [],
+    }));
+    const host = {
+      memory: { totalBytes: 972 * MB, availableBytes: 70 * MB },
+      swap: { totalBytes: 1024 * MB, usedBytes: 920 * MB },
+    };
+    expect(memoryNow(host, 0, at, () => recent).shrinksBy).toBeCloseTo(14.4 * MB, -6);
+    expect(memoryNow(host, 0, at, () => []).shrinksBy).toBeUndefined();
+    const plenty = { ...host, swap: { totalBytes: 4096 * MB, usedBytes: 920 * MB } };
+    expect(memoryNow(plenty, 0, at, () => expect.fail('they need not be read')).shrinksBy).toBeUndefined();
   });
 });
 
@@ -105,6 +162,7 @@ describe('for every state of memory', () => {
       swapInKBps: fc.option(fc.integer({ min: 0, max: 100_000 }), { nil: undefined }),
       swapOutKBps: fc.option(fc.integer({ min: 0, max: 100_000 }), { nil: undefined }),
       score: fc.option(fc.double({ min: 0, max: 100, noNaN: true }), { nil: undefined }),
+      shrinksBy: fc.option(fc.integer({ min: -2000 * MB, max: 2000 * MB }), { nil: undefined }),
     })
     .map(({ available, total, used, ...rest }): MemoryNow => ({
       ...rest,
@@ -118,14 +176,15 @@ describe('for every state of memory', () => {
     return shortage !== undefined && shortage.harmless === undefined;
   };
 
-  it('nothing is stopped without swap, without pressure where it is known, or with both memory and swap to spare', () => {
+  it('nothing is stopped without swap, without pressure or shrinking where that is known, or with both memory and swap to spare', () => {
     fc.assert(
       fc.property(states, (now) => {
         if (now.swapTotalBytes === 0) return !isHarm(now);
         const low = now.availableBytes < settings.MEMORY_CRITICAL_MB * MB;
-        if (now.score !== undefined && now.score < settings.MEMORY_PRESSURE_WARNING / 3 && !low)
+        const shrinks = (now.shrinksBy ?? 0) > 0;
+        if (now.score !== undefined && now.score < settings.MEMORY_PRESSURE_WARNING / 3 && !low && !shrinks)
           return !isHarm(now);
-        const swapLeft = now.swapTotalBytes - now.swapUsedBytes > now.swapTotalBytes / 10;
+        const swapLeft = now.swapTotalBytes - now.swapUsedBytes > now.swapTotalBytes / (shrinks ? 5 : 10);
         return !(swapLeft && (now.swapInKBps ?? 0) <= settings.SWAP_IN_CRITICAL_KBPS && isHarm(now));
       }),
       { seed: 12, numRuns: 5000 },
@@ -150,6 +209,7 @@ describe('for every state of memory', () => {
           swapInKBps: (now.swapInKBps ?? 0) + by.rate,
           swapOutKBps: (now.swapOutKBps ?? 0) + by.rate,
           score: now.score === undefined ? undefined : Math.min(100, now.score + by.score),
+          shrinksBy: now.shrinksBy === undefined ? undefined : now.shrinksBy + by.used * MB,
         });
       }),
       { seed: 12, numRuns: 5000 },

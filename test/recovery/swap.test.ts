@@ -272,7 +272,7 @@ describe('thrashing', () => {
   });
 
   it('U1: acts where memory and swap are used up, although nothing is read back from swap', async () => {
-    rate = 40;
+    [rate, score] = [40, 2];
     infos = { web: { memory: { workingSetBytes: 200 * MB, anonBytes: 190 * MB, swapBytes: 468 * MB } } };
     const deps = monitor();
     const look = deps.look;
@@ -402,6 +402,48 @@ describe('thrashing', () => {
     expect(engine.calls).toEqual([]);
     expect(deps.said.at(-1)).toMatchObject({ severity: 'critical', telegram: true });
     expect(deps.said.at(-1)?.text).toMatch(/the containers cannot be read: no answer within 60 s/);
+  });
+
+  it('U1: goes on asking a Docker that is silent while the machine thrashes, and acts when it answers', async () => {
+    rate = () => (running('batch') ? 9000 : 0);
+    const deps = monitor();
+    let asked = 0;
+    const { inspect } = engine.docker;
+    engine.docker.inspect = async (id) => {
+      deps.clock.add(MINUTE);
+      if (++asked <= 2) throw new Error('no answer within 60 s');
+      return inspect(id);
+    };
+    expect((await run(deps)).attempts.map(({ done }) => done)).toEqual(['person', 'worked']);
+    expect(engine.calls).toEqual(['stop batch']);
+    expect(deps.said.map(({ text }) => text)).toEqual([
+      'The server thrashes (swap-in 9,000 KB/s, above 5,000), and the containers cannot be read: no answer within 60 s. A person is needed; recovery goes on trying for some minutes',
+      'Done: stop batch, the largest container that is not essential (300 MB)',
+    ]);
+  });
+
+  it('U1: gives the stop its own minute where Docker does not answer the look before it', async () => {
+    rate = () => (running('batch') ? 9000 : 0);
+    const deps = monitor();
+    const { inspect } = engine.docker;
+    let asked = 0;
+    engine.docker.inspect = (id) =>
+      ++asked === 2 ? Promise.reject(new Error('no answer within 60 s')) : inspect(id);
+    await run(deps);
+    expect(engine.calls).toEqual(['stop batch']);
+  });
+
+  it('does not ask for ever: a run ends within the time that its unit has', async () => {
+    rate = 9000;
+    const deps = monitor();
+    const from = deps.clock.monotonic();
+    engine.docker.inspect = () => {
+      deps.clock.add(MINUTE);
+      return Promise.reject(new Error('no answer within 60 s'));
+    };
+    await run(deps);
+    expect(deps.clock.monotonic() - from).toBeLessThan(10 * MINUTE);
+    expect(deps.said.filter(({ telegram }) => telegram)).toHaveLength(1);
   });
 
   it('ends when enough was done in all: a person is told once, not about each container', async () => {
@@ -590,6 +632,30 @@ describe('memory that is calm again', () => {
     expect(engine.calls).toEqual([]);
     await runs(deps, 4);
     expect(engine.calls).toEqual(['stop batch']);
+  });
+
+  it('U1: is refused where what it held before is not there, with what helps; recovery goes on guarding then', async () => {
+    const deps = await thrashed();
+    const { look } = deps;
+    deps.look = async (...args) => {
+      const snapshot = await look(...args);
+      const { host } = snapshot.readings;
+      if (host.state === 'ok') {
+        host.value.memory.availableBytes = 200 * MB;
+        host.value.swap = { totalBytes: 1024 * MB, usedBytes: 1000 * MB, zram: false };
+      }
+      return snapshot;
+    };
+    engine.calls.length = 0;
+    const [result] = await runRules(deps, [swapRule], 'undo');
+    expect(engine.calls).toEqual([]);
+    expect(result?.attempts.map(({ text }) => text)).toContain(
+      'batch is not started: it held 300 MB before it grew, and only 200 MB of memory and 24 MB of swap are free. Stop something else first; `docker start batch` starts it all the same',
+    );
+    expect(result?.found).not.toMatch(/does nothing of the kind/);
+    deps.look = look;
+    await runRules(deps, [swapRule], 'undo');
+    expect(engine.calls).toContain('start batch');
   });
 
   it('A2: a container that does not start is tried at every run, told once an hour, and not forgotten', async () => {
