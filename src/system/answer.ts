@@ -48,6 +48,27 @@ export function answerBudget(maxBytes = MAX_BYTES, maxRows = MAX_ROWS): Budget {
   };
 }
 
+export type Bytes = { readonly length: number; add(chunk: Buffer): void; all(): Buffer };
+
+/** Bytes that arrive piece by piece, copied together: pieces of one byte, each kept as a Buffer of its own, take a hundred times their size. */
+export function gatherBytes(): Bytes {
+  let room: Buffer = Buffer.alloc(0);
+  let length = 0;
+  return {
+    get length() {
+      return length;
+    },
+    add(chunk) {
+      const needed = length + chunk.length;
+      if (needed > room.length)
+        room = Buffer.concat([room.subarray(0, length)], Math.max(needed, 2 * length));
+      chunk.copy(room, length);
+      length = needed;
+    },
+    all: () => room.subarray(0, length),
+  };
+}
+
 type Stream = { emit(event: string | symbol, ...args: unknown[]): boolean; destroy(error: Error): unknown };
 
 /**

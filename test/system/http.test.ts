@@ -1,11 +1,16 @@
+import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
+import type { request as createRequest } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, expect, test } from 'vitest';
 import { createN8nApi } from '../../src/system/apps/n8n.ts';
 import { createWahaApi } from '../../src/system/apps/waha.ts';
+import { exchange } from '../../src/system/http/exchange.ts';
 import { httpRequest } from '../../src/system/http/http.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { startTcp } from '../helpers/tcp-server.ts';
@@ -76,6 +81,42 @@ test('an answer that is too long is an error', async () => {
   const base = await serve((_, response) => response.end('x'.repeat(2000)));
   const request = { url: base + SECRET, timeoutMs: 5000, maxBytes: 1000 };
   await expect(httpRequest(request)).rejects.toMatchObject({ code: 'ETOOLONG' });
+});
+
+test('H9: an answer in pieces of one byte takes little more memory than its bytes', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const held = () => {
+    collect();
+    return process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+  };
+  const call = Object.assign(new EventEmitter(), { end: () => {}, destroy: () => {} });
+  const send = (() => call) as unknown as typeof createRequest;
+  const asked = exchange({ send, options: {}, peer: 'x', timeoutMs: 60_000, maxBytes: 1_048_576 });
+  const answer = Object.assign(new EventEmitter(), { statusCode: 200, headers: {} });
+  call.emit('response', answer);
+  const before = held();
+  for (let at = 0; at < 300_000; at += 1) answer.emit('data', Buffer.from(String(at % 10)));
+  expect(held() - before).toBeLessThan(4_000_000);
+  answer.emit('end');
+  const { body } = await asked;
+  expect(body.length).toBe(300_000);
+  expect(body.toString('latin1', 99_999, 100_005)).toBe('901234');
+});
+
+test.each([
+  ['that only ever announces itself', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(20)],
+  ['with hints without end', 'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n'.repeat(20)],
+  ['that becomes something else', 'HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n'],
+])('H9: an answer %s is given up', async (_what, answer) => {
+  const asked = httpRequest({ url: (await tcp({ answer })) + SECRET, timeoutMs: 60_000 });
+  await expect(asked).rejects.toMatchObject({ message: expect.stringContaining('does not speak HTTP') });
+});
+
+test('a few words before an answer are no fault', async () => {
+  const words = 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(3);
+  const base = await tcp({ answer: `${words}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok` });
+  expect(await httpRequest({ url: base, timeoutMs: 60_000 })).toMatchObject({ status: 200, body: 'ok' });
 });
 
 test('the deadline is for the whole exchange, however slowly it comes', async () => {

@@ -3,6 +3,7 @@
 //   {"Type":"container","Action":"die","Actor":{"ID":"3f4e…","Attributes":{"exitCode":"137","image":"busybox",
 //    "name":"web"}},"scope":"local","time":1700000000,"timeNano":1700000000123456789}
 import { object, text, texts } from './parse.ts';
+import { gatherBytes } from '../answer.ts';
 import type { DockerEvent } from '../types.ts';
 
 const NEWLINE = 10;
@@ -12,7 +13,7 @@ const MAX_LINE = 512 * 1024;
 
 /** Cuts a byte stream into lines, whatever the borders of its chunks. Longer lines than `max` bytes are left out. */
 export function createLineSplitter(onLine: (line: string) => void, max = MAX_LINE): (chunk: Buffer) => void {
-  let kept: Buffer[] = [];
+  let kept = gatherBytes();
   let size = 0;
   let skipping = false;
   return (chunk) => {
@@ -23,15 +24,12 @@ export function createLineSplitter(onLine: (line: string) => void, max = MAX_LIN
       size += piece.length;
       if (size > max) {
         skipping = true;
-        kept = [];
+        kept = gatherBytes();
       }
-      if (end === -1) {
-        // A copy: the piece would keep the whole chunk of the socket alive.
-        if (!skipping && piece.length > 0) kept.push(Buffer.from(piece));
-        return;
-      }
-      if (!skipping && size > 0) onLine(Buffer.concat([...kept, piece]).toString('utf8'));
-      kept = [];
+      if (!skipping) kept.add(piece);
+      if (end === -1) return;
+      if (kept.length > 0) onLine(kept.all().toString('utf8'));
+      kept = gatherBytes();
       size = 0;
       skipping = false;
       from = end + 1;

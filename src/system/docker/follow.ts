@@ -4,7 +4,8 @@ import { target, withHint } from './address.ts';
 import type { DockerAddress } from './address.ts';
 import { refusal } from './answer.ts';
 import { createLineSplitter, formatSince, parseEvent } from './events.ts';
-import { failure, plainFailure } from '../http/exchange.ts';
+import { gatherBytes } from '../answer.ts';
+import { boundInterim, failure, plainFailure } from '../http/exchange.ts';
 import type { Docker } from '../types.ts';
 
 /** What is asked for: healthchecks cause three exec events each, which would only be thrown away here. */
@@ -80,6 +81,7 @@ export function followEvents(
     options.signal.addEventListener('abort', onAbort, { once: true });
     call.on('error', (error) => fail(plainFailure(error, peer)));
     call.on('socket', (socket) => socket.setKeepAlive(true, 30_000));
+    boundInterim(call, peer, fail);
     call.on('response', (answer) => {
       if (answer.statusCode !== 200) {
         collect(answer, (body) => fail(refusal({ status: answer.statusCode ?? 0, headers: {}, body })));
@@ -105,11 +107,9 @@ export function followEvents(
 }
 
 function collect(answer: http.IncomingMessage, done: (body: Buffer) => void): void {
-  const chunks: Buffer[] = [];
-  let size = 0;
+  const bytes = gatherBytes();
   answer.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size <= 64 * 1024) chunks.push(chunk);
+    if (bytes.length + chunk.length <= 64 * 1024) bytes.add(chunk);
   });
-  answer.on('close', () => done(Buffer.concat(chunks)));
+  answer.on('close', () => done(bytes.all()));
 }

@@ -2,7 +2,7 @@
 // node:http instead of undici or fetch: it costs 4 MB of memory when used, they cost 20 to 26.
 import http from 'node:http';
 import type https from 'node:https';
-import { answerBudget } from '../answer.ts';
+import { answerBudget, gatherBytes } from '../answer.ts';
 
 export type Exchange = {
   /** `https.request` where the connection is encrypted; node:https takes 3 ms to load, and the sockets here need none. */
@@ -18,6 +18,9 @@ export type Exchange = {
   peer: string;
 };
 export type RawAnswer = { status: number; headers: http.IncomingHttpHeaders; body: Buffer };
+
+/** Interim answers (1xx) before the answer itself. */
+const MOST_INTERIM = 10;
 
 const NO_NAME: https.RequestOptions = { servername: '' };
 
@@ -58,6 +61,19 @@ function seconds(ms: number): string {
   return `${Number((ms / 1000).toFixed(1))} s`;
 }
 
+/** "100 Continue" and its like may come before an answer; an end of them need not. 101 would make something else of the connection. */
+export function boundInterim(call: http.ClientRequest, peer: string, fail: (error: Error) => void): void {
+  let left = MOST_INTERIM;
+  call.on('information', () => {
+    left -= 1;
+    if (left < 0) fail(failure(`${peer} does not speak HTTP`, 'EPROTO'));
+  });
+  call.on('upgrade', (_answer, socket) => {
+    socket.destroy();
+    fail(failure(`${peer} does not speak HTTP`, 'EPROTO'));
+  });
+}
+
 /** Sends one request and reads the whole answer. Rejects with a plain error; resolves for every status. */
 export function exchange(request: Exchange): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
@@ -66,7 +82,7 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
       reject(failure(`gave up waiting for ${peer}`, 'ABORT_ERR'));
       return;
     }
-    const chunks: Buffer[] = [];
+    const bytes = gatherBytes();
     const budget = answerBudget(request.maxBytes);
     // Without TLS no name is sent; Node would look whether the host is an address, by a pattern of 0.14 MB machine code.
     const call = request.send
@@ -96,15 +112,16 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
       const plain = plainFailure(error, peer);
       fail(isStale(error) ? Object.assign(plain, { stale: true }) : plain);
     });
+    boundInterim(call, peer, fail);
     call.on('response', (answer) => {
       const done = (): void => {
         cleanUp();
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) });
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: bytes.all() });
       };
       answer.on('data', (chunk: Buffer) => {
         try {
           budget.bytes(chunk.length);
-          chunks.push(chunk);
+          bytes.add(chunk);
         } catch (error) {
           if (request.onTooLong === 'cut') {
             done();

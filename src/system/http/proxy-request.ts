@@ -1,4 +1,4 @@
-import { answerBudget } from '../answer.ts';
+import { answerBudget, gatherBytes } from '../answer.ts';
 import { plainFailure, failure } from './exchange.ts';
 import type { HttpAnswer, HttpRequest } from '../types.ts';
 
@@ -27,16 +27,16 @@ export async function requestThroughProxy(request: HttpRequest, url: URL): Promi
       signal: stop.signal,
     });
     const budget = answerBudget(request.maxBytes ?? 1_048_576);
-    const chunks: Buffer[] = [];
+    const bytes = gatherBytes();
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
       budget.bytes(chunk.length);
-      chunks.push(chunk);
+      bytes.add(chunk);
     }
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(answer.headers)) {
       if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
     }
-    return { status: answer.statusCode, headers, body: Buffer.concat(chunks).toString('utf8') };
+    return { status: answer.statusCode, headers, body: bytes.all().toString('utf8') };
   } catch (error) {
     if (late)
       throw failure(

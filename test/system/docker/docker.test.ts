@@ -189,6 +189,17 @@ test('events: opened, in order, hostile lines passed by, ended by the engine', a
   expect(JSON.parse(query.get('filters') ?? '')).toMatchObject({ type: ['container', 'network'] });
 });
 
+test('H9: events: a stream that only ever announces itself is an error', async () => {
+  const server = createNetServer((peer) => {
+    peer.on('error', () => {});
+    peer.on('data', () => peer.write('HTTP/1.1 100 Continue\r\n\r\n'.repeat(20)));
+  });
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  closing.push(() => new Promise((resolve) => server.close(resolve)));
+  const { signal } = new AbortController();
+  await expect(docker.events({ onEvent: () => {}, signal })).rejects.toThrow('does not speak HTTP');
+});
+
 test('events: cut off is an error, refused says why, aborted is an end', async () => {
   let status = 200;
   await engine((_, response) => {
