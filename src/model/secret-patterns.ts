@@ -58,9 +58,13 @@ const AFTER_NAME: readonly AfterName[] = [
     { before: /(?<!\bno (?:[a-z]{1,10} )?)$/i },
   ),
   // --password x, requirepass x.
-  afterName(String.raw`\s{1,4}`, String.raw`(?:"[^"]{1,256}"|'[^']{1,256}'|[^\s"'-][^\s"']{0,512})`, {
-    before: /(?:(?<!\w)--?[a-z0-9.-]{0,40}|require|master)$/i,
-  }),
+  afterName(
+    String.raw`\s{1,4}`,
+    String.raw`(?!(?:and|are|argument|as|can|cannot|flag|for|given|has|if|in|instead|is|may|missing|must|needs|not|on|option|or|parameter|requires?|should|to|was|when|will|with|without)(?![\w-]))(?:"[^"]{1,256}"|'[^']{1,256}'|[^\s"'-][^\s"']{0,512})`,
+    {
+      before: /(?:(?<!\w)--?[a-z0-9.-]{0,40}|require|master)$/i,
+    },
+  ),
   // {"name": "DB_PASSWORD", "value": "x"}, its YAML, <property name="password" value="x">, <entry key="password">x<.
   afterName(
     String.raw`\w{0,16}\\?["']?\s{0,4}(?:,\s{0,40}|\s{1,40})\\?["']?value\\?["']?\s{0,4}[=:]\s{0,4}(?:\\?["'])?`,
@@ -131,7 +135,7 @@ const COMMANDS: Pattern[] = [
   ['snmp[a-z]{2,10}', String.raw`-[AXc]\s{1,4}`],
   ['(?:mysql|mariadb)[a-z-]{0,12}', String.raw`-p(?=\S)`],
   [
-    '(?:mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport|sshpass|useradd|usermod|7z|login|ncftp[a-z]{0,5})',
+    '(?:mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport|sshpass|useradd|usermod|7z|login|cqlsh|cypher-shell|beeline|iredis|ncftp[a-z]{0,5})',
     String.raw`-p\s{0,4}`,
   ],
   ['(?:sqlcmd|bcp|isql|zip|unzip|tsql|ipmitool)', String.raw`-P\s{0,4}`],
@@ -162,10 +166,29 @@ const TOKENS = [
   '***',
 ]);
 
+/**
+ * After "password" and a blank, a word of letters alone is a password or the next word of a sentence. These are of sentences, and so is
+ * what ends like a participle, an adverb or an abstract noun.
+ */
+const NO_PROSE = String.raw`(?!(?:again|algorithm|also|argument|attempts?|auth|back|been|before|below|above|both|bucket|button|callback|cannot|changes?|checks?|class|column|configured|contains|cookie|correct|could|count|data|database|days|does|each|email|empty|endpoint|engine|entry|errors?|exceeds|exists|expir(?:es|y)|failures?|fields?|file|first|flag|flow|form|format|from|function|generator|given|grant|handler|hash(?:es)?|have|header|here|hidden|hint|history|hook|host|incorrect|index|input|instead|invalid|item|keys?|known|last|later|length|lifetime|limit|links?|list|lock|login|lookup|managers?|match(?:es)?|method|mismatch|mode|module|must|name|needs|never|next|notice|once|only|options?|over|page|pair|parameters?|path|please|policy|prompt|provider|reads?|refresh|remains|requests?|requires?|resets?|retry|rules?|same|scheme|scope|seen|sent|server|service|session|should|spec|status|step|storage|stores?|strength|string|succeeds|success|support|table|template|than|that|then|this|tomorrow|today|twice|types?|unchanged|under|unknown|update|used?|users?|utils?|vaults?|value|values|variables?|view|volumes?|warning|weak|were|when|where|while|will|with|without|worked|works|would|wrong|yet)(?![\w-])|[a-z]{1,24}(?:ed|ing|tion|ment|ness|less|ence|able|ible|ful|ly|ion|ity|ance|ency|ization)s?(?![\w-]))`;
+const LETTERS = String.raw`${NO_PROSE}[A-Za-z][A-Za-z!@#$%^&*?~+-]{3,63}`;
+const PASSWORD = '(?:pass(?:word|wd|phrase|code)|pwd)';
+/** A keyword that announces a value, which has letters alone. */
+const ANNOUNCED: readonly Pattern[] = [
+  // password x, and with what commonly stands before it; at the end of a line.
+  String.raw`(?:^[ \t]{0,16}|\b(?:with|using|and|new|old|default|temporary|initial|current|root|admin|my|your|the|set|psql|connect [^\s,;]{1,64}|(?:user(?:name)?|login|account)[ =:]{1,2}[^\s,;]{1,64}),?[ \t]{1,4})${PASSWORD}[ \t]{1,4}["'\x60]?(?=\S{4,66}[ \t]{0,8}$)`,
+  // With password x for bob; user bob password x host db.
+  String.raw`\b(?:with|using|user(?:name)?[ =:]{1,2}[^\s,;]{1,64}) ${PASSWORD}[ \t]{1,4}(?![^\s]{1,64}[=:])`,
+  String.raw`\b(?:your|the|my|new|root|admin|temporary|initial|default) ${PASSWORD} is[ \t]{1,4}["'\x60]?(?=\S{4,66}[ \t]{0,8}$)`,
+  String.raw`\b${PASSWORD} (?:is|was)[ \t]{1,4}["'\x60](?=[^\s"'\x60]{4,64}["'\x60])`,
+  // db_password x, API_TOKEN x, PGPASSWORD x, token x alone.
+  String.raw`(?:(?:^|\s)(?:[a-z][a-z0-9]{0,30}[_-]){1,4}(?:${PASSWORD}|token|secret|key)|^[ \t]{0,16}(?:token|secret|api[ _-]?key)|(?:^|\s)[a-z]{2,5}password)[ \t]{1,4}["'\x60]?(?=\S{4,66}[ \t]{0,8}$)`,
+].map((before): Pattern => [new RegExp(`(${before})${LETTERS}(?![\\w-])`, 'gim'), '$1***']);
+
 const WITHOUT_SIGN: Pattern[] = [
   // Directives of OpenLDAP, Redis, Squid, a switch; netrc; a user in redis.conf.
   ...[
-    String.raw`\b(?:bindpw|rootpw|masterauth"?|proxy_password|snmp-server community|(?:login|account) \S{1,128}\s{1,4}password)\s{1,4}["']?`,
+    String.raw`\b(?:bindpw|rootpw|masterauth"?|proxy_password|snmp-server community|(?:login|account) \S{1,128}\s{1,4}password(?=\s{1,4}${NO_PROSE}))\s{1,4}["']?`,
     String.raw`\buser \S{1,64} (?:on|off|[+&~]\S{1,64})[^\n>]{0,100}?\s>`,
     String.raw`\bpdftk\b[^\n|;]{0,200}?(?:input|owner|user)_pw\s{1,4}`,
     String.raw`\bmc alias set \S{1,64} \S{1,256} \S{1,128}\s{1,4}`,
@@ -339,6 +362,13 @@ const FAMILIES: readonly (Family | 'names')[] = [
   {
     when: /AUTH\s|ACL SETUSER|_user|change_password|passwd/i,
     patterns: [
+      [
+        new RegExp(
+          String.raw`(^[ \t]{0,8}AUTH[ \t]{1,4}(?:default[ \t]{1,4})?)(?![A-Z]{2})${LETTERS}(?=[ \t]{0,8}$)`,
+          'gm',
+        ),
+        '$1***',
+      ],
       [/(\bAUTH\s{1,4}(?:[a-z0-9_-]{1,64}\s{1,4})?["']?)(?=\S{0,64}[\d!@#$%^*])[^\s"']{6,256}/g, '$1***'],
       [/(\bACL SETUSER \S{1,64}[^\n]{0,200}?[ "']>)[^\s"']{1,256}/gi, '$1***'],
       [
@@ -368,6 +398,7 @@ const FAMILIES: readonly (Family | 'names')[] = [
       ],
     ],
   },
+  { when: /pass(?:word|wd|phrase|code)|pwd|token|secret|key/i, patterns: ANNOUNCED },
   {
     when: /pw|auth|community|password|passphrase|passcode|user |_key|key[ _-]base|token|api|credential|alias set|vault|sqlplus|sqlldr|dp\b|rman|lftp|login|crypt\w{0,8}\s{0,4}\(|\/user:|iwconfig|<<<|\bPIN\b|PASS|insert into|(?:admin|root|guest|administrator)(?: \/ |:|\/)|^"[^"\n]{1,64}" "|^[^:\n]{1,263}:[\d*]{1,5}:|echo|printf|key="/im,
     patterns: WITHOUT_SIGN,

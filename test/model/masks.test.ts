@@ -271,6 +271,15 @@ describe('R6: what looks like a secret is masked', () => {
     );
     expect(leaks.map(([line]) => line)).toEqual([]);
   });
+  it('R6: a password of letters alone is none the less one where a keyword or an option announces it', () => {
+    const words = readFileSync(new URL('../fixtures/masks/words.txt', import.meta.url), 'utf8')
+      .trim()
+      .split('\n');
+    const leaks = ['hunterfox', 'Sesame', 'letmein!'].flatMap((secret) =>
+      words.map((line) => line.replaceAll('§', secret)).filter((line) => maskSecrets(line).includes(secret)),
+    );
+    expect(leaks).toEqual([]);
+  });
   it('R6: at most 2 of the harmless lines are touched', () => {
     const harmless = readFileSync(new URL('../fixtures/masks/harmless.txt', import.meta.url), 'utf8')
       .split('\n')
@@ -379,6 +388,8 @@ describe('S3: what is not seen goes first', () => {
       'AUTH ',
       'root:',
       'a_password ',
+      'user a password b ',
+      'a_',
       '"name":"password",',
       'token (',
       'PASS_',
