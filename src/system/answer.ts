@@ -60,8 +60,11 @@ export function gatherBytes(): Bytes {
     },
     add(chunk) {
       const needed = length + chunk.length;
-      if (needed > room.length)
-        room = Buffer.concat([room.subarray(0, length)], Math.max(needed, 2 * length));
+      if (needed > room.length) {
+        const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * length));
+        room.copy(larger, 0, 0, length);
+        room = larger;
+      }
       chunk.copy(room, length);
       length = needed;
     },
