@@ -18,6 +18,8 @@ import type { Known, Turn } from './types.ts';
  * other signals reload a configuration, rotate a log, hold a program or do nothing: a death some time after one was not asked for.
  */
 const STOP_SIGNALS = new Set([2, 3, 9, 15, 37]);
+/** SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV: a mistake of the program itself, whatever it was sent before. */
+const FAULTS = new Set([132, 134, 135, 136, 139]);
 /** How long `docker stop` waits where nothing is set, and a little more. */
 const STOP_TAKES_MS = 10_000;
 const STOP_TAKES_MORE_MS = 5000;
@@ -33,9 +35,19 @@ export function parseSignal(text: string | undefined): number {
   const number = Number(text);
   if (Number.isInteger(number) && number > 0) return number;
   const name = `SIG${(text ?? '').toUpperCase().replace(/^SIG/, '')}`;
-  const realTime = /^SIGRTMIN(?:\+(\d{1,2}))?$/.exec(name);
-  if (realTime) return 34 + Number(realTime[1] ?? 0);
+  const [, from, distance = 0] = /^SIGRT(MIN(?=\+|$)|MAX(?=-|$))(?:[+-](\d{1,2}))?$/.exec(name) ?? [];
+  if (from) return from === 'MIN' ? 34 + Number(distance) : 64 - Number(distance);
   return Number(Object.entries(SIGNALS).find(([, known]) => known === name)?.[0] ?? 15);
+}
+
+/** A `kill` event: a stop that is under way goes on, whatever else the container is sent meanwhile. */
+export function noteKill(known: Known, at: number, event: Pick<DockerEvent, 'attributes'>): void {
+  const hidden = known.shadowed?.includes('signal');
+  const kill: NonNullable<Known['kill']> = hidden
+    ? { at }
+    : { at, signal: parseSignal(event.attributes['signal']) };
+  const goesOn = known.kill && isStopSignal(known) && at - known.kill.at < stopTakesMs(known);
+  if (!goesOn || isStopSignal({ ...known, kill })) known.kill = kill;
 }
 
 /** True where somebody asked Docker for this death. */
@@ -45,7 +57,11 @@ export function wasRequested(known: Known, at: number, exitCode: number): boolea
   const { signal } = known.kill;
   // Docker sends a `kill` event for what outlives its stop: one that was killed after another signal was killed by somebody else.
   if (isStopSignal(known))
-    return age < stopTakesMs(known) && (exitCode !== 137 || signal === 9 || signal === undefined);
+    return (
+      age < stopTakesMs(known) &&
+      !FAULTS.has(exitCode) &&
+      (exitCode !== 137 || signal === 9 || signal === undefined)
+    );
   if (signal === undefined) return false;
   // Sent a signal to reload, it failed: only an end without an error, or by this very signal, is what was asked for.
   return age < SIGNAL_TAKES_MS && (exitCode === 0 || exitCode === 128 + signal);
@@ -88,9 +104,9 @@ export function restartsByPolicy(known: Known, exitCode: number): boolean | unde
 
 /** A death of this container. */
 export function deathOf(known: Known, at: number, exitCode: number, cause: Cause): Death {
-  const { id, name, service, project, startedAt, restartCount } = known.info;
+  const { id, name, service, project, startedAt, restartCount, restartPolicy: policy } = known.info;
   const more = defined({ service, project, was: known.was, startedAt });
-  return { id, name, ...more, at, exitCode, cause, restartCount, autoRemove: known.autoRemove };
+  return { id, name, ...more, at, exitCode, cause, restartCount, autoRemove: known.autoRemove, policy };
 }
 
 /** Its last death, from the container itself where there is no event of it. */
@@ -103,19 +119,14 @@ export function pastDeath(known: Known, history: DockerEvent[]): Death {
 /** The last death among Docker's past events, with its cause. */
 export function lastDeath(known: Known, history: DockerEvent[]): Death | undefined {
   const { info } = known;
-  const seen: Known = { ...known };
-  delete seen.kill;
-  delete seen.oomAt;
+  const { kill: _kill, oomAt: _oomAt, ...before } = known;
+  const seen: Known = before;
   let death: Death | undefined;
   let startedAt: number | undefined;
   for (const event of history) {
     if (event.id !== info.id) continue;
     const at = eventTime(event);
-    if (event.action === 'kill')
-      seen.kill = {
-        at,
-        ...(known.shadowed?.includes('signal') ? {} : { signal: parseSignal(event.attributes['signal']) }),
-      };
+    if (event.action === 'kill') noteKill(seen, at, event);
     if (event.action === 'stop' && death) death.cause = 'request';
     if (event.action === 'oom') seen.oomAt = at;
     if (event.action === 'start') {

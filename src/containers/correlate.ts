@@ -138,7 +138,9 @@ function concludeStop(turn: Turn, key: string, pending: Extract<Pending, { kind:
   const { state } = turn;
   const successor = current(state, key);
   if (successor && isUp(successor.info.state)) {
-    watchSuccessor(turn, successor, pending, successor.info.startedAt ?? turn.now.wall);
+    const { startedAt = turn.now.wall } = successor.info;
+    const ranBefore = successor.info.id !== pending.death.id && startedAt < pending.downFrom;
+    watchSuccessor(turn, successor, pending, startedAt, ranBefore ? pending.death.name : undefined);
     return;
   }
   const gone = pending.removed && !state.byKey.has(key);

@@ -123,8 +123,11 @@ export function streamUp(turn: Turn): void {
   if (!engine.reported) return;
   const unlooked = new Set(engine.before.keys());
   engine.returning = { due: now.mono + RETURN_MS, upAt: now, unlooked };
-  for (const { id } of engine.before.values())
-    out.asks.push({ kind: 'inspect', id, seq: -1, confirm: false });
+  for (const [key, was] of engine.before) {
+    // Docker came back before, and another container took the name until it went again.
+    was.id = current(state, key)?.info.id ?? was.id;
+    out.asks.push({ kind: 'inspect', id: was.id, seq: -1, confirm: false });
+  }
   if (unlooked.size === 0) reportBack(turn);
 }
 

@@ -1,5 +1,4 @@
 // The facts that are handed on, and the conditions of containers that they begin and end.
-import { namesContainer } from '../config/schema.ts';
 import type {
   Because,
   Condition,
@@ -17,6 +16,7 @@ import { RULES } from '../model/rules.ts';
 import { serviceKey } from '../model/service-key.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import {
+  bearersOf,
   conditionOf,
   current,
   DAY_MS,
@@ -33,7 +33,7 @@ import type { Known, News, State, Tally, Turn } from './types.ts';
 const JOB_MS = 600_000;
 const COMES_AGAIN_MS = 20_000;
 
-const MAY_BE_JOBS: readonly FactKind[] = ['stopped', 'started', 'redeployed', 'restarted', 'renamed'];
+const MAY_BE_JOBS: readonly FactKind[] = ['stopped', 'started', 'redeployed', 'restarted'];
 
 /** Hands on one fact about the service of this key; a condition that it states holds from now on. */
 export function emit(turn: Turn, key: string, fact: ContainerFact): void {
@@ -58,9 +58,10 @@ export function later(
 }
 
 /** Nobody asked for it to be watched, and nothing starts it again. */
-function isJob({ state }: Turn, key: string, about: Named): boolean {
-  if (state.rules.of(about).named) return false;
-  const policy = current(state, key)?.info.restartPolicy ?? 'no';
+function isJob({ state }: Turn, key: string, fact: ContainerFact): boolean {
+  if (state.rules.of(fact).named) return false;
+  const known = fact.kind === 'stopped' ? fact.death.policy : current(state, key)?.info.restartPolicy;
+  const policy = known ?? 'no';
   return policy === 'no' || policy === 'on-failure';
 }
 
@@ -220,22 +221,31 @@ export function missingKey(name: string): string {
   return `missing:${name}`;
 }
 
-/** Reports every wanted name that no container bears, and those that one bears again. `reported`: another message has it. */
-export function reportMissing(turn: Turn, options: { reported: boolean }): string[] {
+/**
+ * Reports every wanted name of which no container was ever started, and those of which one is there again. `reported`: another
+ * message has it.
+ */
+export function reportMissing(
+  turn: Turn,
+  options: { reported: boolean },
+): Pick<FactOf<'missing'>, 'name' | 'created'>[] {
   const { state, now } = turn;
-  const newly: string[] = [];
+  const newly: Pick<FactOf<'missing'>, 'name' | 'created'>[] = [];
   for (const name of state.rules.wanted) {
     const key = missingKey(name);
-    const exists = isThere(state, name);
+    const named = bearersOf(state, name);
+    // One that could not be started is reported as that.
+    const exists = named.some(({ info, startError }) => info.state !== 'created' || startError);
     if (exists) isOver(turn, key, 'missing', 'exists', now.wall);
     if (exists || conditionOf(state, key, 'missing')) continue;
-    newly.push(name);
-    emit(turn, key, { kind: 'missing', name, at: now.wall, ...(options.reported ? { reported: true } : {}) });
+    const missing = { name, ...(named.length > 0 ? { created: true as const } : {}) };
+    newly.push(missing);
+    emit(turn, key, {
+      kind: 'missing',
+      ...missing,
+      at: now.wall,
+      ...(options.reported ? { reported: true } : {}),
+    });
   }
   return newly;
-}
-
-function isThere(state: State, name: string): boolean {
-  for (const known of state.known.values()) if (namesContainer(name, known.info)) return true;
-  return false;
 }

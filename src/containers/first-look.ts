@@ -57,7 +57,7 @@ export function firstLook(turn: Turn, look: FirstLook): StartLine[] {
     if (line) lines.push({ ...line, ...about(known.info) } as StartLine);
   }
   for (const [key, row] of rows) if (row.id && !state.byKey.has(key)) lines.push(...gone(turn, row));
-  for (const name of reportMissing(turn, { reported: true })) lines.push({ kind: 'missing', name });
+  for (const missing of reportMissing(turn, { reported: true })) lines.push({ kind: 'missing', ...missing });
   endUnknown(turn);
   return lines;
 }

@@ -8,7 +8,7 @@ import {
   deathOf,
   isStopping,
   mayBeStopped,
-  parseSignal,
+  noteKill,
   restartsByPolicy,
   wasOom,
   wasRequested,
@@ -17,7 +17,7 @@ import { RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, conclude, left } from './correlate.
 import { about, evaluateRestarts, isOver, later, pausedFact, reportMissing, reportRunning } from './facts.ts';
 import { healthChanged } from './healthcheck.ts';
 import { renamed } from './rename.ts';
-import { ROLLOUT_WAIT_MS, mayTakeAPlace, watchSuccessor } from './successor.ts';
+import { takesAPlaceWithin, watchSuccessor } from './successor.ts';
 import {
   conditionOf,
   countRestart,
@@ -59,6 +59,11 @@ export function onEvent(turn: Turn, event: DockerEvent): void {
   else if (action === 'update' || action === 'create') ask(turn, known);
   else if (action === 'health_status')
     healthChanged(turn, known, toHealth(event.action.slice('health_status:'.length).trim()), at);
+}
+
+/** A `kill` event older than the last start belongs to the run before. */
+function onKill(known: Known, at: number, event: DockerEvent): void {
+  if (at >= (known.info.startedAt ?? 0)) noteKill(known, at, event);
 }
 
 function adopt(turn: Turn, event: DockerEvent): Known | undefined {
@@ -130,7 +135,7 @@ function onStart(turn: Turn, known: Known, at: number, unseen = false): void {
     return;
   }
   const alone = known.autoRemove ? JOB_STARTING_MS : STARTING_MS;
-  const waitMs = mayTakeAPlace(state, known) ? ROLLOUT_WAIT_MS : alone;
+  const waitMs = takesAPlaceWithin(turn, known) ?? alone;
   later(turn, known, now.mono + waitMs, { kind: 'started', ...about(info), at, id: info.id });
 }
 
@@ -192,13 +197,6 @@ const EVIDENCE_MS = 600;
 const SWARM_WAIT_MS = 10_000;
 /** The time in an inspect and the time of the event differ by less. */
 const SAME_MS = 2000;
-
-/** A `kill` event older than the last start belongs to the run before. */
-function onKill(known: Known, at: number, event: DockerEvent): void {
-  if (at < (known.info.startedAt ?? 0)) return;
-  const hidden = known.shadowed?.includes('signal');
-  known.kill = hidden ? { at } : { at, signal: parseSignal(event.attributes['signal']) };
-}
 
 /** An event that came late, after what followed it; or the clock was set back. What is, decides. */
 function lookAgain(turn: Turn, known: Known): void {

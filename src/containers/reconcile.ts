@@ -11,7 +11,7 @@ import { lookedAt } from './docker-gone.ts';
 import { ask, onEvent, onPause, takeExitCode, waitForJob } from './on-event.ts';
 import { renamed } from './rename.ts';
 import { healthChanged, reportHealthy } from './healthcheck.ts';
-import { reportRunning, reportStopped } from './facts.ts';
+import { reportMissing, reportRunning, reportStopped } from './facts.ts';
 import { successorHealth } from './successor.ts';
 import {
   applyFixed,
@@ -31,6 +31,8 @@ import type { Known, Turn } from './types.ts';
 
 const LATE_MS = 1000;
 const GRACE_MS = 10_000;
+/** Docker did not answer. */
+const ASK_AGAIN_MS = 10_000;
 
 /** A full list. Costs one look per container; only those that do not fit are inspected. */
 export function listed(turn: Turn, items: DockerListItem[]): void {
@@ -77,11 +79,13 @@ function suspect(turn: Turn, id: string, known: Known | undefined, unsure = fals
 /** Looks again at what did not fit; where an event has come meanwhile, a second after that. */
 export function suspectsDue(turn: Turn): void {
   const { state, now, out } = turn;
-  for (const [id, { seq, due }] of state.suspects) {
-    if (now.mono < due) continue;
-    state.suspects.delete(id);
+  for (const [id, one] of state.suspects) {
+    if (now.mono < one.due) continue;
     const known = state.known.get(id);
-    if ((known?.seq ?? -1) === seq) out.asks.push({ kind: 'inspect', id, seq, confirm: true });
+    // What did not fit is not believed until the answer is here.
+    if (one.unsure) one.due = now.mono + ASK_AGAIN_MS;
+    else state.suspects.delete(id);
+    if ((known?.seq ?? -1) === one.seq) out.asks.push({ kind: 'inspect', id, seq: one.seq, confirm: true });
     else suspect(turn, id, known);
   }
 }
@@ -128,6 +132,7 @@ export function inspected(
   asked: { seq: number; confirm: boolean },
 ): void {
   const { state } = turn;
+  if (asked.confirm) state.suspects.delete(id);
   if (lookedAt(turn, id, inspect)) return;
   const known = state.known.get(id);
   if (!known) {
@@ -279,4 +284,5 @@ function reportUnstarted(turn: Turn, known: Known): void {
   // A deploy that is under way reports it.
   if (conditionOf(state, key, 'stopped') || state.pending.has(key)) return;
   reportStopped(turn, unstarted(turn, known), { next: { kind: 'not-tried-again' } });
+  reportMissing(turn, { reported: true });
 }

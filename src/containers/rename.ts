@@ -74,7 +74,7 @@ function follow(turn: Turn, { oldKey, key, oldName, name, at }: Names, { info }:
   const { state, out } = turn;
   out.touched.add(oldKey).add(key);
   const pending = state.pending.get(oldKey);
-  if (pending && 'death' in pending) pending.death.name = name;
+  if (pending && 'death' in pending) Object.assign(pending.death, { name, was: oldKey });
   if (state.pending.has(key)) state.pending.delete(oldKey);
   else move(state.pending, oldKey, key);
   move(state.checks, oldKey, key);

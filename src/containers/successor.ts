@@ -1,10 +1,12 @@
 // After a stop on request a successor of the same name has started: a deploy, or a restart by hand. It is reported once it is clear
 // how it turned out. Some deploys start the new container beside the old one: docker-rollout scales a Compose service up and removes
-// the first one; Watchtower, to replace itself, takes another name and starts its successor under its own.
+// the first one; Swarm may start the next task first; Watchtower, to replace itself, takes another name and starts its successor under
+// its own. Others stop the old one first, and start one of another name, or rename the old one and start one under its name.
 import type { Death, FactOf } from '../model/container-fact.ts';
 import { defined } from '../model/defined.ts';
 import { about, emit } from './facts.ts';
-import { isUp, isWatched, keyOf } from './table.ts';
+import { isUp, isWatched, keyOf, newsOf } from './table.ts';
+import { serviceKey } from '../model/service-key.ts';
 import type { Known, Pending, State, Turn } from './types.ts';
 
 /** What dies within this was not deployed successfully. */
@@ -25,6 +27,7 @@ export function watchSuccessor(
 ): void {
   const how = asked.death.id === known.info.id && !asked.deploy ? 'restarted' : 'redeployed';
   known.info.restartCount = 0; // Docker counts from the last start by hand.
+  if (inPlaceOf !== undefined) known.tookPlace = true;
   turn.state.pending.set(keyOf(known), {
     kind: 'successor',
     due: turn.now.mono + STEADY_MS,
@@ -93,45 +96,43 @@ function outcomeOf(turn: Turn, { info }: Known, pending: Watched): FactOf<'redep
   if (healthyAt !== undefined) return { kind: 'healthy', afterMs: healthyAt - startedAt };
   if (info.health === 'starting') return { kind: 'not-healthy-yet', afterMs: turn.now.wall - startedAt };
   if (info.health === 'unhealthy') return { kind: 'unhealthy' };
-  if (inPlaceOf !== undefined) return { kind: info.health === 'healthy' ? 'healthy' : 'running' };
+  if (inPlaceOf !== undefined && startedAt < downFrom)
+    return { kind: info.health === 'healthy' ? 'healthy' : 'running' };
   return { kind: 'running', afterMs: startedAt - downFrom };
 }
 
 /** The old one is stopped once the new one is healthy. */
-export const ROLLOUT_WAIT_MS = 120_000;
+const ROLLOUT_WAIT_MS = 120_000;
 /** One that has run for longer was not started to take somebody's place. */
 const RECENT_MS = 600_000;
 
-/** Whether one runs whose place this one, which has just started, may be about to take. */
-export function mayTakeAPlace(state: State, next: Known): boolean {
-  for (const old of state.known.values()) {
-    if (old === next || !isUp(old.info.state)) continue;
-    const { service, project } = old.info;
-    const one = {
-      ...(service ? { service } : {}),
-      ...(project ? { project } : {}),
-      ...(old.was ? { was: old.was } : {}),
-    };
-    if (replaces(next, one)) return true;
-  }
-  return false;
+/** How long to wait before one that has just started is reported, ms: it may be about to take the place of another one. */
+export function takesAPlaceWithin({ state, now }: Turn, next: Known): number | undefined {
+  for (const pending of state.pending.values())
+    if (pending.kind === 'asked' && replaces(next, pending.death)) return pending.due - now.mono + 500;
+  for (const old of state.known.values())
+    if (old !== next && isUp(old.info.state) && replaces(next, { ...old.info, ...defined({ was: old.was }) }))
+      return ROLLOUT_WAIT_MS;
+  return undefined;
 }
 
-/** The one that had started shortly before this one was stopped, and does what it did. */
+/** The one that does what the dead one did: it had started shortly before, or has since and is not reported yet. */
 export function successorOf(state: State, death: Death): Known | undefined {
   let found: Known | undefined;
   for (const known of state.known.values()) {
-    const { startedAt = 0, state: now } = known.info;
-    if (!isUp(now) || !isWatched(state, known) || known.info.id === death.id || !replaces(known, death))
-      continue;
-    if (startedAt > death.at || death.at - startedAt > RECENT_MS) continue;
+    const { startedAt = 0, state: now, id } = known.info;
+    if (!isUp(now) || !isWatched(state, known) || id === death.id || known.tookPlace) continue;
+    if (!replaces(known, death) || death.at - startedAt > RECENT_MS) continue;
+    if (startedAt > death.at && !newsOf(state, keyOf(known), 'started')) continue;
     if (!found || startedAt > (found.info.startedAt ?? 0)) found = known;
   }
   return found;
 }
 
-function replaces(next: Known, old: Pick<Death, 'service' | 'project' | 'was'>): boolean {
-  if (old.was !== undefined && old.was === keyOf(next)) return true;
+/** Under the name that the other one has or had (Swarm starts the next task first), or of the same Compose service. */
+function replaces(next: Known, old: Pick<Death, 'name' | 'service' | 'project' | 'was'>): boolean {
+  const key = keyOf(next);
+  if (old.was === key || serviceKey(old.name) === key) return true;
   const { service, project } = next.info;
   return service !== undefined && project !== undefined && service === old.service && project === old.project;
 }

@@ -1,3 +1,4 @@
+import { namesContainer } from '../config/schema.ts';
 import type { ServiceCounts, ServiceStatus } from '../model/monitor-report.ts';
 import type { ContainerState } from '../model/snapshot.ts';
 import { labelledAs, limitsOf, SWARM_SERVICE, toContainerInfo } from '../system/docker/containers.ts';
@@ -144,6 +145,11 @@ export function claimHolds(state: State, name: string, claim: Claim): boolean | 
   return holds(claim, known?.info);
 }
 
+/** The containers that a name in the settings means. */
+export function bearersOf(state: State, name: string): Known[] {
+  return [...state.known.values()].filter(({ info }) => namesContainer(name, info));
+}
+
 export function isWatched(state: State, known: Known): boolean {
   return known.ignored !== true && state.rules.of(known.info).watched;
 }
@@ -231,7 +237,8 @@ export function serviceLines(state: State): ServiceStatus[] {
     lines.push({ name, state: info.state, health, restartCount, containerId });
   }
   for (const { missing } of state.conditions.values())
-    if (missing) lines.push({ name: missing.name, state: 'missing', health: 'none', restartCount: 0 });
+    if (missing && bearersOf(state, missing.name).length === 0)
+      lines.push({ name: missing.name, state: 'missing', health: 'none', restartCount: 0 });
   return lines;
 }
 

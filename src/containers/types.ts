@@ -24,6 +24,8 @@ export type Known = {
   stopSignal?: number;
   /** How long `docker stop` waits for it, where that is not 10 s. */
   stopTimeoutMs?: number;
+  /** It was reported as the one that took another one's place. */
+  tookPlace?: true;
   /** Its name before, as a key: another one may come under that. */
   was?: string;
   /** It was created, and its start failed. */

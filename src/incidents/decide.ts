@@ -1,4 +1,5 @@
 import type { Incident, IncidentChange, NotifyReason } from '../model/incident.ts';
+import { isGoneJob } from '../model/fact-rules.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
 
@@ -77,8 +78,9 @@ export function decide(situation: Situation, policy: Policy, now: number): Reaso
 /** What would be sent if nothing were silenced, muted or limited. */
 function wanted({ incident, kind }: Situation, policy: Policy, now: number): Reason {
   const { notified } = incident;
-  // Ended before its start was sent: one message has both.
-  if (notified.waits !== undefined) return kind === 'resolved' ? 'resolved' : 'nothing-new';
+  // Ended before its start was sent: one message has both. A job that is gone by itself is to be named all the same.
+  if (notified.waits !== undefined)
+    return kind === 'resolved' && !isGoneJob(incident) ? 'resolved' : 'nothing-new';
   if (kind === 'event' || waitsForGroup(incident)) return 'first';
   if (incident.flapping) return wantedWhileFlapping(incident, kind, policy, now);
   if (kind === 'resolved') {

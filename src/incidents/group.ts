@@ -29,11 +29,15 @@ const JOBS_TIMES = 3;
 const EVENTS_MOST = 3;
 const EVENTS_WINDOW_MS = 600_000;
 
+/** Jobs that failed, of which so many were sent lately that further ones are sent together. */
+const FAILED_JOBS = 'failed jobs';
+
 type Held = { id: number; reason: NotifyReason; since: number; often?: true };
 type Group = { held: Held[]; due: number; firstAt: number; lastAt: number };
 /** What waits, by kind of change. Times are monotonic, in ms. Changed in place. */
-export type Groups = Map<Change, Group> & {
+export type Groups = Map<Change | typeof FAILED_JOBS, Group> & {
   jobs?: number[];
+  failedJobs?: number[];
   /** When events were sent, by subject; news and what is worse are counted apart: three deploys must not hide a crash. */
   events?: Map<string, number[]>;
 };
@@ -71,9 +75,17 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
   if (incident.notified.waits !== undefined) letGo(groups, incident.id);
   const groupable = reason === 'first' || reason === 'flapping' || reason === 'resolved';
   if (change === undefined || !groupable || others.length > 0) return 'ready';
-  if (incident.event && incident.severity === 'info' && factOf(incident)?.job) {
-    const often = jobsComeOften(groups, look.mono);
+  if (incident.event && incident.severity !== 'critical' && factOf(incident)?.job) {
+    const often = jobsComeOften((groups.jobs ??= []), look.mono);
     if (often === 'too-many') return 'too-many';
+    if (often === 'last') draft.often = true;
+  }
+  if (reason === 'first' && isFailedJob(incident)) {
+    const often = jobsComeOften((groups.failedJobs ??= []), look.mono);
+    if (often === 'too-many') {
+      hold(groups, draft, look.mono, JOBS_WINDOW_MS, FAILED_JOBS);
+      return 'waits';
+    }
     if (often === 'last') draft.often = true;
   }
   const group = groupOf(groups, change);
@@ -87,15 +99,22 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
 
 /**
  * Jobs have a new name each time, so that no limit per name holds them. Those that come together count once; three such times
- * within ten minutes are sent, the last with a note, and then none until it is calm.
+ * within ten minutes are sent, the last with a note, and then none until it is calm, but for lists of those that failed. `times` is
+ * changed in place.
  */
-function jobsComeOften(groups: Groups, mono: number): 'no' | 'last' | 'too-many' {
-  const times = (groups.jobs ?? []).filter((at) => mono - at < JOBS_WINDOW_MS);
-  const last = times.at(-1);
-  if (last === undefined || mono - last >= JOBS_TOGETHER_MS) times.push(mono);
-  groups.jobs = times.slice(-JOBS_TIMES - 1);
+function jobsComeOften(times: number[], mono: number): 'no' | 'last' | 'too-many' {
+  const recent = times.filter((at) => mono - at < JOBS_WINDOW_MS);
+  const last = recent.at(-1);
+  if (last === undefined || mono - last >= JOBS_TOGETHER_MS) recent.push(mono);
+  times.splice(0, times.length, ...recent.slice(-JOBS_TIMES - 1));
   if (times.length > JOBS_TIMES) return 'too-many';
   return times.length === JOBS_TIMES ? 'last' : 'no';
+}
+
+/** A container that nobody asked to be watched ended with an error soon after its start. */
+function isFailedJob({ severity, fact }: Incident): boolean {
+  if (severity !== 'critical' || fact?.kind !== 'stopped' || !fact.job) return false;
+  return fact.at - (fact.death.startedAt ?? fact.at) < JOBS_WINDOW_MS;
 }
 
 function eventsComeOften(
@@ -143,17 +162,23 @@ function letGo(groups: Groups, id: number): void {
   for (const group of groups.values()) group.held = group.held.filter((one) => one.id !== id);
 }
 
-function hold(groups: Groups, { incident, reason, often }: Draft, mono: number, waitMs: number): void {
-  const change = changeOf(incident) ?? 'restored';
+function hold(
+  groups: Groups,
+  { incident, reason, often }: Draft,
+  mono: number,
+  waitMs: number,
+  change: Change | typeof FAILED_JOBS = changeOf(incident) ?? 'restored',
+): void {
   const group = groupOf(groups, change);
   if (group.held.length === 0) group.firstAt = mono;
   group.held = group.held.filter(({ id }) => id !== incident.id);
   group.held.push({ id: incident.id, reason, since: mono, ...(often ? { often } : {}) });
   if (group.held.length === 1) group.due = mono + waitMs;
-  else if (!CHANGES[change].urgent) group.due = Math.min(mono + waitMs, group.firstAt + MAX_CALM_MS);
+  else if (change !== FAILED_JOBS && !CHANGES[change].urgent)
+    group.due = Math.min(mono + waitMs, group.firstAt + MAX_CALM_MS);
 }
 
-function groupOf(groups: Groups, change: Change): Group {
+function groupOf(groups: Groups, change: Change | typeof FAILED_JOBS): Group {
   let group = groups.get(change);
   if (!group) groups.set(change, (group = { held: [], due: 0, firstAt: 0, lastAt: -Infinity }));
   return group;
@@ -178,10 +203,11 @@ export type Released = {
 export function release(groups: Groups, look: Look, everything = false): Released {
   const released: Released = { drafts: [], dropped: [], before: [] };
   const { mono } = look;
-  for (const [change, group] of groups) {
+  for (const [kind, group] of groups) {
     if (group.held.length === 0 || (mono < group.due && !everything)) continue;
+    const change = kind === FAILED_JOBS ? 'stopped' : kind;
     const growing = mono - group.lastAt < BURST_MS && mono - group.firstAt < MAX_URGENT_MS;
-    if (CHANGES[change].urgent && group.held.length >= ALONE && growing && !everything) {
+    if (CHANGES[change].urgent && kind === change && group.held.length >= ALONE && growing && !everything) {
       group.due = Math.min(group.lastAt + BURST_MS, group.firstAt + MAX_URGENT_MS);
       continue;
     }
@@ -198,15 +224,19 @@ export function release(groups: Groups, look: Look, everything = false): Release
         ];
       return [];
     });
-    released.drafts.push(...together(change, ready));
+    released.drafts.push(...together(change, ready, kind === FAILED_JOBS));
   }
   return released;
 }
 
-function together(change: Change, ready: Pick<Draft, 'incident' | 'reason' | 'often'>[]): Draft[] {
+function together(
+  change: Change,
+  ready: Pick<Draft, 'incident' | 'reason' | 'often'>[],
+  isList = CHANGES[change].oneLine === true,
+): Draft[] {
   // One that is fine again meanwhile, and flaps, is no line of this list.
   const alike = ready.filter(({ incident }) => changeOf(incident) === change);
-  const joined = CHANGES[change].oneLine ? alike.length > 1 : alike.length > ALONE;
+  const joined = isList ? alike.length > 1 : alike.length > ALONE;
   const [first, ...others] = alike;
   if (!joined || !first) return ready.map((one) => ({ ...one, others: [] }));
   const list: Draft = { ...first, others: others.map(({ incident }) => incident), list: change };

@@ -25,6 +25,8 @@ export type Death = {
   paused?: true;
   /** `docker run --rm`: it is gone with its death. */
   autoRemove: boolean;
+  /** Its restart policy. */
+  policy?: string;
   /** Its last log lines, secrets masked. */
   logs?: string[];
   /** Docker's error of a start that failed, secrets masked. */
@@ -91,7 +93,8 @@ type Kinds = {
   called: { was: string };
   /** Removed on request while something was wrong with it. */
   removed: object;
-  missing: object;
+  /** A name that is to be watched; `created`: its container was created, and never started. */
+  missing: { created?: true };
   /** A condition that was observed does not hold any more. */
   over: { condition: Condition; because: Because };
   /** Nothing about it holds any more: another message has that, or nobody needs to know. */

@@ -236,7 +236,13 @@ type Observed = Pick<Incident, 'rule' | 'state' | 'event' | 'fact' | 'endFact'>;
 
 /** The fact that holds of an incident now; undefined where only time ended it, or an earlier version saved it. */
 export function factOf(incident: Observed): ContainerFact | undefined {
+  if (isGoneJob(incident)) return incident.fact;
   return incident.endFact ?? (endedByTime(incident) ? undefined : incident.fact);
+}
+
+/** A job that ended and removed itself: how it ended is all there is about it. */
+export function isGoneJob({ fact, endFact }: Pick<Incident, 'fact' | 'endFact'>): boolean {
+  return endFact?.kind === 'gone' && fact?.kind === 'stopped' && fact.job === true;
 }
 
 /** It was quiet for so long that it ended, without a fact. */

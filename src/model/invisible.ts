@@ -44,6 +44,15 @@ function overstruck(text: string): string {
   return left.join('');
 }
 
+/** CSI that moves to the beginning of a line or of the screen, or clears it (CHA, CUB by 100 and more, CUP, ED, EL). */
+// oxlint-disable-next-line no-control-regex -- and this
+const TO_THE_BEGINNING = /(?:\u001b\[|\u009b)(?:[01]?G|\d{3,6}D|(?:[01]?(?:;[01]?)?)[Hf]|[23]J|2K)/g;
+
+/** Cursor movements as the carriage returns that they amount to: spinners and progress bars use either. */
+export function drawnOver(text: string): string {
+  return text.replace(TO_THE_BEGINNING, '\r');
+}
+
 /** The last state of each line that a program drew over and over with carriage returns: a progress bar. */
 export function lastState(text: string): string {
   if (!text.includes('\r')) return text;

@@ -34,7 +34,8 @@ export type StartLine = { name: string; service?: string; critical?: true } & (
   | { kind: 'restarted'; byPolicy: number; death?: Death }
   | { kind: 'restarting'; restarts: number; exitCode: number }
   | { kind: 'renamed'; was: string }
-  | { kind: 'redeployed' | 'unhealthy' | 'healthy' | 'removed' | 'new' | 'missing' }
+  | { kind: 'missing'; created?: true }
+  | { kind: 'redeployed' | 'unhealthy' | 'healthy' | 'removed' | 'new' }
 );
 
 /** How a line of the start message is silenced and muted. */

@@ -1,5 +1,5 @@
 /** Pure helpers for text that people read. Everything from outside goes through `plain` or `escapeHtml` before it is shown. */
-import { lastState, visible } from './invisible.ts';
+import { drawnOver, lastState, visible } from './invisible.ts';
 import { maskKnown, maskPatterns } from './secret-patterns.ts';
 
 /** One safe line: escape sequences, control and bidirectional characters out, white space folded, at most `max` characters. */
@@ -46,7 +46,10 @@ export function maskSecrets(text: string, known: readonly string[] = []): string
 
 /** Masked, as one plain line. Colours between a name and its value would hide it from the masks, and so would the end of a cut line. */
 export function masked(text: string, secrets: readonly string[]): string {
-  return maskSecrets(plain(maskSecrets(text, secrets), 2000), secrets);
+  const whole = maskSecrets(text, secrets);
+  // Where something was masked, what is left of a line that was drawn over could be a part of it.
+  const shown = whole === visible(text) ? drawnOver(text) : whole;
+  return maskSecrets(plain(shown, 2000), secrets);
 }
 
 /** 1 MB = 1,048,576 bytes, as `free -m` and `docker stats` count. "512 KB", "87 MB", "1.9 GB". */

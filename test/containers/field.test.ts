@@ -1,5 +1,6 @@
 // What people met in the field: each case by the name of its row.
 import { describe, expect, it } from 'vitest';
+import { serviceLines } from '../../src/containers/table.ts';
 import { createWorld, worldWith } from './world.ts';
 
 const STOPPED = '🔴 Service Stopped';
@@ -69,6 +70,36 @@ describe('a stop and a signal', () => {
     expect(world.titles()).toEqual([ASKED]);
   });
 
+  it('S2: a signal that a log rotation sends while it stops does not make a crash of the stop', () => {
+    const world = worldWith('web');
+    world.signal('web', 15);
+    world.advance(2000);
+    world.signal('web', 1);
+    world.advance(1000);
+    world.die('web', 143);
+    world.said('web', 'stop');
+    world.advance(30_000);
+    expect(world.titles()).toEqual([ASKED]);
+  });
+
+  it.each([132, 134, 135, 136, 139])(
+    'S2: a fault of the program (%i) after a SIGTERM is a crash, unless Docker says that it stopped it',
+    (code) => {
+      for (const [stops, title] of [
+        [false, STOPPED],
+        [true, ASKED],
+      ] as const) {
+        const world = worldWith('web');
+        world.signal('web', 15);
+        world.advance(3000);
+        world.die('web', code);
+        if (stops) world.said('web', 'stop');
+        world.advance(30_000);
+        expect(world.titles()).toEqual([title]);
+      }
+    },
+  );
+
   it("S2: the container's own time for a stop counts", () => {
     const world = createWorld();
     world.create('db', { stopTimeoutMs: 120_000 });
@@ -99,6 +130,28 @@ describe('a stop and a signal', () => {
     expect(world.titles()).toEqual([ASKED]);
   });
 
+  it.each([
+    ['SIGUSR1', 10],
+    ['RTMIN+5', 39],
+    ['SIGRTMAX-2', 62],
+    ['12', 12],
+  ])('S6: its StopSignal %s is known as signal %i', (stopSignal, signal) => {
+    const world = createWorld();
+    world.create('app', { stopSignal, stopTimeoutMs: 60_000 });
+    world.start('app');
+    world.health('app', 'healthy');
+    world.advance(60_000);
+    world.clear();
+    world.signal('app', signal);
+    world.advance(5000);
+    world.health('app', 'unhealthy');
+    world.advance(20_000);
+    world.die('app', 0);
+    world.said('app', 'stop');
+    world.advance(30_000);
+    expect(world.titles()).toEqual([ASKED]);
+  });
+
   it('S6: the same signal is none of a stop where the container has another one', () => {
     const world = worldWith('httpd', { health: 'healthy' });
     world.signal('httpd', 28);
@@ -124,6 +177,7 @@ describe('a stop and a signal', () => {
     [143, 'SIGTERM'],
     [130, 'SIGINT'],
     [129, 'SIGHUP'],
+    [131, 'SIGQUIT'],
   ])('S14: exit code %i is %s from outside Docker', (code, name) => {
     const world = worldWith('web');
     world.die('web', code);
@@ -237,6 +291,20 @@ describe('Swarm', () => {
     expect(crash({ IGNORED_SERVICES: [setting] })).toBe(0);
   });
 
+  it('S9: an update that starts the next task first is one line', () => {
+    const world = createWorld();
+    world.run(task(0), { labels });
+    world.advance(3_600_000);
+    world.clear();
+    world.run(task(1), { labels });
+    world.advance(8000);
+    world.stop(task(0));
+    world.advance(2000);
+    world.destroy(task(0));
+    world.advance(60_000);
+    expect(world.titles()).toEqual([`🚀 ${task(1)} redeployed in place of ${task(0)}, running`]);
+  });
+
   it('S9: an update is one line', () => {
     const world = createWorld({ MONITORED_SERVICES: ['web'] });
     world.run(task(0), { labels });
@@ -322,6 +390,42 @@ describe('S5: a container that stays as it was created, for its start failed', (
     expect(world.messages()[0]).not.toContain('hunter2000');
   });
 
+  it.each(['when it is created', 'at the first look'])(
+    'a monitored name whose container was created and never started is missing: %s',
+    (when) => {
+      const world = createWorld({ MONITORED_SERVICES: ['late'] });
+      if (when === 'at the first look') {
+        world.deaf(true);
+        world.create('late');
+        world.deaf(false);
+        expect(world.look().map(({ line }) => line)).toEqual([
+          '🔴 <b>late</b> is monitored, but its container was never started',
+        ]);
+      } else {
+        expect(world.look()).toHaveLength(1);
+        world.create('late');
+      }
+      for (let i = 0; i < 3; i++) {
+        world.list();
+        world.advance(300_000);
+      }
+      expect(world.openIncidents().map(({ rule }) => rule)).toEqual(['service-missing']);
+      expect(serviceLines(world.state)).toHaveLength(1);
+      world.start('late');
+      world.advance(60_000);
+      expect(world.openIncidents()).toEqual([]);
+    },
+  );
+
+  it('one that could not be started is not missing as well', () => {
+    const world = createWorld({ MONITORED_SERVICES: ['late'] });
+    world.look();
+    world.create('late');
+    world.failStart('late', ERROR);
+    world.advance(5000);
+    expect(world.openIncidents().map(({ rule }) => rule)).toEqual(['container-stopped']);
+  });
+
   it('while nobody watched: in the start message, once', () => {
     const world = createWorld();
     world.create('late');
@@ -365,6 +469,64 @@ describe('S10: jobs with random names', () => {
     expect(world.titles()).toEqual(['🚀 Service Started']);
   });
 
+  it.each([{}, { autoRemove: true }])(
+    'that fail, every 30 s for an hour: each is named, in few messages %j',
+    (options) => {
+      const world = createWorld();
+      const names = Array.from({ length: 120 }, (_, i) => `job-${(i * 7919).toString(16)}`);
+      for (const name of names) {
+        world.run(name, options);
+        world.advance(5000);
+        world.die(name, 1);
+        world.advance(25_000);
+      }
+      world.advance(900_000);
+      const stops = world.outbox
+        .filter(({ html }) => html.split('\n')[0]!.includes('Stopped'))
+        .map(({ html }) => html);
+      expect(stops.length).toBeLessThanOrEqual(12);
+      expect(stops[2]).toContain('further ones are sent in one list');
+      for (const name of names)
+        expect(
+          stops.filter((html) => new RegExp(`\\b${name}\\b`).test(html)),
+          name,
+        ).toHaveLength(1);
+    },
+  );
+
+  it('runners that are removed on request are limited, a service that is removed is not', () => {
+    const world = createWorld();
+    for (let i = 0; i < 20; i++) {
+      world.run(`runner-${i}x`);
+      world.advance(30_000);
+      world.remove(`runner-${i}x`);
+      world.advance(30_000);
+    }
+    expect(world.titles().length).toBeLessThanOrEqual(4);
+    world.clear();
+    world.run('shop', { policy: 'always' });
+    world.advance(30_000);
+    world.remove('shop');
+    world.advance(30_000);
+    expect(world.titles()).toEqual(['🚀 Service Started', ASKED]);
+  });
+
+  it('one that ran for long and fails is sent at once, however many jobs failed', () => {
+    const world = createWorld();
+    world.run('shop');
+    world.advance(900_000);
+    for (let i = 0; i < 8; i++) {
+      world.run(`job-${i}x`);
+      world.advance(5000);
+      world.die(`job-${i}x`, 1);
+      world.advance(25_000);
+    }
+    world.clear();
+    world.die('shop', 1);
+    world.advance(700);
+    expect(world.titles()).toEqual([STOPPED]);
+  });
+
   it('thirty that a person starts together are one list', () => {
     const world = createWorld();
     for (let i = 0; i < 30; i++) world.run(`c${i}`);
@@ -405,6 +567,53 @@ describe('S11: a deploy that starts the new one beside the old one', () => {
     world.advance(300_000);
     expect(world.messages().join()).not.toContain('shop-web-1');
     expect(world.openIncidents()).toEqual([]);
+  });
+
+  it('three replicas: each new one takes the place of one', () => {
+    const world = createWorld();
+    for (const n of [1, 2, 3]) world.run(`shop-web-${n}`, { service: 'web', policy: 'always' });
+    world.advance(3_600_000);
+    world.clear();
+    for (const n of [4, 5, 6]) world.run(`shop-web-${n}`, { service: 'web', policy: 'always' });
+    world.advance(15_000);
+    for (const n of [1, 2, 3]) {
+      world.stop(`shop-web-${n}`);
+      world.destroy(`shop-web-${n}`);
+    }
+    world.advance(300_000);
+    const all = world.messages().join('\n');
+    for (const n of [1, 2, 3])
+      expect(all).toContain(`shop-web-${n + 3}</b> redeployed in place of shop-web-${n}`);
+    expect(all.match(/redeployed in place/g)).toHaveLength(3);
+    expect(all).not.toContain('Service Started');
+  });
+
+  it('the old one is stopped first, and the new one has another name: one line', () => {
+    const world = createWorld();
+    world.run('shop-web-aaa', { service: 'web', policy: 'always' });
+    world.advance(3_600_000);
+    world.clear();
+    world.stop('shop-web-aaa');
+    world.advance(3000);
+    world.run('shop-web-bbb', { service: 'web', policy: 'always' });
+    world.advance(1000);
+    world.destroy('shop-web-aaa');
+    world.advance(300_000);
+    expect(world.titles()).toEqual([
+      '🚀 shop-web-bbb redeployed in place of shop-web-aaa, running again after 3 s',
+    ]);
+  });
+
+  it('Portainer stops the old one, renames it, and starts another one under its name: one line', () => {
+    const world = worldWith('web', { policy: 'always' });
+    world.stop('web');
+    world.advance(300);
+    world.rename('web', 'web-old');
+    world.run('web', { policy: 'always' });
+    world.advance(500);
+    world.destroy('web-old');
+    world.advance(300_000);
+    expect(world.titles()).toEqual(['🚀 web redeployed in place of web-old, running again after 0.3 s']);
   });
 
   it('Watchtower that replaces itself: one line', () => {

@@ -411,6 +411,8 @@ export function live(seed: number): Life {
       const to = NAMES.find((other) => !boxOf(other)) ?? `${name}-old`;
       if (boxOf(to) || isFlapNamed(name)) return;
       note(`rename ${name} ${to}`);
+      // The name that was down is up again, with another container.
+      if (up) comesUp(to);
       mergeTruths(name, to);
       belief.delete(to);
       const known = belief.get(name);
@@ -568,7 +570,8 @@ function claimsOf(text: string): Claimed[] {
       })
       .filter(({ claim }) => claim !== 'any' && claim !== 'named');
   }
-  if (title.includes('Docker Is Gone') || title === 'Resolved: Docker answers') return [];
+  if (title.includes('Docker Is Gone') || /^(?:Stable again, r|R)esolved: Docker answers$/.test(title))
+    return [];
   if (title.includes('Docker Is Back')) {
     const names = lines[lines.findIndex((line) => line.includes('Did not come back')) + 1] ?? '';
     if (!text.includes('Did not come back') || names.startsWith('Time: ')) return [];

@@ -144,7 +144,7 @@ describe('U7: a clean reboot', () => {
     expect(messages[0]!.html).toContain('2 of 3 services are not well');
     expect(messages[0]!.html).toContain('🔴 <b>job</b> is not back (restart policy: no)');
     expect(messages[0]!.html).toContain('🔴 <b>db</b> is not back (restart policy: unless-stopped)');
-    expect(JSON.stringify([messages, findings.map(({ text }) => text)])).not.toContain('137');
+    expect(JSON.stringify([messages, findings.map(({ text }) => text)])).not.toContain('exit code 137');
     const severity = (name: string) =>
       findings.find(({ subject, verdict }) => subject === name && verdict === 'breach')?.severity;
     expect([severity('job'), severity('db')]).toEqual(['warning', 'critical']);

@@ -1,6 +1,8 @@
 // No message states what is not so at the moment at which it is sent. Each story goes as far as the outbox.
 import { describe, expect, test } from 'vitest';
+import { findingsOf } from '../../src/model/fact-rules.ts';
 import { formatTime } from '../../src/model/text.ts';
+import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { createWorld, worldWith, type World } from './world.ts';
 
 const STOPPED = '🔴 Service Stopped';
@@ -281,4 +283,104 @@ test('loops that end together: the list names the time at which they were stable
   expect(world.messages()[0]).toContain('stable for 10 min');
   // A restart counts once the container has stayed up for 2 s.
   expect(world.messages()[0]).toContain(`Time: ${formatTime(last + 602_000)}`);
+});
+
+test('a silence that began while it was down ends as Docker comes back: its stop is not sent before it was looked at', () => {
+  const world = createWorld();
+  for (const name of ['api', 'web', 'queue']) world.run(name, { policy: 'always' });
+  pass(world, MINUTE);
+  world.silence('queue', 2 * MINUTE);
+  for (const name of ['api', 'web', 'queue']) world.die(name, 137, true);
+  pass(world, 5000);
+  world.clear();
+  world.answering(false);
+  world.down();
+  world.deaf(true);
+  pass(world, 5 * MINUTE);
+  for (const name of ['api', 'web', 'queue']) world.start(name);
+  world.answering(true);
+  world.deaf(false);
+  world.up();
+  pass(world, 5 * MINUTE);
+  expect(
+    world.messages().filter((text) => text.includes('queue') && text.includes('Current Status: 🔴')),
+  ).toEqual([]);
+  expect(world.openIncidents()).toEqual([]);
+});
+
+test('Docker goes twice, and a container is made anew in between: it is not named as one that did not come back', () => {
+  const world = createWorld();
+  for (const name of ['web', 'db']) world.run(name, { policy: 'always' });
+  pass(world, MINUTE);
+  const away = (ms: number, ran: readonly string[]) => {
+    for (const name of ran) world.die(name, 143);
+    world.answering(false);
+    world.down();
+    world.deaf(true);
+    pass(world, ms);
+    world.start('web');
+    world.answering(true);
+    world.deaf(false);
+    world.up();
+  };
+  away(5 * MINUTE, ['web', 'db']);
+  world.remove('web');
+  world.run('web', { policy: 'always' });
+  world.advance(700);
+  away(30_000, ['web']);
+  pass(world, MINUTE);
+  const back = world.messages().find((text) => text.includes('Docker Is Back'))!;
+  expect(back).toContain('Running again: 1 of 2');
+  expect(back).toMatch(/Did not come back: 1\n.*db/);
+  expect(back).not.toContain('web');
+});
+
+test('Docker flaps: its end names nobody, and neither does a repeat', () => {
+  const world = createWorld();
+  for (const name of ['web', 'db']) world.run(name, { policy: 'always' });
+  pass(world, MINUTE);
+  const away = (ms: number) => {
+    world.answering(false);
+    world.down();
+    world.deaf(true);
+    pass(world, ms);
+    world.answering(true);
+    world.deaf(false);
+  };
+  for (let i = 0; i < 4; i++) {
+    away(10_000);
+    world.up();
+    pass(world, 30_000);
+  }
+  world.silence('web', 24 * HOUR);
+  const rows = world.rows();
+  world.reopen();
+  world.look(rows);
+  world.process(findingsOf({ kind: 'docker-answers', name: 'docker', at: world.wall() }, describeFact));
+  world.clear();
+  pass(world, 30 * MINUTE);
+  away(2 * HOUR);
+  const all = world.messages().join('\n');
+  expect(all).toContain('Stable again, resolved: Docker answers');
+  expect(all).toContain('Still CRITICAL after 1 h');
+  expect(all).not.toContain('web');
+});
+
+test('S17: what did not come back with Docker is critical: a digest does not swallow its name', () => {
+  const world = createWorld();
+  for (const name of ['a', 'b']) world.run(name, { policy: 'always' });
+  pass(world, MINUTE);
+  for (const name of ['a', 'b']) world.die(name, 1);
+  world.answering(false);
+  world.down();
+  world.deaf(true);
+  pass(world, 30_000);
+  world.start('a');
+  world.answering(true);
+  world.deaf(false);
+  world.up();
+  world.clear();
+  pass(world, MINUTE);
+  expect(world.outbox.map(({ severity }) => severity)).toEqual(['critical']);
+  expect(world.messages()[0]).toMatch(/Docker Is Back[^]*Did not come back: 1\n.*b/);
 });

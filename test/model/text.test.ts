@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  masked,
   escapeHtml,
   formatBytes,
   formatDuration,
@@ -120,3 +121,20 @@ describe('formats', () => {
     [273_600_000, '3 d 4 h'],
   ])('%d ms', (ms, text) => expect(formatDuration(ms)).toBe(text));
 });
+
+it.each([
+  ['10%\u001b[2K\u001b[1G100%', '100%'],
+  ['10%\u001b[G100%', '100%'],
+  ['layer 1%\u001b[1000Dlayer 80%', 'layer 80%'],
+  ['frame 1\u001b[?25l\u001b[1;1Hframe 2', 'frame 2'],
+  ['frame 1\u001b[2J\u001b[Hframe 2', 'frame 2'],
+])('S16: the last state of a line that is drawn over with cursor movements: %j', (line, shown) => {
+  expect(masked(line, [])).toBe(shown);
+});
+
+it.each(['token\u001b[1G=abc123secret', 'token=abc1\u001b[G23secret', 'my\u001b[1000Dsecret-value'])(
+  'S3: a cursor movement within a secret hides no part of it: %j',
+  (line) => {
+    expect(masked(line, ['mysecret-value'])).not.toMatch(/secret|abc1/);
+  },
+);

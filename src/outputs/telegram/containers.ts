@@ -157,13 +157,17 @@ const TEXTS: { [K in FactKind]: Text<K> } = {
     line: ({ name }) => bold(name),
   },
   missing: {
-    sentence: ({ name }) => `${name} is in MONITORED_SERVICES, but there is no container of this name`,
-    message: ({ name, at }) =>
+    sentence: ({ name, created }) =>
+      `${name} is in MONITORED_SERVICES, but ${created ? 'its container was created and never started' : 'there is no container of this name'}`,
+    message: ({ name, at, created }) =>
       message('⚠️', 'Service Missing', [
         ['Service', name],
-        ['Status', '🔴 No container of this name'],
+        ['Status', created ? '🔴 Created, never started' : '🔴 No container of this name'],
         ['Time', formatTime(at)],
-        ['Note', 'It is in MONITORED_SERVICES. Is it spelled right, was it deployed?'],
+        [
+          'Note',
+          `It is in MONITORED_SERVICES. ${created ? `docker start ${name}` : 'Is it spelled right, was it deployed?'}`,
+        ],
       ]),
   },
   over: { sentence: ({ name, because: why }) => `${name} ${OVER[why]}` },

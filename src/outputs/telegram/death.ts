@@ -4,7 +4,7 @@ import { SIGNALS } from '../../model/signals.ts';
 import { formatDuration } from '../../model/text.ts';
 
 /** Signals that somebody sends; the others are what a program gets for a mistake of its own. */
-const SENT = new Set([1, 2, 10, 12, 15]);
+const SENT = new Set([1, 2, 3, 10, 12, 15]);
 
 function signalName(number: number): string {
   return SIGNALS[number] ?? `signal ${number}`;

@@ -16,6 +16,8 @@ const MAX_LINES = 40;
 const OFTEN =
   'Containers like this come and go often: further ones are not sent until it has been calm for 10 min. ' +
   'IGNORED_SERVICES (with wildcards) or the label vpsmon.ignore=true leave them out.';
+const FAIL_OFTEN =
+  'Containers like this fail often: further ones are sent in one list, until it has been calm for 10 min.';
 const CHANGES_OFTEN =
   'It changes often: further changes like this are not sent until it has been calm for 10 min.';
 /** How long one that flaps must have been fine. */
@@ -76,9 +78,11 @@ function roleOf({ reason, incident, list }: Notification): Pick<Message, 'role' 
   return { role: ended ? 'ends' : 'follows' };
 }
 
-/** An end is no alarm, however bad it was. */
+/** An end is no alarm, however bad it was; but what did not come back with Docker is named there only. */
 function severityOf({ reason, incident, others }: Notification): Severity {
-  if (reason === 'resolved') return 'info';
+  const { endFact } = incident;
+  if (reason === 'resolved')
+    return endFact?.kind === 'docker-back' && endFact.absent.length > 0 ? 'critical' : 'info';
   if (reason === 'stable' && incident.state === 'resolved') return 'info';
   return worstOf([incident, ...others]);
 }
@@ -121,7 +125,8 @@ function notes({ reason, incident, often, before = [] }: Notification, now: numb
   return [
     ...history({ reason, incident }, now),
     // Both limits may be reached at once: one remark is enough.
-    ...(incident.notified.often ? ['', CHANGES_OFTEN] : often ? ['', OFTEN] : []),
+    ...(incident.notified.often ? ['', CHANGES_OFTEN] : []),
+    ...(often && !incident.notified.often ? ['', incident.severity === 'critical' ? FAIL_OFTEN : OFTEN] : []),
     ...before.map((other) => `Before that: ${textOf(other)}`),
   ];
 }
@@ -273,7 +278,8 @@ function body({ incident, reason }: Notification, now: number): string[] {
   }
   if (reason === 'repeat-due' && incident.flapping) lines.push(...howItFlaps(incident, now));
   if (reason === 'repeat-due') lines.push(...worst(incident));
-  if (reason !== 'resolved' && reason !== 'flapping') lines.push(...details(incident));
+  const isOver = incident.state === 'resolved' && !incident.event;
+  if (!isOver && reason !== 'flapping') lines.push(...details(incident));
   if (incident.event) lines.push(`Time: ${formatTime(incident.openedAt)}`);
   else if (incident.state !== 'resolved') lines.push(`Since: ${formatTime(incident.openedAt)}`);
   if (incident.actions.length > 0) lines.push(...incident.actions.map((done) => `Done: ${safeHtml(done)}`));
@@ -304,6 +310,8 @@ function worst(incident: Incident): string[] {
 }
 
 function details(incident: Incident): string[] {
+  // Whom it names could be named when it began; somebody may have silenced one since.
+  if (incident.fact?.kind === 'docker-gone') return [];
   const shown = incident.details.slice(0, DETAILS_MAX).map((line) => withCode(line, 300));
   const left = incident.details.length - shown.length;
   return left > 0 ? [...shown, `... and ${left} more lines`] : shown;

@@ -115,7 +115,7 @@ const FOLDED: Record<StartLine['kind'], string> = {
   healthy: '✅ %n services are healthy again',
   removed: '🔴 %n services were removed',
   new: '🚀 %n services are new and running',
-  missing: '🔴 %n monitored services do not exist',
+  missing: '🔴 %n monitored services are not there',
   restarting: '🟡 %n services are restarting',
   renamed: '🔄 %n services have another name',
 };
@@ -158,7 +158,7 @@ export function startLine(line: StartLine): string {
     case 'new':
       return `🚀 ${name} is new and running`;
     case 'missing':
-      return `🔴 ${name} is monitored, but there is no such container`;
+      return `🔴 ${name} is monitored, but ${line.created ? 'its container was never started' : 'there is no such container'}`;
   }
 }
 
