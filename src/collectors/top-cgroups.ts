@@ -4,13 +4,15 @@ import type { Clock, Files } from '../system/types.ts';
 
 /** Groups at the top come and go with services of the system, not from one check to the next. */
 const LIST_EVERY_MS = 300_000;
+/** The kernel adds up all groups below to answer, as long as for 15 containers. */
+const READ_EVERY_MS = 55_000;
 /** The kernel's own files in a group, which stand beside the groups below it: `memory.stat`, `cgroup.procs`, `tasks`. */
 const KERNEL_FILE =
   /^((cgroup|memory|cpu|cpuset|cpuacct|io|irq|misc|pids|rdma|hugetlb|dmem)\.|tasks$|release_agent$|notify_on_release$)/;
 
 /**
  * Memory of the top-level groups (system.slice, user.slice, docker, ...) without file pages that were not used lately,
- * largest first. Empty where no cgroup files are visible.
+ * largest first, read once a minute. Empty where no cgroup files are visible.
  */
 export function createTopCgroups(files: Files, clock: Clock): () => { name: string; bytes: number }[] {
   let groups: { name: string; usage: string; stat: string; version: 1 | 2 }[] = [];
@@ -31,7 +33,7 @@ export function createTopCgroups(files: Files, clock: Clock): () => { name: stri
       .filter(({ usage }) => files.exists(usage));
     listedAt = clock.monotonic();
   }
-  return () => {
+  function read(): { name: string; bytes: number }[] {
     if (listedAt === undefined || clock.monotonic() - listedAt > LIST_EVERY_MS) list();
     return groups
       .flatMap(({ name, usage, stat, version }) => {
@@ -39,6 +41,12 @@ export function createTopCgroups(files: Files, clock: Clock): () => { name: stri
         return memory ? [{ name, bytes: Math.max(0, memory.usageBytes - memory.inactiveFileBytes) }] : [];
       })
       .toSorted((a, b) => b.bytes - a.bytes);
+  }
+  let last: { at: number; read: { name: string; bytes: number }[] } | undefined;
+  return () => {
+    const now = clock.monotonic();
+    if (!last || now - last.at > READ_EVERY_MS) last = { at: now, read: read() };
+    return last.read;
   };
 }
 

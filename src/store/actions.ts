@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { ageMs, type Action, type ActionState, type Moment } from '../model/action.ts';
 import { EpochMs, Finite } from '../model/shapes.ts';
 import { keepCopy, readCopy, writeCopy } from './actions-copy.ts';
-import type { Db } from './db.ts';
+import { statement, type Db } from './db.ts';
 import { clockMayBeRight } from './memory.ts';
 import { dropped, readJson } from './rows.ts';
 
@@ -158,12 +158,11 @@ export function actionsToUndo(db: Db, rule: Action['rule'], only?: ReadonlySet<n
 
 /** The same of every rule that has something to undo. (A restart of WhatsApp has not: its record is how it is finished.) */
 export function allActionsToUndo(db: Db): Action[] {
-  const rows = db
-    .prepare(
-      `SELECT * FROM actions WHERE rule <> 'waha' AND undo IS NOT NULL AND undone_at IS NULL
-         AND state IN ('worked', 'unclear', 'running') ORDER BY id`,
-    )
-    .all() as Row[];
+  const rows = statement(
+    db,
+    `SELECT * FROM actions WHERE rule <> 'waha' AND undo IS NOT NULL AND undone_at IS NULL
+       AND state IN ('worked', 'unclear', 'running') ORDER BY id`,
+  ).all() as Row[];
   return rows.flatMap((row) => fromRow(db, row));
 }
 

@@ -2,7 +2,7 @@ import { chmodSync, copyFileSync, existsSync, renameSync, rmSync, statSync } fro
 import { join } from 'node:path';
 import Database from 'libsql';
 import { errorText } from '../model/text.ts';
-import type { Db } from './db.ts';
+import { statement, type Db } from './db.ts';
 import { restoreActions } from './actions.ts';
 import { hasCopy } from './actions-copy.ts';
 import { openOutboxTable } from './outbox.ts';
@@ -184,7 +184,7 @@ function prepareTables(db: Db): string[] {
 
 /** Rises with every change of the tables, by whomever. */
 function schemaVersion(db: Db): number {
-  return (db.prepare('PRAGMA schema_version').get() as { schema_version: number }).schema_version;
+  return (statement(db, 'PRAGMA schema_version').get() as { schema_version: number }).schema_version;
 }
 
 function takeOver(db: Db, stateDir: string): Pick<Store, 'restored' | 'copyTrouble'> {

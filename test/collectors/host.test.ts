@@ -200,9 +200,11 @@ describe('disks', () => {
     ['a person remounted it', rooted('rw', 'rw'), rooted('ro', 'ro'), false],
     ['read-only from the start', rooted('ro', 'ro'), rooted('ro', 'ro'), false],
   ])('N12: the kernel stopped writing: %s', async (_name, before, after, stopped) => {
-    const { read, mounts } = disks(async () => numbers, before);
-    await read();
+    const { read, reads, mounts, clock } = disks(async () => numbers, before);
+    for (let i = 0; i < 10; i += 1) await read();
+    expect(reads()).toBe(1);
     mounts.text = after;
+    clock.move(60_000);
     const { disks: found } = await read();
     expect(found.some((disk) => disk.stoppedWriting)).toBe(stopped);
     expect(found).toHaveLength(stopped ? 1 : 0);
