@@ -1,5 +1,5 @@
 import { parseSamples, replay, type Replay } from '../forecast/replay.ts';
-import { errorText, formatBytes, formatDuration, formatTime, plain } from '../model/text.ts';
+import { errorText, formatBytes, formatDuration, formatTime, isoTime, plain } from '../model/text.ts';
 import { readTextFile } from '../system/read-file.ts';
 import type { GlobalOptions, Io } from './context.ts';
 
@@ -54,19 +54,14 @@ export function forecastReplay(options: ForecastOptions, io: Io): number {
 function toJson({ announcements, forecasts }: Replay): object {
   return {
     announcements: announcements.map(({ at, fullAt, severity, perHour, endedAt }) => ({
-      at: iso(at),
-      full_at: iso(fullAt),
+      at: isoTime(at),
+      full_at: isoTime(fullAt),
       severity,
       rate_bytes_per_hour: Math.round(perHour * 1000) / 1000,
-      ...(endedAt === undefined ? {} : { ended_at: iso(endedAt) }),
+      ...(endedAt === undefined ? {} : { ended_at: isoTime(endedAt) }),
     })),
-    forecasts: forecasts.map(({ at, fullAt }) => ({ at: iso(at), full_at: iso(fullAt) })),
+    forecasts: forecasts.map(({ at, fullAt }) => ({ at: isoTime(at), full_at: isoTime(fullAt) })),
   };
-}
-
-function iso(epochMs: number): string {
-  // What is full in millions of years has no date.
-  return new Date(Math.min(epochMs, 8.64e15)).toISOString();
 }
 
 function render({ samples, announcements }: Replay): string {

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { suggest } from '../config/suggest.ts';
 import { plain } from '../model/text.ts';
 import { writesToJournal } from './io.ts';
-import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/telegram/recovery.ts';
+import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/terminal/recovery.ts';
 import { acceptLeftOff } from '../recovery/left-off.ts';
 import { RECOVERY_RULES, runRules, finishInterrupted } from '../recovery/index.ts';
 import type { RuleResult } from '../recovery/types.ts';

@@ -1,6 +1,6 @@
 import { addSilence, endSilence, listSilences, silenceName, windowAt } from '../incidents/silences.ts';
 import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
-import { errorText, formatDuration, formatTime, plain } from '../model/text.ts';
+import { errorText, formatDuration, formatTime, isoTime, plain } from '../model/text.ts';
 import { renderSilences, type SilenceView } from '../outputs/terminal/silences.ts';
 import { openStore } from '../store/open.ts';
 import type { Db } from '../store/db.ts';
@@ -38,7 +38,7 @@ export async function silence(
     if (!saved) return 2;
   }
   if (options.json) {
-    const shown = { subject: name, until: new Date(until).toISOString(), reason: plain(reason) };
+    const shown = { subject: name, until: isoTime(until), reason: plain(reason) };
     io.out(JSON.stringify({ version: 1, dry_run: options.dryRun === true, silence: shown }, null, 2));
     return 0;
   }
@@ -112,8 +112,7 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
 }
 
 function toJson({ subject, since, until, reason, scheduled }: SilenceView): Record<string, unknown> {
-  const iso = (at: number) => new Date(at).toISOString();
-  return { subject, since: iso(since), until: iso(until), reason, scheduled };
+  return { subject, since: isoTime(since), until: isoTime(until), reason, scheduled };
 }
 
 /** True when it is on disk, where the running monitor sees it with its next check. */

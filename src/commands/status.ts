@@ -9,7 +9,7 @@ import { readUnits } from '../install/gather.ts';
 import { LAYOUT } from '../install/layout.ts';
 import type { UnitState } from '../system/unit-states.ts';
 import type { Incident } from '../model/incident.ts';
-import { errorText } from '../model/text.ts';
+import { errorText, isoTime } from '../model/text.ts';
 import { deliveryState, type DeliveryState } from '../notify/state.ts';
 import { renderStatus } from '../outputs/terminal/status.ts';
 import { openIncidents } from '../store/incidents.ts';
@@ -52,7 +52,7 @@ export async function status(context: CommandContext, machine: Machine = openMac
           version: 1,
           vpsmon: VERSION,
           hostname: hostName(system.files) ?? 'this server',
-          at: new Date(now).toISOString(),
+          at: isoTime(now),
           lines,
           units: Array.isArray(units) ? units.map(unitToJson) : [],
           open_incidents: incidents?.map(incidentToJson) ?? null,
@@ -123,8 +123,6 @@ function readState({ config }: CommandContext, stateDir: string): Kept | { why: 
   }
 }
 
-const iso = (at: number | undefined) => (at === undefined ? null : new Date(at).toISOString());
-
 function unitToJson(unit: UnitState) {
   return {
     name: unit.name,
@@ -135,14 +133,14 @@ function unitToJson(unit: UnitState) {
     exit_status: unit.exitStatus ?? null,
     restarts: unit.restarts ?? null,
     memory_bytes: unit.memoryBytes ?? null,
-    active_since: iso(unit.activeSince),
-    last_run: iso(unit.endedAt ?? unit.lastRunAt),
-    next_run: iso(unit.nextRunAt),
+    active_since: isoTime(unit.activeSince),
+    last_run: isoTime(unit.endedAt ?? unit.lastRunAt),
+    next_run: isoTime(unit.nextRunAt),
   };
 }
 
 function incidentToJson({ id, rule, subject, severity, text, openedAt }: Incident) {
-  return { id, rule, subject, severity, text, since: iso(openedAt) };
+  return { id, rule, subject, severity, text, since: isoTime(openedAt) };
 }
 
 function deliveryToJson(state: DeliveryState) {
@@ -151,7 +149,7 @@ function deliveryToJson(state: DeliveryState) {
     refused: state.refused ?? null,
     failing: state.failing ?? null,
     waiting: state.waiting,
-    oldest_waiting: iso(state.oldestWaitingAt),
+    oldest_waiting: isoTime(state.oldestWaitingAt),
     sent: state.sentTotal,
   };
 }

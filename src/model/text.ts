@@ -91,6 +91,11 @@ export function formatTime(epochMs: number): string {
   return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
 
+/** A moment (epoch ms) as JSON has it, in UTC; null where there is none. What is full in millions of years has no date: the last there is. */
+export function isoTime(epochMs: number | undefined): string | null {
+  return epochMs === undefined ? null : new Date(Math.max(0, Math.min(epochMs, 8.64e15))).toISOString();
+}
+
 const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
 
 /** Local time as one speaks of it, for moments near `now`: "03:40" on the same day, "Tuesday 03:40" within six days, else the date. */

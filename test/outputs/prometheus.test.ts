@@ -58,14 +58,6 @@ describe('the names', () => {
     expect(new Set(table).size).toBe(table.length);
   });
 
-  test('that are new have the prefix and the suffixes of Prometheus', () => {
-    for (const { name, type, inherited } of METRICS) {
-      if (inherited) continue;
-      expect(name).toMatch(/^vpsmon_[a-z0-9_]+$/);
-      expect(name.endsWith('_total')).toBe(type === 'counter');
-    }
-  });
-
   test('have HELP and TYPE, once and before their samples, and the labels of the table', () => {
     const text = renderPrometheus(fullInput(AT));
     let current = '';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Action } from '../../src/model/action.ts';
-import { foundLines, recoveryTerminal, renderHistory } from '../../src/outputs/telegram/recovery.ts';
-import { renderLines } from '../../src/outputs/telegram/lines.ts';
+import { foundLines, recoveryTerminal, renderHistory } from '../../src/outputs/terminal/recovery.ts';
+import { renderLines } from '../../src/outputs/terminal/lines.ts';
 import { styleFor, wrapBehind } from '../../src/outputs/terminal/style.ts';
 
 const AT = Date.parse('2026-01-14T12:00:00Z');

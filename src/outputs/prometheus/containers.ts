@@ -7,13 +7,12 @@ function container(
   name: string,
   help: string,
   value: (container: ContainerInfo) => MetricSample['value'],
-  extra: { inherited?: true } = {},
 ): Metric {
   return docker(
     name,
     help,
     ({ containers }) => containers.map((one) => ({ value: value(one), labels: { container: one.name } })),
-    { ...extra, labels: ['container'] },
+    ['container'],
   );
 }
 
@@ -22,13 +21,11 @@ export const CONTAINER_METRICS: readonly Metric[] = [
     'container_memory_bytes',
     'Memory of a container without page cache that can be dropped, in bytes.',
     ({ memory }) => memory?.workingSetBytes,
-    { inherited: true },
   ),
   container(
     'container_cpu_percent',
     'CPU use of a container since the last check; 100 is one whole CPU.',
     ({ cpuPercent }) => cpuPercent,
-    { inherited: true },
   ),
   container(
     'vpsmon_container_anonymous_bytes',
@@ -78,6 +75,6 @@ export const CONTAINER_METRICS: readonly Metric[] = [
       for (const { state } of containers) counts.set(state, (counts.get(state) ?? 0) + 1);
       return [...counts].map(([state, value]) => ({ value, labels: { state } }));
     },
-    { labels: ['state'] },
+    ['state'],
   ),
 ];

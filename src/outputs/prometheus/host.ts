@@ -14,25 +14,23 @@ function disk(name: string, help: string, value: (disk: Disk) => number | undefi
         value: value(disk),
         labels: { mount: disk.mount, device: disk.device, fstype: disk.fsType },
       })),
-    { labels: ['mount', 'device', 'fstype'] },
+    ['mount', 'device', 'fstype'],
   );
 }
 
-/** Every line of /proc/pressure as `visit` sees it. */
+type PressureLine = PressureValues['memory']['some'];
+
+/** Every line of /proc/pressure as `samples` sees it. */
 function pressureSamples(
   values: PressureValues,
-  visit: (
-    labels: { resource: string; kind: string },
-    line: PressureValues['memory']['some'],
-  ) => MetricSample[],
+  samples: (labels: { resource: string; kind: string }, line: PressureLine) => MetricSample[],
 ): MetricSample[] {
-  const samples: MetricSample[] = [];
-  for (const resource of ['memory', 'cpu', 'io'] as const) {
-    const lines = values[resource];
-    if (lines?.some) samples.push(...visit({ resource, kind: 'some' }, lines.some));
-    if (lines?.full) samples.push(...visit({ resource, kind: 'full' }, lines.full));
-  }
-  return samples;
+  return (['memory', 'cpu', 'io'] as const).flatMap((resource) =>
+    (['some', 'full'] as const).flatMap((kind) => {
+      const line = values[resource]?.[kind];
+      return line ? samples({ resource, kind }, line) : [];
+    }),
+  );
 }
 
 export const HOST_METRICS: readonly Metric[] = [
@@ -40,23 +38,18 @@ export const HOST_METRICS: readonly Metric[] = [
     'memory_pressure_score',
     'Memory pressure from 0 to 100: the larger of some.avg10 and twice full.avg10 of /proc/pressure/memory.',
     ({ score }) => score,
-    { inherited: true },
   ),
-  host('swap_used_bytes', 'Swap in use, in bytes.', ({ swap }) => swap.usedBytes, { inherited: true }),
-  host('swap_total_bytes', 'Size of all swap, in bytes; 0 without swap.', ({ swap }) => swap.totalBytes, {
-    inherited: true,
-  }),
+  host('swap_used_bytes', 'Swap in use, in bytes.', ({ swap }) => swap.usedBytes),
+  host('swap_total_bytes', 'Size of all swap, in bytes; 0 without swap.', ({ swap }) => swap.totalBytes),
   host(
     'swap_in_kbps',
     'Read back from swap since the last check, in KB (1,024 bytes) per second.',
     ({ swapInKBps }) => swapInKBps,
-    { inherited: true },
   ),
   host(
     'swap_out_kbps',
     'Written to swap since the last check, in KB (1,024 bytes) per second.',
     ({ swapOutKBps }) => swapOutKBps,
-    { inherited: true },
   ),
   host('vpsmon_memory_total_bytes', 'Memory of the host, in bytes.', ({ memory }) => memory.totalBytes),
   host(
@@ -73,7 +66,7 @@ export const HOST_METRICS: readonly Metric[] = [
     'vpsmon_cgroup_memory_bytes',
     'Memory of a top-level control group (system.slice, user.slice, docker), in bytes.',
     ({ cgroups }) => cgroups.map(({ name, bytes }) => ({ value: bytes, labels: { cgroup: name } })),
-    { labels: ['cgroup'] },
+    ['cgroup'],
   ),
   host('vpsmon_cpus', 'Number of CPUs.', ({ cpus }) => cpus),
   host('vpsmon_cpu_usage_ratio', 'CPU use since the last check, 0 to 1 over all CPUs.', ({ cpuPercent }) =>
@@ -83,7 +76,7 @@ export const HOST_METRICS: readonly Metric[] = [
     'vpsmon_load_average',
     'Load average over 1, 5 and 15 minutes.',
     ({ load }) => load.map((value, i) => ({ value, labels: { window: ['1m', '5m', '15m'][i]! } })),
-    { labels: ['window'] },
+    ['window'],
   ),
   host('vpsmon_uptime_seconds', 'Time since the host was started, in seconds.', ({ uptimeSec }) => uptimeSec),
   disk('vpsmon_disk_size_bytes', 'Size of a file system, in bytes.', ({ totalBytes }) => totalBytes),
@@ -109,19 +102,18 @@ export const HOST_METRICS: readonly Metric[] = [
         { value: ratio(line.avg60), labels: { ...labels, window: '60s' } },
         { value: ratio(line.avg300), labels: { ...labels, window: '300s' } },
       ]),
-    { labels: ['resource', 'kind', 'window'] },
+    ['resource', 'kind', 'window'],
   ),
   pressure(
     'vpsmon_pressure_waiting_seconds_total',
     'Time for which some or all tasks waited for memory, CPU or I/O since the host was started, in seconds.',
     (values) => pressureSamples(values, (labels, line) => [{ value: line.totalUs / 1e6, labels }]),
-    { type: 'counter', labels: ['resource', 'kind'] },
+    ['resource', 'kind'],
   ),
   oom(
     'vpsmon_oom_kills_total',
     'Processes killed by the kernel for want of memory since the host was started.',
     ({ killsSinceBoot }) => killsSinceBoot,
-    { type: 'counter' },
   ),
 ];
 

@@ -14,9 +14,9 @@ export const METRICS: readonly Metric[] = [
 
 /** The table for the documentation, as Markdown. */
 export function metricsMarkdown(): string {
-  const rows = METRICS.map(({ name, type, labels, help, section, inherited }) => {
+  const rows = METRICS.map(({ name, type, labels, help, section }) => {
     const labelled = labels.length > 0 ? `{${labels.join(', ')}}` : '';
-    return `| \`${name}${labelled}\`${inherited ? '' : ' ⁺'} | ${type} | ${section === 'self' ? 'all' : section} | ${help} |`;
+    return `| \`${name}${labelled}\`${name.startsWith('vpsmon_') ? ' ⁺' : ''} | ${type} | ${section === 'self' ? 'all' : section} | ${help} |`;
   });
   return [
     '| metric | type | export section | meaning |',

@@ -7,13 +7,8 @@ type Daemon = NonNullable<MetricsInput['daemon']>;
 
 const self = metric.bind(undefined, 'self');
 
-function daemon(
-  name: string,
-  help: string,
-  value: (daemon: Daemon) => number | boolean,
-  type: Metric['type'] = 'gauge',
-): Metric {
-  return self(name, help, (input) => input.daemon && value(input.daemon), { type });
+function daemon(name: string, help: string, value: (daemon: Daemon) => number | boolean): Metric {
+  return self(name, help, (input) => input.daemon && value(input.daemon));
 }
 
 export const SELF_METRICS: readonly Metric[] = [
@@ -22,7 +17,7 @@ export const SELF_METRICS: readonly Metric[] = [
     'Alerts that vpsmon has raised, by severity.',
     ({ counts }) =>
       SEVERITIES.toReversed().map((severity) => ({ value: counts[severity], labels: { severity } })),
-    { type: 'counter', labels: ['severity'], inherited: true },
+    ['severity'],
   ),
   self(
     'vpsmon_incidents_open',
@@ -32,14 +27,14 @@ export const SELF_METRICS: readonly Metric[] = [
         value: openIncidents.filter((incident) => incident.severity === severity).length,
         labels: { severity },
       })),
-    { labels: ['severity'] },
+    ['severity'],
   ),
   self(
     'vpsmon_incident_open',
     '1 for every incident that is open now.',
     ({ openIncidents }) =>
       openIncidents.map(({ rule, subject, severity }) => ({ value: 1, labels: { rule, subject, severity } })),
-    { labels: ['rule', 'subject', 'severity'] },
+    ['rule', 'subject', 'severity'],
   ),
   self(
     'vpsmon_recovery_left_off',
@@ -51,7 +46,7 @@ export const SELF_METRICS: readonly Metric[] = [
             value: leftOff.filter((one) => one.kind === kind).length,
             labels: { kind },
           })),
-    { labels: ['kind'] },
+    ['kind'],
   ),
   self(
     'vpsmon_source_up',
@@ -62,7 +57,7 @@ export const SELF_METRICS: readonly Metric[] = [
         if (state !== 'ok' && state !== 'failed') return [];
         return [{ value: state === 'ok', labels: { source } }];
       }),
-    { labels: ['source'] },
+    ['source'],
   ),
   self(
     'vpsmon_source_read_seconds',
@@ -73,7 +68,7 @@ export const SELF_METRICS: readonly Metric[] = [
         if (!reading || !('tookMs' in reading)) return [];
         return [{ value: seconds(reading.tookMs), labels: { source } }];
       }),
-    { labels: ['source'] },
+    ['source'],
   ),
   self(
     'vpsmon_last_check_timestamp_seconds',
@@ -89,14 +84,14 @@ export const SELF_METRICS: readonly Metric[] = [
     'vpsmon_build_info',
     'Always 1; the version is a label.',
     ({ version }) => [{ value: 1, labels: { version } }],
-    { labels: ['version'] },
+    ['version'],
   ),
   daemon(
     'vpsmon_check_interval_seconds',
     'How often the monitor checks, in seconds: a last check that is older than three times this is stale.',
     ({ checkIntervalSec }) => checkIntervalSec,
   ),
-  daemon('vpsmon_checks_total', 'Checks since the monitor was started.', ({ checks }) => checks, 'counter'),
+  daemon('vpsmon_checks_total', 'Checks since the monitor was started.', ({ checks }) => checks),
   daemon(
     'vpsmon_monitor_uptime_seconds',
     'Time since the monitor was started, in seconds.',
@@ -107,12 +102,7 @@ export const SELF_METRICS: readonly Metric[] = [
     'Resident memory of the monitor, in bytes.',
     ({ residentBytes }) => residentBytes,
   ),
-  daemon(
-    'vpsmon_process_cpu_seconds_total',
-    'CPU time of the monitor, in seconds.',
-    ({ cpuSec }) => cpuSec,
-    'counter',
-  ),
+  daemon('vpsmon_process_cpu_seconds_total', 'CPU time of the monitor, in seconds.', ({ cpuSec }) => cpuSec),
   daemon(
     'vpsmon_messages_waiting',
     'Messages that wait to be sent to Telegram.',
@@ -122,7 +112,6 @@ export const SELF_METRICS: readonly Metric[] = [
     'vpsmon_messages_sent_total',
     'Messages that Telegram has accepted.',
     ({ alertsSent }) => alertsSent,
-    'counter',
   ),
   daemon(
     'vpsmon_telegram_refused',

@@ -12,19 +12,16 @@ const POSTGRES: readonly Metric[] = [
     'PostgreSQL cache hits in percent (0 to 100) since the last check; none after fewer than 1,000 block reads. Read once without a running monitor: since the statistics were reset.',
     (postgres, { daemon }) =>
       postgres.cacheHitPercent ?? (daemon ? undefined : postgres.cacheHitLifetimePercent),
-    { inherited: true },
   ),
   postgres(
     'postgres_active_connections',
     'PostgreSQL connections that run a query.',
     ({ connections }) => connections.active,
-    { inherited: true },
   ),
   postgres(
     'postgres_database_size_bytes',
     'Size of the PostgreSQL database, in bytes.',
     ({ databaseSizeBytes }) => databaseSizeBytes,
-    { inherited: true },
   ),
   postgres(
     'vpsmon_postgres_connections',
@@ -35,7 +32,7 @@ const POSTGRES: readonly Metric[] = [
       { value: connections.idleInTransaction, labels: { state: 'idle_in_transaction' } },
       { value: connections.other, labels: { state: 'other' } },
     ],
-    { labels: ['state'] },
+    ['state'],
   ),
   postgres(
     'vpsmon_postgres_max_connections',
@@ -54,10 +51,9 @@ const REDIS: readonly Metric[] = [
     'redis_memory_bytes',
     'Memory that Redis uses for data, in bytes.',
     ({ usedMemoryBytes }) => usedMemoryBytes,
-    { inherited: true },
   ),
-  redis('redis_total_keys', 'Keys in all Redis databases.', ({ keys }) => keys, { inherited: true }),
-  redis('redis_connected_clients', 'Clients of Redis.', ({ clients }) => clients, { inherited: true }),
+  redis('redis_total_keys', 'Keys in all Redis databases.', ({ keys }) => keys),
+  redis('redis_connected_clients', 'Clients of Redis.', ({ clients }) => clients),
   redis(
     'vpsmon_redis_memory_limit_bytes',
     'Memory limit of Redis (maxmemory), in bytes; none without a limit.',
@@ -67,13 +63,11 @@ const REDIS: readonly Metric[] = [
     'vpsmon_redis_evicted_keys_total',
     'Keys that Redis dropped for want of memory since it was started.',
     ({ evictedTotal }) => evictedTotal,
-    { type: 'counter' },
   ),
   redis(
     'vpsmon_redis_rejected_connections_total',
     'Connections that Redis rejected since it was started.',
     ({ rejectedTotal }) => rejectedTotal,
-    { type: 'counter' },
   ),
 ];
 
@@ -88,7 +82,7 @@ const N8N: readonly Metric[] = [
             labels: { status },
           }))
         : [],
-    { labels: ['status'], inherited: true },
+    ['status'],
   ),
   n8n(
     'vpsmon_n8n_queued_executions',
@@ -125,7 +119,7 @@ const WAHA: readonly Metric[] = [
         { value: sessions.length - connected, labels: { status: 'disconnected' } },
       ];
     },
-    { labels: ['status'], inherited: true },
+    ['status'],
   ),
   waha(
     'vpsmon_waha_session_up',
@@ -135,13 +129,13 @@ const WAHA: readonly Metric[] = [
         value: status === 'WORKING',
         labels: { session: name, status },
       })),
-    { labels: ['session', 'status'] },
+    ['session', 'status'],
   ),
   waha(
     'vpsmon_waha_session_status_since_timestamp_seconds',
     'Since when a WhatsApp session has been seen in its status, in seconds since 1970.',
     ({ sessions }) => sessions.map(({ name, since }) => ({ value: since / 1000, labels: { session: name } })),
-    { labels: ['session'] },
+    ['session'],
   ),
 ];
 
@@ -151,7 +145,6 @@ const LEADS: readonly Metric[] = [
     'Number of leads: rows of the tables with "lead" in their name, or what vpsmon.yaml asks for.',
     ({ samples }) =>
       samples.filter(({ name }) => name === 'lead_count').map(({ value, labels }) => ({ value, labels })),
-    { inherited: true },
   ),
   sql(
     'vpsmon_sql_metric_up',
@@ -160,7 +153,7 @@ const LEADS: readonly Metric[] = [
       ...broken.map(({ name }) => ({ value: 0, labels: { metric: name } })),
       ...samples.map(({ name }) => ({ value: 1, labels: { metric: name } })),
     ],
-    { labels: ['metric'] },
+    ['metric'],
   ),
 ];
 

@@ -36,19 +36,17 @@ export type Section = (typeof SECTIONS)[number];
 
 /** One line of the table of all metrics. */
 export type Metric = {
+  /** Begins with `vpsmon_`, unless the scripts that vpsmon replaces had it: such a name stays as it was. */
   name: string;
   type: 'gauge' | 'counter';
   /** One sentence, with the unit. */
   help: string;
   labels: readonly string[];
   section: Section | 'self';
-  /** Known from the scripts that vpsmon replaces: the name stays, whatever Prometheus' conventions say. */
-  inherited?: true;
   /** No sample where the source is absent or failed: never a zero that nobody measured. */
   samples(input: MetricsInput): MetricSample[];
 };
 
-type Extra = Partial<Pick<Metric, 'type' | 'labels' | 'inherited'>>;
 /** Samples, or the one value of a metric without labels. */
 type Result = MetricSample[] | MetricSample['value'];
 
@@ -57,15 +55,14 @@ export function metric(
   name: string,
   help: string,
   read: (input: MetricsInput) => Result,
-  extra: Extra = {},
+  labels: readonly string[] = [],
 ): Metric {
   return {
     name,
-    type: 'gauge',
+    type: name.endsWith('_total') ? 'counter' : 'gauge',
     help,
-    labels: [],
+    labels,
     section,
-    ...extra,
     samples(input) {
       const result = read(input);
       return Array.isArray(result) ? result : [{ value: result }];
@@ -79,7 +76,7 @@ export function metricsOf<S extends Source>(source: S, section: Section) {
     name: string,
     help: string,
     read: (values: Values[S], input: MetricsInput) => Result,
-    extra: Extra = {},
+    labels: readonly string[] = [],
   ): Metric =>
     metric(
       section,
@@ -89,6 +86,6 @@ export function metricsOf<S extends Source>(source: S, section: Section) {
         const reading = input.snapshot?.readings[source];
         return reading?.state === 'ok' ? read(reading.value as Values[S], input) : [];
       },
-      extra,
+      labels,
     );
 }

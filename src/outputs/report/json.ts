@@ -1,4 +1,5 @@
 import { forecastsToJson } from '../terminal/forecast.ts';
+import { isoTime } from '../../model/text.ts';
 import { alertCounts, type ReportData } from './data.ts';
 import type { SeriesStats } from '../../model/series-stats.ts';
 
@@ -8,11 +9,11 @@ export function dailyReportJson(data: ReportData): unknown {
     version: 1,
     vpsmon: data.version,
     hostname: data.hostname,
-    at: iso(data.at),
-    from: iso(data.from),
-    data_since: data.firstAt === undefined ? null : iso(data.firstAt),
+    at: isoTime(data.at),
+    from: isoTime(data.from),
+    data_since: isoTime(data.firstAt),
     coverage: { day: round(data.coverage.day, 4), day_before: round(data.coverage.before, 4) },
-    gaps: data.gaps.map(({ from, to }) => ({ from: iso(from), to: iso(to) })),
+    gaps: data.gaps.map(({ from, to }) => ({ from: isoTime(from), to: isoTime(to) })),
     checks: data.checks,
     alerts: alertCounts(data),
     incidents: data.incidents.map(({ rule, subject, severity, text, from, to, event, before }) => ({
@@ -20,14 +21,14 @@ export function dailyReportJson(data: ReportData): unknown {
       subject,
       severity,
       text,
-      from: iso(from),
-      to: to === undefined ? null : iso(to),
+      from: isoTime(from),
+      to: isoTime(to),
       event,
       before: before ?? [],
     })),
-    actions: data.actions?.map(({ at, ...action }) => ({ at: iso(at), ...action })) ?? null,
-    left_off: data.leftOff.map(({ since, ...one }) => ({ ...one, since: iso(since) })),
-    boots: data.boots.map(iso),
+    actions: data.actions?.map(({ at, ...action }) => ({ at: isoTime(at), ...action })) ?? null,
+    left_off: data.leftOff.map(({ since, ...one }) => ({ ...one, since: isoTime(since) })),
+    boots: data.boots.map(isoTime),
     oom_kills: data.oomKills ?? null,
     restarts: data.restarts,
     growers: data.growers.map(({ name, bytesPerHour }) => ({
@@ -46,13 +47,9 @@ function statsJson(stats: Record<string, SeriesStats>): unknown {
   return Object.fromEntries(
     Object.entries(stats).map(([name, { avg, min, minAt, peak, peakAt, first, last }]) => [
       name,
-      { avg: round(avg, 2), min, min_at: iso(minAt), peak, peak_at: iso(peakAt), first, last },
+      { avg: round(avg, 2), min, min_at: isoTime(minAt), peak, peak_at: isoTime(peakAt), first, last },
     ]),
   );
-}
-
-function iso(at: number): string {
-  return new Date(at).toISOString();
 }
 
 function round(value: number, digits: number): number {

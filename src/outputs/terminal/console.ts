@@ -24,7 +24,17 @@ import {
   plain,
   workflowsText,
 } from '../../model/text.ts';
-import { styleFor, table, width, wrap, wrapBehind, type Column, type Style } from './style.ts';
+import {
+  right,
+  styleFor,
+  table,
+  titleOf,
+  width,
+  wrap,
+  wrapBehind,
+  type Column,
+  type Style,
+} from './style.ts';
 
 export type CheckResult = {
   exitCode: 0 | 1 | 2;
@@ -301,21 +311,18 @@ function containerTable(
     ];
   });
   const columns: Column[] = [
-    { title: 'NAME' },
-    { title: 'STATE' },
-    { title: 'HEALTH' },
-    { title: 'RESTARTS', align: 'right' },
-    { title: 'MEMORY', align: 'right' },
-    { title: 'LIMIT', align: 'right' },
-    { title: 'CPU', align: 'right' },
-    { title: 'UP' },
+    'NAME',
+    'STATE',
+    'HEALTH',
+    ...['RESTARTS', 'MEMORY', 'LIMIT', 'CPU'].map(right),
+    'UP',
   ];
   let lines = table(columns, rows, style);
   // On a narrow terminal, what can be done without: the health of containers without a healthcheck first.
   const healthless = containers.every((c) => c.health === 'none');
   for (const title of [...(healthless ? ['HEALTH'] : []), 'UP', 'LIMIT', 'CPU']) {
     if (Math.max(...lines.map(width)) <= wrapAt) break;
-    const at = columns.findIndex((column) => column.title === title);
+    const at = columns.map(titleOf).indexOf(title);
     columns.splice(at, 1);
     for (const row of rows) row.splice(at, 1);
     lines = table(columns, rows, style);

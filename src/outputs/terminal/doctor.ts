@@ -1,4 +1,4 @@
-import { renderLines, type LineView } from '../telegram/lines.ts';
+import { renderLines, type LineView } from './lines.ts';
 import { styleFor } from './style.ts';
 
 /** The whole examination: a line each, what to do below the ones that are not well, and a count. */

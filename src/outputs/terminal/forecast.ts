@@ -1,7 +1,7 @@
 import type { Forecast } from '../../model/forecast.ts';
 import { forecastAdvice, forecastDetails, forecastRate } from '../../model/forecast-text.ts';
-import { formatBytes, formatCount, formatMoment, plain } from '../../model/text.ts';
-import { styleFor, table, wrapBehind } from './style.ts';
+import { formatBytes, formatCount, formatMoment, isoTime, plain } from '../../model/text.ts';
+import { right, styleFor, table, wrapBehind } from './style.ts';
 
 const HOUR = 3_600_000;
 /** Fewer hours of values than this, and nothing can be said. */
@@ -53,21 +53,7 @@ export function renderForecasts({ forecasts, now, color, columns = NARROW }: For
     if (others.length > 0) lines.push('', 'In use:');
     for (const one of others.slice(0, MOST_CALM))
       lines.push(...wrapBehind('  ', `${shortName(label(one))}: ${amount(one)}`, room));
-  } else
-    lines.push(
-      '',
-      ...table(
-        [
-          { title: 'WHAT' },
-          { title: 'IN USE', align: 'right' },
-          { title: 'GROWS', align: 'right' },
-          { title: 'FULL' },
-          { title: 'HOW SURE' },
-        ],
-        rows,
-        style,
-      ),
-    );
+  } else lines.push('', ...table(['WHAT', right('IN USE'), right('GROWS'), 'FULL', 'HOW SURE'], rows, style));
   if (others.length > MOST_CALM)
     lines.push(`  ... and ${formatCount(others.length - MOST_CALM)} more that do not grow`);
   if (columns >= NARROW)
@@ -159,10 +145,10 @@ function certainty(one: Forecast, now: number): string {
 export function forecastsToJson(
   forecasts: readonly Forecast[],
   now: number,
-): { version: 1; at: string; forecasts: object[] } {
+): { version: 1; at: string | null; forecasts: object[] } {
   return {
     version: 1,
-    at: iso(now),
+    at: isoTime(now),
     forecasts: forecasts.map((one) => ({
       kind: one.kind,
       subject: one.subject,
@@ -171,8 +157,8 @@ export function forecastsToJson(
       known_hours: Math.round(one.knownHours * 10) / 10,
       severity: one.growth?.severity ?? null,
       per_hour: one.growth ? Math.round(one.growth.perHour * 1000) / 1000 : null,
-      since: one.growth ? iso(one.growth.since) : null,
-      full_at: one.growth ? iso(one.growth.fullAt) : null,
+      since: isoTime(one.growth?.since),
+      full_at: isoTime(one.growth?.fullAt),
       windows_agreeing: one.growth?.agreeing ?? null,
       maybe_per_hour: one.maybePerHour === undefined ? null : Math.round(one.maybePerHour * 1000) / 1000,
       culprit: culpritToJson(one),
@@ -192,9 +178,9 @@ function culpritToJson({ culprit }: Forecast): object | null {
         image: culprit.image,
         bytes: culprit.bytes,
         bytes_per_hour: Math.round(culprit.perHour),
-        since: iso(culprit.since),
+        since: isoTime(culprit.since),
         limit_bytes: culprit.limitBytes,
-        started_at: culprit.startedAt === undefined ? null : iso(culprit.startedAt),
+        started_at: isoTime(culprit.startedAt),
         others: culprit.others.map(growerToJson),
       };
     case 'many':
@@ -208,7 +194,7 @@ function culpritToJson({ culprit }: Forecast): object | null {
       return {
         kind: 'outside',
         bytes_per_hour: Math.round(culprit.perHour),
-        since: iso(culprit.since),
+        since: isoTime(culprit.since),
         processes: culprit.processes,
       };
   }
@@ -216,8 +202,4 @@ function culpritToJson({ culprit }: Forecast): object | null {
 
 function growerToJson({ name, perHour, bytes }: { name: string; perHour: number; bytes: number }): object {
   return { name, bytes, bytes_per_hour: Math.round(perHour) };
-}
-
-function iso(at: number): string {
-  return new Date(Math.max(0, Math.min(at, 8.64e15))).toISOString();
 }

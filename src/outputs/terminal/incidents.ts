@@ -1,8 +1,8 @@
 import { SEVERITIES, type Severity } from '../../model/finding.ts';
 import type { Incident } from '../../model/incident.ts';
-import { formatCount, formatDuration, formatTime, plain } from '../../model/text.ts';
+import { formatCount, formatDuration, formatTime, isoTime, plain } from '../../model/text.ts';
 import { formatValue } from '../../model/value.ts';
-import { styleFor, table, tableAbove, width, wrapBehind, type Style } from './style.ts';
+import { right, styleFor, table, tableAbove, widthBeforeLast, wrapBehind, type Style } from './style.ts';
 
 type View = { color: boolean; columns: number; wrapAt?: number | undefined };
 
@@ -29,15 +29,8 @@ export function renderIncidents({ incidents, now, since, color, columns, wrapAt 
     lengthText(incident, now),
     whatText(incident),
   ]);
-  const titles = [
-    { title: 'ID', align: 'right' as const },
-    { title: 'BEGAN' },
-    { title: 'SEVERITY' },
-    { title: 'STATE' },
-    { title: 'LASTED', align: 'right' as const },
-    { title: 'WHAT' },
-  ];
-  const first = widthOfFirst(titles, rows);
+  const titles = [right('ID'), 'BEGAN', 'SEVERITY', 'STATE', right('LASTED'), 'WHAT'];
+  const first = widthBeforeLast(titles, rows);
   const narrow = wrapAt !== undefined && wrapAt - first < 40;
   const room = Math.max(30, columns - first);
   for (const row of rows) row[5] = plain(row[5]!, narrow ? 400 : room);
@@ -49,14 +42,6 @@ export function renderIncidents({ incidents, now, since, color, columns, wrapAt 
     style.dim('Details of one: vpsmon incidents show ID'),
     '',
   ].join('\n');
-}
-
-/** How many cells the columns before the last take, with indent and gaps. */
-function widthOfFirst(titles: { title: string }[], rows: string[][]): number {
-  const widths = titles
-    .slice(0, -1)
-    .map(({ title }, i) => Math.max(title.length, ...rows.map((row) => width(row[i] ?? ''))));
-  return 2 + widths.reduce((sum, cells) => sum + cells + 2, 0);
 }
 
 /** The highest severity that was sent: what was critical and got better before it ended was critical. */
@@ -173,8 +158,8 @@ export function incidentToJson(incident: Incident, now: number): Record<string, 
     severity: sentSeverity(incident),
     text: plain(incident.text, 1000),
     details: incident.details.map((line) => plain(line, 1000)),
-    opened_at: iso(incident.openedAt),
-    resolved_at: incident.resolvedAt === undefined ? null : iso(incident.resolvedAt),
+    opened_at: isoTime(incident.openedAt),
+    resolved_at: isoTime(incident.resolvedAt),
     duration_seconds: Math.max(0, Math.round((end - incident.openedAt) / 1000)),
     ended_as: incident.endedAs ?? null,
     value: value ?? null,
@@ -185,11 +170,7 @@ export function incidentToJson(incident: Incident, now: number): Record<string, 
     changes: timesOf(incident) ?? null,
     cause: incident.cause ?? null,
     messages: notified.count,
-    last_message_at: notified.lastAt === undefined ? null : iso(notified.lastAt),
+    last_message_at: isoTime(notified.lastAt),
     actions: incident.actions.map((line) => plain(line, 1000)),
   };
-}
-
-function iso(at: number): string {
-  return new Date(at).toISOString();
 }

@@ -1,6 +1,6 @@
 import type { FlightSample, Recording } from '../../model/recording.ts';
-import { formatBytes, formatCount, plain } from '../../model/text.ts';
-import { table, width, type Column, type Style } from './style.ts';
+import { formatBytes, formatCount, isoTime, plain } from '../../model/text.ts';
+import { right, table, width, type Style } from './style.ts';
 
 /** Containers that are drawn and listed. */
 const MOST_CONTAINERS = 5;
@@ -136,15 +136,9 @@ function minutes(samples: readonly FlightSample[], style: Style): string[] {
     optional(s.cpuSome, percent),
     optional(s.load, (load) => load.toFixed(1)),
   ]);
-  const titles: Column[] = [
-    { title: 'TIME' },
-    ...['AVAILABLE', 'SWAP', 'IN KB/S', 'OUT KB/S', 'MEMORY', 'DISK', 'CPU', 'LOAD'].map((title) => ({
-      title,
-      align: 'right' as const,
-    })),
-  ];
+  const numbers = ['AVAILABLE', 'SWAP', 'IN KB/S', 'OUT KB/S', 'MEMORY', 'DISK', 'CPU', 'LOAD'];
   return [
-    ...table(titles, cells, style),
+    ...table(['TIME', ...numbers.map(right)], cells, style),
     `  ${style.dim('MEMORY, DISK, CPU: percent of the time in which some task waited for it')}`,
   ];
 }
@@ -177,16 +171,10 @@ function containers(samples: readonly FlightSample[], style: Style): string[] {
       optional(last.cpuPercent, percent),
     ];
   });
-  const titles: Column[] = [
-    { title: 'CONTAINER' },
-    ...['FIRST', '5 MIN', '1 MIN', 'LAST', 'IN SWAP', 'CPU'].map((title) => ({
-      title,
-      align: 'right' as const,
-    })),
-  ];
+  const numbers = ['FIRST', '5 MIN', '1 MIN', 'LAST', 'IN SWAP', 'CPU'];
   return [
     '',
-    ...table(titles, rows, style),
+    ...table(['CONTAINER', ...numbers.map(right)], rows, style),
     `  ${style.dim('memory that cannot be dropped, swap included')}`,
   ];
 }
@@ -209,7 +197,7 @@ export function recordingToJson({
     memory_total_bytes: memoryTotalBytes,
     swap_total_bytes: swapTotalBytes,
     samples: samples.map((s) => ({
-      at: new Date(s.at).toISOString(),
+      at: isoTime(s.at),
       available_bytes: s.availableBytes ?? null,
       swap_used_bytes: s.swapUsedBytes ?? null,
       swap_in_kbps: rounded(s.swapInKBps),

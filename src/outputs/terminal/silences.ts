@@ -1,5 +1,5 @@
 import { formatDuration, formatTime, plain } from '../../model/text.ts';
-import { styleFor, table } from './style.ts';
+import { right, styleFor, table } from './style.ts';
 
 export type SilenceView = {
   subject: string;
@@ -31,14 +31,7 @@ export function renderSilences(view: {
       silence.scheduled ? 'vpsmon.yaml' : 'by hand',
       plain(silence.reason, 80),
     ]);
-    const titles = [
-      { title: 'SILENCED' },
-      { title: 'UNTIL' },
-      { title: 'LEFT', align: 'right' as const },
-      { title: 'FROM' },
-      { title: 'REASON' },
-    ];
-    lines.push(...table(titles, rows, style));
+    lines.push(...table(['SILENCED', 'UNTIL', right('LEFT'), 'FROM', 'REASON'], rows, style));
   }
   if (view.windows.length > 0) {
     lines.push('', style.bold('On a schedule (vpsmon.yaml)'));

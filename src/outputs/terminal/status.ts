@@ -1,6 +1,6 @@
 import type { Severity } from '../../model/finding.ts';
 import { formatDuration, formatTime, plain } from '../../model/text.ts';
-import { renderLines, type LineView } from '../telegram/lines.ts';
+import { renderLines, type LineView } from './lines.ts';
 import { styleFor, wrapBehind } from './style.ts';
 
 export type StatusView = {

@@ -61,24 +61,42 @@ export function wrapLines(text: string, columns = Infinity): string {
     .join('\n');
 }
 
-export type Column = { title: string; align?: 'right' };
+/** The title of a column; of numbers, its cells stand at the right. */
+export type Column = string | { title: string; align: 'right' };
+
+export function right(title: string): Column {
+  return { title, align: 'right' };
+}
+
+export function titleOf(column: Column): string {
+  return typeof column === 'string' ? column : column.title;
+}
+
+function widthsOf(columns: readonly Column[], rows: readonly string[][]): number[] {
+  return columns.map((column, i) =>
+    Math.max(width(titleOf(column)), ...rows.map((row) => width(row[i] ?? ''))),
+  );
+}
+
+/** How many cells a table takes before its last column, with indent and gaps. */
+export function widthBeforeLast(columns: readonly Column[], rows: readonly string[][]): number {
+  return widthsOf(columns.slice(0, -1), rows).reduce((sum, cells) => sum + cells + 2, 2);
+}
 
 /** Aligned rows, two spaces apart; the last column is not padded. */
 export function table(columns: Column[], rows: string[][], style: Style, indent = '  '): string[] {
-  const widths = columns.map((column, i) =>
-    Math.max(width(column.title), ...rows.map((row) => width(row[i] ?? ''))),
-  );
+  const widths = widthsOf(columns, rows);
   const line = (cells: string[]) =>
     indent +
     cells
       .map((cell, i) => {
         const room = ' '.repeat(Math.max(0, (widths[i] ?? 0) - width(cell)));
-        if (columns[i]?.align === 'right') return room + cell;
+        if (typeof columns[i] === 'object') return room + cell;
         return i === columns.length - 1 ? cell : cell + room;
       })
       .join('  ')
       .trimEnd();
-  return [style.dim(line(columns.map((column) => column.title))), ...rows.map(line)];
+  return [style.dim(line(columns.map(titleOf))), ...rows.map(line)];
 }
 
 /** For a narrow terminal: the last cell of each row stands below the others, broken between words. */

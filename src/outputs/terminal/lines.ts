@@ -1,5 +1,5 @@
 import { plain } from '../../model/text.ts';
-import { width, wrapBehind, type Style } from '../terminal/style.ts';
+import { width, wrapBehind, type Style } from './style.ts';
 
 export type LineView = { name: string; state: 'ok' | 'warning' | 'failed'; text: string; advice?: string };
 
