@@ -114,7 +114,11 @@ export function meantBy(
     const address = addressOf(one.at, portOf(one), around);
     return 'host' in address && sameHost(address.host, wanted) && address.port === port;
   });
-  return sole(reached) ?? sole(candidates.filter((one) => portOf(one) === port && isCalled(wanted, one.at)));
+  // By its name, if that leads to it from here: for one that cannot be reached the name would be another one's.
+  const called = candidates.filter((one) => portOf(one) === port && isCalled(wanted, one.at));
+  return (
+    sole(reached) ?? sole(called.filter((one) => !one.running || 'host' in addressOf(one.at, port, around)))
+  );
 }
 
 /** Whether the engine knows it by this name or address. */
@@ -123,10 +127,11 @@ export function isCalled(host: string, at: Located): boolean {
   if (wanted === '' || isLoopback(wanted)) return false;
   if (Object.values(at.networks).some((n) => n.address === wanted)) return true;
   // Docker's DNS knows each name with the network's behind it, too (`postgres.shop_default`), and a Swarm's tasks by that word.
-  const bare = wanted.replace(/\.$/, '').replace(/^tasks\./, '');
+  const exact = wanted.replace(/\.$/, '');
+  const meant = new Set([exact, exact.replace(/^tasks\./, '')]);
   const networks = Object.keys(at.networks).map((network) => `.${network.toLowerCase()}`);
   return engineNames(at).some(
-    (name) => name === bare || networks.some((network) => `${name}${network}` === bare),
+    (name) => meant.has(name) || networks.some((network) => meant.has(`${name}${network}`)),
   );
 }
 

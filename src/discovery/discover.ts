@@ -1,5 +1,5 @@
 import { discoverFrom } from './from.ts';
-import { kindByImage } from './kind.ts';
+import { KINDS, kindByImage } from './kind.ts';
 import { see, type DiscoveryDeps, type Seen } from './look.ts';
 import type { Discovered } from '../model/targets.ts';
 
@@ -59,7 +59,7 @@ export function createDiscovery(deps: Options): Discovery {
       seenUntil = moves;
       seen = await see(deps, signal, seen);
     } while (moves !== seenUntil && !signal.aborted);
-    seenMoves = seenUntil;
+    if (seen.dockerWhy === undefined) seenMoves = seenUntil;
     const found = discoverFrom(seen, config);
     const same = known !== undefined && JSON.stringify(known.found) === JSON.stringify(found);
     pause = invalid && same ? Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pause * 2)) : 0;
@@ -75,17 +75,22 @@ export function createDiscovery(deps: Options): Discovery {
     return known.found;
   }
 
+  /** Somebody moved, and where to could not be found out: the known addresses may be another one's. */
+  function certain(found: Discovered): Discovered {
+    return moves === seenMoves ? found : withoutContainers(found, known?.seen.dockerWhy ?? 'no answer yet');
+  }
+
   return {
     async current(signal) {
       if (!due() && known) return known.found;
-      const patience = moves === seenMoves ? PATIENCE_MS : LOOK_MS;
+      const patience = moves === seenMoves || known?.seen.dockerWhy ? PATIENCE_MS : LOOK_MS;
       looking ??= look().finally(() => (looking = undefined));
       if (!known) return looking;
       const old = known.found;
       const stop = new AbortController();
       const late = clock.sleep(patience, AbortSignal.any([signal, stop.signal])).then(() => old);
       try {
-        return await Promise.race([looking, late]);
+        return certain(await Promise.race([looking, late]));
       } finally {
         stop.abort();
       }
@@ -97,4 +102,20 @@ export function createDiscovery(deps: Options): Discovery {
       if (known?.ids.has(id) || kindByImage(image)) moves += 1;
     },
   };
+}
+
+/** What does not depend on where a container is. */
+function withoutContainers(found: Discovered, dockerWhy: string): Discovered {
+  const why = `Docker cannot be asked where it is now: ${dockerWhy}`;
+  const rest: Discovered = { ...found, missing: { ...found.missing } };
+  const { n8n } = found;
+  const lost = KINDS.filter((kind) =>
+    (kind === 'n8n' ? [n8n, n8n?.database, n8n?.queue] : [found[kind]]).some((at) => at?.container),
+  );
+  for (const kind of lost) {
+    delete rest[kind];
+    rest.missing[kind] = why;
+  }
+  rest.unreadable = [...new Set([...(found.unreadable ?? []), ...lost])];
+  return rest;
 }

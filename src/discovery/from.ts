@@ -2,7 +2,7 @@ import type { Surroundings } from './address.ts';
 import { located, toCandidate } from './container.ts';
 import type { Candidate, Located } from './candidate.ts';
 import { wantedHttp, wantedPostgres, wantedRedis } from './explicit.ts';
-import { kindOf } from './kind.ts';
+import { KINDS, kindOf } from './kind.ts';
 import type { Seen } from './look.ts';
 import { findN8n, type FoundN8n } from './n8n.ts';
 import { findPostgres } from './postgres.ts';
@@ -10,8 +10,6 @@ import { findRedis } from './redis.ts';
 import { findWaha } from './waha.ts';
 import type { Discovered, N8nTarget, RedisTarget } from '../model/targets.ts';
 import type { Config } from '../config/schema.ts';
-
-const KINDS = ['postgres', 'redis', 'n8n', 'waha'] as const;
 
 /** From settings and what Docker says to targets, or the reason why there is none. Pure. */
 export function discoverFrom(seen: Seen, config: Config): Discovered {

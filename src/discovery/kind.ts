@@ -18,7 +18,7 @@ const TRACES: Record<Kind, { port: number; env: RegExp }> = {
   n8n: { port: 5678, env: /^N8N_[A-Z_]+=/ },
   waha: { port: 3000, env: /^(WAHA|WHATSAPP)_[A-Z_]+=/ },
 };
-const KINDS = Object.keys(IMAGES) as Kind[];
+export const KINDS = Object.keys(IMAGES) as Kind[];
 
 /** registry:5000/team/postgres:16@sha256:... -> registry:5000/team/postgres */
 export function repositoryOf(image: string): string {

@@ -190,6 +190,23 @@ test('H5: an address that another container has got meanwhile is given no passwo
   expect((await one.current(patience())).redis?.container).toBe('redis');
 });
 
+test('H5: where one moved and Docker cannot be asked where to, nothing is sent to where it was', async () => {
+  const one = discovery({ REDIS_URL: 'redis://:y@10.0.0.1' });
+  await one.current(patience());
+  failure = new Error('hung up');
+  one.moved({ id: 'a'.padStart(64, '0'), image: 'postgres:16' });
+  for (const _ of [1, 2]) {
+    const found = await one.current(patience());
+    expect(found.postgres).toBeUndefined();
+    expect(found.missing.postgres).toBe('Docker cannot be asked where it is now: hung up');
+    expect(found.unreadable).toEqual(['postgres']);
+    // What a person set has its address from there.
+    expect(found.redis?.host).toBe('10.0.0.1');
+  }
+  failure = undefined;
+  expect((await one.current(patience())).postgres?.password).toBe('x');
+});
+
 test('H5: what moves while it is looked at is looked at again', async () => {
   const one = discovery();
   await one.current(patience());

@@ -138,6 +138,39 @@ test('H5: from within a container, a name that two answer to, or that is read as
   expect(url({ ...own, name: digits })).toBe(`http://${digits}:3000`);
 });
 
+test("H5: nor is one whose name is another's in a Swarm's words", () => {
+  const self: Sketch = { name: 'vpsmon', image: 'vpsmon', address: '172.20.0.2', id: 'f'.repeat(64) };
+  const n8n: Sketch = { name: 'tasks.db', image: 'n8nio/n8n', address: '172.20.0.3' };
+  const other: Sketch = { name: 'other', image: 'x', address: '172.20.0.4', aliases: ['tasks.db'] };
+  const settings = { N8N_API_KEY: 'key' };
+  expect(discover([self, n8n], { settings, self: 'vpsmon' }).n8n?.url).toBe('http://tasks.db:5678');
+  expect(discover([self, n8n, other], { settings, self: 'vpsmon' }).n8n?.url).toBe('http://172.20.0.3:5678');
+});
+
+test('H5: the secret of one that cannot be reached from here does not go to who answers to its name', () => {
+  const self: Sketch = { name: 'vpsmon', image: 'vpsmon', address: '172.20.0.2', id: 'f'.repeat(64) };
+  const away = { crm: '172.21.0.3' };
+  const cache: Sketch = { name: 'cache', image: 'redis:7', networks: away, env: { REDIS_PASSWORD: 'own' } };
+  const db: Sketch = { name: 'db', image: 'postgres:16', networks: away, env: { POSTGRES_PASSWORD: 'own' } };
+  const app: Sketch = {
+    name: 'app',
+    image: 'devlikeapro/waha',
+    networks: away,
+    env: { WAHA_API_KEY: 'own' },
+  };
+  const other: Sketch = { name: 'other', image: 'x', address: '172.20.0.4', aliases: ['cache', 'db', 'app'] };
+  const settings = { REDIS_HOST: 'cache', POSTGRES_HOST: 'db', WAHA_URL: 'http://app:3000' };
+  const found = discover([self, cache, db, app, other], { settings, self: 'vpsmon' });
+  expect(found.redis).toMatchObject({ host: 'cache', password: '' });
+  expect(found.postgres).toMatchObject({ host: 'db', password: '' });
+  expect(found.waha).toMatchObject({ url: 'http://app:3000', apiKey: '' });
+  const near = [cache, db, app].map((one) => ({ ...one, networks: { ...away, shop: '172.20.0.5' } }));
+  const reached = discover([self, ...near], { settings, self: 'vpsmon' });
+  expect(reached.redis?.password).toBe('own');
+  expect(reached.postgres?.password).toBe('own');
+  expect(reached.waha?.apiKey).toBe('own');
+});
+
 test('H6: what merely looks like an n8n neither chooses the database nor replaces its password', () => {
   const database: Sketch = {
     name: 'db',
