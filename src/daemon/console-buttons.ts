@@ -97,7 +97,7 @@ async function decide(
   }
   const message = openIncidentMessages(db)
     .of(button.incidentId)
-    .find((one) => placeOf(one.target).chat === chat && one.messageId === tap.messageId);
+    .find((one) => placeOf(one.target).chat === chat && one.messageId > 0 && one.messageId === tap.messageId);
   const incident = monitor.pipeline.incident(button.incidentId) ?? incidentById(db, button.incidentId);
   if (!message || !incident) return void (await answer(ANSWERS.outOfDate));
   const allowed = permit(monitor.config, tap.chat, tap.from, rightFor(button.action));
@@ -284,7 +284,7 @@ async function show({ console, incident, message }: Job): Promise<void> {
   monitor.refreshMessages(new Set([incident.id]));
   const newest = messages.of(incident.id).find((one) => one.target === message.target);
   const state = newest && readState(newest.wanted);
-  if (!newest || !state || newest.wanted === newest.shown) return;
+  if (!newest || !state || newest.messageId === 0 || newest.wanted === newest.shown) return;
   messages.unsure(incident.id, newest.target);
   const begun = monitor.delivery.count();
   await telegram.editText(newest.messageId, state.html, {

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import type { Config } from '../config/schema.ts';
 import { Finite } from '../model/shapes.ts';
 import type { Db } from '../store/db.ts';
+import { openIncidentMessages } from '../store/incident-messages.ts';
 import { recall, remember } from '../store/memory.ts';
 import { allTargets, mainTarget, placeOf } from './targets.ts';
 
@@ -36,7 +37,7 @@ export function effectiveChat(
   return moved ? { chatId: moved.to, movedFrom: chat } : { chatId: chat };
 }
 
-/** The configured chat `from` has another id now. */
+/** The configured chat `from` has another id now: messages of before are not there, and their numbers are those of others. */
 export function rememberMove(
   db: Db,
   config: Config,
@@ -44,8 +45,16 @@ export function rememberMove(
   now: number,
   from = placeOf(mainTarget(config)).chat,
 ): void {
+  if (effectiveChat(db, config, from).chatId === to) return;
   const others = listIn(db, MOVED, Moved).filter((known) => known.from !== from);
   remember(db, MOVED, [...others, { from, to, at: now } satisfies Moved].slice(-KEPT), now);
+  openIncidentMessages(db).leaveBehind(from);
+}
+
+/** Who took a new id over into the settings goes on with the messages that incidents have there. */
+export function followSettings(db: Db, targets: readonly string[]): void {
+  const messages = openIncidentMessages(db);
+  for (const { from, to } of listIn(db, MOVED, Moved)) messages.rename(from, to, targets);
 }
 
 /** Follows a group that became a supergroup, where an update says so before a message is refused. */

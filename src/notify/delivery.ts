@@ -1,6 +1,7 @@
 import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
 import { alertLine } from './alert-log.ts';
+import { followSettings } from './chat.ts';
 import { openSending, type DeliveryDeps } from './sending.ts';
 import { deliveryState, refusalOf, type DeliveryState } from './state.ts';
 import { ANSWERS_PER_WINDOW } from './pace.ts';
@@ -75,7 +76,10 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       state.running = state.hasRun = true;
       beInTime();
       sending.attempts.startAfresh();
-      saveQuietly(sending, () => table.routeAnew(sending.targets));
+      saveQuietly(sending, () => {
+        followSettings(store.db, sending.targets);
+        table.routeAnew(sending.targets);
+      });
       prune(sending);
       signal.addEventListener('abort', () => wakeUp.kick(), { once: true });
       while (!signal.aborted) {

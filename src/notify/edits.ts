@@ -13,6 +13,8 @@ import { isLostMessage } from './telegram.ts';
 const GAP_MS = 3000;
 const REFUSED_PAUSE_MS = 3_600_000;
 
+const LEFT_BEHIND: Delivery = { state: 'invalid', why: 'message to edit not found' };
+
 export type EditDeps = {
   db: Db;
   messages: ReturnType<typeof openIncidentMessages>;
@@ -54,7 +56,7 @@ export function createEdits(deps: EditDeps) {
     };
     messages.unsure(incidentId, target);
     let { messageId } = message;
-    let outcome = await sender.edit(messageId, state.html, to);
+    let outcome: Delivery = messageId > 0 ? await sender.edit(messageId, state.html, to) : LEFT_BEHIND;
     if (!signal.aborted && outcome.state === 'invalid' && isLostMessage(outcome.why) && !message.ended) {
       // Somebody deleted it, or the group moved: the state is shown by a new one. The end is a message of its own anyway.
       pace.count();

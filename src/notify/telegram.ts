@@ -60,6 +60,12 @@ const ABOUT_BUTTONS = /button|reply markup|inline keyboard/i;
 const ABOUT_THE_CHAT =
   /: (?:chat|channel|user|peer|topic|frozen)_\w+|chat not found|not enough rights|have no rights|need administrator rights|user is deactivated|user not found|group is deactivated|chat is deactivated|chat was deleted|bot is not a member|bot was /i;
 
+const LEFT_BEHIND: Answer = {
+  kind: 'error',
+  code: 400,
+  description: 'Bad Request: message to edit not found',
+};
+
 /** The Bot API, as far as vpsmon uses it. Nothing here throws, and no text that it gives contains the token. */
 export function createTelegram(options: TelegramOptions) {
   const { http, token } = options;
@@ -94,14 +100,14 @@ export function createTelegram(options: TelegramOptions) {
   const callJson = (method: string, parameters: Record<string, unknown>, timeoutMs?: number) =>
     call(method, { type: 'application/json', bytes: JSON.stringify(parameters) }, timeoutMs);
 
-  /** Follows a group to its new id. */
+  /** Follows a group to its new id; `moved`: it is not the one of before, where messages of before are not. */
   async function toChat(
     chat: string | undefined,
-    send: (chatId: string) => Promise<Answer>,
+    send: (chatId: string, moved: boolean) => Promise<Answer>,
   ): Promise<Answer> {
     let chatId = options.chatId(chat);
     for (let moves = 0; ; moves++) {
-      const answer = await send(chatId);
+      const answer = await send(chatId, moves > 0);
       if (answer.kind !== 'error' || answer.migrateTo === undefined || moves >= MAX_MOVES) return answer;
       chatId = answer.migrateTo;
       options.onMigrated?.(chatId, chat);
@@ -115,7 +121,11 @@ export function createTelegram(options: TelegramOptions) {
     send: (form: Form) => Promise<Answer>,
     lostTopic?: string,
   ): Promise<Delivery> {
-    const answer = await toChat(chat, (chatId) => send({ chat_id: chatId, ...form }));
+    const answer = await toChat(chat, (chatId, moved) => {
+      // The numbers of messages begin anew there: the same one is another message.
+      if (moved && 'message_id' in form) return Promise.resolve(LEFT_BEHIND);
+      return send({ chat_id: chatId, ...(moved ? leaving(form, 'reply_parameters') : form) });
+    });
     const refusal = answer.kind === 'error' && answer.code === 400 ? answer.description : undefined;
     const less = refusal === undefined ? undefined : without(form, refusal);
     if (less) {
@@ -211,23 +221,25 @@ function envelope(to: SendOptions): Form {
  * another topic, buttons, and the form of a text that is not understood.
  */
 function without(form: Form, description: string): Form | undefined {
-  const leaving = (...names: string[]): Form =>
-    Object.fromEntries(Object.entries(form).filter(([name]) => !names.includes(name)));
   const { text, caption } = form;
   // A reply to a message in a topic is none from outside of it.
   if ('message_thread_id' in form && ABOUT_TOPIC.test(description))
-    return leaving('message_thread_id', 'reply_parameters');
+    return leaving(form, 'message_thread_id', 'reply_parameters');
   const { state } = classify({ kind: 'error', code: 400, description });
   if (state !== 'invalid') return undefined;
-  if ('reply_parameters' in form && ABOUT_REPLY.test(description)) return leaving('reply_parameters');
+  if ('reply_parameters' in form && ABOUT_REPLY.test(description)) return leaving(form, 'reply_parameters');
   if (isLostMessage(description)) return undefined;
-  if ('reply_markup' in form && ABOUT_BUTTONS.test(description)) return leaving('reply_markup');
+  if ('reply_markup' in form && ABOUT_BUTTONS.test(description)) return leaving(form, 'reply_markup');
   if (!('parse_mode' in form)) return undefined;
-  if (typeof text === 'string') return { ...leaving('parse_mode'), text: asPlain(text, TEXT_MAX) };
+  if (typeof text === 'string') return { ...leaving(form, 'parse_mode'), text: asPlain(text, TEXT_MAX) };
   // What is wrong with a picture is not mended by another caption.
   if (typeof caption === 'string' && /entit/i.test(description))
-    return { ...leaving('parse_mode'), caption: asPlain(caption, CAPTION_MAX) };
+    return { ...leaving(form, 'parse_mode'), caption: asPlain(caption, CAPTION_MAX) };
   return undefined;
+}
+
+function leaving(form: Form, ...names: string[]): Form {
+  return Object.fromEntries(Object.entries(form).filter(([name]) => !names.includes(name)));
 }
 
 function asPlain(html: string, most: number): string {

@@ -26,6 +26,7 @@ export type Button = { text: string; callback_data: string };
 export type IncidentMessage = {
   incidentId: number;
   target: string;
+  /** 0: out of reach, since its group moved. */
   messageId: number;
   sentAt: number;
   /** Ids of the incidents that were announced together with it. */
@@ -129,6 +130,23 @@ export function openIncidentMessages(db: Db) {
         incidentId,
         target,
       );
+    },
+    /** The messages of this chat, in all its topics, are out of reach: what they are to show next is sent anew. */
+    leaveBehind(chat: string): void {
+      statement(
+        db,
+        `UPDATE incident_messages SET message_id = 0 WHERE target = ?1 OR substr(target, 1, length(?1) + 1) = ?1 || '/'`,
+      ).run(chat);
+    },
+    /** The chat `from` is configured as `to` now; `targets`: all that are configured. */
+    rename(from: string, to: string, targets: readonly string[]): void {
+      statement(
+        db,
+        `UPDATE OR IGNORE incident_messages SET target = ?2 || substr(target, length(?1) + 1)
+         WHERE (target = ?1 OR substr(target, 1, length(?1) + 1) = ?1 || '/')
+           AND target NOT IN (SELECT value FROM json_each(?3))
+           AND ?2 || substr(target, length(?1) + 1) IN (SELECT value FROM json_each(?3))`,
+      ).run(from, to, JSON.stringify(targets));
     },
     prune(now: number): void {
       statement(db, 'DELETE FROM incident_messages WHERE ended = 1 AND sent_at < ?').run(now - KEEP_MS);

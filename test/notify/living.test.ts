@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import type { Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
+import { followMove } from '../../src/notify/chat.ts';
 import { createRefresh } from '../../src/notify/living.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { findingsOf } from '../../src/model/fact-rules.ts';
@@ -286,6 +287,38 @@ describe('the message of an incident', () => {
     await settled();
     expect(b.telegram.sent[2]).toMatchObject({ chatId: '-1009', replyTo: b.telegram.sent[1]?.id });
   });
+
+  it.each([['is refused'], ['is told in an update']])(
+    'edits no other message of the new group, where the numbers begin anew, when the move %s',
+    async (how) => {
+      b.start();
+      check(memory(90, 'warning'));
+      await settled();
+      b.telegram.migrate(b.telegram.chatId, '-1009');
+      const config = configWith(b.telegram.settings, { stateDir: b.stateDir });
+      const update = { message: { chat: { id: Number(b.telegram.chatId) }, migrate_to_chat_id: -1009 } };
+      if (how === 'is told in an update') followMove(b.store.db, config, update, b.clock.now());
+      b.say('another message');
+      b.delivery.kick();
+      await settled();
+      const [another] = b.telegram.sent.filter(({ chatId }) => chatId === '-1009');
+      expect(another?.id).toBe(own().id);
+      b.clock.pass(61_000);
+      check(memory(70, 'warning'));
+      await settled();
+      expect(b.telegram.message('-1009', 1)?.plain).toBe('another message');
+      expect(b.telegram.message('-1009', 2)?.plain).toContain('70 MB');
+      // The settings are brought up to date, as the log asked for: its message is edited on.
+      await b.stop();
+      b.restart({ TELEGRAM_CHAT_ID: '-1009' });
+      connect();
+      b.start();
+      check(memory(300, undefined));
+      await settled();
+      expect(b.telegram.message('-1009', 2)?.plain).toMatch(/^Resolved/);
+      expect(b.telegram.sent.at(-1)).toMatchObject({ chatId: '-1009', replyTo: 2 });
+    },
+  );
 
   it('only the newest state is sent after a time without Telegram, and the messages come first', async () => {
     b.start();

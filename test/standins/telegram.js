@@ -21,7 +21,7 @@ const ANSWER_MAX = 200;
 const ADA = { id: 777, is_bot: false, first_name: 'Ada', username: 'ada' };
 /** What an update may be, as far as this stand-in gives it. */
 const UPDATE_TYPES = ['message', 'edited_message', 'channel_post', 'callback_query', 'my_chat_member'];
-/** What the documentation of Bot API 10.0 names, as far as a monitor may use it. Telegram leaves out what it does not know. */
+/** What the documentation of Bot API 10.3 names, as far as a monitor may use it. Telegram leaves out what it does not know. */
 const PARAMETERS = {
   getme: [],
   getchat: ['chat_id'],
@@ -86,7 +86,8 @@ export async function startTelegram(options = {}) {
     nextConflictAt: 0,
     queryTtlMs: options.queryTtlMs ?? 60_000,
     nextQueryId: 700_000_000_001,
-    nextMessageId: 1,
+    /** The last number of a message, by chat. */
+    lastMessageIds: new Map(),
     nextUpdateId: 5000,
     waiters: new Set(),
     onSent: options.onSent,
@@ -102,7 +103,8 @@ export async function startTelegram(options = {}) {
       photo: entry.photoBytes !== undefined,
       keyboard: entry.keyboard ?? [],
     });
-    state.nextMessageId = Math.max(state.nextMessageId, entry.id + 1);
+    const row = numbersOf(state.chats.get(entry.chatId) ?? {});
+    state.lastMessageIds.set(row, Math.max(state.lastMessageIds.get(row) ?? 0, entry.id));
   }
 
   // Each long poll listens to it.
@@ -151,7 +153,7 @@ export async function startTelegram(options = {}) {
     },
     write(chat, text, at = Date.now(), more = {}) {
       const message = {
-        message_id: state.nextMessageId++,
+        message_id: nextMessageId(state, chat),
         date: Math.floor(at / 1000),
         chat,
         from: { ...ADA },
@@ -575,11 +577,23 @@ function isPng(content) {
   );
 }
 
+/** A supergroup and a channel count their messages by themselves, private chats and groups all together. */
+function numbersOf({ id, type }) {
+  return type === 'supergroup' || type === 'channel' ? String(id) : 'account';
+}
+
+function nextMessageId(state, chat) {
+  const row = numbersOf(chat);
+  const id = (state.lastMessageIds.get(row) ?? 0) + 1;
+  state.lastMessageIds.set(row, id);
+  return id;
+}
+
 function accept(state, chat, { fields, ...message }) {
   const reply = jsonField(fields.reply_parameters);
   const keyboard = jsonField(fields.reply_markup)?.inline_keyboard;
   const entry = {
-    id: state.nextMessageId++,
+    id: nextMessageId(state, chat),
     ...message,
     chatId: String(chat.id),
     parseMode: fields.parse_mode,
