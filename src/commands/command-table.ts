@@ -94,8 +94,8 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'report',
     description: 'the daily report: print it, or send it on Telegram; both save it in the state folder',
     arguments: [['[where]', 'console or telegram', 'console']],
-    // What the monitor asks for when somebody wrote /report or /chart: an answer to that chat, and only the picture.
-    options: [['--to <chat>'], ['--chart <duration>']],
+    // What the monitor asks for when somebody wrote /report or /chart: an answer to that chat, once, and only the picture.
+    options: [['--to <chat>'], ['--chart <duration>'], ['--asked <id>']],
     dryRun: true,
     examples: ['report', 'report telegram', 'report --json'],
     run: ({ inContext, words: [where = 'console'], options }) =>

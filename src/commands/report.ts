@@ -21,6 +21,9 @@ const KEEP_DAYS = 90;
 const HOUR_MS = 3_600_000;
 const LONGEST_CHART_MS = 90 * 24 * HOUR_MS;
 
+/** A chat or topic of its own, and the number of what somebody asked for there. */
+type Recipient = { to?: string; asked?: string };
+
 export type ReportTools = {
   /** Reads everything, where no running monitor has saved a fresh check. */
   collect(context: CommandContext): Promise<Snapshot>;
@@ -36,7 +39,7 @@ export async function report(
   context: CommandContext,
   where: string,
   tools: ReportTools = { collect: readByItself, draw: drawChart },
-  asked: { to?: string; chart?: string } = {},
+  asked: Recipient & { chart?: string } = {},
 ): Promise<number> {
   const { io, config, system } = context;
   if (where !== 'console' && where !== 'telegram') {
@@ -59,10 +62,10 @@ export async function report(
     if (store.trouble)
       io.err(`vpsmon: the state folder cannot be used: ${store.trouble}. There is no history.`);
     if (spanMs !== undefined)
-      return await sendChart(context, tools, store, { at, spanMs, name: asked.chart ?? '', to: asked.to });
-    return await gatherAndSend(context, where, tools, store, at, asked.to);
+      return await sendChart(context, tools, store, { at, spanMs, name: asked.chart ?? '', to: asked });
+    return await gatherAndSend(context, where, tools, store, at, asked);
   } catch (error) {
-    return await sendWithout(context, where, store, at, error, asked.to);
+    return await sendWithout(context, where, store, at, error, asked);
   } finally {
     store.close();
   }
@@ -75,7 +78,7 @@ async function sendWithout(
   store: Store,
   at: number,
   error: unknown,
-  target: string | undefined,
+  to: Recipient,
 ): Promise<number> {
   const { io, options, config, system } = context;
   const server = plain(serverName(config, system.files), 80);
@@ -90,7 +93,7 @@ async function sendWithout(
       kind: 'daily-report',
       html: escapeHtml(why),
       photoPath: undefined,
-      target,
+      to,
     });
   return 3;
 }
@@ -101,7 +104,7 @@ async function gatherAndSend(
   tools: ReportTools,
   store: Store,
   at: number,
-  target: string | undefined,
+  to: Recipient,
 ): Promise<number> {
   const { io, options, config } = context;
   const { data, chart } = await gather(context, tools, store, at);
@@ -120,7 +123,7 @@ async function gatherAndSend(
     return 0;
   }
   return where === 'telegram'
-    ? await send(context, store, { at, kind: 'daily-report', html, photoPath, target })
+    ? await send(context, store, { at, kind: 'daily-report', html, photoPath, to })
     : 0;
 }
 
@@ -154,9 +157,9 @@ async function sendChart(
   context: CommandContext,
   tools: ReportTools,
   store: Store,
-  asked: { at: number; spanMs: number; name: string; to: string | undefined },
+  asked: { at: number; spanMs: number; name: string; to: Recipient },
 ): Promise<number> {
-  const { at, spanMs, to: target } = asked;
+  const { at, spanMs, to } = asked;
   const { data, chart } = await gather(context, tools, store, at, spanMs);
   const name = plain(asked.name, 10);
   const folder = join(context.config.stateDir, 'reports');
@@ -169,7 +172,7 @@ async function sendChart(
   );
   if (photoPath === undefined) return 2;
   const html = chartCaption(data.hostname, name);
-  return send(context, store, { at, kind: 'chart', html, photoPath, target });
+  return send(context, store, { at, kind: 'chart', html, photoPath, to });
 }
 
 /** Saves the text; a folder that cannot be written is a line on stderr, and no reason to send nothing. */
@@ -217,24 +220,35 @@ async function send(
     kind: string;
     html: string;
     photoPath: string | undefined;
-    target: string | undefined;
+    to: Recipient;
   },
 ): Promise<number> {
   const { config, system, io } = context;
-  const [{ createOutbox }, { createDelivery }] = await Promise.all([
+  const [{ createOutbox }, { createDelivery }, { markAnswered }] = await Promise.all([
     import('../notify/outbox.ts'),
     import('../notify/delivery.ts'),
+    import('../notify/asked.ts'),
   ]);
   const outbox = createOutbox(store.db);
-  const id = outbox.enqueue({
-    at: report.at,
-    severity: 'info',
-    kind: report.kind,
-    subject: 'host',
-    html: report.html,
-    ...(report.photoPath === undefined ? {} : { photoPath: report.photoPath }),
-    ...(report.target === undefined ? {} : { target: report.target }),
+  const { to, asked } = report.to;
+  // Where the state folder cannot be used nothing of it is known.
+  const isAnswer = asked !== undefined && store.trouble === undefined;
+  const id = outbox.table.within(() => {
+    if (isAnswer && !markAnswered(store.db, Number(asked), report.at)) return undefined;
+    return outbox.enqueue({
+      at: report.at,
+      severity: 'info',
+      kind: report.kind,
+      subject: 'host',
+      html: report.html,
+      ...(report.photoPath === undefined ? {} : { photoPath: report.photoPath }),
+      ...(to === undefined ? {} : { target: to }),
+    });
   });
+  if (id === undefined) {
+    io.err('It was answered already.');
+    return 0;
+  }
   const { http, clock, log } = system;
   const { stateDir } = config;
   const server = serverName(config, system.files);

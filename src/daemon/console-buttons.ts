@@ -14,7 +14,13 @@ import {
 import type { Tapped } from '../notify/updates.ts';
 import { permit } from '../notify/permit.ts';
 import { placeOf } from '../notify/targets.ts';
-import { ANSWERS, silencedAnswer, type ButtonAction, type Destructive } from '../outputs/telegram/buttons.ts';
+import {
+  ANSWERS,
+  failedAnswer,
+  silencedAnswer,
+  type ButtonAction,
+  type Destructive,
+} from '../outputs/telegram/buttons.ts';
 import { printedHtml } from '../outputs/telegram/console.ts';
 import { detailsHtml } from '../outputs/telegram/details.ts';
 import { decodeRecording } from '../recorder/ring.ts';
@@ -24,7 +30,7 @@ import { immediately } from '../store/db.ts';
 import { openIncidentMessages, readState, type IncidentMessage } from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
 import { incidentById, noteOnIncident, withNotes } from '../store/incidents.ts';
-import { chart } from './console-commands.ts';
+import { askFor, chart } from './console-asked.ts';
 import { carryOut, dropOrder, keepOrder, type Order } from './console-orders.ts';
 import { alive, NOT_CONFIGURED, type Console } from './console-types.ts';
 
@@ -67,7 +73,8 @@ export async function tapped(console: Console, tap: Tapped, chat: string | undef
     await decide(console, tap, chat, answer);
   } catch (error) {
     if (monitor.state.closed) throw error;
-    if (!answered) await answer(ANSWERS.failed);
+    // What is to be done is saved before the tap is answered: a disk that takes nothing lets nothing be done.
+    if (!answered) await answer(failedAnswer(console.mask(errorText(error))), true);
     throw error;
   }
 }
@@ -128,7 +135,8 @@ async function act(job: Job, action: ButtonAction, nonce: string): Promise<void>
     const html = action === 'logs' ? await logs(console, incident) : details(console, incident);
     const to = { place: placeOf(job.message.target), replyTo: job.message.messageId };
     await console.reply(html, to);
-    if (action === 'details' && isDrawn(console, incident)) console.later(chart(console, DRAWN_PERIOD, to));
+    if (action === 'details' && isDrawn(console, incident))
+      askFor(console, { id: job.tap.updateId, ...chart(DRAWN_PERIOD) }, to);
     return;
   }
   if (action === 'hour') {
@@ -168,9 +176,14 @@ async function ask(job: Job, action: Destructive, again: boolean): Promise<void>
     until: console.now() + QUESTION_MS,
     ...(again ? { again } : {}),
   };
-  // What was tapped while no monitor ran is nothing that somebody wants now.
-  if (!again && !(await job.answer(ANSWERS.sure))) return;
-  openIncidentMessages(db).ask(job.incident.id, job.message.target, JSON.stringify(question));
+  const messages = openIncidentMessages(db);
+  messages.ask(job.incident.id, job.message.target, JSON.stringify(question));
+  if (!(await job.answer(again ? ANSWERS.essential : ANSWERS.sure))) {
+    // What was tapped while no monitor ran is nothing that somebody wants now.
+    messages.ask(job.incident.id, job.message.target, undefined);
+    if (!again) return;
+    note(job, `${action}: ${TOO_LATE}`);
+  }
   await show(job);
 }
 
@@ -179,17 +192,27 @@ async function decided(job: Job, yes: boolean, nonce: string): Promise<void> {
   const { db } = console.monitor.store;
   const messages = openIncidentMessages(db);
   const question = readQuestion(message.pending, console.now());
-  if (!question || question.nonce !== nonce) {
+  if (question?.nonce === nonce && yes && question.userId !== (tap.from?.id ?? ''))
+    return void (await answer(ANSWERS.notYours));
+  const asksAgain =
+    yes &&
+    question !== undefined &&
+    question.action !== 'undo' &&
+    question.again !== true &&
+    (await essential(console, incident.subject));
+  // Read anew: while Docker was asked somebody may have tapped once more.
+  const asked = messages.of(incident.id).find(({ target }) => target === message.target)?.pending;
+  if (!question || question.nonce !== nonce || asked !== message.pending) {
     await answer(ANSWERS.outOfDate);
     return show(job);
   }
-  if (yes && question.userId !== (tap.from?.id ?? '')) return void (await answer(ANSWERS.notYours));
   if (!yes) {
     messages.ask(incident.id, message.target, undefined);
     await answer(ANSWERS.nothingDone);
     return show(job);
   }
   const { action } = question;
+  if (asksAgain) return ask(job, action, true);
   const order: Order = {
     id: nonce,
     incidentId: incident.id,
@@ -205,15 +228,11 @@ async function decided(job: Job, yes: boolean, nonce: string): Promise<void> {
     messages.ask(incident.id, message.target, undefined);
     keepOrder(console, order);
   });
-  const asksAgain =
-    action !== 'undo' && question.again !== true && (await essential(console, incident.subject));
-  const inTime = await answer(asksAgain ? ANSWERS.essential : ANSWERS[action]);
-  if (!inTime || asksAgain) dropOrder(console, order);
-  if (!inTime) {
+  if (!(await answer(ANSWERS[action]))) {
+    dropOrder(console, order);
     note(job, `${action}: ${TOO_LATE}`);
     return show(job);
   }
-  if (asksAgain) return ask(job, action, true);
   console.record(`${by} asked for: ${order.args.slice(0, 2).join(' ')} (incident ${incident.id})`);
   await show(job);
   console.later(carryOut(console, order));

@@ -1,7 +1,7 @@
 import { addSilence, endSilence, listSilences } from '../incidents/silences.ts';
 import { subjectsIn, unknownSubject } from '../commands/known-subjects.ts';
 import { parseDuration } from '../model/duration.ts';
-import { formatTime, plain } from '../model/text.ts';
+import { errorText, formatTime, plain } from '../model/text.ts';
 import type { Written } from '../notify/updates.ts';
 import { permit, type Right } from '../notify/permit.ts';
 import type { Place } from '../notify/targets.ts';
@@ -10,10 +10,10 @@ import {
   COMMANDS,
   answerOf,
   containersHtml,
+  failedHtml,
   helpHtml,
   incidentsHtml,
   notThisServerHtml,
-  printedHtml,
   silencedHtml,
   silenceEndedHtml,
   silenceHelpHtml,
@@ -21,6 +21,7 @@ import {
   statusHtml,
 } from '../outputs/telegram/console.ts';
 import { incidentsSince } from '../store/incidents.ts';
+import { askFor, chart, forecast, report } from './console-asked.ts';
 import { NOT_CONFIGURED, type Console } from './console-types.ts';
 import type { Monitor } from './types.ts';
 
@@ -61,7 +62,13 @@ export async function command(
       await console.reply(notThisServerHtml(name, words, console.hostname), to);
     return;
   }
-  await answer(console, name, words, incoming, to);
+  try {
+    await answer(console, name, words, incoming, to);
+  } catch (error) {
+    if (monitor.state.closed) throw error;
+    await console.reply(answerOf(console.hostname, failedHtml(console.mask(errorText(error)))), to);
+    throw error;
+  }
 }
 
 /** What follows the server's name, where that comes first; names are compared without case, as people write them on a phone. */
@@ -105,6 +112,7 @@ async function answer(
 ): Promise<void> {
   const { monitor, hostname, now } = console;
   const { db } = monitor.store;
+  const { updateId: id } = incoming;
   const containers = () => monitor.watcher.containers();
   switch (name) {
     case 'status':
@@ -127,11 +135,11 @@ async function answer(
     case 'silence':
       return console.reply(answerOf(hostname, silence(console, words, incoming)), to);
     case 'chart':
-      return console.later(chart(console, words[0] ?? '24h', to));
+      return askFor(console, { id, ...chart(words[0] ?? '24h') }, to);
     case 'report':
-      return console.later(child(console, ['report', 'telegram', ...toChat(to.place)], to));
+      return askFor(console, { id, ...report() }, to);
     case 'forecast':
-      return console.later(printed(console, ['forecast'], 'Forecast', to));
+      return askFor(console, { id, ...forecast() }, to);
     default:
       return console.reply(
         helpHtml(hostname, {
@@ -153,39 +161,6 @@ function withMemory(monitor: Monitor) {
     const used = memory.get(container.id);
     return used ? { ...container, memory: used } : container;
   });
-}
-
-function toChat({ chat, topic }: Place): string[] {
-  return ['--to', topic === undefined ? chat : `${chat}/${topic}`];
-}
-
-/** Draws memory, swap and pressure of the last `period` ("24h") in a process of its own, as a photo for the place that asked. */
-export function chart(console: Console, period: string, to: SendOptions & { place: Place }): Promise<void> {
-  return child(console, ['report', 'telegram', '--chart', period, ...toChat(to.place)], to);
-}
-
-/** A command that puts its own answer into the outbox; what went wrong is the answer otherwise. */
-async function child(console: Console, args: string[], to: SendOptions & { place: Place }): Promise<void> {
-  const result = await console.runOwn(args);
-  console.monitor.delivery.kick();
-  if (result.exitCode === 0) return;
-  const why = console.mask(result.stderr.trim()).split('\n').slice(-3);
-  await console.reply(printedHtml(`${console.hostname}: that did not work`, why), to);
-}
-
-async function printed(
-  console: Console,
-  args: string[],
-  title: string,
-  to: SendOptions & { place: Place },
-): Promise<void> {
-  const { exitCode, stdout, stderr } = await console.runOwn(args);
-  const lines = console
-    .mask(exitCode === 3 ? stderr : stdout)
-    .trim()
-    .split('\n')
-    .slice(0, 80);
-  await console.reply(printedHtml(`${console.hostname}: ${title}`, lines), to);
 }
 
 /** `/silence`, `/silence web 2h`, `/silence all 30m`, `/silence end web`. */

@@ -9,6 +9,7 @@ import { noteOnIncident } from '../store/incidents.ts';
 import { immediately, type Db } from '../store/db.ts';
 import { isHeld } from '../store/lock.ts';
 import { recall, remember } from '../store/memory.ts';
+import { readJson } from '../store/rows.ts';
 import { alive, ORDERS, type Console } from './console-types.ts';
 
 /** `args`: of `vpsmon recover`. `target`: the chat and topic of the incident's message. `at`: epoch ms. */
@@ -129,22 +130,28 @@ function finish(console: Console, order: Order, result: string, recorded: boolea
   monitor.delivery.kick();
 }
 
-/** The sentence in what `recover --json` prints; `recorded`: an action of its own was written down. */
+/** What is read of that which `recover --json` prints. */
+const Recovered = v.object({
+  results: v.array(
+    v.object({
+      found: v.string(),
+      attempts: v.array(v.object({ text: v.string(), action: v.optional(v.number()) })),
+    }),
+  ),
+});
+
+/** Its sentence; `recorded`: an action of its own was written down. */
 function resultOf(stdout: string): { text: string; recorded: boolean } | undefined {
-  try {
-    const { results } = JSON.parse(stdout) as {
-      results?: { found?: unknown; attempts?: { text?: unknown; action?: unknown }[] }[];
-    };
-    const texts = (results ?? []).flatMap(({ found, attempts = [] }) =>
-      attempts.length > 0 ? attempts.map(({ text }) => text) : [found],
-    );
-    const recorded = (results ?? []).some(({ attempts = [] }) =>
-      attempts.some(({ action }) => typeof action === 'number'),
-    );
-    return { text: plain(texts.filter((text) => typeof text === 'string').join('; '), 400), recorded };
-  } catch {
-    return undefined;
-  }
+  const results = readJson(Recovered, stdout)?.results;
+  if (!results) return undefined;
+  const attempts = results.flatMap((result) => result.attempts);
+  const texts = results.flatMap(({ found, attempts: own }) =>
+    own.length > 0 ? own.map(({ text }) => text) : [found],
+  );
+  return {
+    text: plain(texts.join('; '), 400),
+    recorded: attempts.some(({ action }) => action !== undefined),
+  };
 }
 
 function lastLine(text: string): string {

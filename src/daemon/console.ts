@@ -4,9 +4,11 @@ import * as v from 'valibot';
 import type { CommandContext } from '../commands/context.ts';
 import { serverName } from '../config/server-name.ts';
 import { errorText, formatTime, maskSecrets, plain } from '../model/text.ts';
+import { unanswered } from '../notify/asked.ts';
 import { configuredChat, followMove } from '../notify/chat.ts';
 import { splitHtml } from '../model/html.ts';
 import type { Incoming } from '../notify/updates.ts';
+import { backoffMs } from '../notify/pace.ts';
 import { pollUpdates } from '../notify/poll.ts';
 import { telegramFor } from '../notify/sender.ts';
 import { rememberSeen } from '../notify/updates.ts';
@@ -29,6 +31,9 @@ const PARTS_MOST = 3;
 const ANSWERS_MOST = 15;
 /** Reports that are made or wait; more are refused. */
 const REPORTS_MOST = 3;
+const ANSWER_TRIES = 4;
+/** After a longer pause than this nobody waits for an answer. */
+const ANSWER_PAUSE_MS = 60_000;
 const BUSY = 'Several reports are being made already. Try again in a minute.';
 const REFUSED = 'telegram.refused';
 /** So many strangers a day the owner is notified of. */
@@ -72,6 +77,10 @@ export async function runConsole(
   if ((recall(db, ORDERS, v.array(v.unknown())) ?? []).length > 0) {
     const { followUp, openOrders } = await alive(monitor, import('./console-orders.ts'));
     for (const order of openOrders(db)) console.later(followUp(console, order));
+  }
+  if (unanswered(db).length > 0) {
+    const { resumeAsked } = await alive(monitor, import('./console-asked.ts'));
+    resumeAsked(console);
   }
   const poll = () =>
     pollUpdates(
@@ -143,18 +152,20 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
     return alive(monitor, runOwnCommand([...args, ...options], CHILD_MS));
   }
 
-  /** Answers keep the limits of Telegram, as messages do. */
+  /** Answers keep the limits of Telegram, as messages do, and are tried again while it does not answer. */
   async function sendPart(part: string, to: SendOptions & { place: Place }): Promise<void> {
     const { delivery } = monitor;
-    for (let ms = delivery.waitMs(); ms > 0; ms = delivery.waitMs()) await alive(monitor, clock.sleep(ms));
-    const begun = delivery.count();
-    const sent = await alive(monitor, telegram.sendText(part, { ...to, silent: true }));
-    delivery.count(begun);
-    if (sent.state === 'retry' && sent.afterMs !== undefined && sent.afterMs <= 30_000) {
-      await alive(monitor, clock.sleep(sent.afterMs));
-      delivery.count();
-      await alive(monitor, telegram.sendText(part, { ...to, silent: true }));
-    } else if (sent.state !== 'sent') log.warn(`An answer on Telegram could not be sent: ${sent.why}`);
+    for (let tries = 1; ; tries++) {
+      for (let ms = delivery.waitMs(); ms > 0; ms = delivery.waitMs()) await alive(monitor, clock.sleep(ms));
+      const begun = delivery.count();
+      const sent = await alive(monitor, telegram.sendText(part, { ...to, silent: true }));
+      delivery.count(begun);
+      if (sent.state === 'sent') return;
+      const ms = sent.state === 'retry' ? (sent.afterMs ?? backoffMs(tries, Math.random())) : Infinity;
+      if (tries >= ANSWER_TRIES || ms > ANSWER_PAUSE_MS)
+        return log.warn(`An answer on Telegram could not be sent: ${sent.why}`);
+      await alive(monitor, clock.sleep(ms));
+    }
   }
 
   /** True once a day for each of them, and for a few in all. */

@@ -29,6 +29,8 @@ const LOOK_MS = 15_000;
 const LOOKS = 20;
 const NOTIFY_EVERY_MS = 7 * 86_400_000;
 const REFUSED_MS = 600_000;
+/** Also where Telegram asks for a pause of 0 s. */
+const SHORTEST_PAUSE_MS = 1000;
 /** Somebody may want to know how the server is as soon as the network is back. */
 const LONGEST_PAUSE_MS = 30_000;
 /** At most so many are handled side by side. */
@@ -79,6 +81,7 @@ export async function pollUpdates(deps: PollDeps, signal: AbortSignal): Promise<
   const { clock, log, telegram } = deps;
   const offset = openOffset(deps);
   let tries = 0;
+  let waits = false;
   let commandsSet = false;
   let reads = false;
   let conflictAt = Number.NEGATIVE_INFINITY;
@@ -90,17 +93,18 @@ export async function pollUpdates(deps: PollDeps, signal: AbortSignal): Promise<
     }
     const began = clock.monotonic();
     // The first one does not wait: the bot of a webhook keeps the commands that it has.
-    const waitSec = commandsSet ? POLL_SEC : 0;
+    const waitSec = waits ? POLL_SEC : 0;
     const answer = await telegram.pollUpdates(offset.next(), waitSec, WANTED);
     if (signal.aborted) break;
     if (answer.kind === 'ok') {
       tries = 0;
       refusal = '';
-      if (commandsSet) {
+      if (waits) {
         reads = true;
         endConflict(deps);
-      } else await setCommands(deps);
-      commandsSet = true;
+      }
+      waits = true;
+      commandsSet ||= await setCommands(deps);
       if (signal.aborted) break;
       const some = await handleAll(deps, offset, answer.result, signal);
       // Nothing new, and not waited for: whatever answers there must not be asked without a pause.
@@ -131,7 +135,9 @@ export async function pollUpdates(deps: PollDeps, signal: AbortSignal): Promise<
     refusal = refused ? why : '';
     const asked = answer.kind === 'error' ? answer.retryAfterMs : undefined;
     await clock.sleep(
-      refused ? REFUSED_MS : (asked ?? Math.min(LONGEST_PAUSE_MS, backoffMs(tries++, deps.random()))),
+      refused
+        ? REFUSED_MS
+        : Math.max(SHORTEST_PAUSE_MS, asked ?? Math.min(LONGEST_PAUSE_MS, backoffMs(tries++, deps.random()))),
       signal,
     );
   }
@@ -146,16 +152,18 @@ async function handleAll(
 ): Promise<boolean> {
   const { clock, log } = deps;
   const next = offset.next();
-  const updates = (Array.isArray(result) ? (result as unknown[]) : []).filter((update) => {
-    const id = updateIdOf(update);
-    return id !== undefined && (next === undefined || id >= next);
-  });
-  const last = Math.max(...updates.map((update) => updateIdOf(update) ?? 0));
-  if (updates.length === 0) return false;
+  const updates = (Array.isArray(result) ? (result as unknown[]) : [])
+    .flatMap((update) => {
+      const id = updateIdOf(update);
+      return id !== undefined && (next === undefined || id >= next) ? [{ id, update }] : [];
+    })
+    .toSorted((a, b) => a.id - b.id);
+  const last = updates.at(-1)?.id;
+  if (last === undefined) return false;
   const skipped = offset.begin(last + 1);
-  const todo = updates.flatMap((update) => {
+  const todo = updates.flatMap(({ id, update }) => {
     deps.seen(update);
-    return (updateIdOf(update) ?? 0) < skipped ? [] : (readUpdate(update) ?? []);
+    return id < skipped ? [] : (readUpdate(update) ?? []);
   });
   const workers = Array.from({ length: MOST_AT_ONCE }, async () => {
     for (let one = todo.shift(); one && !signal.aborted; one = todo.shift()) {
@@ -214,12 +222,13 @@ function openOffset({ db, bot, clock, log }: PollDeps) {
   };
 }
 
-/** Once for a bot, and again when they changed. What Telegram does not take now is tried with the next start. */
-async function setCommands({ db, bot, telegram, commands, clock }: PollDeps): Promise<void> {
+/** Once for a bot, and again when they changed. False where that is to be tried again: what Telegram refuses is, with the next start. */
+async function setCommands({ db, bot, telegram, commands, clock }: PollDeps): Promise<boolean> {
   const wanted = JSON.stringify([bot, commands]);
-  if (recall(db, COMMANDS, v.string()) === wanted) return;
+  if (recall(db, COMMANDS, v.string()) === wanted) return true;
   const answer = await telegram.setCommands(commands);
   if (answer.kind === 'ok') remember(db, COMMANDS, wanted, clock.now());
+  return answer.kind === 'ok' || (answer.kind === 'error' && answer.code < 429);
 }
 
 /** A setup on this machine waits for its code, say. */

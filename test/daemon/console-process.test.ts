@@ -47,15 +47,29 @@ describe('the monitor', { timeout: 60_000 }, () => {
     }, 'the chat that wrote');
     expect(telegram.calls.filter((call) => call.status === 409)).toEqual([]);
 
+    // Killed while the report is made: it comes once, from the process that goes on or from the next monitor.
+    const reports = () => said('Daily report').length;
+    const before = reports();
+    const confirmed = () => telegram.calls.at(-1)?.params.offset;
+    const offset = confirmed();
+    telegram.write(ADA, '/report');
+    await until(() => confirmed() !== offset && telegram.polling(), 'the command to be taken');
+    await daemon.stop('SIGKILL');
+    await daemon.start();
+    await until(() => reports() > before, 'the report');
+    telegram.write(ADA, '/forecast');
+    await until(() => said('shop: Forecast').length > 1, 'the forecast');
+    expect(reports()).toBe(before + 1);
+
     writeFileSync(daemon.conf, `${readFileSync(daemon.conf, 'utf8')}TELEGRAM_COMMANDS="false"\n`);
     process.kill(daemon.pid, 'SIGHUP');
     await until(() => daemon.log().includes('changed: TELEGRAM_COMMANDS'), 'the reload');
     const polls = () => telegram.calls.filter((call) => call.method === 'getUpdates').length;
     await until(async () => (await daemon.health().catch(() => undefined))?.checks, 'a check');
-    const before = polls();
+    const polled = polls();
     telegram.write(ADA, '/help');
     await until(async () => ((await daemon.health().catch(() => undefined))?.checks ?? 0) > 1, 'two checks');
-    expect(polls()).toBe(before);
+    expect(polls()).toBe(polled);
     expect(await daemon.stop()).toBe(0);
     expect(daemon.log()).not.toMatch(/Unexpected|could not be handled/);
   });

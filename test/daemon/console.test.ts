@@ -16,6 +16,7 @@ import { createDelivery } from '../../src/notify/delivery.ts';
 import { createRefresh } from '../../src/notify/living.ts';
 import { renderList, renderLiving } from '../../src/outputs/telegram/living.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
+import { markAnswered } from '../../src/notify/asked.ts';
 import { asOnlyReader } from '../../src/notify/poll.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { finishAction, recordAction } from '../../src/store/actions.ts';
@@ -47,7 +48,11 @@ let stage: Awaited<ReturnType<typeof start>>;
 /** The parts of the daemon that the console works with, connected as in the daemon. */
 async function start(
   settings: Partial<Settings> = {},
-  { hangs = false, late }: { hangs?: boolean; late?: (db: Db) => void } = {},
+  {
+    hangs = false,
+    late,
+    inspectMs = 0,
+  }: { hangs?: boolean; late?: (db: Db) => void; inspectMs?: number } = {},
 ) {
   const config = configWith(
     {
@@ -68,6 +73,13 @@ async function start(
       env: [`API_KEY=${TOKEN_OF_CONTAINER}`],
     });
   const clock = systemClock();
+  if (inspectMs > 0) {
+    const { inspect } = docker.docker;
+    docker.docker.inspect = async (...args) => {
+      await clock.sleep(inspectMs);
+      return inspect(...args);
+    };
+  }
   const log = keptLog();
   const { context } = commandContext(config, {}, { system: { clock, log, docker: docker.docker } });
   const outbox = createOutbox(db);
@@ -281,7 +293,7 @@ describe('commands', () => {
     write('/chart 7d');
     write('/report');
     await until(() => stage.ran.length === 2);
-    expect(stage.ran).toEqual([
+    expect(stage.ran.map((args) => args.slice(0, -2))).toEqual([
       ['report', 'telegram', '--chart', '7d', '--to', telegram.chatId],
       ['report', 'telegram', '--to', telegram.chatId],
     ]);
@@ -368,6 +380,97 @@ describe('reading the messages of a bot', () => {
     write('/containers');
     await until(() => said('Containers').length > 0);
     stage.db.exec('PRAGMA query_only = OFF');
+  });
+
+  it('and buttons that would have to be kept say so on a full disk, and do nothing; those that read go on', async () => {
+    stage = await start({ TELEGRAM_ACTIONS: true });
+    const message = await stage.incident();
+    await tap(message, 'Restart');
+    await until(() => texts(shown(message)?.keyboard).includes('Yes, restart web'));
+    const yes = shown(message)?.keyboard.flat()[0]?.callback_data ?? '';
+    await tap(message, 'No');
+    await until(() => texts(shown(message)?.keyboard).includes('Restart'));
+    await tap(message, 'Stop');
+    await until(() => texts(shown(message)?.keyboard).includes('Yes, stop web'));
+    stage.db.exec('PRAGMA query_only = ON');
+    const refused = 'Nothing was done: vpsmon cannot write to its state folder';
+    expect(await tap(message, 'Yes, stop web')).toContain(refused);
+    expect(telegram.answers.at(-1)).toMatchObject({ alert: true });
+    expect(await tap(message, yes)).toContain('out of date');
+    write('/silence web 2h');
+    await until(() => said(`shop: ${refused}`).length === 1);
+    write('/forecast');
+    await until(() => said('shop: Forecast').length === 1);
+    stage.db.exec('PRAGMA query_only = OFF');
+    expect(listSilences(stage.db, Date.now())).toEqual([]);
+    expect(stage.ran.filter(([name]) => name === 'recover')).toEqual([]);
+    await tap(message, 'No');
+    await until(() => texts(shown(message)?.keyboard).includes('Logs'));
+    stage.db.exec('PRAGMA query_only = ON');
+    for (const button of ['Restart', 'Silence 1 h']) expect(await tap(message, button)).toContain(refused);
+    await tap(message, 'Logs');
+    await until(() => said('web: the last 30 log lines').length === 1);
+    stage.db.exec('PRAGMA query_only = OFF');
+    await tap(message, 'Restart');
+    await until(() => texts(shown(message)?.keyboard).includes('Yes, restart web'));
+    await tap(message, 'Yes, restart web');
+    await until(() => said('web runs again').length > 0);
+  });
+
+  it('are answered when Telegram is back, and once', async () => {
+    stage = await start();
+    for (const fault of ['html502', '429'] as const) {
+      telegram.fail({ kind: fault, retryAfter: 0 });
+      write('/status');
+      await until(() => telegram.pendingFaults() === 0, fault);
+    }
+    await until(() => said('shop: all well').length === 2);
+  });
+
+  describe('that a process of its own answers, when the monitor dies meanwhile', () => {
+    const asked = () => stage.ran.filter(([name]) => name !== 'recover');
+    const lost = () => said('is lost, for vpsmon was started anew meanwhile');
+
+    it('are answered by the next one, once', async () => {
+      stage = await start({}, { hangs: true });
+      write('/forecast');
+      write('/report');
+      await until(() => stage.ran.length === 2);
+      const [, before] = asked();
+      await stage.close();
+      stage = await start();
+      await until(() => said('shop: Forecast').length === 1);
+      await until(() => asked().length === 2);
+      // With the same number: whichever of the two processes is later finds it answered.
+      expect(asked()).toContainEqual(before);
+      markAnswered(stage.db, Number(before?.at(-1)), Date.now());
+      await stage.close();
+      stage = await start();
+      write('/status');
+      await until(() => said('all well').length === 1);
+      expect(asked()).toEqual([]);
+      expect(said('shop: Forecast')).toHaveLength(1);
+      expect(lost()).toEqual([]);
+    });
+
+    it('are given up when it dies again, and who asked is told', async () => {
+      stage = await start({}, { hangs: true });
+      write('/chart 7d');
+      for (let starts = 0; starts < 2; starts++) {
+        await until(() => asked().length === 1);
+        await stage.close();
+        stage = await start({}, { hangs: true });
+      }
+      await until(() => lost().length === 1);
+      expect(lost()[0]?.plain).toMatch(/^shop: the answer to \/chart of .* is lost/);
+      expect(lost()[0]).toMatchObject({ silent: true });
+      await stage.close();
+      stage = await start();
+      write('/status');
+      await until(() => said('all well').length === 1);
+      expect(asked()).toEqual([]);
+      expect(lost()).toHaveLength(1);
+    });
   });
 
   it('is handed over to a command that pairs, and taken back', async () => {
@@ -592,7 +695,9 @@ describe('buttons', () => {
     stage.monitor.state.snapshot = snapshotOf(Date.now(), {});
     await tap(message, 'Details');
     await until(() => stage.ran.length === 1);
-    expect(stage.ran).toEqual([['report', 'telegram', '--chart', '24h', '--to', telegram.chatId]]);
+    expect(stage.ran.map((args) => args.slice(0, -2))).toEqual([
+      ['report', 'telegram', '--chart', '24h', '--to', telegram.chatId],
+    ]);
   });
 
   it('acknowledge and silence, and the message says who', async () => {
@@ -740,6 +845,22 @@ describe('buttons', () => {
     await tap(message, 'No');
     await until(() => texts(shown(message)?.keyboard).includes('Stop'));
     expect(stage.ran).toEqual([]);
+  });
+
+  it('confirmed twice while Docker takes its time: one question more, and one restart', async () => {
+    stage = await start({ TELEGRAM_ACTIONS: true }, { inspectMs: 300 });
+    const message = await stage.incident('db');
+    await tap(message, 'Restart');
+    await until(() => texts(shown(message)?.keyboard).includes('Yes, restart db'));
+    const answers = await Promise.all([1, 2].map(() => tap(message, 'Yes, restart db')));
+    expect(answers.toSorted()).toEqual(['It is essential. Really?', 'This button is out of date.']);
+    const really = 'It is essential: really restart db';
+    await until(() => texts(shown(message)?.keyboard).includes(really));
+    expect(stage.ran).toEqual([]);
+    const data = shown(message)?.keyboard.flat()[0]?.callback_data ?? '';
+    await Promise.all([1, 2].map(() => tap(message, data)));
+    await until(() => said('web runs again').length > 0);
+    expect(stage.ran).toHaveLength(1);
   });
 
   it('that act are not there where actions are off, and a kept one does nothing', async () => {

@@ -184,6 +184,7 @@ describe('two monitors on one bot', () => {
     expect(telegram.commands()).toBeUndefined();
     telegram.setWebhook(false);
     await write(reader);
+    await write(reader);
     await until(() => telegram.commands() !== undefined, 'the commands');
     expect(telegram.calls.some(({ method }) => /webhook/i.test(method))).toBe(false);
   });
@@ -261,6 +262,57 @@ describe('numbers of updates', () => {
     startReader(systemClock());
     await new Promise((resolve) => setTimeout(resolve, 1000));
     expect(polls().length).toBeLessThanOrEqual(2);
+  });
+
+  it('are asked for with pauses where Telegram asks for one of no length, or of none', async () => {
+    for (const parameters of [{ retry_after: 0 }, {}]) {
+      telegram.always({
+        kind: 'answer',
+        method: 'getUpdates',
+        status: 429,
+        body: { ok: false, error_code: 429, description: 'Too Many Requests', parameters },
+      });
+      const before = telegram.calls.length;
+      const reader = startReader(systemClock());
+      await new Promise((resolve) => setTimeout(resolve, 900));
+      await reader.stop();
+      running.pop();
+      expect(telegram.calls.length - before).toBeLessThanOrEqual(2);
+    }
+  });
+
+  it('are handled in their order, in whichever order they come', async () => {
+    const message = (text: string) => ({
+      message_id: 5,
+      date: Math.floor(Date.now() / 1000),
+      chat: CHAT,
+      text,
+    });
+    telegram.fail({
+      kind: 'answer',
+      method: 'getUpdates',
+      status: 200,
+      body: {
+        ok: true,
+        result: [7003, 7001, 7900, 7002].map((id) => ({
+          message: message(`/m${id}`),
+          update_id: id,
+          later: {},
+        })),
+      },
+    });
+    const reader = startReader(systemClock());
+    await until(() => reader.texts.length === 4, 'all four');
+    expect(reader.texts).toEqual(['/m7001', '/m7002', '/m7003', '/m7900']);
+    await until(() => polls().some(({ params }) => params.offset === 7901), 'the confirmation of all');
+  });
+
+  it('the menu of commands is set also where Telegram fails at first', async () => {
+    telegram.fail({ kind: 'html502', method: 'setMyCommands' });
+    const reader = startReader(systemClock());
+    await write(reader);
+    await write(reader);
+    await until(() => telegram.commands() !== undefined, 'the commands');
   });
 });
 

@@ -105,7 +105,6 @@ function show(shown: boolean, text: string, action: ButtonAction): ButtonLabel[]
 
 /** Answers to a tap. */
 export const ANSWERS = {
-  failed: 'That failed: see the log of vpsmon.',
   elsewhere:
     'This button is of another server, whose monitor does not read this bot. Give each server a bot of its own.',
   outOfDate: 'This button is out of date.',
@@ -121,6 +120,13 @@ export const ANSWERS = {
   stop: 'Stopping...',
   restart: 'Restarting...',
 } as const;
+
+/** Before anything was done something went wrong: most often the disk is full, just when somebody wants to do something about it. */
+export function failedAnswer(why: string): string {
+  return /\bfull\b|read-?only|ENOSPC|EROFS/i.test(why)
+    ? `Nothing was done: vpsmon cannot write to its state folder (${plain(why, 60)}). Make room on that disk, then try again.`
+    : `Nothing was done: ${plain(why, 100)}. See the log of vpsmon.`;
+}
 
 export function silencedAnswer(subject: string): string {
   return `No messages about ${plain(subject, 60)} for an hour.`;

@@ -10,6 +10,7 @@ import {
   plain,
   safeHtml,
 } from '../../model/text.ts';
+import { failedAnswer } from './buttons.ts';
 import { PHONE_COLUMNS } from './details.ts';
 
 /** What the bot answers, as Telegram HTML. */
@@ -191,6 +192,16 @@ export function silenceEndedHtml(subject: string, was: boolean): string {
 /** An answer of one line: several servers may give one in a group. */
 export function answerOf(hostname: string, html: string): string {
   return `<b>${safeHtml(hostname, 60)}</b>: ${html}`;
+}
+
+/** What was asked for is not done; most often the disk takes nothing. */
+export function failedHtml(why: string): string {
+  return safeHtml(failedAnswer(why));
+}
+
+/** Its answer went with a monitor that ended, and may not be had by trying again and again. */
+export function lostHtml(command: string, when: string): string {
+  return `the answer to /${command} of ${when} is lost, for vpsmon was started anew meanwhile. Write it again if it is still wanted.`;
 }
 
 /** How /silence is written. */
