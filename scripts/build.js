@@ -1,6 +1,6 @@
 // Bundles src into dist: one entry, one chunk per lazily imported command, native packages left outside. `npm ci` in a clone runs it as
 // `postprepare`: npm warns of a `prepare` where the packed file is installed, though there is nothing to be built then.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -17,6 +17,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { thirdParty } from './third-party.js';
 
+const root = fileURLToPath(new URL('..', import.meta.url));
+// On a Node that is too old the program says so in one sentence; the bundler ends with a stack trace.
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  spawnSync(process.execPath, [...process.execArgv, join(root, 'bin/vpsmon.js')], { stdio: 'inherit' });
+  process.exit(3);
+}
+
 // The bundler must fit on the small server that it may be built on. It keeps what it freed, and its threads keep theirs, twice the
 // memory; told to give it back, it does. It reads this when it is loaded.
 Object.assign(process.env, {
@@ -27,7 +35,6 @@ Object.assign(process.env, {
 });
 const { rolldown } = await import('rolldown');
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const final = join(root, 'dist');
 // Built beside and moved into place at the end: what runs from dist meanwhile finds either the old tree or the new one.
 const dist = join(root, `.dist-${process.pid}`);

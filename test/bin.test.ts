@@ -18,7 +18,7 @@ import { startTcp } from './helpers/tcp-server.ts';
 
 const UNITS = join(BIN, '../../systemd');
 
-function runAs(version: string): { status: number | null; out: string; err: string } {
+function runAs(version: string, script = BIN): { status: number | null; out: string; err: string } {
   const folder = mkdtempSync(join(tmpdir(), 'vpsmon-old-'));
   try {
     const pretend = join(folder, 'pretend.cjs');
@@ -26,7 +26,7 @@ function runAs(version: string): { status: number | null; out: string; err: stri
       pretend,
       `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } });`,
     );
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['-r', pretend, BIN, '--version'], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['-r', pretend, script, '--version'], {
       encoding: 'utf8',
     });
     return { status, out: stdout, err: stderr };
@@ -39,10 +39,13 @@ describe('bin/vpsmon.js', () => {
   it.each(['12.22.12', '16.20.2', '18.20.8', '20.18.3'])(
     'U13: says in one sentence that Node %s is too old',
     (version) => {
-      const { status, out, err } = runAs(version);
-      expect(err).toContain(`vpsmon: needs Node.js 20.19 or newer, found ${version}`);
-      expect(err.trim().split('\n')).toHaveLength(1);
-      expect({ status, out }).toEqual({ status: 3, out: '' });
+      // The build, too: `npm ci` is the first thing that is tried in a clone.
+      for (const script of [BIN, join(BIN, '../../scripts/build.js')]) {
+        const { status, out, err } = runAs(version, script);
+        expect(err).toContain(`vpsmon: needs Node.js 20.19 or newer, found ${version}`);
+        expect(err.trim().split('\n')).toHaveLength(1);
+        expect({ status, out }).toEqual({ status: 3, out: '' });
+      }
     },
   );
   it.each(['20.19.0', '22.1.0', '24.0.0'])('U13: runs on Node %s', (version) => {

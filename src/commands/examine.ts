@@ -23,10 +23,8 @@ import { failed, ok, type Line } from '../doctor/types.ts';
 import { judgeUnits } from '../doctor/units.ts';
 import { errorText, plain } from '../model/text.ts';
 import type { DockerValues } from '../model/snapshot.ts';
-import { effectiveChat } from '../notify/chat.ts';
 import { deliveryState } from '../notify/state.ts';
-import { destinationsOf, mainTarget, placeOf } from '../notify/targets.ts';
-import { createTelegram } from '../notify/telegram.ts';
+import { destinationsOf } from '../notify/targets.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
 import { whyEssential } from '../discovery/essential.ts';
 import { recall } from '../store/memory.ts';
@@ -43,6 +41,7 @@ import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 import { checkOnce } from './monitor-once.ts';
 import { unitsOf } from './status.ts';
+import { movedChats, telegramOf } from './telegram.ts';
 
 /** Each is a call to Docker. */
 const MOST_INSPECTED = 60;
@@ -52,27 +51,18 @@ const PATIENT_MS = 15_000;
 /** Everything that `doctor` looks at, one line each. */
 export async function examine(context: CommandContext, machine: Machine): Promise<Line[]> {
   const { config, system } = context;
-  const { settings } = config;
-  const stateDir = config.stateDir;
+  const { settings, stateDir } = config;
   const look = openToLook(stateDir);
   const db = 'db' in look ? look.db : undefined;
-  const telegram = createTelegram({
-    http: system.http,
-    token: settings.TELEGRAM_BOT_TOKEN,
-    apiRoot: settings.TELEGRAM_API_ROOT,
-    chatId: (chat = placeOf(mainTarget(config)).chat) => (db ? effectiveChat(db, config, chat).chatId : chat),
-    timeoutMs: 8000,
-  });
-  const facts = {
-    token: settings.TELEGRAM_BOT_TOKEN,
-    tokenFile: settings.TELEGRAM_BOT_TOKEN_FILE,
-    destinations: destinationsOf(config),
-    reads: settings.TELEGRAM_COMMANDS,
-  };
   try {
     // Side by side: each has a deadline of its own, and none holds another one up.
-    const [telegramLines, remote, units, health, docker, sources, kind] = await Promise.all([
-      examineTelegram(telegram, facts),
+    const [telegram, remote, units, health, docker, sources, kind] = await Promise.all([
+      examineTelegram(telegramOf(context, movedChats(context), { timeoutMs: 8000 }), {
+        token: settings.TELEGRAM_BOT_TOKEN,
+        tokenFile: settings.TELEGRAM_BOT_TOKEN_FILE,
+        destinations: destinationsOf(config),
+        reads: settings.TELEGRAM_COMMANDS,
+      }),
       askTime(system.http, settings.TELEGRAM_API_ROOT, () => system.clock.now()),
       unitsOf(context, machine, system.clock.now()),
       askHealth(system.http, { listen: settings.HTTP_LISTEN, stateDir }),
@@ -81,17 +71,14 @@ export async function examine(context: CommandContext, machine: Machine): Promis
       examineKind(system),
     ]);
     const now = system.clock.now();
-    const monitor = Array.isArray(units)
-      ? units.find((unit) => unit.name === 'vps-monitor.service')
-      : undefined;
-    const exporter = Array.isArray(units)
-      ? units.find((unit) => unit.name === 'vps-metrics-exporter.timer')
-      : undefined;
+    const unit = (name: string) =>
+      Array.isArray(units) ? units.find((one) => one.name === name) : undefined;
+    const monitor = unit('vps-monitor.service');
     const textfile = `${stateDir}/metrics/vpsmon.prom`;
     const present = modifiedAt(stateDir) !== undefined;
     return [
       ...judgeConfig(config),
-      ...telegramLines,
+      ...telegram,
       ...docker,
       ...sources,
       ...kind,
@@ -117,7 +104,9 @@ export async function examine(context: CommandContext, machine: Machine): Promis
         monitor && monitor.load === 'loaded' ? monitor.active === 'active' : undefined,
         VERSION,
       ),
-      ...(exporter?.active === 'active' ? [judgeTextfile(textfile, modifiedAt(textfile), now)] : []),
+      ...(unit('vps-metrics-exporter.timer')?.active === 'active'
+        ? [judgeTextfile(textfile, modifiedAt(textfile), now)]
+        : []),
     ];
   } finally {
     if ('close' in look) look.close();

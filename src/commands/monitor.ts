@@ -57,11 +57,60 @@ export async function monitor(context: CommandContext): Promise<number> {
     undefined,
     () => serverStalls(context.system.files),
   );
+  const turns = openTurns(context, watchdog);
+  logNews(context, store, news);
+  // A mistake somewhere must not end the watch: it is logged, and the watchdog ends a process that is stuck.
+  process.on('unhandledRejection', (error) => log.error(`Unexpected: ${errorText(error)}`));
+  process.on('uncaughtException', (error) => log.error(`Unexpected: ${errorText(error)}`));
+
+  for (let again = false; ; again = true) {
+    const folder = lookAfterFolder(turns, store, lock);
+    const unsaved = await watch(turns.context(), store, { ...turns.turn(), watchdog, folder, news, again });
+    if (turns.stopped()) break;
+    const { lost = '', forsaken } = folder;
+    if (forsaken) {
+      if (runtimeDir !== undefined) carryStore(store, runtimeDir);
+      io.err(`vpsmon: the state folder ${config.stateDir} ${lost}: systemd makes it with the next start.`);
+      return FAILED;
+    }
+    if (lost !== '') {
+      const held = lock && 'holds' in lock && lock.holds() ? lock : undefined;
+      const anew = openAnew(turns.context(), store, held, lost);
+      if ('exitCode' in anew) return anew.exitCode;
+      ({ store, lock, news } = anew);
+    } else {
+      // As after a restart: everything that must not be lost is in there.
+      store.close();
+      store = openStore(config.stateDir, clock.now());
+      news = newsOf(store, config.stateDir);
+    }
+    logNews(context, store, news);
+    keep(unsaved, store, log);
+    turns.next();
+    watchdog.checkEvery(turns.context().config.settings.SERVICE_CHECK_INTERVAL * 1000);
+  }
+  store.close();
+  if (lock && 'release' in lock) lock.release();
+  log.info('Stopped');
+  // Sockets that a foreign library still holds must not keep the process.
+  setTimeout(() => process.exit(0), 200).unref();
+  return 0;
+}
+
+type Turns = ReturnType<typeof openTurns>;
+
+/** One turn is a watch with one set of settings: SIGHUP ends it for another one, SIGTERM and SIGINT end it for good. */
+function openTurns(context: CommandContext, watchdog: Watchdog) {
+  const { log } = context.system;
   const stop = new AbortController();
-  /** Ends the watch with the settings of now: for good, or for one with others. */
   let turn = new AbortController();
   let rebooting = false;
-  const onSignal = (name: string, byManager = false) => {
+  let current = context;
+  let next: CommandContext | undefined;
+  let watched: Monitor | undefined;
+  let reloads = Promise.resolve();
+
+  function onSignal(name: string, byManager = false): void {
     if (stop.signal.aborted) process.exit(3);
     log.info(`${name}: stopping`);
     watchdog.stopping();
@@ -76,90 +125,73 @@ export async function monitor(context: CommandContext): Promise<number> {
       log.error('Stopping took too long: leaving without waiting any more.');
       process.exit(3);
     }, STOP_WITHIN_MS).unref();
-  };
+  }
+  async function reload(): Promise<void> {
+    if (stop.signal.aborted) return;
+    const read = await readAnew(next ?? current);
+    if (watched) markMistakes(watched, 'mistakes' in read ? read.mistakes : undefined);
+    if (!('config' in read)) return;
+    next = read;
+    turn.abort();
+  }
   // Under systemd this may be the whole machine going down.
   process.on('SIGTERM', () => onSignal('SIGTERM', context.env['INVOCATION_ID'] !== undefined));
   process.on('SIGINT', () => onSignal('SIGINT'));
-  let current = context;
-  let next: CommandContext | undefined;
-  let watched: Monitor | undefined;
-  let reloads = Promise.resolve();
   process.on('SIGHUP', () => {
     // A terminal that is closed sends this, too, and what was tried in it must not go on without it.
-    if (process.stdin.isTTY) return onSignal('SIGHUP');
-    reloads = reloads.then(async () => {
-      if (stop.signal.aborted) return;
-      const read = await readAnew(next ?? current);
-      if (watched) markMistakes(watched, 'mistakes' in read ? read.mistakes : undefined);
-      if (!('config' in read)) return;
-      next = read;
-      turn.abort();
-    });
+    if (process.stdin.isTTY) onSignal('SIGHUP');
+    else reloads = reloads.then(reload);
   });
-  logNews(context, store, news);
-  // A mistake somewhere must not end the watch: it is logged, and the watchdog ends a process that is stuck.
-  process.on('unhandledRejection', (error) => log.error(`Unexpected: ${errorText(error)}`));
-  process.on('uncaughtException', (error) => log.error(`Unexpected: ${errorText(error)}`));
-
-  for (let again = false; ; again = true) {
-    let lost: string | undefined;
-    let forsaken = false;
-    const lookAfterFolder = (monitor: Monitor): void => {
-      lost = store.stale() ?? (lock && 'holds' in lock && !lock.holds() ? 'lost its lock' : undefined);
-      if (lost === undefined) return void delete monitor.state.folderError;
-      const why = whyNotUsable(config.stateDir);
-      if (why === undefined) return turn.abort();
-      // In the unit's sandbox nothing but the state folder can be written: only a new start makes it anew. What is wrong is reported first.
-      if (monitor.state.folderError !== undefined && context.env['INVOCATION_ID'] !== undefined) {
-        forsaken = true;
-        return turn.abort();
-      }
-      // Goes on with the file that has no name any more, and tries again with the next check.
-      if (monitor.state.folderError !== why) log.error(`The state folder ${config.stateDir} ${lost}: ${why}`);
-      monitor.state.folderError = why;
-      lost = undefined;
-    };
-    const unsaved = await watch(current, store, {
-      watchdog,
+  return {
+    /** The settings that are watched with. */
+    context: () => current,
+    turn: () => ({
       signal: turn.signal,
-      lookAfterFolder,
-      opened: (monitor) => (watched = monitor),
-      news,
+      opened: (monitor: Monitor) => void (watched = monitor),
       goesOn: () => rebooting || !stop.signal.aborted,
-      again,
-    });
-    if (stop.signal.aborted) break;
-    if (forsaken) {
-      if (runtimeDir !== undefined) carryStore(store, runtimeDir);
-      io.err(
-        `vpsmon: the state folder ${config.stateDir} ${lost ?? ''}: systemd makes it with the next start.`,
-      );
-      return FAILED;
+    }),
+    /** Ends the watch with the settings of now: for good, or for one with others. */
+    end: () => turn.abort(),
+    stopped: () => stop.signal.aborted,
+    /** The next turn begins, with the settings that were read meanwhile. */
+    next() {
+      turn = new AbortController();
+      current = next ?? current;
+      next = undefined;
+    },
+  };
+}
+
+type Folder = {
+  look(monitor: Monitor): void;
+  /** Set where the turn was ended because the state folder is gone, or another program's. */
+  lost?: string;
+  /** It can only be made anew by systemd. */
+  forsaken: boolean;
+};
+
+/** Looks with every check whether the state folder is still the one that the store is in. */
+function lookAfterFolder(turns: Turns, store: Store, lock: ReturnType<typeof lockFor>): Folder {
+  const { config, env, system } = turns.context();
+  const { stateDir } = config;
+  const folder: Folder = { look, forsaken: false };
+  return folder;
+
+  function look({ state }: Monitor): void {
+    const lost = store.stale() ?? (lock && 'holds' in lock && !lock.holds() ? 'lost its lock' : undefined);
+    if (lost === undefined) return void delete state.folderError;
+    const why = whyNotUsable(stateDir);
+    // In the unit's sandbox nothing but the state folder can be written: only a new start makes it anew. What is wrong is reported first.
+    folder.forsaken =
+      why !== undefined && state.folderError !== undefined && env['INVOCATION_ID'] !== undefined;
+    if (why === undefined || folder.forsaken) {
+      folder.lost = lost;
+      return turns.end();
     }
-    turn = new AbortController();
-    news = undefined;
-    if (lost !== undefined) {
-      const anew = openAnew(current, store, lock && 'holds' in lock && lock.holds() ? lock : undefined, lost);
-      if ('exitCode' in anew) return anew.exitCode;
-      ({ store, lock, news } = anew);
-    } else {
-      // As after a restart: everything that must not be lost is in there.
-      store.close();
-      store = openStore(config.stateDir, clock.now());
-      news = newsOf(store, config.stateDir);
-    }
-    logNews(context, store, news);
-    keep(unsaved, store, log);
-    if (next) current = next;
-    next = undefined;
-    watchdog.checkEvery(current.config.settings.SERVICE_CHECK_INTERVAL * 1000);
+    // Goes on with the file that has no name any more, and tries again with the next check.
+    if (state.folderError !== why) system.log.error(`The state folder ${stateDir} ${lost}: ${why}`);
+    state.folderError = why;
   }
-  store.close();
-  if (lock && 'release' in lock) lock.release();
-  log.info('Stopped');
-  // Sockets that a foreign library still holds must not keep the process.
-  setTimeout(() => process.exit(0), 200).unref();
-  return 0;
 }
 
 /** The lock of the folder; undefined where the store lives in memory and nothing can be locked. */
@@ -257,8 +289,8 @@ function openAnew(
 
 type Watch = {
   watchdog: Watchdog;
+  folder: Folder;
   signal: AbortSignal;
-  lookAfterFolder(monitor: Monitor): void;
   opened(monitor: Monitor): void;
   news: string | undefined;
   /** Whether the end of this turn is reported by the next start, if at all: a reload, a reboot. */
@@ -302,7 +334,7 @@ async function watch(context: CommandContext, store: Store, turn: Watch): Promis
   watchdog.ready('watching');
 
   const console = talk(monitor, context, signal);
-  await runLoop(monitor, watchdog, signal, () => turn.lookAfterFolder(monitor));
+  await runLoop(monitor, watchdog, signal, () => turn.folder.look(monitor));
   await Promise.race([console, system.clock.sleep(1000)]);
   for (const server of served) await server.close();
   await monitor.close();

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import { looksLikeToken } from '../config/key-formats.ts';
+import { tokenIn } from '../config/key-formats.ts';
 import { understand } from '../config/layers.ts';
 import { canBeWritten } from '../config/write-conf.ts';
 import { serverName } from '../config/server-name.ts';
@@ -110,9 +110,7 @@ function problemIn(answer: Answer): string | undefined {
 /** What is typed, or, with Enter alone, the known one. */
 async function askForToken(io: Io, ask: Ask, known: string): Promise<string> {
   for (;;) {
-    const typed = (await ask.secret('Token of the bot (not shown): ')) || known;
-    // Of a line of @BotFather's that was pasted whole: its token.
-    const token = typed.split(/\s+/).find(looksLikeToken) ?? typed;
+    const token = tokenIn(await ask.secret('Token of the bot (not shown): ')) || known;
     if (/^\d+:[A-Za-z0-9_-]+$/.test(token)) return token;
     print(io, 'That is no token: it has digits, a colon and some 35 letters and digits.');
   }
@@ -155,7 +153,10 @@ async function pair(
   const picture = drawn ? qrCode(link, io) : undefined;
   // No more lines than these: with the code of the longest name they fill a terminal of 24.
   if (picture === undefined) print(io, 'Open this link in Telegram, on your phone or here, and press Start:');
-  else io.out(`Scan this with your phone, or open the link in Telegram, and press Start:\n${picture}`);
+  else {
+    print(io, 'Scan this with your phone, or open the link in Telegram, and press Start:');
+    io.out(picture);
+  }
   io.out(`${link}\nFor a group: https://t.me/${username}?startgroup=${code}`);
   print(io, 'Waiting for Start, 10 minutes at most; Ctrl-C ends it and changes nothing.');
   const result = await asOnlyReader(config.stateDir, () =>
@@ -240,15 +241,17 @@ function readTokenFile(path: string, io: Io): string {
   let text: string;
   try {
     if (path === '-' && process.stdin.isTTY) throw new Error('reads a pipe, and this is a terminal');
-    if (path === '-') text = readPipedText(4096).trim();
+    if (path === '-') text = tokenIn(readPipedText(4096));
     else {
       const file = readTextFile(resolve(path), 4096);
-      text = file.text.trim();
+      text = tokenIn(file.text);
       if ((file.mode & 0o077) !== 0)
         io.err(`vpsmon: others on this machine can read ${path}: remove it afterwards, or chmod 600 it.`);
     }
   } catch (error) {
-    throw new Refused(`--token-file: ${path} ${errorText(error)}`, 3);
+    const why = errorText(error);
+    const more = why.endsWith('not a regular file') ? ': `--token-file -` reads what is piped in' : '';
+    throw new Refused(`--token-file: ${path} ${why}${more}`, 3);
   }
   const parsed = understand('TELEGRAM_BOT_TOKEN', text);
   if ('problem' in parsed) throw new Refused(`--token-file: ${path}: ${parsed.problem}`, 3);

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Key } from '../config/schema.ts';
 import { serverName } from '../config/server-name.ts';
 import { withSettings } from '../config/write-conf.ts';
@@ -8,7 +8,7 @@ import { SEVERITIES } from '../model/finding.ts';
 import { errorText, plain } from '../model/text.ts';
 import { tryTelegram } from '../notify/try-out.ts';
 import { setUpHtml } from '../outputs/telegram/monitor.ts';
-import { isThere } from '../system/folders.ts';
+import { ensureFolder, isThere } from '../system/folders.ts';
 import { readTextFile } from '../system/read-file.ts';
 import { replaceText, whyNotReplaceable } from '../system/write-file.ts';
 import type { CommandContext, GlobalOptions, Io } from './context.ts';
@@ -84,10 +84,12 @@ export async function setup(
 ): Promise<number> {
   const { io, options } = context;
   try {
-    const refused = whyNotReplaceable(place.target);
+    // The folder of the installed file is made with it, as before `install` there is none.
+    const isMade = place.target === place.installed && !isThere(dirname(place.target));
+    const refused = whyNotReplaceable(isMade ? dirname(place.target) : place.target);
     if (refused !== undefined)
       throw new Refused(
-        `${place.target} cannot be written: ${refused}. Use sudo, or name another file with --config.`,
+        `${place.target} cannot be written: ${refused}. ${context.system.root ? 'Name' : 'Use sudo, or name'} another file with --config.`,
         2,
       );
     const values = await Promise.race([gatherValues(context, given, place), interruption(place.stopped)]);
@@ -203,6 +205,7 @@ function writeValues(io: Io, target: string, values: Record<string, string>): vo
       print(io, `${target} is as it should be.`);
       return;
     }
+    ensureFolder(dirname(target), 0o755);
     replaceText(target, after, 0o600);
     print(io, `Written: ${target} (mode 0600).`);
   } catch (error) {

@@ -23,7 +23,8 @@ export async function telegramTest(context: CommandContext): Promise<number> {
   const result: TryResult = { ...tried, ...(tried.sent ? mendStore(context, tried.chats) : {}) };
   if (options.json) io.out(JSON.stringify({ version: 1, ...result }, null, 2));
   else {
-    print(io, testLines(result).join('\n'));
+    const lines = testLines(result);
+    if (lines.length > 0) print(io, lines.join('\n'));
     const bad = result.chats.filter(({ problem }) => problem !== undefined);
     const name = (target: string) => (result.chats.length > 1 ? `${target}: ` : '');
     for (const { target, problem, advice } of bad)
@@ -48,12 +49,17 @@ export async function telegramChats(context: CommandContext): Promise<number> {
 }
 
 /** `moved`: what configured chats have become. */
-function telegramOf({ config, system }: CommandContext, moved: Map<string, string>): Telegram {
+export function telegramOf(
+  { config, system }: CommandContext,
+  moved: Map<string, string>,
+  more: { timeoutMs?: number } = {},
+): Telegram {
   const main = placeOf(mainTarget(config)).chat;
   return createTelegram({
     http: system.http,
     token: config.settings.TELEGRAM_BOT_TOKEN,
     apiRoot: config.settings.TELEGRAM_API_ROOT,
+    ...more,
     chatId: (chat = main) => moved.get(chat) ?? chat,
     onMigrated: (to, chat = main) => void moved.set(chat, to),
   });
@@ -65,7 +71,7 @@ function chatsOfMonitor({ config }: CommandContext): SeenChat[] {
 }
 
 /** The chats that moved, as the monitor knows it; nothing is created where no monitor has run yet. */
-function movedChats({ config }: CommandContext): Map<string, string> {
+export function movedChats({ config }: CommandContext): Map<string, string> {
   return lookOr(config.stateDir, new Map<string, string>(), (db) => {
     const chats = allTargets(config).map((target) => placeOf(target).chat);
     const ids = chats.map((chat) => [chat, effectiveChat(db, config, chat).chatId] as const);

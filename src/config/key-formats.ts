@@ -27,6 +27,16 @@ function botToken(value: string): Parsed {
   return { value: token };
 }
 
+/**
+ * The token in what a person pasted or saved: @BotFather's whole message, a line of settings, quotes, comments. Where there is none, or
+ * more than one, the text as it is.
+ */
+export function tokenIn(text: string): string {
+  const found = text.replace(/^\s*#.*$/gm, '').match(/(?<![\w-])\d{3,20}:[A-Za-z0-9_-]{20,}/g);
+  const [token, ...more] = new Set(found);
+  return token !== undefined && more.length === 0 ? token : text.trim();
+}
+
 /** True for what Telegram's own server gives out: digits, a colon and some 35 characters. */
 export function looksLikeToken(token: string): boolean {
   return /^\d{3,20}:[A-Za-z0-9_-]{20,}$/.test(token);

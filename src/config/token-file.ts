@@ -1,6 +1,7 @@
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { errorText } from '../model/text.ts';
 import { readTextFile } from '../system/read-file.ts';
+import { tokenIn } from './key-formats.ts';
 import { understand, type Layer, type LayerSetting } from './layers.ts';
 import { placeOf, type Problem } from './schema.ts';
 import { readableByOthers } from './warnings.ts';
@@ -46,7 +47,7 @@ function readToken(
   for (const path of candidates(String(named.value), base, env)) {
     try {
       const { text, mode } = readTextFile(path, 4096);
-      const parsed = understand('TELEGRAM_BOT_TOKEN', text.trim());
+      const parsed = understand('TELEGRAM_BOT_TOKEN', tokenIn(text));
       if ('problem' in parsed || parsed.value === '') {
         const why = 'problem' in parsed ? `: ${parsed.problem}` : ' is empty';
         problems.push({ level: 'error', ...at, text: `${path}${why}` });

@@ -1,22 +1,12 @@
 import { formatCount, formatDuration } from '../model/text.ts';
 import { adviceFor } from '../notify/advice.ts';
+import type { DeliveryState } from '../notify/state.ts';
 import { failed, ok, warning, type Line } from './types.ts';
-
-/** Fields used of the state of delivery. */
-export type DeliveryFacts = {
-  configured: boolean;
-  refused?: string;
-  failing?: string;
-  waiting: number;
-  oldestWaitingAt?: number;
-  sentTotal: number;
-  chat?: { title: string };
-};
 
 /** A message may wait this long without anything being wrong: it is being sent. */
 const PATIENCE_MS = 60_000;
 
-export function judgeDelivery(state: DeliveryFacts, now: number): Line {
+export function judgeDelivery(state: DeliveryState, now: number): Line {
   const name = 'messages';
   const waiting = `${formatCount(state.waiting)} ${state.waiting === 1 ? 'message waits' : 'messages wait'}`;
   if (!state.configured)

@@ -25,31 +25,21 @@ export function planRemoval(facts: RemovalFacts): Plan {
     const text = facts.text(`${LAYOUT.units}/${name}`);
     return text !== undefined && isOurUnit(text);
   });
+  const systemctl = (why: string, args: string[], more: { tolerate?: boolean } = {}) => {
+    if (facts.systemd && units.length > 0)
+      plan.steps.push({ kind: 'run', command: ['systemctl', ...args], why, ...more });
+  };
   // The slice ends with the last unit in it.
   const started = units.filter((name) => name !== SLICE);
-  if (started.length > 0 && facts.systemd)
-    plan.steps.push({
-      kind: 'run',
-      command: ['systemctl', 'disable', '--now', ...started],
-      why: 'stopped, and not started any more',
-    });
+  if (started.length > 0) systemctl('stopped, and not started any more', ['disable', '--now', ...started]);
   for (const name of UNIT_FILES) {
-    if (units.includes(name)) remove(`${LAYOUT.units}/${name}`, 'unit');
-    else if (facts.info(`${LAYOUT.units}/${name}`))
-      plan.notes.push(`${LAYOUT.units}/${name} was not written by vpsmon and stays.`);
-    else remove(`${LAYOUT.units}/${name}`, 'unit');
+    const path = `${LAYOUT.units}/${name}`;
+    if (!units.includes(name) && facts.info(path))
+      plan.notes.push(`${path} was not written by vpsmon and stays.`);
+    else remove(path, 'unit');
   }
-  if (units.length > 0) {
-    if (facts.systemd) {
-      plan.steps.push({ kind: 'run', command: ['systemctl', 'daemon-reload'], why: 'systemd forgets them' });
-      plan.steps.push({
-        kind: 'run',
-        command: ['systemctl', 'reset-failed', ...units],
-        why: 'and how they ended',
-        tolerate: true,
-      });
-    }
-  }
+  systemctl('systemd forgets them', ['daemon-reload']);
+  systemctl('and how they ended', ['reset-failed', ...units], { tolerate: true });
   remove(LAYOUT.stamp, "systemd's memory of the last report");
 
   const command = facts.info(LAYOUT.command);

@@ -37,7 +37,7 @@ export function collectRuntime(files: Machine, root: string, node: string | unde
     throw new Error(`${root} is not built: run \`npm ci\` (or \`npm run build\`) there first.`);
   const { version } = JSON.parse(files.text(join(root, 'package.json')) ?? '{}') as { version?: string };
   return {
-    id: `${version ?? '0'}-${hashFiles(found, (file) => files.bytes(file.from))}`,
+    id: `${version ?? '0'}-${hashFiles(files, found, (file) => file.from)}`,
     version: version ?? '0',
     files: found,
     bytes: found.reduce((sum, file) => sum + file.size, 0),
@@ -46,17 +46,17 @@ export function collectRuntime(files: Machine, root: string, node: string | unde
 
 /** True where the folder of this version holds exactly what it should: whole, unchanged, nothing missing. */
 export function isIntact(machine: Machine, folder: string, runtime: Runtime): boolean {
-  const id = `${runtime.version}-${hashFiles(runtime.files, (file) => machine.bytes(join(folder, file.path)))}`;
+  const id = `${runtime.version}-${hashFiles(machine, runtime.files, (file) => join(folder, file.path))}`;
   if (id !== runtime.id) return false;
   return runtime.files.every((file) => machine.info(join(folder, file.path))?.mode === file.mode);
 }
 
-function hashFiles(files: RuntimeFile[], read: (file: RuntimeFile) => Buffer | undefined): string {
+function hashFiles(machine: Machine, files: RuntimeFile[], place: (file: RuntimeFile) => string): string {
   const hash = createHash('sha256');
   for (const file of files) {
-    const content = read(file);
-    hash.update(`${file.path}\0${file.mode}\0${content?.length ?? -1}\0`);
-    if (content) hash.update(content);
+    const path = place(file);
+    hash.update(`${file.path}\0${file.mode}\0${machine.info(path)?.size ?? -1}\0`);
+    for (const bytes of machine.chunks(path) ?? []) hash.update(bytes);
   }
   return hash.digest('hex').slice(0, 12);
 }

@@ -1,7 +1,7 @@
 /** What a person can do about an answer of Telegram. One or two plain sentences. */
 export function adviceFor(why: string): string {
   const found = ADVICE.find(([pattern]) => pattern.test(why));
-  return found ? found[1] : 'Nothing is lost: it is tried again by itself.';
+  return found ? found[1] : 'If it lasts, check the network and TELEGRAM_API_ROOT.';
 }
 
 const ADVICE: [RegExp, string][] = [
@@ -33,7 +33,7 @@ const ADVICE: [RegExp, string][] = [
   ],
   [
     /^429|too many requests/i,
-    'Too many messages were sent: it is tried again after the pause that Telegram asks for.',
+    'Too many messages were sent: Telegram takes the next one after the pause that it asks for.',
   ],
   [
     /ENOTFOUND|EAI_AGAIN|not found|no such host|name/i,
@@ -44,7 +44,7 @@ const ADVICE: [RegExp, string][] = [
     'Something between here and Telegram answered in its place (a proxy or a login page): check TELEGRAM_API_ROOT and the network.',
   ],
   [
-    /refused|reset|timed? ?out|no answer|unreachable|certificate|gave up/i,
+    /refused|reset|timed? ?out|no answer|without an answer|unreachable|certificate|gave up/i,
     'The Bot API server cannot be reached from here: check the network, the firewall and TELEGRAM_API_ROOT.',
   ],
 ];

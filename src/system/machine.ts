@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -41,7 +42,8 @@ export type Machine = {
   /** Follows links. */
   exists(path: string): boolean;
   text(path: string): string | undefined;
-  bytes(path: string): Buffer | undefined;
+  /** A file piece by piece, for Node's own has 100 MB; each piece holds until the next is asked for. Undefined where it is not there. */
+  chunks(path: string): Iterable<Buffer> | undefined;
   list(path: string): string[];
   write(path: string, content: string | Buffer, mode: number): void;
   /** Copies a file from anywhere (not below the root) to a path below it. */
@@ -58,18 +60,20 @@ export type Machine = {
 /** What a file is called while it is written; what is left of an interrupted run has this name. */
 export const UNFINISHED = '.vpsmon-new';
 
+const CHUNK_BYTES = 1_048_576;
+
 /** `durable`: every change is on the disk when it returns; only tests, which pull no plug, do without. */
 export function openMachine(root = '/', durable = true): Machine {
   const at = (path: string) => join(root, path);
   const syncFolderOf = (path: string) => {
     if (durable) syncFolder(dirname(path));
   };
-  function write(path: string, content: string | Buffer, mode: number): void {
+  function write(path: string, content: Iterable<Buffer>, mode: number): void {
     const temporary = `${at(path)}${UNFINISHED}`;
     const fd = openSync(temporary, 'w', mode);
     try {
-      const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-      for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
+      for (const bytes of content)
+        for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
       fchmodSync(fd, mode); // whatever the umask says
       if (durable) fsyncSync(fd);
     } catch (error) {
@@ -86,10 +90,10 @@ export function openMachine(root = '/', durable = true): Machine {
     info: (path) => fileInfo(at(path)),
     exists: (path) => existsSync(at(path)),
     text: (path) => unlessMissing(() => readFileSync(at(path), 'utf8')),
-    bytes: (path) => unlessMissing(() => readFileSync(at(path))),
+    chunks: (path) => unlessMissing(() => chunksOf(openSync(at(path), 'r'))),
     list: (path) => unlessMissing(() => readdirSync(at(path)).toSorted()) ?? [],
-    write,
-    copyIn: (from, path, mode) => write(path, readFileSync(from), mode),
+    write: (path, content, mode) => write(path, [Buffer.from(content)], mode),
+    copyIn: (from, path, mode) => write(path, chunksOf(openSync(from, 'r')), mode),
     makeFolder(path, mode) {
       makeFolders(at(path));
       chmodSync(at(path), mode);
@@ -116,6 +120,17 @@ export function openMachine(root = '/', durable = true): Machine {
       }
     },
   };
+}
+
+/** Reads an open file to its end and closes it. */
+function* chunksOf(fd: number): Generator<Buffer> {
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  try {
+    for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer))
+      yield buffer.subarray(0, read);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Permission bits and owner of what a path leads to in the end. */

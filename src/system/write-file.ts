@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   closeSync,
   existsSync,
   fchmodSync,
@@ -50,7 +51,14 @@ export function replaceText(path: string, text: string, mode: number): void {
   if (!existsSync(path)) return writeAtomically(path, text, mode);
   const target = realpathSync(path);
   const { uid, gid } = statSync(target);
-  writeAtomically(target, text, mode, process.getuid?.() === 0 ? { uid, gid } : undefined);
+  try {
+    writeAtomically(target, text, mode, process.getuid?.() === 0 ? { uid, gid } : undefined);
+  } catch (error) {
+    // A file that is mounted by itself (docker run -v FILE:FILE) cannot be renamed over, only written.
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    writeFileSync(target, text, { flush: true });
+    chmodSync(target, mode);
+  }
 }
 
 const REASONS: Record<string, string> = {

@@ -315,6 +315,50 @@ describe('vpsmon setup', () => {
     expect(readFileSync(conf, 'utf8')).toContain(`TELEGRAM_BOT_TOKEN='${telegram.token}'`);
   });
 
+  it.each<[string, (token: string) => string]>([
+    ['a comment above it', (token) => `# the bot of the shop, not 123456789:short\r\n\r\n${token}\r\n`],
+    ['a line of settings', (token) => `TELEGRAM_BOT_TOKEN="${token}" # ours\n`],
+    ['twice the same', (token) => `${token}\n${token}`],
+  ])('takes the token out of a file that has %s', async (_what, written) => {
+    const file = join(dir, 'token');
+    writeFileSync(file, written(telegram.token), { mode: 0o600 });
+    const { code, err } = await run(undefined, { tokenFile: file, chatId: telegram.chatId });
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(readFileSync(conf, 'utf8')).toContain(`TELEGRAM_BOT_TOKEN='${telegram.token}'`);
+  });
+
+  it('takes none of two tokens, and names what reads a pipe', async () => {
+    const file = join(dir, 'token');
+    writeFileSync(file, `${telegram.token}\n987654321:${'B'.repeat(35)}\n`, { mode: 0o600 });
+    const two = await run(undefined, { tokenFile: file, chatId: telegram.chatId });
+    expect(two.code).toBe(3);
+    expect(two.err).toContain(`${file}: expected a bot token`);
+    const device = await run(undefined, { tokenFile: '/dev/null', chatId: telegram.chatId });
+    expect(device.err).toContain('/dev/null is empty');
+    execFileSync('mkfifo', [join(dir, 'pipe')]);
+    const pipe = await run(undefined, { tokenFile: join(dir, 'pipe'), chatId: telegram.chatId });
+    expect(pipe.err).toContain('is not a regular file: `--token-file -` reads what is piped in');
+    expect(readdirSync(dir)).not.toContain('monitor.conf');
+  });
+
+  it('promises nothing that only a running monitor does, where Telegram does not answer as it should', async () => {
+    begin();
+    const ask = () => answering([[/Token/, telegram.token]]);
+    for (const [fault, advice] of [
+      [{ kind: 'reset' as const }, 'check the network, the firewall and TELEGRAM_API_ROOT'],
+      [
+        { kind: 'answer' as const, status: 500, body: { ok: false, error_code: 500, description: 'Oops' } },
+        'If it lasts',
+      ],
+      [{ kind: '429' as const, retryAfter: 5 }, 'after the pause'],
+    ] as const) {
+      telegram.fail({ ...fault, method: 'getMe' });
+      const { out } = await run(ask());
+      expect(out.replaceAll('\n', ' ')).toContain(advice);
+      expect(out).not.toContain('by itself');
+    }
+  });
+
   it('replaces placeholders and other mistakes in what it asks for, and stops at mistakes elsewhere', async () => {
     const args = [
       'setup',
@@ -361,6 +405,28 @@ describe('vpsmon setup', () => {
     expect(out).not.toContain(telegram.token);
     expect(telegram.sent).toEqual([]);
     expect(readFileSync(conf, 'utf8')).toBe(START.replace('URL', telegram.url));
+  });
+
+  it('makes the folder of the installed file as root, before `install` ever ran; it alone, and after the last answer', async () => {
+    const target = join(dir, 'etc/monitor.conf');
+    const place = { target, installed: target };
+    const set = { TELEGRAM_BOT_TOKEN: telegram.token };
+    const interrupted = await run(answering([[/Token/, '']]), { chatId: telegram.chatId }, set, undefined, {
+      place,
+    });
+    expect(interrupted.err).toBe('Nothing was changed.\n');
+    expect(readdirSync(dir)).toEqual([]);
+    expect(await run(undefined, { chatId: telegram.chatId }, set, undefined, { place })).toMatchObject({
+      code: 0,
+    });
+    expect(statSync(target).mode & 0o777).toBe(0o600);
+    expect(statSync(join(dir, 'etc')).mode & 0o777).toBe(0o755);
+    const other = join(dir, 'etc2/monitor.conf');
+    const refused = await run(undefined, { chatId: telegram.chatId }, set, undefined, {
+      place: { target: other },
+    });
+    expect(refused).toMatchObject({ code: 2 });
+    expect(readdirSync(dir)).toEqual(['etc']);
   });
 
   it('leaves a link a link', async () => {

@@ -89,8 +89,10 @@ describe('vpsmon telegram test', () => {
     ['an unknown chat', { TELEGRAM_CHAT_ID: '5' }, 'chat not found', 'vpsmon telegram chats'],
     ['no server', { TELEGRAM_API_ROOT: 'http://127.0.0.1:9' }, '127.0.0.1:9', 'cannot be reached'],
   ])('says what to do about %s', async (_, settings, problem, advice) => {
-    const { code, err } = await run(telegramTest, settings);
+    const { code, out, err } = await run(telegramTest, settings);
     expect(code).toBe(2);
+    // Not even an empty line where there is nothing to be said.
+    expect(out).not.toMatch(/^\n/);
     expect(err).toContain(problem);
     expect(err).toContain(advice);
   });

@@ -121,6 +121,16 @@ describe('install', () => {
     expect(there('@libsql/other') || there('not-needed')).toBe(false);
   });
 
+  it("reads files piece by piece: Node's own has 100 MB, and the server may have no more", async () => {
+    writeFileSync(join(place.source, 'dist/big.js'), Buffer.alloc(5_000_000, 'x'));
+    expect((await installed()).code).toBe(0);
+    const big = '/usr/local/lib/vpsmon/current/dist/big.js';
+    const pieces = Array.from(place.machine.chunks(big)!, (piece) => piece.length);
+    expect(Math.max(...pieces)).toBeLessThanOrEqual(1_048_576);
+    expect(pieces.reduce((sum, length) => sum + length)).toBe(5_000_000);
+    expect(place.machine.chunks('/nowhere')).toBeUndefined();
+  });
+
   it('changes nothing when it is run again, and says so', async () => {
     await installed();
     const before = place.listing();

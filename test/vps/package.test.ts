@@ -29,12 +29,17 @@ beforeAll(async () => {
   execFileSync(process.execPath, ['scripts/release.js', '--quick', join(folder, 'files'), 'x64'], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const deb = readdirSync(join(folder, 'files')).find((name) => name.endsWith('.deb'))!;
+  const made = readdirSync(join(folder, 'files'));
+  const deb = made.find((name) => name.endsWith('.deb'))!;
+  const archive = made.find((name) => name.endsWith('.tar.xz'))!;
   const file = join(folder, 'files', deb);
   writeFileSync(join(folder, 'later.deb'), later(file));
   vps = await bootVps();
   await vps.put(file, `/root/${deb}`);
   await vps.put(join(folder, 'later.deb'), '/root/later.deb');
+  await vps.put(join(folder, 'files', archive), '/root/vpsmon.tar.xz');
+  // Of Debian's standard system, which this one is less than.
+  await vps.put('/usr/bin/xz', '/usr/local/bin/xz');
   await startTelegramIn(vps);
   await importBusybox(vps);
   // The stand-in keeps its Node; on the PATH there is none, as on a fresh server.
@@ -64,30 +69,47 @@ function later(deb: string): Buffer {
   return readFileSync(join(folder, 'built.deb'));
 }
 
+/** Files and units of vpsmon's. */
+async function leftOver(): Promise<string[]> {
+  const left = await vps.run(
+    `find / -xdev \\( -path /proc -o -path /root -o -path /var/log -o -path /var/lib/docker \\) -prune -o \\( -name '*vpsmon*' -o -name 'vps-*.service' -o -name 'vps-*.timer' \\) -print; systemctl list-unit-files 'vps-*' --no-legend || true`,
+  );
+  return left.split('\n').filter(Boolean);
+}
+
+/** Runs it where it may not take more: page cache is dropped, what a program holds is not. `disk` prints the KB that are there then. */
+async function inHundredMb(what: string, command: string, disk: string): Promise<void> {
+  const out = await vps.run(
+    `! command -v node && cd /root && cat >measured <<'EOF'
+cgroup=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)
+(while sleep 0.2; do grep "^anon " $cgroup/memory.stat; done >/root/anon) & sampler=$!
+(${command}); code=$?
+kill $sampler; exit $code
+EOF
+     systemd-run --quiet --wait --pipe --collect -p MemoryMax=100M -p MemorySwapMax=0 -p WorkingDirectory=/root bash measured >&2 &&
+       echo "anon $(sort -k2 -n anon | tail -1 | cut -d" " -f2) disk $(${disk})"`,
+    600_000,
+  );
+  const [, anon, kb] = /anon (\d+) disk (\d+)/.exec(out) ?? [];
+  console.log(
+    `${what}: ${Math.round(Number(anon) / 1e6)} MB anonymous at most, ${Math.round(Number(kb) / 1000)} MB of files`,
+  );
+  expect(Number(anon)).toBeLessThan(100e6);
+  expect(Number(kb)).toBeLessThan(130_000);
+}
+
 const active = () => vps.until('systemctl is-active vps-monitor', (text) => text.trim() === 'active');
 const checked = () => checkedIn(vps);
 
 describe('five minutes', () => {
   it('apt install ./vpsmon_*.deb: needs neither network nor Node nor more than 100 MB, and starts the monitor', async () => {
-    // The unit may not take more: page cache is dropped, what a program holds is not.
-    const out = await vps.run(
-      `! command -v node && cd /root &&
-       systemd-run --quiet --wait --pipe --collect -p MemoryMax=100M -p MemorySwapMax=0 -p WorkingDirectory=/root bash -c '
-         cgroup=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)
-         (while sleep 0.2; do grep "^anon " $cgroup/memory.stat; done >/root/anon) & sampler=$!
-         DEBIAN_FRONTEND=noninteractive apt-get install -y ./vpsmon_${version}_amd64.deb 2>&1 | tee /root/apt; code=\${PIPESTATUS[0]}
-         kill $sampler; exit $code' >&2
-       echo "anon $(sort -k2 -n /root/anon | tail -1 | cut -d" " -f2) disk $(dpkg -L vpsmon | xargs -d '\\n' stat -c '%F %b' | awk '/^regular/ { sum += $NF } END { print int(sum / 2) }')"`,
-      600_000,
+    await inHundredMb(
+      'apt install',
+      `DEBIAN_FRONTEND=noninteractive apt-get install -y ./vpsmon_${version}_amd64.deb 2>&1 | tee /root/apt; exit \${PIPESTATUS[0]}`,
+      "dpkg -L vpsmon | xargs -d '\\n' stat -c '%F %b' | awk '/^regular/ { sum += $NF } END { print int(sum / 2) }'",
     );
     const printed = await vps.run('cat /root/apt');
     seen.apt = screen(printed.slice(printed.indexOf('Selecting previously unselected package vpsmon')));
-    const [, anon, disk] = /anon (\d+) disk (\d+)/.exec(out) ?? [];
-    console.log(
-      `apt install: ${Math.round(Number(anon) / 1e6)} MB anonymous at most, ${Math.round(Number(disk) / 1000)} MB of files`,
-    );
-    expect(Number(anon)).toBeLessThan(100e6);
-    expect(Number(disk)).toBeLessThan(130_000);
     await active();
     expect((await vps.run('stat -c %a /etc/vpsmon/monitor.conf')).trim()).toBe('600');
   });
@@ -185,9 +207,22 @@ describe('removed', () => {
     expect((await vps.try('systemctl is-active vps-monitor')).stdout.trim()).not.toBe('active');
     expect(await vps.run('ls /etc/vpsmon /var/lib/vpsmon')).toMatch(/monitor\.conf[\s\S]*vpsmon\.db/);
     await vps.run('DEBIAN_FRONTEND=noninteractive apt-get purge -y vpsmon', 300_000);
-    const left = await vps.run(
-      `find / -xdev \\( -path /proc -o -path /root -o -path /var/log -o -path /var/lib/docker \\) -prune -o \\( -name '*vpsmon*' -o -name 'vps-*.service' -o -name 'vps-*.timer' \\) -print; systemctl list-unit-files 'vps-*' --no-legend || true`,
+    expect(await leftOver()).toEqual([]);
+  });
+});
+
+describe('the archive', () => {
+  it('tar xf && ./vpsmon/install.sh: needs neither Node nor more than 100 MB; uninstall --purge leaves nothing', async () => {
+    await inHundredMb(
+      'install.sh',
+      'tar xf vpsmon.tar.xz && ./vpsmon/install.sh',
+      'du -sk /usr/local/lib/vpsmon | cut -f1',
     );
-    expect(left.split('\n').filter(Boolean)).toEqual([]);
+    await vps.run('rm -r /root/vpsmon');
+    await active();
+    await checked();
+    expect(await vps.run('vpsmon --version')).toBe(`${version}\n`);
+    await vps.run('vpsmon uninstall --purge');
+    expect(await leftOver()).toEqual([]);
   });
 });
