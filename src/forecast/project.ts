@@ -11,9 +11,17 @@ const LEAST_FOR_CYCLE = 40 * 2;
 const KNEE_STEP = 3;
 const KNEE_LATEST = 6;
 const LEAST_CURVE = 16;
+/** Growth is taken for bent when it has been for so long; it goes on bent for this share of the time since it began, and straight from there. */
+const LEAST_BENT = 24;
+const CURVE_GOES_ON = 0.25;
 /** Curved growth, or a daily cycle, must fit so much better than a straight line (sum of absolute errors). */
 const CURVE_ERROR = 0.85;
 const CYCLE_ERROR = 0.8;
+/** With one step in it, a line must leave so much less of the squared error since the growth began. */
+const STEP_ERROR = 0.4;
+/** A step is looked for at the largest rises of the middle of three half hours. */
+const STEP_PLACES = 3;
+const STEP_SIDE = 3;
 /** A straight line that is so close on average (share of the capacity) needs nothing better. */
 const CLOSE = 0.0025;
 /** Where it stands now: the middle of so many half hours. */
@@ -24,6 +32,8 @@ const USUAL_PEAK = 0.75;
 /** Of the last days at the same hour, these are looked at for peaks (a backup every night). */
 const PEAK_DAYS = 3;
 const LEVEL_COLUMN = Float64Array.of(1);
+const BEFORE_STEP = Float64Array.of(1, 0);
+const AFTER_STEP = Float64Array.of(1, 1);
 const CYCLIC_COLUMNS = Array.from({ length: DAY_SLOTS }, (_, slot) => {
   const angle = (2 * Math.PI * slot) / DAY_SLOTS;
   return Float64Array.of(1, Math.cos(angle), Math.sin(angle), Math.cos(2 * angle), Math.sin(2 * angle));
@@ -37,8 +47,8 @@ const LEAST_SHARE = 0.3;
 export type Projection = { hours: number; perHour: number };
 
 /**
- * In how many hours it is full. Three shapes are fitted to the last days (least squares): a level and then a straight line; the same, bent
- * upwards; the same with a daily cycle. The simplest one that fits goes on, with the peaks that each day has had at the same hour. Where none
+ * In how many hours it is full. Four shapes are fitted to the last days (least squares): a level and then a straight line; the same with one
+ * step; the same, bent upwards; the same with a daily cycle. The simplest one that fits goes on, with the peaks that each day has had at the same hour. Where none
  * fits, the found trend goes on.
  */
 export function project(
@@ -67,7 +77,7 @@ export function project(
 /** A trend: what its upper values have reached, and units an hour. */
 export type Line = { level: number; perHour: number };
 
-/** Per slot; `knee` is the slot with which the growth began, `cycle` is what the hour of the day adds. */
+/** Per slot; `knee` is the slot with which the growth began, `cycle` is what the hour of the day, or a step, adds. */
 export type Fit = {
   knee: number;
   slope: number;
@@ -107,18 +117,50 @@ export function squaredError(slots: readonly Slot[], fit: Fit, since: number): n
 
 function bestFit(slots: readonly Slot[], capacity: number): Fit | undefined {
   let fit = fitOf(slots, false, false);
-  if (!fit || fit.error <= CLOSE * capacity * slots.length) return fit;
+  if (!fit) return fit;
+  const newest = slots.at(-1)!.slot;
+  const off = Math.sqrt(squaredError(slots, fit, fit.knee) / (newest - fit.knee + 1));
+  if (fit.error <= CLOSE * capacity * slots.length && off <= CLOSE * capacity) return fit;
+  const stepped = fitStep(slots);
+  if (stepped && stepped.slope > 0) {
+    const since = Math.min(stepped.knee, fit.knee);
+    if (squaredError(slots, stepped, since) < STEP_ERROR * squaredError(slots, fit, since)) fit = stepped;
+  }
   const curved = fitOf(slots, true, false);
-  if (curved && curved.bend > 0 && curved.slope >= 0 && curved.error < CURVE_ERROR * fit.error) fit = curved;
+  if (
+    curved &&
+    newest - curved.knee >= LEAST_BENT &&
+    curved.bend > 0 &&
+    curved.slope >= 0 &&
+    curved.error < CURVE_ERROR * fit.error
+  )
+    fit = curved;
   if (slots.at(-1)!.slot - slots[0]!.slot + 1 < LEAST_FOR_CYCLE) return fit;
   const cyclic = fitOf(slots, false, true);
   return cyclic && cyclic.error < CYCLE_ERROR * fit.error ? cyclic : fit;
 }
 
+/** A level and then a straight line, and one step up or down anywhere: a service that was started, and stayed. */
+function fitStep(slots: readonly Slot[]): Fit | undefined {
+  const mean = (from: number, to: number) =>
+    slots.slice(from, to).reduce((sum, { low }) => sum + low, 0) / (Math.min(to, slots.length) - from);
+  return slots
+    .map(({ slot }, i) => ({ slot, i }))
+    .slice(STEP_SIDE, -1)
+    .map(({ slot, i }) => ({ slot, by: Math.abs(mean(i, i + STEP_SIDE) - mean(i - STEP_SIDE, i)) }))
+    .sort((a, b) => b.by - a.by)
+    .slice(0, STEP_PLACES)
+    .flatMap(({ slot }) => fitOf(slots, false, false, slot) ?? [])
+    .toSorted((a, b) => a.error - b.error)[0];
+}
+
 function hoursUntil(slots: readonly Slot[], fit: Fit, perSlot: number, capacity: number): number {
   const newest = slots.at(-1)!.slot;
   const steady = ({ slot, low }: Slot) => low - fit.cycle(slot);
-  const ahead = (by: number) => perSlot * by + fit.bend * by * by;
+  // A curve goes on for half as long as it was seen, and straight from there.
+  const curved = CURVE_GOES_ON * (newest - fit.knee);
+  const ahead = (by: number) =>
+    perSlot * by + fit.bend * (by <= curved ? by * by : curved * (2 * by - curved));
   const level = median(slots.slice(-LEVEL_SLOTS).map((slot) => steady(slot) - ahead(slot.slot - newest)));
   const peaksNow = slots.slice(-PEAK_SLOTS).map(({ low, high }) => high - low);
   const usual = peaksNow.sort((a, b) => a - b)[Math.floor(USUAL_PEAK * peaksNow.length)]!;
@@ -150,13 +192,14 @@ function peaksByHour(slots: readonly Slot[], fit: Fit): Map<number, number> {
  * Least squares, with the growth beginning at the slot (the knee) that leaves the least error. The level and the daily waves are the same for
  * every knee, so that their normal equations are inverted once; what is left for each knee has one unknown, or two (Schur complement).
  */
-function fitOf(slots: readonly Slot[], bent: boolean, cyclic: boolean): Fit | undefined {
+function fitOf(slots: readonly Slot[], bent: boolean, cyclic: boolean, step?: number): Fit | undefined {
   const [origin, newest] = [slots[0]!.slot, slots.at(-1)!.slot];
-  const size = columnsOf(0, cyclic).length;
-  const inverse = invert(squaresOf(slots, cyclic, size));
+  const columnsAt = (slot: number) => columnsOf(slot, cyclic, step);
+  const size = columnsAt(0).length;
+  const inverse = invert(squaresOf(slots, columnsAt, size));
   if (!inverse) return undefined;
   const flat = new Float64Array(size);
-  for (const { slot, low } of slots) addScaled(flat, columnsOf(slot, cyclic), low);
+  for (const { slot, low } of slots) addScaled(flat, columnsAt(slot), low);
   const level = times(inverse, flat, new Float64Array(size));
   // Of all slots from the knee on: each column times 1, the slot, and its square; powers of the slot; the value times those.
   const columns = [0, 1, 2].map(() => new Float64Array(size));
@@ -169,7 +212,7 @@ function fitOf(slots: readonly Slot[], bent: boolean, cyclic: boolean): Fit | un
     const [from, square] = [slot - origin, (slot - origin) ** 2];
     [p0, p1, p2, p3, p4] = [p0 + 1, p1 + from, p2 + square, p3 + square * from, p4 + square ** 2];
     [l0, l1, l2] = [l0 + low, l1 + from * low, l2 + square * low];
-    const row = columnsOf(slot, cyclic);
+    const row = columnsAt(slot);
     addScaled(columns[0]!, row, 1);
     addScaled(columns[1]!, row, from);
     if (bent) addScaled(columns[2]!, row, square);
@@ -207,13 +250,17 @@ function fitOf(slots: readonly Slot[], bent: boolean, cyclic: boolean): Fit | un
     addScaled(fixed, offCurved, -bend);
     best = { gain, knee: slot, slope, bend, fixed };
   }
-  return Number.isNaN(best.knee) ? undefined : toFit(slots, best, cyclic);
+  return Number.isNaN(best.knee) ? undefined : toFit(slots, best, cyclic, columnsAt);
 }
 
-function squaresOf(slots: readonly Slot[], cyclic: boolean, size: number): Float64Array[] {
+function squaresOf(
+  slots: readonly Slot[],
+  columnsAt: (slot: number) => Float64Array,
+  size: number,
+): Float64Array[] {
   const square = Array.from({ length: size }, () => new Float64Array(size));
   for (const { slot } of slots) {
-    const row = columnsOf(slot, cyclic);
+    const row = columnsAt(slot);
     for (let i = 0; i < size; i++) addScaled(square[i]!, row, row[i]!);
   }
   return square;
@@ -223,8 +270,9 @@ function toFit(
   slots: readonly Slot[],
   { knee, slope, bend, fixed }: { knee: number; slope: number; bend: number; fixed: Float64Array },
   isCyclic: boolean,
+  columnsAt: (slot: number) => Float64Array,
 ): Fit {
-  const cycle = (slot: number) => dot(fixed, columnsOf(slot, isCyclic)) - fixed[0]!;
+  const cycle = (slot: number) => dot(fixed, columnsAt(slot)) - fixed[0]!;
   const line = (slot: number) => {
     const grown = Math.max(0, slot - knee);
     return fixed[0]! + slope * grown + bend * grown * grown;
@@ -234,8 +282,9 @@ function toFit(
   return { knee, slope, bend, error, isCyclic, line, cycle };
 }
 
-/** A level, and two waves a day. */
-function columnsOf(slot: number, cyclic: boolean): Float64Array {
+/** A level, and two waves a day, or one step. */
+function columnsOf(slot: number, cyclic: boolean, step?: number): Float64Array {
+  if (step !== undefined) return slot < step ? BEFORE_STEP : AFTER_STEP;
   return cyclic ? CYCLIC_COLUMNS[slot % DAY_SLOTS]! : LEVEL_COLUMN;
 }
 

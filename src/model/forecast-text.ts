@@ -2,6 +2,7 @@ import type { Culprit, Forecast, Grower, Growth } from './forecast.ts';
 import { formatBytes, formatCount, formatDuration, formatMoment, plain } from './text.ts';
 
 const HOUR = 3_600_000;
+const ALIKE = 1.3;
 
 /** "n8n grows 14 MB/h: the host runs out of memory in about 31 h (Tuesday 03:40)" */
 export function forecastSentence(one: Forecast, growth: Growth, now: number): string {
@@ -11,7 +12,7 @@ export function forecastSentence(one: Forecast, growth: Growth, now: number): st
   const speed = forecastRate(one, growth.perHour);
   switch (one.kind) {
     case 'memory':
-      return `${grower(one.culprit, growth)}: the host runs out of memory ${when}`;
+      return `${grower(one.culprit, growth)}${inAll(one.culprit, growth)}: the host runs out of memory ${when}`;
     case 'container':
       return `${forecastName(one)} grows ${speed}: it reaches its limit of ${containerLimit(one)} ${when}`;
     case 'disk':
@@ -45,6 +46,15 @@ function grower(culprit: Culprit | undefined, growth: Growth): string {
     case undefined:
       return `Memory and swap fill by ${mb(growth.perHour)}/h`;
   }
+}
+
+/** How fast the host fills, where that is not about as fast as those grow that are named. */
+function inAll(culprit: Culprit | undefined, growth: Growth): string {
+  if (!culprit) return '';
+  const others = culprit.kind === 'container' ? culprit.others : [];
+  const named = others.reduce((sum, { perHour }) => sum + perHour, culprit.perHour);
+  const isAbout = growth.perHour < ALIKE * named && named < ALIKE * growth.perHour;
+  return isAbout ? '' : `, the host ${mb(growth.perHour)}/h in all`;
 }
 
 /** Plain lines below the sentence: how much is in use, who grows since when, and with which start it began. */

@@ -1,4 +1,4 @@
-// How good is the forecast? `npm run bench:forecast [FOLDER]`: made-up leaks and healthy series of two generators, and recorded
+// How good is the forecast? `npm run bench:forecast [FOLDER]`: made-up leaks and healthy series of three generators, and recorded
 // machines (*.csv or *.csv.gz of `timestamp,percent`) where FOLDER or TRACES names some that never fill up. Beside it: predict_linear.
 //   --check        exit 1 where a required figure is missed
 //   --seeds 1,2    of the first series of each run; nothing in the forecast was chosen by the ones that are scored without it
@@ -10,6 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { rolldown } from 'rolldown';
 import { OTHER_HEALTHY, OTHER_LEAKS } from './forecast-second.js';
+import { THIRD_HEALTHY, THIRD_LEAKS } from './forecast-third.js';
 import { HEALTHY, LEAKS, random } from './forecast-first.js';
 
 const HOUR = 3_600_000;
@@ -98,13 +99,15 @@ const first = SEEDS.flatMap((seed) => [
   })),
   ...made(HEALTHY, seed + 4000),
 ]);
-const second = SEEDS.flatMap((seed) => [
-  ...made(OTHER_LEAKS, seed).map((one) => ({ ...one, isLeak: true })),
-  ...made(OTHER_HEALTHY, seed + 4000),
-]);
+const both = (leaks, healthy) =>
+  SEEDS.flatMap((seed) => [
+    ...made(leaks, seed).map((one) => ({ ...one, isLeak: true })),
+    ...made(healthy, seed + 4000),
+  ]);
 const tables = {
   'First generator, and leaks on top of the machines': score(first, (series) => series),
-  'Second generator': score(second, inPercent),
+  'Second generator': score(both(OTHER_LEAKS, OTHER_HEALTHY), inPercent),
+  'Third generator': score(both(THIRD_LEAKS, THIRD_HEALTHY), inPercent),
   Machines: score(
     machines.map(({ kind, series }) => ({ kind, make: () => series })),
     (series) => series,
@@ -120,7 +123,7 @@ for (const [title, { leaks, healthy, days, rows }] of Object.entries(tables)) {
       `| ${r.name} | ${r.early} of ${leaks} | ${r.close} of ${leaks} | ${r.false.toFixed(1)} | ${r.ms.toFixed(2)} |`,
     );
 }
-const [ours, , real] = Object.values(tables).map(({ leaks, rows: [row] }) => ({ leaks, ...row }));
+const [ours, , , real] = Object.values(tables).map(({ leaks, rows: [row] }) => ({ leaks, ...row }));
 const missed =
   ours.early < 0.95 * ours.leaks || ours.close < 0.75 * ours.leaks || ours.false > 1 || real.false > 10;
 if (missed)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseSamples, replay } from '../../src/forecast/replay.ts';
+import { random } from '../bench/forecast-first.js';
 
 const START = Date.UTC(2026, 0, 5) / 1000;
 const GB = 1024 ** 3;
@@ -53,6 +54,28 @@ describe('the forecast', () => {
     const then = forecasts.findLast(({ at }) => at <= (START + (end - 6) * 3600) * 1000)!;
     expect(Math.abs(then.fullAt / 1000 - START - end * 3600)).toBeLessThan(1.5 * 3600);
   });
+
+  it.each([-20, 0, 40, 60])(
+    'knows when a straight leak of 6 hours is full, with a step of %i MB and a few noisy samples at its end',
+    (step) => {
+      for (const seed of [1, 2, 3, 4, 5, 6]) {
+        const next = random(seed);
+        const leaked = (h: number) => 48 * Math.max(0, h - 30) + (h >= 36 ? step : 0);
+        // Once a minute, and twice an hour since the monitor was started in hour 36; full 30 hours later.
+        const hours = Array.from({ length: 36 * 60 + 56 }, (_, i) =>
+          i < 36 * 60 ? i / 60 : 36 + (i - 36 * 60) / 2,
+        );
+        const lines = hours.map(
+          (h) => `${START + h * 3600},${(2048 - leaked(66) + leaked(h) + 40 * next() - 20) * 1024 ** 2}`,
+        );
+        const { announcements } = run(lines.join('\n'));
+        const { at, fullAt } = announcements[0]!;
+        const end = (START + 66 * 3600) * 1000;
+        expect(end - at).toBeGreaterThan(18 * 3_600_000);
+        expect(Math.abs(fullAt - end)).toBeLessThan((end - at) / 4);
+      }
+    },
+  );
 
   const wave = (h: number) => Math.sin((h * Math.PI) / 12);
   const warmUp = (h: number, tau: number) => 1 - Math.exp(-Math.max(0, h) / tau);

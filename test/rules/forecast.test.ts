@@ -23,3 +23,38 @@ test('a disk whose bytes and inodes run out has two incidents, and a silence on 
     ['/data (inodes)', '/data', 'The inodes of disk /data run o'],
   ]);
 });
+
+test('says how fast the host fills where its culprit grows at another speed', () => {
+  const [MB, perHour] = [1_048_576, 48 * 1_048_576];
+  const sentence = (hostPerHour: number): string => {
+    const forecast: Forecast = {
+      kind: 'memory',
+      subject: 'host',
+      used: 900 * MB,
+      capacity: 2048 * MB,
+      knownHours: 40,
+      growth: {
+        perHour: hostPerHour * MB,
+        since: AT - 9 * HOUR,
+        fullAt: AT + 20 * HOUR,
+        severity: 'warning',
+        agreeing: 3,
+      },
+      culprit: {
+        kind: 'container',
+        name: 'leaky',
+        perHour,
+        bytes: 300 * MB,
+        since: AT - 9 * HOUR,
+        image: 'leaky:1',
+        limitBytes: null,
+        others: [],
+      },
+    };
+    const past = { forecasts: [forecast], leftOff: [] };
+    return judged('forecast', fullSnapshot(AT).readings, { past })[0]!.text;
+  };
+  expect(sentence(50)).toContain('leaky grows 48 MB/h: the host runs out of memory in about 20 h');
+  expect(sentence(69)).toContain('leaky grows 48 MB/h, the host 69 MB/h in all: the host runs out of memory');
+  expect(sentence(20)).toContain('leaky grows 48 MB/h, the host 20 MB/h in all: the host runs out of memory');
+});
