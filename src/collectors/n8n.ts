@@ -289,8 +289,11 @@ function openHealth(deps: CollectorDeps) {
   return async (target: N8nTarget, signal: AbortSignal): Promise<true> => {
     if (good?.url === target.url && monotonic() - good.at < HEALTHY_FOR_MS) return true;
     good = undefined;
-    const { status } = await ask(deps, n8nProgram(target), '/healthz', { signal, withKey: false });
+    const { status, body } = await ask(deps, n8nProgram(target), '/healthz', { signal, withKey: false });
     if (status !== 200) throw new Error(`n8n at ${addressOf(target.url)} answered ${status} to /healthz`);
+    // A proxy's maintenance page, or whatever else has its address now, answers 200 as well.
+    if (!/"status"\s*:\s*"ok"/.test(body))
+      throw new Error(`what answers at ${addressOf(target.url)} is not n8n, which says "ok" to /healthz`);
     good = { url: target.url, at: monotonic() };
     return true;
   };

@@ -16,6 +16,9 @@ import type { Collector, CollectorDeps } from './types.ts';
  *   maxmemory_policy:noeviction
  *   errorstat_OOM:count=12
  *   uptime_in_seconds:3600
+ *   rdb_last_bgsave_status:ok
+ *   aof_last_write_status:ok
+ *   role:master
  *   db0:keys=12,expires=3,avg_ttl=0
  */
 export function createRedis(deps: CollectorDeps): Collector<'redis'> {
@@ -100,7 +103,9 @@ export function parseInfo(
   // that clients write to, NOREPLICAS too few replicas (min-replicas-to-write).
   const errors = [...text.matchAll(/^errorstat_(?:OOM|MISCONF|READONLY|NOREPLICAS):count=(\d+)/gm)];
   const counts = /^errorstat_|^# Errorstats/m.test(text);
+  const unwritable = whyUnwritable(text);
   return {
+    ...(unwritable ? { unwritable } : {}),
     ...(policy === undefined ? {} : { policy: policy.trim() }),
     errors: counts ? errors.reduce((sum, [, count]) => sum + Number(count), 0) : undefined,
     uptimeSec: number('uptime_in_seconds', 0),
@@ -112,4 +117,10 @@ export function parseInfo(
     evictedTotal: number('evicted_keys', 0),
     rejectedTotal: number('rejected_connections', 0),
   };
+}
+
+function whyUnwritable(info: string): RedisValues['unwritable'] {
+  if (/^aof_last_write_status:err/m.test(info)) return 'aof';
+  if (/^rdb_last_bgsave_status:err/m.test(info)) return 'rdb';
+  return /^role:slave/m.test(info) && !/^slave_read_only:0/m.test(info) ? 'replica' : undefined;
 }

@@ -164,6 +164,11 @@ export type RedisValues = {
   policy?: string;
   /** Writes that it refused for want of memory or disk since the last reading; absent at the first one and before Redis 6.2. */
   refusedWrites?: number;
+  /**
+   * What keeps it from writing, whatever its memory: its append-only file or its snapshot could not be written, or it is a replica.
+   * Known at the first reading, and before Redis 6.2, which counts no refused writes.
+   */
+  unwritable?: 'aof' | 'rdb' | 'replica';
   /** Keys evicted within the last hour; absent while the monitor, and this Redis, do not know. */
   evictedLastHour?: number;
   /** It holds the queue of n8n. */

@@ -1,4 +1,5 @@
 import type { Finding } from '../model/finding.ts';
+import type { RedisValues } from '../model/snapshot.ts';
 import { formatBytes, formatCount } from '../model/text.ts';
 import { rule } from './types.ts';
 
@@ -33,6 +34,8 @@ export const redisWrites = rule('redis-writes', 'redis', (values) => {
         ],
       },
     ];
+  const unwritable = whyNot(values);
+  if (unwritable) return [{ ...finding, verdict: 'breach', ...unwritable }];
   if (percent >= NEARLY_FULL_PCT)
     return [
       {
@@ -48,6 +51,41 @@ export const redisWrites = rule('redis-writes', 'redis', (values) => {
     ];
   return [{ ...finding, severity: 'warning', verdict: percent >= CLEAR_PCT ? 'between' : 'ok' }];
 });
+
+/** Where memory is not what is missing. A replica is one by design, unless the queue of n8n is in it. */
+function whyNot({
+  unwritable,
+  queue,
+}: RedisValues): Pick<Finding, 'severity' | 'text' | 'details'> | undefined {
+  const fails = queue ? ['It holds the queue of n8n: webhooks answer 200, and every execution fails'] : [];
+  if (unwritable === 'aof')
+    return {
+      severity: 'critical',
+      text: 'Redis refuses writes: it cannot write its append-only file',
+      details: [
+        ...fails,
+        'Its disk is full, read-only or broken: `docker logs` of Redis and `df` show which',
+      ],
+    };
+  if (unwritable === 'replica' && queue)
+    return {
+      severity: 'critical',
+      text: 'Redis takes no writes: it is a replica of another server',
+      details: [
+        ...fails,
+        'Point n8n at the master, or make this one the master (`redis-cli replicaof no one`)',
+      ],
+    };
+  if (unwritable !== 'rdb') return undefined;
+  return {
+    severity: 'warning',
+    text: 'Redis could not save its data to disk at the last try',
+    details: [
+      'Unless it was told otherwise (stop-writes-on-bgsave-error) it refuses all writes until a save works',
+      'Its disk is full, read-only or broken, or memory for the save is missing: `docker logs` of Redis shows which',
+    ],
+  };
+}
 
 /** A cache may forget, a queue must not: evicted keys are lost jobs. */
 export const redisEvictions = rule('redis-evictions', 'redis', (values) => {

@@ -10,6 +10,7 @@ import { workflowsText } from '../../src/model/text.ts';
 import { collectorDeps, patience } from '../helpers/collector-deps.ts';
 import type { TestDeps } from '../helpers/collector-deps.ts';
 import { freePort } from '../helpers/free-port.ts';
+import { startTcp } from '../helpers/tcp-server.ts';
 import type { Fault } from '../standins/http-faults.ts';
 import { startN8n } from '../standins/n8n.ts';
 import type { N8n } from '../standins/n8n.ts';
@@ -166,6 +167,19 @@ test('A6: unwell, and gone: it is here, and not healthy, since when', async () =
   expect(await read(collector)).toEqual({ ...gone, unhealthyForSec: 301 });
   expect(deps.rediscovered()).toBeGreaterThan(0);
   await n8n.up();
+});
+
+test('A6: who answers to its address, and is not n8n, is no healthy n8n', async () => {
+  const page = '<!doctype html><title>Back soon</title>';
+  const server = await startTcp({
+    answer: `HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${page.length}\r\n\r\n${page}`,
+  });
+  deps.found = { ...deps.found, n8n: { url: `http://127.0.0.1:${server.port}`, apiKey: '', how: 'a test' } };
+  expect(await read()).toMatchObject({
+    healthy: false,
+    problems: [expect.stringContaining(`what answers at 127.0.0.1:${server.port} is not n8n`)],
+  });
+  await server.close();
 });
 
 test.each<[Fault, string]>([

@@ -56,3 +56,14 @@ test('A9: whatever makes it refuse writes is counted, other errors are not', () 
   const info = `${INFO}# Errorstats\n${stats.map((name) => `errorstat_${name}:count=2\n`).join('')}`;
   expect(parseInfo(info).errors).toBe(8);
 });
+
+test.each([
+  ['role:master', undefined],
+  ['rdb_last_bgsave_status:ok\naof_last_write_status:ok\nrole:master', undefined],
+  ['rdb_last_bgsave_status:err\naof_last_write_status:ok', 'rdb'],
+  ['rdb_last_bgsave_status:err\naof_last_write_status:err', 'aof'],
+  ['role:slave\nslave_read_only:1', 'replica'],
+  ['role:slave\nslave_read_only:0', undefined],
+])('A9: %j: what keeps it from writing is %s', (lines, expected) => {
+  expect(parseInfo(`${INFO}${lines}\n`).unwritable).toBe(expected);
+});

@@ -52,6 +52,15 @@ test('A9: what to do is about memory only where memory is what is missing', () =
   }
 });
 
+test('A9: what keeps Redis from writing besides memory is trouble at the first look', () => {
+  expect(short(writes({ unwritable: 'aof' }))).toBe('critical');
+  expect(short(writes({ unwritable: 'rdb', maxMemoryBytes: null }))).toBe('warning');
+  expect(short(writes({ unwritable: 'replica' }))).toBe('ok');
+  const replica = writes({ unwritable: 'replica', queue: true });
+  expect(short(replica)).toBe('critical');
+  expect(replica.details?.join()).toContain('every execution fails');
+});
+
 test('A10: evictions are trouble where the queue of n8n is in it, and nothing to a cache', () => {
   const evictions = (values: Partial<RedisValues>) => judged('redis-evictions', redis(values));
   expect(evictions({ evictedTotal: 39 })).toEqual([]);
