@@ -60,22 +60,31 @@ export function kindOf(
   return kind && { kind, byImage: false };
 }
 
-/** What the images of the servers are run for, too: backups and scripts. */
+/** What the images of the servers are run for, too: backups, exports and scripts. */
 const CLIENTS: Partial<Record<Kind, RegExp>> = {
-  postgres: /(^|[\s;&|/(])(pg_dump|pg_dumpall|pg_basebackup|pg_restore|psql|pgbench|pg_isready)(\s|$)/,
-  redis: /(^|[\s;&|/(])(redis|valkey|keydb)-(cli|benchmark)(\s|$)/,
+  postgres:
+    /(^|[\s;&|/(])(pg_dump|pg_dumpall|pg_basebackup|pg_receivewal|pg_restore|psql|pgbench|pg_isready)(\s|$)/,
+  redis: /(^|[\s;&|/(])(redis|valkey|keydb)-(cli|benchmark|check-aof|check-rdb)(\s|$)/,
+  // https://docs.n8n.io/hosting/cli-commands/
+  n8n: /(^|[\s;&|(])((export|import|list|update|publish|unpublish|db|user-management|license|mfa|ldap|community-node):\S+|audit|execute-batch)(\s|$)/,
 };
+/** A timer, or a container that waits for somebody to enter it. */
+const IDLE =
+  /^(\S*entrypoint\.sh |tini (-- )?|(\/bin\/)?(ba|da|a)?sh -l?c )*(\/\S*\/)?(crond?|supercronic|sleep|tail)(\s|$)/;
 const SERVERS: Partial<Record<Kind, RegExp>> = {
   postgres:
     /(^|[\s;&|/(])(?<!(-h|-U|-d|--\w{1,16}[= ])\s?)(postgres|docker-entrypoint\.sh|entrypoint\.sh|pg_ctl|patroni)(\s+-|\s*$|\s*[;&|])/,
   redis: /(^|[\s;&|/(])(redis|valkey|keydb)-server(\s|$)/,
+  n8n: /(\bn8n|entrypoint\.sh)\s*((start|worker|webhook)\b|$|[;&|])/,
 };
 
 /** A container of the image that is no server: a Sentinel, or a client of one elsewhere, which may be older than the server. */
 function servesNothing(kind: Kind, inspect: DockerInspect): boolean {
   if (kind === 'redis' && isSentinel(inspect)) return true;
   const command = inspect.command.join(' ');
-  return CLIENTS[kind]?.test(command) === true && SERVERS[kind]?.test(command) !== true;
+  return (
+    (IDLE.test(command) || CLIENTS[kind]?.test(command) === true) && SERVERS[kind]?.test(command) !== true
+  );
 }
 
 /** A Sentinel watches data servers and runs from the same image; it has no data. */

@@ -417,3 +417,23 @@ test('what a container calls a host and cannot be one is not shown: it may hold 
     "n8n's database: no running container is called what is no name of a host",
   );
 });
+
+test.each([
+  ['tini', '--', '/docker-entrypoint.sh', 'export:workflow', '--backup'],
+  ['/bin/sh', '-c', 'n8n import:credentials --input=/c && n8n import:workflow --input=/w'],
+  ['sh', '-c', 'while true; do n8n export:workflow --all; sleep 1d; done'],
+  ['tini', '--', '/docker-entrypoint.sh', 'audit'],
+  ['crond', '-f'],
+])('N11: what is run from the image of n8n to export or import is no n8n: %s %s %s', (...command) => {
+  const job: Sketch = { ...n8n, name: 'a-job', created: 0, ports: [], command };
+  const found = discover([job, n8n, postgres, redis], { settings: { N8N_API_KEY: 'key' } }).n8n;
+  expect(found).toMatchObject({ container: 'shop-n8n-1', apiKey: 'key' });
+});
+
+test.each([
+  ['sh', '-c', 'sleep 5; n8n start'],
+  ['sh', '-c', 'n8n import:workflow --input=/w; n8n'],
+  ['tini', '--', '/docker-entrypoint.sh', 'start'],
+])('N11: an n8n that imports something before it starts is one: %s %s %s', (...command) => {
+  expect(discover([{ ...n8n, command }, postgres, redis]).n8n).toMatchObject({ container: 'shop-n8n-1' });
+});

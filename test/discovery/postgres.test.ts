@@ -302,6 +302,9 @@ test.each([
   ['pg_dump', '-h', 'db', 'app'],
   ['sh', '-c', 'while true; do pg_dump -h postgres -U postgres app > /b; sleep 1d; done'],
   ['bash', '-c', 'sleep 60; psql --host=postgres -f /x.sql'],
+  ['crond', '-f', '-d8'],
+  ['sleep', 'infinity', ''],
+  ['sh', '-c', 'tail -f /dev/null'],
 ])('N11: a backup or a script that runs from the image is no server: %s %s %s', (...args) => {
   const backup = { ...server, name: 'a-backup', created: 0, command: ['docker-entrypoint.sh', ...args] };
   const found = discover([backup, server], { settings: { POSTGRES_PASSWORD: 'set' } }).postgres;
@@ -313,6 +316,7 @@ test.each([
   ['docker-entrypoint.sh', 'postgres', '-c', 'shared_buffers=1GB'],
   ['sh', '-c', 'docker-entrypoint.sh postgres & until pg_isready; do sleep 1; done; psql -f x; wait'],
   ['bash', '-c', 'docker-entrypoint.sh postgres -c a=1 & pg_restore /d; wait'],
+  ['sh', '-c', 'sleep 5; exec docker-entrypoint.sh postgres'],
   ['/opt/bitnami/scripts/postgresql/entrypoint.sh', '/opt/bitnami/scripts/postgresql/run.sh'],
 ])('N11: a server that also runs such a script is one: %s %s %s', (...command) => {
   expect(discover([{ ...server, command }]).postgres).toMatchObject({ container: 'shop-postgres-1' });
