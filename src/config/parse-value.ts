@@ -1,3 +1,4 @@
+import { SSL_MODES } from '../model/targets.ts';
 import { plain, maskSecrets } from '../model/text.ts';
 import type { KeyKind } from './schema.ts';
 import { parseListen } from './listen.ts';
@@ -84,6 +85,10 @@ function parseUrl(definition: Extract<KeyKind, { type: 'url' }>, raw: string): P
   // A database URL may go to a socket folder, which leaves the host empty.
   const needsHost = url.protocol.startsWith('http');
   if (needsHost && url.hostname === '') return { expected };
+  const mode = url.searchParams.get('sslmode');
+  // A mistyped `verify-full` would otherwise be no TLS at all.
+  if (url.protocol.startsWith('postgres') && mode !== null && !SSL_MODES.some((one) => one === mode))
+    return { expected: `an address whose sslmode is ${SSL_MODES.slice(0, -1).join(', ')} or verify-full` };
   return { value: raw };
 }
 

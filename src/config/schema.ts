@@ -245,7 +245,7 @@ export const KEY_GROUPS = {
     POSTGRES_PASSWORD: { ...secret, help: 'PostgreSQL password.' },
     POSTGRES_DB: { ...text(''), help: 'PostgreSQL database.' },
     REDIS_URL: {
-      ...url(['redis:', 'rediss:', 'unix:', 'redis+unix:', 'redis+socket:']),
+      ...url(['redis:', 'rediss:', 'valkey:', 'valkeys:', 'unix:', 'redis+unix:', 'redis+socket:']),
       help: 'A whole Redis URL; wins over the single REDIS_ keys. rediss:// speaks TLS, unix:///run/redis.sock is a socket.',
     },
     REDIS_HOST: { ...text(''), help: 'Redis host or path of its socket; empty: found through Docker.' },

@@ -1,17 +1,8 @@
-import type { HttpTarget, PostgresTarget, RedisTarget, SslMode } from '../model/targets.ts';
+import { SSL_MODES } from '../model/targets.ts';
+import type { HttpTarget, PostgresTarget, RedisTarget } from '../model/targets.ts';
 import { defined } from '../model/defined.ts';
 import { toPort } from './container.ts';
 import { KEYS, type Config, type Key } from '../config/schema.ts';
-
-const SSL_MODES: readonly string[] = [
-  'disable',
-  'allow',
-  'prefer',
-  'require',
-  'no-verify',
-  'verify-ca',
-  'verify-full',
-] satisfies SslMode[];
 
 /** What a person set; undefined for what they left out. Only what is not the default counts as set. */
 export type Wanted<T> = Partial<Omit<T, 'how'>> & { how: string };
@@ -73,7 +64,7 @@ export function fromPostgresUrl(text: string): Partial<Omit<PostgresTarget, 'how
     user: query('user') ?? (decode(url.username) || undefined),
     password: query('password') ?? (decode(url.password) || undefined),
     database: query('dbname') ?? (decode(url.pathname.slice(1)) || undefined),
-    sslMode: mode !== undefined && SSL_MODES.includes(mode) ? (mode as SslMode) : undefined,
+    sslMode: SSL_MODES.find((one) => one === mode),
     sslRootCert: query('sslrootcert'),
   });
 }
@@ -110,7 +101,7 @@ export function fromRedisUrl(text: string): Partial<Omit<RedisTarget, 'how'>> {
     username: password ? user || undefined : undefined,
     password: password || user || undefined,
     db: Number.isInteger(db) && db > 0 ? db : undefined,
-    tls: url.protocol === 'rediss:' ? true : undefined,
+    tls: /^(rediss|valkeys):$/.test(url.protocol) ? true : undefined,
   });
 }
 

@@ -1,6 +1,15 @@
 // Where the databases and applications are: what the discovery finds, the collectors read and recovery acts on.
 
-export type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'no-verify' | 'verify-ca' | 'verify-full';
+export const SSL_MODES = [
+  'disable',
+  'allow',
+  'prefer',
+  'require',
+  'no-verify',
+  'verify-ca',
+  'verify-full',
+] as const;
+export type SslMode = (typeof SSL_MODES)[number];
 
 /** How to reach a PostgreSQL. */
 export type PostgresAddress = {

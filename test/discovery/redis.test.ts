@@ -180,3 +180,9 @@ test('A14: a variable with another value behind it is what the shell makes of it
   expect(discover([{ ...server, command, env: {} }]).redis?.password).toBe('fallback');
   expect(discover([{ ...server, command, env: { PASS: 'set' } }]).redis?.password).toBe('set');
 });
+
+test('N13: valkey:// and valkeys:// are what redis:// and rediss:// are', () => {
+  const at = (REDIS_URL: string) => discover([], { settings: { REDIS_URL } }).redis;
+  expect(at('valkey://:p@h:1')).toMatchObject({ host: 'h', port: 1, password: 'p', tls: false });
+  expect(at('valkeys://h')).toMatchObject({ host: 'h', tls: true });
+});
