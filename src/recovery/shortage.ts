@@ -102,7 +102,7 @@ function swapUsedUp(now: MemoryNow, settings: Settings, again: boolean): Shortag
   const found = leftOf(now);
   const leastMb = again ? settings.MEMORY_WARNING_MB : settings.MEMORY_CRITICAL_MB;
   if (availableBytes < leastMb * MB) {
-    const shrinks = shrinksBy >= leastPerMinute(now.totalBytes);
+    const shrinks = shrinksBy >= leastPerMinute(now.totalBytes) / 5;
     const harm = shrinks || score === undefined || score >= NOBODY_WAITS;
     return { found, why: found, ...(harm ? {} : { harmless: pressureIs(score) }) };
   }
@@ -123,15 +123,16 @@ function swapUsedUp(now: MemoryNow, settings: Settings, again: boolean): Shortag
 /** What is left is used up within minutes if it goes on as in each of the last ones; but for what a server stands still without. */
 function runningOut(now: MemoryNow, settings: Settings, again: boolean): Shortage | undefined {
   const { availableBytes, swapTotalBytes, shrinksBy = 0 } = now;
-  const ease = again ? 2 : 1;
   if (shrinksBy < leastPerMinute(now.totalBytes)) return undefined;
-  if (swapLeft(now) > swapTotalBytes * SWAP_LEFT_SHRINKING * ease) return undefined;
   const spare = Math.max(0, availableBytes - settings.MEMORY_CRITICAL_MB * MB);
   const minutes = (swapLeft(now) + spare) / shrinksBy;
+  const ease = again ? 2 : 1;
+  const isNear =
+    swapLeft(now) <= swapTotalBytes * SWAP_LEFT_SHRINKING * ease && (again || isLow(now, settings));
   const found = leftOf(now);
   const rate = `they shrink by ${formatBytes(shrinksBy)} a minute`;
-  if (minutes > USED_UP_WITHIN_MINUTES * ease || !(again || isLow(now, settings)))
-    return { found, why: found, harmless: `${rate}, which takes ${formatCount(minutes)} minutes` };
+  if (!isNear || minutes > USED_UP_WITHIN_MINUTES * ease)
+    return { found, why: found, harmless: `${rate}, and last for ${formatCount(minutes)} minutes` };
   const all = `${found}, and ${rate}`;
   return { found: all, why: all, growersOnly: true };
 }

@@ -40,7 +40,7 @@ const MOST_SILENT = 5;
 /** Of the server's memory: what has grown by less is not what filled it, and size decides. */
 const GROWN_SHARE = 0.05;
 /** Of what memory shrinks by. */
-const TAKES_SHARE = 0.25;
+const TAKES_SHARE = 0.15;
 
 /**
  * Memory and swap run out: stops non-essential containers, those first that have grown most, then the largest, one at a time, until memory

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, existsSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createRecorder, SAMPLE_EVERY_MS, type Recorder } from '../../src/daemon/recorder.ts';
+import { createRecorder, recentSamples, SAMPLE_EVERY_MS, type Recorder } from '../../src/daemon/recorder.ts';
 import type { Incident, IncidentChange } from '../../src/model/incident.ts';
 import { decodeRecording, RING_CONTAINERS } from '../../src/recorder/ring.ts';
 import { pruneIncidents, saveIncidents } from '../../src/store/incidents.ts';
@@ -125,6 +125,21 @@ describe('the flight recorder', () => {
     expect(samples.length).toBeGreaterThan(12);
     expect(samples[0]!.at).toBeLessThan(host.clock.now() - 90_000);
     expect(warnings).toEqual([]);
+  });
+
+  it('is written at once for a recovery that starts, which reads the last ten minutes of it, or nothing', async () => {
+    const recorder = open();
+    recorder.follow(await snapshot());
+    runs(recorder, 12 * MINUTE);
+    expect(recentSamples(dir, host.clock.now() + 1).at(-1)?.at).not.toBe(host.clock.now());
+    await recorder.flush();
+    const read = recentSamples(dir, host.clock.now());
+    expect(read).toEqual(recorder.recent());
+    expect([read.at(-1)?.at, read[0]?.at]).toEqual([host.clock.now(), host.clock.now() - 10 * MINUTE]);
+    expect(recentSamples(dir, host.clock.now() + 30 * MINUTE)).toEqual([]);
+    expect(recentSamples(join(dir, 'nowhere'), host.clock.now())).toEqual([]);
+    truncateSync(join(dir, 'recorder.bin'), 1000);
+    expect(recentSamples(dir, host.clock.now())).toEqual([]);
   });
 
   it('a file that is damaged is set aside with a word, and watching begins anew', async () => {
