@@ -76,7 +76,7 @@ function clamp(value: number, low: number, high: number): number {
 }
 
 function mixUp(lower: Step, upper: Step, origins: Origins): Problem {
-  // Told at the one that stands later, where the other has been read already.
+  // Reported at the one that stands later, where the other has been read already.
   const [at, other] =
     (origins[lower.key].line ?? 0) > (origins[upper.key].line ?? 0) ? [lower, upper] : [upper, lower];
   const relation = at === upper ? `at least ${lower.key}` : `at most ${upper.key}`;

@@ -29,7 +29,7 @@ import {
 } from './yaml-nodes.ts';
 
 type Values = Record<string, unknown>;
-/** What stands in the file, checked field by field; `lines` tells where each item of a list begins. */
+/** What stands in the file, checked field by field; `line`: where an item of a list begins. */
 export type YamlContent = {
   settings: RawSetting[];
   maps: { n8n: Values; recovery: Values };

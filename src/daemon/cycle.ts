@@ -34,7 +34,7 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | un
 }
 
 /**
- * Between two checks, when the kernel has killed something: reads only the kernel's account of it and says so at once.
+ * Between two checks, when the kernel has killed something: reads only the kernel's account of it and reports it at once.
  * Rules that need the other sources wait for the next check.
  */
 export async function runOomCheck(monitor: Monitor): Promise<void> {

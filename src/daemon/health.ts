@@ -31,32 +31,11 @@ export function judgeHealth(monitor: Monitor): { status: number; body: Health } 
   const age = monotonic - (state.lastCheckMonotonic ?? state.startedMonotonic);
   const stale = age > 3 * intervalMs;
   const sending = delivery.state();
-  const reasons: string[] = [];
-  if (stale) reasons.push(`the last check ended ${formatDuration(age)} ago`);
-  for (const source of SOURCES) {
-    const reading = state.snapshot?.readings[source];
-    if (reading?.state === 'failed') reasons.push(`${source} cannot be read: ${reading.why}`);
-  }
-  // At once, while the last check may still have seen Docker.
-  const gone = pipeline.open().find(({ rule, state: s }) => rule === 'docker-gone' && s === 'firing');
-  if (gone && state.snapshot?.readings.docker.state !== 'failed') reasons.push(plain(gone.text, 300));
-  const events = monitor.watcher.eventFailure();
-  if (events !== undefined) reasons.push(`Docker's events cannot be followed: ${plain(events, 300)}`);
-  const fault = whyNotKept(monitor);
-  if (fault) reasons.push(`the state folder cannot be used: ${fault}`);
-  const news = folderNews(monitor);
-  if (news !== undefined) reasons.push(news);
-  if (state.httpError) reasons.push(state.httpError);
-  if (sending.refused) reasons.push(`Telegram refuses messages: ${sending.refused}`);
+  const reasons = [
+    ...(stale ? [`the last check ended ${formatDuration(age)} ago`] : []),
+    ...reasonsOf(monitor, sending),
+  ];
   const now = system.clock.now();
-  if (
-    sending.waiting > 0 &&
-    sending.oldestWaitingAt !== undefined &&
-    // One from a clock that was ahead waits, too.
-    Math.abs(now - sending.oldestWaitingAt) > 60_000
-  ) {
-    reasons.push(`${sending.waiting} alerts wait to be sent`);
-  }
   const open = { info: 0, warning: 0, critical: 0 };
   for (const incident of pipeline.open()) if (incident.state === 'firing') open[incident.severity] += 1;
   return {
@@ -83,6 +62,33 @@ export function judgeHealth(monitor: Monitor): { status: number; body: Health } 
       docker_events: eventStream(monitor),
     },
   };
+}
+
+/** What is not as it should be while checks come. */
+function reasonsOf(monitor: Monitor, sending: ReturnType<Monitor['delivery']['state']>): string[] {
+  const { state, pipeline, system } = monitor;
+  const { snapshot } = state;
+  const unread = SOURCES.flatMap((source) => {
+    const reading = snapshot?.readings[source];
+    return reading?.state === 'failed' ? [`${source} cannot be read: ${reading.why}`] : [];
+  });
+  // At once, while the last check may still have seen Docker.
+  const gone = pipeline.open().find(({ rule, state: s }) => rule === 'docker-gone' && s === 'firing');
+  const isNews = gone && snapshot?.readings.docker.state !== 'failed';
+  const events = monitor.watcher.eventFailure();
+  const fault = whyNotKept(monitor);
+  // One from a clock that was ahead waits, too.
+  const late = Math.abs(system.clock.now() - (sending.oldestWaitingAt ?? system.clock.now())) > 60_000;
+  return [
+    ...unread,
+    isNews && plain(gone.text, 300),
+    events !== undefined && `Docker's events cannot be followed: ${plain(events, 300)}`,
+    fault && `the state folder cannot be used: ${fault}`,
+    folderNews(monitor),
+    state.httpError,
+    sending.refused && `Telegram refuses messages: ${sending.refused}`,
+    sending.waiting > 0 && late && `${sending.waiting} alerts wait to be sent`,
+  ].flatMap((reason) => reason || []);
 }
 
 function eventStream({ watcher, state }: Monitor): Health['docker_events'] {

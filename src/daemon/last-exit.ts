@@ -21,12 +21,12 @@ export function judgeLastExit(text: string | undefined): Finding | undefined {
     subject: 'vpsmon',
     severity: 'warning',
     verdict: 'event',
-    text: `The monitor ${sayEnd(result, how, status)}. systemd has started it again`,
+    text: `The monitor ${endText(result, how, status)}. systemd has started it again`,
     details: ['journalctl -u vps-monitor.service shows what it said before'],
   };
 }
 
-function sayEnd(result: string, how: string, status: string): string {
+function endText(result: string, how: string, status: string): string {
   switch (result) {
     case 'watchdog':
       return 'hung: no check was finished within the time of its watchdog, and it was replaced';

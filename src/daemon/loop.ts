@@ -30,18 +30,8 @@ export async function runLoop(
   /** Looks after the state folder before each check; may abort the signal. */
   beforeCheck: () => void = () => undefined,
 ): Promise<void> {
-  const { clock, log } = monitor.system;
-  const intervalMs = monitor.config.settings.SERVICE_CHECK_INTERVAL * 1000;
-  const reports = everyFewHours(monitor.config.settings.REPORT_INTERVAL_HOURS, {
-    db: monitor.store.db,
-    clock,
-    log,
-    signal,
-    send: (at) => sendReport(monitor, { kind: 'status-report', at, services: monitor.watcher.services() }),
-  });
-  const background = [monitor.delivery.run(signal), monitor.watcher.run(signal), reports].map((task) =>
-    task.catch((error: unknown) => log.error(`A background task ended: ${errorText(error)}`)),
-  );
+  const { clock } = monitor.system;
+  const background = startBackground(monitor, signal);
   // The first look at the containers comes from the event stream's own list, so that they are not asked for twice.
   await Promise.race([monitor.watcher.ready, clock.sleep(3000, signal)]);
   const stopTicking = tickOom(monitor, signal);
@@ -50,21 +40,55 @@ export async function runLoop(
     monitor.recorder.tick();
     startRecovery(monitor.recorder.last());
   }, SAMPLE_EVERY_MS);
+  await runChecks(monitor, signal, async () => {
+    // What a check reads is a sample, too: the next one of its own is due after it.
+    sampling.refresh();
+    beforeCheck();
+    const snapshot = signal.aborted ? undefined : await runCycle(monitor, signal);
+    if (!snapshot) return false;
+    startRecovery(monitor.recorder.last());
+    watchdog.beat(`${monitor.state.checks} checks, last took ${Math.round(snapshot.tookMs)} ms`);
+    return true;
+  });
+  stopTicking();
+  clearInterval(sampling);
+  await Promise.race([background, clock.sleep(1500)]);
+  await sendWhatWaits(monitor);
+}
 
+/** Delivery, Docker's events and the periodic report; ends when the signal aborts, and never rejects. */
+async function startBackground(monitor: Monitor, signal: AbortSignal): Promise<void> {
+  const { clock, log } = monitor.system;
+  const reports = everyFewHours(monitor.config.settings.REPORT_INTERVAL_HOURS, {
+    db: monitor.store.db,
+    clock,
+    log,
+    signal,
+    send: (at) => sendReport(monitor, { kind: 'status-report', at, services: monitor.watcher.services() }),
+  });
+  const tasks = [monitor.delivery.run(signal), monitor.watcher.run(signal), reports];
+  await Promise.all(
+    tasks.map((task) =>
+      task.catch((error: unknown) => log.error(`A background task ended: ${errorText(error)}`)),
+    ),
+  );
+}
+
+/** Calls `check` once an interval until the signal aborts, or answers false: it was cut short. */
+async function runChecks(
+  monitor: Monitor,
+  signal: AbortSignal,
+  check: () => Promise<boolean>,
+): Promise<void> {
+  const { clock, log } = monitor.system;
+  const intervalMs = monitor.config.settings.SERVICE_CHECK_INTERVAL * 1000;
   let next = clock.monotonic();
   let collectAt = next + COLLECT_EVERY_MS;
   let first = true;
   let failed = 0;
   while (!signal.aborted) {
     try {
-      // What a check reads is a sample, too: the next one of its own is due after it.
-      sampling.refresh();
-      beforeCheck();
-      if (signal.aborted) break;
-      const snapshot = await runCycle(monitor, signal);
-      if (!snapshot) break;
-      startRecovery(monitor.recorder.last());
-      watchdog.beat(`${monitor.state.checks} checks, last took ${Math.round(snapshot.tookMs)} ms`);
+      if (!(await check())) return;
       if (first) reportStart(monitor);
       first = false;
       failed = 0;
@@ -85,15 +109,15 @@ export async function runLoop(
     if (wait < 0) next = clock.monotonic(); // Late: no burst of checks to catch up.
     await clock.sleep(Math.max(0, wait), signal);
   }
+}
 
-  stopTicking();
-  clearInterval(sampling);
-  await Promise.race([Promise.all(background), clock.sleep(1500)]);
+/** A last try, before the end, for what was decided and not sent yet. */
+async function sendWhatWaits({ pipeline, delivery, system }: Monitor): Promise<void> {
   try {
-    monitor.pipeline.sendWaiting();
-    await monitor.delivery.drain(DRAIN_MS);
+    pipeline.sendWaiting();
+    await delivery.drain(DRAIN_MS);
   } catch (error) {
-    log.error(`What waits to be sent cannot be read: ${errorText(error)}`);
+    system.log.error(`What waits to be sent cannot be read: ${errorText(error)}`);
   }
 }
 

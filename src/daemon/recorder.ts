@@ -12,6 +12,7 @@ import {
   MAX_ENCODED_BYTES,
   RING_CONTAINERS,
   type About,
+  type Ring,
 } from '../recorder/ring.ts';
 import { isMoment, isRecorded, toRecord } from '../recorder/worth.ts';
 import type { Db } from '../store/db.ts';
@@ -57,136 +58,169 @@ export type Recorder = {
 
 type Deps = { system: Pick<System, 'files' | 'clock' | 'log'>; db: Db; stateDir: string };
 
+type State = Deps & {
+  path: string;
+  ring: Ring;
+  sampler: ReturnType<typeof createFlightSampler>;
+  /** What the monitor before this one had written. */
+  earlier: Recording | undefined;
+  about: About;
+  /** Monotonic, like `sampledAt`. */
+  writtenAt: number;
+  sampledAt: number;
+  last: FlightSample | undefined;
+  writeError: string | undefined;
+  writing: Promise<void> | undefined;
+  /** The lines of an incident, by its id. */
+  lines: Map<number, string[]>;
+};
+
 /**
  * The flight recorder: the last ten minutes, sampled every five seconds, in memory and in `recorder.bin`. What the monitor
  * before this one had written goes on in the ring, and is what is saved when the server went down without shutting down.
  */
-export function createRecorder({ system, db, stateDir }: Deps): Recorder {
-  const { clock, files, log } = system;
-  const path = join(stateDir, FILE);
-  const ring = createRing();
-  const sampler = createFlightSampler(files, clock);
-  const earlier = readEarlier(path, log);
-  for (const sample of earlier?.samples ?? []) ring.add(sample);
-  let about: About = { bootId: '', memoryTotalBytes: 0, swapTotalBytes: 0 };
-  let writtenAt = clock.monotonic();
-  let sampledAt = -Infinity;
-  let last: FlightSample | undefined;
-  let writeError: string | undefined;
-  let writing: Promise<void> | undefined;
-  const worded = new Map<number, string[]>();
-
-  function sample(read: () => FlightSample): void {
-    sampledAt = clock.monotonic();
-    last = undefined;
-    try {
-      last = read();
-      ring.add(last);
-    } catch (error) {
-      log.debug(`The flight recorder cannot read: ${errorText(error)}`);
-    }
-    if (!writing && clock.monotonic() - writtenAt >= WRITE_EVERY_MS) void writeNow();
-  }
-
-  function writeNow(): Promise<void> {
-    writtenAt = clock.monotonic();
-    return (writing = write().finally(() => (writing = undefined)));
-  }
-
-  const recent = () => ring.samples(clock.now() - WINDOW_MS, clock.now());
-
-  async function write(): Promise<void> {
-    if (about.memoryTotalBytes === 0) return;
-    try {
-      await replaceBehind(path, ring.encode(about), 0o600);
-      writeError = undefined;
-    } catch (error) {
-      const why = errorText(error);
-      if (why !== writeError) log.warn(`The flight recorder cannot write ${path}: ${why}`);
-      writeError = why;
-    }
-  }
-
-  /** The ten minutes up to the moment that an incident is about. */
-  function recordingFor(incident: Incident): Recording | undefined {
-    const until = momentOf(incident);
-    const samples = until === undefined ? [] : ring.samples(until - WINDOW_MS, until);
-    if (samples.length === 0) return undefined;
-    return { ...(incident.rule === 'unclean-reboot' && earlier ? earlier : about), samples };
-  }
-
-  function momentOf(incident: Incident): number | undefined {
-    // Nothing was recorded between the last sample of the monitor before this one and the reboot.
-    if (incident.rule === 'unclean-reboot') return earlier?.samples.at(-1)?.at;
-    // What happened while the monitor was away is reported late.
-    return isMoment(incident) ? Math.min(incident.openedAt + SAMPLE_EVERY_MS, clock.now()) : clock.now();
-  }
-
-  function known(incident: Incident): string[] {
-    if (!isRecorded(incident)) return [];
-    let found = worded.get(incident.id);
-    if (!found) {
-      if (worded.size > 100) worded.clear();
-      worded.set(incident.id, (found = recordingOf(db, incident.id)?.lines ?? []));
-    }
-    return found;
-  }
-
-  function lines(incident: Incident): string[] {
-    if (!isRecorded(incident)) return [];
-    const before = known(incident);
-    const recording = before.length > 0 ? undefined : recordingFor(incident);
-    if (!recording) return before;
-    const found = essenceOf(recording, incident.subject);
-    worded.set(incident.id, found);
-    return found;
-  }
-
+export function createRecorder(deps: Deps): Recorder {
+  const { files, clock, log } = deps.system;
+  const path = join(deps.stateDir, FILE);
+  const state: State = {
+    ...deps,
+    path,
+    ring: createRing(),
+    sampler: createFlightSampler(files, clock),
+    earlier: readEarlier(path, log),
+    about: { bootId: '', memoryTotalBytes: 0, swapTotalBytes: 0 },
+    writtenAt: clock.monotonic(),
+    sampledAt: -Infinity,
+    last: undefined,
+    writeError: undefined,
+    writing: undefined,
+    lines: new Map(),
+  };
+  const { ring, sampler } = state;
+  for (const sample of state.earlier?.samples ?? []) ring.add(sample);
   return {
-    tick: () => sample(() => sampler.read()),
-    last: () => last,
-    recent,
+    tick: () => sample(state, () => sampler.read()),
+    last: () => state.last,
+    follow: (snapshot) => follow(state, snapshot),
+    lines: (incident) => linesOf(state, incident),
+    known: (incident) => knownLines(state, incident),
+    recent: () => recent(state),
     async flush() {
-      await writing;
-      await writeNow();
+      await state.writing;
+      await writeNow(state);
     },
-    follow(snapshot) {
-      const { host, docker } = snapshot.readings;
-      if (host.state === 'ok') {
-        const { bootId, memory, swap } = host.value;
-        about = { bootId, memoryTotalBytes: memory.totalBytes, swapTotalBytes: swap.totalBytes };
-      }
-      const running = docker.state === 'ok' ? docker.value.containers.filter(isRunning) : [];
-      const largest = largestFirst(running).slice(0, RING_CONTAINERS);
-      if (docker.state === 'ok') sampler.follow(largest);
-      // Checks that follow each other more closely do not make the ring shorter than its ten minutes.
-      if (clock.monotonic() - sampledAt < 0.9 * SAMPLE_EVERY_MS) return;
-      const isFresh = snapshot.tookMs < FRESH_MS && docker.state !== 'failed';
-      sample(() => (isFresh && sampleOf(snapshot, largest)) || sampler.read());
-    },
-    lines,
-    known,
-    grown: () => growthWithin(recent()),
+    grown: () => growthWithin(recent(state)),
     save(changes) {
-      for (const incident of toRecord(changes)) {
-        try {
-          const recording = recordingFor(incident);
-          if (!recording) continue;
-          const { samples, ...rest } = recording;
-          const part = createRing();
-          for (const one of samples) part.add(one);
-          saveRecording(db, incident, clock.now(), lines(incident), part.encode(rest));
-        } catch (error) {
-          log.warn(`The minutes before incident ${incident.id} cannot be saved: ${errorText(error)}`);
-        }
-      }
+      for (const incident of toRecord(changes)) save(state, incident);
     },
     async close() {
       sampler.close();
-      await writing;
-      await write();
+      await state.writing;
+      await write(state);
     },
   };
+}
+
+function sample(state: State, read: () => FlightSample): void {
+  const { clock, log } = state.system;
+  state.sampledAt = clock.monotonic();
+  state.last = undefined;
+  try {
+    state.last = read();
+    state.ring.add(state.last);
+  } catch (error) {
+    log.debug(`The flight recorder cannot read: ${errorText(error)}`);
+  }
+  if (!state.writing && clock.monotonic() - state.writtenAt >= WRITE_EVERY_MS) void writeNow(state);
+}
+
+function writeNow(state: State): Promise<void> {
+  state.writtenAt = state.system.clock.monotonic();
+  return (state.writing = write(state).finally(() => (state.writing = undefined)));
+}
+
+function recent({ ring, system }: State): FlightSample[] {
+  const now = system.clock.now();
+  return ring.samples(now - WINDOW_MS, now);
+}
+
+async function write(state: State): Promise<void> {
+  const { path, ring, about, system } = state;
+  if (about.memoryTotalBytes === 0) return;
+  try {
+    await replaceBehind(path, ring.encode(about), 0o600);
+    state.writeError = undefined;
+  } catch (error) {
+    const why = errorText(error);
+    if (why !== state.writeError) system.log.warn(`The flight recorder cannot write ${path}: ${why}`);
+    state.writeError = why;
+  }
+}
+
+function follow(state: State, snapshot: Snapshot): void {
+  const { sampler, system } = state;
+  const { host, docker } = snapshot.readings;
+  if (host.state === 'ok') {
+    const { bootId, memory, swap } = host.value;
+    state.about = { bootId, memoryTotalBytes: memory.totalBytes, swapTotalBytes: swap.totalBytes };
+  }
+  const running = docker.state === 'ok' ? docker.value.containers.filter(isRunning) : [];
+  const largest = largestFirst(running).slice(0, RING_CONTAINERS);
+  if (docker.state === 'ok') sampler.follow(largest);
+  // Checks that follow each other more closely do not make the ring shorter than its ten minutes.
+  if (system.clock.monotonic() - state.sampledAt < 0.9 * SAMPLE_EVERY_MS) return;
+  const isFresh = snapshot.tookMs < FRESH_MS && docker.state !== 'failed';
+  sample(state, () => (isFresh && sampleOf(snapshot, largest)) || sampler.read());
+}
+
+/** The ten minutes up to the moment that an incident is about. */
+function recordingFor(state: State, incident: Incident): Recording | undefined {
+  const until = momentOf(state, incident);
+  const samples = until === undefined ? [] : state.ring.samples(until - WINDOW_MS, until);
+  if (samples.length === 0) return undefined;
+  const isReboot = incident.rule === 'unclean-reboot';
+  return { ...((isReboot && state.earlier) || state.about), samples };
+}
+
+function momentOf({ earlier, system }: State, incident: Incident): number | undefined {
+  // Nothing was recorded between the last sample of the monitor before this one and the reboot.
+  if (incident.rule === 'unclean-reboot') return earlier?.samples.at(-1)?.at;
+  const now = system.clock.now();
+  // What happened while the monitor was away is reported late.
+  return isMoment(incident) ? Math.min(incident.openedAt + SAMPLE_EVERY_MS, now) : now;
+}
+
+function knownLines({ lines, db }: State, incident: Incident): string[] {
+  if (!isRecorded(incident)) return [];
+  let found = lines.get(incident.id);
+  if (!found) {
+    if (lines.size > 100) lines.clear();
+    lines.set(incident.id, (found = recordingOf(db, incident.id)?.lines ?? []));
+  }
+  return found;
+}
+
+function linesOf(state: State, incident: Incident): string[] {
+  const before = knownLines(state, incident);
+  const recording = before.length > 0 || !isRecorded(incident) ? undefined : recordingFor(state, incident);
+  if (!recording) return before;
+  const found = essenceOf(recording, incident.subject);
+  state.lines.set(incident.id, found);
+  return found;
+}
+
+function save(state: State, incident: Incident): void {
+  const { db, system } = state;
+  try {
+    const recording = recordingFor(state, incident);
+    if (!recording) return;
+    const { samples, ...about } = recording;
+    const part = createRing();
+    for (const one of samples) part.add(one);
+    saveRecording(db, incident, system.clock.now(), linesOf(state, incident), part.encode(about));
+  } catch (error) {
+    system.log.warn(`The minutes before incident ${incident.id} cannot be saved: ${errorText(error)}`);
+  }
 }
 
 /** For another process than the monitor's: the last ten minutes as far as they were written down; none where that cannot be read. */

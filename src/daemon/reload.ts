@@ -1,6 +1,6 @@
 import type { Config, Key, Settings } from '../config/schema.ts';
 
-/** Pure: what a reload changes, as the log says it: names only, for a value may be a secret. Empty: nothing. */
+/** Pure: what a reload changes, for the log: names only, for a value may be a secret. Empty: nothing. */
 export function changesBetween(before: Config, after: Config): string[] {
   const keys = Object.keys(after.settings) as Key[];
   const changed: string[] = keys.filter((key) => !sameSetting(before.settings, after.settings, key));

@@ -24,7 +24,7 @@ export type DaemonState = {
   savedMonotonic?: number;
   /** Why the last save failed: a full disk, as a rule. */
   saveError?: string;
-  /** What happened to the state folder, as one sentence, and until when (monotonic) that is worth saying. */
+  /** What happened to the state folder, as one sentence, and until when (monotonic) that is worth a warning. */
   folderNews?: { text: string; until: number };
   /** The state folder is gone and cannot be made anew: why. */
   folderError?: string;

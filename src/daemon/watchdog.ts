@@ -1,6 +1,9 @@
+import { parsePressure, pressureFile, scoreOf } from '../collectors/pressure.ts';
+import { guestOf } from '../system/guest.ts';
 import { openNotify, type Notify } from '../system/notify-socket.ts';
+import type { Files } from '../system/types.ts';
 
-/** What the service manager is told. Every call does nothing where there is none. */
+/** What the service manager gets to know. Every call does nothing where there is none. */
 export type Watchdog = {
   /** The monitor works: systemd counts the unit as started. */
   ready(status?: string): void;
@@ -20,7 +23,7 @@ const INTERVALS_PATIENCE = 3;
 
 /**
  * Connects the daemon with systemd's watchdog. Where checks are so far apart that they cannot feed it, a timer of its own
- * does, for as long as checks keep coming: never longer than three intervals after the last one. `stalls` tells whether the server
+ * does, for as long as checks keep coming: never longer than three intervals after the last one. `stalls`: whether the server
  * has no memory left to work with: then a late check is no sign of a program that hangs, as long as this timer runs.
  */
 export function openWatchdog(
@@ -75,4 +78,13 @@ function watchdogMs(env: NodeJS.ProcessEnv): number | undefined {
 /** systemd reads one assignment a line: a line break in the status would be another one. */
 function join(what: string, status: string | undefined): string {
   return status ? `${what}\nSTATUS=${status.replace(/[\r\n]+/g, ' ')}` : what;
+}
+
+/** Of 100: half of the time some, or a quarter of it all tasks wait for memory. */
+const STALLED = 50;
+
+/** Whether the server, or the guest that this is, has no memory left to work with. Files that no disk has to answer for. False without PSI. */
+export function serverStalls(files: Files): boolean {
+  const pressure = parsePressure(files.textOr(pressureFile('memory', guestOf(files))) ?? '');
+  return pressure !== undefined && scoreOf(pressure) >= STALLED;
 }

@@ -5,7 +5,7 @@ const MB = 1_048_576;
 /** Less than this in ten minutes is what every program does. */
 const GROWTH_WORTH_NAMING = 5 * MB;
 const NAMED = 3;
-/** In less than this, nothing can be said to have grown or not. */
+/** In less than this, nobody knows what grows and what does not. */
 const SHORTEST_MS = 30_000;
 
 /**

@@ -79,18 +79,9 @@ export function createRing(): Ring {
       return found.toSorted((a, b) => a.at - b.at);
     },
     encode(about) {
-      const header = Buffer.from(JSON.stringify({ ...about, names: names.map((name) => name ?? '') }));
-      const bytes = Buffer.alloc(HEADER_BYTES + header.length + count * STRIDE);
-      bytes.write(MAGIC, 0, 'latin1');
-      bytes.writeUInt32BE(header.length, 12);
-      header.copy(bytes, HEADER_BYTES);
-      const all = Buffer.from(view.buffer);
-      for (let i = 0; i < count; i += 1) {
-        const from = offsetOf(i);
-        all.copy(bytes, HEADER_BYTES + header.length + i * STRIDE, from, from + STRIDE);
-      }
-      bytes.writeUInt32BE(checksum(bytes.subarray(12)), 8);
-      return bytes;
+      const offsets = Array.from({ length: count }, (_, i) => offsetOf(i));
+      const samples = offsets.map((from) => new Uint8Array(view.buffer, from, STRIDE));
+      return encode({ ...about, names: names.map((name) => name ?? '') }, samples);
     },
   };
 }
@@ -175,6 +166,15 @@ const MAGIC = 'vpsmREC1';
 /** Magic, checksum, length of the JSON that follows. */
 const HEADER_BYTES = 16;
 export const MAX_ENCODED_BYTES = HEADER_BYTES + 2 * MOST_NAMES * 6 * NAME_LENGTH + RING_SAMPLES * STRIDE;
+
+function encode(header: object, samples: readonly Uint8Array[]): Buffer {
+  const json = Buffer.from(JSON.stringify(header));
+  const bytes = Buffer.concat([Buffer.alloc(HEADER_BYTES), json, ...samples]);
+  bytes.write(MAGIC, 0, 'latin1');
+  bytes.writeUInt32BE(json.length, 12);
+  bytes.writeUInt32BE(checksum(bytes.subarray(12)), 8);
+  return bytes;
+}
 
 /** The inverse of `encode`; undefined for anything else, a file that was cut short or changed included. */
 export function decodeRecording(bytes: Uint8Array): Recording | undefined {

@@ -262,7 +262,7 @@ describe('incidents show', () => {
         '  Last       44 MB',
         '  Details    Largest containers: n8n 400 MB, waha 300 MB',
         '             Growing fastest: n8n, 14 MB/h',
-        '  Told       2 messages, the last one at 2026-01-14 11:30:00',
+        '  Sent       2 messages, the last one at 2026-01-14 11:30:00',
         '  Done       2026-01-14 11:59:59 stop-container batch-1: batch-1 is stopped',
         '',
       ].join('\n'),
@@ -276,7 +276,7 @@ describe('incidents show', () => {
     expect(out()).toContain('Rule       container-stopped, about shop-web-1 (web)');
     expect(out()).toContain('Ended      2026-01-14 07:01:20: shop-web-1 runs again');
     expect(out()).toContain('Lasted     1 min 20 s');
-    expect(out()).toContain('Told       in the message about another one');
+    expect(out()).toContain('Sent       in the message about another one');
   });
 
   test('as JSON', async () => {

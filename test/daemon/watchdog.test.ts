@@ -3,9 +3,8 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { serverStalls } from '../../src/daemon/stalls.ts';
 import type { Files } from '../../src/system/types.ts';
-import { openWatchdog } from '../../src/daemon/watchdog.ts';
+import { openWatchdog, serverStalls } from '../../src/daemon/watchdog.ts';
 import { packageRoot } from '../../src/system/machine.ts';
 import { openNotify } from '../../src/system/notify-socket.ts';
 

@@ -8,7 +8,7 @@ export type MetricsInput = {
   /** The last check; absent before the first one. */
   snapshot?: Snapshot;
   version: string;
-  /** Alerts said so far by severity, from the store: they survive restarts. */
+  /** Alerts raised so far by severity, from the store: they survive restarts. */
   counts: Record<Severity, number>;
   openIncidents: readonly Incident[];
   /** What recovery has switched off and not brought back; absent where its records cannot be read. */

@@ -4,7 +4,7 @@ import { formatBytes, formatCount, formatMoment, isoTime, plain } from '../../mo
 import { right, styleFor, table, wrapBehind } from './style.ts';
 
 const HOUR = 3_600_000;
-/** Fewer hours of values than this, and nothing can be said. */
+/** Fewer hours of values than this, and nothing is known. */
 const LEAST_HOURS = 8;
 /** Growth that needs longer than this is no concern yet. */
 const FAR_HOURS = 30 * 24;
@@ -28,7 +28,7 @@ export type ForecastView = {
 /** What runs out when, the first to be full on top, and what is not known. */
 export function renderForecasts({ forecasts, now, color, columns = NARROW }: ForecastView): string {
   const style = styleFor(color);
-  const room = columns < NARROW ? columns : COLUMNS;
+  const cells = columns < NARROW ? columns : COLUMNS;
   const growing = forecasts
     .filter(({ growth }) => growth)
     .toSorted((a, b) => a.growth!.fullAt - b.growth!.fullAt);
@@ -49,27 +49,28 @@ export function renderForecasts({ forecasts, now, color, columns = NARROW }: For
       ? [`${style.good('Nothing runs out')} that can be seen from here.`]
       : [style.bold(`${growing.length === 1 ? 'One thing runs' : `${growing.length} things run`} out:`)];
   if (columns < NARROW) {
-    for (const [i, one] of growing.entries()) lines.push(...block(one, now, style, i < MOST_EXPLAINED, room));
+    for (const [i, one] of growing.entries())
+      lines.push(...block(one, now, style, i < MOST_EXPLAINED, cells));
     if (others.length > 0) lines.push('', 'In use:');
     for (const one of others.slice(0, MOST_CALM))
-      lines.push(...wrapBehind('  ', `${shortName(label(one))}: ${amount(one)}`, room));
+      lines.push(...wrapBehind('  ', `${shortName(label(one))}: ${amount(one)}`, cells));
   } else lines.push('', ...table(['WHAT', right('IN USE'), right('GROWS'), 'FULL', 'HOW SURE'], rows, style));
   if (others.length > MOST_CALM)
     lines.push(`  ... and ${formatCount(others.length - MOST_CALM)} more that do not grow`);
   if (columns >= NARROW)
     for (const one of growing.slice(0, MOST_EXPLAINED))
-      lines.push('', `${plain(label(one), COLUMNS - 1)}:`, ...explained(one, now, room));
+      lines.push('', `${plain(label(one), COLUMNS - 1)}:`, ...explained(one, now, cells));
   return [...lines, ''].join('\n');
 }
 
 /** The culprit and what to do. */
-function explained(one: Forecast, now: number, room: number): string[] {
+function explained(one: Forecast, now: number, cells: number): string[] {
   const [, ...because] = forecastDetails(one, one.growth!, now);
   return [
-    ...because.flatMap((line) => wrapBehind('  ', line, room)),
-    ...(room < NARROW
-      ? wrapBehind('  ', `Advice: ${forecastAdvice(one)}`, room)
-      : wrapBehind('  Advice: ', forecastAdvice(one), room)),
+    ...because.flatMap((line) => wrapBehind('  ', line, cells)),
+    ...(cells < NARROW
+      ? wrapBehind('  ', `Advice: ${forecastAdvice(one)}`, cells)
+      : wrapBehind('  Advice: ', forecastAdvice(one), cells)),
   ];
 }
 
@@ -79,7 +80,7 @@ function block(
   now: number,
   style: ReturnType<typeof styleFor>,
   isExplained: boolean,
-  room: number,
+  cells: number,
 ): string[] {
   const { growth } = one;
   if (!growth) return [];
@@ -90,7 +91,7 @@ function block(
     `  grows ${forecastRate(one, growth.perHour)}`,
     `  full ${shortMoment(growth.fullAt, now)}`,
     `  ${certainty(one, now)}`,
-    ...(isExplained ? explained(one, now, room) : []),
+    ...(isExplained ? explained(one, now, cells) : []),
   ];
 }
 

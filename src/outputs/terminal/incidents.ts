@@ -32,8 +32,8 @@ export function renderIncidents({ incidents, now, since, color, columns, wrapAt 
   const titles = [right('ID'), 'BEGAN', 'SEVERITY', 'STATE', right('LASTED'), 'WHAT'];
   const first = widthBeforeLast(titles, rows);
   const narrow = wrapAt !== undefined && wrapAt - first < 40;
-  const room = Math.max(30, columns - first);
-  for (const row of rows) row[5] = plain(row[5]!, narrow ? 400 : room);
+  const cells = Math.max(30, columns - first);
+  for (const row of rows) row[5] = plain(row[5]!, narrow ? 400 : cells);
   return [
     `${style.bold(count)}, ${open === 0 ? style.good('none open') : style.bad(`${open} open`)}`,
     '',
@@ -95,7 +95,7 @@ export function renderIncident(incident: Incident, { now, color, columns }: View
     ...endOf(incident, now),
     ...valuesOf(incident),
     ['Details', details],
-    ['Told', [toldText(notified)]],
+    ['Sent', [sentText(notified)]],
     ['Done', actions],
   ];
   const line = (label: string, text: string) => `  ${style.dim(label.padEnd(9))}  ${text}`;
@@ -137,9 +137,8 @@ function valuesOf(incident: Incident): [string, string[]][] {
   return rows;
 }
 
-function toldText({ count, lastAt, withId }: Incident['notified']): string {
-  if (count === 0)
-    return withId === undefined ? 'nothing was said about it' : 'in the message about another one';
+function sentText({ count, lastAt, withId }: Incident['notified']): string {
+  if (count === 0) return withId === undefined ? 'no message' : 'in the message about another one';
   const last = lastAt === undefined ? '' : `, the last one at ${formatTime(lastAt)}`;
   return `${count} ${count === 1 ? 'message' : 'messages'}${last}`;
 }

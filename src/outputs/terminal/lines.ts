@@ -5,12 +5,12 @@ export type LineView = { name: string; state: 'ok' | 'warning' | 'failed'; text:
 
 /** Lines of findings, with what to do below each that is not well. */
 export function renderLines(lines: readonly LineView[], style: Style, wrapAt?: number): string[] {
-  const room = Math.max(0, ...lines.map((line) => width(line.name)));
+  const widest = Math.max(0, ...lines.map((line) => width(line.name)));
   return lines.flatMap((line) => {
-    const name = line.name + ' '.repeat(room - width(line.name));
+    const name = line.name + ' '.repeat(widest - width(line.name));
     const shown = wrapBehind(`  ${mark(line.state, style)}  ${name}  `, plain(line.text, 400), wrapAt);
     if (line.state === 'ok' || !line.advice) return shown;
-    const arrow = `  ${' '.repeat(room + 8)}${style.dim('->')} `;
+    const arrow = `  ${' '.repeat(widest + 8)}${style.dim('->')} `;
     return [...shown, ...wrapBehind(arrow, plain(line.advice, 500), wrapAt)];
   });
 }

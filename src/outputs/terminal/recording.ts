@@ -42,10 +42,10 @@ export type Curve = {
 /** One line each: label, curve, first and last value. */
 function curves(recording: Recording, style: Style, columns: number): string[] {
   const shown = curvesOf(recording);
-  const room = columns - 2 - LABEL - 2 - 2 - Math.max(0, ...shown.map(({ text }) => width(text)));
+  const cells = columns - 2 - LABEL - 2 - 2 - Math.max(0, ...shown.map(({ text }) => width(text)));
   return shown.map(
     ({ label, values, full, text }) =>
-      `  ${style.dim(plain(label, LABEL).padEnd(LABEL))}  ${drawCurve(values, full, Math.max(20, Math.min(40, room)))}  ${text}`,
+      `  ${style.dim(plain(label, LABEL).padEnd(LABEL))}  ${drawCurve(values, full, Math.max(20, Math.min(40, cells)))}  ${text}`,
   );
 }
 

@@ -110,8 +110,8 @@ export function renderHistory(
     });
     return [...tableAbove(titles.toSpliced(target, 1), narrow, style, wrapAt), ''].join('\n');
   }
-  const room = Math.max(40, columns - used);
-  for (const row of rows) row[7] = plain(row[7] ?? '', room);
+  const cells = Math.max(40, columns - used);
+  for (const row of rows) row[7] = plain(row[7] ?? '', cells);
   return [...table(titles, rows, style), ''].join('\n');
 }
 

@@ -16,7 +16,7 @@ export function styleFor(color: boolean): Style {
 /** Width on a terminal: emoji and CJK take two cells, combining marks none. */
 export function width(text: string): number {
   let cells = 0;
-  // oxlint-disable-next-line no-control-regex -- colour codes take no room
+  // oxlint-disable-next-line no-control-regex -- colour codes have no width
   for (const { segment } of new Intl.Segmenter().segment(text.replace(/\u001b\[[0-9;]*m/g, ''))) {
     cells +=
       /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u.test(
@@ -29,11 +29,11 @@ export function width(text: string): number {
 }
 
 /** Broken between words into lines of this many cells; a word that is longer keeps its line. */
-export function wrap(text: string, room = Infinity): string[] {
+export function wrap(text: string, cells = Infinity): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of room === Infinity ? [text] : text.split(' ')) {
-    if (line !== '' && width(line) + 1 + width(word) > room) {
+  for (const word of cells === Infinity ? [text] : text.split(' ')) {
+    if (line !== '' && width(line) + 1 + width(word) > cells) {
       lines.push(line);
       line = word;
     } else line = line === '' ? word : `${line} ${word}`;
@@ -41,7 +41,7 @@ export function wrap(text: string, room = Infinity): string[] {
   return [...lines, line];
 }
 
-/** The same with what stands before the first line, and as much room before the others. Nowhere narrower than 30 cells. */
+/** The same with what stands before the first line, and as many spaces before the others. Nowhere narrower than 30 cells. */
 export function wrapBehind(head: string, text: string, columns = Infinity): string[] {
   const indent = width(head);
   return wrap(text, Math.max(20, columns - indent)).map(
@@ -90,9 +90,9 @@ export function table(columns: Column[], rows: string[][], style: Style, indent 
     indent +
     cells
       .map((cell, i) => {
-        const room = ' '.repeat(Math.max(0, (widths[i] ?? 0) - width(cell)));
-        if (typeof columns[i] === 'object') return room + cell;
-        return i === columns.length - 1 ? cell : cell + room;
+        const padding = ' '.repeat(Math.max(0, (widths[i] ?? 0) - width(cell)));
+        if (typeof columns[i] === 'object') return padding + cell;
+        return i === columns.length - 1 ? cell : cell + padding;
       })
       .join('  ')
       .trimEnd();
