@@ -42,7 +42,8 @@ export function parseSignal(text: string | undefined): number {
 
 /** A `kill` event: a stop that is under way goes on, whatever else the container is sent meanwhile. */
 export function noteKill(known: Known, at: number, event: Pick<DockerEvent, 'attributes'>): void {
-  const hidden = known.shadowed?.includes('signal');
+  // podman does not say which.
+  const hidden = known.shadowed?.includes('signal') || event.attributes['signal'] === undefined;
   const kill: NonNullable<Known['kill']> = hidden
     ? { at }
     : { at, signal: parseSignal(event.attributes['signal']) };
@@ -140,7 +141,11 @@ export function lastDeath(known: Known, history: DockerEvent[]): Death | undefin
     const { startedAt: _, ...ended } = deathOf(known, at, exitCode, cause);
     death = {
       ...ended,
-      ...defined({ startedAt, signal: cause === 'request' ? seen.kill?.signal : undefined }),
+      ...defined({
+        startedAt,
+        signal: cause === 'request' ? seen.kill?.signal : undefined,
+        podman: event.podman,
+      }),
     };
   }
   return death;

@@ -207,7 +207,7 @@ function onDie(
   turn: Turn,
   known: Known,
   at: number,
-  event: Pick<DockerEvent, 'attributes' | 'unseen'>,
+  event: Pick<DockerEvent, 'attributes' | 'unseen' | 'podman'>,
 ): void {
   const { state } = turn;
   const { info } = known;
@@ -226,6 +226,7 @@ function onDie(
     ...deathOf(known, at, exitCode, requested ? 'request' : unasked),
     ...(known.kill?.signal !== undefined && requested ? { signal: known.kill.signal } : {}),
     ...(info.state === 'paused' ? { paused: true } : {}),
+    ...(event.podman ? { podman: true } : {}),
   };
   const willRestart = requested ? false : restartsByPolicy(known, exitCode);
   info.state = willRestart === true ? 'restarting' : 'exited';

@@ -25,6 +25,8 @@ export type Death = {
   paused?: true;
   /** `docker run --rm`: it is gone with its death. */
   autoRemove: boolean;
+  /** By podman, which does not say whether it was asked to. */
+  podman?: true;
   /** Its restart policy. */
   policy?: string;
   /** Its last log lines, secrets masked. */

@@ -59,6 +59,8 @@ export type DockerEvent = {
   attributes: Record<string, string>;
   /** vpsmon made it up from the difference between what it knew and what is. */
   unseen?: true;
+  /** From podman, which says neither that a stop was asked for nor (before version 5) which signal was sent. */
+  podman?: true;
 };
 
 /** Fields used of GET /containers/json. */

@@ -238,6 +238,46 @@ describe('labels', () => {
   });
 });
 
+describe('S13: podman does not say whether a stop was asked for', () => {
+  const end = (exitCode: number, kill = false) => {
+    const world = worldWith('web');
+    const { id, state } = world.byName('web');
+    const event = (action: string, attributes = {}) =>
+      world.feed({
+        type: 'event',
+        event: {
+          timeNano: BigInt(world.wall()) * 1_000_000n,
+          action,
+          id,
+          name: 'web',
+          attributes,
+          ...(action === 'die' ? { podman: true as const } : {}),
+        },
+      });
+    if (kill) event('kill');
+    Object.assign(state, { status: 'exited', pid: 0, exitCode, finishedAt: world.wall() });
+    event('die', { exitCode: String(exitCode) });
+    world.advance(30_000);
+    return world;
+  };
+
+  it.each([
+    [0, 'info'],
+    [143, 'warning'],
+    [137, 'critical'],
+  ])('exit code %i: %s, and the message says so', (code, severity) => {
+    const world = end(code);
+    expect(world.titles()).toEqual([STOPPED]);
+    expect(world.told()[0]).toMatchObject({ severity });
+    expect(world.messages()[0]).toContain('podman does not say whether it was asked to');
+  });
+
+  it('a crash is a crash, and what podman kill ends was asked for', () => {
+    expect(end(3).messages()[0]).toContain('Cause: crashed, exit code 3');
+    expect(end(137, true).titles()).toEqual([ASKED]);
+  });
+});
+
 it('S10: IGNORED_SERVICES takes wildcards, for names and services', () => {
   const world = createWorld({ IGNORED_SERVICES: ['job-*', '*cron*'] });
   for (const name of ['job-1', 'job-2', 'a.cron.b', 'jobs']) world.run(name);

@@ -74,6 +74,7 @@ export function parseEvent(line: string): DockerEvent | undefined {
     id,
     name: attributes['name'] ?? id.slice(0, 12),
     attributes,
+    ...(raw['Action'] === 'died' ? { podman: true } : {}),
   };
 }
 
