@@ -52,7 +52,7 @@ export function noteKill(known: Known, at: number, event: Pick<DockerEvent, 'att
 }
 
 /** True where somebody asked Docker for this death. */
-export function wasRequested(known: Known, at: number, exitCode: number): boolean {
+function wasRequested(known: Known, at: number, exitCode: number): boolean {
   if (!known.kill) return false;
   const age = at - known.kill.at;
   const { signal } = known.kill;
@@ -88,7 +88,7 @@ export function isStopping(known: Known, at: number): boolean {
   return at - known.kill.at < Math.max(STOPPING_MS, stopTakesMs(known));
 }
 
-export function wasOom(known: Known, at: number): boolean {
+function wasOom(known: Known, at: number): boolean {
   return known.oomAt !== undefined && Math.abs(at - known.oomAt) < OOM_KILLS_WITHIN_MS;
 }
 
@@ -110,6 +110,23 @@ export function deathOf(known: Known, at: number, exitCode: number, cause: Cause
   return { id, name, ...more, at, exitCode, cause, restartCount, autoRemove: known.autoRemove, policy };
 }
 
+/** What a label hides of the exit code of a death is -1 until an inspect shows it, `hiddenCode` where one did. */
+export function deathByEvent(
+  known: Known,
+  at: number,
+  event: Pick<DockerEvent, 'attributes' | 'unseen' | 'podman'>,
+  hiddenCode = -1,
+): Death {
+  const isHidden = known.shadowed?.includes('exitCode') && !event.unseen;
+  const exitCode = isHidden ? hiddenCode : Number(event.attributes['exitCode'] ?? 0) || 0;
+  const unasked = wasOom(known, at) ? 'oom' : event.unseen ? 'unseen' : 'crash';
+  const requested = wasRequested(known, at, exitCode);
+  return {
+    ...deathOf(known, at, exitCode, requested ? 'request' : unasked),
+    ...defined({ signal: requested ? known.kill?.signal : undefined, podman: event.podman }),
+  };
+}
+
 /** Its last death, from the container itself where there is no event of it. */
 export function pastDeath(known: Known, history: DockerEvent[]): Death {
   const { finishedAt, startedAt, exitCode = 0, oomKilled } = known.info;
@@ -119,34 +136,21 @@ export function pastDeath(known: Known, history: DockerEvent[]): Death {
 
 /** The last death among Docker's past events, with its cause. */
 export function lastDeath(known: Known, history: DockerEvent[]): Death | undefined {
-  const { info } = known;
   const { kill: _kill, oomAt: _oomAt, ...before } = known;
-  const seen: Known = before;
+  const seen: Known = { ...before, info: { ...known.info } };
+  delete seen.info.startedAt;
   let death: Death | undefined;
-  let startedAt: number | undefined;
   for (const event of history) {
-    if (event.id !== info.id) continue;
+    if (event.id !== known.info.id) continue;
     const at = eventTime(event);
     if (event.action === 'kill') noteKill(seen, at, event);
     if (event.action === 'stop' && death) death.cause = 'request';
     if (event.action === 'oom') seen.oomAt = at;
     if (event.action === 'start') {
       delete seen.kill;
-      startedAt = at;
+      seen.info.startedAt = at;
     }
-    if (event.action !== 'die') continue;
-    const hidden = known.shadowed?.includes('exitCode');
-    const exitCode = hidden ? (info.exitCode ?? -1) : Number(event.attributes['exitCode'] ?? 0) || 0;
-    const cause = wasRequested(seen, at, exitCode) ? 'request' : wasOom(seen, at) ? 'oom' : 'crash';
-    const { startedAt: _, ...ended } = deathOf(known, at, exitCode, cause);
-    death = {
-      ...ended,
-      ...defined({
-        startedAt,
-        signal: cause === 'request' ? seen.kill?.signal : undefined,
-        podman: event.podman,
-      }),
-    };
+    if (event.action === 'die') death = deathByEvent(seen, at, event, known.info.exitCode);
   }
   return death;
 }

@@ -119,7 +119,9 @@ const LIST_EVERY = 10;
 const AGAIN_MS = 10_000;
 const HANGS_AFTER = 3;
 
-export type ResyncDeps = {
+export type Resync = ReturnType<typeof createResync>;
+
+export function createResync(deps: {
   docker: Docker;
   clock: Clock;
   log: Log;
@@ -132,18 +134,7 @@ export type ResyncDeps = {
   isLoaded(): boolean;
   /** After each list. */
   save(): void;
-};
-
-export type Resync = {
-  /** Until the signal aborts. */
-  run(): Promise<void>;
-  /** Now, beside the schedule. */
-  replay(): Promise<void>;
-  /** A full list was had, or could not be had. */
-  onList(error?: unknown): void;
-};
-
-export function createResync(deps: ResyncDeps): Resync {
+}) {
   const { docker, clock, log, state, signal } = deps;
   let failures = 0;
   // Nothing from before the start: the first look has seen what came of it.
@@ -178,12 +169,15 @@ export function createResync(deps: ResyncDeps): Resync {
   }
 
   return {
+    /** Now, beside the schedule. */
     replay: replayNow,
-    onList(error) {
+    /** A full list was had, or could not be had. */
+    onList(error?: unknown): void {
       if (error === undefined) worked();
       else failed(error);
     },
-    async run() {
+    /** Until the signal aborts. */
+    async run(): Promise<void> {
       for (let round = 1; !signal.aborted; round += 1) {
         await clock.sleep(failures > 0 ? AGAIN_MS : REPLAY_EVERY_MS, signal);
         if (signal.aborted || !deps.isLoaded() || (!state.engine.up && failures === 0)) continue;
@@ -209,18 +203,14 @@ const AT_ONCE = 50;
 const PORTION = 100;
 const MOST_WAITING = 5000;
 
-export type EventQueue = {
-  add(event: DockerEvent): void;
-  /** Nothing of what waits is handled any more. */
-  stop(): void;
-};
+export type EventQueue = ReturnType<typeof createEventQueue>;
 
 export function createEventQueue(deps: {
   handle(events: readonly DockerEvent[]): void;
   isKnown(event: DockerEvent): boolean;
   /** The flood is over, and some events were left out. */
   leftOut(): void;
-}): EventQueue {
+}) {
   let waiting: DockerEvent[] = [];
   let handled = 0;
   let turn: NodeJS.Immediate | undefined;
@@ -240,7 +230,7 @@ export function createEventQueue(deps: {
   }
 
   return {
-    add(event) {
+    add(event: DockerEvent): void {
       turn ??= setImmediate(nextTurn);
       if (waiting.length === 0 && handled < AT_ONCE) {
         handled += 1;
@@ -248,7 +238,8 @@ export function createEventQueue(deps: {
       } else if (waiting.length < MOST_WAITING || deps.isKnown(event)) waiting.push(event);
       else missed = true;
     },
-    stop() {
+    /** Nothing of what waits is handled any more. */
+    stop(): void {
       clearImmediate(turn);
       waiting = [];
     },

@@ -3,9 +3,8 @@ import { defined } from '../model/defined.ts';
 import { masked } from '../model/text.ts';
 import { isStopping } from './cause.ts';
 import { about, emit, ends, seen } from './facts.ts';
-import { secretsFromEnv } from '../model/env-secrets.ts';
 import { successorHealth } from './successor.ts';
-import { conditionOf, isFolded, isWatched, keyOf, newsOf } from './table.ts';
+import { conditionOf, isFolded, isWatched, keyOf, newsOf, secretsWith } from './table.ts';
 import type { Evidence, Known, Turn } from './types.ts';
 
 /** The health log and the container's own log are waited for this long at the most. */
@@ -45,7 +44,7 @@ export function reportUnhealthy(turn: Turn, key: string, evidence: Evidence): vo
   const known = check && state.known.get(check.id);
   if (!check || !known) return;
   const { info } = known;
-  const secrets = [...state.rules.secrets, ...secretsFromEnv(evidence.inspect?.env)];
+  const secrets = secretsWith(state, evidence.inspect);
   const last = evidence.inspect?.state.health?.log.findLast((run) => run.exitCode !== 0);
   const output = last ? masked(last.output, secrets) || `exit code ${last.exitCode}` : undefined;
   const logs = evidence.logs?.map((line) => masked(line, secrets));

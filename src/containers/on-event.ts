@@ -1,18 +1,11 @@
 // What each Docker event changes: the table at once, and what is pending about the service, which is reported when it is clear what it
 // is. The second half is about deaths.
 import type { Death } from '../model/container-fact.ts';
+import { masked } from '../model/text.ts';
 import { toHealth } from '../system/docker/containers.ts';
 import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
-import {
-  deathOf,
-  isStopping,
-  mayBeStopped,
-  noteKill,
-  restartsByPolicy,
-  wasOom,
-  wasRequested,
-} from './cause.ts';
+import { deathByEvent, deathOf, isStopping, mayBeStopped, noteKill, restartsByPolicy } from './cause.ts';
 import { RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, conclude, left } from './correlate.ts';
 import { about, evaluateRestarts, isOver, later, pausedFact, reportMissing, reportRunning } from './facts.ts';
 import { healthChanged } from './healthcheck.ts';
@@ -29,9 +22,10 @@ import {
   keyOf,
   newsOf,
   put,
+  secretsWith,
   seriesOf,
 } from './table.ts';
-import type { Known, Turn } from './types.ts';
+import type { Known, State, Turn } from './types.ts';
 
 /** Somebody may send events of containers that never were; of so many at a time it is asked what they are. */
 const MOST_INCOMPLETE = 600;
@@ -218,16 +212,10 @@ function onDie(
     return;
   }
   const key = keyOf(known);
-  const hidden = known.shadowed?.includes('exitCode') && !event.unseen;
-  const exitCode = hidden ? -1 : Number(event.attributes['exitCode'] ?? 0) || 0;
-  const requested = wasRequested(known, at, exitCode);
-  const unasked = wasOom(known, at) ? 'oom' : event.unseen ? 'unseen' : 'crash';
-  const death: Death = {
-    ...deathOf(known, at, exitCode, requested ? 'request' : unasked),
-    ...(known.kill?.signal !== undefined && requested ? { signal: known.kill.signal } : {}),
-    ...(info.state === 'paused' ? { paused: true } : {}),
-    ...(event.podman ? { podman: true } : {}),
-  };
+  const death = deathByEvent(known, at, event);
+  if (info.state === 'paused') death.paused = true;
+  const { exitCode } = death;
+  const requested = death.cause === 'request';
   const willRestart = requested ? false : restartsByPolicy(known, exitCode);
   info.state = willRestart === true ? 'restarting' : 'exited';
   info.exitCode = exitCode;
@@ -248,10 +236,12 @@ function endsPause(turn: Turn, key: string, at: number): void {
   if (conditionOf(turn.state, key, 'stopped')?.how === 'paused') isOver(turn, key, 'stopped', 'died', at);
 }
 
-/** What a label hid in the event. */
-export function takeExitCode(death: Death, { id, state }: DockerInspect): void {
-  if (death.exitCode < 0 && id === death.id && Math.abs(state.finishedAt - death.at) < SAME_MS)
-    death.exitCode = state.exitCode;
+/** What an inspect shows of a death: Docker's error, and the exit code where a label hid it in the event. */
+export function completeDeath(state: State, death: Death, inspect: DockerInspect): void {
+  const { error, finishedAt, exitCode } = inspect.state;
+  if (error) death.error = masked(error, secretsWith(state, inspect));
+  if (death.exitCode < 0 && inspect.id === death.id && Math.abs(finishedAt - death.at) < SAME_MS)
+    death.exitCode = exitCode;
 }
 
 /** Held until it is clear whether a successor follows. */

@@ -1,5 +1,6 @@
 // What of the services outlives the process: each as it was last reported, and how far Docker's events were read.
 import * as v from 'valibot';
+import { defined } from '../model/defined.ts';
 import { errorText } from '../model/text.ts';
 import { recall } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
@@ -47,14 +48,7 @@ const RowShape = loosely<Row>({
   ),
 });
 
-export type Persister = {
-  touch(key: string): void;
-  /** Writes soon; `reported`: as soon as the message is on its way, which must not wait for this. */
-  soon(reported: boolean): void;
-  now(): void;
-  /** Writes for the last time, where there is something to write. */
-  close(write: boolean): void;
-};
+export type Persister = ReturnType<typeof createPersister>;
 
 /** What an earlier monitor left; nothing where that cannot be read. */
 export function recallServices(db: Db, log: Log): { rows: Row[]; seen: Seen | undefined } {
@@ -70,13 +64,7 @@ export function recallServices(db: Db, log: Log): { rows: Row[]; seen: Seen | un
   }
 }
 
-export function createPersister(deps: {
-  db: Db;
-  clock: Clock;
-  log: Log;
-  state: State;
-  lastNano(): bigint;
-}): Persister {
+export function createPersister(deps: { db: Db; clock: Clock; log: Log; state: State; lastNano(): bigint }) {
   const { db, clock, log, state } = deps;
   const dirty = new Set<string>();
   let immediate: NodeJS.Immediate | undefined;
@@ -94,7 +82,7 @@ export function createPersister(deps: {
     for (const key of dirty) if (!isUnreported(state, key)) changes.set(key, rowOf(state, key));
     for (const key of changes.keys()) dirty.delete(key);
     const at = clock.now();
-    const value: Seen = { at, nano: String(reportedUntil), ...(closed ? { closed } : {}) };
+    const value: Seen = { at, nano: String(reportedUntil), ...(closed && { closed }) };
     try {
       saveServices(db, changes, { key: SEEN, value }, at);
       failed = false;
@@ -110,8 +98,9 @@ export function createPersister(deps: {
   }
 
   return {
-    touch: (key) => void dirty.add(key),
-    soon(reported) {
+    touch: (key: string) => void dirty.add(key),
+    /** Writes soon; `reported`: as soon as the message is on its way, which must not wait for this. */
+    soon(reported: boolean): void {
       if (reported)
         immediate ??= setImmediate(() => {
           immediate = undefined;
@@ -120,7 +109,8 @@ export function createPersister(deps: {
       else if (dirty.size > 0) timer ??= setTimeout(now, LATER_MS);
     },
     now,
-    close(last) {
+    /** Writes for the last time, where there is something to write. */
+    close(last: boolean): void {
       clearImmediate(immediate);
       clearTimeout(timer);
       if (last) write(true);
@@ -155,13 +145,11 @@ export function rowOf(state: State, key: string): Row | undefined {
     key: keyOf(known),
     id,
     name,
-    ...(service !== undefined ? { service } : {}),
     image,
     state: status,
     health,
-    ...(startedAt !== undefined ? { startedAt } : {}),
     restartCount,
-    ...(exitCode !== undefined ? { exitCode } : {}),
+    ...defined({ service, startedAt, exitCode }),
     restarts: state.tallies.get(key)?.restarts ?? [],
   };
 }

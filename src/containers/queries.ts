@@ -10,27 +10,20 @@ const EVIDENCE_MS = 150;
 const OOM_EVENT_MS = 200;
 const AT_ONCE = 8;
 
-export type QueryDeps = {
+export type Queries = ReturnType<typeof createQueries>;
+
+/** Asks Docker; the answers come through `give`. */
+export function createQueries(deps: {
   docker: Docker;
   clock: Clock;
   files: Files;
   signal: AbortSignal;
-  /** Takes the answer. */
   give(input: Input): void;
   /** Reads again what the live stream may have lost. */
   replay(): Promise<void>;
   /** A full list was had, or could not be had. */
   onList(error?: unknown): void;
-};
-
-export type Queries = {
-  /** Asks Docker; the answer comes through `give`. */
-  ask(ask: Ask): void;
-  /** An `oom` event came: what the kernel's counter shows is known. */
-  oomSeen(): void;
-};
-
-export function createQueries(deps: QueryDeps): Queries {
+}) {
   const { docker, clock, files, signal, give } = deps;
   const inspect = limited(AT_ONCE, (id: string) => inspectOrGone(docker, id, signal));
   let kills = oomKills(files);
@@ -67,7 +60,7 @@ export function createQueries(deps: QueryDeps): Queries {
 
   async function measure(id: string): Promise<void> {
     const stats = await docker.stats(id, signal).catch(() => undefined);
-    give({ type: 'measured', id, ...(stats ? { bytes: stats.workingSetBytes } : {}) });
+    give({ type: 'measured', id, ...defined({ bytes: stats?.workingSetBytes }) });
   }
 
   async function list(): Promise<void> {
@@ -88,10 +81,11 @@ export function createQueries(deps: QueryDeps): Queries {
     list,
   };
   return {
-    ask(ask) {
+    ask(ask: Ask): void {
       if (!signal.aborted) void answer[ask.kind](ask as never);
     },
-    oomSeen() {
+    /** An `oom` event came: what the kernel's counter shows is known. */
+    oomSeen(): void {
       kills = oomKills(files);
     },
   };

@@ -1,14 +1,12 @@
 // The safety net under the event stream: a full list is compared with the table. Where it does not fit, the event
 // may only be late, so the container is looked at again a second later; what is still different then was missed, and is reported
 // like the events that are missing.
-import { secretsFromEnv } from '../model/env-secrets.ts';
 import { serviceKey } from '../model/service-key.ts';
-import { masked } from '../model/text.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
 import { toHealth, toState } from '../system/docker/containers.ts';
 import { unstarted } from './cause.ts';
 import { lookedAt } from './docker-gone.ts';
-import { ask, onEvent, onPause, takeExitCode, waitForJob } from './on-event.ts';
+import { ask, completeDeath, onEvent, onPause, waitForJob } from './on-event.ts';
 import { renamed } from './rename.ts';
 import { healthChanged, reportHealthy } from './healthcheck.ts';
 import { reportMissing, reportRunning, reportStopped } from './facts.ts';
@@ -179,18 +177,16 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   if (health !== info.health && health !== 'starting') healthChanged(turn, known, health, turn.now.wall);
   applyState(known, inspect);
   lookedAtCreated(turn, known);
-  completeDeath(turn, known, inspect);
+  completePending(turn, known, inspect);
   put(turn.state, known);
   successorHealth(turn, known, turn.now.wall);
 }
 
-/** What an inspect shows of a death that is not reported yet: Docker's error, and the exit code where a label hid it. */
-function completeDeath({ state }: Turn, known: Known, inspect: DockerInspect): void {
+/** A death that is not reported yet. */
+function completePending({ state }: Turn, known: Known, inspect: DockerInspect): void {
   const pending = state.pending.get(keyOf(known));
-  if (pending?.kind !== 'asked' && (pending?.kind !== 'crash' || pending.death.id !== known.info.id)) return;
-  const secrets = [...state.rules.secrets, ...secretsFromEnv(inspect.env)];
-  if (inspect.state.error) pending.death.error = masked(inspect.state.error, secrets);
-  takeExitCode(pending.death, inspect);
+  if (pending?.kind === 'asked' || (pending?.kind === 'crash' && pending.death.id === known.info.id))
+    completeDeath(state, pending.death, inspect);
 }
 
 function unseen(
@@ -229,7 +225,7 @@ function reportUnseen(turn: Turn, known: Known, inspect: DockerInspect): void {
   const health = up ? toHealth(inspect.state.health?.status) : 'none';
   if (health !== info.health) healthChanged(turn, known, health, turn.now.wall);
   applyState(known, inspect);
-  completeDeath(turn, known, inspect);
+  completePending(turn, known, inspect);
   givesUp(turn, known);
   put(turn.state, known);
   lookedAtCreated(turn, known);

@@ -1,15 +1,14 @@
 // A container's life, as a machine without hands: events, lists, answers and time go in; findings and questions come out.
 // The state is changed in place, for copying 500 containers for each event would make an event cost what a list costs.
-import { onEvent, takeExitCode } from './on-event.ts';
+import { completeDeath, onEvent } from './on-event.ts';
 import { engineDue, allBack, newEngine, streamDown, streamUp } from './docker-gone.ts';
 import { reportUnhealthy } from './healthcheck.ts';
 import { inspected, listed, suspectsDue } from './reconcile.ts';
 import type { ContainerFact } from '../model/container-fact.ts';
-import { secretsFromEnv } from '../model/env-secrets.ts';
 import { masked } from '../model/text.ts';
 import { measured } from './successor.ts';
 import { conclude } from './correlate.ts';
-import { applyFixed } from './table.ts';
+import { applyFixed, secretsWith } from './table.ts';
 import { restartsByPolicy } from './cause.ts';
 import type { Evidence, Input, Moment, Out, Pending, Row, ServiceRules, State, Turn } from './types.ts';
 
@@ -68,10 +67,10 @@ function onCrashEvidence(
   const { state } = turn;
   const { death } = pending;
   const known = state.known.get(death.id);
-  const secrets = [...state.rules.secrets, ...secretsFromEnv(evidence.inspect?.env)];
-  if (evidence.logs) death.logs = evidence.logs.map((line) => masked(line, secrets));
-  if (evidence.inspect?.state.error) death.error = masked(evidence.inspect.state.error, secrets);
-  if (evidence.inspect) takeExitCode(death, evidence.inspect);
+  const { logs, inspect } = evidence;
+  const secrets = secretsWith(state, inspect);
+  if (logs) death.logs = logs.map((line) => masked(line, secrets));
+  if (inspect) completeDeath(state, death, inspect);
   if (known && pending.willRestart === undefined) {
     pending.willRestart = restartsByPolicy(known, death.exitCode);
     if (pending.willRestart) pending.due += 1400; // From the wait for evidence to the wait for the restart.

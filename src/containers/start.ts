@@ -1,39 +1,31 @@
 // The monitor's first look at Docker, and the one report about it.
 import { defined } from '../model/defined.ts';
-import type { MonitorReport } from '../model/monitor-report.ts';
 import { errorText } from '../model/text.ts';
 import { selfContainerId } from '../system/docker/containers.ts';
 import { eventTime } from '../system/docker/events.ts';
-import type { Clock, Docker, DockerEvent, Files, Log } from '../system/types.ts';
+import type { DockerEvent } from '../system/types.ts';
 import { inspectAll } from './queries.ts';
 import { replay } from './event-stream.ts';
 import type { Seen } from './persist.ts';
 import { newTurn } from './reduce.ts';
-import type { OpenCondition } from '../model/container-fact.ts';
 import { firstLook } from './first-look.ts';
 import { countServices, fromInspect, isUp } from './table.ts';
-import type { Out, Row, State } from './types.ts';
+import type { Out, Row, State, WatcherDeps } from './types.ts';
 
 const AGAIN_MS = 2000;
 /** After a reboot Docker starts everything at once, and what is up is looked at when it is up. */
 const BACK_WITHIN_MS = 30_000;
 const BACK_EVERY_MS = 1000;
 
-type StartDeps = {
-  docker: Docker;
-  clock: Clock;
-  log: Log;
-  files: Files;
+type StartDeps = Pick<
+  WatcherDeps,
+  'docker' | 'clock' | 'log' | 'files' | 'openConditions' | 'bootedAt' | 'onReport'
+> & {
   state: State;
   signal: AbortSignal;
   /** Of the monitor before. */
   rows: Row[];
   seen: Seen | undefined;
-  /** The conditions of the open incidents, as the monitor before left them. */
-  openConditions?(): OpenCondition[];
-  /** The server was rebooted in an orderly way since the monitor before: when it came up, epoch ms. */
-  bootedAt?: number;
-  onReport(report: MonitorReport): void;
   handle(out: Out): void;
   onEvent(event: DockerEvent): void;
   /** The look was taken, or Docker does not answer. */

@@ -1,4 +1,5 @@
 import { namesContainer } from '../config/schema.ts';
+import { secretsFromEnv } from '../model/env-secrets.ts';
 import type { ServiceCounts, ServiceStatus } from '../model/monitor-report.ts';
 import type { ContainerState } from '../model/snapshot.ts';
 import { labelledAs, limitsOf, SWARM_SERVICE, toContainerInfo } from '../system/docker/containers.ts';
@@ -96,6 +97,11 @@ export function applyState(known: Known, inspect: DockerInspect): void {
   known.info = { ...toContainerInfo(inspect, { restartsLast5Min: 0, self }), name };
   delete known.startError;
   Object.assign(known, startErrorOf(inspect));
+}
+
+/** What must not be shown of a container's lines: the secrets of the settings, and those of its own environment. */
+export function secretsWith(state: State, inspect: DockerInspect | undefined): string[] {
+  return [...state.rules.secrets, ...secretsFromEnv(inspect?.env)];
 }
 
 /** Its processes exist. */

@@ -1,6 +1,17 @@
-import type { Condition, ContainerFact, Death, Holding } from '../model/container-fact.ts';
+import type { Config } from '../config/schema.ts';
+import type { Condition, ContainerFact, Death, Holding, OpenCondition } from '../model/container-fact.ts';
+import type { MonitorReport } from '../model/monitor-report.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
-import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
+import type { Db } from '../store/db.ts';
+import type {
+  Clock,
+  Docker,
+  DockerEvent,
+  DockerInspect,
+  DockerListItem,
+  Files,
+  Log,
+} from '../system/types.ts';
 
 /** Wall time is what people read; waiting is measured on the clock that never jumps. Both in milliseconds. */
 export type Moment = { wall: number; mono: number };
@@ -214,4 +225,27 @@ export type Row = {
   restarts: number[];
   /** Up to 0.3.0: what was wrong with it. Read only. */
   standing?: Partial<Record<string, { how?: 'policy' | 'paused'; up?: boolean }>>;
+};
+
+export type WatcherDeps = {
+  docker: Docker;
+  clock: Clock;
+  log: Log;
+  config: Config;
+  db: Db;
+  /** Of the host: the kernel's OOM counter, and whether this process runs in a container. */
+  files: Files;
+  onFacts(facts: ContainerFact[]): void;
+  /** At once, before anything else is done about it. */
+  onOom(event: DockerEvent): void;
+  /** A container was started or has ended: an address may be another one's now. */
+  onMoved?(event: DockerEvent): void;
+  /** Start and end of the watching. */
+  onReport(report: MonitorReport): void;
+  /** The conditions of the open incidents about containers; those that come and go and are fine at the moment are left out. */
+  openConditions?(): OpenCondition[];
+  /** The server was rebooted in an orderly way since the monitor before: when it came up, epoch ms. */
+  bootedAt?: number;
+  /** Working set of a container at the last check, bytes. */
+  memoryOf?(name: string): number | undefined;
 };

@@ -1,15 +1,13 @@
 // Follows Docker, feeds the reducer, fetches what it asks for, hands on its facts, and keeps the table for the next run.
 import { setMaxListeners } from 'node:events';
-import type { Config } from '../config/schema.ts';
 import type { Claim } from '../model/change.ts';
-import type { ContainerFact, OpenCondition } from '../model/container-fact.ts';
-import type { MonitorReport, ServiceCounts, ServiceStatus } from '../model/monitor-report.ts';
+import type { ContainerFact } from '../model/container-fact.ts';
+import type { ServiceCounts, ServiceStatus } from '../model/monitor-report.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
-import type { Db } from '../store/db.ts';
 import { createAlarm, type Alarm } from '../system/alarm.ts';
 import { MOVED } from '../system/docker/events.ts';
-import type { Clock, Docker, DockerEvent, Files, Log } from '../system/types.ts';
+import type { DockerEvent } from '../system/types.ts';
 import { createQueries, type Queries } from './queries.ts';
 import {
   createDedup,
@@ -24,51 +22,13 @@ import { newState, nextDue, reportUnreadable, step } from './reduce.ts';
 import { serviceRules } from './rules.ts';
 import { lookFirst, openStart, startWithout, type Start } from './start.ts';
 import { claimHolds, countServices, keyOf, restartsWithin, serviceLines } from './table.ts';
-import type { Ask, Input, Moment, Out, Row, State } from './types.ts';
+import type { Ask, Input, Moment, Out, Row, State, WatcherDeps } from './types.ts';
 
 /** The start is reported without the containers when Docker does not answer within this. */
 const DOCKER_WAIT_MS = 5000;
 const FIVE_MINUTES_MS = 300_000;
 
-export type WatcherDeps = {
-  docker: Docker;
-  clock: Clock;
-  log: Log;
-  config: Config;
-  db: Db;
-  /** Of the host: the kernel's OOM counter, and whether this process runs in a container. */
-  files: Files;
-  onFacts(facts: ContainerFact[]): void;
-  /** At once, before anything else is done about it. */
-  onOom(event: DockerEvent): void;
-  /** A container was started or has ended: an address may be another one's now. */
-  onMoved?(event: DockerEvent): void;
-  /** Start and end of the watching. */
-  onReport(report: MonitorReport): void;
-  /** The conditions of the open incidents about containers; those that come and go and are fine at the moment are left out. */
-  openConditions?(): OpenCondition[];
-  /** The server was rebooted in an orderly way since the monitor before: when it came up, epoch ms. */
-  bootedAt?: number;
-  /** Working set of a container at the last check, bytes. */
-  memoryOf?(name: string): number | undefined;
-};
-
-export type Watcher = {
-  /** Until the signal aborts; then reports the end and returns. */
-  run(signal: AbortSignal): Promise<void>;
-  /** The container table, without memory and CPU; new objects each time. Costs no Docker call. */
-  containers(): ContainerInfo[];
-  /** Whether the table is being kept current. */
-  connected(): boolean;
-  /** Whether a claim about the container of this name holds; undefined while nobody can see it. */
-  claimHolds(name: string, claim: Claim): boolean | undefined;
-  /** Why Docker's events cannot be followed, while Docker answers otherwise; undefined where all is well. */
-  eventFailure(): string | undefined;
-  /** Resolves after the first look at the containers, or when Docker turns out not to answer. */
-  ready: Promise<void>;
-  services(): ServiceStatus[];
-  counts(): ServiceCounts;
-};
+export type Watcher = ReturnType<typeof createWatcher>;
 
 /** What a watcher works with, and what it keeps between two events. */
 type Watch = {
@@ -91,7 +51,7 @@ type Watch = {
 };
 
 /** Nothing runs before `run`. */
-export function createWatcher(deps: WatcherDeps): Watcher {
+export function createWatcher(deps: WatcherDeps) {
   const { clock, log, config, db } = deps;
   const { rows, seen } = recallServices(db, log);
   const state = newState(serviceRules(config, deps.memoryOf), rows);
@@ -123,25 +83,32 @@ export function createWatcher(deps: WatcherDeps): Watcher {
     lastNano: seen ? BigInt(seen.nano) : 0n,
   };
   return {
+    /** Resolves after the first look at the containers, or when Docker turns out not to answer. */
     ready,
-    async run(until) {
+    /** Until the signal aborts; then reports the end and returns. */
+    async run(until: AbortSignal): Promise<void> {
       if (until.aborted) stop.abort();
       else until.addEventListener('abort', () => stop.abort(), { once: true });
       await run(watch, rows, seen);
       close(watch);
     },
-    containers() {
+    /** The container table, without memory and CPU; new objects each time. Costs no Docker call. */
+    containers(): ContainerInfo[] {
       const now = clock.now();
       return [...state.known.values()].map((known) => {
         const restartsLast5Min = restartsWithin(state, keyOf(known), now, FIVE_MINUTES_MS);
         return { ...known.info, restartsLast5Min };
       });
     },
-    connected: () => isLoaded(watch) && state.engine.up,
-    claimHolds: (name, claim) => (isLoaded(watch) ? claimHolds(state, name, claim) : undefined),
-    eventFailure: () => watch.eventFailure,
-    services: () => serviceLines(state),
-    counts: () => countServices(state),
+    /** Whether the table is being kept current. */
+    connected: (): boolean => isLoaded(watch) && state.engine.up,
+    /** Whether a claim about the container of this name holds; undefined while nobody can see it. */
+    claimHolds: (name: string, claim: Claim): boolean | undefined =>
+      isLoaded(watch) ? claimHolds(state, name, claim) : undefined,
+    /** Why Docker's events cannot be followed, while Docker answers otherwise; undefined where all is well. */
+    eventFailure: (): string | undefined => watch.eventFailure,
+    services: (): ServiceStatus[] => serviceLines(state),
+    counts: (): ServiceCounts => countServices(state),
   };
 }
 
