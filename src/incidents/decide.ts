@@ -1,4 +1,4 @@
-import type { Incident, IncidentChange, NotifyReason } from '../model/incident.ts';
+import { NOTIFY_REASONS, type Incident, type IncidentChange, type NotifyReason } from '../model/incident.ts';
 import { isGoneJob } from '../model/fact-rules.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
@@ -39,20 +39,9 @@ export type Situation = {
   lastOfSubject?: number | undefined;
 };
 
-const MESSAGES: readonly Reason[] = [
-  'first',
-  'worse',
-  'repeat-due',
-  'resolved',
-  'flapping',
-  'stays',
-  'stable',
-  'grouped',
-];
-
 /** True for the reasons that are messages. */
 export function isMessage(reason: Reason): reason is NotifyReason {
-  return MESSAGES.includes(reason);
+  return (NOTIFY_REASONS as readonly Reason[]).includes(reason);
 }
 
 /**

@@ -41,6 +41,14 @@ function append<K>(map: Map<K, Incident[]>, key: K, incident: Incident): void {
   else map.set(key, [incident]);
 }
 
+/** What decisions are gathered with; `mayName`: not silenced, and still so. */
+type With = {
+  all: ReadonlyMap<number, Incident>;
+  policy: Policy;
+  now: number;
+  mayName(incident: Incident): boolean;
+};
+
 /**
  * Makes messages of decisions: what has the same cause and starts within 10 s is one, its end is one, and repeats of one
  * rule that are due together are one. Pure; `all` is everything remembered, open and lately ended, in its newest form.
@@ -54,9 +62,10 @@ export function gather(
 ): Gathered {
   const { rest, folded } = foldSeries(verdicts, all);
   const gathered: Gathered = { drafts: [], quiet: folded };
-  gatherStarts(rest, all, policy, now, gathered);
-  gatherRepeats(rest, all, policy, now, mayName, gathered);
-  gatherEnds(rest, all, policy, now, gathered);
+  const context: With = { all, policy, now, mayName };
+  gatherStarts(rest, context, gathered);
+  gatherRepeats(rest, context, gathered);
+  gatherEnds(rest, context, gathered);
   for (const { incident, reason } of rest) {
     if (reason === 'worse' || reason === 'flapping' || reason === 'stays' || reason === 'stable') {
       gathered.drafts.push({ reason, incident, others: [] });
@@ -65,13 +74,8 @@ export function gather(
   return gathered;
 }
 
-function gatherStarts(
-  verdicts: readonly Verdict[],
-  all: ReadonlyMap<number, Incident>,
-  policy: Policy,
-  now: number,
-  { drafts, quiet }: Gathered,
-): void {
+function gatherStarts(verdicts: readonly Verdict[], context: With, { drafts, quiet }: Gathered): void {
+  const { now } = context;
   const byCause = new Map<string, Incident[]>();
   const storms = verdicts.filter(({ incident, reason }) => reason === 'flapping' && incident.event);
   for (const { incident, reason } of verdicts) {
@@ -89,7 +93,7 @@ function gatherStarts(
       });
       continue;
     }
-    const leader = leaderFor(incident, all, policy, now);
+    const leader = leaderFor(incident, context);
     if (!leader) {
       append(byCause, cause, incident);
       continue;
@@ -113,12 +117,7 @@ function gatherStarts(
 }
 
 /** The notified incident in whose message this one is folded. A more severe one is never folded. */
-function leaderFor(
-  incident: Incident,
-  all: ReadonlyMap<number, Incident>,
-  policy: Policy,
-  now: number,
-): Incident | undefined {
+function leaderFor(incident: Incident, { all, policy, now }: With): Incident | undefined {
   let leader: Incident | undefined;
   for (const other of all.values()) {
     if (other.cause !== incident.cause || other.groupId !== other.id || other.id === incident.id) continue;
@@ -135,18 +134,15 @@ function leaderFor(
   return leader;
 }
 
-/** Repeats of one rule that are due together, or nearly, are one message; `mayName`: not silenced, and still so. */
+/** Repeats of one rule that are due together, or nearly, are one message. */
 function gatherRepeats(
   verdicts: readonly Verdict[],
-  all: ReadonlyMap<number, Incident>,
-  policy: Policy,
-  now: number,
-  mayName: (incident: Incident) => boolean,
+  { all, policy, now, mayName }: With,
   { drafts, quiet }: Gathered,
 ): void {
   const byRule = new Map<string, Incident[]>();
   for (const { incident, reason } of verdicts) {
-    if (reason !== 'repeat-due' || isCovered(incident, all)) continue;
+    if (reason !== 'repeat-due' || coverOf(incident, all)) continue;
     // One that flaps has a message of its own, with its present state.
     if (incident.flapping) drafts.push({ reason, incident, others: [] });
     else if (mayName(incident)) append(byRule, incident.rule, incident);
@@ -158,7 +154,7 @@ function gatherRepeats(
         !due.some((incident) => incident.id === other.id) &&
         mayRepeat(other) &&
         mayName(other) &&
-        !isCovered(other, all) &&
+        !coverOf(other, all) &&
         (repeatDueAt(other, policy) ?? Infinity) <= now + policy.rateLimitMs,
     );
     const [incident, ...others] = [...due, ...soon].toSorted((a, b) => rank(b.severity) - rank(a.severity));
@@ -172,10 +168,6 @@ function gatherRepeats(
       quiet.push({ incident: { ...symptom, notified }, reason: 'folded' });
     }
   }
-}
-
-function isCovered(incident: Incident, all: ReadonlyMap<number, Incident>): boolean {
-  return coverOf(incident, all) !== undefined;
 }
 
 /** What it is a symptom of, where that is still on and repeated itself. */
@@ -198,9 +190,7 @@ function mayRepeat(incident: Incident): boolean {
 /** Ends of what was sent together are one message, where they come within 10 s. */
 function gatherEnds(
   verdicts: readonly Verdict[],
-  all: ReadonlyMap<number, Incident>,
-  policy: Policy,
-  now: number,
+  { all, policy, now }: With,
   { drafts, quiet }: Gathered,
 ): void {
   const ended = new Map<string, Incident[]>();

@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { ContainerFact } from '../model/container-fact.ts';
-import { SEVERITIES, type Finding, type Severity } from '../model/finding.ts';
+import type { Finding, Severity } from '../model/finding.ts';
 import type { Incident, IncidentChange, Notification } from '../model/incident.ts';
 import type { Message } from '../model/message.ts';
 import { START_LINES, type StartLine } from '../model/monitor-report.ts';
@@ -53,35 +53,7 @@ export type ProcessOptions = {
   judged?: readonly string[];
 };
 
-export type Pipeline = {
-  /** Advances incidents and puts what is to be sent into the outbox, both in one transaction. Never throws. */
-  process(findings: readonly Finding[], options?: ProcessOptions): IncidentChange[];
-  /** Pending and firing ones. */
-  open(): Incident[];
-  /** Whether a message about something else may name this container as one that is down: it is neither silenced nor muted. */
-  mayName(about: { name: string; service?: string }): boolean;
-  /** Lines of the start message that are neither silenced nor muted. */
-  mayReport(line: StartLine): boolean;
-  /** A fired or lately ended one, in its newest form. */
-  incident(id: number): Incident | undefined;
-  /**
-   * Somebody knows of it: it is not repeated any more unless it gets worse; `silent`: nothing is sent until it ends. Undefined where
-   * there is no such open incident.
-   */
-  acknowledge(id: number, by: string, silent: boolean): Incident | undefined;
-  /** How many are firing. */
-  counts(): Record<Severity, number>;
-  /** Epoch ms of the very first start with this state folder, as the clock counts now. */
-  firstStart(): number;
-  /** Why incidents cannot be saved at the moment. */
-  trouble(): string | undefined;
-  /** Messages that could not be put into the outbox yet. */
-  unsaved(): readonly Message[];
-  /** Sends at once what waits for others of its kind; before the end. */
-  sendWaiting(): void;
-  /** Writes what is left; before the store is closed. */
-  close(): void;
-};
+export type Pipeline = ReturnType<typeof createPipeline>;
 
 /** Values of an incident that only goes on are written this often. */
 const SAVE_VALUES_MS = 300_000;
@@ -304,7 +276,7 @@ function tidy(run: Run, now: number): void {
 }
 
 /** Loads what is open and advances it with every batch of findings. */
-export function createPipeline(deps: PipelineDeps): Pipeline {
+export function createPipeline(deps: PipelineDeps) {
   const { clock, config, log } = deps;
   const { db } = deps.store;
   const policy = policyOf(config);
@@ -324,53 +296,67 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     first: firstStart(db, log, clock.now()),
   };
   holdAgain(run.groups, run.memory.byId.values(), clock.monotonic());
+  /** Advances incidents and puts what is to be sent into the outbox, both in one transaction. Never throws. */
+  function processAll(findings: readonly Finding[], options: ProcessOptions = {}): IncidentChange[] {
+    try {
+      return process(run, findings, options);
+    } catch (error) {
+      log.warn(`Incidents could not be advanced: ${errorText(error)}`);
+      // One that cannot be dealt with must not take the others with it, nor be lost itself.
+      if (findings.length > 1) return findings.flatMap((finding) => processAll([finding]));
+      for (const finding of findings) sendPlainly(run, finding);
+      return [];
+    }
+  }
+
   return {
-    process(findings, options = {}) {
-      try {
-        return process(run, findings, options);
-      } catch (error) {
-        run.deps.log.warn(`Incidents could not be advanced: ${errorText(error)}`);
-        // One that cannot be dealt with must not take the others with it, nor be lost itself.
-        if (findings.length > 1) return findings.flatMap((finding) => this.process([finding]));
-        for (const finding of findings) sendPlainly(run, finding);
-        return [];
-      }
-    },
-    mayName: (about) => mayName(run, about, { rule: 'container-stopped', mutes: ['stopped'] }),
-    mayReport: (line) => mayName(run, line, START_LINES[line.kind], line.kind === 'renamed' ? line.was : ''),
-    open: () => [...run.memory.open.values()],
-    incident: (id) => run.memory.byId.get(id),
-    acknowledge(id, by, silent) {
+    process: processAll,
+    /** Whether a message about something else may name this container as one that is down: it is neither silenced nor muted. */
+    mayName: (about: { name: string; service?: string }): boolean =>
+      mayName(run, about, { rule: 'container-stopped', mutes: ['stopped'] }),
+    /** Lines of the start message that are neither silenced nor muted. */
+    mayReport: (line: StartLine): boolean =>
+      mayName(run, line, START_LINES[line.kind], line.kind === 'renamed' ? line.was : ''),
+    /** Pending and firing ones. */
+    open: (): Incident[] => [...run.memory.open.values()],
+    /** A fired or lately ended one, in its newest form. */
+    incident: (id: number): Incident | undefined => run.memory.byId.get(id),
+    /**
+     * Somebody knows of it: it is not repeated any more unless it gets worse; `silent`: nothing is sent until it ends. Undefined where
+     * there is no such open incident.
+     */
+    acknowledge(id: number, by: string, silent: boolean): Incident | undefined {
       const known = run.memory.byId.get(id);
       if (!known || (known.state !== 'firing' && !known.event)) return undefined;
-      const at = run.deps.clock.now();
+      const at = clock.now();
       const { severity } = known;
-      const incident: Incident = { ...known, ack: { by, at, severity, ...(silent ? { silent } : {}) } };
+      const incident: Incident = { ...known, ack: { by, at, severity, ...(silent && { silent }) } };
       remember(run.memory, incident);
       run.saver.add({ incidents: [incident] });
       run.saver.write(at);
       return incident;
     },
-    counts() {
-      const counts = Object.fromEntries(SEVERITIES.map((severity) => [severity, 0])) as Record<
-        Severity,
-        number
-      >;
-      for (const incident of run.memory.open.values()) {
-        if (incident.state === 'firing') counts[incident.severity] += 1;
-      }
+    /** How many are firing. */
+    counts(): Record<Severity, number> {
+      const counts = { info: 0, warning: 0, critical: 0 };
+      for (const { state, severity } of run.memory.open.values())
+        if (state === 'firing') counts[severity] += 1;
       return counts;
     },
-    firstStart: () => run.first,
-    trouble: () => run.saver.failure(),
-    unsaved: () => run.saver.unsaved(),
-    sendWaiting() {
+    /** Epoch ms of the very first start with this state folder, as the clock counts now. */
+    firstStart: (): number => run.first,
+    /** Why incidents cannot be saved at the moment. */
+    trouble: (): string | undefined => run.saver.failure(),
+    /** Messages that could not be put into the outbox yet. */
+    unsaved: (): readonly Message[] => run.saver.unsaved(),
+    /** Sends at once what waits for others of its kind; before the end. */
+    sendWaiting(): void {
       if (groupsDue(run.groups) < Infinity) process(run, [], {}, true);
     },
-    close() {
-      const firing = [...run.memory.open.values()].filter((incident) => incident.id !== 0);
-      run.saver.add({ incidents: firing });
-      run.saver.write(run.deps.clock.now());
+    /** Writes what is left; before the store is closed. */
+    close(): void {
+      run.saver.add({ incidents: [...run.memory.open.values()].filter(({ id }) => id !== 0) });
+      run.saver.write(clock.now());
     },
   };
 }

@@ -3,10 +3,9 @@ import { claimOf } from '../model/fact-rules.ts';
 import { serviceKey } from '../model/service-key.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { keyOf } from './advance.ts';
-import { decide, waitsForGroup, type Reason, type Situation } from './decide.ts';
-import type { Verdict } from './decide.ts';
+import { decide, waitsForGroup, type Reason, type Situation, type Verdict } from './decide.ts';
 import { type Draft, gather, notifiedWith } from './gather.ts';
-import { admit, isSeenTrue, release, releaseAbout, type Groups, type Look, type Released } from './group.ts';
+import { admit, isSeenTrue, release, releaseAbout, type Groups, type Look } from './group.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
 
@@ -31,60 +30,63 @@ export type Plan = {
   reasons: { incident: Incident; reason: Reason }[];
 };
 
+/** A plan in the making. */
+type Planning = PlanInput & {
+  all: Map<number, Incident>;
+  look: Look;
+  changed: Set<number>;
+} & Pick<Plan, 'notifications' | 'reasons'>;
+
 /** What is to be sent now about all incidents, changed or only still open. Only `groups` is changed. `ends`: nothing waits any longer. */
 export function plan(input: PlanInput, ends = false): Plan {
-  const { policy, now, groups } = input;
+  const { policy, now, groups, mono, silenced, isTrue } = input;
   const all = new Map(input.all);
-  const result: Unfinished = { notifications: [], changed: new Set(), reasons: [] };
-  const look: Look = { all, mono: input.mono, silenced: input.silenced, isTrue: input.isTrue };
+  const look: Look = { all, mono, silenced, isTrue };
+  const p: Planning = { ...input, all, look, notifications: [], changed: new Set(), reasons: [] };
   const inThisBatch = new Set(input.changes.map((change) => change.incident.id));
+  const mayName = (incident: Incident): boolean =>
+    !silenced(incident) && !policy.muted(incident) && isSeenTrue(incident, look);
   // What started and ended in one batch is decided twice: what its start changed counts at its end.
   for (const changes of inRounds(input.changes)) {
     for (const change of changes) enter(change.incident, all);
-    const verdicts = decideAll(changes, inThisBatch, all, input);
-    const mayName = (incident: Incident): boolean =>
-      !input.silenced(incident) && !policy.muted(incident) && isSeenTrue(incident, look);
-    const { drafts, quiet } = gather(verdicts, all, policy, now, mayName);
-    for (const verdict of quiet) record(result, all, verdict, now);
+    const { drafts, quiet } = gather(decideAll(p, changes, inThisBatch), all, policy, now, mayName);
+    for (const verdict of quiet) record(p, verdict);
     for (const draft of drafts) {
       // What only time has ended was seen before: Docker may have gone since.
       const fresh = inThisBatch.has(draft.incident.id) && draft.incident.lastSeenAt >= now;
       const outcome = admit(groups, draft, fresh, look);
-      if (outcome === 'waits') wait(result, all, draft);
-      if (outcome === 'too-many') record(result, all, { incident: draft.incident, reason: 'cooldown' }, now);
-      if (outcome !== 'ready') continue;
-      notifyAfterOthers(result, all, draft, releaseAbout(groups, draft, look), now);
+      if (outcome === 'waits') wait(p, draft);
+      if (outcome === 'too-many') record(p, { incident: draft.incident, reason: 'cooldown' });
+      if (outcome === 'ready') notifyAfterOthers(p, draft);
     }
-    for (const { incident, kind } of changes) if (kind === 'calm') forgetFlapping(result, all, incident.id);
+    for (const { incident, kind } of changes) if (kind === 'calm') forgetFlapping(p, incident.id);
   }
   const released = release(groups, look, ends);
-  for (const verdict of released.dropped) record(result, all, verdict, now);
-  for (const draft of released.drafts)
-    notifyAfterOthers(result, all, draft, releaseAbout(groups, draft, look), now);
-  return { ...result, changed: [...result.changed].map((id) => all.get(id)!) };
+  for (const verdict of released.dropped) record(p, verdict);
+  for (const draft of released.drafts) notifyAfterOthers(p, draft);
+  const { notifications, reasons, changed } = p;
+  return { notifications, reasons, changed: [...changed].map((id) => all.get(id)!) };
+}
+
+/** An incident as the plan has changed it. */
+function put({ all, changed }: Planning, incident: Incident): void {
+  all.set(incident.id, incident);
+  changed.add(incident.id);
 }
 
 /** What waited about the same container goes first. */
-function notifyAfterOthers(
-  result: Unfinished,
-  all: Map<number, Incident>,
-  draft: Draft,
-  { drafts, dropped, before }: Released,
-  now: number,
-): void {
-  for (const verdict of dropped) record(result, all, verdict, now);
-  for (const other of drafts) notify(result, all, other, now);
-  notify(result, all, before.length > 0 ? { ...draft, before } : draft, now);
+function notifyAfterOthers(p: Planning, draft: Draft): void {
+  const { drafts, dropped, before } = releaseAbout(p.groups, draft, p.look);
+  for (const verdict of dropped) record(p, verdict);
+  for (const other of drafts) notify(p, other);
+  notify(p, before.length > 0 ? { ...draft, before } : draft);
 }
 
-function wait(result: Unfinished, all: Map<number, Incident>, { incident, reason }: Draft): void {
+function wait(p: Planning, { incident, reason }: Draft): void {
   const waiting = { ...incident, notified: { ...incident.notified, waits: reason } };
-  all.set(incident.id, waiting);
-  result.changed.add(incident.id);
-  result.reasons.push({ incident: waiting, reason: 'waits' });
+  put(p, waiting);
+  p.reasons.push({ incident: waiting, reason: 'waits' });
 }
-
-type Unfinished = Omit<Plan, 'changed'> & { changed: Set<number> };
 
 /** Puts an incident in as one change left it, with what the plan changed since. */
 function enter(incident: Incident, all: Map<number, Incident>): void {
@@ -110,29 +112,24 @@ function inRounds(changes: readonly IncidentChange[]): IncidentChange[][] {
 }
 
 function decideAll(
+  { all, policy, now, silenced }: Planning,
   changes: IncidentChange[],
   inThisBatch: ReadonlySet<number>,
-  all: Map<number, Incident>,
-  input: PlanInput,
 ): Verdict[] {
-  const { policy, now, silenced } = input;
   const limits = lastMessages(all);
   const verdicts: Verdict[] = [];
   const look = (incident: Incident, kind?: Situation['kind'], quiet?: boolean) => {
-    const reason = decide(
-      {
-        incident,
-        kind,
-        quiet,
-        silenced: silenced(incident),
-        muted: policy.muted(incident),
-        cooling: kind === 'event' && isCooling(incident, all, policy, now),
-        lastOfRule: limits.get(`rule ${incident.rule}`),
-        lastOfSubject: limits.get(`subject ${incident.subject}`),
-      },
-      policy,
-      now,
-    );
+    const situation: Situation = {
+      incident,
+      kind,
+      quiet,
+      silenced: silenced(incident),
+      muted: policy.muted(incident),
+      cooling: kind === 'event' && isCooling(incident, all, policy, now),
+      lastOfRule: limits.get(`rule ${incident.rule}`),
+      lastOfSubject: limits.get(`subject ${incident.subject}`),
+    };
+    const reason = decide(situation, policy, now);
     if (reason !== 'nothing-new') verdicts.push({ incident, reason });
   };
 
@@ -182,32 +179,23 @@ function lastMessages(all: ReadonlyMap<number, Incident>): Map<string, number> {
   return last;
 }
 
-function record(result: Unfinished, all: Map<number, Incident>, verdict: Verdict, now: number): void {
-  let { incident } = verdict;
-  const { reason } = verdict;
+/** Why something is not sent, and what follows from that. */
+function record(p: Planning, { incident: decided, reason }: Verdict): void {
+  const { waits, endDue, ...rest } = decided.notified;
+  const notified: Incident['notified'] = { ...rest };
+  if (waits !== undefined && reason === 'waits') notified.waits = waits;
   // Ended while it was silenced: its end is not sent later, either.
-  if (reason === 'silenced' && incident.notified.endDue !== undefined) {
-    const { endDue: _, ...notified } = incident.notified;
-    incident = { ...incident, notified };
-  }
-  if (incident.notified.waits !== undefined && reason !== 'waits') {
-    const { waits: _, ...notified } = incident.notified;
-    incident = { ...incident, notified };
-  }
+  if (endDue !== undefined && reason !== 'silenced') notified.endDue = endDue;
+  const isSame = notified.waits === waits && notified.endDue === endDue;
+  let incident = isSame ? decided : { ...decided, notified };
   if (reason === 'sent-elsewhere' || reason === 'muted')
-    incident = { ...incident, notified: markElsewhere(incident, now) };
-  result.reasons.push({ incident, reason });
-  if (all.get(incident.id) === incident) return;
-  all.set(incident.id, incident);
-  result.changed.add(incident.id);
+    incident = { ...incident, notified: markElsewhere(incident, p.now) };
+  p.reasons.push({ incident, reason });
+  if (p.all.get(incident.id) !== incident) put(p, incident);
 }
 
-function notify(
-  result: Unfinished,
-  all: Map<number, Incident>,
-  { reason, incident, others, list, often, before = [] }: Draft,
-  now: number,
-): void {
+function notify(p: Planning, { reason, incident, others, list, often, before = [] }: Draft): void {
+  const { now } = p;
   const previousSeverity = incident.notified.severity;
   const sent = { ...incident, notified: markSent(incident, reason, now) };
   const along = others.map((other) => ({
@@ -218,16 +206,15 @@ function notify(
   }));
   const earlier = before.map((other) => ({ ...other, notified: markAlong(other, 'first', sent.id, now) }));
   for (const one of [sent, ...along, ...earlier]) {
-    all.set(one.id, one);
-    result.changed.add(one.id);
-    result.reasons.push({ incident: one, reason });
+    put(p, one);
+    p.reasons.push({ incident: one, reason });
   }
   const decision: Notification = { reason, at: now, incident: sent, others: along };
   if (list) decision.list = list;
   if (often) decision.often = often;
   if (earlier.length > 0) decision.before = earlier;
   if (reason === 'worse' && previousSeverity !== undefined) decision.previousSeverity = previousSeverity;
-  result.notifications.push(decision);
+  p.notifications.push(decision);
 }
 
 function markSent(
@@ -242,8 +229,7 @@ function markSent(
     firstAt: notified.firstAt ?? now,
     lastAt: now,
   };
-  if (reason === 'resolved') return marked;
-  if (reason === 'repeat-due') return marked;
+  if (reason === 'resolved' || reason === 'repeat-due') return marked;
   const higher = rank(severity) > rank(notified.severity ?? 'info');
   marked.since = now;
   marked.severity = higher || reason === 'stable' ? severity : (notified.severity ?? severity);
@@ -268,11 +254,9 @@ function markAlong(
 }
 
 /** So that flapping again later is sent again, even where its end was not. */
-function forgetFlapping(result: Unfinished, all: Map<number, Incident>, id: number): void {
-  const incident = all.get(id);
+function forgetFlapping(p: Planning, id: number): void {
+  const incident = p.all.get(id);
   if (!incident?.notified.flapping) return;
   const { flapping: _, ...notified } = incident.notified;
-  const calm = { ...incident, notified };
-  all.set(id, calm);
-  result.changed.add(id);
+  put(p, { ...incident, notified });
 }

@@ -10,20 +10,7 @@ type Log = { warn(text: string): void; info(text: string): void };
 /** A store that fails for days must not fill the memory. */
 const MOST_MESSAGES = 1000;
 
-export type Saver = {
-  /** Takes over what is to be written; nothing is written yet. */
-  add(work: {
-    incidents?: readonly Incident[];
-    sent?: readonly string[];
-    messages?: readonly Message[];
-  }): void;
-  /** Writes everything that is waiting in one transaction. What cannot be written waits for the next time. */
-  write(now: number): void;
-  /** Why the last attempt failed; undefined when all is written. */
-  failure(): string | undefined;
-  /** Messages that no outbox has taken yet, oldest first. */
-  unsaved(): readonly Message[];
-};
+export type Saver = ReturnType<typeof createSaver>;
 
 /**
  * Writes incidents, ids of events that were sent, and messages together or not at all. When the store fails (disk full, locked) they are kept in
@@ -35,7 +22,7 @@ export function createSaver(
   enqueue: (message: Message) => number,
   log: Log,
   handOver?: (message: Message) => void,
-): Saver {
+) {
   const incidents = new Map<number, Incident>();
   const sent = new Set<string>();
   let messages: Message[] = [];
@@ -48,21 +35,22 @@ export function createSaver(
   }
 
   return {
-    add(work) {
+    /** Takes over what is to be written; nothing is written yet. */
+    add(work: {
+      incidents?: readonly Incident[];
+      sent?: readonly string[];
+      messages?: readonly Message[];
+    }): void {
       for (const incident of work.incidents ?? []) incidents.set(incident.id, incident);
       for (const id of work.sent ?? []) sent.add(id);
       messages.push(...(work.messages ?? []));
-      if (messages.length > MOST_MESSAGES) {
-        const critical = messages
-          .filter((message) => message.severity === 'critical')
-          .slice(-MOST_MESSAGES / 2);
-        const others = messages
-          .filter((message) => message.severity !== 'critical')
-          .slice(-MOST_MESSAGES / 2);
-        messages = [...critical, ...others].toSorted((a, b) => a.at - b.at);
-      }
+      if (messages.length <= MOST_MESSAGES) return;
+      const halfOf = (critical: boolean): Message[] =>
+        messages.filter(({ severity }) => (severity === 'critical') === critical).slice(-MOST_MESSAGES / 2);
+      messages = [...halfOf(true), ...halfOf(false)].toSorted((a, b) => a.at - b.at);
     },
-    write(now) {
+    /** Writes everything that is waiting in one transaction. What cannot be written waits for the next time. */
+    write(now: number): void {
       if (incidents.size === 0 && sent.size === 0 && messages.length === 0) return;
       try {
         immediately(db, () => writeAll(now));
@@ -82,8 +70,10 @@ export function createSaver(
       if (failure !== undefined) log.info('Incidents can be saved again');
       failure = undefined;
     },
-    failure: () => failure,
-    unsaved: () => messages,
+    /** Why the last attempt failed; undefined when all is written. */
+    failure: (): string | undefined => failure,
+    /** Messages that no outbox has taken yet, oldest first. */
+    unsaved: (): readonly Message[] => messages,
   };
 }
 

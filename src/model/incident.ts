@@ -89,23 +89,25 @@ export type IncidentChange = {
 };
 
 /** Why a message is sent. */
-export type NotifyReason =
+export const NOTIFY_REASONS = [
   /** It started (or is an event), and was not sent before. */
-  | 'first'
+  'first',
   /** A higher severity than was sent. */
-  | 'worse'
+  'worse',
   /** Still the same after 1 h, 4 h, then daily. */
-  | 'repeat-due'
+  'repeat-due',
   /** It ended: how long it lasted and its worst value are in the incident. */
-  | 'resolved'
+  'resolved',
   /** More than 5 changes in 10 minutes: sent once, then quiet until it is stable. `incident.changes` counts. */
-  | 'flapping'
+  'flapping',
   /** It came and went, and now it stays. */
-  | 'stays'
+  'stays',
   /** It stopped flapping: `incident.state` is how it is now. */
-  | 'stable'
+  'stable',
   /** Further ones of the same cause and rule, sent together at the end of the 10 s. */
-  | 'grouped';
+  'grouped',
+] as const;
+export type NotifyReason = (typeof NOTIFY_REASONS)[number];
 
 /** One message to be rendered. */
 export type Notification = {
