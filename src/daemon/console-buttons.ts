@@ -16,6 +16,7 @@ import { permit } from '../notify/permit.ts';
 import { placeOf } from '../notify/targets.ts';
 import {
   ANSWERS,
+  BUTTON_NAMES,
   failedAnswer,
   silencedAnswer,
   type ButtonAction,
@@ -109,7 +110,8 @@ async function decide(
   if (!message || !incident) return void (await answer(ANSWERS.outOfDate));
   const allowed = permit(monitor.config, tap.chat, tap.from, rightFor(button.action));
   if (!allowed.ok) {
-    if (allowed.reason === 'stranger') console.refused(tap, `the button ${button.action}`, allowed.why);
+    if (allowed.reason === 'stranger')
+      console.refused(tap, `the button ${BUTTON_NAMES[button.action]}`, allowed.why);
     return void (await answer(allowed.why, true));
   }
   const isEnded = ({ state, event }: Incident) => state === 'resolved' && !event;
@@ -305,10 +307,11 @@ async function show({ console, incident, message }: Job): Promise<void> {
   const state = newest && readState(newest.wanted);
   if (!newest || !state || newest.messageId === 0 || newest.wanted === newest.shown) return;
   messages.unsure(incident.id, newest.target);
-  const begun = monitor.delivery.count();
+  const place = placeOf(newest.target);
+  const begun = monitor.delivery.count(place.chat);
   await telegram.editText(newest.messageId, state.html, {
-    place: placeOf(newest.target),
+    place,
     ...(state.keyboard ? { keyboard: state.keyboard } : {}),
   });
-  monitor.delivery.count(begun);
+  monitor.delivery.count(place.chat, begun);
 }

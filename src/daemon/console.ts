@@ -144,6 +144,7 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
   let answers = 0;
   let reports = 0;
   let lastReport: Promise<unknown> = Promise.resolve();
+  let lastPart: Promise<unknown> = Promise.resolve();
 
   async function start(args: readonly string[]): Promise<RunResult> {
     const { runOwnCommand } = await alive(monitor, import('../system/own-command.ts'));
@@ -152,14 +153,23 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
     return alive(monitor, runOwnCommand([...args, ...options], CHILD_MS));
   }
 
+  /** One after the other: whoever asked first is answered first. */
+  function sendPart(part: string, to: SendOptions & { place: Place }): Promise<void> {
+    const sending = lastPart.then(() => trySending(part, to));
+    lastPart = sending.catch(() => undefined);
+    return sending;
+  }
+
   /** Answers keep the limits of Telegram, as messages do, and are tried again while it does not answer. */
-  async function sendPart(part: string, to: SendOptions & { place: Place }): Promise<void> {
+  async function trySending(part: string, to: SendOptions & { place: Place }): Promise<void> {
     const { delivery } = monitor;
+    const { chat } = to.place;
     for (let tries = 1; ; tries++) {
-      for (let ms = delivery.waitMs(); ms > 0; ms = delivery.waitMs()) await alive(monitor, clock.sleep(ms));
-      const begun = delivery.count();
+      for (let ms = delivery.waitMs(chat); ms > 0; ms = delivery.waitMs(chat))
+        await alive(monitor, clock.sleep(ms));
+      const begun = delivery.count(chat);
       const sent = await alive(monitor, telegram.sendText(part, { ...to, silent: true }));
-      delivery.count(begun);
+      delivery.count(chat, begun);
       if (sent.state === 'sent') return;
       const ms = sent.state === 'retry' ? (sent.afterMs ?? backoffMs(tries, Math.random())) : Infinity;
       if (tries >= ANSWER_TRIES || ms > ANSWER_PAUSE_MS)

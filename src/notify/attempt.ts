@@ -63,6 +63,8 @@ export function createAttempts(deps: AttemptDeps) {
   /** A refusal from before this start is tried at once: somebody may have mended it. */
   let fresh = false;
 
+  const chatOf = (row: StoredRow) => placeOf(deps.targetOf(row)).chat;
+
   /** `begins`: the text that carries the buttons. */
   async function send(step: Step, row: StoredRow, begins: boolean): Promise<Outcome | 'too-late'> {
     const signal = deps.signal();
@@ -73,7 +75,7 @@ export function createAttempts(deps: AttemptDeps) {
     });
     if (signal.aborted) return 'too-late';
     // What failed may have arrived all the same.
-    if (outcome.state === 'sent' || outcome.state === 'retry') pace.count();
+    if (outcome.state === 'sent' || outcome.state === 'retry') pace.count(chatOf(row));
     return outcome;
   }
 
@@ -172,10 +174,11 @@ export function createAttempts(deps: AttemptDeps) {
     /** Milliseconds until this message may be tried. */
     waitMs(row: StoredRow): number {
       const block = blocks.get(row.id);
-      if (block?.attempts === row.attempts) return Math.max(pace.waitMs(), block.until - clock.monotonic());
-      if (fresh && row.state === 'refused') return pace.waitMs();
+      const paced = pace.waitMs(chatOf(row));
+      if (block?.attempts === row.attempts) return Math.max(paced, block.until - clock.monotonic());
+      if (fresh && row.state === 'refused') return paced;
       // Written by another process, or before a restart: a clock that jumped cannot make the pause longer than it was.
-      return Math.max(pace.waitMs(), Math.min(row.waitMs, row.nextTryAt - clock.now()));
+      return Math.max(paced, Math.min(row.waitMs, row.nextTryAt - clock.now()));
     },
     startAfresh(): void {
       fresh = true;

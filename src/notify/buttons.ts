@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
 import {
-  BUTTON_ACTIONS,
+  BUTTON_NAMES,
   type ButtonAction,
   type ButtonLabel,
   type Destructive,
@@ -68,7 +68,7 @@ export type ReadButton =
 export function readButton(db: Db, data: string, now: number): ReadButton {
   const [tag = '', id = '', action = '', nonce = '', mac = ''] = data.split('.');
   const key = secretOf(db, now);
-  const known = (BUTTON_ACTIONS as readonly string[]).includes(action);
+  const known = Object.hasOwn(BUTTON_NAMES, action);
   const wellFormed = /^\d{1,15}$/.test(id) && known;
   const expected = wellFormed ? dataOf(key, Number(id), action as ButtonAction, nonce) : '';
   const [a, b] = [Buffer.from(data), Buffer.from(expected)];

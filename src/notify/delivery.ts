@@ -4,8 +4,10 @@ import { alertLine } from './alert-log.ts';
 import { followSettings } from './chat.ts';
 import { openSending, type DeliveryDeps } from './sending.ts';
 import { deliveryState, refusalOf, type DeliveryState } from './state.ts';
+import type { StoredRow } from '../store/outbox.ts';
 import { ANSWERS_PER_WINDOW } from './pace.ts';
 import { prune, saveQuietly, takeTurn, type Turn } from './turn.ts';
+import { placeOf, targetOf } from './targets.ts';
 import { createWakeUp } from './wake-up.ts';
 
 export type { DeliveryDeps } from './sending.ts';
@@ -13,10 +15,10 @@ export type { DeliveryDeps } from './sending.ts';
 export type Delivery = {
   /** There may be something to send: looks at once. Costs one small query. */
   kick(): void;
-  /** Milliseconds until the console may send something within Telegram's limits; what waits in the outbox goes first. */
-  waitMs(): number;
-  /** The console sends or edits something, and has done so (with what this gave before): it counts for them, too. */
-  count(begun?: number): number;
+  /** Milliseconds until the console may send something to this chat within Telegram's limits; what waits in the outbox for it goes first. */
+  waitMs(chat: string): number;
+  /** The console sends or edits something there, and has done so (with what this gave before): it counts for them, too. */
+  count(chat: string, begun?: number): number;
   /** Sends what comes until the signal aborts; ends after the call in flight. */
   run(signal: AbortSignal): Promise<void>;
   /** Sends what can be sent within the time. For programs that end, and for the end of the daemon: the store may be closed after it. */
@@ -65,12 +67,13 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   return {
     kick: () => wakeUp.kick(),
-    waitMs() {
-      const ms = sending.pace.waitMs(ANSWERS_PER_WINDOW);
-      const due = queue.heads().some((row) => sending.attempts.waitMs(row) <= ms);
+    waitMs(chat) {
+      const ms = sending.pace.waitMs(chat, ANSWERS_PER_WINDOW);
+      const isFor = (row: StoredRow) => placeOf(targetOf(config, row)).chat === chat;
+      const due = queue.heads().some((row) => isFor(row) && sending.attempts.waitMs(row) <= ms);
       return due ? ms + ALERTS_FIRST_MS : ms;
     },
-    count: (begun) => sending.pace.count(begun),
+    count: (chat, begun) => sending.pace.count(chat, begun),
 
     async run(signal) {
       state.running = state.hasRun = true;

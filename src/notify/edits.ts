@@ -42,7 +42,7 @@ export function createEdits(deps: EditDeps) {
     const now = clock.monotonic();
     const gap = (editedAt.get(nameOf(message)) ?? Number.NEGATIVE_INFINITY) + GAP_MS - now;
     const block = (blocks.get(message.target)?.until ?? 0) - now;
-    return Math.max(pace.waitMs(EDITS_PER_WINDOW), gap, block, 0);
+    return Math.max(pace.waitMs(placeOf(message.target).chat, EDITS_PER_WINDOW), gap, block, 0);
   }
 
   async function edit(message: IncidentMessage): Promise<void> {
@@ -59,12 +59,12 @@ export function createEdits(deps: EditDeps) {
     let outcome: Delivery = messageId > 0 ? await sender.edit(messageId, state.html, to) : LEFT_BEHIND;
     if (!signal.aborted && outcome.state === 'invalid' && isLostMessage(outcome.why) && !message.ended) {
       // Somebody deleted it, or the group moved: the state is shown by a new one. The end is a message of its own anyway.
-      pace.count();
+      pace.count(to.place.chat);
       outcome = await sender.send({ html: state.html }, { ...to, silent: true });
       if (outcome.state === 'sent') messageId = outcome.messageId ?? messageId;
     }
     if (signal.aborted) return;
-    if (outcome.state !== 'refused') pace.count();
+    if (outcome.state !== 'refused') pace.count(to.place.chat);
     if (editedAt.size > 1000) editedAt.clear();
     editedAt.set(nameOf(message), clock.monotonic());
     if (outcome.state === 'retry' || outcome.state === 'refused') return postpone(target, outcome);

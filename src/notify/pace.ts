@@ -4,6 +4,8 @@ import type { Clock } from '../system/types.ts';
 const GAP_MS = 1000;
 const WINDOW_MS = 60_000;
 const PER_WINDOW = 18;
+/** Of more than these, in all chats, nobody keeps account. */
+const MOST = 500;
 /** Edits, and answers to a person who waits for them, leave the rest of what a minute allows to messages. */
 export const EDITS_PER_WINDOW = 12;
 export const ANSWERS_PER_WINDOW = 16;
@@ -22,41 +24,47 @@ export function backoffMs(attempts: number, random: number): number {
   );
 }
 
+/** Something that was sent: when, by the clock of whoever has it, and to which chat. */
+export type Sent = readonly [at: number, chat: string];
+
 /**
- * The sliding window of what was sent. Counts on the monotonic clock, so that a corrected system time neither stops nor
- * floods; between two processes it is handed over as times of the system clock.
+ * The sliding window of what was sent to each chat, in all its topics. Counts on the monotonic clock, so that a corrected system time neither
+ * stops nor floods; between two processes it is handed over as times of the system clock.
  */
 export function createPace(clock: Clock) {
-  let sent: number[] = [];
+  let sent: Sent[] = [];
   return {
-    /** Milliseconds until the next message may go; `most`: where only so many in a minute are wanted. */
-    waitMs(most = PER_WINDOW): number {
+    /** Milliseconds until the next message to this chat may go; `most`: where only so many in a minute are wanted. */
+    waitMs(chat: string, most = PER_WINDOW): number {
       const now = clock.monotonic();
-      sent = sent.filter((at) => now - at < WINDOW_MS);
-      const gap = (sent.at(-1) ?? Number.NEGATIVE_INFINITY) + GAP_MS - now;
-      const full = sent.length < most ? 0 : (sent[sent.length - most] ?? now) + WINDOW_MS - now;
+      sent = sent.filter(([at]) => now - at < WINDOW_MS);
+      const own = sent.flatMap(([at, to]) => (to === chat ? [at] : []));
+      const gap = (own.at(-1) ?? Number.NEGATIVE_INFINITY) + GAP_MS - now;
+      const full = own.length < most ? 0 : (own[own.length - most] ?? now) + WINDOW_MS - now;
       return Math.max(0, gap, full);
     },
     /** `begun`: what this gave when the call began that has ended now; between the two nobody knows when it arrives. */
-    count(begun?: number): number {
+    count(chat: string, begun?: number): number {
       const now = clock.monotonic();
-      sent = [...sent.filter((at) => at !== begun), now].slice(-PER_WINDOW);
+      sent = [...sent.filter(([at]) => at !== begun), [now, chat] as const].slice(-MOST);
       return now;
     },
     /** For the next process: epoch milliseconds. */
-    save(): number[] {
+    save(): Sent[] {
       const [now, wall] = [clock.monotonic(), clock.now()];
-      return sent.map((at) => Math.round(wall - (now - at)));
+      return sent.map(([at, chat]) => [Math.round(wall - (now - at)), chat]);
     },
     /**
      * Takes over what another process sent; what it had itself stays. Times that are a little in the future count as now; others were
      * written while the clock was ahead, and would count as now at every look until it is that late.
      */
-    load(times: number[]): void {
+    load(saved: readonly Sent[]): void {
       const [now, wall] = [clock.monotonic(), clock.now()];
-      const others = times.filter((at) => at - wall <= WINDOW_MS).map((at) => now - Math.max(0, wall - at));
-      const merged = [...sent, ...others.filter((at) => !sent.some((own) => Math.abs(own - at) < 5))];
-      sent = merged.toSorted((a, b) => a - b).slice(-PER_WINDOW);
+      const others = saved
+        .filter(([at]) => at - wall <= WINDOW_MS)
+        .map(([at, chat]): Sent => [now - Math.max(0, wall - at), chat]);
+      const isOwn = ([at, chat]: Sent) => sent.some(([own, to]) => to === chat && Math.abs(own - at) < 5);
+      sent = [...sent, ...others.filter((one) => !isOwn(one))].toSorted(([a], [b]) => a - b).slice(-MOST);
     },
   };
 }

@@ -42,6 +42,8 @@ export type DeliveryDeps = {
 export type Sending = ReturnType<typeof openSending>;
 
 const LEVELS = { info: 'info', warning: 'warn', critical: 'error' } as const;
+/** Versions before this one kept times without the chat. */
+const Sends = v.array(v.union([v.tuple([Finite, v.string()]), Finite]));
 /** The whole text is in alert_history.log. */
 const LOG_LETTERS = 500;
 const PHOTO_MAX_BYTES = 10 * 1024 * 1024;
@@ -121,7 +123,7 @@ export function openSending(deps: DeliveryDeps) {
     // and the one-shot commands leave sending to it.
     mayDoWithout: () => state.running || store.trouble !== undefined,
     onTaken() {
-      pace.load(recall(db, SENDS, v.array(Finite)) ?? []);
+      pace.load((recall(db, SENDS, Sends) ?? []).filter((one) => typeof one !== 'number'));
       alertLog.reload();
     },
     onFailure: (what) => failures.own(what),

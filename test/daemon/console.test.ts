@@ -327,6 +327,19 @@ describe('commands', () => {
     await until(() => refusals().length === 4);
     expect(said('Somebody was refused')).toHaveLength(2);
     expect(said('all well')).toEqual([]);
+    const message = await stage.incident();
+    await tap(message, 'Until it ends', { id: 667, is_bot: false, first_name: 'Mallory' });
+    await until(() => said('Tried: the button Until it ends').length === 1);
+  });
+
+  it('are answered in the order in which they were asked', async () => {
+    stage = await start();
+    const asked = ['/help', '/status', '/incidents', '/containers'];
+    for (const text of asked) write(text);
+    await until(() => telegram.sent.length === 4);
+    const first = ({ plain }: SentMessage) =>
+      asked[['shop\n', 'shop: all', 'shop: no', 'shop: 2'].findIndex((part) => plain.startsWith(part))];
+    expect(telegram.sent.map(first)).toEqual(asked);
   });
 
   it('that only read are for everybody where that is switched on', async () => {

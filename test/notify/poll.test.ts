@@ -138,7 +138,7 @@ afterEach(async () => {
 
 describe('two monitors on one bot', () => {
   it('whoever read first goes on; the other explains it once, and takes over when the first is gone', async () => {
-    const clock = quickClock();
+    const clock = quickClock(30);
     const first = startReader(clock);
     await write(first);
     await clock.sleep(15_000);
@@ -146,7 +146,7 @@ describe('two monitors on one bot', () => {
     await until(() => second.conflicts.length > 0, 'the conflict');
     expect(second.conflicts[0]).toContain('takes over when that is gone');
     expect(first.conflicts).toEqual([]);
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 3; i++) {
       const text = await write(first);
       expect(second.texts).not.toContain(text);
       await clock.sleep(40_000);
@@ -166,10 +166,10 @@ describe('two monitors on one bot', () => {
   });
 
   it('that begin in the same moment come to terms', async () => {
-    const clock = quickClock();
+    const clock = quickClock(30);
     const both = [startReader(clock), startReader(clock)];
     await until(() => both.some(({ conflicts }) => conflicts.length > 0), 'a conflict');
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 3; i++) {
       const text = await write(...both);
       expect(both.filter(({ texts }) => texts.includes(text))).toHaveLength(1);
       await clock.sleep(20_000);

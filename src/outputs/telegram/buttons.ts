@@ -2,19 +2,19 @@
 import type { Incident } from '../../model/incident.ts';
 import { plain } from '../../model/text.ts';
 
-export const BUTTON_ACTIONS = [
-  'logs',
-  'details',
-  'ack',
-  'hour',
-  'end',
-  'restart',
-  'stop',
-  'undo',
-  'yes',
-  'no',
-] as const;
-export type ButtonAction = (typeof BUTTON_ACTIONS)[number];
+export const BUTTON_NAMES = {
+  logs: 'Logs',
+  details: 'Details',
+  ack: 'Acknowledge',
+  hour: 'Silence 1 h',
+  end: 'Until it ends',
+  restart: 'Restart',
+  stop: 'Stop',
+  undo: 'Undo',
+  yes: 'Yes',
+  no: 'No',
+} as const;
+export type ButtonAction = keyof typeof BUTTON_NAMES;
 export type Destructive = Extract<ButtonAction, 'restart' | 'stop' | 'undo'>;
 /** `nonce`: of the question that it answers. */
 export type ButtonLabel = { text: string; action: ButtonAction; nonce?: string };
@@ -54,16 +54,12 @@ export function buttonsFor(
   // A deploy that went well is not to be undone by a thumb.
   const acts = more.acts && about && !(event && incident.severity === 'info');
   return [
-    [show(about, 'Logs', 'logs'), show(true, 'Details', 'details')],
+    [show(about, 'logs'), show(true, 'details')],
+    [show(!event && !ack, 'ack'), show(!event, 'hour'), show(!event && !ack?.silent, 'end')],
     [
-      show(!event && !ack, 'Acknowledge', 'ack'),
-      show(!event, 'Silence 1 h', 'hour'),
-      show(!event && !ack?.silent, 'Until it ends', 'end'),
-    ],
-    [
-      show(acts, 'Restart', 'restart'),
-      show(acts && !isDown(incident), 'Stop', 'stop'),
-      show(more.acts && more.undoable === true, 'Undo', 'undo'),
+      show(acts, 'restart'),
+      show(acts && !isDown(incident), 'stop'),
+      show(more.acts && more.undoable === true, 'undo'),
     ],
   ]
     .map((row) => row.flat())
@@ -87,19 +83,19 @@ export function buttonsOfMany(all: readonly Incident[]): ButtonLabel[][] {
   const row = [
     show(
       open.some(({ ack }) => !ack),
-      'Acknowledge all',
       'ack',
+      'Acknowledge all',
     ),
     show(
       open.some(({ ack }) => !ack?.silent),
-      'Until they end',
       'end',
+      'Until they end',
     ),
   ].flat();
   return row.length > 0 ? [row] : [];
 }
 
-function show(shown: boolean, text: string, action: ButtonAction): ButtonLabel[] {
+function show(shown: boolean, action: ButtonAction, text: string = BUTTON_NAMES[action]): ButtonLabel[] {
   return shown ? [{ text, action }] : [];
 }
 
