@@ -5,6 +5,7 @@ import {
   openIncidentMessages,
   readState,
   type Button,
+  type IncidentMessage,
   type MessageState,
 } from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
@@ -32,21 +33,40 @@ export type LivingMessages = ReturnType<typeof createLiving>;
 export function createLiving(db: Db, config: Config, server: string, now: () => number) {
   const messages = openIncidentMessages(db);
 
+  /** The message in which this incident is shown there. */
+  function messageOf(row: StoredRow): IncidentMessage | undefined {
+    const { incidentId: id } = row;
+    if (id === undefined) return undefined;
+    const target = targetOf(config, row);
+    const incident = incidentById(db, id);
+    return (
+      [id, incident?.notified.withId, incident?.groupId]
+        .flatMap((one) => (one === undefined ? [] : messages.of(one)))
+        .find((message) => message.target === target) ?? messages.showing(id, target)
+    );
+  }
+
+  /**
+   * Also where it follows one that this chat has not: it got worse and goes to another chat, its first was silenced, or it came back and is
+   * sent as flapping.
+   */
+  function opens(row: StoredRow): boolean {
+    return (
+      row.role === 'opens' ||
+      (row.role === 'follows' && row.kind !== 'answer' && messageOf(row) === undefined)
+    );
+  }
+
   /** The incidents of which this step begins the message, the first one first. */
   function begunBy(row: StoredRow, { about }: { about?: number[] | undefined }): Incident[] {
-    const ids = about ?? (row.role === 'opens' && row.incidentId !== undefined ? [row.incidentId] : []);
+    const ids = about ?? (row.incidentId !== undefined && opens(row) ? [row.incidentId] : []);
     return ids.flatMap((id) => incidentById(db, id) ?? []);
   }
 
   /** The message to which this one is a reply. */
   function replyTo(row: StoredRow): { replyTo?: number } {
-    if (row.incidentId === undefined || row.role === undefined || row.role === 'opens') return {};
-    const target = targetOf(config, row);
-    const incident = incidentById(db, row.incidentId);
-    const own =
-      [row.incidentId, incident?.notified.withId, incident?.groupId]
-        .flatMap((id) => (id === undefined ? [] : messages.of(id)))
-        .find((message) => message.target === target) ?? messages.showing(row.incidentId, target);
+    if (row.role === undefined || row.role === 'opens') return {};
+    const own = messageOf(row);
     return own ? { replyTo: own.messageId } : {};
   }
 
@@ -81,7 +101,7 @@ export function createLiving(db: Db, config: Config, server: string, now: () => 
     /** Telegram accepted the message with which incidents begin; part of the transaction that marks it as sent. */
     began(row: StoredRow, step: TextStep, messageId: number, at: number): void {
       const all = begunBy(row, step);
-      const first = all[0]?.id ?? (row.role === 'opens' ? row.incidentId : undefined);
+      const first = all[0]?.id ?? (opens(row) ? row.incidentId : undefined);
       if (first === undefined) return;
       const isList = row.isList === true || step.about !== undefined;
       // A row of one incident keeps its whole text, also where Telegram took it in parts.
@@ -127,10 +147,14 @@ export function createRefresh(deps: {
   const messages = openIncidentMessages(db);
   const last = new Map<string, { key: string; at: number }>();
 
-  /** `ids`: only messages that show one of these incidents. True when something is to be edited. */
+  /**
+   * `ids`: only messages that show one of these incidents, also those that show its end already: what was done may be known only after it.
+   * True when something is to be edited.
+   */
   return function refresh(ids?: ReadonlySet<number>): boolean {
     let changed = false;
-    for (const message of messages.open()) {
+    const ended = [...(ids ?? [])].flatMap((id) => messages.of(id)).filter((message) => message.ended);
+    for (const message of [...messages.open(), ...ended]) {
       const shown = [message.incidentId, ...message.openedWith];
       if (ids && !shown.some((id) => ids.has(id))) continue;
       const name = `${message.incidentId} ${message.target}`;
@@ -142,17 +166,17 @@ export function createRefresh(deps: {
         continue;
       }
       const rendered = list === undefined ? deps.render(incident, others) : deps.renderList(list, all);
-      const ended = all.every((one) => isOver(one, now()));
+      const over = all.every((one) => isOver(one, now()));
       const isList = list !== undefined;
-      const buttons = ended ? {} : buttonsOf(db, config, all, { isList, pending: message.pending }, now());
+      const buttons = over ? {} : buttonsOf(db, config, all, { isList, pending: message.pending }, now());
       const key = `${rendered.key} ${JSON.stringify(buttons)}`;
       const before = last.get(name);
       if (before?.key === key && Math.abs(now() - before.at) < VALUES_EVERY_MS) continue;
       const wanted = stateOf(rendered.html, buttons, list);
-      if (ended) last.delete(name);
+      if (over) last.delete(name);
       else last.set(name, { key, at: now() });
-      if (wanted === message.wanted && !ended) continue;
-      messages.want(message.incidentId, message.target, wanted, ended);
+      if (wanted === message.wanted && over === message.ended) continue;
+      messages.want(message.incidentId, message.target, wanted, over);
       changed ||= wanted !== message.shown;
     }
     return changed;

@@ -130,6 +130,7 @@ export function openSending(deps: DeliveryDeps) {
   });
   return {
     config,
+    db,
     clock,
     log,
     server: deps.server,

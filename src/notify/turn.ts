@@ -1,6 +1,8 @@
 import { errorText } from '../model/text.ts';
 import type { IncidentMessage } from '../store/incident-messages.ts';
-import type { StoredRow } from '../store/outbox.ts';
+import type { Db } from '../store/db.ts';
+import { incidentById } from '../store/incidents.ts';
+import type { OutboxTable, StoredRow } from '../store/outbox.ts';
 import { foldBacklog } from './outbox.ts';
 import type { Sending } from './sending.ts';
 import { targetOf, targetsFor } from './targets.ts';
@@ -56,13 +58,27 @@ function earliest<T extends { ms: number }>(all: readonly (T | undefined)[]): T 
   return all.reduce((best, one) => (one && (!best || one.ms < best.ms) ? one : best), undefined);
 }
 
-/** Gives each waiting message the chats of its severity. */
-function routeAll({ config, outbox: { table } }: Sending): void {
+/** Gives each waiting message the chats of its severity, and an end those that have what ends. */
+function routeAll({ config, db, targets, outbox: { table } }: Sending): void {
   const rows = table.pendingOf('');
   if (rows.length === 0) return;
   table.within(() => {
-    for (const row of rows) table.route(row, targetsFor(config, row.severity));
+    for (const row of rows) {
+      const begun = row.role === 'ends' ? begunIn(db, table, row) : [];
+      const known = begun.filter((target) => targets.includes(target));
+      table.route(row, known.length > 0 ? known : targetsFor(config, row.severity));
+    }
   });
+}
+
+function begunIn(db: Db, table: OutboxTable, { id, incidentId }: StoredRow): string[] {
+  if (incidentId === undefined) return [];
+  const incident = incidentById(db, incidentId);
+  const ids = [incidentId, incident?.notified.withId, incident?.groupId];
+  return table.targetsAbout(
+    ids.flatMap((one) => one ?? []),
+    id,
+  );
 }
 
 /** Telegram is not configured: what was accepted is in the log and in alert_history.log, and does not pile up. */

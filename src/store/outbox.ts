@@ -177,6 +177,15 @@ export function openOutboxTable(db: Db) {
       }
     },
 
+    /** The chats to which messages about these incidents went, or go, that were accepted before this one. */
+    targetsAbout(incidentIds: readonly number[], before: number): string[] {
+      const found = prepared(
+        `SELECT DISTINCT target FROM outbox WHERE incident_id IN (SELECT value FROM json_each(?)) AND target IS NOT NULL AND state <> 'skipped'
+         AND coalesce(copy_of, id) < ? AND kind <> 'answer' ORDER BY target`,
+      ).all(JSON.stringify(incidentIds), before) as { target: string }[];
+      return found.map(({ target }) => target);
+    },
+
     /** Messages for chats that are not configured any more are sent to those that are; their copies are given up. */
     routeAnew(known: readonly string[]): void {
       const gone = `${PENDING} AND target IS NOT NULL AND target NOT IN (SELECT value FROM json_each(?))`;

@@ -745,6 +745,31 @@ describe('buttons', () => {
     expect(recoveryLog()).toContain('Ada: restart-container web: web runs again');
   });
 
+  it('what came of it is shown also where the incident ended first', async () => {
+    let worked = () => {};
+    stage = await start(
+      { TELEGRAM_ACTIONS: true },
+      {
+        late(db) {
+          const action = { rule: 'hand', target: 'web', what: 'restart-container', why: 'by Ada' } as const;
+          const id = recordAction(db, { ...action, state: 'running', startedAt: Date.now() });
+          worked = () => finishAction(db, id, { state: 'worked', result: 'web runs again', at: Date.now() });
+        },
+      },
+    );
+    const message = await stage.incident();
+    await tap(message, 'Restart');
+    await until(() => texts(shown(message)?.keyboard).includes('Yes, restart web'));
+    await tap(message, 'Yes, restart web');
+    await until(() => stage.ran.length === 1);
+    stage.end();
+    await until(() => shown(message)?.plain.startsWith('Resolved') === true);
+    expect(shown(message)?.plain).toContain('restart-container web: begun');
+    worked();
+    await until(() => shown(message)?.plain.includes('restart-container web: web runs again') === true);
+    expect(shown(message)?.keyboard).toEqual([]);
+  });
+
   describe('confirmed just before the monitor dies', () => {
     /** "Yes" is tapped, and the monitor ends before its command has: `meanwhile` is what that command still did. */
     async function killed(meanwhile: (db: Db) => void): Promise<SentMessage> {

@@ -136,6 +136,32 @@ describe('the message of an incident', () => {
     expect(shown()).toContain('79 MB');
   });
 
+  it('of one that comes back at once, and is sent as flapping, is edited and has buttons, too', async () => {
+    const web = (verdict: 'breach' | 'ok'): Finding => ({
+      rule: 'container-stopped',
+      subject: 'web',
+      severity: 'critical',
+      verdict,
+      text: verdict === 'ok' ? 'web runs again' : 'web stopped',
+    });
+    b.start();
+    for (const verdict of ['breach', 'ok', 'breach'] as const) {
+      check(web(verdict));
+      await settled();
+      b.clock.pass(5000);
+    }
+    const flaps = b.telegram.sent[2];
+    expect(flaps?.plain).toMatch(/^Flapping/);
+    expect(flaps?.keyboard?.flat().map(({ text }) => text)).toContain('Acknowledge');
+    b.clock.pass(1_200_000);
+    check(web('ok'));
+    b.clock.pass(1_200_000);
+    check(web('ok'));
+    await settled();
+    expect(b.telegram.message(b.telegram.chatId, flaps?.id ?? 0)?.plain).toMatch(/^Resolved/);
+    expect(b.telegram.sent.at(-1)).toMatchObject({ replyTo: flaps?.id });
+  });
+
   it('is not repeated once it was acknowledged, until it gets worse', async () => {
     b.start();
     check(memory(90, 'warning'));
@@ -526,6 +552,31 @@ describe('several chats', () => {
     check(memory(30, 'critical'));
     await settled();
     expect(b.telegram.sent).toMatchObject([{ chatId: OPS, threadId: 7 }, { chatId: BOSS }]);
+    // It has a message of its own there, with buttons, that is edited as well; and its end goes to both.
+    const [first, worse] = b.telegram.sent;
+    expect(worse?.keyboard).toBeDefined();
+    check(memory(300, undefined));
+    await settled();
+    expect(b.telegram.sent.slice(2)).toMatchObject([
+      { chatId: BOSS, replyTo: worse?.id, silent: false },
+      { chatId: OPS, threadId: 7, replyTo: first?.id },
+    ]);
+    for (const one of [first, worse])
+      expect(b.telegram.message(one?.chatId ?? '', one?.id ?? 0)?.plain).toMatch(/^Resolved/);
+  });
+
+  it('have the end of what is critical where it began, and single lines in theirs', async () => {
+    await two({ TELEGRAM_CHAT_ID: OPS, TELEGRAM_CHAT_CRITICAL: BOSS, TELEGRAM_CHAT_INFO: `${OPS}/7` });
+    check(memory(30, 'critical'));
+    check(memory(300, undefined));
+    b.say('a deploy', { severity: 'info' });
+    b.delivery.kick();
+    await settled();
+    const [first] = b.telegram.sent.filter(({ chatId }) => chatId === BOSS);
+    expect(b.telegram.sent.filter(({ chatId }) => chatId === BOSS)[1]).toMatchObject({ replyTo: first?.id });
+    expect(b.telegram.sent.filter(({ chatId }) => chatId === OPS)).toMatchObject([
+      { threadId: 7, plain: 'a deploy' },
+    ]);
   });
 
   it('do not wait for one that refuses', async () => {
