@@ -196,7 +196,14 @@ function makeTarget({ cpu, debian, node }) {
 /** The files as they are installed: package, bundle, native libraries of this architecture, Node. */
 function makeProgram(folder, cpu, nodeIntegrity) {
   mkdirSync(folder, { recursive: true });
-  const own = ['package.json', 'LICENSE', 'MONITORING.md', 'CHANGELOG.md', 'monitor.conf.example'];
+  const own = [
+    'package.json',
+    'LICENSE',
+    'README.md',
+    'MONITORING.md',
+    'CHANGELOG.md',
+    'monitor.conf.example',
+  ];
   for (const name of [...own, 'bin', 'dist', 'systemd', 'config', 'docs'])
     if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
   for (const name of nativePackages(cpu)) {

@@ -1,3 +1,4 @@
+import { keptFromEnvironment } from '../daemon/reload.ts';
 import { gatherInstall } from '../install/gather.ts';
 import { DEBIAN_PACKAGE, LAYOUT } from '../install/layout.ts';
 import { planInstall } from '../install/plan.ts';
@@ -16,7 +17,7 @@ export async function install(context: CommandContext, place: InstallPlace = thi
   const { machine } = place;
   const dryRun = options.dryRun === true;
   const systemd = machine.exists('/run/systemd/system');
-  const refusal = whyNot(context, systemd);
+  const refusal = whyNot(context, systemd, machine.exists(DEBIAN_PACKAGE));
   if (refusal && !dryRun) {
     io.err(refusal);
     return 3;
@@ -53,14 +54,16 @@ function thisPlace(): InstallPlace {
   return { machine: openMachine('/'), source: packageRoot(), node: process.execPath };
 }
 
-function whyNot({ system }: CommandContext, systemd: boolean): string | undefined {
+function whyNot({ system }: CommandContext, systemd: boolean, asPackage: boolean): string | undefined {
   if (!systemd)
     return (
       'vpsmon: this machine does not run systemd, so there are no units to install.\n' +
       'Run `vpsmon monitor` under what starts services here, or in a container: docs/container.md says how.'
     );
   if (packageRoot() === DEBIAN_PACKAGE)
-    return 'vpsmon: it is installed as a Debian package, units included. Run `vpsmon setup` for the settings, `vpsmon doctor` to test them.';
+    return 'vpsmon: it is installed as a Debian package, units included: `apt install --reinstall ./vpsmon_*.deb` puts back what is missing. `vpsmon setup` is for the settings, `vpsmon doctor` tests them.';
+  if (asPackage)
+    return 'vpsmon: the Debian package is installed here, with units of its own. Upgrade it (`apt install ./vpsmon_*.deb`), or `apt remove vpsmon` first: settings and history stay.';
   if (!system.root)
     return 'vpsmon: install writes to /etc and /usr/local: run it as root (sudo). `--dry-run` shows what it would do.';
   return undefined;
@@ -68,9 +71,7 @@ function whyNot({ system }: CommandContext, systemd: boolean): string | undefine
 
 /** What the service will not see, because it is set in this shell only. */
 function environmentNotes({ config }: CommandContext): string[] {
-  const keys = Object.entries(config.origins)
-    .filter(([, origin]) => origin.from === 'environment')
-    .map(([key]) => key);
+  const keys = keptFromEnvironment(config);
   if (keys.length === 0) return [];
   return [
     `Set in this shell only, and not seen by the units: ${keys.join(', ')}. Put them into ${LAYOUT.config}.`,

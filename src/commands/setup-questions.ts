@@ -26,7 +26,7 @@ export type SetupPlace = {
   ask: Ask | undefined;
   /** Aborted by Ctrl-C while no question stands there. */
   stopped: AbortSignal;
-  /** True where systemd runs and this is root. */
+  /** True where systemd runs. */
   systemd: boolean;
   /** True where the terminal can show the blocks of a QR code. */
   drawsBlocks: boolean;

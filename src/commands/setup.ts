@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import type { Key } from '../config/schema.ts';
 import { serverName } from '../config/server-name.ts';
 import { withSettings } from '../config/write-conf.ts';
+import { keptFromEnvironment } from '../daemon/reload.ts';
 import { readUnits } from '../install/gather.ts';
 import { LAYOUT, STARTED_UNITS } from '../install/layout.ts';
 import { SEVERITIES } from '../model/finding.ts';
@@ -62,7 +63,7 @@ export async function runSetup(options: GlobalOptions, given: SetupOptions, io: 
     installed: LAYOUT.config,
     ask: asks ? terminalAsk : undefined,
     stopped: stopped.signal,
-    systemd: root && isThere('/run/systemd/system'),
+    systemd: isThere('/run/systemd/system'),
     drawsBlocks: drawsBlocks(process.env),
     waitMs: WAIT_MS,
     install: async () =>
@@ -98,6 +99,11 @@ export async function setup(
       return 0;
     }
     writeValues(io, place.target, values);
+    const hidden = keptFromEnvironment(context.config).filter((key) => key in values);
+    if (hidden.length > 0)
+      io.err(
+        `vpsmon: ${hidden.join(' and ')} also stand${hidden.length > 1 ? '' : 's'} in the environment of this shell, which wins over the file: unset ${hidden.join(' ')}`,
+      );
     await startUnits(context, place);
     await place.finish();
     return 0;
@@ -214,12 +220,10 @@ function writeValues(io: Io, target: string, values: Record<string, string>): vo
 }
 
 /** Installs the units where there are none, starts those that are there, or has the running monitor read its settings anew. */
-async function startUnits({ io, run }: CommandContext, place: SetupPlace): Promise<void> {
-  if (!place.systemd || place.target !== place.installed) {
-    print(
-      io,
-      `Next: \`vpsmon monitor --config ${place.target}\` watches; \`sudo vpsmon install\` makes a service of it.`,
-    );
+async function startUnits({ io, run, system }: CommandContext, place: SetupPlace): Promise<void> {
+  if (!place.systemd || !system.root || place.target !== place.installed) {
+    const service = place.systemd ? '; `sudo vpsmon install` makes a service of it' : '';
+    print(io, `Next: \`vpsmon monitor --config ${place.target}\` watches${service}.`);
     return;
   }
   const units = await readUnits(run, 0);

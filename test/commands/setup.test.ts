@@ -87,6 +87,7 @@ async function run(
       columns: 80,
     },
     ...(more.run ? { run: more.run } : {}),
+    system: { root: true },
   });
   let finished = 0;
   const code = await setup(context, given, {
@@ -616,6 +617,13 @@ describe('the units', () => {
     expect(failed.err).toContain('the settings are written, the services are not installed');
   });
 
+  it('are not promised where systemd does not run, and `install` makes them where it does', async () => {
+    const next = async (systemd: boolean) =>
+      /Next: .*/.exec((await run(undefined, {}, settings(), undefined, { place: { systemd } })).out)?.[0];
+    expect(await next(false)).toBe(`Next: \`vpsmon monitor --config ${conf}\` watches.`);
+    expect(await next(true)).toContain('`sudo vpsmon install` makes a service of it.');
+  });
+
   it('are started where they do not run, and read the settings anew where they do', async () => {
     expect(await withUnits('loaded', 'inactive')).toMatchObject({
       code: 0,
@@ -760,6 +768,20 @@ describe('vpsmon setup in a real terminal', () => {
     writeFileSync(file, telegram.token, { mode: 0o644 });
     const { stderr } = await vpsmon([...args, '--token-file', file]);
     expect(stderr).toContain(`others on this machine can read ${file}`);
+  });
+
+  it('says what stands in the environment, too, where it wins over what was written', async () => {
+    begin();
+    writeFileSync(join(dir, 'token'), telegram.token, { mode: 0o600 });
+    const args = ['setup', '--config', conf, '--state-dir', join(dir, 'state'), '--chat-id', telegram.chatId];
+    const env = { TELEGRAM_BOT_TOKEN: `1:${'A'.repeat(35)}`, TELEGRAM_CHAT_ID: '5', LOG_LEVEL: 'WARN' };
+    const { code, stderr } = await vpsmon([...args, '--token-file', join(dir, 'token')], { env });
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr:
+        'vpsmon: TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID also stand in the environment of this shell, which wins over the file: unset TELEGRAM_BOT_TOKEN TELEGRAM_CHAT_ID\n',
+    });
+    expect(stderr).not.toContain(env.TELEGRAM_BOT_TOKEN);
   });
 
   it('asks nothing where there is no terminal', async () => {

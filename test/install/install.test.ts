@@ -254,6 +254,15 @@ describe('install', () => {
     );
   });
 
+  it('is not put beside the Debian package, whose units it would hide', async () => {
+    place.machine.makeFolder('/usr/lib/vpsmon', 0o755);
+    const before = place.listing();
+    const { code, err } = await installed();
+    expect(code).toBe(3);
+    expect(err()).toContain('Upgrade it (`apt install ./vpsmon_*.deb`), or `apt remove vpsmon` first');
+    expect(place.listing()).toEqual(before);
+  });
+
   it('refuses without root and without systemd, and says what to do', async () => {
     const user = commandContext(configWith({}), {}, { run: place.run, system: { root: false } });
     const where = { machine: place.machine, source: place.source, node: '/usr/bin/node' };
