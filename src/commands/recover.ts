@@ -5,7 +5,7 @@ import { writesToJournal } from './io.ts';
 import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/terminal/recovery.ts';
 import { acceptLeftOff } from '../recovery/left-off.ts';
 import { RECOVERY_RULES, runRules, finishInterrupted } from '../recovery/index.ts';
-import type { RuleResult } from '../recovery/types.ts';
+import type { RecoveryDeps, RuleResult } from '../recovery/types.ts';
 import { restartWahaByHand } from '../recovery/waha.ts';
 import { LEFT_OFF_KINDS, leftOffText } from '../model/left-off.ts';
 import { allActionsToUndo, listActions } from '../store/actions.ts';
@@ -104,44 +104,10 @@ async function runLocked(
   const { config, io, options } = context;
   const monitor = openRecovery(context, store);
   const { deps } = monitor;
-  let results: RuleResult[];
-  try {
-    if (what === 'restart-waha') {
-      await finishInterrupted(deps);
-      results = [await restartWahaByHand(deps, reason)];
-    } else if (what === 'accept') {
-      const accepted = acceptLeftOff(deps, reason);
-      if (!accepted) {
-        const names = leftOffIn(store.db).map(({ name }) => plain(name, 60));
-        const there = names.length > 0 ? `there is ${names.join(', ')}` : 'nothing is';
-        io.err(`vpsmon: recovery has left nothing off that is called ${plain(reason, 60)}: ${there}.`);
-        return 3;
-      }
-      results = [accepted];
-    } else if (what === 'restart-container' || what === 'stop-container') {
-      await finishInterrupted(deps);
-      const [name = '', ...why] = reason.split(' ');
-      const order = what === 'stop-container' ? 'stop' : 'restart';
-      results = [await containerByHand(deps, order, name, why.join(' '))];
-    } else if (what === 'undo' && /^\d+$/.test(reason)) {
-      const action = allActionsToUndo(store.db).find(({ id }) => id === Number(reason));
-      if (!action) {
-        io.err(
-          `vpsmon: there is nothing to undo with the number ${reason}: \`vpsmon recover history\` shows the numbers.`,
-        );
-        return 3;
-      }
-      const rules = RECOVERY_RULES.filter((rule) => rule.id === action.rule);
-      results = await runRules(deps, rules, 'undo', new Set([action.id]));
-    } else if (what === 'undo') {
-      const rules = RECOVERY_RULES.filter((rule) => reason === '' || rule.id === reason);
-      results = await runRules(deps, rules, 'undo');
-    } else {
-      const rules = RECOVERY_RULES.filter((rule) => what === 'run-all' || rule.id === what);
-      results = await runRules(deps, rules, 'run');
-    }
-  } finally {
-    await monitor.close();
+  const results = await act(deps, what, reason).finally(monitor.close);
+  if (typeof results === 'string') {
+    io.err(`vpsmon: ${results}`);
+    return 3;
   }
   if (options.json) {
     const enabled = config.settings.ENABLE_AUTO_RECOVERY;
@@ -159,6 +125,43 @@ async function runLocked(
   }
   await monitor.deliver();
   return exitCodeOf(results, monitor.reported);
+}
+
+/** Does what was asked for; a sentence where nothing is called that. */
+async function act(deps: RecoveryDeps, what: string, reason: string): Promise<RuleResult[] | string> {
+  const { db } = deps.store;
+  switch (what) {
+    case 'restart-waha':
+      await finishInterrupted(deps);
+      return [await restartWahaByHand(deps, reason)];
+    case 'restart-container':
+    case 'stop-container': {
+      await finishInterrupted(deps);
+      const [name = '', ...why] = reason.split(' ');
+      const order = what === 'stop-container' ? 'stop' : 'restart';
+      return [await containerByHand(deps, order, name, why.join(' '))];
+    }
+    case 'accept': {
+      const accepted = acceptLeftOff(deps, reason);
+      if (accepted) return [accepted];
+      const names = leftOffIn(db).map(({ name }) => plain(name, 60));
+      const there = names.length > 0 ? `there is ${names.join(', ')}` : 'nothing is';
+      return `recovery has left nothing off that is called ${plain(reason, 60)}: ${there}.`;
+    }
+    case 'undo': {
+      if (!/^\d+$/.test(reason)) return runRules(deps, rulesCalled(reason || 'run-all'), 'undo');
+      const action = allActionsToUndo(db).find(({ id }) => id === Number(reason));
+      return action
+        ? runRules(deps, rulesCalled(action.rule), 'undo', new Set([action.id]))
+        : `there is nothing to undo with the number ${reason}: \`vpsmon recover history\` shows the numbers.`;
+    }
+    default:
+      return runRules(deps, rulesCalled(what), 'run');
+  }
+}
+
+function rulesCalled(name: string): typeof RECOVERY_RULES {
+  return RECOVERY_RULES.filter(({ id }) => name === 'run-all' || id === name);
 }
 
 /** `undo web` would undo everything, which is not what was meant. */

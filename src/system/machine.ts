@@ -3,6 +3,7 @@ import {
   closeSync,
   existsSync,
   fchmodSync,
+  fstatSync,
   fsyncSync,
   lstatSync,
   openSync,
@@ -124,7 +125,7 @@ export function openMachine(root = '/', durable = true): Machine {
 
 /** Reads an open file to its end and closes it. */
 function* chunksOf(fd: number): Generator<Buffer> {
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, fstatSync(fd).size || 1));
   try {
     for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer))
       yield buffer.subarray(0, read);

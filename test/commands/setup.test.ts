@@ -637,6 +637,32 @@ describe('the units', () => {
   });
 });
 
+/** Runs it in a terminal of its own. What it has shown so far is `seen`; waiting for more ends where the program does. */
+function inTerminal(command: string) {
+  const child = spawn('script', ['-qfec', command, '/dev/null'], {
+    env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const terminal = {
+    seen: '',
+    ended: new Promise<number | null>((resolve, reject) => {
+      child.once('close', resolve);
+      child.once('error', reject);
+    }),
+    type: (keys: string) => void child.stdin.write(keys),
+    shows: (text: string) =>
+      until(() => {
+        if (child.exitCode !== null && !terminal.seen.includes(text))
+          throw new Error(`it ended without ${text}: ${terminal.seen}`);
+        return terminal.seen.includes(text);
+      }, text),
+  };
+  child.stdin.on('error', () => undefined); // it has ended, which is what `shows` says
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (terminal.seen += chunk.toString()));
+  return terminal;
+}
+
 describe('vpsmon setup in a real terminal', () => {
   /** What is asked in its order, and what is typed at it; at the link, Start is pressed. */
   const steps: [shown: string, typed: string][] = [
@@ -651,24 +677,20 @@ describe('vpsmon setup in a real terminal', () => {
     async (_shown, stopAt) => {
       begin();
       telegram.setChat(ADA);
-      const child = spawn(
-        'script',
-        ['-qfec', `${process.execPath} ${BIN} setup --config ${conf} --state-dir ${dir}/state`, '/dev/null'],
-        { env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'pipe'] },
+      const terminal = inTerminal(
+        `${process.execPath} ${BIN} setup --config ${conf} --state-dir ${dir}/state`,
       );
-      let seen = '';
-      child.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
-      const ended = new Promise((resolve) => child.once('close', resolve));
       for (const [i, [shown, typed]] of steps.entries()) {
-        await until(() => seen.includes(shown), shown);
+        await terminal.shows(shown);
         if (i === stopAt) break;
-        const code = /\?start=([\w-]+)\s/.exec(seen)?.[1];
-        if (i === 0) child.stdin.write(`${telegram.token}\r`);
+        const code = /\?start=([\w-]+)\s/.exec(terminal.seen)?.[1];
+        if (i === 0) terminal.type(`${telegram.token}\r`);
         else if (i === 1) telegram.write(ADA, `/start ${code}`);
-        else child.stdin.write(`${typed}\r`);
+        else terminal.type(`${typed}\r`);
       }
-      child.stdin.write('\u0003');
-      expect(await ended).not.toBe(0);
+      terminal.type('\u0003');
+      expect(await terminal.ended).not.toBe(0);
+      const { seen } = terminal;
       expect(seen).toContain('Nothing was changed.');
       expect(seen).not.toContain(telegram.token.slice(-20));
       expect(readFileSync(conf, 'utf8')).toBe(START.replace('URL', telegram.url));
@@ -682,25 +704,16 @@ describe('vpsmon setup in a real terminal', () => {
     const page = readFileSync('docs/first-five-minutes.md', 'utf8');
     const [documented = ''] = /^vpsmon writes to you[^]*?(?=^Written:)/m.exec(page) ?? [];
     expect(documented).toContain('█');
-    const child = spawn(
-      'script',
-      [
-        '-qfec',
-        `stty cols 80; ${process.execPath} ${BIN} setup --config ${conf} --state-dir ${dir}/state`,
-        '/dev/null',
-      ],
-      { env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'pipe'] },
+    const terminal = inTerminal(
+      `stty cols 80; ${process.execPath} ${BIN} setup --config ${conf} --state-dir ${dir}/state`,
     );
-    let written = '';
-    child.stdout.on('data', (chunk: Buffer) => (written += chunk.toString()));
-    const ended = new Promise((resolve) => child.once('close', resolve));
     const answer = async (question: string, typed: string) => {
-      await until(() => written.includes(question), question);
-      child.stdin.write(`${typed}\r`);
+      await terminal.shows(question);
+      terminal.type(`${typed}\r`);
     };
     await answer('Token of the bot', telegram.token);
-    await until(() => written.includes('Waiting for Start'), 'the code');
-    const code = /\?start=([\w-]+)/.exec(written)?.[1];
+    await terminal.shows('Waiting for Start');
+    const code = /\?start=([\w-]+)/.exec(terminal.seen)?.[1];
     const ada = { from: { id: 4711, is_bot: false, first_name: 'Ada' } };
     telegram.write(
       { id: Number(telegram.chatId), type: 'supergroup', title: 'Ops' },
@@ -711,8 +724,9 @@ describe('vpsmon setup in a real terminal', () => {
     await answer('Name of this server', 'shop');
     await answer('Let recovery act?', 'n');
     await answer('Let them do that, too?', 'n');
-    await ended;
-    const [shown = written] = /^vpsmon writes to you[^]*?(?=^Written:)/m.exec(screen(written)) ?? [];
+    await terminal.ended;
+    const written = screen(terminal.seen);
+    const [shown = written] = /^vpsmon writes to you[^]*?(?=^Written:)/m.exec(written) ?? [];
     // The package's file switches recovery on, the defaults do not.
     const same = (text: string) => withoutChance(text).replace('act? [Y/n]', 'act? [y/N]');
     expect(same(shown)).toBe(same(documented));
@@ -720,30 +734,24 @@ describe('vpsmon setup in a real terminal', () => {
 
   it('goes on after Ctrl-Z and fg, and says at Ctrl-C while it waits that nothing was changed', async () => {
     begin();
-    const shell = spawn('script', ['-qfec', 'bash --norc --noprofile -i', '/dev/null'], {
-      env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm' },
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
-    let seen = '';
-    shell.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
-    const ended = new Promise((resolve) => shell.once('close', resolve));
+    const shell = inTerminal('bash --norc --noprofile -i');
     const type = (keys: string) => {
-      seen = '';
-      shell.stdin.write(keys);
+      shell.seen = '';
+      shell.type(keys);
     };
     type(`${process.execPath} ${BIN} setup --config ${conf} --state-dir ${dir}/state\r`);
-    await until(() => seen.includes('(not shown)'), 'the question');
+    await shell.shows('(not shown)');
     type('\u001a');
-    await until(() => seen.includes('Stopped'), 'Stopped');
+    await shell.shows('Stopped');
     type('fg\r');
-    await until(() => seen.includes('(not shown)'), 'the question again');
+    await shell.shows('(not shown)');
     type(`${telegram.token}\r`);
-    await until(() => seen.includes('Waiting for Start'), 'Waiting for Start');
-    expect(seen).not.toContain(telegram.token.slice(-20));
+    await shell.shows('Waiting for Start');
+    expect(shell.seen).not.toContain(telegram.token.slice(-20));
     type('\u0003');
-    await until(() => seen.includes('Nothing was changed.'), 'Nothing was changed.');
+    await shell.shows('Nothing was changed.');
     type('exit\r');
-    await ended;
+    await shell.ended;
   }, 60_000);
 
   it('takes the token from a pipe, and says when others can read its file', async () => {

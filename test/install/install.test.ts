@@ -318,24 +318,25 @@ describe('uninstall', () => {
 });
 
 describe('interrupted', () => {
-  it('at any step: says what is left; the next install finishes, and so does uninstall', async () => {
-    const clean = place.listing();
-    await installed();
-    const whole = place.listing();
-    await removed(true);
-    const steps = planInstall(
-      await gatherInstall({
-        machine: place.machine,
-        run: place.run,
-        source: place.source,
-        node: '/usr/bin/node',
-        configFile: undefined,
-        systemd: true,
-      }),
-    ).steps.length;
-    expect(steps).toBeGreaterThan(15);
+  it.each(['install', 'uninstall'] as const)(
+    'at any step: says what is left; then %s finishes',
+    async (next) => {
+      const clean = place.listing();
+      await installed();
+      const whole = place.listing();
+      await removed(true);
+      const steps = planInstall(
+        await gatherInstall({
+          machine: place.machine,
+          run: place.run,
+          source: place.source,
+          node: '/usr/bin/node',
+          configFile: undefined,
+          systemd: true,
+        }),
+      ).steps.length;
+      expect(steps).toBeGreaterThan(15);
 
-    for (const next of ['install', 'uninstall'] as const) {
       for (let at = 0; at < steps; at += 1) {
         const broken = breakAt(place, at);
         const { code, err } = await installed({}, {}, broken.machine);
@@ -356,8 +357,9 @@ describe('interrupted', () => {
         expect(place.listing(), `step ${at}`).toEqual(clean);
         expect([...place.units.keys()], `step ${at}`).toEqual([]);
       }
-    }
-  }, 60_000);
+    },
+    180_000,
+  );
 });
 
 /** Lets the first `at` steps pass and the next one fail half-way, with what a killed process leaves behind. */
