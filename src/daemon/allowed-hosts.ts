@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 
 /**
  * Whether a request with this Host header is answered. A page in somebody's browser can make a name of its own point at
@@ -16,26 +16,25 @@ export function isAllowedHost(
   const name = hostOf(header);
   if (name === undefined) return false;
   if (isLoopback(name) || isLoopbackName(name)) return true;
-  const own = hostOf(isIP(listen.host) === 6 ? `[${listen.host}]` : listen.host);
+  const own = hostOf(listen.host);
   if (name === own) return true;
   if (listen.hosts.some((host) => hostOf(host) === name)) return true;
   if (own !== '0.0.0.0' && own !== '::') return false;
-  return isIP(name) !== 0 || !name.includes('.') || name === hostOf(listen.machine);
+  return !name.includes('.') || isIP(name) !== 0 || name === hostOf(listen.machine);
 }
 
 /** The host of `host:port` in its one spelling, an IPv6 address without its brackets. Undefined: no host at all. */
 function hostOf(header: string): string | undefined {
   if (!/^[a-z0-9.:[\]_-]{1,255}$/i.test(header)) return undefined;
-  const text = isIP(header) === 6 ? `[${header}]` : header;
+  // Node's pattern for IPv6 takes 0.1 MB from the first time it is tried on.
+  const text = header.split(':').length > 2 && isIP(header) === 6 ? `[${header}]` : header;
   if (!URL.canParse(`http://${text}/`)) return undefined;
   return new URL(`http://${text}/`).hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
 }
 
 function isLoopback(name: string): boolean {
   // ::ffff:7f00:1 is how a URL spells ::ffff:127.0.0.1.
-  return (
-    name === '::1' || (isIP(name) === 4 && name.startsWith('127.')) || /^::ffff:7f[0-9a-f]{2}:/.test(name)
-  );
+  return name === '::1' || (isIPv4(name) && name.startsWith('127.')) || /^::ffff:7f[0-9a-f]{2}:/.test(name);
 }
 
 function isLoopbackName(name: string): boolean {

@@ -108,12 +108,13 @@ const BEFORE_NAME = 128;
 function maskNamed(text: string): string {
   let masked = '';
   let done = 0;
-  for (const { 0: found, index } of text.matchAll(NAME)) {
+  for (const { 0: found, index } of text.matchAll(fresh(NAME))) {
     if (index < done) continue;
     const end = index + found.length;
     const before = text.slice(Math.max(done, index - BEFORE_NAME), index);
-    for (const { before: wanted, name, after } of AFTER_NAME) {
+    for (const { before: wanted, name, after: pattern } of AFTER_NAME) {
       if (wanted?.test(before) === false || name?.test(found) === false) continue;
+      const after = fresh(pattern);
       after.lastIndex = end;
       const between = after.exec(text)?.[1];
       if (between === undefined) continue;
@@ -437,13 +438,28 @@ export function maskKnown(text: string, secret: string): string {
   );
 }
 
+let tried = new WeakRef(new Map<RegExp, RegExp>());
+
+/**
+ * A copy that lives until the next garbage collection. What Node makes of a pattern when it is tried, it keeps as long as the pattern: 0.4 MB
+ * for those that one log line needs. The group makes it another pattern for Node's own list of known ones.
+ */
+function fresh(pattern: RegExp): RegExp {
+  let copies = tried.deref();
+  if (!copies) tried = new WeakRef((copies = new Map()));
+  let copy = copies.get(pattern);
+  if (!copy) copies.set(pattern, (copy = new RegExp(`(?:${pattern.source})`, pattern.flags)));
+  return copy;
+}
+
 /** Masks everything in the text that looks like a secret. */
 export function maskPatterns(text: string): string {
   let result = text;
   for (const family of FAMILIES) {
     if (family === 'names') result = maskNamed(result);
-    else if (family.when.test(result))
-      for (const [pattern, replacement] of family.patterns) result = result.replace(pattern, replacement);
+    else if (fresh(family.when).test(result))
+      for (const [pattern, replacement] of family.patterns)
+        result = result.replace(fresh(pattern), replacement);
   }
   return result;
 }
