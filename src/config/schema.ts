@@ -300,7 +300,7 @@ export function defaultSettings(): Settings {
 
 /** Where an effective value came from, e.g. `environment`, `/etc/vpsmon/monitor.conf:12`, `default`. */
 export type Origin = {
-  from: 'environment' | 'file' | 'default' | 'flag';
+  from: 'environment' | 'file' | 'default';
   file?: string;
   line?: number;
   /** A default that gave way to this setting, so that a warning level is not above the critical one. */

@@ -12,8 +12,6 @@ export type Watchdog = {
   stopping(): void;
   /** Checks are this many milliseconds apart from now on. */
   checkEvery(ms: number): void;
-  /** WatchdogSec in milliseconds, undefined where there is no watchdog. */
-  intervalMs?: number;
 };
 
 /** While the server stalls, a check may take this long: reading a file may mean reading the program back from the disk first. */
@@ -63,7 +61,6 @@ export function openWatchdog(
       clearInterval(timer);
       send('STOPPING=1\nSTATUS=stopping');
     },
-    ...(intervalMs === undefined ? {} : { intervalMs }),
   };
 }
 

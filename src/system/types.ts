@@ -87,7 +87,6 @@ export type DockerInspect = {
   created: number;
   env: string[];
   command: string[];
-  tty: boolean;
   /** json-file, local, journald, none, syslog, ... */
   logDriver?: string;
   /** What `docker stop` sends, as the image or the person wrote it: `SIGWINCH`, `28`, `RTMIN+3`. */
@@ -106,7 +105,6 @@ export type DockerInspect = {
     finishedAt: number;
     health?: {
       status: string;
-      failingStreak: number;
       log: { exitCode: number; output: string; end: number }[];
     };
   };
@@ -138,11 +136,7 @@ export type Docker = {
     /** podman, which speaks Docker's API. */ podman?: boolean;
   }>;
   info(signal?: AbortSignal): Promise<{
-    cgroupDriver: string;
-    cgroupVersion: string;
-    memTotal: number;
     rootDir: string;
-    liveRestore: boolean;
     /** The engine runs as a user; its containers' users are others outside (userns-remap). */
     rootless: boolean;
     userns: boolean;

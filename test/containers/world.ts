@@ -231,7 +231,6 @@ export function createWorld(
         created: wall(),
         env: with_.env ?? [],
         command: [],
-        tty: false,
         restartCount: 0,
         state: {
           status: 'created',
@@ -277,7 +276,7 @@ export function createWorld(
         oomKilled: false,
         startedAt: wall(),
       };
-      if (box.checked) box.state.health = { status: 'starting', failingStreak: 0, log: [] };
+      if (box.checked) box.state.health = { status: 'starting', log: [] };
       emit(box, 'start');
     },
     run(name: string, with_: Options = {}): Box {
@@ -350,7 +349,6 @@ export function createWorld(
       box.checked = true;
       box.state.health = {
         status,
-        failingStreak: 1,
         log: [{ exitCode: status === 'healthy' ? 0 : 1, output: box.healthOutput, end: wall() }],
       };
       emit(box, `health_status: ${status}`);

@@ -74,7 +74,6 @@ export function container(sketch: Sketch): { item: DockerListItem; inspect: Dock
     created,
     env: Object.entries(sketch.env ?? {}).map(([key, value]) => `${key}=${value}`),
     command: sketch.command ?? ['docker-entrypoint.sh'],
-    tty: false,
     restartCount: 0,
     state: { status: state, pid: 1, exitCode: 0, oomKilled: false, error: '', startedAt: 1, finishedAt: 0 },
     hostConfig: {

@@ -95,7 +95,6 @@ function toInspect(c: FakeContainer): DockerInspect {
     created: 0,
     env: c.env,
     command: [],
-    tty: false,
     restartCount: c.restartCount,
     state: {
       status: c.status,

@@ -16,9 +16,7 @@ test('says which engine it talks to', async () => {
   const version = await engine.docker.version();
   expect(version.version).toMatch(/^\d+\./);
   expect(version.apiVersion).toMatch(/^1\.\d+$/);
-  const info = await engine.docker.info();
-  expect(info.memTotal).toBeGreaterThan(100_000_000);
-  expect(['1', '2']).toContain(info.cgroupVersion);
+  expect((await engine.docker.info()).rootDir).toMatch(/^\/.+\/data$/);
 });
 
 test('lists and inspects a container', async () => {

@@ -8,19 +8,14 @@ export type { MetricsInput, Section } from './types.ts';
 
 /**
  * Everything as Prometheus' text format 0.0.4. A source that is absent or failed has no sample; a metric without a
- * sample is left out. `section` narrows it down to one part.
+ * sample is left out.
  */
-export function renderPrometheus(all: MetricsInput, section: Section | 'all' = 'all'): string {
+export function renderPrometheus(all: MetricsInput): string {
   const input = withoutRefused(all);
-  const parts: string[] = [];
-  for (const metric of METRICS) {
-    if (section === 'all' || metric.section === section) parts.push(block(metric, metric.samples(input)));
-  }
-  if (section === 'all' || section === 'leads') parts.push(sqlBlocks(input));
-  return parts.join('');
+  return METRICS.map((metric) => block(metric, metric.samples(input))).join('') + sqlBlocks(input);
 }
 
-/** The part of a whole text that belongs to `section`: what `export` does with the answer of the running monitor. */
+/** The part of a whole text that belongs to `section`. */
 export function filterSection(text: string, section: Section): string {
   const sections = new Map(METRICS.map((metric) => [metric.name, metric.section]));
   const blocks = text.split(/^(?=# HELP )/m);

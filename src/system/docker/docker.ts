@@ -5,7 +5,7 @@ import { DEADLINE_MS, openDockerCalls } from './call.ts';
 import type { Call } from './call.ts';
 import { followEvents } from './follow.ts';
 import { parseLogs } from './logs.ts';
-import { count, object, parseInspect, parseList, parseStats, text } from './parse.ts';
+import { object, parseInspect, parseList, parseStats, text } from './parse.ts';
 import type { Docker } from '../types.ts';
 
 const MIB = 1_048_576;
@@ -48,11 +48,7 @@ export function openDocker(
       const listed = Array.isArray(raw['SecurityOptions']) ? raw['SecurityOptions'] : [];
       const options = listed.map((one) => /^name=([a-z]+)/.exec(text(one))?.[1]);
       return {
-        cgroupDriver: text(raw['CgroupDriver']),
-        cgroupVersion: text(raw['CgroupVersion']) || '1',
-        memTotal: count(raw['MemTotal']),
         rootDir: text(raw['DockerRootDir']),
-        liveRestore: raw['LiveRestoreEnabled'] === true,
         rootless: options.includes('rootless'),
         userns: options.includes('userns'),
       };

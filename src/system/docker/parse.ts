@@ -15,7 +15,7 @@ export function object(value: unknown): Json {
 export function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
-export function count(value: unknown): number {
+function count(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : 0;
 }
 export function array(value: unknown): unknown[] {
@@ -106,7 +106,6 @@ function healthOf(raw: unknown): DockerInspect['state']['health'] {
   if (status === '' || status === 'none') return undefined;
   return {
     status,
-    failingStreak: count(health['FailingStreak']),
     log: array(health['Log']).map((entry) => {
       const run = object(entry);
       return { exitCode: count(run['ExitCode']), output: text(run['Output']), end: parseTime(run['End']) };
@@ -149,7 +148,6 @@ export function parseInspect(answer: unknown): DockerInspect {
     created: parseTime(raw['Created']),
     env: array(config['Env']).map(text),
     command: [text(raw['Path']), ...array(raw['Args']).map(text)].filter(Boolean),
-    tty: config['Tty'] === true,
     ...(text(object(host['LogConfig'])['Type'])
       ? { logDriver: text(object(host['LogConfig'])['Type']) }
       : {}),
