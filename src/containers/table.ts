@@ -40,23 +40,24 @@ export function fromEvent(event: DockerEvent): Known {
     autoRemove: false,
     complete: false,
     seq: 0,
-    ...fromLabels(attributes),
+    ...fromLabels(attributes, event.name),
   };
 }
 
-function fromLabels(labels: Record<string, string>): Pick<Known, 'swarm' | 'ignored'> {
+function fromLabels(labels: Record<string, string>, name: string): Pick<Known, 'swarm' | 'ignored'> {
   return {
-    ...(labels[SWARM_SERVICE] ? { swarm: true } : {}),
+    // Anybody may set the label; only Swarm names a container after its task.
+    ...(labels[SWARM_SERVICE] && serviceKey(name) !== name ? { swarm: true } : {}),
     ...(labels[IGNORE]?.toLowerCase() === 'true' ? { ignored: true } : {}),
   };
 }
 
 /** What of an inspect is the same as long as the container is. */
 function fixedOf(inspect: DockerInspect): Partial<Known> {
-  const { labels, stopSignal, stopTimeoutMs } = inspect;
-  const shadowed = SHADOWED.filter((name) => Object.hasOwn(labels, name));
+  const { name, labels, stopSignal, stopTimeoutMs } = inspect;
+  const shadowed = SHADOWED.filter((attribute) => Object.hasOwn(labels, attribute));
   return {
-    ...fromLabels(labels),
+    ...fromLabels(labels, name),
     ...(shadowed.length > 0 ? { shadowed } : {}),
     ...(stopSignal === undefined ? {} : { stopSignal: parseSignal(stopSignal) }),
     ...(stopTimeoutMs === undefined ? {} : { stopTimeoutMs }),

@@ -210,6 +210,14 @@ describe('labels', () => {
     expect(world.messages()[0]).toContain('Cause: crashed, exit code 3');
   });
 
+  it('S12: the label of a Swarm service on a container that is no task: nobody starts it again', () => {
+    const world = worldWith('web', { labels: { 'com.docker.swarm.service.name': 'web' } });
+    world.die('web', 1);
+    world.advance(30_000);
+    expect(world.titles()).toEqual([STOPPED]);
+    expect(world.messages()[0]).toContain('Next: Docker will not restart it (restart policy: no)');
+  });
+
   it('S8: what docker compose run starts is not the service', () => {
     const world = createWorld({ MONITORED_SERVICES: ['web'] });
     world.run('shop-web-1', { service: 'web' });

@@ -1,5 +1,5 @@
-// A random life of a few containers on one server: they crash, are stopped, deployed, renamed, paused, fail their health checks; Docker
-// goes away and comes back; silences of containers, of rules and of everything begin, overlap and end, somebody sets the clock, the
+// A random life of a few containers on one server: they crash, are stopped, deployed, rolled out, renamed, paused, removed, remove
+// themselves, fail their health checks; Docker goes away and comes back; some are muted, some are to be watched by name; silences of containers, of rules and of everything begin, overlap and end, somebody sets the clock, the
 // monitor is restarted. Each message that reaches the outbox is compared with how things really are at that moment.
 import { isAllReported, isUnreported, rowOf } from '../../src/containers/persist.ts';
 import { keyOf } from '../../src/containers/table.ts';
@@ -49,7 +49,16 @@ export function live(seed: number): Life {
   let clockWasSet = false;
   /** Name and exit code of every death. */
   const exits: string[] = [];
-  const world: World = createWorld({}, {}, { onMessage: (message) => judge(message) });
+  /** vpsmon.yaml wants no messages about its stops. */
+  const muted = chance(30) ? NAMES[pick(NAMES.length)] : undefined;
+  if (muted !== undefined) diary.push(`muted: stops of ${muted}`);
+  /** Of these a reader does not know all. */
+  const halfKnown = new Set([muted]);
+  const world: World = createWorld(
+    chance(30) ? { MONITORED_SERVICES: NAMES } : {},
+    muted === undefined ? {} : { services: [{ name: muted, mute: ['stopped'] }] },
+    { onMessage: (message) => judge(message) },
+  );
   /** Restarts that a policy will make. */
   const policies: { at: number; id: string }[] = [];
   /** Until when, and how long it was asked for. */
@@ -92,6 +101,9 @@ export function live(seed: number): Life {
       if (name === 'all' || new RegExp(`(?<![\\w-])${name}(?![\\w-])`).test(text))
         fail(`names ${name}, which is silenced`, text);
     }
+    if (muted !== undefined && new RegExp(`(?<![\\w-])${muted}(?![\\w-])`).test(text))
+      if (['container-stopped', 'docker-gone'].includes(message.kind))
+        fail(`names ${muted}, whose stops are muted`, text);
     // Whoever reads it knows that nothing can be seen until Docker is back.
     if (text.includes('Docker Is Gone')) belief.clear();
     let claims: Claimed[] = [];
@@ -101,11 +113,19 @@ export function live(seed: number): Life {
       fail(String(error), text);
     }
     for (const { name, claim, line } of claims) {
-      const state = stateOf(name);
-      belief.set(name, claim);
+      const state = claim === 'missing' ? missingOf(name) : stateOf(name);
+      if (claim !== 'missing') belief.set(name, claim);
       if (!fits(claim, state)) fail(`says that ${name} is ${claim}, it is ${state}`, line);
     }
     checkNumbers(text);
+  }
+
+  /** Of a name in MONITORED_SERVICES: whether a container bears it, or is of its service, and was ever started. */
+  function missingOf(name: string): string {
+    const bears = [...world.boxes.values()].filter(
+      (box) => box.name === name || box.labels['com.docker.compose.service'] === name,
+    );
+    return bears.some(({ state }) => state.status !== 'created' || state.error !== '') ? 'there' : 'missing';
   }
 
   function stateOf(name: string): string {
@@ -216,9 +236,10 @@ export function live(seed: number): Life {
   function run(name: string): void {
     const health = chance(40) ? ('healthy' as const) : ('none' as const);
     const policy = chance(50) ? 'always' : 'no';
-    note(`run ${name} ${policy} ${health}`);
+    const autoRemove = policy === 'no' && chance(30);
+    note(`run ${name} ${policy} ${health}${autoRemove ? ' --rm' : ''}`);
     comesUp(name);
-    world.run(name, { policy, health });
+    world.run(name, { policy, health, autoRemove, service: name });
   }
 
   /** Lets time pass: policies restart, checks are made, what is due happens. */
@@ -278,6 +299,8 @@ export function live(seed: number): Life {
       if (state.status === 'created') truthOf(name).unseen = true;
     for (const { name, kind, line } of notes) {
       const rule = START_LINES[kind].rule ?? '';
+      if (name === muted && (kind === 'stopped' || kind === 'up'))
+        fail(`the start message names ${name}, whose stops are muted`, line);
       if ([name, rule, 'all'].some(isSilenced))
         fail(`the start message names ${name}, which is silenced`, line);
       const claim = NOTES[kind];
@@ -354,6 +377,24 @@ export function live(seed: number): Life {
     }
   }
 
+  /** Another one of its service starts beside it, and then it is removed; or the other way round. */
+  function rollOut(name: string): void {
+    const [from, to] = boxOf(`${name}-next`) ? [`${name}-next`, name] : [name, `${name}-next`];
+    if (boxOf(from)?.state.status !== 'running' || boxOf(to)) return;
+    const stopsFirst = chance(30);
+    note(`roll out ${to} in place of ${from}`);
+    const start = () => {
+      comesUp(to);
+      world.run(to, { policy: 'always', service: name, health: chance(40) ? 'healthy' : 'none' });
+      pass([200, 3000, 20_000][pick(3)]!);
+    };
+    if (!stopsFirst) start();
+    if (boxOf(from)?.state.status === 'running') stop(from);
+    if (boxOf(from)) world.destroy(from);
+    pass([0, 500, 5000][pick(3)]!);
+    if (stopsFirst && !boxOf(to)) start();
+  }
+
   function silence(subject: string, ms: number): void {
     note(`silence ${subject} ${ms / 1000} s`);
     silences.set(subject, world.wall() + ms);
@@ -376,7 +417,11 @@ export function live(seed: number): Life {
       else remove(name);
       return;
     }
-    const what = pick(112);
+    const what = pick(118);
+    if (what >= 112) {
+      rollOut(name);
+      return;
+    }
     if (what < 22) {
       if (up && !paused) crash(name);
       else if (box.state.status === 'exited') start(name);
@@ -415,6 +460,7 @@ export function live(seed: number): Life {
       if (up) comesUp(to);
       mergeTruths(name, to);
       belief.delete(to);
+      if (halfKnown.has(name)) halfKnown.add(to);
       const known = belief.get(name);
       if (known) belief.set(to, known);
       world.rename(name, to);
@@ -505,6 +551,10 @@ export function live(seed: number): Life {
   note('calm');
   pass(CALM_MS);
   for (const { rule, subject } of world.openIncidents()) {
+    if (rule === 'service-missing') {
+      if (missingOf(subject) !== 'missing') wrong.push(`in the end ${rule} ${subject} is open, it is there`);
+      continue;
+    }
     const state = stateOf(subject);
     const claim =
       rule === 'container-stopped' ? 'down' : rule === 'container-unhealthy' ? 'unhealthy' : undefined;
@@ -519,7 +569,7 @@ export function live(seed: number): Life {
     const box = boxOf(name);
     const believed = belief.get(name);
     const endedByItself = state === 'exited' && box?.state.exitCode === 0;
-    if (everSilenced || endedByItself || state === 'created') continue;
+    if (everSilenced || halfKnown.has(name) || endedByItself || state === 'created') continue;
     if (!state.startsWith('running') && believed !== undefined && !fits(believed, state))
       wrong.push(`in the end ${name} is ${state}, and who read all messages believes that it is ${believed}`);
   }
@@ -570,6 +620,8 @@ function claimsOf(text: string): Claimed[] {
       })
       .filter(({ claim }) => claim !== 'any' && claim !== 'named');
   }
+  const missing = /^Service: (.*)$/m.exec(title.includes('Service Missing') ? text : '')?.[1];
+  if (missing !== undefined) return [{ name: missing, claim: 'missing', line: title }];
   if (title.includes('Docker Is Gone') || /^(?:Stable again, r|R)esolved: Docker answers$/.test(title))
     return [];
   if (title.includes('Docker Is Back')) {
@@ -639,6 +691,10 @@ function sentence(text: string): Claimed {
   if (stopped) return { name: stopped[1]!, claim: 'down', line: text };
   const up = /^([\w-]+) (?:runs again|started|has not restarted)/.exec(text);
   if (up) return { name: up[1]!, claim: 'up', line: text };
+  const missing = /^([\w-]+) is in MONITORED_SERVICES, but /.exec(text);
+  if (missing) return { name: missing[1]!, claim: 'missing', line: text };
+  const exists = /^([\w-]+) exists again/.exec(text);
+  if (exists) return { name: exists[1]!, claim: 'any', line: text };
   const sick = /^The health check of ([\w-]+) fails/.exec(text);
   if (sick) return { name: sick[1]!, claim: 'unhealthy', line: text };
   const well = /^([\w-]+) is healthy again/.exec(text);
