@@ -1,5 +1,5 @@
 // Small files of /proc, parsed. Pure but for readMemory; samples above each function.
-import { OWN_CGROUP } from '../system/guest.ts';
+import { OWN_CGROUP, ownLimit } from '../system/guest.ts';
 import type { Guest } from '../system/guest.ts';
 import type { Files } from '../system/types.ts';
 
@@ -128,7 +128,41 @@ export function parseUptime(text: string): number {
 }
 
 const ARC_STATS = '/proc/spl/kstat/zfs/arcstats';
-const OWN_MEMORY = ['memory.max', 'memory.current', 'memory.swap.max', 'memory.swap.current'];
+/** By version of cgroups: what is held, limit and use of swap (in version 1 of both together), file pages that were not used lately. */
+const OWN_MEMORY = {
+  1: [
+    'memory/memory.usage_in_bytes',
+    'memory/memory.memsw.limit_in_bytes',
+    'memory/memory.memsw.usage_in_bytes',
+  ],
+  2: ['memory.current', 'memory.swap.max', 'memory.swap.current'],
+} as const;
+
+/** What a guest's own cgroup allows it and what it holds of that, where that is less than `all`, which is the larger machine's. */
+function ownMemory(files: Files, all: ReturnType<typeof parseMeminfo>): ReturnType<typeof parseMeminfo> {
+  const version = files.exists(`${OWN_CGROUP}/memory.current`) ? 2 : 1;
+  const [held, swapMax, swapHeld] = OWN_MEMORY[version].map((name) => {
+    const text = files.textOr(`${OWN_CGROUP}/${name}`)?.trim();
+    return text === 'max' ? Infinity : Number(text ?? Number.NaN);
+  }) as [number, number, number];
+  const limit = ownLimit(files) ?? Infinity;
+  if (limit >= all.memory.totalBytes || Number.isNaN(held)) return all;
+  const stat = files.textOr(`${OWN_CGROUP}/${version === 2 ? '' : 'memory/'}memory.stat`) ?? '';
+  const unused = parseNumbers(stat, ['inactive_file', 'total_inactive_file']);
+  const usedBytes = Math.min(
+    limit,
+    Math.max(0, held - (unused.total_inactive_file ?? unused.inactive_file ?? 0)),
+  );
+  const [without, withoutHeld] = version === 2 ? [0, 0] : [limit, held];
+  return {
+    memory: { totalBytes: limit, usedBytes, availableBytes: limit - usedBytes },
+    swap: {
+      // Without a limit (`max`, or a number next to 2^63), what the larger machine has.
+      totalBytes: Math.min(all.swap.totalBytes, Math.max(0, swapMax - without) || 0),
+      usedBytes: Math.max(0, swapHeld - withoutHeld) || 0,
+    },
+  };
+}
 
 /** Memory and swap in bytes, of the guest where this is one. Throws where meminfo cannot be read. */
 export function readMemory(files: Files, guest: Guest | undefined): ReturnType<typeof parseMeminfo> {
@@ -138,15 +172,5 @@ export function readMemory(files: Files, guest: Guest | undefined): ReturnType<t
   );
   if (!guest || guest.ownMeminfo) return all;
   // Without lxcfs, meminfo is the larger machine's as well.
-  const numbers = OWN_MEMORY.map((name) => Number(files.textOr(`${OWN_CGROUP}/${name}`) ?? Number.NaN));
-  const [limit = Number.NaN, current = Number.NaN, swapLimit = 0, swapUsed = 0] = numbers;
-  if (!(limit < all.memory.totalBytes) || Number.isNaN(current)) return all;
-  const { inactive_file = 0 } = parseNumbers(files.textOr(`${OWN_CGROUP}/memory.stat`) ?? '', [
-    'inactive_file',
-  ]);
-  const usedBytes = Math.min(limit, Math.max(0, current - inactive_file));
-  return {
-    memory: { totalBytes: limit, usedBytes, availableBytes: limit - usedBytes },
-    swap: { totalBytes: swapLimit || 0, usedBytes: swapUsed || 0 },
-  };
+  return ownMemory(files, all);
 }

@@ -1,4 +1,4 @@
-import { OWN_CGROUP, guestOf } from '../system/guest.ts';
+import { OWN_CGROUP, guestOf, ownLimit } from '../system/guest.ts';
 import type { Guest } from '../system/guest.ts';
 import type { Files } from '../system/types.ts';
 import { osName } from '../system/describe-machine.ts';
@@ -12,7 +12,7 @@ export function judgeMachine(files: Files, description: string | undefined, root
   const guest = guestOf(files);
   const about = guest ? aboutGuest(files, guest) : aboutOwnKernel(files);
   const text = [description || osName(files), ...about, hidden(files, root)].filter(Boolean).join('; ');
-  if (guest && !guest.ownMeminfo && !/^\d/.test(files.textOr(`${OWN_CGROUP}/memory.max`) ?? ''))
+  if (guest && !guest.ownMeminfo && ownLimit(files) === undefined)
     return [
       warning(
         'machine',

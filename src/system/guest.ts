@@ -39,6 +39,13 @@ function look(files: Files): Guest | undefined {
   return undefined;
 }
 
+/** Bytes that the guest's own cgroup allows it; undefined where it has no limit, for which version 1 writes a number next to 2^63. */
+export function ownLimit(files: Files): number | undefined {
+  const text =
+    files.textOr(`${OWN_CGROUP}/memory.max`) ?? files.textOr(`${OWN_CGROUP}/memory/memory.limit_in_bytes`);
+  return Number(text ?? Number.NaN) < 2 ** 60 ? Number(text) : undefined;
+}
+
 /**
  * Where this machine counts the kills for want of memory, on a line `oom_kill 3`: a guest in its own cgroup, those in the groups
  * below it included. Undefined where a guest's cgroup does not show it.
