@@ -36,7 +36,7 @@ const LEAST_SLOTS = 11;
 /** A daily cycle is taken off the values where so much is known. */
 const LEAST_TO_TAKE_OFF = 120;
 /** One window that stands far out is enough for what is full within so many hours. */
-const ONSET_WITHIN_HOURS = 30;
+const ONSET_WITHIN_HOURS = 22;
 /** Higher than a day ago by this share of what the growth makes in a day. */
 const DAY_GOES_ON = 0.3;
 const COMPARED_SLOTS = 8;
@@ -101,8 +101,15 @@ export function createForecaster(): Forecaster {
       : (believed(trends, steady, capacity) ?? outstanding);
     const projected = found && project(slots, fit, found, capacity);
     const hours = projected?.hours ?? Number.POSITIVE_INFINITY;
-    if (!open && found && hours <= limits.warning && doubtOf(steady, capacity - found.level, hours))
-      found = undefined;
+    // Growth since an onset that no window sees, and what was as full before, has come to nothing again and again.
+    const doubted =
+      !open &&
+      found &&
+      hours <= limits.warning &&
+      (!trends.some(({ sound }) => sound) ||
+        !isRecord(slots) ||
+        doubtOf(steady, capacity - found.level, hours) !== undefined);
+    if (doubted) found = undefined;
     const seen =
       found &&
       ({
@@ -161,7 +168,7 @@ export function createForecaster(): Forecaster {
 }
 
 function timesNeeded(slots: readonly Slot[], hours: number, standsOut: boolean): number {
-  if (hours > HOLD_FAR.hours || !isRecord(slots)) return HOLD_FAR.hold;
+  if (hours > HOLD_FAR.hours) return HOLD_FAR.hold;
   if (standsOut && hours <= 17) return 1;
   if (hours <= HOLD_FIRST_DAY.hours && isStraight(slots, STRAIGHT_HOURS)) return 1;
   const isFirstDay = slots.at(-1)!.slot - slots[0]!.slot + 1 < DAY_SLOTS;
