@@ -143,7 +143,7 @@ describe('bin/vpsmon.js', () => {
       child.kill('SIGKILL');
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 30_000);
+  });
 
   it.concurrent.each([['monitor', '--once'], ['recover'], ['doctor'], ['report', 'console', '--dry-run']])(
     'H8: SIGUSR1 and SIGHUP neither open anything nor end what ends by itself: %s',
@@ -160,8 +160,13 @@ describe('bin/vpsmon.js', () => {
       child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
       const ended = once(child, 'close');
       try {
-        await expect.poll(() => silent.connections(), { timeout: 15_000 }).toBeGreaterThan(0);
+        await expect.poll(() => silent.connections()).toBeGreaterThan(0);
         for (const signal of ['SIGUSR1', 'SIGHUP', 'SIGUSR1', 'SIGHUP'] as const) child.kill(signal);
+        // What they would open or end has happened by now; then Docker is gone, and the command ends without waiting for it.
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        expect(child.exitCode).toBeNull();
+        expect(child.signalCode).toBeNull();
+        await silent.close();
         const [code, signal] = (await ended) as [number | null, string | null];
         expect(printed).not.toMatch(/debugger|unexpected/i);
         expect({ signal, code: [0, 1, 2].includes(code ?? -1) }).toEqual({ signal: null, code: true });
@@ -171,6 +176,5 @@ describe('bin/vpsmon.js', () => {
         rmSync(folder, { recursive: true, force: true });
       }
     },
-    60_000,
   );
 });

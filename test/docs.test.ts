@@ -52,7 +52,7 @@ describe('the pages in docs/ have', () => {
     );
     const missing = [...commands, ...seen.options].filter((words) => !says(words));
     expect(missing).toEqual([]);
-  }, 30_000);
+  });
 
   it('everything that the arguments of a command can be', () => {
     const words = [
@@ -142,23 +142,19 @@ describe('every document', () => {
     expect(broken).toEqual([]);
   });
 
-  it.each(documents)(
-    '%s names only commands that there are',
-    async (name) => {
-      const { commands } = await walkHelp([]);
-      const known = ['help', ...commands.map((words) => words.join(' '))];
-      const parents = new Set(commands.filter((words) => words.length > 1).map((words) => words[0]));
-      // What was printed says what vpsmon does.
-      const typed = read(name).replace(/^```text\n[^]*?^```$/gm, '');
-      const named = codeOf(typed).flatMap((piece) =>
-        [...piece.matchAll(/(?:^|\s)vpsmon ([a-z]+)(?![\w/])(?: ([a-z]+))?/gm)].map(([, first, second]) =>
-          parents.has(first) && second !== undefined ? `${first} ${second}` : first!,
-        ),
-      );
-      expect(named.filter((words) => !known.includes(words))).toEqual([]);
-    },
-    30_000,
-  );
+  it.each(documents)('%s names only commands that there are', async (name) => {
+    const { commands } = await walkHelp([]);
+    const known = ['help', ...commands.map((words) => words.join(' '))];
+    const parents = new Set(commands.filter((words) => words.length > 1).map((words) => words[0]));
+    // What was printed says what vpsmon does.
+    const typed = read(name).replace(/^```text\n[^]*?^```$/gm, '');
+    const named = codeOf(typed).flatMap((piece) =>
+      [...piece.matchAll(/(?:^|\s)vpsmon ([a-z]+)(?![\w/])(?: ([a-z]+))?/gm)].map(([, first, second]) =>
+        parents.has(first) && second !== undefined ? `${first} ${second}` : first!,
+      ),
+    );
+    expect(named.filter((words) => !known.includes(words))).toEqual([]);
+  });
 });
 
 type Surface = { commands: string[][]; options: string[] };

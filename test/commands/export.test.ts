@@ -111,7 +111,7 @@ test('a unit with a configuration that cannot be used goes on exporting what the
   server!.close();
   server!.closeAllConnections();
   expect(await vpsmon(line)).toMatchObject({ code: 3, stdout: '' });
-}, 30_000);
+});
 
 test("R4: who listens on the monitor's port is not believed, however fresh his numbers are", async () => {
   const forged = renderPrometheus(fullInput(Date.now())).replace(

@@ -50,7 +50,7 @@ beforeAll(() => {
     forecasts.add(snapshot);
   }
   store.close();
-}, 120_000);
+});
 afterAll(() => rmSync(stateDir, { recursive: true }));
 
 test('shows what grows, how fast, when it is full and how sure that is, within 80 columns', async () => {

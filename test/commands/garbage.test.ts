@@ -2,23 +2,24 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { vpsmon } from '../helpers/daemon.ts';
 import { startTcp } from '../helpers/tcp-server.ts';
 import type { TcpServer } from '../helpers/tcp-server.ts';
 
 let mad: TcpServer;
-let stateDir: string;
-beforeEach(async () => {
-  stateDir = mkdtempSync(join(tmpdir(), 'vpsmon-garbage-'));
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'vpsmon-garbage-'));
   mad = await startTcp({ answer: '*-5\r\n$-7\r\n:abc\r\n,x\r\n' });
 });
-afterEach(async () => {
+afterAll(async () => {
   await mad.close();
-  rmSync(stateDir, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 });
 
-test.each<[string[], number[], Record<string, string>?]>([
+// Each waits most of the time.
+test.concurrent.each<[string[], number[], Record<string, string>?]>([
   [
     ['monitor', '--once'],
     [1, 2],
@@ -29,7 +30,8 @@ test.each<[string[], number[], Record<string, string>?]>([
   [['recover', '--dry-run'], [0], { JOURNAL_STREAM: '8:1' }],
   [['report', 'console', '--dry-run'], [0]],
   [['export', '--stdout'], [0]],
-])('%j', { timeout: 60_000 }, async (command, codes, more = {}) => {
+])('%j', async (command, codes, more = {}) => {
+  const stateDir = mkdtempSync(join(folder, 'state-'));
   const at = `127.0.0.1:${mad.port}`;
   const result = await vpsmon([...command, '--state-dir', stateDir], {
     env: {

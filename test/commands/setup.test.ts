@@ -696,7 +696,6 @@ describe('vpsmon setup in a real terminal', () => {
       expect(readFileSync(conf, 'utf8')).toBe(START.replace('URL', telegram.url));
       expect(statSync(conf).mode & 0o777).toBe(0o644);
     },
-    60_000,
   );
 
   it('shows what docs/first-five-minutes.md says', async () => {
@@ -730,7 +729,7 @@ describe('vpsmon setup in a real terminal', () => {
     // The package's file switches recovery on, the defaults do not.
     const same = (text: string) => withoutChance(text).replace('act? [Y/n]', 'act? [y/N]');
     expect(same(shown)).toBe(same(documented));
-  }, 60_000);
+  });
 
   it('goes on after Ctrl-Z and fg, and says at Ctrl-C while it waits that nothing was changed', async () => {
     begin();
@@ -752,7 +751,7 @@ describe('vpsmon setup in a real terminal', () => {
     await shell.shows('Nothing was changed.');
     type('exit\r');
     await shell.ended;
-  }, 60_000);
+  });
 
   it('takes the token from a pipe, and says when others can read its file', async () => {
     begin();

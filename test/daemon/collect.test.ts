@@ -38,4 +38,4 @@ test('the monitor collects its garbage every other minute, and the unit lets it'
     child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
   }
-}, 60_000);
+});

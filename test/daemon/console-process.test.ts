@@ -21,7 +21,7 @@ afterEach(async () => {
 const ADA = { id: 777, type: 'private' as const, first_name: 'Ada' };
 const said = (part: string) => telegram.sent.filter((message) => message.plain.includes(part));
 
-describe('the monitor', { timeout: 60_000 }, () => {
+describe('the monitor', () => {
   it('answers, draws in a process of its own, leaves the bot to others, reloads and ends at once', async () => {
     telegram.write(ADA, '/status');
     await until(() => said('Last check').length > 0, 'the answer to /status');

@@ -52,7 +52,8 @@ async function start(
     hangs = false,
     late,
     inspectMs = 0,
-  }: { hangs?: boolean; late?: (db: Db) => void; inspectMs?: number } = {},
+    faster = 10,
+  }: { hangs?: boolean; late?: (db: Db) => void; inspectMs?: number; faster?: number } = {},
 ) {
   const config = configWith(
     {
@@ -80,11 +81,17 @@ async function start(
       return inspect(...args);
     };
   }
+  // One message a second in a chat, so many times as fast.
+  const pace = {
+    ...clock,
+    monotonic: () => clock.monotonic() * faster,
+    sleep: (ms: number, signal?: AbortSignal) => clock.sleep(ms / faster, signal),
+  };
   const log = keptLog();
   const { context } = commandContext(config, {}, { system: { clock, log, docker: docker.docker } });
   const outbox = createOutbox(db);
   const { http } = context.system;
-  const delivery = createDelivery({ store, config, http, clock, log, stateDir, server: 'shop' });
+  const delivery = createDelivery({ store, config, http, clock: pace, log, stateDir, server: 'shop' });
   const pipeline: Pipeline = createPipeline({
     store,
     config,
@@ -302,7 +309,7 @@ describe('commands', () => {
   it('that come in a flood are answered within the limits of a group, and alerts are not kept back', async () => {
     await telegram.close();
     telegram = await startTelegram({ limits: { perSecond: 1, perMinute: 20 } });
-    stage = await start();
+    stage = await start({}, { faster: 1 });
     for (let i = 0; i < 60; i++) write('/status');
     await until(() => said('all well').length > 2);
     const message = await stage.incident();
@@ -750,6 +757,7 @@ describe('buttons', () => {
     stage = await start(
       { TELEGRAM_ACTIONS: true },
       {
+        faster: 1,
         late(db) {
           const action = { rule: 'hand', target: 'web', what: 'restart-container', why: 'by Ada' } as const;
           const id = recordAction(db, { ...action, state: 'running', startedAt: Date.now() });
@@ -966,7 +974,7 @@ describe('buttons', () => {
   });
 
   it('that are forged, forwarded, of another incident or out of date do nothing', async () => {
-    stage = await start({ TELEGRAM_ACTIONS: true });
+    stage = await start({ TELEGRAM_ACTIONS: true }, { faster: 1 });
     const message = await stage.incident();
     const other = await stage.incident('db');
     const stop =

@@ -41,7 +41,7 @@ it('U15: an older version over the state folder of a later one says so, once', a
   const lines = daemon.log().split('9.9.9').length;
   await daemon.start();
   expect(daemon.log().split('9.9.9')).toHaveLength(lines);
-}, 60_000);
+});
 
 it.each([
   ['0.3.0', '0.2.9', true],

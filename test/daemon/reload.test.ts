@@ -52,7 +52,7 @@ describe('SIGHUP', () => {
     );
     expect(daemon.pid).toBe(pid);
     expect(await daemon.stop()).toBe(0);
-  }, 90_000);
+  });
 
   it('keeps the settings of before when the file has mistakes, and says which', async () => {
     daemon = await startDaemon({});
@@ -75,13 +75,13 @@ describe('SIGHUP', () => {
     writeFileSync(daemon.conf, good);
     process.kill(daemon.pid, 'SIGHUP');
     await until(async () => (await told())[0] === 'resolved', 'its end');
-  }, 180_000);
+  });
 
   it('says that nothing has changed', async () => {
     daemon = await startDaemon({});
     process.kill(daemon.pid, 'SIGHUP');
     await until(() => daemon!.log().includes('nothing has changed'));
-  }, 60_000);
+  });
 });
 
 describe('a reload', () => {

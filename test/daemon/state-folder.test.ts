@@ -22,7 +22,7 @@ function usedFolder(damage: (db: Database.Database) => void): string {
   return dir;
 }
 
-describe.concurrent('a state folder that is damaged', { timeout: 90_000 }, () => {
+describe.concurrent('a state folder that is damaged', () => {
   it('R5: removed while the monitor runs: told, made anew with all that was kept, and locked', async () => {
     const daemon = await startDaemon(QUIET);
     try {

@@ -358,7 +358,6 @@ describe('interrupted', () => {
         expect([...place.units.keys()], `step ${at}`).toEqual([]);
       }
     },
-    180_000,
   );
 });
 

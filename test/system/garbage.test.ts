@@ -116,7 +116,6 @@ const TOLERANT = ['http', 'postgres', 'events'];
 
 test.concurrent.each(Object.keys(CLIENTS).flatMap((client) => [true, false].map((end) => ({ client, end }))))(
   '$client gets garbage, then hang-up: $end',
-  { timeout: 60_000 },
   async ({ client, end }) => {
     const call = CLIENTS[client]!;
     await Promise.all(
