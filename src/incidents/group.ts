@@ -4,6 +4,7 @@
 // is true: what is not waits until it is, or until something newer is sent about the container.
 import { CHANGES, type Change, type Claim } from '../model/change.ts';
 import { changeOf, claimOf, endedByTime, factOf } from '../model/fact-rules.ts';
+import { defined } from '../model/defined.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { serviceKey } from '../model/service-key.ts';
 import type { Incident, NotifyReason } from '../model/incident.ts';
@@ -21,26 +22,24 @@ const LOOK_AGAIN_MS = 2000;
 const GIVE_UP_MS = 60_000;
 const GIVE_UP_UNSEEN_MS = 3_600_000;
 
-const JOBS_WINDOW_MS = 600_000;
+/** So many of a sort within this time are sent, the last with a note; then none until it has been calm for as long. */
+const MOST = 3;
+const WINDOW_MS = 600_000;
+/** Jobs that come together count once. */
 const JOBS_TOGETHER_MS = 8000;
-const JOBS_TIMES = 3;
-
-/** So many events about a container within this time; the last one announces that, and none follows until it is calm. */
-const EVENTS_MOST = 3;
-const EVENTS_WINDOW_MS = 600_000;
 
 /** Jobs that failed, of which so many were sent lately that further ones are sent together. */
 const FAILED_JOBS = 'failed jobs';
+type Kind = Change | typeof FAILED_JOBS;
 
 type Held = { id: number; reason: NotifyReason; since: number; often?: true };
 type Group = { held: Held[]; due: number; firstAt: number; lastAt: number };
-/** What waits, by kind of change. Times are monotonic, in ms. Changed in place. */
-export type Groups = Map<Change | typeof FAILED_JOBS, Group> & {
-  jobs?: number[];
-  failedJobs?: number[];
-  /** When events were sent, by subject; news and what is worse are counted apart: three deploys must not hide a crash. */
-  events?: Map<string, number[]>;
-};
+/** What waits, by kind of change, and when limited sorts were sent. Times are monotonic, in ms. Changed in place. */
+export type Groups = { waiting: Map<Kind, Group>; sent: Map<string, number[]> };
+
+export function newGroups(): Groups {
+  return { waiting: new Map(), sent: new Map() };
+}
 
 export type Look = {
   all: ReadonlyMap<number, Incident>;
@@ -59,7 +58,7 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
   const change = changeOf(draft.incident);
   if (change === undefined && claimOf(draft.incident) === undefined) return 'ready';
   if (draft.incident.event && reason === 'first') {
-    const often = eventsComeOften(groups, draft.incident, look.mono);
+    const often = comesOften(groups, eventsKey(draft.incident), look.mono);
     if (often === 'too-many') return 'too-many';
     if (often === 'last')
       draft.incident = { ...draft.incident, notified: { ...draft.incident.notified, often: true } };
@@ -75,19 +74,14 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
   if (incident.notified.waits !== undefined) letGo(groups, incident.id);
   const groupable = reason === 'first' || reason === 'flapping' || reason === 'resolved';
   if (change === undefined || !groupable || others.length > 0) return 'ready';
-  if (incident.event && incident.severity !== 'critical' && factOf(incident)?.job) {
-    const often = jobsComeOften((groups.jobs ??= []), look.mono);
-    if (often === 'too-many') return 'too-many';
-    if (often === 'last') draft.often = true;
+  const jobs = jobsKey(incident, reason);
+  const often = jobs === undefined ? 'no' : comesOften(groups, jobs, look.mono, JOBS_TOGETHER_MS);
+  if (often === 'too-many' && jobs !== FAILED_JOBS) return 'too-many';
+  if (often === 'too-many') {
+    hold(groups, draft, look.mono, WINDOW_MS, FAILED_JOBS);
+    return 'waits';
   }
-  if (reason === 'first' && isFailedJob(incident)) {
-    const often = jobsComeOften((groups.failedJobs ??= []), look.mono);
-    if (often === 'too-many') {
-      hold(groups, draft, look.mono, JOBS_WINDOW_MS, FAILED_JOBS);
-      return 'waits';
-    }
-    if (often === 'last') draft.often = true;
-  }
+  if (often === 'last') draft.often = true;
   const group = groupOf(groups, change);
   const { urgent } = CHANGES[change];
   const alone = urgent && group.held.length === 0 && look.mono - group.lastAt >= BURST_MS;
@@ -97,53 +91,39 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
   return 'waits';
 }
 
+/** Counts one more of a sort. Each further one prolongs the wait; what comes within `togetherMs` counts once. */
+function comesOften({ sent }: Groups, key: string, mono: number, togetherMs = 0): 'no' | 'last' | 'too-many' {
+  for (const [other, times] of sent) if (mono - times.at(-1)! >= WINDOW_MS) sent.delete(other);
+  const times = (sent.get(key) ?? []).filter((at) => mono - at < WINDOW_MS);
+  if (times.length === 0 || mono - times.at(-1)! >= togetherMs) times.push(mono);
+  sent.set(key, times.slice(-MOST - 1));
+  return times.length > MOST ? 'too-many' : times.length === MOST ? 'last' : 'no';
+}
+
 /**
- * Jobs have a new name each time, so that no limit per name holds them. Those that come together count once; three such times
- * within ten minutes are sent, the last with a note, and then none until it is calm, but for lists of those that failed. `times` is
- * changed in place.
+ * Jobs have a new name each time, so that no limit per name holds them: they count together. One that failed was not asked to be watched,
+ * and ended with an error soon after its start.
  */
-function jobsComeOften(times: number[], mono: number): 'no' | 'last' | 'too-many' {
-  const recent = times.filter((at) => mono - at < JOBS_WINDOW_MS);
-  const last = recent.at(-1);
-  if (last === undefined || mono - last >= JOBS_TOGETHER_MS) recent.push(mono);
-  times.splice(0, times.length, ...recent.slice(-JOBS_TIMES - 1));
-  if (times.length > JOBS_TIMES) return 'too-many';
-  return times.length === JOBS_TIMES ? 'last' : 'no';
+function jobsKey(incident: Incident, reason: NotifyReason): string | undefined {
+  const { event, severity, fact } = incident;
+  if (severity !== 'critical') return event && factOf(incident)?.job ? 'jobs' : undefined;
+  if (reason !== 'first' || fact?.kind !== 'stopped' || !fact.job) return undefined;
+  return fact.at - (fact.death.startedAt ?? fact.at) < WINDOW_MS ? FAILED_JOBS : undefined;
 }
 
-/** A container that nobody asked to be watched ended with an error soon after its start. */
-function isFailedJob({ severity, fact }: Incident): boolean {
-  if (severity !== 'critical' || fact?.kind !== 'stopped' || !fact.job) return false;
-  return fact.at - (fact.death.startedAt ?? fact.at) < JOBS_WINDOW_MS;
-}
-
-function eventsComeOften(
-  groups: Groups,
-  { subject, severity }: Incident,
-  mono: number,
-): 'no' | 'last' | 'too-many' {
-  const events = (groups.events ??= new Map<string, number[]>());
-  for (const [key, times] of events)
-    if (times.every((at) => mono - at >= EVENTS_WINDOW_MS)) events.delete(key);
-  const key = eventsKey(subject, severity === 'info');
-  const times = (events.get(key) ?? []).filter((at) => mono - at < EVENTS_WINDOW_MS);
-  // Each further one prolongs the wait.
-  events.set(key, [...times, mono].slice(-EVENTS_MOST));
-  if (times.length >= EVENTS_MOST) return 'too-many';
-  return times.length === EVENTS_MOST - 1 ? 'last' : 'no';
-}
-
-function eventsKey(subject: string, isNews: boolean): string {
-  return `${isNews ? 'news' : 'worse'} ${serviceKey(subject)}`;
+/** News and what is worse are counted apart: three deploys must not hide a crash. */
+function eventsKey({ subject, severity }: Pick<Incident, 'subject' | 'severity'>): string {
+  return `${severity === 'info' ? 'news' : 'worse'} ${serviceKey(subject)}`;
 }
 
 /** What was counted of a subject goes on under its new name. */
-export function renameEvents({ events }: Groups, from: string, to: string): void {
-  for (const isNews of [true, false]) {
-    const times = events?.get(eventsKey(from, isNews));
+export function renameEvents({ sent }: Groups, from: string, to: string): void {
+  for (const severity of ['info', 'warning'] as const) {
+    const key = eventsKey({ subject: from, severity });
+    const times = sent.get(key);
     if (!times) continue;
-    events?.delete(eventsKey(from, isNews));
-    events?.set(eventsKey(to, isNews), times);
+    sent.delete(key);
+    sent.set(eventsKey({ subject: to, severity }), times);
   }
 }
 
@@ -159,7 +139,7 @@ export function holdAgain(groups: Groups, all: Iterable<Incident>, mono: number)
 
 /** Its end takes the place of its start, which waited. */
 function letGo(groups: Groups, id: number): void {
-  for (const group of groups.values()) group.held = group.held.filter((one) => one.id !== id);
+  for (const group of groups.waiting.values()) group.held = group.held.filter((one) => one.id !== id);
 }
 
 function hold(
@@ -167,27 +147,27 @@ function hold(
   { incident, reason, often }: Draft,
   mono: number,
   waitMs: number,
-  change: Change | typeof FAILED_JOBS = changeOf(incident) ?? 'restored',
+  kind: Kind = changeOf(incident) ?? 'restored',
 ): void {
-  const group = groupOf(groups, change);
+  const group = groupOf(groups, kind);
   if (group.held.length === 0) group.firstAt = mono;
   group.held = group.held.filter(({ id }) => id !== incident.id);
   group.held.push({ id: incident.id, reason, since: mono, ...(often ? { often } : {}) });
   if (group.held.length === 1) group.due = mono + waitMs;
-  else if (change !== FAILED_JOBS && !CHANGES[change].urgent)
+  else if (kind !== FAILED_JOBS && !CHANGES[kind].urgent)
     group.due = Math.min(mono + waitMs, group.firstAt + MAX_CALM_MS);
 }
 
-function groupOf(groups: Groups, change: Change | typeof FAILED_JOBS): Group {
-  let group = groups.get(change);
-  if (!group) groups.set(change, (group = { held: [], due: 0, firstAt: 0, lastAt: -Infinity }));
+function groupOf({ waiting }: Groups, kind: Kind): Group {
+  let group = waiting.get(kind);
+  if (!group) waiting.set(kind, (group = { held: [], due: 0, firstAt: 0, lastAt: -Infinity }));
   return group;
 }
 
 /** Monotonic time at which something that waits is due; Infinity where nothing waits. */
 export function groupsDue(groups: Groups): number {
   let due = Infinity;
-  for (const group of groups.values()) if (group.held.length > 0) due = Math.min(due, group.due);
+  for (const group of groups.waiting.values()) if (group.held.length > 0) due = Math.min(due, group.due);
   return due;
 }
 
@@ -203,7 +183,7 @@ export type Released = {
 export function release(groups: Groups, look: Look, everything = false): Released {
   const released: Released = { drafts: [], dropped: [], before: [] };
   const { mono } = look;
-  for (const [kind, group] of groups) {
+  for (const [kind, group] of groups.waiting) {
     if (group.held.length === 0 || (mono < group.due && !everything)) continue;
     const change = kind === FAILED_JOBS ? 'stopped' : kind;
     const growing = mono - group.lastAt < BURST_MS && mono - group.firstAt < MAX_URGENT_MS;
@@ -211,54 +191,40 @@ export function release(groups: Groups, look: Look, everything = false): Release
       group.due = Math.min(group.lastAt + BURST_MS, group.firstAt + MAX_URGENT_MS);
       continue;
     }
-    const { held } = group;
-    group.held = [];
     group.due = mono + LOOK_AGAIN_MS;
-    const ready = held.flatMap((one) => {
-      const outcome = lookAgain(one, look);
-      if (outcome === 'wait') group.held.push(one);
-      else if (outcome && 'dropped' in outcome) released.dropped.push(outcome.dropped);
-      else if (outcome)
-        return [
-          { incident: outcome.incident, reason: one.reason, ...(one.often ? { often: one.often } : {}) },
-        ];
-      return [];
-    });
+    const ready: Draft[] = [];
+    group.held = group.held.filter((one) => lookAgain(one, look, { ...released, drafts: ready }));
     released.drafts.push(...together(change, ready, kind === FAILED_JOBS));
   }
   return released;
 }
 
-function together(
-  change: Change,
-  ready: Pick<Draft, 'incident' | 'reason' | 'often'>[],
-  isList = CHANGES[change].oneLine === true,
-): Draft[] {
+function together(change: Change, ready: Draft[], isList = CHANGES[change].oneLine === true): Draft[] {
   // One that is fine again meanwhile, and flaps, is no line of this list.
   const alike = ready.filter(({ incident }) => changeOf(incident) === change);
   const joined = isList ? alike.length > 1 : alike.length > ALONE;
   const [first, ...others] = alike;
-  if (!joined || !first) return ready.map((one) => ({ ...one, others: [] }));
+  if (!joined || !first) return ready;
   const list: Draft = { ...first, others: others.map(({ incident }) => incident), list: change };
-  const rest = ready.filter((one) => !alike.includes(one));
-  return [list, ...rest.map((one) => ({ ...one, others: [] }))];
+  return [list, ...ready.filter((one) => !alike.includes(one))];
 }
 
-type Again = 'wait' | { incident: Incident } | { dropped: Released['dropped'][number] } | undefined;
-
-function lookAgain({ id, reason, since }: Held, look: Look): Again {
+/** Makes a draft of what waited, or drops it, as it is by now. True: it waits on. */
+function lookAgain(held: Held, look: Look, { drafts, dropped }: Released): boolean {
+  const { id, reason, since, often } = held;
   const incident = look.all.get(id);
-  if (!incident || incident.notified.waits === undefined) return undefined;
-  if (look.silenced(incident)) return { dropped: { incident, reason: 'silenced' } };
+  if (!incident || incident.notified.waits === undefined) return false;
+  const send = (): false => (drafts.push({ incident, reason, others: [], ...defined({ often }) }), false);
+  const drop = (why: 'silenced' | 'folded'): false => (dropped.push({ incident, reason: why }), false);
+  if (look.silenced(incident)) return drop('silenced');
   const holds = isTrueNow(incident, reason, look);
   const goesOn = incident.event !== true && incident.state !== 'resolved';
   // It came and went while it waited, and not for the first time: that is what is sent.
   const isSeen = holds ?? incident.okSince === undefined;
-  if (goesOn && reason === 'flapping' && incident.flapping && isSeen) return { incident };
+  if (goesOn && reason === 'flapping' && incident.flapping && isSeen) return send();
   // Decided anew with the next change, or when a check finds it still so.
-  if (goesOn && (holds === false || incident.okSince !== undefined))
-    return { dropped: { incident, reason: 'folded' } };
-  if (holds === true || goesOn) return { incident };
+  if (goesOn && (holds === false || incident.okSince !== undefined)) return drop('folded');
+  if (holds === true || goesOn) return send();
   const claim = claimOf(incident);
   const isOver = claim === 'down' || claim === 'unhealthy' || claim === 'gone' || endedByTime(incident);
   const waited = look.mono - since;
@@ -266,28 +232,19 @@ function lookAgain({ id, reason, since }: Held, look: Look): Again {
     holds === undefined
       ? incident.event === true && waited >= GIVE_UP_UNSEEN_MS
       : isOver || waited >= GIVE_UP_MS;
-  return givenUp ? { dropped: { incident, reason: 'folded' } } : 'wait';
+  return givenUp ? drop('folded') : true;
 }
 
 /** What waits about a container is sent before the next thing about it, where it is true; a stop replaces what is not. */
 export function releaseAbout(groups: Groups, draft: Draft, look: Look): Released {
   const released: Released = { drafts: [], dropped: [], before: [] };
   const about = new Map([draft.incident, ...draft.others].map((incident) => [incident.subject, incident]));
-  for (const group of groups.values()) {
+  for (const group of groups.waiting.values()) {
     group.held = group.held.filter((one) => {
       const incident = look.all.get(one.id);
       const newer = incident && about.get(incident.subject);
       if (!newer || newer.id === one.id) return true;
-      const outcome = lookAgain(one, look);
-      if (outcome === undefined) return false;
-      if (outcome !== 'wait' && 'incident' in outcome) {
-        released.drafts.push({ incident: outcome.incident, reason: one.reason, others: [] });
-        return false;
-      }
-      if (outcome !== 'wait') {
-        released.dropped.push(outcome.dropped);
-        return false;
-      }
+      if (!lookAgain(one, look, released)) return false;
       if (ruleInfo(newer.rule)?.whileOn !== 'down' || draft.reason === 'resolved') return true;
       if (incident.severity === 'info') released.dropped.push({ incident, reason: 'folded' });
       else released.before.push(incident);
