@@ -116,9 +116,9 @@ export function streamUp(turn: Turn): void {
   engine.met = true;
   engine.stale = true;
   engine.reportAt = undefined;
-  // Stops that were held while nobody could see a successor get a moment for it.
-  for (const pending of state.pending.values())
-    if (pending.due < now.mono + 3000) pending.due = Math.max(pending.due, now.mono + 3000);
+  // Stops that were held while nobody could see a successor get a moment for it; no more than it was away, for a stream may end often.
+  const soonest = now.mono + Math.min(3000, now.mono - engine.downAt.mono);
+  for (const pending of state.pending.values()) pending.due = Math.max(pending.due, soonest);
   out.asks.push({ kind: 'list' });
   if (!engine.reported) return;
   const unlooked = new Set(engine.before.keys());

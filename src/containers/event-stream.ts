@@ -7,6 +7,7 @@ import type { Ask, Input, State } from './types.ts';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
+const SHORT_LIVED_PAUSE_MS = 2000;
 /** Events of the same moment are not written in the order of their time stamps. */
 const OVERLAP_NANO = 2_000_000_000n;
 const REMEMBER_NANO = 120_000_000_000n;
@@ -65,9 +66,12 @@ export async function follow(options: Follow): Promise<void> {
     }
     if (signal.aborted) return;
     options.onDown(why, refused, withheld);
-    if (openedAt !== undefined && clock.monotonic() - openedAt > STEADY_MS) pauseMs = FIRST_PAUSE_MS;
+    const isSteady = openedAt !== undefined && clock.monotonic() - openedAt > STEADY_MS;
+    // A proxy that ends each stream after a moment passes every event on: there is no need to wait for long.
+    const longest = openedAt === undefined ? LONGEST_PAUSE_MS : SHORT_LIVED_PAUSE_MS;
+    pauseMs = isSteady ? FIRST_PAUSE_MS : Math.min(pauseMs, longest);
     await clock.sleep(pauseMs, signal);
-    pauseMs = openedAt === undefined ? Math.min(pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+    if (!isSteady) pauseMs = Math.min(pauseMs * 2, longest);
   }
 }
 

@@ -328,3 +328,18 @@ test('removed while it was down, and its name taken by another one: nothing says
   world.advance(60_000);
   expect(world.messages().join()).not.toContain('nothing is left');
 });
+
+test('S4: a stream that ends every second holds nothing back', () => {
+  const world = worldWith('web');
+  const blink = (seconds: number) => {
+    for (let i = 0; i < seconds; i++) {
+      world.feed({ type: 'stream', up: false, why: 'the event stream ended' });
+      world.advance(100);
+      world.up();
+      world.advance(900);
+    }
+  };
+  world.stop('web');
+  blink(30);
+  expect(world.titles()).toEqual(['🔴 Service Stopped (on request)']);
+});

@@ -78,6 +78,12 @@ test('waits longer and longer while Docker is away, at most 10 s', async () => {
   expect(seen[0]).toBe('nothing listens (refused)');
 });
 
+test('S4: streams that a proxy ends at once are opened again, without haste', async () => {
+  const { slept, seen } = await play(Array.from({ length: 8 }, (_, i) => [event(110 + i)]));
+  expect(slept).toEqual([100, 200, 400, 800, 1600, 2000, 2000, 2000]);
+  expect(seen.filter((one) => one === 'up')).toHaveLength(8);
+});
+
 test('remembers enough and not more', () => {
   const isNew = createDedup();
   for (let i = 0; i < 5000; i++) expect(isNew(event(i))).toBe(true);

@@ -8,9 +8,11 @@ import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
 import { openStore } from '../../src/store/open.ts';
 import { hostFiles } from '../../src/system/files.ts';
 import { MOVED } from '../../src/system/docker/events.ts';
-import type { Docker, DockerEvent } from '../../src/system/types.ts';
+import type { Clock, Docker, DockerEvent } from '../../src/system/types.ts';
 import { configWith } from '../helpers/command.ts';
 import { until } from '../helpers/daemon.ts';
+import { fakeDocker } from '../helpers/fake-docker.ts';
+import { skippingClock } from '../helpers/skipping-clock.ts';
 
 /** An event that nobody can read, as a mistake in the wording would make it. */
 function unreadable(action: string, name: string): DockerEvent {
@@ -25,8 +27,10 @@ function unreadable(action: string, name: string): DockerEvent {
   };
 }
 
+const realClock: Clock = skippingClock(false);
+
 /** A watcher of this Docker, with nothing kept on a disk. */
-function open(docker: Docker, findings: Finding[] = [], messages: Message[] = []) {
+function open(docker: Docker, findings: Finding[] = [], messages: Message[] = [], clock: Clock = realClock) {
   const errors: string[] = [];
   const log = {
     debug: () => undefined,
@@ -39,15 +43,7 @@ function open(docker: Docker, findings: Finding[] = [], messages: Message[] = []
   const watcher = createWatcher({
     docker,
     log,
-    clock: {
-      now: () => Date.now(),
-      monotonic: () => performance.now(),
-      sleep: (ms, signal) =>
-        new Promise((resolve) => {
-          const timer = setTimeout(resolve, ms);
-          signal?.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-        }),
-    },
+    clock,
     config: configWith({ REPORT_INTERVAL_HOURS: 0 }),
     db: store.db,
     files: hostFiles('/'),
@@ -131,4 +127,53 @@ describe('S4: events that are held back', () => {
     await running;
     store.close();
   });
+
+  it.each(['held back behind an open stream', 'forbidden'])(
+    '%s: what happened is found all the same',
+    async (how) => {
+      const fake = fakeDocker();
+      const web = fake.add('web');
+      const clock = skippingClock(true);
+      const findings: Finding[] = [];
+      const docker: Docker = {
+        ...fake.docker,
+        list: async () => [
+          {
+            id: web.id,
+            name: 'web',
+            image: 'x',
+            labels: {},
+            state: web.status,
+            status: web.status === 'running' ? 'Up 2 hours' : 'Exited (3) 1 second ago',
+            created: 0,
+            networks: {},
+            ports: [],
+          },
+        ],
+        events: (options) => {
+          if (how === 'forbidden')
+            return Promise.reject(Object.assign(new Error('403 Forbidden'), { status: 403 }));
+          if (options.until !== undefined) return fake.docker.events(options);
+          options.onOpen?.();
+          return new Promise((resolve) => options.signal.addEventListener('abort', () => resolve()));
+        },
+      };
+      const { watcher, store } = open(docker, findings, [], clock);
+      const stop = new AbortController();
+      const running = watcher.run(stop.signal);
+      await watcher.ready;
+      expect(watcher.connected()).toBe(true);
+      expect(watcher.eventFailure()).toBe(how === 'forbidden' ? '403 Forbidden' : undefined);
+      Object.assign(web, { status: 'exited', exitCode: 3 });
+      const event = { action: 'die', id: web.id, name: 'web', attributes: { exitCode: '3' } };
+      fake.events.push({ ...event, timeNano: BigInt(clock.now()) * 1_000_000n });
+      await until(() => {
+        clock.skip(1000);
+        return findings.some(({ rule, subject }) => rule === 'container-stopped' && subject === 'web');
+      });
+      stop.abort();
+      await running;
+      store.close();
+    },
+  );
 });
