@@ -93,6 +93,8 @@ function readMounts(files: Files): { text: string; below: string } {
   return { text, below };
 }
 
+const TOP_BIT = 2 ** 63;
+
 type Statfs = Awaited<ReturnType<Files['statfs']>>;
 
 /**
@@ -101,9 +103,13 @@ type Statfs = Awaited<ReturnType<Files['statfs']>>;
  */
 export function toDisk(mount: Mount, s: Statfs): Disk | undefined {
   if (s.blocks <= 0) return undefined;
-  const unit = s.fragmentSize ?? (/^fuse|^virtiofs$/.test(mount.fsType) ? undefined : s.blockSize);
+  const known = s.fragmentSize ?? (/^fuse|^virtiofs$/.test(mount.fsType) ? undefined : s.blockSize);
+  // What says that it has no end has no size either.
+  const unit = known !== undefined && s.blocks * known < TOP_BIT ? known : undefined;
   const usedBlocks = Math.max(0, s.blocks - s.free);
-  const reachable = usedBlocks + Math.max(0, s.available);
+  // Less than nothing, where more is used than unprivileged users may, is a number with the top bit in 64 bits.
+  const available = s.available >= TOP_BIT ? 0 : Math.max(0, Math.min(s.available, s.blocks));
+  const reachable = usedBlocks + available;
   return {
     mount: mount.mount,
     device: mount.device,
@@ -113,7 +119,7 @@ export function toDisk(mount: Mount, s: Statfs): Disk | undefined {
       : {
           totalBytes: s.blocks * unit,
           usedBytes: usedBlocks * unit,
-          availableBytes: Math.max(0, s.available) * unit,
+          availableBytes: available * unit,
         }),
     usedPercent: percentOf(usedBlocks, reachable),
     inodesTotal: s.inodes,

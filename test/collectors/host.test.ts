@@ -218,6 +218,15 @@ describe('disks', () => {
     expect(odd).not.toHaveProperty('inodesUsedPercent');
   });
 
+  test('N14: less than nothing is left: full; a disk without an end: its size is unknown', () => {
+    const disk = (more: object) =>
+      toDisk({ mount: '/', device: 'd', fsType: 'nfs4', remote: true }, { ...numbers, ...more });
+    expect(disk({ available: 2 ** 64 - 4096 })).toMatchObject({ usedPercent: 100, availableBytes: 0 });
+    const endless = disk({ blocks: 2 ** 63, free: 2 ** 63, available: 2 ** 63 - 1024 });
+    expect(endless).toMatchObject({ usedPercent: 0 });
+    expect(endless).not.toHaveProperty('totalBytes');
+  });
+
   function disks(statfs: Files['statfs'], first = mountinfo) {
     const clock = standingClock(0);
     let reads = 0;
