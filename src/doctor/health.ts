@@ -22,36 +22,41 @@ const Answer = v.object({
 export type HealthAnswer = v.InferOutput<typeof Answer>;
 
 /**
- * Asks the running monitor how it is: on its socket in the state folder, which only its owner may use, else at HTTP_LISTEN, where
- * a monitor in a container answers, or anybody. Undefined when there is neither.
+ * Asks the running monitor how it is: on its socket in the state folder, which only its owner may use. What answers at HTTP_LISTEN
+ * alone may be a monitor in a container, or any local user who pretends to be one: only who may not use the socket has to believe it.
+ * Undefined when there is neither.
  */
 export async function askHealth(
   http: Http,
   { listen, stateDir }: { listen: string; stateDir: string },
 ): Promise<HealthAnswer | { why: string } | undefined> {
   const socketPath = join(stateDir, MONITOR_SOCKET);
-  const answer = await ask(http, { url: 'http://localhost/health', socketPath }, socketPath);
-  if (!('why' in answer)) return answer;
+  const own = await ask(http, { url: 'http://localhost/health', socketPath }, socketPath);
+  if (!('why' in own)) return own;
   if (listen === '') return undefined;
   const { host, port } = parseListen(listen);
   // A monitor that listens everywhere is asked on loopback.
   const address =
     host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
-  return ask(http, { url: `http://${address}:${port}/health` }, listen);
+  const there = await ask(http, { url: `http://${address}:${port}/health` }, listen);
+  if ('why' in there || own.code === 'EACCES') return there;
+  return {
+    why: `none uses ${stateDir}; what answers on ${listen} has another state folder, as one in a container has, or is no monitor`,
+  };
 }
 
 async function ask(
   http: Http,
   where: { url: string; socketPath?: string },
   name: string,
-): Promise<HealthAnswer | { why: string }> {
+): Promise<HealthAnswer | { why: string; code?: string | undefined }> {
   try {
     const answer = await http({ ...where, timeoutMs: 5000 });
     const body = v.safeParse(Answer, JSON.parse(answer.body));
     return body.success ? body.output : { why: `another program answers on ${name}` };
   } catch (error) {
     if (error instanceof SyntaxError) return { why: `another program answers on ${name}` };
-    return { why: errorText(error) };
+    return { why: errorText(error), code: (error as { code?: string }).code };
   }
 }
 

@@ -49,12 +49,17 @@ function systemctl(change: Record<string, string> = {}): CommandContext['run'] {
   };
 }
 
-async function answering(body: unknown): Promise<string> {
+/** A monitor on its socket in the state folder, or on a port, whose address is returned. */
+async function answering(body: unknown, path?: string): Promise<string> {
   server = createServer((_request, response) => void response.end(JSON.stringify(body)));
-  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) =>
+    path ? server?.listen(path, resolve) : server?.listen(0, '127.0.0.1', resolve),
+  );
   const address = server.address();
-  return `127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+  return typeof address === 'object' && address ? `127.0.0.1:${address.port}` : '';
 }
+
+const onSocket = (body: unknown) => answering(body, join(stateDir, 'monitor.sock'));
 
 const HEALTHY = {
   status: 'healthy',
@@ -107,7 +112,8 @@ async function show(
 describe('status', () => {
   it('says that all is well', async () => {
     openStore(stateDir, Date.now()).close();
-    const { code, out } = await show({ listen: await answering(HEALTHY) });
+    await onSocket(HEALTHY);
+    const { code, out } = await show();
     // As in messages.
     expect(out).toMatch(/^shop {2}vpsmon /);
     expect(out).toMatch(/ok {3}vps-monitor\.service +runs, 20 MB/);
@@ -117,15 +123,20 @@ describe('status', () => {
     expect(code).toBe(0);
   });
 
+  it('R4: does not believe who merely listens on the port of the monitor', async () => {
+    openStore(stateDir, Date.now()).close();
+    const listen = await answering(HEALTHY);
+    const { code, out } = await show({ listen });
+    expect(out).toMatch(/FAIL {2}monitor +is started, but does not answer \(none uses/);
+    expect(out).not.toContain('7 containers watched');
+    expect(code).toBe(2);
+  });
+
   it('shows open incidents, and what the monitor complains about', async () => {
     const store = openStore(stateDir, Date.now());
     saveIncidents(store.db, [incident()]);
-    const listen = await answering({
-      ...HEALTHY,
-      status: 'degraded',
-      reasons: ['redis cannot be read: refused'],
-    });
-    const { code, out } = await show({ listen });
+    await onSocket({ ...HEALTHY, status: 'degraded', reasons: ['redis cannot be read: refused'] });
+    const { code, out } = await show();
     expect(out).toContain('Open incidents (1)');
     expect(out).toMatch(/CRITICAL {2}Disk \/ is 93 % full, above 90 % \(#\d+, for 2 h\)/);
     expect(out).toMatch(/WARN {2}monitor +last check .*redis cannot be read: refused/);
@@ -143,7 +154,8 @@ describe('status', () => {
     [{ state: 'absent', why: 'no Docker here' }, /ok {3}docker events +are not followed: no Docker here/, 0],
   ])('S4: shows the event stream as a source of its own: %o', async (docker_events, expected, exit) => {
     openStore(stateDir, Date.now()).close();
-    const { code, out } = await show({ listen: await answering({ ...HEALTHY, docker_events }) });
+    await onSocket({ ...HEALTHY, docker_events });
+    const { code, out } = await show();
     expect(out).toMatch(expected);
     expect(code).toBe(exit);
   });
