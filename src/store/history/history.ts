@@ -6,10 +6,7 @@ import { readLatest, writeLatest } from './latest.ts';
 import { prune } from './prune.ts';
 import {
   gapsOf,
-  pointsOf,
   readColumns,
-  seriesRows,
-  statsOf,
   visitQuarters,
   type Column,
   type Gap,
@@ -51,19 +48,14 @@ export type History = {
     since: number,
     visit: (name: string, at: number, min: number, average: number, max: number) => void,
   ): void;
-  series(name: string, since: number, until: number, maxPoints: number): Point[];
-  stats(name: string, since: number, until: number): Stats | undefined;
   /** Stretches of at least `minMs` without any check: the host or the monitor was off. */
   gaps(since: number, until: number, minMs?: number): Gap[];
   /** How fast the anonymous memory of each container grows, fastest first; computed at most every 10 minutes. */
   growth(now: number, windowMs: number): Growth[];
-  /** Names of the series that begin with `prefix`. */
-  names(prefix?: string): string[];
   /** The last check as a whole, when it was written within the last `maxAgeMs`. */
   latest(now: number, maxAgeMs: number): Snapshot | undefined;
-  /** The oldest and the newest check kept. */
+  /** The oldest check kept. */
   firstAt(): number | undefined;
-  lastAt(): number | undefined;
 };
 
 export function createHistory(db: Db): History {
@@ -107,45 +99,27 @@ export function createHistory(db: Db): History {
     return grown.growth;
   }
 
-  const columns = (wanted: (name: string) => boolean, since: number, until: number) =>
-    readColumns(db, wanted, since, until);
-  const column = (name: string, since: number, until: number) =>
-    columns((candidate) => candidate === name, since, until).get(name);
-
   return {
     add(snapshot) {
       last = snapshot;
       buffer.add(snapshot);
     },
     flush,
-    columns,
+    columns: (wanted, since, until) => readColumns(db, wanted, since, until),
     quarters: (wanted, since, visit) => visitQuarters(db, wanted, since, visit),
-    series: (name, since, until, maxPoints) => pointsOf(column(name, since, until), since, until, maxPoints),
-    stats: (name, since, until) => statsOf(column(name, since, until)),
     gaps: (since, until, minMs = 5 * 60_000) => gapsOf(db, since, until, minMs),
     growth,
     latest: (now, maxAgeMs) => readLatest(db, now, maxAgeMs),
-    names: (prefix = '') => namesOf(db, prefix),
-    firstAt: () => edge(db, 'min(first_at)', 'min(at)', Math.min),
-    lastAt: () => edge(db, 'max(last_at)', 'max(until)', Math.max),
+    firstAt: () => firstAt(db),
   };
 }
 
-function namesOf(db: Db, prefix: string): string[] {
-  return seriesRows(db).flatMap(({ name }) => (name.startsWith(prefix) ? [name] : []));
-}
-
-function edge(
-  db: Db,
-  coarse: string,
-  raw: string,
-  pick: (...values: number[]) => number,
-): number | undefined {
+function firstAt(db: Db): number | undefined {
   const row = db
     .prepare(
-      `SELECT (SELECT ${coarse} FROM history_coarse) AS coarse, (SELECT ${raw} FROM history_raw) AS raw`,
+      'SELECT (SELECT min(first_at) FROM history_coarse) AS coarse, (SELECT min(at) FROM history_raw) AS raw',
     )
     .get() as { coarse: number | null; raw: number | null };
   const known = [row.coarse, row.raw].filter((at) => at !== null);
-  return known.length > 0 ? pick(...known) : undefined;
+  return known.length > 0 ? Math.min(...known) : undefined;
 }

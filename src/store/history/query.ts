@@ -137,14 +137,13 @@ function scaled(steps: number, step: number): number {
   return step < 1 ? steps / Math.round(1 / step) : steps * step;
 }
 
-/** Undefined for a window without a value. */
-export function statsOf(column: Column | undefined, since = -Infinity, until = Infinity): Stats | undefined {
+/** Undefined for a series without a value. */
+export function statsOf(column: Column | undefined): Stats | undefined {
   if (!column) return undefined;
   let stats: Stats | undefined;
   let sum = 0;
   for (let i = 0; i < column.at.length; i++) {
     const at = column.at[i]!;
-    if (at < since || at >= until) continue;
     const [avg, min, max, count] = [column.avg[i]!, column.min[i]!, column.max[i]!, column.count[i]!];
     stats ??= { avg, min, minAt: at, peak: max, peakAt: at, first: avg, last: avg, lastAt: at, count: 0 };
     if (min < stats.min) [stats.min, stats.minAt] = [min, at];
@@ -190,19 +189,13 @@ export function pointsOf(
  * How much a counter rose: the sum of its rises. A counter that fell was begun anew (a reboot, a container made again)
  * and counts from zero. The first value of the window is where it starts. Undefined without a value.
  */
-export function increaseOf(
-  column: Column | undefined,
-  since = -Infinity,
-  until = Infinity,
-): number | undefined {
+export function increaseOf(column: Column | undefined, since = -Infinity): number | undefined {
   if (!column) return undefined;
   let before: number | undefined;
   let rise: number | undefined;
   for (let i = 0; i < column.at.length; i++) {
-    const at = column.at[i]!;
-    if (at >= until) break;
     const value = column.max[i]!;
-    if (at >= since) {
+    if (column.at[i]! >= since) {
       rise ??= 0;
       if (before !== undefined) rise += value >= before ? value - before : value;
     }
