@@ -3,6 +3,7 @@ import { secretsOf } from '../config/secrets.ts';
 import { configCheckJson, configJson, renderConfig, renderConfigCheck } from '../outputs/terminal/config.ts';
 import { renderProblems } from '../outputs/terminal/problems.ts';
 import type { GlobalOptions, Io } from './context.ts';
+import { printJson } from './io.ts';
 
 /** Where the configuration is looked for; tests have a place of their own. */
 export type Around = Pick<LoadOptions, 'env' | 'cwd' | 'uid' | 'etcDir'>;
@@ -24,7 +25,7 @@ export async function configCheck(options: GlobalOptions, io: Io, around = here(
   const loaded = await load(options, around);
   const problems = 'problems' in loaded ? loaded.problems : loaded.config.warnings;
   const files = 'problems' in loaded ? [] : loaded.config.files;
-  if (options.json) io.out(JSON.stringify(configCheckJson(problems, files), null, 2));
+  if (options.json) printJson(io, configCheckJson(problems, files));
   else io.out(renderConfigCheck(problems, files, io.color));
   if ('problems' in loaded) return 2;
   return problems.length > 0 ? 1 : 0;
@@ -40,6 +41,7 @@ export async function configShow(options: GlobalOptions, io: Io, around = here()
   const { config } = loaded;
   if (config.warnings.length > 0) io.err(renderProblems(config.warnings, io.color));
   const secrets = secretsOf(config);
-  io.out(options.json ? JSON.stringify(configJson(config, secrets), null, 2) : renderConfig(config, secrets));
+  if (options.json) printJson(io, configJson(config, secrets));
+  else io.out(renderConfig(config, secrets));
   return 0;
 }

@@ -9,6 +9,7 @@ import { VERSION } from '../version.ts';
 import type { CommandContext, GlobalOptions, Io } from './context.ts';
 import { makeContext } from './make-context.ts';
 import { askDocker, dockerIsInstalled, examine, examineHost, examineUnits } from './examine.ts';
+import { printJson } from './io.ts';
 
 /** What `doctor` has when the configuration cannot be used. */
 export type WithProblems = { io: Io; options: GlobalOptions; problems: Problem[] };
@@ -27,7 +28,7 @@ export async function doctor(
   const { io, options } = input;
   const lines =
     'problems' in input ? await withoutConfig(input.problems, machine) : await examine(input, machine);
-  if (options.json) io.out(JSON.stringify({ version: 1, vpsmon: VERSION, lines }, null, 2));
+  if (options.json) printJson(io, { version: 1, vpsmon: VERSION, lines });
   else io.out(renderDoctor(lines, io.color, io.wrapAt));
   return exitCodeOf(lines);
 }

@@ -2,6 +2,7 @@ import { parseSamples, replay, type Replay } from '../forecast/replay.ts';
 import { errorText, formatBytes, formatDuration, formatTime, isoTime, plain } from '../model/text.ts';
 import { readTextFile } from '../system/read-file.ts';
 import type { GlobalOptions, Io } from './context.ts';
+import { printJson } from './io.ts';
 
 /** A year of one-minute samples is 15 MB. */
 const MOST_BYTES = 64 * 1_048_576;
@@ -47,7 +48,8 @@ export function forecastReplay(options: ForecastOptions, io: Io): number {
     );
     return 3;
   }
-  io.out(options.json ? JSON.stringify(toJson(result), null, 2) : render(result));
+  if (options.json) printJson(io, toJson(result));
+  else io.out(render(result));
   return 0;
 }
 

@@ -4,6 +4,7 @@ import { createHistory } from '../store/history/history.ts';
 import { openToLook } from '../store/look.ts';
 import type { CommandContext } from './context.ts';
 import { forecastsOf } from './forecast-data.ts';
+import { printJson } from './io.ts';
 
 /** A check older than this says too little about now: the monitor does not run. */
 const FRESH_MS = 30 * 60_000;
@@ -31,7 +32,7 @@ export async function forecast(context: CommandContext): Promise<number> {
       return 2;
     }
     const forecasts = forecastsOf({ db: look.db, history, config, files: system.files, snapshot });
-    if (options.json) io.out(JSON.stringify(forecastsToJson(forecasts, snapshot.at), null, 2));
+    if (options.json) printJson(io, forecastsToJson(forecasts, snapshot.at));
     else io.out(renderForecasts({ forecasts, now: snapshot.at, color: io.color, columns: io.columns }));
     return 0;
   } catch (error) {

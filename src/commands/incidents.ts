@@ -1,5 +1,5 @@
 import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
-import { plain } from '../model/text.ts';
+import { isoTime, plain } from '../model/text.ts';
 import { incidentToJson, renderIncident, renderIncidents } from '../outputs/terminal/incidents.ts';
 import { renderRecording, recordingToJson } from '../outputs/terminal/recording.ts';
 import { styleFor } from '../outputs/terminal/style.ts';
@@ -9,6 +9,7 @@ import { recordingOf } from '../store/recordings.ts';
 import type { Db } from '../store/db.ts';
 import type { CommandContext } from './context.ts';
 import { readStore } from './read-store.ts';
+import { printJson } from './io.ts';
 
 /** More than this are only shown with a shorter `--since`. */
 const MOST = 1000;
@@ -41,13 +42,7 @@ export async function incidentsList(context: CommandContext, since: string): Pro
     const incidents = db === undefined ? [] : incidentsSince(db, now - sinceMs, MOST);
     if (options.json) {
       const list = incidents.map((incident) => incidentToJson(incident, now));
-      io.out(
-        JSON.stringify(
-          { version: 1, since: new Date(now - sinceMs).toISOString(), incidents: list },
-          null,
-          2,
-        ),
-      );
+      printJson(io, { version: 1, since: isoTime(now - sinceMs), incidents: list });
       return 0;
     }
     io.out(
@@ -94,7 +89,7 @@ export async function incidentsShow(context: CommandContext, id: string | undefi
         before: stored?.lines ?? [],
         recording: recording ? recordingToJson(recording) : null,
       };
-      io.out(JSON.stringify({ version: 1, incident: json }, null, 2));
+      printJson(io, { version: 1, incident: json });
     } else {
       io.out(renderIncident(incident, { now, color: io.color, columns: io.columns }));
       if (recording) io.out(`${renderRecording(recording, styleFor(io.color), io.columns).join('\n')}\n`);

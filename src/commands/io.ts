@@ -23,6 +23,11 @@ export function print(io: Io, text: string): void {
   io.out(wrapLines(text, io.wrapAt));
 }
 
+/** What a command prints with --json. */
+export function printJson(io: Io, value: unknown): void {
+  io.out(JSON.stringify(value, null, 2));
+}
+
 /** True for a unit of systemd: what it prints is read by nobody at that moment, and kept. */
 export function writesToJournal({ env, io }: Pick<CommandContext, 'env' | 'io'>): boolean {
   return env['JOURNAL_STREAM'] !== undefined && io.wrapAt === undefined;

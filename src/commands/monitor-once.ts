@@ -12,6 +12,7 @@ import { osName } from '../system/describe-machine.ts';
 import { readContainers } from '../system/docker/containers.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
+import { printJson } from './io.ts';
 
 /** Rates need two readings; this much time between them. */
 const RATE_WINDOW_MS = 1000;
@@ -29,7 +30,7 @@ export async function monitorOnce(context: CommandContext): Promise<number> {
   }
   const findings = judgeOnce(context, snapshot, leftOffOrNone(config.stateDir));
   const result = judgeCheck(findings);
-  if (options.json) io.out(JSON.stringify(toJson(snapshot, findings, result.verdict), null, 2));
+  if (options.json) printJson(io, toJson(snapshot, findings, result.verdict));
   else {
     io.out(
       renderCheck({

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { suggest } from '../config/suggest.ts';
 import { plain } from '../model/text.ts';
-import { writesToJournal } from './io.ts';
+import { printJson, writesToJournal } from './io.ts';
 import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/terminal/recovery.ts';
 import { acceptLeftOff } from '../recovery/left-off.ts';
 import { RECOVERY_RULES, runRules, finishInterrupted } from '../recovery/index.ts';
@@ -111,13 +111,7 @@ async function runLocked(
   }
   if (options.json) {
     const enabled = config.settings.ENABLE_AUTO_RECOVERY;
-    io.out(
-      JSON.stringify(
-        resultToJson({ dryRun: deps.dryRun, enabled, results, said: monitor.reported }),
-        null,
-        2,
-      ),
-    );
+    printJson(io, resultToJson({ dryRun: deps.dryRun, enabled, results, said: monitor.reported }));
   } else {
     for (const result of results)
       if (!writesToJournal(context) || isWorthALine(result))
@@ -186,7 +180,7 @@ function history(context: CommandContext): number {
     listActions(db, since),
   );
   if (actions === undefined) return 2;
-  if (options.json) io.out(JSON.stringify(historyToJson(actions), null, 2));
+  if (options.json) printJson(io, historyToJson(actions));
   else io.out(renderHistory(actions, io));
   return 0;
 }

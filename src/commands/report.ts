@@ -14,6 +14,7 @@ import { ensureFolder, removeFiles } from '../system/folders.ts';
 import { writeAtomically } from '../system/write-file.ts';
 import type { CommandContext } from './context.ts';
 import { gatherReport, type Gathered } from './report-data.ts';
+import { printJson } from './io.ts';
 
 /** How long `report telegram` waits for Telegram; after that, the monitor sends what waits. */
 const SEND_MS = 30_000;
@@ -116,7 +117,7 @@ async function gatherAndSend(
     save(context, path, text, at);
     photoPath = await savePicture(context, tools, chart, path.replace(/\.txt$/, '.png'));
   }
-  if (options.json) io.out(JSON.stringify(dailyReportJson(data), null, 2));
+  if (options.json) printJson(io, dailyReportJson(data));
   else if (where === 'console' || options.dryRun) io.out(text);
   if (options.dryRun) {
     io.err(`Would save ${path} and its picture${where === 'telegram' ? ', and send both to Telegram' : ''}.`);

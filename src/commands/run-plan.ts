@@ -4,7 +4,7 @@ import { renderFailure, renderNotes, renderPlan, renderStep } from '../outputs/t
 import { styleFor } from '../outputs/terminal/style.ts';
 import type { Machine } from '../system/machine.ts';
 import type { CommandContext } from './context.ts';
-import { print } from './io.ts';
+import { print, printJson } from './io.ts';
 
 /** What differs between `install` and `uninstall`. */
 export type PlanTexts = {
@@ -18,7 +18,8 @@ export type PlanTexts = {
 
 /** `--dry-run` of a plan: every file and command; 0. */
 export function showPlan({ io, options }: CommandContext, plan: Plan, json: object): number {
-  io.out(options.json ? JSON.stringify(json, null, 2) : renderPlan(plan, io.color, io.wrapAt));
+  if (options.json) printJson(io, json);
+  else io.out(renderPlan(plan, io.color, io.wrapAt));
   return 0;
 }
 
@@ -36,7 +37,7 @@ export async function runPlan(
     return 2;
   }
   const text = [...renderNotes(plan.notes, styleFor(io.color)), '', ...done];
-  if (options.json) io.out(JSON.stringify({ ...json, done: true }, null, 2));
+  if (options.json) printJson(io, { ...json, done: true });
   else print(io, text.join('\n'));
   return 0;
 }

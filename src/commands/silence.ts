@@ -5,7 +5,7 @@ import { renderSilences, type SilenceView } from '../outputs/terminal/silences.t
 import { openStore } from '../store/open.ts';
 import type { Db } from '../store/db.ts';
 import type { CommandContext } from './context.ts';
-import { print } from './io.ts';
+import { print, printJson } from './io.ts';
 import { readStore } from './read-store.ts';
 import { warnOfUnknownSubject } from './known-subjects.ts';
 
@@ -39,7 +39,7 @@ export async function silence(
   }
   if (options.json) {
     const shown = { subject: name, until: isoTime(until), reason: plain(reason) };
-    io.out(JSON.stringify({ version: 1, dry_run: options.dryRun === true, silence: shown }, null, 2));
+    printJson(io, { version: 1, dry_run: options.dryRun === true, silence: shown });
     return 0;
   }
   const would = options.dryRun ? 'Would send no' : 'No';
@@ -67,7 +67,7 @@ export async function silenceList(context: CommandContext): Promise<number> {
     }),
   ];
   if (options.json) {
-    io.out(JSON.stringify({ version: 1, silences: silences.map(toJson), schedule: windows }, null, 2));
+    printJson(io, { version: 1, silences: silences.map(toJson), schedule: windows });
   } else io.out(renderSilences({ silences, windows, now, color: io.color }));
   return 0;
 }
@@ -98,7 +98,7 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
   }
   if (!options.dryRun && !write(context, (db) => endSilence(db, subject))) return 2;
   if (options.json) {
-    io.out(JSON.stringify({ version: 1, dry_run: options.dryRun === true, ended: name }, null, 2));
+    printJson(io, { version: 1, dry_run: options.dryRun === true, ended: name });
   } else {
     const about = wanted === 'all' ? 'everything' : name;
     print(

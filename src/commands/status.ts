@@ -18,6 +18,7 @@ import { openToLook } from '../store/look.ts';
 import { openMachine, type Machine } from '../system/machine.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
+import { printJson } from './io.ts';
 
 /** How it goes, at one glance. Exit 0 all well, 1 something wants doing, 2 something does not work. */
 export async function status(context: CommandContext, machine: Machine = openMachine('/')): Promise<number> {
@@ -46,22 +47,16 @@ export async function status(context: CommandContext, machine: Machine = openMac
     'why' in kept ? undefined : kept.incidents.filter((incident) => incident.state === 'firing');
 
   if (options.json) {
-    io.out(
-      JSON.stringify(
-        {
-          version: 1,
-          vpsmon: VERSION,
-          hostname: hostName(system.files) ?? 'this server',
-          at: isoTime(now),
-          lines,
-          units: Array.isArray(units) ? units.map(unitToJson) : [],
-          open_incidents: incidents?.map(incidentToJson) ?? null,
-          delivery: 'why' in kept ? null : deliveryToJson(kept.delivery),
-        },
-        null,
-        2,
-      ),
-    );
+    printJson(io, {
+      version: 1,
+      vpsmon: VERSION,
+      hostname: hostName(system.files) ?? 'this server',
+      at: isoTime(now),
+      lines,
+      units: Array.isArray(units) ? units.map(unitToJson) : [],
+      open_incidents: incidents?.map(incidentToJson) ?? null,
+      delivery: 'why' in kept ? null : deliveryToJson(kept.delivery),
+    });
   } else {
     io.out(
       renderStatus({
@@ -69,16 +64,7 @@ export async function status(context: CommandContext, machine: Machine = openMac
         server: serverName(config, system.files),
         now,
         lines,
-        ...(incidents
-          ? {
-              incidents: incidents.map(({ id, severity, text, openedAt }) => ({
-                id,
-                severity,
-                text,
-                since: openedAt,
-              })),
-            }
-          : {}),
+        ...(incidents ? { incidents } : {}),
         color: io.color,
         wrapAt: io.wrapAt,
       }),

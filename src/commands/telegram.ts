@@ -10,7 +10,7 @@ import { lookOr } from '../store/look.ts';
 import { openStore } from '../store/open.ts';
 import { openOutboxTable } from '../store/outbox.ts';
 import type { CommandContext } from './context.ts';
-import { print } from './io.ts';
+import { print, printJson } from './io.ts';
 
 /** `vpsmon telegram test`: who the bot is, where it writes to, and a message that arrives now. Exit 0, or 2 with what to do. */
 export async function telegramTest(context: CommandContext): Promise<number> {
@@ -21,7 +21,7 @@ export async function telegramTest(context: CommandContext): Promise<number> {
   const html = options.dryRun ? undefined : testHtml(serverName(config, files), clock.now());
   const tried = await tryTelegram(telegram, { token, destinations: destinationsOf(config) }, html);
   const result: TryResult = { ...tried, ...(tried.sent ? mendStore(context, tried.chats) : {}) };
-  if (options.json) io.out(JSON.stringify({ version: 1, ...result }, null, 2));
+  if (options.json) printJson(io, { version: 1, ...result });
   else {
     const lines = testLines(result);
     if (lines.length > 0) print(io, lines.join('\n'));
@@ -39,7 +39,7 @@ export async function telegramChats(context: CommandContext): Promise<number> {
   const { io, options, config } = context;
   const { TELEGRAM_BOT_TOKEN: token, TELEGRAM_CHAT_ID: chatId } = config.settings;
   const result = await findChats(telegramOf(context, new Map()), token, chatsOfMonitor(context));
-  if (options.json) io.out(JSON.stringify({ version: 1, ...result }, null, 2));
+  if (options.json) printJson(io, { version: 1, ...result });
   else if (result.ok) {
     io.out(`Chats that wrote to @${result.bot?.username ?? ''}, the latest first:`);
     for (const line of chatTable(result.chats, chatId)) io.out(line);

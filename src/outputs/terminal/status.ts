@@ -10,7 +10,7 @@ export type StatusView = {
   /** Units, the monitor's answer, delivery. */
   lines: LineView[];
   /** undefined: they could not be read, `lines` says why. */
-  incidents?: { id: number; severity: Severity; text: string; since: number }[];
+  incidents?: { id: number; severity: Severity; text: string; openedAt: number }[];
   color: boolean;
   wrapAt?: number | undefined;
 };
@@ -39,7 +39,7 @@ export function renderStatus(view: StatusView): string {
           : incident.severity === 'warning'
             ? style.warn
             : style.dim;
-      const about = `(#${incident.id}, for ${formatDuration(view.now - incident.since)})`;
+      const about = `(#${incident.id}, for ${formatDuration(view.now - incident.openedAt)})`;
       lines.push(
         ...wrapBehind(
           `  ${paint(incident.severity.toUpperCase().padEnd(8))}  `,
