@@ -69,9 +69,11 @@ async function make(console: Console, asked: Asked, kept: boolean): Promise<void
     .mask(printed ? stdout : stderr)
     .trim()
     .split('\n');
+  // Warnings about the settings stand in the log; here they would hide the reason.
+  const reasons = lines.filter((line) => !line.startsWith('warning: '));
   const html = printed
     ? printedHtml(`${console.hostname}: ${title}`, lines.slice(0, LINES_MOST))
-    : printedHtml(`${console.hostname}: that did not work`, lines.slice(-3));
+    : printedHtml(`${console.hostname}: that did not work`, reasons.slice(-3));
   answer(console, kept ? asked : { ...asked, id: -1 }, html);
 }
 

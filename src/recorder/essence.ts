@@ -2,8 +2,9 @@ import type { FlightContainer, FlightSample, Recording } from '../model/recordin
 import { formatBytes, formatCount, formatDuration, plain } from '../model/text.ts';
 
 const MB = 1_048_576;
-/** Less than this in ten minutes is what every program does. */
+/** Less than this in ten minutes is what every program does, and what every server does with its memory (share of it). */
 const GROWTH_WORTH_NAMING = 5 * MB;
+const FALL_WORTH_NAMING = 0.02;
 const NAMED = 3;
 /** In less than this, nobody knows what grows and what does not. */
 const SHORTEST_MS = 30_000;
@@ -23,7 +24,7 @@ export function essenceOf({ samples, memoryTotalBytes }: Recording, subject: str
   // Just after a start there is nothing to compare with.
   const long = worst.at - (until[0]?.at ?? worst.at) >= SHORTEST_MS;
   const held = heldLine(until, worst, memoryTotalBytes, subject);
-  return [held, ...(long ? [grewLine(until, worst)] : []), pressureLine(minute)];
+  return [held, ...(long ? [grewLine(until, worst, memoryTotalBytes)] : []), pressureLine(minute)];
 }
 
 /** What is worst in here counts, and not the last sample: a kill frees memory at once, and the averages fall. */
@@ -90,7 +91,7 @@ export function growthWithin(samples: readonly FlightSample[]): Grown[] {
     .toSorted((a, b) => b.bytes - a.bytes);
 }
 
-function grewLine(samples: readonly FlightSample[], last: FlightSample): string {
+function grewLine(samples: readonly FlightSample[], last: FlightSample, totalBytes: number): string {
   const first = samples[0]!;
   const within = `In the ${formatDuration(last.at - first.at)} before`;
   const grown = growthWithin(samples)
@@ -100,7 +101,7 @@ function grewLine(samples: readonly FlightSample[], last: FlightSample): string 
   const swap = (last.swapUsedBytes ?? 0) - (first.swapUsedBytes ?? 0);
   if (swap >= GROWTH_WORTH_NAMING) grown.push(`swap use by ${formatBytes(swap)}`);
   const fell = (first.availableBytes ?? 0) - (last.availableBytes ?? 0);
-  if (grown.length === 0 && fell >= GROWTH_WORTH_NAMING)
+  if (grown.length === 0 && fell >= Math.max(GROWTH_WORTH_NAMING, FALL_WORTH_NAMING * totalBytes))
     return `${within} available memory fell by ${formatBytes(fell)}, and no container grew by it`;
   return grown.length === 0 ? `${within} nothing grew` : `${within} ${grown.join(', ')}`;
 }

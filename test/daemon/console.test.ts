@@ -53,7 +53,7 @@ async function start(
     late,
     inspectMs = 0,
     faster = 10,
-  }: { hangs?: boolean; late?: (db: Db) => void; inspectMs?: number; faster?: number } = {},
+  }: { hangs?: boolean; late?: (db: Db) => string | void; inspectMs?: number; faster?: number } = {},
 ) {
   const config = configWith(
     {
@@ -140,8 +140,7 @@ async function start(
         ran.push([...args]);
         if (hangs) return new Promise(() => undefined);
         if (late) {
-          late(db);
-          return { exitCode: 124, stdout: '', stderr: '' };
+          return { exitCode: 124, stdout: '', stderr: late(db) ?? '' };
         }
         const results = [
           { rule: 'hand', found: 'x', attempts: [{ done: 'worked', text: 'web runs again' }] },
@@ -471,6 +470,16 @@ describe('reading the messages of a bot', () => {
       expect(asked()).toEqual([]);
       expect(said('shop: Forecast')).toHaveLength(1);
       expect(lost()).toEqual([]);
+    });
+
+    it('name the reason, and no warnings about settings before it', async () => {
+      stage = await start(
+        {},
+        { late: () => 'warning: /etc/x.conf:9: y is not a setting\nNo picture: why\n' },
+      );
+      write('/chart');
+      await until(() => said('that did not work').length === 1);
+      expect(said('that did not work')[0]?.plain).toBe('shop: that did not work\nNo picture: why');
     });
 
     it('are given up when it dies again, and who asked is told', async () => {

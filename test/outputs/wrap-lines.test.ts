@@ -13,3 +13,12 @@ it('U17: breaks lines between words, keeps what is short, indented or one word, 
   );
   expect(wrapLines(long)).toBe(long);
 });
+
+it('keeps a number with its unit', () => {
+  expect(wrapLines('  memory and swap: 6.7 GB of 23.5 GB, 7 % more in 12 h', 36)).toBe(
+    ['  memory and swap: 6.7 GB of', '  23.5 GB, 7 % more in 12 h'].join('\n'),
+  );
+  expect(wrapLines('what is wrong with 3 services, says doctor', 20)).toBe(
+    ['what is wrong with 3', 'services, says', 'doctor'].join('\n'),
+  );
+});

@@ -46,6 +46,10 @@ describe('the minutes before, in three lines', () => {
     expect(essenceOf(recording, 'web')[1]).toBe(
       'In the 9 min 55 s before available memory fell by 602 MB, and no container grew by it',
     );
+    const falls = recording.samples.length;
+    for (const [i, sample] of recording.samples.entries())
+      sample.availableBytes = (500 + (19 * (falls - i)) / falls) * MB;
+    expect(essenceOf(recording, 'web')[1]).toBe('In the 9 min 55 s before nothing grew');
     for (const sample of recording.samples) sample.availableBytes = 500 * MB;
     expect(essenceOf(recording, 'web').slice(0, 2)).toEqual([
       'Before: 500 MB of 1 GB were available',

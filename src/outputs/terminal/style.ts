@@ -28,11 +28,14 @@ export function width(text: string): number {
   return cells;
 }
 
+/** A number stays with its unit. */
+const BETWEEN_WORDS = /(?<!\d) | (?!(?:[KMGT]?B|%|h|min|s|ms)(?![a-z0-9]))/i;
+
 /** Broken between words into lines of this many cells; a word that is longer keeps its line. */
 export function wrap(text: string, cells = Infinity): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of cells === Infinity ? [text] : text.split(' ')) {
+  for (const word of cells === Infinity ? [text] : text.split(BETWEEN_WORDS)) {
     if (line !== '' && width(line) + 1 + width(word) > cells) {
       lines.push(line);
       line = word;
