@@ -45,113 +45,119 @@ const ANON = { 1: Buffer.from('\ntotal_rss '), 2: Buffer.from('\nanon ') };
 const INACTIVE_FILE = { 1: Buffer.from('\ntotal_inactive_file '), 2: Buffer.from('\ninactive_file ') };
 const USAGE_USEC = Buffer.from('\nusage_usec ');
 
+/** What is known of the groups, and which of their files are open. */
+type Reader = {
+  root: string;
+  files: ReturnType<typeof hostFiles>;
+  entries: Map<string, Entry>;
+  layout?: CgroupLayout | undefined;
+  open: number;
+  maxOpen: number;
+};
+
 /** Reads below `root`; opens nothing before the first read. `maxOpen`: how many files may stay open. */
 export function openCgroups(root: string, maxOpen = halfOfAllowedFiles()): Cgroups {
-  const files = hostFiles(root);
-  const entries = new Map<string, Entry>();
-  let layout: CgroupLayout | undefined;
-  let open = 0;
-
-  function resolve(id: string, pid: number): Entry | undefined {
-    layout ??= findLayout(files);
-    if (!layout) return undefined;
-    const own = parseProcCgroup(files.textOr(`/proc/${pid}/cgroup`) ?? '');
-    const v2 = layout.version === 2;
-    const { memory: memoryBase, cpu: cpuBase } = layout;
-    const marker = v2 ? 'cgroup.procs' : 'memory.stat';
-    const memory = candidatePaths(id, v2 ? own.unified : own.memory).find((path) =>
-      files.exists(`${memoryBase}${path}/${marker}`),
-    );
-    if (memory === undefined) return undefined;
-    const cpu = v2
-      ? memory
-      : candidatePaths(id, own.cpu ?? memory).find((path) => files.exists(`${cpuBase}${path}`));
-    const at = (base: string, path: string, file: string): Kept => ({ path: join(root, base, path, file) });
-    const swapFile = v2 ? 'memory.swap.current' : 'memory.memsw.usage_in_bytes';
-    return {
-      pid,
-      ...(files.exists(`${memoryBase}${memory}/${swapFile}`)
-        ? { swap: at(memoryBase, memory, swapFile) }
-        : {}),
-      usage: at(memoryBase, memory, v2 ? 'memory.current' : 'memory.usage_in_bytes'),
-      stat: at(memoryBase, memory, 'memory.stat'),
-      cpu: at(cpuBase, cpu ?? memory, v2 ? 'cpu.stat' : 'cpuacct.usage'),
-    };
-  }
-
-  /** Reads the file into the buffer; returns its length there, undefined where it cannot be read. */
-  function load(kept: Kept): number | undefined {
-    try {
-      if (kept.file !== undefined) return readAtStart(kept.file);
-      const file = openSync(kept.path, 'r');
-      if (open < maxOpen) {
-        kept.file = file;
-        open += 1;
-        return readAtStart(file);
-      }
-      try {
-        return readAtStart(file);
-      } finally {
-        closeSync(file);
-      }
-    } catch {
-      return undefined;
-    }
-  }
-
-  function drop(id: string): void {
-    const entry = entries.get(id);
-    if (!entry) return;
-    entries.delete(id);
-    for (const kept of [entry.usage, entry.stat, entry.cpu, entry.swap]) {
-      if (kept?.file === undefined) continue;
-      closeSync(kept.file);
-      open -= 1;
-    }
-  }
-
-  function readEntry(entry: Entry): CgroupUsage | undefined {
-    const version = layout?.version ?? 2;
-    const statLength = load(entry.stat);
-    const stat = statLength === undefined ? undefined : parseStat(buffer, statLength, version);
-    const usageLength = load(entry.usage);
-    const usageBytes = usageLength === undefined ? undefined : numberAt(buffer, 1, usageLength);
-    const swapLength = entry.swap && load(entry.swap);
-    const swap = swapLength === undefined ? undefined : numberAt(buffer, 1, swapLength);
-    const cpuLength = load(entry.cpu);
-    if (statLength === undefined && usageLength === undefined && cpuLength === undefined) return undefined;
-    const cpuTotalNs = cpuLength === undefined ? undefined : parseCpu(buffer, cpuLength, version);
-    const usage: CgroupUsage = {};
-    // Absent where the memory controller is off.
-    if (stat && usageBytes !== undefined) {
-      usage.memory = { usageBytes, ...stat };
-      // Two files are read one after the other: what moved in between may make the sum smaller than its part.
-      if (swap !== undefined) usage.memory.swapBytes = version === 2 ? swap : Math.max(0, swap - usageBytes);
-    }
-    if (cpuTotalNs !== undefined) usage.cpuTotalNs = cpuTotalNs;
-    return usage;
-  }
-
+  const reader: Reader = { root, files: hostFiles(root), entries: new Map(), open: 0, maxOpen };
+  const { entries } = reader;
   return {
     read(id, pid) {
       // A container that was started again has another process, and a new group at the same path.
-      if (entries.get(id)?.pid !== pid) drop(id);
+      if (entries.get(id)?.pid !== pid) drop(reader, id);
       const known = entries.get(id);
-      const value = known && readEntry(known);
+      const value = known && readEntry(reader, known);
       if (value) return value;
-      drop(id);
-      const entry = resolve(id, pid);
+      drop(reader, id);
+      const entry = find(reader, id, pid);
       if (!entry) return undefined;
       entries.set(id, entry);
-      return readEntry(entry);
+      return readEntry(reader, entry);
     },
     keepOnly(ids) {
-      for (const id of entries.keys()) if (!ids.has(id)) drop(id);
+      for (const id of entries.keys()) if (!ids.has(id)) drop(reader, id);
     },
     close() {
-      for (const id of entries.keys()) drop(id);
+      for (const id of entries.keys()) drop(reader, id);
     },
   };
+}
+
+function find(reader: Reader, id: string, pid: number): Entry | undefined {
+  const { root, files } = reader;
+  reader.layout ??= findLayout(files);
+  if (!reader.layout) return undefined;
+  const { version, memory: memoryBase, cpu: cpuBase } = reader.layout;
+  const own = parseProcCgroup(files.textOr(`/proc/${pid}/cgroup`) ?? '');
+  const v2 = version === 2;
+  const marker = v2 ? 'cgroup.procs' : 'memory.stat';
+  const memory = candidatePaths(id, v2 ? own.unified : own.memory).find((path) =>
+    files.exists(`${memoryBase}${path}/${marker}`),
+  );
+  if (memory === undefined) return undefined;
+  const cpu = v2
+    ? memory
+    : candidatePaths(id, own.cpu ?? memory).find((path) => files.exists(`${cpuBase}${path}`));
+  const at = (base: string, path: string, file: string): Kept => ({ path: join(root, base, path, file) });
+  const swapFile = v2 ? 'memory.swap.current' : 'memory.memsw.usage_in_bytes';
+  return {
+    pid,
+    ...(files.exists(`${memoryBase}${memory}/${swapFile}`) ? { swap: at(memoryBase, memory, swapFile) } : {}),
+    usage: at(memoryBase, memory, v2 ? 'memory.current' : 'memory.usage_in_bytes'),
+    stat: at(memoryBase, memory, 'memory.stat'),
+    cpu: at(cpuBase, cpu ?? memory, v2 ? 'cpu.stat' : 'cpuacct.usage'),
+  };
+}
+
+/** Reads the file into the buffer; returns its length there, undefined where it cannot be read. */
+function load(reader: Reader, kept: Kept): number | undefined {
+  try {
+    if (kept.file !== undefined) return readAtStart(kept.file);
+    const file = openSync(kept.path, 'r');
+    if (reader.open < reader.maxOpen) {
+      kept.file = file;
+      reader.open += 1;
+      return readAtStart(file);
+    }
+    try {
+      return readAtStart(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+function drop(reader: Reader, id: string): void {
+  const entry = reader.entries.get(id);
+  if (!entry) return;
+  reader.entries.delete(id);
+  for (const kept of [entry.usage, entry.stat, entry.cpu, entry.swap]) {
+    if (kept?.file === undefined) continue;
+    closeSync(kept.file);
+    reader.open -= 1;
+  }
+}
+
+function readEntry(reader: Reader, entry: Entry): CgroupUsage | undefined {
+  const version = reader.layout?.version ?? 2;
+  const statLength = load(reader, entry.stat);
+  const stat = statLength === undefined ? undefined : parseStat(buffer, statLength, version);
+  const usageLength = load(reader, entry.usage);
+  const usageBytes = usageLength === undefined ? undefined : numberAt(buffer, 1, usageLength);
+  const swapLength = entry.swap && load(reader, entry.swap);
+  const swap = swapLength === undefined ? undefined : numberAt(buffer, 1, swapLength);
+  const cpuLength = load(reader, entry.cpu);
+  if (statLength === undefined && usageLength === undefined && cpuLength === undefined) return undefined;
+  const cpuTotalNs = cpuLength === undefined ? undefined : parseCpu(buffer, cpuLength, version);
+  const usage: CgroupUsage = {};
+  // Absent where the memory controller is off.
+  if (stat && usageBytes !== undefined) {
+    usage.memory = { usageBytes, ...stat };
+    // Two files are read one after the other: what moved in between may make the sum smaller than its part.
+    if (swap !== undefined) usage.memory.swapBytes = version === 2 ? swap : Math.max(0, swap - usageBytes);
+  }
+  if (cpuTotalNs !== undefined) usage.cpuTotalNs = cpuTotalNs;
+  return usage;
 }
 
 function readAtStart(file: number): number {
