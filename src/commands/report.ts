@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { suggest } from '../config/suggest.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { parseDuration } from '../model/duration.ts';
+import type { Message } from '../model/message.ts';
 import { errorText, escapeHtml, maskSecrets, plain } from '../model/text.ts';
 import type { ChartInput } from '../outputs/report/chart.ts';
 import { dailyReportJson } from '../outputs/report/json.ts';
@@ -19,6 +20,8 @@ import { printJson } from './io.ts';
 /** How long `report telegram` waits for Telegram; after that, the monitor sends what waits. */
 const SEND_MS = 30_000;
 const KEEP_DAYS = 90;
+/** In place of the number of a message: there is one already. */
+const ANSWERED = 0;
 const HOUR_MS = 3_600_000;
 const LONGEST_CHART_MS = 90 * 24 * HOUR_MS;
 
@@ -232,28 +235,34 @@ async function send(
   ]);
   const outbox = createOutbox(store.db);
   const { to, asked } = report.to;
-  // Where the state folder cannot be used nothing of it is known.
-  const isAnswer = asked !== undefined && store.trouble === undefined;
-  const id = outbox.table.within(() => {
-    if (isAnswer && !markAnswered(store.db, Number(asked), report.at)) return undefined;
-    return outbox.enqueue({
-      at: report.at,
-      severity: 'info',
-      kind: report.kind,
-      subject: 'host',
-      html: report.html,
-      ...(report.photoPath === undefined ? {} : { photoPath: report.photoPath }),
-      ...(to === undefined ? {} : { target: to }),
-    });
-  });
-  if (id === undefined) {
-    io.err('It was answered already.');
-    return 0;
-  }
+  const message: Message = {
+    at: report.at,
+    severity: 'info',
+    kind: report.kind,
+    subject: 'host',
+    html: report.html,
+    ...(report.photoPath === undefined ? {} : { photoPath: report.photoPath }),
+    ...(to === undefined ? {} : { target: to }),
+  };
   const { http, clock, log } = system;
   const { stateDir } = config;
   const server = serverName(config, system.files);
   const delivery = createDelivery({ store, config, http, clock, log, stateDir, server });
+  // Where the state folder cannot be used nothing of it is known.
+  const isAnswer = asked !== undefined && store.trouble === undefined;
+  let id: number | undefined;
+  try {
+    id = outbox.table.within(() =>
+      isAnswer && !markAnswered(store.db, Number(asked), report.at) ? ANSWERED : outbox.enqueue(message),
+    );
+  } catch (error) {
+    io.err(`vpsmon: the report cannot be kept until it is sent: ${errorText(error)}`);
+    delivery.sendUnsaved(message);
+  }
+  if (id === ANSWERED) {
+    io.err('It was answered already.');
+    return 0;
+  }
   await delivery.drain(SEND_MS);
   const state = delivery.state();
   if (!state.configured) {
@@ -261,9 +270,16 @@ async function send(
     return 2;
   }
   const mine = outbox.waiting().find((row) => row.id === id);
-  if (!mine) {
+  const isLost = id === undefined && delivery.unsaved().length > 0;
+  if (!mine && !isLost) {
     io.err('Sent to Telegram.');
     return 0;
+  }
+  if (!mine) {
+    io.err(
+      `vpsmon: the report could be neither kept nor sent: ${state.failing ?? 'Telegram does not answer'}.`,
+    );
+    return 2;
   }
   if (state.refused) {
     io.err(`vpsmon: Telegram refuses the report: ${state.refused}. It is kept and tried again.`);

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import type { CommandContext } from '../commands/context.ts';
+import { defaultSettings, type Settings } from '../config/schema.ts';
 import { serverName } from '../config/server-name.ts';
 import { errorText, formatTime, maskSecrets, plain } from '../model/text.ts';
 import { unanswered } from '../notify/asked.ts';
@@ -87,7 +88,7 @@ export async function runConsole(
       {
         db,
         telegram,
-        bot: settings.TELEGRAM_BOT_TOKEN.split(':')[0] ?? '',
+        bot: nameOfReader(settings),
         commands: COMMANDS,
         clock,
         log,
@@ -128,6 +129,12 @@ export async function runConsole(
       await clock.sleep(RETRY_MS, signal);
     }
   }
+}
+
+/** The bot's public number, and the server that counts its updates where that is not Telegram's own. */
+function nameOfReader({ TELEGRAM_BOT_TOKEN: token, TELEGRAM_API_ROOT: root }: Settings): string {
+  const bot = token.split(':')[0] ?? '';
+  return root === defaultSettings().TELEGRAM_API_ROOT ? bot : `${bot} ${root}`;
 }
 
 async function nameOfBot(telegram: Console['telegram']): Promise<string> {

@@ -7,7 +7,7 @@ import type { OutboxTable } from '../store/outbox.ts';
 import { htmlToPlain } from '../model/html.ts';
 
 /** `2025-07-16 10:35:00 ` at the beginning of a line. */
-const TIME_LETTERS = 20;
+export const TIME_LETTERS = 20;
 /** The id of the last message that alert_history.log has. */
 const WRITTEN = 'alert-log.written';
 

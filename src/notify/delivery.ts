@@ -1,11 +1,10 @@
 import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
-import { alertLine } from './alert-log.ts';
+import { alertLine, TIME_LETTERS } from './alert-log.ts';
 import { followSettings } from './chat.ts';
 import { openSending, type DeliveryDeps } from './sending.ts';
 import { deliveryState, refusalOf, type DeliveryState } from './state.ts';
 import type { StoredRow } from '../store/outbox.ts';
-import { ANSWERS_PER_WINDOW } from './pace.ts';
 import { prune, saveQuietly, takeTurn, type Turn } from './turn.ts';
 import { placeOf, targetOf } from './targets.ts';
 import { createWakeUp } from './wake-up.ts';
@@ -68,7 +67,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   return {
     kick: () => wakeUp.kick(),
     waitMs(chat) {
-      const ms = sending.pace.waitMs(chat, ANSWERS_PER_WINDOW);
+      const ms = sending.pace.waitMs(chat, 'answer');
       const isFor = (row: StoredRow) => placeOf(targetOf(config, row)).chat === chat;
       const due = queue.heads().some((row) => isFor(row) && sending.attempts.waitMs(row) <= ms);
       return due ? ms + ALERTS_FIRST_MS : ms;
@@ -114,7 +113,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     },
 
     sendUnsaved(message) {
-      log.warn(alertLine(message, sending.secrets));
+      log.warn(alertLine(message, sending.secrets).slice(TIME_LETTERS));
       queue.addUnsaved(message);
       wakeUp.kick();
     },

@@ -4,7 +4,7 @@ import { readState, type IncidentMessage, type openIncidentMessages } from '../s
 import { remember } from '../store/memory.ts';
 import type { Clock, Log } from '../system/types.ts';
 import { SENDS } from './attempt.ts';
-import { backoffMs, EDITS_PER_WINDOW, type createPace } from './pace.ts';
+import { backoffMs, type createPace } from './pace.ts';
 import type { createSender } from './sender.ts';
 import { placeOf } from './targets.ts';
 import { isLostMessage } from './telegram.ts';
@@ -42,7 +42,7 @@ export function createEdits(deps: EditDeps) {
     const now = clock.monotonic();
     const gap = (editedAt.get(nameOf(message)) ?? Number.NEGATIVE_INFINITY) + GAP_MS - now;
     const block = (blocks.get(message.target)?.until ?? 0) - now;
-    return Math.max(pace.waitMs(placeOf(message.target).chat, EDITS_PER_WINDOW), gap, block, 0);
+    return Math.max(pace.waitMs(placeOf(message.target).chat, 'edit'), gap, block, 0);
   }
 
   async function edit(message: IncidentMessage): Promise<void> {

@@ -1,14 +1,15 @@
 import type { Clock } from '../system/types.ts';
 
-/** Telegram allows about 1 message a second to a chat and 20 a minute to a group; this stays below both. */
+/**
+ * Telegram allows about 1 message a second to a chat, and 20 a minute to a group or channel; this stays below. Edits, and answers to a person
+ * who waits for them, leave the rest of what a minute allows to messages.
+ */
 const GAP_MS = 1000;
 const WINDOW_MS = 60_000;
-const PER_WINDOW = 18;
+const PER_WINDOW = { message: 18, answer: 16, edit: 12 };
+const PER_WINDOW_PRIVATE = { message: 50, answer: 45, edit: 30 };
 /** Of more than these, in all chats, nobody keeps account. */
 const MOST = 500;
-/** Edits, and answers to a person who waits for them, leave the rest of what a minute allows to messages. */
-export const EDITS_PER_WINDOW = 12;
-export const ANSWERS_PER_WINDOW = 16;
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 300_000;
@@ -34,8 +35,10 @@ export type Sent = readonly [at: number, chat: string];
 export function createPace(clock: Clock) {
   let sent: Sent[] = [];
   return {
-    /** Milliseconds until the next message to this chat may go; `most`: where only so many in a minute are wanted. */
-    waitMs(chat: string, most = PER_WINDOW): number {
+    /** Milliseconds until the next one of this kind may go to this chat. */
+    waitMs(chat: string, kind: keyof typeof PER_WINDOW = 'message'): number {
+      // Users have positive ids.
+      const most = (/^\d/.test(chat) ? PER_WINDOW_PRIVATE : PER_WINDOW)[kind];
       const now = clock.monotonic();
       sent = sent.filter(([at]) => now - at < WINDOW_MS);
       const own = sent.flatMap(([at, to]) => (to === chat ? [at] : []));

@@ -26,6 +26,7 @@ import { openStore } from '../../src/store/open.ts';
 import { rasterize } from '../../src/system/rasterize.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
 import { vpsmon } from '../helpers/daemon.ts';
+import { keepAsked } from '../../src/notify/asked.ts';
 import { openIncident } from '../helpers/full-snapshot.ts';
 import { containerInfo, snapshotOf } from '../helpers/snapshots.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';
@@ -339,6 +340,32 @@ describe('to Telegram', () => {
     expect(await report(context, 'telegram', tools)).toBe(2);
     expect(err()).toContain('Telegram refuses the report');
     expect(existsSync(join(stateDir, 'reports/2026-01-31.txt'))).toBe(true);
+  });
+
+  test('asked for on Telegram, it is sent once, whichever of two processes is first', async () => {
+    const asked = { name: 'report', args: [], target: telegram.chatId, at: NOW, tries: 0 };
+    const store = openStore(stateDir, NOW);
+    for (const id of [7, 8]) keepAsked(store.db, { ...asked, id }, NOW);
+    store.close();
+    for (const id of ['7', '7', '8'])
+      expect(await report(contextFor().context, 'telegram', tools, { to: telegram.chatId, asked: id })).toBe(
+        0,
+      );
+    expect(telegram.sent.filter(({ method }) => method === 'sendMessage')).toHaveLength(2);
+  });
+
+  test('while the disk is full it is sent all the same', async () => {
+    const store = openStore(stateDir, NOW);
+    store.db.exec(
+      "CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
+    );
+    store.close();
+    const { context, err } = contextFor();
+    expect(await report(context, 'telegram', tools)).toBe(0);
+    expect(telegram.sent.at(-1)?.plain).toContain('Memory  600 MB of 2 GB now');
+    expect(err()).toContain('cannot be kept until it is sent: database or disk is full');
+    telegram.always('500');
+    expect(await report(contextFor().context, 'telegram', tools)).toBe(2);
   });
 
   test('not configured: saved only, exit 2', async () => {

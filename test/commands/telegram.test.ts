@@ -13,7 +13,7 @@ import { startTelegram, type Telegram } from '../standins/telegram.js';
 let telegram: Telegram;
 let stateDir: string;
 beforeEach(async () => {
-  telegram = await startTelegram();
+  telegram = await startTelegram({ sameAgainMs: 0 });
   stateDir = mkdtempSync(join(tmpdir(), 'vpsmon-telegram-'));
 });
 afterEach(async () => {

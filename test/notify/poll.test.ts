@@ -126,7 +126,7 @@ async function write(...readers: Reader[]): Promise<string> {
 }
 
 beforeEach(async () => {
-  telegram = await startTelegram({ chats: [CHAT], conflictDelayMs: 50 });
+  telegram = await startTelegram({ chats: [CHAT], conflictDelayMs: 50, sameAgainMs: 50 });
 });
 afterEach(async () => {
   for (const reader of running.splice(0)) {

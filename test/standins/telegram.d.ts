@@ -79,7 +79,17 @@ export type StandInChat = {
   title?: string;
   username?: string;
   first_name?: string;
-  state?: 'ok' | 'kicked' | 'blocked' | 'readonly';
+  state?:
+    | 'ok'
+    | 'kicked'
+    | 'blocked'
+    | 'readonly'
+    | 'left'
+    | 'deleted'
+    | 'deactivated'
+    | 'not-started'
+    | 'no-admin'
+    | 'muted';
   /** A forum: the ids of its topics. */
   topics?: number[];
   closedTopics?: number[];
@@ -152,6 +162,8 @@ export function startTelegram(options?: {
   queryTtlMs?: number;
   /** How much later the second conflict in a row is told; default 3 s. */
   conflictDelayMs?: number;
+  /** How long who asks for the same updates again at once is kept waiting; default 3 s, 0: not at all. */
+  sameAgainMs?: number;
   /** By which clock messages are counted for the limits. */
   now?: () => number;
   limits?: { perSecond?: number; perMinute?: number };

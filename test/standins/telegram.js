@@ -21,42 +21,44 @@ const ANSWER_MAX = 200;
 const ADA = { id: 777, is_bot: false, first_name: 'Ada', username: 'ada' };
 /** What an update may be, as far as this stand-in gives it. */
 const UPDATE_TYPES = ['message', 'edited_message', 'channel_post', 'callback_query', 'my_chat_member'];
+const SENDING = [
+  'business_connection_id',
+  'chat_id',
+  'message_thread_id',
+  'direct_messages_topic_id',
+  'ephemeral_message_parameters',
+  'parse_mode',
+  'disable_notification',
+  'protect_content',
+  'allow_paid_broadcast',
+  'message_effect_id',
+  'suggested_post_parameters',
+  'reply_parameters',
+  'reply_markup',
+];
+const EDITING = ['business_connection_id', 'chat_id', 'message_id', 'inline_message_id', 'reply_markup'];
 /** What the documentation of Bot API 10.3 names, as far as a monitor may use it. Telegram leaves out what it does not know. */
 const PARAMETERS = {
   getme: [],
   getchat: ['chat_id'],
   getwebhookinfo: [],
   getupdates: ['offset', 'limit', 'timeout', 'allowed_updates'],
-  sendmessage: [
-    'chat_id',
-    'message_thread_id',
-    'text',
-    'parse_mode',
-    'entities',
-    'link_preview_options',
-    'disable_notification',
-    'protect_content',
-    'reply_parameters',
-    'reply_markup',
-  ],
-  sendphoto: [
-    'chat_id',
-    'message_thread_id',
-    'photo',
-    'caption',
-    'parse_mode',
-    'disable_notification',
-    'protect_content',
-    'reply_parameters',
-    'reply_markup',
-  ],
-  editmessagetext: ['chat_id', 'message_id', 'text', 'parse_mode', 'link_preview_options', 'reply_markup'],
-  editmessagereplymarkup: ['chat_id', 'message_id', 'reply_markup'],
+  sendmessage: ['text', 'entities', 'link_preview_options', ...SENDING],
+  sendphoto: ['photo', 'caption', 'caption_entities', 'show_caption_above_media', 'has_spoiler', ...SENDING],
+  editmessagetext: ['text', 'entities', 'link_preview_options', 'rich_message', 'parse_mode', ...EDITING],
+  editmessagecaption: ['caption', 'caption_entities', 'show_caption_above_media', 'parse_mode', ...EDITING],
+  editmessagereplymarkup: EDITING,
   answercallbackquery: ['callback_query_id', 'text', 'show_alert', 'url', 'cache_time'],
   setmycommands: ['commands', 'scope', 'language_code'],
 };
+const STYLES = ['', 'default', 'primary', 'danger', 'success'];
+/** Of a text before its tags are taken out: Client.cpp, get_formatted_text. */
+const RAW_MAX_BYTES = 32_768;
+/** Client.cpp, process_get_updates_query: who asks for the same again so soon waits, and within half a second gets one. */
+const SAME_AGAIN_MS = 3000;
+const GENERAL_TOPIC = 1;
 const TAGS = new Set(
-  'a b strong i em s strike del u ins tg-spoiler tg-emoji span pre code blockquote'.split(' '),
+  'a b strong i em s strike del u ins tg-spoiler tg-emoji span pre code blockquote tg-time'.split(' '),
 );
 
 /** Starts the server on a free port of the loopback. See telegram.d.ts for what it can do. */
@@ -84,6 +86,9 @@ export async function startTelegram(options = {}) {
     allowedUpdates: undefined,
     conflictDelayMs: options.conflictDelayMs ?? 3000,
     nextConflictAt: 0,
+    /** Of the last getUpdates: its offset, and when it came. */
+    asked: { offset: undefined, at: 0 },
+    sameAgainMs: options.sameAgainMs ?? SAME_AGAIN_MS,
     queryTtlMs: options.queryTtlMs ?? 60_000,
     nextQueryId: 700_000_000_001,
     /** The last number of a message, by chat. */
@@ -163,7 +168,10 @@ export async function startTelegram(options = {}) {
       push(state, { message });
       return message;
     },
-    setWebhook: (on) => void (state.webhook = on),
+    setWebhook(on) {
+      state.webhook = on;
+      if (on) state.poll?.conflict('terminated by setWebhook request');
+    },
     setToken: (token) => void (state.token = token),
     waitFor(count, timeoutMs = 55_000) {
       return waitFor(state, () => state.sent.length >= count, timeoutMs, `${count} messages`);
@@ -452,6 +460,8 @@ async function perform(state, method, { fields, files }) {
       return getUpdates(state, fields);
     case 'editmessagetext':
       return editMessageText(state, fields);
+    case 'editmessagecaption':
+      return editMessageCaption(state, fields);
     case 'editmessagereplymarkup':
       return editMessageReplyMarkup(state, fields);
     case 'answercallbackquery':
@@ -493,11 +503,23 @@ function mayWrite(chat) {
       migrate_to_chat_id: chat.migratedTo,
     });
   if (chat.state === 'kicked') return refuse(403, `Forbidden: bot was kicked from the ${chat.type} chat`);
+  const [code, description] = NO_WRITING[chat.state] ?? [];
+  if (code !== undefined) return refuse(code, description);
   if (chat.state === 'blocked') return refuse(403, 'Forbidden: bot was blocked by the user');
   if (chat.state === 'readonly')
     return refuse(400, 'Bad Request: not enough rights to send text messages to the chat');
   return undefined;
 }
+
+/** Client.cpp, check_chat and what Telegram itself answers. */
+const NO_WRITING = {
+  left: [403, 'Forbidden: bot is not a member of the supergroup chat'],
+  deleted: [403, 'Forbidden: the group chat was deleted'],
+  deactivated: [403, 'Forbidden: user is deactivated'],
+  'not-started': [403, "Forbidden: bot can't initiate conversation with a user"],
+  'no-admin': [400, 'Bad Request: need administrator rights in the channel chat'],
+  muted: [400, 'Bad Request: CHAT_WRITE_FORBIDDEN'],
+};
 
 /** Strikes when the bot says too much: at most perSecond in any second, perMinute in any minute, per chat. */
 function limit(state, chat, now) {
@@ -530,6 +552,7 @@ function sendMessage(state, fields) {
   if (parsed.error) return refuse(400, `Bad Request: ${parsed.error}`);
   if (parsed.plain === '') return refuse(400, 'Bad Request: message text is empty');
   if (parsed.plain.length > TEXT_MAX) return refuse(400, 'Bad Request: message is too long');
+  if (isWrongPreview(fields)) return refuse(400, "Bad Request: can't parse link preview options JSON object");
   const no =
     mayWrite(chat) ?? wrongPlace(state, chat, fields) ?? wrongMarkup(fields) ?? limit(state, chat, now);
   if (no) return no;
@@ -598,7 +621,9 @@ function accept(state, chat, { fields, ...message }) {
     chatId: String(chat.id),
     parseMode: fields.parse_mode,
     silent: fields.disable_notification === true || fields.disable_notification === 'true',
-    ...(fields.message_thread_id === undefined ? {} : { threadId: Number(fields.message_thread_id) }),
+    ...(fields.message_thread_id === undefined || !chat.topics
+      ? {}
+      : { threadId: Number(fields.message_thread_id) }),
     ...(reply && state.messages.has(`${chat.id}/${reply.message_id}`) ? { replyTo: reply.message_id } : {}),
     ...(keyboard ? { keyboard } : {}),
   };
@@ -654,12 +679,18 @@ function tap(state, message, button, from = ADA, chatId = message.chatId, more =
             chat: describe(chat),
             from: { id: Number(state.token.split(':')[0]), is_bot: true, first_name: 'Stand-in' },
             text: known?.plain ?? '',
-            ...(known?.threadId === undefined ? {} : { message_thread_id: known.threadId }),
+            reply_markup: { inline_keyboard: known?.keyboard ?? [] },
+            ...(known?.threadId === undefined
+              ? {}
+              : { message_thread_id: known.threadId, is_topic_message: true }),
           },
     },
   });
   return id;
 }
+
+const ANOTHER_POLL =
+  'terminated by other getUpdates request; make sure that only one bot instance is running';
 
 /**
  * Client.cpp, process_get_updates_query and do_get_updates: a webhook is a conflict; a long poll that begins to wait ends the one
@@ -678,8 +709,12 @@ async function getUpdates(state, fields) {
     state.allowedUpdates = allowed.length === 0 ? undefined : allowed.filter((k) => UPDATE_TYPES.includes(k));
   }
   const offset = Number(fields.offset ?? 0);
-  const size = Math.min(100, Math.max(1, Number(fields.limit ?? 100)));
-  const timeoutMs = Math.min(50, Math.max(0, Number(fields.timeout ?? 0))) * 1000;
+  let size = Math.min(100, Math.max(1, Number(fields.limit ?? 100)));
+  let timeoutMs = Math.min(50, Math.max(0, Number(fields.timeout ?? 0))) * 1000;
+  const sinceSame = offset === state.asked.offset ? Date.now() - state.asked.at : Infinity;
+  if (sinceSame < state.sameAgainMs && timeoutMs < state.sameAgainMs) timeoutMs = state.sameAgainMs;
+  if (sinceSame < state.sameAgainMs / 6) size = 1;
+  state.asked = { offset, at: Date.now() };
   if (offset > 0) state.updates = state.updates.filter((update) => update.update_id >= offset);
   if (offset < 0) state.updates = state.updates.slice(offset);
   if (state.updates.length === 0 && timeoutMs > 0) {
@@ -692,18 +727,18 @@ async function getUpdates(state, fields) {
         resolve(how);
       };
       const stopped = () => end('time');
-      state.poll = { wake: () => end('update'), conflict: () => end('conflict') };
+      state.poll = {
+        wake: () => end('update'),
+        conflict: (why = ANOTHER_POLL) => end({ why }),
+      };
       state.stop.signal.addEventListener('abort', stopped);
       changed(state);
     });
-    if (ended === 'conflict') {
+    if (typeof ended === 'object') {
       const soon = Date.now() < state.nextConflictAt;
       if (soon) await new Promise((resolve) => setTimeout(resolve, state.conflictDelayMs));
       else state.nextConflictAt = Date.now() + state.conflictDelayMs;
-      return refuse(
-        409,
-        'Conflict: terminated by other getUpdates request; make sure that only one bot instance is running',
-      );
+      return refuse(409, `Conflict: ${ended.why}`);
     }
     state.poll = undefined;
   }
@@ -720,6 +755,7 @@ function editMessageText(state, fields) {
   if (parsed.error) return refuse(400, `Bad Request: ${parsed.error}`);
   if (parsed.plain === '') return refuse(400, 'Bad Request: message text is empty');
   if (parsed.plain.length > TEXT_MAX) return refuse(400, 'Bad Request: MESSAGE_TOO_LONG');
+  if (isWrongPreview(fields)) return refuse(400, "Bad Request: can't parse link preview options JSON object");
   if (message.photo) return refuse(400, 'Bad Request: there is no text in the message to edit');
   const no = mayWrite(chat) ?? wrongMarkup(fields) ?? limit(state, chat, now);
   if (no) return no;
@@ -728,6 +764,29 @@ function editMessageText(state, fields) {
     return notModified();
   Object.assign(message, { plain: parsed.plain, keyboard });
   return edited(state, chat, message, { at: now, text: fields.text });
+}
+
+function isWrongPreview({ link_preview_options: options }) {
+  const value = jsonField(options);
+  return value !== undefined && (typeof value !== 'object' || value === null);
+}
+
+function editMessageCaption(state, fields) {
+  const now = state.now();
+  const found = findToEdit(state, fields);
+  if ('status' in found) return found;
+  const { chat, message } = found;
+  const parsed = parseText(String(fields.caption ?? ''), fields.parse_mode);
+  if (parsed.error) return refuse(400, `Bad Request: ${parsed.error}`);
+  if (parsed.plain.length > CAPTION_MAX) return refuse(400, 'Bad Request: message caption is too long');
+  if (!message.photo) return refuse(400, 'Bad Request: there is no caption in the message to edit');
+  const no = mayWrite(chat) ?? wrongMarkup(fields) ?? limit(state, chat, now);
+  if (no) return no;
+  const keyboard = jsonField(fields.reply_markup)?.inline_keyboard ?? [];
+  if (message.plain === parsed.plain && JSON.stringify(message.keyboard) === JSON.stringify(keyboard))
+    return notModified();
+  Object.assign(message, { plain: parsed.plain, keyboard });
+  return edited(state, chat, message, { at: now, text: fields.caption });
 }
 
 function editMessageReplyMarkup(state, fields) {
@@ -821,7 +880,10 @@ function jsonField(value) {
 function wrongPlace(state, chat, fields) {
   if (fields.message_thread_id !== undefined) {
     const thread = Number(fields.message_thread_id);
-    if (!chat.topics?.includes(thread)) return refuse(400, 'Bad Request: message thread not found');
+    const isForum = chat.topics !== undefined || chat.type === 'private';
+    // Client.cpp, check_message_topic: elsewhere the number is left out.
+    if (isForum && (thread === GENERAL_TOPIC || !chat.topics?.includes(thread)))
+      return refuse(400, 'Bad Request: message thread not found');
     if (chat.closedTopics?.includes(thread)) return refuse(400, 'Bad Request: TOPIC_CLOSED');
   }
   const reply = jsonField(fields.reply_parameters);
@@ -851,7 +913,11 @@ function wrongMarkup(fields) {
   for (const button of rows.flat()) {
     if (typeof button?.text !== 'string' || button.text === '')
       return refuse(400, 'Bad Request: Field "text" must be of type String');
-    const kinds = Object.keys(button).filter((key) => key !== 'text' && key !== 'style');
+    const kinds = Object.keys(button).filter(
+      (key) => !['text', 'style', 'icon_custom_emoji_id'].includes(key),
+    );
+    if (!STYLES.includes(String(button.style ?? '').toLowerCase()))
+      return refuse(400, "Bad Request: can't parse inline keyboard button: invalid button style specified");
     if (kinds.length !== 1)
       return refuse(400, 'Bad Request: Text buttons are unallowed in the inline keyboard');
     if (kinds[0] !== 'callback_data') continue;
@@ -864,6 +930,7 @@ function wrongMarkup(fields) {
 // ---------------------------------------------------------------------------------------------------------------- HTML
 
 function parseText(text, mode) {
+  if (Buffer.byteLength(text) > RAW_MAX_BYTES) return { error: 'Text is too long' };
   if (mode === undefined || mode === '' || mode === null) return { plain: text.trim() };
   if (String(mode).toLowerCase() !== 'html') return { error: 'unsupported parse_mode' };
   try {
@@ -932,6 +999,7 @@ const ALLOWED = {
   code: /^\s+class="language-[^"<>]+"$/,
   span: /^\s+class="tg-spoiler"$/,
   blockquote: /^\s+expandable$/,
+  'tg-time': /^\s+unix="\d+"(?:\s+format="[^"<>]*")?$/,
   'tg-emoji': /^\s+emoji-id="\d+"$/,
 };
 function checkAttributes(name, rest, open, fail) {

@@ -65,12 +65,43 @@ describe('the stand-in for the Bot API', () => {
     expect((await send({ reply_parameters: { message_id: 99, allow_sending_without_reply: true } })).ok).toBe(
       true,
     );
-    expect((await send({ message_thread_id: 4 })).description).toContain('message thread not found');
+    // Not in a forum: left out, as Telegram does.
+    expect((await send({ message_thread_id: 4 })).result.message_thread_id).toBeUndefined();
     telegram.setChat({ id: Number(telegram.chatId), topics: [4] });
+    for (const message_thread_id of [1, 5])
+      expect((await send({ message_thread_id })).description).toContain('message thread not found');
     expect((await send({ message_thread_id: 4 })).result.message_thread_id).toBe(4);
     expect(
       (await call('setMyCommands', { commands: [{ command: 'Status', description: 'x' }] })).description,
     ).toContain('BOT_COMMAND_INVALID');
+  });
+
+  it('refuses what Bot API 10.3 refuses of a text, a button, a caption and a preview', async () => {
+    expect((await send({ text: `<b>${'<i></i>'.repeat(5000)}x</b>`, parse_mode: 'HTML' })).description).toBe(
+      'Bad Request: Text is too long',
+    );
+    const styled = (style: string) =>
+      send({ reply_markup: keyboard({ text: 'x', callback_data: 'd', style }) });
+    expect((await styled('danger')).ok).toBe(true);
+    expect((await styled('red')).description).toContain('invalid button style');
+    expect((await send({ link_preview_options: true })).description).toContain('link preview options');
+    expect((await send({ disable_web_page_preview: true })).description).toContain('unknown');
+    const id = (await send()).result.message_id;
+    const caption = { chat_id: telegram.chatId, message_id: id, caption: 'c' };
+    expect((await call('editMessageCaption', caption)).description).toContain('no caption in the message');
+    telegram.setChat({ id: Number(telegram.chatId), state: 'not-started' });
+    expect(await send()).toMatchObject({ error_code: 403 });
+  });
+
+  it('ends a poll when a webhook is set, and keeps whoever asks for the same again at once', async () => {
+    const waiting = call('getUpdates', { timeout: 20 });
+    await telegram.waitUntil(() => telegram.polling());
+    telegram.setWebhook(true);
+    expect((await waiting).description).toBe('Conflict: terminated by setWebhook request');
+    telegram.setWebhook(false);
+    for (const text of ['a', 'b']) telegram.write({ id: 5, type: 'private' }, text);
+    await call('getUpdates', { offset: 5 });
+    expect((await call('getUpdates', { offset: 5 })).result).toHaveLength(1);
   });
 
   it('takes one answer to a callback query, and none that comes too late', async () => {
