@@ -103,6 +103,7 @@ export function configuredChat(
       (known) =>
         known === chat.id ||
         effectiveChat(db, config, known).chatId === chat.id ||
+        (known.startsWith('@') && validatedChat(db, config, known)?.id === chat.id) ||
         known.toLowerCase() === name,
     );
 }

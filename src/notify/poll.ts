@@ -152,12 +152,13 @@ async function handleAll(
 ): Promise<boolean> {
   const { clock, log } = deps;
   const next = offset.next();
-  const updates = (Array.isArray(result) ? (result as unknown[]) : [])
-    .flatMap((update) => {
-      const id = updateIdOf(update);
-      return id !== undefined && (next === undefined || id >= next) ? [{ id, update }] : [];
-    })
-    .toSorted((a, b) => a.id - b.id);
+  const known = new Map<number, unknown>();
+  for (const update of Array.isArray(result) ? (result as unknown[]) : []) {
+    const id = updateIdOf(update);
+    if (id !== undefined && (next === undefined || id >= next)) known.set(id, update);
+  }
+  // Each once, in the order of their numbers.
+  const updates = [...known].map(([id, update]) => ({ id, update })).toSorted((a, b) => a.id - b.id);
   const last = updates.at(-1)?.id;
   if (last === undefined) return false;
   const skipped = offset.begin(last + 1);

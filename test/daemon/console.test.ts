@@ -931,6 +931,21 @@ describe('buttons', () => {
     expect(stage.ran).toEqual([]);
   });
 
+  it('in a channel that is configured by its name, also where a tap has only its number', async () => {
+    const channel = { id: -100888, type: 'channel' as const, title: 'Ops channel', username: 'ops_channel' };
+    telegram.setChat(channel);
+    stage = await start({ TELEGRAM_CHAT_ID: '@Ops_channel' });
+    const message = await stage.incident();
+    const { id, type, title } = channel;
+    const data = shown(message)
+      ?.keyboard.flat()
+      .find(({ text }) => text === 'Acknowledge')?.callback_data;
+    const tapped = { message_id: message.id, date: 0, chat: { id, type, title } };
+    telegram.push({ callback_query: { id: '901', from: ADA, chat_instance: '1', data, message: tapped } });
+    await until(() => shown(message)?.plain.includes('Acknowledged by Ada') === true);
+    expect(said('Somebody was refused')).toEqual([]);
+  });
+
   it('of a message that Telegram has not at hand work, too', async () => {
     stage = await start();
     const message = await stage.incident();

@@ -153,6 +153,11 @@ describe('the message of an incident', () => {
     const flaps = b.telegram.sent[2];
     expect(flaps?.plain).toMatch(/^Flapping/);
     expect(flaps?.keyboard?.flat().map(({ text }) => text)).toContain('Acknowledge');
+    await settled();
+    // The edit does not take away why no more is sent.
+    expect(b.telegram.message(b.telegram.chatId, flaps?.id ?? 0)?.plain).toContain(
+      'Further changes are sent when it has been stable',
+    );
     b.clock.pass(1_200_000);
     check(web('ok'));
     b.clock.pass(1_200_000);

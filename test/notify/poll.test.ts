@@ -294,7 +294,7 @@ describe('numbers of updates', () => {
       status: 200,
       body: {
         ok: true,
-        result: [7003, 7001, 7900, 7002].map((id) => ({
+        result: [7003, 7001, 7900, 7001, 7002].map((id) => ({
           message: message(`/m${id}`),
           update_id: id,
           later: {},

@@ -136,7 +136,7 @@ function history({ reason, incident }: Pick<Notification, 'reason' | 'incident'>
   const stable = formatDuration(STABLE_MS);
   if (reason === 'flapping') {
     const times = formatCount(Math.ceil(flips.length / 2));
-    return [`Note: ${times} times within ${stable}. ${furtherChanges()}`];
+    return [`Note: ${times} times within ${stable}. ${furtherChanges(incident.rule)}`];
   }
   if (reason === 'stays') return [`Note: ${inAll(incident, now)}. It came back before; now it stays down.`];
   if (reason === 'stable') return [`Before: ${inAll(incident, now)}`, `Stable for: ${stable}`];
@@ -144,9 +144,12 @@ function history({ reason, incident }: Pick<Notification, 'reason' | 'incident'>
   return startUnsent ? [`What happened: ${textOf(incident)}`] : [];
 }
 
-function furtherChanges(): string {
+/** What is sent about one that flaps. */
+export function furtherChanges(rule: string): string {
   const stable = formatDuration(STABLE_MS);
-  return `Further changes are sent when it has been stable for ${stable}, or stays down.`;
+  return ruleInfo(rule)?.whileOn
+    ? `Further changes are sent when it has been stable for ${stable}, or stays down.`
+    : 'No more messages about it until it is stable.';
 }
 
 /** "down 36 times, 3 min in all": only the time in which it was really so. */
@@ -269,7 +272,7 @@ function body({ incident, reason }: Notification, now: number): string[] {
   if (reason === 'resolved' || incident.state === 'resolved') {
     if (!incident.event) lines.push(...ending(incident, now));
   } else if (reason === 'flapping' && ruleInfo(incident.rule)?.whileOn && !incident.event) {
-    lines.push(...howItFlaps(incident, now), furtherChanges());
+    lines.push(...howItFlaps(incident, now), furtherChanges(incident.rule));
   } else if (reason === 'flapping') {
     const often = formatCount(incident.changes ?? incident.flips.length);
     lines.push(

@@ -4,7 +4,7 @@ import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/t
 import { formatValue } from '../../model/value.ts';
 import { htmlToPlain, shortenHtml } from '../../model/html.ts';
 import { factMessage } from './containers.ts';
-import { listBelow, ownLine, withServer, wordDecision } from './incidents.ts';
+import { furtherChanges, listBelow, ownLine, withServer, wordDecision } from './incidents.ts';
 
 /** What a text may have for itself; Telegram allows 4,096 characters with what stands above and below it. */
 const TEXT_MOST = 4000;
@@ -131,14 +131,14 @@ function formatMomentAfter(from: number, at: number): string {
 }
 
 /** How it is while it lasts. */
-function current({ value, worst, unit, flapping, changes, event }: Incident): string[] {
+function current({ rule, value, worst, unit, flapping, changes, event }: Incident): string[] {
   const lines: string[] = [];
   if (event) return lines;
   if (value !== undefined) {
     const much = worst === undefined || worst === value ? '' : `, worst: ${formatValue(worst, unit)}`;
     lines.push(`Now: ${formatValue(value, unit)}${much}`);
   }
-  if (flapping) lines.push(`Flapping: ${formatCount(changes ?? 0)} changes`);
+  if (flapping) lines.push(`Flapping: ${formatCount(changes ?? 0)} changes. ${furtherChanges(rule)}`);
   return lines;
 }
 
