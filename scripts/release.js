@@ -54,9 +54,10 @@ const removeDropIns = DROP_INS.map(
 const installSh = (cpu) => `#!/bin/sh
 # Installs vpsmon from this folder: its own Node is inside, nothing is downloaded. Options are passed on (--dry-run).
 set -e
-here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-if ! "$here/node/bin/node" --version >/dev/null 2>&1; then
-  echo "install.sh: the Node inside does not run on this machine ($(uname -m)). This archive is for ${cpu === 'x64' ? 'x86_64' : 'aarch64'}, and needs glibc 2.28 or newer and libstdc++." >&2
+here=$(CDPATH= cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
+if ! why=$("$here/node/bin/node" --version 2>&1); then
+  echo "install.sh: the Node inside does not run on this machine ($(uname -m)): $why" >&2
+  echo "This archive is for ${cpu === 'x64' ? 'x86_64' : 'aarch64'}, and needs glibc 2.28 or newer and libstdc++. It has to be unpacked whole, where programs may run (not on a file system mounted noexec)." >&2
   exit 3
 fi
 exec "$here/node/bin/node" "$here/bin/vpsmon.js" install "$@"

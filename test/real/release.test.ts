@@ -1,6 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -85,6 +94,17 @@ it('says on a machine of another kind what the archive is for', () => {
   expect(status).toBe(3);
   expect(stderr).toContain(`does not run on this machine (${process.arch === 'x64' ? 'x86_64' : 'aarch64'})`);
   expect(stderr).toContain('This archive is for aarch64');
+});
+
+it('finds its Node through a link to install.sh, and says why it does not run where it was not unpacked whole', () => {
+  const link = join(folder, 'install-vpsmon');
+  symlinkSync(join(program, 'install.sh'), link);
+  expect(run(link, ['--dry-run'])).toContain('Would do, in this order:');
+  const alone = join(folder, 'alone.sh');
+  copyFileSync(join(program, 'install.sh'), alone);
+  const { status, stderr } = spawnSync(alone, [], { encoding: 'utf8' });
+  expect(status).toBe(3);
+  expect(stderr).toMatch(/node\/bin\/node: (?:not found|No such file)[\s\S]*unpacked whole/);
 });
 
 it('makes a Debian package whose settings are a conffile that root alone can read, with units that point into it', () => {
