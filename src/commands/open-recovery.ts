@@ -19,7 +19,7 @@ import { readContainers } from '../system/docker/containers.ts';
 import type { Files } from '../system/types.ts';
 import type { CommandContext } from './context.ts';
 
-/** It is on a server that hardly answers that recovery is needed most. */
+/** It is on a server that hardly answers that recovery is needed most: a list that takes milliseconds otherwise may take half a minute there. */
 const DOCKER_WITHIN_MS = 60_000;
 /** How long a run waits for its own messages to go out when no monitor runs that would send them. */
 const DELIVER_WITHIN_MS = 10_000;
@@ -62,7 +62,8 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
     config,
     store,
     dryRun,
-    look: (only, deadlineMs) => collectors.collect({ only, ...(deadlineMs ? { deadlineMs } : {}) }),
+    look: (only) =>
+      collectors.collect({ only, ...(only.includes('docker') ? { deadlineMs: DOCKER_WITHIN_MS } : {}) }),
     recent: () => recentSamples(config.stateDir, clock.now()),
     discovered: () => discovery.current(AbortSignal.timeout(5000)),
     rediscover: () => discovery.invalidate(),

@@ -30,8 +30,6 @@ import type { Attempt, RecoveryDeps, RecoveryRule, RuleResult, Step } from './ty
 
 /** As long as `docker stop` waits by itself: what is stopped goes on growing meanwhile. */
 const GRACE_SEC = 10;
-/** On a machine that thrashes, an engine may need half a minute for a list that takes it milliseconds otherwise. */
-const DOCKER_WITHIN_MS = 60_000;
 /** A Docker that does not stop containers will not stop the next one either, and each try takes half a minute. */
 const MOST_FAILURES = 2;
 /** One that does not answer at all may do so again a minute later: nothing else can end this. */
@@ -129,7 +127,7 @@ async function firstStoppable(
   seen: SwapLook,
   tried: ReadonlySet<string>,
 ): Promise<Victim | { nobody: string } | { unreadable: string }> {
-  const { docker } = (await deps.look(['docker'], DOCKER_WITHIN_MS)).readings;
+  const { docker } = (await deps.look(['docker'])).readings;
   if (docker.state === 'absent') return { nobody: unreadable(docker.why) };
   if (docker.state === 'failed') return { unreadable: unreadable(docker.why) };
   const running = docker.value.containers.filter(

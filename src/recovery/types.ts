@@ -12,10 +12,10 @@ export type RecoveryDeps = {
   config: Config;
   store: Store;
   /**
-   * A fresh reading of these sources, each within `deadlineMs` (default 5 s). Rates of `host` are over the time since the last
-   * look, at least a second.
+   * A fresh reading of these sources, each within 5 s; where Docker is among them, within a minute. Rates of `host` are over the time since
+   * the last look, at least a second.
    */
-  look(only: Source[], deadlineMs?: number): Promise<Snapshot>;
+  look(only: Source[]): Promise<Snapshot>;
   /** The last ten minutes as the monitor's flight recorder wrote them down; none where no monitor runs. */
   recent(): readonly FlightSample[];
   discovered(): Promise<Discovered>;

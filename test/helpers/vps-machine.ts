@@ -179,6 +179,42 @@ export async function awaitMessageIn(
   }
 }
 
+/** Whoever writes and taps on the phone. */
+export const ADA = { id: 4711, is_bot: false, first_name: 'Ada' };
+
+/** Has the stand-in for Telegram do something. */
+async function postIn(machine: VpsMachine, what: string, body: unknown): Promise<void> {
+  await machine.run(
+    `curl -s -X POST http://127.0.0.1:8081/standin/${what} -d @- <<'EOF'\n${JSON.stringify(body)}\nEOF`,
+  );
+}
+
+/** Looks until there is one. A machine that stands still is asked again. */
+async function foundIn<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + 300_000;
+  for (;;) {
+    const found = await look().catch(() => undefined);
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new Error(`there is still no ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+type Shown = { id: number; chatId: string; plain: string; keyboard: { text: string }[][] };
+
+/** Taps a button of the newest message about this that has one, as soon as there is one. */
+export async function tapIn(machine: VpsMachine, about: RegExp, button: RegExp): Promise<void> {
+  const [message, text] = await foundIn(`message about ${about} with a button ${button}`, async () => {
+    const shown = JSON.parse(await machine.run('curl -s http://127.0.0.1:8081/standin/messages')) as Shown[];
+    for (const one of shown.toReversed()) {
+      const named = one.keyboard.flat().find(({ text }) => button.test(text));
+      if (named && about.test(one.plain)) return [one, named.text] as const;
+    }
+    return undefined;
+  });
+  await postIn(machine, 'tap', { message, button: text, from: ADA });
+}
+
 /** Keeps what a person would have seen for the documents, in the folder that VPSMON_SEEN names. */
 export function keepSeen(name: string, content: string | Buffer): void {
   if (process.env.VPSMON_SEEN) writeFileSync(join(process.env.VPSMON_SEEN, name), content);
