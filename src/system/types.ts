@@ -117,6 +117,11 @@ export type DockerInspect = {
     networkMode: string;
     autoRemove: boolean;
   };
+  /**
+   * What a person has it call others (`--link db:postgres`, `--add-host`), lower case, and the name or address of each. Only it
+   * knows these names.
+   */
+  hosts?: Record<string, string>;
   /** `aliases`: the names under which others of the network find it; only inspect shows them. */
   networks: Record<string, { address: string; aliases?: string[] }>;
   ports: { privatePort: number; publicPort?: number; ip?: string; type: string }[];

@@ -25,6 +25,8 @@ export type Sketch = {
   ports?: string[];
   created?: number;
   id?: string;
+  /** What it alone calls others. */
+  hosts?: Record<string, string>;
 };
 
 let made = 0;
@@ -84,6 +86,7 @@ export function container(sketch: Sketch): { item: DockerListItem; inspect: Dock
       networkMode,
       autoRemove: false,
     },
+    ...(sketch.hosts ? { hosts: sketch.hosts } : {}),
     networks,
     ports,
   };

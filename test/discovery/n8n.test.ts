@@ -437,3 +437,16 @@ test.each([
 ])('N11: an n8n that imports something before it starts is one: %s %s %s', (...command) => {
   expect(discover([{ ...n8n, command }, postgres, redis]).n8n).toMatchObject({ container: 'shop-n8n-1' });
 });
+
+test('A13: a link or an added host is what n8n alone calls its database', () => {
+  const db: Sketch = { ...postgres, name: 'mydb', service: 'mydb' };
+  const host = (hosts: Record<string, string>, others: Sketch[] = []) =>
+    discover([{ ...n8n, hosts }, db, redis, ...others]).n8n?.database?.host;
+  expect(host({})).toBeUndefined();
+  expect(host({ postgres: 'mydb' })).toBe('172.20.0.5');
+  expect(host({ postgres: '172.20.0.5' })).toBe('172.20.0.5');
+  // Only to a container that shares a network with it, and never to the host for its own sake.
+  expect(host({ postgres: '10.9.9.9' })).toBeUndefined();
+  expect(host({ postgres: 'host-gateway' })).toBeUndefined();
+  expect(host({ postgres: 'mydb' }, [{ name: 'x', image: 'x', aliases: ['mydb'] }])).toBeUndefined();
+});

@@ -55,6 +55,22 @@ function networksOf(settings: unknown): DockerInspect['networks'] {
   return result;
 }
 
+/** Links of the default network (`/db:/n8n/postgres`) and of others (`db:postgres`), and hosts that were added (`db:10.0.0.1`, `db=10.0.0.1`). */
+function hostsOf(host: Json, settings: Json): Record<string, string> {
+  const networks = Object.values(object(settings['Networks']));
+  const links = [host, ...networks.map(object)].flatMap((one) => array(one['Links']).map(text));
+  return Object.fromEntries([
+    ...links.map((link) => {
+      const [name = '', alias = ''] = link.split(':');
+      return [alias.split('/').at(-1)?.toLowerCase() ?? '', name.replace(/^\//, '')];
+    }),
+    ...array(host['ExtraHosts']).map((entry) => {
+      const [, alias = '', address = ''] = /^([^:=]+)[:=](.+)$/.exec(text(entry)) ?? [];
+      return [alias.toLowerCase(), address];
+    }),
+  ]);
+}
+
 export function parseListItem(raw: unknown): DockerListItem {
   const item = object(raw);
   const id = text(item['Id']);
@@ -138,6 +154,7 @@ export function parseInspect(answer: unknown): DockerInspect {
   const policy = object(host['RestartPolicy']);
   const settings = object(raw['NetworkSettings']);
   const state = stateOf(raw['State']);
+  const hosts = hostsOf(host, settings);
   const id = text(raw['Id']);
   if (id === '') throw new Error('Docker answered an inspect with something else');
   return {
@@ -163,6 +180,7 @@ export function parseInspect(answer: unknown): DockerInspect {
       networkMode: text(host['NetworkMode']),
       autoRemove: host['AutoRemove'] === true,
     },
+    ...(Object.keys(hosts).length > 0 ? { hosts } : {}),
     networks: networksOf(settings),
     // One that is down has no ports now; what it publishes when it runs shows which one an address means.
     ports: inspectPorts(DOWN.has(state.status) ? host['PortBindings'] : settings['Ports']),

@@ -98,6 +98,19 @@ describe('lists and inspects', () => {
       finishedAt: 0,
     });
   });
+  test('A13: links and added hosts, as every kind of network has them', () => {
+    const { hosts } = parseInspect({
+      Id: ID,
+      HostConfig: { Links: ['/mydb:/n8n/Postgres'], ExtraHosts: ['gw:host-gateway', 'v6=fd00::1', 'x'] },
+      NetworkSettings: { Networks: { shop: { Links: ['shop-redis-1:cache', 7] } } },
+    });
+    expect(hosts).toMatchObject({
+      postgres: 'mydb',
+      gw: 'host-gateway',
+      v6: 'fd00::1',
+      cache: 'shop-redis-1',
+    });
+  });
   test('ports that are published and ports that are not', () => {
     const Ports = { '5432/tcp': [{ HostIp: '127.0.0.1', HostPort: '5433' }], '53/udp': null };
     expect(parseInspect({ Id: ID, NetworkSettings: { Ports } }).ports).toEqual([
