@@ -22,7 +22,10 @@ export type Mount = {
 
 /** Types with a disk behind them that name it by something else than a path below /dev. */
 const NAMED = new Set(['zfs', 'btrfs', 'bcachefs', 'ubifs', 'virtiofs', '9p']);
-/** Types that the kernel mounts for writing or refuses: when they take no writes in a mount for writing, there was an error. */
+/**
+ * Types that the kernel mounts for writing or refuses: when they take no writes in a mount for writing, there was an error. btrfs is
+ * among them at the root only: a seed device takes none by nature (https://btrfs.readthedocs.io/en/latest/Seeding-device.html).
+ */
 const WRITABLE = new Set([
   'ext2',
   'ext3',
@@ -111,7 +114,8 @@ function parseLine(raw: string): Line | undefined {
   const [, , number = '', root = '', mount = '', flags = ''] = raw.slice(0, dash).split(' ', 6);
   if (mount === '') return undefined;
   const mountedRo = has(flags, 'ro');
-  const readOnly = whyReadOnly(fsType, options, mountedRo);
+  const writable = WRITABLE.has(fsType) || (fsType === 'btrfs' && mount === '/');
+  const readOnly = whyReadOnly(writable, options, mountedRo);
   return {
     ...(mountedRo ? { mountedRo } : {}),
     ...(readOnly ? { readOnly } : {}),
@@ -129,10 +133,10 @@ function has(options: string, option: string): boolean {
 }
 
 /** ext4 calls it `emergency_ro` from Linux 6.15 on, and `shutdown` when it was switched off. */
-function whyReadOnly(fsType: string, options: string, mountedRo: boolean): Mount['readOnly'] {
+function whyReadOnly(writable: boolean, options: string, mountedRo: boolean): Mount['readOnly'] {
   if (has(options, 'emergency_ro') || has(options, 'shutdown')) return 'kernel';
   if (!has(options, 'ro')) return undefined;
-  return WRITABLE.has(fsType) && !mountedRo ? 'kernel' : 'person';
+  return writable && !mountedRo ? 'kernel' : 'person';
 }
 
 /**

@@ -210,6 +210,12 @@ describe('disks', () => {
     expect(found).toHaveLength(stopped ? 1 : 0);
   });
 
+  test('N12: a root of btrfs that takes no writes in a mount for writing is known at the first look', () => {
+    const root = (flags: string) => parseMounts(`6 1 0:25 /@ / ${flags} - btrfs /dev/vda2 ro,subvol=/@\n`);
+    expect(root('rw,noatime')).toMatchObject([{ readOnly: 'kernel' }]);
+    expect(root('ro,noatime')).toMatchObject([{ readOnly: 'person' }]);
+  });
+
   test('N14: more free inodes than there are: unknown', () => {
     const odd = toDisk(
       { mount: '/', device: 'd', fsType: 'fuse.x', remote: false },
