@@ -41,6 +41,10 @@ FROM (SELECT count(*) AS total,
   FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'
     OR (backend_type IS NULL AND datid IS NOT NULL AND usesysid IS NOT NULL)) AS sessions`;
 
+/** PostgreSQL 9.6 does not say of what kind a session is: those of a user in a database count as other. SQLSTATE of the column that is missing. */
+export const SQL_BEFORE_10 = SQL.replaceAll('backend_type', 'NULL::text');
+const NO_SUCH_COLUMN = '42703';
+
 /** Blocks found in the cache and blocks read from disk, by database, since that database's counters were reset. */
 const Blocks = v.object({
   server: v.string(),
@@ -53,6 +57,7 @@ export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
   const connection = holdPostgres(deps.system);
   let before: Blocks | undefined;
   let rememberedAt = -Infinity;
+  let sql = SQL;
 
   function remembered(): Blocks | undefined {
     const old = deps.recall(MEMORY_KEY, v.object({ at: EpochMs, blocks: Blocks }));
@@ -74,9 +79,11 @@ export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
       const { postgres: target } = found;
       if (!target) return withoutTarget(found, 'postgres');
       const postgres = connection.to(target);
-      const rows = await postgres.query(SQL).catch((error: unknown) => {
+      const rows = await postgres.query(sql).catch((error: unknown) => {
         if (mayHaveMoved(error)) deps.rediscover();
-        throw error;
+        if ((error as { code?: string }).code !== NO_SUCH_COLUMN || sql === SQL_BEFORE_10) throw error;
+        sql = SQL_BEFORE_10;
+        return postgres.query(sql);
       });
       const row = rows[0];
       if (!row) throw new Error(`PostgreSQL at ${postgres.address} answered nothing`);

@@ -1,5 +1,7 @@
+import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { hitPercent, parseBlocks, parsePostgres } from '../../src/collectors/postgres.ts';
+import { collectorDeps, patience } from '../helpers/collector-deps.ts';
+import { createPostgres, hitPercent, parseBlocks, parsePostgres } from '../../src/collectors/postgres.ts';
 import type { Blocks } from '../../src/collectors/postgres.ts';
 
 const blocks = (hit: number, read: number, change: { server?: string; reset?: number } = {}): Blocks => ({
@@ -85,4 +87,59 @@ test.each(['total', 'size', 'max_connections'])('no number for %s is an error, n
   for (const value of [undefined, null, '', 'many', '1e999']) {
     expect(() => parsePostgres({ ...row, [key]: value })).toThrow(`no number for ${key}`);
   }
+});
+
+const message = (type: string, body: string | Buffer = '') => {
+  const head = Buffer.alloc(5, type);
+  head.writeUInt32BE(Buffer.byteLength(body) + 4, 1);
+  return Buffer.concat([head, Buffer.from(body)]);
+};
+
+/** One row in PostgreSQL's form. */
+function asRow(row: Record<string, string>): Buffer {
+  const columns = Object.keys(row).map((name) => Buffer.concat([Buffer.from(`${name}\0`), Buffer.alloc(18)]));
+  const values = Object.values(row).map((value) =>
+    Buffer.concat([Buffer.from([0, 0, 0, value.length]), Buffer.from(value)]),
+  );
+  const count = Buffer.from([0, columns.length]);
+  return Buffer.concat([
+    message('T', Buffer.concat([count, ...columns])),
+    message('D', Buffer.concat([count, ...values])),
+  ]);
+}
+
+test('N1: a server of 9.6, which knows no kinds of sessions, is asked without them from then on', async () => {
+  const row = {
+    ...{ version: '9.6.24', max_connections: '100', reserved: '3', size: '1', started: '1', blocks: '[]' },
+    ...{ total: '7', active: '1', idle: '2', in_transaction: '0', hidden: '7', longest: '0' },
+  };
+  const asked: string[] = [];
+  const server = createServer((socket) => {
+    let begun = false;
+    socket.on('error', () => {});
+    socket.on('data', (data) => {
+      const ready = message('Z', 'I');
+      const text = data.toString('latin1');
+      if (!begun) socket.write(Buffer.concat([message('R', Buffer.alloc(4)), ready]));
+      else if (!text.includes('pg_stat_activity'))
+        socket.write(Buffer.concat([message('1'), message('2'), message('C', 'OK\0'), ready]));
+      else if (text.includes('backend_type')) {
+        asked.push('as of 10');
+        socket.write(Buffer.concat([message('E', 'SERROR\0C42703\0Mno such column\0\0'), ready]));
+      } else {
+        asked.push('as of 9.6');
+        socket.write(Buffer.concat([message('1'), message('2'), asRow(row), message('C', 'OK\0'), ready]));
+      }
+      begun = true;
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const target = { host: '127.0.0.1', port, user: 'u', password: '', database: 'd', how: 'a test' };
+  const collector = createPostgres(collectorDeps({ postgres: target }));
+  for (const _ of [1, 2])
+    expect(await collector.read(patience())).toMatchObject({ version: '9.6.24', connections: { total: 7 } });
+  expect(asked).toEqual(['as of 10', 'as of 9.6', 'as of 9.6']);
+  await collector.close?.();
+  server.close();
 });

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createN8n } from '../../src/collectors/n8n.ts';
 import { readFailures, readQueued } from '../../src/collectors/n8n-database.ts';
-import { createPostgres } from '../../src/collectors/postgres.ts';
+import { SQL_BEFORE_10, createPostgres, parsePostgres } from '../../src/collectors/postgres.ts';
 import { createRedis } from '../../src/collectors/redis.ts';
 import { createSql } from '../../src/collectors/sql.ts';
 import type { N8nTarget, PostgresTarget, RedisTarget } from '../../src/model/targets.ts';
@@ -71,6 +71,10 @@ describe('postgres', () => {
       longestTransactionSec: 0,
     });
     expect(quiet.databaseSizeBytes).toBeGreaterThan(5_000_000);
+    // As a server of 9.6 is asked, which does not say what kind a session is: this one and the collector's.
+    const [old = {}] = await postgres.sql(SQL_BEFORE_10);
+    expect(parsePostgres(old)).toMatchObject({ connections: { idle: 2, other: 0, total: 2, max: 20 } });
+    expect(parsePostgres(old)).not.toHaveProperty('longestTransactionSec');
     const busy = postgres.sql('BEGIN; SELECT pg_sleep(600)').catch(String);
     await expect.poll(async () => (await read(collector)).connections.active).toBe(1);
     const during = await read(collector);
