@@ -109,10 +109,11 @@ function asRow(row: Record<string, string>): Buffer {
 }
 
 test('N1: a server of 9.6, which knows no kinds of sessions, is asked without them from then on', async () => {
-  const row = {
-    ...{ version: '9.6.24', max_connections: '100', reserved: '3', size: '1', started: '1', blocks: '[]' },
-    ...{ total: '7', active: '1', idle: '2', in_transaction: '0', hidden: '7', longest: '0' },
-  };
+  const row = Object.fromEntries(
+    'version=9.6.24 max_connections=100 reserved=3 size=1 started=1 blocks=[] total=7 active=1 idle=2 in_transaction=0 hidden=7 longest=0'
+      .split(' ')
+      .map((field) => field.split('=') as [string, string]),
+  );
   const asked: string[] = [];
   const server = createServer((socket) => {
     let begun = false;

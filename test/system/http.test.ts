@@ -225,3 +225,14 @@ test('H5: an HTTP proxy of the environment is not asked for what stands beside t
     else process.env['http_proxy'] = before;
   }
 });
+
+test('H9: a page of millions of values is asked for by ten, and given up', async () => {
+  const asked: (string | null)[] = [];
+  const base = await serve((request, response) => {
+    asked.push(new URL(request.url ?? '', 'http://x').searchParams.get('limit'));
+    response.end(`{"data":[${'{},'.repeat(400_000)}{}]}`);
+  });
+  const api = createN8nApi(httpRequest, { url: base, apiKey: 'k', how: 'a test' });
+  await expect(api.listActive()).rejects.toThrow('larger than anything that can be read here');
+  expect(asked).toEqual(['100', '10']);
+});

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { N8nTarget } from '../../model/targets.ts';
-import { plain } from '../../model/text.ts';
+import { errorText, plain } from '../../model/text.ts';
+import { parseBoundedJson } from '../answer.ts';
 import type { Http, HttpAnswer } from '../types.ts';
 import { N8N, requestApp } from './request.ts';
 
@@ -48,76 +49,16 @@ export type N8nApi = {
   activate(id: string, versionId?: string): Promise<Workflow>;
 };
 
+type Call = (method: 'GET' | 'POST', path: string, body?: unknown) => Promise<unknown>;
+
 /** n8n's public API, https://docs.n8n.io/api/. Errors are plain sentences without the key. */
 export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
-  async function call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> {
-    let answer: HttpAnswer;
-    try {
-      answer = await requestApp(http, N8N, target, {
-        method,
-        path: `/api/v1${path}`,
-        ...(body === undefined ? {} : { body }),
-        timeoutMs: TIMEOUT_MS,
-        maxBytes: path.startsWith('/workflows?') ? MOST_BYTES.page : MOST_BYTES.one,
-      });
-    } catch (error) {
-      // Nobody answers: nobody will answer the next hundred calls either.
-      const hopeless = (error as { code?: string }).code !== 'ETOOLONG';
-      throw Object.assign(error as Error, { hopeless });
-    }
-    if (answer.status === 401 || answer.status === 403) {
-      // The key's owner may be forbidden a single workflow; three in a row are taken for all. One that is off stays on the list.
-      const one = answer.status === 403 && path.endsWith('/deactivate');
-      throw refusal(`n8n refuses the API key (${answer.status}): check N8N_API_KEY and its scopes`, !one);
-    }
-    if (answer.status === 404 && method === 'GET') return undefined;
-    if (answer.status >= 300) {
-      const said = `n8n answered ${answer.status}: ${messageOf(answer.body)}`;
-      // 408, 429: not now. Nothing is wrong with the workflow.
-      if (answer.status >= 500 || answer.status === 408 || answer.status === 429) throw new Error(said);
-      throw refusal(said, false);
-    }
-    try {
-      return JSON.parse(answer.body) as unknown;
-    } catch {
-      throw new Error(`n8n answered ${answer.status} with something that is no JSON`);
-    }
-  }
-
-  async function list(keep: (item: unknown) => boolean, limit: number): Promise<Workflow[]> {
-    const found = new Map<string, Workflow>();
-    let cursor: string | undefined;
-    for (let page = 0; page < MOST_PAGES; page += 1) {
-      const query = new URLSearchParams({ active: 'true', limit: String(limit), excludePinnedData: 'true' });
-      if (cursor !== undefined) query.set('cursor', cursor);
-      const answer = await call('GET', `/workflows?${query.toString()}`);
-      if (answer === undefined) throw notThere();
-      const { data, nextCursor } = (answer ?? {}) as { data?: unknown; nextCursor?: unknown };
-      if (!Array.isArray(data)) throw new Error('n8n answered something that is no list of workflows');
-      for (const workflow of data.filter(keep).map(toWorkflow))
-        if (workflow) found.set(workflow.id, workflow);
-      if (typeof nextCursor !== 'string' || nextCursor === '' || data.length === 0) break;
-      cursor = nextCursor;
-    }
-    return [...found.values()];
-  }
-
-  async function inPages(keep: (item: unknown) => boolean): Promise<Workflow[]> {
-    for (const limit of PAGE_SIZES) {
-      try {
-        return await list(keep, limit);
-      } catch (error) {
-        if ((error as { code?: string }).code !== 'ETOOLONG') throw error;
-      }
-    }
-    throw new Error('ten workflows of n8n are larger than anything that can be read here');
-  }
-
+  const call: Call = (...request) => callApi(http, target, ...request);
   const pathOf = (id: string) => `/workflows/${encodeURIComponent(id)}`;
   return {
-    listActive: () => inPages(() => true),
+    listActive: () => inPages(call, () => true),
     // n8n compares tags letter by letter and takes a comma for two of them: so all are asked for, and looked at here.
-    listTagged: (tag) => inPages((item) => hasTag(item, tag)),
+    listTagged: (tag) => inPages(call, (item) => hasTag(item, tag)),
     async get(id) {
       const path = `${pathOf(id)}?excludePinnedData=true`;
       let answer = await call('GET', path);
@@ -135,6 +76,78 @@ export function createN8nApi(http: Http, target: N8nTarget): N8nApi {
         id,
       ),
   };
+}
+
+/** What n8n answers as JSON; undefined for a GET of what is not there. */
+async function callApi(
+  http: Http,
+  target: N8nTarget,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  let answer: HttpAnswer;
+  try {
+    answer = await requestApp(http, N8N, target, {
+      method,
+      path: `/api/v1${path}`,
+      ...(body === undefined ? {} : { body }),
+      timeoutMs: TIMEOUT_MS,
+      maxBytes: path.startsWith('/workflows?') ? MOST_BYTES.page : MOST_BYTES.one,
+    });
+  } catch (error) {
+    // Nobody answers: nobody will answer the next hundred calls either.
+    const hopeless = (error as { code?: string }).code !== 'ETOOLONG';
+    throw Object.assign(error as Error, { hopeless });
+  }
+  if (answer.status === 401 || answer.status === 403) {
+    // The key's owner may be forbidden a single workflow; three in a row are taken for all. One that is off stays on the list.
+    const one = answer.status === 403 && path.endsWith('/deactivate');
+    throw refusal(`n8n refuses the API key (${answer.status}): check N8N_API_KEY and its scopes`, !one);
+  }
+  if (answer.status === 404 && method === 'GET') return undefined;
+  if (answer.status >= 300) {
+    const said = `n8n answered ${answer.status}: ${messageOf(answer.body)}`;
+    // 408, 429: not now. Nothing is wrong with the workflow.
+    if (answer.status >= 500 || answer.status === 408 || answer.status === 429) throw new Error(said);
+    throw refusal(said, false);
+  }
+  try {
+    return parseBoundedJson(answer.body);
+  } catch (error) {
+    // So many values in so few bytes are asked for in smaller pages, as what is too long is.
+    if (errorText(error).includes('too large'))
+      throw Object.assign(new Error(`n8n: ${errorText(error)}`), { code: 'ETOOLONG' });
+    throw new Error(`n8n answered ${answer.status} with something that is no JSON`, { cause: error });
+  }
+}
+
+async function inPages(call: Call, keep: (item: unknown) => boolean): Promise<Workflow[]> {
+  for (const limit of PAGE_SIZES) {
+    try {
+      return await list(call, keep, limit);
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'ETOOLONG') throw error;
+    }
+  }
+  throw new Error('ten workflows of n8n are larger than anything that can be read here');
+}
+
+async function list(call: Call, keep: (item: unknown) => boolean, limit: number): Promise<Workflow[]> {
+  const found = new Map<string, Workflow>();
+  let cursor: string | undefined;
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const query = new URLSearchParams({ active: 'true', limit: String(limit), excludePinnedData: 'true' });
+    if (cursor !== undefined) query.set('cursor', cursor);
+    const answer = await call('GET', `/workflows?${query.toString()}`);
+    if (answer === undefined) throw notThere();
+    const { data, nextCursor } = (answer ?? {}) as { data?: unknown; nextCursor?: unknown };
+    if (!Array.isArray(data)) throw new Error('n8n answered something that is no list of workflows');
+    for (const workflow of data.filter(keep).map(toWorkflow)) if (workflow) found.set(workflow.id, workflow);
+    if (typeof nextCursor !== 'string' || nextCursor === '' || data.length === 0) break;
+    cursor = nextCursor;
+  }
+  return [...found.values()];
 }
 
 function refusal(text: string, hopeless: boolean): N8nError {
