@@ -8,7 +8,7 @@ import {
   type IncidentMessage,
   type MessageState,
 } from '../store/incident-messages.ts';
-import { undoableAbout } from '../store/incident-actions.ts';
+import { isUnderway, undoableAbout } from '../store/incident-actions.ts';
 import { announcedWith, incidentById } from '../store/incidents.ts';
 import type { Step, StoredRow } from '../store/outbox.ts';
 import { buttonsFor, buttonsOfMany } from '../outputs/telegram/buttons.ts';
@@ -166,7 +166,7 @@ export function createRefresh(deps: {
         continue;
       }
       const rendered = list === undefined ? deps.render(incident, others) : deps.renderList(list, all);
-      const over = all.every((one) => isOver(one, now()));
+      const over = all.every((one) => isOver(db, one, now()));
       const isList = list !== undefined;
       const buttons = over ? {} : buttonsOf(db, config, all, { isList, pending: message.pending }, now());
       const key = `${rendered.key} ${JSON.stringify(buttons)}`;
@@ -205,8 +205,12 @@ function buttonsOf(
   return keyboard.length > 0 ? { keyboard } : {};
 }
 
-/** Of a list: over when all are. Of what happened once, what was done about it is added for a while. */
-function isOver(incident: Incident, now: number): boolean {
+/**
+ * Of a list: over when all are. Of what happened once, what was done about it is added for a while; so is the result of what ended it, which is
+ * known a little later.
+ */
+function isOver(db: Db, incident: Incident, now: number): boolean {
   if (incident.state !== 'resolved') return false;
-  return !incident.event || now - (incident.resolvedAt ?? incident.openedAt) > EVENT_MS;
+  if (now - (incident.resolvedAt ?? incident.openedAt) > EVENT_MS) return true;
+  return !incident.event && !isUnderway(db, incident);
 }

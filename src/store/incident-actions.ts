@@ -2,7 +2,7 @@ import type { Action } from '../model/action.ts';
 import type { Incident } from '../model/incident.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { formatTime, plain } from '../model/text.ts';
-import { actionsBetween, actionsToUndo } from './actions.ts';
+import { actionsBetween, actionsToUndo, unfinishedActions } from './actions.ts';
 import type { Db } from './db.ts';
 
 /** A container that recovery stops is told as stopped a little later; what thrashes is an incident when it has held for a minute. */
@@ -35,6 +35,11 @@ export function actionsAbout(db: Db, incident: Incident): string[] {
         return `${formatTime(startedAt)} ${what} ${plain(target, 60)}: ${plain(end, 300)}${who}`;
       })
   );
+}
+
+/** Whether recovery is just doing something about an incident. */
+export function isUnderway(db: Db, incident: Incident): boolean {
+  return unfinishedActions(db).some((action) => isAbout(action, incident));
 }
 
 /** The newest thing that recovery did about an incident and that can be taken back. */

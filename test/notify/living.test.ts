@@ -8,6 +8,7 @@ import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { findingsOf } from '../../src/model/fact-rules.ts';
 import { renderList, renderLiving } from '../../src/outputs/telegram/living.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
+import { finishAction, recordAction } from '../../src/store/actions.ts';
 import { incidentById, noteOnIncident, withNotes } from '../../src/store/incidents.ts';
 import { htmlToPlain } from '../../src/model/html.ts';
 import { openIncidentMessages } from '../../src/store/incident-messages.ts';
@@ -104,6 +105,32 @@ describe('the message of an incident', () => {
     expect(shown()).toMatch(/Available memory is 300 MB again\nWorst: 72 MB/);
     expect(b.telegram.sent).toMatchObject([{}, { replyTo: own().id, silent: true }]);
     expect(b.telegram.sent[1]?.plain).toContain('Resolved');
+    expect(openIncidentMessages(b.store.db).open()).toEqual([]);
+  });
+
+  it('shows the result of what ended it, also where that is known only after the end', async () => {
+    b.start();
+    check(memory(40, 'critical'));
+    await settled();
+    const startedAt = b.clock.now();
+    const stop = {
+      rule: 'swap',
+      target: 'leaky',
+      what: 'stop-container',
+      why: '',
+      state: 'running',
+    } as const;
+    const id = recordAction(b.store.db, { ...stop, startedAt });
+    b.clock.pass(61_000);
+    check(memory(300, undefined));
+    await settled();
+    expect(shown()).toMatch(/^Resolved[\s\S]*stop-container leaky: begun/);
+    finishAction(b.store.db, id, { state: 'worked', result: 'leaky is stopped', at: b.clock.now() });
+    b.clock.pass(10_000);
+    refresh();
+    b.delivery.kick();
+    await settled();
+    expect(shown()).toMatch(/^Resolved[\s\S]*stop-container leaky: leaky is stopped/);
     expect(openIncidentMessages(b.store.db).open()).toEqual([]);
   });
 
