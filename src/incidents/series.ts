@@ -94,6 +94,8 @@ function isSentElsewhere({ incident, reason }: Verdict, all: ReadonlyMap<number,
     return again && wasNotifiedSince(incident, isOne, all);
   }
   if (reason !== 'first' || !goesOnBy(incident.rule)) return false;
+  // Its numbers are those of before the stronger one began.
+  for (const other of all.values()) if (other.state === 'firing' && inhibits(other, incident)) return true;
   const series = runningSeries(incident, all);
   return (
     series !== undefined &&

@@ -28,6 +28,8 @@ type FactRule<K extends FactKind> = {
   ends?: Of<K, readonly RuleId[]>;
   /** Incidents of these rules go on, where they are open. */
   keeps?: readonly RuleId[];
+  /** What comes and goes is not stable yet: it went down in between, for a moment that is no condition of its own. */
+  stirs?: Of<K, readonly RuleId[]>;
   /** It is recorded, and needs no message. */
   quiet?: true;
   end?: Of<K, NonNullable<Finding['end']>>;
@@ -35,6 +37,7 @@ type FactRule<K extends FactKind> = {
   measure?: (fact: FactOf<K>) => { value: number; limit: number };
 };
 
+const STOPPED: readonly RuleId[] = ['container-stopped'];
 const SERIES: readonly RuleId[] = ['restart-loop', 'container-malfunction'];
 const CONDITIONS: readonly RuleId[] = ['container-stopped', 'container-unhealthy', ...SERIES];
 const RULE_OF: Record<OpenCondition['condition'], RuleId> = {
@@ -54,6 +57,7 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     severity: severityOfStop,
     change: (fact) => (isAsked(fact) ? 'asked-stop' : 'stopped'),
     claim: 'down',
+    stirs: ({ over }) => (over === 'job' ? STOPPED : []),
     ends: ({ over, next }) => (over === 'removed' ? CONDITIONS : next?.kind === 'keeps-trying' ? [] : SERIES),
     cause: ({ death, next }) => (next && GAVE_UP.includes(next.kind) ? undefined : causeOf(death)),
   },
@@ -80,12 +84,15 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     change: 'restarting',
     claim: ({ awayMs }) => (awayMs === undefined ? 'down' : 'up'),
     cause: ({ death }) => causeOf(death),
+    stirs: STOPPED,
   },
   malfunction: {
     rule: 'container-malfunction',
     verdict: 'breach',
     severity: 'warning',
     change: 'malfunction',
+    // How often it stopped is part of the series from here on.
+    ends: STOPPED,
     claim: ({ seen }) => (seen.state === 'running' ? 'up' : 'down'),
     measure: ({ seen, limit }) => ({ value: seen.restartCount, limit }),
   },
@@ -94,13 +101,26 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     verdict: 'breach',
     severity: 'critical',
     change: 'malfunction',
+    ends: STOPPED,
     claim: ({ seen }) => (seen.state === 'running' ? 'up' : 'down'),
     keeps: ['container-malfunction'],
     measure: ({ count, limit }) => ({ value: count, limit }),
   },
   started: { rule: 'container-started', verdict: 'event', change: 'started', claim: 'up' },
-  redeployed: { rule: 'container-redeployed', verdict: 'event', change: 'redeployed', claim: 'up' },
-  restarted: { rule: 'container-restarted', verdict: 'event', change: 'restarted', claim: 'up' },
+  redeployed: {
+    rule: 'container-redeployed',
+    verdict: 'event',
+    change: 'redeployed',
+    claim: 'up',
+    stirs: STOPPED,
+  },
+  restarted: {
+    rule: 'container-restarted',
+    verdict: 'event',
+    change: 'restarted',
+    claim: 'up',
+    stirs: STOPPED,
+  },
   renamed: { rule: 'container-renamed', verdict: 'event', change: 'renamed' },
   called: { rule: [...CONDITIONS, 'service-missing'], verdict: 'unknown' },
   removed: { rule: CONDITIONS, verdict: 'ok', change: 'removed', claim: 'gone', end: 'gone' },
@@ -169,21 +189,16 @@ export function findingsOf(
     if ('inPlaceOf' in fact) finding.was = fact.inPlaceOf;
     return row.measure ? Object.assign(finding, row.measure(fact as never), { unit: 'count' }) : finding;
   });
-  const ended = (valueOf(row.ends, fact) ?? []).map((rule): Finding => ({
-    ...about,
-    rule,
-    severity: 'info',
-    verdict: 'ok',
-    quiet: true,
-    end: 'now',
-  }));
-  const kept = (row.keeps ?? []).map((rule): Finding => ({
-    ...about,
-    rule,
-    severity: 'info',
-    verdict: 'between',
-  }));
-  return [...ended, ...main, ...kept];
+  const beside = (
+    rules: readonly RuleId[] = [],
+    more: Pick<Finding, 'verdict' | 'quiet' | 'end'>,
+  ): Finding[] => rules.map((rule) => ({ ...about, rule, severity: 'info', ...more }));
+  return [
+    ...beside(valueOf(row.ends, fact), { verdict: 'ok', quiet: true, end: 'now' }),
+    ...main,
+    ...beside(row.keeps, { verdict: 'between' }),
+    ...beside(valueOf(row.stirs, fact), { verdict: 'unknown' }),
+  ];
 }
 
 function namingOnly(fact: ContainerFact, mayName: (about: Named) => boolean): ContainerFact {

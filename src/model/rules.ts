@@ -326,6 +326,7 @@ export const RULES = {
     ends: 'it has one',
     settings: '`MONITORED_SERVICES`',
     judged: 'between',
+    many: '# monitored services are missing',
   },
   'docker-gone': { critical: 'Docker does not answer', ends: 'it answers', judged: 'between' },
   'unclean-reboot': {

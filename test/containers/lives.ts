@@ -32,6 +32,7 @@ export type Life = { wrong: string[]; diary: string[] };
 /** What really happened to a name, by the monotonic clock of the world. */
 type Truth = {
   downAt?: number;
+  diedAt?: number;
   upAt?: number;
   downMs: number;
   deaths: number;
@@ -151,6 +152,12 @@ export function live(seed: number): Life {
     if (/(Previous|Current) Status: 🔴 Paused/.test(text) || clockWasSet) return;
     const truth = truthOf(name);
     if (truth.unseen) return;
+    if (
+      text.includes('Stable for: 10 min') &&
+      text.includes('Previous Status: 🔴') &&
+      world.now - (truth.diedAt ?? 0) < 595_000
+    )
+      fail(`stable for 10 min, it went down ${formatDuration(world.now - truth.diedAt!)} ago`, text);
     // Of one that flapped it is the last outage that counts, and somebody may have restarted it since.
     const downFor = text.includes('Stable for: ') ? undefined : /^Down for: (.*)$/m.exec(text)?.[1];
     if (downFor !== undefined && !truth.outages.includes(downFor))
@@ -172,6 +179,7 @@ export function live(seed: number): Life {
     const truth = truthOf(name);
     truth.downAt ??= world.now;
     truth.deaths += 1;
+    truth.diedAt = world.now;
   }
   /** What was recorded of either name counts for both, for both have borne it. */
   function mergeTruths(name: string, to: string): void {

@@ -106,7 +106,7 @@ describe('deaths', () => {
   test('an end without an error: a job is information, a service that ran for long is a warning', () => {
     const job = worldWith('job');
     job.die('job', 0);
-    expect(job.told()).toMatchObject([{ severity: 'info', verdict: 'event' }]);
+    expect(job.told()[0]).toMatchObject({ severity: 'info', verdict: 'event' });
     const service = worldWith('web');
     service.advance(3_600_000);
     service.die('web', 0);

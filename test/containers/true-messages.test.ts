@@ -95,6 +95,64 @@ describe('B: down 5 s of every 290 s, for 3 hours', () => {
     expect(world.openIncidents()).toEqual([]);
   });
 
+  test('with a restart policy: nothing is called stable while it goes on, and one message ends all', () => {
+    const world = worldWith('web', { policy: 'always' });
+    for (let i = 0; i < 37; i++) {
+      world.die('web', 1, true);
+      pass(world, 5000);
+      world.start('web', 'policy');
+      pass(world, 285_000);
+    }
+    const during = world.messages().join('\n');
+    expect(during).toContain('Malfunction Detected');
+    expect(during).not.toContain('Stable for');
+    world.clear();
+    pass(world, 20 * MINUTE);
+    expect(world.titles()).toEqual([RESTORED]);
+    expect(world.openIncidents()).toEqual([]);
+  });
+
+  test.each(['restart', 'job'])('what goes down for a moment (%s) is not stable', (how) => {
+    const world = worldWith('web');
+    for (let i = 0; i < 3; i++) {
+      world.die('web', 1);
+      pass(world, MINUTE);
+      world.start('web');
+      pass(world, MINUTE);
+    }
+    pass(world, 7 * MINUTE);
+    if (how === 'restart') world.restart('web');
+    else {
+      world.die('web', 0);
+      pass(world, 2000);
+      world.start('web');
+    }
+    world.clear();
+    pass(world, 5 * MINUTE);
+    expect(world.messages().join('\n')).not.toContain('Stable for');
+    pass(world, 6 * MINUTE);
+    expect(world.messages().join('\n')).toContain('Stable for: 10 min');
+  });
+
+  test('a repeat about one that is up at the moment does not say what follows its stop', () => {
+    const world = threeHours();
+    const repeat = world.messages().find((text) => text.includes('Still flapping'))!;
+    expect(repeat).not.toContain('Docker will not restart it');
+  });
+
+  test('a silence ends in the middle of a restart loop: the weaker message, of before, is not sent', () => {
+    const world = worldWith('web', { policy: 'always' });
+    world.silence('web', 120_000);
+    for (let i = 0; i < 12; i++) {
+      world.die('web', 1, true);
+      pass(world, 2000);
+      world.start('web', 'policy');
+      pass(world, 10_000);
+    }
+    pass(world, 20 * MINUTE);
+    expect(world.titles()).toEqual(['⚠️ Service Malfunction Detected: Restart Loop', RESTORED]);
+  });
+
   test('the count survives a restart of the monitor', () => {
     const world = threeHours((w, i) => {
       if (i !== 20) return;

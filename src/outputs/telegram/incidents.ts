@@ -282,7 +282,9 @@ function body({ incident, reason }: Notification, now: number): string[] {
   if (reason === 'repeat-due' && incident.flapping) lines.push(...howItFlaps(incident, now));
   if (reason === 'repeat-due') lines.push(...worst(incident));
   const isOver = incident.state === 'resolved' && !incident.event;
-  if (!isOver && reason !== 'flapping') lines.push(...details(incident));
+  // What is said of one that flaps is not so while it is fine.
+  const isFine = incident.flapping && incident.okSince !== undefined;
+  if (!isOver && !isFine && reason !== 'flapping') lines.push(...details(incident));
   if (incident.event) lines.push(`Time: ${formatTime(incident.openedAt)}`);
   else if (incident.state !== 'resolved') lines.push(`Since: ${formatTime(incident.openedAt)}`);
   if (incident.actions.length > 0) lines.push(...incident.actions.map((done) => `Done: ${safeHtml(done)}`));
