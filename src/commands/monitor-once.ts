@@ -4,7 +4,7 @@ import type { Finding } from '../model/finding.ts';
 import type { LeftOff } from '../model/left-off.ts';
 import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
 import { formatMoment, plain } from '../model/text.ts';
-import { judgeCheck, renderCheck } from '../outputs/terminal/console.ts';
+import { judgeCheck, renderCheck } from '../outputs/terminal/check.ts';
 import { judgeContainersNow } from '../rules/containers-now.ts';
 import { judgeAll } from '../rules/judge.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';

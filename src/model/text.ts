@@ -112,6 +112,11 @@ export function formatCount(n: number): string {
   return Math.round(n).toLocaleString('en-US');
 }
 
+/** "1 incident", "1,200 incidents". */
+export function formatMany(n: number, singular: string, plural = `${singular}s`): string {
+  return `${formatCount(n)} ${n === 1 ? singular : plural}`;
+}
+
 /** "more than 1,000" where a source gives no more than `most`. */
 export function formatUpTo(count: number, most: number | undefined): string {
   return most !== undefined && count >= most ? `more than ${formatCount(most)}` : formatCount(count);

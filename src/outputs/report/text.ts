@@ -1,4 +1,4 @@
-import { formatBytes, formatCount } from '../../model/text.ts';
+import { formatBytes, formatMany } from '../../model/text.ts';
 
 /** Words and times of the report. Times are local, as the reader's clock shows them. */
 
@@ -58,7 +58,7 @@ export function dayName(at: number): string {
 /** "3 restarts", "1 restart", "no restarts". */
 export function many(count: number, singular: string, plural = `${singular}s`): string {
   if (count === 0) return `no ${plural}`;
-  return `${formatCount(count)} ${count === 1 ? singular : plural}`;
+  return formatMany(count, singular, plural);
 }
 
 /** "+20 MB", "-3 MB", "unchanged" below 1 MB. */

@@ -1,4 +1,5 @@
 import { renderLines, type LineView } from './lines.ts';
+import { formatMany } from '../../model/text.ts';
 import { styleFor } from './style.ts';
 
 /** The whole examination: a line each, what to do below the ones that are not well, and a count. */
@@ -9,7 +10,7 @@ export function renderDoctor(lines: readonly LineView[], color: boolean, wrapAt?
   const warnings = count('warning');
   const parts = [
     failures > 0 ? style.bad(`${failures} failed`) : '',
-    warnings > 0 ? style.warn(`${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`) : '',
+    warnings > 0 ? style.warn(formatMany(warnings, 'warning')) : '',
     `${count('ok')} ok`,
   ];
   const sum = failures + warnings === 0 ? style.good('All is well.') : parts.filter(Boolean).join(', ');

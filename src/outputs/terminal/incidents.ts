@@ -1,6 +1,6 @@
 import { SEVERITIES, type Severity } from '../../model/finding.ts';
 import type { Incident } from '../../model/incident.ts';
-import { formatCount, formatDuration, formatTime, isoTime, plain } from '../../model/text.ts';
+import { formatCount, formatDuration, formatMany, formatTime, isoTime, plain } from '../../model/text.ts';
 import { formatValue } from '../../model/value.ts';
 import { right, styleFor, table, tableAbove, widthBeforeLast, wrapBehind, type Style } from './style.ts';
 
@@ -20,7 +20,7 @@ export function renderIncidents({ incidents, now, since, color, columns, wrapAt 
     return `${style.good('No incidents')} in the last ${since}, and none is open.\n`;
   }
   const open = incidents.filter((incident) => incident.state !== 'resolved').length;
-  const count = `${formatCount(incidents.length)} ${incidents.length === 1 ? 'incident' : 'incidents'} in the last ${since}`;
+  const count = `${formatMany(incidents.length, 'incident')} in the last ${since}`;
   const rows = incidents.map((incident) => [
     String(incident.id),
     formatTime(incident.openedAt),

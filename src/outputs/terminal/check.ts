@@ -18,6 +18,7 @@ import { ruleInfo } from '../../model/rules.ts';
 import {
   formatBytes,
   formatCount,
+  formatMany,
   formatUpTo,
   formatDuration,
   formatTime,
@@ -45,7 +46,7 @@ export type CheckResult = {
 
 /** The result of one check by hand: critical beats warning beats fine. */
 export function judgeCheck(findings: Finding[]): CheckResult {
-  const alerting = findings.filter((f) => f.verdict === 'breach' || f.verdict === 'event');
+  const alerting = findings.filter(isAlerting);
   const criticals = alerting.filter((f) => f.severity === 'critical').length;
   const warnings = alerting.filter((f) => f.severity === 'warning').length;
   const exitCode = criticals > 0 ? 2 : warnings > 0 ? 1 : 0;
@@ -55,6 +56,10 @@ export function judgeCheck(findings: Finding[]): CheckResult {
     warnings,
     criticals,
   };
+}
+
+function isAlerting({ verdict, severity }: Finding): boolean {
+  return (verdict === 'breach' || verdict === 'event') && severity !== 'info';
 }
 
 export type CheckView = {
@@ -157,7 +162,7 @@ function redisText(redis: RedisValues): string {
   const { usedMemoryBytes, maxMemoryBytes, keys, clients, evictedTotal, rejectedTotal } = redis;
   const parts = [
     `${formatBytes(usedMemoryBytes)} of ${maxMemoryBytes === null ? 'no limit' : formatBytes(maxMemoryBytes)}`,
-    `${formatCount(keys)} ${keys === 1 ? 'key' : 'keys'}`,
+    formatMany(keys, 'key'),
     `${clients} ${clients === 1 ? 'client' : 'clients'}`,
     evictedTotal > 0 && `${formatCount(evictedTotal)} evicted`,
     rejectedTotal > 0 && `${formatCount(rejectedTotal)} rejected`,
@@ -257,16 +262,18 @@ type Mark = 'warning' | 'critical';
 function markRows(findings: Finding[]): Map<string, Mark> {
   const marks = new Map<string, Mark>();
   for (const f of findings) {
-    if ((f.verdict !== 'breach' && f.verdict !== 'event') || f.severity === 'info') continue;
-    const row =
-      f.rule === 'disk' || f.rule === 'inodes' || f.rule === 'disk-read-only'
-        ? `disk ${f.subject}`
-        : f.rule === 'source-failed'
-          ? f.subject.replace(/^n8n .*/, 'n8n')
-          : (ruleInfo(f.rule)?.row ?? 'docker');
+    if (f.severity === 'info' || !isAlerting(f)) continue;
+    const row = rowOf(f);
     if (marks.get(row) !== 'critical') marks.set(row, f.severity);
   }
   return marks;
+}
+
+/** The row that a finding marks. */
+function rowOf({ rule, subject }: Finding): string {
+  if (rule === 'disk' || rule === 'inodes' || rule === 'disk-read-only') return `disk ${subject}`;
+  if (rule === 'source-failed') return subject.replace(/^n8n .*/, 'n8n');
+  return ruleInfo(rule)?.row ?? 'docker';
 }
 
 function symbol(row: Row, mark: Mark | undefined, style: Style): string {
@@ -333,31 +340,22 @@ function containerTable(
 }
 
 function conclusion(findings: Finding[], style: Style, wrapAt?: number): string[] {
-  const result = judgeCheck(findings);
-  const alerting = findings.filter(
-    (f) => (f.verdict === 'breach' || f.verdict === 'event') && f.severity !== 'info',
-  );
-  const lines: string[] = [];
-  for (const f of alerting.sort(
-    (a, b) => Number(b.severity === 'critical') - Number(a.severity === 'critical'),
-  )) {
-    const label = f.severity === 'critical' ? style.bad('CRITICAL') : style.warn('WARNING ');
-    lines.push(...wrapBehind(`${label}  `, plain(f.text, 400), wrapAt));
-    for (const detail of f.details ?? [])
-      lines.push(...wrapBehind(' '.repeat(10), plain(detail, 300), wrapAt).map((line) => style.dim(line)));
-  }
-  if (result.verdict === 'ok') lines.push(style.good('All fine.'));
-  else
-    lines.push(
-      '',
-      style.bold(
-        [
-          result.criticals > 0 ? `${result.criticals} critical` : '',
-          result.warnings > 0 ? `${result.warnings} ${result.warnings === 1 ? 'warning' : 'warnings'}` : '',
-        ]
-          .filter(Boolean)
-          .join(', '),
-      ),
-    );
-  return lines;
+  const { verdict, criticals, warnings } = judgeCheck(findings);
+  const isCritical = ({ severity }: Finding) => severity === 'critical';
+  const alerting = findings
+    .filter(isAlerting)
+    .toSorted((a, b) => Number(isCritical(b)) - Number(isCritical(a)))
+    .flatMap((f) => {
+      const label = isCritical(f) ? style.bad('CRITICAL') : style.warn('WARNING ');
+      const details = (f.details ?? []).flatMap((detail) =>
+        wrapBehind(' '.repeat(10), plain(detail, 300), wrapAt),
+      );
+      return [...wrapBehind(`${label}  `, plain(f.text, 400), wrapAt), ...details.map(style.dim)];
+    });
+  if (verdict === 'ok') return [...alerting, style.good('All fine.')];
+  const counts = [
+    criticals > 0 && `${criticals} critical`,
+    warnings > 0 && formatMany(warnings, 'warning'),
+  ].filter(Boolean);
+  return [...alerting, '', style.bold(counts.join(', '))];
 }

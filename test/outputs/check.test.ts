@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/model/finding.ts';
-import { judgeCheck, renderCheck } from '../../src/outputs/terminal/console.ts';
+import { judgeCheck, renderCheck } from '../../src/outputs/terminal/check.ts';
 import { width } from '../../src/outputs/terminal/style.ts';
 import { emptySnapshot } from '../helpers/snapshots.ts';
 
