@@ -2,11 +2,13 @@ import { heldBytes } from '../model/container-memory.ts';
 import type { Culprit, Grower } from '../model/forecast.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { median } from '../model/trend.ts';
-import type { Series, Slot } from './series.ts';
+import { SLOT_MS, type Series, type Slot } from './series.ts';
+import { slopeOf } from './trend.ts';
 
 export type Candidate = { container: ContainerInfo; series: Series };
 
 const HOUR_SLOTS = 2;
+
 const DAY_SLOTS = 48;
 /** Growth is compared over the time since the host's began, within these bounds. */
 const LEAST_SLOTS = 8 * HOUR_SLOTS;
@@ -22,17 +24,21 @@ const ALSO_SHARE = 0.5;
 /** A fall by a quarter and by 10 MB is a restart: growth is not measured across it. */
 const RESTART_SHARE = 0.75;
 const RESTART_BYTES = 10 * 1_048_576;
+/** What grows must explain this share of the growth that is announced, or it is looked for in the last hours only. */
+const EXPLAINED = 0.6;
 /** One step: so much of all growth lies between the medians of three half hours before and after. */
 const STEP_SHARE = 0.6;
 const STEP_SLOTS = 3;
 /** The day before a start, it grew by this share of what it grows now. */
 const GREW_BEFORE = 0.3;
+/** So long since a start, and it must still grow as fast in the second half of that time; since LEAST_SLOTS, nothing before it counts. */
+const LEAST_LIFE = 5 * HOUR_SLOTS;
 /** A start so close to the onset of the growth goes with it. */
 const START_MS = 90 * 60_000;
 
-/** Who makes the host's memory grow, and since when it does. Pure. */
+/** Who makes the host's memory grow by about `perHour`, and since when it does. Pure. */
 export function culpritOf(
-  host: Series,
+  { host, perHour }: { host: Series; perHour: number },
   candidates: readonly Candidate[],
   outside: Series | undefined,
 ): { culprit?: Culprit; since?: number } {
@@ -42,20 +48,18 @@ export function culpritOf(
   const onset = onsetOf(slots);
   const from = Math.min(newest.slot - LEAST_SLOTS, Math.max(newest.slot - MOST_SLOTS, onset));
   const since = host.timeOf(onset);
-  const hostRate = rateOf(slots, from, newest.slot);
-  const worth = LEAST_SHARE * Math.max(hostRate, 0);
-
-  const growers = candidates
-    .map(({ container, series }) => {
-      const own = series.slots();
-      const perHour = rateOf(own, from, newest.slot);
-      return { container, series, own, perHour, bytes: container.memory ? heldBytes(container.memory) : 0 };
-    })
-    .filter(({ perHour }) => perHour > 0)
-    .toSorted((a, b) => b.perHour - a.perHour);
-  const together = growers.reduce((sum, { perHour }) => sum + perHour, 0);
   const outsideSlots = outside?.slots() ?? [];
-  const outsideRate = rateOf(outsideSlots, from, newest.slot);
+  const measure = (from: number) => {
+    const hostRate = rateOf(slots, from, newest.slot);
+    const outsideRate = rateOf(outsideSlots, from, newest.slot);
+    const growers = growersOf(candidates, from, newest.slot);
+    const together = growers.reduce((sum, { perHour }) => sum + perHour, 0);
+    return { worth: LEAST_SHARE * Math.max(hostRate, 0), outsideRate, growers, together };
+  };
+  let seen = measure(from);
+  // Where the growth began later than the host's seems to have, most of that time shows none.
+  if (seen.together + seen.outsideRate < EXPLAINED * perHour) seen = measure(newest.slot - LEAST_SLOTS);
+  const { worth, outsideRate, growers, together } = seen;
   const [first, ...others] = growers;
 
   if (outside && outsideRate > together && outsideRate >= worth && outsideRate > 0) {
@@ -69,6 +73,19 @@ export function culpritOf(
   const count = growers.filter(({ perHour }) => perHour >= MANY_SHARE * first.perHour).length;
   const largest = growers.slice(0, 3).map(asGrower);
   return { since, culprit: { kind: 'many', perHour: together, count, largest } };
+}
+
+/** Those that grow between two slots, fastest first. */
+function growersOf(candidates: readonly Candidate[], from: number, to: number): Growing[] {
+  return candidates
+    .map(({ container, series }) => {
+      const own = series.slots();
+      const started = to - (series.timeOf(to) - (container.startedAt ?? Number.NaN)) / SLOT_MS;
+      const perHour = rateOf(own, from, to, started);
+      return { container, series, own, perHour, bytes: container.memory ? heldBytes(container.memory) : 0 };
+    })
+    .filter(({ perHour }) => perHour > 0)
+    .toSorted((a, b) => b.perHour - a.perHour);
 }
 
 type Growing = Candidate & { own: Slot[]; perHour: number; bytes: number };
@@ -101,24 +118,26 @@ function asGrower({ container, perHour, bytes }: Growing): Grower {
 }
 
 /**
- * Growth an hour between two slots: the smaller one of the slope as it is, and of what is left of it when yesterday at the same
- * hour is taken off, where that is known: what rises every day is no leak. 0 where nothing grows. Across one restart growth is not measured;
- * falls that come again and again are the collection of garbage, or one that is killed over and over.
+ * Growth an hour between two slots: the least of the slope as it is, of what is left of it when yesterday at the same hour is taken off,
+ * where that is known (what rises every day is no leak), and after a start of the slope lately (a warm-up slows down). 0 where nothing
+ * grows. Across one restart (`started`, or a fall) growth is not measured; where one falls again and again, for garbage is collected or
+ * it is killed over and over, a day more is looked at.
  */
-function rateOf(slots: readonly Slot[], from: number, to: number): number {
+function rateOf(slots: readonly Slot[], from: number, to: number, started = Number.NaN): number {
   const reach = slots.filter(({ slot }) => slot >= from - DAY_SLOTS && slot <= to);
-  const restarts = reach
-    .filter(({ low }, i) => i > 0 && isRestart(reach[i - 1]!.low, low))
-    .map(({ slot }) => slot);
-  const restart = restarts.length === 1 ? restarts[0]! : undefined;
-  const window = reach.filter(({ slot }) => slot >= from);
-  const rate = slopeWithout(
-    restart ?? stepOf(window),
-    window.map(({ slot, low }) => ({ slot, value: low })),
-  );
-  if (!(rate > 0)) return 0;
-  const byDay = restart === undefined ? withoutTheDay(reach, window) : undefined;
-  return Math.max(0, byDay === undefined ? rate : Math.min(rate, byDay));
+  const falls = reach.filter(({ low }, i) => i > 0 && isRestart(reach[i - 1]!.low, low));
+  const restart = started > from - DAY_SLOTS ? started : falls.length === 1 ? falls[0]!.slot : undefined;
+  const window = falls.length > 1 ? reach : reach.filter(({ slot }) => slot >= from);
+  const life = restart === undefined ? [] : window.filter(({ slot }) => slot > restart);
+  let rate =
+    life.length < LEAST_SLOTS ? slopeWithout(restart ?? stepOf(window), window.map(toPoint)) : slopeOf(life);
+  if (life.length >= LEAST_LIFE) rate = Math.min(rate, slopeOf(life.slice(life.length >> 1)));
+  const more = restart === undefined ? withoutTheDay(reach, window) : undefined;
+  return Math.max(0, Math.min(rate, more ?? rate));
+}
+
+function toPoint({ slot, low }: Slot): { slot: number; value: number } {
+  return { slot, value: low };
 }
 
 /** The slot of one step that is most of what the window rose: it is no growth. */

@@ -222,7 +222,11 @@ function explain(watch: Watch, entry: Entry, open: Announced): void {
     if (other.kind === 'container' && other.container)
       candidates.push({ container: other.container, series: other.forecaster.series });
   }
-  const { culprit, since } = culpritOf(entry.forecaster.series, candidates, outside);
+  const { culprit, since } = culpritOf(
+    { host: entry.forecaster.series, perHour: open.perHour },
+    candidates,
+    outside,
+  );
   if (since !== undefined) open.since = since;
   delete entry.culprit;
   if (!culprit) return;

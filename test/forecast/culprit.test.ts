@@ -47,6 +47,8 @@ type Mixture = {
   outside?: Use;
   limits?: Record<string, number>;
   startedAt?: Record<string, number>;
+  /** MB an hour that the host is announced to grow. */
+  perHour?: number;
   expected: object;
 };
 
@@ -213,6 +215,32 @@ const MIXTURES: Mixture[] = [
     startedAt: { n8n: 2 },
     expected: container('n8n', { startedAt: START + 2 * HOUR }),
   },
+  {
+    name: 'an innocent one was restarted nine hours ago, and warmed up again faster than the leak grows',
+    containers: {
+      web: (hour) => (hour < 51 ? 500 : 150 + 350 * (1 - Math.exp(-(hour - 51) / 1.8))),
+      n8n: leak(300, 16, 48),
+      redis: flat(60),
+    },
+    startedAt: { web: 51 },
+    expected: container('n8n'),
+  },
+  {
+    name: 'the leaking one was restarted, and gave back less than a quarter of what it holds',
+    containers: { n8n: restarted(700, 15, 35), other: daily(300, 20), cache: leak(200, 5, 40) },
+    startedAt: { n8n: 35 },
+    expected: container('n8n'),
+  },
+  {
+    name: 'a leak of ten hours, after a day in which all of the host warmed up',
+    containers: {
+      n8n: leak(300, 20, 50),
+      web: (hour) => 200 + 250 * (1 - Math.exp(-hour / 20)),
+      redis: flat(60),
+    },
+    perHour: 20,
+    expected: container('n8n'),
+  },
 ];
 
 function seriesOf(use: Use, seed: number) {
@@ -225,21 +253,25 @@ function seriesOf(use: Use, seed: number) {
 }
 
 describe('who makes the host full', () => {
-  test.each(MIXTURES)('$name', ({ containers, outside = flat(300), limits, startedAt, expected }) => {
-    for (const seed of [1, 2, 3]) {
-      const uses = Object.entries(containers);
-      const candidates = uses.map(([name, use], i) => ({
-        container: containerInfo(name, {
-          limitBytes: limits?.[name] ? limits[name] * MB : null,
-          startedAt: startedAt?.[name] ? START + startedAt[name] * HOUR : START - 90 * 24 * HOUR,
-        }),
-        series: seriesOf(use, 100 * seed + i),
-      }));
-      const total: Use = (hour, noise) =>
-        uses.reduce((sum, [, use]) => sum + use(hour, noise), outside(hour, noise));
-      const found = culpritOf(seriesOf(total, seed), candidates, seriesOf(outside, 50 + seed));
-      expect(found.culprit).toMatchObject(expected);
-      if (!('startedAt' in expected)) expect(found.culprit).not.toHaveProperty('startedAt');
-    }
-  });
+  test.each(MIXTURES)(
+    '$name',
+    ({ containers, outside = flat(300), limits, startedAt, perHour = 0, expected }) => {
+      for (const seed of [1, 2, 3]) {
+        const uses = Object.entries(containers);
+        const candidates = uses.map(([name, use], i) => ({
+          container: containerInfo(name, {
+            limitBytes: limits?.[name] ? limits[name] * MB : null,
+            startedAt: startedAt?.[name] ? START + startedAt[name] * HOUR : START - 90 * 24 * HOUR,
+          }),
+          series: seriesOf(use, 100 * seed + i),
+        }));
+        const total: Use = (hour, noise) =>
+          uses.reduce((sum, [, use]) => sum + use(hour, noise), outside(hour, noise));
+        const growth = { host: seriesOf(total, seed), perHour: perHour * MB };
+        const found = culpritOf(growth, candidates, seriesOf(outside, 50 + seed));
+        expect(found.culprit).toMatchObject(expected);
+        if (!('startedAt' in expected)) expect(found.culprit).not.toHaveProperty('startedAt');
+      }
+    },
+  );
 });
