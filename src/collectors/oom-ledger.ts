@@ -60,127 +60,149 @@ const MAX_KEPT = 200;
 
 type Waiting = { event: DockerEvent; at: number; heardAt: number };
 
+/** What is known of the kills of this boot. */
+type Ledger = {
+  bootId: string;
+  told: ToldKill[];
+  kernel: OomKill[];
+  /** So many of the counter are accounted for; undefined until the first look at it where there is no earlier process. */
+  explained: number | undefined;
+  lastSeq: number | undefined;
+  waiting: Waiting[];
+  unexplainedSince: number | undefined;
+  /** Epoch ms of the last time when every kill was accounted for. */
+  settledAt: number | undefined;
+};
+
 /** `before`: what an earlier process left, of this or another boot; undefined at the very first start, when all is history. */
 export function createOomLedger(bootId: string, before: SeenKills | undefined) {
   const sameBoot = before?.bootId === bootId ? before : undefined;
-  let told: ToldKill[] = structuredClone(sameBoot?.told ?? []);
-  let kernel: OomKill[] = [];
-  // After a reboot the counter began at 0, and every kill since is news.
-  let explained: number | undefined = sameBoot?.explained ?? (before ? 0 : undefined);
-  let lastSeq = sameBoot?.lastSeq;
-  let waiting: Waiting[] = [];
-  let unexplainedSince: number | undefined;
-  /** Epoch ms of the last time when every kill was accounted for. */
-  let settledAt: number | undefined;
-
-  function hear(hearing: Hearing): void {
-    const { counter } = hearing;
-    if (counter !== undefined) explained = Math.min(explained ?? counter, counter);
-    const heardLog = lastSeq !== undefined;
-    for (const kill of hearing.kernel) takeKernel(kill);
-    // At the first look into the log, its kills are of any age: all that were counted are accounted for, and not more.
-    if (!heardLog && counter !== undefined) explained = Math.min(explained ?? counter, counter);
-    waiting = waiting.filter((entry) => !isKnown(entry));
-    if (counter === undefined) takeUncounted(hearing);
-    else takeUnexplained(hearing, counter);
-    waiting = waiting.filter(({ heardAt }) => hearing.monotonic - heardAt < EVENT_LIFETIME_MS);
-    kernel = kernel.slice(-MAX_KEPT);
-    told = told.slice(-MAX_KEPT);
-  }
-
-  function takeKernel({ seq, ...kill }: OomKill & { seq: number }): void {
-    const same =
-      told.find(({ kernelId }) => kernelId === kill.id) ??
-      told.find((entry) => entry.kernelId === undefined && isSame(entry, kill));
-    if (same) {
-      same.kernelId = kill.id;
-      same.kill = { ...kill, ...names(same.kill), id: same.kill.id };
-    } else {
-      kernel.push(kill);
-      // Known to an earlier process, which accounted for it.
-      if (explained !== undefined && (lastSeq === undefined || seq > lastSeq)) explained += 1;
-    }
-    lastSeq = Math.max(lastSeq ?? -1, seq);
-  }
-
-  /** Docker's word about a kill that is known, or about one that it reported already. */
-  function isKnown({ event, at }: Waiting): boolean {
-    if (told.some(({ kill }) => kill.id === eventId(event))) return true;
-    if (all().some((kill) => kill.containerId === event.id && Math.abs(kill.at - at) <= SAME_KILL_MS)) {
-      return true;
-    }
-    // Reported as unknown before Docker knew where.
-    const nameless = told.find(
-      (entry) => entry.kill.containerId === undefined && entry.kernelId === undefined && isWithin(entry, at),
-    );
-    if (!nameless) return false;
-    Object.assign(nameless.kill, { containerId: event.id, containerName: event.name, scope: 'container' });
-    return true;
-  }
-
-  /** Without a counter: the log is believed where it can be read, else every word of Docker is a kill. */
-  function takeUncounted({ logReadable }: Hearing): void {
-    if (logReadable) return;
-    for (const { event, at } of waiting) {
-      const twin = told.some(
-        ({ kill }) => kill.containerId === event.id && Math.abs(kill.at - at) <= ONE_EVENT_MS,
-      );
-      if (!twin) told.push({ kill: fromEvent(event, at), from: at });
-    }
-    waiting = [];
-  }
-
-  function takeUnexplained({ logReadable, monotonic, now }: Hearing, counter: number): void {
-    const missing = counter - (explained ?? counter);
-    if (missing <= 0) {
-      unexplainedSince = undefined;
-      settledAt = now;
-      return;
-    }
-    unexplainedSince ??= monotonic;
-    const graceOver = monotonic - unexplainedSince >= GRACE_MS;
-    if (logReadable && !graceOver) return;
-    for (const { event, at } of takeFitting(missing, now)) {
-      told.push({ kill: fromEvent(event, at), from: at });
-      explained = (explained ?? 0) + 1;
-    }
-    if (!graceOver) return;
-    while ((explained ?? counter) < counter) {
-      explained = (explained ?? 0) + 1;
-      told.push({ kill: unknownKill(bootId, explained, now), from: settledAt ?? now });
-    }
-    unexplainedSince = undefined;
-  }
-
-  /** Words of Docker that may be about kills since everything was accounted for, the newest ones. */
-  function takeFitting(missing: number, now: number): Waiting[] {
-    // After the clock was set back, times before and after cannot be compared.
-    const earliest = settledAt !== undefined && settledAt <= now ? settledAt - GRACE_MS : 0;
-    const fitting = waiting
-      .filter(({ at }) => at >= earliest)
-      .toSorted((a, b) => b.at - a.at)
-      .slice(0, missing);
-    waiting = waiting.filter((entry) => !fitting.includes(entry));
-    return fitting.toReversed();
-  }
-
-  function all(): OomKill[] {
-    return [...kernel, ...told.map(({ kill }) => kill)].toSorted((a, b) => a.at - b.at);
-  }
-
+  const ledger: Ledger = {
+    bootId,
+    told: structuredClone(sameBoot?.told ?? []),
+    kernel: [],
+    // After a reboot the counter began at 0, and every kill since is news.
+    explained: sameBoot?.explained ?? (before ? 0 : undefined),
+    lastSeq: sameBoot?.lastSeq,
+    waiting: [],
+    unexplainedSince: undefined,
+    settledAt: undefined,
+  };
   return {
-    hear,
+    hear: (hearing: Hearing) => hear(ledger, hearing),
     /** To be judged with the next `hear`. */
     onDocker(event: DockerEvent, monotonic: number): void {
+      const { waiting } = ledger;
       if (waiting.some((entry) => eventId(entry.event) === eventId(event))) return;
       waiting.push({ event, at: Number(event.timeNano / 1_000_000n), heardAt: monotonic });
     },
     /** All kills of this boot that are still known, oldest first. The same objects every time: names may be added. */
-    all,
+    all: () => all(ledger),
     seen(): SeenKills {
-      return { bootId, explained: explained ?? 0, ...(lastSeq === undefined ? {} : { lastSeq }), told };
+      const { explained = 0, lastSeq, told } = ledger;
+      return { bootId, explained, ...(lastSeq === undefined ? {} : { lastSeq }), told };
     },
   };
+}
+
+function hear(ledger: Ledger, hearing: Hearing): void {
+  const { counter } = hearing;
+  if (counter !== undefined) ledger.explained = Math.min(ledger.explained ?? counter, counter);
+  const heardLog = ledger.lastSeq !== undefined;
+  for (const kill of hearing.kernel) takeKernel(ledger, kill);
+  // At the first look into the log, its kills are of any age: all that were counted are accounted for, and not more.
+  if (!heardLog && counter !== undefined) ledger.explained = Math.min(ledger.explained ?? counter, counter);
+  ledger.waiting = ledger.waiting.filter((entry) => !isKnown(ledger, entry));
+  if (counter === undefined) takeUncounted(ledger, hearing);
+  else takeUnexplained(ledger, hearing, counter);
+  ledger.waiting = ledger.waiting.filter(({ heardAt }) => hearing.monotonic - heardAt < EVENT_LIFETIME_MS);
+  ledger.kernel = ledger.kernel.slice(-MAX_KEPT);
+  ledger.told = ledger.told.slice(-MAX_KEPT);
+}
+
+function takeKernel(ledger: Ledger, { seq, ...kill }: OomKill & { seq: number }): void {
+  const same =
+    ledger.told.find(({ kernelId }) => kernelId === kill.id) ??
+    ledger.told.find((entry) => entry.kernelId === undefined && isSame(entry, kill));
+  if (same) {
+    same.kernelId = kill.id;
+    same.kill = { ...kill, ...names(same.kill), id: same.kill.id };
+  } else {
+    ledger.kernel.push(kill);
+    // Known to an earlier process, which accounted for it.
+    if (ledger.explained !== undefined && (ledger.lastSeq === undefined || seq > ledger.lastSeq))
+      ledger.explained += 1;
+  }
+  ledger.lastSeq = Math.max(ledger.lastSeq ?? -1, seq);
+}
+
+/** Docker's word about a kill that is known, or about one that it reported already. */
+function isKnown(ledger: Ledger, { event, at }: Waiting): boolean {
+  if (ledger.told.some(({ kill }) => kill.id === eventId(event))) return true;
+  if (all(ledger).some((kill) => kill.containerId === event.id && Math.abs(kill.at - at) <= SAME_KILL_MS)) {
+    return true;
+  }
+  // Reported as unknown before Docker knew where.
+  const nameless = ledger.told.find(
+    (entry) => entry.kill.containerId === undefined && entry.kernelId === undefined && isWithin(entry, at),
+  );
+  if (!nameless) return false;
+  Object.assign(nameless.kill, { containerId: event.id, containerName: event.name, scope: 'container' });
+  return true;
+}
+
+/** Without a counter: the log is believed where it can be read, else every word of Docker is a kill. */
+function takeUncounted(ledger: Ledger, { logReadable }: Hearing): void {
+  if (logReadable) return;
+  for (const { event, at } of ledger.waiting) {
+    const twin = ledger.told.some(
+      ({ kill }) => kill.containerId === event.id && Math.abs(kill.at - at) <= ONE_EVENT_MS,
+    );
+    if (!twin) ledger.told.push({ kill: fromEvent(event, at), from: at });
+  }
+  ledger.waiting = [];
+}
+
+function takeUnexplained(ledger: Ledger, { logReadable, monotonic, now }: Hearing, counter: number): void {
+  const missing = counter - (ledger.explained ?? counter);
+  if (missing <= 0) {
+    ledger.unexplainedSince = undefined;
+    ledger.settledAt = now;
+    return;
+  }
+  ledger.unexplainedSince ??= monotonic;
+  const graceOver = monotonic - ledger.unexplainedSince >= GRACE_MS;
+  if (logReadable && !graceOver) return;
+  for (const { event, at } of takeFitting(ledger, missing, now)) {
+    ledger.told.push({ kill: fromEvent(event, at), from: at });
+    ledger.explained = (ledger.explained ?? 0) + 1;
+  }
+  if (!graceOver) return;
+  while ((ledger.explained ?? counter) < counter) {
+    ledger.explained = (ledger.explained ?? 0) + 1;
+    ledger.told.push({
+      kill: unknownKill(ledger.bootId, ledger.explained, now),
+      from: ledger.settledAt ?? now,
+    });
+  }
+  ledger.unexplainedSince = undefined;
+}
+
+/** Words of Docker that may be about kills since everything was accounted for, the newest ones. */
+function takeFitting(ledger: Ledger, missing: number, now: number): Waiting[] {
+  // After the clock was set back, times before and after cannot be compared.
+  const earliest =
+    ledger.settledAt !== undefined && ledger.settledAt <= now ? ledger.settledAt - GRACE_MS : 0;
+  const fitting = ledger.waiting
+    .filter(({ at }) => at >= earliest)
+    .toSorted((a, b) => b.at - a.at)
+    .slice(0, missing);
+  ledger.waiting = ledger.waiting.filter((entry) => !fitting.includes(entry));
+  return fitting.toReversed();
+}
+
+function all(ledger: Ledger): OomKill[] {
+  return [...ledger.kernel, ...ledger.told.map(({ kill }) => kill)].toSorted((a, b) => a.at - b.at);
 }
 
 function eventId(event: DockerEvent): string {
