@@ -19,7 +19,11 @@ const HOUR = 3_600_000;
 let n8n: N8n;
 let deps: TestDeps;
 
+/** One for all executions of a test: which came last decides about failures in a row. */
+let start: number;
+
 beforeEach(async () => {
+  start = Date.now();
   n8n = await startN8n();
   deps = collectorDeps({ n8n: { url: n8n.url, apiKey: n8n.key, how: 'a test' } });
 });
@@ -29,7 +33,7 @@ const read = async (collector = createN8n(deps)) => (await collector.read(patien
 
 function execute(status: string, count: number, hoursAgo?: number): void {
   for (let n = 0; n < count; n++) {
-    const stoppedAt = hoursAgo === undefined ? null : new Date(Date.now() - hoursAgo * HOUR).toISOString();
+    const stoppedAt = hoursAgo === undefined ? null : new Date(start - hoursAgo * HOUR).toISOString();
     n8n.executions.push({ id: n8n.executions.length + 1, status, stoppedAt, workflowId: '1' });
   }
 }

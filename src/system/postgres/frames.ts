@@ -1,4 +1,4 @@
-import { AnswerError, answerBudget } from '../answer.ts';
+import { AnswerError, answerBudget, gatherBytes } from '../answer.ts';
 import type { Budget } from '../answer.ts';
 
 /**
@@ -22,15 +22,21 @@ export type Frames = {
 
 /** Lets only well-formed messages through to the parser, and no more of them than fits. */
 export function createFrames(): Frames {
-  let rest: Buffer = Buffer.alloc(0);
+  let rest = gatherBytes();
+  /** Bytes of the message that `rest` begins with, as far as they are known: before that many, there is nothing to look at. */
+  let needed = 0;
   const budget = answerBudget();
   return {
     startAnswer: () => budget.restart(),
     take(chunk) {
       budget.bytes(chunk.length);
-      const data = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+      rest.add(chunk);
+      if (rest.length < needed) return chunk.subarray(0, 0);
+      const data = rest.all();
       const end = endOfWhole(data, budget);
-      rest = data.subarray(end);
+      rest = gatherBytes();
+      rest.add(data.subarray(end));
+      needed = rest.length < HEADER ? 0 : 1 + data.readUInt32BE(end + 1);
       return data.subarray(0, end);
     },
   };

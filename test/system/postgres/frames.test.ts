@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { processorMs } from '../../helpers/cost.ts';
 import { createFrames } from '../../../src/system/postgres/frames.ts';
 
 const message = (type: string, body: Buffer | string) => {
@@ -53,4 +54,17 @@ test('refuses one huge message at its header, and many of them', () => {
   expect(() => frames.take(row)).toThrow('too large (more than 8 MB)');
   frames.startAnswer();
   expect(frames.take(row)).toHaveLength(row.length);
+});
+
+test('H9: the end of a long message byte by byte costs no more than that of a short one', () => {
+  const cost = (size: number) => {
+    const whole = message('D', Buffer.alloc(size));
+    return processorMs(() => {
+      const frames = createFrames();
+      frames.take(whole.subarray(0, size - 2000));
+      for (let at = size - 2000; at < whole.length; at += 1) frames.take(whole.subarray(at, at + 1));
+    });
+  };
+  const least = (size: number) => Math.min(...[1, 2, 3].map(() => cost(size)));
+  expect(least(900_000) / Math.max(least(9000), 1)).toBeLessThan(20);
 });
