@@ -11,6 +11,7 @@ import { recoveryHtml, recoveryLogLine } from '../outputs/telegram/recovery.ts';
 import { recoveryTerminal } from '../outputs/terminal/recovery.ts';
 import { registeredWebhooks } from '../recovery/n8n-webhooks.ts';
 import type { RecoveryDeps, ReportedLine } from '../recovery/types.ts';
+import type { Db } from '../store/db.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
 import { appendLine } from '../system/state-files.ts';
@@ -70,21 +71,9 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
     registeredWebhooks: async (ids) =>
       registeredWebhooks((await discovery.current(AbortSignal.timeout(5000))).n8n, ids),
     moment: () => momentOf(files, clock.now()),
-    firstIn(key, everyMs) {
-      const now = clock.now();
-      const before = recall(db, `said:${key}`, EpochMs);
-      if (before !== undefined && before <= now && now - before < everyMs) return false;
-      remember(db, `said:${key}`, now, now);
-      return true;
-    },
+    firstIn: (key, everyMs) => isFirstIn(db, `said:${key}`, everyMs, clock.now()),
     report(line) {
-      const mask = (text: string) => maskSecrets(text, context.secrets);
-      const safe: ReportedLine = {
-        ...line,
-        text: mask(line.text),
-        ...(line.details ? { details: line.details.map(mask) } : {}),
-        ...(line.logs ? { logs: line.logs.map(mask) } : {}),
-      };
+      const safe = withoutSecrets(line, context.secrets);
       reported.push(safe);
       if (!options.json) io.out(recoveryTerminal(safe, io));
       if (!dryRun) record(safe);
@@ -105,6 +94,23 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
       const delivery = createDelivery({ store, config, http, clock, log, stateDir, server });
       await delivery.drain(DELIVER_WITHIN_MS);
     },
+  };
+}
+
+function isFirstIn(db: Db, key: string, everyMs: number, now: number): boolean {
+  const before = recall(db, key, EpochMs);
+  if (before !== undefined && before <= now && now - before < everyMs) return false;
+  remember(db, key, now, now);
+  return true;
+}
+
+function withoutSecrets(line: ReportedLine, secrets: readonly string[]): ReportedLine {
+  const mask = (text: string) => maskSecrets(text, secrets);
+  return {
+    ...line,
+    text: mask(line.text),
+    ...(line.details ? { details: line.details.map(mask) } : {}),
+    ...(line.logs ? { logs: line.logs.map(mask) } : {}),
   };
 }
 

@@ -74,13 +74,13 @@ export function gatherReport(deps: {
     incidents,
     actions: listActions(db, from)
       .toReversed()
-      .map((action) => ({
-        at: action.startedAt,
-        rule: action.rule,
-        target: action.target,
-        what: action.what,
-        state: action.state,
-        ...(action.result === undefined ? {} : { result: action.result }),
+      .map(({ startedAt: at, rule, target, what, state, result }) => ({
+        at,
+        rule,
+        target,
+        what,
+        state,
+        ...(result === undefined ? {} : { result }),
       })),
     leftOff: leftOffIn(db),
     finishedWithinHours: config.extra.n8n.finishedWithinHours,

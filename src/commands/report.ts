@@ -9,6 +9,7 @@ import type { ChartInput } from '../outputs/report/chart.ts';
 import { dailyReportJson } from '../outputs/report/json.ts';
 import { dayName, renderDailyReport } from '../outputs/report/report.ts';
 import { chartCaption } from '../outputs/telegram/monitor.ts';
+import type { DeliveryState } from '../notify/state.ts';
 import { createHistory } from '../store/history/history.ts';
 import { lossOf, openStore, type Store } from '../store/open.ts';
 import { ensureFolder, removeFiles } from '../system/folders.ts';
@@ -264,31 +265,30 @@ async function send(
     return 0;
   }
   await delivery.drain(SEND_MS);
-  const state = delivery.state();
-  if (!state.configured) {
-    io.err('vpsmon: Telegram is not configured, so that the report was saved only: run `vpsmon setup`.');
-    return 2;
-  }
   const mine = outbox.waiting().find((row) => row.id === id);
   const isLost = id === undefined && delivery.unsaved().length > 0;
-  if (!mine && !isLost) {
-    io.err('Sent to Telegram.');
-    return 0;
-  }
-  if (!mine) {
-    io.err(
-      `vpsmon: the report could be neither kept nor sent: ${state.failing ?? 'Telegram does not answer'}.`,
-    );
-    return 2;
-  }
-  if (state.refused) {
-    io.err(`vpsmon: Telegram refuses the report: ${state.refused}. It is kept and tried again.`);
-    return 2;
-  }
-  io.err(
-    `vpsmon: the report waits: ${state.failing ?? mine.lastError ?? 'others are sent before it'}. It is sent as soon as that works.`,
-  );
-  return 0;
+  const [code, text] = whatBecame(delivery.state(), isLost ? 'lost' : mine);
+  io.err(text);
+  return code;
+}
+
+/** Exit code and sentence. `row`: what still waits; undefined: it was sent. */
+function whatBecame(
+  state: DeliveryState,
+  row: { lastError?: string } | 'lost' | undefined,
+): [number, string] {
+  if (!state.configured)
+    return [2, 'vpsmon: Telegram is not configured, so that the report was saved only: run `vpsmon setup`.'];
+  if (row === undefined) return [0, 'Sent to Telegram.'];
+  const { failing, refused } = state;
+  if (row === 'lost')
+    return [
+      2,
+      `vpsmon: the report could be neither kept nor sent: ${failing ?? 'Telegram does not answer'}.`,
+    ];
+  if (refused) return [2, `vpsmon: Telegram refuses the report: ${refused}. It is kept and tried again.`];
+  const why = failing ?? row.lastError ?? 'others are sent before it';
+  return [0, `vpsmon: the report waits: ${why}. It is sent as soon as that works.`];
 }
 
 async function readByItself(context: CommandContext): Promise<Snapshot> {
