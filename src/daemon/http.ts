@@ -114,6 +114,8 @@ function listenOn(server: Server, where: ListenOptions, sentence: (why: string) 
   });
 }
 
+type Page = { status: number; type: string; body: string; headers?: Record<string, string> };
+
 function answer(
   request: IncomingMessage,
   response: ServerResponse,
@@ -122,43 +124,42 @@ function answer(
 ): void {
   // An answer that nobody reads stays in memory: whoever asks for the next one before that gets none.
   if (request.socket.writableLength > 0) return void request.socket.destroy();
-  response.setHeader('Cache-Control', 'no-store');
-  response.setHeader('X-Content-Type-Options', 'nosniff');
-  const text = 'text/plain; charset=utf-8';
-  const { host = [] } = request.headersDistinct;
-  if (host.length > 1 || !allowed(host[0]))
-    return send(
-      request,
-      response,
-      403,
-      text,
-      'This host name is not answered here; HTTP_HOSTS adds names.\n',
-    );
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.setHeader('Allow', 'GET, HEAD');
-    return send(request, response, 405, text, 'Only GET is answered here.\n');
-  }
-  const path = (request.url ?? '/').split('?', 1)[0];
-  try {
-    if (path === '/health') {
-      const { status, body } = pages.health();
-      return send(request, response, status, 'application/json; charset=utf-8', `${JSON.stringify(body)}\n`);
-    }
-    if (path === '/metrics')
-      return send(request, response, 200, 'text/plain; version=0.0.4; charset=utf-8', pages.metrics());
-  } catch {
-    return send(request, response, 500, text, 'vpsmon could not make this page; its log says why.\n');
-  }
-  send(request, response, 404, text, 'There is /health and /metrics.\n');
+  const { status, type, body, headers } = pageFor(request, pages, allowed);
+  response.writeHead(status, {
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(body),
+    ...headers,
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-function send(
-  request: IncomingMessage,
-  response: ServerResponse,
-  status: number,
-  type: string,
-  body: string,
-): void {
-  response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
-  response.end(request.method === 'HEAD' ? undefined : body);
+function pageFor(
+  { method, url = '/', headersDistinct }: IncomingMessage,
+  pages: Pages,
+  allowed: (host: string | undefined) => boolean,
+): Page {
+  const { host = [] } = headersDistinct;
+  if (host.length > 1 || !allowed(host[0]))
+    return text(403, 'This host name is not answered here; HTTP_HOSTS adds names.');
+  if (method !== 'GET' && method !== 'HEAD')
+    return { ...text(405, 'Only GET is answered here.'), headers: { Allow: 'GET, HEAD' } };
+  try {
+    switch (url.split('?', 1)[0]) {
+      case '/health': {
+        const { status, body } = pages.health();
+        return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(body)}\n` };
+      }
+      case '/metrics':
+        return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: pages.metrics() };
+    }
+  } catch {
+    return text(500, 'vpsmon could not make this page; its log says why.');
+  }
+  return text(404, 'There is /health and /metrics.');
+}
+
+function text(status: number, line: string): Page {
+  return { status, type: 'text/plain; charset=utf-8', body: `${line}\n` };
 }
