@@ -44,7 +44,7 @@ export const KEY_GROUPS = {
     TELEGRAM_CHAT_WARNING: { ...text(''), help: 'The same for warnings.' },
     TELEGRAM_CHAT_INFO: {
       ...text(''),
-      help: 'The same for everything else: ends of incidents, deploys, reports.',
+      help: 'The same for everything else: deploys, reports, and ends of incidents, which go to the chats of the incident as well.',
     },
     TELEGRAM_STYLE: {
       ...choice(['living', 'separate'], 'living'),

@@ -58,7 +58,7 @@ function earliest<T extends { ms: number }>(all: readonly (T | undefined)[]): T 
   return all.reduce((best, one) => (one && (!best || one.ms < best.ms) ? one : best), undefined);
 }
 
-/** Gives each waiting message the chats of its severity, and an end those that have what ends. */
+/** Gives each waiting message the chats of its severity, and an end those that have what ends, besides a chat of its own. */
 function routeAll({ config, db, targets, outbox: { table } }: Sending): void {
   const rows = table.pendingOf('');
   if (rows.length === 0) return;
@@ -66,7 +66,9 @@ function routeAll({ config, db, targets, outbox: { table } }: Sending): void {
     for (const row of rows) {
       const begun = row.role === 'ends' ? begunIn(db, table, row) : [];
       const known = begun.filter((target) => targets.includes(target));
-      table.route(row, known.length > 0 ? known : targetsFor(config, row.severity));
+      const own = targetsFor(config, row.severity);
+      const also = config.settings.TELEGRAM_CHAT_INFO === '' ? [] : own;
+      table.route(row, known.length > 0 ? [...new Set([...known, ...also])] : own);
     }
   });
 }

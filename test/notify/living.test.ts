@@ -180,7 +180,10 @@ describe('the message of an incident', () => {
     const flaps = b.telegram.sent[2];
     expect(flaps?.plain).toMatch(/^Flapping/);
     expect(flaps?.keyboard?.flat().map(({ text }) => text)).toContain('Acknowledge');
+    pipeline.acknowledge(3, 'Ada', false);
+    check(web('breach'));
     await settled();
+    expect(b.telegram.edits.filter(({ messageId }) => messageId === flaps?.id).length).toBeGreaterThan(0);
     // The edit does not take away why no more is sent.
     expect(b.telegram.message(b.telegram.chatId, flaps?.id ?? 0)?.plain).toContain(
       'Further changes are sent when it has been stable',
@@ -606,8 +609,10 @@ describe('several chats', () => {
     await settled();
     const [first] = b.telegram.sent.filter(({ chatId }) => chatId === BOSS);
     expect(b.telegram.sent.filter(({ chatId }) => chatId === BOSS)[1]).toMatchObject({ replyTo: first?.id });
-    expect(b.telegram.sent.filter(({ chatId }) => chatId === OPS)).toMatchObject([
-      { threadId: 7, plain: 'a deploy' },
+    const others = b.telegram.sent.filter(({ chatId }) => chatId === OPS);
+    expect(others.map(({ threadId, plain }) => [threadId, plain.split(':')[0]])).toEqual([
+      [7, 'Resolved'],
+      [7, 'a deploy'],
     ]);
   });
 
