@@ -144,31 +144,43 @@ async function nameOfBot(telegram: Console['telegram']): Promise<string> {
 }
 
 function openConsole(monitor: Monitor, context: CommandContext, telegram: Console['telegram']): Console {
-  const { config, system, store } = monitor;
+  const { config, system } = monitor;
   const { clock, log } = system;
   const hostname = serverName(config, system.files);
   const mask = (text: string) => maskSecrets(text, context.secrets);
-  let answers = 0;
-  let reports = 0;
-  let lastReport: Promise<unknown> = Promise.resolve();
-  let lastPart: Promise<unknown> = Promise.resolve();
+  return {
+    monitor,
+    context,
+    hostname,
+    telegram,
+    now: () => clock.now(),
+    mask,
+    reply: openAnswers(monitor, telegram),
+    runOwn: openOwnCommands(monitor, context),
+    later(work) {
+      work.catch((error: unknown) => {
+        if (!monitor.state.closed) log.error(`What was asked for on Telegram failed: ${errorText(error)}`);
+      });
+    },
+    record(line) {
+      const failed = appendLine(
+        join(config.stateDir, 'recovery.log'),
+        mask(`${formatTime(clock.now())} [INFO] telegram ${plain(line, 500)}`),
+      );
+      if (failed) log.warn(`recovery.log cannot be written: ${failed}`);
+    },
+    refused: openRefusals(monitor, hostname),
+  };
+}
 
-  async function start(args: readonly string[]): Promise<RunResult> {
-    const { runOwnCommand } = await alive(monitor, import('../system/own-command.ts'));
-    const { config: file, stateDir = config.stateDir } = context.options;
-    const options = [...(file === undefined ? [] : ['--config', file]), '--state-dir', stateDir];
-    return alive(monitor, runOwnCommand([...args, ...options], CHILD_MS));
-  }
+/** Sends answers, each in at most three parts; one after the other, so that whoever asked first is answered first. */
+function openAnswers(monitor: Monitor, telegram: Console['telegram']): Console['reply'] {
+  const { clock, log } = monitor.system;
+  let waiting = 0;
+  let last: Promise<unknown> = Promise.resolve();
 
-  /** One after the other: whoever asked first is answered first. */
-  function sendPart(part: string, to: SendOptions & { place: Place }): Promise<void> {
-    const sending = lastPart.then(() => trySending(part, to));
-    lastPart = sending.catch(() => undefined);
-    return sending;
-  }
-
-  /** Answers keep the limits of Telegram, as messages do, and are tried again while it does not answer. */
-  async function trySending(part: string, to: SendOptions & { place: Place }): Promise<void> {
+  /** Keeps the limits of Telegram, as messages do, and is tried again while it does not answer. */
+  async function send(part: string, to: SendOptions & { place: Place }): Promise<void> {
     const { delivery } = monitor;
     const { chat } = to.place;
     for (let tries = 1; ; tries++) {
@@ -185,6 +197,47 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
     }
   }
 
+  return async function reply(html, to) {
+    if (waiting >= ANSWERS_MOST) return log.warn('Telegram: too many commands at once; one is not answered.');
+    waiting += 1;
+    try {
+      for (const part of splitHtml(html).slice(0, PARTS_MOST)) {
+        const sending = last.then(() => send(part, to));
+        last = sending.catch(() => undefined);
+        await sending;
+      }
+    } finally {
+      waiting -= 1;
+    }
+  };
+}
+
+/** Each takes the memory of a monitor: reports come one after the other. What a button does waits for none of them. */
+function openOwnCommands(monitor: Monitor, context: CommandContext): Console['runOwn'] {
+  let reports = 0;
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function start(args: readonly string[]): Promise<RunResult> {
+    const { runOwnCommand } = await alive(monitor, import('../system/own-command.ts'));
+    const { config: file, stateDir = monitor.config.stateDir } = context.options;
+    const options = [...(file === undefined ? [] : ['--config', file]), '--state-dir', stateDir];
+    return alive(monitor, runOwnCommand([...args, ...options], CHILD_MS));
+  }
+
+  return function runOwn(args) {
+    if (args[0] === 'recover') return start(args);
+    if (reports >= REPORTS_MOST) return Promise.resolve({ exitCode: 3, stdout: '', stderr: BUSY });
+    reports += 1;
+    const report = last.then(() => start(args)).finally(() => (reports -= 1));
+    last = report.catch(() => undefined);
+    return report;
+  };
+}
+
+function openRefusals(monitor: Monitor, hostname: string): Console['refused'] {
+  const { store } = monitor;
+  const { clock, log } = monitor.system;
+
   /** True once a day for each of them, and for a few in all. */
   function isWorthNotifying(who: string, now: number): boolean {
     const known = (recall(store.db, REFUSED, Refused) ?? []).filter(
@@ -195,66 +248,26 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
     return true;
   }
 
-  return {
-    monitor,
-    context,
-    hostname,
-    telegram,
-    now: () => clock.now(),
-    mask,
-    async reply(html, to) {
-      if (answers >= ANSWERS_MOST)
-        return log.warn('Telegram: too many commands at once; one is not answered.');
-      answers += 1;
-      try {
-        for (const part of splitHtml(html).slice(0, PARTS_MOST)) await sendPart(part, to);
-      } finally {
-        answers -= 1;
-      }
-    },
-    runOwn(args) {
-      // Each takes the memory of a monitor: reports come one after the other. What a button does waits for none of them.
-      if (args[0] === 'recover') return start(args);
-      if (reports >= REPORTS_MOST) return Promise.resolve({ exitCode: 3, stdout: '', stderr: BUSY });
-      reports += 1;
-      const report = lastReport.then(() => start(args)).finally(() => (reports -= 1));
-      lastReport = report.catch(() => undefined);
-      return report;
-    },
-    later(work) {
-      work.catch((error: unknown) => {
-        if (!monitor.state.closed) log.error(`What was asked for on Telegram failed: ${errorText(error)}`);
-      });
-    },
-    record(line) {
-      const failed = appendLine(
-        join(config.stateDir, 'recovery.log'),
-        mask(`${formatTime(clock.now())} [INFO] telegram ${plain(line, 500)}`),
-      );
-      if (failed) log.warn(`recovery.log cannot be written: ${failed}`);
-    },
-    refused(incoming, what, why) {
-      const { from, chat } = incoming;
-      const who = from ? `${from.name} (user ${from.id})` : 'somebody without a name';
-      const where = `${chat.type} chat ${chat.id}`;
-      log.warn(`Telegram: ${who} in ${where} was refused: ${plain(what, 80)}. ${why}`);
-      const now = clock.now();
-      const html = refusedHtml(hostname, { who, where, what, why });
-      try {
-        immediately(store.db, () => {
-          if (!isWorthNotifying(from?.id ?? `chat ${chat.id}`, now)) return;
-          monitor.outbox.enqueue({
-            at: now,
-            severity: 'warning',
-            kind: 'telegram-refused',
-            subject: 'vpsmon',
-            html,
-          });
+  return function refused({ from, chat }, what, why) {
+    const who = from ? `${from.name} (user ${from.id})` : 'somebody without a name';
+    const where = `${chat.type} chat ${chat.id}`;
+    log.warn(`Telegram: ${who} in ${where} was refused: ${plain(what, 80)}. ${why}`);
+    const now = clock.now();
+    const html = refusedHtml(hostname, { who, where, what, why });
+    try {
+      immediately(store.db, () => {
+        if (!isWorthNotifying(from?.id ?? `chat ${chat.id}`, now)) return;
+        monitor.outbox.enqueue({
+          at: now,
+          severity: 'warning',
+          kind: 'telegram-refused',
+          subject: 'vpsmon',
+          html,
         });
-        monitor.delivery.kick();
-      } catch (error) {
-        log.warn(`That somebody was refused cannot be kept for Telegram: ${errorText(error)}`);
-      }
-    },
+      });
+      monitor.delivery.kick();
+    } catch (error) {
+      log.warn(`That somebody was refused cannot be kept for Telegram: ${errorText(error)}`);
+    }
   };
 }
