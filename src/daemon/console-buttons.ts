@@ -314,4 +314,9 @@ async function show({ console, incident, message }: Job): Promise<void> {
     ...(state.keyboard ? { keyboard: state.keyboard } : {}),
   });
   monitor.delivery.count(place.chat, begun);
+  if (monitor.state.closed) return;
+  // What came in between may have been shown before this: delivery makes sure.
+  const after = messages.of(incident.id).find((one) => one.target === message.target);
+  if (after && after.wanted !== newest.wanted) messages.unsure(incident.id, after.target);
+  monitor.delivery.kick();
 }

@@ -49,12 +49,12 @@ export function createEdits(deps: EditDeps) {
     const { incidentId, target, wanted } = message;
     const signal = deps.signal();
     const state = readState(wanted);
-    if (!state) return messages.showed(incidentId, target, wanted, message.messageId);
+    if (!state) return messages.showed(message, wanted, message.messageId);
     const to = {
       place: placeOf(target),
       ...(state.keyboard ? { keyboard: state.keyboard } : {}),
     };
-    messages.unsure(incidentId, target);
+    const begun = messages.unsure(incidentId, target);
     let { messageId } = message;
     let outcome: Delivery = messageId > 0 ? await sender.edit(messageId, state.html, to) : LEFT_BEHIND;
     if (!signal.aborted && outcome.state === 'invalid' && isLostMessage(outcome.why) && !message.ended) {
@@ -71,7 +71,7 @@ export function createEdits(deps: EditDeps) {
     blocks.delete(target);
     if (outcome.state === 'invalid' && !isLostMessage(outcome.why))
       deps.log.warn(`Telegram does not take an edit (incident ${incidentId}): ${outcome.why}`);
-    messages.showed(incidentId, target, wanted, messageId);
+    messages.showed(message, wanted, messageId, begun);
     remember(deps.db, SENDS, pace.save(), clock.now());
   }
 

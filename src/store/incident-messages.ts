@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { EpochMs, Finite } from '../model/shapes.ts';
 import { type Db, statement } from './db.ts';
@@ -110,19 +111,31 @@ export function openIncidentMessages(db: Db) {
         'UPDATE incident_messages SET wanted = ?, ended = ? WHERE incident_id = ? AND target = ?',
       ).run(wanted, ended ? 1 : 0, incidentId, target);
     },
-    /** Telegram shows `shown` now, in a message of this id. */
-    showed(incidentId: number, target: string, shown: string, messageId: number): void {
+    /**
+     * Telegram shows `shown` now, in a message of this id. `edit`: what `unsure` gave when the edit began; where another one has begun since,
+     * nobody knows which of them was the last.
+     */
+    showed(
+      { incidentId, target }: Pick<IncidentMessage, 'incidentId' | 'target'>,
+      shown: string,
+      messageId: number,
+      edit?: string,
+    ): void {
       statement(
         db,
-        'UPDATE incident_messages SET shown = ?, message_id = ? WHERE incident_id = ? AND target = ?',
-      ).run(shown, messageId, incidentId, target);
+        `UPDATE incident_messages SET shown = CASE WHEN ?2 IS NULL OR shown = ?2 THEN ?1 ELSE shown END, message_id = ?3
+         WHERE incident_id = ?4 AND target = ?5`,
+      ).run(shown, edit ?? null, messageId, incidentId, target);
     },
     /** Another state is on its way: until one is confirmed nobody knows what is shown, and a return to the last one is an edit, too. */
-    unsure(incidentId: number, target: string): void {
-      statement(
-        db,
-        "UPDATE incident_messages SET shown = '' WHERE incident_id = ? AND target = ? AND shown <> ''",
-      ).run(incidentId, target);
+    unsure(incidentId: number, target: string): string {
+      const edit = `edit ${randomBytes(9).toString('base64url')}`;
+      statement(db, 'UPDATE incident_messages SET shown = ? WHERE incident_id = ? AND target = ?').run(
+        edit,
+        incidentId,
+        target,
+      );
+      return edit;
     },
     ask(incidentId: number, target: string, pending: string | undefined): void {
       statement(db, 'UPDATE incident_messages SET pending = ? WHERE incident_id = ? AND target = ?').run(

@@ -301,6 +301,27 @@ describe('the message of an incident', () => {
     expect(shown()).toContain('Available memory is 90 MB');
   });
 
+  it('returns to a state of before although an edit to it ends when another one has begun', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    b.telegram.fail(edit('accept-then-slow', { ms: 200 }));
+    b.clock.pass(61_000);
+    check(memory(70, 'warning'));
+    await b.telegram.waitUntil(() => b.telegram.edits.length === 1);
+    // A tap shows a question at once, while the answer to the edit is on its way.
+    const { messageId, target } = openIncidentMessages(b.store.db).of(1)[0]!;
+    openIncidentMessages(b.store.db).unsure(1, target);
+    await fetch(`${b.telegram.url}/bot${b.telegram.token}/editMessageText`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ chat_id: target, message_id: messageId, text: 'Sure?' }),
+    });
+    expect(shown()).toBe('Sure?');
+    await settled();
+    expect(shown()).toContain('70 MB');
+  });
+
   it('is edited, too, where only a sentence could be sent in its place', async () => {
     const never = {
       kind: 'answer',

@@ -53,6 +53,8 @@ export type FaultKind =
   /** The message is accepted, the answer is lost. */
   | 'accept-then-drop'
   | 'accept-then-hang'
+  /** It is accepted, and answered `ms` later. */
+  | 'accept-then-slow'
   /** With retry_after in body and header. */
   | '429'
   /** With the header only. */

@@ -411,6 +411,12 @@ async function applyFault(state, fault, request, response, act) {
     case 'accept-then-hang':
       await act();
       return {};
+    case 'accept-then-slow': {
+      const result = await act();
+      await new Promise((resolve) => setTimeout(resolve, fault.ms ?? 200));
+      answer(response, result);
+      return { status: result.status };
+    }
     case '429':
       answer(response, tooMany(fault.retryAfter ?? 1));
       return { status: 429 };
