@@ -5,7 +5,14 @@ import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { DockerError } from '../types.ts';
 
-export type DockerAddress = { address: string; socketPath?: string; host?: string; port?: number };
+export type DockerAddress = {
+  address: string;
+  socketPath?: string;
+  host?: string;
+  port?: number;
+  /** Whether its socket is there, where that was looked for. */
+  found?: boolean;
+};
 
 const USUAL = '/var/run/docker.sock';
 
@@ -29,8 +36,9 @@ export function usualSockets(env: NodeJS.ProcessEnv = process.env, home = homedi
 export function parseDockerHost(dockerHost: string, candidates = usualSockets()): DockerAddress {
   const text = dockerHost.trim();
   if (text === '') {
-    const socketPath = candidates.find((path) => existsSync(path)) ?? USUAL;
-    return { address: socketPath, socketPath };
+    const first = candidates.find((path) => existsSync(path));
+    const socketPath = first ?? USUAL;
+    return { address: socketPath, socketPath, found: first !== undefined };
   }
   if (text.startsWith('/')) return { address: text, socketPath: text };
   if (text.startsWith('unix://')) return { address: text.slice(7), socketPath: text.slice(7) };
@@ -44,7 +52,8 @@ export function parseDockerHost(dockerHost: string, candidates = usualSockets())
 }
 
 /** Whether its socket is not there. Where that cannot be seen, the connection will show it. */
-export function isMissing({ socketPath }: DockerAddress): boolean {
+export function isMissing({ socketPath, found }: DockerAddress): boolean {
+  if (found !== undefined) return !found;
   try {
     return socketPath !== undefined && statSync(socketPath, { throwIfNoEntry: false }) === undefined;
   } catch {
