@@ -6,6 +6,8 @@ import type { Monitor } from './types.ts';
 
 /** A run takes the memory of a monitor and half a minute or more; what it could not help it will not help ten seconds later. */
 const AGAIN_MS = 120_000;
+/** One that its timer had started may have looked before there was anything to see, and let go. */
+const AFTER_RUNNING_MS = 15_000;
 const UNIT = 'vps-auto-recovery';
 
 /**
@@ -26,7 +28,9 @@ export function createRecoveryStart(
   /** What it will judge by is on the disk before it starts. */
   async function startNow(why: string): Promise<void> {
     await recorder.flush();
-    if (await start(UNIT)) log.info(`Recovery is started now, ahead of its timer: ${why}`);
+    const taken = await start(UNIT);
+    if (taken === 'running') notBefore = clock.monotonic() + AFTER_RUNNING_MS;
+    if (taken === 'started') log.info(`Recovery is started now, ahead of its timer: ${why}`);
   }
 
   return (sample) => {

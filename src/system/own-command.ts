@@ -38,15 +38,17 @@ export async function runOwnCommand(
 }
 
 /**
- * Starts the service of a timer now, without waiting for its end, where that timer runs: who stopped it wants no runs. Returns whether systemd
- * took it.
+ * Starts the service of a timer now, without waiting for its end, where that timer runs: who stopped it wants no runs. `running`: systemd has
+ * nothing to start, for it is at work already.
  */
-export async function startAheadOfTimer(unit: string): Promise<boolean> {
-  if (!isService()) return false;
-  const systemctl = async (...args: string[]) =>
-    (await start('systemctl', args, SYSTEMCTL_MS))?.exitCode === 0;
-  if (!(await systemctl('is-active', '--quiet', `${unit}.timer`))) return false;
-  return systemctl('start', '--no-block', `${unit}.service`);
+export async function startAheadOfTimer(unit: string): Promise<'started' | 'running' | 'refused'> {
+  if (!isService()) return 'refused';
+  const systemctl = (...args: string[]) => start('systemctl', args, SYSTEMCTL_MS);
+  const states = (await systemctl('is-active', `${unit}.timer`, `${unit}.service`))?.stdout.split('\n');
+  if (states?.[0] !== 'active') return 'refused';
+  if (/^(?:de)?activating$/.test(states[1] ?? '')) return 'running';
+  const started = await systemctl('start', '--no-block', `${unit}.service`);
+  return started?.exitCode === 0 ? 'started' : 'refused';
 }
 
 /** Started by systemd, as root: what is asked of systemd is not refused. */

@@ -17,7 +17,7 @@ const SHORT: FlightSample = {
   containers: [],
 };
 
-function recovery(settings = {}, recent: FlightSample[] = []) {
+function recovery(settings = {}, busy = 0) {
   let now = 1_000_000;
   const [started, logged]: [string[], string[]] = [[], []];
   const log = { info: (text: string) => logged.push(text), warn: (text: string) => logged.push(text) };
@@ -25,11 +25,11 @@ function recovery(settings = {}, recent: FlightSample[] = []) {
     config: testConfig({ ENABLE_AUTO_RECOVERY: true, ...settings }),
     system: { clock: { monotonic: () => now }, log },
     state: { snapshot: snapshotOf(0) },
-    recorder: { recent: () => recent, flush: async () => void started.push('written') },
+    recorder: { recent: () => [], flush: async () => void started.push('written') },
   } as unknown as Monitor;
   const look = createRecoveryStart(monitor, async (unit) => {
     started.push(unit);
-    return true;
+    return busy-- > 0 ? 'running' : 'started';
   });
   return { look, started, logged, pass: (seconds: number) => (now += seconds * 1000) };
 }
@@ -56,6 +56,17 @@ describe('recovery ahead of its timer', () => {
       pass(5);
     }
     await expect.poll(() => started).toHaveLength(6);
+  });
+
+  it('U1: is started after a run that its timer had started, which may have seen nothing yet', async () => {
+    const { look, started, logged, pass } = recovery({}, 2);
+    for (let second = 0; second < 60; second += 5) {
+      look(SHORT);
+      await new Promise((resolve) => setImmediate(resolve));
+      pass(5);
+    }
+    await expect.poll(() => started.filter((one) => one !== 'written')).toHaveLength(3);
+    expect(logged).toHaveLength(1);
   });
 
   it('is not started where it is switched off, nor by a sample that could not be read', () => {

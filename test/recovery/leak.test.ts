@@ -97,7 +97,10 @@ async function play(story: Story, settings = {}): Promise<Seen> {
       state: { snapshot: await deps.look(['host']) },
       recorder: { recent: () => ring.slice(-120), flush: async () => void (written = ring.slice(-120)) },
     } as unknown as Monitor,
-    async () => (due = true),
+    async () => {
+      due = true;
+      return 'started';
+    },
   );
   let run = 0;
   while (seconds() < (story.lasts ?? 3600) && engine.calls.length === 0) {
