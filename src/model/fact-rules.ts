@@ -84,6 +84,7 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     change: 'restarting',
     claim: ({ awayMs }) => (awayMs === undefined ? 'down' : 'up'),
     cause: ({ death }) => causeOf(death),
+    keeps: SERIES,
     stirs: STOPPED,
   },
   malfunction: {
@@ -112,6 +113,7 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     verdict: 'event',
     change: 'redeployed',
     claim: 'up',
+    keeps: SERIES,
     stirs: STOPPED,
   },
   restarted: {
@@ -119,6 +121,7 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     verdict: 'event',
     change: 'restarted',
     claim: 'up',
+    keeps: SERIES,
     stirs: STOPPED,
   },
   renamed: { rule: 'container-renamed', verdict: 'event', change: 'renamed' },

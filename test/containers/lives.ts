@@ -154,7 +154,7 @@ export function live(seed: number): Life {
     if (truth.unseen) return;
     if (
       text.includes('Stable for: 10 min') &&
-      text.includes('Previous Status: 🔴') &&
+      !text.includes('Previous Status: 🏥') &&
       world.now - (truth.diedAt ?? 0) < 595_000
     )
       fail(`stable for 10 min, it went down ${formatDuration(world.now - truth.diedAt!)} ago`, text);

@@ -134,6 +134,24 @@ describe('B: down 5 s of every 290 s, for 3 hours', () => {
     expect(world.messages().join('\n')).toContain('Stable for: 10 min');
   });
 
+  test('a loop that somebody restarts by hand is stable ten minutes after that', () => {
+    const world = worldWith('web', { policy: 'always' });
+    for (let i = 0; i < 8; i++) {
+      world.die('web', 1, true);
+      pass(world, 500);
+      world.start('web', 'policy');
+      pass(world, 9500);
+    }
+    pass(world, 5 * MINUTE);
+    world.restart('web');
+    world.clear();
+    pass(world, 9 * MINUTE);
+    expect(world.messages().join('\n')).not.toContain('Stable for');
+    pass(world, 2 * MINUTE);
+    expect(world.titles().at(-1)).toBe(RESTORED);
+    expect(world.openIncidents()).toEqual([]);
+  });
+
   test('a repeat about one that is up at the moment does not say what follows its stop', () => {
     const world = threeHours();
     const repeat = world.messages().find((text) => text.includes('Still flapping'))!;
