@@ -3,10 +3,10 @@ import type { Clock, Files } from '../system/types.ts';
 import { parseMounts } from './mounts.ts';
 import type { Mount } from './mounts.ts';
 
-/** A machine with 500 containers has 2,000 mounts in 1 MB of text; filesystems come and go seldom. A short list, 0.4 ms with 20 containers, is read more
- * often and looked through when it is another one: a disk that the kernel made read-only shows within a minute. */
+/** A machine with 500 containers has 2,000 mounts in 1 MB of text; filesystems come and go seldom. A short list (0.4 ms with 20 containers) is read at
+ * each check, unless these follow faster than they do by default, and looked through when it is another one. */
 const LONG_LIST_EVERY_MS = 300_000;
-const SHORT_LIST_EVERY_MS = 40_000;
+const SHORT_LIST_EVERY_MS = 20_000;
 const SHORT_LIST = 64 * 1024;
 /** Filesystems that the kernel makes read-only after an error. */
 const KEPT_WRITABLE = /^(ext[234]|xfs|btrfs|jfs|f2fs|reiserfs|vfat|exfat|ntfs3)$/;
