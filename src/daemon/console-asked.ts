@@ -1,5 +1,5 @@
 // What commands and buttons ask of a process of its own, from there to the answer.
-import { formatTime } from '../model/text.ts';
+import { errorText, formatTime } from '../model/text.ts';
 import { keepAsked, markAnswered, unanswered, type Asked } from '../notify/asked.ts';
 import type { Place } from '../notify/targets.ts';
 import { answerOf, lostHtml, printedHtml } from '../outputs/telegram/console.ts';
@@ -51,8 +51,15 @@ export function resumeAsked(console: Console): void {
       answer(console, asked, answerOf(hostname, lostHtml(asked.name, formatTime(asked.at))));
       continue;
     }
-    keepAsked(db, { ...asked, tries: asked.tries + 1 }, now());
-    console.later(make(console, asked, true));
+    try {
+      keepAsked(db, { ...asked, tries: asked.tries + 1 }, now());
+      console.later(make(console, asked, true));
+    } catch (error) {
+      // A full disk. With the next start, so that it cannot be made again and again.
+      monitor.system.log.warn(
+        `/${asked.name} waits for its answer until it can be kept: ${errorText(error)}`,
+      );
+    }
   }
 }
 

@@ -482,6 +482,24 @@ describe('reading the messages of a bot', () => {
       expect(said('that did not work')[0]?.plain).toBe('shop: that did not work\nNo picture: why');
     });
 
+    it('wait while the disk is full, and commands are answered all the same', async () => {
+      stage = await start({}, { hangs: true });
+      write('/chart 7d');
+      await until(() => asked().length === 1);
+      stage.db.exec(
+        "CREATE TRIGGER full BEFORE UPDATE ON memory WHEN NEW.key = 'telegram.asked' BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
+      );
+      await stage.close();
+      stage = await start();
+      write('/status');
+      await until(() => said('all well').length === 1);
+      expect(asked()).toEqual([]);
+      stage.db.exec('DROP TRIGGER full');
+      await stage.close();
+      stage = await start();
+      await until(() => asked().length === 1);
+    });
+
     it('are given up when it dies again, and who asked is told', async () => {
       stage = await start({}, { hangs: true });
       write('/chart 7d');
