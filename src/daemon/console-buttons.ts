@@ -32,7 +32,7 @@ import { openIncidentMessages, readState, type IncidentMessage } from '../store/
 import { undoableAbout } from '../store/incident-actions.ts';
 import { incidentById, noteOnIncident, withNotes } from '../store/incidents.ts';
 import { askFor, chart } from './console-asked.ts';
-import { carryOut, dropOrder, keepOrder, type Order } from './console-orders.ts';
+import { carryOut, dropOrder, keepOrder, openOrders, type Order } from './console-orders.ts';
 import { alive, NOT_CONFIGURED, type Console } from './console-types.ts';
 
 const LOG_LINES = 30;
@@ -225,6 +225,12 @@ async function decided(job: Job, yes: boolean, nonce: string): Promise<void> {
     by,
     at: console.now(),
   };
+  // By who taps again, or in another chat that has the incident.
+  if (openOrders(db).some(({ args }) => args[0] === order.args[0] && args[1] === order.args[1])) {
+    messages.ask(incident.id, message.target, undefined);
+    await answer(ANSWERS.atWork);
+    return show(job);
+  }
   // Answered: whatever happens from here on, it is not done a second time, and its result is sent.
   immediately(db, () => {
     messages.ask(incident.id, message.target, undefined);

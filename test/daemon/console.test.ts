@@ -779,6 +779,25 @@ describe('buttons', () => {
     expect(recoveryLog()).toContain('Ada: restart-container web: web runs again');
   });
 
+  it('confirmed once more while it is being done, here or in another chat, it is not done again', async () => {
+    telegram.setChat({ id: 42, type: 'private', first_name: 'Bob' });
+    stage = await start(
+      { TELEGRAM_ACTIONS: true, TELEGRAM_CHAT_ID: `${telegram.chatId},42` },
+      { hangs: true },
+    );
+    await stage.incident();
+    await until(() => said('web stopped').length === 2);
+    const bob: User = { id: 42, is_bot: false, first_name: 'Bob' };
+    for (const [i, message] of said('web stopped').entries()) {
+      const who = message.chatId === '42' ? bob : ADA;
+      await until(() => texts(shown(message)?.keyboard).includes('Restart'));
+      await tap(message, 'Restart', who);
+      await until(() => texts(shown(message)?.keyboard).includes('Yes, restart web'));
+      expect(await tap(message, 'Yes, restart web', who)).toContain(i === 0 ? 'Restarting' : 'done already');
+    }
+    expect(stage.ran).toHaveLength(1);
+  });
+
   it('what came of it is shown also where the incident ended first', async () => {
     let worked = () => {};
     stage = await start(

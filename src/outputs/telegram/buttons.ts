@@ -112,6 +112,7 @@ export const ANSWERS = {
   essential: 'It is essential. Really?',
   notYours: 'Somebody else was asked.',
   nothingDone: 'Nothing was done.',
+  atWork: 'That is being done already.',
   undo: 'Undoing...',
   stop: 'Stopping...',
   restart: 'Restarting...',
