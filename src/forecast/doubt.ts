@@ -15,10 +15,16 @@ const FILLS_TIMES = 3;
 /** Growth younger than this can wait while more time is left than that. */
 const YOUNG_HOURS = 8;
 const CAN_WAIT_HOURS = 16;
-/** In the first day: what fell before the growth, by this share of the growth, steadily (share of pairs that rise). */
+/**
+ * What fell in the half day before the growth, by this share of the growth, steadily (share of pairs that rise; later than in the first day
+ * noise is known): a daily cycle, which rises for half a day.
+ */
 const FIRST_DAY_HOURS = 26;
 const FELL_SHARE = 0.1;
 const FELL_RISING = 0.2;
+const FELL_RISING_LATER = 0.35;
+const FALL_HOURS = 12;
+const LONGEST_RISE_HOURS = 13;
 const FELL_LEAST_SLOTS = 5;
 
 /**
@@ -32,7 +38,13 @@ export function doubtOf(
 ): 'swings' | 'slows down' | 'too young' | 'too short' | undefined {
   const newest = slots.at(-1)!.slot;
   const known = (newest - slots[0]!.slot + 1) / 2;
-  if (known < FIRST_DAY_HOURS && fellBefore(slots)) return 'swings';
+  if (
+    fellBefore(
+      slots.filter(({ slot }) => slot > newest - 2 * FIRST_DAY_HOURS),
+      known,
+    )
+  )
+    return 'swings';
   const [line, curve] = [fitLine(slots), fitCurve(slots)];
   if (!line || !curve) return undefined;
   if (hours > CAN_WAIT_HOURS && newest - line.knee < 2 * YOUNG_HOURS) return 'too young';
@@ -52,11 +64,14 @@ export function doubtOf(
 }
 
 /** The way down of a cycle, before the growth that is looked at. */
-function fellBefore(slots: readonly Slot[]): boolean {
+function fellBefore(slots: readonly Slot[], known: number): boolean {
   let lowest = 0;
   for (const [i, { low }] of slots.entries()) if (low < slots[lowest]!.low) lowest = i;
-  const before = slots.slice(0, lowest + 1);
-  if (before.length < FELL_LEAST_SLOTS || rising(before) > FELL_RISING) return false;
+  const isFirstDay = known < FIRST_DAY_HOURS;
+  if (!isFirstDay && slots.at(-1)!.slot - slots[lowest]!.slot > 2 * LONGEST_RISE_HOURS) return false;
+  const before = slots.slice(Math.max(0, lowest - 2 * FALL_HOURS), lowest + 1);
+  if (before.length < FELL_LEAST_SLOTS || rising(before) > (isFirstDay ? FELL_RISING : FELL_RISING_LATER))
+    return false;
   const least = slots[lowest]!.low;
   return before[0]!.low - least > FELL_SHARE * (slots.at(-1)!.low - least);
 }

@@ -81,6 +81,11 @@ describe('the forecast', () => {
   const warmUp = (h: number, tau: number) => 1 - Math.exp(-Math.max(0, h) / tau);
   it.each([
     ['the first working day after a weekend', 72, (h: number) => 1.1 + 0.6 * wave(h) * (h < 36 ? 0.3 : 1)],
+    ...[0, 4, 8].map((from): [string, number, (h: number) => number] => [
+      `a working day after a quiet one, from its hour ${from} on`,
+      48,
+      (h) => 0.7 + (0.5 - 0.5 * Math.cos(((h + from) * Math.PI) / 12)) * (h + from < 24 ? 0.2 : 1),
+    ]),
     ['a warm-up of hours', 72, (h: number) => 0.8 + 1.1 * warmUp(h, 8)],
     ['a warm-up of days', 72, (h: number) => 0.8 + 1.1 * warmUp(h, 20)],
     ['a cache that nearly fills it', 90, (h: number) => 1.1 + 0.8 * warmUp(h - 30, 14)],
