@@ -281,7 +281,7 @@ describe('delivery', () => {
       refused: '403 Forbidden: bot was kicked from the supergroup chat',
       waiting: 3,
     });
-    expect(b.clock.slept.filter((ms) => ms > 3_599_000).length).toBeGreaterThanOrEqual(2);
+    expect(b.clock.slept.filter((ms) => ms > 3_500_000).length).toBeGreaterThanOrEqual(2);
     expect(b.log.lines.filter((line) => line.startsWith('ERROR Telegram refuses'))).toHaveLength(1);
     b.telegram.setChat({ id: Number(b.telegram.chatId), state: 'ok' });
     await b.telegram.waitFor(3);
