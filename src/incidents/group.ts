@@ -25,6 +25,10 @@ const GIVE_UP_UNSEEN_MS = 3_600_000;
 /** So many of a sort within this time are sent, the last with a note; then none until it has been calm for as long. */
 const MOST = 3;
 const WINDOW_MS = 600_000;
+/** Of jobs that failed, more: each may be a service that somebody started without a restart policy, and a death is not to wait. */
+const MOST_FAILED = 10;
+/** Exit codes from here on stand for signals. */
+const SIGNALS = 128;
 /** Jobs that come together count once. */
 const JOBS_TOGETHER_MS = 8000;
 
@@ -75,7 +79,8 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
   const groupable = reason === 'first' || reason === 'flapping' || reason === 'resolved';
   if (change === undefined || !groupable || others.length > 0) return 'ready';
   const jobs = jobsKey(incident, reason);
-  const often = jobs === undefined ? 'no' : comesOften(groups, jobs, look.mono, JOBS_TOGETHER_MS);
+  const most = jobs === FAILED_JOBS ? MOST_FAILED : MOST;
+  const often = jobs === undefined ? 'no' : comesOften(groups, jobs, look.mono, JOBS_TOGETHER_MS, most);
   if (often === 'too-many' && jobs !== FAILED_JOBS) return 'too-many';
   if (often === 'too-many') {
     hold(groups, draft, look.mono, WINDOW_MS, FAILED_JOBS);
@@ -92,23 +97,31 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
 }
 
 /** Counts one more of a sort. Each further one prolongs the wait; what comes within `togetherMs` counts once. */
-function comesOften({ sent }: Groups, key: string, mono: number, togetherMs = 0): 'no' | 'last' | 'too-many' {
+function comesOften(
+  { sent }: Groups,
+  key: string,
+  mono: number,
+  togetherMs = 0,
+  most = MOST,
+): 'no' | 'last' | 'too-many' {
   for (const [other, times] of sent) if (mono - times.at(-1)! >= WINDOW_MS) sent.delete(other);
   const times = (sent.get(key) ?? []).filter((at) => mono - at < WINDOW_MS);
   if (times.length === 0 || mono - times.at(-1)! >= togetherMs) times.push(mono);
-  sent.set(key, times.slice(-MOST - 1));
-  return times.length > MOST ? 'too-many' : times.length === MOST ? 'last' : 'no';
+  sent.set(key, times.slice(-most - 1));
+  return times.length > most ? 'too-many' : times.length === most ? 'last' : 'no';
 }
 
 /**
  * Jobs have a new name each time, so that no limit per name holds them: they count together. One that failed was not asked to be watched,
- * and ended with an error soon after its start.
+ * and ended with an error of its own soon after its start: what was killed did not fail.
  */
 function jobsKey(incident: Incident, reason: NotifyReason): string | undefined {
   const { event, severity, fact } = incident;
   if (severity !== 'critical') return event && factOf(incident)?.job ? 'jobs' : undefined;
   if (reason !== 'first' || fact?.kind !== 'stopped' || !fact.job) return undefined;
-  return fact.at - (fact.death.startedAt ?? fact.at) < WINDOW_MS ? FAILED_JOBS : undefined;
+  const { startedAt = fact.at, cause, exitCode } = fact.death;
+  const failed = cause === 'crash' && exitCode < SIGNALS;
+  return failed && fact.at - startedAt < WINDOW_MS ? FAILED_JOBS : undefined;
 }
 
 /** News and what is worse are counted apart: three deploys must not hide a crash. */

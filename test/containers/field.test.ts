@@ -532,8 +532,8 @@ describe('S10: jobs with random names', () => {
       const stops = world.outbox
         .filter(({ html }) => html.split('\n')[0]!.includes('Stopped'))
         .map(({ html }) => html);
-      expect(stops.length).toBeLessThanOrEqual(12);
-      expect(stops[2]).toContain('further ones are sent in one list');
+      expect(stops.length).toBeLessThanOrEqual(18);
+      expect(stops[9]).toContain('further ones are sent in one list');
       for (const name of names)
         expect(
           stops.filter((html) => new RegExp(`\\b${name}\\b`).test(html)),
@@ -557,6 +557,20 @@ describe('S10: jobs with random names', () => {
     world.remove('shop');
     world.advance(30_000);
     expect(world.titles()).toEqual(['🚀 Service Started', ASKED]);
+  });
+
+  it('what is killed is sent at once, however many there were, and so are the first ten that fail', () => {
+    const world = createWorld();
+    world.advance(60_000);
+    const killed = Array.from({ length: 24 }, (_, i) => ({ name: `svc-${i}x`, code: i < 10 ? i + 1 : 137 }));
+    for (const { name, code } of killed) {
+      world.run(name);
+      world.advance(10_000);
+      world.clear();
+      world.die(name, code);
+      world.advance(1000);
+      expect(world.titles(), name).toEqual(['🔴 Service Stopped']);
+    }
   });
 
   it('one that ran for long and fails is sent at once, however many jobs failed', () => {
