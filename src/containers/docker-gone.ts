@@ -4,7 +4,7 @@ import type { DockerInspect } from '../system/types.ts';
 import type { Named } from '../model/container-fact.ts';
 import { deathOf } from './cause.ts';
 import { about, emit, isOver, stoppedFact } from './facts.ts';
-import { applyFixed, applyState, current, isUp, isWatched, keyOf, put } from './table.ts';
+import { applyFixed, applyState, current, drop, isUp, isWatched, keyOf, put } from './table.ts';
 import type { Engine, Known, Turn } from './types.ts';
 
 /** Nobody listens: that is certain, but a quick restart of Docker is not worth two messages. */
@@ -144,6 +144,8 @@ export function lookedAt(turn: Turn, id: string, inspect: DockerInspect | undefi
     put(state, known);
   }
   if (key === undefined) return false;
+  // It ended while Docker was away, and removed itself.
+  if (!inspect) drop(state, id);
   returning.unlooked.delete(key);
   return true;
 }

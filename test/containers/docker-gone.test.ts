@@ -343,3 +343,22 @@ test('S4: a stream that ends every second holds nothing back', () => {
   blink(30);
   expect(world.titles()).toEqual(['🔴 Service Stopped (on request)']);
 });
+
+test('one that ended and removed itself while Docker was away does not count as running', () => {
+  const world = createWorld();
+  world.run('job', { autoRemove: true });
+  world.run('web', { policy: 'always' });
+  world.advance(60_000);
+  world.clear();
+  world.answering(false);
+  world.down();
+  world.deaf(true);
+  world.advance(5000);
+  world.die('job', 1);
+  world.answering(true);
+  world.deaf(false);
+  world.up();
+  world.advance(60_000);
+  expect(world.messages()[1]).toContain('Running again: 1 of 2');
+  expect(world.messages()[1]).toContain('job (removed)');
+});
