@@ -10,6 +10,9 @@ import {
   checkedIn,
   importBusybox,
   messagesIn,
+  inHundredMb,
+  leftOver,
+  putArchive,
   putVpsmon,
   startTelegramIn,
   awaitMessageIn,
@@ -25,8 +28,14 @@ beforeAll(async () => {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   vps = await bootVps({ suite: 'trixie' });
-  const deb = readdirSync(join(folder, 'files')).find((name) => name.endsWith('.deb'))!;
-  await vps.put(join(folder, 'files', deb), '/root/vpsmon.deb');
+  const made = (end: string) =>
+    join(
+      folder,
+      'files',
+      readdirSync(join(folder, 'files')).find((name) => name.endsWith(end))!,
+    );
+  await vps.put(made('.deb'), '/root/vpsmon.deb');
+  await putArchive(vps, made('.tar.xz'));
   await Promise.all([putVpsmon(vps), startTelegramIn(vps), importBusybox(vps)]);
 });
 afterAll(async () => {
@@ -55,7 +64,7 @@ it('is installed from a checkout, set up without a terminal, and sends an alert'
 });
 
 it('the package takes over in 100 MB: the units and the program go, settings, incidents and silences stay', async () => {
-  await vps.run('vpsmon silence all 1m --reason upgrade && rm -rf /root/checkout');
+  await vps.run('vpsmon silence all 1h --reason upgrade && rm -rf /root/checkout');
   const conf = await vps.run('cat /etc/vpsmon/monitor.conf');
   const out = await vps.run(
     `systemd-run --wait --pipe --collect -p MemoryMax=100M -p MemorySwapMax=0 -p WorkingDirectory=/root \
@@ -78,8 +87,17 @@ it('the package takes over in 100 MB: the units and the program go, settings, in
 
 it('apt purge leaves nothing', async () => {
   await vps.run('DEBIAN_FRONTEND=noninteractive apt-get purge -y vpsmon', 300_000);
-  const left = await vps.run(
-    `find / -xdev \\( -path /proc -o -path /root -o -path /opt -o -path /var/log -o -path /var/lib/docker \\) -prune -o \\( -name '*vpsmon*' -o -name 'vps-*.service' -o -name 'vps-*.timer' \\) -print; systemctl list-unit-files 'vps-*' --no-legend || true`,
+  expect(await leftOver(vps)).toEqual([]);
+});
+
+it('tar xf && ./vpsmon/install.sh takes less than 100 MB; uninstall --purge leaves nothing', async () => {
+  await inHundredMb(
+    vps,
+    'install.sh',
+    'tar xf vpsmon.tar.xz && ./vpsmon/install.sh',
+    'du -sk /usr/local/lib/vpsmon | cut -f1',
   );
-  expect(left.split('\n').filter(Boolean)).toEqual([]);
+  await checkedIn(vps);
+  await vps.run('vpsmon uninstall --purge');
+  expect(await leftOver(vps)).toEqual([]);
 });

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
 import { freePort } from './free-port.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -236,4 +237,44 @@ export async function bootServer(): Promise<VpsMachine> {
 /** An image with a shell in it, for containers with `--network none`. */
 export async function importBusybox(machine: VpsMachine): Promise<void> {
   await machine.run('docker image inspect busybox >/dev/null 2>&1 || docker import /opt/busybox.tar busybox');
+}
+
+/** The release's archive as /root/vpsmon.tar.xz, with what unpacks it: of Debian's standard system, which this one is less than. */
+export async function putArchive(machine: VpsMachine, file: string): Promise<void> {
+  await machine.put(file, '/root/vpsmon.tar.xz');
+  await machine.put('/usr/bin/xz', '/usr/local/bin/xz');
+}
+
+/** Runs it where it may not take more: page cache is dropped, what a program holds is not. `disk` prints the KB that are there then. */
+export async function inHundredMb(
+  machine: VpsMachine,
+  what: string,
+  command: string,
+  disk: string,
+): Promise<void> {
+  const out = await machine.run(
+    `cd /root && cat >measured <<'EOF'
+cgroup=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)
+(while sleep 0.2; do grep "^anon " $cgroup/memory.stat; done >/root/anon) & sampler=$!
+(${command}); code=$?
+kill $sampler; exit $code
+EOF
+     systemd-run --quiet --wait --pipe --collect -p MemoryMax=100M -p MemorySwapMax=0 -p WorkingDirectory=/root bash measured >&2 &&
+       echo "anon $(sort -k2 -n anon | tail -1 | cut -d" " -f2) disk $(${disk})"`,
+    600_000,
+  );
+  const [, anon, kb] = /anon (\d+) disk (\d+)/.exec(out) ?? [];
+  console.log(
+    `${what}: ${Math.round(Number(anon) / 1e6)} MB anonymous at most, ${Math.round(Number(kb) / 1000)} MB of files`,
+  );
+  expect(Number(anon)).toBeLessThan(100e6);
+  expect(Number(kb)).toBeLessThan(130_000);
+}
+
+/** Files and units of vpsmon's. */
+export async function leftOver(machine: VpsMachine): Promise<string[]> {
+  const left = await machine.run(
+    `find / -xdev \\( -path /proc -o -path /root -o -path /opt -o -path /var/log -o -path /var/lib/docker \\) -prune -o \\( -name '*vpsmon*' -o -name 'vps-*.service' -o -name 'vps-*.timer' \\) -print; systemctl list-unit-files 'vps-*' --no-legend || true`,
+  );
+  return left.split('\n').filter(Boolean);
 }

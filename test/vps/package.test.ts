@@ -10,9 +10,12 @@ import {
   CHAT,
   checkedIn,
   importBusybox,
+  inHundredMb,
+  leftOver,
   keepSeen,
   messagesIn,
   propertyIn,
+  putArchive,
   startTelegramIn,
   awaitMessageIn,
   TOKEN,
@@ -37,9 +40,7 @@ beforeAll(async () => {
   vps = await bootVps();
   await vps.put(file, `/root/${deb}`);
   await vps.put(join(folder, 'later.deb'), '/root/later.deb');
-  await vps.put(join(folder, 'files', archive), '/root/vpsmon.tar.xz');
-  // Of Debian's standard system, which this one is less than.
-  await vps.put('/usr/bin/xz', '/usr/local/bin/xz');
+  await putArchive(vps, join(folder, 'files', archive));
   await startTelegramIn(vps);
   await importBusybox(vps);
   // The stand-in keeps its Node; on the PATH there is none, as on a fresh server.
@@ -69,41 +70,14 @@ function later(deb: string): Buffer {
   return readFileSync(join(folder, 'built.deb'));
 }
 
-/** Files and units of vpsmon's. */
-async function leftOver(): Promise<string[]> {
-  const left = await vps.run(
-    `find / -xdev \\( -path /proc -o -path /root -o -path /var/log -o -path /var/lib/docker \\) -prune -o \\( -name '*vpsmon*' -o -name 'vps-*.service' -o -name 'vps-*.timer' \\) -print; systemctl list-unit-files 'vps-*' --no-legend || true`,
-  );
-  return left.split('\n').filter(Boolean);
-}
-
-/** Runs it where it may not take more: page cache is dropped, what a program holds is not. `disk` prints the KB that are there then. */
-async function inHundredMb(what: string, command: string, disk: string): Promise<void> {
-  const out = await vps.run(
-    `! command -v node && cd /root && cat >measured <<'EOF'
-cgroup=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)
-(while sleep 0.2; do grep "^anon " $cgroup/memory.stat; done >/root/anon) & sampler=$!
-(${command}); code=$?
-kill $sampler; exit $code
-EOF
-     systemd-run --quiet --wait --pipe --collect -p MemoryMax=100M -p MemorySwapMax=0 -p WorkingDirectory=/root bash measured >&2 &&
-       echo "anon $(sort -k2 -n anon | tail -1 | cut -d" " -f2) disk $(${disk})"`,
-    600_000,
-  );
-  const [, anon, kb] = /anon (\d+) disk (\d+)/.exec(out) ?? [];
-  console.log(
-    `${what}: ${Math.round(Number(anon) / 1e6)} MB anonymous at most, ${Math.round(Number(kb) / 1000)} MB of files`,
-  );
-  expect(Number(anon)).toBeLessThan(100e6);
-  expect(Number(kb)).toBeLessThan(130_000);
-}
-
 const active = () => vps.until('systemctl is-active vps-monitor', (text) => text.trim() === 'active');
 const checked = () => checkedIn(vps);
 
 describe('five minutes', () => {
   it('apt install ./vpsmon_*.deb: needs neither network nor Node nor more than 100 MB, and starts the monitor', async () => {
+    expect((await vps.try('command -v node')).stdout).toBe('');
     await inHundredMb(
+      vps,
       'apt install',
       `DEBIAN_FRONTEND=noninteractive apt-get install -y ./vpsmon_${version}_amd64.deb 2>&1 | tee /root/apt; exit \${PIPESTATUS[0]}`,
       "dpkg -L vpsmon | xargs -d '\\n' stat -c '%F %b' | awk '/^regular/ { sum += $NF } END { print int(sum / 2) }'",
@@ -207,13 +181,14 @@ describe('removed', () => {
     expect((await vps.try('systemctl is-active vps-monitor')).stdout.trim()).not.toBe('active');
     expect(await vps.run('ls /etc/vpsmon /var/lib/vpsmon')).toMatch(/monitor\.conf[\s\S]*vpsmon\.db/);
     await vps.run('DEBIAN_FRONTEND=noninteractive apt-get purge -y vpsmon', 300_000);
-    expect(await leftOver()).toEqual([]);
+    expect(await leftOver(vps)).toEqual([]);
   });
 });
 
 describe('the archive', () => {
   it('tar xf && ./vpsmon/install.sh: needs neither Node nor more than 100 MB; uninstall --purge leaves nothing', async () => {
     await inHundredMb(
+      vps,
       'install.sh',
       'tar xf vpsmon.tar.xz && ./vpsmon/install.sh',
       'du -sk /usr/local/lib/vpsmon | cut -f1',
@@ -223,6 +198,6 @@ describe('the archive', () => {
     await checked();
     expect(await vps.run('vpsmon --version')).toBe(`${version}\n`);
     await vps.run('vpsmon uninstall --purge');
-    expect(await leftOver()).toEqual([]);
+    expect(await leftOver(vps)).toEqual([]);
   });
 });
