@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { HttpTarget } from '../model/targets.ts';
 import { errorText, plain } from '../model/text.ts';
 import { parseBoundedJson } from '../system/answer.ts';
-import { addressOf, requestApp, type App, type AppRequest } from '../system/apps/request.ts';
+import { addressOf, requestApp, type App } from '../system/apps/request.ts';
 import type { HttpAnswer } from '../system/types.ts';
 import type { CollectorDeps } from './types.ts';
 
@@ -17,12 +17,12 @@ type Ask<S> = {
   withKey?: boolean;
 };
 
-/** GET, if nothing else is wanted, below the target's address. Throws one plain sentence when there is no answer. */
+/** GET below the target's address. Throws one plain sentence when there is no answer. */
 export async function ask(
   deps: Pick<CollectorDeps, 'system' | 'rediscover'>,
   target: Program,
   path: string,
-  options: Omit<Ask<unknown>, 'schema'> & Pick<AppRequest, 'method' | 'body'>,
+  options: Omit<Ask<unknown>, 'schema'>,
 ): Promise<HttpAnswer> {
   try {
     return await requestApp(deps.system.http, target.app, target, {

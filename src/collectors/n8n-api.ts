@@ -139,12 +139,8 @@ async function withNames(
 /** silent: n8n does not answer, and will not answer the next question either. unclear: it answered something about something else. */
 export type KeyState = 'accepted' | 'unclear' | 'silent';
 
-/** Whether n8n accepts the key, for what recovery does as well. Throws where it does not; `refused` where it accepts it for nothing. */
-export async function checkKey(
-  deps: ApiDeps & Pick<CollectorDeps, 'config'>,
-  target: HttpTarget,
-  signal: AbortSignal,
-): Promise<KeyState> {
+/** Whether n8n accepts the key. Throws where it does not; `refused` where it accepts it for nothing. */
+export async function checkKey(deps: ApiDeps, target: HttpTarget, signal: AbortSignal): Promise<KeyState> {
   const path = '/api/v1/workflows?limit=1&excludePinnedData=true';
   let answer: HttpAnswer;
   try {
@@ -155,36 +151,13 @@ export async function checkKey(
   } catch {
     return 'silent';
   }
-  if (answer.status !== 401 && answer.status !== 403) {
-    if (answer.status >= 300) return 'unclear';
-    if (deps.config.settings.ENABLE_AUTO_RECOVERY) await checkScopes(deps, target, signal);
-    return 'accepted';
-  }
+  if (answer.status !== 401 && answer.status !== 403) return answer.status < 300 ? 'accepted' : 'unclear';
   const why = answer.status === 403 ? 'it lacks the scope workflow:list' : 'wrong, revoked or expired';
   throw Object.assign(
     new Error(
       `n8n at ${addressOf(target.url)} refuses the API key (${answer.status}: ${why}); set N8N_API_KEY to one that it accepts`,
     ),
     { refused: answer.status === 401 },
-  );
-}
-
-/**
- * Whether the key may switch workflows off and on, known before it has to. Nothing changes: n8n looks at the scopes first (403), then for
- * the workflow, and there is none of that id (404).
- */
-async function checkScopes(deps: ApiDeps, target: HttpTarget, signal: AbortSignal): Promise<void> {
-  const statusOf = async (path: string, more: Parameters<typeof ask>[3]) =>
-    (await ask(deps, n8nProgram(target), `/api/v1/workflows/vpsmon-no-such-workflow${path}`, more)).status;
-  // Who may not see what there is gets 403 for anything: nothing follows from that.
-  if ((await statusOf('?excludePinnedData=true', { signal })) !== 404) return;
-  const lacks: string[] = [];
-  for (const verb of ['deactivate', 'activate'])
-    if ((await statusOf(`/${verb}`, { signal, method: 'POST', body: {} })) === 403)
-      lacks.push(`workflow:${verb}`);
-  if (lacks.length === 0) return;
-  throw new Error(
-    `the API key lacks the ${lacks.length === 1 ? 'scope' : 'scopes'} ${lacks.join(' and ')} at n8n (${addressOf(target.url)})`,
   );
 }
 

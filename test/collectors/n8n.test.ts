@@ -154,33 +154,6 @@ test('why its database or queue cannot be read is among the problems', async () 
   expect((await read()).problems).toEqual(["queue: n8n's queue: gone"]);
 });
 
-test.each([
-  [['workflow:list', 'workflow:read'] as const, 'scopes workflow:deactivate and workflow:activate'],
-  [['workflow:list', 'workflow:read', 'workflow:activate'] as const, 'scope workflow:deactivate at'],
-])('A7: a key with %j only cannot pause, which is known before it has to', async (scopes, lack) => {
-  await n8n.close();
-  n8n = await startN8n({ scopes: [...scopes, 'execution:list'] });
-  n8n.add({ id: '1' });
-  deps.found = { ...deps.found, n8n: { url: n8n.url, apiKey: n8n.key, how: 'a test' } };
-  // Nobody who does not want recovery is bothered.
-  deps.config.settings.ENABLE_AUTO_RECOVERY = false;
-  expect((await read()).problems).toBeUndefined();
-  deps.config.settings.ENABLE_AUTO_RECOVERY = true;
-  expect((await read()).problems).toEqual([expect.stringContaining(`key: the API key lacks the ${lack}`)]);
-  expect(n8n.actions).toEqual([]);
-});
-
-test('A7: a key that may all leaves everything as it was, and so does one of who sees nothing', async () => {
-  deps.config.settings.ENABLE_AUTO_RECOVERY = true;
-  n8n.add({ id: '1' });
-  expect((await read()).problems).toBeUndefined();
-  expect(n8n.actions).toEqual([]);
-  await n8n.close();
-  n8n = await startN8n({ scopes: ['workflow:list', 'execution:list'] });
-  deps.found = { ...deps.found, n8n: { url: n8n.url, apiKey: n8n.key, how: 'a test' } };
-  expect((await read()).problems).toBeUndefined();
-});
-
 test('A6: unwell, and gone: it is here, and not healthy, since when', async () => {
   n8n.healthy = false;
   expect(await read()).toMatchObject({
