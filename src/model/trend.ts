@@ -52,8 +52,12 @@ export function slopePerHour(points: readonly TrendPoint[]): number | undefined 
 
 const MINUTE_MS = 60_000;
 const STEADY_MINUTES = 5;
-/** Of the fastest minute. With this and so many minutes, what lasts less than two minutes and a half is not steady, wherever its minutes begin. */
+/**
+ * Of the faster one of the last two changes. With this and so many minutes, what lasts less than two minutes and a half is not steady, wherever
+ * its minutes begin. Further back it may have been faster: a leak that slows down goes on.
+ */
 const SLOWEST_SHARE = 1 / 3;
+const FASTEST_OF = 2;
 const LOOK_BACK_MINUTES = 10;
 
 /**
@@ -72,5 +76,5 @@ export function steadyPerMinute(points: readonly TrendPoint[], now: number): num
   const wasThere = before.slice(STEADY_MINUTES - 1).some((value) => (value - last) * way >= 0);
   const speeds = changes.map((change) => change * way);
   const slowest = Math.min(...speeds);
-  return wasThere || slowest < Math.max(...speeds) * SLOWEST_SHARE ? 0 : slowest * way;
+  return wasThere || slowest < Math.max(...speeds.slice(0, FASTEST_OF)) * SLOWEST_SHARE ? 0 : slowest * way;
 }

@@ -88,7 +88,7 @@ until (($3)) || ((wanted >= most)); do
 done
 echo "$(date +%s) $memory $available $swap $total $leak"
 EOF
-# on: from here on by itself, about as fast as before; who shows how it was cannot ask a machine that stands still.
+# on: from here on by itself, slowly enough for a busy machine to see it in time; who shows how it was cannot ask one that stands still.
 cat >/opt/leak/on <<'EOF'
 #!/bin/bash
 read -r wanted </opt/leak/wanted
@@ -222,10 +222,9 @@ describe('a container that leaks', () => {
 
   it('U1: is told at 80 % with the minutes before, and recovery, ahead of its timer, stops it and nothing else', async () => {
     const count = (await messagesIn(vps)).length;
-    await grow(16, 1600, 'swap > total * 70 / 100', PAUSE);
     await vps.run('systemctl start vps-auto-recovery.timer');
     await vps.run('systemd-run --quiet --unit=leak-on --slice=phone.slice /opt/leak/on');
-    const most = await awaitMessageIn(vps, /CRITICAL.*Swap use is/, count, 300_000);
+    const most = await awaitMessageIn(vps, /CRITICAL.*Swap use is/, count, 700_000);
     const done = await awaitMessageIn(vps, /^Recovery.*\n\n(Done: stop|The server|Memory)/, count, 600_000);
     await vps.run('systemctl stop vps-auto-recovery.timer leak-on');
     const log = await vps.run(
