@@ -68,16 +68,14 @@ function withAssumptions(n8n: N8nTarget, { postgres, redis }: Discovered): N8nTa
 }
 
 function candidatesOf({ list, inspects, selfId }: Seen): Candidate[] {
-  return inspects.flatMap((inspect) => {
-    const kind =
-      inspect.id === selfId
-        ? undefined
-        : kindOf(
-            inspect,
-            list.find(({ id }) => id === inspect.id),
-          );
-    return kind ? [toCandidate(kind.kind, kind.byImage, inspect)] : [];
+  const found = inspects.flatMap((inspect) => {
+    if (inspect.id === selfId) return [];
+    const item = list.find(({ id }) => id === inspect.id);
+    const { kind, byImage, idle } = kindOf(inspect, item) ?? {};
+    return kind && byImage !== undefined ? [{ idle, candidate: toCandidate(kind, byImage, inspect) }] : [];
   });
+  const served = new Set(found.filter(({ idle }) => !idle).map(({ candidate }) => candidate.kind));
+  return found.flatMap(({ idle, candidate }) => (idle && served.has(candidate.kind) ? [] : [candidate]));
 }
 
 function surroundingsOf({ list, inspects, selfId, engineHost }: Seen): Surroundings {

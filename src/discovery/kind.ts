@@ -44,14 +44,16 @@ export function worthALook(item: DockerListItem): boolean {
 
 /**
  * What a container is, and whether its image says so. One of an image of one's own is known by its traces; they are what it says
- * about itself, so it is sent no secret but its own, and never looked for in the host's own network.
+ * about itself, so it is sent no secret but its own, and never looked for in the host's own network. `idle`: what it runs is no server
+ * that is known, so any other one of its kind is.
  */
 export function kindOf(
   inspect: DockerInspect,
   listed?: Pick<DockerListItem, 'image'>,
-): { kind: Kind; byImage: boolean } | undefined {
+): { kind: Kind; byImage: boolean; idle?: true } | undefined {
   const byName = kindByImage(inspect.image) ?? (listed && kindByImage(listed.image));
-  if (byName) return servesNothing(byName, inspect) ? undefined : { kind: byName, byImage: true };
+  if (byName && servesNothing(byName, inspect)) return undefined;
+  if (byName) return { kind: byName, byImage: true, ...(isIdle(byName, inspect) ? { idle: true } : {}) };
   if (inspect.hostConfig.networkMode === 'host') return undefined;
   const ports = new Set(inspect.ports.map((port) => port.privatePort));
   const kind = KINDS.find(
@@ -82,9 +84,12 @@ const SERVERS: Partial<Record<Kind, RegExp>> = {
 function servesNothing(kind: Kind, inspect: DockerInspect): boolean {
   if (kind === 'redis' && isSentinel(inspect)) return true;
   const command = inspect.command.join(' ');
-  return (
-    (IDLE.test(command) || CLIENTS[kind]?.test(command) === true) && SERVERS[kind]?.test(command) !== true
-  );
+  return CLIENTS[kind]?.test(command) === true && SERVERS[kind]?.test(command) !== true;
+}
+
+function isIdle(kind: Kind, inspect: DockerInspect): boolean {
+  const command = inspect.command.join(' ');
+  return IDLE.test(command) && SERVERS[kind]?.test(command) !== true;
 }
 
 /** A Sentinel watches data servers and runs from the same image; it has no data. */

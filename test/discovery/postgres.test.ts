@@ -311,6 +311,14 @@ test.each([
   expect(found).toMatchObject({ container: 'shop-postgres-1', password: 'set' });
 });
 
+test('N11: the only one of its image is it, whatever its command looks like', () => {
+  const wrapped = { ...server, command: ['sleep', '5'] };
+  expect(discover([wrapped]).postgres).toMatchObject({ container: 'shop-postgres-1' });
+  expect(discover([{ ...wrapped, name: 'waits' }, server]).postgres).toMatchObject({
+    container: 'shop-postgres-1',
+  });
+});
+
 test.each([
   ['docker-entrypoint.sh', 'postgres'],
   ['docker-entrypoint.sh', 'postgres', '-c', 'shared_buffers=1GB'],
