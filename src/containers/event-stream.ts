@@ -7,7 +7,8 @@ import type { Ask, Input, State } from './types.ts';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
-const SHORT_LIVED_PAUSE_MS = 2000;
+/** Less than a list waits before it believes what no event has come about. */
+const SHORT_LIVED_PAUSE_MS = 500;
 /** Events of the same moment are not written in the order of their time stamps. */
 const OVERLAP_NANO = 2_000_000_000n;
 const REMEMBER_NANO = 120_000_000_000n;

@@ -23,7 +23,7 @@ export const IMAGE = 'vpsmon-test:busybox';
 export type RunOptions = {
   name?: string;
   image?: string;
-  /** Default: sleeps for an hour, and may be the server of its image: `sleep` alone is none. */
+  /** Default: sleeps for an hour. */
   command?: string[];
   env?: string[];
   labels?: Record<string, string>;
@@ -159,7 +159,7 @@ function createBody(options: RunOptions): unknown {
   const { healthcheck } = options;
   return {
     Image: options.image ?? IMAGE,
-    Cmd: options.command ?? ['sh', '-c', 'exec sleep 3600'],
+    Cmd: options.command ?? ['sleep', '3600'],
     Env: options.env ?? [],
     Labels: options.labels ?? {},
     Tty: options.tty ?? false,
