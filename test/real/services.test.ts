@@ -149,7 +149,8 @@ describe('one container', () => {
     // Docker pauses 0.1, 0.2, 0.4, ... s between its attempts.
     await telegram.waitUntil(() => titles().at(-1)?.endsWith('Restart Loop') === true);
     expect(titles().at(-2)).toBe('⚠️ Service Malfunction Detected');
-    expect(telegram.sent.at(-1)!.plain).toContain('boom');
+    // A message does not wait for long for the log of a busy engine.
+    expect(telegram.sent.map(({ plain }) => plain).join('\n')).toContain('boom');
     // Before it, on a slow machine: Restarting.
     expect(telegram.sent.length).toBeLessThanOrEqual(3);
   });
