@@ -30,8 +30,6 @@ const HOUR = 3_600_000;
 const PER_HOUR = 52;
 const LEAKED_HOURS = 7;
 const QUIET_HOURS = 30;
-/** Seconds after each 16 MB, so that it is no faster than it is at the end: recovery ends what goes on steadily for minutes. */
-const PAUSE = 3;
 
 let vps: VpsMachine;
 beforeAll(async () => {
@@ -51,8 +49,7 @@ afterAll(async () => {
 
 /**
  * `tail` keeps the line that never ends: anonymous memory, as of a program that forgets to free. The busy one holds some, and works.
- * /opt/leak/grow lets the leak grow by STEP (MB) until CONDITION, or until it has grown by MOST, with a PAUSE (s) after each; prints what memory
- * is then.
+ * /opt/leak/grow lets the leak grow by STEP (MB) until CONDITION, or until it has grown by MOST; prints what memory is then.
  */
 async function start(): Promise<void> {
   await vps.run(`mkdir -p /opt/leak && echo 0 >/opt/leak/wanted
@@ -65,7 +62,7 @@ docker run -d --network none --name busy busybox sh -c '(head -c 33554432 /dev/z
   while true; do n=0; while [ $n -lt 200 ]; do n=$((n + 1)); done; sleep 0.2; done'
 cat >/opt/leak/grow <<'EOF'
 #!/bin/bash
-# grow STEP MOST CONDITION PAUSE
+# grow STEP MOST CONDITION
 look() {
   local name kb rest held swapped
   while read -r name kb rest; do
@@ -84,7 +81,6 @@ until (($3)) || ((wanted >= most)); do
   wanted=$((wanted + $1)); echo $wanted >/opt/leak/wanted
   # Where the machine stands still it may never get there: then what it has got to counts.
   for ((i = 0; i < 200; i++)); do look; ((leak >= wanted)) && break; sleep 0.3; done
-  sleep $4; look
 done
 echo "$(date +%s) $memory $available $swap $total $leak"
 EOF
@@ -99,8 +95,8 @@ chmod +x /opt/leak/grow /opt/leak/on`);
 
 type Now = { at: number; memory: number; available: number; swap: number; total: number; leak: number };
 /** MB; `at` is epoch seconds of the machine. */
-async function grow(step: number, most: number, condition: string, pause = 0): Promise<Now> {
-  return nowOf(await vps.run(`/opt/leak/grow ${step} ${most} '${condition}' ${pause}`, 600_000));
+async function grow(step: number, most: number, condition: string): Promise<Now> {
+  return nowOf(await vps.run(`/opt/leak/grow ${step} ${most} '${condition}'`, 600_000));
 }
 function nowOf(out: string): Now {
   const [at = 0, memory = 0, available = 0, swap = 0, total = 0, leak = 0] = out
@@ -158,7 +154,7 @@ async function secondsUntil(message: string, cause: Now): Promise<number> {
 /** Lets it leak until this is so; then waits for the message. */
 async function leaksUntil(condition: string, message: RegExp): Promise<string> {
   const from = (await messagesIn(vps)).length;
-  const now = await grow(16, 1600, condition, PAUSE);
+  const now = await grow(16, 1600, condition);
   const arrived = await awaitMessageIn(vps, message, from);
   keep(now, arrived);
   const seconds = await secondsUntil(arrived, now);
@@ -222,6 +218,7 @@ describe('a container that leaks', () => {
 
   it('U1: is told at 80 % with the minutes before, and recovery, ahead of its timer, stops it and nothing else', async () => {
     const count = (await messagesIn(vps)).length;
+    await grow(16, 1600, 'swap > total * 60 / 100');
     await vps.run('systemctl start vps-auto-recovery.timer');
     await vps.run('systemd-run --quiet --unit=leak-on --slice=phone.slice /opt/leak/on');
     const most = await awaitMessageIn(vps, /CRITICAL.*Swap use is/, count, 700_000);
