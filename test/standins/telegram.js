@@ -752,10 +752,9 @@ async function getUpdates(state, fields) {
 }
 
 function editMessageText(state, fields) {
-  const now = state.now();
   const found = findToEdit(state, fields);
   if ('status' in found) return found;
-  const { chat, message } = found;
+  const { message } = found;
   if (typeof fields.text !== 'string') return refuse(400, 'Bad Request: message text is empty');
   const parsed = parseText(fields.text, fields.parse_mode);
   if (parsed.error) return refuse(400, `Bad Request: ${parsed.error}`);
@@ -763,13 +762,19 @@ function editMessageText(state, fields) {
   if (parsed.plain.length > TEXT_MAX) return refuse(400, 'Bad Request: MESSAGE_TOO_LONG');
   if (isWrongPreview(fields)) return refuse(400, "Bad Request: can't parse link preview options JSON object");
   if (message.photo) return refuse(400, 'Bad Request: there is no text in the message to edit');
+  return rewrite(state, found, fields, { plain: parsed.plain, text: fields.text });
+}
+
+/** What an edit of a text and of a caption have in common, once either is known to be right. */
+function rewrite(state, { chat, message }, fields, { plain, text }) {
+  const now = state.now();
   const no = mayWrite(chat) ?? wrongMarkup(fields) ?? limit(state, chat, now);
   if (no) return no;
   const keyboard = jsonField(fields.reply_markup)?.inline_keyboard ?? [];
-  if (message.plain === parsed.plain && JSON.stringify(message.keyboard) === JSON.stringify(keyboard))
+  if (message.plain === plain && JSON.stringify(message.keyboard) === JSON.stringify(keyboard))
     return notModified();
-  Object.assign(message, { plain: parsed.plain, keyboard });
-  return edited(state, chat, message, { at: now, text: fields.text });
+  Object.assign(message, { plain, keyboard });
+  return edited(state, chat, message, { at: now, text });
 }
 
 function isWrongPreview({ link_preview_options: options }) {
@@ -778,21 +783,14 @@ function isWrongPreview({ link_preview_options: options }) {
 }
 
 function editMessageCaption(state, fields) {
-  const now = state.now();
   const found = findToEdit(state, fields);
   if ('status' in found) return found;
-  const { chat, message } = found;
+  const { message } = found;
   const parsed = parseText(String(fields.caption ?? ''), fields.parse_mode);
   if (parsed.error) return refuse(400, `Bad Request: ${parsed.error}`);
   if (parsed.plain.length > CAPTION_MAX) return refuse(400, 'Bad Request: message caption is too long');
   if (!message.photo) return refuse(400, 'Bad Request: there is no caption in the message to edit');
-  const no = mayWrite(chat) ?? wrongMarkup(fields) ?? limit(state, chat, now);
-  if (no) return no;
-  const keyboard = jsonField(fields.reply_markup)?.inline_keyboard ?? [];
-  if (message.plain === parsed.plain && JSON.stringify(message.keyboard) === JSON.stringify(keyboard))
-    return notModified();
-  Object.assign(message, { plain: parsed.plain, keyboard });
-  return edited(state, chat, message, { at: now, text: fields.caption });
+  return rewrite(state, found, fields, { plain: parsed.plain, text: fields.caption });
 }
 
 function editMessageReplyMarkup(state, fields) {
