@@ -24,6 +24,8 @@ import type { CommandContext } from './context.ts';
 const DOCKER_WITHIN_MS = 60_000;
 /** How long a run waits for its own messages to go out when no monitor runs that would send them. */
 const DELIVER_WITHIN_MS = 10_000;
+/** And for those that an earlier run could not send, where it has none of its own. */
+const DELIVER_EARLIER_WITHIN_MS = 3000;
 /** Which kills were notified is between the monitor and itself: this run notifies of none. */
 const MONITORS_OWN = 'oom-seen';
 
@@ -32,7 +34,7 @@ export type RecoverySetup = {
   /** Every line of this run, secrets masked. */
   reported: ReportedLine[];
   close(): Promise<void>;
-  /** Sends them, unless a monitor is just sending: then that one does it. */
+  /** Sends them, and what an earlier run could not send, unless a monitor is just sending: then that one does it. */
   deliver(): Promise<void>;
 };
 
@@ -87,12 +89,13 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
       docker.close();
     },
     async deliver() {
-      if (dryRun || reported.length === 0) return;
+      const isNew = reported.length > 0;
+      if (dryRun || !(isNew || createOutbox(db).table.backlog().waiting > 0)) return;
       const { http, log } = system;
       const { stateDir } = config;
       const server = serverName(config, system.files);
       const delivery = createDelivery({ store, config, http, clock, log, stateDir, server });
-      await delivery.drain(DELIVER_WITHIN_MS);
+      await delivery.drain(isNew ? DELIVER_WITHIN_MS : DELIVER_EARLIER_WITHIN_MS);
     },
   };
 }
