@@ -146,7 +146,9 @@ function concludeStop(turn: Turn, key: string, pending: Extract<Pending, { kind:
   const gone = pending.removed && !state.byKey.has(key);
   const beside = gone ? successorOf(state, pending.death) : undefined;
   if (beside) {
-    isGone(turn, key, 'replaced', pending.death.at);
+    // Also where it was fine: its incident may still be open, for it flapped.
+    if (!isGone(turn, key, 'replaced', pending.death.at))
+      emit(turn, key, { kind: 'gone', ...about(pending.death), at: pending.death.at, because: 'replaced' });
     watchSuccessor(turn, beside, pending, beside.info.startedAt ?? turn.now.wall, pending.death.name);
     return;
   }

@@ -1,8 +1,8 @@
 // Docker itself going away and coming back. Its end takes every container along (unless live-restore keeps them), and that
 // is one message, not thirty; and one when it is back, with what did not come back.
 import type { DockerInspect } from '../system/types.ts';
-import type { Named } from '../model/container-fact.ts';
-import { deathOf } from './cause.ts';
+import type { Named, Next } from '../model/container-fact.ts';
+import { deathOf, unstarted } from './cause.ts';
 import { about, emit, isOver, stoppedFact } from './facts.ts';
 import { applyFixed, applyState, current, drop, isUp, isWatched, keyOf, put } from './table.ts';
 import type { Engine, Known, Turn } from './types.ts';
@@ -204,10 +204,9 @@ function byName(a: Named, b: Named): number {
 /** The message that Docker is back names it. */
 function reportNotBack(turn: Turn, key: string, known: Known, at: number): void {
   const { info } = known;
-  const death = deathOf(known, at, info.exitCode ?? 0, 'engine');
-  emit(turn, key, {
-    ...stoppedFact(death),
-    next: { kind: 'not-back', policy: info.restartPolicy },
-    reported: true,
-  });
+  // Created in the place of one that ran, and never started: it did not end with Docker.
+  const never = info.state === 'created';
+  const death = never ? unstarted(turn, known) : deathOf(known, at, info.exitCode ?? -1, 'engine');
+  const next: Next = never ? { kind: 'not-tried-again' } : { kind: 'not-back', policy: info.restartPolicy };
+  emit(turn, key, { ...stoppedFact(death), next, reported: true });
 }

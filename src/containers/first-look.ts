@@ -54,7 +54,9 @@ export function firstLook(turn: Turn, look: FirstLook): StartLine[] {
     const row = rows.get(key);
     const line = look.first ? attention(turn, known) : compare(turn, known, row?.id ? row : undefined, look);
     if (known.info.state === 'restarting') waitForRestart(turn, known);
-    if (line) lines.push({ ...line, ...about(known.info) } as StartLine);
+    if (!line) continue;
+    if (wasDown(line)) emit(turn, key, { kind: 'was-down', ...about(known.info), at: turn.now.wall });
+    lines.push({ ...line, ...about(known.info) } as StartLine);
   }
   for (const [key, row] of rows) if (row.id && !state.byKey.has(key)) lines.push(...gone(turn, row));
   for (const missing of reportMissing(turn, { reported: true })) lines.push({ kind: 'missing', ...missing });
@@ -108,6 +110,10 @@ function followNames(turn: Turn, rows: Map<string, Row>, look: FirstLook): Start
 }
 
 type Line = StartLine extends infer L ? (L extends unknown ? Omit<L, 'name' | 'service'> : never) : never;
+
+function wasDown({ kind }: Line): boolean {
+  return kind === 'restarted' || kind === 'redeployed' || kind === 'new' || kind === 'up';
+}
 
 /** On the very first start: what is not well already. */
 function attention(turn: Turn, known: Known): Line | undefined {

@@ -278,7 +278,7 @@ function reportUnstarted(turn: Turn, known: Known): void {
   const key = keyOf(known);
   if (!isWatched(state, known) || state.byKey.get(key) !== known.info.id) return;
   // A deploy that is under way reports it.
-  if (conditionOf(state, key, 'stopped') || state.pending.has(key)) return;
-  reportStopped(turn, unstarted(turn, known), { next: { kind: 'not-tried-again' } });
+  if (!conditionOf(state, key, 'stopped') && !state.pending.has(key))
+    reportStopped(turn, unstarted(turn, known), { next: { kind: 'not-tried-again' } });
   reportMissing(turn, { reported: true });
 }

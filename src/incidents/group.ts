@@ -50,6 +50,7 @@ export type Look = {
   /** Monotonic, ms. */
   mono: number;
   silenced(incident: Incident): boolean;
+  muted(incident: Incident): boolean;
   /** Whether the claim is true of the container; undefined where nobody can see it at the moment. */
   isTrue(incident: Incident, claim: Claim): boolean | undefined;
 };
@@ -187,7 +188,7 @@ export function groupsDue(groups: Groups): number {
 /** Drafts of what has waited long enough, and incidents that wait no longer, with the reason. */
 export type Released = {
   drafts: Draft[];
-  dropped: { incident: Incident; reason: 'silenced' | 'folded' }[];
+  dropped: { incident: Incident; reason: 'silenced' | 'muted' | 'folded' }[];
   /** Not true any more, and part of the message that follows. */
   before: Incident[];
 };
@@ -228,8 +229,13 @@ function lookAgain(held: Held, look: Look, { drafts, dropped }: Released): boole
   const incident = look.all.get(id);
   if (!incident || incident.notified.waits === undefined) return false;
   const send = (): false => (drafts.push({ incident, reason, others: [], ...defined({ often }) }), false);
-  const drop = (why: 'silenced' | 'folded'): false => (dropped.push({ incident, reason: why }), false);
+  const drop = (why: 'silenced' | 'muted' | 'folded'): false => (
+    dropped.push({ incident, reason: why }),
+    false
+  );
   if (look.silenced(incident)) return drop('silenced');
+  // It may have got a name whose changes are muted.
+  if (look.muted(incident)) return drop('muted');
   const holds = isTrueNow(incident, reason, look);
   const goesOn = incident.event !== true && incident.state !== 'resolved';
   // It came and went while it waited, and not for the first time: that is what is sent.

@@ -41,7 +41,7 @@ type Planning = PlanInput & {
 export function plan(input: PlanInput, ends = false): Plan {
   const { policy, now, groups, mono, silenced, isTrue } = input;
   const all = new Map(input.all);
-  const look: Look = { all, mono, silenced, isTrue };
+  const look: Look = { all, mono, silenced, muted: policy.muted, isTrue };
   const p: Planning = { ...input, all, look, notifications: [], changed: new Set(), reasons: [] };
   const inThisBatch = new Set(input.changes.map((change) => change.incident.id));
   const mayName = (incident: Incident): boolean =>

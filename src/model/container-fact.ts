@@ -89,6 +89,8 @@ type Kinds = {
   /** A deploy or a restart by hand, and how it turned out. */
   redeployed: Successor;
   restarted: Successor & { withDocker?: true };
+  /** It went down and runs again, and another message has that: one of the start, or about its health. */
+  'was-down': object;
   /** News: it goes by another name. */
   renamed: { was: string };
   /** At once: what is open under the old name goes on under the new one. */

@@ -107,7 +107,8 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     keeps: ['container-malfunction'],
     measure: ({ count, limit }) => ({ value: count, limit }),
   },
-  started: { rule: 'container-started', verdict: 'event', change: 'started', claim: 'up' },
+  started: { rule: 'container-started', verdict: 'event', change: 'started', claim: 'up', stirs: STOPPED },
+  'was-down': { rule: STOPPED, verdict: 'unknown', keeps: SERIES },
   redeployed: {
     rule: 'container-redeployed',
     verdict: 'event',

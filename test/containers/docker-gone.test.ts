@@ -329,6 +329,36 @@ test('removed while it was down, and its name taken by another one: nothing says
   expect(world.messages().join()).not.toContain('nothing is left');
 });
 
+test('created in the place of one that ran, and never started: no exit code is made up for it', () => {
+  const world = worldWith('web', { policy: 'always' });
+  world.stop('web', 143);
+  world.rename('web', '0123456789ab_web');
+  world.create('web', { policy: 'always' });
+  world.destroy('0123456789ab_web');
+  world.failStart('web', 'port is already allocated', 128);
+  world.advance(1000);
+  world.down();
+  world.advance(10_000);
+  world.up();
+  world.advance(60_000);
+  const [stopped] = world.openIncidents().filter(({ rule }) => rule === 'container-stopped');
+  expect(stopped?.text).toBe('web did not start: port is already allocated');
+});
+
+test('a name that is to be watched, and whose new container did not start, is not missing', () => {
+  const world = worldWith('web', {}, { MONITORED_SERVICES: ['web', 'db'] });
+  world.stop('web', 143);
+  world.rename('web', '0123456789ab_web');
+  world.create('web');
+  world.destroy('0123456789ab_web');
+  world.advance(1000);
+  world.run('db');
+  world.advance(21_000);
+  world.failStart('web', 'port is already allocated', 128);
+  world.advance(10 * 60_000);
+  expect(world.openIncidents().map(({ rule }) => rule)).toEqual(['container-stopped']);
+});
+
 test('S4: a stream that ends every second holds nothing back', () => {
   const world = worldWith('web');
   const blink = (seconds: number) => {

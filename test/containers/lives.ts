@@ -32,7 +32,11 @@ export type Life = { wrong: string[]; diary: string[] };
 /** What really happened to a name, by the monotonic clock of the world. */
 type Truth = {
   downAt?: number;
-  diedAt?: number;
+  /** Since when the other one was down that bore the name, where one that was down itself took it. */
+  otherDownAt?: number;
+  /** When it was paused, and when it had gone down before: a pause for a moment, as a backup makes it, is none. */
+  pause?: { at: number; diedAt: number | undefined };
+  diedAt?: number | undefined;
   upAt?: number;
   downMs: number;
   deaths: number;
@@ -187,7 +191,8 @@ export function live(seed: number): Life {
     const unseen = a.unseen || b.unseen ? { unseen: true as const } : {};
     const merged = { downMs: a.downMs + b.downMs, deaths: a.deaths + b.deaths, ...unseen };
     const { downAt: _, ...rest } = a;
-    truths.set(to, { ...a, ...merged, outages: [...b.outages, ...a.outages] });
+    const both = a.downAt !== undefined && b.downAt !== undefined ? { otherDownAt: b.downAt } : {};
+    truths.set(to, { ...a, ...merged, ...both, outages: [...b.outages, ...a.outages] });
     truths.set(name, { ...rest, ...merged, outages: [...a.outages, ...b.outages] });
     const own = exits.filter((one) => one.startsWith(`${name} `));
     exits.push(...own.map((one) => one.replace(name, to)));
@@ -198,8 +203,10 @@ export function live(seed: number): Life {
       const lasted = world.now - truth.downAt;
       truth.downMs += lasted;
       truth.outages.push(formatDuration(lasted));
+      if (truth.otherDownAt !== undefined) truth.outages.push(formatDuration(world.now - truth.otherDownAt));
     }
     delete truth.downAt;
+    delete truth.otherDownAt;
     truth.upAt = world.now;
   }
   function start(name: string, by: 'hand' | 'policy' = 'hand'): void {
@@ -448,10 +455,13 @@ export function live(seed: number): Life {
     } else if (what < 54) {
       if (paused) {
         note(`unpause ${name}`);
+        const { pause } = truthOf(name);
         comesUp(name);
+        if (pause && world.now - pause.at < 20_000) truthOf(name).diedAt = pause.diedAt;
         world.unpause(name);
       } else if (up) {
         note(`pause ${name}`);
+        truthOf(name).pause = { at: world.now, diedAt: truthOf(name).diedAt };
         goesDown(name);
         world.pause(name);
       }

@@ -124,6 +124,17 @@ describe('renamed in trouble', () => {
   });
 });
 
+test('renamed while its stop waits to be sent, to a name whose stops are muted: nothing is sent about it', () => {
+  const world = worldWith('web', {}, {}, { services: [{ name: 'shop', mute: ['stopped'] }] });
+  world.stop('web');
+  world.advance(20_500);
+  expect(openOnes(world)).toEqual(['container-stopped web']);
+  world.rename('web', 'shop');
+  world.advance(60_000);
+  expect(world.messages().filter((text) => text.includes('Stopped'))).toEqual([]);
+  expect(openOnes(world)).toEqual(['container-stopped shop']);
+});
+
 describe('a deploy that ends with a rename', () => {
   test('the old one stopped and removed, the new one renamed: one line', () => {
     const world = worldWith('web');

@@ -207,6 +207,52 @@ describe('reminders of several containers are one message', () => {
   });
 });
 
+describe('one that flapped is not called stable for 10 min where it went down since, whoever told of that', () => {
+  const stable = (world: World) => world.outbox.find(({ html }) => html.includes('Stable for: 10 min'));
+
+  test('the monitor was away', () => {
+    const world = worldWith('web', { policy: 'always' });
+    flap(world, 3, 5000, 20_000);
+    const rows = world.rows();
+    world.deaf(true);
+    world.die('web', 1, true);
+    world.skip(100);
+    world.start('web', 'policy');
+    const upAt = world.now;
+    world.deaf(false);
+    world.reopen();
+    world.look(rows);
+    pass(world, 30 * MINUTE);
+    expect(stable(world)!.saidAt - upAt).toBeGreaterThanOrEqual(10 * MINUTE);
+  });
+
+  test('another one took its place, and later one of its name is there again', () => {
+    const world = worldWith('web', { service: 'web' });
+    flap(world, 3, 5000, 20_000);
+    world.run('web-next', { service: 'web' });
+    pass(world, 3000);
+    world.stop('web');
+    world.destroy('web');
+    pass(world, 6 * MINUTE);
+    world.run('web');
+    pass(world, 30 * MINUTE);
+    expect(stable(world)).toBeUndefined();
+    expect(world.openIncidents()).toEqual([]);
+  });
+
+  test('restarted on request, and its health check failed at once', () => {
+    const world = worldWith('web', { health: 'healthy' });
+    flap(world, 3, 5000, 20_000);
+    world.stop('web');
+    pass(world, 5000);
+    world.start('web');
+    const upAt = world.now;
+    world.health('web', 'unhealthy');
+    pass(world, 30 * MINUTE);
+    expect(stable(world)!.saidAt - upAt).toBeGreaterThanOrEqual(10 * MINUTE);
+  });
+});
+
 test('a stop just before the clock is set back 3 h is sent, and ends when it runs', () => {
   const world = worldWith('web');
   world.die('web', 1);

@@ -150,6 +150,7 @@ const TEXTS: { [K in FactKind]: Text<K> } = {
     message: ({ name, was }) => `🔄 ${bold(was)} is now called ${bold(name)}`,
     line: ({ name, was }) => `${bold(was)} is now called ${bold(name)}`,
   },
+  'was-down': { sentence: ({ name }) => `${name} was down meanwhile` },
   called: { sentence: ({ name, was }) => `${was} is called ${name} now` },
   removed: {
     sentence: ({ name }) => `${name} was removed`,
