@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { VERSION } from '../version.ts';
 import { COMMANDS, OLD_COMMANDS, type CommandEntry, type Given, type TypedOptions } from './command-table.ts';
 import type { Io } from './context.ts';
@@ -23,8 +23,10 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     program.outputHelp();
     return 0;
   }
+  const asked = /^(?:-h|--help)$/.test(argv[0] ?? '') && /^[a-z]/.test(argv[1] ?? '');
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    // `--help status` is meant as `help status`.
+    await program.parseAsync(asked ? ['help', ...argv.slice(1)] : argv, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? 0 : 3;
@@ -42,7 +44,7 @@ export function commandLine(io: Io): CommandLine {
     )
     .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help, for a command with examples')
-    .helpCommand('help [command]', 'the same as --help of that command')
+    .helpCommand(false)
     .exitOverride()
     // Options in front of the command are these here, those behind it are the command's own.
     .enablePositionalOptions()
@@ -58,6 +60,16 @@ export function commandLine(io: Io): CommandLine {
     .addHelpText('after', EXIT_CODES);
   for (const option of SHARED) program.addOption(option().hideHelp());
 
+  function addHelp(parent: Command): void {
+    const command = parent
+      .command('help')
+      .description('the same as --help of that command')
+      .argument('[command...]', 'which')
+      .exitOverride()
+      .action(() => commandAt(parent, command.args).outputHelp());
+    for (const option of SHARED) command.addOption(option().hideHelp());
+  }
+
   function add(parent: Command, entry: CommandEntry, hidden = false): void {
     const command = parent
       .command(entry.name, { hidden: hidden || entry.hidden === true })
@@ -69,7 +81,7 @@ export function commandLine(io: Io): CommandLine {
     for (const sub of entry.subcommands ?? []) add(command, sub);
     if (entry.subcommands) {
       command.enablePositionalOptions();
-      for (const option of SHARED) command.addOption(option().hideHelp());
+      addHelp(command);
     }
     if (entry.examples) {
       examples.set(command, entry.examples);
@@ -81,7 +93,7 @@ export function commandLine(io: Io): CommandLine {
     const path = parent === program ? entry.name : `${parent.name()} ${entry.name}`;
     command.showHelpAfterError(`\`vpsmon ${path} --help\` shows what it takes.`).action(async () => {
       const options = typedOptions(command);
-      const refused = (['json', 'dryRun'] as const).find((name) => options[name] && !takes(command, name));
+      const refused = (['json', 'dryRun'] as const).find((name) => options[name] && !takes(entry, name));
       if (refused)
         command.error(`error: \`${path}\` does not take --${refused === 'json' ? 'json' : 'dry-run'}`);
       const inContext: Given['inContext'] = async (action) =>
@@ -91,29 +103,29 @@ export function commandLine(io: Io): CommandLine {
   }
   for (const entry of COMMANDS) add(program, entry);
   for (const entry of OLD_COMMANDS) add(program, entry, true);
+  addHelp(program);
   return { program, examples, exitCode: () => exitCode };
 }
 
-/** What most commands take, in front of the command, too. */
+/** Every command takes them, in front of it and behind it, so that none is refused for where it stands; help shows those that do something. */
 const SHARED = [
-  () => new Option('--config <file>', 'use this monitor.conf'),
-  () => new Option('--state-dir <dir>', 'keep history, incidents and logs here'),
+  () => new Option('--config <file>', 'use this monitor.conf').argParser(filled),
+  () => new Option('--state-dir <dir>', 'keep history, incidents and logs here').argParser(filled),
   () => new Option('--json', 'print data as JSON'),
   () => new Option('--dry-run', 'show what would be done, and do nothing'),
 ];
 
-/** Those that many commands take first. */
-function optionsOf({
-  run,
-  json = true,
-  dryRun = false,
-  plain = false,
-  options = [],
-}: CommandEntry): Option[] {
-  const taken = [true, true, json, dryRun];
+/** An unset variable of a shell would name the folder that one happens to be in. */
+function filled(value: string): string {
+  if (value === '') throw new InvalidArgumentError('It is empty.');
+  return value;
+}
+
+function optionsOf(entry: CommandEntry): Option[] {
+  const shown = [!entry.plain, !entry.plain, takes(entry, 'json'), takes(entry, 'dryRun')];
   return [
-    ...(run && !plain ? SHARED.filter((_, i) => taken[i]).map((option) => option()) : []),
-    ...options.map(([flags, description, usual]) => {
+    ...SHARED.map((option, i) => option().hideHelp(!entry.run || !shown[i])),
+    ...(entry.options ?? []).map(([flags, description, usual]) => {
       const option = new Option(flags, description);
       if (usual !== undefined) option.default(usual);
       return description === undefined ? option.hideHelp() : option;
@@ -126,8 +138,19 @@ function typedOptions(command: Command): TypedOptions {
   return { ...(command.parent ? typedOptions(command.parent) : {}), ...command.opts<TypedOptions>() };
 }
 
-function takes(command: Command, name: string): boolean {
-  return command.options.some((option) => option.attributeName() === name);
+function takes(
+  { plain = false, json = true, dryRun = false }: CommandEntry,
+  name: 'json' | 'dryRun',
+): boolean {
+  return !plain && (name === 'json' ? json : dryRun);
+}
+
+/** The command that `words` lead to from `from`; what a command without subcommands takes may stand behind it. */
+function commandAt(from: Command, words: readonly string[]): Command {
+  const [word, ...rest] = words;
+  if (word === undefined || from.commands.length === 0) return from;
+  const next = from.commands.find((command) => command.name() === word);
+  return next ? commandAt(next, rest) : from.error(`error: unknown command '${word}'`);
 }
 
 function subcommandTerm(command: Command): string {

@@ -74,6 +74,18 @@ describe('vpsmon completion', () => {
     expect(await live('recover', 'accept', 'x')).toEqual([]);
   });
 
+  it('bash: offers behind help what may stand in its place', async () => {
+    const { stdout: script } = await vpsmon(['completion', 'bash']);
+    expect(await offered(script, ['he'])).toEqual(['help']);
+    expect(await offered(script, ['help', ''])).toEqual(
+      expect.arrayContaining(['status', 'telegram', 'completion']),
+    );
+    expect(await offered(script, ['help', 'st'])).toEqual(['status']);
+    expect(await offered(script, ['help', 'telegram', 'c'])).toEqual(['chats']);
+    expect(await offered(script, ['telegram', 'help', 'c'])).toEqual(['chats']);
+    expect(await offered(script, ['--config', '/x', 'help', 'st'])).toEqual(['status']);
+  });
+
   it('bash: asks the state folder that stands in the line, and offers files and folders where an option takes one', async () => {
     const { stdout: script } = await vpsmon(['completion', 'bash']);
     expect(await offered(script, ['--state-dir', stateDir, 'silence', 'sho'])).toEqual(['shop-web-1']);

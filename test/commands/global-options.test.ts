@@ -1,6 +1,16 @@
+import { CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { commandLine } from '../../src/commands/command-line.ts';
+import { COMMANDS } from '../../src/commands/command-table.ts';
 import { vpsmon } from '../helpers/daemon.ts';
 
+let printed = '';
+const silent = {
+  out: (text: string) => void (printed += text),
+  err: () => undefined,
+  color: false,
+  columns: 80,
+};
 const run = (line: string) => vpsmon(line.split(' '));
 
 describe('global options before the command', () => {
@@ -20,9 +30,17 @@ describe('global options before the command', () => {
     ['--config', "option '--config <file>' argument missing"],
     ['--config /nonexistent/a.conf', 'Usage: vpsmon'],
     ['--nope status', "unknown option '--nope'"],
+    // An unset variable of a shell is not the folder that one is in.
+    ['--config= status', "argument '' is invalid"],
+    ['status --state-dir=', "argument '' is invalid"],
+    ['help nonsense', "unknown command 'nonsense'"],
+    ['help telegram nonsense', "unknown command 'nonsense'"],
     // Data was asked for, or that nothing is done: another command is not run in their place.
     ['--json setup', '`setup` does not take --json'],
     ['--dry-run status', '`status` does not take --dry-run'],
+    ['completion bash --json', '`completion` does not take --json'],
+    ['setup --json', '`setup` does not take --json'],
+    ['status --dry-run', '`status` does not take --dry-run'],
     ['config --dry-run check', '`config check` does not take --dry-run'],
   ])('%s', async (line, expected) => {
     const { code, stderr } = await run(line);
@@ -33,7 +51,17 @@ describe('global options before the command', () => {
   it.each([
     ['--config /nonexistent completion bash', 'complete -F _vpsmon'],
     ['--state-dir /nonexistent --json --help', 'Usage: vpsmon'],
+    ['completion bash --config /nonexistent --state-dir /nonexistent', 'complete -F _vpsmon'],
     ['--config /nonexistent help status', 'Usage: vpsmon status'],
+    ['help --config /nonexistent status', 'Usage: vpsmon status'],
+    ['help status --json --dry-run --state-dir /nonexistent', 'Usage: vpsmon status'],
+    ['help telegram test', 'Usage: vpsmon telegram test'],
+    ['telegram help test', 'Usage: vpsmon telegram test'],
+    ['help recover undo', 'Usage: vpsmon recover'],
+    ['help help', 'Usage: vpsmon help'],
+    ['help', 'Usage: vpsmon'],
+    ['--help status', 'Usage: vpsmon status'],
+    ['-h telegram test', 'Usage: vpsmon telegram test'],
     ['--json --version', '.'],
     ['--config /dev/null --json config show', '"settings"'],
   ])('%s', async (line, expected) => {
@@ -41,4 +69,26 @@ describe('global options before the command', () => {
     expect(stdout).toContain(expected);
     expect(code).toBe(0);
   });
+});
+
+it('every command takes --config and --state-dir in front of it and behind it, and has a help that names it', async () => {
+  const names = COMMANDS.flatMap(({ name, hidden, subcommands }) =>
+    hidden === true ? [] : [name, ...(subcommands ?? []).map((sub) => `${name} ${sub.name}`)],
+  );
+  expect(names.length).toBeGreaterThan(15);
+  const failed: string[] = [];
+  for (const name of names)
+    for (const line of [
+      `help ${name}`,
+      `${name} --help`,
+      `--config /nonexistent --state-dir /nonexistent ${name} --help`,
+      `${name} --config /nonexistent --state-dir=/nonexistent --help`,
+    ]) {
+      const { program } = commandLine(silent);
+      printed = '';
+      const error: unknown = await program.parseAsync(line.split(' '), { from: 'user' }).catch((e) => e);
+      const code = error instanceof CommanderError ? error.exitCode : 0;
+      if (code !== 0 || !printed.startsWith(`Usage: vpsmon ${name} `)) failed.push(`${line}: ${printed}`);
+    }
+  expect(failed).toEqual([]);
 });

@@ -77,4 +77,8 @@ it('fish and zsh: look past options, at the state folder of the line, and offer 
 it('fish and zsh: offer the commands first', () => {
   expect(fish('vpsmon st')).toEqual(['status']);
   expect(zsh("vpsmon ''")).toEqual(expect.arrayContaining(['status', 'doctor', 'silence']));
+  expect(fish('vpsmon help st')).toEqual(['status']);
+  expect(zsh("vpsmon help ''")).toEqual(expect.arrayContaining(['status', 'telegram']));
+  expect(fish('vpsmon telegram help c')).toEqual(['chats']);
+  expect(zsh("vpsmon help telegram ''")).toContain('chats');
 });

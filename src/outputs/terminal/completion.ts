@@ -20,7 +20,7 @@ export function completionScript(shell: Shell, program: Command): string {
     [...valued].filter(([, kind]) => kinds.includes(kind)).map(([name]) => name);
   const places = ['--config', '--state-dir'];
   const script: Script = {
-    commands: withLive(pages.map(completed)),
+    commands: withHelp(withLive(pages.map(completed))),
     files: named(['file']),
     folders: named(['dir']),
     places,
@@ -64,6 +64,23 @@ function withLive(commands: Completed[]): Completed[] {
     else result[at] = live;
   }
   return result;
+}
+
+/** `help` takes what may stand in its place. */
+function withHelp(commands: Completed[]): Completed[] {
+  const parents = commands.filter(({ first }) => first.includes('help'));
+  const after = parents.flatMap(({ words, first }): Completed[] => {
+    const named = first.filter((name) => name !== 'help');
+    const places =
+      words.length > 0
+        ? [
+            [...words, 'help'],
+            ['help', ...words],
+          ]
+        : [['help']];
+    return places.map((place) => ({ words: place, options: ['--help'], first: named }));
+  });
+  return [...commands, ...after];
 }
 
 function completed({ words, subcommands, options, shared, arguments: given }: CommandPage): Completed {
@@ -155,6 +172,10 @@ function zsh({ commands, files, folders, places, values }: Script): string {
 _vpsmon() {
   local so_far='' options='' first='' second='' list='' count=0 i word line
   local -a place names shown
+  case "$words[CURRENT]" in
+    ${files.map((name) => `${name}=*`).join(' | ')}) compset -P '*='; _files; return ;;
+    ${folders.map((name) => `${name}=*`).join(' | ')}) compset -P '*='; _files -/; return ;;
+  esac
   case "$words[CURRENT-1]" in
     ${files.join(' | ')}) _files; return ;;
     ${folders.join(' | ')}) _files -/; return ;;
