@@ -1,10 +1,11 @@
 // Debian 13 with 1 GiB: the package takes over from a checkout's installation, sends an alert, and is purged.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
+  anonymousIn,
   bootVps,
   CHAT,
   checkedIn,
@@ -36,12 +37,26 @@ beforeAll(async () => {
     );
   await vps.put(made('.deb'), '/root/vpsmon.deb');
   await putArchive(vps, made('.tar.xz'));
+  await vps.put(emptyPackage(), '/root/empty.deb');
   await Promise.all([putVpsmon(vps), startTelegramIn(vps), importBusybox(vps)]);
 });
 afterAll(async () => {
   await vps?.down();
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** A package with nothing in it: what apt takes for it, it takes for whatever it installs. */
+function emptyPackage(): string {
+  const tree = join(folder, 'empty');
+  mkdirSync(join(tree, 'DEBIAN'), { recursive: true });
+  const control =
+    'Package: empty\nVersion: 1\nArchitecture: all\nMaintainer: nobody <n@localhost>\nDescription: empty\n';
+  writeFileSync(join(tree, 'DEBIAN/control'), control);
+  execFileSync('dpkg-deb', ['--root-owner-group', '-b', tree, join(folder, 'empty.deb')], {
+    stdio: 'ignore',
+  });
+  return join(folder, 'empty.deb');
+}
 
 const crash = async (name: string) => {
   await vps.run(
@@ -66,12 +81,7 @@ it('is installed from a checkout, set up without a terminal, and sends an alert'
 it('the package takes over in 100 MB: the units and the program go, settings, incidents and silences stay', async () => {
   await vps.run('vpsmon silence all 1h --reason upgrade && rm -rf /root/checkout');
   const conf = await vps.run('cat /etc/vpsmon/monitor.conf');
-  const out = await vps.run(
-    `systemd-run --wait --pipe --collect -p MemoryMax=100M -p MemorySwapMax=0 -p WorkingDirectory=/root \
-       dpkg -i ./vpsmon.deb 2>&1; dpkg -s vpsmon | grep Installed-Size`,
-    600_000,
-  );
-  console.log(/Memory peak: .*|Installed-Size: .*/g.exec(out)?.[0], /Installed-Size: .*/.exec(out)?.[0]);
+  await inHundredMb(vps, 'dpkg -i', 'dpkg -i ./vpsmon.deb', "dpkg-query -W -f '${Installed-Size}' vpsmon");
   expect(await vps.run('cat /etc/vpsmon/monitor.conf')).toBe(conf);
   expect(await vps.run('readlink -f "$(command -v vpsmon)"')).toBe('/usr/bin/vpsmon\n');
   expect((await vps.try('ls -d /usr/local/lib/vpsmon /etc/systemd/system/vps-monitor.service')).stdout).toBe(
@@ -87,6 +97,17 @@ it('the package takes over in 100 MB: the units and the program go, settings, in
 
 it('apt purge leaves nothing', async () => {
   await vps.run('DEBIAN_FRONTEND=noninteractive apt-get purge -y vpsmon', 300_000);
+  expect(await leftOver(vps)).toEqual([]);
+});
+
+it('apt takes no more memory for the package than for an empty one', async () => {
+  const apt = (name: string) =>
+    anonymousIn(vps, `DEBIAN_FRONTEND=noninteractive apt-get install -y ./${name}.deb`);
+  const [empty, whole] = [await apt('empty'), await apt('vpsmon')];
+  console.log(`apt install: an empty package ${empty / 1e6} MB, vpsmon ${whole / 1e6} MB`);
+  expect(whole).toBeLessThan(empty + 10e6);
+  await checkedIn(vps);
+  await vps.run('DEBIAN_FRONTEND=noninteractive apt-get purge -y vpsmon empty', 300_000);
   expect(await leftOver(vps)).toEqual([]);
 });
 
