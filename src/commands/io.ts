@@ -1,3 +1,4 @@
+import { safeJson } from '../model/invisible.ts';
 import { wrapLines } from '../outputs/terminal/style.ts';
 import type { CommandContext, Io } from './context.ts';
 
@@ -25,7 +26,7 @@ export function print(io: Io, text: string): void {
 
 /** What a command prints with --json. */
 export function printJson(io: Io, value: unknown): void {
-  io.out(JSON.stringify(value, null, 2));
+  io.out(safeJson(value, 2));
 }
 
 /** True for a unit of systemd: what it prints is read by nobody at that moment, and kept. */

@@ -1,3 +1,4 @@
+import { safeJson } from '../model/invisible.ts';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { ListenOptions, Socket } from 'node:net';
 import { hostname } from 'node:os';
@@ -149,7 +150,7 @@ function pageFor(
     switch (url.split('?', 1)[0]) {
       case '/health': {
         const { status, body } = pages.health();
-        return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(body)}\n` };
+        return { status, type: 'application/json; charset=utf-8', body: `${safeJson(body)}\n` };
       }
       case '/metrics':
         return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: pages.metrics() };

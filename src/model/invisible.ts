@@ -33,6 +33,27 @@ export function visible(text: string): string {
   return overstruck(shown).replace(CONTROL, '').replace(ZERO_WIDTH, '');
 }
 
+/** Without the line and paragraph separators of Unicode, which many terminals show nothing for. */
+export function withoutSeparators(text: string): string {
+  return text.replace(/[\u2028\u2029]/g, '');
+}
+
+/** JSON as many programs write it, in ASCII. */
+export function inAscii(json: string): string {
+  return json.replace(/[^\n -~]/g, escaped);
+}
+
+const HIDDEN = /[\u007f-\u009f\u2028\u2029\ufff9-\ufffb]|\p{Default_Ignorable_Code_Point}/gu;
+
+/** The same JSON, in which nothing moves a cursor, breaks a line, hides, or turns the text around. */
+export function safeJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(HIDDEN, inAscii);
+}
+
+function escaped(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
 /** What is left on the line after backspaces: programs write bold as `x`, backspace, `x`. */
 function overstruck(text: string): string {
   if (!text.includes('\b')) return text;

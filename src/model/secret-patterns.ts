@@ -299,10 +299,10 @@ const FAMILIES: readonly (Family | 'names')[] = [
       [/(?<![^\s"'=])([\w.-]{1,64}:)[^\s"']{1,256}@(?=(?:tcp|unix)\()/g, '$1***@'],
       // Digest, OAuth, AWS4 and others carry fields: all that follows. Else the scheme and the one word behind it.
       [
-        new RegExp(String.raw`(${AUTHORIZATION})[a-z0-9-]{1,24} {1,4}[a-z_]{1,40}=[^\n]{1,1024}`, 'gi'),
+        new RegExp(String.raw`(${AUTHORIZATION})[a-z0-9-]{1,24}[^\S\n]{1,4}[a-z_]{1,40}=[^\n]{1,1024}`, 'gi'),
         '$1***',
       ],
-      [new RegExp(String.raw`(${AUTHORIZATION})[a-z]{1,20} {1,4}[^\s"',;&\]]{1,512}`, 'gi'), '$1***'],
+      [new RegExp(String.raw`(${AUTHORIZATION})[a-z]{1,20}[^\S\n]{1,4}[^\s"',;&\]]{1,512}`, 'gi'), '$1***'],
       [new RegExp(String.raw`(${AUTHORIZATION})[^\s"',;&]{1,512}`, 'gi'), '$1***'],
       [
         /\b((?:set-)?cookie2?\\?["']?(?::\s{0,4}|=|\s{1,4}(?=["']))\[?\s{0,4}\\?["']?)[^\s"'=]{1,128}=[^\n"']{1,1024}/gi,
@@ -315,7 +315,7 @@ const FAMILIES: readonly (Family | 'names')[] = [
     when: /bearer|basic/i,
     patterns: [
       [
-        /\b(bearer|basic) {1,4}(?!(?:functionality|authentication|authorization|information)\b)[a-z0-9._~+/=-]{8,512}/gi,
+        /\b(bearer|basic)[^\S\n]{1,4}(?!(?:functionality|authentication|authorization|information)\b)[a-z0-9._~+/=-]{8,512}/gi,
         '$1 ***',
       ],
     ],

@@ -1,5 +1,5 @@
 /** Pure helpers for text that people read. Everything from outside goes through `plain` or `escapeHtml` before it is shown. */
-import { drawnOver, lastState, visible } from './invisible.ts';
+import { drawnOver, inAscii, lastState, visible, withoutSeparators } from './invisible.ts';
 import { maskKnown, maskPatterns } from './secret-patterns.ts';
 
 /** One safe line: escape sequences, control and bidirectional characters out, white space folded, at most `max` characters. */
@@ -33,15 +33,44 @@ export function fixedHtml(text: string, max = 200): string {
 
 /** Masks known secrets and everything that looks like one, after taking out what is not seen: it could stand within them. */
 export function maskSecrets(text: string, known: readonly string[] = []): string {
-  let result = visible(text);
   // The longest first: of one that begins with another one, the end would be left.
-  for (const secret of known.toSorted((a, b) => b.length - a.length)) {
-    if (secret === '') continue;
-    const inUrl = encodeURIComponent(secret.toWellFormed());
-    const inJson = JSON.stringify(secret).slice(1, -1);
-    for (const written of new Set([secret, inUrl, inJson])) result = maskKnown(result, written);
-  }
+  const longestFirst = known.toSorted((a, b) => b.length - a.length);
+  const result = maskOnce(visible(text), longestFirst);
+  // Unicode's own separators of lines end a value, and many terminals show nothing for them: what is on both sides is one word there.
+  const joined = withoutSeparators(result);
+  if (joined === result) return result;
+  const again = maskOnce(joined, longestFirst);
+  return again === joined ? result : again;
+}
+
+function maskOnce(text: string, known: readonly string[]): string {
+  let result = text;
+  for (const secret of known)
+    for (const written of spellings(secret)) if (written !== '') result = maskKnown(result, written);
   return maskPatterns(result);
+}
+
+/** Shorter lines of a secret are words like any other. */
+const LINE_OF_SECRET = 8;
+
+/** A secret as programs write it: as it is, in a URL or a form, in JSON; without what is not seen of it, and line by line. */
+function spellings(secret: string): Set<string> {
+  const all = new Set([secret]);
+  if (/^[\w.~-]*$/.test(secret)) return all;
+  const wellFormed = secret.toWellFormed();
+  all.add(encodeURIComponent(wellFormed));
+  all.add(new URLSearchParams([['', wellFormed]]).toString().slice(1));
+  all.add(JSON.stringify(secret).slice(1, -1));
+  const shown = visible(secret).trim();
+  all.add(shown).add(withoutSeparators(shown));
+  const ascii = inAscii(JSON.stringify(secret)).slice(1, -1);
+  all.add(ascii).add(ascii.replace(/(?<=\\u)[\da-f]{4}/g, (code) => code.toUpperCase()));
+  const lines = shown.split(/[\n\r\u2028\u2029]+/);
+  if (lines.length > 1) {
+    all.add(plain(shown, shown.length));
+    for (const line of lines) if (line.trim().length >= LINE_OF_SECRET) all.add(line.trim());
+  }
+  return all;
 }
 
 /** Masked, as one plain line. Colours between a name and its value would hide it from the masks, and so would the end of a cut line. */

@@ -36,7 +36,7 @@ export function stderrLog(
 /** A name with a line break or an escape sequence in it must not forge another line or colour a terminal. */
 function oneLine(text: string): string {
   // oxlint-disable-next-line no-control-regex -- taking control characters out is the point
-  return joined(text).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+  return joined(text).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');
 }
 
 function joined(text: string): string {

@@ -8,6 +8,7 @@ import {
   plain,
   safeHtml,
 } from '../../src/model/text.ts';
+import { safeJson } from '../../src/model/invisible.ts';
 import { expectLinear } from '../helpers/cost.ts';
 
 describe('plain', () => {
@@ -138,3 +139,55 @@ it.each(['token\u001b[1G=abc123secret', 'token=abc1\u001b[G23secret', 'my\u001b[
     expect(masked(line, ['mysecret-value'])).not.toMatch(/secret|abc1/);
   },
 );
+
+const SEEN_BY_NOBODY = [
+  '\u2028',
+  '\u2029',
+  '\u0085',
+  '\u200b',
+  '\u200d',
+  '\u00ad',
+  '\u202e',
+  '\u2066',
+  '\ufeff',
+  '\u{e0041}',
+];
+it.each(SEEN_BY_NOBODY)('S3: %j within a secret or its line shows no part of it', (c) => {
+  const secret = 'hunter/Secret99';
+  const odd = `hunter${c}/Secret99${c}`;
+  const lines = [
+    [`boom hunter${c}/Secret99 end`, secret],
+    [`boom ${odd} end`, odd],
+    [`boom ${secret} end`, odd],
+    [`boom ${JSON.stringify(odd)} end`, odd],
+    [`boom ${encodeURIComponent(odd)} end`, odd],
+    [`pass${c}word${c}=${c}hunter${c}/Secret99 end`, ''],
+    [`Authorization: Bearer${c} hunter${c}/Secret99 end`, ''],
+    [`postgres://app:hunter${c}Secret99@db/x`, ''],
+  ];
+  for (const [line = '', known = ''] of lines) expect(masked(line, [known])).not.toMatch(/hunter|Secret99/);
+});
+
+it('S3: a line that Unicode separates is masked as a line of its own, too', () => {
+  expect(masked('ready\u2028AUTH hunterSecret', [])).toBe('ready AUTH ***');
+});
+
+it('S3: a known secret goes as other programs write it: a form, JSON in ASCII, its lines, without the line feed of its file', () => {
+  const lines: [string, string][] = [
+    ['p\u00e4ss w!rd 99', 'p%C3%A4ss+w%21rd+99'],
+    ['p\u00e4ssw\u00f6rd99', String.raw`p\u00e4ssw\u00f6rd99`],
+    ['p\u00e4ssw\u00f6rd99', String.raw`p\u00E4ssw\u00F6rd99`],
+    ['first line of it\nsecond line of it', 'second line of it'],
+    ['first line of it\nsecond line of it', 'first line of it second line of it'],
+    ['hunterSecret99\n', 'hunterSecret99'],
+  ];
+  for (const [secret, written] of lines) expect(masked(`boom ${written} end`, [secret])).toBe('boom *** end');
+});
+
+it('S3: JSON has no character that moves a cursor, breaks a line, hides or turns the text around, and the same values', () => {
+  const value = { name: SEEN_BY_NOBODY.join('x'), c1: 'a\u009b31mb', city: 'Z\u00fcrich' };
+  const json = safeJson(value);
+  expect(json).not.toMatch(new RegExp(`[${SEEN_BY_NOBODY.join('')}\u009b]`, 'u'));
+  expect(json).toContain('Z\u00fcrich');
+  expect(JSON.parse(json)).toEqual(value);
+});

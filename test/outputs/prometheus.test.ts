@@ -179,6 +179,13 @@ describe('hostile text', () => {
     expect(text.isWellFormed()).toBe(true);
   });
 
+  test('S3: nothing in a label breaks a line, hides or turns the text around; joiners that a language needs stay', () => {
+    const incidents = fullInput(AT).openIncidents;
+    const subject = 'a\u2028b\u2029c\u0085d\u202ee\u200bf\ufeffg\u200d';
+    const text = renderPrometheus({ ...EMPTY, openIncidents: incidents.map((one) => ({ ...one, subject })) });
+    expect(text).toContain('subject="a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffdg\u200d"');
+  });
+
   test('the same series comes once, or Prometheus would refuse everything', () => {
     const input = fullInput(AT);
     const { docker } = input.snapshot.readings;

@@ -19,6 +19,12 @@ test('a line each, with the time, from the level on', () => {
   ]);
 });
 
+test('S3: a line stays a line, whatever separates lines elsewhere', () => {
+  const { log, written } = lines('INFO', true);
+  log.warn('web\u2028<2>forged\u2029one\u0085two\u202ethree');
+  expect(written).toEqual(['<4>web <2>forged onetwothree\n']);
+});
+
 test('an alert has its severity once', () => {
   const { log, written } = lines('INFO', false);
   log.warn('WARNING disk [/] Disk / is 85 % full');

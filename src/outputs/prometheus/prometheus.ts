@@ -93,9 +93,11 @@ function numberText(value: number): string {
   return String(value);
 }
 
-// A NUL ends the text for Prometheus' lexer; the other control characters help nobody.
-// oxlint-disable-next-line no-control-regex -- replacing them is the point
-const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f]/g;
+// A NUL ends the text for Prometheus' lexer; the other control characters, and what breaks a line, hides or turns the text around, help
+// nobody. The joiners that some languages and symbols need stay.
+const CONTROL =
+  // oxlint-disable-next-line no-control-regex -- replacing them is the point
+  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
 function clean(text: string): string {
   return text.toWellFormed().replace(CONTROL, '\ufffd').replace(/\\/g, '\\\\').replace(/\n/g, '\\n');
