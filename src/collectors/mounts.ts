@@ -16,7 +16,7 @@ export type Mount = {
    * stopped that after an error: its options say `ro` while those of the mount say `rw` (a person's `mount -o ro` sets both).
    */
   readOnly?: 'person' | 'kernel';
-  /** The mount takes no writes, whatever the filesystem does: under ProtectSystem=strict all of them are like that. */
+  /** The oldest mount of the whole takes no writes, whatever the filesystem does: under ProtectSystem=strict all are like that. */
   mountedRo?: true;
 };
 
@@ -58,7 +58,12 @@ const NEVER = new Set([
 /** Single files that Docker mounts into every container. */
 const DOCKER_FILES = new Set(['/etc/hosts', '/etc/hostname', '/etc/resolv.conf']);
 
-type Line = Mount & { number: string; whole: boolean };
+type Line = Mount & {
+  number: string;
+  whole: boolean;
+  /** Of all mounts of this filesystem the one whose flags show who made it read-only. */
+  judge: { id: number; whole: boolean } & Pick<Mount, 'readOnly' | 'mountedRo'>;
+};
 
 /**
  * Real filesystems, each once: bind mounts and further mounts of the same device are folded into the one that shows it
@@ -81,7 +86,7 @@ export function parseMounts(text: string, below = ''): Mount[] {
     byDevice.set(key, better(line, byDevice.get(key)));
   }
   return foldNumbers([...byDevice.values()])
-    .map(({ number: _number, whole: _whole, ...mount }) => mount)
+    .map(({ number: _number, whole: _whole, judge: _judge, ...mount }) => mount)
     .toSorted((a, b) => (a.mount < b.mount ? -1 : 1));
 }
 
@@ -94,11 +99,22 @@ function foldNumbers(lines: Line[]): Line[] {
   return [...byNumber.values()];
 }
 
-/** One mount for writing is enough to know that it was the kernel who stopped that. */
 function better(a: Line, b: Line | undefined): Line {
   if (!b) return a;
-  const line = isBetter(a, b) ? a : b;
-  return a.readOnly === 'kernel' || b.readOnly === 'kernel' ? { ...line, readOnly: 'kernel' } : line;
+  const judge = judgeOf(a.judge, b.judge);
+  const { readOnly: _readOnly, mountedRo: _mountedRo, ...line } = isBetter(a, b) ? a : b;
+  const { readOnly, mountedRo } = judge;
+  return { ...line, ...(mountedRo ? { mountedRo } : {}), ...(readOnly ? { readOnly } : {}), judge };
+}
+
+/**
+ * A person's `mount -o remount,ro` sets the filesystem and the one mount that was named; bind mounts of it stay as they were. So the oldest
+ * mount of the whole decides. Where only parts are to be seen, one for writing is enough to know that it was the kernel.
+ */
+function judgeOf(a: Line['judge'], b: Line['judge']): Line['judge'] {
+  if (a.whole !== b.whole) return a.whole ? a : b;
+  if (!a.whole) return a.readOnly === 'kernel' ? a : b;
+  return a.id < b.id ? a : b;
 }
 
 function isBetter(a: Line, b: Line): boolean {
@@ -111,16 +127,18 @@ function parseLine(raw: string): Line | undefined {
   const dash = raw.indexOf(' - ');
   if (dash === -1) return undefined;
   const [fsType = '', device = '', options = ''] = raw.slice(dash + 3).split(' ', 3);
-  const [, , number = '', root = '', mount = '', flags = ''] = raw.slice(0, dash).split(' ', 6);
+  const [id, , number = '', root = '', mount = '', own = ''] = raw.slice(0, dash).split(' ', 6);
   if (mount === '') return undefined;
-  const mountedRo = has(flags, 'ro');
+  const whole = unescape(root) === '/';
+  const mountedRo = has(own, 'ro');
   const writable = WRITABLE.has(fsType) || (fsType === 'btrfs' && mount === '/');
   const readOnly = whyReadOnly(writable, options, mountedRo);
+  const flags = { ...(mountedRo ? { mountedRo } : {}), ...(readOnly ? { readOnly } : {}) };
   return {
-    ...(mountedRo ? { mountedRo } : {}),
-    ...(readOnly ? { readOnly } : {}),
+    ...flags,
     number,
-    whole: unescape(root) === '/',
+    judge: { id: Number(id), whole, ...flags },
+    whole,
     mount: unescape(mount),
     device: unescape(device),
     fsType,

@@ -1,4 +1,4 @@
-import type { Config } from '../config/schema.ts';
+import { isIgnored, type Config } from '../config/schema.ts';
 import { suggest } from '../config/suggest.ts';
 import { silenceName } from '../incidents/silences.ts';
 import { RULES } from '../model/rules.ts';
@@ -26,7 +26,7 @@ export function unknownSubject(
   const { ESSENTIAL_CONTAINERS, MONITORED_SERVICES } = settings;
   const named = [...ESSENTIAL_CONTAINERS, ...MONITORED_SERVICES, ...extra.services.map(({ name }) => name)];
   const known = [...Object.keys(RULES), 'host', ...named, ...names];
-  if (known.some((name) => name.toLowerCase() === wanted)) return undefined;
+  if (known.some((name) => name.toLowerCase() === wanted || isIgnored([wanted], { name }))) return undefined;
   const meant = suggest(subject, ['all', ...known]);
   return `no container, service or rule is called ${plain(subject, 80)}${meant === undefined ? '' : `; did you mean ${plain(meant, 80)}`}?`;
 }

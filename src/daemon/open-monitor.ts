@@ -141,6 +141,7 @@ function openLivingMessages(monitor: Monitor, hostname: string): Monitor['refres
     render: (incident, others) =>
       renderLiving(incident, others, hostname, clock.now(), recorder.known(incident)),
     renderList: (heading, all) => renderList(heading, all, hostname, clock.now()),
+    onFailure: (error) => log.warn(`A message could not be worded: ${errorText(error)}`),
   });
   return (ids) => {
     try {

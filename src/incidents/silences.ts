@@ -1,4 +1,4 @@
-import type { SilenceWindow } from '../config/schema.ts';
+import { isIgnored, type SilenceWindow } from '../config/schema.ts';
 import type { Incident } from '../model/incident.ts';
 import { activeSilences, deleteSilence, saveSilence, type Silence } from '../store/incidents.ts';
 import type { Db } from '../store/db.ts';
@@ -70,14 +70,17 @@ function atMinute(midnight: Date, minute: number): number {
   return at.getTime();
 }
 
-/** The silence that covers an incident, or undefined. Names are compared without case. */
+/** The silence that covers an incident, or undefined. Names are compared without case, and may have wildcards. */
 export function silencing(
   { rule, subject, alias, was }: Pick<Incident, 'rule' | 'subject' | 'alias' | 'was'>,
   silences: readonly Silence[],
 ): Silence | undefined {
   const names = [rule, subject, alias ?? '', was ?? ''].map((name) => name.toLowerCase());
+  const about = { name: subject, ...(alias === undefined ? {} : { service: alias }) };
   return silences.find(
-    (silence) => silence.subject === 'all' || (silence.subject !== '' && names.includes(silence.subject)),
+    (silence) =>
+      silence.subject === 'all' ||
+      (silence.subject !== '' && (names.includes(silence.subject) || isIgnored([silence.subject], about))),
   );
 }
 

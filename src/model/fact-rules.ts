@@ -68,7 +68,7 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     change: 'asked-stop',
     claim: 'down',
   },
-  running: { rule: 'container-stopped', verdict: 'ok', change: 'restored', claim: 'up' },
+  running: { rule: 'container-stopped', verdict: 'ok', change: 'restored', claim: 'up', keeps: SERIES },
   unhealthy: {
     rule: 'container-unhealthy',
     verdict: 'breach',

@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Incident } from '../model/incident.ts';
+import { safeHtml } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
 import {
   openIncidentMessages,
@@ -142,10 +143,23 @@ export function createRefresh(deps: {
   render(incident: Incident, others: readonly Incident[]): Rendered;
   /** The same of a list with this first line. */
   renderList(heading: string, all: readonly Incident[]): Rendered;
+  /** One could not be rendered. */
+  onFailure(error: unknown): void;
 }) {
   const { config, db, now } = deps;
   const messages = openIncidentMessages(db);
   const last = new Map<string, { key: string; at: number }>();
+
+  /** A mistake in the wording must not leave this message, and those behind it, as they were when they were sent. */
+  function orPlain({ severity, state, text }: Incident, render: () => Rendered): Rendered {
+    try {
+      return render();
+    } catch (error) {
+      deps.onFailure(error);
+      const html = `${severity.toUpperCase()}${state === 'resolved' ? ', over' : ''}: ${safeHtml(text, 1000)}`;
+      return { html, key: html };
+    }
+  }
 
   /**
    * `ids`: only messages that show one of these incidents, also those that show its end already: what was done may be known only after it.
@@ -165,7 +179,9 @@ export function createRefresh(deps: {
         messages.want(message.incidentId, message.target, message.wanted, true);
         continue;
       }
-      const rendered = list === undefined ? deps.render(incident, others) : deps.renderList(list, all);
+      const rendered = orPlain(incident, () =>
+        list === undefined ? deps.render(incident, others) : deps.renderList(list, all),
+      );
       const over = all.every((one) => isOver(db, one, now()));
       const isList = list !== undefined;
       const buttons = over ? {} : buttonsOf(db, config, all, { isList, pending: message.pending }, now());

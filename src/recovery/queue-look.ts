@@ -1,7 +1,7 @@
 import type { Action } from '../model/action.ts';
 import { plain } from '../model/text.ts';
 import { keepUndo } from '../store/actions.ts';
-import type { N8nApi } from '../system/apps/n8n.ts';
+import type { N8nApi, N8nError } from '../system/apps/n8n.ts';
 import { isOff, type Paused, type PausedGroup } from './queue-pause.ts';
 import type { RecoveryDeps } from './types.ts';
 
@@ -28,7 +28,10 @@ export async function lookAtPaused(
         if (!isOff(workflow) || looks >= MOST_LOOKS) continue;
         looks += 1;
         const before = JSON.stringify(workflow);
-        const line = await lookAtOne(api, workflow);
+        const line = await lookAtOne(api, workflow).catch((error: N8nError) => {
+          if (!error.forbidden) throw error;
+          return undefined;
+        });
         if (line !== undefined) lines.push(line);
         changed ||= JSON.stringify(workflow) !== before;
       }

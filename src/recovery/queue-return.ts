@@ -60,7 +60,10 @@ export function returnStep(
           await bringBatchBack(api, batch, { keep, lines, count, moment: deps.moment });
         }
       }
-      lines.push(...(await verifyWebhooks(deps, api, off)));
+      const keepAll = () => {
+        for (const { id, group } of groups) keepUndo(deps.store.db, id, group);
+      };
+      lines.push(...(await verifyWebhooks(deps, api, off, keepAll)));
     },
     verify: async () => outcomeOf(all, [...lines, ...timesOf(deps, paused, all)]),
   };
@@ -115,25 +118,40 @@ export function anyDue(paused: readonly Action[], now: Moment): boolean {
  * n8n may call a workflow active whose webhook it has not registered: callers get 404. Off and on once more registers it, as a rule;
  * what is not registered then is reported.
  */
-async function verifyWebhooks(deps: RecoveryDeps, api: N8nApi, off: readonly Paused[]): Promise<string[]> {
+async function verifyWebhooks(
+  deps: RecoveryDeps,
+  api: N8nApi,
+  off: readonly Paused[],
+  keep: () => void,
+): Promise<string[]> {
   const had = off.filter(({ state, registered = 0 }) => state === 'back' && registered > 0);
   const missing = async (of: readonly Paused[]): Promise<Paused[]> => {
     const now = of.length > 0 ? await deps.registeredWebhooks(of.map(({ id }) => id)) : undefined;
     return now ? of.filter(({ id, registered = 0 }) => (now.get(id) ?? 0) < registered) : [];
   };
+  const lines: string[] = [];
   const again = await missing(had);
-  for (const { id, activeVersionId } of again) {
+  for (const workflow of again) {
+    const { id, name, activeVersionId } = workflow;
+    // Off for a moment: where the second call fails, or this process dies, it is brought back by a later run.
+    workflow.state = 'asked';
+    keep();
     try {
-      await api.deactivate(id);
-    } finally {
-      await api.activate(id, activeVersionId);
+      await api.deactivate(id).catch(() => undefined);
+      if ((await api.activate(id, activeVersionId)).active) workflow.state = 'back';
+    } catch (error) {
+      lines.push(`${plain(name, 80)}: not yet, ${errorText(error)}`);
     }
+    keep();
   }
-  const lines = (await missing(again)).map(
-    ({ name }) =>
-      `${plain(name, 80)}: active again, but n8n has not registered its webhook, which answers 404: switch it off and on in n8n, or restart n8n`,
-  );
-  return lines;
+  const still = await missing(again.filter(({ state }) => state === 'back'));
+  return [
+    ...lines,
+    ...still.map(
+      ({ name }) =>
+        `${plain(name, 80)}: active again, but n8n has not registered its webhook, which answers 404: switch it off and on in n8n, or restart n8n`,
+    ),
+  ];
 }
 
 /** While n8n is asked the record says so: a run that dies then does not take what it did itself for somebody else's doing. */
@@ -160,8 +178,11 @@ async function bringBatchBack(
         if (text !== undefined) run.lines.push(`${plain(workflow.name, 80)}: ${text}`);
       } catch (error) {
         run.lines.push(`${plain(workflow.name, 80)}: not yet, ${errorText(error)}`);
+        const { hopeless, forbidden } = error as N8nError;
+        // It is not in the way of the others, which the key may bring back.
+        if (forbidden) continue;
         run.count.inARow += 1;
-        if ((error as N8nError).hopeless || run.count.inARow >= MOST_FAILURES_IN_A_ROW) throw error;
+        if (hopeless || run.count.inARow >= MOST_FAILURES_IN_A_ROW) throw error;
       }
     }
   } finally {
@@ -193,9 +214,9 @@ async function bringOneBack(
   try {
     after = await api.activate(paused.id, paused.activeVersionId);
   } catch (error) {
-    const { refused, hopeless } = error as N8nError;
+    const { refused, hopeless, forbidden } = error as N8nError;
     // A trigger's own service may be away for a moment; or a credential is gone, and a person is needed.
-    if (refused && !hopeless)
+    if (refused && !hopeless && !forbidden)
       return {
         state: 'paused',
         text: `still off, n8n will not activate it (${errorText(error)}); it is tried again later`,

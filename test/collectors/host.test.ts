@@ -210,6 +210,30 @@ describe('disks', () => {
     expect(found).toHaveLength(stopped ? 1 : 0);
   });
 
+  const data = (flags: string, bound: string, options: string) =>
+    [
+      `40 1 8:2 / /data ${flags} - ext4 /dev/sda2 ${options}`,
+      `90 1 8:2 /app /srv/app ${bound} - ext4 /dev/sda2 ${options}`,
+      `91 1 8:2 / /b ${bound} - ext4 /dev/sda2 ${options}`,
+    ].join('\n');
+  test.each([
+    ['a person remounted what is bound elsewhere', data('rw', 'rw', 'rw'), data('ro', 'rw', 'ro'), 0],
+    ['that, found at the start', data('ro', 'rw', 'ro'), data('ro', 'rw', 'ro'), 0],
+    [
+      'the kernel stopped what is bound read-only elsewhere',
+      data('rw', 'ro', 'rw'),
+      data('rw', 'ro', 'ro'),
+      1,
+    ],
+    ['that, found at the start', data('rw', 'ro', 'ro'), data('rw', 'ro', 'ro'), 1],
+  ])('N6: %s', async (_name, before, after, stopped) => {
+    const { read, mounts, clock } = disks(async () => numbers, before);
+    await read();
+    mounts.text = after;
+    clock.move(60_000);
+    expect((await read()).disks.filter((disk) => disk.stoppedWriting)).toHaveLength(stopped);
+  });
+
   test('N12: a root of btrfs that takes no writes in a mount for writing is known at the first look', () => {
     const root = (flags: string) => parseMounts(`6 1 0:25 /@ / ${flags} - btrfs /dev/vda2 ro,subvol=/@\n`);
     expect(root('rw,noatime')).toMatchObject([{ readOnly: 'kernel' }]);

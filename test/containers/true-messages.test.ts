@@ -226,6 +226,26 @@ describe('one that flapped is not called stable for 10 min where it went down si
     expect(stable(world)!.saidAt - upAt).toBeGreaterThanOrEqual(10 * MINUTE);
   });
 
+  test('a loop that was redeployed, and stopped once more just before ten minutes were over', () => {
+    const world = worldWith('web', { policy: 'always' });
+    for (let i = 0; i < 5; i++) {
+      world.die('web', 1, true);
+      pass(world, 400);
+      world.start('web', 'policy');
+      pass(world, 60_000);
+    }
+    world.stop('web');
+    pass(world, 300);
+    world.start('web');
+    pass(world, 9.5 * MINUTE);
+    world.die('web', 1, true);
+    pass(world, 3000);
+    world.start('web', 'policy');
+    const upAt = world.now;
+    pass(world, 30 * MINUTE);
+    expect(stable(world)!.saidAt - upAt).toBeGreaterThanOrEqual(10 * MINUTE);
+  });
+
   test('another one took its place, and later one of its name is there again', () => {
     const world = worldWith('web', { service: 'web' });
     flap(world, 3, 5000, 20_000);

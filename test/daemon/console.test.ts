@@ -106,6 +106,7 @@ async function start(
     now: () => clock.now(),
     render: (incident, others) => renderLiving(incident, others, 'shop', clock.now()),
     renderList: (heading, all) => renderList(heading, all, 'shop', Date.now()),
+    onFailure: (error) => void log.warn(String(error)),
     incident(id) {
       const incident = pipeline.incident(id);
       return incident ? withNotes(db, incident) : incidentById(db, id);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { silencing, windowAt } from '../../src/incidents/silences.ts';
-import type { SilenceWindow } from '../../src/config/schema.ts';
+import { matchesPattern, type SilenceWindow } from '../../src/config/schema.ts';
 
 /** Days of January 2026: the 14th is a Wednesday. */
 const at = (day: number, hour: number, minute = 0) => new Date(2026, 0, day, hour, minute).getTime();
@@ -12,6 +12,29 @@ const window = (days: number[], from: number, to: number): SilenceWindow => ({
   reason: 'backup',
 });
 const holds = (w: SilenceWindow, now: number) => windowAt(w, now) !== undefined;
+
+test.each([
+  ['web*', 'web-7', true],
+  ['WEB*', 'web', true],
+  ['job-*-x', 'job-1-x', true],
+  ['job-*-x', 'job-x', false],
+  ['*', 'anything', true],
+  ['a*b*c', 'aXbYc', true],
+  ['a*b*c', 'acb', false],
+  ['ab*ba', 'aba', false],
+  ['web', 'web-7', false],
+  ['w.b', 'web', false],
+  ['postgres', `shop_postgres.1.${'x'.repeat(25)}`, true],
+])('U16: a silence of %j and a container %j: %j', (pattern, subject, is) => {
+  const silence = { subject: pattern.toLowerCase(), since: 0, until: 1, reason: '' };
+  expect(silencing({ rule: 'container-stopped', subject }, [silence]) !== undefined).toBe(is);
+});
+
+test('a pattern with many wildcards takes no longer', () => {
+  const before = performance.now();
+  expect(matchesPattern('*a'.repeat(60) + 'b', 'a'.repeat(128))).toBe(false);
+  expect(performance.now() - before).toBeLessThan(2000);
+});
 
 describe('windows of vpsmon.yaml', () => {
   test('from inclusive, to exclusive', () => {

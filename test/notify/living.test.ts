@@ -19,6 +19,8 @@ import { bench, type Bench } from './support.ts';
 
 let b: Bench;
 let pipeline: Pipeline;
+/** A mistake in the wording. */
+let unwordable = false;
 let refresh: (ids?: ReadonlySet<number>) => boolean;
 
 /** As the daemon connects them. */
@@ -40,7 +42,11 @@ function connect(settings: Partial<Settings> = {}): void {
       const incident = pipeline.incident(id);
       return incident ? withNotes(db, incident) : incidentById(db, id);
     },
-    render: (incident, others) => renderLiving(incident, others, 'vps', b.clock.now()),
+    render(incident, others) {
+      if (unwordable) throw new Error('no words');
+      return renderLiving(incident, others, 'vps', b.clock.now());
+    },
+    onFailure: (error) => void b.log.warn(String(error)),
     renderList: (heading, all) => renderList(heading, all, 'vps', Date.now()),
   });
 }
@@ -106,6 +112,22 @@ describe('the message of an incident', () => {
     expect(b.telegram.sent).toMatchObject([{}, { replyTo: own().id, silent: true }]);
     expect(b.telegram.sent[1]?.plain).toContain('Resolved');
     expect(openIncidentMessages(b.store.db).open()).toEqual([]);
+  });
+
+  it('R3: shows its end plainly where its text cannot be made', async () => {
+    b.start();
+    check(memory(90, 'warning'));
+    await settled();
+    unwordable = true;
+    try {
+      b.clock.pass(61_000);
+      check(memory(300, undefined));
+      await settled();
+      expect(shown()).toBe('WARNING, over: Available memory is 90 MB');
+      expect(openIncidentMessages(b.store.db).open()).toEqual([]);
+    } finally {
+      unwordable = false;
+    }
   });
 
   it('shows the result of what ended it, also where that is known only after the end', async () => {
@@ -305,7 +327,7 @@ describe('the message of an incident', () => {
     b.start();
     check(memory(90, 'warning'));
     await settled();
-    b.telegram.fail(edit('accept-then-slow', { ms: 200 }));
+    b.telegram.fail(edit('accept-then-slow', { ms: 2000 }));
     b.clock.pass(61_000);
     check(memory(70, 'warning'));
     await b.telegram.waitUntil(() => b.telegram.edits.length === 1);

@@ -7,6 +7,7 @@ import { runRules } from '../../src/recovery/index.ts';
 import { queueRule } from '../../src/recovery/queue.ts';
 import { actionsToUndo, listActions } from '../../src/store/actions.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
+import type { HttpAnswer } from '../../src/system/types.ts';
 import { httpRequest } from '../../src/system/http/http.ts';
 import { testDeps, type TestDeps } from '../helpers/recovery-deps.ts';
 import { emptySnapshot } from '../helpers/snapshots.ts';
@@ -245,6 +246,33 @@ describe('A20: a webhook that n8n has not registered, though it calls the workfl
     expect(deps.said.at(-1)?.details?.join()).toContain('Low 2: active again, but n8n has not registered');
   });
 
+  const failures: [string, () => Promise<HttpAnswer>][] = [
+    ['n8n goes down', () => Promise.reject(new Error('nobody answers'))],
+    ['n8n refuses', () => Promise.resolve({ status: 400, headers: {}, body: '{"message":"no"}' })],
+  ];
+  it.each(failures)(
+    '%s between off and on: it is off because of recovery, and a later run brings it back',
+    async (_, fails) => {
+      const deps = await monitor({}, { registeredWebhooks: registered((id) => (id === 't2' ? 0 : 1)) });
+      await run(deps, 2000);
+      const { http } = deps.system;
+      let off = false;
+      deps.system.http = (request) => {
+        if (off && request.url.endsWith('/t2/activate')) return fails();
+        if (request.url.endsWith('/t2/deactivate')) off = true;
+        return http(request);
+      };
+      const result = await run(deps, 0);
+      expect(result.attempts).toMatchObject([{ done: 'failed' }]);
+      expect(active()).not.toContain('t2@t2-v1');
+      expect(actionsToUndo(store.db, 'queue')).toHaveLength(1);
+      deps.system.http = http;
+      await run(deps, 0);
+      expect(active()).toContain('t2@t2-v1');
+      expect(actionsToUndo(store.db, 'queue')).toEqual([]);
+    },
+  );
+
   it('is told when that does not help', async () => {
     const deps = await monitor({}, { registeredWebhooks: registered((id) => (id === 't2' ? 0 : 1)) });
     await run(deps, 2000);
@@ -303,6 +331,22 @@ describe('a workflow that somebody', () => {
     n8n.workflows.get('t2')!.name = 'Renamed';
     expect((await run(deps, 0)).attempts).toMatchObject([{ done: 'worked' }]);
     expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
+  });
+
+  it('A3: moved to a project that the key may not see stays on the list, and is not in the way of the others', async () => {
+    const deps = await monitor({}, { tagged: 6 });
+    await run(deps, 2000);
+    const { http } = deps.system;
+    const forbidden = { status: 403, headers: {}, body: '{"message":"Forbidden"}' };
+    deps.system.http = (request) =>
+      /workflows\/t[1234]\b/.test(request.url) ? Promise.resolve(forbidden) : http(request);
+    await run(deps, 0);
+    expect(active()).toEqual(['t5@t5-v1', 't6@t6-v1', 'vip@vip-v1']);
+    expect(actionsToUndo(store.db, 'queue')).toHaveLength(1);
+    deps.system.http = http;
+    // A2: at the next run, not after a pause that grows.
+    await run(deps, 0);
+    expect(active()).toEqual([...tagged(6), 'vip@vip-v1']);
   });
 
   it('has only run, which n8n notes as a change, comes back', async () => {

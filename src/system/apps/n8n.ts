@@ -28,6 +28,7 @@ export type Workflow = {
 export type N8nError = Error & {
   refused?: boolean;
   /** It will refuse everything else, too. */ hopeless?: boolean;
+  /** The key may not do this with this workflow, or with none. */ forbidden?: boolean;
 };
 
 /** 100 pages of 100 workflows; nobody has more, and a cursor that never ends must end. */
@@ -101,9 +102,13 @@ async function callApi(
     throw Object.assign(error as Error, { hopeless });
   }
   if (answer.status === 401 || answer.status === 403) {
-    // The key's owner may be forbidden a single workflow; three in a row are taken for all. One that is off stays on the list.
-    const one = answer.status === 403 && path.endsWith('/deactivate');
-    throw refusal(`n8n refuses the API key (${answer.status}): check N8N_API_KEY and its scopes`, !one);
+    // The key's owner may be forbidden a single workflow: somebody has moved it to another project.
+    const forbidden = answer.status === 403 && path.startsWith('/workflows/');
+    const error = refusal(
+      `n8n refuses the API key (${answer.status}): check N8N_API_KEY and its scopes`,
+      !forbidden,
+    );
+    throw Object.assign(error, { forbidden });
   }
   if (answer.status === 404 && method === 'GET') return undefined;
   if (answer.status >= 300) {
