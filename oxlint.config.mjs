@@ -24,6 +24,11 @@ export const WALLS = [
     ['model', 'config', 'discovery'],
     'A rule is a pure function of snapshot, past and configuration.',
   ],
+  [
+    'checks',
+    ['model', 'system', 'config', 'collectors', 'rules'],
+    'A check reads and judges: hand in what else it needs.',
+  ],
   ['forecast', ['model', 'config'], 'A forecast is a pure function of a series.'],
   ['recorder', ['model'], 'The recorder keeps the samples that are handed in; it reads none.'],
   [

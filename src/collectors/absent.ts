@@ -1,5 +1,5 @@
 import { absent, type Absent } from '../model/reading.ts';
-import type { Source } from '../model/snapshot.ts';
+import type { Source } from '../model/sources.ts';
 import type { Discovered } from '../model/targets.ts';
 import type { Collector, CollectorFactory } from './types.ts';
 

@@ -1,5 +1,6 @@
 import type { FlightContainer, FlightSample } from '../model/recording.ts';
-import type { ContainerInfo, PressureOf, Snapshot } from '../model/snapshot.ts';
+import type { ContainerInfo, PressureOf } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/sources.ts';
 import { heldBytes } from '../model/container-memory.ts';
 import { openCgroups } from '../system/cgroups.ts';
 import { OWN_CGROUP, guestOf } from '../system/guest.ts';

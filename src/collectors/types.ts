@@ -2,7 +2,8 @@ import type * as v from 'valibot';
 import type { Discovered } from '../model/targets.ts';
 import type { Config } from '../config/schema.ts';
 import type { Absent } from '../model/reading.ts';
-import type { ContainerInfo, Source, Values } from '../model/snapshot.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import type { Source, Values } from '../model/sources.ts';
 import type { System } from '../system/types.ts';
 
 /** One source. Keeps what it needs for rates between two reads. Throws where the source fails; `signal` aborts at the deadline. */

@@ -1,7 +1,8 @@
 import { suggest } from '../config/suggest.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/sources.ts';
 import { errorText } from '../model/text.ts';
-import { filterSection, renderPrometheus, SECTIONS, type Section } from '../outputs/prometheus/prometheus.ts';
+import { SECTIONS, type Section } from '../model/metric.ts';
+import { filterSection, renderPrometheus } from '../outputs/prometheus/prometheus.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 import {

@@ -1,7 +1,7 @@
 import { createForecasts, Saved } from '../forecast/watch.ts';
 import type { Config } from '../config/schema.ts';
 import type { Forecast } from '../model/forecast.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/sources.ts';
 import type { Db } from '../store/db.ts';
 import type { History } from '../store/history/history.ts';
 import { recall } from '../store/memory.ts';

@@ -1,12 +1,13 @@
-import { openCollectors } from '../collectors/collect.ts';
+import { openCollectors } from '../checks/collect.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import type { Finding } from '../model/finding.ts';
 import type { LeftOff } from '../model/left-off.ts';
-import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/sources.ts';
 import { formatMoment, plain } from '../model/text.ts';
 import { judgeCheck, renderCheck } from '../outputs/terminal/check.ts';
 import { judgeContainersNow } from '../rules/containers-now.ts';
-import { judgeAll } from '../rules/judge.ts';
+import { judgeAll } from '../checks/judge.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
 import { osName } from '../system/describe-machine.ts';
 import { readContainers } from '../system/docker/containers.ts';

@@ -1,5 +1,5 @@
 import { serverName } from '../config/server-name.ts';
-import { openCollectors } from '../collectors/collect.ts';
+import { openCollectors } from '../checks/collect.ts';
 import { recentSamples } from '../daemon/recorder.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import type { Moment } from '../model/action.ts';

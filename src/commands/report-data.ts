@@ -1,6 +1,6 @@
 import { forecastsOf } from './forecast-data.ts';
 import type { Config } from '../config/schema.ts';
-import { SOURCES, type Snapshot } from '../model/snapshot.ts';
+import { SOURCE_IDS, type Snapshot } from '../model/sources.ts';
 import type { ChartInput, ChartMark } from '../outputs/report/chart.ts';
 import type { ReportData, ReportIncident } from '../outputs/report/data.ts';
 import type { SeriesStats } from '../model/series-stats.ts';
@@ -66,7 +66,7 @@ export function gatherReport(deps: {
     restarts: restartsOf(columns),
     growers: history.growth(at, DAY_MS),
     forecasts: forecastsOf({ db, history, config, files: deps.files, snapshot }),
-    failures: SOURCES.flatMap((source) => {
+    failures: SOURCE_IDS.flatMap((source) => {
       const checks = statsOf(columns.get(`failed:${source}`))?.count ?? 0;
       return checks > 0 ? [{ source, checks }] : [];
     }),

@@ -1,7 +1,7 @@
 import { serverName } from '../config/server-name.ts';
 import { join } from 'node:path';
 import { suggest } from '../config/suggest.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/sources.ts';
 import { parseDuration } from '../model/duration.ts';
 import type { Message } from '../model/message.ts';
 import { errorText, escapeHtml, maskSecrets, plain } from '../model/text.ts';

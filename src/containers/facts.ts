@@ -12,7 +12,7 @@ import type {
 } from '../model/container-fact.ts';
 import { defined } from '../model/defined.ts';
 import { conditionBegunBy, howOf } from '../model/fact-rules.ts';
-import { RULES } from '../model/rules.ts';
+import { SERIES_QUIET_MS } from '../model/rules.ts';
 import { serviceKey } from '../model/service-key.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import {
@@ -193,7 +193,7 @@ export function goesOn(turn: Turn, { info }: Known, kind: NonNullable<Tally['ser
   const key = serviceKey(info.name);
   const before = seriesOf(state, key, now);
   if (before) called(turn, key, before.name, { ...about(info), at: now.wall });
-  tallyOf(state, key).series = { kind, name: info.name, until: now.mono + RULES['restart-loop'].quietMs };
+  tallyOf(state, key).series = { kind, name: info.name, until: now.mono + SERIES_QUIET_MS };
 }
 
 /** It crashed, and its restart policy brought it back; without `upAt` it is down again. */

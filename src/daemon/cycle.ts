@@ -1,7 +1,7 @@
 import { serverName } from '../config/server-name.ts';
 import type { Finding } from '../model/finding.ts';
-import type { Readings, Snapshot } from '../model/snapshot.ts';
-import { judgeAll } from '../rules/judge.ts';
+import type { Readings, Snapshot } from '../model/sources.ts';
+import { judgeAll } from '../checks/judge.ts';
 import { JUDGED_BY_CHECK } from '../model/rules.ts';
 import type { MonitorReport } from '../model/monitor-report.ts';
 import { reportMessage } from '../outputs/telegram/monitor.ts';

@@ -1,6 +1,6 @@
 import { formatDuration, plain } from '../model/text.ts';
 import type { Reading } from '../model/reading.ts';
-import { SOURCES } from '../model/snapshot.ts';
+import { SOURCE_IDS } from '../model/sources.ts';
 import { VERSION } from '../version.ts';
 import { folderNews, whyNotKept } from './self.ts';
 import type { Monitor } from './types.ts';
@@ -68,7 +68,7 @@ export function judgeHealth(monitor: Monitor): { status: number; body: Health } 
 function reasonsOf(monitor: Monitor, sending: ReturnType<Monitor['delivery']['state']>): string[] {
   const { state, pipeline, system } = monitor;
   const { snapshot } = state;
-  const unread = SOURCES.flatMap((source) => {
+  const unread = SOURCE_IDS.flatMap((source) => {
     const reading = snapshot?.readings[source];
     return reading?.state === 'failed' ? [`${source} cannot be read: ${reading.why}`] : [];
   });

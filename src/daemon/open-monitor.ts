@@ -1,5 +1,5 @@
 import { readBootId } from '../collectors/boot.ts';
-import { openCollectors } from '../collectors/collect.ts';
+import { openCollectors } from '../checks/collect.ts';
 import { parseUptime } from '../collectors/proc.ts';
 import type { CommandContext } from '../commands/context.ts';
 import { createDiscovery } from '../discovery/discover.ts';
@@ -9,7 +9,8 @@ import { createForecasts, Saved } from '../forecast/watch.ts';
 import { defined } from '../model/defined.ts';
 import { findingsOf } from '../model/fact-rules.ts';
 import { serverName } from '../config/server-name.ts';
-import type { ContainerInfo, Snapshot, Source } from '../model/snapshot.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import type { Snapshot, Source } from '../model/sources.ts';
 import { errorText } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';
 import { createRefresh } from '../notify/living.ts';

@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import { plain, formatBytes, formatDuration, formatTime } from '../model/text.ts';
 import { formatMemory, largestFirst } from '../model/container-memory.ts';
 import type { Finding } from '../model/finding.ts';
-import type { HostValues, Snapshot } from '../model/snapshot.ts';
+import type { HostValues } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/sources.ts';
 import { EpochMs } from '../model/shapes.ts';
 import type { Run } from '../system/types.ts';
 

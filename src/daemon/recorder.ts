@@ -3,7 +3,8 @@ import { createFlightSampler, sampleOf } from '../collectors/flight-sample.ts';
 import { largestFirst } from '../model/container-memory.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
 import type { FlightSample, Recording } from '../model/recording.ts';
-import type { ContainerInfo, Snapshot } from '../model/snapshot.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/sources.ts';
 import { errorText } from '../model/text.ts';
 import { essenceOf, growthWithin, type Grown } from '../recorder/essence.ts';
 import {

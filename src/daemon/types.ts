@@ -1,8 +1,8 @@
-import type { openCollectors } from '../collectors/collect.ts';
+import type { openCollectors } from '../checks/collect.ts';
 import type { Config } from '../config/schema.ts';
 import type { createWatcher } from '../containers/watcher.ts';
 import type { createPipeline } from '../incidents/pipeline.ts';
-import type { Snapshot, Source } from '../model/snapshot.ts';
+import type { Snapshot, Source } from '../model/sources.ts';
 import type { createDelivery } from '../notify/delivery.ts';
 import type { createOutbox } from '../notify/outbox.ts';
 import type { Past } from '../rules/types.ts';

@@ -1,5 +1,5 @@
 import type { Discovered } from '../model/targets.ts';
-import type { Readings } from '../model/snapshot.ts';
+import type { Readings } from '../model/sources.ts';
 import { formatDuration, formatTime, plain } from '../model/text.ts';
 import { failed, ok, warning, type Line } from './types.ts';
 

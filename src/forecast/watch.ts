@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import type { Culprit, Forecast, ForecastKind } from '../model/forecast.ts';
 import { heldBytes } from '../model/container-memory.ts';
-import type { ContainerInfo, HostValues, Snapshot } from '../model/snapshot.ts';
+import type { ContainerInfo, HostValues } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/sources.ts';
 import { culpritOf, type Candidate } from './culprit.ts';
 import { createForecaster, Announced, type Forecaster, type Limits, type Verdict } from './forecaster.ts';
 

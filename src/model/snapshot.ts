@@ -1,4 +1,4 @@
-import type { Reading } from './reading.ts';
+// What each source gives when it could be read.
 
 export type Disk = {
   mount: string;
@@ -243,34 +243,3 @@ export type WahaSession = {
 export type WahaValues = { address: string; sessions: WahaSession[] };
 export type SqlSample = { name: string; help: string; labels: Record<string, string>; value: number };
 export type SqlValues = { samples: SqlSample[]; broken: { name: string; why: string }[] };
-
-/** What each source gives when it could be read. */
-export type Values = {
-  host: HostValues;
-  pressure: PressureValues;
-  oom: OomValues;
-  docker: DockerValues;
-  postgres: PostgresValues;
-  redis: RedisValues;
-  n8n: N8nValues;
-  waha: WahaValues;
-  sql: SqlValues;
-};
-export type Source = keyof Values;
-
-/** What a message calls each source; in the order in which they are shown. */
-export const SOURCE_NAMES: Readonly<Record<Source, string>> = {
-  host: 'This host',
-  pressure: 'Memory pressure (PSI)',
-  oom: 'OOM kills',
-  docker: 'Docker',
-  postgres: 'PostgreSQL',
-  redis: 'Redis',
-  n8n: 'n8n',
-  waha: 'WAHA',
-  sql: 'The SQL metrics',
-};
-export const SOURCES = Object.keys(SOURCE_NAMES) as readonly Source[];
-
-export type Readings = { [S in Source]: Reading<Values[S]> };
-export type Snapshot = { at: number; tookMs: number; readings: Readings };

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { Finite } from '../model/shapes.ts';
-import type { ContainerInfo, Readings } from '../model/snapshot.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import type { Readings } from '../model/sources.ts';
 import type { Action, Moment } from '../model/action.ts';
 import { recentActions } from '../store/actions.ts';
 import { endedIncidents, openIncidents } from '../store/incidents.ts';

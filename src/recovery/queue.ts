@@ -1,6 +1,6 @@
 import type { Action } from '../model/action.ts';
 import { nobodyWorks } from '../model/n8n-queue.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/sources.ts';
 import { errorText, formatCount } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
 import { attempt } from './attempt.ts';

@@ -2,7 +2,7 @@ import type { Config } from '../config/schema.ts';
 import type { FlightSample } from '../model/recording.ts';
 import type { Discovered } from '../model/targets.ts';
 import type { Action, Moment } from '../model/action.ts';
-import type { Snapshot, Source } from '../model/snapshot.ts';
+import type { Snapshot, Source } from '../model/sources.ts';
 import type { Store } from '../store/open.ts';
 import type { System } from '../system/types.ts';
 

@@ -4,12 +4,12 @@ import type { Finding } from '../model/finding.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { formatBytes, plain } from '../model/text.ts';
 import { levelOf } from './level.ts';
-import { rule } from './types.ts';
+import type { Judge } from './types.ts';
 
 const MB = 1_048_576;
 
 /** Only containers for which vpsmon.yaml gives a threshold. Judges what cannot be dropped: anonymous memory and swap. */
-export const containerMemory = rule('container-memory', 'docker', ({ containers }, { past, config }) => {
+export const containerMemory: Judge<'docker'> = ({ containers }, { past, config }) => {
   const configured = config.extra.services.filter(
     (s) => s.memoryWarningMb !== undefined || s.memoryCriticalMb !== undefined,
   );
@@ -24,7 +24,7 @@ export const containerMemory = rule('container-memory', 'docker', ({ containers 
     }
     return [finding];
   });
-});
+};
 
 function judgeContainer(container: ContainerInfo, settings: ServiceSettings): Finding {
   const about = {

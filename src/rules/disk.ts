@@ -3,12 +3,12 @@ import type { Finding } from '../model/finding.ts';
 import type { Disk } from '../model/snapshot.ts';
 import { formatBytes, plain } from '../model/text.ts';
 import { levelOf } from './level.ts';
-import { rule } from './types.ts';
+import type { Judge } from './types.ts';
 
 /** Percentage points below the warning at which a disk is fine again. */
 const CLEAR_POINTS = 3;
 
-export const disk = rule('disk', 'host', ({ disks }, { config }) =>
+export const disk: Judge<'host'> = ({ disks }, { config }) =>
   disks.map((d) => {
     const level = diskLevel(d.usedPercent, config);
     const state = `Disk ${plain(d.mount, 80)} is ${percent(d.usedPercent)} full`;
@@ -21,8 +21,7 @@ export const disk = rule('disk', 'host', ({ disks }, { config }) =>
           }
         : {}),
     };
-  }),
-);
+  });
 
 function freeOf({ availableBytes, totalBytes }: Disk): string {
   if (availableBytes === undefined || totalBytes === undefined) return 'How much is free is not known';
@@ -30,7 +29,7 @@ function freeOf({ availableBytes, totalBytes }: Disk): string {
 }
 
 /** The kernel stops writing to a filesystem when the disk below it fails; what is running goes on until it has to write. */
-export const diskReadOnly = rule('disk-read-only', 'host', ({ disks }) =>
+export const diskReadOnly: Judge<'host'> = ({ disks }) =>
   disks.map((d) => {
     const name = `Disk ${plain(d.mount, 80)}`;
     const about = { rule: 'disk-read-only', subject: d.mount, severity: 'critical' } as const;
@@ -44,10 +43,9 @@ export const diskReadOnly = rule('disk-read-only', 'host', ({ disks }) =>
         'What to do: see `dmesg` for the error, save what can be copied, then restart the server with a check of the disk (fsck)',
       ],
     };
-  }),
-);
+  });
 
-export const inodes = rule('inodes', 'host', ({ disks }, { config }) =>
+export const inodes: Judge<'host'> = ({ disks }, { config }) =>
   disks.flatMap((d) => {
     const used = d.inodesUsedPercent;
     if (used === undefined) return [];
@@ -63,8 +61,7 @@ export const inodes = rule('inodes', 'host', ({ disks }, { config }) =>
       ];
     }
     return [result];
-  }),
-);
+  });
 
 type DiskLevel = ReturnType<typeof levelOf>;
 

@@ -1,41 +1,39 @@
 import type { Finding } from '../model/finding.ts';
 import type { Forecast } from '../model/forecast.ts';
 import { forecastAdvice, forecastDetails, forecastName, forecastSentence } from '../model/forecast-text.ts';
-import type { Rule } from './types.ts';
+import type { Judge } from './types.ts';
 
-/** What runs out within FORECAST_WARNING_HOURS, and because of whom. What is not announced any more is fine. */
-export const forecast: Rule = {
-  id: 'forecast',
-  // Nothing is followed without it; the other sources of a forecast keep what they had when they fail.
-  source: 'host',
-  judge: ({ snapshot, past, config }) =>
-    past.forecasts.map((one): Finding => {
-      const about = {
-        rule: 'forecast' as const,
-        ...whom(one),
-      };
-      if (!one.growth)
-        return {
-          ...about,
-          severity: 'warning',
-          verdict: 'ok',
-          text: `${forecastName(one)} does not grow any more`,
-        };
-      const { growth } = one;
-      const { FORECAST_WARNING_HOURS, FORECAST_CRITICAL_HOURS } = config.settings;
-      const limit = growth.severity === 'critical' ? FORECAST_CRITICAL_HOURS : FORECAST_WARNING_HOURS;
+/**
+ * What runs out within FORECAST_WARNING_HOURS, and because of whom. What is not announced any more is fine.
+ * Nothing is followed without the host; the other sources of a forecast keep what they had when they fail.
+ */
+export const forecast: Judge<'host'> = (_host, { snapshot, past, config }) =>
+  past.forecasts.map((one): Finding => {
+    const about = {
+      rule: 'forecast' as const,
+      ...whom(one),
+    };
+    if (!one.growth)
       return {
         ...about,
-        severity: growth.severity,
-        verdict: 'breach',
-        value: Math.max(0, growth.fullAt - snapshot.at) / 1000,
-        limit: limit * 3600,
-        unit: 'seconds',
-        text: forecastSentence(one, growth, snapshot.at),
-        details: [...forecastDetails(one, growth, snapshot.at), `Advice: ${forecastAdvice(one)}`],
+        severity: 'warning',
+        verdict: 'ok',
+        text: `${forecastName(one)} does not grow any more`,
       };
-    }),
-};
+    const { growth } = one;
+    const { FORECAST_WARNING_HOURS, FORECAST_CRITICAL_HOURS } = config.settings;
+    const limit = growth.severity === 'critical' ? FORECAST_CRITICAL_HOURS : FORECAST_WARNING_HOURS;
+    return {
+      ...about,
+      severity: growth.severity,
+      verdict: 'breach',
+      value: Math.max(0, growth.fullAt - snapshot.at) / 1000,
+      limit: limit * 3600,
+      unit: 'seconds',
+      text: forecastSentence(one, growth, snapshot.at),
+      details: [...forecastDetails(one, growth, snapshot.at), `Advice: ${forecastAdvice(one)}`],
+    };
+  });
 
 /** A disk that runs out of both bytes and inodes has two incidents; a silence on its mount covers both. */
 function whom({ kind, subject, alias }: Forecast): Pick<Finding, 'subject' | 'alias'> {

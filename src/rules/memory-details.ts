@@ -1,7 +1,8 @@
 import { formatMemory, largestFirst, totalBytes } from '../model/container-memory.ts';
 import type { Config } from '../config/schema.ts';
 import { whyEssential } from '../discovery/essential.ts';
-import type { ContainerInfo, HostValues, Snapshot } from '../model/snapshot.ts';
+import type { ContainerInfo, HostValues } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/sources.ts';
 import { formatBytes, formatTime, plain } from '../model/text.ts';
 import type { Context, Past } from './types.ts';
 

@@ -2,11 +2,11 @@ import type { Finding } from '../model/finding.ts';
 import { formatBytes } from '../model/text.ts';
 import { levelOf } from './level.ts';
 import { memoryAdvice, memoryDetails } from './memory-details.ts';
-import { rule } from './types.ts';
+import type { Judge } from './types.ts';
 
 const MB = 1_048_576;
 
-export const memoryPressure = rule('memory-pressure', 'pressure', (pressure, { snapshot, past, config }) => {
+export const memoryPressure: Judge<'pressure'> = (pressure, { snapshot, past, config }) => {
   const { settings } = config;
   const level = levelOf(pressure.score, {
     bad: 'above',
@@ -31,9 +31,9 @@ export const memoryPressure = rule('memory-pressure', 'pressure', (pressure, { s
   if (level.verdict === 'breach')
     finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice({ snapshot, past, config })];
   return [finding];
-});
+};
 
-export const memoryAvailable = rule('memory-available', 'host', (host, { snapshot, past, config }) => {
+export const memoryAvailable: Judge<'host'> = (host, { snapshot, past, config }) => {
   const { settings } = config;
   const level = levelOf(host.memory.availableBytes, {
     bad: 'below',
@@ -56,4 +56,4 @@ export const memoryAvailable = rule('memory-available', 'host', (host, { snapsho
   if (level.verdict === 'breach')
     finding.details = [...memoryDetails(snapshot, past), ...memoryAdvice({ snapshot, past, config })];
   return [finding];
-});
+};

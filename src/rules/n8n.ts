@@ -2,9 +2,9 @@ import type { Finding } from '../model/finding.ts';
 import { nobodyWorks } from '../model/n8n-queue.ts';
 import { formatCount, formatDuration, formatTime, plain } from '../model/text.ts';
 import { levelOf } from './level.ts';
-import { rule } from './types.ts';
+import type { Judge } from './types.ts';
 
-export const n8nQueue = rule('n8n-queue', 'n8n', (values, { config, snapshot }) => {
+export const n8nQueue: Judge<'n8n'> = (values, { config, snapshot }) => {
   const { queueDepth, queue, executions, queuedBy = [], problems } = values;
   const about = { rule: 'n8n-queue', subject: 'n8n', unit: 'count' } as const;
   if (queueDepth === undefined) {
@@ -40,7 +40,7 @@ export const n8nQueue = rule('n8n-queue', 'n8n', (values, { config, snapshot }) 
     if (details.length > 0) finding.details = details;
   }
   return [finding];
-});
+};
 
 function mostAreOf(workflows: readonly { workflow: string; count: number }[]): string[] {
   if (workflows.length === 0) return [];
@@ -52,7 +52,7 @@ function mostAreOf(workflows: readonly { workflow: string; count: number }[]): s
 const NO_WORKER_CRITICAL_MS = 300_000;
 
 /** Jobs wait and none runs: the workers are gone, hang, or somebody has paused the queue. */
-export const n8nWorkers = rule('n8n-workers', 'n8n', ({ queue, queuedBy = [] }, { snapshot }) => {
+export const n8nWorkers: Judge<'n8n'> = ({ queue, queuedBy = [] }, { snapshot }) => {
   if (!queue) return [];
   const about = { rule: 'n8n-workers', subject: 'n8n', holdMs: UNHEALTHY_HOLD_MS } as const;
   if (!nobodyWorks(queue))
@@ -81,10 +81,10 @@ export const n8nWorkers = rule('n8n-workers', 'n8n', ({ queue, queuedBy = [] }, 
       ],
     },
   ];
-});
+};
 
 /** n8n's database waits for executions of which Redis has lost the job: nothing will ever run them. */
-export const n8nLost = rule('n8n-lost', 'n8n', ({ queue, withoutJob = 0, withoutJobBy = [] }) => {
+export const n8nLost: Judge<'n8n'> = ({ queue, withoutJob = 0, withoutJobBy = [] }) => {
   if (!queue) return [];
   const about = { rule: 'n8n-lost', subject: 'n8n', severity: 'warning', holdMs: UNHEALTHY_HOLD_MS } as const;
   if (withoutJob === 0)
@@ -102,7 +102,7 @@ export const n8nLost = rule('n8n-lost', 'n8n', ({ queue, withoutJob = 0, without
       ],
     },
   ];
-});
+};
 
 /** Too few to speak of a share. */
 const FEWEST = 10;
@@ -110,7 +110,7 @@ const FEWEST = 10;
 const NEARLY_ALL_PCT = 90;
 
 /** Executions that fail: the share of all, and each workflow that fails again and again. */
-export const n8nFailures = rule('n8n-failures', 'n8n', ({ failures }, { config }) => {
+export const n8nFailures: Judge<'n8n'> = ({ failures }, { config }) => {
   if (!failures) return [];
   const { N8N_FAILURE_STREAK, N8N_FAILURE_PCT } = config.settings;
   const about = { rule: 'n8n-failures', cause: 'n8n-failures' } as const;
@@ -151,12 +151,12 @@ export const n8nFailures = rule('n8n-failures', 'n8n', ({ failures }, { config }
     });
   }
   return findings;
-});
+};
 
 const KEY_DAYS = 7;
 
 /** A key made in n8n's settings ends after 30 days unless somebody chose otherwise. */
-export const n8nKey = rule('n8n-key', 'n8n', ({ keyExpiresAt }, { snapshot }) => {
+export const n8nKey: Judge<'n8n'> = ({ keyExpiresAt }, { snapshot }) => {
   if (keyExpiresAt === undefined) return [];
   const leftMs = keyExpiresAt - snapshot.at;
   const breach = leftMs < KEY_DAYS * 86_400_000;
@@ -177,14 +177,14 @@ export const n8nKey = rule('n8n-key', 'n8n', ({ keyExpiresAt }, { snapshot }) =>
         : {}),
     },
   ];
-});
+};
 
 /** Two checks of 30 s after the first one: a restart of n8n is no alarm. */
 const UNHEALTHY_HOLD_MS = 55_000;
 const UNHEALTHY_CRITICAL_SEC = 300;
 
 /** n8n does not answer, or says that it is not healthy, while its database and queue can be read. */
-export const n8nHealth = rule('n8n-health', 'n8n', ({ healthy, unhealthyForSec = 0, problems = [] }) => {
+export const n8nHealth: Judge<'n8n'> = ({ healthy, unhealthyForSec = 0, problems = [] }) => {
   if (healthy === undefined) return [];
   const why = problems.find((problem) => problem.startsWith('health: '))?.slice('health: '.length);
   const finding: Finding = {
@@ -198,4 +198,4 @@ export const n8nHealth = rule('n8n-health', 'n8n', ({ healthy, unhealthyForSec =
   if (!healthy)
     finding.details = ['Its webhooks and its editor do not answer; `docker logs` of n8n shows more'];
   return [finding];
-});
+};

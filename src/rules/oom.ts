@@ -2,16 +2,15 @@ import type { Finding } from '../model/finding.ts';
 import type { ContainerInfo, OomKill } from '../model/snapshot.ts';
 import { formatBytes, plain } from '../model/text.ts';
 import { memoryDetails } from './memory-details.ts';
-import { rule, type Context } from './types.ts';
+import type { Context, Judge } from './types.ts';
 
 /** Who holds the memory now says nothing about a kill longer ago than this; and by then every reading is newer than the kill. */
 const FRESH_MS = 120_000;
 const CLOCKS_DIFFER_MS = 1000;
 
 /** Each kill is an event of its own; the pipeline reports an id once for ever. */
-export const oomKill = rule('oom-kill', 'oom', ({ kills }, context) =>
-  kills.filter((kill) => kill.at > context.past.historyStart).map((kill) => describe(kill, context)),
-);
+export const oomKill: Judge<'oom'> = ({ kills }, context) =>
+  kills.filter((kill) => kill.at > context.past.historyStart).map((kill) => describe(kill, context));
 
 function describe(kill: OomKill, { snapshot, past }: Context): Finding {
   const { docker } = snapshot.readings;

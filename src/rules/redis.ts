@@ -1,14 +1,14 @@
 import type { Finding } from '../model/finding.ts';
 import type { RedisValues } from '../model/snapshot.ts';
 import { formatBytes, formatCount } from '../model/text.ts';
-import { rule } from './types.ts';
+import type { Judge } from './types.ts';
 
 /** Of `maxmemory`, where Redis refuses writes when it is full: a last chance to act, and where the warning ends. */
 const NEARLY_FULL_PCT = 90;
 const CLEAR_PCT = 85;
 
 /** Redis that refuses to write. Where n8n's queue is in it, webhooks answer 200 and every execution fails. */
-export const redisWrites = rule('redis-writes', 'redis', (values) => {
+export const redisWrites: Judge<'redis'> = (values) => {
   const { usedMemoryBytes: used, maxMemoryBytes: max, policy, refusedWrites = 0, queue } = values;
   const refuses = max !== null && policy === 'noeviction';
   const percent = refuses ? (used / max) * 100 : 0;
@@ -50,7 +50,7 @@ export const redisWrites = rule('redis-writes', 'redis', (values) => {
       },
     ];
   return [{ ...finding, severity: 'warning', verdict: percent >= CLEAR_PCT ? 'between' : 'ok' }];
-});
+};
 
 /** Where memory is not what is missing. A replica is one by design, unless the queue of n8n is in it. */
 function whyNot({
@@ -88,7 +88,7 @@ function whyNot({
 }
 
 /** A cache may forget, a queue must not: evicted keys are lost jobs. */
-export const redisEvictions = rule('redis-evictions', 'redis', (values) => {
+export const redisEvictions: Judge<'redis'> = (values) => {
   const { queue, evictedTotal, evictedLastHour, policy } = values;
   if (!queue) return [];
   const about = { rule: 'redis-evictions', subject: 'redis', unit: 'count' } as const;
@@ -108,4 +108,4 @@ export const redisEvictions = rule('redis-evictions', 'redis', (values) => {
       ],
     },
   ];
-});
+};

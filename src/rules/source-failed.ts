@@ -1,5 +1,5 @@
 import type { Finding } from '../model/finding.ts';
-import { SOURCE_NAMES, SOURCES, type Readings, type Snapshot, type Source } from '../model/snapshot.ts';
+import { SOURCES, SOURCE_IDS, type Readings, type Snapshot, type Source } from '../model/sources.ts';
 import { plain } from '../model/text.ts';
 import type { Past } from './types.ts';
 
@@ -8,7 +8,7 @@ const CHECKS_IN_A_ROW = 3;
 
 /** A source that should be here and cannot be read. Needs no source of its own, so it is judged in every check. */
 export function judgeSources({ readings }: Snapshot, past: Past): Finding[] {
-  return [...SOURCES.map((source) => judgeSource(readings, past, source)), ...judgeN8nParts(readings)];
+  return [...SOURCE_IDS.map((source) => judgeSource(readings, past, source)), ...judgeN8nParts(readings)];
 }
 
 function judgeSource(readings: Readings, past: Past, source: Source): Finding {
@@ -16,14 +16,14 @@ function judgeSource(readings: Readings, past: Past, source: Source): Finding {
   const about = { rule: 'source-failed', subject: source, severity: 'warning' } as const;
   if (reading.state !== 'failed') {
     const state = reading.state === 'ok' ? 'can be read' : 'is not here';
-    return { ...about, verdict: 'ok', text: `${SOURCE_NAMES[source]} ${state}` };
+    return { ...about, verdict: 'ok', text: `${SOURCES[source].name} ${state}` };
   }
   const times = past.failedInARow[source] ?? 1;
   const why = plain(reading.why, 200);
   const finding: Finding = {
     ...about,
     verdict: times >= CHECKS_IN_A_ROW ? 'breach' : 'between',
-    text: `${SOURCE_NAMES[source]} cannot be read: ${why}`,
+    text: `${SOURCES[source].name} cannot be read: ${why}`,
   };
   if (finding.verdict === 'breach') {
     finding.details = [

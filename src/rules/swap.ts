@@ -1,14 +1,15 @@
 import type { Settings } from '../config/schema.ts';
 import type { Finding } from '../model/finding.ts';
-import type { HostValues, Snapshot } from '../model/snapshot.ts';
+import type { HostValues } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/sources.ts';
 import { formatBytes, formatCount } from '../model/text.ts';
 import { levelOf } from './level.ts';
 import { memoryAdvice, memoryDetails } from './memory-details.ts';
-import { rule } from './types.ts';
+import type { Judge } from './types.ts';
 
 const MB = 1_048_576;
 
-export const swapUsed = rule('swap-used', 'host', (host, { snapshot, past, config }) => {
+export const swapUsed: Judge<'host'> = (host, { snapshot, past, config }) => {
   const { settings } = config;
   const { swap } = host;
   // The settings suit a large swap: where there is less, its half and its 80 % count, or the alert could never come.
@@ -39,7 +40,7 @@ export const swapUsed = rule('swap-used', 'host', (host, { snapshot, past, confi
     if (swap.zram && nobodyWaits(host, snapshot, settings)) finding.severity = 'warning';
   }
   return [finding];
-});
+};
 
 /** Where the kernel does not show who waits for memory, much of it that is available is the evidence. */
 function nobodyWaits({ memory }: HostValues, { readings }: Snapshot, settings: Settings): boolean {
@@ -48,7 +49,7 @@ function nobodyWaits({ memory }: HostValues, { readings }: Snapshot, settings: S
   return pressure.state === 'absent' && memory.availableBytes > settings.MEMORY_CLEAR_MB * MB;
 }
 
-export const swapIn = rule('swap-in', 'host', (host, { snapshot, past, config }) => {
+export const swapIn: Judge<'host'> = (host, { snapshot, past, config }) => {
   const { settings } = config;
   const holdMs = settings.SWAP_IN_HOLD_SEC * 1000;
   const about = { rule: 'swap-in', subject: 'host', unit: 'kBps', holdMs } as const;
@@ -81,4 +82,4 @@ export const swapIn = rule('swap-in', 'host', (host, { snapshot, past, config })
     if (nobodyWaits(host, snapshot, settings)) finding.severity = 'warning';
   }
   return [finding];
-});
+};

@@ -2,8 +2,7 @@ import type { Config } from '../config/schema.ts';
 import type { LeftOff } from '../model/left-off.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Forecast } from '../model/forecast.ts';
-import type { RuleId } from '../model/rules.ts';
-import type { Snapshot, Source, Values } from '../model/snapshot.ts';
+import type { Snapshot, Source, Values } from '../model/sources.ts';
 
 /** What rules know besides the snapshot. */
 export type Past = {
@@ -25,28 +24,8 @@ export type Past = {
 export type Context = { snapshot: Snapshot; past: Past; config: Config };
 
 /**
- * One rule: pure. `judge` is called when its source was read; it returns a finding for every subject that it sees, fine
- * ones included, for a subject that is not mentioned is taken to be gone. A source that failed freezes the rule's
- * incidents; one that is absent leaves them to end as gone.
+ * One rule: pure. Called when its source was read; it returns a finding for every subject that it sees, fine ones included, for a
+ * subject that is not mentioned is taken to be gone. A source that failed freezes the rule's incidents; one that is absent leaves them
+ * to end as gone.
  */
-export type Rule = {
-  id: RuleId;
-  source: Source;
-  judge(context: Context): Finding[];
-};
-
-/** Makes a rule out of a judge that is only called with a value that was read. */
-export function rule<S extends Source>(
-  id: RuleId,
-  source: S,
-  judge: (value: Values[S], context: Context) => Finding[],
-): Rule {
-  return {
-    id,
-    source,
-    judge(context) {
-      const reading = context.snapshot.readings[source];
-      return reading.state === 'ok' ? judge(reading.value as Values[S], context) : [];
-    },
-  };
-}
+export type Judge<S extends Source> = (value: Values[S], context: Context) => Finding[];

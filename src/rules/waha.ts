@@ -2,13 +2,12 @@ import type { Settings } from '../config/schema.ts';
 import type { Finding, Severity, Verdict } from '../model/finding.ts';
 import type { WahaSession } from '../model/snapshot.ts';
 import { formatDuration, plain } from '../model/text.ts';
-import { rule } from './types.ts';
+import type { Judge } from './types.ts';
 import { needsPerson } from '../model/waha.ts';
 
 /** WAHA's `WAHASessionStatus`: STOPPED, STARTING, SCAN_QR_CODE, PASSKEY_*, WORKING, FAILED; unknown ones are accepted. */
-export const wahaSession = rule('waha-session', 'waha', ({ sessions }, { snapshot, config }) =>
-  sessions.map((session) => judgeSession(session, snapshot.at, config.settings)),
-);
+export const wahaSession: Judge<'waha'> = ({ sessions }, { snapshot, config }) =>
+  sessions.map((session) => judgeSession(session, snapshot.at, config.settings));
 
 function judgeSession(session: WahaSession, now: number, settings: Settings): Finding {
   const awayMs = Math.max(0, now - Math.min(session.since, session.notWorkingSince ?? session.since));

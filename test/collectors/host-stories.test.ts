@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openCollectors } from '../../src/collectors/collect.ts';
+import { openCollectors } from '../../src/checks/collect.ts';
 import { recordedDeps } from '../helpers/recorded-host.ts';
 
 const HOSTS = join(import.meta.dirname, '../fixtures/hosts');

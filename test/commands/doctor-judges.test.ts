@@ -8,7 +8,8 @@ import { judgeMachine } from '../../src/doctor/machine.ts';
 import { judgeSources } from '../../src/doctor/sources.ts';
 import { judgeStateFolder, judgeTextfile } from '../../src/doctor/state.ts';
 import { hostFiles } from '../../src/system/files.ts';
-import type { Readings, RedisValues } from '../../src/model/snapshot.ts';
+import type { RedisValues } from '../../src/model/snapshot.ts';
+import type { Readings } from '../../src/model/sources.ts';
 import { emptySnapshot } from '../helpers/snapshots.ts';
 
 const MB = 1_048_576;

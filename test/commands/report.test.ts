@@ -16,7 +16,7 @@ import { report, type ReportTools } from '../../src/commands/report.ts';
 import { gatherReport } from '../../src/commands/report-data.ts';
 import type { Incident } from '../../src/model/incident.ts';
 import type { Settings } from '../../src/config/schema.ts';
-import type { Snapshot } from '../../src/model/snapshot.ts';
+import type { Snapshot } from '../../src/model/sources.ts';
 import { renderChart } from '../../src/outputs/report/chart.ts';
 import { finishAction, recordAction } from '../../src/store/actions.ts';
 import { createHistory } from '../../src/store/history/history.ts';

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createForecasts, type Forecasts, type Saved } from '../../src/forecast/watch.ts';
-import type { ContainerInfo, Snapshot } from '../../src/model/snapshot.ts';
+import type { ContainerInfo } from '../../src/model/snapshot.ts';
+import type { Snapshot } from '../../src/model/sources.ts';
 import { createHistory } from '../../src/store/history/history.ts';
 import { openStore } from '../../src/store/open.ts';
-import { judgeAll } from '../../src/rules/judge.ts';
+import { judgeAll } from '../../src/checks/judge.ts';
 import { configWith } from '../helpers/command.ts';
 import { containerInfo, snapshotOf } from '../helpers/snapshots.ts';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,5 +1,6 @@
 import type { Incident } from '../../src/model/incident.ts';
-import type { Snapshot } from '../../src/model/snapshot.ts';
+import { SOURCE_IDS, SOURCES, type Snapshot } from '../../src/model/sources.ts';
+import { METRICS } from '../../src/outputs/prometheus/metrics-table.ts';
 import type { MetricsInput } from '../../src/outputs/prometheus/types.ts';
 import { containerInfo, emptySnapshot, hostValues, pressureValues } from './snapshots.ts';
 
@@ -119,4 +120,12 @@ export function fullInput(at: number): MetricsInput & Required<Pick<MetricsInput
       dockerConnected: true,
     },
   };
+}
+
+/** The metrics of which `fullInput` has samples: all, but for those of a source that is not in it. */
+export function metricsOfFull(): typeof METRICS {
+  const { readings } = fullSnapshot(0);
+  const absent = SOURCE_IDS.filter((source) => readings[source].state === 'absent');
+  const names = new Set(absent.flatMap((source) => SOURCES[source].metrics.map(({ name }) => name)));
+  return METRICS.filter(({ name }) => !names.has(name));
 }

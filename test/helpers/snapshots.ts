@@ -1,17 +1,13 @@
-import {
-  SOURCES,
-  type ContainerInfo,
-  type HostValues,
-  type PressureValues,
-  type Readings,
-  type Snapshot,
-} from '../../src/model/snapshot.ts';
+import type { ContainerInfo, HostValues, PressureValues } from '../../src/model/snapshot.ts';
+import { SOURCE_IDS, type Readings, type Snapshot } from '../../src/model/sources.ts';
 
 const MB = 1_048_576;
 
 /** A snapshot in which every source is absent, but for `readings`. */
 export function emptySnapshot(at: number, readings: Partial<Readings> = {}): Snapshot {
-  const absent = Object.fromEntries(SOURCES.map((source) => [source, { state: 'absent', why: 'not here' }]));
+  const absent = Object.fromEntries(
+    SOURCE_IDS.map((source) => [source, { state: 'absent', why: 'not here' }]),
+  );
   return { at, tookMs: 12, readings: { ...(absent as unknown as Readings), ...readings } };
 }
 

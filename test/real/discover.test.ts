@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { openCollectors } from '../../src/collectors/collect.ts';
+import { openCollectors } from '../../src/checks/collect.ts';
 import { createDiscovery } from '../../src/discovery/discover.ts';
-import type { Snapshot, Source } from '../../src/model/snapshot.ts';
+import type { Snapshot, Source } from '../../src/model/sources.ts';
 import { hostFiles } from '../../src/system/files.ts';
 import { collectorDeps, defaultConfig } from '../helpers/collector-deps.ts';
 import { IMAGE, startEngine, type Engine } from '../helpers/docker-engine.ts';

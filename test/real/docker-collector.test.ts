@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { openCollectors } from '../../src/collectors/collect.ts';
+import { openCollectors } from '../../src/checks/collect.ts';
 import type { CollectorDeps } from '../../src/collectors/types.ts';
 import type { ContainerInfo, DockerValues } from '../../src/model/snapshot.ts';
 import { hostFiles } from '../../src/system/files.ts';

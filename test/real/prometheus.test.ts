@@ -9,12 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { METRICS } from '../../src/outputs/prometheus/metrics-table.ts';
 import { renderPrometheus } from '../../src/outputs/prometheus/prometheus.ts';
 import { writeAtomically } from '../../src/system/write-file.ts';
 import { startDaemon, until, vpsmon, type Daemon } from '../helpers/daemon.ts';
 import { freePort } from '../helpers/free-port.ts';
-import { fullInput, openIncident } from '../helpers/full-snapshot.ts';
+import { fullInput, openIncident, metricsOfFull } from '../helpers/full-snapshot.ts';
 import { startOwn, type OwnProcess } from '../helpers/own-process.ts';
 
 const CONFIG = fileURLToPath(new URL('../../config/prometheus/', import.meta.url));
@@ -209,7 +208,11 @@ describe('a real Prometheus and a real node_exporter', () => {
 
   test('all metrics of the table are there under their names', async () => {
     const present = new Set((await query('{job="hostile"}')).map(({ metric }) => metric.__name__));
-    expect(METRICS.map(({ name }) => name).filter((name) => !present.has(name))).toEqual([]);
+    expect(
+      metricsOfFull()
+        .map(({ name }) => name)
+        .filter((name) => !present.has(name)),
+    ).toEqual([]);
   });
 
   test('alerts are counted on over a restart', async () => {

@@ -12,7 +12,7 @@ import { renderPrometheus } from '../../src/outputs/prometheus/prometheus.ts';
 import { runRules } from '../../src/recovery/index.ts';
 import { acceptLeftOff } from '../../src/recovery/left-off.ts';
 import { queueRule } from '../../src/recovery/queue.ts';
-import { judgeAll } from '../../src/rules/judge.ts';
+import { judgeAll } from '../../src/checks/judge.ts';
 import { recordAction } from '../../src/store/actions.ts';
 import { leftOffIn, lookAtLeftOff } from '../../src/store/left-off.ts';
 import { openStore, type Store } from '../../src/store/open.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import { defaultExtra, type Extra, type Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
-import type { Readings } from '../../src/model/snapshot.ts';
-import { judgeAll } from '../../src/rules/judge.ts';
+import type { Readings } from '../../src/model/sources.ts';
+import { judgeAll } from '../../src/checks/judge.ts';
 import type { Past } from '../../src/rules/types.ts';
 import { configWith } from '../helpers/command.ts';
 import { emptySnapshot } from '../helpers/snapshots.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { judgeAll } from '../../src/rules/judge.ts';
+import { judgeAll } from '../../src/checks/judge.ts';
 import { configWith } from '../helpers/command.ts';
 import { containerInfo, emptySnapshot, hostValues, pressureValues } from '../helpers/snapshots.ts';
 import { AT, judged, judgedOne, MB, ok, short } from './judge.ts';

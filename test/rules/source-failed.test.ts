@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { SOURCES } from '../../src/model/snapshot.ts';
+import { SOURCE_IDS } from '../../src/model/sources.ts';
 import { judged, short } from './judge.ts';
 
 const failed = { state: 'failed', why: 'connect ECONNREFUSED 127.0.0.1:5432', tookMs: 3 } as const;
@@ -9,7 +9,7 @@ const of = (findings: ReturnType<typeof judged>, source: string) =>
 describe('source-failed', () => {
   test('every source has a verdict; absent is fine', () => {
     const findings = judged('source-failed', {});
-    expect(findings.map((finding) => finding.subject)).toEqual([...SOURCES]);
+    expect(findings.map((finding) => finding.subject)).toEqual([...SOURCE_IDS]);
     expect(new Set(findings.map(short))).toEqual(new Set(['ok']));
   });
 

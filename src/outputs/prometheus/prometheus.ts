@@ -1,10 +1,8 @@
 import { metricNameProblem } from '../../model/metric-names.ts';
+import type { MetricSample, Section } from '../../model/metric.ts';
 import type { SqlSample } from '../../model/snapshot.ts';
 import { METRICS } from './metrics-table.ts';
-import type { Metric, MetricSample, MetricsInput, Section } from './types.ts';
-
-export { SECTIONS } from './types.ts';
-export type { MetricsInput, Section } from './types.ts';
+import type { MetricsInput } from './types.ts';
 
 /**
  * Everything as Prometheus' text format 0.0.4. A source that is absent or failed has no sample; a metric without a
@@ -62,7 +60,10 @@ function sqlBlocks({ snapshot }: MetricsInput): string {
     .join('');
 }
 
-function block(metric: Pick<Metric, 'name' | 'help' | 'type'>, samples: readonly MetricSample[]): string {
+function block(
+  metric: { name: string; help: string; type: 'gauge' | 'counter' },
+  samples: readonly MetricSample[],
+): string {
   const lines: string[] = [];
   // Prometheus refuses a whole scrape for one sample that comes twice.
   const seen = new Set<string>();

@@ -1,17 +1,22 @@
 import { SEVERITIES } from '../../model/finding.ts';
+import { metric, type Metric } from '../../model/metric.ts';
 import { LEFT_OFF_KINDS } from '../../model/left-off.ts';
-import { SOURCES } from '../../model/snapshot.ts';
-import { metric, type Metric, type MetricsInput } from './types.ts';
+import { SOURCE_IDS } from '../../model/sources.ts';
+import type { MetricsInput } from './types.ts';
 
 type Daemon = NonNullable<MetricsInput['daemon']>;
 
-const self = metric.bind(undefined, 'self');
+const self = metric<MetricsInput>;
 
-function daemon(name: string, help: string, value: (daemon: Daemon) => number | boolean): Metric {
+function daemon(
+  name: string,
+  help: string,
+  value: (daemon: Daemon) => number | boolean,
+): Metric<MetricsInput> {
   return self(name, help, (input) => input.daemon && value(input.daemon));
 }
 
-export const SELF_METRICS: readonly Metric[] = [
+export const SELF_METRICS: readonly Metric<MetricsInput>[] = [
   self(
     'alerts_total',
     'Alerts that vpsmon has raised, by severity.',
@@ -52,7 +57,7 @@ export const SELF_METRICS: readonly Metric[] = [
     'vpsmon_source_up',
     '1 where a source could be read, 0 where it is there and could not be; none where it is not here.',
     ({ snapshot }) =>
-      SOURCES.flatMap((source) => {
+      SOURCE_IDS.flatMap((source) => {
         const state = snapshot?.readings[source].state;
         if (state !== 'ok' && state !== 'failed') return [];
         return [{ value: state === 'ok', labels: { source } }];
@@ -63,7 +68,7 @@ export const SELF_METRICS: readonly Metric[] = [
     'vpsmon_source_read_seconds',
     'How long it took to read a source in the last check, in seconds.',
     ({ snapshot }) =>
-      SOURCES.flatMap((source) => {
+      SOURCE_IDS.flatMap((source) => {
         const reading = snapshot?.readings[source];
         if (!reading || !('tookMs' in reading)) return [];
         return [{ value: seconds(reading.tookMs), labels: { source } }];

@@ -2,7 +2,7 @@ import type { SeriesStats } from '../../model/series-stats.ts';
 import type { Forecast } from '../../model/forecast.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { LeftOff } from '../../model/left-off.ts';
-import type { Snapshot, Source } from '../../model/snapshot.ts';
+import type { Snapshot, Source } from '../../model/sources.ts';
 import { shortTime } from './text.ts';
 
 export type ReportIncident = {

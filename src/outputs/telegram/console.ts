@@ -1,6 +1,7 @@
 import { DURATION_EXAMPLES } from '../../model/duration.ts';
 import type { Incident } from '../../model/incident.ts';
-import type { ContainerInfo, Snapshot } from '../../model/snapshot.ts';
+import type { ContainerInfo } from '../../model/snapshot.ts';
+import type { Snapshot } from '../../model/sources.ts';
 import {
   fixedHtml,
   formatBytes,

@@ -11,7 +11,7 @@ import type {
   Next,
   Seen,
 } from '../../model/container-fact.ts';
-import { RULES } from '../../model/rules.ts';
+import { SERIES_QUIET_MS } from '../../model/rules.ts';
 import { formatBytes, formatDuration, formatTime, plain, safeHtml } from '../../model/text.ts';
 import { because, causeText, whyNotStarted } from './death.ts';
 import { bold, healthText, message, statusText } from './fields.ts';
@@ -34,7 +34,6 @@ type Text<K extends FactKind> = {
 };
 
 /** A series of restarts is over when it was quiet for so long. */
-const QUIET_MS = RULES['restart-loop'].quietMs;
 
 const QUIET: NonNullable<Text<'malfunction' | 'restart-loop'>['end']> = {
   sentence: ({ name }, quietMs) => `${name} has not restarted for ${formatDuration(quietMs)}`,
@@ -232,7 +231,7 @@ function textOf(fact: ContainerFact): Text<FactKind> {
 /** One plain sentence and the lines below it, for lists, reports and repeats. `ended`: how it ended, where only time ended it. */
 export function describeFact(fact: ContainerFact, ended = false): { text: string; details?: string[] } {
   const { sentence, details } = textOf(fact);
-  if (ended) return { text: factEnd(fact, QUIET_MS, 0)?.text ?? `no longer: ${sentence(fact)}` };
+  if (ended) return { text: factEnd(fact, SERIES_QUIET_MS, 0)?.text ?? `no longer: ${sentence(fact)}` };
   const lines = details?.(fact) ?? [];
   return { text: plain(sentence(fact), 400), ...(lines.length > 0 ? { details: lines } : {}) };
 }

@@ -11,9 +11,9 @@ import type {
   PostgresValues,
   PressureValues,
   RedisValues,
-  Snapshot,
   WahaValues,
 } from '../../model/snapshot.ts';
+import type { Snapshot } from '../../model/sources.ts';
 import { ruleInfo } from '../../model/rules.ts';
 import {
   formatBytes,

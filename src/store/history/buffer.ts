@@ -1,6 +1,6 @@
 // Checks that wait to be written. 500 containers are 1,500 values a check: as numbers in two arrays they are 18 KB, as objects
 // with names they were 200 KB, a megabyte in the minute until they were written.
-import type { Snapshot } from '../../model/snapshot.ts';
+import type { Snapshot } from '../../model/sources.ts';
 import { eachValue } from './values.ts';
 
 /** One series; `id` once the database has given it one. */

@@ -1,4 +1,4 @@
-import type { Snapshot } from '../../model/snapshot.ts';
+import type { Snapshot } from '../../model/sources.ts';
 import { type Db, immediately } from '../db.ts';
 import { createHistoryBuffer } from './buffer.ts';
 import { growthOf, type Growth } from './growth.ts';

@@ -1,4 +1,4 @@
-import type { Snapshot } from '../../model/snapshot.ts';
+import type { Snapshot } from '../../model/sources.ts';
 import type { Db } from '../db.ts';
 
 /** 50 containers are 25 KB, once a minute; more containers are written less often, so that the disk has no more to do. */

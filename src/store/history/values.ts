@@ -1,5 +1,6 @@
 import { heldBytes } from '../../model/container-memory.ts';
-import type { ContainerInfo, HostValues, Readings, Snapshot } from '../../model/snapshot.ts';
+import type { ContainerInfo, HostValues } from '../../model/snapshot.ts';
+import type { Readings, Snapshot } from '../../model/sources.ts';
 
 /**
  * Takes one value of a check. The series is named `kind`, or `kind:subject`; the two come apart, so that no name is put together

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Snapshot } from '../../../src/model/snapshot.ts';
+import type { Snapshot } from '../../../src/model/sources.ts';
 import { createHistory } from '../../../src/store/history/history.ts';
 import { prune } from '../../../src/store/history/prune.ts';
 import { seriesRows } from '../../../src/store/history/query.ts';

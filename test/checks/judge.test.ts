@@ -1,20 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { SOURCES, type Readings } from '../../src/model/snapshot.ts';
-import { RULES } from '../../src/rules/index.ts';
-import { judgeAll } from '../../src/rules/judge.ts';
+import { SOURCE_IDS, type Readings } from '../../src/model/sources.ts';
+import { CHECKS } from '../../src/checks/sources.ts';
+import { judgeAll } from '../../src/checks/judge.ts';
 import { configWith } from '../helpers/command.ts';
 import { fullSnapshot } from '../helpers/full-snapshot.ts';
 import { containerInfo, emptySnapshot } from '../helpers/snapshots.ts';
-import { AT, ok } from './judge.ts';
+import { AT, ok } from '../rules/judge.ts';
 import { expectLinear } from '../helpers/cost.ts';
 
 const past = { failedInARow: {}, growth: [], forecasts: [], historyStart: 0, leftOff: [] };
 
 describe('all rules together', () => {
-  test('stand under their own names', () => {
-    for (const [id, rule] of Object.entries(RULES)) expect(rule.id).toBe(id);
-  });
-
   test('a machine with nothing but absent sources has nothing to say but that all is fine', () => {
     const findings = judgeAll(emptySnapshot(AT), past, configWith({}));
     expect(new Set(findings.map((finding) => finding.rule))).toEqual(new Set(['source-failed', 'left-off']));
@@ -22,13 +18,15 @@ describe('all rules together', () => {
   });
 
   test('every source failed: every rule is frozen, none says ok', () => {
-    const failed = Object.fromEntries(SOURCES.map((s) => [s, { state: 'failed', why: 'x', tookMs: 1 }]));
+    const failed = Object.fromEntries(SOURCE_IDS.map((s) => [s, { state: 'failed', why: 'x', tookMs: 1 }]));
     const findings = judgeAll(emptySnapshot(AT, failed as unknown as Readings), past, configWith({}));
     const frozen = findings.filter((finding) => finding.verdict === 'unknown');
     const parts = frozen.filter((finding) => finding.rule === 'source-failed');
     expect(parts.every(({ subject }) => subject.startsWith('n8n '))).toBe(true);
     const rules = frozen.filter((finding) => finding.rule !== 'source-failed');
-    expect(rules.map((finding) => finding.rule)).toEqual(Object.keys(RULES));
+    expect(rules.map((finding) => finding.rule)).toEqual(
+      Object.values(CHECKS).flatMap((check) => Object.keys(check.rules)),
+    );
     expect(rules.every((finding) => finding.subject === '*')).toBe(true);
     // What recovery left off is known from its records, whatever cannot be read.
     const fine = findings.filter((finding) => finding.verdict === 'ok');

@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { openCollectors } from '../../src/collectors/collect.ts';
-import { COLLECTORS } from '../../src/collectors/index.ts';
+import { openCollectors } from '../../src/checks/collect.ts';
+import { CHECKS } from '../../src/checks/sources.ts';
 import type { CollectorDeps } from '../../src/collectors/types.ts';
 import { KEYS } from '../../src/config/schema.ts';
-import { SOURCES, type Source } from '../../src/model/snapshot.ts';
+import { SOURCE_IDS, type Source } from '../../src/model/sources.ts';
 import { systemClock } from '../../src/system/clock.ts';
 
 const deps = {
@@ -17,8 +17,8 @@ const deps = {
 type Read = (signal: AbortSignal, deps: CollectorDeps) => Promise<unknown>;
 /** Collectors that do as told; those that are not told anything are absent. */
 function open(reads: Partial<Record<Source, Read>>, close: () => Promise<void> | void = () => {}) {
-  for (const source of SOURCES) {
-    const spy = vi.spyOn(COLLECTORS, source).mockImplementation(((inner: CollectorDeps) => ({
+  for (const source of SOURCE_IDS) {
+    const spy = vi.spyOn(CHECKS[source], 'collector').mockImplementation(((inner: CollectorDeps) => ({
       source,
       read: (signal: AbortSignal) =>
         reads[source]?.(signal, inner) ?? Promise.resolve({ absent: 'not here' }),
@@ -43,7 +43,7 @@ test('every source has a reading, whatever the others do', async () => {
     redis: async () => ({ absent: 'no Redis here' }),
   });
   const { readings } = await collectors.collect({ deadlineMs: 100 });
-  expect(Object.keys(readings)).toEqual([...SOURCES]);
+  expect(Object.keys(readings)).toEqual([...SOURCE_IDS]);
   expect(readings).toMatchObject({
     host: { state: 'ok', value: { cpus: 2 } },
     pressure: { state: 'failed', why: 'broken at line 2' },
@@ -151,5 +151,5 @@ test('close closes all of them, although one fails', async () => {
     if (closed === 2) throw new Error('no');
   });
   await collectors.close();
-  expect(closed).toBe(SOURCES.length);
+  expect(closed).toBe(SOURCE_IDS.length);
 });

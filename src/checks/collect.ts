@@ -1,11 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { secretsOf } from '../config/secrets.ts';
 import type { Reading } from '../model/reading.ts';
-import { SOURCES, type ContainerInfo, type Readings, type Snapshot, type Source } from '../model/snapshot.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
+import { SOURCE_IDS, type Readings, type Snapshot, type Source } from '../model/sources.ts';
 import { errorText, formatDuration, maskSecrets } from '../model/text.ts';
 import type { Clock, DockerEvent } from '../system/types.ts';
-import { COLLECTORS } from './index.ts';
-import type { Collector, CollectorDeps } from './types.ts';
+import type { Collector, CollectorDeps } from '../collectors/types.ts';
+import { CHECKS } from './sources.ts';
 
 const DEADLINE_MS = 5_000;
 
@@ -29,9 +30,9 @@ type AnyReading = Reading<unknown>;
 export function openCollectors(deps: CollectorDeps): Collectors {
   const table = shareContainers(deps.containers);
   const inner: CollectorDeps = { ...deps, containers: table.read };
-  const oom = COLLECTORS.oom(inner);
+  const oom = CHECKS.oom.collector(inner);
   const opened = new Map<Source, AnyCollector>(
-    SOURCES.map((source) => [source, source === 'oom' ? oom : COLLECTORS[source](inner)]),
+    SOURCE_IDS.map((source) => [source, source === 'oom' ? oom : CHECKS[source].collector(inner)]),
   );
   const mask = maskOnce(secretsOf(deps.config));
   const { clock } = deps.system;
@@ -50,12 +51,12 @@ export function openCollectors(deps: CollectorDeps): Collectors {
   }
 
   return {
-    async collect({ deadlineMs = DEADLINE_MS, only = [...SOURCES] } = {}) {
+    async collect({ deadlineMs = DEADLINE_MS, only = [...SOURCE_IDS] } = {}) {
       const at = clock.now();
       const start = clock.monotonic();
       table.forget();
       const entries = await Promise.all(
-        SOURCES.map(async (source) => [
+        SOURCE_IDS.map(async (source) => [
           source,
           only.includes(source) ? await readOne(source, deadlineMs) : notAsked(),
         ]),
@@ -116,7 +117,7 @@ function maskOnce(secrets: readonly string[]): (text: string) => string {
   return (text) => {
     let masked = known.get(text);
     if (masked !== undefined) return masked;
-    if (known.size >= 2 * SOURCES.length) known.clear();
+    if (known.size >= 2 * SOURCE_IDS.length) known.clear();
     known.set(text, (masked = maskSecrets(text, secrets)));
     return masked;
   };

@@ -1,0 +1,224 @@
+import { metric, type Metric, type MetricSample } from '../metric.ts';
+import type { Disk, HostValues, OomValues, PressureLine, PressureValues } from '../snapshot.ts';
+import { source } from './source.ts';
+
+/** What is read from the kernel. */
+export const HOST_SOURCES = {
+  host: source<HostValues>()({
+    name: 'This host',
+    section: 'host',
+    rules: {
+      'memory-available': {
+        warning: 'below 100 MB',
+        critical: 'below 50 MB',
+        ends: 'above 130 MB',
+        settings: '`MEMORY_WARNING_MB`, `MEMORY_CRITICAL_MB`, `MEMORY_CLEAR_MB`',
+        row: 'memory',
+        recovery: 'swap',
+      },
+      'swap-used': {
+        warning: 'above 1 GB, or half of the swap where that is less',
+        critical: 'above 2 GB, or 80 % of the swap',
+        ends: '10 % below the warning',
+        settings: '`SWAP_WARNING_MB`, `SWAP_THRESHOLD_MB`',
+        row: 'swap',
+        recovery: 'swap',
+      },
+      'swap-in': {
+        about: 'rate, held 60 s',
+        warning: 'above 1,000 KB/s',
+        critical: 'above 5,000 KB/s while programs wait for memory',
+        ends: 'below 500 KB/s',
+        settings: '`SWAP_IN_WARNING_KBPS`, `_CRITICAL_KBPS`, `_CLEAR_KBPS`, `_HOLD_SEC`',
+        row: 'swap',
+        recovery: 'swap',
+      },
+      disk: {
+        about: 'each mount',
+        warning: 'above 80 %',
+        critical: 'above 90 %',
+        ends: '3 points below the warning',
+        settings: '`DISK_WARNING_PCT`, `DISK_CRITICAL_PCT`',
+        many: '# disks are nearly full',
+      },
+      inodes: {
+        about: 'each mount',
+        warning: 'above 80 %',
+        critical: 'above 90 %',
+        ends: '3 points below the warning',
+        settings: '`DISK_WARNING_PCT`, `DISK_CRITICAL_PCT`',
+        many: '# disks have nearly no inodes left',
+      },
+      'disk-read-only': {
+        about: 'each mount',
+        critical: 'the kernel stopped all writing to it after an error',
+        ends: 'it can be written',
+        many: '# disks are read-only after an error',
+      },
+      forecast: {
+        about: 'by its growth; [how](forecast.md)',
+        warning: 'full within 48 h',
+        critical: 'full within 6 h',
+        ends: 'it grows no more, or needs more than twice the warning',
+        settings: '`FORECAST_WARNING_HOURS`, `FORECAST_CRITICAL_HOURS`',
+        many: '# things will run out',
+      },
+    },
+    metrics: [
+      metric('swap_used_bytes', 'Swap in use, in bytes.', ({ swap }) => swap.usedBytes),
+      metric(
+        'swap_total_bytes',
+        'Size of all swap, in bytes; 0 without swap.',
+        ({ swap }) => swap.totalBytes,
+      ),
+      metric(
+        'swap_in_kbps',
+        'Read back from swap since the last check, in KB (1,024 bytes) per second.',
+        ({ swapInKBps }) => swapInKBps,
+      ),
+      metric(
+        'swap_out_kbps',
+        'Written to swap since the last check, in KB (1,024 bytes) per second.',
+        ({ swapOutKBps }) => swapOutKBps,
+      ),
+      metric('vpsmon_memory_total_bytes', 'Memory of the host, in bytes.', ({ memory }) => memory.totalBytes),
+      metric(
+        'vpsmon_memory_available_bytes',
+        'Memory that programs can still get without swapping (MemAvailable), in bytes.',
+        ({ memory }) => memory.availableBytes,
+      ),
+      metric(
+        'vpsmon_memory_used_bytes',
+        'Memory of the host that is not available, in bytes.',
+        ({ memory }) => memory.usedBytes,
+      ),
+      metric(
+        'vpsmon_cgroup_memory_bytes',
+        'Memory of a top-level control group (system.slice, user.slice, docker), in bytes.',
+        ({ cgroups }) => cgroups.map(({ name, bytes }) => ({ value: bytes, labels: { cgroup: name } })),
+        ['cgroup'],
+      ),
+      metric('vpsmon_cpus', 'Number of CPUs.', ({ cpus }) => cpus),
+      metric(
+        'vpsmon_cpu_usage_ratio',
+        'CPU use since the last check, 0 to 1 over all CPUs.',
+        ({ cpuPercent }) => ratio(cpuPercent),
+      ),
+      metric(
+        'vpsmon_load_average',
+        'Load average over 1, 5 and 15 minutes.',
+        ({ load }) => load.map((value, i) => ({ value, labels: { window: ['1m', '5m', '15m'][i]! } })),
+        ['window'],
+      ),
+      metric(
+        'vpsmon_uptime_seconds',
+        'Time since the host was started, in seconds.',
+        ({ uptimeSec }) => uptimeSec,
+      ),
+      disk('vpsmon_disk_size_bytes', 'Size of a file system, in bytes.', ({ totalBytes }) => totalBytes),
+      disk(
+        'vpsmon_disk_available_bytes',
+        'Space of a file system that is free for programs without root, in bytes.',
+        ({ availableBytes }) => availableBytes,
+      ),
+      disk('vpsmon_disk_used_ratio', 'Use of a file system as df shows it, 0 to 1.', ({ usedPercent }) =>
+        ratio(usedPercent),
+      ),
+      disk(
+        'vpsmon_disk_inodes_used_ratio',
+        'Use of the inodes of a file system, 0 to 1; none where their number is not fixed.',
+        ({ inodesUsedPercent }) => ratio(inodesUsedPercent),
+      ),
+    ],
+  }),
+  pressure: source<PressureValues>()({
+    name: 'Memory pressure (PSI)',
+    section: 'host',
+    rules: {
+      'memory-pressure': {
+        about: 'score 0-100, held 30 s',
+        warning: '60',
+        critical: '80',
+        ends: 'below 50',
+        settings: '`MEMORY_PRESSURE_WARNING`, `_THRESHOLD`, `_CLEAR`, `_HOLD_SEC`',
+        row: 'pressure',
+        recovery: 'swap',
+      },
+    },
+    metrics: [
+      metric(
+        'memory_pressure_score',
+        'Memory pressure from 0 to 100: the larger of some.avg10 and twice full.avg10 of /proc/pressure/memory.',
+        ({ score }) => score,
+      ),
+      metric(
+        'vpsmon_pressure_ratio',
+        'Share of time in which some or all tasks waited for memory, CPU or I/O, 0 to 1 over 10, 60 and 300 s.',
+        (values) =>
+          pressureSamples(values, (labels, line) => [
+            { value: ratio(line.avg10), labels: { ...labels, window: '10s' } },
+            { value: ratio(line.avg60), labels: { ...labels, window: '60s' } },
+            { value: ratio(line.avg300), labels: { ...labels, window: '300s' } },
+          ]),
+        ['resource', 'kind', 'window'],
+      ),
+      metric(
+        'vpsmon_pressure_waiting_seconds_total',
+        'Time for which some or all tasks waited for memory, CPU or I/O since the host was started, in seconds.',
+        (values) => pressureSamples(values, (labels, line) => [{ value: line.totalUs / 1e6, labels }]),
+        ['resource', 'kind'],
+      ),
+    ],
+  }),
+  oom: source<OomValues>()({
+    name: 'OOM kills',
+    section: 'host',
+    rules: {
+      'oom-kill': {
+        critical: 'each one',
+        ends: 'happened once',
+        many: '# processes were killed for want of memory',
+        series: true,
+        row: 'OOM kills',
+      },
+    },
+    metrics: [
+      metric(
+        'vpsmon_oom_kills_total',
+        'Processes killed by the kernel for want of memory since the host was started.',
+        ({ killsSinceBoot }) => killsSinceBoot,
+      ),
+    ],
+  }),
+};
+
+function disk(name: string, help: string, value: (disk: Disk) => number | undefined): Metric<HostValues> {
+  return metric(
+    name,
+    help,
+    ({ disks }) =>
+      disks.map((disk) => ({
+        value: value(disk),
+        labels: { mount: disk.mount, device: disk.device, fstype: disk.fsType },
+      })),
+    ['mount', 'device', 'fstype'],
+  );
+}
+
+/** Every line of /proc/pressure as `samples` sees it. */
+function pressureSamples(
+  values: PressureValues,
+  samples: (labels: { resource: string; kind: string }, line: PressureLine) => MetricSample[],
+): MetricSample[] {
+  return (['memory', 'cpu', 'io'] as const).flatMap((resource) =>
+    (['some', 'full'] as const).flatMap((kind) => {
+      const line = values[resource]?.[kind];
+      return line ? samples({ resource, kind }, line) : [];
+    }),
+  );
+}
+
+/** 23.4 % is 0.234 and not 0.23399999999999999. */
+function ratio(percent: number | undefined): number | undefined {
+  return percent === undefined ? undefined : Number((percent / 100).toPrecision(12));
+}

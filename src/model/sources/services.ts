@@ -1,0 +1,258 @@
+import { metric } from '../metric.ts';
+import type { N8nValues, PostgresValues, RedisValues, SqlValues, WahaValues } from '../snapshot.ts';
+import { source } from './source.ts';
+
+/** Databases and applications. */
+export const SERVICE_SOURCES = {
+  postgres: source<PostgresValues>()({
+    name: 'PostgreSQL',
+    section: 'postgres',
+    rules: {
+      'postgres-cache': {
+        about: 'hit ratio of the last interval',
+        warning: 'below 90 %',
+        critical: 'below 80 %',
+        ends: '2 points above the warning',
+        settings: '`POSTGRES_CACHE_THRESHOLD`, `POSTGRES_CACHE_CRITICAL`',
+        row: 'postgres',
+      },
+      'postgres-connections': {
+        about: 'of those that users may have',
+        warning: 'above 80 %',
+        critical: 'above 95 %',
+        ends: '3 points below the warning',
+        settings: '`POSTGRES_CONNECTIONS_WARNING_PCT`, `_CRITICAL_PCT`',
+        row: 'postgres',
+      },
+    },
+    metrics: [
+      metric(
+        'postgres_cache_hit_ratio',
+        'PostgreSQL cache hits in percent (0 to 100) since the last check; none after fewer than 1,000 block reads. Read once without a running monitor: since the statistics were reset.',
+        (postgres, once) => postgres.cacheHitPercent ?? (once ? postgres.cacheHitLifetimePercent : undefined),
+      ),
+      metric(
+        'postgres_active_connections',
+        'PostgreSQL connections that run a query.',
+        ({ connections }) => connections.active,
+      ),
+      metric(
+        'postgres_database_size_bytes',
+        'Size of the PostgreSQL database, in bytes.',
+        ({ databaseSizeBytes }) => databaseSizeBytes,
+      ),
+      metric(
+        'vpsmon_postgres_connections',
+        'PostgreSQL connections by state.',
+        ({ connections }) => [
+          { value: connections.active, labels: { state: 'active' } },
+          { value: connections.idle, labels: { state: 'idle' } },
+          { value: connections.idleInTransaction, labels: { state: 'idle_in_transaction' } },
+          { value: connections.other, labels: { state: 'other' } },
+        ],
+        ['state'],
+      ),
+      metric(
+        'vpsmon_postgres_max_connections',
+        'Connections that PostgreSQL accepts (max_connections).',
+        ({ connections }) => connections.max,
+      ),
+      metric(
+        'vpsmon_postgres_longest_transaction_seconds',
+        'Age of the longest running PostgreSQL transaction, in seconds.',
+        ({ longestTransactionSec }) => longestTransactionSec,
+      ),
+    ],
+  }),
+  redis: source<RedisValues>()({
+    name: 'Redis',
+    section: 'redis',
+    rules: {
+      'redis-writes': {
+        warning: '90 % of `maxmemory` used, where nothing may be evicted',
+        critical: 'it refuses writes: full, or its disk cannot be written',
+        ends: 'below 85 %',
+        row: 'redis',
+      },
+      'redis-evictions': {
+        about: "of a Redis that holds n8n's queue",
+        critical: 'it evicted keys within an hour',
+        ends: 'none for an hour',
+        row: 'redis',
+      },
+    },
+    metrics: [
+      metric(
+        'redis_memory_bytes',
+        'Memory that Redis uses for data, in bytes.',
+        ({ usedMemoryBytes }) => usedMemoryBytes,
+      ),
+      metric('redis_total_keys', 'Keys in all Redis databases.', ({ keys }) => keys),
+      metric('redis_connected_clients', 'Clients of Redis.', ({ clients }) => clients),
+      metric(
+        'vpsmon_redis_memory_limit_bytes',
+        'Memory limit of Redis (maxmemory), in bytes; none without a limit.',
+        ({ maxMemoryBytes }) => maxMemoryBytes ?? undefined,
+      ),
+      metric(
+        'vpsmon_redis_evicted_keys_total',
+        'Keys that Redis dropped for want of memory since it was started.',
+        ({ evictedTotal }) => evictedTotal,
+      ),
+      metric(
+        'vpsmon_redis_rejected_connections_total',
+        'Connections that Redis rejected since it was started.',
+        ({ rejectedTotal }) => rejectedTotal,
+      ),
+    ],
+  }),
+  n8n: source<N8nValues>()({
+    name: 'n8n',
+    section: 'n8n',
+    rules: {
+      'n8n-queue': {
+        warning: 'above 500',
+        critical: 'above 1,000',
+        ends: 'below 400',
+        settings: '`N8N_QUEUE_WARNING`, `_CRITICAL`, `_CLEAR`',
+        row: 'n8n',
+        recovery: 'queue',
+      },
+      'n8n-workers': {
+        warning: 'jobs wait and none runs, at 3 checks in a row: no worker, one that hangs, a paused queue',
+        critical: 'the oldest waits for 5 min',
+        ends: 'jobs are taken',
+        row: 'n8n',
+      },
+      'n8n-lost': {
+        warning: "executions are queued in n8n's database, and Redis has no job for them",
+        ends: 'they have one, or are a day old',
+        row: 'n8n',
+      },
+      'n8n-failures': {
+        warning:
+          'a workflow failed 5 times in a row; half of the executions of an hour (of ten or more) failed',
+        critical: '90 % failed',
+        ends: 'a success; fewer',
+        settings: '`N8N_FAILURE_STREAK`, `N8N_FAILURE_PCT`',
+        many: '# n8n workflows fail',
+        row: 'n8n',
+      },
+      'n8n-key': {
+        warning: 'the API key ends within a week',
+        ends: 'a new key',
+        row: 'n8n',
+      },
+      'n8n-health': {
+        warning: 'not healthy, or no answer, at 3 checks in a row',
+        critical: 'for 5 min',
+        ends: 'healthy',
+        row: 'n8n',
+      },
+    },
+    metrics: [
+      metric(
+        'n8n_workflow_executions',
+        'n8n executions by status: active and waiting now, completed and failed of the last hours.',
+        ({ executions }) =>
+          executions
+            ? (['active', 'waiting', 'completed', 'failed'] as const).map((status) => ({
+                value: executions[status],
+                labels: { status },
+              }))
+            : [],
+        ['status'],
+      ),
+      metric(
+        'vpsmon_n8n_queued_executions',
+        'n8n executions that have not been started yet.',
+        ({ executions }) => executions?.queued,
+      ),
+      metric(
+        'vpsmon_n8n_canceled_executions',
+        'n8n executions of the last hours that were canceled.',
+        ({ executions }) => executions?.canceled,
+      ),
+      metric(
+        'vpsmon_n8n_queue_jobs',
+        'Jobs that wait in the queue of n8n; none without queue mode.',
+        ({ queueDepth }) => queueDepth,
+      ),
+      metric('vpsmon_n8n_workflows', 'Workflows in n8n.', ({ workflows }) =>
+        workflows?.more ? undefined : workflows?.total,
+      ),
+      metric('vpsmon_n8n_active_workflows', 'Active workflows in n8n.', ({ workflows }) =>
+        workflows?.more ? undefined : workflows?.active,
+      ),
+      metric('vpsmon_n8n_healthy', '1 while n8n says that it is healthy, else 0.', ({ healthy }) => healthy),
+    ],
+  }),
+  waha: source<WahaValues>()({
+    name: 'WAHA',
+    section: 'waha',
+    rules: {
+      'waha-session': {
+        warning: 'STARTING or FAILED for 5 min; QR code or passkey needed: at once',
+        critical: 'not WORKING for 1 h',
+        ends: 'WORKING (or STOPPED by hand)',
+        settings: '`WAHA_WARNING_MINUTES`, `WAHA_CRITICAL_MINUTES`',
+        many: '# WhatsApp sessions do not work',
+        row: 'waha',
+        recovery: 'waha',
+      },
+    },
+    metrics: [
+      metric(
+        'waha_session_status',
+        'Number of WhatsApp sessions that are connected (WORKING) and that are not.',
+        ({ sessions }) => {
+          const connected = sessions.filter(({ status }) => status === 'WORKING').length;
+          return [
+            { value: connected, labels: { status: 'connected' } },
+            { value: sessions.length - connected, labels: { status: 'disconnected' } },
+          ];
+        },
+        ['status'],
+      ),
+      metric(
+        'vpsmon_waha_session_up',
+        '1 while a WhatsApp session is WORKING, else 0; the status is a label.',
+        ({ sessions }) =>
+          sessions.map(({ name, status }) => ({
+            value: status === 'WORKING',
+            labels: { session: name, status },
+          })),
+        ['session', 'status'],
+      ),
+      metric(
+        'vpsmon_waha_session_status_since_timestamp_seconds',
+        'Since when a WhatsApp session has been seen in its status, in seconds since 1970.',
+        ({ sessions }) =>
+          sessions.map(({ name, since }) => ({ value: since / 1000, labels: { session: name } })),
+        ['session'],
+      ),
+    ],
+  }),
+  sql: source<SqlValues>()({
+    name: 'The SQL metrics',
+    section: 'leads',
+    rules: {},
+    metrics: [
+      metric(
+        'lead_count',
+        'Number of leads: rows of the tables with "lead" in their name, or what vpsmon.yaml asks for.',
+        ({ samples }) =>
+          samples.filter(({ name }) => name === 'lead_count').map(({ value, labels }) => ({ value, labels })),
+      ),
+      metric(
+        'vpsmon_sql_metric_up',
+        '1 while the query of an SQL metric gives usable numbers, else 0.',
+        ({ samples, broken }) => [
+          ...broken.map(({ name }) => ({ value: 0, labels: { metric: name } })),
+          ...samples.map(({ name }) => ({ value: 1, labels: { metric: name } })),
+        ],
+        ['metric'],
+      ),
+    ],
+  }),
+};
