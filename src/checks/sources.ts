@@ -18,12 +18,13 @@ import type { Judge } from '../rules/types.ts';
 import { wahaSession } from '../rules/waha.ts';
 
 type Check<S extends Source> = {
-  collector: CollectorFactory<S>;
+  /** Docker reports kills to the one of `oom`, too. */
+  collector: S extends 'oom' ? typeof createOom : CollectorFactory<S>;
   rules: { readonly [Id in RulesOf<S>]: Judge<S> };
 };
 
 /** How each source of src/model/sources is read, and what judges it. A source or a rule that is missing here does not compile. */
-export const CHECKS = {
+export const CHECKS: { [S in Source]: Check<S> } = {
   host: {
     collector: createHost,
     rules: {
@@ -78,4 +79,4 @@ export const CHECKS = {
     ),
     rules: {},
   },
-} satisfies { [S in Source]: Check<S> };
+};
