@@ -25,7 +25,7 @@ describe('all rules together', () => {
     expect(parts.every(({ subject }) => subject.startsWith('n8n '))).toBe(true);
     const rules = frozen.filter((finding) => finding.rule !== 'source-failed');
     expect(rules.map((finding) => finding.rule)).toEqual(
-      Object.values(CHECKS).flatMap((check) => Object.keys(check.rules)),
+      SOURCE_IDS.flatMap((source) => Object.keys(CHECKS[source].rules)),
     );
     expect(rules.every((finding) => finding.subject === '*')).toBe(true);
     // What recovery left off is known from its records, whatever cannot be read.
