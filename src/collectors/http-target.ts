@@ -51,7 +51,7 @@ export async function askJson<S extends v.GenericSchema>(
     throw new Error(`${app.name} at ${address} ${what}; set ${app.setting} to one that it accepts`);
   }
   if (answer.status !== 200) {
-    throw new Error(`${app.name} at ${address} answered ${answer.status}${said(answer.body)}`);
+    throw new Error(`${app.name} at ${address} answered ${answer.status}${bodyText(answer.body)}`);
   }
   const parsed = v.safeParse(options.schema, json(answer.body));
   if (!parsed.success) throw new Error(`${app.name} at ${address} answered something else than expected`);
@@ -67,7 +67,7 @@ function json(text: string): unknown {
 }
 
 /** The message of a JSON error body; anything else is left out, for it may hold anything. */
-function said(body: string): string {
+function bodyText(body: string): string {
   const parsed = v.safeParse(v.object({ message: v.string() }), json(body));
   return parsed.success ? `: ${plain(parsed.output.message, 120)}` : '';
 }

@@ -21,14 +21,14 @@ const Kill = loosely<OomKill>({
   trigger: v.optional(v.picklist(['sysrq', 'cpuset', 'policy'])),
 });
 /** A kill known without the kernel log. */
-const ToldKill = v.object({
+const KeptKill = v.object({
   kill: Kill,
   /** Epoch ms before which it did not happen. */
   from: EpochMs,
   /** The same kill in the kernel log, where that could be read later. */
   kernelId: v.exactOptional(v.string()),
 });
-type ToldKill = v.InferOutput<typeof ToldKill>;
+type KeptKill = v.InferOutput<typeof KeptKill>;
 /** What outlives the process. Kills that the kernel log has are not in it: it has them still. */
 export const SeenKills = v.object({
   bootId: v.string(),
@@ -36,7 +36,7 @@ export const SeenKills = v.object({
   explained: Finite,
   /** Sequence number of the last kill in the kernel log that was accounted for. */
   lastSeq: v.exactOptional(Finite),
-  told: v.array(ToldKill),
+  told: v.array(KeptKill),
 });
 export type SeenKills = v.InferOutput<typeof SeenKills>;
 export type Hearing = {
@@ -63,7 +63,7 @@ type Waiting = { event: DockerEvent; at: number; heardAt: number };
 /** What is known of the kills of this boot. */
 type Ledger = {
   bootId: string;
-  told: ToldKill[];
+  kept: KeptKill[];
   kernel: OomKill[];
   /** So many of the counter are accounted for; undefined until the first look at it where there is no earlier process. */
   explained: number | undefined;
@@ -71,7 +71,7 @@ type Ledger = {
   waiting: Waiting[];
   unexplainedSince: number | undefined;
   /** Epoch ms of the last time when every kill was accounted for. */
-  settledAt: number | undefined;
+  comparedAt: number | undefined;
 };
 
 /** `before`: what an earlier process left, of this or another boot; undefined at the very first start, when all is history. */
@@ -79,14 +79,14 @@ export function createOomLedger(bootId: string, before: SeenKills | undefined) {
   const sameBoot = before?.bootId === bootId ? before : undefined;
   const ledger: Ledger = {
     bootId,
-    told: structuredClone(sameBoot?.told ?? []),
+    kept: structuredClone(sameBoot?.told ?? []),
     kernel: [],
     // After a reboot the counter began at 0, and every kill since is news.
     explained: sameBoot?.explained ?? (before ? 0 : undefined),
     lastSeq: sameBoot?.lastSeq,
     waiting: [],
     unexplainedSince: undefined,
-    settledAt: undefined,
+    comparedAt: undefined,
   };
   return {
     hear: (hearing: Hearing) => hear(ledger, hearing),
@@ -99,8 +99,8 @@ export function createOomLedger(bootId: string, before: SeenKills | undefined) {
     /** All kills of this boot that are still known, oldest first. The same objects every time: names may be added. */
     all: () => all(ledger),
     seen(): SeenKills {
-      const { explained = 0, lastSeq, told } = ledger;
-      return { bootId, explained, ...(lastSeq === undefined ? {} : { lastSeq }), told };
+      const { explained = 0, lastSeq, kept } = ledger;
+      return { bootId, explained, ...(lastSeq === undefined ? {} : { lastSeq }), told: kept };
     },
   };
 }
@@ -117,13 +117,13 @@ function hear(ledger: Ledger, hearing: Hearing): void {
   else takeUnexplained(ledger, hearing, counter);
   ledger.waiting = ledger.waiting.filter(({ heardAt }) => hearing.monotonic - heardAt < EVENT_LIFETIME_MS);
   ledger.kernel = ledger.kernel.slice(-MAX_KEPT);
-  ledger.told = ledger.told.slice(-MAX_KEPT);
+  ledger.kept = ledger.kept.slice(-MAX_KEPT);
 }
 
 function takeKernel(ledger: Ledger, { seq, ...kill }: OomKill & { seq: number }): void {
   const same =
-    ledger.told.find(({ kernelId }) => kernelId === kill.id) ??
-    ledger.told.find((entry) => entry.kernelId === undefined && isSame(entry, kill));
+    ledger.kept.find(({ kernelId }) => kernelId === kill.id) ??
+    ledger.kept.find((entry) => entry.kernelId === undefined && isSame(entry, kill));
   if (same) {
     same.kernelId = kill.id;
     same.kill = { ...kill, ...names(same.kill), id: same.kill.id };
@@ -138,12 +138,12 @@ function takeKernel(ledger: Ledger, { seq, ...kill }: OomKill & { seq: number })
 
 /** Docker's word about a kill that is known, or about one that it reported already. */
 function isKnown(ledger: Ledger, { event, at }: Waiting): boolean {
-  if (ledger.told.some(({ kill }) => kill.id === eventId(event))) return true;
+  if (ledger.kept.some(({ kill }) => kill.id === eventId(event))) return true;
   if (all(ledger).some((kill) => kill.containerId === event.id && Math.abs(kill.at - at) <= SAME_KILL_MS)) {
     return true;
   }
   // Reported as unknown before Docker knew where.
-  const nameless = ledger.told.find(
+  const nameless = ledger.kept.find(
     (entry) => entry.kill.containerId === undefined && entry.kernelId === undefined && isWithin(entry, at),
   );
   if (!nameless) return false;
@@ -155,10 +155,10 @@ function isKnown(ledger: Ledger, { event, at }: Waiting): boolean {
 function takeUncounted(ledger: Ledger, { logReadable }: Hearing): void {
   if (logReadable) return;
   for (const { event, at } of ledger.waiting) {
-    const twin = ledger.told.some(
+    const twin = ledger.kept.some(
       ({ kill }) => kill.containerId === event.id && Math.abs(kill.at - at) <= ONE_EVENT_MS,
     );
-    if (!twin) ledger.told.push({ kill: fromEvent(event, at), from: at });
+    if (!twin) ledger.kept.push({ kill: fromEvent(event, at), from: at });
   }
   ledger.waiting = [];
 }
@@ -167,22 +167,22 @@ function takeUnexplained(ledger: Ledger, { logReadable, monotonic, now }: Hearin
   const missing = counter - (ledger.explained ?? counter);
   if (missing <= 0) {
     ledger.unexplainedSince = undefined;
-    ledger.settledAt = now;
+    ledger.comparedAt = now;
     return;
   }
   ledger.unexplainedSince ??= monotonic;
   const graceOver = monotonic - ledger.unexplainedSince >= GRACE_MS;
   if (logReadable && !graceOver) return;
   for (const { event, at } of takeFitting(ledger, missing, now)) {
-    ledger.told.push({ kill: fromEvent(event, at), from: at });
+    ledger.kept.push({ kill: fromEvent(event, at), from: at });
     ledger.explained = (ledger.explained ?? 0) + 1;
   }
   if (!graceOver) return;
   while ((ledger.explained ?? counter) < counter) {
     ledger.explained = (ledger.explained ?? 0) + 1;
-    ledger.told.push({
+    ledger.kept.push({
       kill: unknownKill(ledger.bootId, ledger.explained, now),
-      from: ledger.settledAt ?? now,
+      from: ledger.comparedAt ?? now,
     });
   }
   ledger.unexplainedSince = undefined;
@@ -192,7 +192,7 @@ function takeUnexplained(ledger: Ledger, { logReadable, monotonic, now }: Hearin
 function takeFitting(ledger: Ledger, missing: number, now: number): Waiting[] {
   // After the clock was set back, times before and after cannot be compared.
   const earliest =
-    ledger.settledAt !== undefined && ledger.settledAt <= now ? ledger.settledAt - GRACE_MS : 0;
+    ledger.comparedAt !== undefined && ledger.comparedAt <= now ? ledger.comparedAt - GRACE_MS : 0;
   const fitting = ledger.waiting
     .filter(({ at }) => at >= earliest)
     .toSorted((a, b) => b.at - a.at)
@@ -202,18 +202,18 @@ function takeFitting(ledger: Ledger, missing: number, now: number): Waiting[] {
 }
 
 function all(ledger: Ledger): OomKill[] {
-  return [...ledger.kernel, ...ledger.told.map(({ kill }) => kill)].toSorted((a, b) => a.at - b.at);
+  return [...ledger.kernel, ...ledger.kept.map(({ kill }) => kill)].toSorted((a, b) => a.at - b.at);
 }
 
 function eventId(event: DockerEvent): string {
   return `docker:${event.id}:${event.timeNano}`;
 }
 
-function isWithin({ from, kill }: ToldKill, at: number): boolean {
+function isWithin({ from, kill }: KeptKill, at: number): boolean {
   return at >= from - GRACE_MS && at <= kill.at + GRACE_MS;
 }
 
-function isSame(entry: ToldKill, kill: OomKill): boolean {
+function isSame(entry: KeptKill, kill: OomKill): boolean {
   if (entry.kill.containerId === undefined) return isWithin(entry, kill.at);
   const where = kill.containerId ?? entry.kill.containerId;
   return where === entry.kill.containerId && Math.abs(entry.kill.at - kill.at) <= SAME_KILL_MS;

@@ -111,7 +111,7 @@ async function runLocked(
   }
   if (options.json) {
     const enabled = config.settings.ENABLE_AUTO_RECOVERY;
-    printJson(io, resultToJson({ dryRun: deps.dryRun, enabled, results, said: monitor.reported }));
+    printJson(io, resultToJson({ dryRun: deps.dryRun, enabled, results, reported: monitor.reported }));
   } else {
     for (const result of results)
       if (!writesToJournal(context) || isWorthALine(result))

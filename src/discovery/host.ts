@@ -24,10 +24,10 @@ export function resolveHost(
   servers: Servers,
   around: Surroundings,
 ): Place | { why: string } {
-  const said = host.trim().toLowerCase();
+  const asked = host.trim().toLowerCase();
   const { hosts = {} } = n8n.inspect;
-  const given = Object.hasOwn(hosts, said) ? hosts[said]?.toLowerCase() : said;
-  const wanted = given === 'host-gateway' ? 'host.docker.internal' : (given ?? said);
+  const given = Object.hasOwn(hosts, asked) ? hosts[asked]?.toLowerCase() : asked;
+  const wanted = given === 'host-gateway' ? 'host.docker.internal' : (given ?? asked);
   const { named } = servers;
   const self = networkOwner(n8n.at, around);
   const local = ['localhost', '127.0.0.1', '::1'].includes(wanted);
@@ -63,7 +63,7 @@ export function resolveHost(
   const one = sole(called);
   if (one) return at(one, port, around);
   if (called.length > 1) return { why: `${called.length} containers are called ${shown(host)}` };
-  if (named.host?.toLowerCase() === said && (named.port ?? port) === port) return { host: said, port };
+  if (named.host?.toLowerCase() === asked && (named.port ?? port) === port) return { host: asked, port };
   if (family(wanted) === 0 && !wanted.includes('.'))
     return { why: `no running container is called ${shown(host)}` };
   return { why: `${shown(host)} is none of the containers in n8n's networks` };

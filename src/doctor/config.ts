@@ -5,8 +5,8 @@ import { failed, ok, warning, type Line } from './types.ts';
 export function judgeProblems(problems: readonly Problem[]): Line[] {
   return problems.map((problem) =>
     problem.level === 'error'
-      ? failed('config', sayProblem(problem), 'mend it, then `vpsmon config check`')
-      : warning('config', sayProblem(problem), 'mend it, then `vpsmon config check`'),
+      ? failed('config', problemText(problem), 'mend it, then `vpsmon config check`')
+      : warning('config', problemText(problem), 'mend it, then `vpsmon config check`'),
   );
 }
 
@@ -16,7 +16,7 @@ export function judgeConfig(config: Config): Line[] {
   const lines = [ok('config', files)];
   for (const problem of config.warnings) {
     const chmod = /chmod \d+ \S+/.exec(problem.text)?.[0];
-    lines.push(warning('config', sayProblem(problem), chmod ?? 'mend it, then `vpsmon config check`'));
+    lines.push(warning('config', problemText(problem), chmod ?? 'mend it, then `vpsmon config check`'));
   }
   const { HTTP_LISTEN: listen } = config.settings;
   if (/^(\*|0\.0\.0\.0|\[::\]):/.test(listen))
@@ -30,7 +30,7 @@ export function judgeConfig(config: Config): Line[] {
   return lines;
 }
 
-function sayProblem({ file, line, key, text }: Problem): string {
+function problemText({ file, line, key, text }: Problem): string {
   const where = line === undefined ? file : `${file}:${line}`;
   return [where, key, text].filter(Boolean).join(': ');
 }

@@ -39,7 +39,7 @@ export function raiseStep(
     return { not: `its limit was raised ${raises.length} times, and that did not help` };
   // Whole pages, as the kernel counts.
   const wanted = Math.floor((memory * 1.5) / 4096) * 4096;
-  const why = noRoom(loop, memory, wanted, host);
+  const why = whyNoMemory(loop, memory, wanted, host);
   if (why !== undefined) return { not: why };
   const name = plain(loop.container.name, 60);
   const undo: MemoryLimits = {
@@ -72,7 +72,7 @@ export function raiseStep(
 }
 
 /** The host must keep a tenth of its memory, at least 128 MB, when the container has taken all that it may. */
-function noRoom(
+function whyNoMemory(
   loop: Loop,
   memory: number,
   wanted: number,

@@ -64,11 +64,11 @@ async function endLoop(deps: RecoveryDeps, loop: Loop, noRaise: string | undefin
   const { container, inspect } = loop;
   const why = noRaise ? `killed for memory: ${loop.why}; ${noRaise}` : loop.why;
   const logs = await lastWords(deps, inspect);
-  if (isEssential(container, deps.config, inspect)) return sayEssential(deps, loop, why, logs);
+  if (isEssential(container, deps.config, inspect)) return reportEssential(deps, loop, why, logs);
   return attempt(deps, stopStep(deps, loop, why, logs));
 }
 
-function sayEssential(deps: RecoveryDeps, { container }: Loop, why: string, logs: string[]): Attempt {
+function reportEssential(deps: RecoveryDeps, { container }: Loop, why: string, logs: string[]): Attempt {
   const name = plain(container.name, 60);
   const text = `${name} keeps restarting. It is ${container.self ? 'vpsmon itself' : 'essential'}, so it is not stopped: a person is needed`;
   deps.report({

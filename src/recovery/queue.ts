@@ -35,7 +35,7 @@ async function runQueue(deps: RecoveryDeps): Promise<RuleResult> {
   const result = await pauseOrBringBack(deps);
   const paused = actionsToUndo(deps.store.db, 'queue');
   const api = paused.length > 0 ? await openApi(deps) : '';
-  if (typeof api !== 'string') sayChanges(deps, await lookAtPaused(deps, api, paused));
+  if (typeof api !== 'string') reportChanges(deps, await lookAtPaused(deps, api, paused));
   return result;
 }
 
@@ -62,7 +62,7 @@ async function pauseOrBringBack(deps: RecoveryDeps): Promise<RuleResult> {
   // Where recovery has paused workflows already, an n8n that cannot be asked whether there are more is not in the way.
   const cannot = (why: string): RuleResult =>
     known.length === 0
-      ? result([sayHelpless(deps, found, why)])
+      ? result([reportHelpless(deps, found, why)])
       : {
           rule: 'queue',
           found: `${found}${also} already; whether there are more cannot be seen: ${why}`,
@@ -87,7 +87,7 @@ async function pauseOrBringBack(deps: RecoveryDeps): Promise<RuleResult> {
       ),
     ]);
   if (known.length > 0) return result([]);
-  return result([sayHelpless(deps, found, `no active workflow has the tag ${deps.config.extra.n8n.tag}`)]);
+  return result([reportHelpless(deps, found, `no active workflow has the tag ${deps.config.extra.n8n.tag}`)]);
 }
 
 function queueDepth({ readings: { n8n } }: Snapshot): number | string {
@@ -126,14 +126,14 @@ async function notShortAnyMore(deps: RecoveryDeps): Promise<string | undefined> 
     : `the queue has grown to ${formatCount(depth)} jobs again`;
 }
 
-function sayChanges(deps: RecoveryDeps, lines: string[]): void {
+function reportChanges(deps: RecoveryDeps, lines: string[]): void {
   if (lines.length === 0) return;
   const text = `No longer paused by recovery: ${countOf(lines.length)}`;
   deps.report({ severity: 'info', rule: 'queue', target: 'n8n', text, details: lines, telegram: false });
 }
 
 /** A person has to know, once in a while, that nothing can be done from here. */
-function sayHelpless(deps: RecoveryDeps, found: string, why: string): Attempt {
+function reportHelpless(deps: RecoveryDeps, found: string, why: string): Attempt {
   const text = `${found}, and the low-priority workflows cannot be paused: ${why}`;
   deps.report({
     severity: 'warning',

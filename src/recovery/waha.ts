@@ -66,7 +66,7 @@ async function helpSession(
   }
   if (needsPerson(session.status)) {
     const what = 'open the dashboard of WAHA and follow it with the phone (WhatsApp, Linked devices)';
-    return sayPerson(deps, session.name, `${why}: ${what}`, restarts.length > 0);
+    return reportPersonNeeded(deps, session.name, `${why}: ${what}`, restarts.length > 0);
   }
   if (!restarts.some((a) => ageMs(a, now) < SESSION_AGAIN_MS))
     return attempt(deps, restartSessionStep(deps, target, session.name, { why }));
@@ -84,11 +84,11 @@ async function helpSession(
   }
   const all = containers.length > 0 ? 'the session and the container' : 'the session';
   const unknown = container === undefined ? ' (which container it runs in is not known)' : '';
-  return sayPerson(deps, session.name, `${why}; restarting ${all} did not help${unknown}`, true);
+  return reportPersonNeeded(deps, session.name, `${why}; restarting ${all} did not help${unknown}`, true);
 }
 
 /** `acted`: recovery has tried something. Otherwise the monitor's own alert about this session is enough. */
-function sayPerson(deps: RecoveryDeps, session: string, text: string, acted: boolean): Attempt {
+function reportPersonNeeded(deps: RecoveryDeps, session: string, text: string, acted: boolean): Attempt {
   const notified = openIncidents(deps.store.db).some(
     (incident) =>
       incident.rule === 'waha-session' && incident.subject === session && incident.notified.count > 0,

@@ -80,7 +80,7 @@ export function saveIncidents(db: Db, incidents: readonly Incident[]): void {
   for (const incident of incidents) {
     const { id, rule, subject, state, severity, openedAt, resolvedAt } = incident;
     const times = [Math.round(openedAt), resolvedAt === undefined ? null : Math.round(resolvedAt)] as const;
-    const { notified: said, ...rest } = incident;
+    const { notified, ...rest } = incident;
     save.run(
       id,
       rule,
@@ -88,7 +88,7 @@ export function saveIncidents(db: Db, incidents: readonly Incident[]): void {
       state,
       severity,
       ...times,
-      JSON.stringify({ ...rest, said } satisfies StoredIncident),
+      JSON.stringify({ ...rest, said: notified } satisfies StoredIncident),
     );
   }
 }

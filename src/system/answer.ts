@@ -52,7 +52,7 @@ export type Bytes = { readonly length: number; add(chunk: Buffer): void; all(): 
 
 /** Bytes that arrive piece by piece, copied together: pieces of one byte, each kept as a Buffer of its own, take a hundred times their size. */
 export function gatherBytes(): Bytes {
-  let room: Buffer = Buffer.alloc(0);
+  let buffer: Buffer = Buffer.alloc(0);
   let length = 0;
   return {
     get length() {
@@ -60,15 +60,15 @@ export function gatherBytes(): Bytes {
     },
     add(chunk) {
       const needed = length + chunk.length;
-      if (needed > room.length) {
+      if (needed > buffer.length) {
         const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * length));
-        room.copy(larger, 0, 0, length);
-        room = larger;
+        buffer.copy(larger, 0, 0, length);
+        buffer = larger;
       }
-      chunk.copy(room, length);
+      chunk.copy(buffer, length);
       length = needed;
     },
-    all: () => room.subarray(0, length),
+    all: () => buffer.subarray(0, length),
   };
 }
 

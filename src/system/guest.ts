@@ -28,14 +28,14 @@ function look(files: Files): Guest | undefined {
   const mounts = files.textOr('/proc/1/mountinfo') ?? files.textOr('/proc/self/mountinfo') ?? '';
   // Over /proc: a machine that has guests has lxcfs, too, elsewhere.
   const lxcfs = / \/proc\/\S+ .* - fuse\.lxcfs /.test(mounts);
-  const said =
+  const guest =
     /(?:^|\0)container=([\w-]+)/.exec(files.textOr('/proc/1/environ') ?? '')?.[1] ??
     files.textOr('/run/systemd/container')?.trim() ??
     '';
-  if (said.startsWith('lxc') || lxcfs) return { kind: 'LXC', ownMeminfo: lxcfs };
-  if (said === 'openvz' || (files.exists('/proc/vz') && !files.exists('/proc/bc')))
+  if (guest.startsWith('lxc') || lxcfs) return { kind: 'LXC', ownMeminfo: lxcfs };
+  if (guest === 'openvz' || (files.exists('/proc/vz') && !files.exists('/proc/bc')))
     return { kind: 'OpenVZ', ownMeminfo: true };
-  if (said === 'systemd-nspawn') return { kind: 'systemd-nspawn', ownMeminfo: lxcfs };
+  if (guest === 'systemd-nspawn') return { kind: 'systemd-nspawn', ownMeminfo: lxcfs };
   return undefined;
 }
 

@@ -19,17 +19,17 @@ export function stderrLog(
   journal = process.env['JOURNAL_STREAM'] !== undefined,
 ): Log {
   const threshold = LEVELS.indexOf(level);
-  function say(of: LogLevel, text: string): void {
+  function log(of: LogLevel, text: string): void {
     if (LEVELS.indexOf(of) < threshold) return;
     const line = oneLine(maskSecrets(text, secrets));
     const named = WITH_SEVERITY.test(line) ? line : `${of} ${line}`;
     write(journal ? `<${PRIORITY[of]}>${line}\n` : `${formatTime(Date.now())} ${named}\n`);
   }
   return {
-    debug: (text) => say('DEBUG', text),
-    info: (text) => say('INFO', text),
-    warn: (text) => say('WARNING', text),
-    error: (text) => say('ERROR', text),
+    debug: (text) => log('DEBUG', text),
+    info: (text) => log('INFO', text),
+    warn: (text) => log('WARNING', text),
+    error: (text) => log('ERROR', text),
   };
 }
 
@@ -50,6 +50,6 @@ function toStderr(line: string): void {
   try {
     writeSync(2, line);
   } catch {
-    // Nowhere left to say it.
+    // Nowhere left to write it.
   }
 }

@@ -50,10 +50,10 @@ export function renderLiving(
       : [`<b>Fine since ${formatTime(okSince)}: ${safeHtml(incident.endText ?? '', 300)}</b>`, ''];
   const head = ended ? [...ending(incident, all, now), ''] : fine;
   const foot = lines.length > 0 ? ['', shortenHtml(lines.join('\n'), FOOT_MOST, () => '...')] : [];
-  const room = TEXT_MOST - htmlToPlain([...head, ...foot].join('\n')).length;
+  const left = TEXT_MOST - htmlToPlain([...head, ...foot].join('\n')).length;
   const body = shortenHtml(
     base,
-    Math.max(TEXT_LEAST, room),
+    Math.max(TEXT_LEAST, left),
     (missing) => `... ${formatCount(missing)} more characters`,
   );
   return { html: [...head, body, ...foot].join('\n'), key: keyOf(all) };

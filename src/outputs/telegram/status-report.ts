@@ -19,11 +19,11 @@ export function renderStatusReport(services: ServiceStatus[], server: string, at
     if (full.length <= MAX_LENGTH) return full;
   }
   const lines = sorted.toSorted((a, b) => rank(a) - rank(b)).map(inShort);
-  let room = MAX_LENGTH - [...head, ...foot].join('\n').length - 40;
+  let left = MAX_LENGTH - [...head, ...foot].join('\n').length - 40;
   const shown: string[] = [];
   for (const line of lines) {
-    room -= line.length + 1;
-    if (room < 0) break;
+    left -= line.length + 1;
+    if (left < 0) break;
     shown.push(line);
   }
   const more = lines.length - shown.length;

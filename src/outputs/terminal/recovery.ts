@@ -39,7 +39,7 @@ export function resultToJson(run: {
   dryRun: boolean;
   enabled: boolean;
   results: readonly Result[];
-  said: readonly RecoveryMessage[];
+  reported: readonly RecoveryMessage[];
 }): unknown {
   return {
     version: 1,
@@ -51,7 +51,7 @@ export function resultToJson(run: {
       failed: failed === true,
       attempts: attempts.map(({ done, id, text }) => ({ done, action: id ?? null, text: plain(text, 1000) })),
     })),
-    said: run.said.map(({ severity, rule, target, text, details, logs }) => ({
+    said: run.reported.map(({ severity, rule, target, text, details, logs }) => ({
       severity,
       rule,
       target,

@@ -112,10 +112,10 @@ async function callApi(
   }
   if (answer.status === 404 && method === 'GET') return undefined;
   if (answer.status >= 300) {
-    const said = `n8n answered ${answer.status}: ${messageOf(answer.body)}`;
+    const answered = `n8n answered ${answer.status}: ${messageOf(answer.body)}`;
     // 408, 429: not now. Nothing is wrong with the workflow.
-    if (answer.status >= 500 || answer.status === 408 || answer.status === 429) throw new Error(said);
-    throw refusal(said, false);
+    if (answer.status >= 500 || answer.status === 408 || answer.status === 429) throw new Error(answered);
+    throw refusal(answered, false);
   }
   try {
     return parseBoundedJson(answer.body);

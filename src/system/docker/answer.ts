@@ -30,6 +30,6 @@ export function refusal(answer: RawAnswer): DockerError {
   } catch {
     message = answer.body.toString('utf8', 0, 400);
   }
-  const said = plain(message, 300) || 'no reason given';
-  return Object.assign(new Error(`Docker said ${answer.status}: ${said}`), { status: answer.status });
+  const reason = plain(message, 300) || 'no reason given';
+  return Object.assign(new Error(`Docker said ${answer.status}: ${reason}`), { status: answer.status });
 }
