@@ -22,6 +22,8 @@ export type Paused = {
   webhooks?: boolean;
   /** How many webhooks n8n had registered for it, where that could be seen. */
   registered?: number;
+  /** So often in a row n8n failed for it when it should come back: those that it did not fail for go first. */
+  failed?: number;
   /** n8n would not have it back, or somebody has changed it: tried again later, after longer and longer. */
   waits?: { why: string; tries: number; startedAt: number; boot: string; uptimeMs: number };
 };

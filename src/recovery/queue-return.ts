@@ -56,7 +56,9 @@ export function returnStep(
       const count = { inARow: 0 };
       for (const { id, group } of groups) {
         const keep = () => keepUndo(deps.store.db, id, group);
-        for (const batch of batchesOf(group.workflows.filter((w) => isOff(w) && isDue(w)))) {
+        const due = group.workflows.filter((workflow) => isOff(workflow) && isDue(workflow));
+        const order = due.toSorted((a, b) => (a.failed ?? 0) - (b.failed ?? 0));
+        for (const batch of batchesOf(order)) {
           await bringBatchBack(api, batch, { keep, lines, count, moment: deps.moment });
         }
       }
@@ -174,10 +176,12 @@ async function bringBatchBack(
           const tries = (workflow.waits?.tries ?? 0) + 1;
           workflow.waits = { why: text ?? '', tries, startedAt: at, boot, uptimeMs };
         } else delete workflow.waits;
+        delete workflow.failed;
         run.count.inARow = 0;
         if (text !== undefined) run.lines.push(`${plain(workflow.name, 80)}: ${text}`);
       } catch (error) {
         run.lines.push(`${plain(workflow.name, 80)}: not yet, ${errorText(error)}`);
+        workflow.failed = (workflow.failed ?? 0) + 1;
         const { hopeless, forbidden } = error as N8nError;
         // It is not in the way of the others, which the key may bring back.
         if (forbidden) continue;

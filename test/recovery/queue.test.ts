@@ -333,6 +333,25 @@ describe('a workflow that somebody', () => {
     expect(active()).toEqual([...tagged(3), 'vip@vip-v1']);
   });
 
+  it.each([
+    ['answers 500 for it', { status: 500, headers: {}, body: 'There was a problem activating the workflow' }],
+    ['says yes and does not', { status: 200, headers: {}, body: '' }],
+  ])('A15: that n8n fails for is not in the way of the others: it %s', async (_, answer) => {
+    const deps = await monitor({}, { tagged: 8 });
+    await run(deps, 2000);
+    const { http } = deps.system;
+    deps.system.http = async (request) => {
+      const id = /workflows\/(t[1-4])\/activate/.exec(request.url)?.[1];
+      if (id === undefined) return http(request);
+      return { ...answer, body: answer.body || JSON.stringify({ id, name: id, activeVersionId: null }) };
+    };
+    for (let i = 0; i < 3; i++) await run(deps, 0);
+    expect(active()).toEqual([...tagged(8).slice(4), 'vip@vip-v1']);
+    deps.system.http = http;
+    await run(deps, 0);
+    expect(active()).toEqual([...tagged(8), 'vip@vip-v1']);
+  });
+
   it('A3: moved to a project that the key may not see stays on the list, and is not in the way of the others', async () => {
     const deps = await monitor({}, { tagged: 6 });
     await run(deps, 2000);
