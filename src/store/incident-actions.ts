@@ -32,7 +32,7 @@ export function actionsAbout(db: Db, incident: Incident): string[] {
       .map(({ rule, startedAt, what, target, state, result, why }) => {
         const end = state === 'running' ? 'begun' : result || state;
         const who = rule === 'hand' ? ` (${plain(why, 100)})` : '';
-        return `${formatTime(startedAt)} ${what} ${plain(target, 60)}: ${plain(end, 300)}${who}`;
+        return `${formatTime(startedAt)} ${what} ${plain(target)}: ${plain(end, 300)}${who}`;
       })
   );
 }

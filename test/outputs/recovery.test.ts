@@ -1,3 +1,4 @@
+import { renderSilences } from '../../src/outputs/terminal/silences.ts';
 import { expect, test } from 'vitest';
 import type { Action } from '../../src/model/action.ts';
 import { foundLines, recoveryTerminal, renderHistory } from '../../src/outputs/terminal/recovery.ts';
@@ -21,7 +22,7 @@ const FAILED = { ...PAUSED, id: 11, target: 'support', state: 'failed', result: 
 const longest = (text: string) => Math.max(...text.split('\n').map((line) => line.length));
 
 test('history on a narrow terminal: what came of each stands below, whole', () => {
-  const shown = renderHistory([PAUSED, FAILED], { color: false, columns: 80, wrapAt: 80 });
+  const shown = renderHistory([PAUSED, FAILED], { color: false, wrapAt: 80 });
   expect(longest(shown)).toBeLessThanOrEqual(80);
   expect(shown).not.toContain('TARGET');
   const lines = shown.split('\n');
@@ -32,10 +33,29 @@ test('history on a narrow terminal: what came of each stands below, whole', () =
 
 test('history on a wide terminal, and for what reads it: one line each', () => {
   for (const wrapAt of [200, undefined]) {
-    const shown = renderHistory([PAUSED, FAILED], { color: false, columns: wrapAt ?? 100, wrapAt });
+    const shown = renderHistory([PAUSED, FAILED], { color: false, wrapAt });
     expect(shown.trimEnd().split('\n')).toHaveLength(3);
     expect(shown).toContain('TARGET');
   }
+});
+
+test.each([80, 120, 200, undefined])('U17: nothing of a long history is cut on %s columns', (wrapAt) => {
+  const target = `${'customer-'.repeat(9)}web-1`;
+  const result = 'it is stopped, and so on, '.repeat(12).trim();
+  const shown = renderHistory([{ ...PAUSED, target, result }], { color: false, wrapAt });
+  const words = shown.replace(/\s+/g, ' ');
+  expect(words).toContain(target);
+  expect(words).toContain(result);
+  expect(shown).not.toContain('\u2026');
+});
+
+test('U17: nothing of a silence is cut', () => {
+  const subject = `${'customer-'.repeat(9)}web-1`;
+  const reason = 'the reason is long, '.repeat(9).trim();
+  const silence = { subject, reason, since: AT, until: AT + 1, scheduled: false };
+  const shown = renderSilences({ silences: [silence], windows: [], now: AT, color: false });
+  expect(shown).toContain(subject);
+  expect(shown).toContain(reason);
 });
 
 test('what recovery says is broken between words on a terminal, and is one line for what reads it', () => {

@@ -90,7 +90,7 @@ export function renderIncident(incident: Incident, { now, color, columns }: View
     ['State', stateText(incident, style)],
   ];
   const fields: [string, string[]][] = [
-    ['Rule', [`${rule}, about ${plain(names, 120)}`]],
+    ['Rule', [`${rule}, about ${plain(names, 2000)}`]],
     ['Began', [formatTime(incident.openedAt)]],
     ...endOf(incident, now),
     ...valuesOf(incident),

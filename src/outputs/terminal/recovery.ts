@@ -85,7 +85,7 @@ export function historyToJson(actions: readonly Action[]): unknown {
 /** `recover history`. */
 export function renderHistory(
   actions: readonly Action[],
-  { color, columns, wrapAt }: { color: boolean; columns: number; wrapAt?: number | undefined },
+  { color, wrapAt }: { color: boolean; wrapAt?: number | undefined },
 ): string {
   const style = styleFor(color);
   if (actions.length === 0) return 'Recovery has done nothing in the last 30 days.\n';
@@ -95,13 +95,14 @@ export function renderHistory(
     formatTime(a.startedAt),
     a.rule,
     a.what,
-    plain(a.target, 40),
+    plain(a.target),
     stateText(a.state, style),
     a.endedAt !== undefined && a.state !== 'would-do' ? formatDuration(a.endedAt - a.startedAt) : '',
     plain(a.result ?? a.why, 400),
   ]);
   const used = widthBeforeLast(titles, rows);
-  if (wrapAt !== undefined && wrapAt - used < 40) {
+  const longest = Math.max(...rows.map((row) => row.at(-1)!.length));
+  if (wrapAt !== undefined && wrapAt - used < Math.max(40, longest)) {
     // The target goes below, too, where the text does not begin with it anyway.
     const target = titles.indexOf('TARGET');
     const narrow = rows.map((row) => {
@@ -110,8 +111,6 @@ export function renderHistory(
     });
     return [...tableAbove(titles.toSpliced(target, 1), narrow, style, wrapAt), ''].join('\n');
   }
-  const cells = Math.max(40, columns - used);
-  for (const row of rows) row[7] = plain(row[7] ?? '', cells);
   return [...table(titles, rows, style), ''].join('\n');
 }
 

@@ -25,19 +25,19 @@ export function renderSilences(view: {
   if (view.silences.length === 0) lines.push('Nothing is silenced.');
   else {
     const rows = view.silences.map((silence) => [
-      plain(silence.subject, 60),
+      plain(silence.subject),
       formatTime(silence.until),
       formatDuration(silence.until - view.now),
       silence.scheduled ? 'vpsmon.yaml' : 'by hand',
-      plain(silence.reason, 80),
+      plain(silence.reason),
     ]);
     lines.push(...table(['SILENCED', 'UNTIL', right('LEFT'), 'FROM', 'REASON'], rows, style));
   }
   if (view.windows.length > 0) {
     lines.push('', style.bold('On a schedule (vpsmon.yaml)'));
     for (const window of view.windows) {
-      const reason = window.reason === '' ? '' : `, ${plain(window.reason, 80)}`;
-      lines.push(`  ${plain(window.subject, 60)}: ${windowText(window)}${reason}`);
+      const reason = window.reason === '' ? '' : `, ${plain(window.reason)}`;
+      lines.push(`  ${plain(window.subject)}: ${windowText(window)}${reason}`);
     }
   }
   return `${lines.join('\n')}\n`;
