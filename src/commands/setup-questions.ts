@@ -238,6 +238,7 @@ function chatIdFrom(text: string): string {
 
 /** `-`: what is piped in, so that the token need not lie in a file. */
 function readTokenFile(path: string, io: Io): string {
+  if (path === '') throw new Refused('--token-file is empty: expected a file, or - for what is piped in', 3);
   let text: string;
   try {
     if (path === '-' && process.stdin.isTTY) throw new Error('reads a pipe, and this is a terminal');

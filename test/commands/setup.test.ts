@@ -278,6 +278,7 @@ describe('vpsmon setup', () => {
   it.each<[string, SetupOptions, string, number]>([
     ['no token', {}, '--token-file FILE', 3],
     ['a file that is not there', { tokenFile: '/nonexistent/token', chatId: '1' }, 'does not exist', 3],
+    ['a file without a name', { tokenFile: '', chatId: '1' }, '--token-file is empty', 3],
     ['a chat id that is none', { chatId: 'nobody here' }, '--chat-id: expected a number', 3],
   ])('says without a terminal what is missing: %s', async (name, given, said, code) => {
     const settings = name.startsWith('no') ? {} : { TELEGRAM_BOT_TOKEN: telegram.token };

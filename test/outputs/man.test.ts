@@ -32,6 +32,10 @@ it('monitor.conf(5) has every setting with its sentence', () => {
   }
 });
 
+it('a paragraph behind a list of names is not part of the last one', () => {
+  expect(manVpsmon(pages, '0.5.0', '2026-07-25')).toContain('no colours\n.PP\nEvery setting of\n');
+});
+
 it('no line is taken for a request of troff that is none', () => {
   const requests = /^\.(TH|SH|SS|TP|PP|B|BR|I|RI|nf|fi|br)( |$)/;
   for (const page of [manVpsmon(pages, '1', DATE), manConf('1', DATE)])

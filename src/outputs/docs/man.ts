@@ -34,6 +34,7 @@ export function manVpsmon(pages: CommandPage[], version: string, date: string): 
     ...tagged('VPSMON_CONFIG', 'the settings file, as --config'),
     ...tagged('VPSMON_STATE_DIR', 'the state folder, as --state-dir'),
     ...tagged('NO_COLOR', 'no colours'),
+    '.PP',
     'Every setting of',
     '.BR monitor.conf (5)',
     'may be in the environment, too, and wins over the file.',
