@@ -87,6 +87,12 @@ if [ "$1" = configure ]; then
   if [ -f /usr/local/lib/vpsmon/manifest.json ]; then
     ${DEB_ROOT}/node/bin/node ${DEB_ROOT}/bin/vpsmon.js uninstall || true
   fi
+  for name in ${ALL_UNITS.join(' ')}; do
+    file=/etc/systemd/system/$name
+    if [ -f "$file" ]; then
+      echo "vpsmon: $file is not of this package, and systemd takes it instead of the package's. To change that: mv $file /root/ && systemctl daemon-reload && systemctl restart ${STARTED}" >&2
+    fi
+  done
   if [ -d /run/systemd/system ]; then
     code=0; ${units.MOUNTS_PROBE.join(' ')} 2>/dev/null || code=$?
     case $code in ${units.NO_MOUNTS_CODES.join('|')})
@@ -125,6 +131,9 @@ fi
 `,
   postrm: `#!/bin/sh
 set -e
+conf=/etc/vpsmon/monitor.conf
+# The package could not be unpacked: what watches until then needs its settings.
+if [ "$1" = abort-install ] && [ -f "$conf.kept" ]; then mv -f "$conf.kept" "$conf"; fi
 if [ "$1" = remove ] || [ "$1" = purge ]; then
 ${removeDropIns}
 fi
@@ -257,7 +266,7 @@ function makeDeb(tree, program, architecture) {
       'Recommends: systemd',
       'Section: admin',
       'Priority: optional',
-      `Description: ${manifest.description.slice(0, 75).replace(/\s+\S*$/, '')}`,
+      'Description: watches a small server with Docker and alerts on Telegram',
       ` ${manifest.description}.`,
       ' Node.js is inside; nothing else has to be installed. Then run: vpsmon setup',
       '',
@@ -324,9 +333,7 @@ function makeSbom() {
     type: 'library',
     name,
     version,
-    licenses: [
-      /^(?!SEE ).* (?:AND|OR) /.test(license) ? { expression: license } : { license: { name: license } },
-    ],
+    licenses: [licenceOf(license)],
     purl: `pkg:npm/${name.replace('@', '%40')}@${version}`,
   });
   const bundled = JSON.parse(readFileSync(join(root, 'dist/third-party.json'), 'utf8'));
@@ -350,6 +357,12 @@ function makeSbom() {
     },
     components: [...byName.keys()].toSorted().map((name) => component(byName.get(name))),
   };
+}
+
+/** As CycloneDX has it: a name of the SPDX list, several of them, or what the package says in words of its own. */
+function licenceOf(license) {
+  if (/^(?!SEE ).* (?:AND|OR) /.test(license)) return { expression: license };
+  return { license: license.includes(' ') ? { name: license } : { id: license } };
 }
 
 /** What is shipped beside the bundle, with the libraries of this architecture. */

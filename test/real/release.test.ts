@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -9,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -137,10 +139,43 @@ it('makes a Debian package whose settings are a conffile that root alone can rea
   expect(statSync(join(folder, 'tree/usr/bin/vpsmon')).mode & 0o777).toBe(0o755);
 });
 
+it('the package: settings come back where it cannot be unpacked, and a unit of others that hides its own is named', () => {
+  const place = join(folder, 'machine');
+  const conf = join(place, 'etc/vpsmon/monitor.conf');
+  mkdirSync(join(place, 'etc/systemd/system'), { recursive: true });
+  mkdirSync(join(place, 'etc/vpsmon'));
+  writeFileSync(conf, 'SERVER_NAME=shop\n');
+  const script = (name: string, ...args: string[]) => {
+    const text = readFileSync(join(folder, 'tree/DEBIAN', name), 'utf8');
+    const moved = text.replace(/(?<![\w.])\/(?:etc|run|usr\/local)\//g, `${place}$&`);
+    return spawnSync('sh', ['-c', moved, 'sh', ...args], { encoding: 'utf8' });
+  };
+  expect(script('preinst', 'install')).toMatchObject({ status: 0, stderr: '' });
+  expect(existsSync(conf)).toBe(false);
+  expect(script('postrm', 'abort-install', '0.5.0')).toMatchObject({ status: 0, stderr: '' });
+  expect(readFileSync(conf, 'utf8')).toBe('SERVER_NAME=shop\n');
+  writeFileSync(
+    join(place, 'etc/systemd/system/vps-monitor.service'),
+    '[Service]\nExecStart=/root/monitor.sh\n',
+  );
+  const { status, stderr } = script('postinst', 'configure');
+  expect(status).toBe(0);
+  expect(stderr).toMatch(
+    /^vpsmon: \S+\/vps-monitor\.service is not of this package.*mv \S+\/vps-monitor\.service /,
+  );
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(readFileSync(conf, 'utf8')).toBe('SERVER_NAME=shop\n');
+});
+
 it('lists every bundled library with version and licence in the SBOM, and sums that sha256sum accepts', () => {
   const name = readdirSync(files).find((file) => file.endsWith('.cdx.json')) ?? '';
   const sbom = JSON.parse(readFileSync(join(files, name), 'utf8')) as {
-    components: { name: string; version: string; licenses: { license?: { name: string } }[]; purl: string }[];
+    components: {
+      name: string;
+      version: string;
+      licenses: { license: { id?: string; name?: string } }[];
+      purl: string;
+    }[];
   };
   const names = sbom.components.map((component) => component.name);
   // Those that are bundled without being dependencies of the npm package, and both sets of native libraries.
@@ -162,7 +197,8 @@ it('lists every bundled library with version and licence in the SBOM, and sums t
     expect(names).not.toContain(name);
   for (const { version, licenses, purl } of sbom.components) {
     expect(version).toMatch(/^\d+\.\d+\.\d+$/);
-    expect(licenses[0]!.license!.name, purl).toMatch(/\w/);
+    const { id, name } = licenses[0]!.license;
+    expect(id ?? name, purl).toMatch(id ? /^[\w.+-]+$/ : / /);
     expect(purl).toMatch(/^pkg:npm\/(?:%40[\w-]+\/)?[\w.-]+@[\d.]+$/);
   }
   expect(new Set(names.map((one, i) => `${one}@${sbom.components[i]!.version}`)).size).toBe(names.length);
