@@ -65,6 +65,8 @@ export function commandLine(io: Io): CommandLine {
       .command('help')
       .description('the same as --help of that command')
       .argument('[command...]', 'which')
+      // `help` put in front of a whole line.
+      .allowUnknownOption()
       .exitOverride()
       .action(() => commandAt(parent, command.args).outputHelp());
     for (const option of SHARED) command.addOption(option().hideHelp());

@@ -58,6 +58,7 @@ describe('global options before the command', () => {
     ['help telegram test', 'Usage: vpsmon telegram test'],
     ['telegram help test', 'Usage: vpsmon telegram test'],
     ['help recover undo', 'Usage: vpsmon recover'],
+    ['help silence web 2h --reason upgrade', 'Usage: vpsmon silence'],
     ['help help', 'Usage: vpsmon help'],
     ['help', 'Usage: vpsmon'],
     ['--help status', 'Usage: vpsmon status'],
