@@ -30,6 +30,8 @@ export async function examineTelegram(telegram: Telegram, facts: TelegramFacts):
   const me = await telegram.getMe();
   const bad = judgeAnswer(me);
   if (bad) return [bad];
+  if (me.kind === 'ok' && typeof (me.result as { id?: unknown } | null)?.id !== 'number')
+    return [notTheApi('something answers, and not as the Bot API does')];
   const bot = botName(me);
   const [main] = facts.destinations;
   if (!main)
@@ -80,12 +82,7 @@ async function examineWebhook(telegram: Telegram): Promise<Line[]> {
 function judgeAnswer(answer: Answer, chat?: string): Line | undefined {
   const name = 'telegram';
   if (answer.kind === 'ok') return undefined;
-  if (answer.kind === 'broken')
-    return failed(
-      name,
-      `cannot be reached: ${answer.why}`,
-      'look whether this server gets out: curl -sS https://api.telegram.org; a proxy or firewall may be in between (TELEGRAM_API_ROOT)',
-    );
+  if (answer.kind === 'broken') return notTheApi(answer.why);
   const answered = `${answer.code} ${answer.description}`;
   if (answer.code === 429)
     return warning(name, `asks to wait: ${answered}`, 'too many messages were sent; it is obeyed by itself');
@@ -110,4 +107,12 @@ export async function askTime(
   } catch {
     return undefined;
   }
+}
+
+function notTheApi(why: string): Line {
+  return failed(
+    'telegram',
+    `cannot be reached: ${why}`,
+    'look whether this server gets out: curl -sS https://api.telegram.org; a proxy or firewall may be in between (TELEGRAM_API_ROOT)',
+  );
 }

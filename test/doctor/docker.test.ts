@@ -55,6 +55,20 @@ it('an engine that hangs is asked twice', async () => {
   ]);
 });
 
+it.each(['null', '[]', '{"status":"ok"}', '{"Version":{},"ApiVersion":[]}'])(
+  'what answers %s is no engine, and no old one',
+  async (body) => {
+    const docker = openDocker(await engine((_, response) => void response.end(body)), { deadlineMs: 60_000 });
+    const [line] = await examineDocker(docker, true, docker);
+    docker.close();
+    expect(line).toMatchObject({
+      name: 'docker',
+      state: 'failed',
+      text: expect.stringMatching(/something else/),
+    });
+  },
+);
+
 it('U12: one slow answer is a busy machine, and no reason to restart Docker', async () => {
   let busy = true;
   const address = await engine((request, response) => {

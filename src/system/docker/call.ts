@@ -109,6 +109,9 @@ export function openDockerCalls(dockerHost: string, deadlineMs = DEADLINE_MS): D
       return '';
     }
     const raw = object(parseJson(answer.body, 'version'));
+    // Whatever answers there, it is no engine, and no old one either.
+    if (text(raw['Version']) === '' && text(raw['ApiVersion']) === '')
+      throw new Error('Docker, asked for version, answered something else');
     const version: EngineVersion = {
       version: text(raw['Version']) || 'unknown',
       apiVersion: text(raw['ApiVersion']),
