@@ -20,7 +20,7 @@ export default defineConfig({
           // No test may fail because the machine is busy.
           testTimeout: 240_000,
           hookTimeout: 240_000,
-          expect: { poll: { timeout: 55_000 } },
+          expect: { poll: { timeout: 100_000 } },
           // Half of the time is spent waiting for servers and processes, so there are more workers than processors.
           maxWorkers: 4,
           env: { TZ: 'UTC' },
@@ -30,9 +30,9 @@ export default defineConfig({
         test: {
           name: 'real',
           include: ['test/real/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          expect: { poll: { timeout: 55_000 } },
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+          expect: { poll: { timeout: 100_000 } },
           // Engines and databases share one machine: one file at a time.
           fileParallelism: false,
         },
@@ -58,7 +58,7 @@ export default defineConfig({
           include: ['test/vps/**/*.test.ts'],
           testTimeout: 900_000,
           hookTimeout: 900_000,
-          expect: { poll: { timeout: 55_000 } },
+          expect: { poll: { timeout: 100_000 } },
           // Emulated machines wait most of the time: two at once take little longer than one.
           maxWorkers: 2,
         },

@@ -181,8 +181,8 @@ async function start(
   };
 }
 
-async function until(test: () => boolean, what = 'what was waited for'): Promise<void> {
-  const end = performance.now() + 50_000;
+async function until(test: () => boolean, what = String(test)): Promise<void> {
+  const end = performance.now() + 100_000;
   while (!test()) {
     if (performance.now() > end)
       throw new Error(

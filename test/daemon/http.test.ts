@@ -197,7 +197,7 @@ describe('serveHttp', () => {
       const answer = await httpRequest({
         url: 'http://localhost/metrics',
         socketPath: path,
-        timeoutMs: 2000,
+        timeoutMs: 60_000,
       });
       expect(answer).toMatchObject({ status: 200, body: 'up 1\n' });
     } finally {

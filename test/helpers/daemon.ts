@@ -130,7 +130,7 @@ export async function startDaemon(
 
 function get(port: number, path: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    const req = request({ host: '127.0.0.1', port, path, timeout: 5000 }, (response) => {
+    const req = request({ host: '127.0.0.1', port, path, timeout: 30_000 }, (response) => {
       let body = '';
       response.on('data', (chunk: Buffer) => (body += chunk.toString()));
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
@@ -142,18 +142,21 @@ function get(port: number, path: string): Promise<{ status: number; body: string
 }
 
 /** Below the time that a test has, so that what did not happen has a name; a green test never waits for it. */
-const LONGEST_WAIT_MS = 55_000;
+const LONGEST_WAIT_MS = 100_000;
 
-/** Waits until `look` gives something true. Without a limit of its own: how fast a machine is says nothing about the program. */
+/**
+ * Waits until `look` gives something true. Without a limit of its own: how fast a machine is says nothing about the program. What did not
+ * happen is named by `what`, or by the condition as it stands in the test.
+ */
 export async function until<T>(
   look: () => T | Promise<T>,
-  what = 'it',
+  what = String(look).replace(/\s+/g, ' ').slice(0, 300),
 ): Promise<Exclude<T, undefined | false | 0 | ''>> {
   const end = performance.now() + LONGEST_WAIT_MS;
   for (;;) {
     const value = await look();
     if (value) return value as Exclude<T, undefined | false | 0 | ''>;
-    if (performance.now() > end) throw new Error(`${what} did not happen within ${LONGEST_WAIT_MS} ms`);
+    if (performance.now() > end) throw new Error(`did not happen within ${LONGEST_WAIT_MS} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

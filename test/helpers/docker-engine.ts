@@ -170,7 +170,8 @@ function createBody(options: RunOptions): unknown {
           Healthcheck: {
             Test: ['CMD-SHELL', healthcheck.test],
             Interval: (healthcheck.intervalMs ?? 1000) * 1_000_000,
-            Timeout: 5_000_000_000,
+            // A busy machine is no sick container.
+            Timeout: 60_000_000_000,
             Retries: healthcheck.retries ?? 1,
           },
         }
@@ -218,14 +219,14 @@ function request(
 }
 
 async function answers(socket: string): Promise<void> {
-  const end = Date.now() + 40_000;
+  const end = Date.now() + 100_000;
   for (;;) {
     const ok = await request(socket, 'GET', '/_ping').then(
       () => true,
       () => false,
     );
     if (ok) return;
-    if (Date.now() > end) throw new Error('dockerd did not answer within 40 s');
+    if (Date.now() > end) throw new Error('dockerd did not answer within 100 s');
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

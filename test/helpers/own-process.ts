@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 export type OwnProcess = {
   pid: number;
   output(): string;
-  /** Resolves when `text` was printed; rejects with the output when the program ends before, or after 30 s. */
+  /** Resolves when `text` was printed; rejects with the output when the program ends before, or after 100 s. */
   said(text: string): Promise<void>;
   signal(name: NodeJS.Signals): void;
   /** Signals and waits for the end; SIGKILL after 10 s. */
@@ -70,7 +70,7 @@ function handle(child: ChildProcess, file: string): OwnProcess {
         };
         const timer = setTimeout(
           () => done(() => reject(new Error(`${file} did not say "${text}":\n${output}`))),
-          30_000,
+          100_000,
         );
         const check = () => {
           if (output.includes(text)) done(resolve);

@@ -76,7 +76,7 @@ function check(...findings: Finding[]): void {
 async function settled(): Promise<void> {
   const { db } = b.store;
   await b.telegram.waitUntil(() => true);
-  const end = performance.now() + 15_000;
+  const end = performance.now() + 100_000;
   while (b.outbox.waiting().length > 0 || openIncidentMessages(db).behind().length > 0) {
     if (performance.now() > end) throw new Error(`it does not settle: ${b.log.lines.join('\n')}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -327,7 +327,10 @@ describe('the message of an incident', () => {
     b.start();
     check(memory(90, 'warning'));
     await settled();
-    b.telegram.fail(edit('accept-then-slow', { ms: 2000 }));
+    let answerIt = (): void => {};
+    b.telegram.fail(
+      edit('accept-then-slow', { until: new Promise<void>((resolve) => (answerIt = resolve)) }),
+    );
     b.clock.pass(61_000);
     check(memory(70, 'warning'));
     await b.telegram.waitUntil(() => b.telegram.edits.length === 1);
@@ -340,6 +343,7 @@ describe('the message of an incident', () => {
       body: JSON.stringify({ chat_id: target, message_id: messageId, text: 'Sure?' }),
     });
     expect(shown()).toBe('Sure?');
+    answerIt();
     await settled();
     expect(shown()).toContain('70 MB');
   });

@@ -64,7 +64,7 @@ async function monitor(options: WahaOptions, more: Options = {}): Promise<TestDe
   } as unknown as CollectorDeps);
   deps.look = async () => {
     try {
-      const value = await collector.read(AbortSignal.timeout(5000));
+      const value = await collector.read(AbortSignal.timeout(60_000));
       if ('absent' in value) throw new Error(value.absent);
       return emptySnapshot(deps.clock.now(), { waha: { state: 'ok', value, tookMs: 1 } });
     } catch (error) {

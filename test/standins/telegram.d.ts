@@ -53,7 +53,7 @@ export type FaultKind =
   /** The message is accepted, the answer is lost. */
   | 'accept-then-drop'
   | 'accept-then-hang'
-  /** It is accepted, and answered `ms` later. */
+  /** It is accepted, and answered when `until` resolves. */
   | 'accept-then-slow'
   /** With retry_after in body and header. */
   | '429'
@@ -71,6 +71,7 @@ export type Fault =
       /** Seconds. */
       retryAfter?: number;
       ms?: number;
+      until?: Promise<unknown>;
       status?: number;
       body?: unknown;
     };
@@ -160,8 +161,6 @@ export function startTelegram(options?: {
   chats?: StandInChat[];
   port?: number;
   host?: string;
-  /** After this an answer to a callback query comes too late; default 60 s. */
-  queryTtlMs?: number;
   /** How much later the second conflict in a row is told; default 3 s. */
   conflictDelayMs?: number;
   /** How long who asks for the same updates again at once is kept waiting; default 3 s, 0: not at all. */

@@ -56,6 +56,8 @@ const STYLES = ['', 'default', 'primary', 'danger', 'success'];
 const RAW_MAX_BYTES = 32_768;
 /** Client.cpp, process_get_updates_query: who asks for the same again so soon waits, and within half a second gets one. */
 const SAME_AGAIN_MS = 3000;
+/** After this an answer to a callback query comes too late. */
+const QUERY_TTL_MS = 60_000;
 const GENERAL_TOPIC = 1;
 const TAGS = new Set(
   'a b strong i em s strike del u ins tg-spoiler tg-emoji span pre code blockquote tg-time'.split(' '),
@@ -89,7 +91,6 @@ export async function startTelegram(options = {}) {
     /** Of the last getUpdates: its offset, and when it came. */
     asked: { offset: undefined, at: 0 },
     sameAgainMs: options.sameAgainMs ?? SAME_AGAIN_MS,
-    queryTtlMs: options.queryTtlMs ?? 60_000,
     nextQueryId: 700_000_000_001,
     /** The last number of a message, by chat. */
     lastMessageIds: new Map(),
@@ -173,10 +174,11 @@ export async function startTelegram(options = {}) {
       if (on) state.poll?.conflict('terminated by setWebhook request');
     },
     setToken: (token) => void (state.token = token),
-    waitFor(count, timeoutMs = 55_000) {
+    waitFor(count, timeoutMs = 100_000) {
       return waitFor(state, () => state.sent.length >= count, timeoutMs, `${count} messages`);
     },
-    waitUntil: (test, timeoutMs = 55_000) => waitFor(state, test, timeoutMs, 'what was waited for'),
+    waitUntil: (test, timeoutMs = 100_000) =>
+      waitFor(state, test, timeoutMs, String(test).replace(/\s+/g, ' ').slice(0, 300)),
     clear() {
       state.sent.length = 0;
       state.edits.length = 0;
@@ -413,7 +415,7 @@ async function applyFault(state, fault, request, response, act) {
       return {};
     case 'accept-then-slow': {
       const result = await act();
-      await new Promise((resolve) => setTimeout(resolve, fault.ms ?? 200));
+      await fault.until;
       answer(response, result);
       return { status: result.status };
     }
@@ -841,7 +843,7 @@ function notModified() {
 
 function answerCallbackQuery(state, fields) {
   const query = state.queries.get(String(fields.callback_query_id ?? ''));
-  if (!query || query.answered || Date.now() - query.at > state.queryTtlMs)
+  if (!query || query.answered || Date.now() - query.at > QUERY_TTL_MS)
     return refuse(400, 'Bad Request: query is too old and response timeout expired or query ID is invalid');
   if (String(fields.text ?? '').length > ANSWER_MAX) return refuse(400, 'Bad Request: MESSAGE_TOO_LONG');
   query.answered = true;
