@@ -4,8 +4,8 @@ import { oomKills } from '../system/guest.ts';
 import type { Clock, Docker, DockerError, DockerInspect, Files } from '../system/types.ts';
 import type { Ask, Input } from './types.ts';
 
-/** A message about a crash waits this long for log lines. Docker needs about 10 ms. */
-const EVIDENCE_MS = 150;
+/** A message about a crash waits this long for log lines. Docker needs about 10 ms, and more on a server that is busy. */
+const EVIDENCE_MS = 350;
 /** After a SIGKILL that nobody asked for, while the kernel's counter shows that it did kill something. */
 const OOM_EVENT_MS = 200;
 const AT_ONCE = 8;
