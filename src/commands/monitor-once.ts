@@ -1,13 +1,16 @@
 import { openCollectors } from '../checks/collect.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import type { Finding } from '../model/finding.ts';
+import type { Incident } from '../model/incident.ts';
 import type { LeftOff } from '../model/left-off.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import type { Snapshot } from '../model/sources.ts';
-import { formatMoment, plain } from '../model/text.ts';
+import { formatDuration, formatMany, formatMoment, plain } from '../model/text.ts';
 import { judgeCheck, renderCheck } from '../outputs/terminal/check.ts';
 import { judgeContainersNow } from '../rules/containers-now.ts';
 import { judgeAll } from '../checks/judge.ts';
+import { incidentsSince } from '../store/incidents.ts';
+import { lookOr } from '../store/look.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
 import { osName } from '../system/describe-machine.ts';
 import { readContainers } from '../system/docker/containers.ts';
@@ -29,7 +32,8 @@ export async function monitorOnce(context: CommandContext): Promise<number> {
   if (snapshot.readings.host.state === 'failed') {
     io.err(`vpsmon: this host cannot be read: ${snapshot.readings.host.why}`);
   }
-  const findings = judgeOnce(context, snapshot, leftOffOrNone(config.stateDir));
+  const kept = lookOr(config.stateDir, [], (db) => incidentsSince(db, snapshot.at - RECENT_KILL_MS));
+  const findings = judgeOnce(context, snapshot, leftOffOrNone(config.stateDir), kept);
   const result = judgeCheck(findings);
   if (options.json) printJson(io, toJson(snapshot, findings, result.verdict));
   else {
@@ -85,6 +89,7 @@ export function judgeOnce(
   context: Pick<CommandContext, 'config'>,
   snapshot: Snapshot,
   leftOff: readonly LeftOff[] = [],
+  kept: readonly Incident[] = [],
 ): Finding[] {
   const { readings } = snapshot;
   const failedInARow: Record<string, number> = {};
@@ -105,7 +110,7 @@ export function judgeOnce(
   const kills = findings.filter(({ rule }) => rule === 'oom-kill');
   return [
     ...findings.filter(({ rule }) => rule !== 'oom-kill'),
-    ...summarizeKills(kills, snapshot),
+    ...summarizeKills([...kills, ...undatedKills(snapshot, kept)], snapshot),
     ...containers,
   ];
 }
@@ -117,6 +122,22 @@ function leftOffOrNone(stateDir: string): LeftOff[] {
   } catch {
     return [];
   }
+}
+
+/** The counter shows kills, and no log when they were: what the monitor has kept tells, or a server that has not been up for longer. */
+function undatedKills({ at, readings: { oom, host } }: Snapshot, kept: readonly Incident[]): Finding[] {
+  if (oom.state !== 'ok' || oom.value.kills.length > 0) return [];
+  const about = { rule: 'oom-kill', severity: 'warning', verdict: 'event' } as const;
+  const recent = kept.filter(
+    ({ rule, lastSeenAt }) => rule === about.rule && at - lastSeenAt < RECENT_KILL_MS,
+  );
+  if (recent.length > 0)
+    return recent.map(({ subject, text, lastSeenAt }) => ({ ...about, subject, text, at: lastSeenAt }));
+  const { killsSinceBoot = 0 } = oom.value;
+  const upMs = host.state === 'ok' ? host.value.uptimeSec * 1000 : Infinity;
+  if (killsSinceBoot === 0 || upMs >= RECENT_KILL_MS) return [];
+  const text = `Out of memory: ${formatMany(killsSinceBoot, 'kill')} since the boot ${formatDuration(upMs)} ago; only a counter shows it, so it is not known of what`;
+  return [{ ...about, subject: 'host', text }];
 }
 
 /**

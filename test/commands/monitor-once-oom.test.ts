@@ -2,6 +2,9 @@ import { expect, it } from 'vitest';
 import { judgeOnce } from '../../src/commands/monitor-once.ts';
 import type { OomKill } from '../../src/model/snapshot.ts';
 import { testConfig } from '../helpers/recovery-deps.ts';
+import type { Incident } from '../../src/model/incident.ts';
+import { fullSnapshot } from '../helpers/full-snapshot.ts';
+import { incidentOf } from '../helpers/incident.ts';
 import { emptySnapshot } from '../helpers/snapshots.ts';
 
 const AT = 1_768_392_000_000;
@@ -24,6 +27,31 @@ it('A12, U8: a kill of the last hour is a warning for who looks once, an older o
   expect(judge(36_000)).toMatchObject([{ severity: 'warning', verdict: 'event' }]);
   expect(judge(59 * 60_000)).toHaveLength(1);
   expect(judge(61 * 60_000)).toEqual([]);
+});
+
+it('A12: where no log dates the kills, the monitor does, or the boot', () => {
+  const judge = (upSec: number, killsSinceBoot: number, kept: Incident[] = []) => {
+    const { host } = fullSnapshot(AT).readings;
+    const up = host.state === 'ok' ? { ...host, value: { ...host.value, uptimeSec: upSec } } : host;
+    const oom = { kills: [], killsSinceBoot, logUnreadable: 'it needs root' };
+    const snapshot = emptySnapshot(AT, { host: up, oom: { state: 'ok', tookMs: 1, value: oom } });
+    return judgeOnce({ config: testConfig() }, snapshot, [], kept).filter(({ rule }) => rule === 'oom-kill');
+  };
+  expect(judge(600, 2)).toMatchObject([
+    { severity: 'warning', text: expect.stringMatching(/2 kills since the boot 10 min ago/) },
+  ]);
+  expect(judge(600, 0)).toEqual([]);
+  expect(judge(7200, 2)).toEqual([]);
+  const incident = (ago: number) =>
+    incidentOf({
+      rule: 'oom-kill',
+      subject: 'web',
+      event: true,
+      lastSeenAt: AT - ago,
+      text: 'Out of memory: web',
+    });
+  expect(judge(7200, 2, [incident(36_000)])).toMatchObject([{ subject: 'web', severity: 'warning' }]);
+  expect(judge(7200, 2, [incident(3_700_000)])).toEqual([]);
 });
 
 it('U8: what is killed again and again is one line: who, how often, when last', () => {
