@@ -41,5 +41,5 @@ HEALTHCHECK --interval=30s --timeout=10s --start-period=40s --retries=3 \
 
 # The same flags and settings as in systemd/vps-monitor.service keep node small.
 ENV MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=65536 MALLOC_TOP_PAD_=16384
-ENTRYPOINT ["node", "--no-opt", "--no-sparkplug", "--optimize-for-size", "--max-semi-space-size=1", "--single-threaded-gc", "--regexp-interpret-all", "--expose-gc", "/opt/vpsmon/bin/vpsmon.js"]
+ENTRYPOINT ["node", "--no-opt", "--no-sparkplug", "--max-semi-space-size=1", "--single-threaded-gc", "--regexp-interpret-all", "--expose-gc", "/opt/vpsmon/bin/vpsmon.js"]
 CMD ["monitor"]

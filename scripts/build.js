@@ -51,11 +51,14 @@ const chartModules = (await chartsAlone.write({ file: charts, format: 'esm', min
 await chartsAlone.close();
 const bundle = await rolldown({
   cwd: root,
-  plugins: [{ name: 'charts', resolveId: { filter: { id: /\/echarts\.ts$/ }, handler: () => charts } }],
+  plugins: [
+    { name: 'charts', resolveId: { filter: { id: /\/echarts\.ts$/ }, handler: () => charts } },
+    { name: 'libsql', transform: { filter: { id: /\/libsql\/index\.js$/ }, handler: findBinaryByTheMap } },
+  ],
   input: { cli: 'src/cli.ts' },
   platform: 'node',
-  // The two native packages find their binary by a path of their own; pg-native is never used.
-  external: ['libsql', '@resvg/resvg-js', 'pg-native', 'pg-cloudflare'],
+  // The native packages find their binary by a path of their own; pg-native is never used.
+  external: ['@resvg/resvg-js', 'pg-native', 'pg-cloudflare'],
   transform: { define: { __VPSMON_VERSION__: JSON.stringify(version) } },
   logLevel: 'warn',
 });
@@ -117,6 +120,29 @@ const link = join(root, 'node_modules/.bin/vpsmon');
 if (!exists(link)) {
   mkdirSync(join(root, 'node_modules/.bin'), { recursive: true });
   symlinkSync('../../bin/vpsmon.js', link);
+}
+
+/**
+ * libsql asks two packages which C library there is: one loads child_process, the other has Node write its whole diagnostic report.
+ * That is 13 ms of CPU of every start and 0.4 MB. The map of the process says it, too. The binary is looked for from the package
+ * of libsql, for only there every package manager makes it visible.
+ */
+function findBinaryByTheMap(code) {
+  const own = `function requireNative() {
+    const { readFileSync } = require("node:fs");
+    const { createRequire } = require("node:module");
+    const libc = readFileSync("/proc/self/maps", "latin1").includes("/ld-musl-") ? "musl" : "gnu";
+    const target = "linux-" + process.arch + "-" + libc + (process.arch === "arm" ? "eabihf" : "");
+    return createRequire(require.resolve("libsql"))("@libsql/" + target);
+  }`;
+  const changed = code
+    .replace(/^const \{.*\} = require\("(?:@neon-rs\/load|detect-libc)"\);$/gm, '')
+    .replace(/^function requireNative\(\) \{$.*?^\}$/ms, own);
+  if (changed.includes('familySync') || !changed.includes(own))
+    throw new Error(
+      'libsql/index.js looks for its binary in another way: look at findBinaryByTheMap in scripts/build.js',
+    );
+  return changed;
 }
 
 /**

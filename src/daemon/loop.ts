@@ -14,8 +14,8 @@ const OOM_TICK_MS = 1500;
 const OOM_AGAIN_MS = 2500;
 /** A monitor that watches nothing does not live: who started it starts it anew. */
 const MOST_FAILED = 10;
-/** One collection takes 10 ms. */
-const COLLECT_EVERY_MS = 120_000;
+/** One collection takes 10 ms. Once a minute instead of every other is 0.3 MB less. */
+const COLLECT_EVERY_MS = 60_000;
 /** What is left of the 5 s that a stop may take, after the last check was given up. */
 const DRAIN_MS = 2500;
 
@@ -83,7 +83,8 @@ async function runChecks(
   const { clock, log } = monitor.system;
   const intervalMs = monitor.config.settings.SERVICE_CHECK_INTERVAL * 1000;
   let next = clock.monotonic();
-  let collectAt = next + COLLECT_EVERY_MS;
+  // For the first time after the first check: a start leaves 1 MB behind.
+  let collectAt = next;
   let first = true;
   let failed = 0;
   while (!signal.aborted) {
