@@ -1,7 +1,7 @@
 // What commands and buttons ask of a process of its own, from there to the answer.
 import { errorText, formatTime } from '../model/text.ts';
 import { keepAsked, markAnswered, unanswered, type Asked } from '../notify/asked.ts';
-import type { Place } from '../notify/targets.ts';
+import { targetOfPlace, type Place } from '../notify/targets.ts';
 import { answerOf, lostHtml, printedHtml } from '../outputs/telegram/console.ts';
 import { immediately } from '../store/db.ts';
 import type { Console } from './console-types.ts';
@@ -29,9 +29,7 @@ export function forecast(): Wanted {
 /** Has it made, and its answer sent to the place that asked. `id`: of the update that asked. */
 export function askFor(console: Console, wanted: Wanted & { id: number }, { place }: { place: Place }): void {
   const { monitor, now } = console;
-  const { chat, topic } = place;
-  const target = topic === undefined ? chat : `${chat}/${topic}`;
-  const asked: Asked = { ...wanted, target, at: now(), tries: 0 };
+  const asked: Asked = { ...wanted, target: targetOfPlace(place), at: now(), tries: 0 };
   let kept = true;
   try {
     keepAsked(monitor.store.db, asked, now());

@@ -1,5 +1,6 @@
 import { plain } from '../model/text.ts';
 import { fields } from './chat.ts';
+import { targetOfPlace } from './targets.ts';
 import type { Telegram } from './telegram.ts';
 import { updateIdOf } from './updates.ts';
 
@@ -65,8 +66,8 @@ export function starterIn(update: unknown, code: string): Starter | undefined {
   const [id, userId] = [String(chat.id ?? ''), String(from.id ?? '')];
   if (!/^-?\d{1,19}$/.test(id) || (posted === undefined && !/^\d{1,19}$/.test(userId))) return undefined;
   const topic = message.is_topic_message === true ? Number(message.message_thread_id) : NaN;
-  const chatId = Number.isInteger(topic) && topic > 0 ? `${id}/${topic}` : id;
-  const found = { chatId, chatTitle: nameOf(chat), userName: nameOf(from) };
+  const place = { chat: id, ...(Number.isInteger(topic) && topic > 0 ? { topic } : {}) };
+  const found = { chatId: targetOfPlace(place), chatTitle: nameOf(chat), userName: nameOf(from) };
   // All anonymous administrators of all groups have one user id, that of a bot of Telegram's own.
   return posted !== undefined || message.sender_chat !== undefined || from.is_bot === true
     ? found

@@ -34,6 +34,8 @@ export type Sent = readonly [at: number, chat: string];
  */
 export function createPace(clock: Clock) {
   let sent: Sent[] = [];
+  /** What this process handed over last. */
+  let saved = '';
   return {
     /** Milliseconds until the next one of this kind may go to this chat. */
     waitMs(chat: string, kind: keyof typeof PER_WINDOW = 'message'): number {
@@ -55,15 +57,18 @@ export function createPace(clock: Clock) {
     /** For the next process: epoch milliseconds. */
     save(): Sent[] {
       const [now, wall] = [clock.monotonic(), clock.now()];
-      return sent.map(([at, chat]) => [Math.round(wall - (now - at)), chat]);
+      const list = sent.map(([at, chat]): Sent => [Math.round(wall - (now - at)), chat]);
+      saved = JSON.stringify(list);
+      return list;
     },
     /**
-     * Takes over what another process sent; what it had itself stays. Times that are a little in the future count as now; others were
+     * Takes over what another process sent; what it had itself stays: read back after the system clock was set, it would count twice. Times that are a little in the future count as now; others were
      * written while the clock was ahead, and would count as now at every look until it is that late.
      */
-    load(saved: readonly Sent[]): void {
+    load(list: readonly Sent[]): void {
+      if (JSON.stringify(list) === saved) return;
       const [now, wall] = [clock.monotonic(), clock.now()];
-      const others = saved
+      const others = list
         .filter(([at]) => at - wall <= WINDOW_MS)
         .map(([at, chat]): Sent => [now - Math.max(0, wall - at), chat]);
       const isOwn = ([at, chat]: Sent) => sent.some(([own, to]) => to === chat && Math.abs(own - at) < 5);

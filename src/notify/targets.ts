@@ -10,6 +10,11 @@ export function placeOf(target: string): Place {
   return topic === undefined ? { chat } : { chat, topic: Number(topic) };
 }
 
+/** The place as the settings have it. */
+export function targetOfPlace({ chat, topic }: Place): string {
+  return topic === undefined ? chat : `${chat}/${topic}`;
+}
+
 /** Where messages of this severity go. */
 export function targetsFor(config: Config, severity: Severity): string[] {
   const { settings } = config;

@@ -85,69 +85,86 @@ export type OutboxTable = ReturnType<typeof openOutboxTable>;
 
 /** The table of messages: written by every process, sent by the one that holds the delivery lock. */
 export function openOutboxTable(db: Db) {
-  const prepared = (sql: string) => statement(db, sql);
   const within = <T>(work: () => T): T => (db.inTransaction ? work() : immediately(db, work));
-  const rows = (sql: string, ...values: unknown[]) =>
-    prepared(sql)
-      .all(...values)
-      .flatMap((row) => (v.is(RawRow, row) ? [toRow(row)] : leaveOut(row)));
+  return {
+    within,
+    /** Accepts a message, in the caller's transaction where one is open; returns its id. */
+    insert: (message: Message): number => within(() => insert(db, message)),
+    ...waiting(db),
+    ...routes(db),
+    ...digests(db),
+    ...results(db),
+    /** Forgets what was dealt with: older than 90 days, or more than 10,000 messages ago. Never what still waits. */
+    prune(now: number): void {
+      if (clockMayBeRight(db, now)) within(() => prune(db, now));
+    },
+  };
+}
 
-  /** A message that cannot be read must not stand before all the others for ever. */
-  function leaveOut(row: unknown): [] {
-    const { id } = row as { id: unknown };
-    dropped(db, `The message ${String(id)} in the outbox cannot be read and was dropped`);
-    try {
-      prepared('DELETE FROM outbox WHERE id = ?').run(id);
-    } catch {
-      // Opened to look only, or the disk is full: it is left out all the same.
-    }
-    return [];
+function insert(db: Db, message: Message): number {
+  const { at, severity, kind, subject, html } = message;
+  const done = statement(
+    db,
+    'INSERT INTO outbox (at, severity, kind, subject, html, photo_path, incident_id, role, target, is_list) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  ).run(
+    at,
+    severity,
+    kind,
+    subject,
+    html,
+    message.photoPath ?? null,
+    message.incidentId ?? null,
+    message.role ?? null,
+    message.target ?? null,
+    message.isList ? 1 : null,
+  );
+  if (!NOT_ALERTS.has(kind)) {
+    statement(
+      db,
+      'INSERT INTO alert_counts VALUES (?, 1, 0) ON CONFLICT (severity) DO UPDATE SET total = total + 1',
+    ).run(severity);
   }
+  return Number(done.lastInsertRowid);
+}
+
+/** Rows as they were read. A message that cannot be read must not stand before all the others for ever. */
+function rowsOf(db: Db, sql: string, ...values: unknown[]): StoredRow[] {
+  return statement(db, sql)
+    .all(...values)
+    .flatMap((row) => (v.is(RawRow, row) ? [toRow(row)] : leaveOut(db, row)));
+}
+
+function leaveOut(db: Db, row: unknown): [] {
+  const { id } = row as { id: unknown };
+  dropped(db, `The message ${String(id)} in the outbox cannot be read and was dropped`);
+  try {
+    statement(db, 'DELETE FROM outbox WHERE id = ?').run(id);
+  } catch {
+    // Opened to look only, or the disk is full: it is left out all the same.
+  }
+  return [];
+}
+
+/** What waits to be sent. */
+function waiting(db: Db) {
   const targets = (): string[] =>
     (
-      prepared(`SELECT DISTINCT coalesce(target, '') AS target FROM outbox WHERE ${PENDING}`).all() as {
+      statement(db, `SELECT DISTINCT coalesce(target, '') AS target FROM outbox WHERE ${PENDING}`).all() as {
         target: string;
       }[]
     ).map(({ target }) => target);
   const pendingOf = (target: string, limit = -1): StoredRow[] =>
-    rows(
+    rowsOf(
+      db,
       `SELECT * FROM outbox WHERE ${PENDING} AND coalesce(target, '') = ? ORDER BY coalesce(position, id), id LIMIT ${Math.trunc(limit)}`,
       target,
     );
 
   return {
-    within,
-
-    /** Accepts a message, in the caller's transaction where one is open; returns its id. */
-    insert(message: Message): number {
-      return within(() => {
-        const { at, severity, kind, subject, html } = message;
-        const done = prepared(
-          'INSERT INTO outbox (at, severity, kind, subject, html, photo_path, incident_id, role, target, is_list) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-        ).run(
-          at,
-          severity,
-          kind,
-          subject,
-          html,
-          message.photoPath ?? null,
-          message.incidentId ?? null,
-          message.role ?? null,
-          message.target ?? null,
-          message.isList ? 1 : null,
-        );
-        if (!NOT_ALERTS.has(kind)) {
-          prepared(
-            'INSERT INTO alert_counts VALUES (?, 1, 0) ON CONFLICT (severity) DO UPDATE SET total = total + 1',
-          ).run(severity);
-        }
-        return Number(done.lastInsertRowid);
-      });
-    },
-
     /** What waits, in the order in which it is sent. */
     pending(limit = -1): StoredRow[] {
-      return rows(
+      return rowsOf(
+        db,
         `SELECT * FROM outbox WHERE ${PENDING} ORDER BY coalesce(position, id), id LIMIT ${Math.trunc(limit)}`,
       );
     },
@@ -164,12 +181,42 @@ export function openOutboxTable(db: Db) {
     /** What waits for one chat, in the order in which it is sent. */
     pendingOf,
 
+    /** How many messages wait (those inside a digest counted one by one), and when the oldest one happened. */
+    backlog(): { waiting: number; oldestAt?: number } {
+      const row = statement(
+        db,
+        `SELECT count(*) AS n, min(at) AS oldest FROM (
+           SELECT at FROM outbox WHERE ${PENDING} AND kind <> 'digest'
+           UNION ALL SELECT child.at FROM outbox AS digest JOIN outbox AS child ON child.digest_id = digest.id
+             WHERE digest.state IN ('waiting', 'refused'))`,
+      ).get() as { n: number; oldest: number | null };
+      return { waiting: row.n, ...(row.oldest === null ? {} : { oldestAt: row.oldest }) };
+    },
+
+    lastId(): number {
+      return (statement(db, 'SELECT coalesce(max(id), 0) AS id FROM outbox').get() as { id: number }).id;
+    },
+
+    after(id: number): StoredRow[] {
+      return rowsOf(
+        db,
+        `SELECT * FROM outbox WHERE id > ? AND kind <> 'digest' AND copy_of IS NULL ORDER BY id LIMIT 1000`,
+        id,
+      );
+    },
+  };
+}
+
+/** To which chats messages go. */
+function routes(db: Db) {
+  return {
     /** Sends a waiting message to these chats, the first by its own row and the others by copies; a copy that is there stays. */
     route(row: StoredRow, to: readonly string[]): void {
       const [first = null, ...others] = to;
-      prepared('UPDATE outbox SET target = ? WHERE id = ?').run(first, row.id);
+      statement(db, 'UPDATE outbox SET target = ? WHERE id = ?').run(first, row.id);
       for (const target of others) {
-        prepared(
+        statement(
+          db,
           `INSERT INTO outbox (position, at, severity, kind, subject, html, photo_path, incident_id, role, is_list, target, copy_of)
            SELECT coalesce(position, id), at, severity, kind, subject, html, photo_path, incident_id, role, is_list, ?1, id FROM outbox
            WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM outbox WHERE copy_of = ?2 AND target = ?1)`,
@@ -179,7 +226,8 @@ export function openOutboxTable(db: Db) {
 
     /** The chats to which messages about these incidents went, or go, that were accepted before this one. */
     targetsAbout(incidentIds: readonly number[], before: number): string[] {
-      const found = prepared(
+      const found = statement(
+        db,
         `SELECT DISTINCT target FROM outbox WHERE incident_id IN (SELECT value FROM json_each(?)) AND target IS NOT NULL AND state <> 'skipped'
          AND coalesce(copy_of, id) < ? AND kind <> 'answer' ORDER BY target`,
       ).all(JSON.stringify(incidentIds), before) as { target: string }[];
@@ -190,13 +238,19 @@ export function openOutboxTable(db: Db) {
     routeAnew(known: readonly string[]): void {
       const gone = `${PENDING} AND target IS NOT NULL AND target NOT IN (SELECT value FROM json_each(?))`;
       const list = JSON.stringify(known);
-      prepared(`UPDATE outbox SET state = 'skipped' WHERE ${gone} AND copy_of IS NOT NULL`).run(list);
-      prepared(`UPDATE outbox SET target = NULL WHERE ${gone}`).run(list);
+      statement(db, `UPDATE outbox SET state = 'skipped' WHERE ${gone} AND copy_of IS NOT NULL`).run(list);
+      statement(db, `UPDATE outbox SET target = NULL WHERE ${gone}`).run(list);
     },
+  };
+}
 
+/** Messages that one other stands for. */
+function digests(db: Db) {
+  return {
     /** Waiting messages for this chat that nobody has begun to send and that a digest may stand for. */
     foldable(target: string): StoredRow[] {
-      return rows(
+      return rowsOf(
+        db,
         `SELECT * FROM outbox WHERE ${PENDING} AND coalesce(target, '') = ? AND severity <> 'critical' AND attempts = 0
          AND steps_done = 0 AND photo_path IS NULL AND kind NOT IN ('digest', 'daily-report', 'chart') ORDER BY id`,
         target,
@@ -204,32 +258,40 @@ export function openOutboxTable(db: Db) {
     },
 
     foldedInto(digestId: number): StoredRow[] {
-      return rows('SELECT * FROM outbox WHERE digest_id = ? ORDER BY id', digestId);
+      return rowsOf(db, 'SELECT * FROM outbox WHERE digest_id = ? ORDER BY id', digestId);
     },
 
     /** Moves messages under a digest; their text shrinks to the line that the digest shows. */
     fold(digestId: number, lines: { id: number; html: string }[]): void {
-      const move = prepared(`UPDATE outbox SET state = 'folded', digest_id = ?, html = ? WHERE id = ?`);
+      const move = statement(db, `UPDATE outbox SET state = 'folded', digest_id = ?, html = ? WHERE id = ?`);
       for (const line of lines) move.run(digestId, line.html, line.id);
     },
 
     setDigest(id: number, html: string, position: number): void {
-      prepared('UPDATE outbox SET html = ?, position = ? WHERE id = ?').run(html, position, id);
+      statement(db, 'UPDATE outbox SET html = ?, position = ? WHERE id = ?').run(html, position, id);
     },
+  };
+}
 
+/** What came of sending. */
+function results(db: Db) {
+  return {
     saveSteps(id: number, steps: Step[], done: number): void {
-      prepared(
+      statement(
+        db,
         `UPDATE outbox SET steps = ?, steps_done = ?, attempts = 0, next_try_at = 0, wait_ms = 0, last_error = NULL, state = 'waiting' WHERE id = ?`,
       ).run(JSON.stringify(steps), done, id);
     },
 
     markSent({ id, severity, copyOf }: StoredRow, now: number): void {
-      prepared(
+      statement(
+        db,
         `UPDATE outbox SET state = 'sent', sent_at = ?, steps = NULL, last_error = NULL WHERE id = ?`,
       ).run(now, id);
-      prepared('UPDATE outbox SET sent_at = ? WHERE digest_id = ?').run(now, id);
+      statement(db, 'UPDATE outbox SET sent_at = ? WHERE digest_id = ?').run(now, id);
       if (copyOf !== undefined) return;
-      prepared(
+      statement(
+        db,
         'INSERT INTO alert_counts VALUES (?, 0, 1) ON CONFLICT (severity) DO UPDATE SET sent = sent + 1',
       ).run(severity);
     },
@@ -242,62 +304,39 @@ export function openOutboxTable(db: Db) {
       waitMs: number,
       why: string,
     ): void {
-      prepared(
+      statement(
+        db,
         'UPDATE outbox SET state = ?, attempts = attempts + 1, next_try_at = ?, wait_ms = ?, last_error = ? WHERE id = ?',
       ).run(state, nextTryAt, waitMs, why, id);
     },
 
     /** Telegram is not configured: nothing piles up. */
     skipPending(): void {
-      prepared(`UPDATE outbox SET state = 'skipped' WHERE ${PENDING}`).run();
+      statement(db, `UPDATE outbox SET state = 'skipped' WHERE ${PENDING}`).run();
     },
 
     /** Messages wait no longer for their next attempt: what refused them was mended. */
     tryNow(): void {
-      prepared(
+      statement(
+        db,
         `UPDATE outbox SET state = 'waiting', attempts = attempts + 1, next_try_at = 0, wait_ms = 0 WHERE ${PENDING} AND next_try_at > 0`,
       ).run();
-    },
-
-    lastId(): number {
-      return (prepared('SELECT coalesce(max(id), 0) AS id FROM outbox').get() as { id: number }).id;
-    },
-
-    after(id: number): StoredRow[] {
-      return rows(
-        `SELECT * FROM outbox WHERE id > ? AND kind <> 'digest' AND copy_of IS NULL ORDER BY id LIMIT 1000`,
-        id,
-      );
-    },
-
-    /** How many messages wait (those inside a digest counted one by one), and when the oldest one happened. */
-    backlog(): { waiting: number; oldestAt?: number } {
-      const row = prepared(
-        `SELECT count(*) AS n, min(at) AS oldest FROM (
-           SELECT at FROM outbox WHERE ${PENDING} AND kind <> 'digest'
-           UNION ALL SELECT child.at FROM outbox AS digest JOIN outbox AS child ON child.digest_id = digest.id
-             WHERE digest.state IN ('waiting', 'refused'))`,
-      ).get() as { n: number; oldest: number | null };
-      return { waiting: row.n, ...(row.oldest === null ? {} : { oldestAt: row.oldest }) };
     },
 
     counts(): { accepted: Record<Severity, number>; sent: number } {
       return alertCounts(db);
     },
-
-    /** Forgets what was dealt with: older than 90 days, or more than 10,000 messages ago. Never what still waits. */
-    prune(now: number): void {
-      if (!clockMayBeRight(db, now)) return;
-      within(() => {
-        const done = `state NOT IN ('waiting', 'refused')
-          AND (digest_id IS NULL OR digest_id NOT IN (SELECT id FROM outbox WHERE ${PENDING}))`;
-        prepared(`DELETE FROM outbox WHERE ${done} AND at < ?`).run(now - KEEP_MS);
-        prepared(
-          `DELETE FROM outbox WHERE ${done} AND id <= (SELECT id FROM outbox ORDER BY id DESC LIMIT 1 OFFSET ?)`,
-        ).run(KEEP_ROWS);
-      });
-    },
   };
+}
+
+function prune(db: Db, now: number): void {
+  const done = `state NOT IN ('waiting', 'refused')
+    AND (digest_id IS NULL OR digest_id NOT IN (SELECT id FROM outbox WHERE ${PENDING}))`;
+  statement(db, `DELETE FROM outbox WHERE ${done} AND at < ?`).run(now - KEEP_MS);
+  statement(
+    db,
+    `DELETE FROM outbox WHERE ${done} AND id <= (SELECT id FROM outbox ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+  ).run(KEEP_ROWS);
 }
 
 /** Alerts accepted so far, by severity, and messages that Telegram took; counted for ever. */

@@ -73,6 +73,20 @@ describe('pace', () => {
     expect(fourth.waitMs('-1')).toBe(0);
   });
 
+  it('does not count twice what it handed over itself, when the system clock was set in between', () => {
+    const clock = leapClock();
+    const pace = createPace(clock);
+    for (let i = 0; i < 10; i++) pace.count('-1');
+    const saved = pace.save();
+    clock.pass(2000);
+    clock.jump(-1500);
+    pace.load(structuredClone(saved));
+    expect(pace.waitMs('-1')).toBe(0);
+    // What another process sent since is taken over all the same.
+    pace.load([...saved, ...Array.from({ length: 18 }, () => [clock.now(), '-1'] as const)]);
+    expect(pace.waitMs('-1')).toBeGreaterThan(55_000);
+  });
+
   it('R1: what was sent ten years ahead is not believed, however often it is read', () => {
     const clock = leapClock();
     const pace = createPace(clock);
