@@ -58,7 +58,7 @@ export function commandLine(io: Io): CommandLine {
     })
     .showHelpAfterError('Run `vpsmon --help` for the list of commands.')
     .addHelpText('after', EXIT_CODES);
-  for (const option of SHARED) program.addOption(option().hideHelp());
+  for (const option of SHARED) program.addOption(option());
 
   function addHelp(parent: Command): void {
     const command = parent

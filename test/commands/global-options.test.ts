@@ -64,6 +64,7 @@ describe('global options before the command', () => {
     ['--help status', 'Usage: vpsmon status'],
     ['-h telegram test', 'Usage: vpsmon telegram test'],
     ['--json --version', '.'],
+    ['--help', '  --config <file> '],
     ['--config /dev/null --json config show', '"settings"'],
   ])('%s', async (line, expected) => {
     const { code, stdout } = await run(line);
