@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs';
+import { fstatSync, writeSync } from 'node:fs';
 import { formatTime, maskSecrets } from '../model/text.ts';
 import type { Log, LogLevel } from './types.ts';
 
@@ -31,6 +31,13 @@ export function stderrLog(
     warn: (text) => log('WARNING', text),
     error: (text) => log('ERROR', text),
   };
+}
+
+/** Whether this file descriptor is the one that systemd has connected to the journal (systemd.exec(5)). */
+export function isJournal(env: NodeJS.ProcessEnv, fd: number): boolean {
+  if (env['JOURNAL_STREAM'] === undefined) return false;
+  const { dev, ino } = fstatSync(fd);
+  return env['JOURNAL_STREAM'] === `${dev}:${ino}`;
 }
 
 /** A name with a line break or an escape sequence in it must not forge another line or colour a terminal. */

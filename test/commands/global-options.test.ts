@@ -1,8 +1,12 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { commandLine } from '../../src/commands/command-line.ts';
 import { COMMANDS } from '../../src/commands/command-table.ts';
-import { vpsmon } from '../helpers/daemon.ts';
+import { BIN, vpsmon } from '../helpers/daemon.ts';
 
 let printed = '';
 const silent = {
@@ -93,4 +97,27 @@ it('every command takes --config and --state-dir in front of it and behind it, a
       if (code !== 0 || !printed.startsWith(`Usage: vpsmon ${name} `)) failed.push(`${line}: ${printed}`);
     }
   expect(failed).toEqual([]);
+});
+
+it('U10: under systemd mistakes of the settings stand in the journal with their priority, elsewhere without', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vpsmon-journal-'));
+  const conf = join(folder, 'monitor.conf');
+  writeFileSync(conf, 'NO_SETTING=1\nSERVICE_CHECK_INTERVAL=never\n', { mode: 0o600 });
+  const file = join(folder, 'journal');
+  const lines = (journal: boolean) => {
+    const fd = openSync(file, 'w');
+    const { dev, ino } = fstatSync(fd);
+    const env = { ...process.env, JOURNAL_STREAM: journal ? `${dev}:${ino}` : '8:1' };
+    const args = [BIN, 'recover', '--config', conf, '--state-dir', folder];
+    spawnSync(process.execPath, args, { stdio: ['ignore', 'ignore', fd], env });
+    closeSync(fd);
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(conf));
+  };
+  const [error, warning] = lines(true);
+  expect(error).toMatch(/^<3>error: .*SERVICE_CHECK_INTERVAL/);
+  expect(warning).toMatch(/^<4>warning: .*NO_SETTING/);
+  expect(lines(false)).toEqual([error!.slice(3), warning!.slice(3)]);
+  rmSync(folder, { recursive: true, force: true });
 });
