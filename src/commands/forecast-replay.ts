@@ -20,7 +20,7 @@ export function forecastReplay(options: ForecastOptions, io: Io): number {
     );
     return 3;
   }
-  const capacity = /^\d+(\.\d+)?$/.test(options.capacity) ? Number(options.capacity) : Number.NaN;
+  const capacity = /^\d+(\.\d+)?(e\d{1,2})?$/i.test(options.capacity) ? Number(options.capacity) : Number.NaN;
   if (!(capacity > 0 && capacity <= Number.MAX_SAFE_INTEGER)) {
     io.err(
       `vpsmon: --capacity expects a number of bytes above 0, like 2147483648, not \`${plain(options.capacity, 40)}\`.`,

@@ -35,7 +35,7 @@ const ONE_WINDOW_SLOTS = 20;
 const LEAST_SLOTS = 11;
 /** A daily cycle is taken off the values where so much is known. */
 const LEAST_TO_TAKE_OFF = 120;
-/** One window that stands far out is enough for what is full within so many hours. */
+/** Growth that stands far out is enough for what is full within so many hours, or within as long as it has been going on. */
 const ONSET_WITHIN_HOURS = 22;
 /** Higher than a day ago by this share of what the growth makes in a day. */
 const DAY_GOES_ON = 0.3;
@@ -101,12 +101,12 @@ export function createForecaster(): Forecaster {
       : (believed(trends, steady, capacity) ?? outstanding);
     const projected = found && project(slots, fit, found, capacity);
     const hours = projected?.hours ?? Number.POSITIVE_INFINITY;
-    // Growth since an onset that no window sees, and what was as full before, has come to nothing again and again.
+    // Growth since an onset that no window sees (where one is as long), and what was as full before, has come to nothing again and again.
     const doubted =
       !open &&
       found &&
       hours <= limits.warning &&
-      (!trends.some(({ sound }) => sound) ||
+      (!(trends.some(({ sound }) => sound) || isLong(outstanding, slots)) ||
         !isRecord(slots) ||
         doubtOf(steady, capacity - found.level, hours) !== undefined);
     if (doubted) found = undefined;
@@ -216,11 +216,18 @@ function isRecord(slots: readonly Slot[]): boolean {
   return Math.max(...slots.slice(-4).map(({ high }) => high)) > highs[Math.floor(RECORD * highs.length)]!;
 }
 
+/** Growth that is longer than all windows, after a day without it. */
+function isLong(trend: Trend | undefined, slots: readonly Slot[]): boolean {
+  const known = slots.at(-1)!.slot - slots[0]!.slot + 1;
+  return trend !== undefined && trend.hours >= LONG_HOURS && known >= 2 * trend.hours + DAY_SLOTS;
+}
+
 function sinceOnset(slots: readonly Slot[], fit: Fit | undefined, usual: Usual): Trend | undefined {
   if (!fit || fit.slope <= 0) return undefined;
   const trend = trendSince(slots, usual, fit.knee);
   if (!trend?.sound) return undefined;
-  return (usual.capacity - trend.level) / trend.perHour <= ONSET_WITHIN_HOURS ? trend : undefined;
+  const left = (usual.capacity - trend.level) / trend.perHour;
+  return left <= Math.max(ONSET_WITHIN_HOURS, trend.hours) ? trend : undefined;
 }
 
 /**

@@ -8,7 +8,10 @@ const MOST_LINE = 200;
 const LAST_SECOND = 253_402_300_799;
 /** Where more of the steps than this go back in time, the lines are out of order; a clock that was set back does so now and then. */
 const CLOCK_STEPS = 0.1;
-const ISO = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i;
+/** Also as databases write it: "2026-01-01 00:00:00+00", or with a space before the offset. */
+const ISO =
+  /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?) ?(?:Z|([+-]\d\d)(?::?(\d\d))?)?)?$/i;
+const NUMBER = /^\d+(\.\d*)?(e[+-]?\d{1,3})?$/i;
 
 export type Sample = { at: number; value: number };
 
@@ -57,7 +60,7 @@ export function replay(samples: Iterable<Sample>, capacity: number): Replay {
 
 /**
  * Reads lines of `timestamp,value` (epoch seconds, or ISO 8601, which is UTC where it names no zone; either may be quoted). A first line of
- * two words is a header. Lines in no order of time, or with the newest first, are sorted. Throws an Error that names `name`, the line, what
+ * two names is a header. Lines in no order of time, or with the newest first, are sorted. Throws an Error that names `name`, the line, what
  * stands there and what was expected.
  */
 export function parseSamples(text: string, name: string): Sample[] {
@@ -89,7 +92,7 @@ function* parseLines(text: string, name: string): Generator<Sample> {
 
 function isHeader(line: string): boolean {
   const fields = line.split(',');
-  return fields.length === 2 && fields.every((field) => /^\p{L}/u.test(unquoted(field)));
+  return fields.length === 2 && fields.every((field) => /^[^\d+.-]/.test(unquoted(field)));
 }
 
 function parseLine(line: string, name: string, number: number): Sample {
@@ -106,7 +109,7 @@ function parseLine(line: string, name: string, number: number): Sample {
     const hint = /^\d{13,}$/.test(time) ? ' (milliseconds? divide by 1000)' : '';
     throw wrong(name, number, `has no time in front: "${plain(time, 40)}"${hint}`);
   }
-  const value = /^\d+(\.\d*)?(e[+-]?\d{1,3})?$/i.test(amount) ? Number(amount) : Number.NaN;
+  const value = NUMBER.test(amount) ? Number(amount) : Number.NaN;
   if (!Number.isFinite(value)) throw wrong(name, number, `has no used amount: "${plain(amount, 40)}"`);
   return { at, value };
 }
@@ -119,14 +122,14 @@ function unquoted(field: string): string {
 }
 
 function parseTime(text: string): number | undefined {
-  if (/^\d+(\.\d*)?$/.test(text)) {
+  if (NUMBER.test(text)) {
     const seconds = Number(text);
     return seconds <= LAST_SECOND ? seconds * 1000 : undefined;
   }
   const match = ISO.exec(text);
   if (!match) return undefined;
-  // A date alone is UTC already; a time without a zone would be taken for that of this machine.
-  const at = Date.parse(match[1] || text.length === 10 ? text : `${text}Z`);
+  const [, date, time = '00:00', hours, minutes = '00'] = match;
+  const at = Date.parse(`${date}T${time}${hours ? `${hours}:${minutes}` : 'Z'}`);
   return Number.isNaN(at) ? undefined : at;
 }
 

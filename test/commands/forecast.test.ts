@@ -22,7 +22,7 @@ describe('vpsmon forecast --replay', () => {
       '--replay',
       file('leak.csv', ['timestamp,value', ...lines]),
       '--capacity',
-      '4000',
+      '4e3',
     ];
     const { code, stdout, stderr } = await vpsmon([...args, '--json']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

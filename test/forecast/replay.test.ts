@@ -41,6 +41,15 @@ describe('the forecast', () => {
     expect(cyclic.announcements.length).toBeGreaterThan(0);
   });
 
+  it('announces growth in bursts that lasts longer than any window sees', () => {
+    // 384 MB in two hours, ten hours of rest, and again: each window sees a step, or growth that slows down.
+    const half = (h: number) => Math.floor(h / 12) + Math.min(1, (h % 12) / 2);
+    const next = random(7);
+    const value = (h: number) => 0.5 + 0.375 * half(Math.max(0, h - 48)) + 0.01 * (next() - 0.5);
+    const [first] = run(series(96, value)).announcements;
+    expect((START + 96 * 3600) * 1000 - first!.at).toBeGreaterThanOrEqual(12 * 3_600_000);
+  });
+
   it('does not announce daily cycles, one step, or growth that slows down', () => {
     expect(run(series(24 * 8, (h) => 1.2 + 0.5 * Math.sin((h * Math.PI) / 12))).announcements).toEqual([]);
     expect(run(series(72, (h) => (h < 30 ? 0.8 : 1.7))).announcements).toEqual([]);
@@ -132,6 +141,16 @@ describe('a record', () => {
       { at: Date.UTC(2026, 0, 5, 2), value: 3 },
       { at: Date.UTC(2026, 0, 5, 2) + 500, value: 4 },
     ]);
+  });
+
+  it.each([
+    ['2026-01-05 01:00:00+00'],
+    ['2026-01-05T02:30:00+0130'],
+    ['2026-01-04 22:00:00.000 -03:00'],
+    ['1.7675748e9'],
+  ])('may have the time as %s', (time) => {
+    const [sample] = parseSamples(`# time,used (bytes)\n${time},1`, 'x.csv');
+    expect(sample).toEqual({ at: Date.UTC(2026, 0, 5, 1), value: 1 });
   });
 
   it('may be quoted, and in no order, newest first, with one time twice; a clock that was set back stays as it is', () => {
