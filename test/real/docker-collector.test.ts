@@ -10,6 +10,7 @@ import type { ContainerInfo, DockerValues } from '../../src/model/snapshot.ts';
 import { hostFiles } from '../../src/system/files.ts';
 import { readContainers } from '../../src/system/docker/containers.ts';
 import { openSystem } from '../../src/system/system.ts';
+import { until } from '../helpers/daemon.ts';
 import { startEngine } from '../helpers/docker-engine.ts';
 import type { Engine } from '../helpers/docker-engine.ts';
 
@@ -83,6 +84,7 @@ describe('numbers of containers', () => {
     });
     await engine.run({ name: 'ended', command: ['sh', '-c', 'exit 7'] });
     for (const name of ['holds', 'caches']) await untilHeld(name, 1);
+    await until(async () => (await engine.docker.inspect('ended')).state.status === 'exited', 'its end');
   });
   afterAll(() => engine.clear());
 
@@ -104,9 +106,9 @@ describe('numbers of containers', () => {
     expect(named(values, 'caches').memory?.workingSetBytes).toBeLessThan(45 * MIB);
     expect(named(values, 'caches').memory?.anonBytes).toBeLessThan(8 * MIB);
     const burns = named(values, 'burns').cpuPercent ?? 0;
-    // How much of a processor it gets is up to what else the machine does.
+    // How much of a processor it gets is up to what else the machine does, and so is when exactly the counter is read.
     expect(burns).toBeGreaterThan(0);
-    expect(burns).toBeLessThan(130);
+    expect(burns).toBeLessThan(1000);
     expect(named(values, 'ended')).toMatchObject({ state: 'exited', exitCode: 7 });
     expect(named(values, 'ended')).not.toHaveProperty('memory');
   });

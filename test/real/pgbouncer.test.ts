@@ -59,12 +59,14 @@ test.each(['transaction', 'session', 'statement'])(
       await collector.read(patience());
       await collector.close?.();
       const postgres = openPostgres(target, { applicationName: 'vpsmon' });
-      expect(await postgres.query('SELECT 1 AS one', [], 300)).toEqual([{ one: '1' }]);
-      expect(await postgres.query('SELECT $1::text AS given', ['x'], 300)).toEqual([{ given: 'x' }]);
+      expect(await postgres.query('SELECT 1 AS one')).toEqual([{ one: '1' }]);
+      expect(await postgres.query('SELECT $1::text AS given', ['x'])).toEqual([{ given: 'x' }]);
       const readOnly = postgres.readOnly("SELECT set_config('lock_timeout', '7', false)");
       if (mode === 'statement') await expect(readOnly).rejects.toThrow('pool_mode=statement');
       else await readOnly;
-      await expect(postgres.query('SELECT pg_sleep(5)', [], 300)).rejects.toThrow('took too long');
+      await expect
+        .poll(() => postgres.query('SELECT pg_sleep(5)', [], 300).catch(String))
+        .toContain('took too long');
       await expect(postgres.query('INSERT INTO things VALUES (1)')).rejects.toThrow('read-only transaction');
       await postgres.close();
 
@@ -99,9 +101,11 @@ test('N1, N2: a user without pg_monitor counts the sessions of others, and the r
       await session.connect();
       await session.query('BEGIN');
     }
+    // Those of PgBouncer may need a moment to be gone.
+    await expect
+      .poll(() => collector.read(patience()))
+      .toMatchObject({ connections: { total: 5, other: 4, idle: 1, max: 20, reserved: 3 } });
     const values = await collector.read(patience());
-    if ('absent' in values) throw new Error(values.absent);
-    expect(values.connections).toMatchObject({ total: 5, other: 4, idle: 1, max: 20, reserved: 3 });
     expect(values).not.toHaveProperty('longestTransactionSec');
   } finally {
     await collector.close?.();

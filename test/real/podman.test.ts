@@ -1,12 +1,13 @@
 // S13: a real podman behind its Docker socket. It names events in its own words (4.3: `died`, `remove`).
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, copyFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, copyFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseDockerHost } from '../../src/system/docker/address.ts';
 import { openDocker } from '../../src/system/docker/docker.ts';
 import type { Docker, DockerEvent } from '../../src/system/types.ts';
+import { until } from '../helpers/daemon.ts';
 import { startOwn, type OwnProcess } from '../helpers/own-process.ts';
 import { openWatcherSetup } from '../helpers/watcher-setup.ts';
 import { startTelegram } from '../standins/telegram.js';
@@ -47,7 +48,7 @@ function run(name: string, command: string, ...options: string[]): void {
 
 beforeAll(async () => {
   service = startOwn('podman', [...OPTIONS, 'system', 'service', '--time', '0', `unix://${socket}`]);
-  await vi.waitUntil(() => existsSync(socket), { timeout: 55_000 });
+  await until(() => existsSync(socket), 'the socket of podman');
   mkdirSync(join(dir, 'image/bin'), { recursive: true });
   copyFileSync(
     execFileSync('which', ['busybox'], { encoding: 'utf8' }).trim(),
@@ -60,9 +61,14 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   docker?.close();
-  podman('rm', '--all', '--force', '--time', '0');
-  await service.end();
-  rmSync(dir, { recursive: true, force: true });
+  // What a busy podman does not take away at once is no matter of these tests.
+  spawnSync('podman', [...OPTIONS, 'rm', '--all', '--force', '--time', '0']);
+  await service?.end();
+  for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').toReversed()) {
+    const mount = line.split(' ')[1] ?? '';
+    if (mount.startsWith(`${dir}/`)) spawnSync('umount', ['-l', mount]);
+  }
+  rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
 });
 
 test('S13: where Docker has no socket, that of podman is found', async () => {
@@ -77,6 +83,8 @@ test('its events are read as those of Docker', async () => {
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
   const following = docker.events({
+    // podman answers before it has begun to read its file of events: what comes in between is had all the same.
+    since: BigInt(Date.now()) * 1_000_000n,
     signal: stop.signal,
     onOpen: open,
     onEvent: (event) => events.push(event),
@@ -96,7 +104,7 @@ test('its events are read as those of Docker', async () => {
     .toBe(true);
   stop.abort();
   await following;
-  expect(await docker.version()).toMatchObject({ podman: true });
+  await expect.poll(() => docker.version().catch(String)).toMatchObject({ podman: true });
 });
 
 test('S13: a crash is told as soon as podman knows, and what was removed is not counted for ever', async () => {
@@ -106,15 +114,16 @@ test('S13: a crash is told as soon as podman knows, and what was removed is not 
     await monitor.start();
     run('crasher', 'sleep 1; exit 7');
     const titles = () => telegram.sent.map((message) => message.plain);
-    await expect.poll(titles).toContainEqual(expect.stringMatching(/Service Stopped[^]*crasher/));
-    expect(titles().join('\n')).toContain('7');
-    const told = telegram.sent.find(({ plain }) => plain.includes('crasher'));
+    const crash = /Service Stopped[^]*crasher/;
+    await expect.poll(titles).toContainEqual(expect.stringMatching(crash));
+    const told = telegram.sent.find(({ plain }) => crash.test(plain));
+    expect(told?.plain).toContain('exit code 7');
     const died = Number(
       podman(
         'events',
         '--stream=false',
         '--since',
-        '1m',
+        '10m',
         '--filter',
         'event=died',
         '--filter',
@@ -124,8 +133,8 @@ test('S13: a crash is told as soon as podman knows, and what was removed is not 
       ).trim(),
     );
     expect(died).toBeGreaterThan(0);
-    // 0.2 s when it was tried, with room for a busy machine.
-    expect((told?.at ?? Infinity) - died).toBeLessThan(3000);
+    // 0.2 s when it was tried, with room for a busy machine; without its events it would be found half a minute later.
+    expect((told?.at ?? Infinity) - died).toBeLessThan(20_000);
     podman('rm', 'crasher');
     await expect.poll(() => monitor.watcher.claimHolds('crasher', 'gone')).toBe(true);
   } finally {

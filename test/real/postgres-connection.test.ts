@@ -98,10 +98,15 @@ describe('one kept connection', () => {
 
   test('lets the server cancel what takes too long and stays usable', async () => {
     const postgres = open();
-    const [before] = await postgres.query('SELECT pg_backend_pid() AS pid');
-    await expect(postgres.query('SELECT pg_sleep(5)', [], 150)).rejects.toThrow('took too long');
-    const [after] = await postgres.query('SELECT pg_backend_pid() AS pid');
-    expect(after?.pid).toBe(before?.pid);
+    // Again where a server on a busy machine was later than it is waited for.
+    await expect
+      .poll(async () => {
+        const [before] = await postgres.query('SELECT pg_backend_pid() AS pid');
+        const why = await postgres.query('SELECT pg_sleep(5)', [], 150).catch(String);
+        const [after] = await postgres.query('SELECT pg_backend_pid() AS pid');
+        return [after?.pid === before?.pid, String(why)];
+      })
+      .toEqual([true, expect.stringContaining('took too long')]);
   });
 
   test('does not wait for a locked table', async () => {
@@ -139,9 +144,9 @@ describe('statements of strangers', () => {
   ])('%s', async (sql, why) => {
     const postgres = open();
     // A busy machine needs its time to make 8 MB; only the one that sleeps is to be cut short.
-    const answer = postgres.readOnly(sql, sql.includes('sleep(5)') ? 300 : 4000);
-    if (why) await expect(answer).rejects.toThrow(why);
-    else await answer.catch(() => {});
+    const answer = () => postgres.readOnly(sql, sql.includes('sleep(5)') ? 300 : 4000).catch(String);
+    if (why) await expect.poll(answer).toContain(why);
+    else await answer();
     await expect(postgres.query('CREATE TABLE nope ()')).rejects.toThrow('read-only transaction');
     expect(await postgres.readOnly('SELECT count(*) AS n FROM things')).toEqual([{ n: '5000' }]);
     await postgres.close();
@@ -171,7 +176,7 @@ describe('why it does not work', () => {
     const refused = results.filter((one) => one.status === 'rejected').map((one) => String(one.reason));
     await Promise.all(crowd.map((one) => one.close()));
     expect(refused.length).toBeGreaterThan(0);
-    expect(refused[0]).toContain('too many clients');
+    expect(refused.join('\n')).toContain('too many clients');
   });
 });
 
@@ -254,9 +259,12 @@ test('N3: TLS only, in German, and a role without pg_monitor: everything that it
       .poll(() => read({ password: 'w4tcher-pw', sslMode: 'disable' }).catch(String))
       .toMatch(german);
 
+    // The sessions of before may need a moment to be gone.
+    await expect
+      .poll(() => read({ password: 'w4tcher-pw' }))
+      .toMatchObject({ connections: { total: 1, max: 20, reserved: 3 } });
     const values = await read({ password: 'w4tcher-pw' });
     if ('absent' in values) throw new Error(values.absent);
-    expect(values.connections).toMatchObject({ total: 1, max: 20, reserved: 3 });
     expect(values.databaseSizeBytes).toBeGreaterThan(1e6);
     await expect(read({ password: 'wrong' })).rejects.toThrow('refuses the password of user watcher');
     await expect(read({ user: 'nobody', password: 'x' })).rejects.toThrow(
@@ -266,7 +274,9 @@ test('N3: TLS only, in German, and a role without pg_monitor: everything that it
       { ...strict.target, user: 'watcher', password: 'w4tcher-pw' },
       { applicationName: 'vpsmon' },
     );
-    await expect(postgres.query('SELECT pg_sleep(5)', [], 200)).rejects.toThrow('took too long');
+    await expect
+      .poll(() => postgres.query('SELECT pg_sleep(5)', [], 200).catch(String))
+      .toContain('took too long');
     await expect(postgres.query('CREATE TABLE x (id int)')).rejects.toThrow('Read-Only-Transaktion');
     await expect(postgres.query('SELECT * FROM pg_authid')).rejects.toThrow('keine Berechtigung');
     await postgres.close();

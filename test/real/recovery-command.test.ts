@@ -54,7 +54,9 @@ beforeEach(async () => {
     N8N_API_KEY: n8n.key,
     WAHA_URL: waha.url,
     WAHA_API_KEY: waha.key,
-    WAHA_WARNING_MINUTES: 1,
+    WAHA_WARNING_MINUTES: 10,
+    // What this machine does with its swap meanwhile is no matter of these tests.
+    SWAP_IN_CRITICAL_KBPS: 10_000_000,
     ...telegram.settings,
   };
   folder = recoverFolder(settings);
@@ -137,15 +139,15 @@ describe('a WhatsApp session', () => {
   it('is remembered between runs by the store, restarted, and told', async () => {
     waha.set({ name: 'default', status: 'FAILED' });
     await folder.run(['waha']);
-    folder.backdateWaha(30_000);
+    folder.backdateWaha(300_000);
     expect((await folder.run(['check-waha'])).json.results[0]?.attempts).toEqual([]);
-    folder.backdateWaha(30_000);
+    folder.backdateWaha(300_000);
     const run = await folder.run(['waha']);
     expect(run.code).toBe(0);
     expect(waha.actions).toEqual(['restart default']);
     expect(telegram.sent.map(({ plain }) => plain)).toEqual([
       expect.stringMatching(
-        /^Recovery on .+\n\nDone: restart the WhatsApp session default\nResult: session default works again\nWhy: session default has been FAILED for 1 min( \d s)?\nTime: /,
+        /^Recovery on .+\n\nDone: restart the WhatsApp session default\nResult: session default works again\nWhy: session default has been FAILED for 1\d min.*\nTime: /,
       ),
     ]);
   });
@@ -153,7 +155,7 @@ describe('a WhatsApp session', () => {
   it('is not restarted where recovery is off, or in a dry run; the first is told, the second leaves no trace', async () => {
     waha.set({ name: 'default', status: 'STARTING' });
     await folder.run(['waha']);
-    folder.backdateWaha(120_000);
+    folder.backdateWaha(660_000);
     const dry = await folder.run(['waha', '--dry-run']);
     expect(dry.json).toMatchObject({
       dry_run: true,
@@ -287,17 +289,19 @@ describe('everything that can be wrong', () => {
 describe('two at once', () => {
   it('one works, the other leaves', async () => {
     await queue(2000);
-    n8n.before = async () => void (await new Promise((resolve) => setTimeout(resolve, 20)));
-    const other = recoverFolder(settings);
+    // The first one goes on when the second has left; each of its calls waits for less than a call may take.
+    let leave = (): void => {};
+    const left = new Promise<void>((resolve) => (leave = resolve));
+    n8n.before = () => Promise.race([left, new Promise<void>((resolve) => setTimeout(resolve, 3000))]);
     const command = ['recover', 'queue', '--config', folder.conf, '--state-dir', folder.stateDir];
     const first = folder.run(['queue']);
     await until(() => existsSync(join(folder.stateDir, 'recover.lock.pid')), 'the lock');
     const second = await vpsmon(command);
+    leave();
     expect(second).toMatchObject({ code: 0, stdout: '' });
     expect(second.stderr).toMatch(/another recovery run is at work \(process \d+\); this one leaves/);
     expect((await first).json.results[0]?.attempts).toMatchObject([{ done: 'worked' }]);
     expect(n8n.actions).toHaveLength(12);
-    other.remove();
   });
 });
 
@@ -315,9 +319,9 @@ describe('messages', () => {
         await queue(0);
         await folder.run(['queue']);
       }
+      const about = (what: RegExp) => telegram.sent.filter(({ plain }) => what.test(plain)).length;
+      await until(() => about(/Done: bring back 12/) >= 2, 'the last message');
       await daemon.stop();
-      const texts = telegram.sent.map(({ plain }) => plain.replace(/\nTime: .*/, ''));
-      const about = (what: RegExp) => texts.filter((text) => what.test(text)).length;
       expect(about(/Done: pause 12/)).toBe(2);
       // A1: bringing back is no action that the budget counts, the fourth within the hour neither.
       expect(about(/Done: bring back 12/)).toBe(2);
@@ -337,7 +341,7 @@ describe('messages', () => {
     await until(async () => {
       await folder.run(['queue']);
       return telegram.sent.length >= 2;
-    });
+    }, 'both messages');
     expect(telegram.sent.map(({ plain }) => /Done: (\w+)/.exec(plain)?.[1])).toEqual(['pause', 'bring']);
   });
 });

@@ -213,6 +213,9 @@ it('U14: npm i -g of the packed file: no build, no word from npm, nothing but th
   const env = {
     ...clean,
     HOME: folder,
+    // A newer npm is announced on some days; and a registry may be slow.
+    npm_config_update_notifier: 'false',
+    npm_config_fetch_retries: '5',
     npm_config_userconfig: process.env['npm_config_userconfig'] ?? join(homedir(), '.npmrc'),
   };
   // Packs dist as it is: `npm pack` alone would build it first, beneath tests that run at the same time.

@@ -19,7 +19,7 @@ afterAll(async () => {
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const told = (text: RegExp) => telegram.sent.filter(({ plain }) => text.test(plain));
 
-test('SIGKILL: each change is told once, with its cause', { timeout: 120_000 }, async () => {
+test('SIGKILL: each change is told once, with its cause', async () => {
   await engine.clear();
   await daemon?.remove();
   telegram = await startTelegram();
@@ -38,20 +38,27 @@ test('SIGKILL: each change is told once, with its cause', { timeout: 120_000 }, 
   await engine.docker.stop(ids.get('asked')!, 1);
   await kill('told');
   await until(() => told(/Service Stopped/).length === 1, 'the crash');
+  // At once: what it would report about this one after 2 seconds it never reports.
   await kill('policy');
-  await sleep(500);
   await daemon.stop('SIGKILL');
+  await until(async () => {
+    const { restartCount, state } = await engine.docker.inspect(ids.get('policy')!);
+    return restartCount === 1 && state.status === 'running';
+  }, 'its restart');
   await kill('later');
   await until(async () => (await engine.docker.inspect(ids.get('later')!)).state.pid === 0, 'its end');
   await daemon.start();
   await until(() => told(/Service Monitor Started/).length === 2, 'the second start');
   await sleep(3000);
 
-  const after = telegram.sent.slice(2).map(({ plain }) => plain);
+  // Not what it has to say about this machine.
+  const after = told(/Service|Monitor|While it was away/)
+    .slice(2)
+    .map(({ plain }) => plain);
   expect(after, after.join('\n\n')).toHaveLength(1);
   const lines = after[0]!.split('\n');
   const heading = lines.findIndex((line) => line.startsWith('While it was away'));
-  expect(lines[heading]).toMatch(/^While it was away \(at most \d+\.?\d* s\):$/);
+  expect(lines[heading]).toMatch(/^While it was away \(at most [^)]+\):$/);
   expect(lines.slice(heading + 1).toSorted()).toEqual(
     [
       '🔄 policy was restarted by its restart policy: killed from outside Docker, exit code 137 (SIGKILL)',

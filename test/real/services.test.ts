@@ -1,9 +1,11 @@
 // Containers of a real engine, from their death to the message that Telegram took.
 import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startCuttingProxy } from '../helpers/cutting-proxy.ts';
+import { until } from '../helpers/daemon.ts';
 import { IMAGE, startEngine, type Engine, type RunOptions } from '../helpers/docker-engine.ts';
 import { openWatcherSetup, type WatcherSetup } from '../helpers/watcher-setup.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';
@@ -41,7 +43,7 @@ async function said(count: number): Promise<void> {
 }
 
 async function goOnUntil(enough: () => boolean): Promise<void> {
-  const end = Date.now() + 60_000;
+  const end = Date.now() + 100_000;
   for (let i = 0; !enough(); i++) {
     if (Date.now() > end)
       throw new Error(`only ${JSON.stringify(titles())}\n${monitor.logged.slice(-20).join('\n')}`);
@@ -51,15 +53,24 @@ async function goOnUntil(enough: () => boolean): Promise<void> {
   }
 }
 
-/** The last lines of a container's log. */
-const logOf = async (id: string) => (await engine.docker.logs(id, 10)).length;
+/** How many lines a container's log has. */
+const logOf = async (id: string) => (await engine.docker.logs(id, 100)).length;
+
+/** A message does not wait for long for the log of a busy engine: what shows it may be done this often. */
+const TRIES = 5;
+
+/** Skips, but not over the answer that Docker is about to give. */
+async function skip(ms: number, setup = monitor): Promise<void> {
+  await until(() => !setup.asks(), 'the answers of Docker');
+  setup.skip(ms);
+}
 
 /** Enough time for everything that might still be told; then says that there was nothing more. */
 async function quiet(): Promise<void> {
   const before = telegram.sent.length;
   await sleep(300);
   for (let i = 0; i < 12; i++) {
-    monitor.skip(5000);
+    await skip(5000);
     await sleep(60);
   }
   expect(titles().slice(before)).toEqual([]);
@@ -89,10 +100,16 @@ describe('one container', () => {
         'for i in 1 2 3 4 5 6; do echo "line <$i> password=geheimnis$i"; done; sleep 3600',
       ],
     });
-    await expect.poll(() => logOf(id)).toBe(6);
-    process.kill(await pidOf(id), 'SIGKILL');
-    await said(1);
-    expect(titles()).toEqual(['🔴 Service Stopped']);
+    for (let i = 1; i <= TRIES; i++) {
+      await expect.poll(() => logOf(id)).toBe(6 * i);
+      process.kill(await pidOf(id), 'SIGKILL');
+      await said(1);
+      expect(titles()).toEqual(['🔴 Service Stopped']);
+      if (i === TRIES || telegram.sent[0]!.plain.includes('line <')) break;
+      await engine.docker.start(id);
+      await said(2);
+      telegram.clear();
+    }
     expect(telegram.sent[0]!.plain).toContain(
       'Cause: killed from outside Docker, exit code 137 (SIGKILL), after running for',
     );
@@ -130,29 +147,43 @@ describe('one container', () => {
   });
 
   test('out of memory', async () => {
+    // Not before it counts as started. The shell outlives what is killed: the engine reads the kernel's counter of a group that is gone with
+    // its last process only when it is quick.
+    const go = mkdtempSync(join(tmpdir(), 'vpsmon-go-'));
     const id = await running({
       name: 'hungry',
       memory: 8 * 1_048_576,
-      command: ['sh', '-c', 'sleep 1; tail /dev/zero'],
+      binds: [`${go}:/go:ro`],
+      command: ['sh', '-c', 'until [ -e /go/on ]; do sleep 0.1; done; tail /dev/zero; sleep 1; exit 137'],
     });
+    writeFileSync(join(go, 'on'), '');
+    await monitor.saw('oom', 'hungry');
     await monitor.saw('die', 'hungry');
+    rmSync(go, { recursive: true });
     await said(1);
     expect(telegram.sent[0]!.plain).toContain('Cause: out of memory: killed by the kernel, exit code 137');
     expect(monitor.ooms.map((event) => event.id)).toContain(id);
-    expect(monitor.findings.find((finding) => finding.rule === 'container-stopped')).toMatchObject({
-      cause: `oom:${id}`,
-    });
+    const breaches = monitor.findings.filter(({ verdict }) => verdict === 'breach');
+    expect(breaches).toMatchObject([{ rule: 'container-stopped', cause: `oom:${id}` }]);
   });
 
   test('a restart loop: one message each for its stages', async () => {
-    await engine.run({ name: 'loop', restartPolicy: 'always', command: ['sh', '-c', 'echo boom; exit 1'] });
-    // Docker pauses 0.1, 0.2, 0.4, ... s between its attempts.
-    await telegram.waitUntil(() => titles().at(-1)?.endsWith('Restart Loop') === true);
-    expect(titles().at(-2)).toBe('⚠️ Service Malfunction Detected');
-    // A message does not wait for long for the log of a busy engine.
-    expect(telegram.sent.map(({ plain }) => plain).join('\n')).toContain('boom');
-    // Before it, on a slow machine: Restarting.
-    expect(telegram.sent.length).toBeLessThanOrEqual(3);
+    const text = () => telegram.sent.map(({ plain }) => plain).join('\n');
+    for (let i = 1; i <= TRIES && !text().includes('boom'); i++) {
+      telegram.clear();
+      const command = ['sh', '-c', 'echo boom; exit 1'];
+      const id = await engine.run({ name: `loop-${i}`, restartPolicy: 'always', command });
+      // Docker pauses 0.1, 0.2, 0.4, ... s between its attempts.
+      const own = () =>
+        telegram.sent.flatMap(({ plain }) => (plain.includes(`loop-${i}`) ? [plain.split('\n')[0]] : []));
+      await telegram.waitUntil(() => own().some((title) => title?.endsWith('Restart Loop')));
+      // Before these, on a slow machine: Started, Restarting.
+      const stages = own().filter((title) => !/Started|Restarting/.test(title!));
+      expect(stages).toEqual(['⚠️ Service Malfunction Detected', expect.stringMatching(/Restart Loop$/)]);
+      expect(new Set(own()).size).toBe(own().length);
+      await engine.remove(id);
+    }
+    expect(text()).toContain('boom');
   });
 
   test('a stop on request, a restart, a deploy, a deploy that fails', async () => {
@@ -188,22 +219,22 @@ describe('one container', () => {
   test('renamed while unhealthy, renamed while stopped: one open incident, and Restored under the new name', async () => {
     const id = await running({
       name: 'web',
-      command: ['sh', '-c', 'touch /tmp/ok; sleep 3600'],
-      healthcheck: { test: 'test -e /tmp/ok', intervalMs: 400 },
+      healthcheck: { test: 'test ! -e /tmp/sick', intervalMs: 400 },
     });
+    await monitor.saw('health_status: healthy', 'web');
     const open = () => {
       const store = openStore(monitor.stateDir, Date.now());
       const names = openIncidents(store.db).map(({ rule, subject }) => `${rule} ${subject}`);
       store.close();
       return names;
     };
-    await exec(id, 'rm /tmp/ok');
+    await exec(id, 'touch /tmp/sick');
     await monitor.saw('health_status: unhealthy', 'web');
     await said(1);
     await engine.api('POST', `/containers/${id}/rename?name=shop`);
     await said(2);
     expect(open()).toEqual(['container-unhealthy shop']);
-    await exec(id, 'touch /tmp/ok');
+    await exec(id, 'rm /tmp/sick');
     await monitor.saw('health_status: healthy', 'shop');
     await said(3);
     process.kill(await pidOf(id), 'SIGKILL');
@@ -232,27 +263,36 @@ describe('one container', () => {
     await telegram.waitUntil(() => titles().some((title) => title?.includes('Malfunction')));
     await engine.remove(id);
     await monitor.saw('destroy', 'web');
-    telegram.clear();
     await engine.run({ name: 'web', restartPolicy: 'always' });
-    await said(1);
-    expect(titles()[0]).toMatch(/^🚀 web redeployed, running again after \d/);
+    // What was still to be said about the loop may come in between.
+    await goOnUntil(() =>
+      titles().some((title) => /^🚀 web redeployed, running again after \d/.test(title!)),
+    );
   });
 
   test('healthcheck, pause, rename, removal', async () => {
     const id = await running({
       name: 'web',
-      command: ['sh', '-c', 'touch /tmp/ok; echo serving; sleep 3600'],
-      healthcheck: { test: 'test -e /tmp/ok || { echo "no <ok> file"; exit 1; }', intervalMs: 400 },
+      command: ['sh', '-c', 'echo serving; sleep 3600'],
+      healthcheck: { test: '! test -e /tmp/sick || { echo "it is <sick>"; exit 1; }', intervalMs: 400 },
     });
-    await exec(id, 'rm /tmp/ok');
-    await monitor.saw('health_status: unhealthy', 'web');
-    await said(1);
-    expect(titles()).toEqual(['🏥 Service Unhealthy']);
-    expect(telegram.sent[0]!.plain).toContain('Health check says: no <ok> file');
-    expect(telegram.sent[0]!.plain).toContain('serving');
-    await exec(id, 'touch /tmp/ok');
-    await monitor.saw('health_status: healthy', 'web', 2);
-    await said(2);
+    await expect.poll(() => logOf(id)).toBe(1);
+    let texts = '';
+    for (let i = 1; i <= TRIES; i++) {
+      telegram.clear();
+      await monitor.saw('health_status: healthy', 'web', i);
+      await exec(id, 'touch /tmp/sick');
+      await monitor.saw('health_status: unhealthy', 'web', i);
+      await said(1);
+      expect(titles()).toEqual(['🏥 Service Unhealthy']);
+      texts += telegram.sent[0]!.plain;
+      await exec(id, 'rm /tmp/sick');
+      await monitor.saw('health_status: healthy', 'web', i + 1);
+      await said(2);
+      if (texts.includes('serving') && texts.includes('Health check says: it is <sick>')) break;
+    }
+    expect(texts).toContain('Health check says: it is <sick>');
+    expect(texts).toContain('serving');
     expect(telegram.sent[1]!.plain).toContain('Previous Status: 🏥 Unhealthy');
     await engine.api('POST', `/containers/${id}/rename?name=web2`);
     await said(3);
@@ -291,7 +331,7 @@ test('fifty deaths, one message each; how long it took is printed', async () => 
   for (const [i, pid] of pids.entries()) {
     // Each one a crash of its own, as far as bursts and Telegram's limits are concerned.
     await sleep(20);
-    monitor.skip(20_000);
+    await skip(20_000);
     await sleep(5);
     const began = performance.now();
     process.kill(pid, 'SIGKILL');
@@ -337,7 +377,7 @@ describe('the engine', () => {
     const { pid } = engine;
     process.kill(pid, 'SIGSTOP');
     try {
-      const end = Date.now() + 60_000;
+      const end = Date.now() + 100_000;
       while (telegram.sent.length === 0 && Date.now() < end) {
         monitor.skipWatcher(5000);
         await sleep(100);
@@ -365,7 +405,10 @@ describe('the engine', () => {
     expect(telegram.sent[0]!.plain).toContain(`Docker: no Docker socket at ${socket}`);
     expect(late.watcher.connected()).toBe(false);
     const proxy = await startCuttingProxy(engine.socket, socket);
-    await expect.poll(() => (late.skip(5000), telegram.sent.length)).toBe(2);
+    await until(async () => {
+      if (telegram.sent.length < 2) await skip(5000, late);
+      return telegram.sent.length >= 2;
+    }, 'the second message');
     expect(titles()[1]).toBe('🚀 Docker Answers: Watching');
     expect(telegram.sent[1]!.plain).toContain('broken is stopped, exit code 3');
     expect(late.watcher.counts()).toMatchObject({ monitored: 2, running: 1 });
@@ -385,6 +428,7 @@ describe('the engine', () => {
     process.kill(await pidOf(crashes), 'SIGKILL');
     await engine.docker.stop(stopped, 1);
     await engine.run({ name: 'fresh' });
+    await expect.poll(() => pidOf(crashes)).toBe(0);
     await monitor.start();
     await said(1);
     expect(titles()).toEqual(['🚀 Service Monitor Started']);
