@@ -131,7 +131,12 @@ function findBinaryByTheMap(code) {
   const own = `function requireNative() {
     const { readFileSync } = require("node:fs");
     const { createRequire } = require("node:module");
-    const libc = readFileSync("/proc/self/maps", "latin1").includes("/ld-musl-") ? "musl" : "gnu";
+    let libc = "gnu";
+    try {
+      if (readFileSync("/proc/self/maps", "latin1").includes("/ld-musl-")) libc = "musl";
+    } catch {
+      // Without /proc it is the usual one.
+    }
     const target = "linux-" + process.arch + "-" + libc + (process.arch === "arm" ? "eabihf" : "");
     return createRequire(require.resolve("libsql"))("@libsql/" + target);
   }`;
