@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { EpochMs, Finite } from '../model/shapes.ts';
 import { type Db, statement } from './db.ts';
-import { dropped, readJson } from './rows.ts';
+import { dropRow, readJson } from './rows.ts';
 
 export const INCIDENT_MESSAGE_MIGRATIONS: readonly string[] = [
   // wanted, shown: JSON of a MessageState; what the message is to show, and what Telegram last accepted for it.
@@ -59,25 +59,21 @@ const State = v.object({
 
 const KEEP_MS = 90 * 86_400_000;
 
+function messagesWhere(db: Db, where: string, ...values: unknown[]): IncidentMessage[] {
+  return statement(db, `SELECT * FROM incident_messages WHERE ${where} ORDER BY incident_id, target`)
+    .all(...values)
+    .flatMap((row) => {
+      if (v.is(Row, row)) return [fromRow(row)];
+      const { incident_id: id, target } = row as Record<string, unknown>;
+      const deletes = 'DELETE FROM incident_messages WHERE incident_id IS ? AND target IS ?';
+      dropRow(db, `The message of incident ${String(id)}`, deletes, id, target);
+      return [];
+    });
+}
+
 /** The messages that are edited while their incidents last: one row for an incident and a chat. */
 export function openIncidentMessages(db: Db) {
-  function rows(where: string, ...values: unknown[]): IncidentMessage[] {
-    return statement(db, `SELECT * FROM incident_messages WHERE ${where} ORDER BY incident_id, target`)
-      .all(...values)
-      .flatMap((row) => (v.is(Row, row) ? [fromRow(row)] : leaveOut(row)));
-  }
-
-  /** A row that cannot be read must not stop the others: its message is not edited any more. */
-  function leaveOut(row: unknown): [] {
-    const { incident_id: id, target } = row as Record<string, unknown>;
-    dropped(db, `The message of incident ${String(id)} cannot be read and was dropped`);
-    try {
-      statement(db, 'DELETE FROM incident_messages WHERE incident_id IS ? AND target IS ?').run(id, target);
-    } catch {
-      // Opened to look only, or the disk is full: it is left out all the same.
-    }
-    return [];
-  }
+  const rows = (where: string, ...values: unknown[]) => messagesWhere(db, where, ...values);
   return {
     /** The message was accepted. One that was there before is not edited any more. */
     began(message: Omit<IncidentMessage, 'shown' | 'ended' | 'pending'>): void {

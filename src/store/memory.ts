@@ -1,6 +1,6 @@
 import type * as v from 'valibot';
 import type { Db } from './db.ts';
-import { dropped, readJson } from './rows.ts';
+import { dropRow, readJson } from './rows.ts';
 
 export const MEMORY_MIGRATIONS = [
   `CREATE TABLE memory (key TEXT PRIMARY KEY, value TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID`,
@@ -14,14 +14,8 @@ export function recall<T>(db: Db, key: string, shape: v.GenericSchema<unknown, T
   const row = db.prepare('SELECT value FROM memory WHERE key = ?').get(key) as { value: unknown } | undefined;
   if (!row) return undefined;
   const value = readJson(shape, row.value);
-  if (value === undefined) {
-    try {
-      forget(db, key);
-    } catch {
-      // Opened to look only, or the disk is full: it is left out all the same.
-    }
-    dropped(db, `What was remembered as ${key} cannot be read and was dropped`);
-  }
+  if (value === undefined)
+    dropRow(db, `What was remembered as ${key}`, 'DELETE FROM memory WHERE key = ?', key);
   return value;
 }
 

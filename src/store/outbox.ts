@@ -4,7 +4,7 @@ import type { Message, OutboxRow } from '../model/message.ts';
 import { EpochMs, Finite } from '../model/shapes.ts';
 import { immediately, statement, type Db } from './db.ts';
 import { clockMayBeRight } from './memory.ts';
-import { dropped, readJson } from './rows.ts';
+import { dropRow, readJson } from './rows.ts';
 
 export const OUTBOX_MIGRATIONS = [
   // position: place in the queue where it is not the id (a digest stands where its first message stood).
@@ -127,22 +127,16 @@ function insert(db: Db, message: Message): number {
   return Number(done.lastInsertRowid);
 }
 
-/** Rows as they were read. A message that cannot be read must not stand before all the others for ever. */
+/** Rows as they were read. */
 function rowsOf(db: Db, sql: string, ...values: unknown[]): StoredRow[] {
   return statement(db, sql)
     .all(...values)
-    .flatMap((row) => (v.is(RawRow, row) ? [toRow(row)] : leaveOut(db, row)));
-}
-
-function leaveOut(db: Db, row: unknown): [] {
-  const { id } = row as { id: unknown };
-  dropped(db, `The message ${String(id)} in the outbox cannot be read and was dropped`);
-  try {
-    statement(db, 'DELETE FROM outbox WHERE id = ?').run(id);
-  } catch {
-    // Opened to look only, or the disk is full: it is left out all the same.
-  }
-  return [];
+    .flatMap((row) => {
+      if (v.is(RawRow, row)) return [toRow(row)];
+      const { id } = row as { id: unknown };
+      dropRow(db, `The message ${String(id)} in the outbox`, 'DELETE FROM outbox WHERE id = ?', id);
+      return [];
+    });
 }
 
 /** What waits to be sent. */

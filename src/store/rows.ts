@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Db } from './db.ts';
+import { statement, type Db } from './db.ts';
 
 const listeners = new WeakMap<Db, (what: string) => void>();
 
@@ -11,6 +11,16 @@ export function reportDropped(db: Db, listener: (what: string) => void): void {
 /** Says that a row was left out: it was damaged, or written by something else. That is no reason to stop. */
 export function dropped(db: Db, what: string): void {
   listeners.get(db)?.(what);
+}
+
+/** The same, with the row deleted: it must not stand before all the others for ever. */
+export function dropRow(db: Db, what: string, sql: string, ...key: unknown[]): void {
+  dropped(db, `${what} cannot be read and was dropped`);
+  try {
+    statement(db, sql).run(...key);
+  } catch {
+    // Opened to look only, or the disk is full: it is left out all the same.
+  }
 }
 
 /** The JSON in a column, where it is of this shape. */
