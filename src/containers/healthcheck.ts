@@ -26,10 +26,9 @@ export function healthChanged(turn: Turn, known: Known, health: ContainerHealth,
   if (health !== 'unhealthy' || conditionOf(state, key, 'unhealthy') || state.checks.has(key)) return;
   const pending = state.pending.get(key);
   // The line about a deploy that turned out well must not follow.
-  if (pending?.kind === 'successor' || newsOf(state, key, 'started')) {
-    state.pending.delete(key);
-    emit(turn, key, { kind: 'was-down', ...about(known.info), at });
-  }
+  const started = newsOf(state, key, 'started');
+  if (started) emit(turn, key, { kind: 'was-down', ...about(known.info), at });
+  if (pending?.kind === 'successor' || started) state.pending.delete(key);
   state.checks.set(key, {
     due: now.mono + EVIDENCE_MS,
     id: known.info.id,

@@ -28,6 +28,8 @@ export function watchSuccessor(
   const how = asked.death.id === known.info.id && !asked.deploy ? 'restarted' : 'redeployed';
   known.info.restartCount = 0; // Docker counts from the last start by hand.
   if (inPlaceOf !== undefined) known.tookPlace = true;
+  // How it turned out may be known two minutes from now only.
+  emit(turn, keyOf(known), { kind: 'was-down', ...about(known.info), at });
   turn.state.pending.set(keyOf(known), {
     kind: 'successor',
     due: turn.now.mono + STEADY_MS,

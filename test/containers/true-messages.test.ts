@@ -246,6 +246,23 @@ describe('one that flapped is not called stable for 10 min where it went down si
     expect(stable(world)!.saidAt - upAt).toBeGreaterThanOrEqual(10 * MINUTE);
   });
 
+  test('restarted on request, and not healthy yet', () => {
+    const world = worldWith('web', { policy: 'always', health: 'healthy' });
+    for (let i = 0; i < 5; i++) {
+      world.die('web', 1, true);
+      pass(world, 400);
+      world.start('web', 'policy');
+      pass(world, 60_000);
+    }
+    pass(world, 8.5 * MINUTE);
+    world.stop('web');
+    pass(world, 5000);
+    world.start('web');
+    const upAt = world.now;
+    pass(world, 30 * MINUTE);
+    expect(stable(world)!.saidAt - upAt).toBeGreaterThanOrEqual(10 * MINUTE);
+  });
+
   test('another one took its place, and later one of its name is there again', () => {
     const world = worldWith('web', { service: 'web' });
     flap(world, 3, 5000, 20_000);

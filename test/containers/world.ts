@@ -178,7 +178,10 @@ export function createWorld(
     feed,
     byName,
     /** Without the ones that are recorded only. */
-    told: () => findings.filter((finding) => finding.quiet !== true),
+    told: () =>
+      findings.filter(
+        ({ quiet, verdict }) => quiet !== true && verdict !== 'between' && verdict !== 'unknown',
+      ),
     outbox,
     store,
     /** Findings of another source, at this moment. */
