@@ -8,6 +8,8 @@ import { fixedHtml } from '../../src/model/text.ts';
 import { containersHtml } from '../../src/outputs/telegram/console.ts';
 import { detailsHtml } from '../../src/outputs/telegram/details.ts';
 import { renderForecasts } from '../../src/outputs/terminal/forecast.ts';
+import { width } from '../../src/outputs/terminal/style.ts';
+import type { Forecast, ForecastKind } from '../../src/model/forecast.ts';
 import { incidentOf } from '../helpers/incident.ts';
 import { parseHtml } from '../standins/telegram.js';
 
@@ -85,6 +87,36 @@ it('/forecast in narrow columns has no table', () => {
   const text = renderForecasts({ forecasts: [{ ...one, growth }, one], now: 0, color: false, columns: 34 });
   expect(text).toContain('  grows 14 MB/h');
   for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(34);
+});
+
+it('the table of the forecast is no wider than 80 cells, whatever names there are, and is left out where nothing is followed', () => {
+  const growth = {
+    severity: 'critical' as const,
+    perHour: 1.2,
+    since: 0,
+    fullAt: 16 * 3_600_000,
+    agreeing: 2,
+  };
+  const grows = (kind: ForecastKind, subject: string, used: number, capacity: number): Forecast => ({
+    kind,
+    subject,
+    used,
+    capacity,
+    knownHours: 40,
+    growth,
+  });
+  const all = [
+    grows('connections', 'postgres', 91, 97),
+    grows('inodes', '/srv/some/very/long/mount', 93.4, 100),
+    grows('disk', '/var/lib/docker/volumes/a-very-long-name/_data', 35e9, 40e9),
+    grows('container', 'とても長い名前のコンテナです'.repeat(3), 100 * MB, 1228 * MB),
+  ];
+  const lines = renderForecasts({ forecasts: all, now: 0, color: true, columns: 80 }).split('\n');
+  for (const line of lines.slice(0, 8)) expect(width(line)).toBeLessThanOrEqual(80);
+  expect(lines[4]).toContain('93.4 %');
+  const none = renderForecasts({ forecasts: [], now: 0, color: false, columns: 80 });
+  expect(none).toContain('Nothing runs out');
+  expect(none).not.toContain('WHAT');
 });
 
 it('fixed width: spaces stay, everything else from outside is made safe', () => {

@@ -1,7 +1,7 @@
 import type { Forecast } from '../../model/forecast.ts';
 import { forecastAdvice, forecastDetails, forecastRate } from '../../model/forecast-text.ts';
 import { formatBytes, formatCount, formatMoment, isoTime, plain } from '../../model/text.ts';
-import { right, styleFor, table, wrapBehind } from './style.ts';
+import { right, styleFor, table, width, wrapBehind } from './style.ts';
 
 const HOUR = 3_600_000;
 /** Fewer hours of values than this, and nothing is known. */
@@ -10,12 +10,14 @@ const LEAST_HOURS = 8;
 const FAR_HOURS = 30 * 24;
 const COLUMNS = 80;
 const MOST_NAME = 20;
+const LEAST_NAME = 9;
 /** Of the first to be full, the culprit and what to do are shown. */
 const MOST_EXPLAINED = 3;
 /** Rows of what does not grow. */
 const MOST_CALM = 12;
 /** Below so many columns a table does not fit. */
 const NARROW = 60;
+const HEAD = ['WHAT', right('IN USE'), right('GROWS'), 'FULL', 'HOW SURE'];
 
 export type ForecastView = {
   forecasts: readonly Forecast[];
@@ -35,15 +37,22 @@ export function renderForecasts({ forecasts, now, color, columns = NARROW }: For
   const others = forecasts
     .filter(({ growth }) => !growth)
     .toSorted((a, b) => b.used / b.capacity - a.used / a.capacity);
-  const rows = [...growing, ...others.slice(0, MOST_CALM)].map((one) => [
-    shortName(label(one)),
+  const shown = [...growing, ...others.slice(0, MOST_CALM)];
+  const tableOf = (longest: number) =>
+    table(
+      HEAD,
+      shown.map((one) => rowOf(one, longest)),
+      style,
+    );
+  const rowOf = (one: Forecast, longest: number) => [
+    shortName(label(one), longest),
     amount(one),
     one.growth ? forecastRate(one, one.growth.perHour) : '-',
     one.growth
       ? style[one.growth.severity === 'critical' ? 'bad' : 'warn'](shortMoment(one.growth.fullAt, now))
       : '-',
     certainty(one, now),
-  ]);
+  ];
   const lines =
     growing.length === 0
       ? [`${style.good('Nothing runs out')} that can be seen from here.`]
@@ -54,7 +63,11 @@ export function renderForecasts({ forecasts, now, color, columns = NARROW }: For
     if (others.length > 0) lines.push('', 'In use:');
     for (const one of others.slice(0, MOST_CALM))
       lines.push(...wrapBehind('  ', `${shortName(label(one))}: ${amount(one)}`, cells));
-  } else lines.push('', ...table(['WHAT', right('IN USE'), right('GROWS'), 'FULL', 'HOW SURE'], rows, style));
+  } else if (shown.length > 0) {
+    // Names give way to wide amounts.
+    const excess = Math.max(...tableOf(MOST_NAME).map(width)) - COLUMNS;
+    lines.push('', ...tableOf(Math.max(LEAST_NAME, MOST_NAME - Math.max(0, excess))));
+  }
   if (others.length > MOST_CALM)
     lines.push(`  ... and ${formatCount(others.length - MOST_CALM)} more that do not grow`);
   if (columns >= NARROW)
@@ -96,10 +109,11 @@ function block(
 }
 
 /** The end of a name tells more than its middle: "shop-work…-worker-3". */
-function shortName(name: string): string {
+function shortName(name: string, longest = MOST_NAME): string {
   const characters = Array.from(plain(name));
-  if (characters.length <= MOST_NAME) return characters.join('');
-  return `${characters.slice(0, MOST_NAME / 2 - 1).join('')}…${characters.slice(-MOST_NAME / 2).join('')}`;
+  if (characters.length <= longest) return characters.join('');
+  const end = Math.floor(longest / 2);
+  return `${characters.slice(0, longest - end - 1).join('')}…${characters.slice(-end).join('')}`;
 }
 
 /** "Tue 03:40" */
