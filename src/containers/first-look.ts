@@ -53,7 +53,8 @@ export function firstLook(turn: Turn, look: FirstLook): StartLine[] {
     if (!isWatched(state, known)) continue;
     const row = rows.get(key);
     const line = look.first ? attention(turn, known) : compare(turn, known, row?.id ? row : undefined, look);
-    if (known.info.state === 'restarting') waitForRestart(turn, known);
+    // Where its stop was sent already, its next start ends that.
+    if (known.info.state === 'restarting' && !conditionOf(state, key, 'stopped')) waitForRestart(turn, known);
     if (!line) continue;
     if (wasDown(line)) emit(turn, key, { kind: 'was-down', ...about(known.info), at: turn.now.wall });
     lines.push({ ...line, ...about(known.info) } as StartLine);

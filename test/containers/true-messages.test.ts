@@ -290,6 +290,21 @@ describe('one that flapped is not called stable for 10 min where it went down si
   });
 });
 
+test('sent as stopped before the monitor was restarted, and started by Docker after it: restored at once', () => {
+  const world = worldWith('web', { policy: 'always' });
+  world.die('web', 1, true);
+  pass(world, 3000);
+  const rows = world.rows();
+  world.reopen();
+  world.look(rows);
+  pass(world, 9000);
+  world.start('web', 'policy');
+  pass(world, 20 * MINUTE);
+  expect(world.titles()).toEqual([STOPPED, RESTORED]);
+  expect(world.messages()[1]).toContain('Down for: 12 s');
+  expect(world.openIncidents()).toEqual([]);
+});
+
 test('a stop just before the clock is set back 3 h is sent, and ends when it runs', () => {
   const world = worldWith('web');
   world.die('web', 1);
