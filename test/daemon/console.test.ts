@@ -737,12 +737,14 @@ describe('buttons', () => {
   it('draw the memory of the host with its details, unless too little is left to draw', async () => {
     stage = await start();
     const message = await stage.incident('host', 'forecast');
-    await tap(message, 'Details');
-    await until(() => said('Rule: forecast').length === 1);
-    expect(stage.ran).toEqual([]);
     stage.monitor.state.snapshot = snapshotOf(Date.now(), {});
     await tap(message, 'Details');
-    await until(() => stage.ran.length === 1);
+    await until(() => stage.ran.length > 0);
+    // The first one is dealt with: whether it draws is decided when its text was sent.
+    stage.monitor.state.snapshot = snapshotOf(Date.now(), { usedBytes: 1900 * 1_048_576 });
+    await tap(message, 'Details');
+    await until(() => said('Rule: forecast').length === 2);
+    await tap(message, 'Acknowledge');
     expect(stage.ran.map((args) => args.slice(0, -2))).toEqual([
       ['report', 'telegram', '--chart', '24h', '--to', telegram.chatId],
     ]);
