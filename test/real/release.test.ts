@@ -139,6 +139,16 @@ it('makes a Debian package whose settings are a conffile that root alone can rea
   expect(statSync(join(folder, 'tree/usr/bin/vpsmon')).mode & 0o777).toBe(0o755);
 });
 
+it('packs the package as one block of xz: of several, whoever unpacks it keeps some in memory at once, 99 MB', () => {
+  const bytes = readFileSync(deb());
+  for (const name of ['control.tar.xz', 'data.tar.xz']) {
+    const header = bytes.indexOf(name.padEnd(16));
+    const size = Number(bytes.toString('latin1', header + 48, header + 58));
+    writeFileSync(join(folder, name), bytes.subarray(header + 60, header + 60 + size));
+    expect(run('xz', ['--robot', '--list', join(folder, name)])).toMatch(/^totals\t1\t1\t/m);
+  }
+});
+
 it('the package: settings come back where it cannot be unpacked, and a unit of others that hides its own is named', () => {
   const place = join(folder, 'machine');
   const conf = join(place, 'etc/vpsmon/monitor.conf');
