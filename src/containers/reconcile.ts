@@ -29,6 +29,8 @@ import type { Known, Turn } from './types.ts';
 
 const LATE_MS = 1000;
 const GRACE_MS = 10_000;
+/** There is a list every five minutes: what ended before the last two is no news. */
+const NEWS_MS = 600_000;
 /** Docker did not answer. */
 const ASK_AGAIN_MS = 10_000;
 
@@ -168,7 +170,8 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   const { info } = known;
   const now = toState(inspect.state.status);
   const paused = (state: string): boolean => state === 'paused';
-  if (isUp(now) !== isUp(info.state) || paused(now) !== paused(info.state)) {
+  const hasRun = info.state === 'created' && now !== 'created';
+  if (hasRun || isUp(now) !== isUp(info.state) || paused(now) !== paused(info.state)) {
     // Its event is on its way; if it is not, the next list will find it.
     suspect(turn, info.id, known, true);
     return;
@@ -211,6 +214,9 @@ function reportUnseen(turn: Turn, known: Known, inspect: DockerInspect): void {
   const { state } = inspect;
   if (inspect.name !== info.name) renamed(turn, known, inspect.name, turn.now.wall);
   const up = isUp(toState(state.status));
+  // It was started and ended between two looks, and neither was heard of.
+  if (info.state === 'created' && !up && state.startedAt > 0 && state.finishedAt > 0)
+    onEvent(turn, unseen(known, 'start', state.startedAt));
   const restarted =
     up && isUp(info.state) && info.startedAt !== undefined && state.startedAt - info.startedAt > 1000;
   if (isUp(info.state) && (!up || restarted)) {
@@ -241,7 +247,8 @@ function givesUp({ state, now }: Turn, { info }: Known): void {
 function reportUnseenNew(turn: Turn, inspect: DockerInspect): void {
   const known = fromInspect(inspect, false);
   put(turn.state, known);
-  if (!isUp(known.info.state)) {
+  const { finishedAt = 0 } = known.info;
+  if (!isUp(known.info.state) && turn.now.wall - finishedAt > NEWS_MS) {
     lookedAtCreated(turn, known);
     return;
   }

@@ -32,6 +32,25 @@ describe('missed events', () => {
     expect(world.titles()).toEqual(['🔄 Service Restarting']);
   });
 
+  test('the whole life of a container that crashed', () => {
+    const world = createWorld();
+    unseen(world, () => {
+      world.run('job');
+      world.die('job', 5);
+    });
+    expect(world.titles()).toEqual(['🔴 Service Stopped']);
+  });
+
+  test('the start and the death of one that was seen created', () => {
+    const world = createWorld();
+    world.create('job');
+    unseen(world, () => {
+      world.start('job');
+      world.die('job', 5);
+    });
+    expect(world.titles()).toEqual(['🔴 Service Stopped']);
+  });
+
   test('a start, a new container, a removal, a rename, a pause', () => {
     const world = createWorld();
     for (const name of ['down', 'gone', 'old', 'busy']) world.run(name);
@@ -71,6 +90,22 @@ test('an event that is only late is told once, as what it is', () => {
   world.list();
   world.advance(400);
   world.feed({ type: 'event', event: world.unheard[0]! });
+  world.advance(60_000);
+  expect(world.titles()).toEqual(['🔴 Service Stopped']);
+  expect(world.messages()[0]).toContain('Cause: crashed, exit code 5');
+});
+
+test('a crash right after the start, whose events come later than the answer to a question', () => {
+  const world = createWorld();
+  const { id } = world.create('job');
+  world.deaf(true);
+  world.start('job');
+  world.die('job', 5);
+  world.deaf(false);
+  const { seq } = world.state.known.get(id)!;
+  world.feed({ type: 'inspected', id, inspect: structuredClone(world.byName('job')), seq, confirm: false });
+  world.advance(400);
+  for (const event of world.unheard) world.feed({ type: 'event', event });
   world.advance(60_000);
   expect(world.titles()).toEqual(['🔴 Service Stopped']);
   expect(world.messages()[0]).toContain('Cause: crashed, exit code 5');
