@@ -61,7 +61,7 @@ export async function bootVps(
   const machine: VpsMachine = {
     try: (command, timeoutMs) => call(['run', command], timeoutMs),
     run: (command, timeoutMs) => must(['run', command], timeoutMs),
-    async until(command, good, timeoutMs = 90_000) {
+    async until(command, good, timeoutMs = 180_000) {
       const deadline = Date.now() + timeoutMs;
       for (;;) {
         const { stdout, stderr } = await call(['run', command]);
@@ -143,7 +143,7 @@ cd /root/checkout && node bin/vpsmon.js install`);
 /** Waits until the monitor has finished a check since it was started. */
 export async function checkedIn(machine: VpsMachine): Promise<void> {
   const health = 'curl -s -m 5 http://127.0.0.1:8080/health';
-  await machine.until(health, (text) => /"checks":[1-9]/.test(text), 180_000);
+  await machine.until(health, (text) => /"checks":[1-9]/.test(text), 300_000);
 }
 
 export async function propertyIn(
@@ -168,7 +168,7 @@ export async function awaitMessageIn(
   machine: VpsMachine,
   text: RegExp,
   from = 0,
-  timeoutMs = 120_000,
+  timeoutMs = 240_000,
 ): Promise<string> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

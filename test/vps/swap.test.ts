@@ -102,12 +102,22 @@ async function thrash(): Promise<void> {
   let inARow = 0;
   await vps.until(SWAP_IN, (text) => (inARow = Number(text) > 6500 ? inARow + 1 : 0) >= 3, 240_000);
 }
+/** Looks while the machine thrashes, again where the rate of an emulated machine fell just then. */
+async function whileThrashing<T>(look: () => Promise<T>, saw: (result: T) => boolean): Promise<T> {
+  for (let i = 0; ; i += 1) {
+    await thrash();
+    const result = await look();
+    if (saw(result) || i === 5) return result;
+  }
+}
 const calm = () => vps.until(SWAP_IN, (text) => Number(text) < 100, 240_000);
 
 describe('a container that makes the machine thrash', () => {
   it('is only spoken about in a dry run', async () => {
-    await thrash();
-    const { said, results } = await recover('swap', '--dry-run');
+    const { said, results } = await whileThrashing(
+      () => recover('swap', '--dry-run'),
+      (run) => run.said.length > 0,
+    );
     expect(said.map(({ text }) => text)).toEqual([
       expect.stringMatching(new RegExp(`^Would stop greedy, ${WHY_GREEDY} \\(dry run\\)$`)),
     ]);
@@ -118,7 +128,10 @@ describe('a container that makes the machine thrash', () => {
 
   it('is stopped, and nothing else is; it is told on Telegram', async () => {
     const count = (await messagesIn(vps)).length;
-    const run = await recover('swap');
+    const run = await whileThrashing(
+      () => recover('swap'),
+      ({ results }) => results[0]?.attempts.some(({ done }) => done !== 'obsolete') === true,
+    );
     expect(run.results[0]?.found).toMatch(/^swap-in [\d,]+ KB\/s, above 5,000$/);
     expect(run.results[0]?.attempts).toMatchObject([{ done: 'worked' }]);
     expect(await running()).toEqual(OTHERS);
@@ -141,7 +154,7 @@ describe('a container that makes the machine thrash', () => {
     await vps.run('rm /opt/flag/on');
     // Under emulation the machine itself may need a while to be calm, or not be so any more at the look before the start.
     const waits = () => run.results[0]?.attempts.every(({ done }) => done === 'obsolete');
-    for (let i = 0; i < 20 && waits(); i += 1) {
+    for (let i = 0; i < 40 && waits(); i += 1) {
       await new Promise((resolve) => setTimeout(resolve, 15_000));
       run = await recover('swap');
     }
@@ -167,7 +180,8 @@ describe('the run that the timer starts', () => {
     await thrash();
     expect(await memoryOf('postgres')).toBeGreaterThan(await memoryOf('greedy'));
     const count = (await messagesIn(vps)).length;
-    expect(await recoverByUnit()).toMatch(new RegExp(`Done: stop greedy, ${WHY_GREEDY}`));
+    const done = new RegExp(`Done: stop greedy, ${WHY_GREEDY}`);
+    expect(await whileThrashing(recoverByUnit, (text) => done.test(text))).toMatch(done);
     expect(await propertyIn(vps, 'Result', 'vps-auto-recovery.service')).toBe('success');
     expect(await running()).toEqual(OTHERS);
     await awaitMessageIn(vps, /^Recovery, WARNING on vps\n\nDone: stop greedy/, count);
@@ -195,9 +209,10 @@ describe('the run that the timer starts', () => {
     const [count, done] = [(await messagesIn(vps)).length, await history()];
     const helpless =
       /The server thrashes \(swap-in [\d,]+ KB\/s, above 5,000\), and there is no container left that may be stopped(?:; greedy has grown more [^,]+, and may not be stopped)?\. A person is needed/;
-    expect(await recoverByUnit()).toMatch(helpless);
+    const isHelpless = (text: string) => helpless.test(text);
+    expect(await whileThrashing(recoverByUnit, isHelpless)).toMatch(helpless);
     await awaitMessageIn(vps, helpless, count);
-    expect(await recoverByUnit()).toMatch(helpless);
+    expect(await whileThrashing(recoverByUnit, isHelpless)).toMatch(helpless);
     expect((await messagesIn(vps)).filter((text) => helpless.test(text))).toHaveLength(1);
     expect(await running()).toEqual(ALL);
     expect(await history()).toEqual(done);
