@@ -44,6 +44,9 @@ export function createQueries(deps: {
     give({ type: 'evidence', id, evidence: defined({ logs: lines, inspect: inspected }) });
   }
 
+  let replaying: Promise<void> | undefined;
+  const replay = () => (replaying ??= deps.replay().finally(() => (replaying = undefined)));
+
   /** Those that were asked for and not answered yet. */
   const asked = new Set<string>();
 
@@ -52,6 +55,8 @@ export function createQueries(deps: {
     // An answer that is older than the last event is asked for again.
     if (asked.has(id) && !confirm) return;
     asked.add(id);
+    // What no event has shown is believed only where Docker's own log has no event of it either: the stream may have been cut.
+    if (confirm) await replay();
     const answer = await inspect(id);
     asked.delete(id);
     if (answer !== 'failed')
@@ -77,7 +82,7 @@ export function createQueries(deps: {
     evidence: ({ id, killed }) => evidence(id, killed),
     inspect: look,
     measure: ({ id }) => measure(id),
-    replay: deps.replay,
+    replay,
     list,
   };
   return {
