@@ -2,11 +2,9 @@ import type { OomKill, OomValues } from '../model/snapshot.ts';
 import { orAborted } from '../system/aborted.ts';
 import { guestOf, oomKills } from '../system/guest.ts';
 import type { DockerEvent, Files } from '../system/types.ts';
-import { readBootId } from './boot.ts';
+import { readBootId, parseUptime } from './proc.ts';
 import { createKillParser } from './kmsg.ts';
-import { createOomLedger } from './oom-ledger.ts';
-import { SeenKills } from './oom-ledger.ts';
-import { parseUptime } from './proc.ts';
+import { createOomLedger, SeenKills } from './oom-ledger.ts';
 import { withDeadline } from './deadline.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 

@@ -1,6 +1,5 @@
 // Small files of /proc, parsed. Pure but for readMemory; samples above each function.
-import { OWN_CGROUP, ownLimit } from '../system/guest.ts';
-import type { Guest } from '../system/guest.ts';
+import { OWN_CGROUP, ownLimit, type Guest } from '../system/guest.ts';
 import type { Files } from '../system/types.ts';
 
 /**
@@ -173,4 +172,12 @@ export function readMemory(files: Files, guest: Guest | undefined): ReturnType<t
   if (!guest || guest.ownMeminfo) return all;
   // Without lxcfs, meminfo is the larger machine's as well.
   return ownMemory(files, all);
+}
+
+/** Different after every boot. Kernels always have one; the boot time stands in where it is hidden. */
+export function readBootId(files: Files): string {
+  const id = files.textOr('/proc/sys/kernel/random/boot_id')?.trim();
+  if (id) return id;
+  const stat = files.textOr('/proc/stat');
+  return stat === undefined ? '' : `btime-${parseStat(stat).bootTime}`;
 }

@@ -2,12 +2,11 @@ import type { Discovered, PostgresTarget } from '../model/targets.ts';
 import type { SqlMetric } from '../config/schema.ts';
 import { absent } from '../model/reading.ts';
 import type { SqlSample, SqlValues } from '../model/snapshot.ts';
-import { errorText } from '../model/text.ts';
+import { errorText, plain } from '../model/text.ts';
 import { holdPostgres, mayHaveMoved, type Hold } from './connections.ts';
-import { LEAD_COUNT, readLeadCount } from './sql-leads.ts';
-import { samplesOf } from './sql-samples.ts';
 import type { Postgres } from '../system/types.ts';
 import type { Collector, CollectorDeps } from './types.ts';
+import { identifier } from './n8n-database.ts';
 
 const STATEMENT_MS = 2000;
 /** SQLSTATE of what statement_timeout ends. */
@@ -92,4 +91,72 @@ function metricsOf(deps: CollectorDeps): Metric[] {
     read: (postgres) => readLeadCount(postgres, STATEMENT_MS),
   };
   return [leads, ...own];
+}
+
+const LEAD_COUNT = {
+  name: 'lead_count',
+  help: 'Rows in all tables with "lead" in their name.',
+};
+
+/** Tables of the users; a partition is counted with the table that it is a part of. */
+const TABLES_SQL = `SELECT s.nspname AS schema, t.relname AS name
+FROM pg_catalog.pg_class t JOIN pg_catalog.pg_namespace s ON s.oid = t.relnamespace
+WHERE t.relname ILIKE '%lead%' AND t.relkind IN ('r', 'p') AND NOT t.relispartition
+  AND s.nspname NOT IN ('pg_catalog', 'information_schema') AND s.nspname NOT LIKE 'pg\\_t%'
+ORDER BY 1, 2 LIMIT 200`;
+
+/** The rows of every table with "lead" in its name, counted exactly; nothing where there is no such table. */
+async function readLeadCount(postgres: Postgres, timeoutMs: number): Promise<SqlSample[]> {
+  const tables = await postgres.query(TABLES_SQL, [], timeoutMs);
+  if (tables.length === 0) return [];
+  const counts = tables.map(
+    ({ schema, name }) => `(SELECT count(*) FROM ${identifier(String(schema))}.${identifier(String(name))})`,
+  );
+  const rows = await postgres.readOnly(`SELECT ${counts.join(' + ')} AS value`, timeoutMs);
+  return [{ ...LEAD_COUNT, labels: {}, value: Number(rows[0]?.value) }];
+}
+
+const LABEL_MAX = 200;
+
+/**
+ * Rows as samples: the column `value`, or else the last one, is the number; every other column is a label. Rows whose
+ * number is NULL say nothing and are left out. Throws where it is no number, or where two rows have the same labels.
+ */
+export function samplesOf(
+  metric: { name: string; help: string },
+  rows: Record<string, unknown>[],
+): SqlSample[] {
+  const seen = new Set<string>();
+  return rows.flatMap((row) => {
+    const columns = Object.keys(row);
+    const column = columns.includes('value') ? 'value' : columns.at(-1);
+    if (column === undefined) throw new Error('the query has no columns');
+    const text = row[column];
+    if (text === null) return [];
+    const value = numberOf(text);
+    if (value === undefined) {
+      throw new Error(`the column ${plain(column, 60)} is no number: ${plain(String(text), 60)}`);
+    }
+    const labels: Record<string, string> = {};
+    for (const name of columns)
+      if (name !== column) labels[labelName(name)] = plain(String(row[name] ?? ''), LABEL_MAX);
+    const key = JSON.stringify(labels);
+    if (seen.has(key)) throw new Error(`two rows have the same labels: ${plain(key, 120)}`);
+    seen.add(key);
+    return [{ name: metric.name, help: metric.help, labels, value }];
+  });
+}
+
+/** Numbers as PostgreSQL writes them; true and false are 1 and 0. */
+function numberOf(text: unknown): number | undefined {
+  if (text === 't') return 1;
+  if (text === 'f') return 0;
+  const value = typeof text === 'string' && text.trim() === '' ? Number.NaN : Number(text);
+  return Number.isFinite(value) ? value : undefined;
+}
+
+/** Prometheus allows letters, digits and underscores, no digit first, and keeps names with two underscores for itself. */
+function labelName(column: string): string {
+  const name = column.replace(/[^A-Za-z0-9_]/g, '_').replace(/^_+/, '') || 'column';
+  return /^\d/.test(name) ? `_${name}` : name;
 }

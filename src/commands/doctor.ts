@@ -1,7 +1,7 @@
 import type { Problem } from '../config/schema.ts';
 import { judgeProblems } from '../doctor/config.ts';
 import { exitCodeOf, type Line } from '../doctor/types.ts';
-import { renderDoctor } from '../outputs/terminal/doctor.ts';
+import { renderDoctor } from '../outputs/terminal/lines.ts';
 import { openMachine, type Machine } from '../system/machine.ts';
 import { run } from '../system/run.ts';
 import { openSystem } from '../system/system.ts';

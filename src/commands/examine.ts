@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { readMemory } from '../collectors/proc.ts';
 import { createDiscovery } from '../discovery/discover.ts';
-import { judgeClock } from '../doctor/clock.ts';
+import { judgeClock, judgeMachine } from '../doctor/machine.ts';
 import { judgeConfig } from '../doctor/config.ts';
 import { judgeDelivery } from '../doctor/delivery.ts';
 import { examineDocker } from '../doctor/docker.ts';
@@ -15,7 +15,6 @@ import {
   judgePressure,
 } from '../doctor/host.ts';
 import { judgeLeftOff } from '../doctor/left-off.ts';
-import { judgeMachine } from '../doctor/machine.ts';
 import { judgeSources } from '../doctor/sources.ts';
 import { judgeDatabase, judgeStateFolder, judgeTextfile, judgeWriter } from '../doctor/state.ts';
 import { askTime, examineTelegram } from '../doctor/telegram.ts';

@@ -1,7 +1,7 @@
 import { suggest } from '../config/suggest.ts';
 import type { Snapshot } from '../model/sources.ts';
 import { errorText } from '../model/text.ts';
-import { SECTIONS, type Section } from '../model/metric.ts';
+import { SECTIONS, type Section } from '../model/sources/source.ts';
 import { filterSection, renderPrometheus } from '../outputs/prometheus/prometheus.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';

@@ -16,8 +16,8 @@ import { wrongText } from './parse-value.ts';
 import type { Problem } from './schema.ts';
 import { parseField, takesList } from './yaml-fields.ts';
 import { SECTIONS, type Field, type Shape } from './yaml-shape.ts';
-import { yamlErrorText } from './yaml-errors.ts';
 import {
+  yamlErrorText,
   anchorsOf,
   isEmpty,
   pairs,

@@ -1,6 +1,5 @@
-import { readBootId } from '../collectors/boot.ts';
+import { readBootId, parseUptime } from '../collectors/proc.ts';
 import { openCollectors } from '../checks/collect.ts';
-import { parseUptime } from '../collectors/proc.ts';
 import type { CommandContext } from '../commands/context.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import { conditionsOf } from '../incidents/conditions.ts';

@@ -19,11 +19,11 @@ import {
   remember,
   shiftAll,
   type Memory,
+  jumpWatch,
 } from './memory.ts';
 import { plan } from './plan.ts';
 import { policyOf, type Policy } from './policy.ts';
 import { type Saver, createSaver, openOnce } from './save.ts';
-import { jumpWatch } from './move-times.ts';
 import { listSilences, mendSilences, silencing, windowAt } from './silences.ts';
 
 export type PipelineDeps = {

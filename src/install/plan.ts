@@ -1,12 +1,10 @@
 import { dirname } from 'node:path';
 import type { InstallFacts } from './facts.ts';
 import { isLaterVersion } from '../model/version.ts';
-import { LAYOUT, MADE_BY_SYSTEMD } from './layout.ts';
+import { LAYOUT, MADE_BY_SYSTEMD, STARTED_UNITS, UNIT_FILES } from './layout.ts';
 import { renderManifest, type Manifest } from './manifest.ts';
-import { planFolder } from './plan-folder.ts';
-import { planCommands, planUnits } from './plan-units.ts';
 import type { Plan, Step } from './step.ts';
-import { isOurCommand, isOurs, renderCommand } from './units.ts';
+import { isOurCommand, isOurs, renderCommand, isOurUnit, NO_MOUNTS_NOTE, renderUnit } from './units.ts';
 
 /** The steps that are still to be done, in order. Empty when everything is as it should be. */
 export function planInstall(facts: InstallFacts): Plan {
@@ -182,4 +180,79 @@ function planManifest(
     step(renderManifest({ ...manifest, complete: false }), 'what is going to be installed'),
   );
   plan.steps.push(step(content, 'what was installed'));
+}
+
+/** The unit files that change. Units of the same name that vpsmon did not write (the bash scripts') are kept aside. */
+function planUnits(facts: InstallFacts, plan: Plan, folders: Set<string>): string[] {
+  const rewritten: string[] = [];
+  if (facts.choices.noMounts) plan.notes.push(NO_MOUNTS_NOTE);
+  for (const name of UNIT_FILES) {
+    const path = `${LAYOUT.units}/${name}`;
+    const content = renderUnit(facts.templates[name] ?? '', facts.choices, LAYOUT);
+    const present = facts.text(path);
+    if (present === content && facts.info(path)?.mode === 0o644) {
+      plan.unchanged.push(path);
+      continue;
+    }
+    rewritten.push(name);
+    if (present !== undefined && !isOurUnit(present)) {
+      const kept = `${LAYOUT.state}/replaced-${name}`;
+      plan.notes.push(`${path} was not written by vpsmon. It is replaced; its text is kept in ${kept}.`);
+      plan.steps.push({
+        kind: 'write',
+        path: kept,
+        mode: 0o600,
+        content: present,
+        why: 'the unit that was there before',
+      });
+    }
+    if (!facts.info(LAYOUT.units)) planFolder(facts, plan, folders, LAYOUT.units, 0o755, 'was missing');
+    plan.steps.push({ kind: 'write', path, mode: 0o644, content, why: 'unit' });
+  }
+  return rewritten;
+}
+
+type Changes = { switched: boolean; rewritten: string[]; interrupted: boolean };
+
+/** The commands to systemd that are still to be given. */
+function planCommands(facts: InstallFacts, plan: Plan, changes: Changes): void {
+  const { switched, rewritten, interrupted } = changes;
+  const state = new Map(facts.units.map((unit) => [unit.name, unit]));
+  const run = (command: string[], why: string) => plan.steps.push({ kind: 'run', command, why });
+
+  if (rewritten.length > 0 || interrupted || facts.units.some((unit) => unit.needReload))
+    run(['systemctl', 'daemon-reload'], 'systemd reads the unit files again');
+  const disabled = STARTED_UNITS.filter((name) => state.get(name)?.enabled !== 'enabled');
+  if (disabled.length > 0) run(['systemctl', 'enable', ...disabled], 'started at every boot');
+
+  // What runs with an old program or an old unit file is restarted; what does not run is started.
+  const restart = STARTED_UNITS.filter(
+    (name) =>
+      state.get(name)?.active !== 'active' ||
+      interrupted ||
+      rewritten.includes(name) ||
+      (switched && name === 'vps-monitor.service'),
+  );
+  if (restart.length > 0) run(['systemctl', 'restart', ...restart], 'started, with what is new');
+  else plan.unchanged.push(...STARTED_UNITS.map((name) => `${name} (enabled and running)`));
+}
+
+/** Missing folders above it come first. All are recorded, so that `uninstall` removes them again when they are empty. */
+function planFolder(
+  facts: InstallFacts,
+  plan: Plan,
+  made: Set<string>,
+  path: string,
+  mode: number,
+  why: string,
+): void {
+  if (facts.info(path)) {
+    plan.unchanged.push(path);
+    return;
+  }
+  if (made.has(path)) return;
+  const parent = dirname(path);
+  if (!facts.info(parent)) planFolder(facts, plan, made, parent, 0o755, 'was missing');
+  made.add(path);
+  plan.steps.push({ kind: 'folder', path, mode, why });
 }

@@ -1,5 +1,6 @@
 import type { ContainerFact } from './container-fact.ts';
 import type { RuleId } from './rules.ts';
+import { formatBytes, formatCount, formatDuration } from './text.ts';
 
 export const SEVERITIES = ['info', 'warning', 'critical'] as const;
 export type Severity = (typeof SEVERITIES)[number];
@@ -49,3 +50,22 @@ export type Finding = {
   alias?: string;
   at?: number;
 };
+
+/** A value with its unit as people read it: "87 MB", "91.5 %", "5,200 KB/s". */
+export function formatValue(value: number, unit: Finding['unit']): string {
+  switch (unit) {
+    case 'percent':
+      return `${Math.round(value * 10) / 10} %`;
+    case 'bytes':
+      return formatBytes(value);
+    case 'kBps':
+      return `${formatCount(value)} KB/s`;
+    case 'seconds':
+      return formatDuration(value * 1000);
+    case 'score':
+      return String(Math.round(value));
+    case 'count':
+    case undefined:
+      return formatCount(value);
+  }
+}

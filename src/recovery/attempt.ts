@@ -1,4 +1,4 @@
-import { ageMs, type Action } from '../model/action.ts';
+import { ageMs, type Action, KeptMoment } from '../model/action.ts';
 import { errorText, formatDuration, plain } from '../model/text.ts';
 import {
   finishAction,
@@ -9,8 +9,8 @@ import {
   recordAction,
 } from '../store/actions.ts';
 import { immediately } from '../store/db.ts';
-import { heldByUndo } from './hold.ts';
 import type { Attempt, Obsolete, Outcome, RecoveryDeps, ReportedLine, Step } from './types.ts';
+import { recall, remember } from '../store/memory.ts';
 
 const HOUR_MS = 3_600_000;
 /** What would have been done is sent again after this long, not every five minutes. */
@@ -216,4 +216,26 @@ function reportStep(deps: RecoveryDeps, step: Step, line: Omit<ReportedLine, 'ru
 function record(step: Step): Omit<Action, 'id' | 'state' | 'startedAt'> {
   const { rule, target, what, why, undo, undoes } = step;
   return { rule, target, what, why, ...(undo ? { undo } : {}), ...(undoes ? { undoes } : {}) };
+}
+
+/** A person's undo holds this long: without it the next run, at most five minutes later, would do the same again. */
+export const HOLD_MS = 3_600_000;
+
+const keyOf = (rule: Action['rule']) => `recovery-undone:${rule}`;
+
+/** A person has undone what this rule did: it takes nothing away for an hour. */
+export function holdAfterUndo(deps: RecoveryDeps, rule: Action['rule']): void {
+  const { at, boot, uptimeMs } = deps.moment();
+  const since = { startedAt: at, boot, uptimeMs };
+  remember(deps.store.db, keyOf(rule), since, at);
+}
+
+/** Why this rule may take nothing away now; undefined when it may. */
+function heldByUndo(deps: RecoveryDeps, rule: Action['rule']): string | undefined {
+  const since = recall(deps.store.db, keyOf(rule), KeptMoment);
+  if (typeof since?.startedAt !== 'number') return undefined;
+  const leftMs = HOLD_MS - ageMs(since, deps.moment());
+  return leftMs > 0
+    ? `a person has undone what this rule did; that holds for another ${formatDuration(leftMs)}`
+    : undefined;
 }

@@ -1,7 +1,7 @@
 import { ageMs, type Action } from '../model/action.ts';
 import { errorText, formatDuration, plain } from '../model/text.ts';
 import { finishAction, markUndone, pruneActions, unfinishedActions } from '../store/actions.ts';
-import { HOLD_MS, holdAfterUndo } from './hold.ts';
+import { HOLD_MS, holdAfterUndo } from './attempt.ts';
 import { reconcileLeftOff } from './left-off.ts';
 import { loopsRule } from './loops.ts';
 import { queueRule } from './queue.ts';

@@ -16,9 +16,9 @@ import {
   stopping,
   type StoppedContainer,
 } from './containers.ts';
-import { forgetCalm, startWhenCalm } from './swap-calm.ts';
-import { leastPerMinute } from './shortage.ts';
 import {
+  forgetCalm,
+  startWhenCalm,
   lookAtSwap,
   lookFirst,
   lookWhenSteady,
@@ -26,6 +26,7 @@ import {
   whyStop,
   type SwapLook,
 } from './swap-look.ts';
+import { leastPerMinute } from './shortage.ts';
 import type { Attempt, RecoveryDeps, RecoveryRule, RuleResult, Step } from './types.ts';
 
 /** As long as `docker stop` waits by itself: what is stopped goes on growing meanwhile. */

@@ -1,13 +1,14 @@
 import type { HttpTarget } from '../model/targets.ts';
 import { ageMs } from '../model/action.ts';
-import { plain } from '../model/text.ts';
+import { plain, formatDuration } from '../model/text.ts';
 import { recentActions } from '../store/actions.ts';
 import { openIncidents } from '../store/incidents.ts';
 import { attempt } from './attempt.ts';
 import type { Attempt, RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
 import { needsPerson } from '../model/waha.ts';
-import { judgeSession, type Stuck } from './waha-judge.ts';
 import { restartContainerStep, restartSessionStep, outcomeOfRestart } from './waha-steps.ts';
+import type { Config } from '../config/schema.ts';
+import type { WahaSession } from '../model/snapshot.ts';
 
 const HOUR_MS = 3_600_000;
 /** What did not help is tried again after this long; in between a person is asked for. The container has other sessions, too. */
@@ -115,4 +116,49 @@ export async function restartWahaByHand(deps: RecoveryDeps, reason: string): Pro
   const why = plain(reason, 200) || 'asked for by hand';
   const step = restartContainerStep(deps, target, container, { why });
   return { rule: 'waha', found: `asked for by hand: ${why}`, attempts: [await attempt(deps, step)] };
+}
+
+/** Two runs of the timer are not exactly five minutes apart. */
+const TOLERANCE_MS = 10_000;
+/** A session that has only just begun to start (the code was scanned) gets this long, however long it has not worked. */
+const YOUNG_MS = 2 * 60_000;
+
+type Stuck = {
+  session: WahaSession;
+  why: string;
+  /** It works, and nothing was sent for long. */ idle?: true;
+};
+
+/** Why something should be done about this session; undefined: nothing. */
+function judgeSession(session: WahaSession, config: Config, now: number): Stuck | undefined {
+  const { WAHA_WARNING_MINUTES, WAHA_CRITICAL_MINUTES } = config.settings;
+  const { status, since, notWorkingSince } = session;
+  if (status === 'STOPPED') return undefined; // Somebody stopped it: that is their choice.
+  if (status === 'WORKING') return judgeIdle(session, config, now);
+  const name = plain(session.name, 60);
+  const heldMs = Math.max(0, now - since);
+  const awayMs = Math.max(heldMs, now - (notWorkingSince ?? since));
+  const soon = status === 'FAILED' || status === 'STARTING' || needsPerson(status);
+  if (soon && heldMs >= WAHA_WARNING_MINUTES * 60_000 - TOLERANCE_MS)
+    return { session, why: `session ${name} has been ${plain(status, 40)} for ${formatDuration(heldMs)}` };
+  const starts = status === 'STARTING' && heldMs < YOUNG_MS;
+  if (awayMs >= WAHA_CRITICAL_MINUTES * 60_000 - TOLERANCE_MS && !starts)
+    return {
+      session,
+      why: `session ${name} has not worked for ${formatDuration(awayMs)}; it is ${plain(status, 40)} now`,
+    };
+  return undefined;
+}
+
+/** Only outgoing messages count as activity, so an old value does not mean stuck: switched on by hand only. */
+function judgeIdle(session: WahaSession, config: Config, now: number): Stuck | undefined {
+  const { restartIdleWaha, wahaIdleMinutes } = config.extra.recovery;
+  if (!restartIdleWaha || session.lastActivity === undefined) return undefined;
+  const idleMs = now - session.lastActivity;
+  if (idleMs < wahaIdleMinutes * 60_000) return undefined;
+  return {
+    session,
+    why: `session ${plain(session.name, 60)} has sent nothing for ${formatDuration(idleMs)}`,
+    idle: true,
+  };
 }

@@ -1,19 +1,16 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createN8n } from '../../src/collectors/n8n.ts';
-import { keyExpiry } from '../../src/collectors/n8n-api.ts';
-import { failuresOf } from '../../src/collectors/n8n-failures.ts';
+import { keyExpiry, failuresOf } from '../../src/collectors/n8n-api.ts';
 import { countExecutions, identifier } from '../../src/collectors/n8n-database.ts';
 import { createPostgres } from '../../src/collectors/postgres.ts';
 import { createRedis } from '../../src/collectors/redis.ts';
 import type { N8nValues } from '../../src/model/snapshot.ts';
 import { workflowsText } from '../../src/model/text.ts';
-import { collectorDeps, patience } from '../helpers/collector-deps.ts';
-import type { TestDeps } from '../helpers/collector-deps.ts';
+import { collectorDeps, patience, type TestDeps } from '../helpers/collector-deps.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { startTcp } from '../helpers/tcp-server.ts';
 import type { Fault } from '../standins/http-faults.ts';
-import { startN8n } from '../standins/n8n.ts';
-import type { N8n } from '../standins/n8n.ts';
+import { startN8n, type N8n } from '../standins/n8n.ts';
 
 const HOUR = 3_600_000;
 let n8n: N8n;

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { createSql } from '../../src/collectors/sql.ts';
-import { samplesOf } from '../../src/collectors/sql-samples.ts';
+import { createSql, samplesOf } from '../../src/collectors/sql.ts';
 import { collectorDeps, patience } from '../helpers/collector-deps.ts';
 
 const metric = { name: 'm', help: 'h' };

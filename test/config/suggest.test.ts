@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { KEY_NAMES } from '../../src/config/schema.ts';
-import { settingOfOldName } from '../../src/config/old-names.ts';
+import { settingOfOldName } from '../../src/config/layers.ts';
 import { suggest } from '../../src/config/suggest.ts';
 
 test.each([

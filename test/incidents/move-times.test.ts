@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { jumpWatch, shift } from '../../src/incidents/move-times.ts';
+import { jumpWatch, shift } from '../../src/incidents/memory.ts';
 import { incidentOf } from '../helpers/incident.ts';
 
 test('every time of an incident moves, nothing else does, and the old one is left alone', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatValue } from '../../src/model/value.ts';
+import { formatValue } from '../../src/model/finding.ts';
 
 const MB = 1_048_576;
 

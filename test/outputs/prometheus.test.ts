@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { METRICS, metricsMarkdown } from '../../src/outputs/prometheus/metrics-table.ts';
-import { SECTIONS } from '../../src/model/metric.ts';
+import { SECTIONS } from '../../src/model/sources/source.ts';
 import { filterSection, renderPrometheus } from '../../src/outputs/prometheus/prometheus.ts';
 import { fullInput, metricsOfFull } from '../helpers/full-snapshot.ts';
 import { containerInfo, emptySnapshot } from '../helpers/snapshots.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { renderStatusReport } from '../../src/outputs/telegram/status-report.ts';
+import { renderStatusReport } from '../../src/outputs/telegram/monitor.ts';
 import type { ServiceStatus } from '../../src/model/monitor-report.ts';
 
 const AT = Date.UTC(2025, 6, 16, 11, 0, 0);

@@ -1,8 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { httpRequest } from '../../src/system/http/http.ts';
-import { wantsProxy } from '../../src/system/http/proxy.ts';
+import { httpRequest, wantsProxy } from '../../src/system/http/http.ts';
 
 /** A real forward proxy: CONNECT for https, whole URLs for http. It answers for every host itself. */
 let proxy: Server;

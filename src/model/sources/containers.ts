@@ -1,6 +1,5 @@
-import { metric, type Metric, type MetricSample } from '../metric.ts';
+import { metric, type Metric, type MetricSample, source } from './source.ts';
 import type { ContainerInfo, DockerValues } from '../snapshot.ts';
-import { source } from './source.ts';
 
 /** What is read from Docker, and of its containers. */
 export const CONTAINER_SOURCES = {

@@ -1,6 +1,5 @@
-import { metric, type Metric, type MetricSample } from '../metric.ts';
+import { metric, type Metric, type MetricSample, source } from './source.ts';
 import type { Disk, HostValues, OomValues, PressureLine, PressureValues } from '../snapshot.ts';
-import { source } from './source.ts';
 
 /** What is read from the kernel. */
 export const HOST_SOURCES = {

@@ -1,6 +1,5 @@
-import { metric } from '../metric.ts';
+import { metric, source } from './source.ts';
 import type { N8nValues, PostgresValues, RedisValues, SqlValues, WahaValues } from '../snapshot.ts';
-import { source } from './source.ts';
 
 /** Databases and applications. */
 export const SERVICE_SOURCES = {

@@ -1,4 +1,4 @@
-import type { MetricSample, Metric, Section } from '../../model/metric.ts';
+import type { MetricSample, Metric, Section } from '../../model/sources/source.ts';
 import { SOURCE_IDS, SOURCES, type Source, type Values } from '../../model/sources.ts';
 import { SELF_METRICS } from './self.ts';
 import type { MetricsInput } from './types.ts';

@@ -1,5 +1,5 @@
 import { metricNameProblem } from '../../model/metric-names.ts';
-import type { MetricSample, Section } from '../../model/metric.ts';
+import type { MetricSample, Section } from '../../model/sources/source.ts';
 import type { SqlSample } from '../../model/snapshot.ts';
 import { METRICS } from './metrics-table.ts';
 import type { MetricsInput } from './types.ts';

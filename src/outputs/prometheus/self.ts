@@ -1,5 +1,5 @@
 import { SEVERITIES } from '../../model/finding.ts';
-import { metric, type Metric } from '../../model/metric.ts';
+import { metric, type Metric } from '../../model/sources/source.ts';
 import { LEFT_OFF_KINDS } from '../../model/left-off.ts';
 import { SOURCE_IDS } from '../../model/sources.ts';
 import type { MetricsInput } from './types.ts';

@@ -3,7 +3,7 @@ import type { Incident } from '../../model/incident.ts';
 import type { Recording } from '../../model/recording.ts';
 import { fixedHtml, formatCount, formatDuration, formatTime, plain, safeHtml } from '../../model/text.ts';
 import { withCode } from './fields.ts';
-import { formatValue } from '../../model/value.ts';
+import { formatValue } from '../../model/finding.ts';
 import { curvesOf, drawCurve } from '../terminal/recording.ts';
 
 /** Letters of fixed width that a line has on a phone of 360 points. */

@@ -1,12 +1,11 @@
 import { factOf } from '../../model/fact-rules.ts';
-import type { Severity } from '../../model/finding.ts';
+import { type Severity, formatValue } from '../../model/finding.ts';
 import type { Change } from '../../model/change.ts';
 import type { Incident, Notification } from '../../model/incident.ts';
 import type { Message } from '../../model/message.ts';
 import { escapeHtml, formatCount, formatDuration, formatTime, plain, safeHtml } from '../../model/text.ts';
 import { nameOfMany, ruleInfo } from '../../model/rules.ts';
 import { withCode } from './fields.ts';
-import { formatValue } from '../../model/value.ts';
 import { factEnd, factLine, factMessage } from './containers.ts';
 
 /** More subjects than this are counted, not named. */

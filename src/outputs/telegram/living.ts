@@ -1,7 +1,7 @@
 // The one message of an incident that is edited while it lasts.
 import type { Incident } from '../../model/incident.ts';
 import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/text.ts';
-import { formatValue } from '../../model/value.ts';
+import { formatValue } from '../../model/finding.ts';
 import { htmlToPlain, shortenHtml } from '../../model/html.ts';
 import { factMessage } from './containers.ts';
 import { furtherChanges, listBelow, ownLine, withServer, wordDecision } from './incidents.ts';

@@ -1,7 +1,6 @@
-import { SEVERITIES, type Severity } from '../../model/finding.ts';
+import { SEVERITIES, type Severity, formatValue } from '../../model/finding.ts';
 import type { Incident } from '../../model/incident.ts';
 import { formatCount, formatDuration, formatMany, formatTime, isoTime, plain } from '../../model/text.ts';
-import { formatValue } from '../../model/value.ts';
 import { right, styleFor, table, tableAbove, widthBeforeLast, wrapBehind, type Style } from './style.ts';
 
 type View = { color: boolean; columns: number; wrapAt?: number | undefined };

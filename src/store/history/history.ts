@@ -2,8 +2,7 @@ import type { Snapshot } from '../../model/sources.ts';
 import { type Db, immediately } from '../db.ts';
 import { createHistoryBuffer } from './buffer.ts';
 import { growthOf, type Growth } from './growth.ts';
-import { readLatest, writeLatest } from './latest.ts';
-import { prune } from './prune.ts';
+import { prune, rollUp, writeRaw } from './write.ts';
 import {
   gapsOf,
   readColumns,
@@ -14,7 +13,6 @@ import {
   type Stats,
 } from './query.ts';
 import { bucketOf } from './schema.ts';
-import { rollUp, writeRaw } from './write.ts';
 
 export { HISTORY_MIGRATIONS } from './schema.ts';
 export { increaseOf, pointsOf, statsOf } from './query.ts';
@@ -122,4 +120,28 @@ function firstAt(db: Db): number | undefined {
     .get() as { coarse: number | null; raw: number | null };
   const known = [row.coarse, row.raw].filter((at) => at !== null);
   return known.length > 0 ? Math.min(...known) : undefined;
+}
+
+/** 50 containers are 25 KB, once a minute; more containers are written less often, so that the disk has no more to do. */
+const MS_PER_BYTE = 60_000 / 25_000;
+
+/** Writes the last check whole. Call inside a transaction. Returns when the next one is due, as a time after this one. */
+function writeLatest(db: Db, snapshot: Snapshot): number {
+  const data = JSON.stringify(snapshot);
+  db.prepare(
+    'INSERT INTO history_latest (id, at, data) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at, data = excluded.data',
+  ).run(snapshot.at, data);
+  return data.length * MS_PER_BYTE;
+}
+
+/** The last check that was written, when it is not older than `maxAgeMs` (nor from a clock that was ahead). */
+function readLatest(db: Db, now: number, maxAgeMs: number): Snapshot | undefined {
+  const row = db.prepare('SELECT at, data FROM history_latest').get() as
+    { at: number; data: string } | undefined;
+  if (!row || Math.abs(now - row.at) > maxAgeMs) return undefined;
+  try {
+    return JSON.parse(row.data) as Snapshot;
+  } catch {
+    return undefined; // As good as none: the caller reads by itself.
+  }
 }

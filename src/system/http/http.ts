@@ -1,7 +1,7 @@
 import https from 'node:https';
 import { exchange, failure } from './exchange.ts';
-import { wantsProxy } from './proxy.ts';
 import type { HttpAnswer, HttpRequest } from '../types.ts';
+import { isIP } from 'node:net';
 
 /**
  * No connection is kept open: one that the other side closes in the moment of use leaves open whether a message arrived,
@@ -67,4 +67,20 @@ function flatten(headers: Record<string, string | string[] | undefined>): Record
     if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value;
   }
   return flat;
+}
+
+/** Loopback, private, shared (RFC 6598) and link-local addresses: what stands on this server or beside it is never asked for through a proxy. */
+const NEAR =
+  /^(?:127\.|10\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|0\.0\.0\.0$|::1$|::ffff:|f[cd]|fe[89ab])/i;
+
+/** True where the environment names a proxy for this URL and the host is a public one. NO_PROXY is looked at later. */
+export function wantsProxy(url: URL, env: NodeJS.ProcessEnv): boolean {
+  const proxy =
+    url.protocol === 'https:'
+      ? (env['https_proxy'] ?? env['HTTPS_PROXY'])
+      : (env['http_proxy'] ?? env['HTTP_PROXY']);
+  if (!proxy) return false;
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host)) return !NEAR.test(host);
+  return host.includes('.') && host !== 'localhost' && !host.endsWith('.localhost');
 }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Snapshot } from '../../../src/model/sources.ts';
 import { createHistory } from '../../../src/store/history/history.ts';
-import { prune } from '../../../src/store/history/prune.ts';
+import { prune } from '../../../src/store/history/write.ts';
 import { seriesRows } from '../../../src/store/history/query.ts';
 import { openStore, type Store } from '../../../src/store/open.ts';
 import { containerInfo, snapshotOf } from '../../helpers/snapshots.ts';

@@ -3,7 +3,7 @@ import { parseDockerHost, usualSockets, withHint } from '../../../src/system/doc
 import { createLineSplitter, formatSince, MOVED, parseEvent } from '../../../src/system/docker/events.ts';
 import { parseLogs, unframe } from '../../../src/system/docker/logs.ts';
 import { parseInspect, parseList, parseStats } from '../../../src/system/docker/parse.ts';
-import { chooseVersion } from '../../../src/system/docker/version.ts';
+import { chooseVersion } from '../../../src/system/docker/call.ts';
 import { toContainerInfo, fromListItem } from '../../../src/system/docker/containers.ts';
 
 const ID = 'a'.repeat(64);
