@@ -5,9 +5,10 @@ import { followSettings } from './chat.ts';
 import { openSending, type DeliveryDeps } from './sending.ts';
 import { deliveryState, refusalOf, type DeliveryState } from './state.ts';
 import type { StoredRow } from '../store/outbox.ts';
-import { prune, saveQuietly, takeTurn, type Turn } from './turn.ts';
+import { waitMs } from './attempt.ts';
+import { letGoOfLock, prune, saveQuietly, takeTurn, type Turn } from './turn.ts';
 import { placeOf, targetOf } from './targets.ts';
-import { createWakeUp } from './wake-up.ts';
+import type { Clock } from '../system/types.ts';
 
 export type { DeliveryDeps } from './sending.ts';
 
@@ -45,7 +46,7 @@ const ALERTS_FIRST_MS = 100;
 export function createDelivery(deps: DeliveryDeps): Delivery {
   const { store, config, clock, log } = deps;
   const sending = openSending(deps);
-  const { state, queue, failures, lock } = sending;
+  const { state, queue, failures } = sending;
   const { table } = sending.outbox;
   const wakeUp = createWakeUp(clock);
   let last: Promise<unknown> = Promise.resolve();
@@ -69,7 +70,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     waitMs(chat) {
       const ms = sending.pace.waitMs(chat, 'answer');
       const isFor = (row: StoredRow) => placeOf(targetOf(config, row)).chat === chat;
-      const due = queue.heads().some((row) => isFor(row) && sending.attempts.waitMs(row) <= ms);
+      const due = queue.heads().some((row) => isFor(row) && waitMs(sending, row) <= ms);
       return due ? ms + ALERTS_FIRST_MS : ms;
     },
     count: (chat, begun) => sending.pace.count(chat, begun),
@@ -77,7 +78,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     async run(signal) {
       state.running = state.hasRun = true;
       beInTime();
-      sending.attempts.startAfresh();
+      state.triesRefused = true;
       saveQuietly(sending, () => {
         followSettings(store.db, sending.targets);
         table.routeAnew(sending.targets);
@@ -87,13 +88,13 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       while (!signal.aborted) {
         const next = await exclusive().catch((error: unknown): Turn => {
           failures.own(`Sending failed: ${errorText(error)}`);
-          lock.letGo();
+          letGoOfLock(sending);
           return AFTER_ERROR_MS;
         });
         if (next !== 'again') await wakeUp.pause(next);
       }
       state.running = false;
-      lock.letGo();
+      letGoOfLock(sending);
     },
 
     async drain(timeoutMs) {
@@ -109,7 +110,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
         if (next === 'late' || next === 'idle' || next >= end - clock.monotonic()) break;
         await clock.sleep(next);
       }
-      if (!state.running) lock.letGo();
+      if (!state.running) letGoOfLock(sending);
     },
 
     sendUnsaved(message) {
@@ -122,5 +123,32 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
     state: () => deliveryState(store.db, config, table, queue.unsaved()),
     refused: () => refusalOf(table.heads()),
+  };
+}
+
+/** A pause that a kick ends; one that comes while nobody pauses ends the next pause at once. */
+function createWakeUp(clock: Clock) {
+  let kicked = false;
+  let wake: (() => void) | undefined;
+  return {
+    kick(): void {
+      kicked = true;
+      wake?.();
+    },
+    /** `idle` has no timer: nothing wakes up for nothing. */
+    async pause(length: 'idle' | number): Promise<void> {
+      if (!kicked) {
+        const woken = new AbortController();
+        const over = new Promise<void>((resolve) => {
+          wake = () => {
+            woken.abort();
+            resolve();
+          };
+        });
+        await (length === 'idle' ? over : clock.sleep(length, woken.signal));
+        wake = undefined;
+      }
+      kicked = false;
+    },
   };
 }

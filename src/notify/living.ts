@@ -17,6 +17,7 @@ import { stillOpenTitle } from '../outputs/telegram/digest.ts';
 import { renderList, type Rendered } from '../outputs/telegram/living.ts';
 import { keyboardOf, readQuestion } from './buttons.ts';
 import { inConflict } from './poll.ts';
+import type { Sending } from './sending.ts';
 import { targetOf } from './targets.ts';
 import type { SendOptions } from './telegram.ts';
 
@@ -25,105 +26,103 @@ const VALUES_EVERY_MS = 60_000;
 /** An event has no end: so long what was done about it is added to its message. */
 const EVENT_MS = 3_600_000;
 
-export type LivingMessages = ReturnType<typeof createLiving>;
+type TextStep = Extract<Step, { html: string }>;
 
-/**
- * The sending side of messages that are edited: what goes with a message, and what is kept of it once it was accepted. A message begins
- * that of an incident, that of a list of them, or (after a digest) that of all that are open still.
- */
-export function createLiving(db: Db, config: Config, server: string, now: () => number) {
-  const messages = openIncidentMessages(db);
-
-  /** The message in which this incident is shown there. */
-  function messageOf(row: StoredRow): IncidentMessage | undefined {
-    const { incidentId: id } = row;
-    if (id === undefined) return undefined;
-    const target = targetOf(config, row);
-    const incident = incidentById(db, id);
-    return (
-      [id, incident?.notified.withId, incident?.groupId]
-        .flatMap((one) => (one === undefined ? [] : messages.of(one)))
-        .find((message) => message.target === target) ?? messages.showing(id, target)
-    );
-  }
-
-  /**
-   * Also where it follows one that this chat has not: it got worse and goes to another chat, its first was silenced, or it came back and is
-   * sent as flapping.
-   */
-  function opens(row: StoredRow): boolean {
-    return (
-      row.role === 'opens' ||
-      (row.role === 'follows' && row.kind !== 'answer' && messageOf(row) === undefined)
-    );
-  }
-
-  /** The incidents of which this step begins the message, the first one first. */
-  function begunBy(row: StoredRow, { about }: { about?: number[] | undefined }): Incident[] {
-    const ids = about ?? (row.incidentId !== undefined && opens(row) ? [row.incidentId] : []);
-    return ids.flatMap((id) => incidentById(db, id) ?? []);
-  }
-
-  /** The message to which this one is a reply. */
-  function replyTo(row: StoredRow): { replyTo?: number } {
-    if (row.role === undefined || row.role === 'opens') return {};
-    const own = messageOf(row);
-    return own ? { replyTo: own.messageId } : {};
-  }
-
-  return {
-    messages,
-
-    /** What follows a digest: the incidents in it that are open still, in one message that is edited. */
-    stillOpen(row: StoredRow, folded: readonly StoredRow[]): Step[] {
-      const ids = folded.flatMap(({ role, incidentId, isList }) =>
-        role === 'opens' && incidentId !== undefined
-          ? [incidentId, ...announcedWith(db, incidentId, { ended: isList === true })]
-          : [],
-      );
-      const open = [...new Set(ids)]
-        .flatMap((id) => incidentById(db, id) ?? [])
-        .filter(({ state, event }) => state !== 'resolved' && !event);
-      if (row.kind !== 'digest' || open.length === 0) return [];
-      const { html } = renderList(stillOpenTitle(open.length), open, server, now());
-      return [{ html, about: open.map(({ id }) => id) }];
-    },
-
-    /** The reply and the buttons that go with a step. What cannot be read is left out: the text matters more. */
-    envelope(row: StoredRow, step: TextStep): Pick<SendOptions, 'replyTo' | 'keyboard'> {
-      try {
-        const isList = row.isList === true || step.about !== undefined;
-        return { ...replyTo(row), ...buttonsOf(db, config, begunBy(row, step), { isList }, now()) };
-      } catch {
-        return {};
-      }
-    },
-
-    /** Telegram accepted the message with which incidents begin; part of the transaction that marks it as sent. */
-    began(row: StoredRow, step: TextStep, messageId: number, at: number): void {
-      const all = begunBy(row, step);
-      const first = all[0]?.id ?? (opens(row) ? row.incidentId : undefined);
-      if (first === undefined) return;
-      const isList = row.isList === true || step.about !== undefined;
-      // A row of one incident keeps its whole text, also where Telegram took it in parts.
-      const html = step.about ? step.html : row.html;
-      messages.began({
-        incidentId: first,
-        target: targetOf(config, row),
-        messageId,
-        sentAt: at,
-        openedWith: step.about?.slice(1) ?? announcedWith(db, first, { ended: isList }),
-        wanted: stateOf(
-          html,
-          buttonsOf(db, config, all, { isList }, at),
-          isList ? html.split('\n')[0] : undefined,
-        ),
-      });
-    },
-  };
+/** The message in which this incident is shown there. */
+function messageOf({ config, db, messages }: Sending, row: StoredRow): IncidentMessage | undefined {
+  const { incidentId: id } = row;
+  if (id === undefined || !messages) return undefined;
+  const target = targetOf(config, row);
+  const incident = incidentById(db, id);
+  return (
+    [id, incident?.notified.withId, incident?.groupId]
+      .flatMap((one) => (one === undefined ? [] : messages.of(one)))
+      .find((message) => message.target === target) ?? messages.showing(id, target)
+  );
 }
 
-type TextStep = Extract<Step, { html: string }>;
+/**
+ * Whether a message begins with it that is edited afterwards: that of an incident, or of a list of them. Also where it follows one that this
+ * chat has not: it got worse and goes to another chat, its first was silenced, or it came back and is sent as flapping.
+ */
+function opens(sending: Sending, row: StoredRow): boolean {
+  return (
+    row.role === 'opens' ||
+    (row.role === 'follows' && row.kind !== 'answer' && messageOf(sending, row) === undefined)
+  );
+}
+
+/** The incidents of which this step begins the message, the first one first. */
+function begunBy(sending: Sending, row: StoredRow, { about }: TextStep): Incident[] {
+  const ids = about ?? (row.incidentId !== undefined && opens(sending, row) ? [row.incidentId] : []);
+  return ids.flatMap((id) => incidentById(sending.db, id) ?? []);
+}
+
+/** The message to which this one is a reply. */
+function replyTo(sending: Sending, row: StoredRow): { replyTo?: number } {
+  if (row.role === undefined || row.role === 'opens') return {};
+  const own = messageOf(sending, row);
+  return own ? { replyTo: own.messageId } : {};
+}
+
+/** What follows a digest: the incidents in it that are open still, in one message that is edited. */
+export function stillOpen({ db, outbox, server, clock }: Sending, digest: StoredRow): Step[] {
+  const ids = outbox.table
+    .foldedInto(digest.id)
+    .flatMap(({ role, incidentId, isList }) =>
+      role === 'opens' && incidentId !== undefined
+        ? [incidentId, ...announcedWith(db, incidentId, { ended: isList === true })]
+        : [],
+    );
+  const open = [...new Set(ids)]
+    .flatMap((id) => incidentById(db, id) ?? [])
+    .filter(({ state, event }) => state !== 'resolved' && !event);
+  if (open.length === 0) return [];
+  const { html } = renderList(stillOpenTitle(open.length), open, server, clock.now());
+  return [{ html, about: open.map(({ id }) => id) }];
+}
+
+/** The reply and the buttons that go with a step. What cannot be read is left out: the text matters more. */
+export function envelope(
+  sending: Sending,
+  row: StoredRow,
+  step: TextStep,
+): Pick<SendOptions, 'replyTo' | 'keyboard'> {
+  const { db, config, clock } = sending;
+  try {
+    const isList = row.isList === true || step.about !== undefined;
+    return {
+      ...replyTo(sending, row),
+      ...buttonsOf(db, config, begunBy(sending, row, step), { isList }, clock.now()),
+    };
+  } catch {
+    return {};
+  }
+}
+
+/** Telegram accepted the message with which incidents begin; part of the transaction that marks it as sent. */
+export function began(sending: Sending, row: StoredRow, step: TextStep, messageId: number, at: number): void {
+  const { db, config, messages } = sending;
+  if (!messages) return;
+  const all = begunBy(sending, row, step);
+  const first = all[0]?.id ?? (opens(sending, row) ? row.incidentId : undefined);
+  if (first === undefined) return;
+  const isList = row.isList === true || step.about !== undefined;
+  // A row of one incident keeps its whole text, also where Telegram took it in parts.
+  const html = step.about ? step.html : row.html;
+  messages.began({
+    incidentId: first,
+    target: targetOf(config, row),
+    messageId,
+    sentAt: at,
+    openedWith: step.about?.slice(1) ?? announcedWith(db, first, { ended: isList }),
+    wanted: stateOf(
+      html,
+      buttonsOf(db, config, all, { isList }, at),
+      isList ? html.split('\n')[0] : undefined,
+    ),
+  });
+}
 
 function stateOf(html: string, buttons: { keyboard?: Button[][] }, list: string | undefined): string {
   return JSON.stringify({ html, ...buttons, ...(list === undefined ? {} : { list }) } satisfies MessageState);
@@ -161,6 +160,33 @@ export function createRefresh(deps: {
     }
   }
 
+  /** True when it is to be edited. `shown`: the ids of the incidents in it. */
+  function bringUpToDate(message: IncidentMessage, shown: readonly number[]): boolean {
+    const name = `${message.incidentId} ${message.target}`;
+    const all = shown.flatMap((id) => deps.incident(id) ?? []);
+    const [incident, ...others] = all;
+    const list = readState(message.wanted)?.list;
+    if (!incident || (list === undefined && incident.id !== message.incidentId)) {
+      messages.want(message.incidentId, message.target, message.wanted, true);
+      return false;
+    }
+    const rendered = orPlain(incident, () =>
+      list === undefined ? deps.render(incident, others) : deps.renderList(list, all),
+    );
+    const over = all.every((one) => isOver(db, one, now()));
+    const isList = list !== undefined;
+    const buttons = over ? {} : buttonsOf(db, config, all, { isList, pending: message.pending }, now());
+    const key = `${rendered.key} ${JSON.stringify(buttons)}`;
+    const before = last.get(name);
+    if (before?.key === key && Math.abs(now() - before.at) < VALUES_EVERY_MS) return false;
+    const wanted = stateOf(rendered.html, buttons, list);
+    if (over) last.delete(name);
+    else last.set(name, { key, at: now() });
+    if (wanted === message.wanted && over === message.ended) return false;
+    messages.want(message.incidentId, message.target, wanted, over);
+    return wanted !== message.shown;
+  }
+
   /**
    * `ids`: only messages that show one of these incidents, also those that show its end already: what was done may be known only after it.
    * True when something is to be edited.
@@ -171,29 +197,7 @@ export function createRefresh(deps: {
     for (const message of [...messages.open(), ...ended]) {
       const shown = [message.incidentId, ...message.openedWith];
       if (ids && !shown.some((id) => ids.has(id))) continue;
-      const name = `${message.incidentId} ${message.target}`;
-      const all = shown.flatMap((id) => deps.incident(id) ?? []);
-      const [incident, ...others] = all;
-      const list = readState(message.wanted)?.list;
-      if (!incident || (list === undefined && incident.id !== message.incidentId)) {
-        messages.want(message.incidentId, message.target, message.wanted, true);
-        continue;
-      }
-      const rendered = orPlain(incident, () =>
-        list === undefined ? deps.render(incident, others) : deps.renderList(list, all),
-      );
-      const over = all.every((one) => isOver(db, one, now()));
-      const isList = list !== undefined;
-      const buttons = over ? {} : buttonsOf(db, config, all, { isList, pending: message.pending }, now());
-      const key = `${rendered.key} ${JSON.stringify(buttons)}`;
-      const before = last.get(name);
-      if (before?.key === key && Math.abs(now() - before.at) < VALUES_EVERY_MS) continue;
-      const wanted = stateOf(rendered.html, buttons, list);
-      if (over) last.delete(name);
-      else last.set(name, { key, at: now() });
-      if (wanted === message.wanted && over === message.ended) continue;
-      messages.want(message.incidentId, message.target, wanted, over);
-      changed ||= wanted !== message.shown;
+      if (bringUpToDate(message, shown)) changed = true;
     }
     return changed;
   };

@@ -4,22 +4,20 @@ import type { Config } from '../config/schema.ts';
 import { secretsOf } from '../config/secrets.ts';
 import { Finite } from '../model/shapes.ts';
 import { plain } from '../model/text.ts';
-import { recall } from '../store/memory.ts';
+import { openIncidentMessages } from '../store/incident-messages.ts';
+import type { Lock } from '../store/lock.ts';
+import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
 import { appendLine, readBytes } from '../system/state-files.ts';
 import type { Clock, Http, Log } from '../system/types.ts';
 import { createAlertLog } from './alert-log.ts';
-import { createAttempts, SENDS } from './attempt.ts';
 import { isConfigured } from './chat.ts';
-import { createEdits } from './edits.ts';
 import { createFailureLog } from './failure-log.ts';
-import { createLiving } from './living.ts';
 import { createOutbox } from './outbox.ts';
 import { createPace } from './pace.ts';
 import { createQueue } from './queue.ts';
 import { createSender } from './sender.ts';
-import { createSendingLock } from './sending-lock.ts';
-import { allTargets, targetOf } from './targets.ts';
+import { allTargets } from './targets.ts';
 
 export type DeliveryDeps = {
   store: Store;
@@ -41,18 +39,19 @@ export type DeliveryDeps = {
 /** What delivery works with, and how it stands. */
 export type Sending = ReturnType<typeof openSending>;
 
-const LEVELS = { info: 'info', warning: 'warn', critical: 'error' } as const;
+/** When the last messages went out, for the limits: handed over to the next process that sends. */
+const SENDS = 'delivery.sends';
 /** Versions before this one kept times without the chat. */
 const Sends = v.array(v.union([v.tuple([Finite, v.string()]), Finite]));
+const LEVELS = { info: 'info', warning: 'warn', critical: 'error' } as const;
 /** The whole text is in alert_history.log. */
 const LOG_LETTERS = 500;
 const PHOTO_MAX_BYTES = 10 * 1024 * 1024;
 
-/** Connects the parts of delivery for one store. */
+/** Opens what delivery works with, for one store. */
 export function openSending(deps: DeliveryDeps) {
   const { store, config, clock, log, stateDir } = deps;
   const { db } = store;
-  const random = deps.random ?? Math.random;
   const state = {
     /** The loop of the monitor runs. */
     running: false,
@@ -61,16 +60,19 @@ export function openSending(deps: DeliveryDeps) {
     prunedAt: Number.NEGATIVE_INFINITY,
     /** Aborted when time is up and the caller may close the store: an answer that comes then must touch nothing. */
     inTime: new AbortController(),
+    lock: undefined as Lock | undefined,
+    /** A refusal from before this start is tried at once: somebody may have mended it. */
+    triesRefused: false,
+    /** The pauses after failed attempts, by message, on a clock that never jumps. */
+    pauses: new Map<number, { attempts: number; tries: number; until: number }>(),
+    /** The pauses after failed edits, by chat. */
+    editPauses: new Map<string, { tries: number; until: number; refused: boolean }>(),
+    editedAt: new Map<string, number>(),
   };
-  const signal = () => state.inTime.signal;
   const configured = isConfigured(config);
   const secrets = secretsOf(config);
   const outbox = createOutbox(db);
   const { table } = outbox;
-  const queue = createQueue(table);
-  const pace = createPace(clock);
-  const failures = createFailureLog(log, clock);
-  const targets = allTargets(config);
 
   const alertLog = createAlertLog({
     db,
@@ -89,63 +91,38 @@ export function openSending(deps: DeliveryDeps) {
     http: deps.http,
     clock,
     log,
-    signal,
+    signal: () => state.inTime.signal,
     readPhoto: deps.readPhoto ?? ((path) => readBytes(path, PHOTO_MAX_BYTES)),
     ...(deps.timeoutMs === undefined ? {} : { timeoutMs: deps.timeoutMs }),
   });
-  const living =
-    config.settings.TELEGRAM_STYLE === 'living'
-      ? createLiving(db, config, deps.server, () => clock.now())
-      : undefined;
-  const edits =
-    living &&
-    createEdits({ db, messages: living.messages, sender, pace, clock, log, random, targets, signal });
-  const attempts = createAttempts({
-    db,
-    table,
-    queue,
-    pace,
-    failures,
-    clock,
-    log,
-    random,
-    signal,
-    send: (step, to) => sender.send(step, to),
-    targetOf: (row) => targetOf(config, row),
-    ...(living ? { living } : {}),
-    saveAlso: (now) => alertLog.save(now),
-    // What it refused before may be edited now.
-    onAccepted: (target) => edits?.unblock(target),
-  });
-  const lock = createSendingLock({
-    stateDir,
-    // Where the folder cannot be written the store is in memory, and nobody else has these messages; or this is the daemon,
-    // and the one-shot commands leave sending to it.
-    mayDoWithout: () => state.running || store.trouble !== undefined,
-    onTaken() {
-      pace.load((recall(db, SENDS, Sends) ?? []).filter((one) => typeof one !== 'number'));
-      alertLog.reload();
-    },
-    onFailure: (what) => failures.own(what),
-  });
   return {
-    config,
+    store,
     db,
+    config,
     clock,
     log,
+    stateDir,
     server: deps.server,
+    random: deps.random ?? Math.random,
     state,
     configured,
     secrets,
-    targets,
+    targets: allTargets(config),
     outbox,
-    queue,
-    pace,
-    failures,
+    queue: createQueue(table),
+    pace: createPace(clock),
+    failures: createFailureLog(log, clock),
     alertLog,
-    living,
-    edits,
-    attempts,
-    lock,
+    sender,
+    /** The messages that are edited; undefined with TELEGRAM_STYLE=separate. */
+    messages: config.settings.TELEGRAM_STYLE === 'living' ? openIncidentMessages(db) : undefined,
   };
+}
+
+export function loadSends({ db, pace }: Sending): void {
+  pace.load((recall(db, SENDS, Sends) ?? []).filter((one) => typeof one !== 'number'));
+}
+
+export function saveSends({ db, pace }: Sending, now: number): void {
+  remember(db, SENDS, pace.save(), now);
 }

@@ -3,8 +3,11 @@ import type { IncidentMessage } from '../store/incident-messages.ts';
 import type { Db } from '../store/db.ts';
 import { incidentById } from '../store/incidents.ts';
 import type { OutboxTable, StoredRow } from '../store/outbox.ts';
+import { takeLock } from '../store/lock.ts';
+import { attempt, waitMs } from './attempt.ts';
+import { edit, nextEdit } from './edits.ts';
 import { foldBacklog } from './outbox.ts';
-import type { Sending } from './sending.ts';
+import { loadSends, type Sending } from './sending.ts';
 import { targetOf, targetsFor } from './targets.ts';
 
 /** `again`: something was done, look again. A number: wait so many ms. `idle`: until the next kick. */
@@ -18,7 +21,7 @@ const KEEP_LOCK_MS = 2000;
 
 /** Sends or edits one message, where one is due and this process may. */
 export async function takeTurn(sending: Sending): Promise<Turn> {
-  const { state, queue, alertLog, lock, attempts, edits, clock } = sending;
+  const { state, queue, alertLog, clock } = sending;
   queue.saveLate();
   if (sending.targets.length > 1) saveQuietly(sending, () => routeAll(sending));
   const todo = next(sending);
@@ -26,7 +29,7 @@ export async function takeTurn(sending: Sending): Promise<Turn> {
     if (!todo) return rest(sending, 'idle');
     if (todo.ms > 0) return rest(sending, todo.ms);
   }
-  if (!lock.hold()) return LOCK_RETRY_MS;
+  if (!holdLock(sending)) return LOCK_RETRY_MS;
   alertLog.write();
   if (!sending.configured) return skipAll(sending);
   // Another process may have sent it between the look and the lock.
@@ -38,19 +41,20 @@ export async function takeTurn(sending: Sending): Promise<Turn> {
   saveQuietly(sending, () => foldBacklog(sending.outbox, sending.server));
   due = next(sending) ?? due;
   const { signal } = state.inTime;
-  if ('row' in due) await attempts.attempt(due.row);
-  else await edits?.edit(due.message);
+  if ('row' in due) await attempt(sending, due.row);
+  else await edit(sending, due.message);
   if (signal.aborted) return 'idle';
   if (clock.monotonic() - state.prunedAt > PRUNE_EVERY_MS) prune(sending);
   return 'again';
 }
 
 /** What can be done first: the next message of a chat, or, where none waits for it, an edit. */
-function next({ config, state, configured, queue, attempts, edits }: Sending): Todo | undefined {
+function next(sending: Sending): Todo | undefined {
+  const { config, state, configured, queue, messages } = sending;
   const heads = queue.heads();
-  const first = earliest(heads.map((row) => ({ row, ms: attempts.waitMs(row) })));
-  if ((first && first.ms <= 0) || !edits || !state.running || !configured) return first;
-  return earliest<Todo>([first, edits.next(new Set(heads.map((row) => targetOf(config, row))))]);
+  const first = earliest(heads.map((row) => ({ row, ms: waitMs(sending, row) })));
+  if ((first && first.ms <= 0) || !messages || !state.running || !configured) return first;
+  return earliest<Todo>([first, nextEdit(sending, new Set(heads.map((row) => targetOf(config, row))))]);
 }
 
 /** The first of those that are due first. */
@@ -96,9 +100,45 @@ function skipAll(sending: Sending): Turn {
   return rest(sending, 'idle');
 }
 
-function rest({ lock }: Sending, next: 'idle' | number): Turn {
-  if (next === 'idle' || next > KEEP_LOCK_MS) lock.letGo();
+function rest(sending: Sending, next: 'idle' | number): Turn {
+  if (next === 'idle' || next > KEEP_LOCK_MS) letGoOfLock(sending);
   return next;
+}
+
+/**
+ * True in the one process that sends. The lock is held while there is something to send and given back in longer pauses, so that a
+ * one-shot command may send when no monitor runs.
+ */
+function holdLock(sending: Sending): boolean {
+  const { state, stateDir, store, failures } = sending;
+  if (state.lock) return true;
+  try {
+    const taken = takeLock(stateDir, 'delivery');
+    if (!('release' in taken)) return false;
+    state.lock = taken;
+  } catch (error) {
+    // Where the folder cannot be written the store is in memory, and nobody else has these messages; or this is the daemon,
+    // and the one-shot commands leave sending to it.
+    if (!state.running && store.trouble === undefined) {
+      failures.own(`The delivery lock cannot be taken: ${errorText(error)}`);
+      return false;
+    }
+    state.lock = { holds: () => true, release: () => undefined };
+  }
+  // What another process did in the meantime.
+  loadSends(sending);
+  sending.alertLog.reload();
+  return true;
+}
+
+export function letGoOfLock({ state }: Sending): void {
+  const held = state.lock;
+  state.lock = undefined;
+  try {
+    held?.release();
+  } catch {
+    // The file is gone, and the lock with it.
+  }
 }
 
 /** What cannot be saved must not stop what can be sent. */
@@ -112,10 +152,10 @@ export function saveQuietly({ failures }: Sending, work: () => unknown): void {
 
 /** Forgets what is older than it is kept. */
 export function prune(sending: Sending): void {
-  const { state, clock, outbox, living } = sending;
+  const { state, clock, outbox, messages } = sending;
   state.prunedAt = clock.monotonic();
   saveQuietly(sending, () => {
     outbox.table.prune(clock.now());
-    living?.messages.prune(clock.now());
+    messages?.prune(clock.now());
   });
 }
