@@ -102,7 +102,7 @@ test('a unit with a configuration that cannot be used goes on exporting what the
   const line = ['export', 'all', '--config', config, '--state-dir', stateDir];
   const done = await vpsmon(line);
   expect(done).toMatchObject({ code: 0, stderr: '' });
-  expect(done.stdout).toMatch(/^Wrote .*vpsmon\.prom: \d+ samples from the running monitor, \d s old\n$/);
+  expect(done.stdout).toMatch(/^Wrote .*vpsmon\.prom: \d+ samples from the running monitor, \d+ s old\n$/);
   expect(readFileSync(promFile(), 'utf8')).toBe(text);
   // A file that is not there is a mistyped name, and without a monitor the settings are needed.
   rmSync(config);

@@ -563,7 +563,7 @@ describe('strangers and terminals', () => {
         },
         { place: { waitMs } },
       );
-    expect((await pair((code) => telegram.write(ADA, `/start ${code}`), 20_000)).code).toBe(0);
+    expect((await pair((code) => telegram.write(ADA, `/start ${code}`), 100_000)).code).toBe(0);
     const before = readFileSync(conf, 'utf8');
     const late = await pair((code) => {
       for (const text of [
@@ -684,10 +684,12 @@ describe('vpsmon setup in a real terminal', () => {
       for (const [i, [shown, typed]] of steps.entries()) {
         await terminal.shows(shown);
         if (i === stopAt) break;
-        const code = /\?start=([\w-]+)\s/.exec(terminal.seen)?.[1];
         if (i === 0) terminal.type(`${telegram.token}\r`);
-        else if (i === 1) telegram.write(ADA, `/start ${code}`);
-        else terminal.type(`${typed}\r`);
+        else if (i === 1) {
+          // It may come in pieces.
+          const code = await until(() => /\?start=([\w-]+)\s/.exec(terminal.seen)?.[1], 'the whole link');
+          telegram.write(ADA, `/start ${code}`);
+        } else terminal.type(`${typed}\r`);
       }
       terminal.type('\u0003');
       expect(await terminal.ended).not.toBe(0);

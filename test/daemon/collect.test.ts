@@ -24,6 +24,7 @@ test('the monitor collects its garbage after the first check and once a minute, 
       },
     },
   );
+  const ended = once(child, 'close');
   try {
     const times = await new Promise<number[]>((resolve, reject) => {
       let log = '';
@@ -37,6 +38,7 @@ test('the monitor collects its garbage after the first check and once a minute, 
     expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(60_000);
   } finally {
     child.kill('SIGKILL');
+    await ended;
     rmSync(folder, { recursive: true, force: true });
   }
 });

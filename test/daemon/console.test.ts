@@ -386,8 +386,10 @@ describe('reading the messages of a bot', () => {
     const message = await stage.incident();
     expect(message.keyboard).toBeUndefined();
     await stage.close();
+    const asked = () => telegram.calls.filter(({ method, status }) => method === 'getUpdates' && status > 0);
+    const before = asked().length;
     stage = await start();
-    await until(() => telegram.calls.filter((call) => call.method === 'getUpdates').length === 2);
+    await until(() => asked().length > before);
     expect(said('Another program has set a webhook')).toHaveLength(1);
   });
 
@@ -1023,7 +1025,11 @@ describe('buttons', () => {
       telegram.push({ callback_query: query });
     const answered = () => telegram.calls.filter(({ method }) => method === 'answerCallbackQuery');
     await until(() => answered().length === 3);
-    expect(answered().map(({ params }) => params.callback_query_id)).toEqual(['abc', '5', '6']);
+    expect(
+      answered()
+        .map(({ params }) => String(params.callback_query_id))
+        .toSorted(),
+    ).toEqual(['5', '6', 'abc']);
   });
 
   it('in a private chat its owner may, whoever is named for the group', async () => {

@@ -36,7 +36,7 @@ it('U15: an older version over the state folder of a later one says so, once', a
   await daemon.start();
   await until(() => told().length > 0, 'the message');
   expect(told()[0]?.plain).toMatch(/this is the older \d+\.\d+\.\d+/);
-  expect(daemon.log()).toContain('9.9.9');
+  await until(() => daemon.log().includes('9.9.9'), 'the log');
   await daemon.stop();
   const lines = daemon.log().split('9.9.9').length;
   await daemon.start();

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
@@ -22,6 +22,11 @@ function usedFolder(damage: (db: Database.Database) => void): string {
   return dir;
 }
 
+/** Somebody writes into it at the same time. */
+function removeUsed(folder: string): void {
+  rmSync(folder, { recursive: true, maxRetries: 10 });
+}
+
 describe.concurrent('a state folder that is damaged', () => {
   it('R5: removed while the monitor runs: told, made anew with all that was kept, and locked', async () => {
     const daemon = await startDaemon(QUIET);
@@ -29,13 +34,13 @@ describe.concurrent('a state folder that is damaged', () => {
       const db = new Database(join(daemon.stateDir, 'vpsmon.db'));
       remember(db, 'kept', 'as it was', Date.now());
       db.close();
-      rmSync(daemon.stateDir, { recursive: true });
+      removeUsed(daemon.stateDir);
       const health = await until(async () => {
         const now = await daemon.health().catch(() => undefined);
-        return existsSync(join(daemon.stateDir, 'vpsmon.db')) && now?.checks ? now : undefined;
+        const told = /was removed while the monitor ran, and was made anew/.test(now?.reasons.join() ?? '');
+        return told ? now : undefined;
       }, 'a new state folder');
       expect(health.status).toBe('degraded');
-      expect(health.reasons.join()).toMatch(/was removed while the monitor ran, and was made anew/);
       expect(statSync(daemon.stateDir).mode & 0o777).toBe(0o711);
       expect(statSync(join(daemon.stateDir, 'vpsmon.db')).mode & 0o777).toBe(0o600);
       const anew = new Database(join(daemon.stateDir, 'vpsmon.db'));
@@ -57,8 +62,10 @@ describe.concurrent('a state folder that is damaged', () => {
       const db = new Database(join(daemon.stateDir, 'vpsmon.db'));
       remember(db, 'kept', 'as it was', Date.now());
       db.close();
-      rmSync(daemon.stateDir, { recursive: true });
+      const removed = `${daemon.stateDir}-removed`;
+      renameSync(daemon.stateDir, removed);
       writeFileSync(daemon.stateDir, 'no folder can be made here');
+      removeUsed(removed);
       await until(() => daemon.exitCode() !== null, 'the end');
       expect(daemon.exitCode()).toBe(3);
       expect(daemon.log()).toMatch(/The state folder .* was removed: it cannot be made anew/);
@@ -80,12 +87,15 @@ describe.concurrent('a state folder that is damaged', () => {
   it('R5: removed, and taken by another monitor meanwhile: the first one ends', async () => {
     const daemon = await startDaemon(QUIET);
     try {
-      rmSync(daemon.stateDir, { recursive: true });
-      mkdirSync(daemon.stateDir);
-      const store = openStore(daemon.stateDir, Date.now());
-      const lock = takeLock(daemon.stateDir, 'daemon');
-      expect(lock).toHaveProperty('release');
+      // All is there before the monitor can look: it looks at a moment that nobody knows.
+      const other = `${daemon.stateDir}-other`;
+      const store = openStore(other, Date.now());
+      expect(takeLock(other, 'daemon')).toHaveProperty('release');
       remember(store.db, 'whose', 'of the other', Date.now());
+      const removed = `${daemon.stateDir}-removed`;
+      renameSync(daemon.stateDir, removed);
+      renameSync(other, daemon.stateDir);
+      removeUsed(removed);
       await until(() => daemon.exitCode() !== null, 'the end');
       expect(daemon.exitCode()).toBe(3);
       expect(daemon.log()).toContain('another monitor (process');

@@ -149,7 +149,7 @@ describe('notification socket', () => {
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     let heard = '';
-    const end = new Promise((resolve) => listener.once('exit', resolve));
+    const end = new Promise((resolve) => listener.once('close', resolve));
     await new Promise<void>((resolve) =>
       listener.stdout.on('data', (chunk: Buffer) => {
         heard += chunk.toString();

@@ -31,7 +31,7 @@ export type Daemon = {
   get(path: string): Promise<{ status: number; body: string }>;
   health(): Promise<Health>;
   start(): Promise<void>;
-  /** Sends the signal and waits for the end; its exit code: 3 where stopping took longer than the monitor allows itself. */
+  /** Sends the signal and waits for the end, and for all that it logged; its exit code: 3 where stopping took longer than the monitor allows itself. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   exitCode(): number | null;
   /** Stops it and removes its folder. */
@@ -113,7 +113,7 @@ export async function startDaemon(
       const running = child;
       if (!running || running.exitCode !== null || running.signalCode !== null)
         return running?.exitCode ?? null;
-      const ended = new Promise((resolve) => running.once('exit', resolve));
+      const ended = new Promise((resolve) => running.once('close', resolve));
       running.kill(signal);
       await ended;
       return running.exitCode;

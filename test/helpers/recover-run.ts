@@ -88,7 +88,9 @@ export function recoverFolder(base: Record<string, string | number>, yaml?: stri
             reject(new Error(stderr));
             return;
           }
-          const json = (stdout.startsWith('{') ? JSON.parse(stdout) : {}) as Recovered['json'];
+          // One that was killed may have written a part of it.
+          const whole = signal === null && stdout.startsWith('{');
+          const json = (whole ? JSON.parse(stdout) : {}) as Recovered['json'];
           resolve({ code, signal, stdout, stderr, json });
         });
       });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { silencing, windowAt } from '../../src/incidents/silences.ts';
 import { matchesPattern, type SilenceWindow } from '../../src/config/schema.ts';
+import { processorMs } from '../helpers/cost.ts';
 
 /** Days of January 2026: the 14th is a Wednesday. */
 const at = (day: number, hour: number, minute = 0) => new Date(2026, 0, day, hour, minute).getTime();
@@ -31,9 +32,10 @@ test.each([
 });
 
 test('a pattern with many wildcards takes no longer', () => {
-  const before = performance.now();
-  expect(matchesPattern('*a'.repeat(60) + 'b', 'a'.repeat(128))).toBe(false);
-  expect(performance.now() - before).toBeLessThan(2000);
+  let matches = true;
+  const ms = processorMs(() => (matches = matchesPattern('*a'.repeat(60) + 'b', 'a'.repeat(128))));
+  expect(matches).toBe(false);
+  expect(ms).toBeLessThan(2000);
 });
 
 describe('windows of vpsmon.yaml', () => {

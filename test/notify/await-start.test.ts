@@ -9,7 +9,7 @@ let standin: Telegram;
 beforeEach(async () => void (standin = await startTelegram()));
 afterEach(() => standin.close());
 
-function wait(withinMs = 20_000) {
+function wait(withinMs = 100_000) {
   const { http } = commandContext(configWith({})).context.system;
   const telegram = createTelegram({ http, token: standin.token, apiRoot: standin.url, chatId: () => '' });
   const monotonic = () => performance.now();

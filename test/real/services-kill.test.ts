@@ -38,6 +38,8 @@ test('SIGKILL: each change is told once, with its cause', async () => {
   await engine.docker.stop(ids.get('asked')!, 1);
   await kill('told');
   await until(() => told(/Service Stopped/).length === 1, 'the crash');
+  // Marked as sent, too: one that is on its way when it is killed comes once more.
+  await until(async () => (await daemon?.health())?.alerts_waiting === 0, 'the mark');
   // At once: what it would report about this one after 2 seconds it never reports.
   await kill('policy');
   await daemon.stop('SIGKILL');
@@ -47,13 +49,18 @@ test('SIGKILL: each change is told once, with its cause', async () => {
   }, 'its restart');
   await kill('later');
   await until(async () => (await engine.docker.inspect(ids.get('later')!)).state.pid === 0, 'its end');
+  // Not what it has to say about this machine.
+  const changes = () =>
+    told(/Service (?:Monitor|St|Rest|Mal)|on request, running|redeployed|While it was away/);
+  const before = changes().length;
+  // On a slow machine 20 seconds were over: then it was told before.
+  const isAskedTold = told(/Service: asked\n/).length > 0;
   await daemon.start();
   await until(() => told(/Service Monitor Started/).length === 2, 'the second start');
   await sleep(3000);
 
-  // Not what it has to say about this machine.
-  const after = told(/Service|Monitor|While it was away/)
-    .slice(2)
+  const after = changes()
+    .slice(before)
     .map(({ plain }) => plain);
   expect(after, after.join('\n\n')).toHaveLength(1);
   const lines = after[0]!.split('\n');
@@ -62,7 +69,7 @@ test('SIGKILL: each change is told once, with its cause', async () => {
   expect(lines.slice(heading + 1).toSorted()).toEqual(
     [
       '🔄 policy was restarted by its restart policy: killed from outside Docker, exit code 137 (SIGKILL)',
-      '🔴 asked stopped: on request (SIGKILL), exit code 137',
+      ...(isAskedTold ? [] : ['🔴 asked stopped: on request (SIGKILL), exit code 137']),
       '🔴 later stopped: killed from outside Docker, exit code 137 (SIGKILL)',
     ].toSorted(),
   );

@@ -77,8 +77,9 @@ async function quiet(): Promise<void> {
 }
 
 async function running(options: RunOptions): Promise<string> {
+  const before = telegram.sent.length;
   const id = await engine.run(options);
-  await said(telegram.sent.length + 1);
+  await said(before + 1);
   telegram.clear();
   return id;
 }
@@ -132,14 +133,19 @@ describe('one container', () => {
   });
 
   test('a crash with a restart policy is one message that says why and how long it was away', async () => {
-    const id = await running({
-      name: 'web',
-      restartPolicy: 'always',
-      command: ['sh', '-c', 'echo hello; sleep 3600'],
-    });
-    process.kill(await pidOf(id), 'SIGKILL');
-    await monitor.saw('start', 'web', 2);
-    await said(1);
+    for (let i = 1; ; i++) {
+      const name = `web-${i}`;
+      const command = ['sh', '-c', 'echo hello; sleep 3600'];
+      const id = await running({ name, restartPolicy: 'always', command });
+      process.kill(await pidOf(id), 'SIGKILL');
+      await monitor.saw('start', name, 2);
+      const { startedAt, finishedAt } = (await engine.docker.inspect(id)).state;
+      await said(1);
+      // Where a busy engine needs about two seconds or more it is a stop and a return: then with another one.
+      if (startedAt - finishedAt < 1500 || i === TRIES) break;
+      if (titles()[0] !== '🔄 Service Restarting') await said(2);
+      telegram.clear();
+    }
     expect(titles()).toEqual(['🔄 Service Restarting']);
     expect(telegram.sent[0]!.plain).toMatch(/Restart Count: 1\n/);
     expect(telegram.sent[0]!.plain).toMatch(/Now: 🟢 Running again after [\d.]+ s/);
@@ -398,7 +404,8 @@ describe('the engine', () => {
     await engine.run({ name: 'web' });
     const broken = await engine.run({ name: 'broken', command: ['sh', '-c', 'exit 3'] });
     await expect.poll(() => pidOf(broken)).toBe(0);
-    const socket = join(tmpdir(), `vpsmon-late-${process.pid}.sock`);
+    const folder = mkdtempSync(join(tmpdir(), 'vpsmon-late-'));
+    const socket = join(folder, 'docker.sock');
     const late = openWatcherSetup(openDocker(`unix://${socket}`), telegram);
     await late.start();
     await telegram.waitFor(1);
@@ -414,6 +421,7 @@ describe('the engine', () => {
     expect(late.watcher.counts()).toMatchObject({ monitored: 2, running: 1 });
     await late.remove();
     await proxy.close();
+    rmSync(folder, { recursive: true });
   });
 
   test('the monitor away: on start it tells what changed and nothing else', async () => {

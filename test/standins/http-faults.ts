@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { freePort } from '../helpers/free-port.ts';
 
 /** What is wrong with the whole server: it never answers, or answers the same to everything. */
 export type Fault = 'hang' | 'garbage' | 'empty' | 'error' | 'cut';
@@ -39,16 +40,18 @@ export async function startFaulty(handle: (asked: Asked) => Answer | Promise<Ans
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
+  // Nobody else gets it while the server is down.
+  const port = await freePort();
   const faulty: FaultyServer = {
-    port: 0,
-    url: '',
+    port,
+    url: `http://127.0.0.1:${port}`,
     asked: [],
     fault: undefined,
     async down() {
       sockets.forEach((socket) => socket.destroy());
       if (server.listening) await new Promise((resolve) => server.close(resolve));
     },
-    up: () => new Promise((resolve) => server.listen(faulty.port, '127.0.0.1', resolve)),
+    up: () => new Promise((resolve) => server.listen(port, '127.0.0.1', resolve)),
     close: () => faulty.down(),
   };
 
@@ -86,7 +89,5 @@ export async function startFaulty(handle: (asked: Asked) => Answer | Promise<Ans
   }
 
   await faulty.up();
-  faulty.port = (server.address() as { port: number }).port;
-  faulty.url = `http://127.0.0.1:${faulty.port}`;
   return faulty;
 }

@@ -136,6 +136,8 @@ export type Telegram = {
   /** Queues faults, each for one call. */
   fail(...faults: Fault[]): void;
   pendingFaults(): number;
+  /** What the next call of this method meets. */
+  nextFault(method: string): FaultKind | undefined;
   /** A fault for every call, until called with undefined. */
   always(fault: Fault | undefined): void;
   setChat(chat: StandInChat): void;

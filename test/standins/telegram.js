@@ -147,6 +147,7 @@ export async function startTelegram(options = {}) {
     polling: () => state.poll !== undefined,
     fail: (...faults) => void state.faults.push(...faults.map(normalFault)),
     pendingFaults: () => state.faults.length,
+    nextFault: (method) => findFault(state, method.toLowerCase())?.kind,
     always: (fault) => void (state.always = fault === undefined ? undefined : normalFault(fault)),
     setChat: (chat) =>
       void state.chats.set(String(chat.id), { state: 'ok', ...state.chats.get(String(chat.id)), ...chat }),
@@ -369,12 +370,17 @@ function normalFault(fault) {
 }
 
 /** Faults without a method are for what sends; one with a method waits for that method. */
-function takeFault(state, method) {
+function findFault(state, method) {
   const fits = (fault) =>
     fault.method ? fault.method.toLowerCase() === method : method === 'sendmessage' || method === 'sendphoto';
-  const index = state.faults.findIndex(fits);
-  if (index >= 0) return state.faults.splice(index, 1)[0];
-  return state.always && fits(state.always) ? state.always : undefined;
+  return state.faults.find(fits) ?? (state.always && fits(state.always) ? state.always : undefined);
+}
+
+function takeFault(state, method) {
+  const fault = findFault(state, method);
+  const index = state.faults.indexOf(fault);
+  if (index >= 0) state.faults.splice(index, 1);
+  return fault;
 }
 
 /** Resolves with undefined where the call goes on as usual after it. */

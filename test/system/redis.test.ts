@@ -89,6 +89,7 @@ test('H9: an answer without an end is given up at its limit', async () => {
       socket.on('error', () => {});
       socket.on('data', (data) => {
         if (!data.includes('INFO')) return void socket.write(log);
+        sent = 0;
         socket.write(start);
         const pour = (): void => {
           while (!socket.destroyed && sent < 300 * MB && socket.write(piece)) sent += piece.length;
@@ -100,9 +101,10 @@ test('H9: an answer without an end is given up at its limit', async () => {
     await new Promise<void>((resolve) => flood.listen(0, '127.0.0.1', resolve));
     const { port } = flood.address() as { port: number };
     const redis = open(port);
-    await expect(redis.call('INFO')).rejects.toThrow(
-      `Redis at 127.0.0.1:${port}: the answer is too large (more than`,
-    );
+    // Again where a busy machine reached the deadline of a command before the limit.
+    await expect
+      .poll(() => redis.call('INFO').catch(String))
+      .toContain(`Redis at 127.0.0.1:${port}: the answer is too large (more than`);
     await redis.close();
     // What the kernel and the streams on both sides hold is all that was sent.
     expect(sent).toBeLessThan(100 * MB);

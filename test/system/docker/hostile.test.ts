@@ -22,7 +22,7 @@ afterEach(async () => {
 type Respond = (socket: Socket, path: string) => unknown;
 
 /** An engine whose every answer but that about its version is what `respond` writes to the socket. */
-async function engine(respond: Respond, deadlineMs = 1500): Promise<Docker> {
+async function engine(respond: Respond, deadlineMs = 100_000): Promise<Docker> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
     sockets.add(socket);
@@ -173,7 +173,8 @@ test.each<[string, Respond, RegExp]>([
     /too large|Docker said 500|no answer from/,
   ],
 ])('%s', async (_name, respond, expected) => {
-  const docker = await engine(respond);
+  // Only where silence is the matter is a deadline that a busy machine may miss.
+  const docker = await engine(respond, /no answer/.test(expected.source) ? 1500 : undefined);
   const before = process.memoryUsage().arrayBuffers;
   const error = await docker.list().catch((thrown: unknown) => thrown as Error);
   expect(error).toBeInstanceOf(Error);
@@ -293,8 +294,8 @@ test('a container that tells more than is read costs itself, not the others', as
         : one;
     const body = JSON.stringify(answer);
     socket.write(`${OK}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
-  }, 5000);
-  const found = await readContainers(docker, AbortSignal.timeout(20_000), NO_FILES);
+  });
+  const found = await readContainers(docker, AbortSignal.timeout(100_000), NO_FILES);
   expect(found.map(({ name, state }) => [name, state])).toEqual([
     ['e', 'running'],
     ['f', 'created'],
@@ -316,8 +317,8 @@ test('a container that is hostile in every field is read, within bounds, and sho
   const docker = await engine((socket, path) => {
     const answer = path.includes('/containers/json') ? item : body;
     socket.write(`${OK}Content-Length: ${Buffer.byteLength(answer)}\r\n\r\n${answer}`);
-  }, 5000);
-  const signal = AbortSignal.timeout(20_000);
+  });
+  const signal = AbortSignal.timeout(100_000);
   const [info] = await readContainers(docker, signal, NO_FILES);
   expect(info).toBeDefined();
   // eslint-disable-next-line no-control-regex
