@@ -83,7 +83,20 @@ export async function startEngine(extraArgs: string[] = []): Promise<Engine> {
   const args = ['--bridge=none', '--iptables=false', ...paths, '-H', `unix://${socket}`];
   let child: ChildProcess | undefined;
 
+  /** dockerd ends where its containerd needs more than 15 s, which a busy machine may make it need. */
   async function start(): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await startOnce();
+      } catch (error) {
+        if (tries === 3) throw error;
+        await halt('SIGKILL');
+        killLeftovers(dir);
+      }
+    }
+  }
+
+  async function startOnce(): Promise<void> {
     const log = openSync(join(dir, 'log'), 'a');
     child = spawn('dockerd', [...args, '--pidfile', join(dir, 'pid'), ...extraArgs], {
       stdio: ['ignore', log, log],
@@ -145,7 +158,11 @@ export async function startEngine(extraArgs: string[] = []): Promise<Engine> {
     async stop() {
       if (child) await engine.clear().catch(() => {});
       docker.close();
+      // One that does not end by itself must not hold up the run.
+      const running = child;
+      const timer = setTimeout(() => running?.kill('SIGKILL'), 60_000);
       await halt();
+      clearTimeout(timer);
       killLeftovers(dir);
       // Mounts of containers that a killed engine left behind.
       for (const mount of mountsBelow(dir)) spawnSync('umount', ['-l', mount]);

@@ -7,7 +7,7 @@ export type OwnProcess = {
   /** Resolves when `text` was printed; rejects with the output when the program ends before, or after 100 s. */
   said(text: string): Promise<void>;
   signal(name: NodeJS.Signals): void;
-  /** Signals and waits for the end; SIGKILL after 10 s. */
+  /** Signals and waits for the end; SIGKILL after a minute. */
   end(name?: NodeJS.Signals): Promise<void>;
   running(): boolean;
 };
@@ -81,7 +81,7 @@ function handle(child: ChildProcess, file: string): OwnProcess {
       }),
     async end(name = 'SIGTERM') {
       signal(name);
-      const timer = setTimeout(() => signal('SIGKILL'), 10_000);
+      const timer = setTimeout(() => signal('SIGKILL'), 60_000);
       await exit;
       clearTimeout(timer);
     },

@@ -8,6 +8,7 @@ import { createSql } from '../../src/collectors/sql.ts';
 import type { N8nTarget, PostgresTarget, RedisTarget } from '../../src/model/targets.ts';
 import type { N8nValues, PostgresValues, RedisValues, SqlValues } from '../../src/model/snapshot.ts';
 import { collectorDeps, patience, type TestDeps } from '../helpers/collector-deps.ts';
+import { until } from '../helpers/daemon.ts';
 import { addExecutions, createN8nTables } from '../helpers/n8n-schema.ts';
 import { startPostgres, type PostgresServer } from '../helpers/postgres-server.ts';
 import { judged, ok } from '../rules/judge.ts';
@@ -56,9 +57,23 @@ async function freshDatabase(name: string): Promise<string> {
   return name;
 }
 
+/** What is written of a server that did not answer in time, which on a busy machine says nothing about the collector. */
+const LATE = /took too long|did not answer in time|no answer (?:from|within)/;
+/** Reads again what came too late, as a whole or in part. */
+async function inTime<T>(read: () => Promise<unknown>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const value = (await read()) as T & { problems?: string[]; broken?: unknown[] };
+      if (tries === 20 || !LATE.test(JSON.stringify([value.problems, value.broken]))) return value;
+    } catch (error) {
+      if (tries === 20 || !LATE.test(String(error))) throw error;
+    }
+  }
+}
+
 describe('postgres', () => {
-  const read = async (collector: { read(signal: AbortSignal): Promise<unknown> }) =>
-    (await collector.read(patience())) as PostgresValues;
+  const read = (collector: { read(signal: AbortSignal): Promise<unknown> }) =>
+    inTime<PostgresValues>(() => collector.read(patience()));
 
   test('connections by state, size, version, the longest transaction, and nothing of its own', async () => {
     const deps = collectorDeps({ postgres: toPostgres() });
@@ -76,10 +91,9 @@ describe('postgres', () => {
     expect(parsePostgres(old)).toMatchObject({ connections: { idle: 2, other: 0, total: 2, max: 20 } });
     expect(parsePostgres(old)).not.toHaveProperty('longestTransactionSec');
     const busy = postgres.sql('BEGIN; SELECT pg_sleep(600)').catch(String);
-    await expect.poll(async () => (await read(collector)).connections.active).toBe(1);
-    const during = await read(collector);
-    expect(during.connections.total).toBe(2);
-    expect(during.longestTransactionSec).toBeGreaterThan(0);
+    // The session that asked as a server of 9.6 is asked may still be on its way out.
+    await expect.poll(async () => (await read(collector)).connections).toMatchObject({ active: 1, total: 2 });
+    expect((await read(collector)).longestTransactionSec).toBeGreaterThan(0);
     await postgres.sql(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^BEGIN; SELECT pg_sleep'",
     );
@@ -148,14 +162,15 @@ describe('postgres', () => {
       createPostgres,
       collectorDeps({ postgres: toPostgres('postgres', { user: 'watcher', password: 'look' }) }),
     );
-    expect((await read(collector)).connections).toMatchObject({ idle: 1, max: 20 });
+    // The sessions of the test before may still be on their way out.
+    await expect.poll(async () => (await read(collector)).connections).toMatchObject({ idle: 1, max: 20 });
   });
 
   test('a wrong password is told in one sentence, looked up anew, and forgotten when it is right', async () => {
     const deps = collectorDeps({ postgres: toPostgres('postgres', { password: 'not-the-one-9' }) });
     const collector = open(createPostgres, deps);
     await expect(read(collector)).rejects.toThrow(/refuses the password of user postgres$/);
-    expect(deps.rediscovered()).toBe(1);
+    expect(deps.rediscovered()).toBeGreaterThan(0);
     deps.found = { postgres: toPostgres(), missing: {} };
     expect((await read(collector)).connections.max).toBe(20);
   });
@@ -191,7 +206,7 @@ describe('redis', () => {
     await redis.call('FLUSHALL');
     await redis.call('MSET', 'a', '1', 'b', '2');
     await redis.call('EVAL', "redis.call('SELECT', 5); redis.call('SET', 'c', '3'); return 1", '0');
-    const values = await collector.read(patience());
+    const values = await inTime(() => collector.read(patience()));
     expect(values).toMatchObject({
       address: `127.0.0.1:${redis.port}`,
       version: expect.stringMatching(/^\d+\.\d+/),
@@ -213,15 +228,12 @@ describe('redis', () => {
         createRedis,
         collectorDeps({ redis: toRedis({ port: small.port, password: '' }) }),
       );
-      await collector.read(patience());
+      const read = () => inTime<RedisValues>(() => collector.read(patience()));
+      await read();
       const filled = "for n=1,4000 do redis.call('SET', 'k'..n, string.rep('x', 1000)) end return 1";
       for (let n = 0; n < 2; n++) await small.call('EVAL', filled, '0').catch(() => {});
       await Promise.allSettled(Array.from({ length: 8 }, () => small.call('PING')));
-      const values = (await collector.read(patience())) as {
-        maxMemoryBytes: number;
-        evictedTotal: number;
-        rejectedTotal: number;
-      };
+      const values = await read();
       expect(values.maxMemoryBytes).toBe(3 * 1_048_576);
       expect(values.evictedTotal).toBeGreaterThan(0);
       expect(values.rejectedTotal).toBeGreaterThan(0);
@@ -238,7 +250,7 @@ describe('redis', () => {
       const n8n = { url: 'http://127.0.0.1:9', apiKey: '', how: 'a test', queue };
       const deps = collectorDeps({ redis: target, n8n });
       const collector = open(createRedis, deps);
-      const read = async () => (await collector.read(patience())) as RedisValues;
+      const read = () => inTime<RedisValues>(() => collector.read(patience()));
       const fill = "for n=1,4000 do redis.call('SET', 'k'..n, string.rep('x', 1000)) end return 1";
       const first = await read();
       expect(first).toMatchObject({ policy: 'noeviction', queue: true, evictedLastHour: 0 });
@@ -257,6 +269,8 @@ describe('redis', () => {
       const evicting = await read();
       expect(evicting.refusedWrites).toBe(0);
       expect(evicting.evictedLastHour).toBeGreaterThan(0);
+      // Nothing is evicted any more: at the limit, each question costs a key now and then.
+      await small.call('CONFIG', 'SET', 'maxmemory', '64mb');
       deps.advance(61_000);
       await read();
       deps.advance(3_700_000);
@@ -277,8 +291,8 @@ describe('redis', () => {
   test('a wrong password is told in one sentence and looked up anew', async () => {
     const deps = collectorDeps({ redis: toRedis({ password: 'not-the-one-9' }) });
     const collector = open(createRedis, deps);
-    await expect(collector.read(patience())).rejects.toThrow(/refuses the password$/);
-    expect(deps.rediscovered()).toBe(1);
+    await expect(inTime(() => collector.read(patience()))).rejects.toThrow(/refuses the password$/);
+    expect(deps.rediscovered()).toBeGreaterThan(0);
     deps.found = { redis: toRedis(), missing: {} };
     deps.advance(2000);
     await expect
@@ -301,8 +315,8 @@ describe('n8n', () => {
     ...(database ? { database: { ...toPostgres(database), schema: 'public', prefix: '' } } : {}),
     ...more,
   });
-  const read = async (found: N8nTarget, deps = collectorDeps({ n8n: found })) =>
-    (await open(createN8n, deps).read(patience())) as N8nValues;
+  const read = (found: N8nTarget, deps = collectorDeps({ n8n: found })) =>
+    inTime<N8nValues>(() => open(createN8n, deps).read(patience()));
 
   test('executions by status and workflows from its tables', async () => {
     const database = await freshDatabase('n8n');
@@ -567,10 +581,13 @@ describe('n8n', () => {
         { interval: 20 },
       )
       .not.toEqual([]);
-    const values = await read(target('n8n'));
+    const values = await until(async () => {
+      const collector = open(createN8n, collectorDeps({ n8n: target('n8n') }));
+      const seen = (await collector.read(patience())) as N8nValues;
+      return /lock timeout/.test(seen.problems?.[0] ?? '') && seen.workflows ? seen : undefined;
+    }, 'the failure of the lock alone');
     expect(values.executions).toBeUndefined();
     expect(values.workflows).toEqual({ total: 3, active: 1 });
-    expect(values.problems?.[0]).toContain('lock timeout');
     await postgres.sql(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^BEGIN; LOCK TABLE'`,
     );
@@ -579,7 +596,7 @@ describe('n8n', () => {
 });
 
 describe('sql', () => {
-  const read = async (deps: TestDeps) => (await open(createSql, deps).read(patience())) as SqlValues;
+  const read = (deps: TestDeps) => inTime<SqlValues>(() => open(createSql, deps).read(patience()));
 
   test('lead_count is the rows of every table with "lead" in its name, in n8n\'s database', async () => {
     const database = await freshDatabase('shop');
@@ -688,7 +705,7 @@ test('collectors of one process share one connection to one database', async () 
   };
   const deps = collectorDeps({ postgres: toPostgres('n8n'), n8n });
   const collectors = [open(createPostgres, deps), open(createN8n, deps), open(createSql, deps)];
-  await Promise.all(collectors.map((collector) => collector.read(patience())));
+  await Promise.all(collectors.map((collector) => inTime(() => collector.read(patience()))));
   const ours = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'vpsmon'";
   await expect.poll(() => postgres.sql(ours)).toEqual([{ n: 1 }]);
   for (const collector of collectors) await collector.close?.();
