@@ -69,7 +69,7 @@ function rememberRunning(turn: Turn): void {
     const diedWithIt = death !== undefined && now.wall - death.at < SHUTDOWN_MS;
     if (!isUp(known.info.state) && !diedWithIt) continue;
     const { id, startedAt = 0 } = known.info;
-    before.set(key, { id, ...about(known.info), startedAt });
+    before.set(key, { id, ...about(known.info), startedAt, ...(death && { endedAt: death.at }) });
   }
   state.engine.before = before;
 }
@@ -183,7 +183,7 @@ function reportBack(turn: Turn): void {
     isOver(turn, key, 'unhealthy', 'died', engine.downAt.wall);
     if (up) continue;
     absent.push(known ? about(was) : { ...about(was), removed: true });
-    if (known) reportNotBack(turn, key, known, known.info.finishedAt ?? engine.downAt.wall);
+    if (known) reportNotBack(turn, key, known, known.info.finishedAt ?? was.endedAt ?? engine.downAt.wall);
   }
   out.facts.push({
     kind: 'docker-back',
@@ -206,7 +206,7 @@ function reportNotBack(turn: Turn, key: string, known: Known, at: number): void 
   const { info } = known;
   // Created in the place of one that ran, and never started: it did not end with Docker.
   const never = info.state === 'created';
-  const death = never ? unstarted(turn, known) : deathOf(known, at, info.exitCode ?? -1, 'engine');
+  const death = never ? { ...unstarted(turn, known), at } : deathOf(known, at, info.exitCode ?? -1, 'engine');
   const next: Next = never ? { kind: 'not-tried-again' } : { kind: 'not-back', policy: info.restartPolicy };
   emit(turn, key, { ...stoppedFact(death), next, reported: true });
 }

@@ -140,7 +140,7 @@ export type Engine = {
   reportAt: number | undefined;
   reported: boolean;
   /** What ran when it went: service name -> container. */
-  before: Map<string, { id: string; name: string; service?: string; startedAt: number }>;
+  before: Map<string, { id: string; name: string; service?: string; startedAt: number; endedAt?: number }>;
   /** Docker is back and it is being looked at what came back with it. */
   returning?: { due: number; upAt: Moment; unlooked: Set<string> };
 };

@@ -45,6 +45,23 @@ describe('Docker stopped with its containers', () => {
     expect(world.messages()[2]).toMatch(/Service Stopped[^]*Service: c7\n[^]*did not come back with Docker/i);
   });
 
+  test('one that was being recreated as Docker went away was down since it was stopped', () => {
+    const world = worldWith('db');
+    world.stop('db');
+    world.rename('db', '0123456789ab_db');
+    world.create('db');
+    world.destroy('0123456789ab_db');
+    world.advance(10_000);
+    world.down();
+    world.advance(30_000);
+    comeBack(world, ['db']);
+    world.advance(60_000);
+    expect(world.titles()).toEqual(['🔴 Docker Is Gone', '✅ Docker Is Back']);
+    world.start('db');
+    world.advance(60_000);
+    expect(world.messages()[2]).toContain('Down for: 1 min 40 s');
+  });
+
   test('one message, and one when all are back', () => {
     const world = thirty();
     shutdown(world);

@@ -58,7 +58,7 @@ export function live(seed: number): Life {
   const muted = chance(30) ? NAMES[pick(NAMES.length)] : undefined;
   if (muted !== undefined) diary.push(`muted: stops of ${muted}`);
   /** Of these a reader does not know all. */
-  const halfKnown = new Set([muted]);
+  const halfKnown = new Set(muted === undefined ? [] : [muted, `${muted}-next`]);
   const world: World = createWorld(
     chance(30) ? { MONITORED_SERVICES: NAMES } : {},
     muted === undefined ? {} : { services: [{ name: muted, mute: ['stopped'] }] },
