@@ -125,6 +125,7 @@ function openTurns(context: CommandContext, watchdog: Watchdog) {
     log.info(`${name}: stopping`);
     watchdog.stopping();
     stop.abort();
+    watched?.stopping();
     if (!byManager) turn.abort();
     else
       void isRebooting(context.run).then((is) => {

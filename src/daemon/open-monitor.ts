@@ -93,6 +93,7 @@ export function openMonitor(context: CommandContext, store: Store, more: Options
   monitor.watcher = openWatcher(monitor, discovery, more);
   monitor.collectors = openMonitorCollectors(monitor, discovery);
   monitor.forecasts = openForecasts(monitor);
+  monitor.stopping = () => stopping(monitor);
   monitor.close = () => close(monitor, alarm);
   return monitor;
 }
@@ -261,6 +262,13 @@ function rememberCheck(monitor: Monitor, snapshot: Snapshot): void {
   save(monitor, snapshot, false);
 }
 
+function stopping(monitor: Monitor): void {
+  const { state } = monitor;
+  if (state.closed) return;
+  state.stopping = true;
+  if (state.snapshot) save(monitor, state.snapshot, true);
+}
+
 async function close(monitor: Monitor, alarm: Alarm): Promise<void> {
   const { state, system, recorder, collectors, pipeline } = monitor;
   if (state.snapshot) save(monitor, state.snapshot, true);
@@ -281,7 +289,7 @@ function save(monitor: Monitor, snapshot: Snapshot, stopped: boolean): void {
     const alive: LastAlive = {
       at: snapshot.at,
       bootId: host.state === 'ok' ? host.value.bootId : '',
-      stopped,
+      stopped: stopped || monitor.state.stopping === true,
       lastValues: describeLastValues(snapshot),
     };
     remember(monitor.store.db, 'last-alive', alive, snapshot.at);

@@ -34,6 +34,7 @@ export type DaemonState = {
   badSettings?: string;
   /** The store is closed: nothing may touch it any more. */
   closed: boolean;
+  stopping?: true;
   failedInARow: Partial<Record<Source, number>>;
 };
 
@@ -56,5 +57,7 @@ export type Monitor = {
   refreshMessages(ids?: ReadonlySet<number>): void;
   /** What was last seen by the monitor before this one. */
   lastAlive?: LastAlive;
+  /** It was asked to stop: kept at once, for what follows may take longer than it is given. */
+  stopping(): void;
   close(): Promise<void>;
 };

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { cleanBoot, isRebooting, judgeReboot, type LastAlive } from '../../src/daemon/reboot.ts';
+import { cleanBoot, isRebooting, judgeReboot, LastAlive } from '../../src/daemon/reboot.ts';
+import { recall } from '../../src/store/memory.ts';
+import { openStore } from '../../src/store/open.ts';
+import { startDaemon } from '../helpers/daemon.ts';
+import { startTelegram } from '../standins/telegram.js';
 import type { HostValues } from '../../src/model/snapshot.ts';
 
 const now = Date.parse('2026-01-31T10:00:00Z');
@@ -35,6 +39,22 @@ describe('judgeReboot', () => {
 });
 
 describe('U7: a clean reboot', () => {
+  it('is one, too, where the monitor had no time to end in an orderly way', async () => {
+    const telegram = await startTelegram();
+    telegram.always('hang');
+    const daemon = await startDaemon({ DOCKER_HOST: 'unix:///nonexistent/d.sock', ...telegram.settings });
+    try {
+      // After a second signal it leaves at once, in the middle of sending what waits.
+      process.kill(daemon.pid, 'SIGINT');
+      await daemon.stop('SIGTERM');
+      const store = openStore(daemon.stateDir, Date.now());
+      expect(recall(store.db, 'last-alive', LastAlive)?.stopped).toBe(true);
+      store.close();
+    } finally {
+      await daemon.remove();
+      await telegram.close();
+    }
+  });
   const last = { at: 1_000_000, bootId: 'a', stopped: true, lastValues: [] };
   it('is one after an orderly stop, with another boot id', () => {
     expect(cleanBoot(last, { bootId: 'b', uptimeSec: 20 }, 2_000_000)).toBe(1_980_000);
