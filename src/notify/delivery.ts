@@ -2,7 +2,7 @@ import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
 import { alertLine, TIME_LETTERS } from './alert-log.ts';
 import { followSettings } from './chat.ts';
-import { openSending, type DeliveryDeps } from './sending.ts';
+import { openSending, type DeliveryDeps, type Sending } from './sending.ts';
 import { deliveryState, refusalOf, type DeliveryState } from './state.ts';
 import type { StoredRow } from '../store/outbox.ts';
 import { waitMs } from './attempt.ts';
@@ -46,85 +46,93 @@ const ALERTS_FIRST_MS = 100;
 export function createDelivery(deps: DeliveryDeps): Delivery {
   const { store, config, clock, log } = deps;
   const sending = openSending(deps);
-  const { state, queue, failures } = sending;
+  const { queue, pace } = sending;
   const { table } = sending.outbox;
   const wakeUp = createWakeUp(clock);
   let last: Promise<unknown> = Promise.resolve();
 
   /** One turn at a time in this process; the lock file sees to the others. */
-  function exclusive(): Promise<Turn> {
-    const turn = last.then(
+  function turn(): Promise<Turn> {
+    const taken = last.then(
       () => takeTurn(sending),
       () => takeTurn(sending),
     );
-    last = turn.catch(() => undefined);
-    return turn;
-  }
-
-  function beInTime(): void {
-    if (state.inTime.signal.aborted) state.inTime = new AbortController();
+    last = taken.catch(() => undefined);
+    return taken;
   }
 
   return {
     kick: () => wakeUp.kick(),
     waitMs(chat) {
-      const ms = sending.pace.waitMs(chat, 'answer');
+      const ms = pace.waitMs(chat, 'answer');
       const isFor = (row: StoredRow) => placeOf(targetOf(config, row)).chat === chat;
       const due = queue.heads().some((row) => isFor(row) && waitMs(sending, row) <= ms);
       return due ? ms + ALERTS_FIRST_MS : ms;
     },
-    count: (chat, begun) => sending.pace.count(chat, begun),
-
-    async run(signal) {
-      state.running = state.hasRun = true;
-      beInTime();
-      state.triesRefused = true;
-      saveQuietly(sending, () => {
-        followSettings(store.db, sending.targets);
-        table.routeAnew(sending.targets);
-      });
-      prune(sending);
-      signal.addEventListener('abort', () => wakeUp.kick(), { once: true });
-      while (!signal.aborted) {
-        const next = await exclusive().catch((error: unknown): Turn => {
-          failures.own(`Sending failed: ${errorText(error)}`);
-          letGoOfLock(sending);
-          return AFTER_ERROR_MS;
-        });
-        if (next !== 'again') await wakeUp.pause(next);
-      }
-      state.running = false;
-      letGoOfLock(sending);
-    },
-
-    async drain(timeoutMs) {
-      const end = clock.monotonic() + timeoutMs;
-      beInTime();
-      for (let left = timeoutMs; left > 0; left = end - clock.monotonic()) {
-        const timer = new AbortController();
-        const late = clock.sleep(left, timer.signal).then(() => 'late' as const);
-        const next = await Promise.race([exclusive(), late]);
-        timer.abort();
-        if (next === 'again') continue;
-        if (next === 'late') state.inTime.abort();
-        if (next === 'late' || next === 'idle' || next >= end - clock.monotonic()) break;
-        await clock.sleep(next);
-      }
-      if (!state.running) letGoOfLock(sending);
-    },
-
+    count: (chat, begun) => pace.count(chat, begun),
+    run: (signal) => run(sending, turn, wakeUp, signal),
+    drain: (timeoutMs) => drain(sending, turn, timeoutMs),
     sendUnsaved(message) {
       log.warn(alertLine(message, sending.secrets).slice(TIME_LETTERS));
       queue.addUnsaved(message);
       wakeUp.kick();
     },
-
     unsaved: () => queue.unsaved().filter(({ stepsDone }) => stepsDone === 0),
-
     state: () => deliveryState(store.db, config, table, queue.unsaved()),
     refused: () => refusalOf(table.heads()),
   };
 }
+
+async function run(
+  sending: Sending,
+  turn: () => Promise<Turn>,
+  wakeUp: WakeUp,
+  signal: AbortSignal,
+): Promise<void> {
+  const { state, db, targets, outbox } = sending;
+  state.running = state.hasRun = true;
+  beInTime(sending);
+  state.triesRefused = true;
+  saveQuietly(sending, () => {
+    followSettings(db, targets);
+    outbox.table.routeAnew(targets);
+  });
+  prune(sending);
+  signal.addEventListener('abort', () => wakeUp.kick(), { once: true });
+  while (!signal.aborted) {
+    const next = await turn().catch((error: unknown): Turn => {
+      sending.failures.own(`Sending failed: ${errorText(error)}`);
+      letGoOfLock(sending);
+      return AFTER_ERROR_MS;
+    });
+    if (next !== 'again') await wakeUp.pause(next);
+  }
+  state.running = false;
+  letGoOfLock(sending);
+}
+
+async function drain(sending: Sending, turn: () => Promise<Turn>, timeoutMs: number): Promise<void> {
+  const { state, clock } = sending;
+  const end = clock.monotonic() + timeoutMs;
+  beInTime(sending);
+  for (let left = timeoutMs; left > 0; left = end - clock.monotonic()) {
+    const timer = new AbortController();
+    const late = clock.sleep(left, timer.signal).then(() => 'late' as const);
+    const next = await Promise.race([turn(), late]);
+    timer.abort();
+    if (next === 'again') continue;
+    if (next === 'late') state.inTime.abort();
+    if (next === 'late' || next === 'idle' || next >= end - clock.monotonic()) break;
+    await clock.sleep(next);
+  }
+  if (!state.running) letGoOfLock(sending);
+}
+
+function beInTime({ state }: Sending): void {
+  if (state.inTime.signal.aborted) state.inTime = new AbortController();
+}
+
+type WakeUp = ReturnType<typeof createWakeUp>;
 
 /** A pause that a kick ends; one that comes while nobody pauses ends the next pause at once. */
 function createWakeUp(clock: Clock) {

@@ -68,87 +68,21 @@ const LEFT_BEHIND: Answer = {
 
 /** The Bot API, as far as vpsmon uses it. Nothing here throws, and no text that it gives contains the token. */
 export function createTelegram(options: TelegramOptions) {
-  const { http, token } = options;
-  const hide = (text: string) => plain(maskSecrets(text, [token, token.split(':')[1] ?? '']), 300);
-
-  async function call(
-    method: string,
-    body: { type: string; bytes: string | Buffer },
-    timeoutMs = options.timeoutMs ?? 15_000,
-  ): Promise<Answer> {
-    if (!TOKEN.test(token))
-      return { kind: 'error', code: 401, description: 'TELEGRAM_BOT_TOKEN is no bot token (123456:ABC...)' };
-    try {
-      const {
-        status,
-        headers,
-        body: text,
-      } = await http({
-        url: `${options.apiRoot.replace(/\/+$/, '')}/bot${token}/${method}`,
-        method: 'POST',
-        headers: { 'content-type': body.type, accept: 'application/json' },
-        body: body.bytes,
-        timeoutMs,
-        maxBytes: 4_194_304,
-        ...(options.signal ? { signal: options.signal() } : {}),
-      });
-      return readAnswer(status, headers, text, hide);
-    } catch (error) {
-      return { kind: 'broken', why: hide(errorText(error)) };
-    }
-  }
-  const callJson = (method: string, parameters: Record<string, unknown>, timeoutMs?: number) =>
-    call(method, { type: 'application/json', bytes: JSON.stringify(parameters) }, timeoutMs);
-
-  /** Follows a group to its new id; `moved`: it is not the one of before, where messages of before are not. */
-  async function toChat(
-    chat: string | undefined,
-    send: (chatId: string, moved: boolean) => Promise<Answer>,
-  ): Promise<Answer> {
-    let chatId = options.chatId(chat);
-    for (let moves = 0; ; moves++) {
-      const answer = await send(chatId, moves > 0);
-      if (answer.kind !== 'error' || answer.migrateTo === undefined || moves >= MAX_MOVES) return answer;
-      chatId = answer.migrateTo;
-      options.onMigrated?.(chatId, chat);
-    }
-  }
-
-  /** Sends, and where Telegram does not take one part of it, once more without that part. */
-  async function inAnyForm(
-    chat: string | undefined,
-    form: Form,
-    send: (form: Form) => Promise<Answer>,
-    lostTopic?: string,
-  ): Promise<Delivery> {
-    const answer = await toChat(chat, (chatId, moved) => {
-      // The numbers of messages begin anew there: the same one is another message.
-      if (moved && 'message_id' in form) return Promise.resolve(LEFT_BEHIND);
-      return send({ chat_id: chatId, ...(moved ? leaving(form, 'reply_parameters') : form) });
-    });
-    const refusal = answer.kind === 'error' && answer.code === 400 ? answer.description : undefined;
-    const less = refusal === undefined ? undefined : without(form, refusal);
-    if (less) {
-      const lost = 'message_thread_id' in form && !('message_thread_id' in less) ? refusal : lostTopic;
-      return inAnyForm(chat, less, send, lost);
-    }
-    const delivery = classify(answer);
-    return delivery.state === 'sent' && lostTopic !== undefined ? { ...delivery, lostTopic } : delivery;
-  }
-
+  const json = (method: string, parameters: Form, timeoutMs?: number) =>
+    callJson(options, method, parameters, timeoutMs);
   return {
-    getMe: () => callJson('getMe', {}),
-    getWebhookInfo: () => callJson('getWebhookInfo', {}),
-    getChat: (chat?: string) => toChat(chat, (chatId) => callJson('getChat', { chat_id: chatId })),
+    getMe: () => json('getMe', {}),
+    getWebhookInfo: () => json('getWebhookInfo', {}),
+    getChat: (chat?: string) => toChat(options, chat, (chatId) => json('getChat', { chat_id: chatId })),
     /** What people wrote to the bot lately; nothing is taken away from other readers. */
-    getUpdates: (limit: number) => callJson('getUpdates', { limit, timeout: 0 }),
+    getUpdates: (limit: number) => json('getUpdates', { limit, timeout: 0 }),
 
     /**
      * Waits up to `timeoutSec` for what people write; `offset` is the first update that is wanted, those before it are
      * forgotten by Telegram. `only`: the kinds of updates that are wanted; Telegram remembers it for the bot.
      */
     pollUpdates: (offset: number | undefined, timeoutSec: number, only?: readonly string[]) =>
-      callJson(
+      json(
         'getUpdates',
         {
           limit: MOST_UPDATES,
@@ -160,37 +94,115 @@ export function createTelegram(options: TelegramOptions) {
       ),
 
     setCommands: (commands: readonly { command: string; description: string }[]) =>
-      callJson('setMyCommands', { commands }),
+      json('setMyCommands', { commands }),
 
     /** Ends the waiting of a tapped button; `text`: at most 200 characters, shown for a moment or, as an alert, until it is closed. */
     answerCallback: (queryId: string, text = '', alert = false) =>
-      callJson('answerCallbackQuery', {
+      json('answerCallbackQuery', {
         callback_query_id: queryId,
         ...(text === '' ? {} : { text: plain(text, ANSWER_MAX), show_alert: alert }),
       }),
 
     /** Sends one text of at most 4,096 characters. */
     sendText: (html: string, to: SendOptions = {}): Promise<Delivery> =>
-      inAnyForm(to.place?.chat, { ...NO_PREVIEW, ...inHtml('text', html), ...envelope(to) }, (form) =>
-        callJson('sendMessage', form),
+      inAnyForm(
+        options,
+        to.place?.chat,
+        { ...NO_PREVIEW, ...inHtml('text', html), ...envelope(to) },
+        (form) => json('sendMessage', form),
       ),
 
     /** Replaces text and buttons of a message of the bot. Sent as well where it shows just that already. */
     editText: (messageId: number, html: string, to: SendOptions = {}): Promise<Delivery> =>
       inAnyForm(
+        options,
         to.place?.chat,
         { message_id: messageId, ...NO_PREVIEW, ...inHtml('text', html), ...markup(to) },
-        (form) => callJson('editMessageText', form),
+        (form) => json('editMessageText', form),
       ),
 
     /** Sends a PNG of at most 10 MB, with a caption of at most 1,024 characters. */
     sendPhoto: (png: Buffer, fileName: string, to: SendOptions = {}, caption?: string): Promise<Delivery> =>
       inAnyForm(
+        options,
         to.place?.chat,
         { ...(caption === undefined ? {} : inHtml('caption', caption)), ...envelope(to) },
-        (form) => call('sendPhoto', multipart(form, 'photo', fileName, png)),
+        (form) => call(options, 'sendPhoto', multipart(form, 'photo', fileName, png)),
       ),
   };
+}
+
+async function call(
+  options: TelegramOptions,
+  method: string,
+  body: { type: string; bytes: string | Buffer },
+  timeoutMs = options.timeoutMs ?? 15_000,
+): Promise<Answer> {
+  const { token } = options;
+  if (!TOKEN.test(token))
+    return { kind: 'error', code: 401, description: 'TELEGRAM_BOT_TOKEN is no bot token (123456:ABC...)' };
+  const hide = (text: string) => plain(maskSecrets(text, [token, token.split(':')[1] ?? '']), 300);
+  try {
+    const answer = await options.http({
+      url: `${options.apiRoot.replace(/\/+$/, '')}/bot${token}/${method}`,
+      method: 'POST',
+      headers: { 'content-type': body.type, accept: 'application/json' },
+      body: body.bytes,
+      timeoutMs,
+      maxBytes: 4_194_304,
+      ...(options.signal ? { signal: options.signal() } : {}),
+    });
+    return readAnswer(answer.status, answer.headers, answer.body, hide);
+  } catch (error) {
+    return { kind: 'broken', why: hide(errorText(error)) };
+  }
+}
+
+function callJson(
+  options: TelegramOptions,
+  method: string,
+  parameters: Form,
+  timeoutMs?: number,
+): Promise<Answer> {
+  return call(options, method, { type: 'application/json', bytes: JSON.stringify(parameters) }, timeoutMs);
+}
+
+/** Follows a group to its new id; `moved`: it is not the one of before, where messages of before are not. */
+async function toChat(
+  options: TelegramOptions,
+  chat: string | undefined,
+  send: (chatId: string, moved: boolean) => Promise<Answer>,
+): Promise<Answer> {
+  let chatId = options.chatId(chat);
+  for (let moves = 0; ; moves++) {
+    const answer = await send(chatId, moves > 0);
+    if (answer.kind !== 'error' || answer.migrateTo === undefined || moves >= MAX_MOVES) return answer;
+    chatId = answer.migrateTo;
+    options.onMigrated?.(chatId, chat);
+  }
+}
+
+/** Sends, and where Telegram does not take one part of it, once more without that part. */
+async function inAnyForm(
+  options: TelegramOptions,
+  chat: string | undefined,
+  form: Form,
+  send: (form: Form) => Promise<Answer>,
+  lostTopic?: string,
+): Promise<Delivery> {
+  const answer = await toChat(options, chat, (chatId, moved) => {
+    // The numbers of messages begin anew there: the same one is another message.
+    if (moved && 'message_id' in form) return Promise.resolve(LEFT_BEHIND);
+    return send({ chat_id: chatId, ...(moved ? leaving(form, 'reply_parameters') : form) });
+  });
+  const refusal = answer.kind === 'error' && answer.code === 400 ? answer.description : undefined;
+  const less = refusal === undefined ? undefined : without(form, refusal);
+  if (less) {
+    const lost = 'message_thread_id' in form && !('message_thread_id' in less) ? refusal : lostTopic;
+    return inAnyForm(options, chat, less, send, lost);
+  }
+  const delivery = classify(answer);
+  return delivery.state === 'sent' && lostTopic !== undefined ? { ...delivery, lostTopic } : delivery;
 }
 
 function inHtml(field: 'text' | 'caption', html: string): Form {

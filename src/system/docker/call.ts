@@ -7,8 +7,6 @@ import { exchange, failure, isStale, type RawAnswer } from '../http/exchange.ts'
 import { orAborted } from '../aborted.ts';
 import type { DockerError } from '../types.ts';
 
-/** For each call, where nobody asks for another one. */
-export const DEADLINE_MS = 5_000;
 const MIB = 1_048_576;
 const GONE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE']);
 
@@ -38,123 +36,112 @@ export type Call = {
   onTooLong?: 'cut';
   signal?: AbortSignal | undefined;
 };
-export type DockerCalls = {
-  where(): DockerAddress;
-  /** Resolves for 2xx and 304; rejects with a DockerError, which has a status where the engine answered. */
-  call(call: Call): Promise<RawAnswer>;
-  /** What every path begins with; asks the engine for its version first. */
-  prefix(signal?: AbortSignal): Promise<string>;
-  version(): EngineVersion;
-  /** Asks for the version again before the next call. */
-  forgetVersion(): void;
-  close(): void;
+/** Where the engine is, and what is known of it. */
+export type Engine = {
+  dockerHost: string;
+  /** For each call that does not name its own. */
+  deadlineMs: number;
+  agent: http.Agent;
+  known?: { prefix: string; answer: EngineVersion } | undefined;
+  /** Calls at the same time share one question. */
+  asking?: Promise<string> | undefined;
 };
 
-/**
- * Opens nothing yet: the first call connects. Throws for a DOCKER_HOST that cannot be understood. `deadlineMs`: for each call
- * that does not name its own.
- */
-export function openDockerCalls(dockerHost: string, deadlineMs = DEADLINE_MS): DockerCalls {
+/** Opens nothing yet: the first call connects. Throws for a DOCKER_HOST that cannot be understood. */
+export function openEngine(dockerHost: string, deadlineMs: number): Engine {
   parseDockerHost(dockerHost);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 8, maxFreeSockets: 2 });
-  let known: { prefix: string; answer: EngineVersion } | undefined;
-  let asking: Promise<string> | undefined;
+  return { dockerHost, deadlineMs, agent };
+}
 
-  /** Looked up for every call: the socket may appear after the start, and in another place. */
-  function where(): DockerAddress {
-    return parseDockerHost(dockerHost);
-  }
+/** Looked up for every call: the socket may appear after the start, and in another place. */
+export function whereIs({ dockerHost }: Engine): DockerAddress {
+  return parseDockerHost(dockerHost);
+}
 
-  async function send(call: Call, prefix: string): Promise<RawAnswer> {
-    const at = where();
-    const peer = `Docker at ${at.address}`;
-    // On a host without Docker this is asked at each check: a connection that fails costs a millisecond, and leaves garbage.
-    if (isMissing(at)) throw failure(`${peer} does not exist`, 'ENOENT');
-    const query = call.query ? `?${new URLSearchParams(call.query).toString()}` : '';
-    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
-    const request = {
-      options: {
-        ...target(at),
-        agent,
-        method: call.method ?? 'GET',
-        path: `${prefix}${call.path}${query}`,
-        headers: body === undefined ? {} : jsonHeaders(body),
-      },
-      body,
-      timeoutMs: call.timeoutMs ?? deadlineMs,
-      maxBytes: call.maxBytes ?? 4 * MIB,
-      onTooLong: call.onTooLong ?? 'fail',
-      signal: call.signal,
-      peer,
-    } as const;
-    try {
-      return await exchange(request);
-    } catch (error) {
-      // The engine may have closed an idle connection in the moment of use; nothing was answered, so GET may ask again.
-      if (isStale(error) && request.options.method === 'GET') return exchange(request);
-      throw error;
+export function versionOf({ known }: Engine): EngineVersion {
+  return known?.answer ?? UNKNOWN;
+}
+
+/** Resolves for 2xx and 304; rejects with a DockerError, which has a status where the engine answered. */
+export async function call(engine: Engine, options: Call): Promise<RawAnswer> {
+  try {
+    const prefix = await prefixFor(engine, options.signal);
+    const answer = await send(engine, options, prefix);
+    if (answer.status < 300 || answer.status === 304) return answer;
+    if (answer.status === 400 && /client version|API version/i.test(answer.body.toString('utf8', 0, 500))) {
+      engine.known = undefined;
     }
+    throw refusal(answer);
+  } catch (error) {
+    if ((error as DockerError).status !== undefined) throw error;
+    // Another engine may answer next time.
+    if (GONE.has(String((error as { code?: unknown }).code))) engine.known = undefined;
+    throw withHint(error as Error, whereIs(engine));
   }
+}
 
-  /** Asked once for an engine, not once for a check: to answer, the engine starts `runc --version` and two more. */
-  async function negotiate(): Promise<string> {
-    const answer = await send({ path: '/version' }, '');
-    if (answer.status >= 500) throw refusal(answer);
-    if (answer.status !== 200) {
-      // A socket proxy may deny /version. Without a version in the path the engine speaks its own newest.
-      known = { prefix: '', answer: UNKNOWN };
-      return '';
-    }
-    const raw = object(parseJson(answer.body, 'version'));
-    // Whatever answers there, it is no engine, and no old one either.
-    if (text(raw['Version']) === '' && text(raw['ApiVersion']) === '')
-      throw new Error('Docker, asked for version, answered something else');
-    const version: EngineVersion = {
-      version: text(raw['Version']) || 'unknown',
-      apiVersion: text(raw['ApiVersion']),
-      minApiVersion: text(raw['MinAPIVersion']),
-      podman: array(raw['Components']).some((part) => /^podman/i.test(text(object(part)['Name']))),
-    };
-    known = { prefix: chooseVersion(version.apiVersion, version.minApiVersion), answer: version };
-    return known.prefix;
+/** What every path begins with; asks the engine for its version first. One caller's signal does not end that for the others. */
+export async function prefixFor(engine: Engine, signal?: AbortSignal): Promise<string> {
+  if (engine.known) return engine.known.prefix;
+  engine.asking ??= negotiate(engine).finally(() => {
+    engine.asking = undefined;
+  });
+  return signal ? orAborted(engine.asking, signal, gaveUp) : engine.asking;
+}
+
+/** Asked once for an engine, not once for a check: to answer, the engine starts `runc --version` and two more. */
+async function negotiate(engine: Engine): Promise<string> {
+  const answer = await send(engine, { path: '/version' }, '');
+  if (answer.status >= 500) throw refusal(answer);
+  if (answer.status !== 200) {
+    // A socket proxy may deny /version. Without a version in the path the engine speaks its own newest.
+    engine.known = { prefix: '', answer: UNKNOWN };
+    return '';
   }
-
-  async function prefixFor(signal?: AbortSignal): Promise<string> {
-    if (known) return known.prefix;
-    // Calls at the same time share one question, without one caller's signal ending it for the others.
-    asking ??= negotiate().finally(() => {
-      asking = undefined;
-    });
-    return signal ? orAborted(asking, signal, gaveUp) : asking;
-  }
-
-  async function call(options: Call): Promise<RawAnswer> {
-    try {
-      const prefix = await prefixFor(options.signal);
-      const answer = await send(options, prefix);
-      if (answer.status < 300 || answer.status === 304) return answer;
-      if (answer.status === 400 && /client version|API version/i.test(answer.body.toString('utf8', 0, 500))) {
-        known = undefined;
-      }
-      throw refusal(answer);
-    } catch (error) {
-      if ((error as DockerError).status !== undefined) throw error;
-      // Another engine may answer next time.
-      if (GONE.has(String((error as { code?: unknown }).code))) known = undefined;
-      throw withHint(error as Error, where());
-    }
-  }
-
-  return {
-    where,
-    call,
-    prefix: prefixFor,
-    version: () => known?.answer ?? UNKNOWN,
-    forgetVersion() {
-      known = undefined;
-    },
-    close: () => agent.destroy(),
+  const raw = object(parseJson(answer.body, 'version'));
+  // Whatever answers there, it is no engine, and no old one either.
+  if (text(raw['Version']) === '' && text(raw['ApiVersion']) === '')
+    throw new Error('Docker, asked for version, answered something else');
+  const version: EngineVersion = {
+    version: text(raw['Version']) || 'unknown',
+    apiVersion: text(raw['ApiVersion']),
+    minApiVersion: text(raw['MinAPIVersion']),
+    podman: array(raw['Components']).some((part) => /^podman/i.test(text(object(part)['Name']))),
   };
+  engine.known = { prefix: chooseVersion(version.apiVersion, version.minApiVersion), answer: version };
+  return engine.known.prefix;
+}
+
+async function send(engine: Engine, options: Call, prefix: string): Promise<RawAnswer> {
+  const at = whereIs(engine);
+  const peer = `Docker at ${at.address}`;
+  // On a host without Docker this is asked at each check: a connection that fails costs a millisecond, and leaves garbage.
+  if (isMissing(at)) throw failure(`${peer} does not exist`, 'ENOENT');
+  const query = options.query ? `?${new URLSearchParams(options.query).toString()}` : '';
+  const body = options.body === undefined ? undefined : JSON.stringify(options.body);
+  const request = {
+    options: {
+      ...target(at),
+      agent: engine.agent,
+      method: options.method ?? 'GET',
+      path: `${prefix}${options.path}${query}`,
+      headers: body === undefined ? {} : jsonHeaders(body),
+    },
+    body,
+    timeoutMs: options.timeoutMs ?? engine.deadlineMs,
+    maxBytes: options.maxBytes ?? 4 * MIB,
+    onTooLong: options.onTooLong ?? 'fail',
+    signal: options.signal,
+    peer,
+  } as const;
+  try {
+    return await exchange(request);
+  } catch (error) {
+    // The engine may have closed an idle connection in the moment of use; nothing was answered, so GET may ask again.
+    if (isStale(error) && request.options.method === 'GET') return exchange(request);
+    throw error;
+  }
 }
 
 function gaveUp(): Error {

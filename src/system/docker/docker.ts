@@ -1,8 +1,7 @@
 // The Docker Engine API over its socket, with node:http. No `docker` process is ever started.
 import { withHint } from './address.ts';
 import { parseJson } from './answer.ts';
-import { DEADLINE_MS, openDockerCalls } from './call.ts';
-import type { Call } from './call.ts';
+import { call, openEngine, prefixFor, versionOf, whereIs, type Call, type Engine } from './call.ts';
 import { followEvents } from './follow.ts';
 import { parseLogs } from './logs.ts';
 import { object, parseInspect, parseList, parseStats, text } from './parse.ts';
@@ -14,33 +13,20 @@ const MIB = 1_048_576;
  * Opens nothing yet: the first call connects. Throws for a DOCKER_HOST that cannot be understood. `deadlineMs`, 5 s as a rule: who
  * has to get through to an engine whose machine thrashes waits longer.
  */
-export function openDocker(
-  dockerHost: string,
-  { deadlineMs = DEADLINE_MS }: { deadlineMs?: number } = {},
-): Docker {
-  const calls = openDockerCalls(dockerHost, deadlineMs);
+export function openDocker(dockerHost: string, { deadlineMs = 5_000 }: { deadlineMs?: number } = {}): Docker {
+  const engine = openEngine(dockerHost, deadlineMs);
   const changeMs = Math.max(20_000, deadlineMs);
-
-  async function json(options: Call): Promise<unknown> {
-    return parseJson((await calls.call(options)).body, options.path);
-  }
-
-  async function command(
-    path: string,
-    query: Record<string, string>,
-    timeoutMs: number,
-    signal?: AbortSignal,
-  ) {
-    await calls.call({ method: 'POST', path, query, timeoutMs, signal });
-  }
+  const json = async (options: Call) => parseJson((await call(engine, options)).body, options.path);
+  const post = async (path: string, query: Record<string, string>, timeoutMs: number, signal?: AbortSignal) =>
+    void (await call(engine, { method: 'POST', path, query, timeoutMs, signal }));
 
   return {
     get address() {
-      return calls.where().address;
+      return whereIs(engine).address;
     },
     async version(signal) {
-      await calls.call({ path: '/_ping', signal });
-      return calls.version();
+      await call(engine, { path: '/_ping', signal });
+      return versionOf(engine);
     },
     async info(signal) {
       const raw = object(await json({ path: '/info', signal }));
@@ -63,7 +49,7 @@ export function openDocker(
     },
     async logs(id, lines, signal) {
       const query = { stdout: '1', stderr: '1', tail: String(lines) };
-      const answer = await calls.call({
+      const answer = await call(engine, {
         path: `${container(id)}/logs`,
         query,
         maxBytes: 2 * MIB,
@@ -76,45 +62,48 @@ export function openDocker(
       const query = { stream: 'false', 'one-shot': 'true' };
       return parseStats(await json({ path: `${container(id)}/stats`, query, signal }));
     },
-    async events(options) {
-      let prefix: string;
-      try {
-        prefix = await calls.prefix(options.signal);
-      } catch (error) {
-        if (options.signal.aborted) return;
-        throw withHint(error as Error, calls.where());
-      }
-      try {
-        await followEvents(calls.where(), prefix, {
-          ...options,
-          podman: calls.version().podman,
-          opensWithinMs: deadlineMs,
-        });
-      } finally {
-        // A stream without an end ends when the engine does; the next one may be of another version.
-        if (options.until === undefined) calls.forgetVersion();
-      }
-    },
-    start: (id, signal) => command(`${container(id)}/start`, {}, 10_000 + changeMs, signal),
+    events: (options) => follow(engine, options),
+    start: (id, signal) => post(`${container(id)}/start`, {}, 10_000 + changeMs, signal),
     stop: (id, graceSec, signal) =>
-      command(`${container(id)}/stop`, { t: String(graceSec) }, graceSec * 1000 + changeMs, signal),
+      post(`${container(id)}/stop`, { t: String(graceSec) }, graceSec * 1000 + changeMs, signal),
     restart: (id, graceSec, signal) =>
-      command(
-        `${container(id)}/restart`,
-        { t: String(graceSec) },
-        graceSec * 1000 + 10_000 + changeMs,
-        signal,
-      ),
+      post(`${container(id)}/restart`, { t: String(graceSec) }, graceSec * 1000 + 10_000 + changeMs, signal),
     async updateMemory(id, memory, memorySwap, signal) {
       const body = { Memory: memory, MemorySwap: memorySwap };
-      await calls.call({ method: 'POST', path: `${container(id)}/update`, body, timeoutMs: 30_000, signal });
+      await call(engine, {
+        method: 'POST',
+        path: `${container(id)}/update`,
+        body,
+        timeoutMs: 30_000,
+        signal,
+      });
     },
     close() {
-      calls.close();
+      engine.agent.destroy();
     },
   };
 }
 
 function container(id: string): string {
   return `/containers/${encodeURIComponent(id)}`;
+}
+
+async function follow(engine: Engine, options: Parameters<Docker['events']>[0]): Promise<void> {
+  let prefix: string;
+  try {
+    prefix = await prefixFor(engine, options.signal);
+  } catch (error) {
+    if (options.signal.aborted) return;
+    throw withHint(error as Error, whereIs(engine));
+  }
+  try {
+    await followEvents(whereIs(engine), prefix, {
+      ...options,
+      podman: versionOf(engine).podman,
+      opensWithinMs: engine.deadlineMs,
+    });
+  } finally {
+    // A stream without an end ends when the engine does; the next one may be of another version.
+    if (options.until === undefined) engine.known = undefined;
+  }
 }
