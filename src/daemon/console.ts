@@ -8,9 +8,8 @@ import { errorText, formatTime, maskSecrets, plain } from '../model/text.ts';
 import { unanswered } from '../notify/asked.ts';
 import { configuredChat, followMove } from '../notify/chat.ts';
 import { splitHtml } from '../model/html.ts';
-import type { Incoming } from '../notify/updates.ts';
 import { backoffMs } from '../notify/pace.ts';
-import { pollUpdates } from '../notify/poll.ts';
+import { pollUpdates, type PollDeps } from '../notify/poll.ts';
 import { telegramFor } from '../notify/sender.ts';
 import { rememberSeen } from '../notify/updates.ts';
 import { COMMANDS, conflictHtml, refusedHtml } from '../outputs/telegram/console.ts';
@@ -58,23 +57,23 @@ export async function runConsole(
   setMaxListeners(50, signal);
   const telegram = telegramFor({ db, config, http, clock, log, signal: () => signal });
   const console = { ...openConsole(monitor, context, telegram), ...more };
-  let username = '';
-
-  async function handle(incoming: Incoming): Promise<void> {
-    if (monitor.state.closed || signal.aborted) return;
-    const chat = configuredChat(db, config, incoming.chat);
-    // Loaded when somebody writes or taps for the first time: most days nobody does, and it is a megabyte.
-    if (incoming.kind === 'tap') {
-      const { tapped } = await alive(monitor, import('./console-buttons.ts'));
-      return tapped(console, incoming, chat);
+  await resume(console);
+  const reading = pollDeps(console, signal);
+  while (!signal.aborted) {
+    try {
+      await pollUpdates(reading, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      log.error(`What people write to the bot could not be read, and is tried again: ${errorText(error)}`);
+      await clock.sleep(RETRY_MS, signal);
     }
-    if (!incoming.text.startsWith('/')) return;
-    if (username === '') username = await alive(monitor, nameOfBot(telegram));
-    const { command } = await alive(monitor, import('./console-commands.ts'));
-    await command(console, incoming, chat, username);
   }
+}
 
-  // Orders of a monitor that ended before their results were sent.
+/** What a monitor that ended before has not answered yet. */
+async function resume(console: Console): Promise<void> {
+  const { monitor } = console;
+  const { db } = monitor.store;
   if ((recall(db, ORDERS, v.array(v.unknown())) ?? []).length > 0) {
     const { followUp, openOrders } = await alive(monitor, import('./console-orders.ts'));
     for (const order of openOrders(db)) console.later(followUp(console, order));
@@ -83,52 +82,59 @@ export async function runConsole(
     const { resumeAsked } = await alive(monitor, import('./console-asked.ts'));
     resumeAsked(console);
   }
-  const poll = () =>
-    pollUpdates(
-      {
-        db,
-        telegram,
-        bot: nameOfReader(settings),
-        commands: COMMANDS,
-        clock,
-        log,
-        stateDir: config.stateDir,
-        random: Math.random,
-        handle,
-        seen(update) {
-          try {
-            rememberSeen(db, update, clock.now());
-            followMove(db, config, update, clock.now());
-          } catch (error) {
-            // On a full disk, just when somebody wants to do something about it.
-            log.debug(`A chat that wrote cannot be remembered: ${errorText(error)}`);
-          }
-        },
-        onConflict(why) {
-          if (why !== undefined)
-            monitor.outbox.enqueue({
-              at: clock.now(),
-              severity: 'info',
-              kind: 'telegram-conflict',
-              subject: 'vpsmon',
-              html: conflictHtml(console.hostname, why),
-            });
-          monitor.delivery.kick();
-          monitor.refreshMessages();
-        },
-        onFree: () => monitor.refreshMessages(),
-      },
-      signal,
-    );
-  while (!signal.aborted) {
-    try {
-      await poll();
-    } catch (error) {
-      if (signal.aborted) return;
-      log.error(`What people write to the bot could not be read, and is tried again: ${errorText(error)}`);
-      await clock.sleep(RETRY_MS, signal);
-    }
-  }
+}
+
+function pollDeps(console: Console, signal: AbortSignal): PollDeps {
+  const { monitor, telegram } = console;
+  const { config, system, store } = monitor;
+  const { clock, log } = system;
+  const { db } = store;
+  let username = '';
+  return {
+    db,
+    telegram,
+    bot: nameOfReader(config.settings),
+    commands: COMMANDS,
+    clock,
+    log,
+    stateDir: config.stateDir,
+    random: Math.random,
+    async handle(incoming) {
+      if (monitor.state.closed || signal.aborted) return;
+      const chat = configuredChat(db, config, incoming.chat);
+      // Loaded when somebody writes or taps for the first time: most days nobody does, and it is a megabyte.
+      if (incoming.kind === 'tap') {
+        const { tapped } = await alive(monitor, import('./console-buttons.ts'));
+        return tapped(console, incoming, chat);
+      }
+      if (!incoming.text.startsWith('/')) return;
+      if (username === '') username = await alive(monitor, nameOfBot(telegram));
+      const { command } = await alive(monitor, import('./console-commands.ts'));
+      await command(console, incoming, chat, username);
+    },
+    seen(update) {
+      try {
+        rememberSeen(db, update, clock.now());
+        followMove(db, config, update, clock.now());
+      } catch (error) {
+        // On a full disk, just when somebody wants to do something about it.
+        log.debug(`A chat that wrote cannot be remembered: ${errorText(error)}`);
+      }
+    },
+    onConflict(why) {
+      if (why !== undefined)
+        monitor.outbox.enqueue({
+          at: clock.now(),
+          severity: 'info',
+          kind: 'telegram-conflict',
+          subject: 'vpsmon',
+          html: conflictHtml(console.hostname, why),
+        });
+      monitor.delivery.kick();
+      monitor.refreshMessages();
+    },
+    onFree: () => monitor.refreshMessages(),
+  };
 }
 
 /** The bot's public number, and the server that counts its updates where that is not Telegram's own. */

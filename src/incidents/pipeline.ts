@@ -296,21 +296,10 @@ export function createPipeline(deps: PipelineDeps) {
     first: firstStart(db, log, clock.now()),
   };
   holdAgain(run.groups, run.memory.byId.values(), clock.monotonic());
-  /** Advances incidents and puts what is to be sent into the outbox, both in one transaction. Never throws. */
-  function processAll(findings: readonly Finding[], options: ProcessOptions = {}): IncidentChange[] {
-    try {
-      return process(run, findings, options);
-    } catch (error) {
-      log.warn(`Incidents could not be advanced: ${errorText(error)}`);
-      // One that cannot be dealt with must not take the others with it, nor be lost itself.
-      if (findings.length > 1) return findings.flatMap((finding) => processAll([finding]));
-      for (const finding of findings) sendPlainly(run, finding);
-      return [];
-    }
-  }
-
   return {
-    process: processAll,
+    /** Advances incidents and puts what is to be sent into the outbox, both in one transaction. Never throws. */
+    process: (findings: readonly Finding[], options: ProcessOptions = {}): IncidentChange[] =>
+      processAll(run, findings, options),
     /** Whether a message about something else may name this container as one that is down: it is neither silenced nor muted. */
     mayName: (about: { name: string; service?: string }): boolean =>
       mayName(run, about, { rule: 'container-stopped', mutes: ['stopped'] }),
@@ -325,17 +314,8 @@ export function createPipeline(deps: PipelineDeps) {
      * Somebody knows of it: it is not repeated any more unless it gets worse; `silent`: nothing is sent until it ends. Undefined where
      * there is no such open incident.
      */
-    acknowledge(id: number, by: string, silent: boolean): Incident | undefined {
-      const known = run.memory.byId.get(id);
-      if (!known || (known.state !== 'firing' && !known.event)) return undefined;
-      const at = clock.now();
-      const { severity } = known;
-      const incident: Incident = { ...known, ack: { by, at, severity, ...(silent && { silent }) } };
-      remember(run.memory, incident);
-      run.saver.add({ incidents: [incident] });
-      run.saver.write(at);
-      return incident;
-    },
+    acknowledge: (id: number, by: string, silent: boolean): Incident | undefined =>
+      acknowledge(run, id, by, silent),
     /** How many are firing. */
     counts(): Record<Severity, number> {
       const counts = { info: 0, warning: 0, critical: 0 };
@@ -359,4 +339,28 @@ export function createPipeline(deps: PipelineDeps) {
       run.saver.write(clock.now());
     },
   };
+}
+
+function processAll(run: Run, findings: readonly Finding[], options: ProcessOptions): IncidentChange[] {
+  try {
+    return process(run, findings, options);
+  } catch (error) {
+    run.deps.log.warn(`Incidents could not be advanced: ${errorText(error)}`);
+    // One that cannot be dealt with must not take the others with it, nor be lost itself.
+    if (findings.length > 1) return findings.flatMap((finding) => processAll(run, [finding], {}));
+    for (const finding of findings) sendPlainly(run, finding);
+    return [];
+  }
+}
+
+function acknowledge(run: Run, id: number, by: string, silent: boolean): Incident | undefined {
+  const known = run.memory.byId.get(id);
+  if (!known || (known.state !== 'firing' && !known.event)) return undefined;
+  const at = run.deps.clock.now();
+  const { severity } = known;
+  const incident: Incident = { ...known, ack: { by, at, severity, ...(silent && { silent }) } };
+  remember(run.memory, incident);
+  run.saver.add({ incidents: [incident] });
+  run.saver.write(at);
+  return incident;
 }
