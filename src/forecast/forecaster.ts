@@ -31,10 +31,14 @@ const LONG_TO_ERROR = 12;
 const RECORD = 0.9;
 /** One straight window alone is enough from a record of ten hours on: a daily cycle rises straight for eight. */
 const ONE_WINDOW_SLOTS = 20;
+/** A gap of so many half hours is filled. */
+const LONGEST_BRIDGE = 8;
 /** Fewer than these show no trend. */
 const LEAST_SLOTS = 11;
 /** A daily cycle is taken off the values where so much is known. */
 const LEAST_TO_TAKE_OFF = 120;
+/** Growth that speeds up, and is about as old as a record of less than two days, may be a warm-up while more time is left than this. */
+const WARM_UP = { known: 96, before: 12, hours: 17 };
 /** Growth that stands far out is enough for what is full within so many hours, or within as long as it has been going on. */
 const ONSET_WITHIN_HOURS = 22;
 /** Higher than a day ago by this share of what the growth makes in a day. */
@@ -79,7 +83,7 @@ export function createForecaster(): Forecaster {
   let held = 0;
 
   function judge(at: number, capacity: number, limits = DEFAULT_LIMITS): Verdict {
-    const slots = series.slots();
+    const slots = bridged(series.slots());
     if (slots.length < LEAST_SLOTS) return { open, event: undefined, perHour: undefined };
     const fit = fitGrowth(slots, capacity);
     const usual = { capacity, cycle: 0 };
@@ -87,9 +91,9 @@ export function createForecaster(): Forecaster {
     if (fit?.isCyclic && slots.length >= LEAST_TO_TAKE_OFF) {
       const day = Array.from({ length: 48 }, (_, slot) => fit.cycle(slot));
       usual.cycle = Math.max(...day) - Math.min(...day);
-      steady = slots.map(({ slot, low, high }) => {
-        const cycle = fit.cycle(slot);
-        return { slot, low: low - cycle, high: high - cycle };
+      steady = slots.map((one) => {
+        const cycle = fit.cycle(one.slot);
+        return { ...one, low: one.low - cycle, high: one.high - cycle };
       });
     }
     const trends = trendsOf(steady, usual, fit && longGrowth(fit, slots, capacity));
@@ -108,6 +112,7 @@ export function createForecaster(): Forecaster {
       hours <= limits.warning &&
       (!(trends.some(({ sound }) => sound) || isLong(outstanding, slots)) ||
         !isRecord(slots) ||
+        mayBeWarmUp(slots, fit, hours) ||
         doubtOf(steady, capacity - found.level, hours) !== undefined);
     if (doubted) found = undefined;
     const seen =
@@ -201,7 +206,9 @@ function longGrowth(fit: Fit, slots: readonly Slot[], capacity: number): number 
   const long = slots.at(-1)!.slot - fit.knee;
   const growth = fit.line(slots.at(-1)!.slot) - fit.line(fit.knee);
   const off = fit.error / Math.min(slots.length, FITTED_SLOTS);
-  return long >= DAY_SLOTS && growth >= LONG_GROWTH * capacity && growth >= LONG_TO_ERROR * off
+  // A restart gives back what was grown before: what comes after it is compared with that.
+  const restarted = !fit.isCyclic && fit.cycle(slots.at(-1)!.slot) < 0;
+  return !restarted && long >= DAY_SLOTS && growth >= LONG_GROWTH * capacity && growth >= LONG_TO_ERROR * off
     ? fit.knee
     : undefined;
 }
@@ -214,6 +221,33 @@ function isRecord(slots: readonly Slot[]): boolean {
     .sort((a, b) => a - b);
   if (highs.length < 48) return true;
   return Math.max(...slots.slice(-4).map(({ high }) => high)) > highs[Math.floor(RECORD * highs.length)]!;
+}
+
+/** Short gaps filled with the straight line across them. */
+function bridged(slots: readonly Slot[]): Slot[] {
+  return slots.flatMap((slot, i) => {
+    const next = slots[i + 1];
+    const long = next ? next.slot - slot.slot : 1;
+    if (long === 1 || long > LONGEST_BRIDGE) return slot;
+    return Array.from({ length: long }, (_, by) => ({
+      slot: slot.slot + by,
+      low: slot.low + (by / long) * (next!.low - slot.low),
+      high: slot.high + (by / long) * (next!.high - slot.high),
+      ...(by > 0 ? { bridged: true } : {}),
+    }));
+  });
+}
+
+/** Those that become faster before they slow down. */
+function mayBeWarmUp(slots: readonly Slot[], fit: Fit | undefined, hours: number): boolean {
+  const first = slots[0]!.slot;
+  return (
+    fit !== undefined &&
+    fit.bend > 0 &&
+    hours > WARM_UP.hours &&
+    fit.knee - first < WARM_UP.before &&
+    slots.at(-1)!.slot - first < WARM_UP.known
+  );
 }
 
 /** Growth that is longer than all windows, after a day without it. */

@@ -11,9 +11,9 @@ const MOST_STEP_MS = 5 * 60_000;
 
 /**
  * Half an hour. `slot` counts half hours of the series' own time line. `low` lies between minimum and average, so that short
- * peaks do not move it and neither does one low value; `high` is the maximum.
+ * peaks do not move it and neither does one low value; `high` is the maximum. `bridged`: nothing was seen in it, it lies between two that were.
  */
-export type Slot = { slot: number; low: number; high: number };
+export type Slot = { slot: number; low: number; high: number; bridged?: boolean };
 
 export type Series = {
   /** Takes a value (epoch ms). Returns true when a half hour is complete: then there is something new to judge. */

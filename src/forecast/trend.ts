@@ -203,7 +203,7 @@ function isAboveEarlier(slots: readonly Slot[], first: number, cycle: number): b
 /** Whether all thirds of the last hours rose about equally fast: neither the way up of a daily cycle nor a warm-up does. */
 export function isStraight(slots: readonly Slot[], hours: number): boolean {
   const newest = slots.at(-1)!.slot;
-  const window = slots.filter(({ slot }) => slot > newest - hours * 2);
+  const window = slots.filter(({ slot, bridged }) => slot > newest - hours * 2 && !bridged);
   if (window.length < hours * 1.7) return false;
   const third = window.length / 3;
   const slopes = [0, 1, 2].map((i) =>

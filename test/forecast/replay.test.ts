@@ -50,6 +50,13 @@ describe('the forecast', () => {
     expect((START + 96 * 3600) * 1000 - first!.at).toBeGreaterThanOrEqual(12 * 3_600_000);
   });
 
+  it('announces a leak half a day ahead though nothing was seen for three hours of it', () => {
+    const lines = series(34, (h) => 0.5 + (1.5 * Math.max(0, h - 10)) / 24).split('\n');
+    const seen = lines.filter((_, minute) => minute < 14 * 60 || minute >= 17 * 60);
+    const [first] = run(seen.join('\n')).announcements;
+    expect((START + 34 * 3600) * 1000 - first!.at).toBeGreaterThanOrEqual(12 * 3_600_000);
+  });
+
   it('does not announce daily cycles, one step, or growth that slows down', () => {
     expect(run(series(24 * 8, (h) => 1.2 + 0.5 * Math.sin((h * Math.PI) / 12))).announcements).toEqual([]);
     expect(run(series(72, (h) => (h < 30 ? 0.8 : 1.7))).announcements).toEqual([]);
@@ -96,6 +103,7 @@ describe('the forecast', () => {
       (h) => 0.7 + (0.5 - 0.5 * Math.cos(((h + from) * Math.PI) / 12)) * (h + from < 24 ? 0.2 : 1),
     ]),
     ['a warm-up of hours', 72, (h: number) => 0.8 + 1.1 * warmUp(h, 8)],
+    ['a warm-up that becomes faster first', 72, (h: number) => 0.35 + 0.8 / (1 + Math.exp((28 - h) / 7))],
     ['a warm-up of days', 72, (h: number) => 0.8 + 1.1 * warmUp(h, 20)],
     ['a cache that nearly fills it', 90, (h: number) => 1.1 + 0.8 * warmUp(h - 30, 14)],
     [
@@ -118,6 +126,12 @@ describe('the forecast', () => {
     expect(announcements).toHaveLength(1);
     const over = (START + 54 * 3600) * 1000;
     expect(announcements[0]!.endedAt! - over).toBeLessThanOrEqual(2 * 3_600_000);
+  });
+
+  it('compares growth after a restart with what was reached before it', () => {
+    const { announcements } = run(series(144, (h) => 0.9 + 0.0125 * (h % 48)));
+    const second = announcements.filter(({ at }) => at > (START + 49 * 3600) * 1000);
+    expect(second).toEqual([]);
   });
 
   it('is not misled by a clock that steps back by years and forth again', () => {
