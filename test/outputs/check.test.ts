@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/model/finding.ts';
 import { judgeCheck, renderCheck } from '../../src/outputs/terminal/check.ts';
 import { width } from '../../src/outputs/terminal/style.ts';
+import { RULES } from '../../src/model/rules.ts';
+import { SOURCE_IDS, SOURCES } from '../../src/model/sources.ts';
 import { emptySnapshot } from '../helpers/snapshots.ts';
 
 const MB = 1_048_576;
@@ -93,6 +95,22 @@ describe('renderCheck', () => {
     expect(renderCheck({ ...view, color: true }).replace(/\u001b\[[0-9;]*m/g, '')).toBe(page);
     expect(renderCheck({ ...view, color: true })).toContain('\u001b[');
   });
+  it('11: shows a row of every source by its own entry, and every rule marks one of them', () => {
+    const labels = page
+      .split('\n')
+      .flatMap((line) => /^ {2}.{4} {2}(\S(?:.{0,9}\S)?) +\S/.exec(line)?.[1] ?? []);
+    const sources = SOURCE_IDS.map((source) => SOURCES[source].row);
+    const own = sources.flatMap(({ label, ...row }) =>
+      'mayBeAbsent' in row || label === 'host' ? [] : [label],
+    );
+    expect(labels).toEqual(expect.arrayContaining(own));
+    const all = new Set<string>([...labels, ...sources.map(({ label }) => label), 'recovery']);
+    for (const [id, rule] of Object.entries(RULES)) {
+      const { row } = rule as { row?: string };
+      expect(row === undefined || all.has(row), `${id} marks the row ${row}`).toBe(true);
+    }
+  });
+
   it('fits a narrow terminal: text broken between words, columns that can be done without left out', () => {
     const files = ['/etc/vpsmon/monitor.conf', '/etc/vpsmon/vpsmon.yaml'];
     const narrow = renderCheck({ ...view, files, wrapAt: 80 });

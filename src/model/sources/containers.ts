@@ -1,4 +1,6 @@
-import { metric, type Metric, type MetricSample, source } from './source.ts';
+import { BYTES, COUNT, metric, type Metric, type MetricSample, PERCENT, type Put, source } from './source.ts';
+import { heldBytes } from '../container-memory.ts';
+import { plain } from '../text.ts';
 import type { ContainerInfo, DockerValues } from '../snapshot.ts';
 
 /** What is read from Docker, and of its containers. */
@@ -80,6 +82,8 @@ export const CONTAINER_SOURCES = {
         ['state'],
       ),
     ],
+    row: { label: 'docker', show: dockerText },
+    history: keepContainers,
   }),
 };
 
@@ -94,4 +98,24 @@ function container(
     ({ containers }) => containers.map((one) => ({ value: value(one), labels: { container: one.name } })),
     ['container'],
   );
+}
+
+function dockerText({ version, containers }: DockerValues): string {
+  const running = containers.filter(({ state }) => state === 'running').length;
+  return `${plain(version, 20)}, ${running} of ${containers.length} containers running`;
+}
+
+function keepContainers({ containers }: DockerValues, put: Put): void {
+  let running = 0;
+  for (const container of containers) {
+    if (container.state === 'running') running++;
+    put('container.memory', BYTES, container.memory?.workingSetBytes, container.name);
+    // What is in swap counts, or a leak would stop growing when it is swapped out.
+    put('container.anon', BYTES, container.memory && heldBytes(container.memory), container.name);
+    put('container.cpu', PERCENT, container.cpuPercent, container.name);
+    // Nearly always zero, and then it is not worth its bytes.
+    if (container.restartCount > 0) put('container.restarts', COUNT, container.restartCount, container.name);
+  }
+  put('containers.running', COUNT, running);
+  put('containers.total', COUNT, containers.length);
 }

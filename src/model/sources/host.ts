@@ -1,4 +1,16 @@
-import { metric, type Metric, type MetricSample, source } from './source.ts';
+import {
+  BYTES,
+  COUNT,
+  metric,
+  type Metric,
+  type MetricSample,
+  PERCENT,
+  type Put,
+  SECONDS,
+  source,
+  type SourceRow,
+} from './source.ts';
+import { formatBytes, formatCount, formatDuration, formatTime, plain } from '../text.ts';
 import type { Disk, HostValues, OomValues, PressureLine, PressureValues } from '../snapshot.ts';
 
 /** What is read from the kernel. */
@@ -129,6 +141,8 @@ export const HOST_SOURCES = {
         ({ inodesUsedPercent }) => ratio(inodesUsedPercent),
       ),
     ],
+    row: { label: 'host', show: hostRows },
+    history: keepHost,
   }),
   pressure: source<PressureValues>()({
     name: 'Memory pressure (PSI)',
@@ -168,6 +182,12 @@ export const HOST_SOURCES = {
         ['resource', 'kind'],
       ),
     ],
+    row: { label: 'pressure', show: pressureText },
+    history({ score, cpu, io }, put) {
+      put('pressure.memory', PERCENT, score);
+      put('pressure.cpu', PERCENT, cpu?.some.avg10);
+      put('pressure.io', PERCENT, io?.some.avg10);
+    },
   }),
   oom: source<OomValues>()({
     name: 'OOM kills',
@@ -188,6 +208,8 @@ export const HOST_SOURCES = {
         ({ killsSinceBoot }) => killsSinceBoot,
       ),
     ],
+    row: { label: 'OOM kills', show: oomText },
+    history: ({ killsSinceBoot }, put) => put('oom.kills', COUNT, killsSinceBoot),
   }),
 };
 
@@ -220,4 +242,77 @@ function pressureSamples(
 /** 23.4 % is 0.234 and not 0.23399999999999999. */
 function ratio(percent: number | undefined): number | undefined {
   return percent === undefined ? undefined : Number((percent / 100).toPrecision(12));
+}
+
+function hostRows(h: HostValues): SourceRow[] {
+  const { memory, swap } = h;
+  const percent = Math.round((memory.availableBytes / Math.max(1, memory.totalBytes)) * 100);
+  const rate = (kbps: number | undefined) =>
+    kbps === undefined ? 'not measured yet' : `${formatCount(kbps)} KB/s`;
+  return [
+    {
+      label: 'memory',
+      text: `${formatBytes(memory.availableBytes)} of ${formatBytes(memory.totalBytes)} available (${percent} %)`,
+    },
+    {
+      label: 'swap',
+      text:
+        swap.totalBytes === 0
+          ? 'none on this host'
+          : `${formatBytes(swap.usedBytes)} of ${formatBytes(swap.totalBytes)} used${swap.zram ? ' (zram, in memory)' : ''}, in ${rate(h.swapInKBps)}, out ${rate(h.swapOutKBps)}`,
+    },
+    {
+      label: 'cpu',
+      text: `load ${h.load.map((l) => l.toFixed(2)).join(' ')} on ${h.cpus} CPUs${h.cpuPercent === undefined ? '' : `, ${Math.round(h.cpuPercent)} % busy`}, up ${formatDuration(h.uptimeSec * 1000)}`,
+    },
+    ...h.disks.map((one): SourceRow => {
+      const { mount, inodesUsedPercent } = one;
+      const inodes = inodesUsedPercent === undefined ? '' : `, inodes ${Math.ceil(inodesUsedPercent)} %`;
+      const text = `${plain(mount, 60)}: ${usedOf(one)}${inodes}`;
+      return { label: 'disk', text, marks: `disk ${mount}` };
+    }),
+  ];
+}
+
+function usedOf({ usedPercent, totalBytes, availableBytes }: Disk): string {
+  const percent = `${Math.ceil(usedPercent)} %`;
+  if (totalBytes === undefined || availableBytes === undefined) return `${percent} used`;
+  return `${percent} of ${formatBytes(totalBytes)} used, ${formatBytes(availableBytes)} free`;
+}
+
+function keepHost(host: HostValues, put: Put): void {
+  put('memory.total', BYTES, host.memory.totalBytes);
+  put('memory.available', BYTES, host.memory.availableBytes);
+  put('memory.used', BYTES, host.memory.usedBytes);
+  put('swap.total', BYTES, host.swap.totalBytes);
+  put('swap.used', BYTES, host.swap.usedBytes);
+  put('swap.in', COUNT, host.swapInKBps);
+  put('swap.out', COUNT, host.swapOutKBps);
+  put('cpu', PERCENT, host.cpuPercent);
+  put('load', 0.01, host.load[0]);
+  put('uptime', SECONDS, host.uptimeSec);
+  for (const disk of host.disks) {
+    put('disk.percent', PERCENT, disk.usedPercent, disk.mount);
+    put('disk.available', BYTES, disk.availableBytes, disk.mount);
+    put('disk.inodes', PERCENT, disk.inodesUsedPercent, disk.mount);
+  }
+}
+
+function pressureText({ score, memory, cpu, io }: PressureValues): string {
+  const share = (line: { avg10: number } | undefined) => `${(line?.avg10 ?? 0).toFixed(1)} %`;
+  const parts = [
+    `memory score ${Math.round(score)} of 100 (some ${share(memory.some)}, full ${share(memory.full)})`,
+    cpu && `cpu ${share(cpu.some)}`,
+    io && `io ${share(io.some)}`,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+function oomText({ killsSinceBoot, kills, logUnreadable }: OomValues): string {
+  const count = killsSinceBoot ?? kills.length;
+  const last = kills.at(-1);
+  const container = last?.containerName ? ` in ${plain(last.containerName, 60)}` : '';
+  const who = last ? `, last ${formatTime(last.at)}: ${plain(last.process, 40)}${container}` : '';
+  const unknown = logUnreadable ? ` (who: unknown, ${logUnreadable})` : '';
+  return `${count === 0 ? 'none' : formatCount(count)} since boot${who}${unknown}`;
 }

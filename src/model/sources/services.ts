@@ -1,5 +1,17 @@
-import { metric, source } from './source.ts';
+import { BYTES, COUNT, metric, PERCENT, type Put, source, type SourceRow } from './source.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMany,
+  formatUpTo,
+  plain,
+  workflowsText,
+} from '../text.ts';
 import type { N8nValues, PostgresValues, RedisValues, SqlValues, WahaValues } from '../snapshot.ts';
+
+/** SQL metrics of one check that are kept; the rest is exported only. */
+const MAX_SQL = 50;
 
 /** Databases and applications. */
 export const SERVICE_SOURCES = {
@@ -62,6 +74,13 @@ export const SERVICE_SOURCES = {
         ({ longestTransactionSec }) => longestTransactionSec,
       ),
     ],
+    row: { label: 'postgres', show: postgresText },
+    history({ cacheHitPercent, connections, databaseSizeBytes }, put) {
+      put('postgres.cache', PERCENT, cacheHitPercent);
+      put('postgres.active', COUNT, connections.active);
+      put('postgres.connections', COUNT, connections.total);
+      put('postgres.size', BYTES, databaseSizeBytes);
+    },
   }),
   redis: source<RedisValues>()({
     name: 'Redis',
@@ -104,6 +123,12 @@ export const SERVICE_SOURCES = {
         ({ rejectedTotal }) => rejectedTotal,
       ),
     ],
+    row: { label: 'redis', show: redisText },
+    history({ usedMemoryBytes, keys, clients }, put) {
+      put('redis.memory', BYTES, usedMemoryBytes);
+      put('redis.keys', COUNT, keys);
+      put('redis.clients', COUNT, clients);
+    },
   }),
   n8n: source<N8nValues>()({
     name: 'n8n',
@@ -185,6 +210,13 @@ export const SERVICE_SOURCES = {
       ),
       metric('vpsmon_n8n_healthy', '1 while n8n says that it is healthy, else 0.', ({ healthy }) => healthy),
     ],
+    row: { label: 'n8n', show: n8nText },
+    history({ executions, queueDepth, workflows }, put) {
+      for (const [status, count] of Object.entries(executions ?? {})) put(`n8n.${status}`, COUNT, count);
+      put('n8n.queue', COUNT, queueDepth);
+      put('n8n.workflows', COUNT, workflows?.total);
+      put('n8n.workflows.active', COUNT, workflows?.active);
+    },
   }),
   waha: source<WahaValues>()({
     name: 'WAHA',
@@ -231,6 +263,11 @@ export const SERVICE_SOURCES = {
         ['session'],
       ),
     ],
+    row: { label: 'waha', show: wahaText },
+    history({ sessions }, put) {
+      put('waha.sessions', COUNT, sessions.length);
+      put('waha.working', COUNT, sessions.filter(({ status }) => status === 'WORKING').length);
+    },
   }),
   sql: source<SqlValues>()({
     name: 'The SQL metrics',
@@ -253,5 +290,71 @@ export const SERVICE_SOURCES = {
         ['metric'],
       ),
     ],
+    row: { label: 'sql', show: sqlRows, mayBeAbsent: true },
+    history: keepSql,
   }),
 };
+
+function postgresText(postgres: PostgresValues): string {
+  const { cacheHitPercent, connections, databaseSizeBytes, longestTransactionSec = 0 } = postgres;
+  const parts = [
+    cacheHitPercent === undefined
+      ? 'cache hits not judged (few reads)'
+      : `cache hits ${cacheHitPercent.toFixed(1)} %`,
+    `${connections.total} of ${connections.max} connections (${connections.active} active)`,
+    formatBytes(databaseSizeBytes),
+    longestTransactionSec > 1 && `longest transaction ${formatDuration(longestTransactionSec * 1000)}`,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+function redisText(redis: RedisValues): string {
+  const { usedMemoryBytes, maxMemoryBytes, keys, clients, evictedTotal, rejectedTotal } = redis;
+  const parts = [
+    `${formatBytes(usedMemoryBytes)} of ${maxMemoryBytes === null ? 'no limit' : formatBytes(maxMemoryBytes)}`,
+    formatMany(keys, 'key'),
+    `${clients} ${clients === 1 ? 'client' : 'clients'}`,
+    evictedTotal > 0 && `${formatCount(evictedTotal)} evicted`,
+    rejectedTotal > 0 && `${formatCount(rejectedTotal)} rejected`,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+function n8nText({ healthy, executions, countedUpTo, queueDepth, workflows }: N8nValues): string {
+  const many = (count: number) => formatUpTo(count, countedUpTo);
+  const counts = executions && [
+    `${many(executions.active)} active`,
+    `${many(executions.waiting)} waiting`,
+    executions.queued !== undefined && `${many(executions.queued)} queued`,
+    `${many(executions.completed)} completed`,
+    `${many(executions.failed)} failed`,
+  ];
+  const parts = [
+    healthy === false && 'not healthy',
+    counts && `executions: ${counts.filter(Boolean).join(', ')}`,
+    queueDepth !== undefined && `${formatCount(queueDepth)} jobs in the queue`,
+    workflows && workflowsText(workflows),
+  ];
+  return parts.filter(Boolean).join(', ') || 'it answers';
+}
+
+function wahaText({ sessions }: WahaValues): string {
+  if (sessions.length === 0) return 'no sessions';
+  return sessions.map(({ name, status }) => `${plain(name, 40)} ${plain(status, 40)}`).join(', ');
+}
+
+/** A query that failed is a reason to look, even where others gave a value. */
+function sqlRows({ samples, broken }: SqlValues): SourceRow[] {
+  const parts = [
+    ...samples.map((sample) => `${sample.name} ${sample.value}`),
+    ...broken.map((metric) => `${metric.name}: ${plain(metric.why, 80)}`),
+  ];
+  return [{ label: 'sql', text: parts.join(', ') || 'no metrics', failed: broken.length > 0 }];
+}
+
+/** One series a metric: the sum over its labels. */
+function keepSql({ samples }: SqlValues, put: Put): void {
+  const sums = new Map<string, number>();
+  for (const { name, value } of samples) sums.set(name, (sums.get(name) ?? 0) + value);
+  for (const [name, value] of [...sums].slice(0, MAX_SQL)) put('sql', 0.001, value, name);
+}

@@ -9,7 +9,33 @@ export type SourceInfo<V, R extends Record<string, RuleInfo> = Record<string, Ru
   /** The rules that judge it in every check. */
   rules: R;
   metrics: readonly Metric<V>[];
+  /** Its row of `monitor --once`. */
+  row: {
+    /** Also named by the rules that mark the row. */
+    label: string;
+    /** What was read in few words; or rows of their own. */
+    show(values: V): string | SourceRow[];
+    /** No row where the source is absent. */
+    mayBeAbsent?: true;
+  };
+  /** Hands out what is kept as history. No value where nothing was measured: a gap is a gap, never a zero. Called in every check. */
+  history(values: V, put: Put): void;
 };
+
+/** `failed`: a reason to look. `marks`: what marks it instead of its label. */
+export type SourceRow = { label: string; text: string; failed?: boolean; marks?: string };
+
+/**
+ * Takes one value of a check. The series is named `kind`, or `kind:subject`; the two come apart, so that no name is put together
+ * for each value of each check. The step is the precision: a value is stored as a whole number of steps, which makes it
+ * two or three bytes instead of eight. Memory is counted in pages by the kernel, so nothing is lost there.
+ */
+export type Put = (kind: string, step: number, value: number | undefined, subject?: string) => void;
+
+export const BYTES = 4096;
+export const PERCENT = 0.1;
+export const COUNT = 1;
+export const SECONDS = 1;
 
 /** `source<EntropyValues>()({ ... })`: the type of its values is given, those of its rules are seen. */
 export function source<V>() {

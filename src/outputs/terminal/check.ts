@@ -1,30 +1,18 @@
 import { formatMemory, totalBytes } from '../../model/container-memory.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { Reading } from '../../model/reading.ts';
-import type {
-  ContainerInfo,
-  Disk,
-  DockerValues,
-  HostValues,
-  N8nValues,
-  OomValues,
-  PostgresValues,
-  PressureValues,
-  RedisValues,
-  WahaValues,
-} from '../../model/snapshot.ts';
-import type { Snapshot } from '../../model/sources.ts';
-import { ruleInfo } from '../../model/rules.ts';
+import type { ContainerInfo } from '../../model/snapshot.ts';
 import {
-  formatBytes,
-  formatCount,
-  formatMany,
-  formatUpTo,
-  formatDuration,
-  formatTime,
-  plain,
-  workflowsText,
-} from '../../model/text.ts';
+  SOURCE_IDS,
+  SOURCES,
+  type Readings,
+  type Snapshot,
+  type Source,
+  type Values,
+} from '../../model/sources.ts';
+import type { SourceInfo, SourceRow } from '../../model/sources/source.ts';
+import { ruleInfo } from '../../model/rules.ts';
+import { formatBytes, formatDuration, formatMany, formatTime, plain } from '../../model/text.ts';
 import {
   right,
   styleFor,
@@ -87,8 +75,8 @@ export function renderCheck(view: CheckView): string {
     ).map((line) => style.dim(line)),
     '',
   ];
-  for (const [label, row, subject] of rowsOf(view.snapshot)) {
-    const head = `  ${symbol(row, marks.get(subject ?? label), style)}  ${label.padEnd(10)} `;
+  for (const row of SOURCE_IDS.flatMap((source) => rowsOf(source, readings))) {
+    const head = `  ${symbol(row, marks.get(row.marks ?? row.label), style)}  ${row.label.padEnd(10)} `;
     lines.push(...wrapBehind(head, row.text, wrapAt));
   }
   const docker = readings.docker;
@@ -103,159 +91,22 @@ export function renderCheck(view: CheckView): string {
   return `${lines.join('\n')}\n`;
 }
 
-type Row = { state: 'ok' | 'absent' | 'failed'; text: string };
+type Row = Omit<SourceRow, 'failed'> & { state: 'ok' | 'absent' | 'failed' };
 
-/** A row for every source, several for the host; SQL metrics only where there are any. */
-function rowsOf({ readings }: Snapshot): [string, Row, string?][] {
-  const { host, sql } = readings;
-  return [
-    ...(host.state === 'ok' ? hostRows(host.value) : [['host', missing(host)] as [string, Row]]),
-    ['pressure', of(readings.pressure, pressureText)],
-    ['OOM kills', of(readings.oom, oomText)],
-    ['docker', of(readings.docker, dockerText)],
-    ['postgres', of(readings.postgres, postgresText)],
-    ['redis', of(readings.redis, redisText)],
-    ['n8n', of(readings.n8n, n8nText)],
-    ['waha', of(readings.waha, wahaText)],
-    ...(sql.state === 'absent' ? [] : [['sql', sqlRow(sql)] as [string, Row]]),
-  ];
-}
-
-function pressureText({ score, memory, cpu, io }: PressureValues): string {
-  const share = (line: { avg10: number } | undefined) => `${(line?.avg10 ?? 0).toFixed(1)} %`;
-  const parts = [
-    `memory score ${Math.round(score)} of 100 (some ${share(memory.some)}, full ${share(memory.full)})`,
-    cpu && `cpu ${share(cpu.some)}`,
-    io && `io ${share(io.some)}`,
-  ];
-  return parts.filter(Boolean).join(', ');
-}
-
-function oomText({ killsSinceBoot, kills, logUnreadable }: OomValues): string {
-  const count = killsSinceBoot ?? kills.length;
-  const last = kills.at(-1);
-  const container = last?.containerName ? ` in ${plain(last.containerName, 60)}` : '';
-  const who = last ? `, last ${formatTime(last.at)}: ${plain(last.process, 40)}${container}` : '';
-  const unknown = logUnreadable ? ` (who: unknown, ${logUnreadable})` : '';
-  return `${count === 0 ? 'none' : formatCount(count)} since boot${who}${unknown}`;
-}
-
-function dockerText({ version, containers }: DockerValues): string {
-  const running = containers.filter(({ state }) => state === 'running').length;
-  return `${plain(version, 20)}, ${running} of ${containers.length} containers running`;
-}
-
-function postgresText(postgres: PostgresValues): string {
-  const { cacheHitPercent, connections, databaseSizeBytes, longestTransactionSec = 0 } = postgres;
-  const parts = [
-    cacheHitPercent === undefined
-      ? 'cache hits not judged (few reads)'
-      : `cache hits ${cacheHitPercent.toFixed(1)} %`,
-    `${connections.total} of ${connections.max} connections (${connections.active} active)`,
-    formatBytes(databaseSizeBytes),
-    longestTransactionSec > 1 && `longest transaction ${formatDuration(longestTransactionSec * 1000)}`,
-  ];
-  return parts.filter(Boolean).join(', ');
-}
-
-function redisText(redis: RedisValues): string {
-  const { usedMemoryBytes, maxMemoryBytes, keys, clients, evictedTotal, rejectedTotal } = redis;
-  const parts = [
-    `${formatBytes(usedMemoryBytes)} of ${maxMemoryBytes === null ? 'no limit' : formatBytes(maxMemoryBytes)}`,
-    formatMany(keys, 'key'),
-    `${clients} ${clients === 1 ? 'client' : 'clients'}`,
-    evictedTotal > 0 && `${formatCount(evictedTotal)} evicted`,
-    rejectedTotal > 0 && `${formatCount(rejectedTotal)} rejected`,
-  ];
-  return parts.filter(Boolean).join(', ');
-}
-
-function n8nText({ healthy, executions, countedUpTo, queueDepth, workflows }: N8nValues): string {
-  const many = (count: number) => formatUpTo(count, countedUpTo);
-  const counts = executions && [
-    `${many(executions.active)} active`,
-    `${many(executions.waiting)} waiting`,
-    executions.queued !== undefined && `${many(executions.queued)} queued`,
-    `${many(executions.completed)} completed`,
-    `${many(executions.failed)} failed`,
-  ];
-  const parts = [
-    healthy === false && 'not healthy',
-    counts && `executions: ${counts.filter(Boolean).join(', ')}`,
-    queueDepth !== undefined && `${formatCount(queueDepth)} jobs in the queue`,
-    workflows && workflowsText(workflows),
-  ];
-  return parts.filter(Boolean).join(', ') || 'it answers';
-}
-
-function wahaText({ sessions }: WahaValues): string {
-  if (sessions.length === 0) return 'no sessions';
-  return sessions.map(({ name, status }) => `${plain(name, 40)} ${plain(status, 40)}`).join(', ');
-}
-
-/** A query that failed is a reason to look, even where others gave a value. */
-function sqlRow(reading: Snapshot['readings']['sql']): Row {
-  if (reading.state !== 'ok') return missing(reading);
-  const { samples, broken } = reading.value;
-  const parts = [
-    ...samples.map((sample) => `${sample.name} ${sample.value}`),
-    ...broken.map((metric) => `${metric.name}: ${plain(metric.why, 80)}`),
-  ];
-  return { state: broken.length > 0 ? 'failed' : 'ok', text: parts.join(', ') || 'no metrics' };
-}
-
-function hostRows(h: HostValues): [string, Row, string?][] {
-  const { memory, swap } = h;
-  const percent = Math.round((memory.availableBytes / Math.max(1, memory.totalBytes)) * 100);
-  const rate = (kbps: number | undefined) =>
-    kbps === undefined ? 'not measured yet' : `${formatCount(kbps)} KB/s`;
-  const ok = (text: string): Row => ({ state: 'ok', text });
-  const rows: [string, Row, string?][] = [
-    [
-      'memory',
-      ok(
-        `${formatBytes(memory.availableBytes)} of ${formatBytes(memory.totalBytes)} available (${percent} %)`,
-      ),
-    ],
-    [
-      'swap',
-      ok(
-        swap.totalBytes === 0
-          ? 'none on this host'
-          : `${formatBytes(swap.usedBytes)} of ${formatBytes(swap.totalBytes)} used${swap.zram ? ' (zram, in memory)' : ''}, in ${rate(h.swapInKBps)}, out ${rate(h.swapOutKBps)}`,
-      ),
-    ],
-    [
-      'cpu',
-      ok(
-        `load ${h.load.map((l) => l.toFixed(2)).join(' ')} on ${h.cpus} CPUs${h.cpuPercent === undefined ? '' : `, ${Math.round(h.cpuPercent)} % busy`}, up ${formatDuration(h.uptimeSec * 1000)}`,
-      ),
-    ],
-  ];
-  for (const disk of h.disks) {
-    const inodes =
-      disk.inodesUsedPercent === undefined ? '' : `, inodes ${Math.ceil(disk.inodesUsedPercent)} %`;
-    rows.push(['disk', ok(`${plain(disk.mount, 60)}: ${usedOf(disk)}${inodes}`), `disk ${disk.mount}`]);
+/** The rows of one source. */
+function rowsOf<S extends Source>(source: S, readings: Readings): Row[] {
+  const { label, show, mayBeAbsent } = (SOURCES[source] as SourceInfo<Values[S]>).row;
+  const reading: Reading<Values[S]> = readings[source];
+  if (reading.state === 'ok') {
+    const shown = show(reading.value);
+    const rows = typeof shown === 'string' ? [{ label, text: shown }] : shown;
+    return rows.map((row: SourceRow) => ({ ...row, state: row.failed ? 'failed' : 'ok' }));
   }
-  return rows;
-}
-
-function of<T>(reading: Reading<T>, show: (value: T) => string): Row {
-  return reading.state === 'ok' ? { state: 'ok', text: show(reading.value) } : missing(reading);
-}
-
-function missing(reading: { state: 'absent' | 'failed'; why: string } | Reading<unknown>): Row {
-  if (reading.state === 'ok') return { state: 'ok', text: '' };
-  return {
-    state: reading.state,
-    text: `${reading.state === 'absent' ? 'not here' : 'cannot be read'}: ${plain(reading.why, 200)}`,
-  };
-}
-
-function usedOf({ usedPercent, totalBytes, availableBytes }: Disk): string {
-  const percent = `${Math.ceil(usedPercent)} %`;
-  if (totalBytes === undefined || availableBytes === undefined) return `${percent} used`;
-  return `${percent} of ${formatBytes(totalBytes)} used, ${formatBytes(availableBytes)} free`;
+  const { state, why } = reading;
+  if (state === 'absent' && mayBeAbsent) return [];
+  return [
+    { label, state, text: `${state === 'absent' ? 'not here' : 'cannot be read'}: ${plain(why, 200)}` },
+  ];
 }
 
 type Mark = 'warning' | 'critical';

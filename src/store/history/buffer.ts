@@ -1,8 +1,15 @@
 // Checks that wait to be written. 500 containers are 1,500 values a check: as numbers in two arrays they are 18 KB, as objects
 // with names they were 200 KB, a megabyte in the minute until they were written.
-import type { Snapshot, Readings } from '../../model/sources.ts';
-import { heldBytes } from '../../model/container-memory.ts';
-import type { ContainerInfo, HostValues } from '../../model/snapshot.ts';
+import type { Reading } from '../../model/reading.ts';
+import {
+  SOURCE_IDS,
+  SOURCES,
+  type Readings,
+  type Snapshot,
+  type Source,
+  type Values,
+} from '../../model/sources.ts';
+import { COUNT, type Put, type SourceInfo } from '../../model/sources/source.ts';
 
 /** One series; `id` once the database has given it one. */
 export type Series = { name: string; step: number; id?: number };
@@ -77,103 +84,16 @@ export function createHistoryBuffer(): HistoryBuffer {
   };
 }
 
-/**
- * Takes one value of a check. The series is named `kind`, or `kind:subject`; the two come apart, so that no name is put together
- * for each value of each check. The step is the precision: a value is stored as a whole number of steps, which makes it
- * two or three bytes instead of eight. Memory is counted in pages by the kernel, so nothing is lost there.
- */
-type Put = (kind: string, step: number, value: number | undefined, subject?: string) => void;
-
-const BYTES = 4096;
-const PERCENT = 0.1;
-const COUNT = 1;
-const SECONDS = 1;
-/** SQL metrics of one check that are kept; the rest is exported only. */
-const MAX_SQL = 50;
-
-/** Hands out what is kept of a snapshot. A source that was not read has nothing: a gap is a gap, never a zero. */
-function eachValue(snapshot: Snapshot, put: Put): void {
-  const { readings } = snapshot;
-  if (readings.host.state === 'ok') hostSamples(readings.host.value, put);
-  if (readings.pressure.state === 'ok') {
-    const { score, cpu, io } = readings.pressure.value;
-    put('pressure.memory', PERCENT, score);
-    put('pressure.cpu', PERCENT, cpu?.some.avg10);
-    put('pressure.io', PERCENT, io?.some.avg10);
-  }
-  if (readings.oom.state === 'ok') put('oom.kills', COUNT, readings.oom.value.killsSinceBoot);
-  if (readings.docker.state === 'ok') containerSamples(readings.docker.value.containers, put);
-  applicationSamples(readings, put);
+/** Hands out what is kept of a check. */
+function eachValue({ readings, tookMs }: Snapshot, put: Put): void {
+  for (const source of SOURCE_IDS) historyOf(source, readings, put);
   failureSamples(readings, put);
-  put('check.ms', COUNT, snapshot.tookMs);
+  put('check.ms', COUNT, tookMs);
 }
 
-function hostSamples(host: HostValues, put: Put): void {
-  put('memory.total', BYTES, host.memory.totalBytes);
-  put('memory.available', BYTES, host.memory.availableBytes);
-  put('memory.used', BYTES, host.memory.usedBytes);
-  put('swap.total', BYTES, host.swap.totalBytes);
-  put('swap.used', BYTES, host.swap.usedBytes);
-  put('swap.in', COUNT, host.swapInKBps);
-  put('swap.out', COUNT, host.swapOutKBps);
-  put('cpu', PERCENT, host.cpuPercent);
-  put('load', 0.01, host.load[0]);
-  put('uptime', SECONDS, host.uptimeSec);
-  for (const disk of host.disks) {
-    put('disk.percent', PERCENT, disk.usedPercent, disk.mount);
-    put('disk.available', BYTES, disk.availableBytes, disk.mount);
-    put('disk.inodes', PERCENT, disk.inodesUsedPercent, disk.mount);
-  }
-}
-
-function containerSamples(containers: readonly ContainerInfo[], put: Put): void {
-  let running = 0;
-  for (const container of containers) {
-    if (container.state === 'running') running++;
-    put('container.memory', BYTES, container.memory?.workingSetBytes, container.name);
-    // What is in swap counts, or a leak would stop growing when it is swapped out.
-    put('container.anon', BYTES, container.memory && heldBytes(container.memory), container.name);
-    put('container.cpu', PERCENT, container.cpuPercent, container.name);
-    // Nearly always zero, and then it is not worth its bytes.
-    if (container.restartCount > 0) put('container.restarts', COUNT, container.restartCount, container.name);
-  }
-  put('containers.running', COUNT, running);
-  put('containers.total', COUNT, containers.length);
-}
-
-function applicationSamples(readings: Readings, put: Put): void {
-  if (readings.postgres.state === 'ok') {
-    const postgres = readings.postgres.value;
-    put('postgres.cache', PERCENT, postgres.cacheHitPercent);
-    put('postgres.active', COUNT, postgres.connections.active);
-    put('postgres.connections', COUNT, postgres.connections.total);
-    put('postgres.size', BYTES, postgres.databaseSizeBytes);
-  }
-  if (readings.redis.state === 'ok') {
-    put('redis.memory', BYTES, readings.redis.value.usedMemoryBytes);
-    put('redis.keys', COUNT, readings.redis.value.keys);
-    put('redis.clients', COUNT, readings.redis.value.clients);
-  }
-  if (readings.n8n.state === 'ok') {
-    const { executions, queueDepth, workflows } = readings.n8n.value;
-    for (const [status, count] of Object.entries(executions ?? {})) put(`n8n.${status}`, COUNT, count);
-    put('n8n.queue', COUNT, queueDepth);
-    put('n8n.workflows', COUNT, workflows?.total);
-    put('n8n.workflows.active', COUNT, workflows?.active);
-  }
-  if (readings.waha.state === 'ok') {
-    const { sessions } = readings.waha.value;
-    put('waha.sessions', COUNT, sessions.length);
-    put('waha.working', COUNT, sessions.filter((session) => session.status === 'WORKING').length);
-  }
-  if (readings.sql.state === 'ok') sqlSamples(readings.sql.value.samples, put);
-}
-
-/** One series a metric: the sum over its labels. */
-function sqlSamples(samples: readonly { name: string; value: number }[], put: Put): void {
-  const sums = new Map<string, number>();
-  for (const { name, value } of samples) sums.set(name, (sums.get(name) ?? 0) + value);
-  for (const [name, value] of [...sums].slice(0, MAX_SQL)) put('sql', 0.001, value, name);
+function historyOf<S extends Source>(source: S, readings: Readings, put: Put): void {
+  const reading: Reading<Values[S]> = readings[source];
+  if (reading.state === 'ok') (SOURCES[source] as SourceInfo<Values[S]>).history(reading.value, put);
 }
 
 /** `failed:postgres` is 1 in a check that could not read it; it has no value otherwise. */
