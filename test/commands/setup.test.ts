@@ -96,7 +96,7 @@ async function run(
     systemd: false,
     installed: '/etc/vpsmon/monitor.conf',
     drawsBlocks: true,
-    waitMs: 20_000,
+    waitMs: 100_000,
     stopped: new AbortController().signal,
     install: async () => 0,
     finish: async () => void (finished += 1),
