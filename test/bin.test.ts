@@ -161,10 +161,12 @@ describe('bin/vpsmon.js', () => {
       const ended = once(child, 'close');
       try {
         await expect.poll(() => silent.connections()).toBeGreaterThan(0);
+        const began = performance.now();
         for (const signal of ['SIGUSR1', 'SIGHUP', 'SIGUSR1', 'SIGHUP'] as const) child.kill(signal);
         // What they would open or end has happened by now; then Docker is gone, and the command ends without waiting for it.
         await new Promise((resolve) => setTimeout(resolve, 500));
-        expect(child.exitCode).toBeNull();
+        // Docker has 5 seconds: where the machine was busy for as long as that, it ends because of them.
+        if (performance.now() - began < 2000) expect(child.exitCode).toBeNull();
         expect(child.signalCode).toBeNull();
         await silent.close();
         const [code, signal] = (await ended) as [number | null, string | null];

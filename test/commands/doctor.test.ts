@@ -45,6 +45,7 @@ afterEach(() => {
   telegram.setToken(telegram.token);
   telegram.setChat({ id: Number(telegram.chatId), state: 'ok' });
   telegram.always(undefined);
+  telegram.setWebhook(false);
   rmSync(base, { recursive: true, force: true });
 });
 

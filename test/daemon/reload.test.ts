@@ -24,8 +24,12 @@ describe('SIGHUP', () => {
       DOCKER_HOST: 'unix:///nonexistent.sock',
     });
     const { pid } = daemon;
-    const before = (await incidents(daemon)).filter((incident) => incident.rule === 'memory-available');
-    expect(before.length).toBeGreaterThan(0);
+    await until(() => daemon!.log().includes('Service Monitor Started'), 'the start');
+    // With the second check where a busy machine was too late for the first.
+    const before = await until(async () => {
+      const open = (await incidents(daemon!)).filter((incident) => incident.rule === 'memory-available');
+      return open.length > 0 && open;
+    }, 'the incident');
 
     appendFileSync(daemon.conf, 'MEMORY_WARNING_MB=610000\n');
     process.kill(pid, 'SIGHUP');
