@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   anonymousIn,
   bootVps,
+  downAll,
   CHAT,
   checkedIn,
   importBusybox,
@@ -41,7 +42,7 @@ beforeAll(async () => {
   await Promise.all([putVpsmon(vps), startTelegramIn(vps), importBusybox(vps)]);
 });
 afterAll(async () => {
-  await vps?.down();
+  await downAll();
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -76,5 +76,6 @@ export function withoutChance(text: string): string {
     .replace(/(start|startgroup)=[\w-]+/g, '$1=CODE')
     .replace(/messages \[[^\]]*\]/g, 'messages [NAME]')
     .replace(/\s+/g, ' ')
+    .replace(/\d+ (?:h|min)(?: \d+ (?:min|s))?\b/g, '# s')
     .replace(/\d[\d.,:-]*/g, '#');
 }

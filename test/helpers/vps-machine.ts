@@ -1,5 +1,5 @@
 // A whole machine for tests: Debian with systemd, Docker, swap and cgroup v2, in QEMU. See test/vps/machine.sh.
-import { spawn, execFileSync } from 'node:child_process';
+import { spawn, execFileSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,48 +24,87 @@ export type VpsMachine = {
   cut(): Promise<void>;
   /** Shuts down properly and waits until it is back. */
   reboot(): Promise<void>;
-  down(): Promise<void>;
 };
+
+/** What has begun and is not known to have ended: machines, and calls of the script. */
+const machines = new Set<() => Promise<unknown>>();
+const calls = new Set<ChildProcess>();
+
+/** For `afterAll`: ends every machine of this test file, also one that was still on its way up when a test gave up waiting. */
+export async function downAll(): Promise<void> {
+  for (const child of calls) killFamily(child);
+  for (const down of machines) await down();
+}
+
+/** The script with its ssh; a machine that it has booted is none of them. */
+function killFamily({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Gone already.
+  }
+}
+
+/** Longer than anything takes that goes well; below the time that a test has. */
+const LONG_MS = 1_200_000;
+/** Exit codes of ssh where it could not ask the machine, and of a call that was given up. */
+const NOT_ASKED = [255, -1];
+
+function callScript(args: string[], env: NodeJS.ProcessEnv, timeoutMs: number): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(SCRIPT, args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    calls.add(child);
+    const timer = setTimeout(() => killFamily(child), timeoutMs);
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.once('error', reject);
+    // `close`: all output was read. But of these qemu stays behind and holds the pipes.
+    child.once(args[0] === 'up' || args[0] === 'cut' ? 'exit' : 'close', (code: number | null) => {
+      clearTimeout(timer);
+      calls.delete(child);
+      setTimeout(() => resolve({ code: code ?? -1, stdout, stderr }), 20);
+    });
+  });
+}
 
 /** Boots a machine that forgets everything when it goes `down`. The first call ever builds its disk: 3 minutes, root, Debian. */
 export async function bootVps(
   options: { memoryMb?: number; cpus?: number; suite?: 'bookworm' | 'trixie' } = {},
 ): Promise<VpsMachine> {
-  const env = {
+  const env: NodeJS.ProcessEnv = {
     ...process.env,
     VPSMON_VPS_NAME: `test-${process.pid}-${Date.now() % 100_000}`,
-    VPSMON_VPS_PORT: String(await freePort()),
     VPSMON_VPS_SUITE: options.suite ?? 'bookworm',
   };
-  const call = (args: string[], timeoutMs = 600_000): Promise<Ran> =>
-    new Promise((resolve, reject) => {
-      const child = spawn(SCRIPT, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-      const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
-      let [stdout, stderr] = ['', ''];
-      child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-      child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-      child.once('error', reject);
-      // `exit`, not `close`: qemu stays behind and holds the pipes.
-      child.once('exit', (code) => {
-        clearTimeout(timer);
-        setTimeout(() => resolve({ code: code ?? -1, stdout, stderr }), 20);
-      });
-    });
+  const call = (args: string[], timeoutMs = LONG_MS) => callScript(args, env, timeoutMs);
   const must = async (args: string[], timeoutMs?: number): Promise<string> => {
     const { code, stdout, stderr } = await call(args, timeoutMs);
     if (code !== 0)
       throw new Error(`machine.sh ${args.join(' ').slice(0, 300)} ended with ${code}\n${stdout}\n${stderr}`);
     return stdout;
   };
-  await must(['up', String(options.memoryMb ?? 1024), String(options.cpus ?? 2)], 900_000);
+  const down = async () => void (await must(['down']));
+  machines.add(down);
+  for (let tries = 1; ; tries += 1) {
+    env.VPSMON_VPS_PORT = String(await freePort());
+    try {
+      await must(['up', String(options.memoryMb ?? 1024), String(options.cpus ?? 2)]);
+      break;
+    } catch (error) {
+      // Somebody else may have taken the port meanwhile.
+      await down();
+      if (tries === 2) throw error;
+    }
+  }
   const machine: VpsMachine = {
     try: (command, timeoutMs) => call(['run', command], timeoutMs),
     run: (command, timeoutMs) => must(['run', command], timeoutMs),
-    async until(command, good, timeoutMs = 180_000) {
+    async until(command, good, timeoutMs = 600_000) {
       const deadline = Date.now() + timeoutMs;
       for (;;) {
-        const { stdout, stderr } = await call(['run', command]);
-        if (good(stdout)) return stdout;
+        const { code, stdout, stderr } = await call(['run', command]);
+        if (!NOT_ASKED.includes(code) && pleases(stdout, good)) return stdout;
         if (Date.now() > deadline)
           throw new Error(`not within ${timeoutMs / 1000} s: ${command}\n${stdout}\n${stderr}`);
         await new Promise((resolve) => setTimeout(resolve, 500));
@@ -75,9 +114,23 @@ export async function bootVps(
     get: async (from, to) => void (await must(['get', from, to])),
     cut: async () => void (await must(['cut'])),
     reboot: async () => void (await must(['reboot'])),
-    down: async () => void (await must(['down'])),
   };
   return machine;
+}
+
+/** A command that failed prints nothing that can be read. */
+function pleases(stdout: string, good: (stdout: string) => boolean): boolean {
+  try {
+    return good(stdout);
+  } catch {
+    return false;
+  }
+}
+
+/** For `until`: the output has all of these. */
+export function hasAll(...wanted: (string | RegExp)[]): (stdout: string) => boolean {
+  return (stdout) =>
+    wanted.every((one) => (typeof one === 'string' ? stdout.includes(one) : one.test(stdout)));
 }
 
 /**
@@ -143,7 +196,7 @@ cd /root/checkout && node bin/vpsmon.js install`);
 /** Waits until the monitor has finished a check since it was started. */
 export async function checkedIn(machine: VpsMachine): Promise<void> {
   const health = 'curl -s -m 5 http://127.0.0.1:8080/health';
-  await machine.until(health, (text) => /"checks":[1-9]/.test(text), 300_000);
+  await machine.until(health, (text) => /"checks":[1-9]/.test(text));
 }
 
 export async function propertyIn(
@@ -162,8 +215,16 @@ export const CHAT = '-1001234567890';
  * its way is a matter of the machine's speed, and of a test that sets the clock forward meanwhile.
  */
 export async function messagesIn(machine: VpsMachine): Promise<string[]> {
-  const lines = (await machine.run('cat /opt/sent.ndjson')).split('\n').filter(Boolean);
-  return lines.map((line) => (JSON.parse(line) as { plain: string }).plain.replace(/^Late: .*\n\n/, ''));
+  return (await sentIn(machine)).map(({ plain }) => plain.replace(/^Late: .*\n\n/, ''));
+}
+
+/** What arrived, and when (epoch ms of the machine). The last line may be half written, and one may be lost when the plug is pulled. */
+export async function sentIn(machine: VpsMachine): Promise<{ at: number; plain: string }[]> {
+  const lines = (await machine.run('cat /opt/sent.ndjson')).split('\n');
+  return lines
+    .slice(0, -1)
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as { at: number; plain: string });
 }
 
 /** Waits for a message that contains the text, among those after the first `from`. A machine that stands still is asked again. */
@@ -171,7 +232,7 @@ export async function awaitMessageIn(
   machine: VpsMachine,
   text: RegExp,
   from = 0,
-  timeoutMs = 240_000,
+  timeoutMs = 600_000,
 ): Promise<string> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
@@ -181,6 +242,18 @@ export async function awaitMessageIn(
     if (Date.now() > deadline) throw new Error(`no such message: ${text}\n${messages.join('\n---\n')}`);
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
+}
+
+/**
+ * Waits until a message has all of this, as it was sent or in one of its edits: a check that came too late to ask Docker names no
+ * container, and the next one does.
+ */
+export async function shownIn(machine: VpsMachine, ...wanted: readonly RegExp[]): Promise<void> {
+  const sent = await messagesIn(machine);
+  if (sent.some(hasAll(...wanted))) return;
+  await machine.until('curl -s http://127.0.0.1:8081/standin/edits', (json) =>
+    (JSON.parse(json) as { plain: string }[]).some(({ plain }) => hasAll(...wanted)(plain)),
+  );
 }
 
 /** Whoever writes and taps on the phone. */
@@ -194,8 +267,8 @@ async function postIn(machine: VpsMachine, what: string, body: unknown): Promise
 }
 
 /** Looks until there is one. A machine that stands still is asked again. */
-async function foundIn<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 300_000;
+async function foundIn<T>(what: string, look: () => Promise<T | undefined>, timeoutMs: number): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
   for (;;) {
     const found = await look().catch(() => undefined);
     if (found !== undefined) return found;
@@ -207,16 +280,40 @@ async function foundIn<T>(what: string, look: () => Promise<T | undefined>): Pro
 type Shown = { id: number; chatId: string; plain: string; keyboard: { text: string }[][] };
 
 /** Taps a button of the newest message about this that has one, as soon as there is one. */
-export async function tapIn(machine: VpsMachine, about: RegExp, button: RegExp): Promise<void> {
-  const [message, text] = await foundIn(`message about ${about} with a button ${button}`, async () => {
+async function tapIn(machine: VpsMachine, about: RegExp, button: RegExp, timeoutMs: number): Promise<void> {
+  const what = `message about ${about} with a button ${button}`;
+  const look = async () => {
     const shown = JSON.parse(await machine.run('curl -s http://127.0.0.1:8081/standin/messages')) as Shown[];
     for (const one of shown.toReversed()) {
       const named = one.keyboard.flat().find(({ text }) => button.test(text));
       if (named && about.test(one.plain)) return [one, named.text] as const;
     }
     return undefined;
-  });
+  };
+  const [message, text] = await foundIn(what, look, timeoutMs);
   await postIn(machine, 'tap', { message, button: text, from: ADA });
+}
+
+/**
+ * Taps a button and confirms it, until the message about it arrives. A question lasts for a minute: a machine that needed longer to show
+ * it is asked again, as a person would.
+ */
+export async function confirmIn(
+  machine: VpsMachine,
+  about: RegExp,
+  [button, confirm]: readonly [RegExp, RegExp],
+  done: RegExp,
+): Promise<void> {
+  const from = (await messagesIn(machine)).length;
+  const failures: unknown[] = [];
+  const keep = (error: unknown) => void failures.push(error);
+  for (let tries = 0; tries < 5; tries += 1) {
+    await tapIn(machine, about, button, tries === 0 ? 300_000 : 30_000).catch(keep);
+    await tapIn(machine, about, confirm, 60_000).catch(keep);
+    const message = await awaitMessageIn(machine, done, from, 120_000).catch(keep);
+    if (message !== undefined) return;
+  }
+  throw new AggregateError(failures, failures.map(String).join('\n'));
 }
 
 /** Keeps what a person would have seen for the documents, in the folder that VPSMON_SEEN names. */
@@ -227,14 +324,8 @@ export function keepSeen(name: string, content: string | Buffer): void {
 /** A machine with what most tests need: the archive of vpsmon, the stand-in for Telegram, and an image with a shell in it. */
 export async function bootServer(): Promise<VpsMachine> {
   const machine = await bootVps();
-  try {
-    await Promise.all([putVpsmon(machine), startTelegramIn(machine), importBusybox(machine)]);
-    return machine;
-  } catch (error) {
-    // Nobody else knows of it, and it would go on for ever.
-    await machine.down();
-    throw error;
-  }
+  await Promise.all([putVpsmon(machine), startTelegramIn(machine), importBusybox(machine)]);
+  return machine;
 }
 
 /** An image with a shell in it, for containers with `--network none`. */
@@ -259,7 +350,6 @@ kill $sampler; exit $code
 EOF
      systemd-run --quiet --wait --pipe --collect -p MemoryMax=${most} -p MemorySwapMax=0 -p WorkingDirectory=/root bash measured >&2 &&
        sort -k2 -n anon | tail -1 | cut -d" " -f2`,
-    600_000,
   );
   expect(out).toMatch(/^\d+\n$/);
   return Number(out);

@@ -4,6 +4,8 @@ import {
   bootServer,
   CHAT,
   checkedIn,
+  downAll,
+  hasAll,
   keepSeen,
   messagesIn,
   propertyIn,
@@ -22,7 +24,7 @@ beforeAll(async () => {
   before = await listing();
 });
 afterAll(async () => {
-  await vps?.down();
+  await downAll();
 });
 
 /** Whoever writes and taps on the phone. */
@@ -71,16 +73,33 @@ function diskOf(json: string): number[] {
 /** A disk is too full when somebody says so: an incident that stays. */
 async function fillDisk(): Promise<void> {
   await set({ DISK_WARNING_PCT: 10 });
-  await vps.until('vpsmon incidents --json', (json) => diskOf(json).length === 1, 180_000);
+  await vps.until('vpsmon incidents --json', (json) => diskOf(json).length === 1);
 }
 
-/** Has `install` killed at once when it has printed so many lines; returns these. */
+/** Has `install` killed at once when it has printed so many lines, by its own hand: whoever reads along may be late. Returns these. */
 async function killInstallAfter(lines: number): Promise<string[]> {
-  const { stdout } = await vps.try(`cd /root/checkout && mkfifo /root/printed && {
-      node bin/vpsmon.js install >/root/printed & exec 3</root/printed
-      for i in $(seq ${lines}); do read -r line <&3; echo "$line"; done; kill -9 $!; }; rm /root/printed`);
+  await vps.run(`cat >/root/kill.cjs <<'EOF'
+let left = ${lines};
+const { write } = process.stdout;
+process.stdout.write = (...args) => {
+  write.apply(process.stdout, args);
+  if (--left === 0) process.kill(process.pid, 'SIGKILL');
+};
+EOF`);
+  const { stdout } = await vps.try(
+    'cd /root/checkout && node -r /root/kill.cjs bin/vpsmon.js install >/root/printed; cat /root/printed; rm /root/printed /root/kill.cjs',
+  );
   return stdout.split('\n').filter(Boolean);
 }
+/** Runs the command until it prints all of this and ends with the code. Under emulation a question may be answered too late, once. */
+const shows = (command: string, code: number, ...wanted: (string | RegExp)[]) =>
+  vps.until(`${command}; echo "exit code $?"`, hasAll(`exit code ${code}`, ...wanted));
+/** Has the services of timers work once, all at the same time. One that is too slow for its own deadline works the next time. */
+const startAll = (...units: string[]) =>
+  vps.until(`systemctl start ${units.join(' ')} && echo started`, hasAll('started'));
+/** Waits until systemd runs another process for the monitor. */
+const replaced = (pid: string) =>
+  vps.until('systemctl show -P MainPID vps-monitor', (text) => !['', '0', pid].includes(text.trim()));
 
 describe('install', () => {
   it('lists with --dry-run what it will do, and does nothing', async () => {
@@ -125,7 +144,7 @@ describe('install', () => {
     expect(chats).toContain(CHAT);
     await vps.run(`sed -i 's|^TELEGRAM_CHAT_ID=.*|TELEGRAM_CHAT_ID=${CHAT}|' /etc/vpsmon/monitor.conf`);
     await vps.run('vpsmon telegram test');
-    expect(await messagesIn(vps)).toHaveLength(1);
+    expect((await messagesIn(vps)).filter((text) => /Test message from vpsmon/.test(text))).toHaveLength(1);
     await vps.run('systemctl restart vps-monitor');
     await checked();
     await awaitMessage(/Running: 2/);
@@ -150,9 +169,9 @@ describe('install', () => {
     await vps.run('rm -rf /root/checkout');
     await vps.run('systemctl restart vps-monitor');
     await checked();
-    await vps.run('systemctl start vps-auto-recovery vps-daily-report vps-metrics-exporter');
+    await startAll('vps-auto-recovery', 'vps-daily-report', 'vps-metrics-exporter');
     expect(await vps.run('cd / && vpsmon --version')).toMatch(/^\d+\.\d+\.\d+/);
-    expect(await vps.run('cat /var/lib/vpsmon/metrics/vpsmon.prom')).toContain('memory_pressure_score');
+    await vps.until('cat /var/lib/vpsmon/metrics/vpsmon.prom', hasAll('memory_pressure_score'));
     expect(await vps.run('ls /var/lib/vpsmon/reports')).toMatch(/\d{4}-\d{2}-\d{2}\.txt/);
   });
 });
@@ -180,8 +199,14 @@ describe('hardened', () => {
   });
 
   it('sees in its sandbox what root sees outside: disks, memory, containers, the kernel log', async () => {
-    const inside = await vps.until('curl -s http://127.0.0.1:8080/metrics', (text) =>
-      /container_memory_bytes\{container="web"\} \d{4,}/.test(text),
+    // A check may have been too late for one of them.
+    const inside = await vps.until(
+      'curl -s http://127.0.0.1:8080/metrics',
+      hasAll(
+        /container_memory_bytes\{container="web"\} \d{4,}/,
+        /vpsmon_disk_size_bytes\{mount="\/"/,
+        /vpsmon_source_up\{source="oom"\} 1/,
+      ),
     );
     const [size = ''] = /vpsmon_disk_size_bytes\{mount="\/".*/.exec(inside) ?? [];
     const blocks = Number(
@@ -189,21 +214,20 @@ describe('hardened', () => {
     );
     expect(Number(size.split(' ').at(-1))).toBe(blocks);
     expect(inside.match(/vpsmon_disk_size_bytes\{/g)).toHaveLength(1);
-    expect(inside).not.toMatch(/vpsmon_source_up\{source="oom"\} 0/);
     await vps.until(health, (text) => text.includes('"reasons":[]'));
   });
 });
 
 describe('status', () => {
   it('says at a glance how it goes', async () => {
-    // Under emulation one of its questions may be answered too late.
-    const stdout = await vps.until('vpsmon status; echo "exit code $?"', (text) =>
-      text.includes('exit code 0'),
+    await shows(
+      'vpsmon status',
+      0,
+      /ok {3}vps-monitor\.service +runs for/,
+      /ok {3}vps-metrics-exporter\.timer +(last run .*: fine|runs just now); next/,
+      /ok {3}messages +\d+ sent to "Ops", none waiting/,
+      'No open incidents.',
     );
-    expect(stdout).toMatch(/ok {3}vps-monitor\.service +runs for/);
-    expect(stdout).toMatch(/ok {3}vps-metrics-exporter\.timer +(last run .*: fine|runs just now); next/);
-    expect(stdout).toMatch(/ok {3}messages +\d+ sent to "Ops", none waiting/);
-    expect(stdout).toContain('No open incidents.');
   });
 
   it('says what to do when one is not well, and what is open', async () => {
@@ -212,24 +236,25 @@ describe('status', () => {
     try {
       await fillDisk();
       await awaitMessage(/disk/i, count);
-      const { code, stdout } = await vps.try('vpsmon status');
-      expect(code).toBe(2);
-      expect(stdout).toMatch(/FAIL {2}vps-auto-recovery\.timer +is stopped/);
-      expect(stdout).toContain('-> systemctl enable --now vps-auto-recovery.timer');
-      expect(stdout).toMatch(/WARN {2}vps-daily-report\.timer +is not started after a reboot/);
-      expect(stdout).toContain('-> systemctl enable vps-daily-report.timer');
-      expect(stdout).toContain('Open incidents (1)');
+      await shows(
+        'vpsmon status',
+        2,
+        /FAIL {2}vps-auto-recovery\.timer +is stopped/,
+        '-> systemctl enable --now vps-auto-recovery.timer',
+        /WARN {2}vps-daily-report\.timer +is not started after a reboot/,
+        '-> systemctl enable vps-daily-report.timer',
+        'Open incidents (1)',
+      );
     } finally {
       await vps.run('systemctl start vps-auto-recovery.timer; systemctl enable -q vps-daily-report.timer');
     }
   });
 
   it('works without root, as far as it can', async () => {
-    const { stdout } = await vps.try(
+    await vps.until(
       'cd / && setpriv --reuid nobody --regid nogroup --clear-groups vpsmon status',
+      hasAll(/ok {3}vps-monitor\.service +runs for/, 'sudo vpsmon status'),
     );
-    expect(stdout).toMatch(/ok {3}vps-monitor\.service +runs for/);
-    expect(stdout).toContain('sudo vpsmon status');
   });
 });
 
@@ -240,8 +265,9 @@ describe('reload', () => {
     const [pid, before] = [await property('MainPID'), await openDisk()];
     expect(before).toHaveLength(1);
     await set({ DISK_WARNING_PCT: 11, TELEGRAM_ACTIONS: true, TELEGRAM_ALLOWED_USERS: ADA.id });
-    await vps.until('journalctl -o cat -u vps-monitor | grep "read anew; changed" | tail -n 1', (text) =>
-      /TELEGRAM_ACTIONS, TELEGRAM_ALLOWED_USERS.*DISK_WARNING_PCT/.test(text),
+    await vps.until(
+      'journalctl -o cat -u vps-monitor | grep "read anew; changed" | tail -n 1',
+      hasAll(/TELEGRAM_ACTIONS, TELEGRAM_ALLOWED_USERS.*DISK_WARNING_PCT/),
     );
     await checked();
     expect(await openDisk()).toEqual(before);
@@ -257,8 +283,9 @@ describe('reload', () => {
     expect(await awaitMessage(/The settings have mistakes/, count)).toMatch(
       /monitor\.conf:\d+ DISK_WARNING_PCT/,
     );
-    expect(await vps.run('journalctl -o cat -u vps-monitor | tail -n 20')).toMatch(
-      /the ones from before stay in force[\s\S]*DISK_WARNING_PCT: expected .* found "lots"/,
+    await vps.until(
+      'journalctl -o cat -u vps-monitor',
+      hasAll(/the ones from before stay in force[\s\S]*DISK_WARNING_PCT: expected .* found "lots"/),
     );
     await vps.run('mv /root/good.conf /etc/vpsmon/monitor.conf; systemctl reload vps-monitor');
     await awaitMessage(/The settings are right again/, count);
@@ -269,20 +296,23 @@ describe('reload', () => {
 
 describe('the journal', () => {
   it('U10: has each message as one line, and timers are quiet while there is nothing to report', async () => {
-    const lines = (await vps.run('journalctl -o cat -u vps-monitor')).split('\n');
     const alerts = (await messagesIn(vps)).filter((text) => /Service Stopped|: Disk |mistakes/.test(text));
     expect(alerts.length).toBeGreaterThan(1);
-    for (const text of alerts) {
-      const start = text
+    const starts = alerts.map((text) =>
+      text
         .replace(/^WARNING: /, '')
         .split('\n')
         .filter(Boolean)
         .join(' | ')
-        .slice(0, 60);
-      expect(lines.filter((line) => line.includes(start)).length, start).toBeGreaterThan(0);
-    }
+        .slice(0, 60),
+    );
+    // The journal may have a line a little later than the phone has its message.
+    const journal = await vps.until('journalctl -o cat -u vps-monitor', (text) =>
+      starts.every((start) => text.split('\n').some((line) => line.includes(start))),
+    );
+    const lines = journal.split('\n');
     expect(lines.filter((line) => /^\s|^$/.test(line)).length).toBeLessThanOrEqual(1);
-    await vps.run('systemctl start vps-auto-recovery vps-metrics-exporter');
+    await startAll('vps-auto-recovery', 'vps-metrics-exporter');
     const timers = 'journalctl -o cat -u vps-auto-recovery -u vps-metrics-exporter --since -2min';
     expect(await vps.run(timers)).not.toMatch(/Starting|Started|Finished|Deactivated/);
     keepSeen('journal.txt', await vps.run(`journalctl -u vps-monitor; ${timers}`));
@@ -293,11 +323,7 @@ describe('survives', () => {
   it('kill -9: it is back within seconds, and says so', async () => {
     const [pid, count] = [await property('MainPID'), (await messagesIn(vps)).length];
     await vps.run(`kill -9 ${pid}`);
-    await vps.until(
-      'systemctl show -P MainPID vps-monitor',
-      (text) => !['0', pid].includes(text.trim()),
-      120_000,
-    );
+    await replaced(pid);
     await checked();
     await awaitMessage(/ended by the signal KILL/, count);
   });
@@ -311,18 +337,14 @@ describe('survives', () => {
     await checked();
     // The watchdog is fed between checks that are further apart than it waits; unless the machine stands still, which it does not again and again.
     let pid = '';
-    for (let i = 0; i < 4 && (await property('MainPID')) !== pid; i += 1) {
+    for (let i = 0; i < 12 && (await property('MainPID')) !== pid; i += 1) {
       await active();
       pid = await property('MainPID');
       await new Promise((resolve) => setTimeout(resolve, 20_000));
     }
     expect(await property('MainPID')).toBe(pid);
     await vps.run(`kill -STOP ${pid}`);
-    await vps.until(
-      'systemctl show -P MainPID vps-monitor',
-      (text) => !['0', pid].includes(text.trim()),
-      120_000,
-    );
+    await replaced(pid);
     await vps.run('rm -r /run/systemd/system/vps-monitor.service.d; systemctl daemon-reload');
     await checked();
     await awaitMessage(/hung: no check was finished/, count);
@@ -331,7 +353,7 @@ describe('survives', () => {
   it('a monitor above its memory ceiling is replaced, and it is said', async () => {
     const [pid, count] = [await property('MainPID'), (await messagesIn(vps)).length];
     await vps.run(`systemctl set-property --runtime vps-monitor MemoryMax=6M
-      for i in $(seq 100); do [ "$(systemctl show -P MainPID vps-monitor)" = ${pid} ] || break; sleep 0.2; done
+      for i in $(seq 1500); do [ "$(systemctl show -P MainPID vps-monitor)" = ${pid} ] || break; sleep 0.2; done
       systemctl set-property --runtime vps-monitor MemoryMax=128M`);
     await active();
     await checked();
@@ -344,10 +366,15 @@ describe('survives', () => {
     const pid = await property('MainPID');
     await vps.run('systemctl stop docker.socket docker.service');
     await vps.until(health, (text) => text.includes('"docker_connected":false'));
+    await awaitMessage(/Docker Is Gone/, count);
     expect(await property('ActiveState')).toBe('active');
     await vps.run('systemctl start docker.socket docker.service');
     await vps.until(health, (text) => text.includes('"docker_connected":true'));
-    await awaitMessage(/docker/i, count);
+    // Nothing starts `shop` again, and that is known 20 s after Docker is back: it must not be news of a later test.
+    await awaitMessage(/Docker Is Back[^]*Did not come back: \d[^]*shop/, count);
+    await vps.run('docker rm shop');
+    await awaitMessage(/shop was removed/, count);
+    await vps.until('vpsmon status', hasAll('Open incidents (1)'));
     expect(await property('MainPID')).toBe(pid);
   });
 
@@ -360,7 +387,7 @@ describe('survives', () => {
     await awaitMessage(/Server Rebooted|Monitor Started/, messages.length);
     const fresh = (await messagesIn(vps)).slice(messages.length);
     expect(fresh.filter((text) => /went down|disk|signal|hung/i.test(text))).toEqual([]);
-    expect((await vps.try('vpsmon status')).stdout).toContain('Open incidents (1)');
+    await vps.until('vpsmon status', hasAll('Open incidents (1)'));
   });
 
   it('a power cut: one message, with how long it was away', async () => {
@@ -379,25 +406,25 @@ describe('survives', () => {
 
 describe('doctor', () => {
   it('is content with a set-up that is well', async () => {
-    // Under emulation, Docker may not answer in time while the machine is still busy with its start.
-    const stdout = await vps.until('vpsmon doctor; echo "exit code $?"', (text) =>
-      text.includes('All is well.'),
+    await shows(
+      'vpsmon doctor',
+      0,
+      'All is well.',
+      /ok {3}telegram +@standin_bot writes to "Ops"/,
+      /ok {3}machine +Debian GNU\/Linux 12/,
     );
-    expect(stdout).toMatch(/ok {3}telegram +@standin_bot writes to "Ops"/);
-    expect(stdout).toMatch(/ok {3}machine +Debian GNU\/Linux 12/);
-    expect(stdout).toContain('exit code 0');
   });
 
   it('says what another user cannot see, and what to do', async () => {
-    const { code, stdout } = await vps.try(
+    await shows(
       'cd / && setpriv --reuid nobody --regid nogroup --clear-groups vpsmon doctor --state-dir /var/lib/vpsmon',
+      2,
+      /FAIL {2}docker +.*permission denied/,
+      'usermod -aG docker',
+      /WARN {2}kernel log +may not be read/,
+      /FAIL {2}state +.*may not be written by this user/,
+      /WARN {2}config +.*monitor\.conf.*may not be read/,
     );
-    expect(code).toBe(2);
-    expect(stdout).toMatch(/FAIL {2}docker +.*permission denied/);
-    expect(stdout).toContain('usermod -aG docker');
-    expect(stdout).toMatch(/WARN {2}kernel log +may not be read/);
-    expect(stdout).toMatch(/FAIL {2}state +.*may not be written by this user/);
-    expect(stdout).toMatch(/WARN {2}config +.*monitor\.conf.*may not be read/);
   });
 
   it('says what is wrong with units, timers, Docker and the configuration', async () => {
@@ -405,17 +432,17 @@ describe('doctor', () => {
       sed -i 's/^TELEGRAM_CHAT_ID=.*/TELEGRAM_CHAT_ID=-100999/' /etc/vpsmon/monitor.conf
       systemctl stop docker.socket docker.service vps-monitor`);
     try {
-      const { code, stdout } = await vps.try('vpsmon doctor');
-      expect(code).toBe(2);
-      expect(stdout).toContain('chmod 600 /etc/vpsmon/monitor.conf');
-      expect(stdout).toMatch(/FAIL {2}vps-metrics-exporter\.timer +is stopped/);
-      expect(stdout).toMatch(/FAIL {2}vps-monitor\.service +does not run/);
-      expect(stdout).toContain('systemctl enable --now vps-monitor.service');
-      expect(stdout).toMatch(
+      await shows(
+        'vpsmon doctor',
+        2,
+        'chmod 600 /etc/vpsmon/monitor.conf',
+        /FAIL {2}vps-metrics-exporter\.timer +is stopped/,
+        /FAIL {2}vps-monitor\.service +does not run/,
+        'systemctl enable --now vps-monitor.service',
         /FAIL {2}docker +.*the Docker engine is not running|FAIL {2}docker +no Docker socket/,
+        /FAIL {2}telegram +refuses: 400 Bad Request: chat not found/,
+        'vpsmon telegram chats',
       );
-      expect(stdout).toMatch(/FAIL {2}telegram +refuses: 400 Bad Request: chat not found/);
-      expect(stdout).toContain('vpsmon telegram chats');
     } finally {
       await vps.run(`sed -i 's/^TELEGRAM_CHAT_ID=.*/TELEGRAM_CHAT_ID=${CHAT}/' /etc/vpsmon/monitor.conf
         chmod 600 /etc/vpsmon/monitor.conf; systemctl start docker.socket docker
@@ -442,7 +469,7 @@ describe('upgrade', () => {
     );
     await checked();
     expect(await vps.run('sha256sum /etc/vpsmon/monitor.conf')).toBe(conf);
-    expect((await vps.try('vpsmon status')).stdout).toContain('Open incidents (1)');
+    await vps.until('vpsmon status', hasAll('Open incidents (1)'));
     expect((await messagesIn(vps)).slice(count).filter((text) => /disk/i.test(text))).toEqual([]);
     await vps.run('rm -rf /root/checkout');
   });

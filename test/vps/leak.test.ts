@@ -15,12 +15,15 @@ import {
   ADA,
   bootServer,
   checkedIn,
+  confirmIn,
+  downAll,
   installIn,
   keepSeen,
   messagesIn,
   propertyIn,
   awaitMessageIn,
-  tapIn,
+  sentIn,
+  shownIn,
   type VpsMachine,
 } from '../helpers/vps-machine.ts';
 
@@ -41,10 +44,14 @@ printf '[Service]\\nSlice=phone.slice\\nMemoryMin=96M\\nMemorySwapMax=0\\nOOMSco
 systemctl daemon-reload && systemctl restart standin`);
   const settings = ['ENABLE_AUTO_RECOVERY=true', 'SERVICE_CHECK_INTERVAL=10', 'TELEGRAM_ACTIONS=true'];
   await Promise.all([installIn(vps, [...settings, `TELEGRAM_ALLOWED_USERS=${ADA.id}`].join('\n')), start()]);
-  await vps.run('systemctl stop vps-auto-recovery.timer vps-daily-report.timer vps-metrics-exporter.timer');
+  // Of recovery's timer it matters only that it runs: the run that is looked at is the one that the monitor starts.
+  await vps.run(`systemctl stop vps-auto-recovery.timer vps-daily-report.timer vps-metrics-exporter.timer
+mkdir -p /run/systemd/system/vps-auto-recovery.timer.d
+printf '[Timer]\\nOnActiveSec=\\nOnUnitActiveSec=\\nOnActiveSec=1d\\n' >/run/systemd/system/vps-auto-recovery.timer.d/late.conf
+systemctl daemon-reload`);
 });
 afterAll(async () => {
-  await vps?.down();
+  await downAll();
 });
 
 /**
@@ -96,7 +103,7 @@ chmod +x /opt/leak/grow /opt/leak/on`);
 type Now = { at: number; memory: number; available: number; swap: number; total: number; leak: number };
 /** MB; `at` is epoch seconds of the machine. */
 async function grow(step: number, most: number, condition: string): Promise<Now> {
-  return nowOf(await vps.run(`/opt/leak/grow ${step} ${most} '${condition}'`, 600_000));
+  return nowOf(await vps.run(`/opt/leak/grow ${step} ${most} '${condition}'`));
 }
 function nowOf(out: string): Now {
   const [at = 0, memory = 0, available = 0, swap = 0, total = 0, leak = 0] = out
@@ -147,12 +154,12 @@ function keep(now: Now, message: string): void {
 }
 /** Seconds between a cause and the message about it. */
 async function secondsUntil(message: string, cause: Now): Promise<number> {
-  const lines = (await vps.run('cat /opt/sent.ndjson')).split('\n').filter(Boolean);
-  const sent = lines.map((line) => JSON.parse(line) as { at: number; plain: string });
-  return (sent.find(({ plain }) => plain.endsWith(message))?.at ?? Number.NaN) / 1000 - cause.at;
+  return (
+    ((await sentIn(vps)).find(({ plain }) => plain.endsWith(message))?.at ?? Number.NaN) / 1000 - cause.at
+  );
 }
 /** Lets it leak until this is so; then waits for the message. */
-async function leaksUntil(condition: string, message: RegExp): Promise<string> {
+async function leaksUntil(condition: string, message: RegExp): Promise<void> {
   const from = (await messagesIn(vps)).length;
   const now = await grow(16, 1600, condition);
   const arrived = await awaitMessageIn(vps, message, from);
@@ -161,7 +168,6 @@ async function leaksUntil(condition: string, message: RegExp): Promise<string> {
   console.log(
     `${condition}: ${JSON.stringify(now)}; the message came ${seconds.toFixed(0)} s later\n${arrived}`,
   );
-  return arrived;
 }
 
 /** Waits until a check that began after this time (epoch ms of the machine) has ended and all that it had to say is sent. */
@@ -172,7 +178,6 @@ async function checkedSince(at: number): Promise<void> {
     (text) =>
       Date.parse(/"last_check":\{"at":"([^"]+)"/.exec(text)?.[1] ?? '') >= at &&
       /"alerts_waiting":0\b/.test(text),
-    300_000,
   );
 }
 
@@ -211,15 +216,24 @@ describe('a container that leaks', () => {
   });
 
   it('U1, U3, U5: is told at the first threshold with its name, swap counted, and with what helps', async () => {
-    const message = await leaksUntil('available < 95', /WARNING: Available memory is/);
-    expect(message).toMatch(/Largest containers: leaky [\d.]+ [MG]B/);
-    expect(message).toMatch(/What helps: `?docker restart leaky`? frees about [\d.]+ [MG]B; it /);
+    await leaksUntil('available < 95', /WARNING: Available memory is/);
+    await shownIn(
+      vps,
+      /WARNING: Available memory is/,
+      /Largest containers: leaky [\d.]+ [MG]B/,
+      /What helps: `?docker restart leaky`? frees about [\d.]+ [MG]B; it /,
+    );
   });
 
   it('U1: again when half of swap is used', async () => {
-    const half = await leaksUntil('swap > total * 52 / 100', /Swap use is [\d.]+ MB, above 512 MB/);
-    expect(half).toMatch(/Largest containers: leaky [\d.]+ [MG]B \+ [\d.]+ MB swap/);
-    expect(half).toMatch(/What helps: `?docker restart leaky`?/);
+    const half = /Swap use is [\d.]+ MB, above 512 MB/;
+    await leaksUntil('swap > total * 52 / 100', half);
+    await shownIn(
+      vps,
+      half,
+      /Largest containers: leaky [\d.]+ [MG]B \+ [\d.]+ MB swap/,
+      /What helps: `?docker restart leaky`?/,
+    );
   });
 
   it('U1: is told at 80 % with the minutes before, and recovery, ahead of its timer, stops it and nothing else', async () => {
@@ -227,8 +241,8 @@ describe('a container that leaks', () => {
     await grow(16, 1600, 'swap > total * 60 / 100');
     await vps.run('systemctl start vps-auto-recovery.timer');
     await vps.run('systemd-run --quiet --unit=leak-on --slice=phone.slice /opt/leak/on');
-    const most = await awaitMessageIn(vps, /CRITICAL.*Swap use is/, count, 700_000);
-    const done = await awaitMessageIn(vps, /^Recovery.*\n\n(Done: stop|The server|Memory)/, count, 600_000);
+    const most = await awaitMessageIn(vps, /CRITICAL.*Swap use is/, count, 900_000);
+    const done = await awaitMessageIn(vps, /^Recovery.*\n\nDone: stop/, count);
     await vps.run('systemctl stop vps-auto-recovery.timer leak-on');
     const log = await vps.run(
       'journalctl -o short-iso -u vps-monitor -u vps-auto-recovery -g "Recovery|Done|Result|Why"; free -m',
@@ -238,7 +252,10 @@ describe('a container that leaks', () => {
     expect(most).toMatch(/Before: leaky .* swap.* were available/);
     expect(most).toMatch(/In the .* before leaky grew by/);
     expect(done).toMatch(/Done: stop leaky, the container that has grown most and is not essential/);
-    expect(done).toMatch(/Why: \d+ MB of memory and \d+ MB of swap are left/);
+    // What a run of recovery sees first is a matter of seconds: that memory runs out, or that it is read back already.
+    expect(done).toMatch(
+      /Why: (?:[\d.]+ MB of memory and [\d.]+ MB of swap are left|the server reads [\d,]+ KB\/s back from swap)/,
+    );
     expect(await running()).toEqual(['busy']);
     expect((await messagesIn(vps)).filter((text) => /Docker Is Gone|the kernel killed/.test(text))).toEqual(
       [],
@@ -247,9 +264,7 @@ describe('a container that leaks', () => {
 
   it('U1: the owner brings it back from the phone', async () => {
     await vps.run('echo 0 >/opt/leak/wanted');
-    await tapIn(vps, /leaky/, /^Undo$/);
-    await tapIn(vps, /leaky/, /^Yes, undo/);
-    await awaitMessageIn(vps, /leaky runs again/);
+    await confirmIn(vps, /leaky/, [/^Undo$/, /^Yes, undo/], /leaky runs again/);
     expect(await running()).toEqual(['busy', 'leaky']);
   });
 

@@ -178,6 +178,10 @@ switch_on() {
   wait_until_up
 }
 
+# For what runs while the machine thrashes: it is not given up for being slow. (Of an option that is there twice, ssh takes the first.)
+patient_ssh() { ssh -o ConnectTimeout=300 -o ServerAliveCountMax=20 "$@"; }
+patient_scp() { scp -o ConnectTimeout=300 -o ServerAliveCountMax=20 "$@"; }
+
 wait_until_up() {
   local deadline=$((SECONDS + 540))
   while ((SECONDS < deadline)); do
@@ -196,15 +200,18 @@ cut() {
 }
 
 reboot() {
-  local before now deadline=$((SECONDS + 300))
-  before=$(remote ssh root@127.0.0.1 'cat /proc/sys/kernel/random/boot_id')
-  remote ssh root@127.0.0.1 'systemctl reboot' || true
+  local before now asked=$SECONDS deadline=$((SECONDS + 540))
+  before=$(remote patient_ssh root@127.0.0.1 'cat /proc/sys/kernel/random/boot_id')
   while ((SECONDS < deadline)); do
+    if ((SECONDS >= asked)); then # again where it did not hear it
+      remote ssh root@127.0.0.1 "grep -q $before /proc/sys/kernel/random/boot_id && systemctl reboot" || true
+      asked=$((SECONDS + 120))
+    fi
     sleep 1
     now=$(remote ssh root@127.0.0.1 'cat /proc/sys/kernel/random/boot_id' 2>/dev/null) || continue
     [[ $now != "$before" ]] && wait_until_up && return
   done
-  fail "$name did not come back within 5 minutes"
+  fail "$name did not come back within 9 minutes"
 }
 
 down() {
@@ -217,8 +224,8 @@ verb=${1:-help}
 case $verb in
   build) build_once ;;
   up | cut | reboot | down) "$verb" "$@" ;;
-  run) remote ssh root@127.0.0.1 "$@" ;;
-  put) remote scp -r "$1" "root@127.0.0.1:$2" ;;
-  get) remote scp -r "root@127.0.0.1:$1" "$2" ;;
+  run) remote patient_ssh root@127.0.0.1 "$@" ;;
+  put) remote patient_scp -r "$1" "root@127.0.0.1:$2" ;;
+  get) remote patient_scp -r "root@127.0.0.1:$1" "$2" ;;
   *) sed -n '2,/^#  *in which/s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
