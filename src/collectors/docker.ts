@@ -4,7 +4,7 @@ import type { Absent } from '../model/reading.ts';
 import type { ContainerInfo, DockerValues } from '../model/snapshot.ts';
 import { openCgroups } from '../system/cgroups.ts';
 import type { Clock, Docker } from '../system/types.ts';
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../system/deadline.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
 /** Asked again this often: to answer, the engine starts three processes. A new engine is noticed before that, by its socket. */

@@ -1,11 +1,10 @@
 import type { OomKill, OomValues } from '../model/snapshot.ts';
-import { orAborted } from '../system/aborted.ts';
+import { orAborted, withDeadline } from '../system/deadline.ts';
 import { guestOf, oomKills, type Guest } from '../system/guest.ts';
 import type { DockerEvent, Files } from '../system/types.ts';
 import { readBootId, parseUptime } from './proc.ts';
 import { createKillParser } from './kmsg.ts';
 import { createOomLedger, SeenKills } from './oom-ledger.ts';
-import { withDeadline } from './deadline.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
 const SEEN = 'oom-seen';

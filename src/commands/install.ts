@@ -1,8 +1,7 @@
 import { keptFromEnvironment } from '../daemon/reload.ts';
 import { gatherInstall } from '../install/gather.ts';
 import { DEBIAN_PACKAGE, LAYOUT } from '../install/layout.ts';
-import { planInstall } from '../install/plan.ts';
-import type { Plan } from '../install/step.ts';
+import { planInstall, type Plan } from '../install/plan.ts';
 import { errorText } from '../model/text.ts';
 import { openMachine, packageRoot, type Machine } from '../system/machine.ts';
 import type { CommandContext } from './context.ts';

@@ -1,5 +1,5 @@
 import { execute } from '../install/execute.ts';
-import type { Plan } from '../install/step.ts';
+import type { Plan } from '../install/plan.ts';
 import { renderFailure, renderNotes, renderPlan, renderStep } from '../outputs/terminal/plan.ts';
 import { styleFor } from '../outputs/terminal/style.ts';
 import type { Machine } from '../system/machine.ts';

@@ -5,9 +5,8 @@
 //   docker rm -f    kill(9) die destroy
 //   a crash         die [start, by the restart policy, without a `restart`]
 //   out of memory   oom die(137)
-import type { Cause, Death } from '../model/container-fact.ts';
+import { type Cause, type Death, SIGNALS } from '../model/container-fact.ts';
 import { defined } from '../model/defined.ts';
-import { SIGNALS } from '../model/signals.ts';
 import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent } from '../system/types.ts';
 import { masked } from '../model/text.ts';

@@ -124,8 +124,6 @@ const LIST_EVERY = 10;
 const AGAIN_MS = 10_000;
 const HANGS_AFTER = 3;
 
-export type Resync = ReturnType<typeof createResync>;
-
 export function createResync(deps: {
   docker: Docker;
   clock: Clock;

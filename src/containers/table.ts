@@ -1,5 +1,5 @@
 import { namesContainer } from '../config/schema.ts';
-import { secretsFromEnv } from '../model/env-secrets.ts';
+import { secretsFromEnv } from '../model/secret-patterns.ts';
 import type { ServiceCounts, ServiceStatus } from '../model/monitor-report.ts';
 import type { ContainerState } from '../model/snapshot.ts';
 import { labelledAs, limitsOf, SWARM_SERVICE, toContainerInfo } from '../system/docker/containers.ts';

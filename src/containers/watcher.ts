@@ -5,18 +5,11 @@ import type { ContainerFact } from '../model/container-fact.ts';
 import type { ServiceCounts, ServiceStatus } from '../model/monitor-report.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { errorText } from '../model/text.ts';
-import { createAlarm, type Alarm } from '../system/alarm.ts';
+import { createAlarm, type Alarm } from '../system/clock.ts';
 import { MOVED } from '../system/docker/events.ts';
 import type { DockerEvent } from '../system/types.ts';
 import { createQueries, type Queries } from './queries.ts';
-import {
-  createDedup,
-  createEventQueue,
-  createResync,
-  follow,
-  type EventQueue,
-  type Resync,
-} from './event-stream.ts';
+import { createDedup, createEventQueue, createResync, follow, type EventQueue } from './event-stream.ts';
 import { createPersister, recallServices, type Persister, type Seen } from './persist.ts';
 import { newState, nextDue, reportUnreadable, step } from './reduce.ts';
 import { serviceRules } from './rules.ts';
@@ -41,7 +34,7 @@ type Watch = {
   isNew(event: DockerEvent): boolean;
   isReady(): void;
   /** From `run` on. */
-  parts?: { start: Start; queries: Queries; resync: Resync };
+  parts?: { start: Start; queries: Queries };
   /** Why Docker's events cannot be followed, while Docker answers otherwise. */
   eventFailure: string | undefined;
   /** How often the event stream has begun. */
@@ -133,7 +126,7 @@ async function run(watch: Watch, rows: Row[], seen: Seen | undefined): Promise<v
     onEvent: (event) => feed(watch, [event]),
     isReady: watch.isReady,
   });
-  watch.parts = { start, queries, resync };
+  watch.parts = { start, queries };
   const since = BigInt(clock.now()) * 1_000_000n;
   await Promise.all([
     follow({

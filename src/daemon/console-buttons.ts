@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { addSilence } from '../incidents/silences.ts';
-import { secretsFromEnv } from '../model/env-secrets.ts';
+import { secretsFromEnv } from '../model/secret-patterns.ts';
 import type { Incident } from '../model/incident.ts';
 import { errorText, formatTime, maskSecrets } from '../model/text.ts';
 import {

@@ -36,8 +36,6 @@ export function judgeHealth(monitor: Monitor): { status: number; body: Health } 
     ...reasonsOf(monitor, sending),
   ];
   const now = system.clock.now();
-  const open = { info: 0, warning: 0, critical: 0 };
-  for (const incident of pipeline.open()) if (incident.state === 'firing') open[incident.severity] += 1;
   return {
     status: stale ? 503 : 200,
     body: {
@@ -56,7 +54,7 @@ export function judgeHealth(monitor: Monitor): { status: number; body: Health } 
           }
         : null,
       checks: state.checks,
-      open_incidents: open,
+      open_incidents: pipeline.counts(),
       alerts_waiting: sending.waiting,
       docker_connected: monitor.watcher.connected(),
       docker_events: eventStream(monitor),

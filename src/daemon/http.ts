@@ -2,7 +2,7 @@ import { safeJson } from '../model/invisible.ts';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type ListenOptions, type Socket, isIP, isIPv4 } from 'node:net';
 import { hostname } from 'node:os';
-import { parseListen } from '../config/listen.ts';
+import { parseListen } from '../config/parse-value.ts';
 import { makeSocketPrivate, removeSocketFile } from '../system/state-files.ts';
 
 export type Pages = { health(): { status: number; body: unknown }; metrics(): string };

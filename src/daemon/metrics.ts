@@ -1,5 +1,5 @@
 import { renderPrometheus } from '../outputs/prometheus/prometheus.ts';
-import { whatIsLeftOff } from './left-off.ts';
+import { whatIsLeftOff } from '../store/left-off.ts';
 import { VERSION } from '../version.ts';
 import type { Monitor } from './types.ts';
 

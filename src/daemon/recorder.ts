@@ -6,7 +6,7 @@ import type { FlightSample, Recording } from '../model/recording.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import type { Snapshot } from '../model/sources.ts';
 import { errorText } from '../model/text.ts';
-import { essenceOf, growthWithin, type Grown } from '../recorder/essence.ts';
+import { essenceOf, growthWithin, type Grown, isMoment, isRecorded, toRecord } from '../recorder/essence.ts';
 import {
   createRing,
   decodeRecording,
@@ -15,7 +15,6 @@ import {
   type About,
   type Ring,
 } from '../recorder/ring.ts';
-import { isMoment, isRecorded, toRecord } from '../recorder/worth.ts';
 import type { Db } from '../store/db.ts';
 import { recordingOf, saveRecording } from '../store/recordings.ts';
 import { readBytes, replaceBehind, setAside } from '../system/state-files.ts';

@@ -1,5 +1,5 @@
 import { plain } from '../model/text.ts';
-import type { Candidate, Located } from './candidate.ts';
+import type { Candidate, Located } from './kind.ts';
 import { engineNames, sole } from './trust.ts';
 
 /** Where vpsmon stands: on the host, in a container of the same engine, or on another machine than the engine. */

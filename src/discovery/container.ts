@@ -1,7 +1,6 @@
 import { plain } from '../model/text.ts';
 import type { DockerInspect } from '../system/types.ts';
-import type { Candidate, Located } from './candidate.ts';
-import type { Kind } from './kind.ts';
+import type { Candidate, Located, Kind } from './kind.ts';
 import { credible, engineNames } from './trust.ts';
 
 export function toCandidate(kind: Kind, byImage: boolean, inspect: DockerInspect): Candidate {

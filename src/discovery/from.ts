@@ -1,8 +1,7 @@
 import type { Surroundings } from './address.ts';
 import { located, toCandidate } from './container.ts';
-import type { Candidate, Located } from './candidate.ts';
+import { type Candidate, type Located, KINDS, kindOf } from './kind.ts';
 import { wantedHttp, wantedPostgres, wantedRedis } from './explicit.ts';
-import { KINDS, kindOf } from './kind.ts';
 import type { Seen } from './look.ts';
 import { findN8n, type FoundN8n } from './n8n.ts';
 import { findPostgres } from './postgres.ts';

@@ -1,7 +1,7 @@
 import { plain } from '../model/text.ts';
 import { addressOf, family, isCalled, isOnHost, networkOwner } from './address.ts';
 import type { Surroundings } from './address.ts';
-import type { Candidate, Located } from './candidate.ts';
+import type { Candidate, Located } from './kind.ts';
 import { sole } from './trust.ts';
 
 /** An address that works from where vpsmon stands, and the id of the container that it belongs to. */

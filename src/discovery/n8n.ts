@@ -3,7 +3,7 @@ import { plain } from '../model/text.ts';
 import { addressOf, meantBy, toUrl, urlOf } from './address.ts';
 import type { Surroundings } from './address.ts';
 import { choose, fromEnv, inFile, isTrue, label, notRunning, oneOf, portFromEnv } from './container.ts';
-import type { Candidate } from './candidate.ts';
+import type { Candidate } from './kind.ts';
 import type { Wanted } from './explicit.ts';
 import { postgresLogin, postgresPort, type UsedByN8n } from './postgres.ts';
 import { redisPassword, redisPort, type UsedByQueue } from './redis.ts';

@@ -15,7 +15,7 @@ import {
   portFromEnv,
   toPort,
 } from './container.ts';
-import type { Candidate } from './candidate.ts';
+import type { Candidate } from './kind.ts';
 import type { Wanted } from './explicit.ts';
 import type { RedisTarget } from '../model/targets.ts';
 import { grant } from './trust.ts';

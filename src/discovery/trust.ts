@@ -1,7 +1,6 @@
 import { matchesPattern } from '../config/schema.ts';
 import { plain } from '../model/text.ts';
-import type { Candidate, Located } from './candidate.ts';
-import { kindByImage, repositoryOf } from './kind.ts';
+import { type Candidate, type Located, kindByImage, repositoryOf } from './kind.ts';
 
 // Who may be sent a secret. Labels, environment, exposed ports and Compose names are what a container says about itself: an image can
 // carry all of them. Believed is only what the person who started it decided and the engine enforces: its name, its image, its

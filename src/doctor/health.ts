@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { parseListen } from '../config/listen.ts';
+import { parseListen } from '../config/parse-value.ts';
 import { MONITOR_SOCKET } from '../config/state-dir.ts';
 import { errorText, formatDuration, plain } from '../model/text.ts';
 import type { Http } from '../system/types.ts';

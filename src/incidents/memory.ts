@@ -1,5 +1,5 @@
-import type { ContainerFact } from '../model/container-fact.ts';
-import { findingsOf } from '../model/fact-rules.ts';
+import type { ContainerFact, OpenCondition } from '../model/container-fact.ts';
+import { findingsOf, conditionOfRule, howOf } from '../model/fact-rules.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { EpochMs } from '../model/shapes.ts';
@@ -8,6 +8,7 @@ import type { Db } from '../store/db.ts';
 import { endedIncidents, openIncidents } from '../store/incidents.ts';
 import { recall, remember as rememberValue } from '../store/memory.ts';
 import { keyOf } from './advance.ts';
+import { defined } from '../model/defined.ts';
 
 /** What the pipeline keeps in memory: open incidents, and those that ended lately. */
 export type Memory = {
@@ -173,4 +174,15 @@ export function jumpWatch(clock: { now(): number; monotonic(): number }): () => 
     offset = next;
     return Math.abs(jump) >= JUMP_MS ? jump : 0;
   };
+}
+
+/** The conditions of open incidents about containers, for a monitor that starts; those that come and go and are fine at the moment are left out. */
+export function conditionsOf(open: readonly Incident[]): OpenCondition[] {
+  return open.flatMap((incident): OpenCondition[] => {
+    const { rule, subject: name, alias: service, state, event, okSince, spells, openedAt, fact } = incident;
+    const condition = conditionOfRule(rule);
+    if (!condition || event || state !== 'firing' || okSince !== undefined) return [];
+    const since = spells?.since ?? openedAt;
+    return [{ condition, name, since, ...defined({ service, how: howOf(fact) }) }];
+  });
 }

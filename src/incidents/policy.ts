@@ -2,7 +2,7 @@ import { namesContainer, type Config } from '../config/schema.ts';
 import { CHANGES } from '../model/change.ts';
 import { changeOf } from '../model/fact-rules.ts';
 import type { Incident } from '../model/incident.ts';
-import type { FlapPolicy } from '../model/rule-info.ts';
+import type { FlapPolicy } from '../model/sources/source.ts';
 import { FLAPS, ruleInfo } from '../model/rules.ts';
 
 const SECOND = 1000;

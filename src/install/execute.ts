@@ -1,7 +1,7 @@
 import type { Machine } from '../system/machine.ts';
 import { errorText } from '../model/text.ts';
 import type { Run } from '../system/types.ts';
-import type { Step } from './step.ts';
+import type { Step } from './plan.ts';
 
 export type Outcome =
   | { state: 'done'; done: Step[] }

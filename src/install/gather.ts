@@ -3,7 +3,7 @@ import { followedInfo, openMachine, type Machine } from '../system/machine.ts';
 import type { Run } from '../system/types.ts';
 import { ALL_UNITS, LAYOUT, SHARED, UNIT_FILES } from './layout.ts';
 import { readManifest } from './manifest.ts';
-import type { InstallFacts } from './facts.ts';
+import type { InstallFacts } from './plan.ts';
 import { collectRuntime, isIntact } from './runtime.ts';
 import { MOUNTS_PROBE, NO_MOUNTS_CODES } from './units.ts';
 import { parseUnits, showUnitsCommand, SHOW_UNITS_ENV, type UnitState } from '../system/unit-states.ts';

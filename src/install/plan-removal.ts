@@ -1,7 +1,7 @@
 import { UNFINISHED, type FileInfo } from '../system/machine.ts';
 import { LAYOUT, SHARED, SLICE, UNIT_FILES } from './layout.ts';
 import type { Manifest } from './manifest.ts';
-import type { Plan } from './step.ts';
+import type { Plan } from './plan.ts';
 import { isOurCommand, isOurs, isOurUnit } from './units.ts';
 
 export type RemovalFacts = {

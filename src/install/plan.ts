@@ -1,10 +1,19 @@
 import { dirname } from 'node:path';
-import type { InstallFacts } from './facts.ts';
 import { isLaterVersion } from '../model/version.ts';
 import { LAYOUT, MADE_BY_SYSTEMD, STARTED_UNITS, UNIT_FILES } from './layout.ts';
 import { renderManifest, type Manifest } from './manifest.ts';
-import type { Plan, Step } from './step.ts';
-import { isOurCommand, isOurs, renderCommand, isOurUnit, NO_MOUNTS_NOTE, renderUnit } from './units.ts';
+import {
+  isOurCommand,
+  isOurs,
+  renderCommand,
+  isOurUnit,
+  NO_MOUNTS_NOTE,
+  renderUnit,
+  type UnitChoices,
+} from './units.ts';
+import type { RuntimeFile, Runtime } from './runtime.ts';
+import type { FileInfo } from '../system/machine.ts';
+import type { UnitState } from '../system/unit-states.ts';
 
 /** The steps that are still to be done, in order. Empty when everything is as it should be. */
 export function planInstall(facts: InstallFacts): Plan {
@@ -256,3 +265,46 @@ function planFolder(
   made.add(path);
   plan.steps.push({ kind: 'folder', path, mode, why });
 }
+
+/** One thing that `install` or `uninstall` does. The plan is the list of them; `--dry-run` prints it. */
+export type Step =
+  | { kind: 'folder'; path: string; mode: number; why: string }
+  | { kind: 'write'; path: string; mode: number; content: string; why: string; secret?: boolean }
+  | { kind: 'copy'; path: string; files: RuntimeFile[]; why: string }
+  | { kind: 'link'; path: string; target: string; why: string }
+  | { kind: 'remove'; path: string; why: string }
+  | { kind: 'remove-empty'; path: string; why: string }
+  | {
+      kind: 'run';
+      command: string[];
+      why: string;
+      /** A failure is no reason to stop. */ tolerate?: boolean;
+    };
+
+export type Plan = {
+  steps: Step[];
+  /** What is there already, as it should be. */
+  unchanged: string[];
+  /** What the administrator should know. */
+  notes: string[];
+};
+
+/** What there is now, and what is to be there. Read once; the plan is a pure function of it. */
+export type InstallFacts = {
+  runtime: Runtime;
+  /** The version's folder is there, whole and unchanged. */
+  intact: boolean;
+  /** Names of the folders of versions that are there. */
+  versions: string[];
+  choices: UnitChoices;
+  templates: Record<string, string>;
+  /** Man pages and completion scripts, by the place where they go. */
+  shared: Record<string, string>;
+  /** What a first installation takes as configuration, and where that is from. */
+  config: { content: string; from: string };
+  yaml?: { content: string; from: string };
+  manifest: Manifest | undefined;
+  units: UnitState[];
+  info(path: string): FileInfo | undefined;
+  text(path: string): string | undefined;
+};

@@ -1,4 +1,4 @@
-import type { FlapPolicy, RuleInfo } from './rule-info.ts';
+import type { FlapPolicy, RuleInfo } from './sources/source.ts';
 import { SOURCES, type RulesOf, type Source } from './sources.ts';
 import { formatCount } from './text.ts';
 

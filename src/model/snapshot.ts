@@ -243,3 +243,13 @@ export type WahaSession = {
 export type WahaValues = { address: string; sessions: WahaSession[] };
 export type SqlSample = { name: string; help: string; labels: Record<string, string>; value: number };
 export type SqlValues = { samples: SqlSample[]; broken: { name: string; why: string }[] };
+
+/** Jobs wait, and none runs: more or less of them is no question until somebody takes them. */
+export function nobodyWorks(queue: N8nQueue | undefined): boolean {
+  return queue !== undefined && queue.waiting > 0 && queue.running === 0;
+}
+
+/** These WhatsApp sessions need a person with the phone: a restart would only show another code. */
+export function needsPerson(status: string): boolean {
+  return status === 'SCAN_QR_CODE' || status.startsWith('PASSKEY');
+}

@@ -1,6 +1,6 @@
 import { isEssential } from '../discovery/essential.ts';
 import { ageMs, type Action } from '../model/action.ts';
-import { secretsFromEnv } from '../model/env-secrets.ts';
+import { secretsFromEnv } from '../model/secret-patterns.ts';
 import { formatDuration, formatTime, maskSecrets, plain } from '../model/text.ts';
 import { actionsToUndo, recentActions } from '../store/actions.ts';
 import type { DockerInspect } from '../system/types.ts';

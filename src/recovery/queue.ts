@@ -1,5 +1,5 @@
 import type { Action } from '../model/action.ts';
-import { nobodyWorks } from '../model/n8n-queue.ts';
+import { nobodyWorks } from '../model/snapshot.ts';
 import type { Snapshot } from '../model/sources.ts';
 import { errorText, formatCount, plain } from '../model/text.ts';
 import { actionsToUndo, keepUndo } from '../store/actions.ts';

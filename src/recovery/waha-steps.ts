@@ -5,7 +5,7 @@ import { keepUndo } from '../store/actions.ts';
 import { inspectOrGone, isDown } from './containers.ts';
 import type { Outcome, RecoveryDeps, Step } from './types.ts';
 import { createWahaApi, type WahaApi } from '../system/apps/waha.ts';
-import { needsPerson } from '../model/waha.ts';
+import { needsPerson } from '../model/snapshot.ts';
 
 /** How long a restarted session may take to work again before the step counts as failed. */
 const WORKS_WITHIN_MS = 60_000;

@@ -5,10 +5,9 @@ import { recentActions } from '../store/actions.ts';
 import { openIncidents } from '../store/incidents.ts';
 import { attempt } from './attempt.ts';
 import type { Attempt, RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
-import { needsPerson } from '../model/waha.ts';
+import { needsPerson, type WahaSession } from '../model/snapshot.ts';
 import { restartContainerStep, restartSessionStep, outcomeOfRestart } from './waha-steps.ts';
 import type { Config } from '../config/schema.ts';
-import type { WahaSession } from '../model/snapshot.ts';
 
 const HOUR_MS = 3_600_000;
 /** What did not help is tried again after this long; in between a person is asked for. The container has other sessions, too. */

@@ -1,5 +1,5 @@
 import type { Finding } from '../model/finding.ts';
-import { nobodyWorks } from '../model/n8n-queue.ts';
+import { nobodyWorks } from '../model/snapshot.ts';
 import { formatCount, formatDuration, formatTime, plain } from '../model/text.ts';
 import { levelOf } from './level.ts';
 import type { Judge } from './types.ts';

@@ -1,9 +1,8 @@
 import type { Settings } from '../config/schema.ts';
 import type { Finding, Severity, Verdict } from '../model/finding.ts';
-import type { WahaSession } from '../model/snapshot.ts';
+import { type WahaSession, needsPerson } from '../model/snapshot.ts';
 import { formatDuration, plain } from '../model/text.ts';
 import type { Judge } from './types.ts';
-import { needsPerson } from '../model/waha.ts';
 
 /** WAHA's `WAHASessionStatus`: STOPPED, STARTING, SCAN_QR_CODE, PASSKEY_*, WORKING, FAILED; unknown ones are accepted. */
 export const wahaSession: Judge<'waha'> = ({ sessions }, { snapshot, config }) =>

@@ -16,3 +16,12 @@ export function leftOffIn(db: Db): LeftOff[] {
 export function lookAtLeftOff(stateDir: string): LeftOff[] {
   return lookOr(stateDir, undefined, leftOffIn) ?? leftOffBy(readCopy(stateDir) ?? []);
 }
+
+/** For the monitor, in whose process recovery does not run. Nothing where the records cannot be read. */
+export function whatIsLeftOff(db: Db): { leftOff?: readonly LeftOff[] } {
+  try {
+    return { leftOff: leftOffIn(db) };
+  } catch {
+    return {};
+  }
+}

@@ -24,3 +24,36 @@ function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener('abort', done, { once: true });
   });
 }
+
+export type Alarm = {
+  /** Rings at this monotonic time (ms), at once where it is past; in place of what was set before. Infinity: not at all. */
+  set(due: number): void;
+  stop(): void;
+};
+
+/** One alarm that is set again and again. */
+export function createAlarm(clock: Pick<Clock, 'monotonic' | 'sleep'>, ring: () => void): Alarm {
+  let waiting: { due: number; stop: AbortController } | undefined;
+
+  function stop(): void {
+    waiting?.stop.abort();
+    waiting = undefined;
+  }
+
+  return {
+    set(due) {
+      if (waiting?.due === due) return;
+      stop();
+      if (due === Infinity) return;
+      const own = { due, stop: new AbortController() };
+      waiting = own;
+      const wait = Math.max(1, Math.ceil(due - clock.monotonic()));
+      void clock.sleep(wait, own.stop.signal).then(() => {
+        if (waiting !== own) return;
+        waiting = undefined;
+        ring();
+      });
+    },
+    stop,
+  };
+}

@@ -10,7 +10,7 @@ import type { Extra, Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../../src/system/types.ts';
 import { configOf } from './config.ts';
-import { conditionsOf } from '../../src/incidents/conditions.ts';
+import { conditionsOf } from '../../src/incidents/memory.ts';
 import { createPipeline } from '../../src/incidents/pipeline.ts';
 import { addSilence, endSilence } from '../../src/incidents/silences.ts';
 import { findingsOf } from '../../src/model/fact-rules.ts';

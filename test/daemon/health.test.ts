@@ -21,7 +21,11 @@ function monitorWith(docker: { state: string; why?: string }, open: unknown[], e
     },
     config: { settings: { SERVICE_CHECK_INTERVAL: 30 } },
     store: {},
-    pipeline: { trouble: () => undefined, open: () => open },
+    pipeline: {
+      trouble: () => undefined,
+      open: () => open,
+      counts: () => ({ info: 0, warning: 0, critical: open.length }),
+    },
     delivery: { state: () => ({ waiting: 0, sentTotal: 3 }) },
     watcher: {
       counts: () => ({ monitored: 7 }),

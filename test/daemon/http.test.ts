@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { serveHttp, serveSocket } from '../../src/daemon/http.ts';
 import { httpRequest } from '../../src/system/http/http.ts';
-import { parseListen } from '../../src/config/listen.ts';
+import { parseListen } from '../../src/config/parse-value.ts';
 
 function ask(
   address: string,

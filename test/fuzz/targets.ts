@@ -19,7 +19,7 @@ import {
   parseUptime,
 } from '../../src/collectors/proc.ts';
 import { parseInfo } from '../../src/collectors/redis.ts';
-import { parseListen } from '../../src/config/listen.ts';
+import { parseListen } from '../../src/config/parse-value.ts';
 import { readLayer } from '../../src/config/layers.ts';
 import { parseConf } from '../../src/config/parse-conf.ts';
 import { parseYaml } from '../../src/config/parse-yaml.ts';
@@ -41,7 +41,7 @@ import { toPort } from '../../src/discovery/container.ts';
 import { fromPostgresUrl, fromRedisUrl } from '../../src/discovery/explicit.ts';
 import { parseSamples, replay } from '../../src/forecast/replay.ts';
 import { parseDuration } from '../../src/model/duration.ts';
-import { secretsFromEnv } from '../../src/model/env-secrets.ts';
+import { secretsFromEnv } from '../../src/model/secret-patterns.ts';
 import { visible } from '../../src/model/invisible.ts';
 import { errorText, escapeHtml, maskSecrets, plain, safeHtml } from '../../src/model/text.ts';
 import { starterIn } from '../../src/notify/await-start.ts';

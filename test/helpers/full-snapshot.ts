@@ -1,7 +1,7 @@
 import type { Incident } from '../../src/model/incident.ts';
 import { SOURCE_IDS, SOURCES, type Snapshot } from '../../src/model/sources.ts';
 import { METRICS } from '../../src/outputs/prometheus/metrics-table.ts';
-import type { MetricsInput } from '../../src/outputs/prometheus/types.ts';
+import type { MetricsInput } from '../../src/outputs/prometheus/self.ts';
 import { containerInfo, emptySnapshot, hostValues, pressureValues } from './snapshots.ts';
 
 const MB = 1_048_576;

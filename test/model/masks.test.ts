@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { secretsFromEnv } from '../../src/model/env-secrets.ts';
+import { secretsFromEnv } from '../../src/model/secret-patterns.ts';
 import { maskSecrets, plain } from '../../src/model/text.ts';
 import { expectLinear } from '../helpers/cost.ts';
 

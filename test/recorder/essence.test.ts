@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { essenceOf } from '../../src/recorder/essence.ts';
+import { essenceOf, isRecorded } from '../../src/recorder/essence.ts';
 import type { Incident } from '../../src/model/incident.ts';
-import { isRecorded } from '../../src/recorder/worth.ts';
 import { leakingRecording, MB } from './flights.ts';
 
 describe('the minutes before, in three lines', () => {

@@ -1,7 +1,7 @@
 import { KEY_GROUPS, type KeyDefinition } from '../../config/schema.ts';
 import { SECTIONS, type Field, type Shape } from '../../config/yaml-shape.ts';
 import { RULES } from '../../model/rules.ts';
-import type { RuleInfo } from '../../model/rule-info.ts';
+import type { RuleInfo } from '../../model/sources/source.ts';
 import { metricsMarkdown } from '../prometheus/metrics-table.ts';
 
 /** What differs in monitor.conf.example from the defaults. */

@@ -1,7 +1,6 @@
 import type { MetricSample, Metric, Section } from '../../model/sources/source.ts';
 import { SOURCE_IDS, SOURCES, type Source, type Values } from '../../model/sources.ts';
-import { SELF_METRICS } from './self.ts';
-import type { MetricsInput } from './types.ts';
+import { SELF_METRICS, type MetricsInput } from './self.ts';
 
 /** One line of the table of all metrics. */
 type Row = {

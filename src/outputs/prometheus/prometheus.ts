@@ -2,7 +2,7 @@ import { metricNameProblem } from '../../model/metric-names.ts';
 import type { MetricSample, Section } from '../../model/sources/source.ts';
 import type { SqlSample } from '../../model/snapshot.ts';
 import { METRICS } from './metrics-table.ts';
-import type { MetricsInput } from './types.ts';
+import type { MetricsInput } from './self.ts';
 
 /**
  * Everything as Prometheus' text format 0.0.4. A source that is absent or failed has no sample; a metric without a

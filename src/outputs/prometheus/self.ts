@@ -1,8 +1,8 @@
-import { SEVERITIES } from '../../model/finding.ts';
+import { SEVERITIES, type Severity } from '../../model/finding.ts';
 import { metric, type Metric } from '../../model/sources/source.ts';
-import { LEFT_OFF_KINDS } from '../../model/left-off.ts';
-import { SOURCE_IDS } from '../../model/sources.ts';
-import type { MetricsInput } from './types.ts';
+import { LEFT_OFF_KINDS, type LeftOff } from '../../model/left-off.ts';
+import { SOURCE_IDS, type Snapshot } from '../../model/sources.ts';
+import type { Incident } from '../../model/incident.ts';
 
 type Daemon = NonNullable<MetricsInput['daemon']>;
 
@@ -134,3 +134,27 @@ export const SELF_METRICS: readonly Metric<MetricsInput>[] = [
 function seconds(ms: number): number {
   return Number((ms / 1000).toFixed(6));
 }
+
+/** What /metrics and `export` are made of. */
+export type MetricsInput = {
+  /** The last check; absent before the first one. */
+  snapshot?: Snapshot;
+  version: string;
+  /** Alerts raised so far by severity, from the store: they survive restarts. */
+  counts: Record<Severity, number>;
+  openIncidents: readonly Incident[];
+  /** What recovery has switched off and not brought back; absent where its records cannot be read. */
+  leftOff?: readonly LeftOff[];
+  /** Only where a running monitor answers. */
+  daemon?: {
+    checkIntervalSec: number;
+    checks: number;
+    uptimeSec: number;
+    residentBytes: number;
+    cpuSec: number;
+    alertsWaiting: number;
+    alertsSent: number;
+    telegramRefused: boolean;
+    dockerConnected: boolean;
+  };
+};

@@ -1,7 +1,6 @@
 // How a container ended: one clause, no full stop, not escaped.
-import type { Death } from '../../model/container-fact.ts';
+import { type Death, SIGNALS } from '../../model/container-fact.ts';
 import { isUntold } from '../../model/fact-rules.ts';
-import { SIGNALS } from '../../model/signals.ts';
 import { formatDuration } from '../../model/text.ts';
 
 /** Signals that somebody sends; the others are what a program gets for a mistake of its own. */

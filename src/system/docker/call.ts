@@ -4,7 +4,7 @@ import { isMissing, parseDockerHost, target, withHint, type DockerAddress } from
 import { parseJson, refusal } from './answer.ts';
 import { array, object, text } from './parse.ts';
 import { exchange, failure, isStale, type RawAnswer } from '../http/exchange.ts';
-import { orAborted } from '../aborted.ts';
+import { orAborted } from '../deadline.ts';
 import type { DockerError } from '../types.ts';
 
 const MIB = 1_048_576;

@@ -1,9 +1,7 @@
 import { errorText } from '../../model/text.ts';
-import { Late, within } from '../answer.ts';
-import { isStatementPooling, openSession } from './session.ts';
-import { explained } from '../explained.ts';
+import { Late, within, explained } from '../answer.ts';
+import { isStatementPooling, openSession, type Row, type Session, type Transaction } from './session.ts';
 import type { PostgresAddress } from '../../model/targets.ts';
-import type { Row, Session, Transaction } from './session.ts';
 import type { Postgres } from '../types.ts';
 
 const CONNECT_MS = 2500;

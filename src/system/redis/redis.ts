@@ -1,14 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { Redis as Client, RedisOptions } from 'ioredis';
 import type { RedisAddress } from '../../model/targets.ts';
 import { errorText } from '../../model/text.ts';
-import { AnswerError, guardStream } from '../answer.ts';
-import { Explained, explained } from '../explained.ts';
-import { createRedisFrames } from './frames.ts';
-import type { RedisFrames } from './frames.ts';
+import { AnswerError, guardStream, Explained, explained } from '../answer.ts';
+import { createRedisFrames, type RedisFrames } from './frames.ts';
 import type { Redis } from '../types.ts';
 
 const CONNECT_MS = 2500;
