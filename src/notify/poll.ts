@@ -6,7 +6,7 @@ import { recall, remember, rememberedAt } from '../store/memory.ts';
 import type { Clock, Log } from '../system/types.ts';
 import { readUpdate, updateIdOf, type Incoming } from './updates.ts';
 import { backoffMs } from './pace.ts';
-import type { Telegram } from './telegram.ts';
+import type { Answer, Telegram } from './telegram.ts';
 
 /** Held by a command of this machine that reads the bot's messages itself: the monitor leaves them to it meanwhile. */
 const READER_LOCK = 'telegram-reader';
@@ -78,14 +78,18 @@ export type PollDeps = {
  * or a webhook is set, this one keeps away until nobody reads any more.
  */
 export async function pollUpdates(deps: PollDeps, signal: AbortSignal): Promise<void> {
-  const { clock, log, telegram } = deps;
-  const offset = openOffset(deps);
-  let tries = 0;
-  let waits = false;
-  let commandsSet = false;
-  let reads = false;
-  let conflictAt = Number.NEGATIVE_INFINITY;
-  let refusal = '';
+  const { clock, telegram } = deps;
+  const poll: Poll = {
+    deps,
+    signal,
+    offset: openOffset(deps),
+    tries: 0,
+    waits: false,
+    commandsSet: false,
+    reads: false,
+    conflictAt: Number.NEGATIVE_INFINITY,
+    refusal: '',
+  };
   while (!signal.aborted) {
     if (isHandedOver(deps.stateDir)) {
       await clock.sleep(HANDOVER_MS, signal);
@@ -93,54 +97,87 @@ export async function pollUpdates(deps: PollDeps, signal: AbortSignal): Promise<
     }
     const began = clock.monotonic();
     // The first one does not wait: the bot of a webhook keeps the commands that it has.
-    const waitSec = waits ? POLL_SEC : 0;
-    const answer = await telegram.pollUpdates(offset.next(), waitSec, WANTED);
-    if (signal.aborted) break;
-    if (answer.kind === 'ok') {
-      tries = 0;
-      refusal = '';
-      if (waits) {
-        reads = true;
-        endConflict(deps);
-      }
-      waits = true;
-      commandsSet ||= await setCommands(deps);
-      if (signal.aborted) break;
-      const some = await handleAll(deps, offset, answer.result, signal);
-      // Nothing new, and not waited for: whatever answers there must not be asked without a pause.
-      if (!some && waitSec > 0 && clock.monotonic() - began < IDLE_MS) await clock.sleep(IDLE_MS, signal);
-      continue;
-    }
-    if (answer.kind === 'error' && answer.code === 409) {
-      if (isHandedOver(deps.stateDir)) continue;
-      // "webhook is active", "terminated by setWebhook": not the older "other long poll or webhook", which may be either.
-      const webhook = /webhook is active|setwebhook/i.test(answer.description);
-      const again = clock.monotonic() - conflictAt < CONFLICT_WINDOW_MS;
-      reads ||= clock.monotonic() - began > UNDISTURBED_MS;
-      conflictAt = clock.monotonic();
-      // Whoever read first goes on, and the one that came later gives way: its first poll is ended at once.
-      if (!webhook && reads && !again) {
-        await clock.sleep(CONFLICT_PAUSE_MS * (1 + deps.random()), signal);
-        continue;
-      }
-      reads = false;
-      beginConflict(deps, webhook);
-      await standBy(deps, webhook, signal);
-      continue;
-    }
-    const why = answer.kind === 'broken' ? answer.why : `${answer.code} ${answer.description}`;
-    const refused = answer.kind === 'error' && [401, 403, 404].includes(answer.code);
-    if (refused && why !== refusal) log.warn(`Telegram does not let vpsmon read the bot's messages: ${why}`);
-    else log.debug(`The messages to the bot cannot be read: ${why}`);
-    refusal = refused ? why : '';
-    const asked = answer.kind === 'error' ? answer.retryAfterMs : undefined;
-    await clock.sleep(
-      refused
-        ? REFUSED_MS
-        : Math.max(SHORTEST_PAUSE_MS, asked ?? Math.min(LONGEST_PAUSE_MS, backoffMs(tries++, deps.random()))),
-      signal,
-    );
+    const waitSec = poll.waits ? POLL_SEC : 0;
+    const answer = await telegram.pollUpdates(poll.offset.next(), waitSec, WANTED);
+    if (signal.aborted) return;
+    if (answer.kind === 'ok') await take(poll, answer.result, began);
+    else if (answer.kind === 'error' && answer.code === 409) await giveWay(poll, answer.description, began);
+    else await pauseAfter(poll, answer);
   }
+}
+
+/** How reading goes. */
+type Poll = {
+  deps: PollDeps;
+  signal: AbortSignal;
+  offset: ReturnType<typeof openOffset>;
+  /** Failures in a row. */
+  tries: number;
+  /** The next poll waits for what comes: one was answered. */
+  waits: boolean;
+  commandsSet: boolean;
+  /** This one has read undisturbed. */
+  reads: boolean;
+  /** Monotonic: the last conflict with another reader. */
+  conflictAt: number;
+  /** Why Telegram refuses, while it does. */
+  refusal: string;
+};
+
+/** A poll was answered. */
+async function take(poll: Poll, result: unknown, began: number): Promise<void> {
+  const { deps, signal } = poll;
+  const { clock } = deps;
+  const waited = poll.waits;
+  poll.tries = 0;
+  poll.refusal = '';
+  if (waited) {
+    poll.reads = true;
+    endConflict(deps);
+  }
+  poll.waits = true;
+  poll.commandsSet ||= await setCommands(deps);
+  if (signal.aborted) return;
+  const some = await handleAll(deps, poll.offset, result, signal);
+  // Nothing new, and not waited for: whatever answers there must not be asked without a pause.
+  if (!some && waited && clock.monotonic() - began < IDLE_MS) await clock.sleep(IDLE_MS, signal);
+}
+
+/** Somebody else reads, too. Whoever read first goes on, and the one that came later gives way: its first poll is ended at once. */
+async function giveWay(poll: Poll, description: string, began: number): Promise<void> {
+  const { deps, signal } = poll;
+  const { clock } = deps;
+  if (isHandedOver(deps.stateDir)) return;
+  // "webhook is active", "terminated by setWebhook": not the older "other long poll or webhook", which may be either.
+  const webhook = /webhook is active|setwebhook/i.test(description);
+  const again = clock.monotonic() - poll.conflictAt < CONFLICT_WINDOW_MS;
+  poll.reads ||= clock.monotonic() - began > UNDISTURBED_MS;
+  poll.conflictAt = clock.monotonic();
+  if (!webhook && poll.reads && !again) {
+    await clock.sleep(CONFLICT_PAUSE_MS * (1 + deps.random()), signal);
+    return;
+  }
+  poll.reads = false;
+  beginConflict(deps, webhook);
+  await standBy(deps, webhook, signal);
+}
+
+/** Telegram could not be asked, or refuses. */
+async function pauseAfter(poll: Poll, answer: Exclude<Answer, { kind: 'ok' }>): Promise<void> {
+  const { clock, log, random } = poll.deps;
+  const why = answer.kind === 'broken' ? answer.why : `${answer.code} ${answer.description}`;
+  const refused = answer.kind === 'error' && [401, 403, 404].includes(answer.code);
+  if (refused && why !== poll.refusal)
+    log.warn(`Telegram does not let vpsmon read the bot's messages: ${why}`);
+  else log.debug(`The messages to the bot cannot be read: ${why}`);
+  poll.refusal = refused ? why : '';
+  const asked = answer.kind === 'error' ? answer.retryAfterMs : undefined;
+  await clock.sleep(
+    refused
+      ? REFUSED_MS
+      : Math.max(SHORTEST_PAUSE_MS, asked ?? Math.min(LONGEST_PAUSE_MS, backoffMs(poll.tries++, random()))),
+    poll.signal,
+  );
 }
 
 /** Handles the new ones among these updates, then confirms them. False where there was none. */
