@@ -1,4 +1,4 @@
-import { fitCurve, fitLine, squaredError } from './project.ts';
+import { squaredError, type Shapes } from './project.ts';
 import type { Slot } from './series.ts';
 import { rising } from './trend.ts';
 
@@ -28,11 +28,12 @@ const LONGEST_RISE_HOURS = 13;
 const FELL_LEAST_SLOTS = 5;
 
 /**
- * Why a trend may be something that ends by itself, or undefined. `slots` without a daily cycle; `free`: what is left above the level, in the
- * unit of the slots; `hours`: until it is full. Each reason was found on made-up healthy series (docs/forecast.md).
+ * Why a trend may be something that ends by itself, or undefined. `slots` without a daily cycle, and the `shapes` of them; `free`: what is left
+ * above the level, in the unit of the slots; `hours`: until it is full. Each reason was found on made-up healthy series (docs/forecast.md).
  */
 export function doubtOf(
   slots: readonly Slot[],
+  shapes: Shapes,
   free: number,
   hours: number,
 ): 'swings' | 'slows down' | 'too young' | 'too short' | undefined {
@@ -45,7 +46,7 @@ export function doubtOf(
     )
   )
     return 'swings';
-  const [line, curve] = [fitLine(slots), fitCurve(slots)];
+  const [line, curve] = [shapes.line(), shapes.curve()];
   if (!line || !curve) return undefined;
   if (hours > CAN_WAIT_HOURS && newest - line.knee < 2 * YOUNG_HOURS) return 'too young';
   const since = Math.min(line.knee, curve.knee);

@@ -3,7 +3,7 @@ import { EpochMs, Finite } from '../model/shapes.ts';
 import { createSeries, type Series, type Slot } from './series.ts';
 import { median } from '../model/trend.ts';
 import { doubtOf } from './doubt.ts';
-import { FITTED_SLOTS, fitGrowth, project, type Fit, type Line } from './project.ts';
+import { FITTED_SLOTS, fitGrowth, project, shapesOf, type Fit, type Line } from './project.ts';
 import { isStraight, trendSince, trendsOf, type Trend, type Usual } from './trend.ts';
 
 const HOUR = 3_600_000;
@@ -21,6 +21,8 @@ const HOLD = 2;
 const HOLD_FIRST_DAY = { hours: 14, hold: 3 };
 /** A leak that fills everything within 20 hours of the first value is announced 12 hours ahead only at once. */
 const STRAIGHT_HOURS = 8;
+/** What all windows agree on, or what stands far out, needs no second look when it is full within so many hours. */
+const HOLD_NEAR = 17;
 const HOLD_FAR = { hours: 24, hold: 5 };
 /** It must be gone so many times in a row before it is over. */
 const HOLD_END = 2;
@@ -33,6 +35,7 @@ const RECORD = 0.9;
 const ONE_WINDOW_SLOTS = 20;
 /** A gap of so many half hours is filled. */
 const LONGEST_BRIDGE = 8;
+const TWO_WINDOWS = { known: 26, hours: 14 };
 /** Fewer than these show no trend. */
 const LEAST_SLOTS = 11;
 /** A daily cycle is taken off the values where so much is known. */
@@ -85,7 +88,8 @@ export function createForecaster(): Forecaster {
   function judge(at: number, capacity: number, limits = DEFAULT_LIMITS): Verdict {
     const slots = bridged(series.slots());
     if (slots.length < LEAST_SLOTS) return { open, event: undefined, perHour: undefined };
-    const fit = fitGrowth(slots, capacity);
+    let shapes = shapesOf(slots);
+    const fit = fitGrowth(shapes, capacity);
     const usual = { capacity, cycle: 0 };
     let steady = slots;
     if (fit?.isCyclic && slots.length >= LEAST_TO_TAKE_OFF) {
@@ -95,11 +99,13 @@ export function createForecaster(): Forecaster {
         const cycle = fit.cycle(one.slot);
         return { ...one, low: one.low - cycle, high: one.high - cycle };
       });
+      shapes = shapesOf(steady);
     }
     const trends = trendsOf(steady, usual, fit && longGrowth(fit, slots, capacity));
     const outstanding = open ? undefined : sinceOnset(steady, fit, usual);
     // Too little is known: what was announced before a restart stays as it was.
     if (trends.length === 0 && !outstanding) return { open, event: undefined, perHour: undefined };
+    const sound = trends.filter((trend) => trend.sound).length;
     let found = open
       ? stillGrowing(trends, { slots, steady, fit })
       : (believed(trends, steady, capacity) ?? outstanding);
@@ -110,10 +116,10 @@ export function createForecaster(): Forecaster {
       !open &&
       found &&
       hours <= limits.warning &&
-      (!(trends.some(({ sound }) => sound) || isLong(outstanding, slots)) ||
+      (!(sound > 0 || isLong(outstanding, slots) || isSudden(outstanding, steady, hours)) ||
         !isRecord(slots) ||
         mayBeWarmUp(slots, fit, hours) ||
-        doubtOf(steady, capacity - found.level, hours) !== undefined);
+        doubtOf(steady, shapes, capacity - found.level, hours) !== undefined);
     if (doubted) found = undefined;
     const seen =
       found &&
@@ -124,11 +130,11 @@ export function createForecaster(): Forecaster {
         since: open?.since ?? series.timeOf(fit?.knee ?? slots[0]!.slot),
         severity: hours <= limits.critical || open?.severity === 'critical' ? 'critical' : 'warning',
         // One that stands out of days before is worth two.
-        agreeing: Math.max(trends.filter(({ sound }) => sound).length, outstanding ? 2 : 0),
+        agreeing: Math.max(sound, outstanding ? 2 : 0),
       } satisfies Announced);
     const event = open
       ? follow(seen, hours, 2 * limits.warning)
-      : start(seen, hours, limits.warning, timesNeeded(slots, hours, outstanding !== undefined));
+      : start(seen, hours, limits.warning, timesNeeded(slots, hours, sound, outstanding !== undefined));
     const growing = trends.filter(({ perHour }) => perHour > 0);
     return {
       open,
@@ -172,9 +178,9 @@ export function createForecaster(): Forecaster {
   };
 }
 
-function timesNeeded(slots: readonly Slot[], hours: number, standsOut: boolean): number {
+function timesNeeded(slots: readonly Slot[], hours: number, sound: number, standsOut: boolean): number {
   if (hours > HOLD_FAR.hours) return HOLD_FAR.hold;
-  if (standsOut && hours <= 17) return 1;
+  if ((standsOut || sound === 3) && hours <= HOLD_NEAR) return 1;
   if (hours <= HOLD_FIRST_DAY.hours && isStraight(slots, STRAIGHT_HOURS)) return 1;
   const isFirstDay = slots.at(-1)!.slot - slots[0]!.slot + 1 < DAY_SLOTS;
   return isFirstDay && hours > HOLD_FIRST_DAY.hours ? HOLD_FIRST_DAY.hold : HOLD;
@@ -188,6 +194,9 @@ function believed(trends: readonly Trend[], slots: readonly Slot[], capacity: nu
   const sound = trends.filter((trend) => trend.sound);
   const known = slots.at(-1)!.slot - slots[0]!.slot + 1;
   if (sound.length >= (known < DAY_SLOTS ? 3 : 2)) return best(sound);
+  // Not long enough known for the third one, and no time to wait for it.
+  const isEach = sound.length === 2 && trends.length === 2 && known >= TWO_WINDOWS.known;
+  if (isEach && (capacity - best(sound).level) / best(sound).perHour <= TWO_WINDOWS.hours) return best(sound);
   return sound.find((trend) => {
     const left = (capacity - trend.level) / trend.perHour;
     if (known >= ONE_WINDOW_SLOTS && left <= 2 * trend.hours && isStraight(slots, trend.hours)) return true;
@@ -254,6 +263,16 @@ function mayBeWarmUp(slots: readonly Slot[], fit: Fit | undefined, hours: number
 function isLong(trend: Trend | undefined, slots: readonly Slot[]): boolean {
   const known = slots.at(-1)!.slot - slots[0]!.slot + 1;
   return trend !== undefined && trend.hours >= LONG_HOURS && known >= 2 * trend.hours + DAY_SLOTS;
+}
+
+/** Straight growth that is younger than all windows, after a day without it, and leaves no time to wait for them. */
+function isSudden(trend: Trend | undefined, slots: readonly Slot[], hours: number): boolean {
+  return (
+    trend !== undefined &&
+    trend.hours < STRAIGHT_HOURS &&
+    hours <= HOLD_FIRST_DAY.hours &&
+    isStraight(slots, trend.hours)
+  );
 }
 
 function sinceOnset(slots: readonly Slot[], fit: Fit | undefined, usual: Usual): Trend | undefined {

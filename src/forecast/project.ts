@@ -88,24 +88,28 @@ export type Fit = {
   cycle(slot: number): number;
 };
 
-/** The simplest of the shapes that fits the last days; undefined for too few slots. */
-export function fitGrowth(slots: readonly Slot[], capacity: number): Fit | undefined {
-  return bestFit(fitted(slots), capacity);
+/** What is fitted to the last days, each at the first time that it is asked for; undefined for too few slots. */
+export type Shapes = {
+  slots: readonly Slot[];
+  /** A level, and then a straight line. */
+  line(): Fit | undefined;
+  /** A level, and then a parabola, which may open upwards or downwards. */
+  curve(): Fit | undefined;
+};
+
+export function shapesOf(slots: readonly Slot[]): Shapes {
+  const known = fitted(slots);
+  let [line, curve]: { fit: Fit | undefined }[] = [];
+  return {
+    slots: known,
+    line: () => (line ??= { fit: fitOf(known, false, false) }).fit,
+    curve: () => (curve ??= { fit: fitOf(known, true, false) }).fit,
+  };
 }
 
 function fitted(slots: readonly Slot[]): Slot[] {
   const newest = slots.at(-1)!.slot;
   return slots.filter(({ slot }) => slot > newest - FITTED_SLOTS);
-}
-
-/** A level, and then a straight line. */
-export function fitLine(slots: readonly Slot[]): Fit | undefined {
-  return fitOf(fitted(slots), false, false);
-}
-
-/** A level, and then a parabola, which may open upwards or downwards. */
-export function fitCurve(slots: readonly Slot[]): Fit | undefined {
-  return fitOf(fitted(slots), true, false);
 }
 
 /** What a fit leaves from a slot on. */
@@ -115,8 +119,9 @@ export function squaredError(slots: readonly Slot[], fit: Fit, since: number): n
   return sum;
 }
 
-function bestFit(slots: readonly Slot[], capacity: number): Fit | undefined {
-  let fit = fitOf(slots, false, false);
+/** The simplest of the shapes that fits the last days; undefined for too few slots. */
+export function fitGrowth({ slots, ...shapes }: Shapes, capacity: number): Fit | undefined {
+  let fit = shapes.line();
   if (!fit) return fit;
   const newest = slots.at(-1)!.slot;
   const off = Math.sqrt(squaredError(slots, fit, fit.knee) / (newest - fit.knee + 1));
@@ -126,7 +131,7 @@ function bestFit(slots: readonly Slot[], capacity: number): Fit | undefined {
     const since = Math.min(stepped.knee, fit.knee);
     if (squaredError(slots, stepped, since) < STEP_ERROR * squaredError(slots, fit, since)) fit = stepped;
   }
-  const curved = fitOf(slots, true, false);
+  const curved = shapes.curve();
   if (
     curved &&
     newest - curved.knee >= LEAST_BENT &&

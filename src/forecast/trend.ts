@@ -8,7 +8,7 @@ const LEAST_GROWTH = 0.02;
 /** A trend stands out from what scatters around it by at least so much. */
 const GROWTH_TO_NOISE = 4;
 /** No more than this share of the growth may have come in one hour: one step is not a trend. */
-const LARGEST_STEP = 0.5;
+const LARGEST_STEP = 0.45;
 /** How far above what earlier days have reached, in their usual swing. */
 const ABOVE_EARLIER = 0.65;
 /** The same, in the swing of a daily cycle that was taken off: where the clock jumped, it leaves something behind. */
@@ -19,11 +19,12 @@ const ABOVE_CYCLE = 0.8;
  */
 const SLOWING_BELIEVED = 0.2;
 const SLOWING_BELIEVED_MORE = 0.3;
-/** Thirds of straight growth rise at speeds that differ by no more than this: in 8 hours, and in longer windows. */
+/** Thirds of straight growth rise at speeds that differ by no more than this: in 8 hours, in fewer, and in longer windows. */
 const STRAIGHT = 0.88;
+const STRAIGHT_SHORT = 0.75;
 const STRAIGHT_LONG = 0.6;
 /** Since its onset, in a record of a day: so long when a day was known before it, and longer than a daily cycle rises when it was not. */
-const ONSET_LEAST_HOURS = 6;
+const ONSET_LEAST_HOURS = 4.5;
 const GOES_ON = 0.35;
 const SETTLED_HOURS = 24;
 const LONGEST_RISE_HOURS = 13;
@@ -169,7 +170,9 @@ function reaches(window: readonly Slot[], hours: number, left: Left): boolean {
   if (!wouldFill(slopeOf(window.slice(0, half)), slopeOf(window.slice(half)), hours / 2, left)) return false;
   // Growth that began within the window: its first part is flat, and hides that the rest slows down.
   const [second, last] = [window.slice(third, 2 * third), window.slice(2 * third)];
-  return wouldFill(slopeOf(second), slopeOf(last), hours / 3, left);
+  // What the noise of the last part may hide.
+  const unsure = lineOf(last).noise / (hours / 3);
+  return wouldFill(slopeOf(second) - unsure, slopeOf(last) + unsure, hours / 3, left);
 }
 
 type Left = { level: number; capacity: number; believed: number };
@@ -210,7 +213,8 @@ export function isStraight(slots: readonly Slot[], hours: number): boolean {
     slopeOf(window.slice(Math.round(i * third), Math.round((i + 1) * third))),
   );
   const least = Math.min(...slopes);
-  return least > 0 && least >= (hours > WINDOWS_H[0]! ? STRAIGHT_LONG : STRAIGHT) * Math.max(...slopes);
+  const usual = hours < WINDOWS_H[0]! ? STRAIGHT_SHORT : hours > WINDOWS_H[0]! ? STRAIGHT_LONG : STRAIGHT;
+  return least > 0 && least >= usual * Math.max(...slopes);
 }
 
 /** By Theil-Sen, of the low values, per hour; 0 for fewer than two. */

@@ -57,6 +57,21 @@ describe('the forecast', () => {
     expect((START + 34 * 3600) * 1000 - first!.at).toBeGreaterThanOrEqual(12 * 3_600_000);
   });
 
+  it('announces a leak of 17 hours half a day ahead where more than a day was quiet before it', () => {
+    const next = random(17);
+    const value = (h: number) => 0.6 + (1.4 * Math.max(0, h - 30)) / 17 + 0.005 * next();
+    const [first] = run(series(47, value)).announcements;
+    expect((START + 47 * 3600) * 1000 - first!.at).toBeGreaterThanOrEqual(12 * 3_600_000);
+  });
+
+  it('announces a leak that collects garbage, from a record of 13 hours on', () => {
+    const next = random(26);
+    const saw = (h: number) => (0.12 * ((h * 60) % 170)) / 170;
+    const value = (h: number) => 0.6 + (1.28 * Math.max(0, h - 2)) / 24 + saw(h) + 0.02 * next();
+    const [first] = run(series(26, value)).announcements;
+    expect((START + 26 * 3600) * 1000 - first!.at).toBeGreaterThanOrEqual(13 * 3_600_000);
+  });
+
   it('does not announce daily cycles, one step, or growth that slows down', () => {
     expect(run(series(24 * 8, (h) => 1.2 + 0.5 * Math.sin((h * Math.PI) / 12))).announcements).toEqual([]);
     expect(run(series(72, (h) => (h < 30 ? 0.8 : 1.7))).announcements).toEqual([]);
