@@ -72,8 +72,18 @@ type Broken = {
   system?: Partial<System>;
   run?: CommandContext['run'];
 };
-/** Runs doctor on the healthy set-up with one thing changed; `line` finds what is said about a name. */
+/**
+ * Runs doctor on the healthy set-up with one thing changed; `line` finds what is said about a name. Again where this machine was so busy that
+ * doctor tells of it, as it should: that is no matter of these tests.
+ */
 async function examine(broken: Broken = {}) {
+  for (let tries = 1; ; tries++) {
+    const result = await examineOnce(broken);
+    if (tries === 5 || !/the machine is busy|within\s+[\d.]+ s\b/.test(result.out)) return result;
+  }
+}
+
+async function examineOnce(broken: Broken) {
   const settings: Partial<Settings> = {
     ...telegram.settings,
     HOST_ROOT: host,
@@ -319,11 +329,8 @@ describe('doctor and the host', () => {
       response.setHeader('Date', new Date(Date.now() - 7_200_000).toUTCString());
       response.end('{"ok":false,"error_code":404,"description":"Not Found"}');
     });
-    // Again where a busy machine was too late for the deadline of its answer.
-    const settings = { TELEGRAM_API_ROOT: `http://127.0.0.1:${port}` };
-    await expect
-      .poll(async () => (await examine({ settings })).line('clock'))
-      .toMatch(/^FAIL .*is 2 h ahead of 127\.0\.0\.1 -> timedatectl set-ntp true/);
+    const { line } = await examine({ settings: { TELEGRAM_API_ROOT: `http://127.0.0.1:${port}` } });
+    expect(line('clock')).toMatch(/^FAIL .*is 2 h ahead of 127\.0\.0\.1 -> timedatectl set-ntp true/);
   });
   it('a clock that was set back', async () => {
     const store = openStore(stateDir, Date.now());

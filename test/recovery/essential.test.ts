@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import { whyEssential } from '../../src/discovery/essential.ts';
 import { testConfig } from '../helpers/recovery-deps.ts';
 
-const config = testConfig({ ESSENTIAL_CONTAINERS: ['postgres', 'n8n', 'traefik'] });
-const why = (name: string, image: string, aliases: string[] = []) =>
+const settings = () => testConfig({ ESSENTIAL_CONTAINERS: ['postgres', 'n8n', 'traefik'] });
+const why = (name: string, image: string, aliases: string[] = [], config = settings()) =>
   whyEssential({ name, image, self: false }, config, { networks: { shop: { address: '', aliases } } });
 
 it.each([
@@ -19,12 +19,13 @@ it.each([
 
 it('A17: vpsmon.yaml has the last word, both ways; a Compose service counts by its alias', () => {
   expect(why('shop-1', 'busybox', ['traefik'])).toBe('traefik in ESSENTIAL_CONTAINERS');
+  const config = settings();
   config.extra.services = [
     { name: 'cache', essential: false },
     { name: 'web', essential: true },
   ] as typeof config.extra.services;
-  expect(why('cache', 'valkey/valkey:8')).toBeUndefined();
-  expect(why('web', 'nginx')).toBe('essential in vpsmon.yaml');
+  expect(why('cache', 'valkey/valkey:8', [], config)).toBeUndefined();
+  expect(why('web', 'nginx', [], config)).toBe('essential in vpsmon.yaml');
 });
 
 it('A17: what an address of monitor.conf names is essential, whatever its image', () => {
