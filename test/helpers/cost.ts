@@ -10,7 +10,7 @@ export function processorMs(work: () => void): number {
 
 /** Least of so many runs of each size at first, and more of them where that is not enough. */
 const RUNS = 3;
-const MOST_RUNS = 15;
+const MOST_RUNS = 60;
 
 /**
  * Fails where four times the size takes more than ten times the processor time: it would be 4 times for linear work and 16 times
