@@ -95,6 +95,9 @@ describe('a real Prometheus and a real node_exporter', () => {
       undefined,
       join(folder, 'state'),
     );
+    // With a later check where a busy machine was too late for the first.
+    const memory = async () => /^vpsmon_memory_total_bytes \d/m.test((await monitor.get('/metrics')).body);
+    await until(memory, 'the memory of the host');
     const exported = await vpsmon(['export', '--config', monitor.conf, '--state-dir', monitor.stateDir]);
     expect(exported).toMatchObject({ code: 0, stderr: '' });
     expect(exported.stdout).toContain('from the running monitor');
@@ -195,7 +198,9 @@ describe('a real Prometheus and a real node_exporter', () => {
     ]);
     const [age] = await found('time() - vpsmon_last_check_timestamp_seconds{job="vpsmon"}');
     expect(age!.value).toBeLessThan(120);
-    expect(await found('vpsmon_source_up{job="vpsmon",source="host"}')).toMatchObject([{ value: 1 }]);
+    await expect
+      .poll(() => query('vpsmon_source_up{job="vpsmon",source="host"}'))
+      .toMatchObject([{ value: 1 }]);
     // Docker is not there: no sample instead of a zero.
     expect(await query('vpsmon_containers{job="vpsmon"}')).toEqual([]);
     const checks = await found('vpsmon_checks_total{job="vpsmon"}');
