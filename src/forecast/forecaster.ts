@@ -116,7 +116,7 @@ export function createForecaster(): Forecaster {
       !open &&
       found &&
       hours <= limits.warning &&
-      (!(sound > 0 || isLong(outstanding, slots) || isSudden(outstanding, steady, hours)) ||
+      (!(sound > 0 || isLong(outstanding, slots)) ||
         !isRecord(slots) ||
         mayBeWarmUp(slots, fit, hours) ||
         doubtOf(steady, shapes, capacity - found.level, hours) !== undefined);
@@ -263,16 +263,6 @@ function mayBeWarmUp(slots: readonly Slot[], fit: Fit | undefined, hours: number
 function isLong(trend: Trend | undefined, slots: readonly Slot[]): boolean {
   const known = slots.at(-1)!.slot - slots[0]!.slot + 1;
   return trend !== undefined && trend.hours >= LONG_HOURS && known >= 2 * trend.hours + DAY_SLOTS;
-}
-
-/** Straight growth that is younger than all windows, after a day without it, and leaves no time to wait for them. */
-function isSudden(trend: Trend | undefined, slots: readonly Slot[], hours: number): boolean {
-  return (
-    trend !== undefined &&
-    trend.hours < STRAIGHT_HOURS &&
-    hours <= HOLD_FIRST_DAY.hours &&
-    isStraight(slots, trend.hours)
-  );
 }
 
 function sinceOnset(slots: readonly Slot[], fit: Fit | undefined, usual: Usual): Trend | undefined {

@@ -19,9 +19,8 @@ const ABOVE_CYCLE = 0.8;
  */
 const SLOWING_BELIEVED = 0.2;
 const SLOWING_BELIEVED_MORE = 0.3;
-/** Thirds of straight growth rise at speeds that differ by no more than this: in 8 hours, in fewer, and in longer windows. */
+/** Thirds of straight growth rise at speeds that differ by no more than this: in 8 hours, and in longer windows. */
 const STRAIGHT = 0.88;
-const STRAIGHT_SHORT = 0.75;
 const STRAIGHT_LONG = 0.6;
 /** Since its onset, in a record of a day: so long when a day was known before it, and longer than a daily cycle rises when it was not. */
 const ONSET_LEAST_HOURS = 4.5;
@@ -213,8 +212,7 @@ export function isStraight(slots: readonly Slot[], hours: number): boolean {
     slopeOf(window.slice(Math.round(i * third), Math.round((i + 1) * third))),
   );
   const least = Math.min(...slopes);
-  const usual = hours < WINDOWS_H[0]! ? STRAIGHT_SHORT : hours > WINDOWS_H[0]! ? STRAIGHT_LONG : STRAIGHT;
-  return least > 0 && least >= usual * Math.max(...slopes);
+  return least > 0 && least >= (hours > WINDOWS_H[0]! ? STRAIGHT_LONG : STRAIGHT) * Math.max(...slopes);
 }
 
 /** By Theil-Sen, of the low values, per hour; 0 for fewer than two. */
