@@ -31,7 +31,7 @@ const MB = 1_048_576;
 const HOUR = 3_600_000;
 /** What the leak is, in MB an hour, and how long it has gone on when the monitor starts. */
 const PER_HOUR = 52;
-const LEAKED_HOURS = 7;
+const LEAKED_HOURS = 9;
 const QUIET_HOURS = 30;
 
 let vps: VpsMachine;
