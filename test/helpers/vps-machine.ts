@@ -193,10 +193,12 @@ chmod 600 /etc/vpsmon/monitor.conf
 cd /root/checkout && node bin/vpsmon.js install`);
 }
 
+/** Asks the monitor how it is. */
+export const HEALTH = 'curl -s -m 5 http://127.0.0.1:8080/health';
+
 /** Waits until the monitor has finished a check since it was started. */
 export async function checkedIn(machine: VpsMachine): Promise<void> {
-  const health = 'curl -s -m 5 http://127.0.0.1:8080/health';
-  await machine.until(health, (text) => /"checks":[1-9]/.test(text));
+  await machine.until(HEALTH, (text) => /"checks":[1-9]/.test(text));
 }
 
 export async function propertyIn(

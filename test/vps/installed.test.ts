@@ -6,6 +6,7 @@ import {
   checkedIn,
   downAll,
   hasAll,
+  HEALTH,
   keepSeen,
   messagesIn,
   propertyIn,
@@ -56,7 +57,6 @@ function differences(now: string[]): string[] {
 const unpack = () => vps.run('mkdir -p /root/checkout && tar -C /root/checkout -xzf /opt/vpsmon.tgz');
 const property = (name: string, unit?: string) => propertyIn(vps, name, unit);
 const active = () => vps.until('systemctl is-active vps-monitor', (text) => text.trim() === 'active');
-const health = 'curl -s -m 5 http://127.0.0.1:8080/health';
 const checked = () => checkedIn(vps);
 const awaitMessage = (text: RegExp, from?: number) => awaitMessageIn(vps, text, from);
 /** Writes these settings and has the monitor read them. */
@@ -149,7 +149,7 @@ describe('install', () => {
     await checked();
     // A Docker that is slow is "no answer yet" in this message, and there is no other one when it answers and nothing has changed.
     await awaitMessage(/Service Monitor Started/);
-    await vps.until(health, hasAll('"docker_connected":true', '"services_monitored":2'));
+    await vps.until(HEALTH, hasAll('"docker_connected":true', '"services_monitored":2'));
     await vps.run(`docker run -d --name crash-test --network none busybox sleep 600
       sleep 3; kill -9 $(docker inspect -f '{{.State.Pid}}' crash-test)`);
     await awaitMessage(/Service Stopped[\s\S]*crash-test/);
@@ -216,7 +216,7 @@ describe('hardened', () => {
     );
     expect(Number(size.split(' ').at(-1))).toBe(blocks);
     expect(inside.match(/vpsmon_disk_size_bytes\{/g)).toHaveLength(1);
-    await vps.until(health, (text) => text.includes('"reasons":[]'));
+    await vps.until(HEALTH, (text) => text.includes('"reasons":[]'));
   });
 });
 
@@ -367,11 +367,11 @@ describe('survives', () => {
     const count = (await messagesIn(vps)).length;
     const pid = await property('MainPID');
     await vps.run('systemctl stop docker.socket docker.service');
-    await vps.until(health, (text) => text.includes('"docker_connected":false'));
+    await vps.until(HEALTH, (text) => text.includes('"docker_connected":false'));
     await awaitMessage(/Docker Is Gone/, count);
     expect(await property('ActiveState')).toBe('active');
     await vps.run('systemctl start docker.socket docker.service');
-    await vps.until(health, (text) => text.includes('"docker_connected":true'));
+    await vps.until(HEALTH, (text) => text.includes('"docker_connected":true'));
     // Nothing starts `shop` again, and that is known 20 s after Docker is back: it must not be news of a later test.
     await awaitMessage(/Docker Is Back[^]*Did not come back: \d[^]*shop/, count);
     await vps.run('docker rm shop');
@@ -399,7 +399,7 @@ describe('survives', () => {
     await checked();
     await awaitMessage(/went down without shutting down/, messages.length);
     // A message whose answer has not come yet is repeated after a stop that takes too long.
-    await vps.until(health, hasAll('"alerts_waiting":0,'));
+    await vps.until(HEALTH, hasAll('"alerts_waiting":0,'));
     await vps.run('systemctl restart vps-monitor');
     await checked();
     const fresh = (await messagesIn(vps)).slice(messages.length);

@@ -17,6 +17,7 @@ import {
   checkedIn,
   confirmIn,
   downAll,
+  HEALTH,
   installIn,
   keepSeen,
   messagesIn,
@@ -178,9 +179,8 @@ async function leaksUntil(condition: string, message: RegExp): Promise<void> {
 
 /** Waits until a check that began after this time (epoch ms of the machine) has ended and all that it had to say is sent. */
 async function checkedSince(at: number): Promise<void> {
-  const health = 'curl -s -m 5 http://127.0.0.1:8080/health';
   await vps.until(
-    health,
+    HEALTH,
     (text) =>
       Date.parse(/"last_check":\{"at":"([^"]+)"/.exec(text)?.[1] ?? '') >= at &&
       /"alerts_waiting":0\b/.test(text),
