@@ -28,7 +28,13 @@ import { decodeRecording } from '../recorder/ring.ts';
 import { recordingOf } from '../store/recordings.ts';
 import { isEssential } from '../discovery/essential.ts';
 import { immediately } from '../store/db.ts';
-import { openIncidentMessages, readState, type IncidentMessage } from '../store/incident-messages.ts';
+import {
+  beginEdit,
+  messagesOf,
+  readState,
+  setPending,
+  type IncidentMessage,
+} from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
 import { incidentById, noteOnIncident, withNotes } from '../store/incidents.ts';
 import { askFor, chart } from './console-asked.ts';
@@ -103,9 +109,9 @@ async function decide(
     console.refused(tap, 'a button', 'The button was not made by this monitor.');
     return void (await answer());
   }
-  const message = openIncidentMessages(db)
-    .of(button.incidentId)
-    .find((one) => placeOf(one.target).chat === chat && one.messageId > 0 && one.messageId === tap.messageId);
+  const message = messagesOf(db, button.incidentId).find(
+    (one) => placeOf(one.target).chat === chat && one.messageId > 0 && one.messageId === tap.messageId,
+  );
   const incident = monitor.pipeline.incident(button.incidentId) ?? incidentById(db, button.incidentId);
   if (!message || !incident) return void (await answer(ANSWERS.outOfDate));
   const allowed = permit(monitor.config, tap.chat, tap.from, rightFor(button.action));
@@ -178,11 +184,10 @@ async function ask(job: Job, action: Destructive, again: boolean): Promise<void>
     until: console.now() + QUESTION_MS,
     ...(again ? { again } : {}),
   };
-  const messages = openIncidentMessages(db);
-  messages.ask(job.incident.id, job.message.target, JSON.stringify(question));
+  setPending(db, job.message, JSON.stringify(question));
   if (!(await job.answer(again ? ANSWERS.essential : ANSWERS.sure))) {
     // What was tapped while no monitor ran is nothing that somebody wants now.
-    messages.ask(job.incident.id, job.message.target, undefined);
+    setPending(db, job.message, undefined);
     if (!again) return;
     note(job, `${action}: ${TOO_LATE}`);
   }
@@ -192,7 +197,6 @@ async function ask(job: Job, action: Destructive, again: boolean): Promise<void>
 async function decided(job: Job, yes: boolean, nonce: string): Promise<void> {
   const { console, incident, message, tap, by, answer } = job;
   const { db } = console.monitor.store;
-  const messages = openIncidentMessages(db);
   const question = readQuestion(message.pending, console.now());
   if (question?.nonce === nonce && yes && question.userId !== (tap.from?.id ?? ''))
     return void (await answer(ANSWERS.notYours));
@@ -203,13 +207,13 @@ async function decided(job: Job, yes: boolean, nonce: string): Promise<void> {
     question.again !== true &&
     (await essential(console, incident.subject));
   // Read anew: while Docker was asked somebody may have tapped once more.
-  const asked = messages.of(incident.id).find(({ target }) => target === message.target)?.pending;
+  const asked = messagesOf(db, incident.id).find(({ target }) => target === message.target)?.pending;
   if (!question || question.nonce !== nonce || asked !== message.pending) {
     await answer(ANSWERS.outOfDate);
     return show(job);
   }
   if (!yes) {
-    messages.ask(incident.id, message.target, undefined);
+    setPending(db, message, undefined);
     await answer(ANSWERS.nothingDone);
     return show(job);
   }
@@ -227,13 +231,13 @@ async function decided(job: Job, yes: boolean, nonce: string): Promise<void> {
   };
   // By who taps again, or in another chat that has the incident.
   if (openOrders(db).some(({ args }) => args[0] === order.args[0] && args[1] === order.args[1])) {
-    messages.ask(incident.id, message.target, undefined);
+    setPending(db, message, undefined);
     await answer(ANSWERS.atWork);
     return show(job);
   }
   // Answered: whatever happens from here on, it is not done a second time, and its result is sent.
   immediately(db, () => {
-    messages.ask(incident.id, message.target, undefined);
+    setPending(db, message, undefined);
     keepOrder(console, order);
   });
   if (!(await answer(ANSWERS[action]))) {
@@ -307,12 +311,12 @@ function note({ console, incident, by }: Job, text: string): void {
  */
 async function show({ console, incident, message }: Job): Promise<void> {
   const { monitor, telegram } = console;
-  const messages = openIncidentMessages(monitor.store.db);
+  const { db } = monitor.store;
   monitor.refreshMessages(new Set([incident.id]));
-  const newest = messages.of(incident.id).find((one) => one.target === message.target);
+  const newest = messagesOf(db, incident.id).find((one) => one.target === message.target);
   const state = newest && readState(newest.wanted);
   if (!newest || !state || newest.messageId === 0 || newest.wanted === newest.shown) return;
-  messages.unsure(incident.id, newest.target);
+  beginEdit(db, newest);
   const place = placeOf(newest.target);
   const begun = monitor.delivery.count(place.chat);
   await telegram.editText(newest.messageId, state.html, {
@@ -322,7 +326,7 @@ async function show({ console, incident, message }: Job): Promise<void> {
   monitor.delivery.count(place.chat, begun);
   if (monitor.state.closed) return;
   // What came in between may have been shown before this: delivery makes sure.
-  const after = messages.of(incident.id).find((one) => one.target === message.target);
-  if (after && after.wanted !== newest.wanted) messages.unsure(incident.id, after.target);
+  const after = messagesOf(db, incident.id).find((one) => one.target === message.target);
+  if (after && after.wanted !== newest.wanted) beginEdit(db, after);
   monitor.delivery.kick();
 }

@@ -48,7 +48,7 @@ export async function attempt(sending: Sending, row: StoredRow): Promise<void> {
 /** A text that cannot be cut must not stand before all the others for ever. */
 function planOrStandIn(sending: Sending, row: StoredRow): Step[] {
   try {
-    const follows = row.kind === 'digest' && sending.messages ? stillOpen(sending, row) : [];
+    const follows = row.kind === 'digest' && sending.living ? stillOpen(sending, row) : [];
     return [...planSteps(row, sending.clock.now()), ...follows];
   } catch (error) {
     sending.log.error(`The message ${row.id} could not be prepared: ${errorText(error)}`);
@@ -89,7 +89,7 @@ async function send(
   const outcome = await sending.sender.send(step, {
     place,
     silent: isSilent(sending.db, row),
-    ...(begins && 'html' in step && sending.messages ? envelope(sending, row, step) : {}),
+    ...(begins && 'html' in step && sending.living ? envelope(sending, row, step) : {}),
   });
   if (signal.aborted) return 'too-late';
   // What failed may have arrived all the same.

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { Config } from '../config/schema.ts';
 import { Finite } from '../model/shapes.ts';
 import type { Db } from '../store/db.ts';
-import { openIncidentMessages } from '../store/incident-messages.ts';
+import { leaveBehind, renameChat } from '../store/incident-messages.ts';
 import { recall, remember } from '../store/memory.ts';
 import { allTargets, mainTarget, placeOf } from './targets.ts';
 
@@ -48,13 +48,12 @@ export function rememberMove(
   if (effectiveChat(db, config, from).chatId === to) return;
   const others = listIn(db, MOVED, Moved).filter((known) => known.from !== from);
   remember(db, MOVED, [...others, { from, to, at: now } satisfies Moved].slice(-KEPT), now);
-  openIncidentMessages(db).leaveBehind(from);
+  leaveBehind(db, from);
 }
 
 /** Who took a new id over into the settings goes on with the messages that incidents have there. */
 export function followSettings(db: Db, targets: readonly string[]): void {
-  const messages = openIncidentMessages(db);
-  for (const { from, to } of listIn(db, MOVED, Moved)) messages.rename(from, to, targets);
+  for (const { from, to } of listIn(db, MOVED, Moved)) renameChat(db, from, to, targets);
 }
 
 /** Follows a group that became a supergroup, where an update says so before a message is refused. */

@@ -1,5 +1,11 @@
 import type { Delivery } from '../model/message.ts';
-import { readState, type IncidentMessage } from '../store/incident-messages.ts';
+import {
+  beginEdit,
+  messagesBehind,
+  readState,
+  setShown,
+  type IncidentMessage,
+} from '../store/incident-messages.ts';
 import { backoffMs } from './pace.ts';
 import { saveSends, type Sending } from './sending.ts';
 import { placeOf } from './targets.ts';
@@ -17,7 +23,7 @@ export function nextEdit(
   busy: ReadonlySet<string>,
 ): { message: IncidentMessage; ms: number } | undefined {
   let best: { message: IncidentMessage; ms: number } | undefined;
-  for (const message of sending.messages?.behind() ?? []) {
+  for (const message of messagesBehind(sending.db)) {
     if (busy.has(message.target) || !sending.targets.includes(message.target)) continue;
     const ms = waitMs(sending, message);
     if (!best || ms < best.ms) best = { message, ms };
@@ -37,17 +43,16 @@ function waitMs({ clock, pace, state }: Sending, message: IncidentMessage): numb
  * whose acknowledgement was lost is made again, which Telegram answers with "not modified": nothing is shown twice.
  */
 export async function edit(sending: Sending, message: IncidentMessage): Promise<void> {
-  const { clock, pace, sender, messages } = sending;
-  if (!messages) return;
+  const { db, clock, pace, sender } = sending;
   const { incidentId, target, wanted } = message;
   const { signal } = sending.state.inTime;
   const state = readState(wanted);
-  if (!state) return messages.showed(message, wanted, message.messageId);
+  if (!state) return setShown(db, message, wanted, message.messageId);
   const to = {
     place: placeOf(target),
     ...(state.keyboard ? { keyboard: state.keyboard } : {}),
   };
-  const begun = messages.unsure(incidentId, target);
+  const begun = beginEdit(db, message);
   let { messageId } = message;
   let outcome: Delivery = messageId > 0 ? await sender.edit(messageId, state.html, to) : LEFT_BEHIND;
   if (!signal.aborted && outcome.state === 'invalid' && isLostMessage(outcome.why) && !message.ended) {
@@ -65,7 +70,7 @@ export async function edit(sending: Sending, message: IncidentMessage): Promise<
   editPauses.delete(target);
   if (outcome.state === 'invalid' && !isLostMessage(outcome.why))
     sending.log.warn(`Telegram does not take an edit (incident ${incidentId}): ${outcome.why}`);
-  messages.showed(message, wanted, messageId, begun);
+  setShown(db, message, wanted, messageId, begun);
   saveSends(sending, clock.now());
 }
 

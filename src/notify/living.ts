@@ -3,8 +3,12 @@ import type { Incident } from '../model/incident.ts';
 import { safeHtml } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
 import {
-  openIncidentMessages,
+  keepMessage,
+  messageShowing,
+  messagesOf,
+  openMessages,
   readState,
+  setWanted,
   type Button,
   type IncidentMessage,
   type MessageState,
@@ -29,15 +33,15 @@ const EVENT_MS = 3_600_000;
 type TextStep = Extract<Step, { html: string }>;
 
 /** The message in which this incident is shown there. */
-function messageOf({ config, db, messages }: Sending, row: StoredRow): IncidentMessage | undefined {
+function messageOf({ config, db, living }: Sending, row: StoredRow): IncidentMessage | undefined {
   const { incidentId: id } = row;
-  if (id === undefined || !messages) return undefined;
+  if (id === undefined || !living) return undefined;
   const target = targetOf(config, row);
   const incident = incidentById(db, id);
   return (
     [id, incident?.notified.withId, incident?.groupId]
-      .flatMap((one) => (one === undefined ? [] : messages.of(one)))
-      .find((message) => message.target === target) ?? messages.showing(id, target)
+      .flatMap((one) => (one === undefined ? [] : messagesOf(db, one)))
+      .find((message) => message.target === target) ?? messageShowing(db, id, target)
   );
 }
 
@@ -102,15 +106,15 @@ export function envelope(
 
 /** Telegram accepted the message with which incidents begin; part of the transaction that marks it as sent. */
 export function began(sending: Sending, row: StoredRow, step: TextStep, messageId: number, at: number): void {
-  const { db, config, messages } = sending;
-  if (!messages) return;
+  const { db, config } = sending;
+  if (!sending.living) return;
   const all = begunBy(sending, row, step);
   const first = all[0]?.id ?? (opens(sending, row) ? row.incidentId : undefined);
   if (first === undefined) return;
   const isList = row.isList === true || step.about !== undefined;
   // A row of one incident keeps its whole text, also where Telegram took it in parts.
   const html = step.about ? step.html : row.html;
-  messages.began({
+  keepMessage(db, {
     incidentId: first,
     target: targetOf(config, row),
     messageId,
@@ -128,11 +132,7 @@ function stateOf(html: string, buttons: { keyboard?: Button[][] }, list: string 
   return JSON.stringify({ html, ...buttons, ...(list === undefined ? {} : { list }) } satisfies MessageState);
 }
 
-/**
- * Brings what the messages of incidents are to show up to date; delivery then edits them. Everything follows from the incidents, so
- * that nothing is lost where a process dies in between: the next look finds the difference again.
- */
-export function createRefresh(deps: {
+type RefreshDeps = {
   db: Db;
   config: Config;
   now(): number;
@@ -144,63 +144,73 @@ export function createRefresh(deps: {
   renderList(heading: string, all: readonly Incident[]): Rendered;
   /** One could not be rendered. */
   onFailure(error: unknown): void;
-}) {
-  const { config, db, now } = deps;
-  const messages = openIncidentMessages(db);
-  const last = new Map<string, { key: string; at: number }>();
+};
+/** `last`: what was last rendered for a message, and when. */
+type Refresh = RefreshDeps & { last: Map<string, { key: string; at: number }> };
 
-  /** A mistake in the wording must not leave this message, and those behind it, as they were when they were sent. */
-  function orPlain({ severity, state, text }: Incident, render: () => Rendered): Rendered {
-    try {
-      return render();
-    } catch (error) {
-      deps.onFailure(error);
-      const html = `${severity.toUpperCase()}${state === 'resolved' ? ', over' : ''}: ${safeHtml(text, 1000)}`;
-      return { html, key: html };
-    }
-  }
-
-  /** True when it is to be edited. `shown`: the ids of the incidents in it. */
-  function bringUpToDate(message: IncidentMessage, shown: readonly number[]): boolean {
-    const name = `${message.incidentId} ${message.target}`;
-    const all = shown.flatMap((id) => deps.incident(id) ?? []);
-    const [incident, ...others] = all;
-    const list = readState(message.wanted)?.list;
-    if (!incident || (list === undefined && incident.id !== message.incidentId)) {
-      messages.want(message.incidentId, message.target, message.wanted, true);
-      return false;
-    }
-    const rendered = orPlain(incident, () =>
-      list === undefined ? deps.render(incident, others) : deps.renderList(list, all),
-    );
-    const over = all.every((one) => isOver(db, one, now()));
-    const isList = list !== undefined;
-    const buttons = over ? {} : buttonsOf(db, config, all, { isList, pending: message.pending }, now());
-    const key = `${rendered.key} ${JSON.stringify(buttons)}`;
-    const before = last.get(name);
-    if (before?.key === key && Math.abs(now() - before.at) < VALUES_EVERY_MS) return false;
-    const wanted = stateOf(rendered.html, buttons, list);
-    if (over) last.delete(name);
-    else last.set(name, { key, at: now() });
-    if (wanted === message.wanted && over === message.ended) return false;
-    messages.want(message.incidentId, message.target, wanted, over);
-    return wanted !== message.shown;
-  }
-
-  /**
-   * `ids`: only messages that show one of these incidents, also those that show its end already: what was done may be known only after it.
-   * True when something is to be edited.
-   */
-  return function refresh(ids?: ReadonlySet<number>): boolean {
+/**
+ * Brings what the messages of incidents are to show up to date; delivery then edits them. Everything follows from the incidents, so
+ * that nothing is lost where a process dies in between: the next look finds the difference again. `ids`: only messages that show one of
+ * these incidents, also those that show its end already: what was done may be known only after it. True when something is to be edited.
+ */
+export function createRefresh(deps: RefreshDeps): (ids?: ReadonlySet<number>) => boolean {
+  const refresh: Refresh = { ...deps, last: new Map() };
+  return (ids) => {
+    const ended = [...(ids ?? [])]
+      .flatMap((id) => messagesOf(deps.db, id))
+      .filter((message) => message.ended);
     let changed = false;
-    const ended = [...(ids ?? [])].flatMap((id) => messages.of(id)).filter((message) => message.ended);
-    for (const message of [...messages.open(), ...ended]) {
+    for (const message of [...openMessages(deps.db), ...ended]) {
       const shown = [message.incidentId, ...message.openedWith];
       if (ids && !shown.some((id) => ids.has(id))) continue;
-      if (bringUpToDate(message, shown)) changed = true;
+      if (bringUpToDate(refresh, message, shown)) changed = true;
     }
     return changed;
   };
+}
+
+/** True when it is to be edited. `shown`: the ids of the incidents in it. */
+function bringUpToDate(refresh: Refresh, message: IncidentMessage, shown: readonly number[]): boolean {
+  const { db, config, last } = refresh;
+  const now = refresh.now();
+  const all = shown.flatMap((id) => refresh.incident(id) ?? []);
+  const [incident] = all;
+  const list = readState(message.wanted)?.list;
+  if (!incident || (list === undefined && incident.id !== message.incidentId)) {
+    setWanted(db, message, message.wanted, true);
+    return false;
+  }
+  const rendered = renderAll(refresh, incident, all, list);
+  const over = all.every((one) => isOver(db, one, now));
+  const isList = list !== undefined;
+  const buttons = over ? {} : buttonsOf(db, config, all, { isList, pending: message.pending }, now);
+  const key = `${rendered.key} ${JSON.stringify(buttons)}`;
+  const name = `${message.incidentId} ${message.target}`;
+  const before = last.get(name);
+  if (before?.key === key && Math.abs(now - before.at) < VALUES_EVERY_MS) return false;
+  const wanted = stateOf(rendered.html, buttons, list);
+  if (over) last.delete(name);
+  else last.set(name, { key, at: now });
+  if (wanted === message.wanted && over === message.ended) return false;
+  setWanted(db, message, wanted, over);
+  return wanted !== message.shown;
+}
+
+/** A mistake in the wording must not leave this message, and those behind it, as they were when they were sent. */
+function renderAll(
+  refresh: Refresh,
+  incident: Incident,
+  all: readonly Incident[],
+  list: string | undefined,
+): Rendered {
+  try {
+    return list === undefined ? refresh.render(incident, all.slice(1)) : refresh.renderList(list, all);
+  } catch (error) {
+    refresh.onFailure(error);
+    const { severity, state, text } = incident;
+    const html = `${severity.toUpperCase()}${state === 'resolved' ? ', over' : ''}: ${safeHtml(text, 1000)}`;
+    return { html, key: html };
+  }
 }
 
 /** The buttons that fit; none where nobody would hear of a tap. */

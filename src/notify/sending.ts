@@ -4,7 +4,6 @@ import type { Config } from '../config/schema.ts';
 import { secretsOf } from '../config/secrets.ts';
 import { Finite } from '../model/shapes.ts';
 import { plain } from '../model/text.ts';
-import { openIncidentMessages } from '../store/incident-messages.ts';
 import type { Lock } from '../store/lock.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
@@ -114,8 +113,8 @@ export function openSending(deps: DeliveryDeps) {
     failures: createFailureLog(log, clock),
     alertLog,
     sender,
-    /** The messages that are edited; undefined with TELEGRAM_STYLE=separate. */
-    messages: config.settings.TELEGRAM_STYLE === 'living' ? openIncidentMessages(db) : undefined,
+    /** The messages of incidents are edited. */
+    living: config.settings.TELEGRAM_STYLE === 'living',
   };
 }
 

@@ -1,5 +1,5 @@
 import { errorText } from '../model/text.ts';
-import type { IncidentMessage } from '../store/incident-messages.ts';
+import { pruneMessages, type IncidentMessage } from '../store/incident-messages.ts';
 import type { Db } from '../store/db.ts';
 import { incidentById } from '../store/incidents.ts';
 import type { OutboxTable, StoredRow } from '../store/outbox.ts';
@@ -50,10 +50,10 @@ export async function takeTurn(sending: Sending): Promise<Turn> {
 
 /** What can be done first: the next message of a chat, or, where none waits for it, an edit. */
 function next(sending: Sending): Todo | undefined {
-  const { config, state, configured, queue, messages } = sending;
+  const { config, state, configured, queue, living } = sending;
   const heads = queue.heads();
   const first = earliest(heads.map((row) => ({ row, ms: waitMs(sending, row) })));
-  if ((first && first.ms <= 0) || !messages || !state.running || !configured) return first;
+  if ((first && first.ms <= 0) || !living || !state.running || !configured) return first;
   return earliest<Todo>([first, nextEdit(sending, new Set(heads.map((row) => targetOf(config, row))))]);
 }
 
@@ -152,10 +152,10 @@ export function saveQuietly({ failures }: Sending, work: () => unknown): void {
 
 /** Forgets what is older than it is kept. */
 export function prune(sending: Sending): void {
-  const { state, clock, outbox, messages } = sending;
+  const { db, state, clock, outbox } = sending;
   state.prunedAt = clock.monotonic();
   saveQuietly(sending, () => {
     outbox.table.prune(clock.now());
-    messages?.prune(clock.now());
+    pruneMessages(db, clock.now());
   });
 }

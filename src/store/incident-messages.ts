@@ -23,7 +23,7 @@ export type MessageState = {
 };
 export type Button = { text: string; callback_data: string };
 
-/** The message that an incident has in one chat. */
+/** The message that an incident has in one chat, edited while the incident lasts. */
 export type IncidentMessage = {
   incidentId: number;
   target: string;
@@ -38,6 +38,9 @@ export type IncidentMessage = {
   /** JSON of what a tap asked and nobody has answered yet. */
   pending?: string;
 };
+
+/** The incident and the chat of a message. */
+type MessageKey = Pick<IncidentMessage, 'incidentId' | 'target'>;
 
 const Row = v.object({
   incident_id: Finite,
@@ -71,96 +74,105 @@ function messagesWhere(db: Db, where: string, ...values: unknown[]): IncidentMes
     });
 }
 
-/** The messages that are edited while their incidents last: one row for an incident and a chat. */
-export function openIncidentMessages(db: Db) {
-  const rows = (where: string, ...values: unknown[]) => messagesWhere(db, where, ...values);
-  return {
-    /** The message was accepted. One that was there before is not edited any more. */
-    began(message: Omit<IncidentMessage, 'shown' | 'ended' | 'pending'>): void {
-      statement(
-        db,
-        `INSERT INTO incident_messages (incident_id, target, message_id, sent_at, opened_with, wanted, shown)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
-         ON CONFLICT (incident_id, target) DO UPDATE SET message_id = ?3, sent_at = ?4, wanted = ?6, shown = ?6, ended = 0, pending = NULL`,
-      ).run(
-        message.incidentId,
-        message.target,
-        message.messageId,
-        Math.round(message.sentAt),
-        JSON.stringify(message.openedWith),
-        message.wanted,
-      );
-    },
-    /** Messages of incidents that were not over when they were last looked at. */
-    open: (): IncidentMessage[] => rows('ended = 0'),
-    of: (incidentId: number): IncidentMessage[] => rows('incident_id = ?', incidentId),
-    /** The newest message of a chat that shows this incident, among others perhaps. */
-    showing: (incidentId: number, target: string): IncidentMessage | undefined =>
-      rows('target = ? AND EXISTS (SELECT 1 FROM json_each(opened_with) WHERE value = ?)', target, incidentId)
-        .toSorted((a, b) => a.sentAt - b.sentAt)
-        .at(-1),
-    /** Messages that do not show yet what they should. */
-    behind: (): IncidentMessage[] => rows('wanted <> shown'),
-    want(incidentId: number, target: string, wanted: string, ended: boolean): void {
-      statement(
-        db,
-        'UPDATE incident_messages SET wanted = ?, ended = ? WHERE incident_id = ? AND target = ?',
-      ).run(wanted, ended ? 1 : 0, incidentId, target);
-    },
-    /**
-     * Telegram shows `shown` now, in a message of this id. `edit`: what `unsure` gave when the edit began; where another one has begun since,
-     * nobody knows which of them was the last.
-     */
-    showed(
-      { incidentId, target }: Pick<IncidentMessage, 'incidentId' | 'target'>,
-      shown: string,
-      messageId: number,
-      edit?: string,
-    ): void {
-      statement(
-        db,
-        `UPDATE incident_messages SET shown = CASE WHEN ?2 IS NULL OR shown = ?2 THEN ?1 ELSE shown END, message_id = ?3
-         WHERE incident_id = ?4 AND target = ?5`,
-      ).run(shown, edit ?? null, messageId, incidentId, target);
-    },
-    /** Another state is on its way: until one is confirmed nobody knows what is shown, and a return to the last one is an edit, too. */
-    unsure(incidentId: number, target: string): string {
-      const edit = `edit ${randomBytes(9).toString('base64url')}`;
-      statement(db, 'UPDATE incident_messages SET shown = ? WHERE incident_id = ? AND target = ?').run(
-        edit,
-        incidentId,
-        target,
-      );
-      return edit;
-    },
-    ask(incidentId: number, target: string, pending: string | undefined): void {
-      statement(db, 'UPDATE incident_messages SET pending = ? WHERE incident_id = ? AND target = ?').run(
-        pending ?? null,
-        incidentId,
-        target,
-      );
-    },
-    /** The messages of this chat, in all its topics, are out of reach: what they are to show next is sent anew. */
-    leaveBehind(chat: string): void {
-      statement(
-        db,
-        `UPDATE incident_messages SET message_id = 0 WHERE target = ?1 OR substr(target, 1, length(?1) + 1) = ?1 || '/'`,
-      ).run(chat);
-    },
-    /** The chat `from` is configured as `to` now; `targets`: all that are configured. */
-    rename(from: string, to: string, targets: readonly string[]): void {
-      statement(
-        db,
-        `UPDATE OR IGNORE incident_messages SET target = ?2 || substr(target, length(?1) + 1)
-         WHERE (target = ?1 OR substr(target, 1, length(?1) + 1) = ?1 || '/')
-           AND target NOT IN (SELECT value FROM json_each(?3))
-           AND ?2 || substr(target, length(?1) + 1) IN (SELECT value FROM json_each(?3))`,
-      ).run(from, to, JSON.stringify(targets));
-    },
-    prune(now: number): void {
-      statement(db, 'DELETE FROM incident_messages WHERE ended = 1 AND sent_at < ?').run(now - KEEP_MS);
-    },
-  };
+/** The message was accepted. One that was there before is not edited any more. */
+export function keepMessage(
+  db: Db,
+  {
+    incidentId,
+    target,
+    messageId,
+    sentAt,
+    openedWith,
+    wanted,
+  }: Omit<IncidentMessage, 'shown' | 'ended' | 'pending'>,
+): void {
+  statement(
+    db,
+    `INSERT INTO incident_messages (incident_id, target, message_id, sent_at, opened_with, wanted, shown)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+     ON CONFLICT (incident_id, target) DO UPDATE SET message_id = ?3, sent_at = ?4, wanted = ?6, shown = ?6, ended = 0, pending = NULL`,
+  ).run(incidentId, target, messageId, Math.round(sentAt), JSON.stringify(openedWith), wanted);
+}
+
+/** Messages of incidents that were not over when they were last looked at. */
+export function openMessages(db: Db): IncidentMessage[] {
+  return messagesWhere(db, 'ended = 0');
+}
+
+/** The messages of an incident, one for a chat. */
+export function messagesOf(db: Db, incidentId: number): IncidentMessage[] {
+  return messagesWhere(db, 'incident_id = ?', incidentId);
+}
+
+/** The newest message of a chat that shows this incident, among others perhaps. */
+export function messageShowing(db: Db, incidentId: number, target: string): IncidentMessage | undefined {
+  const shows = 'target = ? AND EXISTS (SELECT 1 FROM json_each(opened_with) WHERE value = ?)';
+  return messagesWhere(db, shows, target, incidentId)
+    .toSorted((a, b) => a.sentAt - b.sentAt)
+    .at(-1);
+}
+
+/** Messages that do not show yet what they should. */
+export function messagesBehind(db: Db): IncidentMessage[] {
+  return messagesWhere(db, 'wanted <> shown');
+}
+
+/** What the message is to show from now on. */
+export function setWanted(db: Db, message: MessageKey, wanted: string, ended: boolean): void {
+  change(db, message, 'wanted = ?, ended = ?', wanted, ended ? 1 : 0);
+}
+
+/**
+ * Telegram shows `shown` now, in a message of this id. `edit`: what `beginEdit` gave; where another edit has begun since, nobody knows
+ * which of them was the last.
+ */
+export function setShown(db: Db, message: MessageKey, shown: string, messageId: number, edit?: string): void {
+  const set = 'shown = CASE WHEN shown = coalesce(?, shown) THEN ? ELSE shown END, message_id = ?';
+  change(db, message, set, edit ?? null, shown, messageId);
+}
+
+/** Another state is on its way: until one is confirmed nobody knows what is shown, and a return to the last one is an edit, too. */
+export function beginEdit(db: Db, message: MessageKey): string {
+  const edit = `edit ${randomBytes(9).toString('base64url')}`;
+  change(db, message, 'shown = ?', edit);
+  return edit;
+}
+
+/** A button asks this now; undefined: it was answered. */
+export function setPending(db: Db, message: MessageKey, pending: string | undefined): void {
+  change(db, message, 'pending = ?', pending ?? null);
+}
+
+function change(db: Db, { incidentId, target }: MessageKey, set: string, ...values: unknown[]): void {
+  statement(db, `UPDATE incident_messages SET ${set} WHERE incident_id = ? AND target = ?`).run(
+    ...values,
+    incidentId,
+    target,
+  );
+}
+
+/** The messages of this chat, in all its topics, are out of reach: what they are to show next is sent anew. */
+export function leaveBehind(db: Db, chat: string): void {
+  statement(
+    db,
+    `UPDATE incident_messages SET message_id = 0 WHERE target = ?1 OR substr(target, 1, length(?1) + 1) = ?1 || '/'`,
+  ).run(chat);
+}
+
+/** The chat `from` is configured as `to` now; `targets`: all that are configured. */
+export function renameChat(db: Db, from: string, to: string, targets: readonly string[]): void {
+  statement(
+    db,
+    `UPDATE OR IGNORE incident_messages SET target = ?2 || substr(target, length(?1) + 1)
+     WHERE (target = ?1 OR substr(target, 1, length(?1) + 1) = ?1 || '/')
+       AND target NOT IN (SELECT value FROM json_each(?3))
+       AND ?2 || substr(target, length(?1) + 1) IN (SELECT value FROM json_each(?3))`,
+  ).run(from, to, JSON.stringify(targets));
+}
+
+/** Forgets those that ended long ago. */
+export function pruneMessages(db: Db, now: number): void {
+  statement(db, 'DELETE FROM incident_messages WHERE ended = 1 AND sent_at < ?').run(now - KEEP_MS);
 }
 
 function fromRow(row: v.InferOutput<typeof Row>): IncidentMessage {

@@ -11,7 +11,13 @@ import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { finishAction, recordAction } from '../../src/store/actions.ts';
 import { incidentById, noteOnIncident, withNotes } from '../../src/store/incidents.ts';
 import { htmlToPlain } from '../../src/model/html.ts';
-import { openIncidentMessages } from '../../src/store/incident-messages.ts';
+import {
+  beginEdit,
+  messagesBehind,
+  messagesOf,
+  openMessages,
+  setWanted,
+} from '../../src/store/incident-messages.ts';
 import { configWith } from '../helpers/command.ts';
 import { incidentOf } from '../helpers/incident.ts';
 import type { Fault } from '../standins/telegram.js';
@@ -77,7 +83,7 @@ async function settled(): Promise<void> {
   const { db } = b.store;
   await b.telegram.waitUntil(() => true);
   const end = performance.now() + 100_000;
-  while (b.outbox.waiting().length > 0 || openIncidentMessages(db).behind().length > 0) {
+  while (b.outbox.waiting().length > 0 || messagesBehind(db).length > 0) {
     if (performance.now() > end) throw new Error(`it does not settle: ${b.log.lines.join('\n')}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
@@ -111,7 +117,7 @@ describe('the message of an incident', () => {
     expect(shown()).toMatch(/Available memory is 300 MB again\nWorst: 72 MB/);
     expect(b.telegram.sent).toMatchObject([{}, { replyTo: own().id, silent: true }]);
     expect(b.telegram.sent[1]?.plain).toContain('Resolved');
-    expect(openIncidentMessages(b.store.db).open()).toEqual([]);
+    expect(openMessages(b.store.db)).toEqual([]);
   });
 
   it('R3: shows its end plainly where its text cannot be made', async () => {
@@ -124,7 +130,7 @@ describe('the message of an incident', () => {
       check(memory(300, undefined));
       await settled();
       expect(shown()).toBe('WARNING, over: Available memory is 90 MB');
-      expect(openIncidentMessages(b.store.db).open()).toEqual([]);
+      expect(openMessages(b.store.db)).toEqual([]);
     } finally {
       unwordable = false;
     }
@@ -153,7 +159,7 @@ describe('the message of an incident', () => {
     b.delivery.kick();
     await settled();
     expect(shown()).toMatch(/^Resolved[\s\S]*stop-container leaky: leaky is stopped/);
-    expect(openIncidentMessages(b.store.db).open()).toEqual([]);
+    expect(openMessages(b.store.db)).toEqual([]);
   });
 
   it('gets worse: pushed again as a reply, and the end of a critical one is heard', async () => {
@@ -309,9 +315,9 @@ describe('the message of an incident', () => {
     await settled();
     check(memory(90, 'warning'));
     await settled();
-    const before = openIncidentMessages(b.store.db).of(1)[0]?.wanted ?? '';
+    const before = messagesOf(b.store.db, 1)[0]?.wanted ?? '';
     const want = (state: string) => {
-      openIncidentMessages(b.store.db).want(1, b.telegram.chatId, state, false);
+      setWanted(b.store.db, { incidentId: 1, target: b.telegram.chatId }, state, false);
       b.delivery.kick();
     };
     // While the answer does not come the state changes back.
@@ -338,8 +344,8 @@ describe('the message of an incident', () => {
     check(memory(70, 'warning'));
     await b.telegram.waitUntil(() => b.telegram.edits.length === 1);
     // A tap shows a question at once, while the answer to the edit is on its way.
-    const { messageId, target } = openIncidentMessages(b.store.db).of(1)[0]!;
-    openIncidentMessages(b.store.db).unsure(1, target);
+    const { messageId, target } = messagesOf(b.store.db, 1)[0]!;
+    beginEdit(b.store.db, { incidentId: 1, target });
     await fetch(`${b.telegram.url}/bot${b.telegram.token}/editMessageText`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -519,7 +525,7 @@ describe('a list of incidents', () => {
     expect(b.telegram.message(b.telegram.chatId, own().id)?.plain).not.toContain('Resolved');
     await checkAll(...stopped('a', 'ok'));
     expect(b.telegram.message(b.telegram.chatId, own().id)?.plain).toMatch(/^Resolved/);
-    expect(openIncidentMessages(b.store.db).open()).toEqual([]);
+    expect(openMessages(b.store.db)).toEqual([]);
   });
 });
 

@@ -5,7 +5,7 @@ import { writeSync } from 'node:fs';
 import { defaultExtra, defaultSettings, type Config } from '../../src/config/schema.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
-import { openIncidentMessages } from '../../src/store/incident-messages.ts';
+import { messagesBehind, messagesOf, setWanted } from '../../src/store/incident-messages.ts';
 import { openStore } from '../../src/store/open.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { httpRequest } from '../../src/system/http/http.ts';
@@ -73,11 +73,9 @@ function accept(): void {
   writeSync(1, `accepted ${n}\n`);
 }
 
-const messages = openIncidentMessages(store.db);
-
 /** The incident's message, once it was accepted. */
 function ownMessage() {
-  return messages.of(1)[0];
+  return messagesOf(store.db, 1)[0];
 }
 
 async function changeAllTheTime(): Promise<void> {
@@ -96,7 +94,7 @@ async function changeAllTheTime(): Promise<void> {
     const message = ownMessage();
     if (message) {
       const next = Number(/s(\d+)/.exec(message.wanted)?.[1] ?? 0) + 1;
-      messages.want(1, message.target, JSON.stringify({ html: `s${next}.` }), false);
+      setWanted(store.db, message, JSON.stringify({ html: `s${next}.` }), false);
       writeSync(1, `accepted ${next}\n`);
     }
     delivery.kick();
@@ -107,7 +105,7 @@ async function changeAllTheTime(): Promise<void> {
 async function settle(): Promise<void> {
   const stop = new AbortController();
   const running = delivery.run(stop.signal);
-  while (outbox.waiting().length > 0 || messages.behind().length > 0) await real.sleep(5);
+  while (outbox.waiting().length > 0 || messagesBehind(store.db).length > 0) await real.sleep(5);
   stop.abort();
   await running;
   store.close();
