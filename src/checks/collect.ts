@@ -38,13 +38,13 @@ export function openCollectors(deps: CollectorDeps): Collectors {
   const { clock } = deps.system;
   const running = new Map<Source, Running>();
 
-  async function readOne(source: Source, deadlineMs: number): Promise<AnyReading> {
+  async function readOne(source: Source, deadline: Deadline): Promise<AnyReading> {
     const collector = opened.get(source);
     if (!collector) return notAsked();
     // Asked for while another check reads it (a kill was noticed): that one may have looked too early, so look again.
     for (let last = running.get(source); last && !last.late; last = running.get(source)) await last.over;
     if (running.has(source)) return { state: 'failed', why: 'still waiting for the last read', tookMs: 0 };
-    const read = readWithin(collector, deadlineMs, clock, mask, () => running.delete(source));
+    const read = readWithin(collector, deadline, clock, mask, () => running.delete(source));
     const entry: Running = { late: false, over: read.then(() => void (entry.late = true)) };
     running.set(source, entry);
     return read;
@@ -55,12 +55,14 @@ export function openCollectors(deps: CollectorDeps): Collectors {
       const at = clock.now();
       const start = clock.monotonic();
       table.forget();
+      const deadline = startDeadline(deadlineMs);
       const entries = await Promise.all(
         SOURCE_IDS.map(async (source) => [
           source,
-          only.includes(source) ? await readOne(source, deadlineMs) : notAsked(),
+          only.includes(source) ? await readOne(source, deadline) : notAsked(),
         ]),
       );
+      clearTimeout(deadline.timer);
       const readings = Object.fromEntries(entries) as Readings;
       return { at, tookMs: clock.monotonic() - start, readings };
     },
@@ -75,40 +77,45 @@ function notAsked(): AnyReading {
   return { state: 'absent', why: 'not read this time' };
 }
 
+/** One for all sources of a check: a signal and a timer for each took a twentieth of its CPU. */
+type Deadline = { signal: AbortSignal; late: Promise<AnyReading>; timer: NodeJS.Timeout };
+
+function startDeadline(ms: number): Deadline {
+  const stop = new AbortController();
+  // Many questions at once are no leak.
+  setMaxListeners(0, stop.signal);
+  let timer!: NodeJS.Timeout;
+  const late = new Promise<AnyReading>((resolve) => {
+    timer = setTimeout(() => {
+      stop.abort();
+      resolve({ state: 'failed', why: `no answer within ${formatDuration(ms)}`, tookMs: ms });
+    }, ms);
+  });
+  return { signal: stop.signal, late, timer };
+}
+
 /** A read that ignores its signal is left behind at the deadline; `onSettled` is called when it comes back after all. */
 function readWithin(
   collector: AnyCollector,
-  deadlineMs: number,
+  { signal, late }: Deadline,
   clock: Clock,
   mask: (text: string) => string,
   onSettled: () => void,
 ): Promise<AnyReading> {
   const start = clock.monotonic();
-  const stop = new AbortController();
-  // Many questions at once are no leak.
-  setMaxListeners(0, stop.signal);
-  const took = (): number => clock.monotonic() - start;
-  return new Promise((resolve) => {
-    const failed = (why: string): void => resolve({ state: 'failed', why, tookMs: took() });
-    const timer = setTimeout(() => {
-      stop.abort();
-      failed(`no answer within ${formatDuration(deadlineMs)}`);
-    }, deadlineMs);
-    // Called through a promise, so that a collector that throws at once fails like one that throws later.
-    Promise.resolve()
-      .then((): Promise<object> => collector.read(stop.signal))
-      .finally(() => {
-        clearTimeout(timer);
-        onSettled();
-      })
-      .then(
-        (value) => {
-          if ('absent' in value) resolve({ state: 'absent', why: mask(String(value.absent)) });
-          else resolve({ state: 'ok', value, tookMs: took() });
-        },
-        (error: unknown) => failed(mask(errorText(error))),
-      );
-  });
+  const tookMs = (): number => clock.monotonic() - start;
+  // Called through a promise, so that a collector that throws at once fails like one that throws later.
+  const read = Promise.resolve()
+    .then((): Promise<object> => collector.read(signal))
+    .finally(onSettled)
+    .then(
+      (value): AnyReading =>
+        'absent' in value
+          ? { state: 'absent', why: mask(String(value.absent)) }
+          : { state: 'ok', value, tookMs: tookMs() },
+      (error: unknown): AnyReading => ({ state: 'failed', why: mask(errorText(error)), tookMs: tookMs() }),
+    );
+  return Promise.race([read, late]);
 }
 
 /** Why a source is absent or fails is the same in every check, and looking for secrets costs 0.2 ms for each. */

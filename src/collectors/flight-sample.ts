@@ -16,6 +16,8 @@ export type FlightSampler = {
   read(): FlightSample;
   /** The containers that are read from now on. */
   follow(containers: readonly ContainerInfo[]): void;
+  /** Whether there are any. */
+  follows(): boolean;
   close(): void;
 };
 
@@ -78,6 +80,7 @@ export function createFlightSampler(files: Files, clock: Clock): FlightSampler {
       cgroups.keepOnly(ids);
       percent.keepOnly(ids);
     },
+    follows: () => followed.length > 0,
     close: () => cgroups.close(),
   };
 }

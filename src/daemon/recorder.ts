@@ -169,7 +169,9 @@ function follow(state: State, snapshot: Snapshot): void {
   if (docker.state === 'ok') sampler.follow(largest);
   // Checks that follow each other more closely do not make the ring shorter than its ten minutes.
   if (system.clock.monotonic() - state.sampledAt < 0.9 * SAMPLE_EVERY_MS) return;
-  const isFresh = snapshot.tookMs < FRESH_MS && docker.state !== 'failed';
+  // While Docker does not answer, the containers that were running are read from their cgroups.
+  const hasAll = docker.state !== 'failed' || !sampler.follows();
+  const isFresh = snapshot.tookMs < FRESH_MS && hasAll;
   sample(state, () => (isFresh && sampleOf(snapshot, largest)) || sampler.read());
 }
 

@@ -145,17 +145,13 @@ function createWakeUp(clock: Clock) {
     },
     /** `idle` has no timer: nothing wakes up for nothing. */
     async pause(length: 'idle' | number): Promise<void> {
-      if (!kicked) {
+      if (!kicked && length === 'idle') await new Promise<void>((resolve) => (wake = resolve));
+      else if (!kicked) {
         const woken = new AbortController();
-        const over = new Promise<void>((resolve) => {
-          wake = () => {
-            woken.abort();
-            resolve();
-          };
-        });
-        await (length === 'idle' ? over : clock.sleep(length, woken.signal));
-        wake = undefined;
+        wake = () => woken.abort();
+        await clock.sleep(length as number, woken.signal);
       }
+      wake = undefined;
       kicked = false;
     },
   };
