@@ -16,7 +16,7 @@ import { errorText, plain } from '../model/text.ts';
 import { renderProblems } from '../outputs/terminal/problems.ts';
 import { takeLock, type Lock } from '../store/lock.ts';
 import { carryStore, lossOf, openStore, reopenStore, takeCarried, type Store } from '../store/open.ts';
-import { openOutboxTable } from '../store/outbox.ts';
+import { openOutbox } from '../store/outbox.ts';
 import { reportDropped } from '../store/rows.ts';
 import { whyNotUsable } from '../store/state-folder.ts';
 import { downgradeText, laterWriter, noteWriter } from '../store/written-by.ts';
@@ -261,8 +261,8 @@ function once(log: (what: string) => void): (what: string) => void {
 function keep(messages: readonly Message[], store: Store, log: Log): void {
   if (messages.length === 0) return;
   try {
-    const outbox = openOutboxTable(store.db);
-    outbox.within(() => messages.forEach((message) => outbox.insert(message)));
+    const outbox = openOutbox(store.db);
+    outbox.within(() => messages.forEach((message) => outbox.enqueue(message)));
   } catch (error) {
     log.error(`${messages.length} alerts are in this log only: ${errorText(error)}`);
   }

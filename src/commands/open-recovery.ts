@@ -6,7 +6,7 @@ import type { Moment } from '../model/action.ts';
 import { EpochMs } from '../model/shapes.ts';
 import { errorText, maskSecrets } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';
-import { createOutbox } from '../notify/outbox.ts';
+import { openOutbox } from '../store/outbox.ts';
 import { recoveryHtml, recoveryLogLine } from '../outputs/telegram/recovery.ts';
 import { recoveryTerminal } from '../outputs/terminal/recovery.ts';
 import { registeredWebhooks } from '../recovery/n8n-webhooks.ts';
@@ -90,7 +90,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
     },
     async deliver() {
       const isNew = reported.length > 0;
-      if (dryRun || !(isNew || createOutbox(db).table.backlog().waiting > 0)) return;
+      if (dryRun || !(isNew || openOutbox(db).backlog().waiting > 0)) return;
       const { http, log } = system;
       const { stateDir } = config;
       const server = serverName(config, system.files);
@@ -119,7 +119,7 @@ function withoutSecrets(line: ReportedLine, secrets: readonly string[]): Reporte
 
 /** To recovery.log, and into the outbox. A disk that is full must not stop what repairs the server. */
 function recordLines({ config, system, io }: CommandContext, store: Store): (line: ReportedLine) => void {
-  const outbox = createOutbox(store.db);
+  const outbox = openOutbox(store.db);
   const hostname = serverName(config, system.files);
   return (line) => {
     const now = system.clock.now();

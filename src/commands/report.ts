@@ -229,12 +229,12 @@ async function send(
   },
 ): Promise<number> {
   const { config, system, io } = context;
-  const [{ createOutbox }, { createDelivery }, { markAnswered }] = await Promise.all([
-    import('../notify/outbox.ts'),
+  const [{ openOutbox }, { createDelivery }, { markAnswered }] = await Promise.all([
+    import('../store/outbox.ts'),
     import('../notify/delivery.ts'),
     import('../notify/asked.ts'),
   ]);
-  const outbox = createOutbox(store.db);
+  const outbox = openOutbox(store.db);
   const { to, asked } = report.to;
   const message: Message = {
     at: report.at,
@@ -253,7 +253,7 @@ async function send(
   const isAnswer = asked !== undefined && store.trouble === undefined;
   let id: number | undefined;
   try {
-    id = outbox.table.within(() =>
+    id = outbox.within(() =>
       isAnswer && !markAnswered(store.db, Number(asked), report.at) ? ANSWERED : outbox.enqueue(message),
     );
   } catch (error) {

@@ -8,7 +8,7 @@ import { seenChats, type SeenChat } from '../notify/updates.ts';
 import { testHtml } from '../outputs/telegram/monitor.ts';
 import { lookOr } from '../store/look.ts';
 import { openStore } from '../store/open.ts';
-import { openOutboxTable } from '../store/outbox.ts';
+import { openOutbox } from '../store/outbox.ts';
 import type { CommandContext } from './context.ts';
 import { print, printJson } from './io.ts';
 
@@ -85,7 +85,7 @@ function mendStore({ config, system }: CommandContext, chats: readonly TriedChat
   const now = system.clock.now();
   const store = openStore(config.stateDir, now);
   try {
-    const table = openOutboxTable(store.db);
+    const table = openOutbox(store.db);
     for (const { target, movedFrom, chat } of chats) {
       if (!chat) continue;
       if (movedFrom !== undefined) rememberMove(store.db, config, chat.id, now, movedFrom);

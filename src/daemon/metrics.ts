@@ -1,4 +1,5 @@
 import { renderPrometheus } from '../outputs/prometheus/prometheus.ts';
+import { alertCounts } from '../store/outbox.ts';
 import { whatIsLeftOff } from '../store/left-off.ts';
 import { VERSION } from '../version.ts';
 import type { Monitor } from './types.ts';
@@ -13,7 +14,7 @@ export function metricsOf(monitor: Monitor): string {
     ...(state.snapshot ? { snapshot: state.snapshot } : {}),
     version: VERSION,
     // From the outbox's table: it goes on over restarts.
-    counts: monitor.outbox.counts().accepted,
+    counts: alertCounts(monitor.store.db).accepted,
     openIncidents: pipeline.open().filter((incident) => incident.state === 'firing'),
     ...whatIsLeftOff(monitor.store.db),
     daemon: {

@@ -13,7 +13,7 @@ import type { Snapshot, Source } from '../model/sources.ts';
 import { errorText } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';
 import { createRefresh } from '../notify/living.ts';
-import { createOutbox } from '../notify/outbox.ts';
+import { openOutbox } from '../store/outbox.ts';
 import { wordDecision } from '../outputs/telegram/incidents.ts';
 import { renderList, renderLiving } from '../outputs/telegram/living.ts';
 import { describeFact } from '../outputs/telegram/containers.ts';
@@ -61,7 +61,7 @@ export function openMonitor(context: CommandContext, store: Store, more: Options
     state: newState(clock.monotonic(), more.news),
     history: createHistory(db),
     recorder: createRecorder({ system, db, stateDir: config.stateDir }),
-    outbox: createOutbox(db),
+    outbox: openOutbox(db),
     delivery: createDelivery({
       store,
       config,

@@ -4,7 +4,7 @@ import type { createWatcher } from '../containers/watcher.ts';
 import type { createPipeline } from '../incidents/pipeline.ts';
 import type { Snapshot, Source } from '../model/sources.ts';
 import type { createDelivery } from '../notify/delivery.ts';
-import type { createOutbox } from '../notify/outbox.ts';
+import type { Outbox } from '../store/outbox.ts';
 import type { Past } from '../rules/types.ts';
 import type { Forecasts } from '../forecast/watch.ts';
 import type { createHistory } from '../store/history/history.ts';
@@ -47,7 +47,7 @@ export type Monitor = {
   watcher: ReturnType<typeof createWatcher>;
   pipeline: ReturnType<typeof createPipeline>;
   delivery: ReturnType<typeof createDelivery>;
-  outbox: ReturnType<typeof createOutbox>;
+  outbox: Outbox;
   history: ReturnType<typeof createHistory>;
   forecasts: Forecasts;
   recorder: Recorder;

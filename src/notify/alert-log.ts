@@ -3,7 +3,7 @@ import type { Message } from '../model/message.ts';
 import { formatTime, maskSecrets, plain } from '../model/text.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Db } from '../store/db.ts';
-import type { OutboxTable } from '../store/outbox.ts';
+import type { Outbox } from '../store/outbox.ts';
 import { htmlToPlain } from '../model/html.ts';
 
 /** `2025-07-16 10:35:00 ` at the beginning of a line. */
@@ -45,7 +45,7 @@ function textOf(html: string): string {
  */
 export function createAlertLog(deps: {
   db: Db;
-  table: OutboxTable;
+  outbox: Outbox;
   /** Returns what went wrong. */
   append(line: string): string | undefined;
   /** `line` without its time. */
@@ -53,23 +53,23 @@ export function createAlertLog(deps: {
   onFailure(why: string): void;
   secrets: readonly string[];
 }) {
-  const { db, table } = deps;
+  const { db, outbox } = deps;
   let written = 0;
   let saved = 0;
   let failure: string | undefined;
 
   function reload(): void {
     // Not beyond the last one: a table that was made anew counts from 1 again.
-    saved = Math.min(recall(db, WRITTEN, Finite) ?? 0, table.lastId());
+    saved = Math.min(recall(db, WRITTEN, Finite) ?? 0, outbox.lastId());
     written = Math.max(written, saved);
   }
   reload();
 
   return {
     reload,
-    behind: (): boolean => table.lastId() > written,
+    behind: (): boolean => outbox.lastId() > written,
     write(): void {
-      for (let rows = table.after(written); rows.length > 0; rows = table.after(written)) {
+      for (let rows = outbox.after(written); rows.length > 0; rows = outbox.after(written)) {
         for (const row of rows) {
           const line = alertLine(row, deps.secrets);
           const why = deps.append(line);
@@ -83,7 +83,7 @@ export function createAlertLog(deps: {
           written = row.id;
         }
       }
-      written = Math.max(written, table.lastId());
+      written = Math.max(written, outbox.lastId());
     },
     save(now: number): void {
       if (written > saved) remember(db, WRITTEN, written, now);

@@ -8,6 +8,7 @@ import type { Step, StoredRow } from '../store/outbox.ts';
 import { unblockEdits } from './edits.ts';
 import { began, envelope, stillOpen } from './living.ts';
 import { backoffMs } from './pace.ts';
+import { markAccepted } from './queue.ts';
 import { saveSends, type Sending } from './sending.ts';
 import { placeOf, targetOf } from './targets.ts';
 
@@ -132,7 +133,7 @@ function accepted(sending: Sending, row: StoredRow, steps: Step[], messageId?: n
   // What it refused before may be edited now.
   unblockEdits(sending, targetOf(sending.config, row));
   const now = sending.clock.now();
-  sending.queue.accepted(row, steps, row.stepsDone + 1, now, () => {
+  markAccepted(sending.queue, row, steps, row.stepsDone + 1, now, () => {
     const step = steps[row.stepsDone];
     if (messageId !== undefined && step && 'html' in step) began(sending, row, step, messageId, now);
     saveProgress(sending, now);
@@ -160,12 +161,12 @@ function pauseAfter(outcome: Failed, tries: number, random: () => number): numbe
 }
 
 function saveTried(sending: Sending, row: StoredRow, outcome: Failed, ms: number): boolean {
-  const { table } = sending.outbox;
+  const { outbox } = sending;
   const now = sending.clock.now();
   const state = outcome.state === 'retry' ? 'waiting' : 'refused';
   try {
-    table.within(() => {
-      if (row.id > 0) table.markTried(row.id, state, now + ms, ms, outcome.why);
+    outbox.within(() => {
+      if (row.id > 0) outbox.markTried(row.id, state, now + ms, ms, outcome.why);
       saveProgress(sending, now);
     });
     return true;

@@ -2,6 +2,7 @@ import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
 import { alertLine, TIME_LETTERS } from './alert-log.ts';
 import { followSettings } from './chat.ts';
+import { addUnsaved, headsOf } from './queue.ts';
 import { openSending, type DeliveryDeps, type Sending } from './sending.ts';
 import { deliveryState, refusalOf, type DeliveryState } from './state.ts';
 import type { StoredRow } from '../store/outbox.ts';
@@ -46,8 +47,7 @@ const ALERTS_FIRST_MS = 100;
 export function createDelivery(deps: DeliveryDeps): Delivery {
   const { store, config, clock, log } = deps;
   const sending = openSending(deps);
-  const { queue, pace } = sending;
-  const { table } = sending.outbox;
+  const { queue, outbox, pace } = sending;
   const wakeUp = createWakeUp(clock);
   let last: Promise<unknown> = Promise.resolve();
 
@@ -66,7 +66,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     waitMs(chat) {
       const ms = pace.waitMs(chat, 'answer');
       const isFor = (row: StoredRow) => placeOf(targetOf(config, row)).chat === chat;
-      const due = queue.heads().some((row) => isFor(row) && waitMs(sending, row) <= ms);
+      const due = headsOf(queue).some((row) => isFor(row) && waitMs(sending, row) <= ms);
       return due ? ms + ALERTS_FIRST_MS : ms;
     },
     count: (chat, begun) => pace.count(chat, begun),
@@ -74,12 +74,12 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     drain: (timeoutMs) => drain(sending, turn, timeoutMs),
     sendUnsaved(message) {
       log.warn(alertLine(message, sending.secrets).slice(TIME_LETTERS));
-      queue.addUnsaved(message);
+      addUnsaved(queue, message);
       wakeUp.kick();
     },
-    unsaved: () => queue.unsaved().filter(({ stepsDone }) => stepsDone === 0),
-    state: () => deliveryState(store.db, config, table, queue.unsaved()),
-    refused: () => refusalOf(table.heads()),
+    unsaved: () => queue.unsaved.filter(({ stepsDone }) => stepsDone === 0),
+    state: () => deliveryState(store.db, config, outbox, queue.unsaved),
+    refused: () => refusalOf(outbox.heads()),
   };
 }
 
@@ -95,7 +95,7 @@ async function run(
   state.triesRefused = true;
   saveQuietly(sending, () => {
     followSettings(db, targets);
-    outbox.table.routeAnew(targets);
+    outbox.routeAnew(targets);
   });
   prune(sending);
   signal.addEventListener('abort', () => wakeUp.kick(), { once: true });

@@ -71,7 +71,7 @@ function replyTo(sending: Sending, row: StoredRow): { replyTo?: number } {
 
 /** What follows a digest: the incidents in it that are open still, in one message that is edited. */
 export function stillOpen({ db, outbox, server, clock }: Sending, digest: StoredRow): Step[] {
-  const ids = outbox.table
+  const ids = outbox
     .foldedInto(digest.id)
     .flatMap(({ role, incidentId, isList }) =>
       role === 'opens' && incidentId !== undefined

@@ -12,9 +12,9 @@ import type { Clock, Http, Log } from '../system/types.ts';
 import { createAlertLog } from './alert-log.ts';
 import { isConfigured } from './chat.ts';
 import { createFailureLog } from './failure-log.ts';
-import { createOutbox } from './outbox.ts';
+import { openOutbox } from '../store/outbox.ts';
 import { createPace } from './pace.ts';
-import { createQueue } from './queue.ts';
+import { newQueue } from './queue.ts';
 import { createSender } from './sender.ts';
 import { allTargets } from './targets.ts';
 
@@ -70,12 +70,11 @@ export function openSending(deps: DeliveryDeps) {
   };
   const configured = isConfigured(config);
   const secrets = secretsOf(config);
-  const outbox = createOutbox(db);
-  const { table } = outbox;
+  const outbox = openOutbox(db);
 
   const alertLog = createAlertLog({
     db,
-    table,
+    outbox,
     append: deps.append ?? ((line) => appendLine(join(stateDir, 'alert_history.log'), line)),
     // In the monitor's log each message is one line; the commands of a person print what they send.
     onLine(line, severity) {
@@ -108,7 +107,7 @@ export function openSending(deps: DeliveryDeps) {
     secrets,
     targets: allTargets(config),
     outbox,
-    queue: createQueue(table),
+    queue: newQueue(outbox),
     pace: createPace(clock),
     failures: createFailureLog(log, clock),
     alertLog,

@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.ts';
 import type { Message } from '../model/message.ts';
 import type { Db } from '../store/db.ts';
-import { openOutboxTable, type OutboxTable } from '../store/outbox.ts';
+import { alertCounts, openOutbox, type Outbox } from '../store/outbox.ts';
 import { effectiveChat, isConfigured, validatedChat, type ValidatedChat } from './chat.ts';
 
 export type DeliveryState = {
@@ -25,13 +25,13 @@ export type DeliveryState = {
 export function deliveryState(
   db: Db,
   config: Config,
-  table: OutboxTable = openOutboxTable(db),
+  outbox: Outbox = openOutbox(db),
   unsaved: readonly Message[] = [],
 ): DeliveryState {
-  const heads = table.heads();
+  const heads = outbox.heads();
   const [head] = heads;
   const refused = refusalOf(heads);
-  const { waiting, oldestAt } = table.backlog();
+  const { waiting, oldestAt } = outbox.backlog();
   const oldest = Math.min(oldestAt ?? Number.POSITIVE_INFINITY, ...unsaved.map((message) => message.at));
   const chat = validatedChat(db, config);
   const { movedFrom } = effectiveChat(db, config);
@@ -41,14 +41,14 @@ export function deliveryState(
     ...(refused === undefined && head?.lastError !== undefined ? { failing: head.lastError } : {}),
     waiting: waiting + unsaved.length,
     ...(Number.isFinite(oldest) ? { oldestWaitingAt: oldest } : {}),
-    sentTotal: table.counts().sent,
+    sentTotal: alertCounts(db).sent,
     ...(chat ? { chat } : {}),
     ...(movedFrom === undefined ? {} : { movedFrom }),
   };
 }
 
 /** Why the first message of a chat is refused, where one is. */
-export function refusalOf(heads: ReturnType<OutboxTable['heads']>): string | undefined {
+export function refusalOf(heads: ReturnType<Outbox['heads']>): string | undefined {
   const row = heads.find(({ state }) => state === 'refused');
   return row && (row.lastError ?? 'refused');
 }

@@ -2,11 +2,12 @@ import { errorText } from '../model/text.ts';
 import { pruneMessages, type IncidentMessage } from '../store/incident-messages.ts';
 import type { Db } from '../store/db.ts';
 import { incidentById } from '../store/incidents.ts';
-import type { OutboxTable, StoredRow } from '../store/outbox.ts';
+import type { Outbox, StoredRow } from '../store/outbox.ts';
 import { takeLock } from '../store/lock.ts';
 import { attempt, waitMs } from './attempt.ts';
 import { edit, nextEdit } from './edits.ts';
-import { foldBacklog } from './outbox.ts';
+import { foldBacklog } from './fold.ts';
+import { headsOf, saveLate } from './queue.ts';
 import { loadSends, type Sending } from './sending.ts';
 import { targetOf, targetsFor } from './targets.ts';
 
@@ -22,7 +23,7 @@ const KEEP_LOCK_MS = 2000;
 /** Sends or edits one message, where one is due and this process may. */
 export async function takeTurn(sending: Sending): Promise<Turn> {
   const { state, queue, alertLog, clock } = sending;
-  queue.saveLate();
+  saveLate(queue);
   if (sending.targets.length > 1) saveQuietly(sending, () => routeAll(sending));
   const todo = next(sending);
   if (!alertLog.behind()) {
@@ -51,7 +52,7 @@ export async function takeTurn(sending: Sending): Promise<Turn> {
 /** What can be done first: the next message of a chat, or, where none waits for it, an edit. */
 function next(sending: Sending): Todo | undefined {
   const { config, state, configured, queue, living } = sending;
-  const heads = queue.heads();
+  const heads = headsOf(queue);
   const first = earliest(heads.map((row) => ({ row, ms: waitMs(sending, row) })));
   if ((first && first.ms <= 0) || !living || !state.running || !configured) return first;
   return earliest<Todo>([first, nextEdit(sending, new Set(heads.map((row) => targetOf(config, row))))]);
@@ -63,25 +64,25 @@ function earliest<T extends { ms: number }>(all: readonly (T | undefined)[]): T 
 }
 
 /** Gives each waiting message the chats of its severity, and an end those that have what ends, besides a chat of its own. */
-function routeAll({ config, db, targets, outbox: { table } }: Sending): void {
-  const rows = table.pendingOf('');
+function routeAll({ config, db, targets, outbox }: Sending): void {
+  const rows = outbox.pendingOf('');
   if (rows.length === 0) return;
-  table.within(() => {
+  outbox.within(() => {
     for (const row of rows) {
-      const begun = row.role === 'ends' ? begunIn(db, table, row) : [];
+      const begun = row.role === 'ends' ? begunIn(db, outbox, row) : [];
       const known = begun.filter((target) => targets.includes(target));
       const own = targetsFor(config, row.severity);
       const also = config.settings.TELEGRAM_CHAT_INFO === '' ? [] : own;
-      table.route(row, known.length > 0 ? [...new Set([...known, ...also])] : own);
+      outbox.route(row, known.length > 0 ? [...new Set([...known, ...also])] : own);
     }
   });
 }
 
-function begunIn(db: Db, table: OutboxTable, { id, incidentId }: StoredRow): string[] {
+function begunIn(db: Db, outbox: Outbox, { id, incidentId }: StoredRow): string[] {
   if (incidentId === undefined) return [];
   const incident = incidentById(db, incidentId);
   const ids = [incidentId, incident?.notified.withId, incident?.groupId];
-  return table.targetsAbout(
+  return outbox.targetsAbout(
     ids.flatMap((one) => one ?? []),
     id,
   );
@@ -89,14 +90,14 @@ function begunIn(db: Db, table: OutboxTable, { id, incidentId }: StoredRow): str
 
 /** Telegram is not configured: what was accepted is in the log and in alert_history.log, and does not pile up. */
 function skipAll(sending: Sending): Turn {
-  const { table } = sending.outbox;
+  const { outbox } = sending;
   saveQuietly(sending, () =>
-    table.within(() => {
-      table.skipPending();
+    outbox.within(() => {
+      outbox.skipPending();
       sending.alertLog.save(sending.clock.now());
     }),
   );
-  sending.queue.forgetUnsaved();
+  sending.queue.unsaved = [];
   return rest(sending, 'idle');
 }
 
@@ -155,7 +156,7 @@ export function prune(sending: Sending): void {
   const { db, state, clock, outbox } = sending;
   state.prunedAt = clock.monotonic();
   saveQuietly(sending, () => {
-    outbox.table.prune(clock.now());
+    outbox.prune(clock.now());
     pruneMessages(db, clock.now());
   });
 }

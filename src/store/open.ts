@@ -5,7 +5,7 @@ import { errorText } from '../model/text.ts';
 import { statement, type Db } from './db.ts';
 import { restoreActions } from './actions.ts';
 import { hasCopy } from './actions-copy.ts';
-import { openOutboxTable } from './outbox.ts';
+import { openOutbox } from './outbox.ts';
 import { identityOf, makePrivate, makeStateFolder, whyNotWritable } from './state-folder.ts';
 import { migrate, repairTables } from './schema.ts';
 
@@ -78,9 +78,9 @@ export function reopenStore(stateDir: string, now: number, old: Store): Store {
     }
   }
   const sameFile = old.file !== undefined && old.file === identityOf(path);
-  const waiting = sameFile ? [] : quietly(() => openOutboxTable(old.db).pending());
+  const waiting = sameFile ? [] : quietly(() => openOutbox(old.db).waiting());
   const store = openStore(stateDir, now);
-  for (const message of waiting ?? []) quietly(() => openOutboxTable(store.db).insert(message));
+  for (const message of waiting ?? []) quietly(() => openOutbox(store.db).enqueue(message));
   return store;
 }
 

@@ -81,15 +81,21 @@ const PENDING = `state IN ('waiting', 'refused')`;
 export const KEEP_ROWS = 10_000;
 export const KEEP_MS = 90 * 86_400_000;
 
-export type OutboxTable = ReturnType<typeof openOutboxTable>;
+export type Outbox = ReturnType<typeof openOutbox>;
 
-/** The table of messages: written by every process, sent by the one that holds the delivery lock. */
-export function openOutboxTable(db: Db) {
+/**
+ * The messages that were accepted and are to be sent: on disk before anything is sent, marked after. Written by every process, sent by the
+ * one that holds the delivery lock.
+ */
+export function openOutbox(db: Db) {
   const within = <T>(work: () => T): T => (db.inTransaction ? work() : immediately(db, work));
   return {
     within,
-    /** Accepts a message, in the caller's transaction where one is open; returns its id. */
-    insert: (message: Message): number => within(() => insert(db, message)),
+    /**
+     * Accepts a message and returns its id. Inside an open transaction it is part of it, so that an incident and what is
+     * sent about it are saved together or not at all.
+     */
+    enqueue: (message: Message): number => within(() => insert(db, message)),
     ...waiting(db),
     ...routes(db),
     ...digests(db),
@@ -156,11 +162,8 @@ function waiting(db: Db) {
 
   return {
     /** What waits, in the order in which it is sent. */
-    pending(limit = -1): StoredRow[] {
-      return rowsOf(
-        db,
-        `SELECT * FROM outbox WHERE ${PENDING} ORDER BY coalesce(position, id), id LIMIT ${Math.trunc(limit)}`,
-      );
+    waiting(): StoredRow[] {
+      return rowsOf(db, `SELECT * FROM outbox WHERE ${PENDING} ORDER BY coalesce(position, id), id`);
     },
 
     /** The first waiting message of each chat, in the order in which they were accepted. */
@@ -315,10 +318,6 @@ function results(db: Db) {
         db,
         `UPDATE outbox SET state = 'waiting', attempts = attempts + 1, next_try_at = 0, wait_ms = 0 WHERE ${PENDING} AND next_try_at > 0`,
       ).run();
-    },
-
-    counts(): { accepted: Record<Severity, number>; sent: number } {
-      return alertCounts(db);
     },
   };
 }

@@ -8,7 +8,7 @@ import { doctor } from '../../src/commands/doctor.ts';
 import type { CommandContext } from '../../src/commands/context.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config, Settings } from '../../src/config/schema.ts';
-import { createOutbox } from '../../src/notify/outbox.ts';
+import { openOutbox } from '../../src/store/outbox.ts';
 import { remember } from '../../src/store/memory.ts';
 import { openStore } from '../../src/store/open.ts';
 import { openKernelLog } from '../../src/system/kernel-log.ts';
@@ -242,7 +242,7 @@ describe('doctor and Telegram', () => {
   });
   it('messages that wait, and that are refused', async () => {
     const store = openStore(stateDir, Date.now());
-    const outbox = createOutbox(store.db);
+    const outbox = openOutbox(store.db);
     const message = {
       at: Date.now() - 7_200_000,
       severity: 'warning',
@@ -256,7 +256,7 @@ describe('doctor and Telegram', () => {
     expect(waiting.line('messages')).toMatch(
       /^WARN .*2 messages wait, the oldest for 2 h.*-> .*vpsmon telegram test/,
     );
-    outbox.table.markTried(id, 'refused', 0, 0, '403 Forbidden: bot was blocked by the user');
+    outbox.markTried(id, 'refused', 0, 0, '403 Forbidden: bot was blocked by the user');
     const refused = await examine();
     expect(refused.line('messages')).toMatch(
       /^FAIL .*Telegram refuses: 403 .*2 messages wait -> unblock the bot in Telegram/,

@@ -17,7 +17,7 @@ import { exportMetrics } from '../../src/commands/export.ts';
 import { filterSection, renderPrometheus } from '../../src/outputs/prometheus/prometheus.ts';
 import { createHistory } from '../../src/store/history/history.ts';
 import { openStore } from '../../src/store/open.ts';
-import { openOutboxTable } from '../../src/store/outbox.ts';
+import { openOutbox } from '../../src/store/outbox.ts';
 import { vpsmon } from '../helpers/daemon.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
 import { fullInput, fullSnapshot } from '../helpers/full-snapshot.ts';
@@ -139,9 +139,9 @@ test('U10: says nothing in the journal, where it runs once a minute', async () =
 describe('without one', () => {
   test('it reads by itself, and the counters go on from the store', async () => {
     const store = openStore(stateDir, Date.now());
-    const outbox = openOutboxTable(store.db);
+    const outbox = openOutbox(store.db);
     for (let i = 0; i < 3; i++)
-      outbox.insert({
+      outbox.enqueue({
         at: Date.now(),
         severity: 'critical',
         kind: 'memory-pressure',

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GlobalOptions } from '../../src/commands/context.ts';
 import { telegramChats, telegramTest } from '../../src/commands/telegram.ts';
 import type { Settings } from '../../src/config/schema.ts';
-import { createOutbox } from '../../src/notify/outbox.ts';
+import { openOutbox } from '../../src/store/outbox.ts';
 import { openStore } from '../../src/store/open.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';
@@ -115,7 +115,7 @@ describe('vpsmon telegram test', () => {
 
   it('has what was put off tried at once', async () => {
     const store = openStore(stateDir, Date.now());
-    const outbox = createOutbox(store.db);
+    const outbox = openOutbox(store.db);
     const id = outbox.enqueue({
       at: Date.now(),
       severity: 'critical',
@@ -123,7 +123,7 @@ describe('vpsmon telegram test', () => {
       subject: '/',
       html: 'x',
     });
-    outbox.table.markTried(id, 'refused', Date.now() + 3_600_000, 3_600_000, '403');
+    outbox.markTried(id, 'refused', Date.now() + 3_600_000, 3_600_000, '403');
     const { out } = await run(telegramTest);
     expect(out).toContain('1 message waits');
     expect(outbox.waiting()[0]).toMatchObject({ state: 'waiting', nextTryAt: 0 });

@@ -15,7 +15,7 @@ import { buttonsFor } from '../../src/outputs/telegram/buttons.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { createRefresh } from '../../src/notify/living.ts';
 import { renderList, renderLiving } from '../../src/outputs/telegram/living.ts';
-import { createOutbox } from '../../src/notify/outbox.ts';
+import { openOutbox } from '../../src/store/outbox.ts';
 import { markAnswered } from '../../src/notify/asked.ts';
 import { asOnlyReader } from '../../src/notify/poll.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
@@ -89,7 +89,7 @@ async function start(
   };
   const log = keptLog();
   const { context } = commandContext(config, {}, { system: { clock, log, docker: docker.docker } });
-  const outbox = createOutbox(db);
+  const outbox = openOutbox(db);
   const { http } = context.system;
   const delivery = createDelivery({ store, config, http, clock: pace, log, stateDir, server: 'shop' });
   const pipeline: Pipeline = createPipeline({

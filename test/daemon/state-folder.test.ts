@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import * as v from 'valibot';
 import { recall, remember } from '../../src/store/memory.ts';
 import { openStore } from '../../src/store/open.ts';
-import { openOutboxTable } from '../../src/store/outbox.ts';
+import { openOutbox } from '../../src/store/outbox.ts';
 import { takeLock } from '../../src/store/lock.ts';
 import { startDaemon, until, vpsmon } from '../helpers/daemon.ts';
 
@@ -129,9 +129,9 @@ describe.concurrent('a state folder that is damaged', () => {
     const store = openStore(dir, Date.now());
     expect(store.trouble).toBeUndefined();
     expect(store.repaired).toEqual([table]);
-    const outbox = openOutboxTable(store.db);
-    outbox.insert({ at: 1, severity: 'critical', kind: 'test', subject: '', html: 'x' });
-    expect(outbox.pending()).toHaveLength(1);
+    const outbox = openOutbox(store.db);
+    outbox.enqueue({ at: 1, severity: 'critical', kind: 'test', subject: '', html: 'x' });
+    expect(outbox.waiting()).toHaveLength(1);
     if (table !== 'memory') expect(recall(store.db, 'kept', v.string())).toBe('as it was');
     store.close();
     expect(openStore(dir, Date.now()).repaired).toBeUndefined();
@@ -159,7 +159,7 @@ describe.concurrent('a state folder that is damaged', () => {
       await until(() => daemon.log().includes('was changed by another program'), 'the repair');
       await until(async () => (await daemon.health().catch(() => undefined))?.checks);
       const after = new Database(join(dir, 'vpsmon.db'));
-      expect(openOutboxTable(after).pending()).toBeInstanceOf(Array);
+      expect(openOutbox(after).waiting()).toBeInstanceOf(Array);
       after.close();
     } finally {
       await daemon.remove();

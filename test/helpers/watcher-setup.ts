@@ -12,7 +12,7 @@ import { createPipeline } from '../../src/incidents/pipeline.ts';
 import { findingsOf } from '../../src/model/fact-rules.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
-import { createOutbox } from '../../src/notify/outbox.ts';
+import { openOutbox } from '../../src/store/outbox.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
@@ -103,7 +103,7 @@ export function openWatcherSetup(
     async start() {
       stop = new AbortController();
       const store = openStore(stateDir, Date.now());
-      const outbox = createOutbox(store.db);
+      const outbox = openOutbox(store.db);
       const delivery = createDelivery({
         store,
         config,

@@ -6,7 +6,7 @@ import { createPipeline, type Pipeline, type PipelineDeps } from '../../src/inci
 import { addSilence, listSilences } from '../../src/incidents/silences.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { Message } from '../../src/model/message.ts';
-import { createOutbox } from '../../src/notify/outbox.ts';
+import { openOutbox } from '../../src/store/outbox.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
 import { listActions, pruneActions, recordAction } from '../../src/store/actions.ts';
@@ -36,7 +36,7 @@ afterEach(() => {
 });
 
 function pipelineWith(deps: Partial<PipelineDeps> = {}): Pipeline {
-  const outbox = createOutbox(store.db);
+  const outbox = openOutbox(store.db);
   const log = (text: string) => void logged.push(text);
   return createPipeline({
     store,
@@ -56,7 +56,7 @@ const disk = (subject: string, full: boolean, more: Partial<Finding> = {}): Find
   text: `Disk ${subject} is ${full ? 'full' : 'fine'}`,
   ...more,
 });
-const waiting = () => createOutbox(store.db).waiting();
+const waiting = () => openOutbox(store.db).waiting();
 
 describe('the pipeline', () => {
   test.each([
@@ -105,7 +105,7 @@ describe('the pipeline', () => {
 
   test('an enqueue that fails takes the incident with it: both are written later, once', () => {
     let broken = true;
-    const outbox = createOutbox(store.db);
+    const outbox = openOutbox(store.db);
     const pipeline = pipelineWith({
       enqueue(message) {
         const id = outbox.enqueue(message);
@@ -251,9 +251,9 @@ describe('the pipeline', () => {
         incidentOf({ id: 1, state: 'resolved', openedAt: BEGIN - DAY, resolvedAt: BEGIN - DAY / 2 }),
       ]);
       addSilence(store.db, { subject: 'web', until: BEGIN + DAY, reason: 'work' }, BEGIN);
-      const outbox = createOutbox(store.db);
+      const outbox = openOutbox(store.db);
       outbox.enqueue({ at: BEGIN, severity: 'info', kind: 'x', subject: 'x', html: 'x' });
-      outbox.table.skipPending();
+      outbox.skipPending();
       recordAction(store.db, {
         rule: 'waha',
         target: 'default',
@@ -266,7 +266,7 @@ describe('the pipeline', () => {
       pipeline.process([{ ...disk('/x', false), verdict: 'event', once: 'kill-1' }]);
       now += AHEAD;
       pipeline.process([]);
-      outbox.table.prune(now);
+      outbox.prune(now);
       pruneActions(store.db, now);
       // Also by the next process, which starts meanwhile.
       pipelineWith({ clock }).process([]);
@@ -275,7 +275,7 @@ describe('the pipeline', () => {
       pipelineWith({ clock }).process([]);
       expect(incidentById(store.db, 1)).toBeDefined();
       expect(listSilences(store.db, now)).toHaveLength(1);
-      expect(outbox.table.after(0).length).toBeGreaterThan(0);
+      expect(outbox.after(0).length).toBeGreaterThan(0);
       expect(listActions(store.db, 0)).toHaveLength(1);
       expect(wasSentOnce(store.db, 'kill-1')).toBe(true);
     });

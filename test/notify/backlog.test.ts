@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { alertCounts } from '../../src/store/outbox.ts';
 import { formatTime } from '../../src/model/text.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -43,7 +44,7 @@ describe('a backlog', () => {
     expect(lines).toHaveLength(28);
     expect(lines[0]).toBe(`${formatTime(times[0] as number).slice(11)} WARNING WARNING: smoke 1 <b> (web-1)`);
     expect(b.delivery.state()).toMatchObject({ waiting: 0, sentTotal: 3 });
-    expect(b.outbox.counts().accepted).toEqual({ info: 0, warning: 28, critical: 2 });
+    expect(alertCounts(b.store.db).accepted).toEqual({ info: 0, warning: 28, critical: 2 });
     expect(b.history()).toHaveLength(30);
   });
 
@@ -74,7 +75,7 @@ describe('a backlog', () => {
   });
 
   it('of thousands is told in few messages that count what is alike', async () => {
-    b.outbox.table.within(() => {
+    b.outbox.within(() => {
       for (let i = 0; i < 3000; i++)
         b.say('Disk is full', { subject: `disk-${i % 40}`, at: b.clock.now() + i });
     });

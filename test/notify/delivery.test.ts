@@ -336,7 +336,7 @@ describe('delivery', () => {
     const said = [
       ...b.log.lines,
       ...b.history(),
-      JSON.stringify(b.outbox.table.after(0).map((row) => row.lastError)),
+      JSON.stringify(b.outbox.after(0).map((row) => row.lastError)),
     ];
     expect(said.length).toBeGreaterThan(3);
     expect(said.join('\n')).not.toContain(b.telegram.token);
@@ -398,7 +398,7 @@ describe('delivery', () => {
     await b.stop();
     expect(b.plains()[2]).toMatch(/^Late: .*, 1 h ago\.\n\nkept$/);
     expect(b.plains()[3]).toMatch(/after$/);
-    expect(b.outbox.table.after(0).map((row) => row.state)).toEqual(['sent', 'sent', 'sent', 'sent']);
+    expect(b.outbox.after(0).map((row) => row.state)).toEqual(['sent', 'sent', 'sent', 'sent']);
   });
 
   it('shows an empty message as one that has no text', async () => {

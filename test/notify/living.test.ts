@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { alertCounts } from '../../src/store/outbox.ts';
 import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import type { Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
@@ -632,7 +633,7 @@ describe('several chats', () => {
     const chats = b.telegram.sent.map((message) => message.chatId);
     expect(chats.toSorted()).toEqual([OPS, OPS, BOSS, BOSS]);
     expect(b.telegram.edits.map((one) => one.chatId).toSorted()).toEqual([OPS, BOSS]);
-    expect(b.outbox.counts()).toMatchObject({ accepted: { warning: 1, info: 1 }, sent: 2 });
+    expect(alertCounts(b.store.db)).toMatchObject({ accepted: { warning: 1, info: 1 }, sent: 2 });
     expect(b.history()).toHaveLength(2);
   });
 

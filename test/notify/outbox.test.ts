@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Message } from '../../src/model/message.ts';
-import { createOutbox, foldBacklog, type Outbox } from '../../src/notify/outbox.ts';
+import { foldBacklog } from '../../src/notify/fold.ts';
+import { openOutbox, type Outbox } from '../../src/store/outbox.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { alertCounts, KEEP_MS, KEEP_ROWS } from '../../src/store/outbox.ts';
 
@@ -14,7 +15,7 @@ let outbox: Outbox;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'vpsmon-outbox-'));
   store = openStore(dir, NOW);
-  outbox = createOutbox(store.db);
+  outbox = openOutbox(store.db);
 });
 afterEach(() => {
   store.close();
@@ -65,12 +66,12 @@ describe('enqueue', () => {
     for (const severity of ['info', 'warning', 'warning', 'critical'] as const)
       outbox.enqueue(message('x', { severity }));
     for (const kind of ['daily-report', 'status-report', 'test']) outbox.enqueue(message('x', { kind }));
-    expect(outbox.counts()).toEqual({ accepted: { info: 1, warning: 2, critical: 1 }, sent: 0 });
+    expect(alertCounts(store.db)).toEqual({ accepted: { info: 1, warning: 2, critical: 1 }, sent: 0 });
   });
 
   it('is seen by another process on the same folder', () => {
     const other = openStore(dir, NOW);
-    createOutbox(other.db).enqueue(message('from elsewhere'));
+    openOutbox(other.db).enqueue(message('from elsewhere'));
     other.close();
     expect(outbox.waiting().map((row) => row.html)).toEqual(['from elsewhere']);
   });
@@ -82,17 +83,16 @@ describe('prune', () => {
     const oldSent = outbox.enqueue(message('old, sent', { at: old }));
     const newSent = outbox.enqueue(message('new, sent'));
     outbox.enqueue(message('old, waiting', { at: old }));
-    for (const row of outbox.waiting())
-      if ([oldSent, newSent].includes(row.id)) outbox.table.markSent(row, NOW);
-    outbox.table.prune(NOW);
-    expect(outbox.table.after(0).map((row) => row.html)).toEqual(['new, sent', 'old, waiting']);
+    for (const row of outbox.waiting()) if ([oldSent, newSent].includes(row.id)) outbox.markSent(row, NOW);
+    outbox.prune(NOW);
+    expect(outbox.after(0).map((row) => row.html)).toEqual(['new, sent', 'old, waiting']);
     store.db
       .transaction(() => {
         for (let i = 0; i < KEEP_ROWS + 50; i++) outbox.enqueue(message(`m${i}`));
         store.db.exec(`UPDATE outbox SET state = 'sent' WHERE html LIKE 'm%'`);
       })
       .immediate();
-    outbox.table.prune(NOW);
+    outbox.prune(NOW);
     const { n } = store.db.prepare('SELECT count(*) AS n FROM outbox').get() as { n: number };
     expect(n).toBe(KEEP_ROWS + 1);
     expect(outbox.waiting().map((row) => row.html)).toEqual(['old, waiting']);
@@ -101,12 +101,12 @@ describe('prune', () => {
   it('keeps what a waiting digest tells', () => {
     for (let i = 0; i < 25; i++) outbox.enqueue(message(`m${i}`, { at: NOW - KEEP_MS - 1 }));
     expect(foldBacklog(outbox, 'vps')).toBe(25);
-    outbox.table.prune(NOW);
+    outbox.prune(NOW);
     const [digest] = outbox.waiting();
-    expect(outbox.table.foldedInto(digest?.id ?? 0)).toHaveLength(25);
-    if (digest) outbox.table.markSent(digest, NOW);
-    outbox.table.prune(NOW);
-    expect(outbox.table.after(0)).toEqual([]);
+    expect(outbox.foldedInto(digest?.id ?? 0)).toHaveLength(25);
+    if (digest) outbox.markSent(digest, NOW);
+    outbox.prune(NOW);
+    expect(outbox.after(0)).toEqual([]);
   });
 });
 
@@ -119,8 +119,8 @@ describe('foldBacklog', () => {
 
   it('leaves alone what was tried or begun', () => {
     const ids = Array.from({ length: 25 }, (_, i) => outbox.enqueue(message(`m${i}`)));
-    outbox.table.markTried(ids[0] as number, 'waiting', NOW, 1000, 'HTTP 500');
-    outbox.table.saveSteps(ids[1] as number, [{ html: 'a' }, { html: 'b' }], 1);
+    outbox.markTried(ids[0] as number, 'waiting', NOW, 1000, 'HTTP 500');
+    outbox.saveSteps(ids[1] as number, [{ html: 'a' }, { html: 'b' }], 1);
     expect(foldBacklog(outbox, 'vps')).toBe(23);
     expect(outbox.waiting().map((row) => row.kind)).toEqual(['disk', 'disk', 'digest']);
   });

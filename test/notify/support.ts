@@ -6,7 +6,7 @@ import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promi
 import type { Settings } from '../../src/config/schema.ts';
 import type { Message } from '../../src/model/message.ts';
 import { createDelivery, type Delivery, type DeliveryDeps } from '../../src/notify/delivery.ts';
-import { createOutbox, type Outbox } from '../../src/notify/outbox.ts';
+import { openOutbox, type Outbox } from '../../src/store/outbox.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { httpRequest } from '../../src/system/http/http.ts';
 import type { Clock, Http, Log } from '../../src/system/types.ts';
@@ -126,7 +126,7 @@ export async function bench(
       timeoutMs: PATIENCE_MS,
       ...more,
     });
-    return { store, outbox: createOutbox(store.db), delivery };
+    return { store, outbox: openOutbox(store.db), delivery };
   }
   let parts = open(settings, more);
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Message } from '../../src/model/message.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
-import { createOutbox } from '../../src/notify/outbox.ts';
+import { openOutbox } from '../../src/store/outbox.ts';
 import { openStore } from '../../src/store/open.ts';
 import { httpRequest } from '../../src/system/http/http.ts';
 import { configWith } from '../helpers/command.ts';
@@ -44,7 +44,7 @@ function fill(): string {
 
 it('a full disk: what waits is sent once, what comes is sent from memory, and the marks follow', async () => {
   const store = openStore(dir, Date.now());
-  const outbox = createOutbox(store.db);
+  const outbox = openOutbox(store.db);
   const clock = leapClock();
   const log = keptLog();
   const config = configWith(
@@ -73,7 +73,7 @@ it('a full disk: what waits is sent once, what comes is sent from memory, and th
   const ballast = fill();
   // The rest of SQLite's own pages.
   expect(() => {
-    for (let i = 0; i < 1000; i++) outbox.table.insert({ ...message('x'.repeat(3000)), kind: 'test' });
+    for (let i = 0; i < 1000; i++) outbox.enqueue({ ...message('x'.repeat(3000)), kind: 'test' });
   }).toThrow(/full/i);
   store.db.exec(`DELETE FROM outbox WHERE kind = 'test'`);
   fill();

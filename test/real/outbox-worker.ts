@@ -4,7 +4,7 @@
 import { writeSync } from 'node:fs';
 import { defaultExtra, defaultSettings, type Config } from '../../src/config/schema.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
-import { createOutbox } from '../../src/notify/outbox.ts';
+import { openOutbox } from '../../src/store/outbox.ts';
 import { messagesBehind, messagesOf, setWanted } from '../../src/store/incident-messages.ts';
 import { openStore } from '../../src/store/open.ts';
 import { systemClock } from '../../src/system/clock.ts';
@@ -39,7 +39,7 @@ const config: Config = {
 const store = openStore(stateDir, clock.now());
 if (store.trouble !== undefined || store.setAside !== undefined)
   complain(`the store: ${store.trouble ?? store.setAside}`);
-const outbox = createOutbox(store.db);
+const outbox = openOutbox(store.db);
 const delivery = createDelivery({
   store,
   config,
@@ -65,8 +65,8 @@ function textOf(n: number): string {
 
 /** Accepts the next message; says so only after it was committed. */
 function accept(): void {
-  const n = outbox.table.within(() => {
-    const next = outbox.table.lastId() + 1;
+  const n = outbox.within(() => {
+    const next = outbox.lastId() + 1;
     outbox.enqueue({ at: clock.now(), severity: 'critical', kind: 'disk', subject: '/', html: textOf(next) });
     return next;
   });
@@ -79,7 +79,7 @@ function ownMessage() {
 }
 
 async function changeAllTheTime(): Promise<void> {
-  if (outbox.table.lastId() === 0)
+  if (outbox.lastId() === 0)
     outbox.enqueue({
       at: clock.now(),
       severity: 'critical',
@@ -122,7 +122,7 @@ if (mode === 'edits') {
   const running = delivery.run(new AbortController().signal);
   for (;;) {
     // No more than Telegram takes, or the backlog would only grow.
-    if (outbox.table.backlog().waiting < 5) accept();
+    if (outbox.backlog().waiting < 5) accept();
     delivery.kick();
     await Promise.race([running, real.sleep(2)]);
   }

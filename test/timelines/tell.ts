@@ -6,7 +6,7 @@ import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import { addSilence, endSilence } from '../../src/incidents/silences.ts';
 import type { Incident, Notification } from '../../src/model/incident.ts';
 import type { Message } from '../../src/model/message.ts';
-import { createOutbox } from '../../src/notify/outbox.ts';
+import { openOutbox } from '../../src/store/outbox.ts';
 import { incidentsSince } from '../../src/store/incidents.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { configWith } from '../helpers/command.ts';
@@ -37,7 +37,7 @@ export function tell(story: Story): Told {
     const store = openStore(stateDir, clock.now());
     // No story pulls the plug: thousands of checks without waiting for the disk.
     store.db.exec('PRAGMA synchronous = OFF');
-    const outbox = createOutbox(store.db);
+    const outbox = openOutbox(store.db);
     const pipeline = createPipeline({
       store,
       config,
@@ -81,7 +81,7 @@ export function tell(story: Story): Told {
       play(step);
     }
     pipeline.close();
-    const said = createOutbox(store.db)
+    const said = openOutbox(store.db)
       .waiting()
       .map((row) => row.html);
     const incidents = incidentsSince(store.db, 0).toReversed().map(describe);
