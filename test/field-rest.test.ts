@@ -1,6 +1,6 @@
 // Rows of what people met in the field that belong to no larger page of tests.
 import { describe, expect, it } from 'vitest';
-import { createQueries } from '../src/containers/queries.ts';
+import { ask, newQueries } from '../src/containers/queries.ts';
 import type { Evidence } from '../src/containers/types.ts';
 import { judgeUnits } from '../src/doctor/units.ts';
 import { renderIncident } from '../src/outputs/terminal/incidents.ts';
@@ -107,7 +107,7 @@ describe('S15: a container whose log driver keeps no lines', () => {
         driver === 'none' ? Promise.reject(new Error('does not support reading')) : Promise.resolve([]),
       inspect: () => Promise.resolve(inspect),
     } as unknown as Docker;
-    const { ask } = createQueries({
+    const queries = newQueries({
       docker,
       clock: {} as Clock,
       files: hostFiles('/'),
@@ -117,7 +117,7 @@ describe('S15: a container whose log driver keeps no lines', () => {
       replay: () => Promise.resolve(),
       onList: () => undefined,
     } as never);
-    ask({ kind: 'evidence', id: inspect.id, killed: false });
+    ask(queries, { kind: 'evidence', id: inspect.id, killed: false });
     const evidence = await until(() => given[0]);
     expect(evidence.logs?.[0]).toBe(expected);
   });

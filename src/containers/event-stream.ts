@@ -124,7 +124,7 @@ const LIST_EVERY = 10;
 const AGAIN_MS = 10_000;
 const HANGS_AFTER = 3;
 
-export function createResync(deps: {
+export type ResyncDeps = {
   docker: Docker;
   clock: Clock;
   log: Log;
@@ -137,60 +137,59 @@ export function createResync(deps: {
   isLoaded(): boolean;
   /** After each list. */
   save(): void;
-}) {
-  const { docker, clock, log, state, signal } = deps;
-  let failures = 0;
+};
+
+/** `start`, `since`: the replays begin there, and the next one does; nanoseconds. `failures`: without an answer, in a row. */
+export type Resync = ResyncDeps & { start: bigint; since: bigint; failures: number };
+
+export function newResync(deps: ResyncDeps): Resync {
   // Nothing from before the start: the first look has seen what came of it.
-  const start = nano(clock);
-  let since = start;
+  const start = nano(deps.clock);
+  return { ...deps, start, since: start, failures: 0 };
+}
 
-  function worked(): void {
-    if (failures >= HANGS_AFTER) deps.give({ type: 'stream', up: true });
-    failures = 0;
+/** Until the signal aborts. */
+export async function runResync(resync: Resync): Promise<void> {
+  const { clock, signal, state } = resync;
+  for (let round = 1; !signal.aborted; round += 1) {
+    await clock.sleep(resync.failures > 0 ? AGAIN_MS : REPLAY_EVERY_MS, signal);
+    if (signal.aborted || !resync.isLoaded() || (!state.engine.up && resync.failures === 0)) continue;
+    if (round % LIST_EVERY === 0) {
+      resync.ask({ kind: 'list' });
+      resync.save();
+    } else await replayNow(resync);
   }
+}
 
-  function failed(error: unknown): void {
-    // An engine that is gone is noticed by the end of the stream.
-    // An engine that hangs gives no answer at all, not even a refusal.
-    if ((error as DockerError).status !== undefined) return;
-    if (signal.aborted || (!state.engine.up && failures === 0)) return;
-    failures += 1;
-    log.debug(`Docker does not answer: ${errorText(error)}`);
-    if (failures >= HANGS_AFTER) deps.give({ type: 'stream', up: false, why: errorText(error) });
+/** Now, beside the schedule. */
+export async function replayNow(resync: Resync): Promise<void> {
+  const { docker, clock, start } = resync;
+  const until = nano(clock);
+  try {
+    const events = await replay(docker, resync.since, until);
+    resync.since = backFrom(until, start);
+    answered(resync);
+    for (const event of events) resync.onEvent(event);
+  } catch (error) {
+    answered(resync, error);
   }
+}
 
-  async function replayNow(): Promise<void> {
-    const until = nano(clock);
-    try {
-      const events = await replay(docker, since, until);
-      since = backFrom(until, start);
-      worked();
-      for (const event of events) deps.onEvent(event);
-    } catch (error) {
-      failed(error);
-    }
+/** Docker gave what it was asked for; `error`: it did not. */
+export function answered(resync: Resync, error?: unknown): void {
+  const { state, signal, log } = resync;
+  if (error === undefined) {
+    if (resync.failures >= HANGS_AFTER) resync.give({ type: 'stream', up: true });
+    resync.failures = 0;
+    return;
   }
-
-  return {
-    /** Now, beside the schedule. */
-    replay: replayNow,
-    /** A full list was had, or could not be had. */
-    onList(error?: unknown): void {
-      if (error === undefined) worked();
-      else failed(error);
-    },
-    /** Until the signal aborts. */
-    async run(): Promise<void> {
-      for (let round = 1; !signal.aborted; round += 1) {
-        await clock.sleep(failures > 0 ? AGAIN_MS : REPLAY_EVERY_MS, signal);
-        if (signal.aborted || !deps.isLoaded() || (!state.engine.up && failures === 0)) continue;
-        if (round % LIST_EVERY === 0) {
-          deps.ask({ kind: 'list' });
-          deps.save();
-        } else await replayNow();
-      }
-    },
-  };
+  // An engine that is gone is noticed by the end of the stream.
+  // An engine that hangs gives no answer at all, not even a refusal.
+  if ((error as DockerError).status !== undefined) return;
+  if (signal.aborted || (!state.engine.up && resync.failures === 0)) return;
+  resync.failures += 1;
+  log.debug(`Docker does not answer: ${errorText(error)}`);
+  if (resync.failures >= HANGS_AFTER) resync.give({ type: 'stream', up: false, why: errorText(error) });
 }
 
 function nano(clock: Clock): bigint {

@@ -10,10 +10,7 @@ const EVIDENCE_MS = 350;
 const OOM_EVENT_MS = 200;
 const AT_ONCE = 8;
 
-export type Queries = ReturnType<typeof createQueries>;
-
-/** Asks Docker; the answers come through `give`. */
-export function createQueries(deps: {
+export type QueriesDeps = {
   docker: Docker;
   clock: Clock;
   files: Files;
@@ -23,77 +20,97 @@ export function createQueries(deps: {
   replay(): Promise<void>;
   /** A full list was had, or could not be had. */
   onList(error?: unknown): void;
-}) {
-  const { docker, clock, files, signal, give } = deps;
+};
+
+/** Asks Docker; the answers come through `give`. */
+export type Queries = QueriesDeps & {
+  inspect(id: string): Promise<DockerInspect | 'gone' | 'failed'>;
+  /** The kernel's counter of kills, as far as it is accounted for. */
+  kills: ReturnType<typeof oomKills>;
+  /** The replay that runs. */
+  replaying?: Promise<void> | undefined;
+  /** Containers that were asked for and not answered yet. */
+  asked: Set<string>;
+};
+
+export function newQueries(deps: QueriesDeps): Queries {
+  const { docker, signal, files } = deps;
   const inspect = limited(AT_ONCE, (id: string) => inspectOrGone(docker, id, signal));
-  let kills = oomKills(files);
+  return { ...deps, inspect, kills: oomKills(files), asked: new Set() };
+}
 
-  async function evidence(id: string, killed: boolean): Promise<void> {
-    const soon = AbortSignal.timeout(EVIDENCE_MS);
-    const [logs, inspected] = await Promise.all([
-      docker.logs(id, 5, soon).catch(() => undefined),
-      docker.inspect(id, soon).catch(() => undefined),
-    ]);
-    // The `oom` event usually comes before `die`; where it does not, the kernel's counter shows that it is worth waiting.
-    if (killed && !inspected?.state.oomKilled) {
-      const now = oomKills(files);
-      if (now !== kills) await clock.sleep(OOM_EVENT_MS, signal);
-      kills = now;
-    }
-    const lines = logs && logs.length > 0 ? logs : whyNoLogs(inspected);
-    give({ type: 'evidence', id, evidence: defined({ logs: lines, inspect: inspected }) });
+const ANSWERS: { [K in Ask['kind']]: (queries: Queries, ask: Extract<Ask, { kind: K }>) => Promise<void> } = {
+  evidence: findEvidence,
+  inspect: look,
+  measure,
+  replay: replayOnce,
+  list,
+};
+
+/** Asks; nothing more once the signal aborted. */
+export function ask(queries: Queries, question: Ask): void {
+  if (!queries.signal.aborted) void ANSWERS[question.kind](queries, question as never);
+}
+
+/** An `oom` event came: what the kernel's counter shows is known. */
+export function oomSeen(queries: Queries): void {
+  queries.kills = oomKills(queries.files);
+}
+
+async function findEvidence(
+  queries: Queries,
+  { id, killed }: Extract<Ask, { kind: 'evidence' }>,
+): Promise<void> {
+  const { docker, clock, files, signal, give } = queries;
+  const soon = AbortSignal.timeout(EVIDENCE_MS);
+  const [logs, inspected] = await Promise.all([
+    docker.logs(id, 5, soon).catch(() => undefined),
+    docker.inspect(id, soon).catch(() => undefined),
+  ]);
+  // The `oom` event usually comes before `die`; where it does not, the kernel's counter shows that it is worth waiting.
+  if (killed && !inspected?.state.oomKilled) {
+    const now = oomKills(files);
+    if (now !== queries.kills) await clock.sleep(OOM_EVENT_MS, signal);
+    queries.kills = now;
   }
+  const lines = logs && logs.length > 0 ? logs : whyNoLogs(inspected);
+  give({ type: 'evidence', id, evidence: defined({ logs: lines, inspect: inspected }) });
+}
 
-  let replaying: Promise<void> | undefined;
-  const replay = () => (replaying ??= deps.replay().finally(() => (replaying = undefined)));
+async function replayOnce(queries: Queries): Promise<void> {
+  return (queries.replaying ??= queries.replay().finally(() => delete queries.replaying));
+}
 
-  /** Those that were asked for and not answered yet. */
-  const asked = new Set<string>();
+async function look(queries: Queries, ask: Extract<Ask, { kind: 'inspect' }>): Promise<void> {
+  const { asked, inspect, give } = queries;
+  const { id, seq, confirm } = ask;
+  // An answer that is older than the last event is asked for again.
+  if (asked.has(id) && !confirm) return;
+  asked.add(id);
+  // What no event has shown is believed only where Docker's own log has no event of it either: the stream may have been cut.
+  if (confirm) await replayOnce(queries);
+  const answer = await inspect(id);
+  asked.delete(id);
+  if (answer !== 'failed')
+    give({ type: 'inspected', id, inspect: answer === 'gone' ? undefined : answer, seq, confirm });
+}
 
-  async function look(ask: Extract<Ask, { kind: 'inspect' }>): Promise<void> {
-    const { id, seq, confirm } = ask;
-    // An answer that is older than the last event is asked for again.
-    if (asked.has(id) && !confirm) return;
-    asked.add(id);
-    // What no event has shown is believed only where Docker's own log has no event of it either: the stream may have been cut.
-    if (confirm) await replay();
-    const answer = await inspect(id);
-    asked.delete(id);
-    if (answer !== 'failed')
-      give({ type: 'inspected', id, inspect: answer === 'gone' ? undefined : answer, seq, confirm });
+async function measure(
+  { docker, signal, give }: Queries,
+  { id }: Extract<Ask, { kind: 'measure' }>,
+): Promise<void> {
+  const stats = await docker.stats(id, signal).catch(() => undefined);
+  give({ type: 'measured', id, ...defined({ bytes: stats?.workingSetBytes }) });
+}
+
+async function list({ docker, signal, give, onList }: Queries): Promise<void> {
+  try {
+    const items = await docker.list(signal);
+    onList();
+    give({ type: 'listed', items });
+  } catch (error) {
+    onList(error);
   }
-
-  async function measure(id: string): Promise<void> {
-    const stats = await docker.stats(id, signal).catch(() => undefined);
-    give({ type: 'measured', id, ...defined({ bytes: stats?.workingSetBytes }) });
-  }
-
-  async function list(): Promise<void> {
-    try {
-      const items = await docker.list(signal);
-      deps.onList();
-      give({ type: 'listed', items });
-    } catch (error) {
-      deps.onList(error);
-    }
-  }
-
-  const answer: { [K in Ask['kind']]: (ask: Extract<Ask, { kind: K }>) => Promise<void> } = {
-    evidence: ({ id, killed }) => evidence(id, killed),
-    inspect: look,
-    measure: ({ id }) => measure(id),
-    replay,
-    list,
-  };
-  return {
-    ask(ask: Ask): void {
-      if (!signal.aborted) void answer[ask.kind](ask as never);
-    },
-    /** An `oom` event came: what the kernel's counter shows is known. */
-    oomSeen(): void {
-      kills = oomKills(files);
-    },
-  };
 }
 
 /**

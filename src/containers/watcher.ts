@@ -8,8 +8,17 @@ import { errorText } from '../model/text.ts';
 import { createAlarm, type Alarm } from '../system/clock.ts';
 import { MOVED } from '../system/docker/events.ts';
 import type { DockerEvent } from '../system/types.ts';
-import { createQueries, type Queries } from './queries.ts';
-import { createDedup, createEventQueue, createResync, follow, type EventQueue } from './event-stream.ts';
+import { ask as askDocker, newQueries, oomSeen, type Queries } from './queries.ts';
+import {
+  createDedup,
+  answered,
+  createEventQueue,
+  follow,
+  newResync,
+  replayNow,
+  runResync,
+  type EventQueue,
+} from './event-stream.ts';
 import { createPersister, recallServices, type Persister, type Seen } from './persist.ts';
 import { newState, nextDue, reportUnreadable, step } from './reduce.ts';
 import { serviceRules } from './rules.ts';
@@ -110,14 +119,18 @@ async function run(watch: Watch, rows: Row[], seen: Seen | undefined): Promise<v
   const { deps, state, signal } = watch;
   const { docker, clock } = deps;
   const shared = { ...deps, state, signal, give: (input: Input) => give(watch, input) };
-  const resync = createResync({
+  const resync = newResync({
     ...shared,
     isLoaded: () => isLoaded(watch),
     ask: (question) => ask(watch, question),
     save: () => watch.persister.now(),
     onEvent: (event) => watch.isNew(event) && onEvent(watch, event),
   });
-  const queries = createQueries({ ...shared, onList: resync.onList, replay: resync.replay });
+  const queries = newQueries({
+    ...shared,
+    onList: (error) => answered(resync, error),
+    replay: () => replayNow(resync),
+  });
   const start = openStart({
     ...shared,
     rows,
@@ -139,7 +152,7 @@ async function run(watch: Watch, rows: Row[], seen: Seen | undefined): Promise<v
       onUp: () => onUp(watch),
       onDown: (why, refused, withheld) => onDown(watch, why, refused, withheld),
     }),
-    resync.run(),
+    runResync(resync),
     clock.sleep(DOCKER_WAIT_MS, signal).then(() => {
       if (!isLoaded(watch)) startWithout(start, state.engine.why || 'no answer yet');
     }),
@@ -160,7 +173,7 @@ function isLoaded({ parts }: Watch): boolean {
 }
 
 function ask({ parts }: Watch, question: Ask): void {
-  parts?.queries.ask(question);
+  if (parts) askDocker(parts.queries, question);
 }
 
 /** Feeds one input to the reducer, and does what follows from it. */
@@ -204,7 +217,7 @@ function onEvent(watch: Watch, event: DockerEvent): void {
   const { deps, queue, parts } = watch;
   if (event.action === 'oom') {
     deps.onOom(event);
-    parts?.queries.oomSeen();
+    if (parts) oomSeen(parts.queries);
   }
   if (event.action === 'start' || event.action === 'die' || event.action === MOVED) deps.onMoved?.(event);
   if (event.action === MOVED) return;

@@ -30,78 +30,86 @@ const AGAIN_UNFOLLOWED_MS = 25_000;
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 120_000;
 
+type Known = { found: Discovered; seen: Seen; ids: Set<string>; at: number; complete: boolean };
+type State = {
+  deps: Options;
+  known?: Known;
+  looking?: Promise<Discovered>;
+  /** A target did not answer since the last look. */
+  invalid: boolean;
+  /** How often something moved, in all and as far as the last look has seen it. */
+  moves: number;
+  seenMoves: number;
+  /** Until a target that does not answer is a reason to look. */
+  pause: number;
+};
+
 /** Finds databases and applications: settings first, else what Docker runs. Looks when there is a reason to, and caches. */
 export function createDiscovery(deps: Options): Discovery {
-  const { clock, config } = deps;
-  let known: { found: Discovered; seen: Seen; ids: Set<string>; at: number; complete: boolean } | undefined;
-  let looking: Promise<Discovered> | undefined;
-  let invalid = false;
-  /** How often something moved, in all and as far as the last look has seen it. */
-  let moves = 0;
-  let seenMoves = 0;
-  let pause = 0;
-
-  function due(): boolean {
-    if (!known || moves !== seenMoves) return true;
-    const age = clock.monotonic() - known.at;
-    if (invalid && age >= pause) return true;
-    if (known.seen.dockerWhy !== undefined) return age >= AGAIN_WITHOUT_DOCKER_MS;
-    if (deps.isFollowed?.() === false && age >= AGAIN_UNFOLLOWED_MS) return true;
-    return age >= (known.complete ? AGAIN_MS : AGAIN_WITH_MISSING_MS);
-  }
-
-  async function look(): Promise<Discovered> {
-    const signal = AbortSignal.timeout(LOOK_MS);
-    let seen = known?.seen;
-    let seenUntil: number;
-    do {
-      // What moved while it was looked at may have been missed.
-      seenUntil = moves;
-      seen = await see(deps, signal, seen);
-    } while (moves !== seenUntil && !signal.aborted);
-    if (seen.dockerWhy === undefined) seenMoves = seenUntil;
-    const found = discoverFrom(seen, config);
-    const same = known !== undefined && JSON.stringify(known.found) === JSON.stringify(found);
-    pause = invalid && same ? Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pause * 2)) : 0;
-    invalid = false;
-    const complete = Object.keys(found.missing).length === 0;
-    known = {
-      found: known !== undefined && same ? known.found : found,
-      seen,
-      ids: new Set(seen.inspects.map(({ id }) => id)),
-      at: clock.monotonic(),
-      complete,
-    };
-    return known.found;
-  }
-
-  /** Somebody moved, and where to could not be found out: the known addresses may be another one's. */
-  function certain(found: Discovered): Discovered {
-    return moves === seenMoves ? found : withoutContainers(found, known?.seen.dockerWhy ?? 'no answer yet');
-  }
-
+  const state: State = { deps, invalid: false, moves: 0, seenMoves: 0, pause: 0 };
   return {
-    async current(signal) {
-      if (!due() && known) return known.found;
-      const patience = moves === seenMoves || known?.seen.dockerWhy ? PATIENCE_MS : LOOK_MS;
-      looking ??= look().finally(() => (looking = undefined));
-      if (!known) return looking;
-      const old = known.found;
-      const stop = new AbortController();
-      const late = clock.sleep(patience, AbortSignal.any([signal, stop.signal])).then(() => old);
-      try {
-        return certain(await Promise.race([looking, late]));
-      } finally {
-        stop.abort();
-      }
-    },
+    current: (signal) => current(state, signal),
     invalidate() {
-      invalid = true;
+      state.invalid = true;
     },
     moved({ id, image }) {
-      if (known?.ids.has(id) || kindByImage(image)) moves += 1;
+      if (state.known?.ids.has(id) || kindByImage(image)) state.moves += 1;
     },
   };
+}
+
+async function current(state: State, signal: AbortSignal): Promise<Discovered> {
+  const { known, moves, seenMoves, deps } = state;
+  if (known && !isDue(state, known)) return known.found;
+  const patience = moves === seenMoves || known?.seen.dockerWhy ? PATIENCE_MS : LOOK_MS;
+  const looking = (state.looking ??= look(state).finally(() => delete state.looking));
+  if (!known) return looking;
+  const stop = new AbortController();
+  const late = deps.clock.sleep(patience, AbortSignal.any([signal, stop.signal])).then(() => known.found);
+  try {
+    return certain(state, await Promise.race([looking, late]));
+  } finally {
+    stop.abort();
+  }
+}
+
+function isDue({ deps, invalid, moves, seenMoves, pause }: State, known: Known): boolean {
+  if (moves !== seenMoves) return true;
+  const age = deps.clock.monotonic() - known.at;
+  if (invalid && age >= pause) return true;
+  if (known.seen.dockerWhy !== undefined) return age >= AGAIN_WITHOUT_DOCKER_MS;
+  if (deps.isFollowed?.() === false && age >= AGAIN_UNFOLLOWED_MS) return true;
+  return age >= (known.complete ? AGAIN_MS : AGAIN_WITH_MISSING_MS);
+}
+
+async function look(state: State): Promise<Discovered> {
+  const { deps, known, pause } = state;
+  const signal = AbortSignal.timeout(LOOK_MS);
+  let seen = known?.seen;
+  let seenUntil: number;
+  do {
+    // What moved while it was looked at may have been missed.
+    seenUntil = state.moves;
+    seen = await see(deps, signal, seen);
+  } while (state.moves !== seenUntil && !signal.aborted);
+  if (seen.dockerWhy === undefined) state.seenMoves = seenUntil;
+  const found = discoverFrom(seen, deps.config);
+  const same = known !== undefined && JSON.stringify(known.found) === JSON.stringify(found);
+  state.pause = state.invalid && same ? Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pause * 2)) : 0;
+  state.invalid = false;
+  state.known = {
+    found: same ? known.found : found,
+    seen,
+    ids: new Set(seen.inspects.map(({ id }) => id)),
+    at: deps.clock.monotonic(),
+    complete: Object.keys(found.missing).length === 0,
+  };
+  return state.known.found;
+}
+
+/** Where somebody moved, and where to could not be found out, the known addresses may be another one's. */
+function certain({ moves, seenMoves, known }: State, found: Discovered): Discovered {
+  return moves === seenMoves ? found : withoutContainers(found, known?.seen.dockerWhy ?? 'no answer yet');
 }
 
 /** What does not depend on where a container is. */

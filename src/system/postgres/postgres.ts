@@ -16,96 +16,113 @@ const MAX_ROWS = 1000;
 /** SQLSTATE: connection exceptions, shut down, crash of another backend, starting up. */
 const SERVER_LEFT = /^(08|57P0)/;
 
+/** A server, the connection to it, and what is known of both. */
+type Server = {
+  target: PostgresAddress;
+  /** `host:port`, or the folder of its socket. */
+  address: string;
+  applicationName: string;
+  session?: Session;
+  failed?: { at: number; error: Error };
+  /** The last query of those that wait for each other. */
+  line: Promise<unknown>;
+  closed: boolean;
+  /** Behind a pooler that knows no transactions. */
+  statementPooling: boolean;
+};
+type Work = (session: Session, timeoutMs: number) => Promise<Row[]>;
+
 /**
  * One kept connection, every query in a read-only transaction of its own. It is opened by the first query and again after it broke; never by a timer. Queries
  * wait for each other. Errors are plain sentences without the password.
  */
 export function openPostgres(target: PostgresAddress, options: { applicationName: string }): Postgres {
   const address = target.host.startsWith('/') ? target.host : `${target.host}:${target.port}`;
-  const explain = (error: unknown) =>
-    explained(error, (cause, code) => sentence(cause, code, target, address));
-  let session: Session | undefined;
-  let failed: { at: number; error: Error } | undefined;
-  let line: Promise<unknown> = Promise.resolve();
-  let closed = false;
-  /** Behind a pooler that knows no transactions. */
-  let statementPooling = false;
-
-  async function connected(deadline: number): Promise<Session> {
-    if (session?.alive()) return session;
-    if (closed) throw new Error(`the connection to ${address} was closed`);
-    if (failed && performance.now() - failed.at < PAUSE_MS) throw failed.error;
-    const giveUp = new AbortController();
-    try {
-      const opening = openSession(target, options.applicationName, giveUp.signal, statementPooling);
-      session = await within(opening, Math.min(CONNECT_MS, deadline - performance.now()), () =>
-        giveUp.abort(),
-      );
-    } catch (error) {
-      failed = { at: performance.now(), error: explain(error) };
-      throw failed.error;
-    }
-    failed = undefined;
-    if (closed) await session.end();
-    return session;
-  }
-
-  async function attempt(work: Work, timeoutMs: number, deadline: number): Promise<Row[]> {
-    const current = await connected(deadline);
-    const patience = Math.min(timeoutMs + GRACE_MS, deadline - performance.now());
-    return within(work(current, timeoutMs), patience, () => current.destroy());
-  }
-
-  async function ask(work: Work, timeoutMs: number, deadline: number): Promise<Row[]> {
-    const kept = session;
-    try {
-      return await attempt(work, timeoutMs, deadline);
-    } catch (error) {
-      // A kept connection that the server closed meanwhile is found out by using it: once more, with a new one.
-      if (SERVER_LEFT.test(String((error as { code?: string }).code))) session?.destroy();
-      const refusesTransactions = !statementPooling && isStatementPooling(error);
-      if (refusesTransactions) {
-        statementPooling = true;
-        session?.destroy();
-      }
-      const stale = kept !== undefined && kept === session && !kept.alive() && !(error instanceof Late);
-      if ((!stale && !refusesTransactions) || closed) throw explain(error);
-    }
-    return attempt(work, timeoutMs, deadline).catch((error: unknown) => {
-      throw explain(error);
-    });
-  }
-
-  function queued(work: Work, timeoutMs: number): Promise<Row[]> {
-    const deadline = performance.now() + TOTAL_MS;
-    const mine = line.then(() => {
-      if (performance.now() > deadline) throw new Error(`${address} was busy with other queries`);
-      return ask(work, Math.max(1, Math.round(timeoutMs)), deadline);
-    });
-    line = mine.catch(() => {});
-    return mine;
-  }
-
+  const line = Promise.resolve();
+  const server: Server = { ...options, target, address, line, closed: false, statementPooling: false };
   return {
     address,
     query: (sql, params = [], timeoutMs = STATEMENT_MS) =>
-      queued((current, ms) => current.transaction(({ run }) => run(sql, params), ms, 'COMMIT'), timeoutMs),
+      queued(
+        server,
+        (session, ms) => session.transaction(({ run }) => run(sql, params), ms, 'COMMIT'),
+        timeoutMs,
+      ),
     readOnly: (sql, timeoutMs = STATEMENT_MS) =>
       queued(
+        server,
         // Rolled back: what a stranger's statement may have set goes with it.
-        (current, ms) =>
-          current.transaction((transaction) => throughCursor(transaction, sql), ms, 'ROLLBACK'),
+        (session, ms) =>
+          session.transaction((transaction) => throughCursor(transaction, sql), ms, 'ROLLBACK'),
         timeoutMs,
       ),
     async close() {
-      closed = true;
-      await session?.end();
-      session = undefined;
+      server.closed = true;
+      await server.session?.end();
+      delete server.session;
     },
   };
 }
 
-type Work = (session: Session, timeoutMs: number) => Promise<Row[]>;
+function queued(server: Server, work: Work, timeoutMs: number): Promise<Row[]> {
+  const deadline = performance.now() + TOTAL_MS;
+  const mine = server.line.then(() => {
+    if (performance.now() > deadline) throw new Error(`${server.address} was busy with other queries`);
+    return ask(server, work, Math.max(1, Math.round(timeoutMs)), deadline);
+  });
+  server.line = mine.catch(() => {});
+  return mine;
+}
+
+async function ask(server: Server, work: Work, timeoutMs: number, deadline: number): Promise<Row[]> {
+  const kept = server.session;
+  try {
+    return await attempt(server, work, timeoutMs, deadline);
+  } catch (error) {
+    // A kept connection that the server closed meanwhile is found out by using it: once more, with a new one.
+    if (SERVER_LEFT.test(String((error as { code?: string }).code))) server.session?.destroy();
+    const refusesTransactions = !server.statementPooling && isStatementPooling(error);
+    if (refusesTransactions) {
+      server.statementPooling = true;
+      server.session?.destroy();
+    }
+    const stale = kept !== undefined && kept === server.session && !kept.alive() && !(error instanceof Late);
+    if ((!stale && !refusesTransactions) || server.closed) throw explain(server, error);
+  }
+  return attempt(server, work, timeoutMs, deadline).catch((error: unknown) => {
+    throw explain(server, error);
+  });
+}
+
+async function attempt(server: Server, work: Work, timeoutMs: number, deadline: number): Promise<Row[]> {
+  const session = await connected(server, deadline);
+  const patience = Math.min(timeoutMs + GRACE_MS, deadline - performance.now());
+  return within(work(session, timeoutMs), patience, () => session.destroy());
+}
+
+async function connected(server: Server, deadline: number): Promise<Session> {
+  const { target, address, applicationName, failed, statementPooling } = server;
+  if (server.session?.alive()) return server.session;
+  if (server.closed) throw new Error(`the connection to ${address} was closed`);
+  if (failed && performance.now() - failed.at < PAUSE_MS) throw failed.error;
+  const giveUp = new AbortController();
+  const patience = Math.min(CONNECT_MS, deadline - performance.now());
+  try {
+    const opening = openSession(target, applicationName, giveUp.signal, statementPooling);
+    server.session = await within(opening, patience, () => giveUp.abort());
+  } catch (cause) {
+    const error = explain(server, cause);
+    server.failed = { at: performance.now(), error };
+    throw error;
+  }
+  delete server.failed;
+  if (server.closed) await server.session.end();
+  return server.session;
+}
+
+function explain({ target, address }: Server, error: unknown): Error {
+  return explained(error, (cause, code) => sentence(cause, code, target, address));
+}
 
 /** A cursor takes only what reads, takes it alone, and need not be read to its end. */
 async function throughCursor({ run, runOne }: Transaction, sql: string): Promise<Row[]> {
