@@ -9,16 +9,18 @@ Exit codes: 0 all fine; 1 warnings; 2 critical, or what was asked for failed;
 3 vpsmon could not do its work (usage, configuration, an unexpected error).`;
 
 export type CommandLine = {
+  io: Io;
   program: Command;
   /** Lines after `vpsmon ` that the help of a command shows as examples. */
-  examples: ReadonlyMap<Command, readonly string[]>;
+  examples: Map<Command, readonly string[]>;
   /** What the action that ran decided; 0 before. */
-  exitCode(): number;
+  exitCode: number;
 };
 
 /** Runs what `argv` asks for and returns the exit code. */
 export async function runCommandLine(argv: string[]): Promise<number> {
-  const { program, exitCode } = commandLine(terminalIo());
+  const line = commandLine(terminalIo());
+  const { program } = line;
   if (argv.length === 0) {
     program.outputHelp();
     return 0;
@@ -31,13 +33,11 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? 0 : 3;
   }
-  return exitCode();
+  return line.exitCode;
 }
 
 /** The whole command surface, made of the table of commands. */
 export function commandLine(io: Io): CommandLine {
-  const examples = new Map<Command, readonly string[]>();
-  let exitCode = 0;
   const program = new Command('vpsmon')
     .description(
       'Watches a small Linux server that runs its services in Docker, says on Telegram what is about to go wrong, and repairs what can be repaired safely.',
@@ -59,54 +59,56 @@ export function commandLine(io: Io): CommandLine {
     .showHelpAfterError('Run `vpsmon --help` for the list of commands.')
     .addHelpText('after', EXIT_CODES);
   for (const option of SHARED) program.addOption(option());
-
-  function addHelp(parent: Command): void {
-    const command = parent
-      .command('help')
-      .description('the same as --help of that command')
-      .argument('[command...]', 'which')
-      // `help` put in front of a whole line.
-      .allowUnknownOption()
-      .exitOverride()
-      .action(() => commandAt(parent, command.args).outputHelp());
-    for (const option of SHARED) command.addOption(option().hideHelp());
-  }
-
-  function add(parent: Command, entry: CommandEntry, hidden = false): void {
-    const command = parent
-      .command(entry.name, { hidden: hidden || entry.hidden === true })
-      .description(entry.description)
-      .exitOverride();
-    for (const [flags, description, usual] of entry.arguments ?? [])
-      command.argument(flags, description, usual);
-    for (const option of optionsOf(entry)) command.addOption(option);
-    for (const sub of entry.subcommands ?? []) add(command, sub);
-    if (entry.subcommands) {
-      command.enablePositionalOptions();
-      addHelp(command);
-    }
-    if (entry.examples) {
-      examples.set(command, entry.examples);
-      const lines = entry.examples.map((line) => `  $ vpsmon ${line}`);
-      command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
-    }
-    const { run } = entry;
-    if (!run) return;
-    const path = parent === program ? entry.name : `${parent.name()} ${entry.name}`;
-    command.showHelpAfterError(`\`vpsmon ${path} --help\` shows what it takes.`).action(async () => {
-      const options = typedOptions(command);
-      const refused = (['json', 'dryRun'] as const).find((name) => options[name] && !takes(entry, name));
-      if (refused)
-        command.error(`error: \`${path}\` does not take --${refused === 'json' ? 'json' : 'dry-run'}`);
-      const inContext: Given['inContext'] = async (action) =>
-        (await import('./in-context.ts')).inContext(options, io, action);
-      exitCode = await run({ options, words: command.args, inContext, io, program, examples });
-    });
-  }
-  for (const entry of COMMANDS) add(program, entry);
-  for (const entry of OLD_COMMANDS) add(program, entry, true);
+  const line: CommandLine = { io, program, examples: new Map(), exitCode: 0 };
+  for (const entry of COMMANDS) add(line, program, entry);
+  for (const entry of OLD_COMMANDS) add(line, program, { ...entry, hidden: true });
   addHelp(program);
-  return { program, examples, exitCode: () => exitCode };
+  return line;
+}
+
+function addHelp(parent: Command): void {
+  const command = parent
+    .command('help')
+    .description('the same as --help of that command')
+    .argument('[command...]', 'which')
+    // `help` put in front of a whole line.
+    .allowUnknownOption()
+    .exitOverride()
+    .action(() => commandAt(parent, command.args).outputHelp());
+  for (const option of SHARED) command.addOption(option().hideHelp());
+}
+
+function add(line: CommandLine, parent: Command, entry: CommandEntry): void {
+  const command = parent
+    .command(entry.name, { hidden: entry.hidden === true })
+    .description(entry.description)
+    .exitOverride();
+  for (const [flags, description, usual] of entry.arguments ?? [])
+    command.argument(flags, description, usual);
+  for (const option of optionsOf(entry)) command.addOption(option);
+  for (const sub of entry.subcommands ?? []) add(line, command, sub);
+  if (entry.subcommands) {
+    command.enablePositionalOptions();
+    addHelp(command);
+  }
+  if (entry.examples) {
+    line.examples.set(command, entry.examples);
+    const lines = entry.examples.map((example) => `  $ vpsmon ${example}`);
+    command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+  }
+  const { run } = entry;
+  if (!run) return;
+  const path = parent === line.program ? entry.name : `${parent.name()} ${entry.name}`;
+  command.showHelpAfterError(`\`vpsmon ${path} --help\` shows what it takes.`).action(async () => {
+    const { io, program, examples } = line;
+    const options = typedOptions(command);
+    const refused = (['json', 'dryRun'] as const).find((name) => options[name] && !takes(entry, name));
+    if (refused)
+      command.error(`error: \`${path}\` does not take --${refused === 'json' ? 'json' : 'dry-run'}`);
+    const inContext: Given['inContext'] = async (action) =>
+      (await import('./in-context.ts')).inContext(options, io, action);
+    line.exitCode = await run({ options, words: command.args, inContext, io, program, examples });
+  });
 }
 
 /** Every command takes them, in front of it and behind it, so that none is refused for where it stands; help shows those that do something. */

@@ -108,7 +108,8 @@ function renderKept(saved: Snapshot, render: (snapshot: Snapshot) => string): st
   }
 }
 
-async function readByItself(context: CommandContext): Promise<Snapshot> {
+/** One check, by this process. */
+export async function readByItself(context: CommandContext): Promise<Snapshot> {
   const { checkOnce } = await import('./monitor-once.ts');
   return checkOnce(context);
 }

@@ -75,8 +75,8 @@ export async function monitor(context: CommandContext): Promise<number> {
 
   for (let again = false; ; again = true) {
     const folder = lookAfterFolder(turns, store, lock);
-    const unsaved = await watch(turns.context(), store, { ...turns.turn(), watchdog, folder, news, again });
-    if (turns.stopped()) break;
+    const unsaved = await watch(turns, store, folder, { news, again });
+    if (turns.stop.signal.aborted) break;
     const { lost = '', forsaken } = folder;
     if (forsaken) {
       if (runtimeDir !== undefined) carryStore(store, runtimeDir);
@@ -85,7 +85,7 @@ export async function monitor(context: CommandContext): Promise<number> {
     }
     if (lost !== '') {
       const held = lock && 'holds' in lock && lock.holds() ? lock : undefined;
-      const anew = openAnew(turns.context(), store, held, lost);
+      const anew = openAnew(turns.context, store, held, lost);
       if ('exitCode' in anew) return anew.exitCode;
       ({ store, lock, news } = anew);
     } else {
@@ -96,8 +96,8 @@ export async function monitor(context: CommandContext): Promise<number> {
     }
     logNews(context, store, news);
     keep(unsaved, store, log);
-    turns.next();
-    watchdog.checkEvery(turns.context().config.settings.SERVICE_CHECK_INTERVAL * 1000);
+    nextTurn(turns);
+    watchdog.checkEvery(turns.context.config.settings.SERVICE_CHECK_INTERVAL * 1000);
   }
   store.close();
   if (lock && 'release' in lock) lock.release();
@@ -107,70 +107,71 @@ export async function monitor(context: CommandContext): Promise<number> {
   return 0;
 }
 
-type Turns = ReturnType<typeof openTurns>;
-
 /** One turn is a watch with one set of settings: SIGHUP ends it for another one, SIGTERM and SIGINT end it for good. */
-function openTurns(context: CommandContext, watchdog: Watchdog) {
-  const { log } = context.system;
-  const stop = new AbortController();
-  let turn = new AbortController();
-  let rebooting = false;
-  let current = context;
-  let next: CommandContext | undefined;
-  let watched: Monitor | undefined;
-  let reloads = Promise.resolve();
+type Turns = {
+  watchdog: Watchdog;
+  /** Aborted for good. */
+  stop: AbortController;
+  /** Ends the watch with the settings of now: for good, or for one with others. */
+  turn: AbortController;
+  rebooting: boolean;
+  /** The settings that are watched with. */
+  context: CommandContext;
+  /** What was read meanwhile, for the next turn. */
+  next?: CommandContext;
+  watched?: Monitor;
+};
 
-  function onSignal(name: string, byManager = false): void {
-    if (stop.signal.aborted) process.exit(3);
-    log.info(`${name}: stopping`);
-    watchdog.stopping();
-    stop.abort();
-    watched?.stopping();
-    if (!byManager) turn.abort();
-    else
-      void isRebooting(context.run).then((is) => {
-        rebooting = is;
-        turn.abort();
-      });
-    setTimeout(() => {
-      log.error('Stopping took too long: leaving without waiting any more.');
-      process.exit(3);
-    }, STOP_WITHIN_MS).unref();
-  }
-  async function reload(): Promise<void> {
-    if (stop.signal.aborted) return;
-    const read = await readAnew(next ?? current);
-    if (watched) markMistakes(watched, 'mistakes' in read ? read.mistakes : undefined);
-    if (!('config' in read)) return;
-    next = read;
-    turn.abort();
-  }
+/** Turns that signals end. */
+function openTurns(context: CommandContext, watchdog: Watchdog): Turns {
+  const stop = new AbortController();
+  const turns: Turns = { watchdog, stop, turn: new AbortController(), rebooting: false, context };
+  let reloads = Promise.resolve();
   // Under systemd this may be the whole machine going down.
-  process.on('SIGTERM', () => onSignal('SIGTERM', context.env['INVOCATION_ID'] !== undefined));
-  process.on('SIGINT', () => onSignal('SIGINT'));
+  process.on('SIGTERM', () => onSignal(turns, 'SIGTERM', context.env['INVOCATION_ID'] !== undefined));
+  process.on('SIGINT', () => onSignal(turns, 'SIGINT'));
   process.on('SIGHUP', () => {
     // A terminal that is closed sends this, too, and what was tried in it must not go on without it.
-    if (process.stdin.isTTY) onSignal('SIGHUP');
-    else reloads = reloads.then(reload);
+    if (process.stdin.isTTY) onSignal(turns, 'SIGHUP');
+    else reloads = reloads.then(() => reload(turns));
   });
-  return {
-    /** The settings that are watched with. */
-    context: () => current,
-    turn: () => ({
-      signal: turn.signal,
-      opened: (monitor: Monitor) => void (watched = monitor),
-      goesOn: () => rebooting || !stop.signal.aborted,
-    }),
-    /** Ends the watch with the settings of now: for good, or for one with others. */
-    end: () => turn.abort(),
-    stopped: () => stop.signal.aborted,
-    /** The next turn begins, with the settings that were read meanwhile. */
-    next() {
-      turn = new AbortController();
-      current = next ?? current;
-      next = undefined;
-    },
-  };
+  return turns;
+}
+
+function onSignal(turns: Turns, name: string, byManager = false): void {
+  const { stop, watchdog, watched, context } = turns;
+  const { log } = context.system;
+  if (stop.signal.aborted) process.exit(3);
+  log.info(`${name}: stopping`);
+  watchdog.stopping();
+  stop.abort();
+  watched?.stopping();
+  if (!byManager) turns.turn.abort();
+  else
+    void isRebooting(context.run).then((is) => {
+      turns.rebooting = is;
+      turns.turn.abort();
+    });
+  setTimeout(() => {
+    log.error('Stopping took too long: leaving without waiting any more.');
+    process.exit(3);
+  }, STOP_WITHIN_MS).unref();
+}
+
+async function reload(turns: Turns): Promise<void> {
+  if (turns.stop.signal.aborted) return;
+  const read = await readAnew(turns.next ?? turns.context);
+  if (turns.watched) markMistakes(turns.watched, 'mistakes' in read ? read.mistakes : undefined);
+  if (!('config' in read)) return;
+  turns.next = read;
+  turns.turn.abort();
+}
+
+/** The next turn begins, with the settings that were read meanwhile. */
+function nextTurn(turns: Turns): void {
+  turns.turn = new AbortController();
+  turns.context = turns.next ?? turns.context;
+  delete turns.next;
 }
 
 type Folder = {
@@ -183,7 +184,7 @@ type Folder = {
 
 /** Looks with every check whether the state folder is still the one that the store is in. */
 function lookAfterFolder(turns: Turns, store: Store, lock: ReturnType<typeof lockFor>): Folder {
-  const { config, env, system } = turns.context();
+  const { config, env, system } = turns.context;
   const { stateDir } = config;
   const folder: Folder = { look, forsaken: false };
   return folder;
@@ -197,7 +198,7 @@ function lookAfterFolder(turns: Turns, store: Store, lock: ReturnType<typeof loc
       why !== undefined && state.folderError !== undefined && env['INVOCATION_ID'] !== undefined;
     if (why === undefined || folder.forsaken) {
       folder.lost = lost;
-      return turns.end();
+      return turns.turn.abort();
     }
     // Goes on with the file that has no name any more, and tries again with the next check.
     if (state.folderError !== why) system.log.error(`The state folder ${stateDir} ${lost}: ${why}`);
@@ -298,28 +299,24 @@ function openAnew(
   return { store, lock, news: news === '' ? undefined : news };
 }
 
-type Watch = {
-  watchdog: Watchdog;
-  folder: Folder;
-  signal: AbortSignal;
-  opened(monitor: Monitor): void;
-  news: string | undefined;
-  /** Whether the end of this turn is reported by the next start, if at all: a reload, a reboot. */
-  goesOn(): boolean;
-  /** Not the first turn of this process. */
-  again: boolean;
-};
-
 /**
- * Watches with one set of settings until the signal, and closes everything that it opened but the store. Returns the messages that the
- * store did not take.
+ * Watches with one set of settings until the turn ends, and closes everything that it opened but the store. Returns the messages that the
+ * store did not take. `again`: it is not the first turn of this process.
  */
-async function watch(context: CommandContext, store: Store, turn: Watch): Promise<readonly Message[]> {
-  const { watchdog, signal } = turn;
+async function watch(
+  turns: Turns,
+  store: Store,
+  folder: Folder,
+  more: { news: string | undefined; again: boolean },
+): Promise<readonly Message[]> {
+  const { context, watchdog } = turns;
+  const { signal } = turns.turn;
   const { config, system } = context;
   const { log } = system;
-  const monitor = openMonitor(context, store, turn);
-  turn.opened(monitor);
+  // The end of a turn is reported by the next start, if at all, where this is a reload or a reboot.
+  const goesOn = () => turns.rebooting || !turns.stop.signal.aborted;
+  const monitor = openMonitor(context, store, { ...more, goesOn });
+  turns.watched = monitor;
   const pages = { health: () => judgeHealth(monitor), metrics: () => metricsOf(monitor) };
   const served: Served[] = [];
   if (config.settings.HTTP_LISTEN !== '') {
@@ -345,7 +342,7 @@ async function watch(context: CommandContext, store: Store, turn: Watch): Promis
   watchdog.ready('watching');
 
   const console = talk(monitor, context, signal);
-  await runLoop(monitor, watchdog, signal, () => turn.folder.look(monitor));
+  await runLoop(monitor, watchdog, signal, () => folder.look(monitor));
   await Promise.race([console, system.clock.sleep(1000)]);
   for (const server of served) await server.close();
   await monitor.close();

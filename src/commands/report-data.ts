@@ -1,8 +1,9 @@
+import { defined } from '../model/defined.ts';
 import { forecastsOf } from './forecast-data.ts';
 import type { Config } from '../config/schema.ts';
 import { SOURCE_IDS, type Snapshot } from '../model/sources.ts';
 import type { ChartInput, ChartMark } from '../outputs/report/chart.ts';
-import type { ReportData, ReportIncident } from '../outputs/report/data.ts';
+import type { ReportAction, ReportData, ReportIncident } from '../outputs/report/data.ts';
 import type { SeriesStats } from '../model/series-stats.ts';
 import { listActions } from '../store/actions.ts';
 import { increaseOf, pointsOf, statsOf, type Column, type History } from '../store/history/history.ts';
@@ -66,26 +67,35 @@ export function gatherReport(deps: {
     restarts: restartsOf(columns),
     growers: history.growth(at, DAY_MS),
     forecasts: forecastsOf({ db, history, config, files: deps.files, snapshot }),
-    failures: SOURCE_IDS.flatMap((source) => {
-      const checks = statsOf(columns.get(`failed:${source}`))?.count ?? 0;
-      return checks > 0 ? [{ source, checks }] : [];
-    }),
+    failures: failuresOf(columns),
     checks: statsOf(columns.get('check.ms'))?.count ?? 0,
     incidents,
-    actions: listActions(db, from)
-      .toReversed()
-      .map(({ startedAt: at, rule, target, what, state, result }) => ({
-        at,
-        rule,
-        target,
-        what,
-        state,
-        ...(result === undefined ? {} : { result }),
-      })),
+    actions: actionsOf(db, from),
     leftOff: leftOffIn(db),
     finishedWithinHours: config.extra.n8n.finishedWithinHours,
   };
   return { data, chart: chartOf(data, columns, config) };
+}
+
+function actionsOf(db: Db, from: number): ReportAction[] {
+  return listActions(db, from)
+    .toReversed()
+    .map(({ startedAt: at, rule, target, what, state, result }) => ({
+      at,
+      rule,
+      target,
+      what,
+      state,
+      ...defined({ result }),
+    }));
+}
+
+/** In how many checks a source could not be read. */
+function failuresOf(columns: Columns): ReportData['failures'] {
+  return SOURCE_IDS.flatMap((source) => {
+    const checks = statsOf(columns.get(`failed:${source}`))?.count ?? 0;
+    return checks > 0 ? [{ source, checks }] : [];
+  });
 }
 
 function statsOfAll(columns: Columns): Record<string, SeriesStats> {

@@ -15,6 +15,7 @@ import { lossOf, openStore, type Store } from '../store/open.ts';
 import { ensureFolder, removeFiles } from '../system/folders.ts';
 import { writeAtomically } from '../system/write-file.ts';
 import type { CommandContext } from './context.ts';
+import { readByItself } from './export.ts';
 import { gatherReport, type Gathered } from './report-data.ts';
 import { printJson } from './io.ts';
 
@@ -289,11 +290,6 @@ function whatBecame(
   if (refused) return [2, `vpsmon: Telegram refuses the report: ${refused}. It is kept and tried again.`];
   const why = failing ?? row.lastError ?? 'others are sent before it';
   return [0, `vpsmon: the report waits: ${why}. It is sent as soon as that works.`];
-}
-
-async function readByItself(context: CommandContext): Promise<Snapshot> {
-  const { checkOnce } = await import('./monitor-once.ts');
-  return checkOnce(context);
 }
 
 async function drawChart(chart: ChartInput): Promise<Buffer> {

@@ -1,3 +1,4 @@
+import { percentDecoded } from '../model/text.ts';
 import { definitionOf, KEY_NAMES, type Config } from './schema.ts';
 
 /** The values of all settings that nobody else may see, for masking: tokens, passwords, keys, and what stands inside of addresses. */
@@ -21,13 +22,5 @@ function secretsOfUrl(text: string, pathIsSecret: boolean): string[] {
     .filter(([name]) => /pass|token|key|secret/i.test(name))
     .map(([, v]) => v);
   const path = pathIsSecret ? [url.pathname.slice(1), url.search.slice(1)] : [];
-  return [url.password, decoded(url.password), ...query, ...path].filter((part) => part !== '');
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  return [url.password, percentDecoded(url.password), ...query, ...path].filter((part) => part !== '');
 }

@@ -1,3 +1,4 @@
+import { percentDecoded } from '../model/text.ts';
 import { SSL_MODES } from '../model/targets.ts';
 import type { HttpTarget, PostgresTarget, RedisTarget } from '../model/targets.ts';
 import { defined } from '../model/defined.ts';
@@ -59,11 +60,11 @@ export function fromPostgresUrl(text: string): Partial<Omit<PostgresTarget, 'how
   const query = (name: string) => url.searchParams.get(name) ?? undefined;
   const mode = query('sslmode');
   return defined({
-    host: query('host') ?? (decode(url.hostname.replace(/^\[|\]$/g, '')) || 'localhost'),
+    host: query('host') ?? (percentDecoded(url.hostname.replace(/^\[|\]$/g, '')) || 'localhost'),
     port: toPort(query('port') ?? url.port),
-    user: query('user') ?? (decode(url.username) || undefined),
-    password: query('password') ?? (decode(url.password) || undefined),
-    database: query('dbname') ?? (decode(url.pathname.slice(1)) || undefined),
+    user: query('user') ?? (percentDecoded(url.username) || undefined),
+    password: query('password') ?? (percentDecoded(url.password) || undefined),
+    database: query('dbname') ?? (percentDecoded(url.pathname.slice(1)) || undefined),
     sslMode: SSL_MODES.find((one) => one === mode),
     sslRootCert: query('sslrootcert'),
   });
@@ -93,10 +94,15 @@ export function fromRedisUrl(text: string): Partial<Omit<RedisTarget, 'how'>> {
   if (!url) return {};
   const socket = /^(unix|redis\+(unix|socket)):$/.test(url.protocol);
   const query = (name: string) => url.searchParams.get(name) ?? '';
-  const [user, password] = [decode(url.username), decode(url.password) || (socket ? query('password') : '')];
+  const [user, password] = [
+    percentDecoded(url.username),
+    percentDecoded(url.password) || (socket ? query('password') : ''),
+  ];
   const db = Number(socket ? query('db') || query('database') : url.pathname.slice(1));
   return defined({
-    host: (socket ? decode(url.pathname) : decode(url.hostname.replace(/^\[|\]$/g, ''))) || 'localhost',
+    host:
+      (socket ? percentDecoded(url.pathname) : percentDecoded(url.hostname.replace(/^\[|\]$/g, ''))) ||
+      'localhost',
     port: toPort(url.port),
     username: password ? user || undefined : undefined,
     password: password || user || undefined,
@@ -117,12 +123,4 @@ export function wantedHttp(config: Config, program: 'WAHA' | 'N8N'): Wanted<Http
 function parse(text: string): URL | undefined {
   const whole = URL.canParse(text) ? text : text.replace('@/', '@localhost/');
   return URL.canParse(whole) ? new URL(whole) : undefined;
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -33,59 +33,71 @@ export function advance(
   policy: Policy,
   now: number,
 ): IncidentChange[] {
-  const changes: IncidentChange[] = [];
-  const current = new Map<string, Incident | undefined>();
-  const seen = new Set<string>();
-  const frozen = new Set<string>();
-  const keep = (key: string, change: IncidentChange | undefined) => {
-    if (!change) return;
-    changes.push(change);
-    const { kind, incident, was } = change;
-    if (was !== undefined) current.set(was, undefined);
-    current.set(key, kind === 'dropped' || incident.state === 'resolved' ? undefined : incident);
+  const round: Round = {
+    book,
+    policy,
+    now,
+    changes: [],
+    current: new Map(),
+    seen: new Set(),
+    last: new Map(),
   };
-
-  const last = new Map<string, Incident>();
+  const frozen = new Set<string>();
   for (const finding of findings) {
-    if (finding.verdict === 'unknown' && finding.subject === EVERY_SUBJECT) {
-      frozen.add(finding.rule);
-      continue;
-    }
-    const key = keyOf({ ...finding, event: finding.verdict === 'event' });
-    seen.add(key);
-    const find = (of: string) => (current.has(of) ? current.get(of) : book.open.get(of));
-    const open = find(key);
-    const wasKey =
-      finding.was === undefined || finding.verdict === 'event'
-        ? undefined
-        : keyOf({ rule: finding.rule, subject: finding.was });
-    const before = wasKey === undefined ? undefined : find(wasKey);
-    if (wasKey !== undefined && before) {
-      seen.add(wasKey);
-      if (open)
-        keep(wasKey, {
-          incident: end({ ...before, flapping: false }, now, 'gone'),
-          kind: 'resolved',
-          quiet: true,
-        });
-    }
-    const moved = open || !before ? undefined : renamed(before, finding);
-    const change =
-      advanceOne(open ?? moved, last.get(key) ?? book.ended.get(key), finding, policy, now) ??
-      (moved && { incident: moved, kind: 'still' as const });
-    if (change && moved && wasKey !== undefined) change.was = wasKey;
-    if (change && finding.quiet) change.quiet = true;
-    if (change?.incident.state === 'resolved') last.set(key, change.incident);
-    keep(key, change);
+    if (finding.verdict === 'unknown' && finding.subject === EVERY_SUBJECT) frozen.add(finding.rule);
+    else take(round, finding);
   }
-
   for (const [key, incident] of book.open) {
-    if (seen.has(key)) continue;
-    if (frozen.has(incident.rule)) keep(key, freeze(incident, now));
-    else if (!incident.event && judged.includes(incident.rule)) keep(key, miss(incident, policy, now));
-    else keep(key, passTime(incident, policy, now));
+    if (round.seen.has(key)) continue;
+    if (frozen.has(incident.rule)) keep(round, key, freeze(incident, now));
+    else if (!incident.event && judged.includes(incident.rule)) keep(round, key, miss(incident, policy, now));
+    else keep(round, key, passTime(incident, policy, now));
   }
-  return changes;
+  return round.changes;
+}
+
+/** `current`: what this round has made of an incident; `seen`: those with a finding; `last`: those that it ended. All by `keyOf`. */
+type Round = {
+  book: Book;
+  policy: Policy;
+  now: number;
+  changes: IncidentChange[];
+  current: Map<string, Incident | undefined>;
+  seen: Set<string>;
+  last: Map<string, Incident>;
+};
+
+/** One finding, which may give the subject of an incident another name. */
+function take(round: Round, finding: Finding): void {
+  const { book, policy, now, current, seen, last } = round;
+  const { rule, was, verdict } = finding;
+  const key = keyOf({ ...finding, event: verdict === 'event' });
+  seen.add(key);
+  const find = (of: string) => (current.has(of) ? current.get(of) : book.open.get(of));
+  const open = find(key);
+  const wasKey = was === undefined || verdict === 'event' ? undefined : keyOf({ rule, subject: was });
+  const before = wasKey === undefined ? undefined : find(wasKey);
+  if (wasKey !== undefined && before) {
+    seen.add(wasKey);
+    const incident = end({ ...before, flapping: false }, now, 'gone');
+    if (open) keep(round, wasKey, { incident, kind: 'resolved', quiet: true });
+  }
+  const moved = open || !before ? undefined : renamed(before, finding);
+  const change =
+    advanceOne(open ?? moved, last.get(key) ?? book.ended.get(key), finding, policy, now) ??
+    (moved && { incident: moved, kind: 'still' as const });
+  if (change && moved && wasKey !== undefined) change.was = wasKey;
+  if (change && finding.quiet) change.quiet = true;
+  if (change?.incident.state === 'resolved') last.set(key, change.incident);
+  keep(round, key, change);
+}
+
+function keep({ changes, current }: Round, key: string, change: IncidentChange | undefined): void {
+  if (!change) return;
+  changes.push(change);
+  const { kind, incident, was } = change;
+  if (was !== undefined) current.set(was, undefined);
+  current.set(key, kind === 'dropped' || incident.state === 'resolved' ? undefined : incident);
 }
 
 /** What one finding does to the incident of its rule and subject; undefined: nothing at all. */

@@ -31,6 +31,15 @@ export function fixedHtml(text: string, max = 200): string {
   return escapeHtml(characters.length <= max ? clean : `${characters.slice(0, max - 1).join('')}…`);
 }
 
+/** With the %-escapes of a URL read; as it is where they are none. */
+export function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** Masks known secrets and everything that looks like one, after taking out what is not seen: it could stand within them. */
 export function maskSecrets(text: string, known: readonly string[] = []): string {
   // The longest first: of one that begins with another one, the end would be left.

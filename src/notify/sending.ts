@@ -12,7 +12,7 @@ import type { Clock, Http, Log } from '../system/types.ts';
 import { createAlertLog } from './alert-log.ts';
 import { isConfigured } from './chat.ts';
 import { createFailureLog } from './failure-log.ts';
-import { openOutbox } from '../store/outbox.ts';
+import { openOutbox, type Outbox } from '../store/outbox.ts';
 import { createPace } from './pace.ts';
 import { newQueue } from './queue.ts';
 import { createSender } from './sender.ts';
@@ -72,17 +72,6 @@ export function openSending(deps: DeliveryDeps) {
   const secrets = secretsOf(config);
   const outbox = openOutbox(db);
 
-  const alertLog = createAlertLog({
-    db,
-    outbox,
-    append: deps.append ?? ((line) => appendLine(join(stateDir, 'alert_history.log'), line)),
-    // In the monitor's log each message is one line; the commands of a person print what they send.
-    onLine(line, severity) {
-      if (state.hasRun || !configured) log[LEVELS[severity]](plain(line, LOG_LETTERS));
-    },
-    onFailure: (why) => log.warn(`alert_history.log: ${why}`),
-    secrets,
-  });
   const sender = createSender({
     db,
     config,
@@ -110,11 +99,30 @@ export function openSending(deps: DeliveryDeps) {
     queue: newQueue(outbox),
     pace: createPace(clock),
     failures: createFailureLog(log, clock),
-    alertLog,
+    alertLog: openAlertLog(deps, outbox, secrets, () => state.hasRun || !configured),
     sender,
     /** The messages of incidents are edited. */
     living: config.settings.TELEGRAM_STYLE === 'living',
   };
+}
+
+/** In the monitor's log each message is one line, where `isLogged`; the commands of a person print what they send. */
+function openAlertLog(
+  { store: { db }, log, stateDir, append }: DeliveryDeps,
+  outbox: Outbox,
+  secrets: readonly string[],
+  isLogged: () => boolean,
+) {
+  return createAlertLog({
+    db,
+    outbox,
+    secrets,
+    append: append ?? ((line) => appendLine(join(stateDir, 'alert_history.log'), line)),
+    onLine(line, severity) {
+      if (isLogged()) log[LEVELS[severity]](plain(line, LOG_LETTERS));
+    },
+    onFailure: (why) => log.warn(`alert_history.log: ${why}`),
+  });
 }
 
 export function loadSends({ db, pace }: Sending): void {

@@ -82,8 +82,6 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
       reject(failure(`gave up waiting for ${peer}`, 'ABORT_ERR'));
       return;
     }
-    const bytes = gatherBytes();
-    const budget = answerBudget(request.maxBytes);
     // Without TLS no name is sent; Node would look whether the host is an address, by a pattern of 0.14 MB machine code.
     const call = request.send
       ? request.send(request.options)
@@ -114,28 +112,37 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
     });
     boundInterim(call, peer, fail);
     call.on('response', (answer) => {
-      const done = (): void => {
+      const done = (body: Buffer): void => {
         cleanUp();
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: bytes.all() });
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body });
       };
-      answer.on('data', (chunk: Buffer) => {
-        try {
-          budget.bytes(chunk.length);
-          bytes.add(chunk);
-        } catch (error) {
-          if (request.onTooLong === 'cut') {
-            done();
-            call.destroy();
-          } else {
-            fail(failure(`${peer}: ${(error as Error).message}`, 'ETOOLONG'));
-          }
-        }
-      });
-      answer.on('end', done);
-      answer.on('error', (error) => fail(plainFailure(error, peer)));
+      readBody(call, answer, request, done, fail);
     });
     call.end(request.body);
   });
+}
+
+function readBody(
+  call: http.ClientRequest,
+  answer: http.IncomingMessage,
+  { maxBytes, onTooLong, peer }: Exchange,
+  done: (body: Buffer) => void,
+  fail: (error: Error) => void,
+): void {
+  const bytes = gatherBytes();
+  const budget = answerBudget(maxBytes);
+  answer.on('data', (chunk: Buffer) => {
+    try {
+      budget.bytes(chunk.length);
+      bytes.add(chunk);
+    } catch (error) {
+      if (onTooLong !== 'cut') return fail(failure(`${peer}: ${(error as Error).message}`, 'ETOOLONG'));
+      done(bytes.all());
+      call.destroy();
+    }
+  });
+  answer.on('end', () => done(bytes.all()));
+  answer.on('error', (error) => fail(plainFailure(error, peer)));
 }
 
 function isReset(error: unknown): boolean {

@@ -1,4 +1,5 @@
 import https from 'node:https';
+import { percentDecoded } from '../../model/text.ts';
 import { exchange, failure } from './exchange.ts';
 import type { HttpAnswer, HttpRequest } from '../types.ts';
 import { isIP } from 'node:net';
@@ -24,7 +25,7 @@ export async function httpRequest(request: HttpRequest): Promise<HttpAnswer> {
       ...(request.socketPath === undefined
         ? { host: url.hostname.replace(/^\[|\]$/g, ''), ...(url.port ? { port: Number(url.port) } : {}) }
         : { socketPath: request.socketPath }),
-      ...(url.username ? { auth: `${decode(url.username)}:${decode(url.password)}` } : {}),
+      ...(url.username ? { auth: `${percentDecoded(url.username)}:${percentDecoded(url.password)}` } : {}),
       ...(secure ? { agent: tls } : { agent: false }),
       method: request.method ?? 'GET',
       path: `${url.pathname}${url.search}`,
@@ -51,14 +52,6 @@ function parseUrl(text: string): URL {
     throw failure(`only http and https are spoken, not ${url.protocol}`, 'ERR_INVALID_PROTOCOL');
   }
   return url;
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
