@@ -9,7 +9,7 @@ import type { CommandContext } from './context.ts';
 
 /** A name that nobody knows is probably misspelt; it is silenced all the same, for a container may come later. */
 export async function warnOfUnknownSubject(context: CommandContext, subject: string): Promise<void> {
-  const names = [...(await containerNames(context)), ...seenSubjects(context)];
+  const names = [...(await containerNames(context)), ...lookOr(context.config.stateDir, [], subjectsIn)];
   const why = unknownSubject(context.config, subject, names);
   if (why !== undefined) context.io.err(`vpsmon: ${why} It is silenced all the same.`);
 }
@@ -40,10 +40,6 @@ async function containerNames({ system }: CommandContext): Promise<string[]> {
   } finally {
     system.docker.close();
   }
-}
-
-function seenSubjects({ config }: CommandContext): string[] {
-  return lookOr(config.stateDir, [], subjectsIn);
 }
 
 /** What incidents were about. */

@@ -38,7 +38,9 @@ export async function telegramTest(context: CommandContext): Promise<number> {
 export async function telegramChats(context: CommandContext): Promise<number> {
   const { io, options, config } = context;
   const { TELEGRAM_BOT_TOKEN: token, TELEGRAM_CHAT_ID: chatId } = config.settings;
-  const result = await findChats(telegramOf(context, new Map()), token, chatsOfMonitor(context));
+  // A running monitor reads the bot's messages: it has heard of these.
+  const seen = lookOr(config.stateDir, [], seenChats);
+  const result = await findChats(telegramOf(context, new Map()), token, seen);
   if (options.json) printJson(io, { version: 1, ...result });
   else if (result.ok) {
     io.out(`Chats that wrote to @${result.bot?.username ?? ''}, the latest first:`);
@@ -63,11 +65,6 @@ export function telegramOf(
     chatId: (chat = main) => moved.get(chat) ?? chat,
     onMigrated: (to, chat = main) => void moved.set(chat, to),
   });
-}
-
-/** The chats that a running monitor, which reads the bot's messages, has heard of. */
-function chatsOfMonitor({ config }: CommandContext): SeenChat[] {
-  return lookOr(config.stateDir, [], seenChats);
 }
 
 /** The chats that moved, as the monitor knows it; nothing is created where no monitor has run yet. */

@@ -10,6 +10,8 @@ const EVIDENCE_MS = 350;
 const OOM_EVENT_MS = 200;
 const AT_ONCE = 8;
 
+type AskFor<K extends Ask['kind']> = Extract<Ask, { kind: K }>;
+
 export type QueriesDeps = {
   docker: Docker;
   clock: Clock;
@@ -39,7 +41,7 @@ export function newQueries(deps: QueriesDeps): Queries {
   return { ...deps, inspect, kills: oomKills(files), asked: new Set() };
 }
 
-const ANSWERS: { [K in Ask['kind']]: (queries: Queries, ask: Extract<Ask, { kind: K }>) => Promise<void> } = {
+const ANSWERS: { [K in Ask['kind']]: (queries: Queries, ask: AskFor<K>) => Promise<void> } = {
   evidence: findEvidence,
   inspect: look,
   measure,
@@ -57,10 +59,7 @@ export function oomSeen(queries: Queries): void {
   queries.kills = oomKills(queries.files);
 }
 
-async function findEvidence(
-  queries: Queries,
-  { id, killed }: Extract<Ask, { kind: 'evidence' }>,
-): Promise<void> {
+async function findEvidence(queries: Queries, { id, killed }: AskFor<'evidence'>): Promise<void> {
   const { docker, clock, files, signal, give } = queries;
   const soon = AbortSignal.timeout(EVIDENCE_MS);
   const [logs, inspected] = await Promise.all([
@@ -81,7 +80,7 @@ async function replayOnce(queries: Queries): Promise<void> {
   return (queries.replaying ??= queries.replay().finally(() => delete queries.replaying));
 }
 
-async function look(queries: Queries, ask: Extract<Ask, { kind: 'inspect' }>): Promise<void> {
+async function look(queries: Queries, ask: AskFor<'inspect'>): Promise<void> {
   const { asked, inspect, give } = queries;
   const { id, seq, confirm } = ask;
   // An answer that is older than the last event is asked for again.
@@ -95,10 +94,7 @@ async function look(queries: Queries, ask: Extract<Ask, { kind: 'inspect' }>): P
     give({ type: 'inspected', id, inspect: answer === 'gone' ? undefined : answer, seq, confirm });
 }
 
-async function measure(
-  { docker, signal, give }: Queries,
-  { id }: Extract<Ask, { kind: 'measure' }>,
-): Promise<void> {
+async function measure({ docker, signal, give }: Queries, { id }: AskFor<'measure'>): Promise<void> {
   const stats = await docker.stats(id, signal).catch(() => undefined);
   give({ type: 'measured', id, ...defined({ bytes: stats?.workingSetBytes }) });
 }

@@ -89,11 +89,7 @@ function comparable(name: string): string {
 function namesAnother(name: string, words: readonly string[]): boolean {
   if (words.length === 0 || name === 'start') return false;
   if (name === 'silence') return isForAnother(words);
-  return name !== 'chart' || words.length > 1 || !isPeriod(words[0] ?? '');
-}
-
-function isPeriod(word: string): boolean {
-  return parseDuration(word) !== undefined;
+  return name !== 'chart' || words.length > 1 || parseDuration(words[0] ?? '') === undefined;
 }
 
 /** `/silence other web 2h`, `/silence other end web`, `/silence other`. */

@@ -3,7 +3,6 @@ import { createFlightSampler, sampleOf } from '../collectors/flight-sample.ts';
 import { largestFirst } from '../model/container-memory.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
 import type { FlightSample, Recording } from '../model/recording.ts';
-import type { ContainerInfo } from '../model/snapshot.ts';
 import type { Snapshot } from '../model/sources.ts';
 import { errorText } from '../model/text.ts';
 import { essenceOf, growthWithin, type Grown, isMoment, isRecorded, toRecord } from '../recorder/essence.ts';
@@ -164,7 +163,8 @@ function follow(state: State, snapshot: Snapshot): void {
     const { bootId, memory, swap } = host.value;
     state.about = { bootId, memoryTotalBytes: memory.totalBytes, swapTotalBytes: swap.totalBytes };
   }
-  const running = docker.state === 'ok' ? docker.value.containers.filter(isRunning) : [];
+  const running =
+    docker.state === 'ok' ? docker.value.containers.filter((one) => one.state === 'running') : [];
   const largest = largestFirst(running).slice(0, RING_CONTAINERS);
   if (docker.state === 'ok') sampler.follow(largest);
   // Checks that follow each other more closely do not make the ring shorter than its ten minutes.
@@ -233,10 +233,6 @@ export function recentSamples(stateDir: string, now: number): FlightSample[] {
   } catch {
     return [];
   }
-}
-
-function isRunning({ state }: ContainerInfo): boolean {
-  return state === 'running';
 }
 
 /** A file that is damaged is set aside, and watching begins anew. */

@@ -1,6 +1,5 @@
 import { percentDecoded } from '../model/text.ts';
-import { SSL_MODES } from '../model/targets.ts';
-import type { HttpTarget, PostgresTarget, RedisTarget } from '../model/targets.ts';
+import { SSL_MODES, type HttpTarget, type PostgresTarget, type RedisTarget } from '../model/targets.ts';
 import { defined } from '../model/defined.ts';
 import { toPort } from './container.ts';
 import { KEYS, type Config, type Key } from '../config/schema.ts';

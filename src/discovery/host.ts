@@ -1,6 +1,5 @@
 import { plain } from '../model/text.ts';
-import { addressOf, family, isCalled, isOnHost, networkOwner } from './address.ts';
-import type { Surroundings } from './address.ts';
+import { addressOf, family, isCalled, isOnHost, networkOwner, type Surroundings } from './address.ts';
 import type { Candidate, Located } from './kind.ts';
 import { sole } from './trust.ts';
 
@@ -103,7 +102,8 @@ function privatePort({ ports }: Located, port: number): number | undefined {
 
 function at(container: Located, port: number, around: Surroundings): Place | { why: string } {
   const address = addressOf(container, port, around);
-  return 'why' in address ? address : { ...place(address), container: container.id };
+  if ('why' in address) return address;
+  return { host: address.host, port: address.port, container: container.id };
 }
 
 /** A server that shares n8n's network namespace (`network_mode: service:...`, a pod). */
@@ -119,8 +119,4 @@ function neighbour(
   if (!server) return undefined;
   const found = at(server.at, port, around);
   return 'why' in found ? undefined : found;
-}
-
-function place({ host, port }: { host: string; port: number }): Place {
-  return { host, port };
 }

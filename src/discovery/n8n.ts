@@ -1,14 +1,12 @@
 import { defined } from '../model/defined.ts';
 import { plain } from '../model/text.ts';
-import { addressOf, meantBy, toUrl, urlOf } from './address.ts';
-import type { Surroundings } from './address.ts';
+import { addressOf, meantBy, toUrl, urlOf, type Surroundings } from './address.ts';
 import { choose, fromEnv, inFile, isTrue, label, notRunning, oneOf, portFromEnv } from './container.ts';
 import type { Candidate } from './kind.ts';
 import type { Wanted } from './explicit.ts';
 import { postgresLogin, postgresPort, type UsedByN8n } from './postgres.ts';
 import { redisPassword, redisPort, type UsedByQueue } from './redis.ts';
-import { resolveHost } from './host.ts';
-import type { Place, Servers } from './host.ts';
+import { resolveHost, type Place, type Servers } from './host.ts';
 import { sameAs } from './waha.ts';
 import { grant, whyWithheld } from './trust.ts';
 import type { HttpTarget, N8nTarget, PostgresTarget, RedisTarget } from '../model/targets.ts';
@@ -53,7 +51,9 @@ export function findN8n(
   const chosen =
     wanted.url === undefined ? choose(running, 'n8n') : sameAs(wanted.url, running, n8nPort, around);
   if (wanted.url === undefined && !chosen) return { why: whyNone(candidates, mains) };
-  const parts = chosen ? partsOf(chosen, databases, around) : {};
+  const parts: Parts = chosen
+    ? { ...databaseOf(chosen, databases, around), ...queueOf(chosen, databases, around) }
+    : {};
   const { databaseWhy, queueWhy, usesPostgres, usesRedis, ...found } = parts;
   const rest = defined({ databaseWhy, queueWhy, usesPostgres, usesRedis });
   const base = chosen && wanted.url === undefined ? fromContainer(chosen, running, around) : undefined;
@@ -99,10 +99,6 @@ function fromContainer(chosen: Candidate, running: Candidate[], around: Around) 
 }
 
 type Parts = Omit<FoundN8n, 'target' | 'why'> & { database?: Database; queue?: Queue };
-
-function partsOf(n8n: Candidate, databases: Candidate[], around: Around): Parts {
-  return { ...databaseOf(n8n, databases, around), ...queueOf(n8n, databases, around) };
-}
 
 /** n8n keeps its data in SQLite unless DB_TYPE says otherwise. */
 function databaseOf(n8n: Candidate, databases: Candidate[], around: Around): Parts {

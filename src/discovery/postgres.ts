@@ -1,6 +1,5 @@
 import { plain } from '../model/text.ts';
-import { addressByName, addressOf, meantBy } from './address.ts';
-import type { Surroundings } from './address.ts';
+import { addressByName, addressOf, meantBy, type Surroundings } from './address.ts';
 import {
   choose,
   fromEnv,

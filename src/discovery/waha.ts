@@ -1,6 +1,5 @@
 import { plain } from '../model/text.ts';
-import { addressOf, hostOf, meantBy, toUrl, urlOf } from './address.ts';
-import type { Surroundings } from './address.ts';
+import { addressOf, hostOf, meantBy, toUrl, urlOf, type Surroundings } from './address.ts';
 import { choose, fromEnv, isTrue, label, notRunning, oneOf, portFromEnv, toPort } from './container.ts';
 import type { Candidate } from './kind.ts';
 import type { Wanted } from './explicit.ts';

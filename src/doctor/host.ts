@@ -1,8 +1,7 @@
 import type { HostValues } from '../model/snapshot.ts';
 import { formatBytes } from '../model/text.ts';
 import { findLayout } from '../system/cgroup-layout.ts';
-import { OWN_CGROUP, guestOf } from '../system/guest.ts';
-import type { Guest } from '../system/guest.ts';
+import { OWN_CGROUP, guestOf, type Guest } from '../system/guest.ts';
 import type { Files } from '../system/types.ts';
 import { failed, ok, warning, type Line } from './types.ts';
 

@@ -41,10 +41,6 @@ type Group = { held: Held[]; due: number; firstAt: number; lastAt: number };
 /** What waits, by kind of change, and when limited sorts were sent. Times are monotonic, in ms. Changed in place. */
 export type Groups = { waiting: Map<Kind, Group>; sent: Map<string, number[]> };
 
-export function newGroups(): Groups {
-  return { waiting: new Map(), sent: new Map() };
-}
-
 export type Look = {
   all: ReadonlyMap<number, Incident>;
   /** Monotonic, ms. */

@@ -20,10 +20,6 @@ export type Memory = {
   byId: Map<number, Incident>;
 };
 
-function createMemory(): Memory {
-  return { open: new Map(), ended: new Map(), byId: new Map() };
-}
-
 /** Puts an incident in its place, in its newest form. */
 export function remember(memory: Memory, incident: Incident): void {
   const key = keyOf(incident);
@@ -74,7 +70,7 @@ type Describe = (fact: ContainerFact, ended: boolean) => { text: string; details
 
 /** What was open when the program ended goes on; what ended shortly before counts for flapping, groups and limits. */
 export function load(db: Db, keepMs: number, log: Log, now: number, describe?: Describe): Memory {
-  const memory = createMemory();
+  const memory: Memory = { open: new Map(), ended: new Map(), byId: new Map() };
   try {
     for (const saved of [...endedIncidents(db, now - keepMs), ...openIncidents(db)]) {
       const incident = withoutStrangeFacts(saved, describe);

@@ -9,7 +9,7 @@ import { newestIncidentId, pruneIncidents, type Silence } from '../store/inciden
 import type { Store } from '../store/open.ts';
 import { advance, keyOf } from './advance.ts';
 import { staysDueAt } from './decide.ts';
-import { groupsDue, holdAgain, newGroups, renameEvents, type Groups, type Look } from './group.ts';
+import { groupsDue, holdAgain, renameEvents, type Groups, type Look } from './group.ts';
 import {
   apply,
   firstStart,
@@ -289,7 +289,7 @@ export function createPipeline(deps: PipelineDeps) {
     once: openOnce(db),
     jump: jumpWatch(clock),
     savedAt: new Map(),
-    groups: newGroups(),
+    groups: { waiting: new Map(), sent: new Map() },
     silences: [],
     nextId: 1,
     plainlyAt: new Map(),

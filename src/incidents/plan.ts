@@ -1,3 +1,4 @@
+import { defined } from '../model/defined.ts';
 import type { Incident, IncidentChange, Notification, NotifyReason } from '../model/incident.ts';
 import { claimOf } from '../model/fact-rules.ts';
 import { serviceKey } from '../model/service-key.ts';
@@ -93,7 +94,10 @@ function enter(incident: Incident, all: Map<number, Incident>): void {
   if (incident.id === 0) return;
   const known = all.get(incident.id);
   if (known === incident) return;
-  all.set(incident.id, known ? { ...incident, notified: known.notified, ...groupOf(known) } : incident);
+  all.set(
+    incident.id,
+    known ? { ...incident, notified: known.notified, ...defined({ groupId: known.groupId }) } : incident,
+  );
 }
 
 /** Splits changes so that nothing is twice in a round, events aside, which have no end; there is always one round. */
@@ -143,10 +147,6 @@ function decideAll(
     else if (incident.notified.endDue !== undefined) look(incident, 'resolved');
   }
   return verdicts;
-}
-
-function groupOf({ groupId }: Incident): { groupId?: number } {
-  return groupId === undefined ? {} : { groupId };
 }
 
 /** Whether an event like this one was sent within its cooldown; one that left the container down does not count. */

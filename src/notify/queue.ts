@@ -17,10 +17,6 @@ export type Queue = {
   nextUnsaved: number;
 };
 
-export function newQueue(outbox: Outbox): Queue {
-  return { outbox, unmarked: new Map(), unsaved: [], nextUnsaved: -1 };
-}
-
 /** The next message to send to each chat, with what is known of its parts. */
 export function headsOf({ outbox, unmarked, unsaved }: Queue): StoredRow[] {
   const saved = unmarked.size === 0 ? outbox.heads() : firstOfEach(outbox, unmarked);

@@ -14,7 +14,7 @@ import { isConfigured } from './chat.ts';
 import { createFailureLog } from './failure-log.ts';
 import { openOutbox, type Outbox } from '../store/outbox.ts';
 import { createPace } from './pace.ts';
-import { newQueue } from './queue.ts';
+import type { Queue } from './queue.ts';
 import { createSender } from './sender.ts';
 import { allTargets } from './targets.ts';
 
@@ -96,7 +96,7 @@ export function openSending(deps: DeliveryDeps) {
     secrets,
     targets: allTargets(config),
     outbox,
-    queue: newQueue(outbox),
+    queue: { outbox, unmarked: new Map(), unsaved: [], nextUnsaved: -1 } as Queue,
     pace: createPace(clock),
     failures: createFailureLog(log, clock),
     alertLog: openAlertLog(deps, outbox, secrets, () => state.hasRun || !configured),

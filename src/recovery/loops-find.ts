@@ -60,7 +60,9 @@ export async function findLoops(
       why: `${recent} restarts within ${RESTART_LOOP_MINUTES} minutes${lastExit(inspect, events.exits.get(container.id))}`,
     });
   }
-  if (!deps.dryRun) remember(deps.store.db, SEEN_KEY, toSeen(containers, now), now.at);
+  const counts = Object.fromEntries(containers.map(({ id, restartCount }) => [id, restartCount]));
+  const seenNow: Seen = { boot: now.boot, uptimeMs: now.uptimeMs, counts };
+  if (!deps.dryRun) remember(deps.store.db, SEEN_KEY, seenNow, now.at);
   return loops;
 }
 
@@ -69,10 +71,6 @@ function lastExit({ state }: DockerInspect, exitCode: string | undefined): strin
   const unknown = state.status === 'running' && state.exitCode === 0;
   const code = exitCode ?? (unknown ? undefined : state.exitCode);
   return code === undefined ? '' : `, last exit code ${code}`;
-}
-
-function toSeen(containers: ContainerInfo[], { boot, uptimeMs }: Moment): Seen {
-  return { boot, uptimeMs, counts: Object.fromEntries(containers.map((c) => [c.id, c.restartCount])) };
 }
 
 /** Restarts since the last run; where that was longer ago than the window, as many as fall into a window on average. */

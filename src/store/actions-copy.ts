@@ -31,7 +31,7 @@ export function keepCopy(db: object, stateDir: string): void {
 /** Writes the copy where it has changed. One that cannot be written (a full disk) is no reason not to repair: the database has it. */
 export function writeCopy(db: object, actions: readonly Action[]): void {
   const copy = copies.get(db);
-  const text = serialize(actions);
+  const text = `${JSON.stringify({ version: 1, actions })}\n`;
   if (!copy || copy.written === text) return;
   try {
     writeAtomically(copy.path, text, 0o600);
@@ -48,10 +48,6 @@ export function readCopy(stateDir: string): Action[] | undefined {
   const { actions } = JSON.parse(readFileSync(path, 'utf8')) as { actions?: unknown };
   if (!Array.isArray(actions)) throw new Error(`${path} holds no list of actions`);
   return actions.filter(isAction);
-}
-
-function serialize(actions: readonly Action[]): string {
-  return `${JSON.stringify({ version: 1, actions })}\n`;
 }
 
 function isAction(value: unknown): value is Action {

@@ -21,7 +21,7 @@ const MAX_BYTES = 5 * 1_048_576;
  */
 export function appendLine(path: string, line: string, maxBytes = MAX_BYTES): string | undefined {
   try {
-    const size = sizeOf(path);
+    const size = statSync(path, { throwIfNoEntry: false })?.size;
     if (size !== undefined && size >= maxBytes) renameSync(path, `${path}.1`);
     appendFileSync(path, `${line.replace(/[\r\n]+/g, ' ')}\n`, { mode: 0o600 });
     // The mode above counts only for a new file; one that was made by hand may be open to all.
@@ -30,10 +30,6 @@ export function appendLine(path: string, line: string, maxBytes = MAX_BYTES): st
   } catch (error) {
     return `${path} cannot be written: ${(error as Error).message}`;
   }
-}
-
-function sizeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.size;
 }
 
 /** Bytes of a regular file of at most `maxBytes`; throws where it is missing, longer or something else. Never blocks. */

@@ -75,7 +75,8 @@ function block(
     lines.push(`${series} ${numberText(Number(value))}\n`);
   }
   if (lines.length === 0) return '';
-  return `# HELP ${metric.name} ${escapeHelp(metric.help)}\n# TYPE ${metric.name} ${metric.type}\n${lines.join('')}`;
+  const help = clean(metric.help.replace(/\r\n?/g, '\n'));
+  return `# HELP ${metric.name} ${help}\n# TYPE ${metric.name} ${metric.type}\n${lines.join('')}`;
 }
 
 function labelText(labels: Record<string, string> | undefined): string {
@@ -107,8 +108,4 @@ function clean(text: string): string {
 function escapeLabel(value: string): string {
   // Long values are somebody's mistake, and each of them is kept by Prometheus for ever.
   return clean(value.length > 200 ? value.slice(0, 200) : value).replace(/"/g, '\\"');
-}
-
-function escapeHelp(text: string): string {
-  return clean(text.replace(/\r\n?/g, '\n'));
 }

@@ -49,7 +49,8 @@ export function statusHtml({ hostname, now, snapshot, containers, incidents, ...
       ? 'all well'
       : `${formatCount(incidents.length)} open ${incidents.length === 1 ? 'incident' : 'incidents'}`;
   const lines = [`<b>${safeHtml(hostname, 60)}: ${how}</b>`];
-  for (const incident of newestFirst(incidents).slice(0, NAMED_MOST)) lines.push(incidentLine(incident, now));
+  const newestFirst = incidents.toSorted((a, b) => b.openedAt - a.openedAt);
+  for (const incident of newestFirst.slice(0, NAMED_MOST)) lines.push(incidentLine(incident, now));
   if (incidents.length > NAMED_MOST) lines.push(`... and ${incidents.length - NAMED_MOST} more: /incidents`);
   lines.push('');
   const host = snapshot?.readings.host;
@@ -99,10 +100,6 @@ function incidentLine(
       : `ended after ${formatDuration(Math.max(0, (resolvedAt ?? now) - openedAt))}`;
   const title = `#${id} ${severity.toUpperCase()}`;
   return `${open ? `<b>${title}</b>` : title} ${safeHtml(text, 160)} (${time})`;
-}
-
-function newestFirst(incidents: readonly Incident[]): Incident[] {
-  return incidents.toSorted((a, b) => b.openedAt - a.openedAt);
 }
 
 /** The answer to /containers: those that are not well by name, the others in columns that fit a phone. */

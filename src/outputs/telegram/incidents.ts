@@ -244,7 +244,8 @@ function title(decision: Notification, now: number): string {
         return `Still flapping after ${formatDuration(now - incident.openedAt)}: ${safeHtml(incident.subject, 80)}`;
       return `Still ${severity} after ${formatDuration(now - incident.openedAt)}: ${what}`;
     case 'resolved':
-      return all.length > 1 ? `Resolved: ${what}` : `${endWord(incident)}: ${endText(incident)}`;
+      if (all.length > 1) return `Resolved: ${what}`;
+      return `${incident.endedAs === 'gone' ? 'Ended' : 'Resolved'}: ${endText(incident)}`;
     case 'flapping':
       return incident.event
         ? `${severity}, again and again: ${what}`
@@ -319,10 +320,6 @@ function details(incident: Incident): string[] {
   const shown = incident.details.slice(0, DETAILS_MAX).map((line) => withCode(line, 300));
   const left = incident.details.length - shown.length;
   return left > 0 ? [...shown, `... and ${left} more lines`] : shown;
-}
-
-function endWord(incident: Incident): string {
-  return incident.endedAs === 'gone' ? 'Ended' : 'Resolved';
 }
 
 function endText(incident: Incident): string {

@@ -1,7 +1,6 @@
 // The engine's event stream: one connection of its own that stays open.
 import http from 'node:http';
-import { target, withHint } from './address.ts';
-import type { DockerAddress } from './address.ts';
+import { target, withHint, type DockerAddress } from './address.ts';
 import { refusal } from './answer.ts';
 import { createLineSplitter, formatSince, parseEvent } from './events.ts';
 import { gatherBytes } from '../answer.ts';

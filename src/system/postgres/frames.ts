@@ -1,5 +1,4 @@
-import { AnswerError, answerBudget, gatherBytes } from '../answer.ts';
-import type { Budget } from '../answer.ts';
+import { AnswerError, answerBudget, gatherBytes, type Budget } from '../answer.ts';
 
 /**
  * What a PostgreSQL server sends is messages of one letter, a length and a body:

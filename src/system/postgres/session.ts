@@ -4,8 +4,7 @@ import type * as Pg from 'pg';
 import type { Client, QueryResult } from 'pg';
 import type { PostgresAddress } from '../../model/targets.ts';
 import { guardStream } from '../answer.ts';
-import { createFrames } from './frames.ts';
-import type { Frames } from './frames.ts';
+import { createFrames, type Frames } from './frames.ts';
 
 export type Row = Record<string, string | null>;
 /** What can be asked within one transaction. */

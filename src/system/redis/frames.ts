@@ -1,8 +1,7 @@
 // What a Redis server answers, one value for each command (RESP2):
 //   +OK\r\n    -ERR unknown command\r\n    :12\r\n    $5\r\nhello\r\n    $-1\r\n    *2\r\n:1\r\n$1\r\na\r\n
 // https://redis.io/docs/latest/develop/reference/protocol-spec/
-import { AnswerError, answerBudget } from '../answer.ts';
-import type { Budget } from '../answer.ts';
+import { AnswerError, answerBudget, type Budget } from '../answer.ts';
 
 const CR = 13;
 const LF = 10;
