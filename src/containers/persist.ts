@@ -48,8 +48,6 @@ const RowShape = loosely<Row>({
   ),
 });
 
-export type Persister = ReturnType<typeof createPersister>;
-
 /** What an earlier monitor left; nothing where that cannot be read. */
 export function recallServices(db: Db, log: Log): { rows: Row[]; seen: Seen | undefined } {
   try {
@@ -64,58 +62,62 @@ export function recallServices(db: Db, log: Log): { rows: Row[]; seen: Seen | un
   }
 }
 
-export function createPersister(deps: { db: Db; clock: Clock; log: Log; state: State; lastNano(): bigint }) {
-  const { db, clock, log, state } = deps;
-  const dirty = new Set<string>();
-  let immediate: NodeJS.Immediate | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let failed = false;
-  let reportedUntil = BigInt(clock.now()) * 1_000_000n;
+type PersisterDeps = { db: Db; clock: Clock; log: Log; state: State; lastNano(): bigint };
 
-  function write(closed: boolean): void {
-    clearTimeout(timer);
-    timer = undefined;
-    // The causes of what is still to be reported are in events that the next run has to read again.
-    if (isAllReported(state)) reportedUntil = deps.lastNano() || reportedUntil;
-    const changes = new Map<string, Row | undefined>();
-    // Rows of which something is still to be reported stay as they were: the next run would report it.
-    for (const key of dirty) if (!isUnreported(state, key)) changes.set(key, rowOf(state, key));
-    for (const key of changes.keys()) dirty.delete(key);
-    const at = clock.now();
-    const value: Seen = { at, nano: String(reportedUntil), ...(closed && { closed }) };
-    try {
-      saveServices(db, changes, { key: SEEN, value }, at);
-      failed = false;
-    } catch (error) {
-      for (const key of changes.keys()) dirty.add(key);
-      if (!failed) log.warn(`The service table cannot be saved: ${errorText(error)}`);
-      failed = true;
-    }
+/** Writes what has changed of the services. */
+export type Persister = PersisterDeps & {
+  /** Keys of services that have changed. */
+  dirty: Set<string>;
+  immediate?: NodeJS.Immediate;
+  timer?: NodeJS.Timeout;
+  failed: boolean;
+  /** The time stamp of the event up to which all is reported. */
+  reportedUntil: bigint;
+};
+
+export function newPersister(deps: PersisterDeps): Persister {
+  const reportedUntil = BigInt(deps.clock.now()) * 1_000_000n;
+  return { ...deps, dirty: new Set(), failed: false, reportedUntil };
+}
+
+/** Writes soon; `reported`: as soon as the message is on its way, which must not wait for this. */
+export function persistSoon(persister: Persister, reported: boolean): void {
+  if (reported)
+    persister.immediate ??= setImmediate(() => {
+      delete persister.immediate;
+      persist(persister);
+    });
+  else if (persister.dirty.size > 0) persister.timer ??= setTimeout(() => persist(persister), LATER_MS);
+}
+
+/** Writes for the last time, where there is something to write. */
+export function closePersister(persister: Persister, last: boolean): void {
+  clearImmediate(persister.immediate);
+  clearTimeout(persister.timer);
+  if (last) persist(persister, true);
+}
+
+/** Writes now. */
+export function persist(persister: Persister, closed = false): void {
+  const { db, clock, log, state, dirty } = persister;
+  clearTimeout(persister.timer);
+  delete persister.timer;
+  // The causes of what is still to be reported are in events that the next run has to read again.
+  if (isAllReported(state)) persister.reportedUntil = persister.lastNano() || persister.reportedUntil;
+  const changes = new Map<string, Row | undefined>();
+  // Rows of which something is still to be reported stay as they were: the next run would report it.
+  for (const key of dirty) if (!isUnreported(state, key)) changes.set(key, rowOf(state, key));
+  for (const key of changes.keys()) dirty.delete(key);
+  const at = clock.now();
+  const value: Seen = { at, nano: String(persister.reportedUntil), ...(closed && { closed }) };
+  try {
+    saveServices(db, changes, { key: SEEN, value }, at);
+    persister.failed = false;
+  } catch (error) {
+    for (const key of changes.keys()) dirty.add(key);
+    if (!persister.failed) log.warn(`The service table cannot be saved: ${errorText(error)}`);
+    persister.failed = true;
   }
-
-  function now(): void {
-    write(false);
-  }
-
-  return {
-    touch: (key: string) => void dirty.add(key),
-    /** Writes soon; `reported`: as soon as the message is on its way, which must not wait for this. */
-    soon(reported: boolean): void {
-      if (reported)
-        immediate ??= setImmediate(() => {
-          immediate = undefined;
-          now();
-        });
-      else if (dirty.size > 0) timer ??= setTimeout(now, LATER_MS);
-    },
-    now,
-    /** Writes for the last time, where there is something to write. */
-    close(last: boolean): void {
-      clearImmediate(immediate);
-      clearTimeout(timer);
-      if (last) write(true);
-    },
-  };
 }
 
 /** Waits for Docker's next attempt; why it is down was reported. Its row must not wait: in a loop it would wait for ever. */

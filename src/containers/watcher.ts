@@ -19,7 +19,15 @@ import {
   runResync,
   type EventQueue,
 } from './event-stream.ts';
-import { createPersister, recallServices, type Persister, type Seen } from './persist.ts';
+import {
+  closePersister,
+  newPersister,
+  persist,
+  persistSoon,
+  recallServices,
+  type Persister,
+  type Seen,
+} from './persist.ts';
 import { newState, nextDue, reportUnreadable, step } from './reduce.ts';
 import { serviceRules } from './rules.ts';
 import { lookFirst, openStart, startWithout, type Start } from './start.ts';
@@ -66,7 +74,7 @@ export function createWatcher(deps: WatcherDeps) {
     deps,
     state,
     signal: stop.signal,
-    persister: createPersister({ db, clock, log, state, lastNano: () => watch.lastNano }),
+    persister: newPersister({ db, clock, log, state, lastNano: () => watch.lastNano }),
     queue: createEventQueue({
       handle: (events) => feed(watch, events),
       isKnown: ({ id }) => state.known.has(id) && !state.incomplete.has(id),
@@ -123,7 +131,7 @@ async function run(watch: Watch, rows: Row[], seen: Seen | undefined): Promise<v
     ...shared,
     isLoaded: () => isLoaded(watch),
     ask: (question) => ask(watch, question),
-    save: () => watch.persister.now(),
+    save: () => persist(watch.persister),
     onEvent: (event) => watch.isNew(event) && onEvent(watch, event),
   });
   const queries = newQueries({
@@ -163,7 +171,7 @@ function close({ deps, state, alarm, queue, persister, isReady, parts }: Watch):
   isReady();
   alarm.stop();
   queue.stop();
-  persister.close(parts?.start.done === true);
+  closePersister(persister, parts?.start.done === true);
   deps.onReport({ kind: 'stop', at: deps.clock.now(), monitored: countServices(state).monitored });
 }
 
@@ -197,8 +205,8 @@ function handle(watch: Watch, out: Out, more = false): void {
   const loaded = isLoaded(watch);
   handOn(watch, out.facts);
   for (const question of out.asks) if (loaded || question.kind !== 'list') ask(watch, question);
-  for (const key of out.touched) persister.touch(key);
-  if (loaded) persister.soon(out.facts.length > 0);
+  for (const key of out.touched) persister.dirty.add(key);
+  if (loaded) persistSoon(persister, out.facts.length > 0);
   if (!more) alarm.set(signal.aborted ? Infinity : nextDue(state));
 }
 
@@ -234,7 +242,7 @@ function feed(watch: Watch, events: readonly DockerEvent[]): void {
     watch.lastNano = event.timeNano;
     give(watch, { type: 'event', event, more: index < events.length - 1 });
     const known = watch.state.known.get(event.id);
-    if (known) watch.persister.touch(keyOf(known));
+    if (known) watch.persister.dirty.add(keyOf(known));
   }
 }
 

@@ -60,63 +60,43 @@ async function ask(
   }
 }
 
+const NAME = 'monitor';
+const LOOK = 'journalctl -u vps-monitor.service -n 30';
+
 /** `runs`: whether systemd says that the monitor runs; undefined where it is not known. */
 export function judgeHealthAnswer(
   answer: HealthAnswer | { why: string } | undefined,
   runs: boolean | undefined,
   version: string,
 ): Line[] {
-  const name = 'monitor';
   if (!answer) return [];
-  if ('why' in answer) {
-    if (answer.why.startsWith('another program'))
-      return [
-        warning(
-          name,
-          `${answer.why}, so that /health and /metrics are not there`,
-          'set HTTP_LISTEN to a free address and restart vps-monitor',
-        ),
-      ];
-    if (runs === true)
-      return [
-        failed(
-          name,
-          `is started, but does not answer (${answer.why})`,
-          'journalctl -u vps-monitor.service -n 30',
-        ),
-      ];
-    return [
-      warning(
-        name,
-        `does not answer (${answer.why})`,
-        'start it: systemctl start vps-monitor, or vpsmon monitor',
-      ),
-    ];
+  return 'why' in answer ? [judgeSilence(answer.why, runs)] : judgeAnswer(answer, version);
+}
+
+function judgeSilence(why: string, runs: boolean | undefined): Line {
+  if (why.startsWith('another program')) {
+    const what = `${why}, so that /health and /metrics are not there`;
+    return warning(NAME, what, 'set HTTP_LISTEN to a free address and restart vps-monitor');
   }
+  if (runs === true) return failed(NAME, `is started, but does not answer (${why})`, LOOK);
+  const start = 'start it: systemctl start vps-monitor, or vpsmon monitor';
+  return warning(NAME, `does not answer (${why})`, start);
+}
+
+function judgeAnswer(answer: HealthAnswer, version: string): Line[] {
   const check = answer.last_check
     ? `last check ${formatDuration(answer.last_check.age_seconds * 1000)} ago, took ${answer.last_check.took_ms} ms`
     : 'no check yet';
+  const why = answer.reasons.join('; ');
   const lines: Line[] = [];
   if (answer.status === 'unhealthy')
-    lines.push(
-      failed(
-        name,
-        answer.reasons.join('; ') || check,
-        'systemctl restart vps-monitor; journalctl -u vps-monitor.service -n 30',
-      ),
-    );
+    lines.push(failed(NAME, why || check, `systemctl restart vps-monitor; ${LOOK}`));
   else if (answer.status === 'degraded')
-    lines.push(
-      warning(name, `${check}; ${answer.reasons.join('; ')}`, 'vpsmon doctor says what to do about each'),
-    );
-  else lines.push(ok(name, `${check}, ${answer.services_monitored} containers watched`));
-  if (answer.version !== '' && answer.version !== version)
-    lines.push(
-      warning(
-        name,
-        `runs version ${answer.version}, this is ${version}`,
-        'sudo vpsmon install, from the newer one',
-      ),
-    );
+    lines.push(warning(NAME, `${check}; ${why}`, 'vpsmon doctor says what to do about each'));
+  else lines.push(ok(NAME, `${check}, ${answer.services_monitored} containers watched`));
+  if (answer.version !== '' && answer.version !== version) {
+    const what = `runs version ${answer.version}, this is ${version}`;
+    lines.push(warning(NAME, what, 'sudo vpsmon install, from the newer one'));
+  }
   return lines;
 }

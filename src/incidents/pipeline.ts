@@ -23,7 +23,7 @@ import {
 } from './memory.ts';
 import { plan } from './plan.ts';
 import { policyOf, type Policy } from './policy.ts';
-import { type Saver, createSaver, openOnce } from './save.ts';
+import { addToSave, newSaver, openOnce, writeSaved, type Saver } from './save.ts';
 import { listSilences, mendSilences, silencing, windowAt } from './silences.ts';
 
 export type PipelineDeps = {
@@ -136,12 +136,12 @@ function process(
   run.once.add(onceIds);
   for (const { id } of planned.changed) touched.add(id);
   for (const id of touched) run.savedAt.set(id, now);
-  run.saver.add({
+  addToSave(run.saver, {
     incidents: [...touched].flatMap((id) => run.memory.byId.get(id) ?? []),
     sent: onceIds,
     messages: planned.notifications.map((one) => word(run, one)),
   });
-  run.saver.write(now);
+  writeSaved(run.saver, now);
   tidy(run, now);
   run.deps.wakeAt?.(nextDue(run));
   return changes.map((change) => newest(run, change));
@@ -236,8 +236,8 @@ function sendPlainly(run: Run, { rule, subject, severity, verdict, text }: Findi
   run.plainlyAt.set(key, mono);
   const now = run.deps.clock.now();
   const html = `${severity.toUpperCase()}: ${safeHtml(String(text), 1000)}`;
-  run.saver.add({ messages: [{ at: now, severity, kind: rule, subject: String(subject), html }] });
-  run.saver.write(now);
+  addToSave(run.saver, { messages: [{ at: now, severity, kind: rule, subject: String(subject), html }] });
+  writeSaved(run.saver, now);
 }
 
 /** Monotonic time at which something is to be sent although nothing happens. */
@@ -284,7 +284,7 @@ export function createPipeline(deps: PipelineDeps) {
     deps,
     db,
     policy,
-    saver: createSaver(db, deps.enqueue, log, deps.sendUnsaved),
+    saver: newSaver(db, log, deps.enqueue, deps.sendUnsaved),
     memory: load(db, policy.keepMs, log, clock.now(), deps.describe),
     once: openOnce(db),
     jump: jumpWatch(clock),
@@ -317,28 +317,29 @@ export function createPipeline(deps: PipelineDeps) {
     acknowledge: (id: number, by: string, silent: boolean): Incident | undefined =>
       acknowledge(run, id, by, silent),
     /** How many are firing. */
-    counts(): Record<Severity, number> {
-      const counts = { info: 0, warning: 0, critical: 0 };
-      for (const { state, severity } of run.memory.open.values())
-        if (state === 'firing') counts[severity] += 1;
-      return counts;
-    },
+    counts: (): Record<Severity, number> => countFiring(run),
     /** Epoch ms of the very first start with this state folder, as the clock counts now. */
     firstStart: (): number => run.first,
     /** Why incidents cannot be saved at the moment. */
-    trouble: (): string | undefined => run.saver.failure(),
+    trouble: (): string | undefined => run.saver.failure,
     /** Messages that could not be put into the outbox yet. */
-    unsaved: (): readonly Message[] => run.saver.unsaved(),
+    unsaved: (): readonly Message[] => run.saver.messages,
     /** Sends at once what waits for others of its kind; before the end. */
     sendWaiting(): void {
       if (groupsDue(run.groups) < Infinity) process(run, [], {}, true);
     },
     /** Writes what is left; before the store is closed. */
     close(): void {
-      run.saver.add({ incidents: [...run.memory.open.values()].filter(({ id }) => id !== 0) });
-      run.saver.write(clock.now());
+      addToSave(run.saver, { incidents: [...run.memory.open.values()].filter(({ id }) => id !== 0) });
+      writeSaved(run.saver, clock.now());
     },
   };
+}
+
+function countFiring({ memory }: Run): Record<Severity, number> {
+  const counts = { info: 0, warning: 0, critical: 0 };
+  for (const { state, severity } of memory.open.values()) if (state === 'firing') counts[severity] += 1;
+  return counts;
 }
 
 function processAll(run: Run, findings: readonly Finding[], options: ProcessOptions): IncidentChange[] {
@@ -360,7 +361,7 @@ function acknowledge(run: Run, id: number, by: string, silent: boolean): Inciden
   const { severity } = known;
   const incident: Incident = { ...known, ack: { by, at, severity, ...(silent && { silent }) } };
   remember(run.memory, incident);
-  run.saver.add({ incidents: [incident] });
-  run.saver.write(at);
+  addToSave(run.saver, { incidents: [incident] });
+  writeSaved(run.saver, at);
   return incident;
 }

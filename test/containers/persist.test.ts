@@ -1,7 +1,7 @@
 // What is left for the next monitor, however this one ends.
 import { afterEach, expect, test, vi } from 'vitest';
 import { START, worldWith, type World } from './world.ts';
-import { createPersister, recallServices } from '../../src/containers/persist.ts';
+import { closePersister, newPersister, persist, recallServices } from '../../src/containers/persist.ts';
 import { remember } from '../../src/store/memory.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 
@@ -14,7 +14,7 @@ function keeperOf(world: World) {
   const { db } = store;
   const heard = { nano: 0n };
   const clock = { now: () => world.now, monotonic: () => world.now - START, sleep: async () => {} };
-  const persister = createPersister({ db, clock, log, state: world.state, lastNano: () => heard.nano });
+  const persister = newPersister({ db, clock, log, state: world.state, lastNano: () => heard.nano });
   return { persister, db, heard, left: () => recallServices(db, log) };
 }
 const nano = (ms: number) => BigInt(ms) * 1_000_000n;
@@ -32,8 +32,8 @@ test('a loop is remembered while the container waits for its next start: then it
   world.advance(30_000);
   const loops = () => world.openIncidents().map(({ rule }) => rule);
   expect(loops()).toContain('restart-loop');
-  persister.touch('web');
-  persister.now();
+  persister.dirty.add('web');
+  persist(persister);
   const { rows } = left();
   expect(rows[0]).toMatchObject({ state: 'restarting' });
 
@@ -50,17 +50,17 @@ test('what is still to be told keeps its reasons: the next one reads those event
   const world = worldWith('web');
   const { persister, heard, left } = keeperOf(world);
   heard.nano = nano(world.now);
-  persister.now();
+  persist(persister);
   const before = heard.nano;
   world.advance(1000);
   world.stop('web');
   heard.nano = nano(world.now);
-  persister.touch('web');
-  persister.now();
+  persister.dirty.add('web');
+  persist(persister);
   expect(left().seen?.nano).toBe(String(before));
   expect(left().rows).toEqual([]);
   world.advance(30_000);
-  persister.now();
+  persist(persister);
   expect(left().seen?.nano).toBe(String(heard.nano));
   expect(left().rows).toMatchObject([{ key: 'web', state: 'exited' }]);
 });
@@ -69,11 +69,11 @@ test('killed: it counts as there until it was last known to be; ended: exactly u
   const world = worldWith('web');
   const { persister, db, left } = keeperOf(world);
   const writtenAt = world.now;
-  persister.now();
+  persist(persister);
   expect(left().seen).toMatchObject({ at: writtenAt });
   remember(db, 'last-alive', { at: writtenAt + 240_000 }, writtenAt + 240_000);
   expect(left().seen).toMatchObject({ at: writtenAt + 240_000 });
   world.advance(250_000);
-  persister.close(true);
+  closePersister(persister, true);
   expect(left().seen).toMatchObject({ at: world.now, closed: true });
 });
