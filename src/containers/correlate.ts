@@ -12,7 +12,7 @@ import {
 } from './facts.ts';
 import { endWatch, successorOf, watchSuccessor } from './successor.ts';
 import { current, isUp, seriesOf, tallyOf } from './table.ts';
-import type { Known, Pending, Turn } from './types.ts';
+import type { Known, Turn, PendingOf } from './types.ts';
 
 /** A crash with a restart policy: up again within this, it is one message. */
 export const RESTART_WAIT_MS = 2000;
@@ -58,17 +58,12 @@ export function conclude(turn: Turn, key: string, { wasUp = false } = {}): void 
 }
 
 /** Before it is reported that nothing came up again: was only its start lost? */
-function mayHaveMissed(pending: Extract<Pending, { kind: 'crash' | 'asked' }>): boolean {
+function mayHaveMissed(pending: PendingOf<'crash' | 'asked'>): boolean {
   if (pending.checked) return false;
   return pending.kind === 'asked' || (pending.willRestart === true && pending.upAt === undefined);
 }
 
-function concludeCrash(
-  turn: Turn,
-  key: string,
-  pending: Extract<Pending, { kind: 'crash' }>,
-  wasUp: boolean,
-): void {
+function concludeCrash(turn: Turn, key: string, pending: PendingOf<'crash'>, wasUp: boolean): void {
   const { state } = turn;
   const { death, deploy } = pending;
   const known = current(state, key);
@@ -134,7 +129,7 @@ function whatNext(death: Death, known: Known | undefined): Next {
   return { kind: 'no-restart', policy: restartPolicy || 'no' };
 }
 
-function concludeStop(turn: Turn, key: string, pending: Extract<Pending, { kind: 'asked' }>): void {
+function concludeStop(turn: Turn, key: string, pending: PendingOf<'asked'>): void {
   const { state } = turn;
   const successor = current(state, key);
   if (successor && isUp(successor.info.state)) {
@@ -168,11 +163,7 @@ function concludeStop(turn: Turn, key: string, pending: Extract<Pending, { kind:
 }
 
 /** A container with a condition was removed and nothing of its name came. */
-function concludeRemoval(
-  turn: Turn,
-  key: string,
-  { at, quiet }: Extract<Pending, { kind: 'removed' }>,
-): void {
+function concludeRemoval(turn: Turn, key: string, { at, quiet }: PendingOf<'removed'>): void {
   const reported = isGone(turn, key, quiet ? 'removed' : undefined, at);
   reportMissing(turn, { reported });
 }

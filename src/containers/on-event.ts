@@ -25,7 +25,7 @@ import {
   secretsWith,
   seriesOf,
 } from './table.ts';
-import type { Known, State, Turn } from './types.ts';
+import type { Known, State, Turn, PendingOf } from './types.ts';
 
 /** Somebody may send events of containers that never were; of so many at a time it is asked what they are. */
 const MOST_INCOMPLETE = 600;
@@ -105,14 +105,7 @@ function onStart(turn: Turn, known: Known, at: number, unseen = false): void {
     return;
   }
   if (pending?.kind === 'crash') {
-    countRestart(state, key, at);
-    if (pending.death.id === info.id && pending.willRestart !== false) info.restartCount += 1;
-    pending.upAt = at;
-    pending.restarted = true;
-    // Back before its end was reported: then that is one message, once it has stayed up.
-    if (pending.willRestart !== true)
-      pending.due = Math.max(pending.due, left(turn, RESTART_WAIT_MS, pending.first));
-    else pending.due = Math.min(pending.due, left(turn, RESTART_WAIT_MS, at));
+    comesBack(turn, known, pending, at);
     return;
   }
   const removed = pending?.kind === 'removed';
@@ -131,6 +124,18 @@ function onStart(turn: Turn, known: Known, at: number, unseen = false): void {
   const alone = known.autoRemove ? JOB_STARTING_MS : STARTING_MS;
   const waitMs = takesAPlaceWithin(turn, known) ?? alone;
   later(turn, known, now.mono + waitMs, { kind: 'started', ...about(info), at, id: info.id });
+}
+
+/** Back before its end was reported: then that is one message, once it has stayed up. */
+function comesBack(turn: Turn, known: Known, pending: PendingOf<'crash'>, at: number): void {
+  const { info } = known;
+  countRestart(turn.state, keyOf(known), at);
+  if (pending.death.id === info.id && pending.willRestart !== false) info.restartCount += 1;
+  pending.upAt = at;
+  pending.restarted = true;
+  if (pending.willRestart !== true)
+    pending.due = Math.max(pending.due, left(turn, RESTART_WAIT_MS, pending.first));
+  else pending.due = Math.min(pending.due, left(turn, RESTART_WAIT_MS, at));
 }
 
 /** Docker answers an inspect late while it starts a container: that it is a job may be known after its start only. */

@@ -7,7 +7,7 @@ import { defined } from '../model/defined.ts';
 import { about, emit } from './facts.ts';
 import { isUp, isWatched, keyOf, newsOf } from './table.ts';
 import { serviceKey } from '../model/service-key.ts';
-import type { Known, Pending, State, Turn } from './types.ts';
+import type { Known, State, Turn, PendingOf } from './types.ts';
 
 /** What dies within this was not deployed successfully. */
 const STEADY_MS = 3000;
@@ -16,12 +16,12 @@ const HEALTH_WAIT_MS = 120_000;
 /** The stats API of older engines takes up to 2 s. */
 const MEASURE_WAIT_MS = 2500;
 
-type Watched = Extract<Pending, { kind: 'successor' }>;
+type Watched = PendingOf<'successor'>;
 
 export function watchSuccessor(
   turn: Turn,
   known: Known,
-  asked: Extract<Pending, { kind: 'asked' }>,
+  asked: PendingOf<'asked'>,
   at: number,
   inPlaceOf?: string,
 ): void {

@@ -97,6 +97,7 @@ export type Pending =
   | News
   /** quiet: it removed itself (--rm), and its end is reported. */
   | { kind: 'removed'; due: number; at: number; quiet?: boolean };
+export type PendingOf<K extends Pending['kind']> = Extract<Pending, { kind: K }>;
 
 /**
  * A fact about the container `id` that is handed on at `due`, unless something else about it comes before. `isOld`: whether it is no

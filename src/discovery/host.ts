@@ -30,26 +30,13 @@ export function resolveHost(
   const { named } = servers;
   const self = networkOwner(n8n.at, around);
   const local = ['localhost', '127.0.0.1', '::1'].includes(wanted);
-  const onHost = isOnHost(self);
-  if (local && !onHost) {
-    return (
-      neighbour(n8n, port, servers.of, around) ?? {
-        why: `${shown(host)} means the container of n8n itself`,
-      }
-    );
+  if (local && !isOnHost(self)) {
+    const why = `${shown(host)} means the container of n8n itself`;
+    return neighbour(n8n, port, servers.of, around) ?? { why };
   }
-  const running = servers.of.filter((one) => one.running);
   if (local || wanted === 'host.docker.internal') {
-    const there = sole(
-      running.filter(
-        (one) => shareNetwork(one.at, self, around) && listensOnHost(one, port, servers.portOf, around),
-      ),
-    );
-    const own = there && (isOnHost(there.at) ? port : privatePort(there.at, port));
-    if (there && own !== undefined) return at(there.at, own, around);
-    if (named.host !== undefined && (named.port ?? port) === port && isThisHost(named.host, around))
-      return { host: named.host, port };
-    return { why: `${shown(host)} is the host itself, which is not asked because a container says so` };
+    const why = `${shown(host)} is the host itself, which is not asked because a container says so`;
+    return onThisHost(self, port, servers, around) ?? { why };
   }
   const called = around.all.filter(
     (one) =>
@@ -66,6 +53,24 @@ export function resolveHost(
   if (family(wanted) === 0 && !wanted.includes('.'))
     return { why: `no running container is called ${shown(host)}` };
   return { why: `${shown(host)} is none of the containers in n8n's networks` };
+}
+
+/** The one server in n8n's networks that listens on that port of the host, or what a person set for this host. */
+function onThisHost(
+  self: Located,
+  port: number,
+  { of, portOf, named }: Servers,
+  around: Surroundings,
+): Place | { why: string } | undefined {
+  const there = sole(
+    of.filter(
+      (one) => one.running && shareNetwork(one.at, self, around) && listensOnHost(one, port, portOf, around),
+    ),
+  );
+  const own = there && (isOnHost(there.at) ? port : privatePort(there.at, port));
+  if (there && own !== undefined) return at(there.at, own, around);
+  if (named.host === undefined || (named.port ?? port) !== port) return undefined;
+  return isThisHost(named.host, around) ? { host: named.host, port } : undefined;
 }
 
 /** A container's word for a host, where it can be one: a line that lost its end may hold a password. */

@@ -149,25 +149,7 @@ function containerTable(
       a.name.localeCompare(b.name),
   );
   const now = Date.now();
-  const rows = sorted.slice(0, MOST_ROWS).map((c) => {
-    const state =
-      c.state === 'exited' && c.exitCode !== undefined
-        ? `exited (${c.exitCode})${c.oomKilled ? ', OOM' : ''}`
-        : c.state;
-    const paintState = c.state === 'running' ? style.good : bad.has(c.name) ? style.bad : style.warn;
-    const health =
-      c.health === 'unhealthy' ? style.bad(c.health) : c.health === 'none' ? style.dim('-') : c.health;
-    return [
-      plain(c.name, 40),
-      paintState(state),
-      health,
-      String(c.restartCount),
-      c.memory ? formatMemory(c.memory) : style.dim('-'),
-      c.limitBytes === null ? style.dim('no limit') : formatBytes(c.limitBytes),
-      c.cpuPercent === undefined ? style.dim('-') : `${c.cpuPercent.toFixed(1)} %`,
-      c.state === 'running' && c.startedAt ? formatDuration(now - c.startedAt) : style.dim('-'),
-    ];
-  });
+  const rows = sorted.slice(0, MOST_ROWS).map((one) => cellsOf(one, bad.has(one.name), style, now));
   const columns: Column[] = [
     'NAME',
     'STATE',
@@ -188,6 +170,23 @@ function containerTable(
   if (sorted.length > MOST_ROWS)
     lines.push(style.dim(`  and ${sorted.length - MOST_ROWS} more; all of them with --json`));
   return lines;
+}
+
+function cellsOf(one: ContainerInfo, isBad: boolean, style: Style, now: number): string[] {
+  const { state, health, exitCode, memory, limitBytes, cpuPercent, startedAt } = one;
+  const ended = state === 'exited' && exitCode !== undefined;
+  const paintState = state === 'running' ? style.good : isBad ? style.bad : style.warn;
+  const none = style.dim('-');
+  return [
+    plain(one.name, 40),
+    paintState(ended ? `exited (${exitCode})${one.oomKilled ? ', OOM' : ''}` : state),
+    health === 'unhealthy' ? style.bad(health) : health === 'none' ? none : health,
+    String(one.restartCount),
+    memory ? formatMemory(memory) : none,
+    limitBytes === null ? style.dim('no limit') : formatBytes(limitBytes),
+    cpuPercent === undefined ? none : `${cpuPercent.toFixed(1)} %`,
+    state === 'running' && startedAt ? formatDuration(now - startedAt) : none,
+  ];
 }
 
 function conclusion(findings: Finding[], style: Style, wrapAt?: number): string[] {

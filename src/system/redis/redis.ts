@@ -17,64 +17,73 @@ const PROBE_MS = 1000;
 /** One connection: the client of ioredis, the check before its parser, and what the socket failed with. */
 type Link = { client: Client; frames: RedisFrames; failed?: unknown };
 
+/** A server, the connection to it, and why it failed last. */
+type Server = {
+  target: RedisAddress;
+  address: string;
+  link?: Link;
+  connecting?: Promise<Link>;
+  failed?: { at: number; error: Error };
+};
+
 /**
  * One kept connection to Redis, Valkey or what speaks like them, opened by the first command and again after it broke;
  * never by a timer. Commands sent at the same time go out together. Errors are plain sentences without the password.
  */
 export function openRedis(target: RedisAddress): Redis {
-  const address = isPath(target) ? target.host : `${target.host}:${target.port}`;
-  const explain = (error: unknown) =>
-    explained(error, (cause, code) => sentence(cause, code, target, address));
-  let link: Link | undefined;
-  let connecting: Promise<Link> | undefined;
-  let failed: { at: number; error: Error } | undefined;
-
-  async function connect(): Promise<Link> {
-    if (failed && performance.now() - failed.at < PAUSE_MS) throw failed.error;
-    try {
-      link = await login(target);
-      failed = undefined;
-      return link;
-    } catch (error) {
-      failed = { at: performance.now(), error: explain(error) };
-      throw failed.error;
-    }
-  }
-
-  async function ready(): Promise<{ current: Link; kept: boolean }> {
-    if (link && usable(link.client)) return { current: link, kept: true };
-    connecting ??= connect().finally(() => (connecting = undefined));
-    return { current: await connecting, kept: false };
-  }
-
-  async function call(command: string, args: string[]): Promise<unknown> {
-    const { current, kept } = await ready();
-    try {
-      return await ask(current, command, args);
-    } catch (error) {
-      if (isTimeout(error)) {
-        hangUp(current.client);
-        if (link === current) link = undefined;
-      } else if (kept && !usable(current.client) && !(error instanceof AnswerError)) {
-        // A kept connection that the server closed meanwhile is found out by using it: once more, with a new one.
-        return ask((await ready()).current, command, args);
-      }
-      throw error;
-    }
-  }
-
+  const server: Server = { target, address: isPath(target) ? target.host : `${target.host}:${target.port}` };
   return {
-    address,
+    address: server.address,
     call: (command, ...args) =>
-      call(command, args).catch((error: unknown) => {
-        throw explain(error);
+      call(server, command, args).catch((error: unknown) => {
+        throw explain(server, error);
       }),
     async close() {
-      await connecting?.catch(() => {});
-      if (link) hangUp(link.client);
-      link = undefined;
+      await server.connecting?.catch(() => {});
+      if (server.link) hangUp(server.link.client);
+      delete server.link;
     },
   };
+}
+
+async function call(server: Server, command: string, args: string[]): Promise<unknown> {
+  const { link, kept } = await ready(server);
+  try {
+    return await ask(link, command, args);
+  } catch (error) {
+    if (isTimeout(error)) {
+      hangUp(link.client);
+      if (server.link === link) delete server.link;
+    } else if (kept && !usable(link.client) && !(error instanceof AnswerError)) {
+      // A kept connection that the server closed meanwhile is found out by using it: once more, with a new one.
+      return ask((await ready(server)).link, command, args);
+    }
+    throw error;
+  }
+}
+
+async function ready(server: Server): Promise<{ link: Link; kept: boolean }> {
+  if (server.link && usable(server.link.client)) return { link: server.link, kept: true };
+  server.connecting ??= connect(server).finally(() => delete server.connecting);
+  return { link: await server.connecting, kept: false };
+}
+
+async function connect(server: Server): Promise<Link> {
+  const { failed } = server;
+  if (failed && performance.now() - failed.at < PAUSE_MS) throw failed.error;
+  try {
+    server.link = await login(server.target);
+    delete server.failed;
+    return server.link;
+  } catch (cause) {
+    const error = explain(server, cause);
+    server.failed = { at: performance.now(), error };
+    throw error;
+  }
+}
+
+function explain({ target, address }: Server, error: unknown): Error {
+  return explained(error, (cause, code) => sentence(cause, code, target, address));
 }
 
 function isPath({ host }: RedisAddress): boolean {
