@@ -5,24 +5,15 @@ import { rising } from './trend.ts';
 /** A curve is believed where it leaves so much less of the squared error than a straight line since the growth began. */
 const CURVE_ERROR = 0.6;
 const SWING_ERROR = 0.5;
-/** A line that is off by less than this share of the growth (root mean square) needs nothing better: what is left is noise, or rounding. */
-const STRAIGHT_OFF = 0.005;
-/** While less is known than the way up of a daily cycle takes, growth must be straight: a slight curve is enough for doubt. */
-const SHORT_RECORD_HOURS = 14;
-const SHORT_RECORD_ERROR = 0.7;
 /** Growth that slows down must seem to go on to so many times what is left: its end is the least certain of a curve. */
 const FILLS_TIMES = 3;
 /** Growth younger than this can wait while more time is left than that. */
 const YOUNG_HOURS = 8;
 const CAN_WAIT_HOURS = 16;
-/**
- * What fell in the half day before the growth, by this share of the growth, steadily (share of pairs that rise; later than in the first day
- * noise is known): a daily cycle, which rises for half a day.
- */
+/** What fell in the half day before the growth, by this share of the growth, steadily (share of pairs that rise): a daily cycle, which rises for half a day. */
 const FIRST_DAY_HOURS = 26;
 const FELL_SHARE = 0.1;
-const FELL_RISING = 0.2;
-const FELL_RISING_LATER = 0.35;
+const FELL_RISING = 0.35;
 const FALL_HOURS = 12;
 const LONGEST_RISE_HOURS = 13;
 const FELL_LEAST_SLOTS = 5;
@@ -36,7 +27,7 @@ export function doubtOf(
   shapes: Shapes,
   free: number,
   hours: number,
-): 'swings' | 'slows down' | 'too young' | 'too short' | undefined {
+): 'swings' | 'slows down' | 'too young' | undefined {
   const newest = slots.at(-1)!.slot;
   const known = (newest - slots[0]!.slot + 1) / 2;
   if (
@@ -50,15 +41,11 @@ export function doubtOf(
   if (!line || !curve) return undefined;
   if (hours > CAN_WAIT_HOURS && newest - line.knee < 2 * YOUNG_HOURS) return 'too young';
   const since = Math.min(line.knee, curve.knee);
-  const offLine = squaredError(slots, line, since);
-  if (Math.sqrt(offLine / (newest - since + 1)) < STRAIGHT_OFF * line.slope * (newest - line.knee))
-    return undefined;
-  const error = squaredError(slots, curve, since) / offLine;
-  if (known < SHORT_RECORD_HOURS && error < SHORT_RECORD_ERROR) return 'too short';
+  const error = squaredError(slots, curve, since) / squaredError(slots, line, since);
   const age = newest - curve.knee;
   const ratio = (curve.slope + 2 * curve.bend * age) / curve.slope;
   if (curve.bend > 0) return error < SWING_ERROR && ratio < 0 ? 'swings' : undefined;
-  if (error >= CURVE_ERROR) return undefined;
+  if (!(error < CURVE_ERROR)) return undefined;
   // The slopes at both ends give the time constant of an exponential that ends, and what it still grows.
   const left = ratio <= 0 ? 0 : (ratio * curve.slope * -age) / Math.log(ratio);
   return left < FILLS_TIMES * free ? 'slows down' : undefined;
@@ -71,8 +58,7 @@ function fellBefore(slots: readonly Slot[], known: number): boolean {
   const isFirstDay = known < FIRST_DAY_HOURS;
   if (!isFirstDay && slots.at(-1)!.slot - slots[lowest]!.slot > 2 * LONGEST_RISE_HOURS) return false;
   const before = slots.slice(Math.max(0, lowest - 2 * FALL_HOURS), lowest + 1);
-  if (before.length < FELL_LEAST_SLOTS || rising(before) > (isFirstDay ? FELL_RISING : FELL_RISING_LATER))
-    return false;
+  if (before.length < FELL_LEAST_SLOTS || rising(before) > FELL_RISING) return false;
   const least = slots[lowest]!.low;
   return before[0]!.low - least > FELL_SHARE * (slots.at(-1)!.low - least);
 }

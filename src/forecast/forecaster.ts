@@ -12,10 +12,9 @@ export type Limits = { warning: number; critical: number };
 const DEFAULT_LIMITS: Limits = { warning: 48, critical: 6 };
 /** A day and a bit. */
 const DAY_SLOTS = 52;
-/** The longest window alone is enough when it is full within this, and the shortest one rises at this share of its speed. */
+/** The longest window alone is enough when it is full within this, and the shortest one rises, too. */
 const LONG_HOURS = 20;
 const LONG_SUFFICES_HOURS = 18;
-const GOES_ON = 0.4;
 /** A forecast must be there so many times in a row before it is announced: what is far off can wait, what is near and straight cannot. */
 const HOLD = 2;
 const HOLD_FIRST_DAY = { hours: 14, hold: 3 };
@@ -29,13 +28,11 @@ const HOLD_END = 2;
 /** Growth of more than a day is one: of this share of the capacity, and so far above what it is off its line on average. */
 const LONG_GROWTH = 0.04;
 const LONG_TO_ERROR = 12;
-/** Peaks of the time before, without the few of a nightly backup. */
-const RECORD = 0.9;
 /** One straight window alone is enough from a record of ten hours on: a daily cycle rises straight for eight. */
 const ONE_WINDOW_SLOTS = 20;
 /** A gap of so many half hours is filled. */
 const LONGEST_BRIDGE = 8;
-const TWO_WINDOWS = { known: 26, hours: 14 };
+const TWO_WINDOWS = { known: 26, hours: 17 };
 /** Fewer than these show no trend. */
 const LEAST_SLOTS = 11;
 /** A daily cycle is taken off the values where so much is known. */
@@ -111,13 +108,12 @@ export function createForecaster(): Forecaster {
       : (believed(trends, steady, capacity) ?? outstanding);
     const projected = found && project(slots, fit, found, capacity);
     const hours = projected?.hours ?? Number.POSITIVE_INFINITY;
-    // Growth since an onset that no window sees (where one is as long), and what was as full before, has come to nothing again and again.
+    // Growth since an onset that no window sees (where one is as long) has come to nothing again and again.
     const doubted =
       !open &&
       found &&
       hours <= limits.warning &&
       (!(sound > 0 || isLong(outstanding, slots)) ||
-        !isRecord(slots) ||
         mayBeWarmUp(slots, fit, hours) ||
         doubtOf(steady, shapes, capacity - found.level, hours) !== undefined);
     if (doubted) found = undefined;
@@ -200,13 +196,8 @@ function believed(trends: readonly Trend[], slots: readonly Slot[], capacity: nu
   return sound.find((trend) => {
     const left = (capacity - trend.level) / trend.perHour;
     if (known >= ONE_WINDOW_SLOTS && left <= 2 * trend.hours && isStraight(slots, trend.hours)) return true;
-    const shortest = trends[0]!.perHour;
-    return (
-      trend.hours >= LONG_HOURS &&
-      known >= DAY_SLOTS &&
-      left <= LONG_SUFFICES_HOURS &&
-      shortest > GOES_ON * trend.perHour
-    );
+    const isLongest = trend.hours >= LONG_HOURS && known >= DAY_SLOTS;
+    return isLongest && left <= LONG_SUFFICES_HOURS && trends[0]!.perHour > 0;
   });
 }
 
@@ -220,16 +211,6 @@ function longGrowth(fit: Fit, slots: readonly Slot[], capacity: number): number 
   return !restarted && long >= DAY_SLOTS && growth >= LONG_GROWTH * capacity && growth >= LONG_TO_ERROR * off
     ? fit.knee
     : undefined;
-}
-
-/** Whether the last hours reach higher than the peaks of the time before: what was there already has filled nothing. */
-function isRecord(slots: readonly Slot[]): boolean {
-  const highs = slots
-    .slice(0, -16)
-    .map(({ high }) => high)
-    .sort((a, b) => a - b);
-  if (highs.length < 48) return true;
-  return Math.max(...slots.slice(-4).map(({ high }) => high)) > highs[Math.floor(RECORD * highs.length)]!;
 }
 
 /** Short gaps filled with the straight line across them. */

@@ -1,6 +1,5 @@
 import { median } from '../model/trend.ts';
 import type { Slot } from './series.ts';
-import { slopeOf } from './trend.ts';
 
 const DAY_SLOTS = 48;
 /** What is fitted: the last four days. */
@@ -40,8 +39,6 @@ const CYCLIC_COLUMNS = Array.from({ length: DAY_SLOTS }, (_, slot) => {
 });
 /** Further ahead than this no cycle matters. */
 const FURTHEST = 100 * 2;
-/** Of the slope since the growth began, so much at least goes on. */
-const LEAST_SHARE = 0.3;
 
 /** `perHour` in the unit of the series. */
 export type Projection = { hours: number; perHour: number };
@@ -66,12 +63,7 @@ export function project(
   const now = fit.slope + 2 * fit.bend * (newest - fit.knee);
   if (!(now > 0)) return simple;
   const known = fitted(slots);
-  // The last half day since it began counts for 40 %, for the line may have been fitted to a longer time.
-  const lately = known
-    .filter(({ slot }) => slot >= Math.max(fit.knee, newest - DAY_SLOTS / 2))
-    .map(({ slot, low }) => ({ slot, low: low - fit.cycle(slot), high: 0 }));
-  const perSlot = fit.bend > 0 ? now : Math.max(LEAST_SHARE * now, 0.6 * now + 0.4 * (slopeOf(lately) / 2));
-  return { hours: hoursUntil(known, fit, perSlot, capacity), perHour: perSlot * 2 };
+  return { hours: hoursUntil(known, fit, now, capacity), perHour: now * 2 };
 }
 
 /** A trend: what its upper values have reached, and units an hour. */

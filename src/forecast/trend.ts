@@ -9,10 +9,8 @@ const LEAST_GROWTH = 0.02;
 const GROWTH_TO_NOISE = 4;
 /** No more than this share of the growth may have come in one hour: one step is not a trend. */
 const LARGEST_STEP = 0.45;
-/** How far above what earlier days have reached, in their usual swing. */
+/** How far above what earlier days have reached, in their usual swing, or in that of a daily cycle that was taken off: where the clock jumped, it leaves something behind. */
 const ABOVE_EARLIER = 0.65;
-/** The same, in the swing of a daily cycle that was taken off: where the clock jumped, it leaves something behind. */
-const ABOVE_CYCLE = 0.8;
 /**
  * Of what slowing growth would still reach, so much counts, for its first hours look straighter than it is; more of it, the more it has
  * grown already in comparison to what is left.
@@ -27,8 +25,6 @@ const ONSET_LEAST_HOURS = 4.5;
 const GOES_ON = 0.35;
 const SETTLED_HOURS = 24;
 const LONGEST_RISE_HOURS = 13;
-const ONSET_GROWTH = 0.04;
-const ONSET_TO_NOISE = 6;
 const MOST_POINTS = 40;
 /** Share of pairs of points of which the later one is higher. */
 const LEAST_RISING = 0.75;
@@ -97,12 +93,11 @@ export function trendSince(
   const { perHour, level, noise } = lineOf(window);
   const growth = perHour * hours;
   const half = window.length >> 1;
-  const lately = slopeOf(window.slice(Math.round((2 * window.length) / 3)));
   const sound =
     perHour > 0 &&
-    lately >= GOES_ON * perHour &&
-    growth >= ONSET_GROWTH * capacity &&
-    growth >= ONSET_TO_NOISE * noise &&
+    slopeOf(window.slice(Math.round((2 * window.length) / 3))) >= GOES_ON * perHour &&
+    growth >= LEAST_GROWTH * capacity &&
+    growth >= GROWTH_TO_NOISE * noise &&
     rising(window) >= LEAST_RISING &&
     largestStep(window) <= LARGEST_STEP * growth &&
     wouldFill(
@@ -166,12 +161,17 @@ function largestStep(window: readonly Slot[]): number {
 function reaches(window: readonly Slot[], hours: number, left: Left): boolean {
   const half = window.length >> 1;
   const third = Math.floor(window.length / 3);
-  if (!wouldFill(slopeOf(window.slice(0, half)), slopeOf(window.slice(half)), hours / 2, left)) return false;
   // Growth that began within the window: its first part is flat, and hides that the rest slows down.
-  const [second, last] = [window.slice(third, 2 * third), window.slice(2 * third)];
-  // What the noise of the last part may hide.
-  const unsure = lineOf(last).noise / (hours / 3);
-  return wouldFill(slopeOf(second) - unsure, slopeOf(last) + unsure, hours / 3, left);
+  return (
+    goesOn(window.slice(0, half), window.slice(half), hours / 2, left) &&
+    goesOn(window.slice(third, 2 * third), window.slice(2 * third), hours / 3, left)
+  );
+}
+
+/** Two parts of so many hours each, less what the noise of the later one may hide. */
+function goesOn(before: readonly Slot[], after: readonly Slot[], hours: number, left: Left): boolean {
+  const unsure = lineOf(after).noise / hours;
+  return wouldFill(slopeOf(before) - unsure, slopeOf(after) + unsure, hours, left);
 }
 
 type Left = { level: number; capacity: number; believed: number };
@@ -196,10 +196,7 @@ function isAboveEarlier(slots: readonly Slot[], first: number, cycle: number): b
   const sorted = Float64Array.from(earlier, ({ low }) => low).sort();
   const usual = quantile(sorted, 0.95);
   const swing = usual - quantile(sorted, 0.05);
-  return (
-    median(slots.slice(-4).map(({ low }) => low)) >
-    usual + Math.max(ABOVE_EARLIER * swing, ABOVE_CYCLE * cycle)
-  );
+  return median(slots.slice(-4).map(({ low }) => low)) > usual + ABOVE_EARLIER * Math.max(swing, cycle);
 }
 
 /** Whether all thirds of the last hours rose about equally fast: neither the way up of a daily cycle nor a warm-up does. */
