@@ -5,7 +5,7 @@ import {
   about,
   emit,
   evaluateRestarts,
-  isGone,
+  reportGone,
   reportMissing,
   reportRestarting,
   reportStopped,
@@ -142,12 +142,12 @@ function concludeStop(turn: Turn, key: string, pending: PendingOf<'asked'>): voi
   const beside = gone ? successorOf(state, pending.death) : undefined;
   if (beside) {
     // Also where it was fine: its incident may still be open, for it flapped.
-    if (!isGone(turn, key, 'replaced', pending.death.at))
+    if (!reportGone(turn, key, 'replaced', pending.death.at))
       emit(turn, key, { kind: 'gone', ...about(pending.death), at: pending.death.at, because: 'replaced' });
     watchSuccessor(turn, beside, pending, beside.info.startedAt ?? turn.now.wall, pending.death.name);
     return;
   }
-  if (gone) isGone(turn, key, 'removed', pending.death.at);
+  if (gone) reportGone(turn, key, 'removed', pending.death.at);
   const replaced = successor?.info.state === 'created' && successor.info.id !== pending.death.id;
   // An error is that of a start: the last one that worked had cleared it.
   const failed = replaced || pending.death.error !== undefined;
@@ -164,6 +164,6 @@ function concludeStop(turn: Turn, key: string, pending: PendingOf<'asked'>): voi
 
 /** A container with a condition was removed and nothing of its name came. */
 function concludeRemoval(turn: Turn, key: string, { at, quiet }: PendingOf<'removed'>): void {
-  const reported = isGone(turn, key, quiet ? 'removed' : undefined, at);
+  const reported = reportGone(turn, key, quiet ? 'removed' : undefined, at);
   reportMissing(turn, { reported });
 }

@@ -3,7 +3,7 @@
 import type { DockerInspect } from '../system/types.ts';
 import type { Named, Next } from '../model/container-fact.ts';
 import { deathOf, unstarted } from './cause.ts';
-import { about, emit, isOver, stoppedFact } from './facts.ts';
+import { about, emit, reportOver, stoppedFact } from './facts.ts';
 import { applyFixed, applyState, current, drop, isUp, isWatched, keyOf, put } from './table.ts';
 import type { Engine, Known, Turn } from './types.ts';
 
@@ -180,7 +180,7 @@ function reportBack(turn: Turn): void {
       kept += 1;
       continue;
     }
-    isOver(turn, key, 'unhealthy', 'died', engine.downAt.wall);
+    reportOver(turn, key, 'unhealthy', 'died', engine.downAt.wall);
     if (up) continue;
     absent.push(known ? about(was) : { ...about(was), removed: true });
     if (known) reportNotBack(turn, key, known, known.info.finishedAt ?? was.endedAt ?? engine.downAt.wall);

@@ -95,13 +95,19 @@ function called(turn: Turn, key: string, was: string, now: Named & { at: number 
 }
 
 /** A condition is over, and another fact is the news about it; nothing where it does not hold. */
-export function isOver(turn: Turn, key: string, condition: Condition, because: Because, at: number): void {
+export function reportOver(
+  turn: Turn,
+  key: string,
+  condition: Condition,
+  because: Because,
+  at: number,
+): void {
   const holding = release(turn, key, condition);
   if (holding) emit(turn, key, { kind: 'over', ...about(holding), at, condition, because });
 }
 
 /** Nothing about it holds any more. True where something did. */
-export function isGone(turn: Turn, key: string, because: Because | undefined, at: number): boolean {
+export function reportGone(turn: Turn, key: string, because: Because | undefined, at: number): boolean {
   const all = [release(turn, key, 'stopped'), release(turn, key, 'unhealthy')];
   const series = seriesOf(turn.state, key, turn.now);
   const tally = turn.state.tallies.get(key);
@@ -178,7 +184,7 @@ export function evaluateRestarts(turn: Turn, known: Known, at: number): boolean 
   const many = info.restartCount > limit && restartsWithin(state, key, at, DAY_MS) >= 2;
   const loops = count > rules.loopCount || before?.kind === 'restart-loop';
   if (!loops && !many && !before) return false;
-  goesOn(turn, known, loops ? 'restart-loop' : 'malfunction');
+  continueSeries(turn, known, loops ? 'restart-loop' : 'malfunction');
   const fact = { ...about(info), at, seen: seen(info), death };
   if (loops) {
     const loop = { count, windowMs: rules.loopWindowMs, limit: rules.loopCount };
@@ -188,7 +194,11 @@ export function evaluateRestarts(turn: Turn, known: Known, at: number): boolean 
 }
 
 /** A series begins, or goes on, under the name that the container has now. */
-export function goesOn(turn: Turn, { info }: Known, kind: NonNullable<Tally['series']>['kind']): void {
+export function continueSeries(
+  turn: Turn,
+  { info }: Known,
+  kind: NonNullable<Tally['series']>['kind'],
+): void {
   const { state, now } = turn;
   const key = serviceKey(info.name);
   const before = seriesOf(state, key, now);
@@ -236,7 +246,7 @@ export function reportMissing(
     const named = bearersOf(state, name);
     // One that could not be started is reported as that.
     const exists = named.some(({ info, startError }) => info.state !== 'created' || startError);
-    if (exists) isOver(turn, key, 'missing', 'exists', now.wall);
+    if (exists) reportOver(turn, key, 'missing', 'exists', now.wall);
     if (exists || conditionOf(state, key, 'missing')) continue;
     const missing = { name, ...(named.length > 0 ? { created: true as const } : {}) };
     newly.push(missing);

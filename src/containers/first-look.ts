@@ -10,9 +10,9 @@ import { lastDeath, pastDeath, unstarted } from './cause.ts';
 import {
   about,
   emit,
-  goesOn,
-  isGone,
-  isOver,
+  continueSeries,
+  reportGone,
+  reportOver,
   missingKey,
   pausedFact,
   reportMissing,
@@ -69,7 +69,7 @@ function takeOver(turn: Turn, { condition, ...holding }: OpenCondition, rows: Ma
   const key = condition === 'missing' ? missingKey(holding.name) : serviceKey(holding.name);
   if (condition === 'restart-loop' || condition === 'malfunction') {
     const known = current(turn.state, key);
-    if (known) goesOn(turn, known, condition);
+    if (known) continueSeries(turn, known, condition);
     else emit(turn, key, { kind: 'gone', ...about(holding), at: turn.now.wall, because: 'unknown' });
     return;
   }
@@ -77,7 +77,7 @@ function takeOver(turn: Turn, { condition, ...holding }: OpenCondition, rows: Ma
   const old = rows.get(key)?.standing?.[condition];
   const how = holding.how ?? old?.how;
   hold(turn, key, condition, how ? { ...holding, how } : holding);
-  if (old?.up) isOver(turn, key, condition, 'back', turn.now.wall);
+  if (old?.up) reportOver(turn, key, condition, 'back', turn.now.wall);
 }
 
 /** Nothing stays open for ever by mistake: what no container is in any more ends without a message. */
@@ -87,8 +87,8 @@ function endUnknown(turn: Turn): void {
     const known = current(state, key);
     const { missing } = conditions;
     if (missing && !state.rules.wanted.includes(missing.name))
-      isOver(turn, key, 'missing', 'unknown', now.wall);
-    else if (!missing && !(known && isWatched(state, known))) isGone(turn, key, 'unknown', now.wall);
+      reportOver(turn, key, 'missing', 'unknown', now.wall);
+    else if (!missing && !(known && isWatched(state, known))) reportGone(turn, key, 'unknown', now.wall);
   }
 }
 
@@ -119,16 +119,16 @@ function wasDown({ kind }: Line): boolean {
 /** On the very first start: what is not well already. */
 function attention(turn: Turn, known: Known): Line | undefined {
   const { info } = known;
-  if (info.state === 'restarting') return isRestarting(turn, known);
-  if (known.startError) return isUnstarted(turn, known);
-  if (info.state === 'paused') return isPaused(turn, known, []);
-  if (info.state === 'running') return info.health === 'unhealthy' ? isUnhealthy(turn, known) : undefined;
+  if (info.state === 'restarting') return foundRestarting(turn, known);
+  if (known.startError) return foundUnstarted(turn, known);
+  if (info.state === 'paused') return foundPaused(turn, known, []);
+  if (info.state === 'running') return info.health === 'unhealthy' ? foundUnhealthy(turn, known) : undefined;
   if (info.state === 'exited' || info.state === 'dead') {
     const failed = info.exitCode !== undefined && info.exitCode !== 0;
     const { named } = turn.state.rules.of(info);
     if (!failed && !named) return undefined;
     // One that failed long before anybody watched is mentioned; it becomes an incident only where it was asked for by name.
-    if (named) isStopped(turn, known, pastDeath(known, []));
+    if (named) foundStopped(turn, known, pastDeath(known, []));
     return { kind: 'stopped', how: 'found', exitCode: info.exitCode ?? 0 };
   }
   return undefined;
@@ -140,20 +140,20 @@ function compare(turn: Turn, known: Known, row: Row | undefined, look: FirstLook
   const key = keyOf(known);
   const wasUp = row !== undefined && (isUp(row.state) || row.state === 'restarting');
   if (info.state === 'restarting')
-    return wasUp && row.state !== 'restarting' ? isRestarting(turn, known) : undefined;
+    return wasUp && row.state !== 'restarting' ? foundRestarting(turn, known) : undefined;
   const stopped = conditionOf(state, key, 'stopped');
   if (!isUp(info.state)) return compareDown(turn, known, row, look);
   // Up for Docker, but nothing in it runs.
   if (info.state === 'paused')
-    return stopped?.how === 'paused' ? undefined : isPaused(turn, known, look.history);
+    return stopped?.how === 'paused' ? undefined : foundPaused(turn, known, look.history);
   if (stopped) {
     const since = info.startedAt ?? now.wall;
-    isOver(turn, key, 'stopped', 'back', since);
+    reportOver(turn, key, 'stopped', 'back', since);
     if (info.health !== 'unhealthy') return { kind: 'up', downMs: Math.max(0, since - stopped.since) };
   }
   const wasUnhealthy = conditionOf(state, key, 'unhealthy') !== undefined;
-  if (info.health === 'unhealthy') return wasUnhealthy ? undefined : isUnhealthy(turn, known);
-  isOver(turn, key, 'unhealthy', 'healthy', now.wall);
+  if (info.health === 'unhealthy') return wasUnhealthy ? undefined : foundUnhealthy(turn, known);
+  reportOver(turn, key, 'unhealthy', 'healthy', now.wall);
   // That this very program was started is what the message is about.
   if (info.self && startedAsAsked(known, row, look.history)) return undefined;
   if (!row) return { kind: 'new' };
@@ -171,23 +171,24 @@ function compareDown(turn: Turn, known: Known, row: Row | undefined, look: First
   const { info } = known;
   const key = keyOf(known);
   const wasUp = row !== undefined && (isUp(row.state) || row.state === 'restarting');
-  if (known.startError) return conditionOf(turn.state, key, 'stopped') ? undefined : isUnstarted(turn, known);
+  if (known.startError)
+    return conditionOf(turn.state, key, 'stopped') ? undefined : foundUnstarted(turn, known);
   if (!wasUp && row?.id === info.id && row.state === info.state) return undefined;
   if (info.state === 'created' && wasUp && row.id !== info.id) {
     // A deploy that failed: the old one is gone, the new one was created and no more.
-    isOver(turn, key, 'unhealthy', 'replaced', turn.now.wall);
-    isStopped(turn, known, { ...pastDeath(known, []), at: turn.now.wall });
+    reportOver(turn, key, 'unhealthy', 'replaced', turn.now.wall);
+    foundStopped(turn, known, { ...pastDeath(known, []), at: turn.now.wall });
     return { kind: 'stopped', how: 'successor-not-started', critical: true };
   }
   if (info.state === 'created' || info.startedAt === undefined) return undefined;
   const death = pastDeath(known, look.history);
-  isOver(turn, key, 'unhealthy', 'died', death.at);
+  reportOver(turn, key, 'unhealthy', 'died', death.at);
   const { bootedAt } = look;
   const withReboot = bootedAt !== undefined && wasUp && row.id === info.id && info.startedAt < bootedAt;
   if (withReboot && death.cause === 'unseen') {
     // Then it does not matter how the container ended, but whether it should be back.
     const expected = isKept(info);
-    isStopped(turn, known, { ...death, cause: 'reboot' }, expected);
+    foundStopped(turn, known, { ...death, cause: 'reboot' }, expected);
     const line = { kind: 'stopped', how: 'not-back', policy: expected ? info.restartPolicy : 'no' } as const;
     return expected ? { ...line, critical: true } : line;
   }
@@ -198,7 +199,7 @@ function compareDown(turn: Turn, known: Known, row: Row | undefined, look: First
     redeployed: row !== undefined && row.id !== info.id,
   } as const;
   if (death.exitCode === 0 && death.cause !== 'request' && !turn.state.rules.of(info).named) return line;
-  isStopped(turn, known, death);
+  foundStopped(turn, known, death);
   return death.cause === 'request' || death.exitCode === 0 ? line : { ...line, critical: true };
 }
 
@@ -207,38 +208,38 @@ function isKept({ restartPolicy }: ContainerInfo): boolean {
   return restartPolicy === 'always' || restartPolicy === 'unless-stopped' || restartPolicy === 'on-failure';
 }
 
-function isStopped(turn: Turn, known: Known, death: Death, expected?: boolean): void {
+function foundStopped(turn: Turn, known: Known, death: Death, expected?: boolean): void {
   emit(turn, keyOf(known), { ...stoppedFact(death), ...defined({ expected }), reported: true });
 }
 
 /** It was created, and its start failed. */
-function isUnstarted(turn: Turn, known: Known): Line {
+function foundUnstarted(turn: Turn, known: Known): Line {
   const death = unstarted(turn, known);
-  isStopped(turn, known, death);
+  foundStopped(turn, known, death);
   return { kind: 'stopped', how: 'unstarted', death, critical: true };
 }
 
-function isPaused(turn: Turn, known: Known, history: DockerEvent[]): Line {
+function foundPaused(turn: Turn, known: Known, history: DockerEvent[]): Line {
   const paused = history.findLast(({ id, action }) => id === known.info.id && action === 'pause');
   const at = paused ? eventTime(paused) : turn.now.wall;
   emit(turn, keyOf(known), { ...pausedFact(known, at), reported: true });
   return { kind: 'stopped', how: 'paused' };
 }
 
-function isUnhealthy(turn: Turn, known: Known): Line {
+function foundUnhealthy(turn: Turn, known: Known): Line {
   const { info } = known;
   const fact = { kind: 'unhealthy', ...about(info), at: turn.now.wall, seen: seen(info) } as const;
   emit(turn, keyOf(known), { ...fact, reported: true });
   return { kind: 'unhealthy' };
 }
 
-function isRestarting(turn: Turn, known: Known): Line {
+function foundRestarting(turn: Turn, known: Known): Line {
   const { info } = known;
   const limit = turn.state.rules.of(info).malfunctionRestarts;
   const death = pastDeath(known, []);
   if (info.restartCount > limit) {
     const fact = { ...about(info), at: turn.now.wall, seen: seen(info), death, limit };
-    goesOn(turn, known, 'malfunction');
+    continueSeries(turn, known, 'malfunction');
     emit(turn, keyOf(known), { kind: 'malfunction', ...fact, reported: true });
   }
   return { kind: 'restarting', restarts: info.restartCount, exitCode: info.exitCode ?? 0 };
@@ -269,7 +270,7 @@ function isWatchedRow(state: State, row: Row): boolean {
 }
 
 function gone(turn: Turn, row: Row): StartLine[] {
-  const had = isGone(turn, row.key, 'removed', turn.now.wall);
+  const had = reportGone(turn, row.key, 'removed', turn.now.wall);
   turn.out.touched.add(row.key);
   if (!isWatchedRow(turn.state, row) || (!isUp(row.state) && row.state !== 'restarting' && !had)) return [];
   return [{ kind: 'removed', ...about(row) }];

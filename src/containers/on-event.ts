@@ -7,7 +7,15 @@ import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
 import { deathByEvent, deathOf, isStopping, mayBeStopped, noteKill, restartsByPolicy } from './cause.ts';
 import { RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, conclude, left } from './correlate.ts';
-import { about, evaluateRestarts, isOver, later, pausedFact, reportMissing, reportRunning } from './facts.ts';
+import {
+  about,
+  evaluateRestarts,
+  reportOver,
+  later,
+  pausedFact,
+  reportMissing,
+  reportRunning,
+} from './facts.ts';
 import { healthChanged } from './healthcheck.ts';
 import { renamed } from './rename.ts';
 import { takesAPlaceWithin, watchSuccessor } from './successor.ts';
@@ -230,7 +238,7 @@ function onDie(
   delete info.pid;
   state.checks.delete(key);
   if (!isWatched(state, known) || isFolded(state, key)) return;
-  isOver(turn, key, 'unhealthy', 'died', at);
+  reportOver(turn, key, 'unhealthy', 'died', at);
   endsPause(turn, key, at);
   if (requested) stopsOnRequest(turn, known, death);
   else crashes(turn, known, death, willRestart);
@@ -238,7 +246,7 @@ function onDie(
 
 /** It is not paused any more, and the end that ends the pause does not count as another time that it went down. */
 function endsPause(turn: Turn, key: string, at: number): void {
-  if (conditionOf(turn.state, key, 'stopped')?.how === 'paused') isOver(turn, key, 'stopped', 'died', at);
+  if (conditionOf(turn.state, key, 'stopped')?.how === 'paused') reportOver(turn, key, 'stopped', 'died', at);
 }
 
 /** What an inspect shows of a death: Docker's error, and the exit code where a label hid it in the event. */

@@ -1,4 +1,4 @@
-// A container's life, as a machine without hands: events, lists, answers and time go in; findings and questions come out.
+// Pure: Docker's events, lists, answers and the time go in; facts about containers, and questions to Docker, come out.
 // The state is changed in place, for copying 500 containers for each event would make an event cost what a list costs.
 import { completeDeath, onEvent } from './on-event.ts';
 import { engineDue, allBack, newEngine, streamDown, streamUp } from './docker-gone.ts';

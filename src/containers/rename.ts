@@ -1,4 +1,4 @@
-import { about, emit, isGone, later, reportMissing, reportRunning } from './facts.ts';
+import { about, emit, reportGone, later, reportMissing, reportRunning } from './facts.ts';
 import { watchSuccessor } from './successor.ts';
 import { left, SUCCESSOR_WAIT_MS } from './correlate.ts';
 import { serviceKey } from '../model/service-key.ts';
@@ -93,7 +93,7 @@ function follow(turn: Turn, { oldKey, key, oldName, name, at }: Names, { info }:
 function letGo(turn: Turn, key: string, at: number): void {
   turn.state.pending.delete(key);
   turn.state.checks.delete(key);
-  isGone(turn, key, 'not-watched', at);
+  reportGone(turn, key, 'not-watched', at);
 }
 
 function move<T>(map: Map<string, T>, from: string, to: string): void {

@@ -31,7 +31,7 @@ export function serviceRules(config: Config, memoryOf?: ServiceRules['memoryOf']
       const id = `${container.name}\n${container.service ?? ''}`;
       let known = cache.get(id);
       if (!known) {
-        // Jobs with names of chance come and go for years.
+        // Jobs with random names come and go for years.
         if (cache.size > 2000) cache.clear();
         cache.set(id, (known = decide(container)));
       }

@@ -190,7 +190,7 @@ export function tallyOf(state: State, key: string): Tally {
   return tally;
 }
 
-/** Jobs with names of chance come and go for years: what is counted of one that is gone is dropped when it is of no use. */
+/** Jobs with random names come and go for years: what is counted of one that is gone is dropped when it is of no use. */
 export function forgetGone(state: State, now: Moment): void {
   for (const key of state.tallies.keys()) {
     if (state.byKey.has(key) || state.pending.has(key) || state.conditions.has(key)) continue;

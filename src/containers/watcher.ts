@@ -250,11 +250,11 @@ function onUp(watch: Watch): void {
   watch.deps.log.debug('Docker: following events');
   watch.ups += 1;
   watch.eventFailure = undefined;
-  isUp(watch);
+  setUp(watch);
 }
 
-/** Docker answers. */
-function isUp(watch: Watch): void {
+/** Docker answers again, or at last. */
+function setUp(watch: Watch): void {
   give(watch, { type: 'stream', up: true });
   if (watch.parts) lookFirst(watch.parts.start);
 }
@@ -262,7 +262,7 @@ function isUp(watch: Watch): void {
 function onDown(watch: Watch, why: string, refused: boolean, withheld: boolean): void {
   watch.deps.log.debug(`Docker: ${why}`);
   if (withheld) void listInstead(watch, why);
-  else isDown(watch, why, refused);
+  else setDown(watch, why, refused);
 }
 
 /** Where only the events are held back, a list with each attempt to follow them shows what changed. */
@@ -275,14 +275,14 @@ async function listInstead(watch: Watch, why: string): Promise<void> {
     if (isOver()) return;
     if (watch.eventFailure === undefined) deps.log.warn(`Docker's events cannot be followed: ${why}`);
     watch.eventFailure = why;
-    isUp(watch);
+    setUp(watch);
     if (isLoaded(watch)) give(watch, { type: 'listed', items });
   } catch {
-    if (!isOver()) isDown(watch, why, false);
+    if (!isOver()) setDown(watch, why, false);
   }
 }
 
-function isDown(watch: Watch, why: string, refused: boolean): void {
+function setDown(watch: Watch, why: string, refused: boolean): void {
   watch.eventFailure = undefined;
   give(watch, { type: 'stream', up: false, why, refused });
   if (!watch.state.engine.met && watch.parts) startWithout(watch.parts.start, why);

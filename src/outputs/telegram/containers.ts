@@ -33,8 +33,7 @@ type Text<K extends FactKind> = {
   };
 };
 
-/** A series of restarts is over when it was quiet for so long. */
-
+/** The end of a series of restarts, when it was quiet for `quietMs`. */
 const QUIET: NonNullable<Text<'malfunction' | 'restart-loop'>['end']> = {
   sentence: ({ name }, quietMs) => `${name} has not restarted for ${formatDuration(quietMs)}`,
   message: ({ name, seen }, quietMs, at) =>
