@@ -82,14 +82,14 @@ function mendStore({ config, system }: CommandContext, chats: readonly TriedChat
   const now = system.clock.now();
   const store = openStore(config.stateDir, now);
   try {
-    const table = openOutbox(store.db);
+    const outbox = openOutbox(store.db);
     for (const { target, movedFrom, chat } of chats) {
       if (!chat) continue;
       if (movedFrom !== undefined) rememberMove(store.db, config, chat.id, now, movedFrom);
       rememberValidated(store.db, config, chat, now, placeOf(target).chat);
     }
-    table.tryNow();
-    const { waiting } = table.backlog();
+    outbox.tryNow();
+    const { waiting } = outbox.backlog();
     return waiting > 0 ? { waiting } : {};
   } catch {
     return {}; // The message arrived; that the monitor notices a little later is no failure of the test.

@@ -10,7 +10,10 @@ const FILLS_TIMES = 3;
 /** Growth younger than this can wait while more time is left than that. */
 const YOUNG_HOURS = 8;
 const CAN_WAIT_HOURS = 16;
-/** What fell in the half day before the growth, by this share of the growth, steadily (share of pairs that rise): a daily cycle, which rises for half a day. */
+/**
+ * What fell in the half day before the growth, by this share of the growth, steadily (share of pairs that rise): a daily cycle, which
+ * rises for half a day.
+ */
 const FIRST_DAY_HOURS = 26;
 const FELL_SHARE = 0.1;
 const FELL_RISING = 0.35;

@@ -9,7 +9,10 @@ const LEAST_GROWTH = 0.02;
 const GROWTH_TO_NOISE = 4;
 /** No more than this share of the growth may have come in one hour: one step is not a trend. */
 const LARGEST_STEP = 0.45;
-/** How far above what earlier days have reached, in their usual swing, or in that of a daily cycle that was taken off: where the clock jumped, it leaves something behind. */
+/**
+ * How far above what earlier days have reached, in their usual swing, or in that of a daily cycle that was taken off: where the clock jumped,
+ * it leaves something behind.
+ */
 const ABOVE_EARLIER = 0.65;
 /**
  * Of what slowing growth would still reach, so much counts, for its first hours look straighter than it is; more of it, the more it has

@@ -138,6 +138,12 @@ type WakeUp = ReturnType<typeof createWakeUp>;
 function createWakeUp(clock: Clock) {
   let kicked = false;
   let wake: (() => void) | undefined;
+  const untilKicked = () => new Promise<void>((resolve) => (wake = resolve));
+  function sleep(ms: number): Promise<void> {
+    const woken = new AbortController();
+    wake = () => woken.abort();
+    return clock.sleep(ms, woken.signal);
+  }
   return {
     kick(): void {
       kicked = true;
@@ -145,12 +151,7 @@ function createWakeUp(clock: Clock) {
     },
     /** `idle` has no timer: nothing wakes up for nothing. */
     async pause(length: 'idle' | number): Promise<void> {
-      if (!kicked && length === 'idle') await new Promise<void>((resolve) => (wake = resolve));
-      else if (!kicked) {
-        const woken = new AbortController();
-        wake = () => woken.abort();
-        await clock.sleep(length as number, woken.signal);
-      }
+      if (!kicked) await (length === 'idle' ? untilKicked() : sleep(length));
       wake = undefined;
       kicked = false;
     },
