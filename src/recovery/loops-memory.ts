@@ -13,6 +13,9 @@ const MOST_RAISES = 2;
 /** Lowering the limit to just above what is used would kill the container with its next request. */
 const LOWER_BELOW = 0.8;
 
+const MOST_TRIES = 5;
+const TRY_AGAIN_MS = 300;
+
 /** What undoing a raise needs, in bytes as Docker counts them: memorySwap is both together, -1 unlimited. */
 type MemoryLimits = {
   containerId: string;
@@ -92,7 +95,10 @@ function swapFor(memory: number, memorySwap: number, wanted: number): number {
   return memorySwap === 0 ? wanted * 2 : wanted + Math.max(0, memorySwap - memory);
 }
 
-/** Both are always sent: the engine refuses a limit above the stored memory+swap. On cgroup v1 it cannot take -1 with a raise. */
+/**
+ * Both are always sent: the engine refuses a limit above the stored memory+swap. What dies again and again is often caught between two
+ * lives; the engine refuses then (500) what it takes a moment later. On cgroup v1 it never takes -1 with a raise.
+ */
 async function setLimits(
   deps: RecoveryDeps,
   id: string,
@@ -100,12 +106,18 @@ async function setLimits(
   memorySwap: number,
   host: HostValues | undefined,
 ): Promise<void> {
-  const { docker } = deps.system;
-  try {
-    await docker.updateMemory(id, memory, memorySwap);
-  } catch (error) {
-    if (memorySwap !== -1 || (error as { status?: number }).status !== 500) throw error;
-    await docker.updateMemory(id, memory, memory + (host?.swap.totalBytes ?? memory));
+  const { docker, clock } = deps.system;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await docker.updateMemory(id, memory, memorySwap);
+    } catch (error) {
+      if ((error as { status?: number }).status !== 500) throw error;
+      if (tries === MOST_TRIES) {
+        if (memorySwap !== -1) throw error;
+        return docker.updateMemory(id, memory, memory + (host?.swap.totalBytes ?? memory));
+      }
+    }
+    await clock.sleep(TRY_AGAIN_MS);
   }
 }
 

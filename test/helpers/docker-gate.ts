@@ -9,7 +9,7 @@ export type DockerGate = {
   /** `POST /containers/web/stop` of everything that changes something, in order. */
   changes: string[];
   before?: (call: GateCall) => void | Promise<void>;
-  after?: (call: GateCall) => void | Promise<void>;
+  after?: (call: GateCall & { status: number }) => void | Promise<void>;
   close(): Promise<void>;
 };
 
@@ -42,8 +42,9 @@ export async function startDockerGate(engineSocket: string, socket: string): Pro
     });
     incoming.pipe(upstream);
     const [answer] = (await once(upstream, 'response')) as [IncomingMessage];
-    await gate.after?.(call);
-    outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
+    const status = answer.statusCode ?? 500;
+    await gate.after?.({ ...call, status });
+    outgoing.writeHead(status, answer.headers);
     answer.pipe(outgoing);
   }
 

@@ -51,10 +51,10 @@ async function killRun(): Promise<void> {
   await until(() => child?.signalCode !== null, 'the kill');
 }
 
-/** Kills the run at the first call that matches, and answers nothing. */
+/** Kills the run at the first call that matches, and answers nothing. After: what the engine refused was not done. */
 function killAt(matches: (call: GateCall) => boolean, when: When): void {
-  gate[when] = async (call) => {
-    if (!matches(call) || !folder.child) return;
+  gate[when] = async (call: GateCall & { status?: number }) => {
+    if (!matches(call) || (call.status ?? 0) >= 400 || !folder.child) return;
     delete gate[when];
     await killRun();
     // Nothing is passed on.

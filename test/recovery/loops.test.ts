@@ -355,6 +355,19 @@ describe('a loop for lack of memory', () => {
     expect(engine.calls.at(-1)).toBe(`update web ${150 * MB} ${(150 + 2048) * MB}`);
   });
 
+  it('is raised although the engine refuses while the container is between two lives', async () => {
+    const deps = monitor();
+    hungry(deps, { oomKilled: true, memorySwap: -1 });
+    let refused = 0;
+    engine.before = () => {
+      if (++refused <= 2)
+        throw Object.assign(new Error('cannot update a stopped container'), { status: 500 });
+    };
+    await run(deps);
+    expect(engine.calls.at(-1)).toBe(`update web ${150 * MB} -1`);
+    expect(deps.said[0]?.text).toMatch(/^Done: raise/);
+  });
+
   it('is not lowered again by undo where it is used, or where somebody has set another limit', async () => {
     const deps = monitor();
     const web = hungry(deps, { oomKilled: true });
