@@ -1,16 +1,10 @@
 // Rows of what people met in the field that belong to no larger page of tests.
 import { describe, expect, it } from 'vitest';
-import { ask, newQueries } from '../src/containers/queries.ts';
-import type { Evidence } from '../src/containers/types.ts';
 import { judgeUnits } from '../src/doctor/units.ts';
 import { renderIncident } from '../src/outputs/terminal/incidents.ts';
 import { renderPlan } from '../src/outputs/terminal/plan.ts';
-import { hostFiles } from '../src/system/files.ts';
-import { parseInspect } from '../src/system/docker/parse.ts';
 import type { UnitState } from '../src/system/unit-states.ts';
-import type { Clock, Docker } from '../src/system/types.ts';
 import { incidentOf } from './helpers/incident.ts';
-import { until } from './helpers/daemon.ts';
 
 const NOW = 1_767_225_600_000;
 
@@ -84,41 +78,5 @@ describe('U17: on 80 columns nothing is cut that a person asked for', () => {
     expect(lines.join('\n')).toContain(path);
     expect(lines.join('\n')).toContain('word59');
     expect(renderPlan(plan, false)).toContain(`${path}  0644  (what was installed`);
-  });
-});
-
-describe('S15: a container whose log driver keeps no lines', () => {
-  it.each([
-    ['none', '(no log lines: the log driver "none" keeps none that Docker could show)'],
-    ['syslog', '(no log lines: the log driver "syslog" keeps none that Docker could show)'],
-    ['json-file', undefined],
-    ['local', undefined],
-  ])('%s', async (driver, expected) => {
-    const given: Evidence[] = [];
-    const inspect = parseInspect({
-      Id: 'a'.repeat(64),
-      Name: '/web',
-      State: { Status: 'exited', ExitCode: 1 },
-      HostConfig: { LogConfig: { Type: driver } },
-      Config: {},
-    });
-    const docker = {
-      logs: () =>
-        driver === 'none' ? Promise.reject(new Error('does not support reading')) : Promise.resolve([]),
-      inspect: () => Promise.resolve(inspect),
-    } as unknown as Docker;
-    const queries = newQueries({
-      docker,
-      clock: {} as Clock,
-      files: hostFiles('/'),
-      signal: new AbortController().signal,
-      give: (input: { type: string; evidence?: Evidence }) =>
-        void (input.evidence && given.push(input.evidence)),
-      replay: () => Promise.resolve(),
-      onList: () => undefined,
-    } as never);
-    ask(queries, { kind: 'evidence', id: inspect.id, killed: false });
-    const evidence = await until(() => given[0]);
-    expect(evidence.logs?.[0]).toBe(expected);
   });
 });

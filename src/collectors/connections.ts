@@ -17,7 +17,7 @@ export function holdPostgres(system: System): Hold<PostgresTarget, Postgres> {
   return hold(
     system,
     (t) => ['postgres', t.host, t.port, t.user, t.password, t.database, t.sslMode, t.sslRootCert],
-    (target) => openPostgres(target, { applicationName: 'vpsmon' }),
+    openPostgres,
   );
 }
 

@@ -155,12 +155,7 @@ async function examineKind({ files, root }: Pick<System, 'files' | 'root'>): Pro
 /** As the monitor asks them, so that what it will see is what is shown. */
 async function examineSources(context: CommandContext): Promise<Line[]> {
   const { system, config } = context;
-  const discovery = createDiscovery({
-    docker: system.docker,
-    config,
-    clock: system.clock,
-    files: system.files,
-  });
+  const discovery = createDiscovery({ ...system, config });
   try {
     const [found, { readings }] = await Promise.all([
       discovery.current(AbortSignal.timeout(6000)),

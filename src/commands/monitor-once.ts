@@ -55,12 +55,7 @@ export async function monitorOnce(context: CommandContext): Promise<number> {
 /** Two readings, a second apart: the second one has rates. What needs no rate is read once. */
 export async function checkOnce(context: CommandContext, rates = true): Promise<Snapshot> {
   const { system, config } = context;
-  const discovery = createDiscovery({
-    docker: system.docker,
-    config,
-    clock: system.clock,
-    files: system.files,
-  });
+  const discovery = createDiscovery({ ...system, config });
   let listed: Promise<ContainerInfo[]> | undefined;
   const collectors = openCollectors({
     system,

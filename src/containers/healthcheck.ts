@@ -4,7 +4,7 @@ import { masked } from '../model/text.ts';
 import { isStopping } from './cause.ts';
 import { about, emit, ends, seen } from './facts.ts';
 import { successorHealth } from './successor.ts';
-import { conditionOf, isFolded, isWatched, keyOf, newsOf, secretsWith } from './table.ts';
+import { conditionOf, isFolded, isWatched, keyOf, newsOf, secretsWith, unreadableDriver } from './table.ts';
 import type { Evidence, Known, Turn } from './types.ts';
 
 /** The health log and the container's own log are waited for this long at the most. */
@@ -48,14 +48,15 @@ export function reportUnhealthy(turn: Turn, key: string, evidence: Evidence): vo
   const { info } = known;
   const secrets = secretsWith(state, evidence.inspect);
   const last = evidence.inspect?.state.health?.log.findLast((run) => run.exitCode !== 0);
-  const output = last ? masked(last.output, secrets) || `exit code ${last.exitCode}` : undefined;
+  const output = last && masked(last.output, secrets);
   const logs = evidence.logs?.map((line) => masked(line, secrets));
+  const logDriver = unreadableDriver(evidence.inspect);
   emit(turn, key, {
     kind: 'unhealthy',
     ...about(info),
     at: check.at,
     seen: seen(info),
-    ...defined({ after: check.after, output, logs }),
+    ...defined({ after: check.after, output, exitCode: last?.exitCode, logs, logDriver }),
   });
 }
 

@@ -72,8 +72,7 @@ async function findEvidence(queries: Queries, { id, killed }: AskFor<'evidence'>
     if (now !== queries.kills) await clock.sleep(OOM_EVENT_MS, signal);
     queries.kills = now;
   }
-  const lines = logs && logs.length > 0 ? logs : whyNoLogs(inspected);
-  give({ type: 'evidence', id, evidence: defined({ logs: lines, inspect: inspected }) });
+  give({ type: 'evidence', id, evidence: defined({ logs, inspect: inspected }) });
 }
 
 async function replayOnce(queries: Queries): Promise<void> {
@@ -155,14 +154,4 @@ function limited<A, R>(most: number, call: (argument: A) => Promise<R>): (argume
       else running -= 1;
     }
   };
-}
-
-/** Docker keeps what it can show with these; with the others it may keep a copy (dual logging), or nothing at all. */
-const READABLE = new Set(['json-file', 'local', 'journald', '']);
-
-/** In place of the lines: undefined where there simply are none. */
-function whyNoLogs(inspect: DockerInspect | undefined): string[] | undefined {
-  const driver = inspect?.logDriver ?? '';
-  if (READABLE.has(driver)) return undefined;
-  return [`(no log lines: the log driver "${driver}" keeps none that Docker could show)`];
 }

@@ -4,11 +4,11 @@ import { completeDeath, onEvent } from './on-event.ts';
 import { engineDue, allBack, newEngine, streamDown, streamUp } from './docker-gone.ts';
 import { reportUnhealthy } from './healthcheck.ts';
 import { inspected, listed, suspectsDue } from './reconcile.ts';
-import type { ContainerFact } from '../model/container-fact.ts';
+import type { ContainerFact, FactOf } from '../model/container-fact.ts';
 import { masked } from '../model/text.ts';
 import { measured } from './successor.ts';
 import { conclude } from './correlate.ts';
-import { applyFixed, secretsWith } from './table.ts';
+import { applyFixed, secretsWith, unreadableDriver } from './table.ts';
 import { restartsByPolicy } from './cause.ts';
 import type { Evidence, Input, Moment, Out, Pending, Row, ServiceRules, State, Turn } from './types.ts';
 
@@ -70,6 +70,8 @@ function onCrashEvidence(
   const { logs, inspect } = evidence;
   const secrets = secretsWith(state, inspect);
   if (logs) death.logs = logs.map((line) => masked(line, secrets));
+  const logDriver = unreadableDriver(inspect);
+  if (logDriver !== undefined) death.logDriver = logDriver;
   if (inspect) completeDeath(state, death, inspect);
   if (known && pending.willRestart === undefined) {
     pending.willRestart = restartsByPolicy(known, death.exitCode);
@@ -106,25 +108,29 @@ export function nextDue(state: State): number {
 }
 
 /** Events that are worth an alert, even without details. */
-const BAD = new Set(['die', 'oom', 'health_status: unhealthy']);
+const BAD: ReadonlyMap<string, FactOf<'unreadable'>['what']> = new Map([
+  ['die', 'died'],
+  ['oom', 'died'],
+  ['health_status: unhealthy', 'unhealthy'],
+]);
 
 /**
  * Facts in place of those that a mistake in this program has cost: neither the alert nor what comes after it may be lost. What was due
  * is given up, for it would fail again with every input; the list that is asked for next brings the table into order.
  */
 export function reportUnreadable(state: State, input: Input, now: Moment, why: string): ContainerFact[] {
-  const about: [name: string, what: string][] = [];
-  if (input.type === 'event' && BAD.has(input.event.action))
-    about.push([String(input.event.name), `Docker says "${input.event.action}"`]);
+  const about: [name: string, what: FactOf<'unreadable'>['what']][] = [];
+  const bad = input.type === 'event' ? BAD.get(input.event.action) : undefined;
+  if (bad && input.type === 'event') about.push([String(input.event.name), bad]);
   for (const [key, pending] of state.pending) {
     if (pending.due > now.mono) continue;
     state.pending.delete(key);
-    about.push([key, pending.kind === 'crash' ? 'it ended without being asked to' : 'its state changed']);
+    about.push([key, pending.kind === 'crash' ? 'died' : 'changed']);
   }
   for (const [key, check] of state.checks) {
     if (check.due > now.mono) continue;
     state.checks.delete(key);
-    about.push([key, 'its healthcheck fails']);
+    about.push([key, 'unhealthy']);
   }
   return about.map(([name, what]) => ({ kind: 'unreadable', name, at: now.wall, what, why }));
 }

@@ -105,6 +105,15 @@ export function secretsWith(state: State, inspect: DockerInspect | undefined): s
   return [...state.rules.secrets, ...secretsFromEnv(inspect?.env)];
 }
 
+/** Docker shows what these have kept; of the others it may have a copy (dual logging), or nothing at all. */
+const READABLE_DRIVERS = new Set(['json-file', 'local', 'journald', '']);
+
+/** A log driver that keeps no lines for Docker to show. */
+export function unreadableDriver(inspect: DockerInspect | undefined): string | undefined {
+  const driver = inspect?.logDriver ?? '';
+  return READABLE_DRIVERS.has(driver) ? undefined : driver;
+}
+
 /** Its processes exist. */
 export function isUp(state: ContainerState): boolean {
   return state === 'running' || state === 'paused';

@@ -222,9 +222,12 @@ function word(run: Run, decision: Notification): Message {
   } catch (error) {
     run.deps.log.warn(`A message could not be worded: ${errorText(error)}`);
     const { id, severity, rule, subject, text } = decision.incident;
-    const html = `${severity.toUpperCase()}: ${safeHtml(text, 1000)}`;
-    return { at: decision.at, severity, kind: rule, subject, html, incidentId: id };
+    return { at: decision.at, severity, kind: rule, subject, html: unworded(severity, text), incidentId: id };
   }
+}
+
+function unworded(severity: Severity, text: string): string {
+  return `${severity.toUpperCase()}: ${safeHtml(text, 1000)}`;
 }
 
 /** A finding that could not become an incident, at most once an hour for each subject. */
@@ -235,7 +238,7 @@ function sendPlainly(run: Run, { rule, subject, severity, verdict, text }: Findi
   if ((verdict !== 'breach' && verdict !== 'event') || mono - before < HOUR_MS) return;
   run.plainlyAt.set(key, mono);
   const now = run.deps.clock.now();
-  const html = `${severity.toUpperCase()}: ${safeHtml(String(text), 1000)}`;
+  const html = unworded(severity, String(text));
   addToSave(run.saver, { messages: [{ at: now, severity, kind: rule, subject: String(subject), html }] });
   writeSaved(run.saver, now);
 }

@@ -31,6 +31,8 @@ export type Death = {
   policy?: string;
   /** Its last log lines, secrets masked. */
   logs?: string[];
+  /** Its log driver, where that keeps no lines that Docker could show. */
+  logDriver?: string;
   /** Docker's error of a start that failed, secrets masked. */
   error?: string;
 };
@@ -79,7 +81,15 @@ type Kinds = {
   paused: { restartCount: number };
   /** It runs again after it was down for `forMs`. */
   running: { seen: Seen; from: 'stopped' | 'paused'; forMs: number };
-  unhealthy: { seen: Seen; output?: string; logs?: string[]; after?: 'redeployed' | 'restarted' };
+  /** Output and exit code are those of the last run of the health check that failed. */
+  unhealthy: {
+    seen: Seen;
+    output?: string;
+    exitCode?: number;
+    logs?: string[];
+    logDriver?: string;
+    after?: 'redeployed' | 'restarted';
+  };
   healthy: { seen: Seen; forMs: number };
   /** It crashed, and its restart policy brought it back after `awayMs`; without it, it is down again, and Docker goes on trying. */
   restarting: { death: Death; restartCount: number; awayMs?: number; restarts24h: number; deploy?: true };
@@ -110,7 +120,7 @@ type Kinds = {
   /** Docker answers at the first look. */
   'docker-answers': object;
   /** A change of it could not be followed. */
-  unreadable: { what: string; why: string };
+  unreadable: { what: 'died' | 'changed' | 'unhealthy'; why: string };
 };
 
 /** `removed`: it does not exist any more. */

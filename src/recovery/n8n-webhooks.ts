@@ -13,7 +13,7 @@ export async function registeredWebhooks(
   if (!database || ids.length === 0) return undefined;
   const identifier = (name: string) => `"${name.replaceAll('"', '""')}"`;
   const table = `${identifier(database.schema)}.${identifier(`${database.prefix}webhook_entity`)}`;
-  const postgres = openPostgres(database, { applicationName: 'vpsmon' });
+  const postgres = openPostgres(database);
   try {
     const rows = await postgres.query(
       `SELECT "workflowId" AS id, count(*) AS n FROM ${table} WHERE "workflowId" = ANY($1) GROUP BY 1`,

@@ -81,6 +81,28 @@ describe('deaths', () => {
     expect(world.messages()[0]).toContain('out of memory');
   });
 
+  test.each([
+    ['none', '(no log lines: the log driver "none" keeps none that Docker could show)'],
+    ['syslog', '(no log lines: the log driver "syslog" keeps none that Docker could show)'],
+    ['json-file', undefined],
+    ['local', undefined],
+  ])('S15: without log lines, the driver that keeps none is named: %s', (logDriver, expected) => {
+    const world = worldWith('web');
+    world.byName('web').logDriver = logDriver;
+    world.die('web', 1);
+    const [died] = world.messages();
+    expect(died).toContain('Cause: crashed, exit code 1');
+    if (expected === undefined) expect(died).not.toContain('log lines');
+    else expect(died).toContain(expected.replaceAll('"', '&quot;'));
+    world.start('web');
+    world.health('web', 'unhealthy');
+    world.advance(5000);
+    const sick = world.messages().find((text) => text.includes('Service Unhealthy'));
+    // It has said nothing.
+    expect(sick).toContain('Health check says: exit code 1');
+    if (expected !== undefined) expect(sick).toContain('no log lines');
+  });
+
   test('137 that nobody asked for and no oom: killed from outside', () => {
     const world = worldWith('web');
     world.die('web', 137);

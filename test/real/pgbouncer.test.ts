@@ -58,7 +58,7 @@ test.each(['transaction', 'session', 'statement'])(
       await collector.read(patience());
       await collector.read(patience());
       await collector.close?.();
-      const postgres = openPostgres(target, { applicationName: 'vpsmon' });
+      const postgres = openPostgres(target);
       expect(await postgres.query('SELECT 1 AS one')).toEqual([{ one: '1' }]);
       expect(await postgres.query('SELECT $1::text AS given', ['x'])).toEqual([{ given: 'x' }]);
       const readOnly = postgres.readOnly("SELECT set_config('lock_timeout', '7', false)");

@@ -23,17 +23,14 @@ afterAll(async () => {
 });
 
 function open(change: Partial<Parameters<typeof openPostgres>[0]> = {}): Postgres {
-  const postgres = openPostgres(
-    {
-      host: server.host,
-      port: server.port,
-      user: 'postgres',
-      password: server.password,
-      database: 'postgres',
-      ...change,
-    },
-    { applicationName: 'vpsmon' },
-  );
+  const postgres = openPostgres({
+    host: server.host,
+    port: server.port,
+    user: 'postgres',
+    password: server.password,
+    database: 'postgres',
+    ...change,
+  });
   opened.push(postgres);
   return postgres;
 }
@@ -215,7 +212,7 @@ async function startTlsOnly(env: Record<string, string> = {}) {
 test('a server that insists on TLS', async () => {
   const strict = await startTlsOnly();
   const tls = async (more: object) => {
-    const postgres = openPostgres({ ...strict.target, ...more }, { applicationName: 'vpsmon' });
+    const postgres = openPostgres({ ...strict.target, ...more });
     try {
       const sql = 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()';
       return (await postgres.query(sql).catch((error: unknown) => [{ ssl: String(error) }]))[0]?.ssl;
@@ -272,10 +269,7 @@ test('N3: TLS only, in German, and a role without pg_monitor: everything that it
     await expect(read({ user: 'nobody', password: 'x' })).rejects.toThrow(
       'refuses the password of user nobody',
     );
-    const postgres = openPostgres(
-      { ...strict.target, user: 'watcher', password: 'w4tcher-pw' },
-      { applicationName: 'vpsmon' },
-    );
+    const postgres = openPostgres({ ...strict.target, user: 'watcher', password: 'w4tcher-pw' });
     await expect
       .poll(() => postgres.query('SELECT pg_sleep(5)', [], 200).catch(String))
       .toContain('took too long');

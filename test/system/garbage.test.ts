@@ -51,7 +51,7 @@ const CLIENTS: Record<string, (place: Place) => Promise<unknown>> = {
   },
   async postgres({ port }) {
     const target = { host: '127.0.0.1', port, user: 'u', password: 'p', database: 'd' };
-    const postgres = openPostgres(target, { applicationName: 'vpsmon' });
+    const postgres = openPostgres(target);
     return postgres.query('SELECT 1', [], 200).finally(() => postgres.close());
   },
   async http({ port }) {

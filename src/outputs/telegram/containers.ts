@@ -14,7 +14,7 @@ import type {
 import { SERIES_QUIET_MS } from '../../model/rules.ts';
 import { formatBytes, formatDuration, formatTime, plain, safeHtml } from '../../model/text.ts';
 import { because, causeText, whyNotStarted } from './death.ts';
-import { bold, healthText, message, statusText } from './fields.ts';
+import { bold, healthText, message, statusText, type Field } from './fields.ts';
 
 type Text<K extends FactKind> = {
   /** One plain sentence, not escaped. */
@@ -80,7 +80,7 @@ const TEXTS: { [K in FactKind]: Text<K> } = {
   },
   unhealthy: {
     sentence: ({ name }) => `The health check of ${name} fails`,
-    message: ({ name, seen, at, output, after, logs }) =>
+    message: ({ name, seen, at, after, logs, logDriver, ...check }) =>
       message(
         '🏥',
         'Service Unhealthy',
@@ -90,12 +90,15 @@ const TEXTS: { [K in FactKind]: Text<K> } = {
           ['Health', '🏥 Unhealthy'],
           ['Container ID', shortId(seen.id)],
           ['Time', formatTime(at)],
-          output === undefined ? undefined : ['Health check says', output],
+          checkField(check),
           after ? ['Note', after === 'redeployed' ? 'just deployed' : 'just restarted'] : undefined,
         ],
-        logBlock(logs),
+        logBlock(logs, logDriver),
       ),
-    line: ({ name, output }) => `${bold(name)}${output === undefined ? '' : `: ${safeHtml(output, 100)}`}`,
+    line({ name, ...check }) {
+      const field = checkField(check);
+      return `${bold(name)}${field ? `: ${safeHtml(field[1], 100)}` : ''}`;
+    },
   },
   healthy: {
     sentence: ({ name, forMs }) => `${name} is healthy again after ${formatDuration(forMs)}`,
@@ -207,8 +210,14 @@ const TEXTS: { [K in FactKind]: Text<K> } = {
   'docker-answers': { sentence: () => 'Docker answers' },
   unreadable: {
     sentence: ({ name, what, why }) =>
-      `${plain(name, 100)}: ${plain(what, 100)}. How it is in detail could not be put into words (${plain(why, 200)})`,
+      `${plain(name, 100)}: ${UNREADABLE[what]}. How it is in detail could not be put into words (${plain(why, 200)})`,
   },
+};
+
+const UNREADABLE: Record<FactOf<'unreadable'>['what'], string> = {
+  died: 'it ended without being asked to',
+  changed: 'its state changed',
+  unhealthy: 'its health check fails',
 };
 
 const OVER: Record<Because, string> = {
@@ -277,7 +286,7 @@ function stoppedMessage(fact: FactOf<'stopped'>): string {
       death.error === undefined ? undefined : ['Docker says', death.error],
       next ? ['Next', nextText(next)] : undefined,
     ],
-    death.cause === 'request' ? [] : logBlock(death.logs),
+    death.cause === 'request' ? [] : logBlock(death.logs, death.logDriver),
   );
 }
 
@@ -347,7 +356,7 @@ function restartingMessage({
       ],
       restarts24h > 1 ? ['Restarts in 24 h', String(restarts24h)] : undefined,
     ],
-    logBlock(death.logs),
+    logBlock(death.logs, death.logDriver),
   );
 }
 
@@ -373,7 +382,11 @@ function malfunctionMessage(fact: {
       ['Last death', causeText(death)],
       loop ? ['Restarts', `${loop.count} within ${loop.windowMs / 60_000} min`] : undefined,
     ],
-    ['', '⚠️ Service is restarting frequently - possible malfunction!', ...logBlock(death.logs)],
+    [
+      '',
+      '⚠️ Service is restarting frequently - possible malfunction!',
+      ...logBlock(death.logs, death.logDriver),
+    ],
   );
 }
 
@@ -434,9 +447,20 @@ function shortId(id: string): string {
   return id.slice(0, 12);
 }
 
-/** The last log lines of a container in a block; secrets were masked where they were read. Nothing where there are none. */
-function logBlock(logs: string[] | undefined): string[] {
-  const lines = (logs ?? []).map(logLine).filter((line) => line !== '');
+/** What the last run of a health check has said, or how it ended. */
+function checkField({
+  output,
+  exitCode,
+}: Pick<FactOf<'unhealthy'>, 'output' | 'exitCode'>): Field | undefined {
+  const text = output || (exitCode === undefined ? '' : `exit code ${exitCode}`);
+  return text === '' ? undefined : ['Health check says', text];
+}
+
+/** The last log lines of a container in a block; secrets were masked where they were read. Where there are none, why, if that is known. */
+function logBlock(logs: readonly string[] = [], logDriver?: string): string[] {
+  const lines = logs.map(logLine).filter((line) => line !== '');
+  if (lines.length === 0 && logDriver !== undefined)
+    lines.push(logLine(`(no log lines: the log driver "${logDriver}" keeps none that Docker could show)`));
   if (lines.length === 0) return [];
   return [`\nLast log lines:\n<pre>${lines.slice(-5).join('\n')}</pre>`];
 }

@@ -21,7 +21,6 @@ type Server = {
   target: PostgresAddress;
   /** `host:port`, or the folder of its socket. */
   address: string;
-  applicationName: string;
   session?: Session;
   failed?: { at: number; error: Error };
   /** The last query of those that wait for each other. */
@@ -36,10 +35,10 @@ type Work = (session: Session, timeoutMs: number) => Promise<Row[]>;
  * One kept connection, every query in a read-only transaction of its own. It is opened by the first query and again after it broke; never by a timer. Queries
  * wait for each other. Errors are plain sentences without the password.
  */
-export function openPostgres(target: PostgresAddress, options: { applicationName: string }): Postgres {
+export function openPostgres(target: PostgresAddress): Postgres {
   const address = target.host.startsWith('/') ? target.host : `${target.host}:${target.port}`;
   const line = Promise.resolve();
-  const server: Server = { ...options, target, address, line, closed: false, statementPooling: false };
+  const server: Server = { target, address, line, closed: false, statementPooling: false };
   return {
     address,
     query: (sql, params = [], timeoutMs = STATEMENT_MS) =>
@@ -101,14 +100,14 @@ async function attempt(server: Server, work: Work, timeoutMs: number, deadline: 
 }
 
 async function connected(server: Server, deadline: number): Promise<Session> {
-  const { target, address, applicationName, failed, statementPooling } = server;
+  const { target, address, failed, statementPooling } = server;
   if (server.session?.alive()) return server.session;
   if (server.closed) throw new Error(`the connection to ${address} was closed`);
   if (failed && performance.now() - failed.at < PAUSE_MS) throw failed.error;
   const giveUp = new AbortController();
   const patience = Math.min(CONNECT_MS, deadline - performance.now());
   try {
-    const opening = openSession(target, applicationName, giveUp.signal, statementPooling);
+    const opening = openSession(target, giveUp.signal, statementPooling);
     server.session = await within(opening, patience, () => giveUp.abort());
   } catch (cause) {
     const error = explain(server, cause);

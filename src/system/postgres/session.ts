@@ -48,11 +48,10 @@ export function isStatementPooling(error: unknown): boolean {
 /** Connects and logs in; the signal gives that up at once. Rejects with the errors of pg and the socket. */
 export async function openSession(
   target: PostgresAddress,
-  applicationName: string,
   signal: AbortSignal,
   statementPooling = false,
 ): Promise<Session> {
-  const login = (ssl: Tls) => logIn(target, applicationName, ssl, signal, statementPooling);
+  const login = (ssl: Tls) => logIn(target, ssl, signal, statementPooling);
   if (target.sslMode && !['allow', 'prefer'].includes(target.sslMode)) {
     return login(tlsOptions(target));
   }
@@ -97,7 +96,6 @@ function sqlState(error: unknown): string | undefined {
 
 async function logIn(
   target: PostgresAddress,
-  applicationName: string,
   ssl: Tls,
   signal: AbortSignal,
   statementPooling: boolean,
@@ -116,7 +114,7 @@ async function logIn(
     stream: () => socket,
     keepAlive: true,
     keepAliveInitialDelayMillis: 60_000,
-    application_name: applicationName,
+    application_name: 'vpsmon',
     // Text as it came: this program parses the few numbers that it uses, and dates not at all.
     types: { getTypeParser: () => (value: unknown) => value },
   });

@@ -111,6 +111,10 @@ describe('lists and inspects', () => {
       cache: 'shop-redis-1',
     });
   });
+  test('S15: the log driver', () => {
+    expect(parseInspect({ Id: ID, HostConfig: { LogConfig: { Type: 'none' } } }).logDriver).toBe('none');
+    expect(parseInspect({ Id: ID, HostConfig: {} })).not.toHaveProperty('logDriver');
+  });
   test('ports that are published and ports that are not', () => {
     const Ports = { '5432/tcp': [{ HostIp: '127.0.0.1', HostPort: '5433' }], '53/udp': null };
     expect(parseInspect({ Id: ID, NetworkSettings: { Ports } }).ports).toEqual([

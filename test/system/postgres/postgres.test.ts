@@ -12,10 +12,7 @@ afterEach(async () => {
 
 const SECRET = 's3cret-enough';
 function open(port: number, host = '127.0.0.1') {
-  return openPostgres(
-    { host, port, user: 'u', password: SECRET, database: 'd' },
-    { applicationName: 'vpsmon' },
-  );
+  return openPostgres({ host, port, user: 'u', password: SECRET, database: 'd' });
 }
 
 test('a server that accepts and never answers is given up in time, once for all who wait', async () => {
