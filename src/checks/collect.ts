@@ -94,20 +94,20 @@ function startDeadline(ms: number): Deadline {
   return { signal: stop.signal, late, timer };
 }
 
-/** A read that ignores its signal is left behind at the deadline; `onSettled` is called when it comes back after all. */
+/** A read that ignores its signal is left behind at the deadline; `onEnd` is called when it comes back after all. */
 function readWithin(
   collector: AnyCollector,
   { signal, late }: Deadline,
   clock: Clock,
   mask: (text: string) => string,
-  onSettled: () => void,
+  onEnd: () => void,
 ): Promise<AnyReading> {
   const start = clock.monotonic();
   const tookMs = (): number => clock.monotonic() - start;
   // Called through a promise, so that a collector that throws at once fails like one that throws later.
   const read = Promise.resolve()
     .then((): Promise<object> => collector.read(signal))
-    .finally(onSettled)
+    .finally(onEnd)
     .then(
       (value): AnyReading =>
         'absent' in value

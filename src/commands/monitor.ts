@@ -19,7 +19,7 @@ import { carryStore, lossOf, openStore, reopenStore, takeCarried, type Store } f
 import { openOutbox } from '../store/outbox.ts';
 import { reportDropped } from '../store/rows.ts';
 import { whyNotUsable } from '../store/state-folder.ts';
-import { downgradeText, laterWriter, noteWriter } from '../store/written-by.ts';
+import { downgradeText, laterWriter, recordWriter } from '../store/written-by.ts';
 import { VERSION } from '../version.ts';
 import type { Log } from '../system/types.ts';
 import type { CommandContext } from './context.ts';
@@ -228,7 +228,7 @@ function newsOf(store: Store, stateDir: string): string | undefined {
 function newsOfVersion({ db }: Store, stateDir: string, now: number): string | undefined {
   try {
     const later = laterWriter(db, VERSION);
-    noteWriter(db, VERSION, now);
+    recordWriter(db, VERSION, now);
     return later === undefined ? undefined : downgradeText(stateDir, later, VERSION);
   } catch {
     return undefined; // A disk that is full is reported by what has to be saved.

@@ -100,11 +100,11 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
   if (options.json) {
     printJson(io, { version: 1, dry_run: options.dryRun === true, ended: name });
   } else {
-    const about = wanted === 'all' ? 'everything' : name;
+    const about = wanted === 'all' ? 'Everything' : name;
     print(
       io,
       options.dryRun
-        ? `Would tell about ${about} again.`
+        ? `${about} would be notified again.`
         : `${about} is notified again. What still lasts and was held back is sent with the next check.`,
     );
   }

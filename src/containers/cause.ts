@@ -40,7 +40,7 @@ export function parseSignal(text: string | undefined): number {
 }
 
 /** A `kill` event: a stop that is under way goes on, whatever else the container is sent meanwhile. */
-export function noteKill(known: Known, at: number, event: Pick<DockerEvent, 'attributes'>): void {
+export function recordSignal(known: Known, at: number, event: Pick<DockerEvent, 'attributes'>): void {
   // podman does not say which.
   const hidden = known.shadowed?.includes('signal') || event.attributes['signal'] === undefined;
   const kill: NonNullable<Known['kill']> = hidden
@@ -142,7 +142,7 @@ export function lastDeath(known: Known, history: DockerEvent[]): Death | undefin
   for (const event of history) {
     if (event.id !== known.info.id) continue;
     const at = eventTime(event);
-    if (event.action === 'kill') noteKill(seen, at, event);
+    if (event.action === 'kill') recordSignal(seen, at, event);
     if (event.action === 'stop' && death) death.cause = 'request';
     if (event.action === 'oom') seen.oomAt = at;
     if (event.action === 'start') {

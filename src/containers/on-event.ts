@@ -5,7 +5,7 @@ import { masked } from '../model/text.ts';
 import { toHealth } from '../system/docker/containers.ts';
 import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
-import { deathByEvent, deathOf, isStopping, mayBeStopped, noteKill, restartsByPolicy } from './cause.ts';
+import { deathByEvent, deathOf, isStopping, mayBeStopped, recordSignal, restartsByPolicy } from './cause.ts';
 import { RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, conclude, left } from './correlate.ts';
 import {
   about,
@@ -65,7 +65,7 @@ export function onEvent(turn: Turn, event: DockerEvent): void {
 
 /** A `kill` event older than the last start belongs to the run before. */
 function onKill(known: Known, at: number, event: DockerEvent): void {
-  if (at >= (known.info.startedAt ?? 0)) noteKill(known, at, event);
+  if (at >= (known.info.startedAt ?? 0)) recordSignal(known, at, event);
 }
 
 function adopt(turn: Turn, event: DockerEvent): Known | undefined {

@@ -36,7 +36,7 @@ import {
   type IncidentMessage,
 } from '../store/incident-messages.ts';
 import { undoableAbout } from '../store/incident-actions.ts';
-import { incidentById, noteOnIncident, withNotes } from '../store/incidents.ts';
+import { incidentById, annotateIncident, withAnnotations } from '../store/incidents.ts';
 import { askFor, chart } from './console-asked.ts';
 import { carryOut, dropOrder, keepOrder, openOrders, type Order } from './console-orders.ts';
 import { alive, NOT_CONFIGURED, type Console } from './console-types.ts';
@@ -297,12 +297,12 @@ function details(console: Console, incident: Incident): string {
   const { db } = console.monitor.store;
   const stored = recordingOf(db, incident.id);
   const recording = stored && decodeRecording(stored.data);
-  return console.mask(detailsHtml(withNotes(db, incident), recording, console.now()));
+  return console.mask(detailsHtml(withAnnotations(db, incident), recording, console.now()));
 }
 
 function note({ console, incident, by }: Job, text: string): void {
   console.record(`${by} ${text} (incident ${incident.id})`);
-  noteOnIncident(console.monitor.store.db, incident.id, console.now(), `${by} ${text}`);
+  annotateIncident(console.monitor.store.db, incident.id, console.now(), `${by} ${text}`);
 }
 
 /**

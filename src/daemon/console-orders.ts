@@ -5,7 +5,7 @@ import type { Action } from '../model/action.ts';
 import { formatTime, plain } from '../model/text.ts';
 import { printedHtml } from '../outputs/telegram/console.ts';
 import { actionsBetween } from '../store/actions.ts';
-import { noteOnIncident } from '../store/incidents.ts';
+import { annotateIncident } from '../store/incidents.ts';
 import { immediately, type Db } from '../store/db.ts';
 import { isHeld } from '../store/lock.ts';
 import { recall, remember } from '../store/memory.ts';
@@ -113,7 +113,7 @@ function finish(console: Console, order: Order, result: string, recorded: boolea
   console.record(`${by}: ${what}: ${text}`);
   immediately(db, () => {
     // What recovery has recorded is shown with the incident anyway.
-    if (!recorded) noteOnIncident(db, incidentId, now(), `${what} by ${by}: ${plain(text, 200)}`);
+    if (!recorded) annotateIncident(db, incidentId, now(), `${what} by ${by}: ${plain(text, 200)}`);
     monitor.outbox.enqueue({
       at: now(),
       severity: 'info',

@@ -14,13 +14,13 @@ import { errorText } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';
 import { createRefresh } from '../notify/living.ts';
 import { openOutbox } from '../store/outbox.ts';
-import { wordDecision } from '../outputs/telegram/incidents.ts';
+import { renderNotification } from '../outputs/telegram/incidents.ts';
 import { renderList, renderLiving } from '../outputs/telegram/living.ts';
 import { describeFact } from '../outputs/telegram/containers.ts';
 import { createWatcher } from '../containers/watcher.ts';
 import type { Past } from '../rules/types.ts';
 import { createHistory } from '../store/history/history.ts';
-import { incidentById, withNotes } from '../store/incidents.ts';
+import { incidentById, withAnnotations } from '../store/incidents.ts';
 import { whatIsLeftOff } from '../store/left-off.ts';
 import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
@@ -121,7 +121,8 @@ function openPipeline(monitor: Monitor, hostname: string, alarm: Alarm): Monitor
     isTrue: (incident, claim) => monitor.watcher.claimHolds(incident.subject, claim),
     wakeAt: (mono) => alarm.set(state.closed ? Infinity : mono),
     describe: describeFact,
-    word: (decision) => wordDecision(decision, hostname, clock.now(), recorder.lines(decision.incident)),
+    render: (decision) =>
+      renderNotification(decision, hostname, clock.now(), recorder.lines(decision.incident)),
   });
 }
 
@@ -137,12 +138,12 @@ function openLivingMessages(monitor: Monitor, hostname: string): Monitor['refres
     now: () => clock.now(),
     incident(id) {
       const incident = pipeline.incident(id);
-      return incident ? withNotes(db, incident) : incidentById(db, id);
+      return incident ? withAnnotations(db, incident) : incidentById(db, id);
     },
     render: (incident, others) =>
       renderLiving(incident, others, hostname, clock.now(), recorder.known(incident)),
     renderList: (heading, all) => renderList(heading, all, hostname, clock.now()),
-    onFailure: (error) => log.warn(`A message could not be worded: ${errorText(error)}`),
+    onFailure: (error) => log.warn(`A message could not be rendered: ${errorText(error)}`),
   });
   return (ids) => {
     try {

@@ -53,14 +53,14 @@ export function forgetOld(memory: Memory, keepMs: number, now: number): void {
 }
 
 /** After the clock was set. */
-export function shiftAll(memory: Memory, byMs: number): void {
+export function moveAllTimes(memory: Memory, byMs: number): void {
   for (const map of [memory.open, memory.ended]) {
-    for (const [key, incident] of map) map.set(key, shift(incident, byMs));
+    for (const [key, incident] of map) map.set(key, moveTimes(incident, byMs));
   }
   for (const [id, incident] of memory.byId) {
     const key = keyOf(incident);
     const known = [memory.open.get(key), memory.ended.get(key)].find((one) => one?.id === id);
-    memory.byId.set(id, known ?? shift(incident, byMs));
+    memory.byId.set(id, known ?? moveTimes(incident, byMs));
   }
 }
 
@@ -76,7 +76,7 @@ export function load(db: Db, keepMs: number, log: Log, now: number, describe?: D
       const incident = withoutStrangeFacts(saved, describe);
       // Saved with a clock that was ahead of today's.
       const ahead = incident.lastSeenAt - now;
-      const moved = ahead > 0 ? shift(incident, -ahead) : incident;
+      const moved = ahead > 0 ? moveTimes(incident, -ahead) : incident;
       // Nobody saw whether it was quiet while no monitor ran.
       const waits = moved.state === 'firing' && ruleInfo(moved.rule)?.quietMs !== undefined;
       remember(memory, waits ? { ...moved, lastSeenAt: now } : moved);
@@ -134,7 +134,7 @@ export function moveFirstStart(db: Db, first: number, byMs: number): number {
  * Moves all times of an incident by `byMs`, after the clock was set: what began ten minutes ago still began ten minutes
  * ago, so that a corrected clock causes neither a repeat nor an early end.
  */
-export function shift(incident: Incident, byMs: number): Incident {
+export function moveTimes(incident: Incident, byMs: number): Incident {
   const moved: Incident = {
     ...incident,
     openedAt: incident.openedAt + byMs,

@@ -17,7 +17,7 @@ import {
   load,
   moveFirstStart,
   remember,
-  shiftAll,
+  moveAllTimes,
   type Memory,
   jumpWatch,
 } from './memory.ts';
@@ -40,7 +40,7 @@ export type PipelineDeps = {
   /** Asks for a call of `process` at this monotonic time (ms; Infinity: no more), whether or not there is a finding. */
   wakeAt?(mono: number): void;
   /** Words a message; pure. */
-  word(decision: Notification): Message;
+  render(decision: Notification): Message;
   /** The sentence of a fact, or of its end where only time ended it; pure. */
   describe?(fact: ContainerFact, ended: boolean): { text: string; details?: string[] };
 };
@@ -96,7 +96,7 @@ function process(
   const now = run.deps.clock.now();
   const jumped = run.jump();
   if (jumped !== 0) {
-    shiftAll(run.memory, jumped);
+    moveAllTimes(run.memory, jumped);
     run.first = moveFirstStart(run.db, run.first, jumped);
   }
   const fresh = run.once.without(findings);
@@ -139,7 +139,7 @@ function process(
   addToSave(run.saver, {
     incidents: [...touched].flatMap((id) => run.memory.byId.get(id) ?? []),
     sent: onceIds,
-    messages: planned.notifications.map((one) => word(run, one)),
+    messages: planned.notifications.map((one) => render(run, one)),
   });
   writeSaved(run.saver, now);
   tidy(run, now);
@@ -216,17 +216,24 @@ function worthSaving(
 }
 
 /** A mistake in the wording must not cost the message. */
-function word(run: Run, decision: Notification): Message {
+function render(run: Run, decision: Notification): Message {
   try {
-    return run.deps.word(decision);
+    return run.deps.render(decision);
   } catch (error) {
-    run.deps.log.warn(`A message could not be worded: ${errorText(error)}`);
+    run.deps.log.warn(`A message could not be rendered: ${errorText(error)}`);
     const { id, severity, rule, subject, text } = decision.incident;
-    return { at: decision.at, severity, kind: rule, subject, html: unworded(severity, text), incidentId: id };
+    return {
+      at: decision.at,
+      severity,
+      kind: rule,
+      subject,
+      html: unrendered(severity, text),
+      incidentId: id,
+    };
   }
 }
 
-function unworded(severity: Severity, text: string): string {
+function unrendered(severity: Severity, text: string): string {
   return `${severity.toUpperCase()}: ${safeHtml(text, 1000)}`;
 }
 
@@ -238,7 +245,7 @@ function sendPlainly(run: Run, { rule, subject, severity, verdict, text }: Findi
   if ((verdict !== 'breach' && verdict !== 'event') || mono - before < HOUR_MS) return;
   run.plainlyAt.set(key, mono);
   const now = run.deps.clock.now();
-  const html = unworded(severity, String(text));
+  const html = unrendered(severity, String(text));
   addToSave(run.saver, { messages: [{ at: now, severity, kind: rule, subject: String(subject), html }] });
   writeSaved(run.saver, now);
 }

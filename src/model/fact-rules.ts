@@ -217,7 +217,7 @@ export function isAsked({ death, failed }: Pick<FactOf<'stopped'>, 'death' | 'fa
 }
 
 /** An end as a stop makes it, by podman, which does not say whether it was asked to. */
-export function isUntold({ podman, cause, exitCode }: Death): boolean {
+export function mayBeAsked({ podman, cause, exitCode }: Death): boolean {
   return podman === true && cause === 'crash' && [0, 130, 137, 143].includes(exitCode);
 }
 
@@ -226,7 +226,7 @@ function severityOfStop(fact: FactOf<'stopped'>): Severity {
   if (over === 'job') return 'info';
   if (expected !== undefined) return expected ? 'critical' : 'warning';
   const clean = death.exitCode === 0 && (death.cause === 'crash' || death.cause === 'unseen');
-  return isAsked(fact) || clean || (isUntold(death) && death.exitCode !== 137) ? 'warning' : 'critical';
+  return isAsked(fact) || clean || (mayBeAsked(death) && death.exitCode !== 137) ? 'warning' : 'critical';
 }
 
 function causeOf(death: Death): string | undefined {

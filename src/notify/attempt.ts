@@ -1,7 +1,7 @@
 import type { Delivery as Outcome, Message } from '../model/message.ts';
 import { CAPTION_MAX, htmlToPlain, shortenHtml, splitHtml } from '../model/html.ts';
 import { errorText } from '../model/text.ts';
-import { cutNote, lateNote, standIn } from '../outputs/telegram/digest.ts';
+import { cutLine, lateLine, standIn } from '../outputs/telegram/digest.ts';
 import type { Db } from '../store/db.ts';
 import { incidentById } from '../store/incidents.ts';
 import type { Step, StoredRow } from '../store/outbox.ts';
@@ -61,7 +61,7 @@ function planOrStandIn(sending: Sending, row: StoredRow): Step[] {
 function planSteps(message: Message, now: number): Step[] {
   const late = now - message.at > LATE_AFTER_MS && !HAS_ITS_TIME.has(message.kind);
   const parts = splitHtml(
-    (late ? lateNote(message.at, now) : '') + shortenHtml(message.html, LONGEST, cutNote),
+    (late ? lateLine(message.at, now) : '') + shortenHtml(message.html, LONGEST, cutLine),
   );
   const steps: Step[] = parts.map((html) => ({ html }));
   const [only] = parts;

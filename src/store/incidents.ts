@@ -47,14 +47,14 @@ export function incidentsSince(db: Db, since: number, limit = 1000): Incident[] 
       `SELECT id, data FROM incidents WHERE state <> 'resolved' OR resolved_at >= ? ORDER BY opened_at DESC, id DESC LIMIT ?`,
     )
     .all(since, limit) as Row[];
-  return rows.flatMap((row) => parse(db, row)).map((incident) => withNotes(db, incident));
+  return rows.flatMap((row) => parse(db, row)).map((incident) => withAnnotations(db, incident));
 }
 
 /** One incident with its notes; undefined when there is none of this number. */
 export function incidentById(db: Db, id: number): Incident | undefined {
   const row = db.prepare('SELECT id, data FROM incidents WHERE id = ?').get(id) as Row | undefined;
   const [incident] = row ? parse(db, row) : [];
-  return incident && withNotes(db, incident);
+  return incident && withAnnotations(db, incident);
 }
 
 /** Ids of the open incidents that the message of this one announced as well; `ended`: also of those that are over, for a list has all. */
@@ -99,7 +99,7 @@ export function newestIncidentId(db: Db): number {
 }
 
 /** Adds a plain line, what a person did about it, to this incident. For others than the pipeline, which keeps the incident itself. */
-export function noteOnIncident(db: Db, id: number, at: number, text: string): void {
+export function annotateIncident(db: Db, id: number, at: number, text: string): void {
   db.prepare('INSERT INTO incident_notes (incident_id, at, text) VALUES (?, ?, ?)').run(
     id,
     Math.round(at),
@@ -108,7 +108,7 @@ export function noteOnIncident(db: Db, id: number, at: number, text: string): vo
 }
 
 /** Notes, and what recovery did. A database that an older version left, and that is only looked into, may not have all of it. */
-export function withNotes(db: Db, incident: Incident): Incident {
+export function withAnnotations(db: Db, incident: Incident): Incident {
   const notes = db
     .prepare('SELECT text FROM incident_notes WHERE incident_id = ? ORDER BY at, rowid')
     .all(incident.id) as { text: string }[];

@@ -12,7 +12,7 @@ export function laterWriter(db: Db, version: string): string | undefined {
 }
 
 /** Keeps that `version` works with the folder now, so that an older one, put over it, can say so. */
-export function noteWriter(db: Db, version: string, now: number): void {
+export function recordWriter(db: Db, version: string, now: number): void {
   if (recall(db, KEY, v.string()) !== version) remember(db, KEY, version, now);
 }
 

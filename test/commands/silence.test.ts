@@ -253,7 +253,7 @@ describe('silence end', () => {
     await silence(contextAt().context, 'all', '1h');
     const { context, out } = contextAt({ dryRun: true });
     expect(await silenceEnd(context, 'all')).toBe(0);
-    expect(out()).toBe('Would tell about everything again.\n');
+    expect(out()).toBe('Everything would be notified again.\n');
     expect(kept()).toHaveLength(1);
   });
 

@@ -5,7 +5,7 @@ import { configOf } from './config.ts';
 import { createPipeline } from '../../src/incidents/pipeline.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { Message } from '../../src/model/message.ts';
-import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
+import { renderNotification } from '../../src/outputs/telegram/incidents.ts';
 import { incidentsSince } from '../../src/store/incidents.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 
@@ -23,7 +23,7 @@ function told(world: World, untilMs: number, more: (Finding & { saidAt: number }
     clock: { now: () => now, monotonic: () => now - START },
     log: { debug() {}, info() {}, warn() {} },
     enqueue: (message) => messages.push(message),
-    word: (decision) => wordDecision(decision, 'test', now),
+    render: (decision) => renderNotification(decision, 'test', now),
   });
   const all = [...more, ...world.findings].toSorted((a, b) => a.saidAt - b.saidAt);
   for (let at = START; at <= START + untilMs; at += 10_000) {

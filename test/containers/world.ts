@@ -17,7 +17,7 @@ import { findingsOf } from '../../src/model/fact-rules.ts';
 import type { Message } from '../../src/model/message.ts';
 import type { StartLine } from '../../src/model/monitor-report.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
-import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
+import { renderNotification } from '../../src/outputs/telegram/incidents.ts';
 import { startLine } from '../../src/outputs/telegram/monitor.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 
@@ -84,7 +84,7 @@ export function createWorld(
       isTrue: ({ subject }, claim) => claimHolds(state, subject, claim),
       wakeAt: (mono) => (wakeAt = mono),
       describe: describeFact,
-      word: (decision) => wordDecision(decision, 'vps1', wall()),
+      render: (decision) => renderNotification(decision, 'vps1', wall()),
     });
   let pipeline = openPipeline();
   const findings: Said[] = [];

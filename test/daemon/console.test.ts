@@ -18,10 +18,10 @@ import { renderList, renderLiving } from '../../src/outputs/telegram/living.ts';
 import { openOutbox } from '../../src/store/outbox.ts';
 import { markAnswered } from '../../src/notify/asked.ts';
 import { asOnlyReader } from '../../src/notify/poll.ts';
-import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
+import { renderNotification } from '../../src/outputs/telegram/incidents.ts';
 import { finishAction, recordAction } from '../../src/store/actions.ts';
 import type { Db } from '../../src/store/db.ts';
-import { incidentById, withNotes } from '../../src/store/incidents.ts';
+import { incidentById, withAnnotations } from '../../src/store/incidents.ts';
 import { openStore } from '../../src/store/open.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
@@ -98,7 +98,7 @@ async function start(
     clock,
     log,
     enqueue: (message) => outbox.enqueue(message),
-    word: (decision) => wordDecision(decision, 'shop', clock.now()),
+    render: (decision) => renderNotification(decision, 'shop', clock.now()),
   });
   const refresh = createRefresh({
     db,
@@ -109,7 +109,7 @@ async function start(
     onFailure: (error) => void log.warn(String(error)),
     incident(id) {
       const incident = pipeline.incident(id);
-      return incident ? withNotes(db, incident) : incidentById(db, id);
+      return incident ? withAnnotations(db, incident) : incidentById(db, id);
     },
   });
   const monitor = {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { isLaterVersion } from '../../src/model/version.ts';
 import { openStore } from '../../src/store/open.ts';
-import { noteWriter } from '../../src/store/written-by.ts';
+import { recordWriter } from '../../src/store/written-by.ts';
 import { startDaemon, until, vpsmon, type Daemon } from '../helpers/daemon.ts';
 import { startTelegram, type Telegram } from '../standins/telegram.js';
 
@@ -24,7 +24,7 @@ const told = () => telegram.sent.filter(({ plain }) => plain.includes('9.9.9'));
 async function usedByALaterOne(): Promise<void> {
   await daemon.stop();
   const store = openStore(daemon.stateDir, Date.now());
-  noteWriter(store.db, '9.9.9', Date.now());
+  recordWriter(store.db, '9.9.9', Date.now());
   store.close();
 }
 

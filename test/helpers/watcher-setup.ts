@@ -13,7 +13,7 @@ import { findingsOf } from '../../src/model/fact-rules.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import { createDelivery } from '../../src/notify/delivery.ts';
 import { openOutbox } from '../../src/store/outbox.ts';
-import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
+import { renderNotification } from '../../src/outputs/telegram/incidents.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
 import { createWatcher, type Watcher } from '../../src/containers/watcher.ts';
@@ -122,7 +122,7 @@ export function openWatcherSetup(
         isTrue: ({ subject }, claim) => watcher?.claimHolds(subject, claim),
         wakeAt: (mono) => alarm.set(mono),
         describe: describeFact,
-        word: (decision) => wordDecision(decision, 'test', Date.now()),
+        render: (decision) => renderNotification(decision, 'test', Date.now()),
       });
       const alarm = createAlarm(incidentClock, () => {
         pipeline.process([], { judged: [] });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { jumpWatch, shift } from '../../src/incidents/memory.ts';
+import { jumpWatch, moveTimes } from '../../src/incidents/memory.ts';
 import { incidentOf } from '../helpers/incident.ts';
 
 test('every time of an incident moves, nothing else does, and the old one is left alone', () => {
@@ -16,7 +16,7 @@ test('every time of an incident moves, nothing else does, and the old one is lef
     notified: { count: 3, firstAt: 110, lastAt: 150, since: 140, endDue: 300, withId: 9 },
   });
   const before = structuredClone(incident);
-  expect(shift(incident, 1000)).toEqual({
+  expect(moveTimes(incident, 1000)).toEqual({
     ...before,
     openedAt: 1100,
     firedAt: 1110,
@@ -33,7 +33,7 @@ test('every time of an incident moves, nothing else does, and the old one is lef
 
 test('no time of an incident is forgotten: shifting back gives the same', () => {
   const incident = incidentOf({ okSince: 5, notified: { count: 1, lastAt: 7 } });
-  expect(shift(shift(incident, 12_345), -12_345)).toEqual(incident);
+  expect(moveTimes(moveTimes(incident, 12_345), -12_345)).toEqual(incident);
 });
 
 test('a set clock is noticed once; drift and time that passes are not', () => {

@@ -8,7 +8,7 @@ import type { Finding } from '../../src/model/finding.ts';
 import type { Message } from '../../src/model/message.ts';
 import { openOutbox } from '../../src/store/outbox.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
-import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
+import { renderNotification } from '../../src/outputs/telegram/incidents.ts';
 import { listActions, pruneActions, recordAction } from '../../src/store/actions.ts';
 import { incidentById, incidentsSince, saveIncidents, wasSentOnce } from '../../src/store/incidents.ts';
 import { remember } from '../../src/store/memory.ts';
@@ -44,7 +44,7 @@ function pipelineWith(deps: Partial<PipelineDeps> = {}): Pipeline {
     clock: { now: () => now, monotonic: () => now },
     log: { debug: () => undefined, info: log, warn: log },
     enqueue: (message) => outbox.enqueue(message),
-    word: (decision) => wordDecision(decision, 'vps', now),
+    render: (decision) => renderNotification(decision, 'vps', now),
     ...deps,
   });
 }
@@ -172,13 +172,13 @@ describe('the pipeline', () => {
 
   test('a mistake in the wording costs no message', () => {
     const pipeline = pipelineWith({
-      word: () => {
+      render: () => {
         throw new TypeError('undefined is not a function');
       },
     });
     pipeline.process([disk('/', true, { text: 'a <b> & c' })]);
     expect(waiting().map((message) => message.html)).toEqual(['WARNING: a &lt;b&gt; &amp; c']);
-    expect(logged).toEqual(['A message could not be worded: undefined is not a function']);
+    expect(logged).toEqual(['A message could not be rendered: undefined is not a function']);
   });
 
   test('numbers go on after a restart, and rows that cannot be read are left out', () => {

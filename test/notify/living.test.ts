@@ -8,9 +8,9 @@ import { createRefresh } from '../../src/notify/living.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { findingsOf } from '../../src/model/fact-rules.ts';
 import { renderList, renderLiving } from '../../src/outputs/telegram/living.ts';
-import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
+import { renderNotification } from '../../src/outputs/telegram/incidents.ts';
 import { finishAction, recordAction } from '../../src/store/actions.ts';
-import { incidentById, noteOnIncident, withNotes } from '../../src/store/incidents.ts';
+import { incidentById, annotateIncident, withAnnotations } from '../../src/store/incidents.ts';
 import { htmlToPlain } from '../../src/model/html.ts';
 import {
   beginEdit,
@@ -39,7 +39,7 @@ function connect(settings: Partial<Settings> = {}): void {
     clock: b.clock,
     log: b.log,
     enqueue: (message) => b.outbox.enqueue(message),
-    word: (decision) => wordDecision(decision, 'vps', b.clock.now()),
+    render: (decision) => renderNotification(decision, 'vps', b.clock.now()),
   });
   refresh = createRefresh({
     db,
@@ -47,7 +47,7 @@ function connect(settings: Partial<Settings> = {}): void {
     now: () => b.clock.now(),
     incident(id) {
       const incident = pipeline.incident(id);
-      return incident ? withNotes(db, incident) : incidentById(db, id);
+      return incident ? withAnnotations(db, incident) : incidentById(db, id);
     },
     render(incident, others) {
       if (unwordable) throw new Error('no words');
@@ -106,7 +106,7 @@ describe('the message of an incident', () => {
     expect(shown()).toContain('Available memory is 72 MB');
     expect(shown()).toContain('Now: 72 MB');
 
-    noteOnIncident(b.store.db, 1, b.clock.now(), 'stopped cache');
+    annotateIncident(b.store.db, 1, b.clock.now(), 'stopped cache');
     check(memory(80, 'warning'));
     await settled();
     expect(shown()).toContain('Done: stopped cache');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Incident, Notification } from '../../src/model/incident.ts';
 import { htmlToPlain, splitHtml } from '../../src/model/html.ts';
-import { wordDecision } from '../../src/outputs/telegram/incidents.ts';
+import { renderNotification } from '../../src/outputs/telegram/incidents.ts';
 import { parseHtml } from '../standins/telegram.js';
 
 const OPENED = new Date(2025, 6, 16, 10, 30).getTime();
@@ -44,10 +44,10 @@ const withFacts: Incident = {
 };
 
 function word(more: Partial<Notification>, now = NOW) {
-  return wordDecision({ reason: 'first', at: now, incident: memory, others: [], ...more }, 'vps1', now);
+  return renderNotification({ reason: 'first', at: now, incident: memory, others: [], ...more }, 'vps1', now);
 }
 
-describe('wordDecision', () => {
+describe('renderNotification', () => {
   it('says what started, in the first line, and then the details', () => {
     const message = word({});
     expect(message).toMatchObject({
@@ -223,7 +223,7 @@ describe('wordDecision', () => {
       'stable',
       'grouped',
     ] as const) {
-      const { html } = wordDecision(
+      const { html } = renderNotification(
         { reason, at: NOW, incident, others: [incident, { ...incident, id: 13 }] },
         bad,
         NOW,

@@ -8,7 +8,7 @@ import {
   incidentById,
   incidentsSince,
   markSentOnce,
-  noteOnIncident,
+  annotateIncident,
   openIncidents,
   pruneIncidents,
   saveIncidents,
@@ -80,9 +80,9 @@ test('open ones, lately ended ones, and both since a time', () => {
 
 test('notes stay with their incident', () => {
   saveIncidents(store.db, [ended(1, 30 * 60_000), incidentOf({ id: 3 })]);
-  noteOnIncident(store.db, 1, NOW, 'first');
-  noteOnIncident(store.db, 3, NOW + 1, 'second');
-  noteOnIncident(store.db, 3, NOW + 2, 'third');
+  annotateIncident(store.db, 1, NOW, 'first');
+  annotateIncident(store.db, 3, NOW + 1, 'second');
+  annotateIncident(store.db, 3, NOW + 2, 'third');
   expect(incidentById(store.db, 1)!.actions).toEqual(['first']);
   expect(incidentById(store.db, 3)!.actions).toEqual(['second', 'third']);
   // The monitor saves its own copy, which knows of no notes: they are not lost.
@@ -92,7 +92,7 @@ test('notes stay with their incident', () => {
 
 test('what is old is forgotten, with its notes; what was told once is remembered for 400 days', () => {
   saveIncidents(store.db, [ended(1, 30 * 60_000), ended(2, 0)]);
-  noteOnIncident(store.db, 1, NOW, 'note');
+  annotateIncident(store.db, 1, NOW, 'note');
   markSentOnce(store.db, ['kill', 'kill'], NOW);
   saveSilence(store.db, { subject: 'all', since: NOW, until: NOW + HOUR, reason: '' });
   pruneIncidents(store.db, NOW + 89 * DAY);

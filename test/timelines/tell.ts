@@ -47,7 +47,7 @@ export function tell(story: Story): Told {
         if (time.full) throw new Error('database or disk is full');
         return outbox.enqueue(message);
       },
-      word: (decision) => asMessage(decision, time.at),
+      render: (decision) => asMessage(decision, time.at),
     });
     return { store, pipeline };
   }

@@ -1,6 +1,6 @@
 // How a container ended: one clause, no full stop, not escaped.
 import { type Death, SIGNALS } from '../../model/container-fact.ts';
-import { isUntold } from '../../model/fact-rules.ts';
+import { mayBeAsked } from '../../model/fact-rules.ts';
 import { formatDuration } from '../../model/text.ts';
 
 /** Signals that somebody sends; the others are what a program gets for a mistake of its own. */
@@ -37,7 +37,7 @@ export function because(death: Death): string {
   if (death.cause === 'unseen') return `ended unseen while Docker's events were not readable, ${exit}`;
   if (death.cause === 'reboot') return 'ended by the reboot of the server, and did not come back';
   if (death.cause === 'engine') return `ended together with Docker, ${exit}`;
-  if (isUntold(death)) return `ended, ${exit} (podman does not say whether it was asked to)`;
+  if (mayBeAsked(death)) return `ended, ${exit} (podman does not say whether it was asked to)`;
   if (death.exitCode === 0) return 'ended by itself, exit code 0';
   if (death.exitCode === 137) return `killed from outside Docker, ${exit}`;
   const signal = death.exitCode - 128;

@@ -73,12 +73,12 @@ function shortTime(since: number, at: number): string {
 }
 
 /** Stands before a message that is sent long after what it is about. */
-export function lateNote(at: number, now: number): string {
+export function lateLine(at: number, now: number): string {
   return `<i>Late: this happened at ${formatTime(at)}, ${formatDuration(now - at)} ago.</i>\n\n`;
 }
 
 /** Stands where a text was cut. */
-export function cutNote(missing: number): string {
+export function cutLine(missing: number): string {
   return `... ${missing} more characters are in alert_history.log.`;
 }
 

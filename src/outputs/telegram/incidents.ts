@@ -40,7 +40,7 @@ const HEADINGS: Record<Change, [symbol: string, text: string]> = {
  * The message for a decision: one bold line that says all a phone shows in its preview, then the details. A change of a
  * container has a message of its own form. `recorded`: plain lines about the minutes before it began.
  */
-export function wordDecision(
+export function renderNotification(
   decision: Notification,
   host: string,
   now: number,

@@ -4,7 +4,7 @@ import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/t
 import { formatValue } from '../../model/finding.ts';
 import { htmlToPlain, shortenHtml } from '../../model/html.ts';
 import { factMessage } from './containers.ts';
-import { furtherChanges, listBelow, ownLine, withServer, wordDecision } from './incidents.ts';
+import { furtherChanges, listBelow, ownLine, withServer, renderNotification } from './incidents.ts';
 
 /** What a text may have for itself; Telegram allows 4,096 characters with what stands above and below it. */
 const TEXT_MOST = 4000;
@@ -32,7 +32,7 @@ export function renderLiving(
   const ended = all.every(isOver);
   const { okSince, ...begun } = incident;
   const asOpen: Incident = isOver(incident) ? { ...begun, state: 'firing' } : begun;
-  const base = wordDecision(
+  const base = renderNotification(
     { reason: 'first', at: incident.openedAt, incident: asOpen, others: [...others] },
     hostname,
     now,

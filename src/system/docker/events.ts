@@ -56,7 +56,7 @@ export function parseEvent(line: string): DockerEvent | undefined {
   const actor = object(raw['Actor']);
   const id = text(actor['ID']);
   const attributes = texts(actor['Attributes']);
-  const action = dockersWord(text(raw['Action']), attributes, raw);
+  const action = actionOf(text(raw['Action']), attributes, raw);
   const exitCode = attributes['containerExitCode'];
   if (raw['Action'] === 'died' && exitCode !== undefined) attributes['exitCode'] = exitCode;
   if (raw['Type'] === 'network') {
@@ -82,11 +82,7 @@ export function parseEvent(line: string): DockerEvent | undefined {
  * podman (4.3 and later) says `died` and `remove`, and keeps the state of the health beside the action, where Docker says
  * `die`, `destroy` and `health_status: unhealthy`.
  */
-function dockersWord(
-  action: string,
-  attributes: Record<string, string>,
-  raw: Record<string, unknown>,
-): string {
+function actionOf(action: string, attributes: Record<string, string>, raw: Record<string, unknown>): string {
   if (action === 'died') return 'die';
   if (action === 'remove') return 'destroy';
   if (action !== 'health_status') return action;
