@@ -8,7 +8,7 @@ import type {
   FactOf,
   Holding,
   Named,
-  Seen,
+  Observed,
 } from '../model/container-fact.ts';
 import { defined } from '../model/defined.ts';
 import { conditionBegunBy, howOf } from '../model/fact-rules.ts';
@@ -70,7 +70,7 @@ export function about({ name, service }: Named): Named {
   return service === undefined ? { name } : { name, service };
 }
 
-export function seen({ id, state, health, restartCount }: ContainerInfo): Seen {
+export function seen({ id, state, health, restartCount }: ContainerInfo): Observed {
   return { id, state, health, restartCount };
 }
 

@@ -22,11 +22,11 @@ import {
 import { renamedMeanwhile } from './rename.ts';
 import { serviceKey } from '../model/service-key.ts';
 import { conditionOf, current, hold, isUp, isWatched, keyOf, put, tallyOf } from './table.ts';
-import type { Known, Row, State, Turn } from './types.ts';
+import type { Known, SavedService, State, Turn } from './types.ts';
 
 export type FirstLook = {
   known: Known[];
-  rows: Row[];
+  rows: SavedService[];
   /** Events since the last look, as far as Docker still has them. */
   history: DockerEvent[];
   /** Open incidents about containers. */
@@ -65,7 +65,11 @@ export function firstLook(turn: Turn, look: FirstLook): StartLine[] {
   return lines;
 }
 
-function takeOver(turn: Turn, { condition, ...holding }: OpenCondition, rows: Map<string, Row>): void {
+function takeOver(
+  turn: Turn,
+  { condition, ...holding }: OpenCondition,
+  rows: Map<string, SavedService>,
+): void {
   const key = condition === 'missing' ? missingKey(holding.name) : serviceKey(holding.name);
   if (condition === 'restart-loop' || condition === 'malfunction') {
     const known = current(turn.state, key);
@@ -93,7 +97,7 @@ function endUnknown(turn: Turn): void {
 }
 
 /** The same container under another name: what was remembered of it goes on under that. */
-function followNames(turn: Turn, rows: Map<string, Row>, look: FirstLook): StartLine[] {
+function followNames(turn: Turn, rows: Map<string, SavedService>, look: FirstLook): StartLine[] {
   const { state } = turn;
   const lines: StartLine[] = [];
   for (const row of look.rows) {
@@ -134,7 +138,7 @@ function attention(turn: Turn, known: Known): Line | undefined {
   return undefined;
 }
 
-function compare(turn: Turn, known: Known, row: Row | undefined, look: FirstLook): Line | undefined {
+function compare(turn: Turn, known: Known, row: SavedService | undefined, look: FirstLook): Line | undefined {
   const { state, now } = turn;
   const { info } = known;
   const key = keyOf(known);
@@ -167,7 +171,12 @@ function compare(turn: Turn, known: Known, row: Row | undefined, look: FirstLook
   return wasUnhealthy ? { kind: 'healthy' } : undefined;
 }
 
-function compareDown(turn: Turn, known: Known, row: Row | undefined, look: FirstLook): Line | undefined {
+function compareDown(
+  turn: Turn,
+  known: Known,
+  row: SavedService | undefined,
+  look: FirstLook,
+): Line | undefined {
   const { info } = known;
   const key = keyOf(known);
   const wasUp = row !== undefined && (isUp(row.state) || row.state === 'restarting');
@@ -245,7 +254,7 @@ function foundRestarting(turn: Turn, known: Known): Line {
   return { kind: 'restarting', restarts: info.restartCount, exitCode: info.exitCode ?? 0 };
 }
 
-function startedAsAsked(known: Known, row: Row | undefined, history: DockerEvent[]): boolean {
+function startedAsAsked(known: Known, row: SavedService | undefined, history: DockerEvent[]): boolean {
   const death = lastDeath(known, history);
   if (known.info.restartCount > (row?.restartCount ?? 0)) return false;
   return death === undefined || death.cause === 'request';
@@ -265,11 +274,11 @@ function waitForRestart(turn: Turn, known: Known): void {
   });
 }
 
-function isWatchedRow(state: State, row: Row): boolean {
+function isWatchedRow(state: State, row: SavedService): boolean {
   return state.rules.of(about(row)).watched;
 }
 
-function gone(turn: Turn, row: Row): StartLine[] {
+function gone(turn: Turn, row: SavedService): StartLine[] {
   const had = reportGone(turn, row.key, 'removed', turn.now.wall);
   turn.out.touched.add(row.key);
   if (!isWatchedRow(turn.state, row) || (!isUp(row.state) && row.state !== 'restarting' && !had)) return [];

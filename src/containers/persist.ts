@@ -8,7 +8,7 @@ import { EpochMs, Finite, loosely } from '../model/shapes.ts';
 import { loadServices, saveServices } from '../store/services.ts';
 import type { Clock, Log } from '../system/types.ts';
 import { current, keyOf } from './table.ts';
-import type { Pending, Row, State } from './types.ts';
+import type { Pending, SavedService, State } from './types.ts';
 
 /** Changes of which nothing was reported are written together. */
 const LATER_MS = 1000;
@@ -19,14 +19,14 @@ const ALIVE = 'last-alive';
  * Wall time of the last look, and the time stamp of the event (nanoseconds) up to which all is reported. `closed`: the monitor
  * ended then; without it, it was killed some time later.
  */
-export type Seen = { at: number; nano: string; closed?: true };
-const SeenShape = loosely<Seen>({
+export type LastLook = { at: number; nano: string; closed?: true };
+const SeenShape = loosely<LastLook>({
   at: EpochMs,
   nano: v.pipe(v.string(), v.regex(/^\d{1,19}$/)),
   closed: v.optional(v.literal(true)),
 });
 const AliveShape = v.looseObject({ at: EpochMs });
-const RowShape = loosely<Row>({
+const RowShape = loosely<SavedService>({
   key: v.string(),
   id: v.string(),
   name: v.string(),
@@ -49,7 +49,7 @@ const RowShape = loosely<Row>({
 });
 
 /** What an earlier monitor left; nothing where that cannot be read. */
-export function recallServices(db: Db, log: Log): { rows: Row[]; seen: Seen | undefined } {
+export function recallServices(db: Db, log: Log): { rows: SavedService[]; seen: LastLook | undefined } {
   try {
     const seen = recall(db, SEEN, SeenShape);
     const alive = recall(db, ALIVE, AliveShape)?.at;
@@ -104,12 +104,12 @@ export function persist(persister: Persister, closed = false): void {
   delete persister.timer;
   // The causes of what is still to be reported are in events that the next run has to read again.
   if (isAllReported(state)) persister.reportedUntil = persister.lastNano() || persister.reportedUntil;
-  const changes = new Map<string, Row | undefined>();
+  const changes = new Map<string, SavedService | undefined>();
   // Rows of which something is still to be reported stay as they were: the next run would report it.
   for (const key of dirty) if (!isUnreported(state, key)) changes.set(key, rowOf(state, key));
   for (const key of changes.keys()) dirty.delete(key);
   const at = clock.now();
-  const value: Seen = { at, nano: String(persister.reportedUntil), ...(closed && { closed }) };
+  const value: LastLook = { at, nano: String(persister.reportedUntil), ...(closed && { closed }) };
   try {
     saveServices(db, changes, { key: SEEN, value }, at);
     persister.failed = false;
@@ -139,7 +139,7 @@ export function isUnreported(state: State, key: string): boolean {
 }
 
 /** What is remembered of a service; undefined where nothing is left of it. */
-export function rowOf(state: State, key: string): Row | undefined {
+export function rowOf(state: State, key: string): SavedService | undefined {
   const known = current(state, key);
   if (!known) return undefined;
   const { id, name, service, image, state: status, health, startedAt, restartCount, exitCode } = known.info;

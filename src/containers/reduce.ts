@@ -10,9 +10,19 @@ import { measured } from './successor.ts';
 import { conclude } from './correlate.ts';
 import { applyFixed, secretsWith, unreadableDriver } from './table.ts';
 import { restartsByPolicy } from './cause.ts';
-import type { Evidence, Input, Moment, Out, Pending, Row, ServiceRules, State, Turn } from './types.ts';
+import type {
+  Evidence,
+  Input,
+  Moment,
+  Out,
+  Pending,
+  SavedService,
+  ServiceRules,
+  State,
+  Turn,
+} from './types.ts';
 
-export function newState(rules: ServiceRules, remembered: Row[] = []): State {
+export function newState(rules: ServiceRules, remembered: SavedService[] = []): State {
   return {
     rules,
     known: new Map(),

@@ -6,11 +6,11 @@ import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent } from '../system/types.ts';
 import { inspectAll } from './queries.ts';
 import { replay } from './event-stream.ts';
-import type { Seen } from './persist.ts';
+import type { LastLook } from './persist.ts';
 import { newTurn } from './reduce.ts';
 import { firstLook } from './first-look.ts';
 import { countServices, fromInspect, isUp } from './table.ts';
-import type { Out, Row, State, WatcherDeps } from './types.ts';
+import type { Out, SavedService, State, WatcherDeps } from './types.ts';
 
 const AGAIN_MS = 2000;
 /** After a reboot Docker starts everything at once, and what is up is looked at when it is up. */
@@ -24,8 +24,8 @@ type StartDeps = Pick<
   state: State;
   signal: AbortSignal;
   /** Of the monitor before. */
-  rows: Row[];
-  seen: Seen | undefined;
+  rows: SavedService[];
+  seen: LastLook | undefined;
   handle(out: Out): void;
   onEvent(event: DockerEvent): void;
   /** The look was taken, or Docker does not answer. */

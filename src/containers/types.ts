@@ -212,7 +212,7 @@ export type Out = {
 export type Turn = { state: State; now: Moment; out: Out };
 
 /** What is kept of a service between two runs: the state as it was last reported. */
-export type Row = {
+export type SavedService = {
   key: string;
   id: string;
   name: string;

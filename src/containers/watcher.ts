@@ -26,13 +26,13 @@ import {
   persistSoon,
   recallServices,
   type Persister,
-  type Seen,
+  type LastLook,
 } from './persist.ts';
 import { newState, nextDue, reportUnreadable, step } from './reduce.ts';
 import { serviceRules } from './rules.ts';
 import { lookFirst, openStart, startWithout, type Start } from './start.ts';
 import { claimHolds, countServices, keyOf, restartsWithin, serviceLines } from './table.ts';
-import type { Ask, Input, Moment, Out, Row, State, WatcherDeps } from './types.ts';
+import type { Ask, Input, Moment, Out, SavedService, State, WatcherDeps } from './types.ts';
 
 /** The start is reported without the containers when Docker does not answer within this. */
 const DOCKER_WAIT_MS = 5000;
@@ -123,7 +123,7 @@ export function createWatcher(deps: WatcherDeps) {
 }
 
 /** Follows Docker's events, reads them again now and then, and takes the first look at the containers. */
-async function run(watch: Watch, rows: Row[], seen: Seen | undefined): Promise<void> {
+async function run(watch: Watch, rows: SavedService[], seen: LastLook | undefined): Promise<void> {
   const { deps, state, signal } = watch;
   const { docker, clock } = deps;
   const shared = { ...deps, state, signal, give: (input: Input) => give(watch, input) };

@@ -1,6 +1,6 @@
 import { discoverFrom } from './from.ts';
 import { KINDS, kindByImage } from './kind.ts';
-import { see, type DiscoveryDeps, type Seen } from './look.ts';
+import { see, type DiscoveryDeps, type DockerView } from './look.ts';
 import type { Discovered } from '../model/targets.ts';
 
 export type Discovery = {
@@ -30,7 +30,7 @@ const AGAIN_UNFOLLOWED_MS = 25_000;
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 120_000;
 
-type Known = { found: Discovered; seen: Seen; ids: Set<string>; at: number; complete: boolean };
+type Known = { found: Discovered; seen: DockerView; ids: Set<string>; at: number; complete: boolean };
 type State = {
   deps: Options;
   known?: Known;

@@ -2,7 +2,7 @@ import type { Surroundings } from './address.ts';
 import { located, toCandidate } from './container.ts';
 import { type Candidate, type Located, KINDS, kindOf } from './kind.ts';
 import { wantedHttp, wantedPostgres, wantedRedis } from './explicit.ts';
-import type { Seen } from './look.ts';
+import type { DockerView } from './look.ts';
 import { findN8n, type FoundN8n } from './n8n.ts';
 import { findPostgres } from './postgres.ts';
 import { findRedis } from './redis.ts';
@@ -11,7 +11,7 @@ import type { Discovered, N8nTarget, RedisTarget } from '../model/targets.ts';
 import type { Config } from '../config/schema.ts';
 
 /** From settings and what Docker says to targets, or the reason why there is none. Pure. */
-export function discoverFrom(seen: Seen, config: Config): Discovered {
+export function discoverFrom(seen: DockerView, config: Config): Discovered {
   const candidates = candidatesOf(seen);
   const around = surroundingsOf(seen);
   const of = (kind: Candidate['kind']) => candidates.filter((candidate) => candidate.kind === kind);
@@ -66,7 +66,7 @@ function withAssumptions(n8n: N8nTarget, { postgres, redis }: Discovered): N8nTa
   };
 }
 
-function candidatesOf({ list, inspects, selfId }: Seen): Candidate[] {
+function candidatesOf({ list, inspects, selfId }: DockerView): Candidate[] {
   const found = inspects.flatMap((inspect) => {
     if (inspect.id === selfId) return [];
     const item = list.find(({ id }) => id === inspect.id);
@@ -77,7 +77,7 @@ function candidatesOf({ list, inspects, selfId }: Seen): Candidate[] {
   return found.flatMap(({ idle, candidate }) => (idle && served.has(candidate.kind) ? [] : [candidate]));
 }
 
-function surroundingsOf({ list, inspects, selfId, engineHost }: Seen): Surroundings {
+function surroundingsOf({ list, inspects, selfId, engineHost }: DockerView): Surroundings {
   const running = list.filter(({ state }) => state === 'running');
   const all = running.map((item): Located => {
     const inspect = inspects.find(({ id }) => id === item.id);

@@ -8,7 +8,7 @@ import { errorText, plain } from '../model/text.ts';
 export type DiscoveryDeps = { docker: Docker; config: Config; clock: Clock; files: Files };
 
 /** What Docker says, and from where it is looked at. */
-export type Seen = {
+export type DockerView = {
   list: DockerListItem[];
   /** Of the containers that may be one of ours, and of those whose network one of ours uses. */
   inspects: DockerInspect[];
@@ -25,7 +25,11 @@ export type Seen = {
 const MOST_NEIGHBOURS = 40;
 
 /** One list, and an inspect of each container that may be one of ours. Never throws. */
-export async function see(deps: DiscoveryDeps, signal: AbortSignal, before: Seen | undefined): Promise<Seen> {
+export async function see(
+  deps: DiscoveryDeps,
+  signal: AbortSignal,
+  before: DockerView | undefined,
+): Promise<DockerView> {
   try {
     const list = await deps.docker.list(signal);
     const { inspects: ours, unread } = await inspectAll(deps, list.filter(worthALook), signal);
@@ -58,9 +62,9 @@ async function inspectAll(
   { docker }: DiscoveryDeps,
   items: DockerListItem[],
   signal: AbortSignal,
-): Promise<{ inspects: DockerInspect[]; unread: NonNullable<Seen['unread']> }> {
+): Promise<{ inspects: DockerInspect[]; unread: NonNullable<DockerView['unread']> }> {
   const inspects: DockerInspect[] = [];
-  const unread: NonNullable<Seen['unread']> = [];
+  const unread: NonNullable<DockerView['unread']> = [];
   for (const { id, name, image } of items) {
     try {
       inspects.push(await docker.inspect(id, signal));
@@ -74,7 +78,7 @@ async function inspectAll(
   return { inspects, unread };
 }
 
-function place({ docker, files }: DiscoveryDeps): Pick<Seen, 'selfId' | 'engineHost'> {
+function place({ docker, files }: DiscoveryDeps): Pick<DockerView, 'selfId' | 'engineHost'> {
   const selfId = selfContainerId(files);
   const host = URL.canParse(docker.address) ? new URL(docker.address).hostname : '';
   const elsewhere = host !== '' && !/^(localhost|127\.|\[::1\])/.test(host);

@@ -57,7 +57,7 @@ export const Announced = v.object({
 });
 export type Announced = v.InferOutput<typeof Announced>;
 
-export type Verdict = {
+export type Judged = {
   /** While an announcement is open. */
   open: Announced | undefined;
   /** Since the last verdict: announced now (or more urgent now), or over. */
@@ -69,7 +69,7 @@ export type Verdict = {
 export type Forecaster = {
   series: Series;
   /** Judges the half hours that are complete at `at` (epoch ms). `capacity` in the unit of the values. */
-  judge(at: number, capacity: number, limits?: Limits): Verdict;
+  judge(at: number, capacity: number, limits?: Limits): Judged;
   /** Goes on with what was announced before a restart. */
   resume(open: Announced): void;
 };
@@ -82,7 +82,7 @@ export function createForecaster(): Forecaster {
   let open: Announced | undefined;
   let held = 0;
 
-  function judge(at: number, capacity: number, limits = DEFAULT_LIMITS): Verdict {
+  function judge(at: number, capacity: number, limits = DEFAULT_LIMITS): Judged {
     const slots = bridged(series.slots());
     if (slots.length < LEAST_SLOTS) return { open, event: undefined, perHour: undefined };
     let shapes = shapesOf(slots);
@@ -144,7 +144,7 @@ export function createForecaster(): Forecaster {
     hours: number,
     warning: number,
     needed: number,
-  ): Verdict['event'] {
+  ): Judged['event'] {
     held = seen && hours <= warning ? held + 1 : Math.max(0, held - 1);
     if (!seen || held < needed) return undefined;
     held = 0;
@@ -152,7 +152,7 @@ export function createForecaster(): Forecaster {
     return 'announced';
   }
 
-  function follow(seen: Announced | undefined, hours: number, clear: number): Verdict['event'] {
+  function follow(seen: Announced | undefined, hours: number, clear: number): Judged['event'] {
     held = seen && hours <= clear ? 0 : held + 1;
     if (held >= HOLD_END) {
       held = 0;

@@ -4,7 +4,7 @@ import { heldBytes } from '../model/container-memory.ts';
 import type { ContainerInfo, HostValues } from '../model/snapshot.ts';
 import type { Snapshot } from '../model/sources.ts';
 import { culpritOf, type Candidate } from './culprit.ts';
-import { createForecaster, Announced, type Forecaster, type Limits, type Verdict } from './forecaster.ts';
+import { createForecaster, Announced, type Forecaster, type Limits, type Judged } from './forecaster.ts';
 
 /** A half hour ends for all series at once; they are judged over several checks, so that none of them takes long. */
 const JUDGED_PER_CHECK = 20;
@@ -54,7 +54,7 @@ type Entry = {
   seenAt: number;
   firstAt: number;
   forecaster: Forecaster;
-  verdict?: Verdict;
+  verdict?: Judged;
   culprit?: Culprit;
   endedAt?: number;
   queued: boolean;

@@ -23,7 +23,7 @@ export type Reason =
   | 'folded';
 
 /** An incident and what was decided about it. */
-export type Verdict = { incident: Incident; reason: Reason };
+export type Decision = { incident: Incident; reason: Reason };
 
 export type Situation = {
   incident: Incident;

@@ -1,7 +1,7 @@
 import type { Change } from '../model/change.ts';
 import type { Incident, NotifyReason } from '../model/incident.ts';
 import { keyOf } from './advance.ts';
-import { type Verdict, isMessage, repeatDueAt, waitsForGroup, wasNotified } from './decide.ts';
+import { type Decision, isMessage, repeatDueAt, waitsForGroup, wasNotified } from './decide.ts';
 import { rank } from './observe.ts';
 import type { Policy } from './policy.ts';
 import { foldSeries, repeatedInstead } from './series.ts';
@@ -21,7 +21,7 @@ export type Draft = {
 export type Gathered = {
   drafts: Draft[];
   /** Not sent by themselves: their groups and times are set, to be saved. */
-  quiet: Verdict[];
+  quiet: Decision[];
 };
 
 /** What is kept on an incident that was sent in another one's message. */
@@ -54,7 +54,7 @@ type With = {
  * rule that are due together are one. Pure; `all` is everything remembered, open and lately ended, in its newest form.
  */
 export function gather(
-  verdicts: readonly Verdict[],
+  verdicts: readonly Decision[],
   all: ReadonlyMap<number, Incident>,
   policy: Policy,
   now: number,
@@ -74,7 +74,7 @@ export function gather(
   return gathered;
 }
 
-function gatherStarts(verdicts: readonly Verdict[], context: With, { drafts, quiet }: Gathered): void {
+function gatherStarts(verdicts: readonly Decision[], context: With, { drafts, quiet }: Gathered): void {
   const { now } = context;
   const byCause = new Map<string, Incident[]>();
   const storms = verdicts.filter(({ incident, reason }) => reason === 'flapping' && incident.event);
@@ -136,7 +136,7 @@ function leaderFor(incident: Incident, { all, policy, now }: With): Incident | u
 
 /** Repeats of one rule that are due together, or nearly, are one message. */
 function gatherRepeats(
-  verdicts: readonly Verdict[],
+  verdicts: readonly Decision[],
   { all, policy, now, mayName }: With,
   { drafts, quiet }: Gathered,
 ): void {
@@ -189,7 +189,7 @@ function mayRepeat(incident: Incident): boolean {
 
 /** Ends of what was sent together are one message, where they come within 10 s. */
 function gatherEnds(
-  verdicts: readonly Verdict[],
+  verdicts: readonly Decision[],
   { all, policy, now }: With,
   { drafts, quiet }: Gathered,
 ): void {

@@ -51,10 +51,10 @@ export type Look = {
   isTrue(incident: Incident, claim: Claim): boolean | undefined;
 };
 
-export type Outcome = 'ready' | 'waits' | 'not-now' | 'too-many';
+export type Readiness = 'ready' | 'waits' | 'not-now' | 'too-many';
 
 /** Whether a draft goes out now, or waits. `fresh`: what it states was seen just now. */
-export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look): Outcome {
+export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look): Readiness {
   const { reason, others } = draft;
   const change = changeOf(draft.incident);
   if (change === undefined && claimOf(draft.incident) === undefined) return 'ready';

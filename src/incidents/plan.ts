@@ -4,7 +4,7 @@ import { claimOf } from '../model/fact-rules.ts';
 import { serviceKey } from '../model/service-key.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { keyOf } from './advance.ts';
-import { decide, waitsForGroup, type Reason, type Situation, type Verdict } from './decide.ts';
+import { decide, waitsForGroup, type Reason, type Situation, type Decision } from './decide.ts';
 import { type Draft, gather, notifiedWith } from './gather.ts';
 import { admit, isSeenTrue, release, releaseAbout, type Groups, type Look } from './group.ts';
 import { rank } from './observe.ts';
@@ -119,9 +119,9 @@ function decideAll(
   { all, policy, now, silenced }: Planning,
   changes: IncidentChange[],
   inThisBatch: ReadonlySet<number>,
-): Verdict[] {
+): Decision[] {
   const limits = lastMessages(all);
-  const verdicts: Verdict[] = [];
+  const verdicts: Decision[] = [];
   const look = (incident: Incident, kind?: Situation['kind'], quiet?: boolean) => {
     const situation: Situation = {
       incident,
@@ -180,7 +180,7 @@ function lastMessages(all: ReadonlyMap<number, Incident>): Map<string, number> {
 }
 
 /** Why something is not sent, and what follows from that. */
-function record(p: Planning, { incident: decided, reason }: Verdict): void {
+function record(p: Planning, { incident: decided, reason }: Decision): void {
   const { waits, endDue, ...rest } = decided.notified;
   const notified: Incident['notified'] = { ...rest };
   if (waits !== undefined && reason === 'waits') notified.waits = waits;

@@ -4,7 +4,7 @@ import type { Finding } from '../model/finding.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { formatCount, formatDuration } from '../model/text.ts';
-import { type Verdict, isMessage, wasNotified } from './decide.ts';
+import { type Decision, isMessage, wasNotified } from './decide.ts';
 import { addFlip, beginsToFlap, newIncident, observe, recentFlips, setSeverity } from './observe.ts';
 import type { Policy } from './policy.ts';
 
@@ -62,11 +62,11 @@ function within({ openedAt }: Incident, until: number): string {
 
 /** Takes out what another message about the same series has: one that it goes on, one that it is over. */
 export function foldSeries(
-  verdicts: readonly Verdict[],
+  verdicts: readonly Decision[],
   all: ReadonlyMap<number, Incident>,
-): { rest: Verdict[]; folded: Verdict[] } {
-  const rest: Verdict[] = [];
-  const folded: Verdict[] = [];
+): { rest: Decision[]; folded: Decision[] } {
+  const rest: Decision[] = [];
+  const folded: Decision[] = [];
   for (const verdict of verdicts) {
     if (isMessage(verdict.reason) && (isSentElsewhere(verdict, all) || endsWithStronger(verdict, verdicts)))
       folded.push({ ...verdict, reason: 'sent-elsewhere' });
@@ -80,13 +80,13 @@ function inhibits(one: Incident, other: Incident): boolean {
 }
 
 /** It ends together with one that inhibits it. */
-function endsWithStronger({ incident, reason }: Verdict, verdicts: readonly Verdict[]): boolean {
-  const ends = (one: Verdict): boolean => one.reason === 'resolved' && one.incident.state === 'resolved';
+function endsWithStronger({ incident, reason }: Decision, verdicts: readonly Decision[]): boolean {
+  const ends = (one: Decision): boolean => one.reason === 'resolved' && one.incident.state === 'resolved';
   if (reason !== 'resolved') return false;
   return verdicts.some((other) => ends(other) && inhibits(other.incident, incident));
 }
 
-function isSentElsewhere({ incident, reason }: Verdict, all: ReadonlyMap<number, Incident>): boolean {
+function isSentElsewhere({ incident, reason }: Decision, all: ReadonlyMap<number, Incident>): boolean {
   if (isSeries(incident) && incident.event) {
     const isOne = (rule: string): boolean =>
       goesOnBy(rule) || (reason !== 'flapping' && ruleInfo(rule)?.ofSeries === 'ended');

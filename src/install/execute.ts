@@ -1,22 +1,22 @@
 import type { Machine } from '../system/machine.ts';
 import { errorText } from '../model/text.ts';
 import type { Run } from '../system/types.ts';
-import type { Step } from './plan.ts';
+import type { PlanStep } from './plan.ts';
 
-export type Outcome =
-  | { state: 'done'; done: Step[] }
-  | { state: 'failed'; done: Step[]; failed: Step; why: string; left: Step[] };
+export type Executed =
+  | { state: 'done'; done: PlanStep[] }
+  | { state: 'failed'; done: PlanStep[]; failed: PlanStep; why: string; left: PlanStep[] };
 
 /** A unit that takes its time to start or to stop is no failure. */
 const COMMAND_TIMEOUT_MS = 240_000;
 
 /** Does the steps one after another and stops at the first one that fails. `onDone` is called after each. */
 export async function execute(
-  steps: Step[],
+  steps: PlanStep[],
   machine: Machine,
   run: Run,
-  onDone: (step: Step) => void,
-): Promise<Outcome> {
+  onDone: (step: PlanStep) => void,
+): Promise<Executed> {
   for (const [i, step] of steps.entries()) {
     try {
       await perform(step, machine, run);
@@ -34,7 +34,7 @@ export async function execute(
   return { state: 'done', done: steps };
 }
 
-async function perform(step: Step, machine: Machine, run: Run): Promise<void> {
+async function perform(step: PlanStep, machine: Machine, run: Run): Promise<void> {
   switch (step.kind) {
     case 'folder':
       return machine.makeFolder(step.path, step.mode);
@@ -54,7 +54,7 @@ async function perform(step: Step, machine: Machine, run: Run): Promise<void> {
 }
 
 /** Copied beside and renamed, so that the folder of a version is whole or not there. */
-function copyRuntime(step: Extract<Step, { kind: 'copy' }>, machine: Machine): void {
+function copyRuntime(step: Extract<PlanStep, { kind: 'copy' }>, machine: Machine): void {
   const partial = `${step.path}.partial`;
   machine.remove(partial);
   const folders = new Set<string>();
@@ -69,7 +69,7 @@ function copyRuntime(step: Extract<Step, { kind: 'copy' }>, machine: Machine): v
   machine.rename(partial, step.path);
 }
 
-async function runCommand(step: Extract<Step, { kind: 'run' }>, run: Run): Promise<void> {
+async function runCommand(step: Extract<PlanStep, { kind: 'run' }>, run: Run): Promise<void> {
   const [file = '', ...args] = step.command;
   const result = await run(file, args, { timeoutMs: COMMAND_TIMEOUT_MS, env: { LC_ALL: 'C' } });
   if (result.exitCode === 0 || step.tolerate) return;

@@ -176,7 +176,7 @@ function planManifest(
     plan.unchanged.push(LAYOUT.manifest);
     return;
   }
-  const step = (text: string, why: string): Step => ({
+  const step = (text: string, why: string): PlanStep => ({
     kind: 'write',
     path: LAYOUT.manifest,
     mode: 0o644,
@@ -267,7 +267,7 @@ function planFolder(
 }
 
 /** One thing that `install` or `uninstall` does. The plan is the list of them; `--dry-run` prints it. */
-export type Step =
+export type PlanStep =
   | { kind: 'folder'; path: string; mode: number; why: string }
   | { kind: 'write'; path: string; mode: number; content: string; why: string; secret?: boolean }
   | { kind: 'copy'; path: string; files: RuntimeFile[]; why: string }
@@ -282,7 +282,7 @@ export type Step =
     };
 
 export type Plan = {
-  steps: Step[];
+  steps: PlanStep[];
   /** What is there already, as it should be. */
   unchanged: string[];
   /** What the administrator should know. */

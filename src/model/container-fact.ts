@@ -55,7 +55,7 @@ export type Next =
   | { kind: 'not-back'; policy: string };
 
 /** The container at the moment of the fact. */
-export type Seen = { id: string; state: ContainerState; health: ContainerHealth; restartCount: number };
+export type Observed = { id: string; state: ContainerState; health: ContainerHealth; restartCount: number };
 
 /** Why a condition is over without news of its own. */
 export type Because =
@@ -80,21 +80,21 @@ type Kinds = {
   };
   paused: { restartCount: number };
   /** It runs again after it was down for `forMs`. */
-  running: { seen: Seen; from: 'stopped' | 'paused'; forMs: number };
+  running: { seen: Observed; from: 'stopped' | 'paused'; forMs: number };
   /** Output and exit code are those of the last run of the health check that failed. */
   unhealthy: {
-    seen: Seen;
+    seen: Observed;
     output?: string;
     exitCode?: number;
     logs?: string[];
     logDriver?: string;
     after?: 'redeployed' | 'restarted';
   };
-  healthy: { seen: Seen; forMs: number };
+  healthy: { seen: Observed; forMs: number };
   /** It crashed, and its restart policy brought it back after `awayMs`; without it, it is down again, and Docker goes on trying. */
   restarting: { death: Death; restartCount: number; awayMs?: number; restarts24h: number; deploy?: true };
-  malfunction: { seen: Seen; death: Death; limit: number };
-  'restart-loop': { seen: Seen; death: Death; count: number; windowMs: number; limit: number };
+  malfunction: { seen: Observed; death: Death; limit: number };
+  'restart-loop': { seen: Observed; death: Death; count: number; windowMs: number; limit: number };
   started: { id: string };
   /** A deploy or a restart by hand, and how it turned out. */
   redeployed: Successor;

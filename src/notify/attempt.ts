@@ -4,7 +4,7 @@ import { errorText } from '../model/text.ts';
 import { cutLine, lateLine, standIn } from '../outputs/telegram/digest.ts';
 import type { Db } from '../store/db.ts';
 import { incidentById } from '../store/incidents.ts';
-import type { Step, StoredRow } from '../store/outbox.ts';
+import type { MessagePart, StoredRow } from '../store/outbox.ts';
 import { unblockEdits } from './edits.ts';
 import { began, envelope, stillOpen } from './living.ts';
 import { backoffMs } from './pace.ts';
@@ -47,7 +47,7 @@ export async function attempt(sending: Sending, row: StoredRow): Promise<void> {
 }
 
 /** A text that cannot be cut must not stand before all the others for ever. */
-function planOrStandIn(sending: Sending, row: StoredRow): Step[] {
+function planOrStandIn(sending: Sending, row: StoredRow): MessagePart[] {
   try {
     const follows = row.kind === 'digest' && sending.living ? stillOpen(sending, row) : [];
     return [...planSteps(row, sending.clock.now()), ...follows];
@@ -58,12 +58,12 @@ function planOrStandIn(sending: Sending, row: StoredRow): Step[] {
 }
 
 /** What is sent for a message, in order: its picture, then its text in parts of at most 4,096 characters. */
-function planSteps(message: Message, now: number): Step[] {
+function planSteps(message: Message, now: number): MessagePart[] {
   const late = now - message.at > LATE_AFTER_MS && !HAS_ITS_TIME.has(message.kind);
   const parts = splitHtml(
     (late ? lateLine(message.at, now) : '') + shortenHtml(message.html, LONGEST, cutLine),
   );
-  const steps: Step[] = parts.map((html) => ({ html }));
+  const steps: MessagePart[] = parts.map((html) => ({ html }));
   const [only] = parts;
   // A picture that somebody asked for is one message, with its few words below it.
   if (message.photoPath !== undefined && message.kind === 'chart' && parts.length === 1 && only !== undefined)
@@ -73,7 +73,7 @@ function planSteps(message: Message, now: number): Step[] {
 }
 
 /** True for the part that is edited later: the first text, or what says itself what it is about. */
-function beginsMessage(steps: readonly Step[], index: number): boolean {
+function beginsMessage(steps: readonly MessagePart[], index: number): boolean {
   const own = steps.findIndex((step) => 'html' in step && step.about !== undefined);
   return index === (own >= 0 ? own : steps.findIndex((step) => 'html' in step));
 }
@@ -81,7 +81,7 @@ function beginsMessage(steps: readonly Step[], index: number): boolean {
 /** `begins`: the text that carries the buttons. */
 async function send(
   sending: Sending,
-  step: Step,
+  step: MessagePart,
   row: StoredRow,
   begins: boolean,
 ): Promise<Outcome | 'too-late'> {
@@ -113,8 +113,8 @@ function isSilent(db: Db, { severity, kind, incidentId }: StoredRow): boolean {
 async function replace(
   sending: Sending,
   row: StoredRow,
-  steps: Step[],
-  step: Step,
+  steps: MessagePart[],
+  step: MessagePart,
   { why, begins }: { why: string; begins: boolean },
 ): Promise<void> {
   sending.log.error(`Telegram does not take a message (${row.kind}, ${row.subject}): ${why}`);
@@ -127,7 +127,7 @@ async function replace(
 }
 
 /** One more of its steps is done. `messageId`: of the message that this row begins, where it is known. */
-function accepted(sending: Sending, row: StoredRow, steps: Step[], messageId?: number): void {
+function accepted(sending: Sending, row: StoredRow, steps: MessagePart[], messageId?: number): void {
   sending.state.pauses.delete(row.id);
   sending.failures.over();
   // What it refused before may be edited now.

@@ -7,7 +7,7 @@ import { openSending, type DeliveryDeps, type Sending } from './sending.ts';
 import { deliveryState, refusalOf, type DeliveryState } from './state.ts';
 import type { StoredRow } from '../store/outbox.ts';
 import { waitMs } from './attempt.ts';
-import { letGoOfLock, prune, saveQuietly, takeTurn, type Turn } from './turn.ts';
+import { letGoOfLock, prune, saveQuietly, takeTurn, type Pause } from './turn.ts';
 import { placeOf, targetOf } from './targets.ts';
 import type { Clock } from '../system/types.ts';
 
@@ -52,7 +52,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   let last: Promise<unknown> = Promise.resolve();
 
   /** One turn at a time in this process; the lock file sees to the others. */
-  function turn(): Promise<Turn> {
+  function turn(): Promise<Pause> {
     const taken = last.then(
       () => takeTurn(sending),
       () => takeTurn(sending),
@@ -85,7 +85,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
 async function run(
   sending: Sending,
-  turn: () => Promise<Turn>,
+  turn: () => Promise<Pause>,
   wakeUp: WakeUp,
   signal: AbortSignal,
 ): Promise<void> {
@@ -100,7 +100,7 @@ async function run(
   prune(sending);
   signal.addEventListener('abort', () => wakeUp.kick(), { once: true });
   while (!signal.aborted) {
-    const next = await turn().catch((error: unknown): Turn => {
+    const next = await turn().catch((error: unknown): Pause => {
       sending.failures.own(`Sending failed: ${errorText(error)}`);
       letGoOfLock(sending);
       return AFTER_ERROR_MS;
@@ -111,7 +111,7 @@ async function run(
   letGoOfLock(sending);
 }
 
-async function drain(sending: Sending, turn: () => Promise<Turn>, timeoutMs: number): Promise<void> {
+async function drain(sending: Sending, turn: () => Promise<Pause>, timeoutMs: number): Promise<void> {
   const { state, clock } = sending;
   const end = clock.monotonic() + timeoutMs;
   beInTime(sending);

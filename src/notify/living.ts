@@ -15,7 +15,7 @@ import {
 } from '../store/incident-messages.ts';
 import { isUnderway, undoableAbout } from '../store/incident-actions.ts';
 import { announcedWith, incidentById } from '../store/incidents.ts';
-import type { Step, StoredRow } from '../store/outbox.ts';
+import type { MessagePart, StoredRow } from '../store/outbox.ts';
 import { buttonsFor, buttonsOfMany } from '../outputs/telegram/buttons.ts';
 import { stillOpenTitle } from '../outputs/telegram/digest.ts';
 import { renderList, type Rendered } from '../outputs/telegram/living.ts';
@@ -30,7 +30,7 @@ const VALUES_EVERY_MS = 60_000;
 /** An event has no end: so long what was done about it is added to its message. */
 const EVENT_MS = 3_600_000;
 
-type TextStep = Extract<Step, { html: string }>;
+type TextStep = Extract<MessagePart, { html: string }>;
 
 /** The message in which this incident is shown there. */
 function messageOf({ config, db, living }: Sending, row: StoredRow): IncidentMessage | undefined {
@@ -70,7 +70,7 @@ function replyTo(sending: Sending, row: StoredRow): { replyTo?: number } {
 }
 
 /** What follows a digest: the incidents in it that are open still, in one message that is edited. */
-export function stillOpen({ db, outbox, server, clock }: Sending, digest: StoredRow): Step[] {
+export function stillOpen({ db, outbox, server, clock }: Sending, digest: StoredRow): MessagePart[] {
   const ids = outbox
     .foldedInto(digest.id)
     .flatMap(({ role, incidentId, isList }) =>

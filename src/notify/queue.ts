@@ -1,5 +1,5 @@
 import type { Message } from '../model/message.ts';
-import type { Outbox, Step, StoredRow } from '../store/outbox.ts';
+import type { Outbox, MessagePart, StoredRow } from '../store/outbox.ts';
 
 /** More than this many messages that could not be saved: the oldest are given up, for they cost memory. */
 const UNSAVED_MAX = 500;
@@ -11,7 +11,7 @@ const UNSAVED_MAX = 500;
 export type Queue = {
   outbox: Outbox;
   /** Accepted, but the mark could not be written yet. */
-  unmarked: Map<number, { row: StoredRow; steps: Step[]; done: number; at: number }>;
+  unmarked: Map<number, { row: StoredRow; steps: MessagePart[]; done: number; at: number }>;
   /** Not in the outbox yet; their ids are negative. */
   unsaved: StoredRow[];
   nextUnsaved: number;
@@ -39,7 +39,7 @@ function firstOfEach(outbox: Outbox, unmarked: Queue['unmarked']): StoredRow[] {
 export function markAccepted(
   queue: Queue,
   row: StoredRow,
-  steps: Step[],
+  steps: MessagePart[],
   done: number,
   at: number,
   also: () => void,
@@ -62,7 +62,7 @@ export function markAccepted(
   }
 }
 
-function mark(outbox: Outbox, row: StoredRow, steps: Step[], done: number, at: number): void {
+function mark(outbox: Outbox, row: StoredRow, steps: MessagePart[], done: number, at: number): void {
   if (done >= steps.length) outbox.markSent(row, at);
   else outbox.saveSteps(row.id, steps, done);
 }

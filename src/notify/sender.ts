@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.ts';
 import type { Delivery } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
-import type { Step } from '../store/outbox.ts';
+import type { MessagePart } from '../store/outbox.ts';
 import type { Clock, Http, Log } from '../system/types.ts';
 import { effectiveChat, rememberMove, rememberValidated, validatedChat } from './chat.ts';
 import type { Place } from './targets.ts';
@@ -71,7 +71,7 @@ export function createSender(deps: SenderDeps) {
   }
 
   return {
-    async send(step: Step, to: SendOptions & { place: Place }): Promise<Delivery> {
+    async send(step: MessagePart, to: SendOptions & { place: Place }): Promise<Delivery> {
       const refused = await checkChat(to.place.chat);
       if (refused) return refused;
       if ('html' in step) return telegram.sendText(step.html, to);

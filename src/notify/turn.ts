@@ -12,7 +12,7 @@ import { loadSends, type Sending } from './sending.ts';
 import { targetOf, targetsFor } from './targets.ts';
 
 /** `again`: something was done, look again. A number: wait so many ms. `idle`: until the next kick. */
-export type Turn = 'again' | 'idle' | number;
+export type Pause = 'again' | 'idle' | number;
 type Todo = { ms: number } & ({ row: StoredRow } | { message: IncidentMessage });
 
 const LOCK_RETRY_MS = 250;
@@ -21,7 +21,7 @@ const PRUNE_EVERY_MS = 86_400_000;
 const KEEP_LOCK_MS = 2000;
 
 /** Sends or edits one message, where one is due and this process may. */
-export async function takeTurn(sending: Sending): Promise<Turn> {
+export async function takeTurn(sending: Sending): Promise<Pause> {
   const { state, queue, alertLog, clock } = sending;
   saveLate(queue);
   if (sending.targets.length > 1) saveQuietly(sending, () => routeAll(sending));
@@ -89,7 +89,7 @@ function begunIn(db: Db, outbox: Outbox, { id, incidentId }: StoredRow): string[
 }
 
 /** Telegram is not configured: what was accepted is in the log and in alert_history.log, and does not pile up. */
-function skipAll(sending: Sending): Turn {
+function skipAll(sending: Sending): Pause {
   const { outbox } = sending;
   saveQuietly(sending, () =>
     outbox.within(() => {
@@ -101,7 +101,7 @@ function skipAll(sending: Sending): Turn {
   return rest(sending, 'idle');
 }
 
-function rest(sending: Sending, next: 'idle' | number): Turn {
+function rest(sending: Sending, next: 'idle' | number): Pause {
   if (next === 'idle' || next > KEEP_LOCK_MS) letGoOfLock(sending);
   return next;
 }

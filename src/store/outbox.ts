@@ -29,12 +29,12 @@ export const OUTBOX_MIGRATIONS = [
  * One thing to be sent for a message: a picture, with a caption of at most 1,024 characters, or a text of at most 4,096. `about`: the
  * text begins the message of these incidents.
  */
-export type Step =
+export type MessagePart =
   { photo: string; caption?: string | undefined } | { html: string; about?: number[] | undefined };
 export type StoredRow = OutboxRow & {
   position: number;
   waitMs: number;
-  steps?: Step[];
+  steps?: MessagePart[];
   stepsDone: number;
   /** The row that this one takes to one more chat. */
   copyOf?: number;
@@ -273,7 +273,7 @@ function digests(db: Db) {
 /** What came of sending. */
 function results(db: Db) {
   return {
-    saveSteps(id: number, steps: Step[], done: number): void {
+    saveSteps(id: number, steps: MessagePart[], done: number): void {
       statement(
         db,
         `UPDATE outbox SET steps = ?, steps_done = ?, attempts = 0, next_try_at = 0, wait_ms = 0, last_error = NULL, state = 'waiting' WHERE id = ?`,
@@ -350,7 +350,7 @@ export function alertCounts(db: Db): { accepted: Record<Severity, number>; sent:
 
 function toRow(raw: RawRow): StoredRow {
   // Without its parts it is cut anew and sent from its first part.
-  const steps: Step[] | undefined = raw.steps === null ? undefined : readJson(Steps, raw.steps);
+  const steps: MessagePart[] | undefined = raw.steps === null ? undefined : readJson(Steps, raw.steps);
   return {
     id: raw.id,
     position: raw.position ?? raw.id,

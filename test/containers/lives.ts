@@ -3,7 +3,7 @@
 // monitor is restarted. Each message that reaches the outbox is compared with how things really are at that moment.
 import { isAllReported, isUnreported, rowOf } from '../../src/containers/persist.ts';
 import { keyOf } from '../../src/containers/table.ts';
-import type { Row } from '../../src/containers/types.ts';
+import type { SavedService } from '../../src/containers/types.ts';
 import type { Message } from '../../src/model/message.ts';
 import { START_LINES } from '../../src/model/monitor-report.ts';
 import { findingsOf } from '../../src/model/fact-rules.ts';
@@ -70,7 +70,7 @@ export function live(seed: number): Life {
   const silences = new Map<string, number>();
   const lengths = new Map<string, number>();
   /** What a monitor that is killed leaves behind. */
-  const saved = new Map<string, Row>();
+  const saved = new Map<string, SavedService>();
   let readUntil = 0;
   let watching = true;
   let dockerAnswers = true;

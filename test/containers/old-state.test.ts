@@ -5,7 +5,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Row } from '../../src/containers/types.ts';
+import type { SavedService } from '../../src/containers/types.ts';
 import { incidentById } from '../../src/store/incidents.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { recallServices } from '../../src/containers/persist.ts';
@@ -33,7 +33,7 @@ function upgraded(version: string, ms: number): string[] {
   world = createWorld({}, {}, { store });
   const rows = recallServices(store.db, keptLog()).rows;
   world.deaf(true);
-  const same = rows.map((row): Row => {
+  const same = rows.map((row): SavedService => {
     const box = world.run(row.name, {
       health: row.health,
       policy: row.restarts.length > 0 ? 'always' : 'no',

@@ -5,7 +5,7 @@ import { newState, newTurn, nextDue, step } from '../../src/containers/reduce.ts
 import { serviceRules } from '../../src/containers/rules.ts';
 import { firstLook } from '../../src/containers/first-look.ts';
 import { claimHolds, fromInspect } from '../../src/containers/table.ts';
-import type { Ask, Input, Out, Row, State } from '../../src/containers/types.ts';
+import type { Ask, Input, Out, SavedService, State } from '../../src/containers/types.ts';
 import type { Extra, Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../../src/system/types.ts';
@@ -375,7 +375,11 @@ export function createWorld(
     down: (why = 'nothing listens at /var/run/docker.sock: the Docker engine is not running') =>
       feed({ type: 'stream', up: false, why, refused: true }),
     /** The first look of a monitor, with what an earlier one remembered. `self`: the container that it runs in. */
-    look(rows: Row[] = [], history: DockerEvent[] = [], self = ''): (StartLine & { line: string })[] {
+    look(
+      rows: SavedService[] = [],
+      history: DockerEvent[] = [],
+      self = '',
+    ): (StartLine & { line: string })[] {
       state = newState(rules, rows);
       world.up();
       const turn = newTurn(state, moment());
@@ -393,10 +397,10 @@ export function createWorld(
       return notes;
     },
     /** A monitor that has not met Docker yet, with what an earlier one remembered. */
-    forget(rows: Row[] = []): void {
+    forget(rows: SavedService[] = []): void {
       state = newState(rules, rows);
     },
-    rows(): Row[] {
+    rows(): SavedService[] {
       return [...state.byKey.keys()].flatMap((key) => rowOf(state, key) ?? []);
     },
     flush: () => pipeline.sendWaiting(),

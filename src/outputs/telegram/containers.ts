@@ -9,7 +9,7 @@ import type {
   FactOf,
   Named,
   Next,
-  Seen,
+  Observed,
 } from '../../model/container-fact.ts';
 import { SERIES_QUIET_MS } from '../../model/rules.ts';
 import { formatBytes, formatDuration, formatTime, plain, safeHtml } from '../../model/text.ts';
@@ -363,7 +363,7 @@ function restartingMessage({
 /** Malfunction, and its worse form, the restart loop. */
 function malfunctionMessage(fact: {
   name: string;
-  seen: Seen;
+  seen: Observed;
   death: Death;
   at: number;
   restarts: number;
