@@ -1,5 +1,6 @@
 // How good is the forecast? `npm run bench:forecast [FOLDER]`: made-up leaks and healthy series of three generators, and recorded
-// machines (*.csv or *.csv.gz of `timestamp,percent`) where FOLDER or TRACES names some that never fill up. Beside it: predict_linear.
+// machines (*.csv or *.csv.gz of `timestamp,percent`) where FOLDER or TRACES names some that never fill up. Beside it: three windows of
+// Theil-Sen, and predict_linear.
 //   --check        exit 1 where a required figure is missed
 //   --seeds 1,2    of the first series of each run; nothing in the forecast was chosen by the ones that are scored without it
 //   --only-vpsmon, --verbose
@@ -24,6 +25,9 @@ const folder = process.argv.slice(2).find((word) => !/^(-|[\d,]+$)/.test(word)) 
 const START = Date.UTC(2026, 0, 5);
 
 const { createForecaster } = await load('src/forecast/forecaster.ts');
+const { createSeries } = await load('src/forecast/series.ts');
+const { slopeOf } = await load('src/forecast/trend.ts');
+const { median } = await load('src/model/trend.ts');
 
 /** Announcements ({at, hours}) and all forecasts by the shipped code. */
 function vpsmon(series) {
@@ -83,11 +87,59 @@ function predictLinear(windowHours) {
   };
 }
 
+/**
+ * What the forecast began with: Theil-Sen in windows of 8, 12 and 20 hours, of which `needed` must be full within 48 hours, do not slow
+ * down by half, and are above all earlier values; twice in a row. It is over when no window grows any more.
+ */
+function threeWindows(needed) {
+  return (series) => {
+    const kept = createSeries();
+    const announced = [];
+    const forecasts = [];
+    let [held, isOpen] = [0, false];
+    for (const [minute, value] of series) {
+      const at = START + minute * 60_000;
+      if (!kept.add(at, value)) continue;
+      const slots = kept.slots();
+      const now = median(slots.slice(-4).map(({ low }) => low));
+      const windows = [8, 12, 20].flatMap((hours) => windowOf(slots, hours, now));
+      const full = windows.filter(({ isFull }) => isFull);
+      const seen = isOpen ? windows.some(({ perHour }) => perHour > 0) : full.length >= needed;
+      held = seen === isOpen ? 0 : held + 1;
+      if (held === (isOpen ? 4 : 2)) {
+        [held, isOpen] = [0, !isOpen];
+        if (isOpen) announced.push(at);
+      }
+      if (isOpen && full.length > 0)
+        forecasts.push({ at, fullAt: at + HOUR * median(full.map(({ left }) => left)) });
+    }
+    return { announced, forecasts, isOpen };
+  };
+}
+
+function windowOf(slots, hours, now) {
+  const newest = slots.at(-1).slot;
+  const window = slots.filter(({ slot }) => slot > newest - 2 * hours);
+  if (newest - window[0].slot + 1 < 2 * hours - 1) return [];
+  const perHour = slopeOf(window);
+  const left =
+    (100 - median(window.map(({ slot, high }) => high + (perHour * (newest - slot)) / 2))) / perHour;
+  const half = window.length >> 1;
+  const earlier = Math.max(
+    0,
+    ...slots.filter(({ slot }) => slot <= newest - 2 * hours).map(({ low }) => low),
+  );
+  const grows = perHour > 0 && slopeOf(window.slice(half)) >= slopeOf(window.slice(0, half)) / 2;
+  return [{ perHour, left, isFull: grows && left <= 48 && perHour * hours >= 2 && now > earlier }];
+}
+
 const METHODS = Object.entries({
   vpsmon,
+  'three windows, two of them': threeWindows(2),
+  'three windows, all': threeWindows(3),
   'predict_linear 6 h': predictLinear(6),
   'predict_linear 24 h': predictLinear(24),
-}).slice(0, only ? 1 : 3);
+}).slice(0, only ? 1 : 5);
 const machines = folder ? readMachines(folder) : [];
 
 const first = SEEDS.flatMap((seed) => [

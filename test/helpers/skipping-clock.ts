@@ -1,15 +1,20 @@
 import type { Clock } from '../../src/system/types.ts';
 
 /** The real clock, whose monotonic time can be moved on: what waits for it is woken when its time has come. */
-export type SkippingClock = Clock & { skip(ms: number): void };
+export type SkippingClock = Clock & {
+  skip(ms: number): void;
+  /** Stands still until what is returned is called: what others do meanwhile takes no time, however busy the machine is. */
+  freeze(): () => void;
+};
 
 /** `wall`: whether the time of day skips, too. */
 export function skippingClock(wall: boolean): SkippingClock {
   let ahead = 0;
+  let frozenAt: number | undefined;
   const sleepers = new Set<() => void>();
   const clock: SkippingClock = {
     now: () => Date.now() + (wall ? ahead : 0),
-    monotonic: () => performance.now() + ahead,
+    monotonic: () => (frozenAt ?? performance.now()) + ahead,
     sleep(ms, signal) {
       const due = clock.monotonic() + ms;
       return new Promise((resolve) => {
@@ -35,6 +40,14 @@ export function skippingClock(wall: boolean): SkippingClock {
     skip(ms) {
       ahead += ms;
       for (const look of sleepers) look();
+    },
+    freeze() {
+      const at = performance.now();
+      frozenAt = at;
+      return () => {
+        ahead -= performance.now() - at;
+        frozenAt = undefined;
+      };
     },
   };
   return clock;

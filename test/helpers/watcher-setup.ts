@@ -38,6 +38,8 @@ export type WatcherSetup = {
   skip(ms: number): void;
   /** The same without the pace of delivery, which would take what is sent then for late. */
   skipWatcher(ms: number): void;
+  /** The watcher's time stands still until what is returned is called. */
+  freeze(): () => void;
   start(): Promise<void>;
   stop(): Promise<void>;
   /** Stops and removes its folder. */
@@ -100,6 +102,7 @@ export function openWatcherSetup(
       clock.skip(ms);
       incidentClock.skip(ms);
     },
+    freeze: () => clock.freeze(),
     async start() {
       stop = new AbortController();
       const store = openStore(stateDir, Date.now());
