@@ -2,7 +2,7 @@ import { heldBytes } from '../model/container-memory.ts';
 import type { Culprit, Grower } from '../model/forecast.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import { median } from '../model/trend.ts';
-import { SLOT_MS, type Series, type Slot } from './series.ts';
+import { SLOT_MS, slotsOf, timeOf, type Series, type Slot } from './series.ts';
 import { slopeOf } from './trend.ts';
 
 export type Candidate = { container: ContainerInfo; series: Series };
@@ -42,13 +42,13 @@ export function culpritOf(
   candidates: readonly Candidate[],
   outside: Series | undefined,
 ): { culprit?: Culprit; since?: number } {
-  const slots = host.slots();
+  const slots = slotsOf(host);
   const newest = slots.at(-1);
   if (!newest) return {};
   const onset = onsetOf(slots);
   const from = Math.min(newest.slot - LEAST_SLOTS, Math.max(newest.slot - MOST_SLOTS, onset));
-  const since = host.timeOf(onset);
-  const outsideSlots = outside?.slots() ?? [];
+  const since = timeOf(host, onset);
+  const outsideSlots = outside ? slotsOf(outside) : [];
   const measure = (from: number) => {
     const hostRate = rateOf(slots, from, newest.slot);
     const outsideRate = rateOf(outsideSlots, from, newest.slot);
@@ -63,7 +63,7 @@ export function culpritOf(
   const [first, ...others] = growers;
 
   if (outside && outsideRate > together && outsideRate >= worth && outsideRate > 0) {
-    const began = outside.timeOf(onsetOf(outsideSlots));
+    const began = timeOf(outside, onsetOf(outsideSlots));
     return { since, culprit: { kind: 'outside', perHour: outsideRate, since: began, processes: [] } };
   }
   if (!first || together < worth) return { since };
@@ -79,8 +79,8 @@ export function culpritOf(
 function growersOf(candidates: readonly Candidate[], from: number, to: number): Growing[] {
   return candidates
     .map(({ container, series }) => {
-      const own = series.slots();
-      const started = to - (series.timeOf(to) - (container.startedAt ?? Number.NaN)) / SLOT_MS;
+      const own = slotsOf(series);
+      const started = to - (timeOf(series, to) - (container.startedAt ?? Number.NaN)) / SLOT_MS;
       const perHour = rateOf(own, from, to, started);
       return { container, series, own, perHour, bytes: container.memory ? heldBytes(container.memory) : 0 };
     })
@@ -95,7 +95,7 @@ function oneOf(first: Growing, others: readonly Growing[]): Culprit {
   const { container, own, perHour } = first;
   const { startedAt, image, limitBytes } = container;
   const onset = onsetOf(own);
-  const began = first.series.timeOf(onset);
+  const began = timeOf(first.series, onset);
   // One that grew before its start as well brought the growth with it: its version is not the cause.
   const grewBefore = rateOf(own, onset - DAY_SLOTS, onset - 1) >= GREW_BEFORE * perHour;
   const withStart = startedAt !== undefined && !grewBefore && Math.abs(startedAt - began) <= START_MS;

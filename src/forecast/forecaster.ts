@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { EpochMs, Finite } from '../model/shapes.ts';
-import { createSeries, type Series, type Slot } from './series.ts';
+import { newSeries, slotsOf, timeOf, type Series, type Slot } from './series.ts';
 import { median } from '../model/trend.ts';
 import { doubtOf } from './doubt.ts';
-import { FITTED_SLOTS, fitGrowth, project, shapesOf, type Fit, type Line } from './project.ts';
+import { FITTED_SLOTS, fitGrowth, project, shapesOf, type Fit, type Line, type Shapes } from './project.ts';
 import { isStraight, trendSince, trendsOf, type Trend, type Usual } from './trend.ts';
 
 const HOUR = 3_600_000;
@@ -66,117 +66,136 @@ export type Judged = {
   perHour: number | undefined;
 };
 
-export type Forecaster = {
-  series: Series;
-  /** Judges the half hours that are complete at `at` (epoch ms). `capacity` in the unit of the values. */
-  judge(at: number, capacity: number, limits?: Limits): Judged;
-  /** Goes on with what was announced before a restart. */
-  resume(open: Announced): void;
+/** A series, what of it is announced (also by a monitor before), and for how many half hours in a row it has been otherwise. */
+export type Forecaster = { series: Series; open: Announced | undefined; held: number };
+
+export function newForecaster(): Forecaster {
+  return { series: newSeries(), open: undefined, held: 0 };
+}
+
+/** What the half hours show. */
+type View = {
+  slots: readonly Slot[];
+  /** Without the daily cycle, where one is known well enough. */
+  steady: readonly Slot[];
+  /** Of the steady ones. */
+  shapes: Shapes;
+  fit: Fit | undefined;
+  trends: readonly Trend[];
+  /** How many of the trends are sound. */
+  sound: number;
+  /** Growth since its onset that stands far out of what was before. */
+  outstanding: Trend | undefined;
 };
 
 /**
- * Forecasts when a growing series is full. Pure: time is that of the samples. It has no forecast before there are eight hours of them.
+ * Judges the half hours that are complete at `at` (epoch ms), and changes what is announced. `capacity` in the unit of the values. Pure but for
+ * that: time is that of the samples. There is no forecast before there are eight hours of them.
  */
-export function createForecaster(): Forecaster {
-  const series = createSeries();
-  let open: Announced | undefined;
-  let held = 0;
-
-  function judge(at: number, capacity: number, limits = DEFAULT_LIMITS): Judged {
-    const slots = bridged(series.slots());
-    if (slots.length < LEAST_SLOTS) return { open, event: undefined, perHour: undefined };
-    let shapes = shapesOf(slots);
-    const fit = fitGrowth(shapes, capacity);
-    const usual = { capacity, cycle: 0 };
-    let steady = slots;
-    if (fit?.isCyclic && slots.length >= LEAST_TO_TAKE_OFF) {
-      const day = Array.from({ length: 48 }, (_, slot) => fit.cycle(slot));
-      usual.cycle = Math.max(...day) - Math.min(...day);
-      steady = slots.map((one) => {
-        const cycle = fit.cycle(one.slot);
-        return { ...one, low: one.low - cycle, high: one.high - cycle };
-      });
-      shapes = shapesOf(steady);
-    }
-    const trends = trendsOf(steady, usual, fit && longGrowth(fit, slots, capacity));
-    const outstanding = open ? undefined : sinceOnset(steady, fit, usual);
-    // Too little is known: what was announced before a restart stays as it was.
-    if (trends.length === 0 && !outstanding) return { open, event: undefined, perHour: undefined };
-    const sound = trends.filter((trend) => trend.sound).length;
-    let found = open
-      ? stillGrowing(trends, { slots, steady, fit })
-      : (believed(trends, steady, capacity) ?? outstanding);
-    const projected = found && project(slots, fit, found, capacity);
-    const hours = projected?.hours ?? Number.POSITIVE_INFINITY;
-    // Growth since an onset that no window sees (where one is as long) has come to nothing again and again.
-    const doubted =
-      !open &&
-      found &&
-      hours <= limits.warning &&
-      (!(sound > 0 || isLong(outstanding, slots)) ||
-        mayBeWarmUp(slots, fit, hours) ||
-        doubtOf(steady, shapes, capacity - found.level, hours) !== undefined);
-    if (doubted) found = undefined;
-    const seen =
-      found &&
-      ({
-        at,
-        fullAt: at + hours * HOUR,
-        perHour: projected?.perHour ?? found.perHour,
-        since: open?.since ?? series.timeOf(fit?.knee ?? slots[0]!.slot),
-        severity: hours <= limits.critical || open?.severity === 'critical' ? 'critical' : 'warning',
-        // One that stands out of days before is worth two.
-        agreeing: Math.max(sound, outstanding ? 2 : 0),
-      } satisfies Announced);
-    const event = open
-      ? follow(seen, hours, 2 * limits.warning)
-      : start(seen, hours, limits.warning, timesNeeded(slots, hours, sound, outstanding !== undefined));
-    const growing = trends.filter(({ perHour }) => perHour > 0);
-    return {
-      open,
-      event,
-      perHour: projected?.perHour ?? (growing.length > 0 ? best(growing).perHour : undefined),
-    };
-  }
-
-  function start(
-    seen: Announced | undefined,
-    hours: number,
-    warning: number,
-    needed: number,
-  ): Judged['event'] {
-    held = seen && hours <= warning ? held + 1 : Math.max(0, held - 1);
-    if (!seen || held < needed) return undefined;
-    held = 0;
-    open = seen;
-    return 'announced';
-  }
-
-  function follow(seen: Announced | undefined, hours: number, clear: number): Judged['event'] {
-    held = seen && hours <= clear ? 0 : held + 1;
-    if (held >= HOLD_END) {
-      held = 0;
-      open = undefined;
-      return 'ended';
-    }
-    if (!seen || hours > clear) return undefined;
-    const before = open!.severity;
-    open = seen;
-    return open.severity === before ? undefined : 'escalated';
-  }
-
+export function judge(
+  forecaster: Forecaster,
+  at: number,
+  capacity: number,
+  limits: Limits = DEFAULT_LIMITS,
+): Judged {
+  const { series, open } = forecaster;
+  const slots = bridged(slotsOf(series));
+  const view = slots.length < LEAST_SLOTS ? undefined : viewOf(slots, capacity, open !== undefined);
+  // Too little is known: what was announced before a restart stays as it was.
+  if (!view || (view.trends.length === 0 && !view.outstanding))
+    return { open, event: undefined, perHour: undefined };
+  const { steady, fit, trends, sound, outstanding } = view;
+  const found = open ? stillGrowing(view) : (believed(trends, steady, capacity) ?? outstanding);
+  const projected = found && project(slots, fit, found, capacity);
+  const hours = projected?.hours ?? Number.POSITIVE_INFINITY;
+  const isDoubted = !open && found && hours <= limits.warning && mayEnd(view, capacity - found.level, hours);
+  const seen: Announced | undefined =
+    found && !isDoubted
+      ? {
+          at,
+          fullAt: at + hours * HOUR,
+          perHour: projected?.perHour ?? found.perHour,
+          since: open?.since ?? timeOf(series, fit?.knee ?? slots[0]!.slot),
+          severity: hours <= limits.critical || open?.severity === 'critical' ? 'critical' : 'warning',
+          // One that stands out of days before is worth two.
+          agreeing: Math.max(sound, outstanding ? 2 : 0),
+        }
+      : undefined;
+  const event = open
+    ? follow(forecaster, open, seen, hours <= 2 * limits.warning)
+    : start(forecaster, seen, hours <= limits.warning, timesNeeded(view, hours));
+  const growing = trends.filter(({ perHour }) => perHour > 0);
   return {
-    series,
-    judge,
-    resume(before) {
-      open = before;
-    },
+    open: forecaster.open,
+    event,
+    perHour: projected?.perHour ?? (growing.length > 0 ? best(growing).perHour : undefined),
   };
 }
 
-function timesNeeded(slots: readonly Slot[], hours: number, sound: number, standsOut: boolean): number {
+function viewOf(slots: readonly Slot[], capacity: number, isOpen: boolean): View {
+  let shapes = shapesOf(slots);
+  const fit = fitGrowth(shapes, capacity);
+  const usual = { capacity, cycle: 0 };
+  let steady = slots;
+  if (fit?.isCyclic && slots.length >= LEAST_TO_TAKE_OFF) {
+    const day = Array.from({ length: 48 }, (_, slot) => fit.cycle(slot));
+    usual.cycle = Math.max(...day) - Math.min(...day);
+    steady = slots.map((one) => {
+      const cycle = fit.cycle(one.slot);
+      return { ...one, low: one.low - cycle, high: one.high - cycle };
+    });
+    shapes = shapesOf(steady);
+  }
+  const trends = trendsOf(steady, usual, fit && longGrowth(fit, slots, capacity));
+  const outstanding = isOpen ? undefined : sinceOnset(steady, fit, usual);
+  const sound = trends.filter((trend) => trend.sound).length;
+  return { slots, steady, shapes, fit, trends, sound, outstanding };
+}
+
+/** Whether growth may be something that ends by itself; `free` is left above its level, and it would be full in so many hours. */
+function mayEnd(
+  { slots, steady, shapes, fit, sound, outstanding }: View,
+  free: number,
+  hours: number,
+): boolean {
+  // Growth since an onset that no window sees (where one is as long) has come to nothing again and again.
+  if (sound === 0 && !isLong(outstanding, slots)) return true;
+  return mayBeWarmUp(slots, fit, hours) || doubtOf(steady, shapes, free, hours) !== undefined;
+}
+
+function start(
+  forecaster: Forecaster,
+  seen: Announced | undefined,
+  isNear: boolean,
+  needed: number,
+): Judged['event'] {
+  forecaster.held = seen && isNear ? forecaster.held + 1 : Math.max(0, forecaster.held - 1);
+  if (!seen || forecaster.held < needed) return undefined;
+  forecaster.held = 0;
+  forecaster.open = seen;
+  return 'announced';
+}
+
+function follow(
+  forecaster: Forecaster,
+  open: Announced,
+  seen: Announced | undefined,
+  isNear: boolean,
+): Judged['event'] {
+  forecaster.held = seen && isNear ? 0 : forecaster.held + 1;
+  if (forecaster.held >= HOLD_END) {
+    forecaster.held = 0;
+    forecaster.open = undefined;
+    return 'ended';
+  }
+  if (!seen || !isNear) return undefined;
+  forecaster.open = seen;
+  return seen.severity === open.severity ? undefined : 'escalated';
+}
+
+function timesNeeded({ slots, sound, outstanding }: View, hours: number): number {
   if (hours > HOLD_FAR.hours) return HOLD_FAR.hold;
-  if ((standsOut || sound === 3) && hours <= HOLD_NEAR) return 1;
+  if ((outstanding || sound === 3) && hours <= HOLD_NEAR) return 1;
   if (hours <= HOLD_FIRST_DAY.hours && isStraight(slots, STRAIGHT_HOURS)) return 1;
   const isFirstDay = slots.at(-1)!.slot - slots[0]!.slot + 1 < DAY_SLOTS;
   return isFirstDay && hours > HOLD_FIRST_DAY.hours ? HOLD_FIRST_DAY.hold : HOLD;
@@ -258,10 +277,7 @@ function sinceOnset(slots: readonly Slot[], fit: Fit | undefined, usual: Usual):
  * While it is announced less will do: it ends when growth ends, or when half of what a window saw is given back. On the way down of a daily
  * cycle it goes on while it stands higher than a day ago.
  */
-function stillGrowing(
-  trends: readonly Trend[],
-  { slots, steady, fit }: { slots: readonly Slot[]; steady: readonly Slot[]; fit: Fit | undefined },
-): Line | undefined {
+function stillGrowing({ slots, steady, fit, trends }: View): Line | undefined {
   const growing = trends.filter(({ perHour }) => perHour > 0);
   if (growing.length > 0) {
     const trend = best(growing);

@@ -1,5 +1,6 @@
 import { plain } from '../model/text.ts';
-import { createForecaster } from './forecaster.ts';
+import { judge, newForecaster } from './forecaster.ts';
+import { addSample } from './series.ts';
 
 const HOUR = 3_600_000;
 /** Longer than any timestamp and number. */
@@ -35,13 +36,13 @@ export type Replay = {
  * open beside it: both are over when the growth is. While one is open there is a forecast every hour.
  */
 export function replay(samples: Iterable<Sample>, capacity: number): Replay {
-  const forecaster = createForecaster();
+  const forecaster = newForecaster();
   const result: Replay = { samples: 0, announcements: [], forecasts: [] };
   let next = Number.NEGATIVE_INFINITY;
   for (const { at, value } of samples) {
     result.samples++;
-    if (!forecaster.series.add(at, value)) continue;
-    const { open, event } = forecaster.judge(at, capacity);
+    if (!addSample(forecaster.series, at, value)) continue;
+    const { open, event } = judge(forecaster, at, capacity);
     if (event === 'ended') for (const one of result.announcements) one.endedAt ??= at;
     if (!open) continue;
     if (event === 'announced' || event === 'escalated') {

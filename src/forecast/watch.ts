@@ -4,7 +4,8 @@ import { heldBytes } from '../model/container-memory.ts';
 import type { ContainerInfo, HostValues } from '../model/snapshot.ts';
 import type { Snapshot } from '../model/sources.ts';
 import { culpritOf, type Candidate } from './culprit.ts';
-import { createForecaster, Announced, type Forecaster, type Limits, type Judged } from './forecaster.ts';
+import { Announced, judge, newForecaster, type Forecaster, type Judged, type Limits } from './forecaster.ts';
+import { addQuarter, addSample } from './series.ts';
 
 /** A half hour ends for all series at once; they are judged over several checks, so that none of them takes long. */
 const JUDGED_PER_CHECK = 20;
@@ -84,7 +85,7 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
         )
         .map((entry) => toForecast(entry, now)),
     all(now) {
-      for (const entry of watch.due.splice(0)) judge(watch, entry, now);
+      for (const entry of watch.due.splice(0)) judgeEntry(watch, entry, now);
       return [...watch.entries.values()]
         .filter(({ kind, capacity }) => kind !== 'outside' && capacity > 0)
         .map((entry) => toForecast(entry, now));
@@ -103,7 +104,7 @@ function add(watch: Watch, snapshot: Snapshot): void {
   });
   if (!watch.begun) begin(watch, now, met);
   if (watch.unmet && met) forgetUnmet(watch);
-  for (const entry of watch.due.splice(0, JUDGED_PER_CHECK)) judge(watch, entry, now);
+  for (const entry of watch.due.splice(0, JUDGED_PER_CHECK)) judgeEntry(watch, entry, now);
   forget(watch, now);
 }
 
@@ -119,7 +120,7 @@ function entryOf(watch: Watch, kind: Entry['kind'], subject: string, now: number
       capacity: 0,
       seenAt: now,
       firstAt: now,
-      forecaster: createForecaster(),
+      forecaster: newForecaster(),
       queued: false,
     };
     watch.entries.set(key, entry);
@@ -128,7 +129,7 @@ function entryOf(watch: Watch, kind: Entry['kind'], subject: string, now: number
 }
 
 function feed(watch: Watch, entry: Entry, at: number, used: number): void {
-  if (entry.forecaster.series.add(at, used)) queue(watch, entry);
+  if (addSample(entry.forecaster.series, at, used)) queue(watch, entry);
 }
 
 function queue(watch: Watch, entry: Entry): void {
@@ -170,7 +171,7 @@ function begin(watch: Watch, now: number, met: boolean): void {
   for (const entry of watch.entries.values()) {
     const open = saved[entry.key];
     if (open) {
-      entry.forecaster.resume(open);
+      entry.forecaster.open = open;
       entry.verdict = { open, event: undefined, perHour: open.perHour };
     }
     feed(watch, entry, now, entry.used);
@@ -201,14 +202,14 @@ function restore(
 
 function quarter(entry: Entry, at: number, min: number, average: number, max: number): void {
   entry.firstAt = Math.min(entry.firstAt, at);
-  entry.forecaster.series.addQuarter(at, min, average, max);
+  addQuarter(entry.forecaster.series, at, min, average, max);
 }
 
-function judge(watch: Watch, entry: Entry, now: number): void {
+function judgeEntry(watch: Watch, entry: Entry, now: number): void {
   entry.queued = false;
   // The memory of all processes outside of containers, and containers without a limit, only show who fills the host.
   if (entry.kind === 'outside' || !(entry.capacity > 0)) return;
-  entry.verdict = entry.forecaster.judge(now, entry.capacity, watch.deps.limits);
+  entry.verdict = judge(entry.forecaster, now, entry.capacity, watch.deps.limits);
   const { open, event } = entry.verdict;
   if (event === 'ended') entry.endedAt = now;
   if (open && entry.kind === 'memory') explain(watch, entry, open);

@@ -24,20 +24,20 @@ const SEEDS = seedsAt < 0 ? [600_000] : process.argv[seedsAt + 1].split(',').map
 const folder = process.argv.slice(2).find((word) => !/^(-|[\d,]+$)/.test(word)) ?? process.env.TRACES;
 const START = Date.UTC(2026, 0, 5);
 
-const { createForecaster } = await load('src/forecast/forecaster.ts');
-const { createSeries } = await load('src/forecast/series.ts');
+const { judge, newForecaster } = await load('src/forecast/forecaster.ts');
+const { addSample, newSeries, slotsOf } = await load('src/forecast/series.ts');
 const { slopeOf } = await load('src/forecast/trend.ts');
 const { median } = await load('src/model/trend.ts');
 
 /** Announcements ({at, hours}) and all forecasts by the shipped code. */
 function vpsmon(series) {
-  const forecaster = createForecaster();
+  const forecaster = newForecaster();
   const announced = [];
   const forecasts = [];
   let isOpen = false;
   for (const [minute, value] of series) {
     const at = START + minute * 60_000;
-    const verdict = forecaster.series.add(at, value) ? forecaster.judge(at, 100) : undefined;
+    const verdict = addSample(forecaster.series, at, value) ? judge(forecaster, at, 100) : undefined;
     if (verdict) isOpen = verdict.open !== undefined;
     if (verdict?.event === 'announced') announced.push(at);
     if (verdict?.open) forecasts.push({ at, fullAt: verdict.open.fullAt });
@@ -93,14 +93,14 @@ function predictLinear(windowHours) {
  */
 function threeWindows(needed) {
   return (series) => {
-    const kept = createSeries();
+    const kept = newSeries();
     const announced = [];
     const forecasts = [];
     let [held, isOpen] = [0, false];
     for (const [minute, value] of series) {
       const at = START + minute * 60_000;
-      if (!kept.add(at, value)) continue;
-      const slots = kept.slots();
+      if (!addSample(kept, at, value)) continue;
+      const slots = slotsOf(kept);
       const now = median(slots.slice(-4).map(({ low }) => low));
       const windows = [8, 12, 20].flatMap((hours) => windowOf(slots, hours, now));
       const full = windows.filter(({ isFull }) => isFull);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { culpritOf } from '../../src/forecast/culprit.ts';
-import { createSeries } from '../../src/forecast/series.ts';
+import { addSample, newSeries } from '../../src/forecast/series.ts';
 import { random } from '../bench/forecast-first.js';
 import { containerInfo } from '../helpers/snapshots.ts';
 
@@ -246,9 +246,9 @@ const MIXTURES: Mixture[] = [
 function seriesOf(use: Use, seed: number) {
   const next = random(seed);
   const noise = () => next() + next() + next() - 1.5;
-  const series = createSeries();
+  const series = newSeries();
   for (let minute = 0; minute <= HOURS * 60; minute++)
-    series.add(START + minute * 60_000, use(minute / 60, noise) * MB);
+    addSample(series, START + minute * 60_000, use(minute / 60, noise) * MB);
   return series;
 }
 
