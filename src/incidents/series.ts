@@ -10,7 +10,7 @@ import type { Policy } from './policy.ts';
 
 /** Kills on the host at large have different victims: none of them has to do with the next one. */
 function isSeries({ rule, subject }: Pick<Incident, 'rule' | 'subject'>): boolean {
-  return ruleInfo(rule)?.series === true && subject !== 'host';
+  return ruleInfo(rule)?.series !== undefined && subject !== 'host';
 }
 
 function goesOnBy(rule: string): boolean {
@@ -44,11 +44,12 @@ function countAnother(before: Incident, finding: Finding, policy: Policy, now: n
 
 /** The sentence about its end. */
 export function calmText(incident: Incident, policy: Policy): string | undefined {
-  if (!isSeries(incident)) return undefined;
+  const series = isSeries(incident) ? ruleInfo(incident.rule)?.series : undefined;
+  if (!series) return undefined;
   const last = incident.flips.at(-1) ?? incident.lastSeenAt;
   return (
-    `${incident.subject} has not run out of memory for ${formatDuration(policy.calmMs)}; ` +
-    `before that its processes were killed ${times(incident)}${within(incident, last)}`
+    `${incident.subject} ${series.over} for ${formatDuration(policy.calmMs)}; ` +
+    `before that ${series.before} ${times(incident)}${within(incident, last)}`
   );
 }
 

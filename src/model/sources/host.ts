@@ -197,7 +197,7 @@ export const HOST_SOURCES = {
         critical: 'each one',
         ends: 'happened once',
         many: '# processes were killed for want of memory',
-        series: true,
+        series: { over: 'has not run out of memory', before: 'its processes were killed' },
         row: 'OOM kills',
       },
     },

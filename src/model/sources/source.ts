@@ -99,8 +99,11 @@ export type RuleInfo = {
   quietMs?: number;
   /** What its subject is while it lasts: "down". */
   whileOn?: 'down' | 'unhealthy';
-  /** Its events about one container are a series: counted, and sent as one that goes on, and one that is over. */
-  series?: true;
+  /**
+   * Its events about one container are a series: counted, and sent as one that goes on, and one that is over. What then is said of the
+   * container, and of the events before.
+   */
+  series?: { over: string; before: string };
   /** It means that a series about the same container goes on, or ended the container. */
   ofSeries?: 'goes-on' | 'ended';
   /** An event that is sent once per cooldown of its container. */
