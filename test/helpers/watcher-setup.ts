@@ -174,7 +174,7 @@ export function openWatcherSetup(
   return monitor;
 }
 
-/** The same Docker; `events` gets what its stream sends, `asking` 1 for each call that begins and -1 for each that ends. */
+/** The same Docker; `events` gets what its stream sends, once, `asking` 1 for each call that begins and -1 for each that ends. */
 function observe(docker: Docker, events: DockerEvent[], asking: (change: number) => void): Docker {
   return new Proxy(docker, {
     get(target, key) {
@@ -183,7 +183,12 @@ function observe(docker: Docker, events: DockerEvent[], asking: (change: number)
           target.events({
             ...options,
             onEvent(event) {
-              events.push(event);
+              // The watcher reads the last half minute again and again.
+              const isKnown = events.some(
+                ({ timeNano, action, id }) =>
+                  timeNano === event.timeNano && action === event.action && id === event.id,
+              );
+              if (!isKnown) events.push(event);
               options.onEvent(event);
             },
           });
