@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { Culprit, Forecast, ForecastKind } from '../model/forecast.ts';
 import { heldBytes } from '../model/container-memory.ts';
 import type { ContainerInfo, HostValues } from '../model/snapshot.ts';
-import type { Snapshot } from '../model/sources.ts';
+import type { Readings, Snapshot } from '../model/sources.ts';
 import { culpritOf, type Candidate } from './culprit.ts';
 import { Announced, judge, newForecaster, type Forecaster, type Judged, type Limits } from './forecaster.ts';
 import { addQuarter, addSample } from './series.ts';
@@ -51,7 +51,10 @@ type Entry = {
   subject: string;
   container?: ContainerInfo;
   used: number;
+  /** 0 where there is no limit, and until it has been seen. */
   capacity: number;
+  /** Since the start; until then it is known from the history only. */
+  isSeen: boolean;
   seenAt: number;
   firstAt: number;
   forecaster: Forecaster;
@@ -61,21 +64,32 @@ type Entry = {
   queued: boolean;
 };
 
-/** What is followed; `unmet`: the history has containers, and Docker has not answered yet. */
+type Late = 'docker' | 'postgres' | 'redis';
+/** What is followed; `unmet`: sources that have not answered since the start. What the history has of theirs is kept until they do. */
 type Watch = {
   deps: ForecastDeps;
   entries: Map<string, Entry>;
   due: Entry[];
   begun: boolean;
-  unmet: boolean;
+  unmet: Set<Late>;
 };
+/** Where what is followed comes from. */
+const SOURCES = {
+  memory: 'host',
+  disk: 'host',
+  inodes: 'host',
+  outside: 'host',
+  container: 'docker',
+  connections: 'postgres',
+  redis: 'redis',
+} as const satisfies Record<Entry['kind'], keyof Readings>;
 
 /**
  * Follows what can run out: memory and swap of the host, of each container with a limit, disks, inodes, PostgreSQL's connections
  * and Redis' memory. What containers without a limit hold is followed, too, for it shows who fills the host.
  */
 export function createForecasts(deps: ForecastDeps): Forecasts {
-  const watch: Watch = { deps, entries: new Map(), due: [], begun: false, unmet: false };
+  const watch: Watch = { deps, entries: new Map(), due: [], begun: false, unmet: new Set() };
   return {
     add: (snapshot) => add(watch, snapshot),
     announced: (now) =>
@@ -94,18 +108,19 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
 }
 
 function add(watch: Watch, snapshot: Snapshot): void {
-  const now = snapshot.at;
-  const met = snapshot.readings.docker.state === 'ok';
+  const { at: now, readings } = snapshot;
+  // Nothing is reported without the host, and what the history has of disks is read by their sizes now.
+  if (!watch.begun && readings.host.state !== 'ok') return;
   eachUse(snapshot, (kind, subject, used, capacity, container) => {
     const entry = entryOf(watch, kind, subject, now);
-    Object.assign(entry, { used, capacity, seenAt: now });
+    Object.assign(entry, { used, capacity, isSeen: true, seenAt: now });
     if (container) entry.container = container;
     if (watch.begun) feed(watch, entry, now, used);
   });
-  if (!watch.begun) begin(watch, now, met);
-  if (watch.unmet && met) forgetUnmet(watch);
+  if (!watch.begun) begin(watch, snapshot);
+  for (const source of watch.unmet) if (readings[source].state === 'ok') meet(watch, source);
   for (const entry of watch.due.splice(0, JUDGED_PER_CHECK)) judgeEntry(watch, entry, now);
-  forget(watch, now);
+  forget(watch, snapshot);
 }
 
 function entryOf(watch: Watch, kind: Entry['kind'], subject: string, now: number): Entry {
@@ -118,6 +133,7 @@ function entryOf(watch: Watch, kind: Entry['kind'], subject: string, now: number
       subject,
       used: 0,
       capacity: 0,
+      isSeen: false,
       seenAt: now,
       firstAt: now,
       forecaster: newForecaster(),
@@ -138,20 +154,20 @@ function queue(watch: Watch, entry: Entry): void {
   watch.due.push(entry);
 }
 
-/** Everything that was known before this start, from the history; also of containers that Docker has not shown yet. */
-function begin(watch: Watch, now: number, met: boolean): void {
+/** Everything that was known before this start, from the history; also of what no source has shown yet. */
+function begin(watch: Watch, { at: now, readings }: Snapshot): void {
   watch.begun = true;
-  watch.unmet = !met;
+  for (const source of ['docker', 'postgres', 'redis'] as const)
+    if (readings[source].state !== 'ok') watch.unmet.add(source);
   const host = watch.entries.get('memory:host');
-  const outside = watch.unmet ? entryOf(watch, 'outside', 'host', now) : watch.entries.get('outside:host');
+  const outside = entryOf(watch, 'outside', 'host', now);
   const sums = { at: 0, total: 0, available: 0, swap: 0, held: 0, most: 0, least: 0 };
   const flush = () => {
     if (!host || sums.total === 0) return;
     const capacity = sums.total;
     const used = capacity - sums.available + sums.swap;
     quarter(host, sums.at, capacity - sums.most, used, capacity - sums.least);
-    if (outside && sums.held > 0)
-      quarter(outside, sums.at, used - sums.held, used - sums.held, used - sums.held);
+    if (sums.held > 0) quarter(outside, sums.at, used - sums.held, used - sums.held, used - sums.held);
   };
   watch.deps.quarters(isFollowed, now - WEEK_MS, (name, at, min, average, max) => {
     if (at !== sums.at) {
@@ -174,6 +190,7 @@ function begin(watch: Watch, now: number, met: boolean): void {
       entry.forecaster.open = open;
       entry.verdict = { open, event: undefined, perHour: open.perHour };
     }
+    if (!entry.isSeen) continue;
     feed(watch, entry, now, entry.used);
     queue(watch, entry);
   }
@@ -193,7 +210,8 @@ function restore(
   const kind = KINDS[series];
   if (!kind) return;
   const subject = colon < 0 ? SUBJECTS[series]! : name.slice(colon + 1);
-  const isUnmet = watch.unmet && kind === 'container';
+  const source = SOURCES[kind];
+  const isUnmet = source !== 'host' && watch.unmet.has(source);
   const entry = isUnmet ? entryOf(watch, kind, subject, now) : watch.entries.get(`${kind}:${subject}`);
   if (!entry) return;
   if (series !== 'disk.available') return quarter(entry, at, min, average, max);
@@ -208,8 +226,12 @@ function quarter(entry: Entry, at: number, min: number, average: number, max: nu
 function judgeEntry(watch: Watch, entry: Entry, now: number): void {
   entry.queued = false;
   // The memory of all processes outside of containers, and containers without a limit, only show who fills the host.
-  if (entry.kind === 'outside' || !(entry.capacity > 0)) return;
-  entry.verdict = judge(entry.forecaster, now, entry.capacity, watch.deps.limits);
+  if (entry.kind === 'outside') return;
+  if (entry.capacity > 0) entry.verdict = judge(entry.forecaster, now, entry.capacity, watch.deps.limits);
+  else if (entry.verdict?.open) {
+    entry.forecaster.open = undefined;
+    entry.verdict = { open: undefined, event: 'ended', perHour: undefined };
+  } else return;
   const { open, event } = entry.verdict;
   if (event === 'ended') entry.endedAt = now;
   if (open && entry.kind === 'memory') explain(watch, entry, open);
@@ -241,16 +263,20 @@ function save(watch: Watch): void {
   watch.deps.save(saved);
 }
 
-/** Docker shows which containers there are: the others of the history are gone. */
-function forgetUnmet(watch: Watch): void {
-  watch.unmet = false;
-  for (const { key, kind, container } of watch.entries.values())
-    if (kind === 'container' && !container) watch.entries.delete(key);
+/** The source shows what there is: the rest that the history has of it is gone. */
+function meet(watch: Watch, source: Late): void {
+  watch.unmet.delete(source);
+  for (const { key, kind, isSeen } of watch.entries.values())
+    if (SOURCES[kind] === source && !isSeen) watch.entries.delete(key);
+  const host = watch.entries.get('memory:host');
+  if (source === 'docker' && host?.verdict?.open) explain(watch, host, host.verdict.open);
 }
 
-function forget(watch: Watch, now: number): void {
+function forget(watch: Watch, { at: now, readings }: Snapshot): void {
   for (const entry of watch.entries.values()) {
-    if (Math.abs(now - entry.seenAt) < UNSEEN_MS || (watch.unmet && entry.kind === 'container')) continue;
+    // Of a source that fails nobody knows what is gone.
+    if (Math.abs(now - entry.seenAt) < UNSEEN_MS || readings[SOURCES[entry.kind]].state === 'failed')
+      continue;
     if (entry.verdict?.open || watch.entries.size > SPARE_SERIES) {
       watch.entries.delete(entry.key);
       save(watch);

@@ -20,6 +20,14 @@ export const forecast: Judge<'host'> = (_host, { snapshot, past, config }) =>
         verdict: 'ok',
         text: `${forecastName(one)} does not grow any more`,
       };
+    // It was announced before a restart of the monitor, and has not been seen since.
+    if (!(one.capacity > 0))
+      return {
+        ...about,
+        severity: 'warning',
+        verdict: 'unknown',
+        text: `${forecastName(one)} has not been read yet`,
+      };
     const { growth } = one;
     const { FORECAST_WARNING_HOURS, FORECAST_CRITICAL_HOURS } = config.settings;
     const limit = growth.severity === 'critical' ? FORECAST_CRITICAL_HOURS : FORECAST_WARNING_HOURS;

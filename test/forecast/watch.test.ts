@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createForecasts, type Forecasts, type Saved } from '../../src/forecast/watch.ts';
 import type { ContainerInfo } from '../../src/model/snapshot.ts';
 import type { Snapshot } from '../../src/model/sources.ts';
@@ -219,4 +219,146 @@ describe('forecast of what can run out', () => {
     }
     expect(most).toBeLessThanOrEqual(20);
   });
+});
+
+/** What a restarted monitor is handed: the history of so many hours, and what was announced. */
+function followed(
+  hours: number,
+  containers: (hour: number) => ContainerInfo[],
+  change: (snapshot: Snapshot) => unknown = () => {},
+) {
+  const folder = mkdtempSync(join(tmpdir(), 'vpsmon-forecast-'));
+  const store = openStore(folder, START);
+  onTestFinished(() => {
+    store.close();
+    rmSync(folder, { recursive: true });
+  });
+  const history = createHistory(store.db);
+  const saved: Saved = {};
+  const forecasts = watch({ saved });
+  for (let minute = 0; minute <= hours * 60; minute += 5) {
+    const snapshot = hostWith(START + minute * 60_000, containers(minute / 60));
+    change(snapshot);
+    forecasts.add(snapshot);
+    history.add(snapshot);
+    if (minute % 15 === 0) history.flush(snapshot.at, true);
+  }
+  return { forecasts, saved, quarters: history.quarters };
+}
+
+function withRedis(snapshot: Snapshot): Snapshot {
+  const hour = (snapshot.at - START) / HOUR;
+  snapshot.readings.redis = {
+    state: 'ok',
+    tookMs: 1,
+    value: {
+      address: 'redis:6379',
+      version: '7.2.4',
+      policy: 'noeviction',
+      usedMemoryBytes: (40 + 5 * hour) * MB,
+      maxMemoryBytes: 256 * MB,
+      keys: 1,
+      clients: 1,
+      evictedTotal: 0,
+      rejectedTotal: 0,
+    },
+  };
+  return snapshot;
+}
+
+describe('what is announced while a source does not answer', () => {
+  const leak = (hour: number) => [holding('api', 100 + 8 * hour, { limitBytes: 512 * MB })];
+  const withoutDocker = (hour: number): Snapshot => {
+    const snapshot = hostWith(START + hour * HOUR, leak(hour));
+    snapshot.readings.docker = { state: 'failed', why: 'no answer yet', tookMs: 1 };
+    return snapshot;
+  };
+
+  it('waits after a restart for Docker, and goes on as if it had been there', () => {
+    const { saved, quarters } = followed(30, leak);
+    expect(Object.keys(saved)).toContain('container:api');
+    const forecasts = watch({ saved, quarters });
+    for (let minute = 1; minute <= 20; minute++) {
+      const early = withoutDocker(30 + minute / 60);
+      forecasts.add(early);
+      expect(findings(forecasts, early)).toMatchObject([{ subject: 'api', verdict: 'unknown' }]);
+    }
+    const [finding] = follow(forecasts, 30.4, 31.6, leak);
+    expect(finding).toMatchObject({ subject: 'api', verdict: 'breach' });
+    expect(finding!.text).toMatch(/^api grows 8 MB\/h: it reaches its limit of 512 MB in about (19|20) h/);
+  });
+
+  it('takes no value of a container before Docker has shown it', () => {
+    const small = (hour: number) => [holding('n8n', 400 + 60 * hour), holding('waha', 500)];
+    const { quarters } = followed(20, small);
+    const forecasts = watch({ quarters });
+    const early = hostWith(START + 20.1 * HOUR, small(20.1));
+    early.readings.docker = { state: 'failed', why: 'no answer yet', tookMs: 1 };
+    forecasts.add(early);
+    const [finding] = follow(forecasts, 20.11, 24, small);
+    // A fall to nothing would be a restart, with which its growth began.
+    expect(finding!.details!.join('\n')).toMatch(/n8n: 1\.8 GB \(no limit\), growing since Monday 0[67]:/);
+  });
+
+  it.each(['absent', 'failed'] as const)('goes on with Redis that was %s at the start', (state) => {
+    const { saved, quarters } = followed(30, () => [], withRedis);
+    expect(Object.keys(saved)).toEqual(['redis:redis']);
+    const forecasts = watch({ saved, quarters });
+    const early = hostWith(START + 30.02 * HOUR, []);
+    early.readings.redis = { state, why: 'not started yet', tookMs: 1 };
+    forecasts.add(early);
+    expect(findings(forecasts, early)).toMatchObject([{ subject: 'redis-memory', verdict: 'unknown' }]);
+    const late = withRedis(hostWith(START + 30.05 * HOUR, []));
+    forecasts.add(late);
+    expect(findings(forecasts, late)[0]!.text).toMatch(
+      /^Redis grows 5 MB\/h: it reaches maxmemory \(256 MB\)/,
+    );
+    expect(Object.keys(saved)).toEqual(['redis:redis']);
+  });
+
+  it('forgets Redis that does not come back', () => {
+    const { saved, quarters } = followed(30, () => [], withRedis);
+    const forecasts = watch({ saved, quarters });
+    for (let minute = 1; minute <= 12; minute++)
+      forecasts.add(hostWith(START + (30 + minute / 60) * HOUR, []));
+    expect(forecasts.announced(START + 30.2 * HOUR)).toEqual([]);
+    expect(saved).toEqual({});
+  });
+
+  it('reads the history when the host can be read at last', () => {
+    const { saved, quarters } = followed(30, leak);
+    const forecasts = watch({ saved, quarters });
+    const blind = hostWith(START + 30.02 * HOUR, leak(30.02));
+    blind.readings.host = { state: 'failed', why: 'no file', tookMs: 1 };
+    forecasts.add(blind);
+    const after = hostWith(START + 30.05 * HOUR, leak(30.05));
+    forecasts.add(after);
+    const host = forecasts.all(after.at).find(({ kind }) => kind === 'memory');
+    expect(host!.knownHours).toBeGreaterThan(29);
+  });
+
+  it('keeps a container announced while Docker does not answer for long', () => {
+    const forecasts = watch();
+    follow(forecasts, 0, 30, leak);
+    for (let minute = 1; minute <= 40; minute++) {
+      const blind = withoutDocker(30 + minute / 60);
+      forecasts.add(blind);
+      expect(findings(forecasts, blind)).toMatchObject([{ subject: 'api', verdict: 'breach' }]);
+    }
+    const [finding] = follow(forecasts, 31, 33, leak);
+    expect(finding!.text).toMatch(/^api grows 8 MB\/h: it reaches its limit of 512 MB in about 1[89] h/);
+    // One that is gone is not announced any more.
+    follow(forecasts, 33, 33.5, () => []);
+    expect(forecasts.announced(START + 33.5 * HOUR)).toEqual([]);
+  });
+});
+
+it('ends what is announced of a container whose limit is taken away', () => {
+  const saved: Saved = {};
+  const forecasts = watch({ saved });
+  follow(forecasts, 0, 30, (hour) => [holding('api', 100 + 8 * hour, { limitBytes: 512 * MB })]);
+  expect(Object.keys(saved)).toEqual(['container:api']);
+  const after = follow(forecasts, 30, 30.8, (hour) => [holding('api', 100 + 8 * hour)]);
+  expect(after).toMatchObject([{ subject: 'api', verdict: 'ok' }]);
+  expect(saved).toEqual({});
 });
