@@ -6,6 +6,7 @@ import {
   beginsToFlap,
   isCalm,
   newIncident,
+  notCalmYet,
   observe,
   recentFlips,
   setSeverity,
@@ -24,7 +25,8 @@ export function keyOf(of: { rule: string; subject: string; event?: boolean }): s
 /**
  * What findings do to the open incidents. Pure: the changes hold new incidents, in the order in which they came about;
  * new ones have the id 0. `judged` names the rules that looked at all of their subjects, so that an open incident without
- * a finding is one whose subject is gone; for all other rules no finding means that nothing changed.
+ * a finding is one whose subject is gone; for all other rules no finding means that nothing changed. `hidden`: nobody can see at the
+ * moment how it is.
  */
 export function advance(
   book: Book,
@@ -32,6 +34,7 @@ export function advance(
   judged: readonly string[],
   policy: Policy,
   now: number,
+  hidden: (incident: Incident) => boolean = () => false,
 ): IncidentChange[] {
   const round: Round = {
     book,
@@ -49,7 +52,7 @@ export function advance(
   }
   for (const [key, incident] of book.open) {
     if (round.seen.has(key)) continue;
-    if (frozen.has(incident.rule)) keep(round, key, freeze(incident, now));
+    if (frozen.has(incident.rule) || hidden(incident)) keep(round, key, freeze(incident, now));
     else if (!incident.event && judged.includes(incident.rule)) keep(round, key, miss(incident, policy, now));
     else keep(round, key, passTime(incident, policy, now));
   }
@@ -268,14 +271,13 @@ function stayBetween(open: Incident, finding: Finding, policy: Policy, now: numb
 
 /** Nobody can see it: nothing ends, and the times that it must be fine for begin anew. */
 function freeze(open: Incident, now: number): IncidentChange | undefined {
-  if (open.flapping || open.event) {
-    return { incident: { ...open, flips: [...open.flips.slice(0, -1), now] }, kind: 'still' };
-  }
+  const frozen = notCalmYet(open, now);
+  if (frozen !== open) return { incident: frozen, kind: 'unseen' };
   if (open.okSince === undefined && open.missingSince === undefined) return undefined;
   const incident = { ...open };
   delete incident.okSince;
   delete incident.missingSince;
-  return { incident, kind: 'still' };
+  return { incident, kind: 'unseen' };
 }
 
 /** The rule looked and did not find the subject: unmounted, deleted, switched off. */

@@ -8,6 +8,8 @@ export type Reason =
   | NotifyReason
   | 'nothing-new'
   | 'silenced'
+  /** The last check did not see whether it is still so, or none was made since the start. */
+  | 'unseen'
   /** Somebody acknowledged it, and it is no worse than it was then. */
   | 'acknowledged'
   | 'still-flapping'
@@ -30,6 +32,7 @@ export type Situation = {
   /** What just happened to it; undefined: nothing, it is only still open. */
   kind?: IncidentChange['kind'] | undefined;
   silenced: boolean;
+  unseen?: boolean | undefined;
   quiet?: boolean | undefined;
   muted?: boolean | undefined;
   /** An event like it, which is limited to one per cooldown, was sent. */
@@ -52,6 +55,7 @@ export function decide(situation: Situation, policy: Policy, now: number): Reaso
   const reason = wanted(situation, policy, now);
   if (reason === 'nothing-new' || reason === 'still-flapping') return reason;
   if (situation.silenced) return 'silenced';
+  if (situation.unseen) return 'unseen';
   if (situation.quiet && reason !== 'repeat-due') return 'sent-elsewhere';
   if (situation.muted) return 'muted';
   if (situation.cooling) return 'cooldown';

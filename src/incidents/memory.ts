@@ -8,6 +8,8 @@ import type { Db } from '../store/db.ts';
 import { endedIncidents, openIncidents } from '../store/incidents.ts';
 import { recall, remember as rememberValue } from '../store/memory.ts';
 import { keyOf } from './advance.ts';
+import { isCalm, notCalmYet } from './observe.ts';
+import type { Policy } from './policy.ts';
 import { defined } from '../model/defined.ts';
 
 /** What the pipeline keeps in memory: open incidents, and those that ended lately. */
@@ -69,17 +71,17 @@ type Log = { warn(text: string): void };
 type Describe = (fact: ContainerFact, ended: boolean) => { text: string; details?: string[] };
 
 /** What was open when the program ended goes on; what ended shortly before counts for flapping, groups and limits. */
-export function load(db: Db, keepMs: number, log: Log, now: number, describe?: Describe): Memory {
+export function load(db: Db, policy: Policy, log: Log, now: number, describe?: Describe): Memory {
   const memory: Memory = { open: new Map(), ended: new Map(), byId: new Map() };
   try {
-    for (const saved of [...endedIncidents(db, now - keepMs), ...openIncidents(db)]) {
+    for (const saved of [...endedIncidents(db, now - policy.keepMs), ...openIncidents(db)]) {
       const incident = withoutStrangeFacts(saved, describe);
       // Saved with a clock that was ahead of today's.
       const ahead = incident.lastSeenAt - now;
       const moved = ahead > 0 ? moveTimes(incident, -ahead) : incident;
       // Nobody saw whether it was quiet while no monitor ran.
-      const waits = moved.state === 'firing' && ruleInfo(moved.rule)?.quietMs !== undefined;
-      remember(memory, waits ? { ...moved, lastSeenAt: now } : moved);
+      const isOver = ruleInfo(moved.rule)?.quietMs !== undefined || isCalm(moved, policy, now);
+      remember(memory, isOver ? notCalmYet(moved, now) : moved);
     }
   } catch (error) {
     log.warn(`Open incidents cannot be read: ${errorText(error)}`);

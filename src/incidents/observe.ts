@@ -1,5 +1,6 @@
 import { type Finding, SEVERITIES, type Severity } from '../model/finding.ts';
 import type { Incident } from '../model/incident.ts';
+import { ruleInfo } from '../model/rules.ts';
 import type { Policy } from './policy.ts';
 
 /** Checks are not clockwork: a value seen at 0 s and at 29.99 s has held for 30 s. */
@@ -94,6 +95,14 @@ export function beginsToFlap(incident: Incident, policy: Policy, how: 'start' | 
   incident.flapping = true;
   incident.changes = Math.max(incident.flips.length, incident.changes ?? 0);
   return true;
+}
+
+/** Where it ends after a calm time: that begins now, for nobody has seen whether it was calm until now. */
+export function notCalmYet(incident: Incident, now: number): Incident {
+  const { state, flapping, event, flips, rule } = incident;
+  if (state !== 'firing') return incident;
+  if (flapping || event) return { ...incident, flips: [...flips.slice(0, -1), now] };
+  return ruleInfo(rule)?.quietMs === undefined ? incident : { ...incident, lastSeenAt: now };
 }
 
 /** True when the last change is long ago. */

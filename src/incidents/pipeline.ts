@@ -3,6 +3,8 @@ import type { ContainerFact } from '../model/container-fact.ts';
 import type { Finding, Severity } from '../model/finding.ts';
 import type { Incident, IncidentChange, Notification } from '../model/incident.ts';
 import type { Message } from '../model/message.ts';
+import { claimOf } from '../model/fact-rules.ts';
+import { ruleInfo } from '../model/rules.ts';
 import { START_LINES, type StartLine } from '../model/monitor-report.ts';
 import { errorText, safeHtml } from '../model/text.ts';
 import { newestIncidentId, pruneIncidents, type Silence } from '../store/incidents.ts';
@@ -79,6 +81,9 @@ type Run = {
   groups: Groups;
   silences: Silence[];
   nextId: number;
+  /** When a check last judged a rule, and when this process began; epoch ms. */
+  judgedAt: Map<string, number>;
+  startedAt: number;
   /** When a finding that could not become an incident was sent, monotonic. */
   plainlyAt: Map<string, number>;
   prunedAt?: number;
@@ -97,10 +102,19 @@ function process(
   const jumped = run.jump();
   if (jumped !== 0) {
     moveAllTimes(run.memory, jumped);
+    run.startedAt += jumped;
+    for (const [rule, at] of run.judgedAt) run.judgedAt.set(rule, at + jumped);
     run.first = moveFirstStart(run.db, run.first, jumped);
   }
   const fresh = run.once.without(findings);
-  const changes = advance(run.memory, fresh, options.judged ?? [], run.policy, now);
+  for (const rule of options.judged ?? []) run.judgedAt.set(rule, now);
+  const hidden = (incident: Incident): boolean => {
+    const claim = claimOf(incident);
+    return (
+      claim !== undefined && run.deps.isTrue !== undefined && run.deps.isTrue(incident, claim) === undefined
+    );
+  };
+  const changes = advance(run.memory, fresh, options.judged ?? [], run.policy, now, hidden);
   for (const change of changes) describeAnew(run, change);
   for (const { verdict, was, subject } of fresh)
     if (verdict === 'unknown' && was !== undefined) renameEvents(run.groups, was, subject);
@@ -119,6 +133,7 @@ function process(
       all: run.memory.byId,
       changes,
       silenced: (incident) => isHushed(incident) || silencing(incident, run.silences) !== undefined,
+      unseen: (incident) => isUnseen(run, incident),
       groups: run.groups,
       mono: run.deps.clock.monotonic(),
       isTrue: run.deps.isTrue ?? (() => true),
@@ -145,6 +160,18 @@ function process(
   tidy(run, now);
   run.deps.wakeAt?.(nextDue(run));
   return changes.map((change) => newest(run, change));
+}
+
+/**
+ * The monitor was away for long and has not made a check yet, or the source of its rule cannot be read: what is known of it is old. How
+ * containers are can be asked at any time.
+ */
+function isUnseen(
+  { judgedAt, startedAt, policy }: Run,
+  { rule, state, event, lastSeenAt }: Incident,
+): boolean {
+  if (state !== 'firing' || event || ruleInfo(rule)?.judged !== undefined) return false;
+  return lastSeenAt < (judgedAt.get(rule) ?? startedAt - policy.gapMs);
 }
 
 /** The sentences of an incident that goes by another name, or that only time ended. */
@@ -208,7 +235,7 @@ function worthSaving(
   before: Incident | undefined,
   now: number,
 ): boolean {
-  if (kind !== 'still' || !before) return true;
+  if ((kind !== 'still' && kind !== 'unseen') || !before) return true;
   if (incident.subject !== before.subject) return true;
   if (incident.severity !== before.severity || incident.okSince !== before.okSince) return true;
   if (incident.missingSince !== before.missingSince || incident.flips !== before.flips) return true;
@@ -295,13 +322,15 @@ export function createPipeline(deps: PipelineDeps) {
     db,
     policy,
     saver: newSaver(db, log, deps.enqueue, deps.sendUnsaved),
-    memory: load(db, policy.keepMs, log, clock.now(), deps.describe),
+    memory: load(db, policy, log, clock.now(), deps.describe),
     once: openOnce(db),
     jump: jumpWatch(clock),
     savedAt: new Map(),
     groups: { waiting: new Map(), sent: new Map() },
     silences: [],
     nextId: 1,
+    judgedAt: new Map(),
+    startedAt: clock.now(),
     plainlyAt: new Map(),
     first: firstStart(db, log, clock.now()),
   };

@@ -15,6 +15,8 @@ export type PlanInput = {
   all: ReadonlyMap<number, Incident>;
   changes: readonly IncidentChange[];
   silenced(incident: Incident): boolean;
+  /** Nobody has seen lately whether it is still so. */
+  unseen(incident: Incident): boolean;
   /** What waits to be sent; changed in place. */
   groups: Groups;
   /** Monotonic, ms. */
@@ -40,13 +42,14 @@ type Planning = PlanInput & {
 
 /** What is to be sent now about all incidents, changed or only still open. Only `groups` is changed. `ends`: nothing waits any longer. */
 export function plan(input: PlanInput, ends = false): Plan {
-  const { policy, now, groups, mono, silenced, isTrue } = input;
+  const { policy, now, groups, mono, silenced, unseen, isTrue } = input;
   const all = new Map(input.all);
   const look: Look = { all, mono, silenced, muted: policy.muted, isTrue };
   const p: Planning = { ...input, all, look, notifications: [], changed: new Set(), reasons: [] };
   const inThisBatch = new Set(input.changes.map((change) => change.incident.id));
+  const seen = new Set(input.changes.flatMap(({ kind, incident }) => (kind === 'unseen' ? [] : incident.id)));
   const mayName = (incident: Incident): boolean =>
-    !silenced(incident) && !policy.muted(incident) && isSeenTrue(incident, look);
+    !silenced(incident) && !policy.muted(incident) && !unseen(incident) && isSeenTrue(incident, look);
   // What started and ended in one batch is decided twice: what its start changed counts at its end.
   for (const changes of inRounds(input.changes)) {
     for (const change of changes) enter(change.incident, all);
@@ -54,7 +57,7 @@ export function plan(input: PlanInput, ends = false): Plan {
     for (const verdict of quiet) record(p, verdict);
     for (const draft of drafts) {
       // What only time has ended was seen before: Docker may have gone since.
-      const fresh = inThisBatch.has(draft.incident.id) && draft.incident.lastSeenAt >= now;
+      const fresh = seen.has(draft.incident.id) && draft.incident.lastSeenAt >= now;
       const outcome = admit(groups, draft, fresh, look);
       if (outcome === 'waits') wait(p, draft);
       if (outcome === 'too-many') record(p, { incident: draft.incident, reason: 'cooldown' });
@@ -116,7 +119,7 @@ function inRounds(changes: readonly IncidentChange[]): IncidentChange[][] {
 }
 
 function decideAll(
-  { all, policy, now, silenced }: Planning,
+  { all, policy, now, silenced, unseen }: Planning,
   changes: IncidentChange[],
   inThisBatch: ReadonlySet<number>,
 ): Decision[] {
@@ -128,6 +131,7 @@ function decideAll(
       kind,
       quiet,
       silenced: silenced(incident),
+      unseen: unseen(incident),
       muted: policy.muted(incident),
       cooling: kind === 'event' && isCooling(incident, all, policy, now),
       lastOfRule: limits.get(`rule ${incident.rule}`),

@@ -80,8 +80,21 @@ export type Spells = { count: number; ms: number; since?: number; from: number }
 
 export type IncidentChange = {
   incident: Incident;
-  /** opened: breached, not held long enough yet. dropped: it never was. flapping, calm: it began to flap, and stopped. */
-  kind: 'opened' | 'dropped' | 'fired' | 'worse' | 'resolved' | 'still' | 'event' | 'flapping' | 'calm';
+  /**
+   * opened: breached, not held long enough yet. dropped: it never was. flapping, calm: it began to flap, and stopped. unseen: nobody
+   * can see how it is.
+   */
+  kind:
+    | 'opened'
+    | 'dropped'
+    | 'fired'
+    | 'worse'
+    | 'resolved'
+    | 'still'
+    | 'unseen'
+    | 'event'
+    | 'flapping'
+    | 'calm';
   /** The key under which it was known before its subject was renamed. */
   was?: string;
   /** The finding was quiet: another message has it. */

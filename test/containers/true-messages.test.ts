@@ -1,6 +1,7 @@
 // No message states what is not so at the moment at which it is sent. Each story goes as far as the outbox.
 import { describe, expect, test } from 'vitest';
 import { findingsOf } from '../../src/model/fact-rules.ts';
+import type { Finding } from '../../src/model/finding.ts';
 import { formatTime } from '../../src/model/text.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { createWorld, worldWith, type World } from './world.ts';
@@ -557,4 +558,94 @@ test('S17: what did not come back with Docker is critical: a digest does not swa
   pass(world, MINUTE);
   expect(world.outbox.map(({ severity }) => severity)).toEqual(['critical']);
   expect(world.messages()[0]).toMatch(/Docker Is Back[^]*Did not come back: 1\n.*b/);
+});
+
+describe('what nobody has seen since is not stated', () => {
+  const memory = (mb: number, verdict: Finding['verdict'] = mb < 100 ? 'breach' : 'ok'): Finding => ({
+    rule: 'memory-available',
+    subject: 'host',
+    severity: 'critical',
+    verdict,
+    value: mb,
+    limit: 100,
+    text: `Available memory is ${mb} MB`,
+  });
+  const judged = ['memory-available'];
+
+  test('a monitor that was away for a day does not repeat what its first check finds ended', () => {
+    const world = worldWith('web');
+    world.process([memory(87)], judged);
+    const rows = world.rows();
+    world.skip(26 * HOUR);
+    world.reopen();
+    world.look(rows);
+    world.check();
+    world.process([memory(500)], judged);
+    expect(world.titles()).toEqual([
+      'CRITICAL: Available memory is 87 MB',
+      'Resolved: Available memory is 500 MB',
+    ]);
+  });
+
+  test('a source that cannot be read is not repeated with the value of before; it is when it can be read again', () => {
+    const world = worldWith('web');
+    world.process([memory(87)], judged);
+    for (let i = 0; i < 240; i++) {
+      world.advance(30_000);
+      world.process([memory(87, 'unknown')], judged);
+      world.check();
+    }
+    expect(world.titles()).toEqual(['CRITICAL: Available memory is 87 MB']);
+    world.process([memory(60)], judged);
+    expect(world.titles().at(-1)).toBe('Still CRITICAL after 2 h: Available memory is 60 MB');
+  });
+
+  const stable = (world: World) => world.outbox.find(({ html }) => html.includes('Stable for: 10 min'));
+
+  test('one that flapped is not stable for a time in which Docker could not be asked', () => {
+    const world = worldWith('web');
+    flap(world, 3, 5000, 20_000);
+    const rows = world.rows();
+    world.deaf(true);
+    world.skip(13 * MINUTE);
+    world.die('web', 1);
+    world.skip(30_000);
+    world.start('web');
+    const upAt = world.now;
+    world.skip(MINUTE);
+    world.reopen();
+    world.forget(rows);
+    world.down();
+    // The first checks come before Docker answers, as after a boot.
+    pass(world, MINUTE);
+    world.deaf(false);
+    world.look(rows);
+    pass(world, 30 * MINUTE);
+    expect(stable(world)!.saidAt - upAt).toBeGreaterThanOrEqual(10 * MINUTE);
+  });
+
+  test.each(['flaps', 'loops'])('one that %s has not been stable while Docker was away', (how) => {
+    const world = worldWith('web', { policy: how === 'loops' ? 'always' : 'no' });
+    if (how === 'flaps') flap(world, 3, 5000, 20_000);
+    else
+      for (let i = 0; i < 8; i++) {
+        world.die('web', 1, true);
+        pass(world, 400);
+        world.start('web', 'policy');
+        pass(world, 10_000);
+      }
+    world.answering(false);
+    world.down();
+    world.deaf(true);
+    pass(world, 14 * MINUTE);
+    world.die('web', 1);
+    pass(world, 1000);
+    world.start('web');
+    const upAt = world.now;
+    world.answering(true);
+    world.deaf(false);
+    world.up();
+    pass(world, 30 * MINUTE);
+    expect(stable(world)!.saidAt - upAt).toBeGreaterThanOrEqual(9.5 * MINUTE);
+  });
 });

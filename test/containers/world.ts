@@ -185,7 +185,7 @@ export function createWorld(
     outbox,
     store,
     /** Findings of another source, at this moment. */
-    process: (more: Finding[]) => void pipeline.process(more, { judged: [] }),
+    process: (more: Finding[], judged: string[] = []) => void pipeline.process(more, { judged }),
     /** A check as the daemon makes one: it finds what a silence held back, and what is to be repeated. */
     check: () => void pipeline.process([], { judged: [] }),
     silence: (subject: string, ms: number) =>
