@@ -14,6 +14,8 @@ const WEEK_MS = 7 * 86_400_000;
 const UNSEEN_MS = 10 * 60_000;
 /** An announcement that is over is reported for so long, so that its incident ends with a reason. */
 const ENDED_MS = 3_600_000;
+/** With so much more room (a raised limit, more swap) what is critical is as urgent as it is then. */
+const MORE_ROOM = 1.25;
 /** More series than this: those of containers that are gone are forgotten. */
 const SPARE_SERIES = 700;
 
@@ -59,6 +61,8 @@ type Entry = {
   firstAt: number;
   forecaster: Forecaster;
   verdict?: Judged;
+  /** The capacity of the last verdict. */
+  judgedFor?: number;
   culprit?: Culprit;
   endedAt?: number;
   queued: boolean;
@@ -227,9 +231,13 @@ function judgeEntry(watch: Watch, entry: Entry, now: number): void {
   entry.queued = false;
   // The memory of all processes outside of containers, and containers without a limit, only show who fills the host.
   if (entry.kind === 'outside') return;
-  if (entry.capacity > 0) entry.verdict = judge(entry.forecaster, now, entry.capacity, watch.deps.limits);
+  const { forecaster, capacity, judgedFor = capacity } = entry;
+  entry.judgedFor = capacity;
+  if (forecaster.open && capacity > MORE_ROOM * judgedFor)
+    forecaster.open = { ...forecaster.open, severity: 'warning' };
+  if (capacity > 0) entry.verdict = judge(forecaster, now, capacity, watch.deps.limits);
   else if (entry.verdict?.open) {
-    entry.forecaster.open = undefined;
+    forecaster.open = undefined;
     entry.verdict = { open: undefined, event: 'ended', perHour: undefined };
   } else return;
   const { open, event } = entry.verdict;

@@ -362,3 +362,16 @@ it('ends what is announced of a container whose limit is taken away', () => {
   expect(after).toMatchObject([{ subject: 'api', verdict: 'ok' }]);
   expect(saved).toEqual({});
 });
+
+it('is critical no more when the limit was raised, and again when that is near', () => {
+  const forecasts = watch();
+  const leak = (limit: number) => (hour: number) => [
+    holding('api', 100 + 8 * hour, { limitBytes: limit * MB }),
+  ];
+  const severity = (found: ReturnType<typeof follow>) => found.map((one) => [one.verdict, one.severity]);
+  expect(severity(follow(forecasts, 0, 47, leak(512)))).toEqual([['breach', 'critical']]);
+  const raised = follow(forecasts, 47, 49, leak(768));
+  expect(severity(raised)).toEqual([['breach', 'warning']]);
+  expect(raised[0]!.text).toMatch(/reaches its limit of 768 MB in about 3[45] h/);
+  expect(severity(follow(forecasts, 49, 79, leak(768)))).toEqual([['breach', 'critical']]);
+});
