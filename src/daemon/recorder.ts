@@ -81,13 +81,16 @@ type State = Deps & {
 export function createRecorder(deps: Deps): Recorder {
   const { files, clock, log } = deps.system;
   const path = join(deps.stateDir, FILE);
+  const earlier = readEarlier(path, log);
+  const { bootId = '', memoryTotalBytes = 0, swapTotalBytes = 0 } = earlier ?? {};
   const state: State = {
     ...deps,
     path,
     ring: createRing(),
     sampler: createFlightSampler(files, clock),
-    earlier: readEarlier(path, log),
-    about: { bootId: '', memoryTotalBytes: 0, swapTotalBytes: 0 },
+    earlier,
+    // Until the first check, which may itself find what is recorded.
+    about: { bootId, memoryTotalBytes, swapTotalBytes },
     writtenAt: clock.monotonic(),
     sampledAt: -Infinity,
     last: undefined,

@@ -131,7 +131,8 @@ function parseTime(text: string): number | undefined {
   if (!match) return undefined;
   const [, date, time = '00:00', hours, minutes = '00'] = match;
   const at = Date.parse(`${date}T${time}${hours ? `${hours}:${minutes}` : 'Z'}`);
-  return Number.isNaN(at) ? undefined : at;
+  // 30 February would be taken for 2 March.
+  return Number.isNaN(at) || !new Date(date!).toJSON().startsWith(date!) ? undefined : at;
 }
 
 function wrong(name: string, line: number, what: string): Error {

@@ -60,7 +60,7 @@ function heldLine(
   const free =
     last.availableBytes === undefined
       ? ''
-      : `${formatBytes(last.availableBytes)} of ${formatBytes(totalBytes)} were available`;
+      : `${formatBytes(last.availableBytes)}${totalBytes > 0 ? ` of ${formatBytes(totalBytes)}` : ''} were available`;
   return `Before: ${[named.join(', '), free].filter(Boolean).join('; ') || 'nothing could be read'}`;
 }
 

@@ -178,6 +178,26 @@ describe('the flight recorder', () => {
     expect(saved(other.incident.id)!.recording.samples.map(({ at }) => at)[0]).toBeGreaterThan(wentDown);
   });
 
+  it('knows before its first check how much memory there is, from the monitor before', async () => {
+    const before = open();
+    before.follow(await snapshot());
+    runs(before, 3 * MINUTE);
+    await before.close();
+    host.clock.move(10_000);
+    const after = open();
+    const change = happens({ rule: 'memory-available', subject: 'host', event: false, state: 'firing' });
+    expect(after.lines(change.incident)[0]).toMatch(/145 MB of 2 GB were available$/);
+    after.save([change]);
+    expect(saved(change.incident.id)!.recording.memoryTotalBytes).toBeGreaterThan(0);
+  });
+
+  it('states nothing of 0 bytes where only what is available is known', () => {
+    const recorder = open();
+    runs(recorder, MINUTE);
+    const { incident } = happens({});
+    expect(recorder.lines(incident)[0]).toMatch(/^Before: 145 MB were available$/);
+  });
+
   it('what the first message said is known after a restart, and never made up later', async () => {
     const recorder = open();
     recorder.follow(await snapshot());

@@ -213,6 +213,8 @@ describe('a record', () => {
     ['1767225600,-1', 'x.csv, line 1: has no used amount: "-1"'],
     ['1767225600', 'x.csv, line 1: has 1 field: "1767225600"'],
     ['1767225600000,1', 'milliseconds'],
+    ['2026-02-30T00:00:00Z,1', 'x.csv, line 1: has no time in front: "2026-02-30T00:00:00Z"'],
+    ['2026-01-01T25:00Z,1', 'x.csv, line 1: has no time in front'],
     ['a,b\nc,d', 'x.csv, line 2: has no time in front: "c"'],
     [`1767225600,1\n${'9'.repeat(300)}`, 'x.csv, line 2: is longer than 200 characters'],
   ])('%j is refused with file and line', (text, error) => {

@@ -57,7 +57,7 @@ export function curvesOf({ samples, memoryTotalBytes, swapTotalBytes }: Recordin
     {
       label: 'available',
       values: samples.map((s) => s.availableBytes),
-      full: memoryTotalBytes,
+      ...(memoryTotalBytes > 0 ? { full: memoryTotalBytes } : {}),
       show: formatBytes,
     },
     {
