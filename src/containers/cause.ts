@@ -104,9 +104,10 @@ export function restartsByPolicy(known: Known, exitCode: number): boolean | unde
 
 /** A death of this container. */
 export function deathOf(known: Known, at: number, exitCode: number, cause: Cause): Death {
-  const { id, name, service, project, startedAt, restartCount, restartPolicy: policy } = known.info;
-  const more = defined({ service, project, was: known.was, startedAt });
-  return { id, name, ...more, at, exitCode, cause, restartCount, autoRemove: known.autoRemove, policy };
+  const { id, name, service, project, createdAt, startedAt, restartCount } = known.info;
+  const more = defined({ service, project, was: known.was, createdAt, startedAt });
+  const { autoRemove, info } = known;
+  return { id, name, ...more, at, exitCode, cause, restartCount, autoRemove, policy: info.restartPolicy };
 }
 
 /** What a label hides of the exit code of a death is -1 until an inspect shows it, `hiddenCode` where one did. */

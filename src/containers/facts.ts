@@ -233,11 +233,11 @@ export function missingKey(name: string): string {
 
 /**
  * Reports every wanted name of which no container was ever started, and those of which one is there again. `reported`: another
- * message has it.
+ * message has it. `knownOnly`: only those that were reported before, where their container was created or removed since.
  */
 export function reportMissing(
   turn: Turn,
-  options: { reported: boolean },
+  options: { reported: boolean; knownOnly?: true },
 ): Pick<FactOf<'missing'>, 'name' | 'created'>[] {
   const { state, now } = turn;
   const newly: Pick<FactOf<'missing'>, 'name' | 'created'>[] = [];
@@ -247,8 +247,11 @@ export function reportMissing(
     // One that could not be started is reported as that.
     const exists = named.some(({ info, startError }) => info.state !== 'created' || startError);
     if (exists) reportOver(turn, key, 'missing', 'exists', now.wall);
-    if (exists || conditionOf(state, key, 'missing')) continue;
+    const before = conditionOf(state, key, 'missing');
     const missing = { name, ...(named.length > 0 ? { created: true as const } : {}) };
+    if (before && !exists && (before.how === 'created') !== (missing.created === true))
+      emit(turn, key, { kind: 'missing', ...missing, at: before.since });
+    if (exists || before || options.knownOnly) continue;
     newly.push(missing);
     emit(turn, key, {
       kind: 'missing',

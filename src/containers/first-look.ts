@@ -74,7 +74,7 @@ function takeOver(
   if (condition === 'restart-loop' || condition === 'malfunction') {
     const known = current(turn.state, key);
     if (known) continueSeries(turn, known, condition);
-    else emit(turn, key, { kind: 'gone', ...about(holding), at: turn.now.wall, because: 'unknown' });
+    else emit(turn, key, { kind: 'gone', ...about(holding), at: turn.now.wall, because: 'removed' });
     return;
   }
   // Up to 0.3.0 only the row knew how it stopped; up to 0.2.0 one that came and went counted as down while it was up.
@@ -91,8 +91,9 @@ function endUnknown(turn: Turn): void {
     const known = current(state, key);
     const { missing } = conditions;
     if (missing && !state.rules.wanted.includes(missing.name))
-      reportOver(turn, key, 'missing', 'unknown', now.wall);
-    else if (!missing && !(known && isWatched(state, known))) reportGone(turn, key, 'unknown', now.wall);
+      reportOver(turn, key, 'missing', 'not-watched', now.wall);
+    else if (!missing && !(known && isWatched(state, known)))
+      reportGone(turn, key, known ? 'not-watched' : 'removed', now.wall);
   }
 }
 

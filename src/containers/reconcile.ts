@@ -66,6 +66,7 @@ function audit(turn: Turn): void {
     if (known.info.health !== 'unhealthy' && conditionOf(state, key, 'unhealthy'))
       reportHealthy(turn, known, now.wall);
   }
+  reportMissing(turn, { reported: true, knownOnly: true });
 }
 
 /** Looks again a second later. `unsure`: what the table has of it does not fit. */

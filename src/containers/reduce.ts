@@ -22,6 +22,9 @@ import type {
   Turn,
 } from './types.ts';
 
+/** Smaller differences between the two clocks are drift. */
+const CLOCK_SET_MS = 5000;
+
 export function newState(rules: ServiceRules, remembered: SavedService[] = []): State {
   return {
     rules,
@@ -43,6 +46,7 @@ export function newTurn(state: State, now: Moment): Turn {
 
 /** Takes one input; returns what follows from it, and from the time that has passed. */
 export function step(state: State, input: Input, now: Moment): Out {
+  followClock(state, now);
   const turn = newTurn(state, now);
   if (input.type === 'event') onEvent(turn, input.event);
   else if (input.type === 'listed') listed(turn, input.items);
@@ -56,6 +60,17 @@ export function step(state: State, input: Input, now: Moment): Out {
   allBack(turn);
   runDue(turn);
   return turn.out;
+}
+
+/** Somebody has set the clock: what has been so for ten minutes still has been for ten minutes. */
+function followClock(state: State, { wall, mono }: Moment): void {
+  const aheadMs = wall - mono;
+  const setBy = aheadMs - (state.wallAheadMs ?? aheadMs);
+  state.wallAheadMs = aheadMs;
+  if (Math.abs(setBy) < CLOCK_SET_MS) return;
+  for (const conditions of state.conditions.values())
+    for (const holding of Object.values(conditions)) holding.since += setBy;
+  for (const tally of state.tallies.values()) tally.restarts = tally.restarts.map((at) => at + setBy);
 }
 
 /** Log lines and inspect of a container that died or is unhealthy have come. */

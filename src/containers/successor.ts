@@ -118,17 +118,25 @@ export function takesAPlaceWithin({ state, now }: Turn, next: Known): number | u
   return undefined;
 }
 
+/** `docker compose up --scale` creates several of a service within this: none of them takes the place of another. */
+const CREATED_TOGETHER_MS = 5000;
+
 /** The one that does what the dead one did: it had started shortly before, or has since and is not reported yet. */
 export function successorOf(state: State, death: Death): Known | undefined {
   let found: Known | undefined;
   for (const known of state.known.values()) {
     const { startedAt = 0, state: now, id } = known.info;
     if (!isUp(now) || !isWatched(state, known) || id === death.id || known.tookPlace) continue;
-    if (!replaces(known, death) || death.at - startedAt > RECENT_MS) continue;
+    if (!replaces(known, death) || death.at - startedAt > RECENT_MS || !isNewer(known, death)) continue;
     if (startedAt > death.at && !newsOf(state, keyOf(known), 'started')) continue;
     if (!found || startedAt > (found.info.startedAt ?? 0)) found = known;
   }
   return found;
+}
+
+function isNewer({ info: { createdAt } }: Known, death: Death): boolean {
+  if (createdAt === undefined || death.createdAt === undefined) return true;
+  return createdAt - death.createdAt > CREATED_TOGETHER_MS;
 }
 
 /** Under the name that the other one has or had (Swarm starts the next task first), or of the same Compose service. */

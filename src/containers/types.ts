@@ -177,6 +177,8 @@ export type State = {
   /** Containers that are looked at again at `due`. `unsure`: their state in a list did not fit, and no event has come since. */
   suspects: Map<string, { seq: number; due: number; unsure?: true }>;
   engine: Engine;
+  /** By how much the clock on the wall was ahead of the one that never jumps; ms. */
+  wallAheadMs?: number;
 };
 
 export type Input =

@@ -20,6 +20,8 @@ export type Death = {
   /** The signal that Docker was asked to send. */
   signal?: number;
   startedAt?: number;
+  /** When the container was. */
+  createdAt?: number;
   restartCount: number;
   /** It was frozen by docker pause. */
   paused?: true;
@@ -58,8 +60,7 @@ export type Next =
 export type Observed = { id: string; state: ContainerState; health: ContainerHealth; restartCount: number };
 
 /** Why a condition is over without news of its own. */
-export type Because =
-  'died' | 'replaced' | 'back' | 'healthy' | 'removed' | 'not-watched' | 'exists' | 'unknown';
+export type Because = 'died' | 'replaced' | 'back' | 'healthy' | 'removed' | 'not-watched' | 'exists';
 
 /** What a condition is: down, failing its health check, or not there although it is to be watched. */
 export type Condition = 'stopped' | 'unhealthy' | 'missing';
@@ -155,9 +156,14 @@ export type ContainerFact = { [K in FactKind]: FactOf<K> }[FactKind];
 
 /**
  * A condition that was reported under this name, and since when it holds (epoch ms). `how`, of `stopped`: Docker goes on trying to
- * start it, or it is paused.
+ * start it, or it is paused; of `missing`: its container was created.
  */
-export type Holding = { name: string; service?: string; since: number; how?: 'policy' | 'paused' };
+export type Holding = {
+  name: string;
+  service?: string;
+  since: number;
+  how?: 'policy' | 'paused' | 'created';
+};
 /** The condition of a container that an open incident is about. */
 export type OpenCondition = Holding & { condition: Condition | 'restart-loop' | 'malfunction' };
 

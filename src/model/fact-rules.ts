@@ -128,7 +128,12 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
   renamed: { rule: 'container-renamed', verdict: 'event', change: 'renamed' },
   called: { rule: [...CONDITIONS, 'service-missing'], verdict: 'unknown' },
   removed: { rule: CONDITIONS, verdict: 'ok', change: 'removed', claim: 'gone', end: 'gone' },
-  missing: { rule: 'service-missing', verdict: 'breach', severity: 'warning' },
+  missing: {
+    rule: 'service-missing',
+    verdict: 'breach',
+    severity: 'warning',
+    claim: ({ created }) => (created ? 'down' : 'gone'),
+  },
   over: {
     rule: ({ condition }) => RULE_OF[condition],
     verdict: 'ok',
@@ -249,9 +254,10 @@ export function conditionBegunBy(fact: ContainerFact): Condition | undefined {
   return condition === 'malfunction' || condition === 'restart-loop' ? undefined : condition;
 }
 
-/** How a container is down. */
+/** How a container is down, or missing. */
 export function howOf(fact: ContainerFact | undefined): Holding['how'] {
   if (fact?.kind === 'paused') return 'paused';
+  if (fact?.kind === 'missing' && fact.created) return 'created';
   return fact?.kind === 'stopped' && fact.next?.kind === 'keeps-trying' ? 'policy' : undefined;
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { findingsOf } from '../../src/model/fact-rules.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import { formatTime } from '../../src/model/text.ts';
+import { incidentsSince } from '../../src/store/incidents.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { createWorld, worldWith, type World } from './world.ts';
 
@@ -647,5 +648,109 @@ describe('what nobody has seen since is not stated', () => {
     world.up();
     pass(world, 30 * MINUTE);
     expect(stable(world)!.saidAt - upAt).toBeGreaterThanOrEqual(9.5 * MINUTE);
+  });
+});
+
+describe('how long it was', () => {
+  test.each([3 * HOUR, -3 * HOUR])('the clock is set by %s ms while it is down', (by) => {
+    const world = worldWith('web');
+    world.die('web', 1);
+    pass(world, MINUTE);
+    world.setClock(by);
+    pass(world, MINUTE);
+    world.start('web');
+    pass(world, MINUTE);
+    expect(world.titles()).toEqual([STOPPED, RESTORED]);
+    expect(world.messages()[1]).toContain('Down for: 2 min');
+  });
+
+  test('a reminder of two has how long each of them is down', () => {
+    const world = createWorld();
+    for (const name of ['a', 'b']) world.run(name);
+    world.advance(MINUTE);
+    world.die('a', 1);
+    pass(world, 3 * HOUR);
+    world.die('b', 1);
+    world.clear();
+    pass(world, 70 * MINUTE);
+    const text = world.messages().at(-1)!;
+    expect(text).toContain('Still CRITICAL after 1 h to 4 h: 2 containers are stopped');
+    expect(text).toMatch(/- a: .* \(for 4 h\)\n- b: .* \(for 1 h\)/);
+  });
+
+  test('what came and went has not lasted all the time', () => {
+    const world = worldWith('web');
+    const finding = (verdict: Finding['verdict']): Finding => ({
+      rule: 'memory-available',
+      subject: 'host',
+      severity: 'critical',
+      verdict,
+      text: verdict === 'ok' ? 'Available memory is 500 MB' : 'Available memory is 87 MB',
+    });
+    for (let i = 0; i < 20; i++) {
+      world.process([finding('breach')]);
+      pass(world, MINUTE);
+      world.process([finding('ok')]);
+      pass(world, 2 * MINUTE);
+    }
+    pass(world, 10 * MINUTE);
+    const text = world.messages().at(-1)!;
+    expect(text).toContain('Stable again, resolved: Available memory is 500 MB');
+    expect(text).toContain('It came and went: 18 times, 18 min in all, from ');
+    expect(text).not.toContain('It lasted');
+  });
+});
+
+test('a service that is scaled down was not redeployed; one that is rolled out was', () => {
+  const world = createWorld();
+  world.run('shop-web-1', { service: 'web' });
+  world.advance(HOUR);
+  for (const name of ['shop-web-2', 'shop-web-3']) world.run(name, { service: 'web' });
+  pass(world, 5 * MINUTE);
+  world.clear();
+  world.stop('shop-web-3');
+  world.destroy('shop-web-3');
+  pass(world, MINUTE);
+  expect(world.messages().join('\n')).not.toContain('in place of');
+  world.clear();
+  world.stop('shop-web-1');
+  world.destroy('shop-web-1');
+  pass(world, MINUTE);
+  expect(world.messages().join('\n')).toContain('redeployed in place of shop-web-1');
+});
+
+describe('a name in MONITORED_SERVICES', () => {
+  test('whose container is created later, and removed again, is missing as it is then', () => {
+    const world = createWorld({ MONITORED_SERVICES: ['web'] });
+    world.look();
+    pass(world, MINUTE);
+    world.create('web');
+    const texts = (): (string | undefined)[] =>
+      world.openIncidents().map(({ rule, text }) => (rule === 'service-missing' ? text : undefined));
+    for (let i = 0; i < 14; i++) {
+      pass(world, 5 * MINUTE);
+      world.list();
+    }
+    const [repeat = ''] = world.messages();
+    expect(repeat).toContain('web is in MONITORED_SERVICES, but its container was created and never started');
+    expect(repeat).toContain('Still WARNING after 1 h');
+    world.destroy('web');
+    world.list();
+    expect(texts()).toEqual([expect.stringContaining('there is no container of this name')]);
+    world.run('web');
+    pass(world, MINUTE);
+    expect(texts()).toEqual([]);
+  });
+
+  test('taken out while it is down: its end does not say that it runs', () => {
+    const world = worldWith('web');
+    world.die('web', 1);
+    pass(world, MINUTE);
+    const after = createWorld({ MONITORED_SERVICES: ['db'] }, {}, { store: world.store });
+    for (const [id, box] of world.boxes) after.boxes.set(id, box);
+    after.skip(2 * MINUTE);
+    after.look(world.rows());
+    const [ended] = incidentsSince(world.store.db, 0).filter(({ rule }) => rule === 'container-stopped');
+    expect(ended).toMatchObject({ state: 'resolved', endText: 'web is not watched any more' });
   });
 });

@@ -226,9 +226,8 @@ const OVER: Record<Because, string> = {
   back: 'runs again',
   healthy: 'is healthy again',
   removed: 'was removed',
-  'not-watched': 'is not watched under its new name',
+  'not-watched': 'is not watched any more',
   exists: 'exists again',
-  unknown: 'is as it should be',
 };
 
 /** The texts of its kind: TypeScript cannot see that fact and row fit. */

@@ -221,7 +221,7 @@ function generic(decision: Notification, host: string, now: number): string {
   const { incident, reason } = decision;
   const others = uniqueOthers(decision);
   const lines = [`<b>${title(decision, now)}</b>`, `Server: ${safeHtml(host, 80)}`];
-  if (others.length > 0 && reason !== 'first') lines.push(...list([incident, ...others]));
+  if (others.length > 0 && reason !== 'first') lines.push(...list(decision, now));
   else lines.push(...body(decision, now));
   if (others.length > 0 && reason === 'first') lines.push('', ...also(incident, others));
   return lines.join('\n');
@@ -242,7 +242,7 @@ function title(decision: Notification, now: number): string {
     case 'repeat-due':
       if (all.length === 1 && incident.flapping)
         return `Still flapping after ${formatDuration(now - incident.openedAt)}: ${safeHtml(incident.subject, 80)}`;
-      return `Still ${severity} after ${formatDuration(now - incident.openedAt)}: ${what}`;
+      return `Still ${severity} after ${agesOf(all, now).join(' to ')}: ${what}`;
     case 'resolved':
       if (all.length > 1) return `Resolved: ${what}`;
       return `${incident.endedAs === 'gone' ? 'Ended' : 'Resolved'}: ${endText(incident)}`;
@@ -259,6 +259,12 @@ function title(decision: Notification, now: number): string {
         ? `Stable again, resolved: ${endText(incident)}`
         : `No longer flapping, ${severity}: ${what}`;
   }
+}
+
+/** How long they have lasted, in words: the shortest and the longest where that is not the same. */
+function agesOf(all: readonly Incident[], now: number): string[] {
+  const ages = all.map(({ openedAt }) => now - openedAt).toSorted((a, b) => a - b);
+  return [...new Set([ages[0]!, ages.at(-1)!].map((age) => formatDuration(age)))];
 }
 
 function worseThan(incident: Incident, previous: Severity | undefined): string {
@@ -301,11 +307,14 @@ function howItFlaps(incident: Incident, now: number): string[] {
 
 /** How long, how bad. */
 function ending(incident: Incident, now: number): string[] {
-  const end = incident.resolvedAt ?? now;
-  const lines = [
-    `It lasted ${formatDuration(end - incident.openedAt)}, from ${formatTime(incident.openedAt)} to ${formatTime(end)}.`,
-  ];
-  return [...lines, ...worst(incident)];
+  const { openedAt, spells, resolvedAt: end = now } = incident;
+  const times = `from ${formatTime(openedAt)} to ${formatTime(end)}.`;
+  // Of one that came and went only the time in which it was so.
+  const lasted =
+    spells && spells.count > 1
+      ? `It came and went: ${formatCount(spells.count)} times, ${formatDuration(spells.ms)} in all, ${times}`
+      : `It lasted ${formatDuration(end - openedAt)}, ${times}`;
+  return [lasted, ...worst(incident)];
 }
 
 function worst(incident: Incident): string[] {
@@ -343,10 +352,13 @@ function manyText(all: readonly Incident[]): string {
     : `${formatCount(all.length)} incidents`;
 }
 
-function list(all: readonly Incident[]): string[] {
-  const shown = all
-    .slice(0, NAMED_MAX)
-    .map((incident) => `- ${safeHtml(incident.subject, 80)}: ${textOf(incident)}`);
+function list({ reason, incident: first, others }: Notification, now: number): string[] {
+  const all = [first, ...others];
+  const differ = reason === 'repeat-due' && agesOf(all, now).length > 1;
+  const shown = all.slice(0, NAMED_MAX).map((incident) => {
+    const age = differ ? ` (for ${formatDuration(now - incident.openedAt)})` : '';
+    return `- ${safeHtml(incident.subject, 80)}: ${textOf(incident)}${age}`;
+  });
   const left = all.length - shown.length;
   return left > 0 ? [...shown, `... and ${formatCount(left)} more`] : shown;
 }
