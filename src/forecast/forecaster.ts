@@ -20,8 +20,7 @@ const HOLD = 2;
 const HOLD_FIRST_DAY = { hours: 14, hold: 3 };
 /** A leak that fills everything within 20 hours of the first value is announced 12 hours ahead only at once. */
 const STRAIGHT_HOURS = 8;
-/** What all windows agree on, or what stands far out, needs no second look when it is full within so many hours. */
-const HOLD_NEAR = 17;
+/** What is further off can wait; nearer, what all windows agree on, or what stands far out, needs no second look. */
 const HOLD_FAR = { hours: 24, hold: 5 };
 /** It must be gone so many times in a row before it is over. */
 const HOLD_END = 2;
@@ -195,7 +194,7 @@ function follow(
 
 function timesNeeded({ slots, sound, outstanding }: View, hours: number): number {
   if (hours > HOLD_FAR.hours) return HOLD_FAR.hold;
-  if ((outstanding || sound === 3) && hours <= HOLD_NEAR) return 1;
+  if (outstanding || sound === 3) return 1;
   if (hours <= HOLD_FIRST_DAY.hours && isStraight(slots, STRAIGHT_HOURS)) return 1;
   const isFirstDay = slots.at(-1)!.slot - slots[0]!.slot + 1 < DAY_SLOTS;
   return isFirstDay && hours > HOLD_FIRST_DAY.hours ? HOLD_FIRST_DAY.hold : HOLD;
