@@ -152,9 +152,14 @@ function compare(turn: Turn, known: Known, row: SavedService | undefined, look: 
   if (info.state === 'paused')
     return stopped?.how === 'paused' ? undefined : foundPaused(turn, known, look.history);
   if (stopped) {
-    const since = info.startedAt ?? now.wall;
-    reportOver(turn, key, 'stopped', 'back', since);
-    if (info.health !== 'unhealthy') return { kind: 'up', downMs: Math.max(0, since - stopped.since) };
+    const { startedAt = now.wall } = info;
+    const resumed = stopped.how === 'paused' && startedAt <= stopped.since;
+    const upAt = resumed ? unpausedAt(known, look.history) : startedAt;
+    reportOver(turn, key, 'stopped', 'back', upAt ?? now.wall);
+    if (info.health !== 'unhealthy')
+      return upAt === undefined
+        ? { kind: 'up', resumed: true }
+        : { kind: 'up', downMs: Math.max(0, upAt - stopped.since) };
   }
   const wasUnhealthy = conditionOf(state, key, 'unhealthy') !== undefined;
   if (info.health === 'unhealthy') return wasUnhealthy ? undefined : foundUnhealthy(turn, known);
@@ -183,7 +188,7 @@ function compareDown(
   const wasUp = row !== undefined && (isUp(row.state) || row.state === 'restarting');
   if (known.startError)
     return conditionOf(turn.state, key, 'stopped') ? undefined : foundUnstarted(turn, known);
-  if (!wasUp && row?.id === info.id && row.state === info.state) return undefined;
+  if (!wasUp && row?.id === info.id && row.state === info.state) return foundWanted(turn, known);
   if (info.state === 'created' && wasUp && row.id !== info.id) {
     // A deploy that failed: the old one is gone, the new one was created and no more.
     reportOver(turn, key, 'unhealthy', 'replaced', turn.now.wall);
@@ -211,6 +216,22 @@ function compareDown(
   if (death.exitCode === 0 && death.cause !== 'request' && !turn.state.rules.of(info).named) return line;
   foundStopped(turn, known, death);
   return death.cause === 'request' || death.exitCode === 0 ? line : { ...line, critical: true };
+}
+
+/** Named in the settings since the last look, and down since before that. */
+function foundWanted(turn: Turn, known: Known): Line | undefined {
+  const { info } = known;
+  const ended = info.state === 'exited' || info.state === 'dead';
+  if (!ended || !turn.state.rules.of(info).named || conditionOf(turn.state, keyOf(known), 'stopped'))
+    return undefined;
+  foundStopped(turn, known, pastDeath(known, []));
+  return { kind: 'stopped', how: 'found', exitCode: info.exitCode ?? 0 };
+}
+
+/** When it was last unpaused; undefined: nobody knows. */
+function unpausedAt({ info }: Known, history: DockerEvent[]): number | undefined {
+  const last = history.findLast(({ id, action }) => id === info.id && action === 'unpause');
+  return last && eventTime(last);
 }
 
 /** Docker starts it again after a reboot. */

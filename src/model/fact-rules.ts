@@ -141,7 +141,12 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     // It stopped while it was paused: it did not go down a second time.
     end: ({ condition, because }) => (condition === 'stopped' && because === 'died' ? 'undone' : 'now'),
   },
-  gone: { rule: CONDITIONS, verdict: 'ok', quiet: true, end: 'now' },
+  gone: {
+    rule: CONDITIONS,
+    verdict: 'ok',
+    quiet: true,
+    end: ({ because }) => (because === 'replaced' ? 'now' : 'gone'),
+  },
   'docker-gone': {
     rule: 'docker-gone',
     verdict: 'breach',

@@ -30,7 +30,8 @@ export type StartLine = { name: string; service?: string; critical?: true } & (
   | { kind: 'stopped'; how: 'unstarted'; death: Death }
   | { kind: 'stopped'; how: 'found'; exitCode: number }
   | { kind: 'stopped'; how: 'paused' }
-  | { kind: 'up'; downMs?: number }
+  /** resumed: it was paused, and nobody knows until when. */
+  | { kind: 'up'; downMs?: number; resumed?: true }
   | { kind: 'restarted'; byPolicy: number; death?: Death }
   | { kind: 'restarting'; restarts: number; exitCode: number }
   | { kind: 'renamed'; was: string }

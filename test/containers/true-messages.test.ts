@@ -664,6 +664,25 @@ describe('how long it was', () => {
     expect(world.messages()[1]).toContain('Down for: 2 min');
   });
 
+  test.each([true, false])(
+    'one that was unpaused while the monitor was away; Docker still has the event: %s',
+    (has) => {
+      const world = worldWith('web');
+      world.pause('web');
+      pass(world, MINUTE);
+      const rows = world.rows();
+      const readUntil = world.log.length;
+      world.deaf(true);
+      world.skip(4 * MINUTE);
+      world.unpause('web');
+      world.skip(HOUR);
+      world.deaf(false);
+      world.reopen();
+      const [note] = world.look(rows, has ? world.log.slice(readUntil) : []);
+      expect(note!.line).toBe(`✅ <b>web</b> ${has ? 'runs again, after 5 min' : 'is not paused any more'}`);
+    },
+  );
+
   test('a reminder of two has how long each of them is down', () => {
     const world = createWorld();
     for (const name of ['a', 'b']) world.run(name);
@@ -751,6 +770,27 @@ describe('a name in MONITORED_SERVICES', () => {
     after.skip(2 * MINUTE);
     after.look(world.rows());
     const [ended] = incidentsSince(world.store.db, 0).filter(({ rule }) => rule === 'container-stopped');
-    expect(ended).toMatchObject({ state: 'resolved', endText: 'web is not watched any more' });
+    expect(ended).toMatchObject({
+      state: 'resolved',
+      endedAs: 'gone',
+      endText: 'web is not watched any more',
+    });
+  });
+
+  test('put in while its container is down: the start message has it, once', () => {
+    const world = worldWith('web');
+    world.die('web', 0);
+    pass(world, MINUTE);
+    const rows = world.rows();
+    const after = createWorld({ MONITORED_SERVICES: ['web'] });
+    for (const [id, box] of world.boxes) after.boxes.set(id, box);
+    after.skip(HOUR);
+    expect(after.look(rows)).toMatchObject([{ kind: 'stopped', how: 'found', name: 'web' }]);
+    const again = after.rows();
+    after.reopen();
+    expect(after.look(again)).toEqual([]);
+    after.start('web');
+    pass(after, MINUTE);
+    expect(after.titles()).toEqual([RESTORED]);
   });
 });

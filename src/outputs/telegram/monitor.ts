@@ -134,6 +134,7 @@ export function startLine(line: StartLine): string {
     case 'stopped':
       return `🔴 ${stoppedLine(line)}`;
     case 'up':
+      if (line.resumed) return `✅ ${name} is not paused any more`;
       return line.downMs === undefined
         ? `🚀 ${name} was started`
         : `✅ ${name} runs again, after ${formatDuration(line.downMs)}`;
