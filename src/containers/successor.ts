@@ -118,31 +118,32 @@ export function takesAPlaceWithin({ state, now }: Turn, next: Known): number | u
   return undefined;
 }
 
-/** `docker compose up --scale` creates several of a service within this: none of them takes the place of another. */
-const CREATED_TOGETHER_MS = 5000;
-
 /** The one that does what the dead one did: it had started shortly before, or has since and is not reported yet. */
 export function successorOf(state: State, death: Death): Known | undefined {
   let found: Known | undefined;
   for (const known of state.known.values()) {
     const { startedAt = 0, state: now, id } = known.info;
     if (!isUp(now) || !isWatched(state, known) || id === death.id || known.tookPlace) continue;
-    if (!replaces(known, death) || death.at - startedAt > RECENT_MS || !isNewer(known, death)) continue;
+    if (!replaces(known, death) || death.at - startedAt > RECENT_MS) continue;
     if (startedAt > death.at && !newsOf(state, keyOf(known), 'started')) continue;
     if (!found || startedAt > (found.info.startedAt ?? 0)) found = known;
   }
   return found;
 }
 
-function isNewer({ info: { createdAt } }: Known, death: Death): boolean {
-  if (createdAt === undefined || death.createdAt === undefined) return true;
-  return createdAt - death.createdAt > CREATED_TOGETHER_MS;
-}
+/** `docker compose up --scale` creates several of a service within this: none of them takes the place of another. */
+const CREATED_TOGETHER_MS = 5000;
 
-/** Under the name that the other one has or had (Swarm starts the next task first), or of the same Compose service. */
-function replaces(next: Known, old: Pick<Death, 'name' | 'service' | 'project' | 'was'>): boolean {
+/** Under the name that the other one has or had (Swarm starts the next task first), or a newer one of the same Compose service. */
+function replaces(
+  next: Known,
+  old: Pick<Death, 'name' | 'service' | 'project' | 'was' | 'createdAt'>,
+): boolean {
   const key = keyOf(next);
   if (old.was === key || serviceKey(old.name) === key) return true;
-  const { service, project } = next.info;
-  return service !== undefined && project !== undefined && service === old.service && project === old.project;
+  const { service, project, createdAt } = next.info;
+  const isSame =
+    service !== undefined && project !== undefined && service === old.service && project === old.project;
+  if (!isSame || createdAt === undefined || old.createdAt === undefined) return isSame;
+  return createdAt - old.createdAt > CREATED_TOGETHER_MS;
 }

@@ -738,6 +738,18 @@ test('a service that is scaled down was not redeployed; one that is rolled out w
   expect(world.messages().join('\n')).toContain('redeployed in place of shop-web-1');
 });
 
+test('a service that is deployed anew within seconds of its first start was redeployed', () => {
+  const world = createWorld();
+  world.run('shop-web-1', { service: 'web' });
+  world.advance(2000);
+  world.stop('shop-web-1');
+  world.destroy('shop-web-1');
+  world.run('shop-web-1', { service: 'web' });
+  pass(world, MINUTE);
+  expect(world.messages().join('\n')).toMatch(/shop-web-1.* redeployed, running again/);
+  expect(world.messages().join('\n')).not.toContain('Service Stopped');
+});
+
 describe('a name in MONITORED_SERVICES', () => {
   test('whose container is created later, and removed again, is missing as it is then', () => {
     const world = createWorld({ MONITORED_SERVICES: ['web'] });
