@@ -12,6 +12,14 @@ export function plain(text: string, max = 200): string {
   return characters.length <= max ? characters.join('') : `${characters.slice(0, max - 1).join('')}…`;
 }
 
+/** The end of a name tells more than its middle: "shop-work…-worker-3". */
+export function shortName(name: string, longest: number): string {
+  const characters = Array.from(plain(name));
+  if (characters.length <= longest) return characters.join('');
+  const end = Math.floor(longest / 2);
+  return `${characters.slice(0, longest - end - 1).join('')}…${characters.slice(-end).join('')}`;
+}
+
 /** Escapes for Telegram's HTML mode (text and attribute values). */
 export function escapeHtml(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');

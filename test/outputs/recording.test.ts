@@ -14,6 +14,25 @@ it('draws the minutes before within 80 columns, with a row a minute and who held
   expect(lines.findLast((line) => line.startsWith('  scraper   '))).toMatch(/210 MB .* 900 MB +198 MB +3 %$/);
 });
 
+it('tells long names apart by their ends, and stays within 80 columns where much is swapped', () => {
+  const recording = leakingRecording();
+  for (const [i, sample] of recording.samples.entries()) {
+    sample.swapInKBps = i === 60 ? 1_245_678 : 45_678;
+    sample.containers = [1, 2, 3].map((n) => ({
+      name: `shop-production-worker-background-${n}`,
+      heldBytes: 1009.9 * MB,
+      swapBytes: 1009.9 * MB,
+    }));
+  }
+  const lines = renderRecording(recording, styleFor(false), 80);
+  for (const line of lines) expect(width(line), line).toBeLessThanOrEqual(80);
+  const names = lines.flatMap((line) => /^ {2}(shop-\S+)/.exec(line)?.[1] ?? []);
+  expect(names).toEqual([
+    ...[1, 2, 3].map((n) => `shop-pr…ground-${n}`),
+    ...[1, 2, 3].map((n) => `shop-produc…background-${n}`),
+  ]);
+});
+
 it('names the peak of what was killed, and lists it first', () => {
   const recording = leakingRecording();
   recording.samples.at(-1)!.containers = [

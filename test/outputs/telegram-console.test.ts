@@ -64,7 +64,8 @@ it('[Details]: all that is known, with the curves of the minutes before', () => 
   expect(text).toContain('- stopped batch');
   const lines = fixedLines(html);
   expect(lines[0]).toMatch(/^available +900 MB -> \d+ MB$/);
-  expect(lines.some((line) => line.includes('a-container'))).toBe(true);
+  // The end of a name tells `worker-1` from `worker-2`.
+  expect(lines.some((line) => line.startsWith('a-contai…ong-name '))).toBe(true);
   expect(lines.some((line) => /^[▁-█]{34}$/.test(line))).toBe(true);
   for (const line of lines) expect(Array.from(line).length).toBeLessThanOrEqual(34);
 });

@@ -1,7 +1,7 @@
 // Everything about one incident, for a phone: sentences as text, and what is drawn in columns that fit.
 import type { Incident } from '../../model/incident.ts';
 import type { Recording } from '../../model/recording.ts';
-import { fixedHtml, formatCount, formatDuration, formatTime, plain, safeHtml } from '../../model/text.ts';
+import { fixedHtml, formatCount, formatDuration, formatTime, safeHtml, shortName } from '../../model/text.ts';
 import { withCode } from './fields.ts';
 import { formatValue } from '../../model/finding.ts';
 import { curvesOf, drawCurve } from '../terminal/recording.ts';
@@ -61,7 +61,7 @@ function drawing(recording: Recording): string[] {
   if (!first || !last) return [];
   const clock = (at: number) => formatTime(at).slice(11);
   const curves = curvesOf(recording).flatMap(({ label, values, full, text }) => [
-    `${plain(label, Math.max(4, PHONE_COLUMNS - text.length - 1)).padEnd(PHONE_COLUMNS - text.length)}${text}`,
+    `${shortName(label, Math.max(4, PHONE_COLUMNS - text.length - 1)).padEnd(PHONE_COLUMNS - text.length)}${text}`,
     drawCurve(values, full, PHONE_COLUMNS).trimEnd(),
   ]);
   return [

@@ -1,6 +1,6 @@
 import type { Forecast } from '../../model/forecast.ts';
 import { forecastAdvice, forecastDetails, forecastRate } from '../../model/forecast-text.ts';
-import { formatBytes, formatCount, formatMoment, isoTime, plain } from '../../model/text.ts';
+import { formatBytes, formatCount, formatMoment, isoTime, plain, shortName } from '../../model/text.ts';
 import { right, styleFor, table, width, wrapBehind } from './style.ts';
 
 const HOUR = 3_600_000;
@@ -62,7 +62,7 @@ export function renderForecasts({ forecasts, now, color, columns = NARROW }: For
       lines.push(...block(one, now, style, i < MOST_EXPLAINED, cells));
     if (others.length > 0) lines.push('', 'In use:');
     for (const one of others.slice(0, MOST_CALM))
-      lines.push(...wrapBehind('  ', `${shortName(label(one))}: ${amount(one)}`, cells));
+      lines.push(...wrapBehind('  ', `${shortName(label(one), MOST_NAME)}: ${amount(one)}`, cells));
   } else if (shown.length > 0) {
     // Names give way to wide amounts.
     const excess = Math.max(...tableOf(MOST_NAME).map(width)) - COLUMNS;
@@ -106,14 +106,6 @@ function block(
     `  ${certainty(one, now)}`,
     ...(isExplained ? explained(one, now, cells) : []),
   ];
-}
-
-/** The end of a name tells more than its middle: "shop-work…-worker-3". */
-function shortName(name: string, longest = MOST_NAME): string {
-  const characters = Array.from(plain(name));
-  if (characters.length <= longest) return characters.join('');
-  const end = Math.floor(longest / 2);
-  return `${characters.slice(0, longest - end - 1).join('')}…${characters.slice(-end).join('')}`;
 }
 
 /** "Tue 03:40" */

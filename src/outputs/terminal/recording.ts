@@ -1,5 +1,5 @@
 import type { FlightSample, Recording } from '../../model/recording.ts';
-import { formatBytes, formatCount, isoTime, plain } from '../../model/text.ts';
+import { formatBytes, formatCount, isoTime, shortName } from '../../model/text.ts';
 import { right, table, width, type Style } from './style.ts';
 
 /** Containers that are drawn and listed. */
@@ -45,7 +45,7 @@ function curves(recording: Recording, style: Style, columns: number): string[] {
   const cells = columns - 2 - LABEL - 2 - 2 - Math.max(0, ...shown.map(({ text }) => width(text)));
   return shown.map(
     ({ label, values, full, text }) =>
-      `  ${style.dim(plain(label, LABEL).padEnd(LABEL))}  ${drawCurve(values, full, Math.max(20, Math.min(40, cells)))}  ${text}`,
+      `  ${style.dim(shortName(label, LABEL).padEnd(LABEL))}  ${drawCurve(values, full, Math.max(10, Math.min(40, cells)))}  ${text}`,
   );
 }
 
@@ -162,7 +162,7 @@ function containers(samples: readonly FlightSample[], style: Style): string[] {
     const at = (ms: number) => optional(own.findLast((s) => s.at <= end - ms)?.heldBytes, formatBytes);
     const last = own.at(-1)!;
     return [
-      plain(name, 24),
+      shortName(name, 24),
       formatBytes(own[0]!.heldBytes),
       at(300_000),
       at(60_000),
