@@ -119,28 +119,10 @@ describe('forecast of what can run out', () => {
   });
 
   it('has no forecast for a Redis that evicts what it likes when it is full', () => {
-    const redisAt = (hour: number, policy: string) => {
-      const snapshot = hostWith(START + hour * HOUR, []);
-      snapshot.readings.redis = {
-        state: 'ok',
-        tookMs: 1,
-        value: {
-          address: 'redis:6379',
-          version: '7.2.4',
-          policy,
-          usedMemoryBytes: (40 + 5 * hour) * MB,
-          maxMemoryBytes: 256 * MB,
-          keys: 1,
-          clients: 1,
-          evictedTotal: 0,
-          rejectedTotal: 0,
-        },
-      };
-      return snapshot;
-    };
     const announcedWith = (policy: string) => {
       const forecasts = watch();
-      for (let hour = 0; hour <= 30; hour += 1 / 30) forecasts.add(redisAt(hour, policy));
+      for (let hour = 0; hour <= 30; hour += 1 / 30)
+        forecasts.add(withRedis(hostWith(START + hour * HOUR, []), policy));
       return forecasts.announced(START + 30 * HOUR).map(({ kind }) => kind);
     };
     expect(announcedWith('allkeys-lru')).toEqual([]);
@@ -246,7 +228,7 @@ function followed(
   return { forecasts, saved, quarters: history.quarters };
 }
 
-function withRedis(snapshot: Snapshot): Snapshot {
+function withRedis(snapshot: Snapshot, policy = 'noeviction'): Snapshot {
   const hour = (snapshot.at - START) / HOUR;
   snapshot.readings.redis = {
     state: 'ok',
@@ -254,7 +236,7 @@ function withRedis(snapshot: Snapshot): Snapshot {
     value: {
       address: 'redis:6379',
       version: '7.2.4',
-      policy: 'noeviction',
+      policy,
       usedMemoryBytes: (40 + 5 * hour) * MB,
       maxMemoryBytes: 256 * MB,
       keys: 1,
