@@ -1,4 +1,5 @@
-import { about, emit, reportGone, later, reportMissing, reportRunning } from './facts.ts';
+import type { Condition } from '../model/container-fact.ts';
+import { about, emit, reportGone, later, reportMissing, reportOver, reportRunning } from './facts.ts';
 import { watchSuccessor } from './successor.ts';
 import { left, SUCCESSOR_WAIT_MS } from './correlate.ts';
 import { serviceKey } from '../model/service-key.ts';
@@ -59,14 +60,16 @@ function takesOver(turn: Turn, known: Known, key: string): boolean {
   const { info } = known;
   if (!isUp(info.state) || !isWatched(state, known)) return false;
   const pending = state.pending.get(key);
-  if (pending?.kind === 'asked') {
+  // A paused one is no successor: under the new name it is as down as the one before.
+  const runs = info.state === 'running';
+  if (pending?.kind === 'asked' && runs) {
     const { restartCount } = info;
     watchSuccessor(turn, known, pending, turn.now.wall);
     info.restartCount = restartCount;
     return true;
   }
   if (pending?.kind === 'removed') state.pending.delete(key);
-  if (conditionOf(state, key, 'stopped')) reportRunning(turn, known, turn.now.wall);
+  if (runs && conditionOf(state, key, 'stopped')) reportRunning(turn, known, turn.now.wall);
   return false;
 }
 
@@ -81,6 +84,9 @@ function follow(turn: Turn, { oldKey, key, oldName, name, at }: Names, { info }:
   move(state.tallies, oldKey, key);
   const series = state.tallies.get(key)?.series;
   if (series) series.name = name;
+  // What is wrong with both is told of the one that is left.
+  for (const condition of Object.keys(state.conditions.get(oldKey) ?? {}) as Condition[])
+    reportOver(turn, key, condition, 'replaced', at);
   const conditions = { ...state.conditions.get(key), ...state.conditions.get(oldKey) };
   state.conditions.delete(oldKey);
   for (const holding of Object.values(conditions)) holding.name = name;

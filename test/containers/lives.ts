@@ -171,7 +171,9 @@ export function live(seed: number): Life {
     const before = /down (?:(\d+) times|once), (.*?) in all/.exec(text);
     if (!before) return;
     const times = Number(before[1] ?? 1);
-    const all = truth.downMs + (truth.downAt === undefined ? 0 : world.now - truth.downAt);
+    // Of one that took the name of another while both were down, the name was down since the earlier of the two.
+    const since = Math.min(truth.downAt ?? world.now, truth.otherDownAt ?? world.now);
+    const all = truth.downMs + world.now - since;
     if (times > truth.deaths) fail(`down ${times} times, it was ${truth.deaths} times`, text);
     if (parseDuration(before[2]!) > all + 1000)
       fail(`down ${before[2]} in all, it was ${formatDuration(all)}`, text);
@@ -474,8 +476,8 @@ export function live(seed: number): Life {
       const to = NAMES.find((other) => !boxOf(other)) ?? `${name}-old`;
       if (boxOf(to) || isFlapNamed(name)) return;
       note(`rename ${name} ${to}`);
-      // The name that was down is up again, with another container.
-      if (up) comesUp(to);
+      // The name that was down is up again, with another container, unless that is paused.
+      if (up && !paused) comesUp(to);
       mergeTruths(name, to);
       belief.delete(to);
       if (halfKnown.has(name)) halfKnown.add(to);

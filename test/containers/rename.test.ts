@@ -168,6 +168,48 @@ describe('a deploy that ends with a rename', () => {
   });
 });
 
+describe('a paused one takes the name of one that is down', () => {
+  test.each([
+    ['reported as paused already', 30_000],
+    ['not yet', 1000],
+  ])('%s: nothing is restored before it is unpaused', (_, ms) => {
+    const world = worldWith('api');
+    world.run('cache');
+    world.advance(30_000);
+    world.die('api', 1);
+    world.advance(60_000);
+    world.pause('cache');
+    world.advance(ms);
+    world.clear();
+    world.remove('api');
+    world.rename('cache', 'api');
+    world.advance(10 * 60_000);
+    expect(world.titles()).toEqual(['🔄 cache is now called api']);
+    expect(openOnes(world)).toEqual(['container-stopped api']);
+    expect(world.openIncidents()[0]?.text).toMatch(/^api is paused/);
+    world.unpause('api');
+    world.advance(10_000);
+    expect(world.titles()).toEqual(['🔄 cache is now called api', '✅ Service Restored']);
+    expect(lastMessage(world)).toContain('Current Status: 🟢 Running');
+    expect(openOnes(world)).toEqual([]);
+  });
+
+  test('whose stop waits for a successor: it is down, and no deploy', () => {
+    const world = worldWith('api');
+    world.run('cache');
+    world.advance(30_000);
+    world.pause('cache');
+    world.advance(30_000);
+    world.clear();
+    world.stop('api');
+    world.destroy('api');
+    world.rename('cache', 'api');
+    world.advance(10 * 60_000);
+    expect(world.titles().join()).not.toMatch(/redeployed|Restored/);
+    expect(openOnes(world)).toEqual(['container-stopped api']);
+  });
+});
+
 describe('renamed while nobody watched', () => {
   test('unhealthy before and after: it is said that it was renamed, and one record goes on', () => {
     const world = worldWith('web', { health: 'healthy' });
