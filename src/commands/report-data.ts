@@ -43,7 +43,9 @@ export function gatherReport(deps: {
   // One day after the other: half the memory of both at once.
   const before = statsOfAll(history.columns(isReported, from - DAY_MS, from));
   const columns = history.columns(isReported, from, at + 1);
-  const firstAt = history.firstAt();
+  const oldest = history.firstAt();
+  // Where the clock was ahead, all that is kept may lie in the future.
+  const firstAt = oldest !== undefined && oldest <= at ? oldest : undefined;
   const quiet = Math.max(5 * 60_000, 3 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
   const gaps = firstAt === undefined ? [] : history.gaps(Math.max(from, firstAt), at, quiet);
   const incidents = incidentsOf(db, from);
@@ -156,7 +158,8 @@ function oomKillsOf(
 /** Restarts by policy. A container has no value while its count is zero, so that its first value counts whole. */
 function restartsOf(columns: Columns): { name: string; count: number }[] {
   const prefix = 'container.restarts:';
-  const start = columns.get('check.ms')?.at[0] ?? 0;
+  // While Docker did not answer, nothing is known: what is there when it does is not new.
+  const start = columns.get('containers.running')?.at[0] ?? Infinity;
   const restarts: { name: string; count: number }[] = [];
   for (const [name, column] of columns) {
     if (!name.startsWith(prefix)) continue;

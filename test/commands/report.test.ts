@@ -67,6 +67,10 @@ function record(from: number, to: number, story: Story): void {
   for (let at = from; at < to; at += MINUTE) {
     const told = story(at);
     if (!told) continue;
+    if (told.snapshot) {
+      history.add(told.snapshot);
+      continue;
+    }
     const snapshot = snapshotOf(at, {
       usedBytes: (told.usedMb ?? 600) * MB,
       uptimeSec: told.uptimeSec ?? (at - from) / 1000 + 1_000_000,
@@ -221,6 +225,26 @@ describe('days that are not whole', () => {
     expect(out()).toContain('No data 02:09-05:40 (3 h 31 min): the host or the monitor was off');
     expect(out()).toContain('Uptime: 2 h 20 min\n  The host was started at 05:39');
     expect(out()).not.toContain('05:39, ');
+  });
+
+  test('old restarts are not new where Docker did not answer at the beginning of the day', async () => {
+    record(NOW - 26 * HOUR, NOW, (at) => {
+      const snapshot = snapshotOf(at, { containers: [containerInfo('n8n', { restartCount: 12 })] });
+      if (Math.abs(at - NOW + 24 * HOUR) < 3 * MINUTE)
+        snapshot.readings.docker = { state: 'failed', why: 'no answer', tookMs: 1 };
+      return { snapshot };
+    });
+    const { context, out } = contextAt(NOW);
+    await report(context, 'console', tools);
+    expect(out()).toContain('No restarts');
+  });
+
+  test('what a clock that was ahead has kept is no history', async () => {
+    record(NOW + 1000 * HOUR, NOW + 1001 * HOUR, () => ({}));
+    const { context, out } = contextAt(NOW);
+    await report(context, 'console', { draw, collect: async () => snapshotOf(NOW) });
+    expect(out()).toContain('A first look\nNo history yet: only what was read just now');
+    expect(out()).not.toContain('Since');
   });
 
   test('nothing is running and nothing was kept: it reads by itself and says so', async () => {

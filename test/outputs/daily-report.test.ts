@@ -278,6 +278,68 @@ describe('what is missing says so', () => {
   });
 });
 
+describe('a day is called quiet', () => {
+  const gap = (from: number, to: number) => ({ from: MORNING - from * HOUR, to: MORNING - to * HOUR });
+  const head = (day: Parameters<typeof quietDay>[0]) => renderDailyReport(quietDay(day)).text.split('\n');
+
+  test.each([
+    ['as a whole, with a short gap', [gap(5, 4.5)], 'All quiet', '03:00-03:30 (30 min)'],
+    [
+      'as far as it was watched',
+      [gap(22, 2)],
+      'All quiet in the 4 h that were watched',
+      '10:00-06:00 (20 h)',
+    ],
+    [
+      'since it is watched again',
+      [gap(24, 2)],
+      'All quiet in the 2 h that were watched',
+      'until 06:00 (22 h)',
+    ],
+    [
+      'before the monitor was off',
+      [gap(10, 0)],
+      'All quiet in the 14 h that were watched',
+      'since 22:00 (10 h)',
+    ],
+    ['never', [gap(24, 0)], 'Nothing was watched in 24 h', 'in 24 h'],
+  ])('%s', (_, gaps, verdict, when) => {
+    const lines = head({ gaps });
+    expect(lines[3]).toBe(verdict);
+    expect(lines).toContain(`No data ${when}: the host or the monitor was off`);
+  });
+
+  test('not where an alert of the days before ended in it', () => {
+    const incidents = [
+      {
+        rule: 'disk',
+        subject: '/',
+        severity: 'critical' as const,
+        text: 'Disk / is 95 % full',
+        event: false,
+      },
+    ].map((one) => ({ ...one, from: MORNING - 40 * HOUR, to: MORNING - HOUR }));
+    const lines = head({ incidents });
+    expect(lines[3]).toBe('No new alerts in 24 h, 1 earlier one ended');
+    expect(lines).toContain('Alerts: none new');
+  });
+
+  test('what was kept before is not called nothing', () => {
+    const day = { ...quietDay({ gaps: [gap(24, 0)] }), day: {} };
+    delete day.oomKills;
+    const { text: report } = renderDailyReport(day);
+    expect(report).toContain('No average and no peak: nothing was kept in 24 h');
+    expect(report).toContain('OOM kills: unknown: nothing was kept in 24 h');
+  });
+
+  test('a host that starts over and over is one short line', () => {
+    const boots = Array.from({ length: 300 }, (_, i) => MORNING - (300 - i) * 4 * 60_000);
+    expect(head({ boots })).toContain(
+      '  The host was started 300 times, last at 07:40, 07:44, 07:48, 07:52, 07:56',
+    );
+  });
+});
+
 describe('containers', () => {
   test('the three largest with limit and peak, the unhealthy, at most five names', () => {
     const day = quietDay({

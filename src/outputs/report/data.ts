@@ -81,3 +81,8 @@ export function period(data: ReportData): string {
     ? `since ${shortTime(data.firstAt, data.at)}`
     : 'in 24 h';
 }
+
+/** Why the day has no numbers. */
+export function nothingKept({ firstAt, from }: ReportData): string {
+  return firstAt !== undefined && firstAt <= from ? 'nothing was kept in 24 h' : 'nothing was kept yet';
+}

@@ -2,12 +2,13 @@ import type { Forecast, Growth } from '../../model/forecast.ts';
 import { forecastDetails, forecastSentence } from '../../model/forecast-text.ts';
 import type { HostValues } from '../../model/snapshot.ts';
 import { formatBytes, formatCount, formatDuration, plain } from '../../model/text.ts';
-import { period, type ReportData } from './data.ts';
+import { nothingKept, period, type ReportData } from './data.ts';
 import type { SeriesStats } from '../../model/series-stats.ts';
 import { clockTime, many, oneDecimal } from './text.ts';
 
 /** More would not be read; a forecast needs so many hours of values. */
 const MOST_FORECASTS = 4;
+const MOST_BOOTS = 5;
 const LEAST_HOURS = 8;
 
 /**
@@ -34,7 +35,10 @@ export function hostParts(data: ReportData): Part[] {
 
 function uptime({ boots }: ReportData, host: HostValues): Part {
   const lines: Part['lines'] = [formatDuration(host.uptimeSec * 1000)];
-  if (boots.length > 0) lines.push(`The host was started at ${boots.map(clockTime).join(', ')}`);
+  const times = boots.slice(-MOST_BOOTS).map(clockTime).join(', ');
+  if (boots.length > MOST_BOOTS)
+    lines.push(`The host was started ${formatCount(boots.length)} times, last at ${times}`);
+  else if (boots.length > 0) lines.push(`The host was started at ${times}`);
   return { title: 'Uptime', lines };
 }
 
@@ -46,7 +50,7 @@ function memory(data: ReportData, { memory }: HostValues): Part {
   lines.push(
     day
       ? `Average ${formatBytes(day.avg)}, ${peakBytes(day)}`
-      : 'No average and no peak: nothing was kept yet',
+      : `No average and no peak: ${nothingKept(data)}`,
   );
   const before = data.before['memory.used'];
   if (before) lines.push(`Day before: average ${formatBytes(before.avg)}, peak ${formatBytes(before.peak)}`);
@@ -92,7 +96,7 @@ function oom(data: ReportData): Part {
   const title = 'OOM kills';
   const { oom } = data.snapshot.readings;
   if (data.oomKills === undefined)
-    return { title, lines: [`unknown: ${oom.state === 'ok' ? 'nothing was kept yet' : plain(oom.why)}`] };
+    return { title, lines: [`unknown: ${oom.state === 'ok' ? nothingKept(data) : plain(oom.why)}`] };
   const kills = oom.state === 'ok' ? oom.value.kills.filter(({ at }) => at >= data.from) : [];
   // The counter is known since the first check only, the kernel's log has those before.
   const count = Math.max(data.oomKills, kills.length);

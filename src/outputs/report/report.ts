@@ -12,6 +12,8 @@ export { dayName } from './text.ts';
 const MAX_DEATHS = 2;
 /** More would not be read at breakfast; `vpsmon incidents` has all of them. */
 const MAX_LISTED = 8;
+/** A day of which less was watched is not called quiet as a whole. */
+const WHOLE = 0.9;
 
 /** The report as Telegram HTML and as plain text: the same lines, made for a screen as wide as a hand. */
 export function renderDailyReport(data: ReportData): { html: string; text: string } {
@@ -67,9 +69,20 @@ function summaryOf(data: ReportData): [string, ...string[]] {
   if (open > 0)
     return [`${many(open, 'alert')} still open${alerts ? `; ${alerts} ${period(data)}` : ''}`, ...notes];
   if (alerts) return [`${alerts} ${period(data)}, none still open`, ...notes];
+  const ended = data.incidents.filter((one) => one.severity !== 'info').length;
+  if (ended > 0) return [`No new alerts ${period(data)}, ${many(ended, 'earlier one')} ended`, ...notes];
+  if (data.firstAt === undefined) return ['A first look', ...notes];
+  const watched = watchedMs(data);
+  if (watched <= 0) return ['Nothing was watched in 24 h', ...notes];
   if (data.failures.length > 0)
     return [`No alerts ${period(data)}, but not everything could be read`, ...notes];
-  return [data.firstAt === undefined ? 'A first look' : 'All quiet', ...notes];
+  const isWhole = watched >= WHOLE * (data.at - Math.max(data.from, data.firstAt));
+  return [isWhole ? 'All quiet' : `All quiet in the ${formatDuration(watched)} that were watched`, ...notes];
+}
+
+/** How much of the day was watched, of what lies after the first check. */
+function watchedMs({ at, from, firstAt = at, gaps }: ReportData): number {
+  return gaps.reduce((left, gap) => left - (gap.to - gap.from), at - Math.max(from, firstAt));
 }
 
 /** Since when there are numbers, and when there were none. */
@@ -82,11 +95,16 @@ function dataLines(data: ReportData): string[] {
     lines.push(`The day before has data for ${Math.round(data.coverage.before * 24)} h only`);
   const longest = data.gaps.toSorted((a, b) => b.to - b.from - (a.to - a.from)).slice(0, 3);
   for (const { from, to } of longest.toSorted((a, b) => a.from - b.from))
-    lines.push(
-      `No data ${clockTime(from)}-${clockTime(to)} (${formatDuration(to - from)}): the host or the monitor was off`,
-    );
+    lines.push(`No data ${gapText(from, to, data)}: the host or the monitor was off`);
   if (data.gaps.length > 3) lines.push(`and ${many(data.gaps.length - 3, 'shorter gap')}`);
   return lines;
+}
+
+/** The edges of the day are not when it began or ended. */
+function gapText(from: number, to: number, day: ReportData): string {
+  const long = ` (${formatDuration(to - from)})`;
+  if (from <= day.from) return to >= day.at ? 'in 24 h' : `until ${clockTime(to)}${long}`;
+  return to >= day.at ? `since ${clockTime(from)}${long}` : `${clockTime(from)}-${clockTime(to)}${long}`;
 }
 
 /** What happened, then the host, then its services; what is not on this server is left out. */
@@ -114,7 +132,7 @@ function severities({ critical, warning, info }: Record<Severity, number>): stri
 
 function alertsPart(data: ReportData): Part {
   const listed = data.incidents.filter(({ severity }) => severity !== 'info');
-  const lines: Part['lines'] = [severities(alertCounts(data)) || 'none'];
+  const lines: Part['lines'] = [severities(alertCounts(data)) || (listed.length > 0 ? 'none new' : 'none')];
   // What is open, critical or late matters most; what is shown of it stands in the order of time.
   const byWeight = listed.toSorted(
     (a, b) =>
