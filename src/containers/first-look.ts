@@ -128,15 +128,7 @@ function attention(turn: Turn, known: Known): Line | undefined {
   if (known.startError) return foundUnstarted(turn, known);
   if (info.state === 'paused') return foundPaused(turn, known, []);
   if (info.state === 'running') return info.health === 'unhealthy' ? foundUnhealthy(turn, known) : undefined;
-  if (info.state === 'exited' || info.state === 'dead') {
-    const failed = info.exitCode !== undefined && info.exitCode !== 0;
-    const { named } = turn.state.rules.of(info);
-    if (!failed && !named) return undefined;
-    // One that failed long before anybody watched is mentioned; it becomes an incident only where it was asked for by name.
-    if (named) foundStopped(turn, known, pastDeath(known, []));
-    return { kind: 'stopped', how: 'found', exitCode: info.exitCode ?? 0 };
-  }
-  return undefined;
+  return foundDown(turn, known, { mentionFailed: true });
 }
 
 function compare(turn: Turn, known: Known, row: SavedService | undefined, look: FirstLook): Line | undefined {
@@ -188,7 +180,7 @@ function compareDown(
   const wasUp = row !== undefined && (isUp(row.state) || row.state === 'restarting');
   if (known.startError)
     return conditionOf(turn.state, key, 'stopped') ? undefined : foundUnstarted(turn, known);
-  if (!wasUp && row?.id === info.id && row.state === info.state) return foundWanted(turn, known);
+  if (!wasUp && row?.id === info.id && row.state === info.state) return foundDown(turn, known);
   if (info.state === 'created' && wasUp && row.id !== info.id) {
     // A deploy that failed: the old one is gone, the new one was created and no more.
     reportOver(turn, key, 'unhealthy', 'replaced', turn.now.wall);
@@ -218,14 +210,19 @@ function compareDown(
   return death.cause === 'request' || death.exitCode === 0 ? line : { ...line, critical: true };
 }
 
-/** Named in the settings since the last look, and down since before that. */
-function foundWanted(turn: Turn, known: Known): Line | undefined {
+/**
+ * Down since before anybody watched, or before it was named in the settings: it becomes an incident only where it is asked for by
+ * name. `mentionFailed`: one that failed is mentioned all the same.
+ */
+function foundDown(turn: Turn, known: Known, { mentionFailed = false } = {}): Line | undefined {
   const { info } = known;
-  const ended = info.state === 'exited' || info.state === 'dead';
-  if (!ended || !turn.state.rules.of(info).named || conditionOf(turn.state, keyOf(known), 'stopped'))
-    return undefined;
-  foundStopped(turn, known, pastDeath(known, []));
-  return { kind: 'stopped', how: 'found', exitCode: info.exitCode ?? 0 };
+  if (info.state !== 'exited' && info.state !== 'dead') return undefined;
+  const { exitCode = 0 } = info;
+  const isWanted = turn.state.rules.of(info).named && !conditionOf(turn.state, keyOf(known), 'stopped');
+  if (isWanted) foundStopped(turn, known, pastDeath(known, []));
+  return isWanted || (mentionFailed && exitCode !== 0)
+    ? { kind: 'stopped', how: 'found', exitCode }
+    : undefined;
 }
 
 /** When it was last unpaused; undefined: nobody knows. */
