@@ -54,13 +54,13 @@ type With = {
  * rule that are due together are one. Pure; `all` is everything remembered, open and lately ended, in its newest form.
  */
 export function gather(
-  verdicts: readonly Decision[],
+  decisions: readonly Decision[],
   all: ReadonlyMap<number, Incident>,
   policy: Policy,
   now: number,
   mayName: (incident: Incident) => boolean = () => true,
 ): Gathered {
-  const { rest, folded } = foldSeries(verdicts, all);
+  const { rest, folded } = foldSeries(decisions, all);
   const gathered: Gathered = { drafts: [], quiet: folded };
   const context: With = { all, policy, now, mayName };
   gatherStarts(rest, context, gathered);
@@ -74,11 +74,11 @@ export function gather(
   return gathered;
 }
 
-function gatherStarts(verdicts: readonly Decision[], context: With, { drafts, quiet }: Gathered): void {
+function gatherStarts(decisions: readonly Decision[], context: With, { drafts, quiet }: Gathered): void {
   const { now } = context;
   const byCause = new Map<string, Incident[]>();
-  const storms = verdicts.filter(({ incident, reason }) => reason === 'flapping' && incident.event);
-  for (const { incident, reason } of verdicts) {
+  const storms = decisions.filter(({ incident, reason }) => reason === 'flapping' && incident.event);
+  for (const { incident, reason } of decisions) {
     if (reason !== 'first') continue;
     const { cause } = incident;
     if (cause === undefined) {
@@ -136,12 +136,12 @@ function leaderFor(incident: Incident, { all, policy, now }: With): Incident | u
 
 /** Repeats of one rule that are due together, or nearly, are one message. */
 function gatherRepeats(
-  verdicts: readonly Decision[],
+  decisions: readonly Decision[],
   { all, policy, now, mayName }: With,
   { drafts, quiet }: Gathered,
 ): void {
   const byRule = new Map<string, Incident[]>();
-  for (const { incident, reason } of verdicts) {
+  for (const { incident, reason } of decisions) {
     if (reason !== 'repeat-due' || coverOf(incident, all)) continue;
     // One that flaps has a message of its own, with its present state.
     if (incident.flapping) drafts.push({ reason, incident, others: [] });
@@ -189,12 +189,12 @@ function mayRepeat(incident: Incident): boolean {
 
 /** Ends of what was sent together are one message, where they come within 10 s. */
 function gatherEnds(
-  verdicts: readonly Decision[],
+  decisions: readonly Decision[],
   { all, policy, now }: With,
   { drafts, quiet }: Gathered,
 ): void {
   const ended = new Map<string, Incident[]>();
-  for (const { incident, reason } of verdicts) {
+  for (const { incident, reason } of decisions) {
     if (reason !== 'resolved') continue;
     if (incident.groupId === undefined) drafts.push({ reason, incident, others: [] });
     else if (isSymptom(incident, all)) quiet.push({ incident, reason: 'folded' });

@@ -54,7 +54,7 @@ export function plan(input: PlanInput, ends = false): Plan {
   for (const changes of inRounds(input.changes)) {
     for (const change of changes) enter(change.incident, all);
     const { drafts, quiet } = gather(decideAll(p, changes, inThisBatch), all, policy, now, mayName);
-    for (const verdict of quiet) record(p, verdict);
+    for (const decision of quiet) record(p, decision);
     for (const draft of drafts) {
       // What only time has ended was seen before: Docker may have gone since.
       const fresh = seen.has(draft.incident.id) && draft.incident.lastSeenAt >= now;
@@ -66,7 +66,7 @@ export function plan(input: PlanInput, ends = false): Plan {
     for (const { incident, kind } of changes) if (kind === 'calm') forgetFlapping(p, incident.id);
   }
   const released = release(groups, look, ends);
-  for (const verdict of released.dropped) record(p, verdict);
+  for (const decision of released.dropped) record(p, decision);
   for (const draft of released.drafts) notifyAfterOthers(p, draft);
   const { notifications, reasons, changed } = p;
   return { notifications, reasons, changed: [...changed].map((id) => all.get(id)!) };
@@ -81,7 +81,7 @@ function put({ all, changed }: Planning, incident: Incident): void {
 /** What waited about the same container goes first. */
 function notifyAfterOthers(p: Planning, draft: Draft): void {
   const { drafts, dropped, before } = releaseAbout(p.groups, draft, p.look);
-  for (const verdict of dropped) record(p, verdict);
+  for (const decision of dropped) record(p, decision);
   for (const other of drafts) notify(p, other);
   notify(p, before.length > 0 ? { ...draft, before } : draft);
 }
@@ -124,7 +124,7 @@ function decideAll(
   inThisBatch: ReadonlySet<number>,
 ): Decision[] {
   const limits = lastMessages(all);
-  const verdicts: Decision[] = [];
+  const decisions: Decision[] = [];
   const look = (incident: Incident, kind?: Situation['kind'], quiet?: boolean) => {
     const situation: Situation = {
       incident,
@@ -138,7 +138,7 @@ function decideAll(
       lastOfSubject: limits.get(`subject ${incident.subject}`),
     };
     const reason = decide(situation, policy, now);
-    if (reason !== 'nothing-new') verdicts.push({ incident, reason });
+    if (reason !== 'nothing-new') decisions.push({ incident, reason });
   };
 
   for (const { incident, kind, quiet } of changes) {
@@ -150,7 +150,7 @@ function decideAll(
     if (incident.state === 'firing' || waitsForGroup(incident)) look(incident);
     else if (incident.notified.endDue !== undefined) look(incident, 'resolved');
   }
-  return verdicts;
+  return decisions;
 }
 
 /** Whether an event like this one was sent within its cooldown; one that left the container down does not count. */

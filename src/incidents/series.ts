@@ -63,15 +63,18 @@ function within({ openedAt }: Incident, until: number): string {
 
 /** Takes out what another message about the same series has: one that it goes on, one that it is over. */
 export function foldSeries(
-  verdicts: readonly Decision[],
+  decisions: readonly Decision[],
   all: ReadonlyMap<number, Incident>,
 ): { rest: Decision[]; folded: Decision[] } {
   const rest: Decision[] = [];
   const folded: Decision[] = [];
-  for (const verdict of verdicts) {
-    if (isMessage(verdict.reason) && (isSentElsewhere(verdict, all) || endsWithStronger(verdict, verdicts)))
-      folded.push({ ...verdict, reason: 'sent-elsewhere' });
-    else rest.push(verdict);
+  for (const decision of decisions) {
+    if (
+      isMessage(decision.reason) &&
+      (isSentElsewhere(decision, all) || endsWithStronger(decision, decisions))
+    )
+      folded.push({ ...decision, reason: 'sent-elsewhere' });
+    else rest.push(decision);
   }
   return { rest, folded };
 }
@@ -81,10 +84,10 @@ function inhibits(one: Incident, other: Incident): boolean {
 }
 
 /** It ends together with one that inhibits it. */
-function endsWithStronger({ incident, reason }: Decision, verdicts: readonly Decision[]): boolean {
+function endsWithStronger({ incident, reason }: Decision, decisions: readonly Decision[]): boolean {
   const ends = (one: Decision): boolean => one.reason === 'resolved' && one.incident.state === 'resolved';
   if (reason !== 'resolved') return false;
-  return verdicts.some((other) => ends(other) && inhibits(other.incident, incident));
+  return decisions.some((other) => ends(other) && inhibits(other.incident, incident));
 }
 
 function isSentElsewhere({ incident, reason }: Decision, all: ReadonlyMap<number, Incident>): boolean {
