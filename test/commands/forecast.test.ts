@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { gzipSync } from 'node:zlib';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { vpsmon } from '../helpers/daemon.ts';
@@ -53,5 +54,13 @@ describe('vpsmon forecast --replay', () => {
     const { code, stderr } = await vpsmon(['forecast', '--replay', path, '--capacity', '5']);
     expect(code).toBe(3);
     expect(stderr).toContain(`${path}, line 3`);
+  });
+
+  it('says how to unpack what is compressed', async () => {
+    const path = join(dir, 'used.csv.gz');
+    writeFileSync(path, gzipSync('timestamp,value\n1767225600,1\n'));
+    const { code, stdout, stderr } = await vpsmon(['forecast', '--replay', path, '--capacity', '5']);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    expect(stderr).toContain(`${path} is compressed: unpack it first, with gunzip.`);
   });
 });
