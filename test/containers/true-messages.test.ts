@@ -1,11 +1,12 @@
 // No message states what is not so at the moment at which it is sent. Each story goes as far as the outbox.
 import { describe, expect, test } from 'vitest';
+import type { ContainerFact } from '../../src/model/container-fact.ts';
 import { findingsOf } from '../../src/model/fact-rules.ts';
 import type { Finding } from '../../src/model/finding.ts';
 import { formatTime } from '../../src/model/text.ts';
 import { incidentsSince } from '../../src/store/incidents.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
-import { createWorld, worldWith, type World } from './world.ts';
+import { createWorld, START, worldWith, type World } from './world.ts';
 
 const STOPPED = '🔴 Service Stopped';
 const RESTORED = '✅ Service Restored';
@@ -805,4 +806,9 @@ describe('a name in MONITORED_SERVICES', () => {
     pass(after, MINUTE);
     expect(after.titles()).toEqual([RESTORED]);
   });
+});
+
+test('an end for which a version before 0.5.0 stored no reason has words', () => {
+  const stored: unknown = { kind: 'gone', name: 'web', at: START, because: 'unknown' };
+  expect(describeFact(stored as ContainerFact).text).toBe('web is not watched any more');
 });

@@ -220,7 +220,8 @@ const UNREADABLE: Record<FactOf<'unreadable'>['what'], string> = {
   unhealthy: 'its health check fails',
 };
 
-const OVER: Record<Because, string> = {
+/** `unknown` stands in databases that a version before 0.5.0 wrote. */
+const OVER: Record<Because | 'unknown', string> = {
   died: 'stopped',
   replaced: 'was replaced',
   back: 'runs again',
@@ -228,6 +229,7 @@ const OVER: Record<Because, string> = {
   removed: 'was removed',
   'not-watched': 'is not watched any more',
   exists: 'exists again',
+  unknown: 'is not watched any more',
 };
 
 /** The texts of its kind: TypeScript cannot see that fact and row fit. */
