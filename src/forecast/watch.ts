@@ -1,5 +1,7 @@
 import * as v from 'valibot';
 import type { Culprit, Forecast, ForecastKind } from '../model/forecast.ts';
+import { defined } from '../model/defined.ts';
+import { Finite } from '../model/shapes.ts';
 import { heldBytes } from '../model/container-memory.ts';
 import type { ContainerInfo, HostValues } from '../model/snapshot.ts';
 import type { Readings, Snapshot } from '../model/sources.ts';
@@ -35,7 +37,8 @@ export type ForecastDeps = {
   /** The largest processes outside of containers, largest first. */
   processes(): { name: string; bytes: number }[];
 };
-export const Saved = v.record(v.string(), Announced);
+/** `capacity`: of the last verdict; versions before 0.5.0 did not save it. */
+export const Saved = v.record(v.string(), v.object({ ...Announced.entries, capacity: v.optional(Finite) }));
 export type Saved = v.InferOutput<typeof Saved>;
 
 export type Forecasts = {
@@ -69,13 +72,17 @@ type Entry = {
 };
 
 type Late = 'docker' | 'postgres' | 'redis';
-/** What is followed; `unmet`: sources that have not answered since the start. What the history has of theirs is kept until they do. */
+/**
+ * What is followed; `unmet`: sources that have not answered since the start. What the history has of theirs is kept until they do.
+ * `withUsed`: mounts of which the history has what is used, as it has since 0.5.0; before, it is what is not free of the size now.
+ */
 type Watch = {
   deps: ForecastDeps;
   entries: Map<string, Entry>;
   due: Entry[];
   begun: boolean;
   unmet: Set<Late>;
+  withUsed: Set<string>;
 };
 /** Where what is followed comes from. */
 const SOURCES = {
@@ -93,7 +100,14 @@ const SOURCES = {
  * and Redis' memory. What containers without a limit hold is followed, too, for it shows who fills the host.
  */
 export function createForecasts(deps: ForecastDeps): Forecasts {
-  const watch: Watch = { deps, entries: new Map(), due: [], begun: false, unmet: new Set() };
+  const watch: Watch = {
+    deps,
+    entries: new Map(),
+    due: [],
+    begun: false,
+    unmet: new Set(),
+    withUsed: new Set(),
+  };
   return {
     add: (snapshot) => add(watch, snapshot),
     announced: (now) =>
@@ -189,10 +203,12 @@ function begin(watch: Watch, { at: now, readings }: Snapshot): void {
   flush();
   const saved = watch.deps.recall();
   for (const entry of watch.entries.values()) {
-    const open = saved[entry.key];
-    if (open) {
+    const before = saved[entry.key];
+    if (before) {
+      const { capacity, ...open } = before;
       entry.forecaster.open = open;
       entry.verdict = { open, event: undefined, perHour: open.perHour };
+      if (capacity !== undefined) entry.judgedFor = capacity;
     }
     if (!entry.isSeen) continue;
     feed(watch, entry, now, entry.used);
@@ -215,11 +231,14 @@ function restore(
   if (!kind) return;
   const subject = colon < 0 ? SUBJECTS[series]! : name.slice(colon + 1);
   const source = SOURCES[kind];
-  const isUnmet = source !== 'host' && watch.unmet.has(source);
-  const entry = isUnmet ? entryOf(watch, kind, subject, now) : watch.entries.get(`${kind}:${subject}`);
+  // A disk may be mounted later, and its source be late.
+  const mayCome = source === 'host' ? series !== 'disk.available' : watch.unmet.has(source);
+  const entry = mayCome ? entryOf(watch, kind, subject, now) : watch.entries.get(`${kind}:${subject}`);
   if (!entry) return;
-  if (series !== 'disk.available') return quarter(entry, at, min, average, max);
-  quarter(entry, at, entry.capacity - max, entry.capacity - average, entry.capacity - min);
+  if (series === 'disk.used') watch.withUsed.add(subject);
+  if (series !== 'disk.available') quarter(entry, at, min, average, max);
+  else if (!watch.withUsed.has(subject))
+    quarter(entry, at, entry.capacity - max, entry.capacity - average, entry.capacity - min);
 }
 
 function quarter(entry: Entry, at: number, min: number, average: number, max: number): void {
@@ -267,7 +286,8 @@ function explain(watch: Watch, entry: Entry, open: Announced): void {
 
 function save(watch: Watch): void {
   const saved: Saved = {};
-  for (const { key, verdict } of watch.entries.values()) if (verdict?.open) saved[key] = verdict.open;
+  for (const { key, verdict, judgedFor } of watch.entries.values())
+    if (verdict?.open) saved[key] = { ...verdict.open, ...defined({ capacity: judgedFor }) };
   watch.deps.save(saved);
 }
 
@@ -324,6 +344,7 @@ function toForecast(entry: Entry, now: number): Forecast {
 const KINDS: Record<string, ForecastKind> = {
   'container.anon': 'container',
   'disk.available': 'disk',
+  'disk.used': 'disk',
   'disk.inodes': 'inodes',
   'postgres.connections': 'connections',
   'redis.memory': 'redis',

@@ -357,3 +357,68 @@ it('is critical no more when the limit was raised, and again when that is near',
   expect(raised[0]!.text).toMatch(/reaches its limit of 768 MB in about 3[45] h/);
   expect(severity(follow(forecasts, 49, 79, leak(768)))).toEqual([['breach', 'critical']]);
 });
+
+it('is critical no more when the limit was raised while the monitor was down', () => {
+  const leak = (limit: number) => (hour: number) => [
+    holding('api', 100 + 8 * hour, { limitBytes: limit * MB }),
+  ];
+  const { forecasts: before, saved, quarters } = followed(47, leak(512));
+  expect(before.announced(START + 47 * HOUR)).toMatchObject([{ growth: { severity: 'critical' } }]);
+  const [raised] = follow(watch({ saved, quarters }), 47.1, 49, leak(768));
+  expect(raised).toMatchObject({ verdict: 'breach', severity: 'warning' });
+  expect(raised!.text).toMatch(/reaches its limit of 768 MB in about 3[45] h/);
+});
+
+describe('what the history has of a disk', () => {
+  const GB = 1024 * MB;
+  /** A disk of which so much is used, and so much may be. */
+  const withDisk = (used: number, size: number) => (snapshot: Snapshot) => {
+    const { host } = snapshot.readings;
+    if (host.state !== 'ok') return;
+    const [root] = host.value.disks;
+    const bytes = { totalBytes: size, usedBytes: used, availableBytes: size - used };
+    host.value.disks = [
+      root!,
+      { ...root!, mount: '/srv', ...bytes, usedPercent: Math.ceil((used / size) * 100) },
+    ];
+  };
+  const usedAt = (snapshot: Snapshot) => 10 * GB + ((snapshot.at - START) / HOUR) * GB;
+  const goesOn = (forecasts: Forecasts, from: number, size: number) => {
+    let last: ReturnType<typeof findings> = [];
+    for (let minute = from * 60; minute <= from * 60 + 100; minute += 2) {
+      const snapshot = hostWith(START + minute * 60_000, []);
+      withDisk(usedAt(snapshot), size)(snapshot);
+      forecasts.add(snapshot);
+      last = findings(forecasts, snapshot);
+    }
+    return last;
+  };
+  const at30 = (size: (hour: number) => number) =>
+    followed(
+      30,
+      () => [],
+      (snapshot) => withDisk(usedAt(snapshot), size((snapshot.at - START) / HOUR))(snapshot),
+    );
+
+  it('counts after a restart although it grew meanwhile', () => {
+    const { quarters } = at30((hour) => (hour < 15 ? 40 * GB : 60 * GB));
+    const [disk] = goesOn(watch({ quarters }), 30.1, 60 * GB);
+    expect(disk!.text).toMatch(/^Disk \/srv fills by 1(\.\d)? GB\/h: full in about (1[789]|20) h/);
+  });
+
+  it('counts although it is mounted after the first check', () => {
+    const { quarters } = at30(() => 60 * GB);
+    const forecasts = watch({ quarters });
+    forecasts.add(hostWith(START + 30.05 * HOUR, []));
+    const [disk] = goesOn(forecasts, 30.1, 60 * GB);
+    expect(disk!.text).toMatch(/^Disk \/srv fills by 1(\.\d)? GB\/h: full in about (1[789]|20) h/);
+  });
+
+  it('is read by what is free, as earlier versions kept it', () => {
+    const { quarters } = at30(() => 60 * GB);
+    const old: typeof quarters = (wanted, since, visit) =>
+      quarters((name) => !name.startsWith('disk.used') && wanted(name), since, visit);
+    const [disk] = goesOn(watch({ quarters: old }), 30.1, 60 * GB);
+    expect(disk!.text).toMatch(/^Disk \/srv fills by 1(\.\d)? GB\/h: full in about (1[789]|20) h/);
+  });
+});

@@ -294,6 +294,7 @@ function keepHost(host: HostValues, put: Put): void {
   for (const disk of host.disks) {
     put('disk.percent', PERCENT, disk.usedPercent, disk.mount);
     put('disk.available', BYTES, disk.availableBytes, disk.mount);
+    put('disk.used', BYTES, disk.usedBytes, disk.mount);
     put('disk.inodes', PERCENT, disk.inodesUsedPercent, disk.mount);
   }
 }
