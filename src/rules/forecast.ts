@@ -43,8 +43,13 @@ export const forecast: Judge<'host'> = (_host, { snapshot, past, config }) =>
     };
   });
 
-/** A disk that runs out of both bytes and inodes has two incidents; a silence on its mount covers both. */
+/**
+ * A disk that runs out of both bytes and inodes has two incidents; a silence on its mount covers both, and one on `redis` or `postgres`
+ * what runs out there.
+ */
 function whom({ kind, subject, alias }: Forecast): Pick<Finding, 'subject' | 'alias'> {
   if (kind === 'inodes') return { subject: `${subject} (inodes)`, alias: subject };
+  if (kind === 'redis') return { subject, alias: 'redis' };
+  if (kind === 'connections') return { subject, alias: 'postgres' };
   return { subject, ...(alias === undefined ? {} : { alias }) };
 }

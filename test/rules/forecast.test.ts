@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { silencing } from '../../src/incidents/silences.ts';
 import type { Forecast } from '../../src/model/forecast.ts';
 import { fullSnapshot } from '../helpers/full-snapshot.ts';
 import { AT, judged } from './judge.ts';
@@ -22,6 +23,17 @@ test('a disk whose bytes and inodes run out has two incidents, and a silence on 
     ['/data', undefined, 'Disk /data fills by 1 B/h: ful'],
     ['/data (inodes)', '/data', 'The inodes of disk /data run o'],
   ]);
+});
+
+test.each([
+  ['redis', 'redis', 'redis-memory'],
+  ['postgres', 'connections', 'postgres-connections'],
+] as const)('a silence on %s covers its forecast', (silenced, kind, subject) => {
+  const growth = { perHour: 1, since: AT, fullAt: AT + 30 * HOUR, severity: 'warning', agreeing: 3 } as const;
+  const forecasts: Forecast[] = [{ kind, subject, used: 70, capacity: 100, knownHours: 20, growth }];
+  const [finding] = judged('forecast', fullSnapshot(AT).readings, { past: { forecasts, leftOff: [] } });
+  const silence = { subject: silenced, since: AT, until: AT + HOUR, reason: '' };
+  expect(silencing(finding!, [silence])).toBe(silence);
 });
 
 test('says how fast the host fills where its culprit grows at another speed', () => {
