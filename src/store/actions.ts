@@ -156,11 +156,14 @@ export function actionsToUndo(db: Db, rule: Action['rule'], only?: ReadonlySet<n
   return allActionsToUndo(db).filter((action) => action.rule === rule && (only?.has(action.id) ?? true));
 }
 
-/** The same of every rule that has something to undo. (A restart of WhatsApp has not: its record is how it is finished.) */
+/**
+ * The same of every rule that has something to undo. A restart of WhatsApp has not: its record is how it is finished. Nor has what a person
+ * stopped by hand: it is meant to be down.
+ */
 export function allActionsToUndo(db: Db): Action[] {
   const rows = statement(
     db,
-    `SELECT * FROM actions WHERE rule <> 'waha' AND undo IS NOT NULL AND undone_at IS NULL
+    `SELECT * FROM actions WHERE rule NOT IN ('waha', 'hand') AND undo IS NOT NULL AND undone_at IS NULL
        AND state IN ('worked', 'unclear', 'running') ORDER BY id`,
   ).all() as Row[];
   return rows.flatMap((row) => fromRow(db, row));
@@ -170,7 +173,7 @@ export function allActionsToUndo(db: Db): Action[] {
 export function pruneActions(db: Db, now: number): void {
   if (!clockMayBeRight(db, now)) return;
   db.prepare(
-    `DELETE FROM actions WHERE started_at < ? AND (rule = 'waha' OR undo IS NULL OR undone_at IS NOT NULL OR state IN ('failed', 'would-do'))`,
+    `DELETE FROM actions WHERE started_at < ? AND (rule IN ('waha', 'hand') OR undo IS NULL OR undone_at IS NOT NULL OR state IN ('failed', 'would-do'))`,
   ).run(Math.round(now - KEEP_MS));
 }
 

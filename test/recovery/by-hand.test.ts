@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { containerByHand } from '../../src/recovery/by-hand.ts';
-import { listActions } from '../../src/store/actions.ts';
+import { allActionsToUndo, listActions } from '../../src/store/actions.ts';
+import { leftOffIn } from '../../src/store/left-off.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { fakeDocker, type FakeDocker } from '../helpers/fake-docker.ts';
 import { testDeps, type TestDeps } from '../helpers/recovery-deps.ts';
@@ -45,6 +46,13 @@ describe('a container that a person wants stopped or restarted', () => {
     expect(deps.said).toMatchObject([{ text: 'Done: restart web', telegram: false }]);
     await containerByHand(deps, 'stop', 'web', '');
     expect(engine.calls).toEqual(['restart web', 'stop web']);
+  });
+
+  it('is meant to be down: recovery has not left it off, and has nothing to undo', async () => {
+    const { attempts } = await containerByHand(deps, 'stop', 'web', '');
+    expect(attempts).toMatchObject([{ done: 'worked' }]);
+    expect(leftOffIn(store.db)).toEqual([]);
+    expect(allActionsToUndo(store.db)).toEqual([]);
   });
 
   it('is not, more often than the budget allows', async () => {
