@@ -29,8 +29,8 @@ export async function runRules(
   for (const rule of rules) {
     try {
       const result = what === 'undo' ? await rule.undo(deps, only) : await rule.run(deps);
-      const held = what === 'undo' && result.attempts.some(({ done }) => done !== 'obsolete');
-      if (held && !deps.dryRun) holdAfterUndo(deps, rule.id);
+      const held = what === 'undo' && !deps.dryRun && result.attempts.some(({ done }) => done !== 'obsolete');
+      if (held) holdAfterUndo(deps, rule.id);
       const then = held ? `; recovery does nothing of the kind again for ${formatDuration(HOLD_MS)}` : '';
       results.push({ ...result, found: result.found + then });
     } catch (error) {

@@ -609,6 +609,14 @@ describe('memory that is calm again', () => {
     expect(engine.calls).toEqual(['start batch', 'start web']);
   });
 
+  it('is not held after an undo that was only tried out', async () => {
+    const deps = await thrashed();
+    deps.dryRun = true;
+    const [result] = await runRules(deps, [swapRule], 'undo');
+    expect(result).toMatchObject({ found: '2 stopped by recovery', attempts: [{}, {}] });
+    expect(engine.calls).toEqual([]);
+  });
+
   it('undoes one step only where it is named, as the button of an incident does', async () => {
     const deps = await thrashed();
     const [newest] = listActions(store.db, 0).filter(({ what }) => what === 'stop-container');
