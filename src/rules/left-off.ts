@@ -2,6 +2,13 @@ import { EVERY_SUBJECT, type Finding } from '../model/finding.ts';
 import { LEFT_OFF_KINDS, leftOffDetails, leftOffText, type LeftOff } from '../model/left-off.ts';
 import type { Past } from './types.ts';
 
+/** It may be on again, removed, or meant to stay off. */
+const OVER = {
+  workflow: 'No workflow is off any more because of recovery',
+  container: 'No container is off any more because of recovery',
+  limit: 'No memory limit is higher any more because of recovery',
+} as const;
+
 const SUBJECTS = { workflow: 'workflows', container: 'containers', limit: 'memory-limits' } as const;
 
 /**
@@ -30,8 +37,7 @@ export function judgeLeftOff({ leftOff }: Past, now: number): Finding[] {
       // A higher limit harms nobody.
       ...(kind === 'limit' ? { severity: 'info' as const } : {}),
     };
-    if (text === undefined)
-      return { ...of, verdict: 'ok', text: 'What recovery had switched off is on again' };
+    if (text === undefined) return { ...of, verdict: 'ok', text: OVER[kind] };
     const value = all.filter((one) => one.kind === kind).length;
     return { ...of, verdict: 'breach', value, unit: 'count', text, details: leftOffDetails(all, kind) };
   }

@@ -110,7 +110,11 @@ describe('A16: what recovery has switched off', () => {
       ]),
     });
     acceptLeftOff(deps, 'low 1');
-    expect(finding(deps)?.verdict).toBe('ok');
+    expect(n8n.workflows.get('t1')!.activeVersionId).toBeNull();
+    expect(finding(deps)).toMatchObject({
+      verdict: 'ok',
+      text: 'No workflow is off any more because of recovery',
+    });
   });
 
   it('is still known while n8n is away; renamed has its new name; deleted or switched on by somebody is no longer left off', async () => {
