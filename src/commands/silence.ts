@@ -1,4 +1,12 @@
-import { addSilence, endSilence, listSilences, silenceName, windowAt } from '../incidents/silences.ts';
+import {
+  addSilence,
+  covering,
+  endSilence,
+  listSilences,
+  silencedUntil,
+  silenceName,
+  withWindows,
+} from '../incidents/silences.ts';
 import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
 import { errorText, formatDuration, formatTime, isoTime, plain } from '../model/text.ts';
 import { renderSilences, type SilenceView } from '../outputs/terminal/silences.ts';
@@ -59,13 +67,7 @@ export async function silenceList(context: CommandContext): Promise<number> {
   const byHand = readStore(context, 'the silences', { nothing: [] }, (db) => listSilences(db, now));
   if (byHand === undefined) return 2;
   const windows = config.extra.silences;
-  const silences: SilenceView[] = [
-    ...byHand.map((one) => ({ ...one, scheduled: false })),
-    ...windows.flatMap((window) => {
-      const active = windowAt(window, now);
-      return active ? [{ ...active, scheduled: true }] : [];
-    }),
-  ];
+  const silences = withWindows(byHand, windows, now);
   if (options.json) {
     printJson(io, { version: 1, silences: silences.map(toJson), schedule: windows });
   } else io.out(renderSilences({ silences, windows, now, color: io.color }));
@@ -87,7 +89,7 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
   const found = active.some((one) => one.subject === wanted);
   if (!found) {
     const scheduled = config.extra.silences.some((window) => silenceName(window.subject) === wanted);
-    const names = active.map((one) => one.subject);
+    const names = withWindows(active, config.extra.silences, now).map((one) => one.subject);
     const hint = scheduled
       ? 'The one in vpsmon.yaml ends by its schedule; take it out there'
       : names.length === 0
@@ -101,12 +103,15 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
     printJson(io, { version: 1, dry_run: options.dryRun === true, ended: name });
   } else {
     const about = wanted === 'all' ? 'Everything' : name;
-    print(
-      io,
-      options.dryRun
-        ? `${about} would be notified again.`
-        : `${about} is notified again. What still lasts and was held back is sent with the next check.`,
-    );
+    const others = active.filter((one) => one.subject !== wanted);
+    const still = covering(wanted, withWindows(others, config.extra.silences, now));
+    const [again, stays] = options.dryRun
+      ? ['would be notified again.', 'would stay silent']
+      : [
+          'is notified again. What still lasts and was held back is sent with the next check.',
+          'stays silent',
+        ];
+    print(io, `${about} ${still ? `${stays}: ${silencedUntil(still)}.` : again}`);
   }
   return 0;
 }

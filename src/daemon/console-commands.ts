@@ -1,4 +1,11 @@
-import { addSilence, endSilence, listSilences } from '../incidents/silences.ts';
+import {
+  addSilence,
+  covering,
+  endSilence,
+  listSilences,
+  silencedUntil,
+  withWindows,
+} from '../incidents/silences.ts';
 import { subjectsIn, unknownSubject } from '../commands/known-subjects.ts';
 import { parseDuration } from '../model/duration.ts';
 import { errorText, formatTime, plain } from '../model/text.ts';
@@ -120,7 +127,7 @@ async function answer(
           containers: containers(),
           incidents: monitor.pipeline.open().filter((incident) => incident.state === 'firing'),
           waiting: monitor.delivery.state().waiting,
-          silenced: listSilences(db, now()).map((one) => one.subject),
+          silenced: silencesOf(console).map((one) => one.subject),
         }),
         to,
       );
@@ -159,17 +166,24 @@ function withMemory(monitor: Monitor) {
   });
 }
 
+/** What is silenced now, by hand or by the schedule of vpsmon.yaml. */
+function silencesOf({ monitor, now }: Console) {
+  const { extra } = monitor.config;
+  return withWindows(listSilences(monitor.store.db, now()), extra.silences, now());
+}
+
 /** `/silence`, `/silence web 2h`, `/silence all 30m`, `/silence end web`. */
 function silence(console: Console, words: readonly string[], incoming: Written): string {
   const { monitor, now } = console;
   const { db } = monitor.store;
-  if (words.length === 0) return silencesHtml(listSilences(db, now()));
+  if (words.length === 0) return silencesHtml(silencesOf(console));
   const by = incoming.from?.name ?? 'somebody';
   if (words[0]?.toLowerCase() === 'end') {
     const subject = plain(words.slice(1).join(' '), 100);
     const was = endSilence(db, subject);
     if (was) console.record(`${by} ended the silence of ${subject}`);
-    return silenceEndedHtml(subject, was);
+    const still = covering(subject, silencesOf(console));
+    return silenceEndedHtml(subject, was, still && silencedUntil(still));
   }
   const ms = parseDuration(words.at(-1) ?? '');
   const subject = plain(words.slice(0, -1).join(' '), 100);

@@ -1,5 +1,6 @@
 import { isIgnored, type SilenceWindow } from '../config/schema.ts';
 import type { Incident } from '../model/incident.ts';
+import { formatTime, plain } from '../model/text.ts';
 import { activeSilences, deleteSilence, saveSilence, type Silence } from '../store/incidents.ts';
 import type { Db } from '../store/db.ts';
 
@@ -43,6 +44,32 @@ export function mendSilences(db: Db, silences: readonly Silence[], now: number):
 /** What is silenced by hand at `now`. */
 export function listSilences(db: Db, now: number): Silence[] {
   return activeSilences(db, now);
+}
+
+/** What is silenced at `now`: by hand, and by the windows of vpsmon.yaml (`scheduled`). */
+export function withWindows(
+  byHand: readonly Silence[],
+  windows: readonly SilenceWindow[],
+  now: number,
+): (Silence & { scheduled: boolean })[] {
+  return [
+    ...byHand.map((one) => ({ ...one, scheduled: false })),
+    ...windows.flatMap((window) => {
+      const active = windowAt(window, now);
+      return active ? [{ ...active, scheduled: true }] : [];
+    }),
+  ];
+}
+
+/** The one of these silences that covers this name, of a container or a rule, or `all`. */
+export function covering<T extends Silence>(name: string, silences: readonly T[]): T | undefined {
+  const wanted = silenceName(name);
+  return silences.find((one) => silencing({ rule: wanted, subject: wanted }, [one]) !== undefined);
+}
+
+/** "all is silenced until 2026-11-30 06:00:00 (vpsmon.yaml)" */
+export function silencedUntil({ subject, until, scheduled }: Silence & { scheduled: boolean }): string {
+  return `${plain(subject, 60)} is silenced until ${formatTime(until)}${scheduled ? ' (vpsmon.yaml)' : ''}`;
 }
 
 /** The window of vpsmon.yaml as a silence, where it holds at `now` (local time); undefined where it does not. */

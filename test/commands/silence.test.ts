@@ -249,6 +249,26 @@ describe('silence end', () => {
     expect(kept()).toEqual([]);
   });
 
+  test('what another one covers stays silent, and it is said until when', async () => {
+    await silence(contextAt().context, 'n8n', '1h');
+    await silence(contextAt().context, 'all', '2h');
+    const tried = contextAt({ dryRun: true });
+    expect(await silenceEnd(tried.context, 'n8n')).toBe(0);
+    expect(tried.out()).toBe('n8n would stay silent: all is silenced until 2026-01-14 14:00:00.\n');
+    const done = contextAt();
+    expect(await silenceEnd(done.context, 'n8n')).toBe(0);
+    expect(done.out()).toBe('n8n stays silent: all is silenced until 2026-01-14 14:00:00.\n');
+    expect(await silenceEnd(contextAt().context, 'all')).toBe(0);
+    await silence(contextAt().context, 'all', '1h');
+    const windows = [{ subject: 'n8*', days: [], from: 0, to: 23 * 60, reason: '' }];
+    const all = contextAt({}, { windows });
+    expect(await silenceEnd(all.context, 'all')).toBe(0);
+    expect(all.out()).toMatch(/^Everything is notified again\./);
+    const never = contextAt({}, { windows });
+    expect(await silenceEnd(never.context, 'n8n')).toBe(2);
+    expect(never.err()).toBe('vpsmon: n8n is not silenced. Silenced are: n8*.\n');
+  });
+
   test('--dry-run ends nothing', async () => {
     await silence(contextAt().context, 'all', '1h');
     const { context, out } = contextAt({ dryRun: true });

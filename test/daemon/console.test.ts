@@ -295,6 +295,23 @@ describe('commands', () => {
     expect(recoveryLog()).toContain('Ada silenced web until');
   });
 
+  it('list what the schedule silences, and call nothing audible that is silent all the same', async () => {
+    stage = await start();
+    stage.monitor.config.extra.silences = [
+      { subject: 'all', days: [], from: 0, to: 0, reason: 'nightly backup' },
+    ];
+    write('/silence');
+    await until(() => said('(vpsmon.yaml: nightly backup)').length > 0);
+    write('/status');
+    await until(() => said('Silenced: all').length > 0);
+    write('/silence web 2h');
+    write('/silence end web');
+    await until(() => said('web stays silent: all is silenced until').length > 0);
+    write('/silence end web');
+    await until(() => said('web has no silence that could be ended here: all is silenced until').length > 0);
+    expect(said('come again')).toEqual([]);
+  });
+
   it('draw and report in a process of their own, for the chat that asked', async () => {
     stage = await start();
     write('/chart 7d');

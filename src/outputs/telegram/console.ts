@@ -166,12 +166,12 @@ export function notThisServerHtml(command: string, words: readonly string[], hos
 
 /** The answer to /silence. */
 export function silencesHtml(
-  silences: readonly { subject: string; until: number; reason: string }[],
+  silences: readonly { subject: string; until: number; reason: string; scheduled: boolean }[],
 ): string {
-  const lines = silences.map(
-    ({ subject, until, reason }) =>
-      `${safeHtml(subject, 60)} until ${formatTime(until)}${reason ? ` (${safeHtml(reason, 100)})` : ''}`,
-  );
+  const lines = silences.map(({ subject, until, reason, scheduled }) => {
+    const why = [scheduled ? 'vpsmon.yaml' : '', reason].filter((part) => part !== '').join(': ');
+    return `${safeHtml(subject, 60)} until ${formatTime(until)}${why ? ` (${safeHtml(why, 100)})` : ''}`;
+  });
   return lines.length === 0 ? 'Nothing is silenced. /silence web 2h' : lines.join('\n');
 }
 
@@ -182,8 +182,11 @@ export function silencedHtml(subject: string, until: number, unknown?: string): 
   return `No messages about ${name} until ${formatTime(until)}. Incidents are still recorded. /silence end ${name}${doubt}`;
 }
 
-export function silenceEndedHtml(subject: string, was: boolean): string {
+/** `still`: what silences it all the same, or silences it instead. */
+export function silenceEndedHtml(subject: string, was: boolean, still?: string): string {
   const name = safeHtml(subject, 60);
+  if (still !== undefined)
+    return `${name} ${was ? 'stays silent' : 'has no silence that could be ended here'}: ${safeHtml(still, 200)}`;
   return was ? `Messages about ${name} come again.` : `${name} is not silenced.`;
 }
 
