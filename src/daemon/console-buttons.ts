@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { addSilence } from '../incidents/silences.ts';
+import { addSilence, listSilences, silenceName } from '../incidents/silences.ts';
 import { secretsFromEnv } from '../model/secret-patterns.ts';
 import type { Incident } from '../model/incident.ts';
 import { errorText, formatTime, maskSecrets } from '../model/text.ts';
@@ -19,6 +19,7 @@ import {
   BUTTON_NAMES,
   failedAnswer,
   silencedAnswer,
+  silentAlreadyAnswer,
   type ButtonAction,
   type Destructive,
 } from '../outputs/telegram/buttons.ts';
@@ -45,7 +46,7 @@ const LOG_LINES = 30;
 const INSPECT_MS = 2000;
 const TOO_LATE = 'it was tapped too long ago, and not done: tap again';
 const HOUR_MS = 3_600_000;
-/** What a person knows by its name where it is about nothing of its own. */
+/** Subjects that are nothing of their own. */
 const GENERAL = new Set(['host', 'vpsmon']);
 
 /** Incidents about the memory of the whole host. */
@@ -148,9 +149,13 @@ async function act(job: Job, action: ButtonAction, nonce: string): Promise<void>
     return;
   }
   if (action === 'hour') {
-    const subject = GENERAL.has(incident.subject) ? incident.rule : incident.subject;
+    const subject = nameOfSilence(incident);
+    const { db } = monitor.store;
+    const known = listSilences(db, now).find((one) => one.subject === silenceName(subject));
     const until = now + HOUR_MS;
-    addSilence(monitor.store.db, { subject, until, reason: `by ${by} on Telegram` }, now);
+    // Who wants an hour of silence ends none that lasts longer.
+    if (known && known.until >= until) return void (await answer(silentAlreadyAnswer(subject, known.until)));
+    addSilence(db, { subject, until, reason: `by ${by} on Telegram` }, now);
     note(job, `silenced ${subject} until ${formatTime(until)}`);
     await answer(silencedAnswer(subject));
   } else {
@@ -165,6 +170,11 @@ async function act(job: Job, action: ButtonAction, nonce: string): Promise<void>
     await answer(action === 'end' ? ANSWERS.silentUntilEnd : ANSWERS.acknowledged);
   }
   await show(job);
+}
+
+/** What is about nothing of its own is silenced by its rule. */
+function nameOfSilence({ rule, subject }: Incident): string {
+  return GENERAL.has(subject) || rule === 'left-off' ? rule : subject;
 }
 
 /** Asks before anything is stopped; `again`: it is essential, and was confirmed once. */

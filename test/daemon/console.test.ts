@@ -781,6 +781,19 @@ describe('buttons', () => {
     expect(recoveryLog()).toContain('Ada acknowledged incident 1');
   });
 
+  it('silence by what is meant, and shorten no longer silence', async () => {
+    stage = await start();
+    const message = await stage.incident();
+    write('/silence web 8h');
+    await until(() => said('No messages about web').length > 0);
+    const before = listSilences(stage.db, Date.now());
+    expect(await tap(message, 'Silence 1 h')).toMatch(/^web is silent already, until /);
+    expect(listSilences(stage.db, Date.now())).toEqual(before);
+    const leftOff = await stage.incident('containers', 'left-off');
+    expect(await tap(leftOff, 'Silence 1 h')).toBe('No messages about left-off for an hour.');
+    expect(listSilences(stage.db, Date.now()).map(({ subject }) => subject)).toContain('left-off');
+  });
+
   it('ask once more before a restart, do it once, and write what came of it', async () => {
     stage = await start({ TELEGRAM_ACTIONS: true });
     const message = await stage.incident();

@@ -1,6 +1,6 @@
 // The buttons below an incident, and what the phone shows for a moment when one was tapped.
 import type { Incident } from '../../model/incident.ts';
-import { plain } from '../../model/text.ts';
+import { formatTime, plain } from '../../model/text.ts';
 
 export const BUTTON_NAMES = {
   logs: 'Logs',
@@ -127,4 +127,8 @@ export function failedAnswer(why: string): string {
 
 export function silencedAnswer(subject: string): string {
   return `No messages about ${plain(subject, 60)} for an hour.`;
+}
+
+export function silentAlreadyAnswer(subject: string, until: number): string {
+  return `${plain(subject, 60)} is silent already, until ${formatTime(until)}.`;
 }
