@@ -537,6 +537,7 @@ describe('a digest', () => {
     severity: 'warning',
     verdict,
     text: `Disk ${name} is ${verdict === 'ok' ? 'fine again' : '81 % full'}`,
+    ...(verdict === 'ok' ? {} : { value: 81, unit: 'percent' }),
   });
   const list = () => b.telegram.sent.find(({ plain }) => /still open/.test(plain))!;
   const listNow = () => b.telegram.message(b.telegram.chatId, list().id);
@@ -563,13 +564,15 @@ describe('a digest', () => {
     ).toEqual(['Acknowledge all', 'Until they end']);
     check(disk('/a', 'ok'));
     await settled();
-    expect(listNow()?.plain).toMatch(/^1 of 3 are over/);
+    expect(listNow()?.plain).toMatch(/^1 of 3 are over\n\n3 of them were still open\n/);
     expect(b.telegram.sent.at(-1)).toMatchObject({ replyTo: list().id });
     check(disk('/', 'ok'), disk('/b', 'ok'));
     b.clock.pass(10_000);
     check();
     await settled();
-    expect(listNow()?.plain).toMatch(/^Resolved after/);
+    expect(listNow()?.plain).toMatch(
+      /^Resolved after [^\n]*\n[^\n]* to [^\n]*\n\n3 of them were still open\n/,
+    );
     expect(listNow()?.keyboard).toEqual([]);
   });
 

@@ -42,6 +42,14 @@ export function stillOpenTitle(count: number): string {
   return `<b>${formatCount(count)} of them ${count === 1 ? 'is' : 'are'} still open</b>`;
 }
 
+/** The same line when one of them is over. */
+export function wereOpenTitle(title: string): string {
+  return title.replace(
+    / (?:is|are) still open<\/b>$/,
+    (are) => (are.startsWith(' is') ? ' was' : ' were') + ' still open</b>',
+  );
+}
+
 function line(since: number, message: DigestLine): string {
   return `${shortTime(since, message.at)} ${message.severity.toUpperCase()} ${escapeHtml(message.line)}`;
 }

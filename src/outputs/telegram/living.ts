@@ -4,6 +4,7 @@ import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/t
 import { formatValue } from '../../model/finding.ts';
 import { htmlToPlain, shortenHtml } from '../../model/html.ts';
 import { factMessage } from './containers.ts';
+import { wereOpenTitle } from './digest.ts';
 import { furtherChanges, listBelow, ownLine, withServer, renderNotification } from './incidents.ts';
 
 /** What a text may have for itself; Telegram allows 4,096 characters with what stands above and below it. */
@@ -66,16 +67,21 @@ export function renderList(
   hostname: string,
   now: number,
 ): Rendered {
-  const [first] = all;
   const over = all.filter(isOver).length;
   const head =
-    first && over === all.length
-      ? [...ending(first, all, now), '']
+    all.length > 0 && over === all.length
+      ? [...ending(undefined, all, now), '']
       : over > 0
         ? [`<b>${formatCount(over)} of ${formatCount(all.length)} are over</b>`, '']
         : [];
   const body = withServer(
-    listBelow(heading, all, [], (one) => (isOver(one) ? overLine(one) : ownLine(one)), NAMES_MOST),
+    listBelow(
+      over > 0 ? wereOpenTitle(heading) : heading,
+      all,
+      [],
+      (one) => (isOver(one) ? overLine(one) : ownLine(one)),
+      NAMES_MOST,
+    ),
     hostname,
   );
   const acknowledged = all.find(({ ack }) => ack !== undefined);
@@ -109,7 +115,8 @@ function overLine(incident: Incident): string {
   return `✅ ${safeHtml(how, 120)}${endFact ? '' : ` (after ${lasted})`}`;
 }
 
-function ending(incident: Incident, all: readonly Incident[], now: number): string[] {
+/** `incident`: the one that the message is about; a list is about no single one. */
+function ending(incident: Incident | undefined, all: readonly Incident[], now: number): string[] {
   const from = Math.min(...all.map(({ openedAt }) => openedAt));
   const end = Math.max(
     ...all.map(({ resolvedAt, openedAt, event }) => (event ? openedAt : (resolvedAt ?? now))),
@@ -119,8 +126,8 @@ function ending(incident: Incident, all: readonly Incident[], now: number): stri
     `<b>${gone ? 'Ended' : 'Resolved'} after ${formatDuration(Math.max(0, end - from))}</b>`,
     `${formatTime(from)} to ${formatMomentAfter(from, end)}`,
   ];
-  if (incident.endText && all.length === 1) lines.push(safeHtml(incident.endText, 300));
-  if (incident.worst !== undefined) lines.push(`Worst: ${formatValue(incident.worst, incident.unit)}`);
+  if (incident?.endText && all.length === 1) lines.push(safeHtml(incident.endText, 300));
+  if (incident?.worst !== undefined) lines.push(`Worst: ${formatValue(incident.worst, incident.unit)}`);
   return lines;
 }
 
