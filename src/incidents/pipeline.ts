@@ -397,8 +397,13 @@ function acknowledge(run: Run, id: number, by: string, silent: boolean): Inciden
   const known = run.memory.byId.get(id);
   if (!known || (known.state !== 'firing' && !known.event)) return undefined;
   const at = run.deps.clock.now();
-  const { severity } = known;
-  const incident: Incident = { ...known, ack: { by, at, severity, ...(silent && { silent }) } };
+  const { severity, ack } = known;
+  // Somebody wanted no messages until it ends: that others know of it, too, changes nothing.
+  const hushed = silent || ack?.silent === true;
+  const incident: Incident = {
+    ...known,
+    ack: { by, at, severity, ...(hushed && { silent: true as const }) },
+  };
   remember(run.memory, incident);
   addToSave(run.saver, { incidents: [incident] });
   writeSaved(run.saver, at);

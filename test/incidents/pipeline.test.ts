@@ -103,6 +103,22 @@ describe('the pipeline', () => {
     expect(incidentById(store.db, 1)).toEqual(change!.incident);
   });
 
+  test('who acknowledges it after somebody wanted no messages until it ends brings none back', () => {
+    const pipeline = pipelineWith();
+    pipeline.process([disk('/', true)]);
+    pipeline.acknowledge(1, 'Ada', true);
+    pipeline.acknowledge(1, 'Bob', false);
+    now += 2 * 3_600_000;
+    pipeline.process([disk('/', true, { severity: 'critical' })]);
+    expect(waiting()).toHaveLength(1);
+    now += 60_000;
+    pipeline.process([disk('/', false)]);
+    expect(waiting().map(({ html }) => html)).toEqual([
+      expect.stringContaining('is full'),
+      expect.stringContaining('Resolved: Disk / is fine'),
+    ]);
+  });
+
   test('an enqueue that fails takes the incident with it: both are written later, once', () => {
     let broken = true;
     const outbox = openOutbox(store.db);
