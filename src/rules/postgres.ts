@@ -64,7 +64,9 @@ export const postgresConnections: Judge<'postgres'> = (
   };
   if (level.verdict === 'breach') {
     finding.details = [
-      `Active ${connections.active}, idle ${connections.idle}, idle in transaction ${connections.idleInTransaction}, other ${connections.other}`,
+      longestTransactionSec === undefined
+        ? 'What they do is not known: the user has not the role pg_monitor'
+        : `Active ${connections.active}, idle ${connections.idle}, idle in transaction ${connections.idleInTransaction}, other ${connections.other}`,
       ...(longestTransactionSec !== undefined && longestTransactionSec >= 60
         ? [`Longest transaction: ${Math.round(longestTransactionSec / 60)} min`]
         : []),

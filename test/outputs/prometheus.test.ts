@@ -52,6 +52,17 @@ describe('the names', () => {
     });
   });
 
+  test('of what others do in PostgreSQL nothing is 0 where it is not seen', () => {
+    const input = fullInput(AT);
+    const { postgres } = input.snapshot!.readings;
+    if (postgres.state !== 'ok') throw new Error('no PostgreSQL');
+    delete postgres.value.longestTransactionSec;
+    const text = renderPrometheus(input);
+    expect(text).not.toContain('postgres_active_connections');
+    expect(text).not.toMatch(/vpsmon_postgres_connections\{state="(?:active|idle_in_transaction)"/);
+    expect(text).toMatch(/vpsmon_postgres_connections\{state="other"/);
+  });
+
   test('of the table are all written, and nothing is written that is not in it', () => {
     const written = names(renderPrometheus(fullInput(AT)));
     const table = metricsOfFull().map(({ name }) => name);

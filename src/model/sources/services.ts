@@ -44,8 +44,8 @@ export const SERVICE_SOURCES = {
       ),
       metric(
         'postgres_active_connections',
-        'PostgreSQL connections that run a query.',
-        ({ connections }) => connections.active,
+        'PostgreSQL connections that run a query; none where the user may not see what others do (no pg_monitor).',
+        (postgres) => (seesOthers(postgres) ? postgres.connections.active : undefined),
       ),
       metric(
         'postgres_database_size_bytes',
@@ -54,13 +54,19 @@ export const SERVICE_SOURCES = {
       ),
       metric(
         'vpsmon_postgres_connections',
-        'PostgreSQL connections by state.',
-        ({ connections }) => [
-          { value: connections.active, labels: { state: 'active' } },
-          { value: connections.idle, labels: { state: 'idle' } },
-          { value: connections.idleInTransaction, labels: { state: 'idle_in_transaction' } },
-          { value: connections.other, labels: { state: 'other' } },
-        ],
+        'PostgreSQL connections by state; other: also those whose state the user may not see.',
+        (postgres) => {
+          const { active, idle, idleInTransaction, other } = postgres.connections;
+          return [
+            { value: seesOthers(postgres) ? active : undefined, labels: { state: 'active' } },
+            { value: idle, labels: { state: 'idle' } },
+            {
+              value: seesOthers(postgres) ? idleInTransaction : undefined,
+              labels: { state: 'idle_in_transaction' },
+            },
+            { value: other, labels: { state: 'other' } },
+          ];
+        },
         ['state'],
       ),
       metric(
@@ -75,9 +81,10 @@ export const SERVICE_SOURCES = {
       ),
     ],
     row: { label: 'postgres', show: postgresText },
-    history({ cacheHitPercent, connections, databaseSizeBytes }, put) {
+    history(postgres, put) {
+      const { cacheHitPercent, connections, databaseSizeBytes } = postgres;
       put('postgres.cache', PERCENT, cacheHitPercent);
-      put('postgres.active', COUNT, connections.active);
+      put('postgres.active', COUNT, seesOthers(postgres) ? connections.active : undefined);
       put('postgres.connections', COUNT, connections.total);
       put('postgres.size', BYTES, databaseSizeBytes);
     },
@@ -295,13 +302,18 @@ export const SERVICE_SOURCES = {
   }),
 };
 
+/** What others do is not seen without the role pg_monitor: nothing that is counted of it is a zero. */
+function seesOthers({ longestTransactionSec }: PostgresValues): boolean {
+  return longestTransactionSec !== undefined;
+}
+
 function postgresText(postgres: PostgresValues): string {
   const { cacheHitPercent, connections, databaseSizeBytes, longestTransactionSec = 0 } = postgres;
   const parts = [
     cacheHitPercent === undefined
       ? 'cache hits not judged (few reads)'
       : `cache hits ${cacheHitPercent.toFixed(1)} %`,
-    `${connections.total} of ${connections.max} connections (${connections.active} active)`,
+    `${connections.total} of ${connections.max} connections${seesOthers(postgres) ? ` (${connections.active} active)` : ''}`,
     formatBytes(databaseSizeBytes),
     longestTransactionSec > 1 && `longest transaction ${formatDuration(longestTransactionSec * 1000)}`,
   ];
