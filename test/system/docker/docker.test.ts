@@ -66,6 +66,28 @@ test('asks for the version anew after the stream of events, and not after a look
   expect(versions()).toBe(2);
 });
 
+// podman, and Docker too, start programs to answer /version: 9 s on a machine that thrashes, where /_ping takes 1 ms.
+test('an engine that is too slow to say its version is asked for that of its API', async () => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(String(request.url));
+    if (request.url === '/version') return;
+    response.writeHead(200, { 'Api-Version': '1.41', 'Libpod-Api-Version': '4.3.1' }).end('[]');
+  });
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  closing.push(() => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  const hasty = openDocker(`unix://${socket}`, { deadlineMs: 300 });
+  onTestFinished(() => hasty.close());
+  expect(await hasty.list()).toEqual([]);
+  await hasty.list();
+  const list = '/v1.41/containers/json?all=1';
+  expect(asked).toEqual(['/version', '/_ping', list, list]);
+  expect(await hasty.version()).toMatchObject({ apiVersion: '1.41', podman: true });
+});
+
 test('a proxy that denies the version is spoken to without one', async () => {
   const asked: string[] = [];
   const server = createServer((request, response) => {
