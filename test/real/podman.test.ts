@@ -135,6 +135,13 @@ test('S13: a crash is told as soon as podman knows, and what was removed is not 
     expect(died).toBeGreaterThan(0);
     // 0.2 s when it was tried, with room for a busy machine; without its events it would be found half a minute later.
     expect((told?.at ?? Infinity) - died).toBeLessThan(20_000);
+    run('asked', 'sleep 1000');
+    await expect.poll(() => monitor.watcher.claimHolds('asked', 'up')).toBe(true);
+    podman('stop', '--time', '0', 'asked');
+    const unsure = expect.stringMatching(
+      /Service Stopped[^]*asked[^]*podman does not say whether it was asked to/,
+    );
+    await expect.poll(titles).toContainEqual(unsure);
     podman('rm', 'crasher');
     await expect.poll(() => monitor.watcher.claimHolds('crasher', 'gone')).toBe(true);
   } finally {

@@ -42,9 +42,9 @@ export const MOVED = 'moved';
 
 /**
  * One line as an event; undefined for other types, for what healthchecks and people's shells cause (exec_*, top,
- * attach), and for anything that is not an event.
+ * attach), and for anything that is not an event. `podman`: the engine is one; some of its versions use Docker's words.
  */
-export function parseEvent(line: string): DockerEvent | undefined {
+export function parseEvent(line: string, podman = false): DockerEvent | undefined {
   // A flood of anything else is passed by without the cost of an exception each.
   if (line.charCodeAt(0) !== OPENING_BRACE) return undefined;
   let raw: Record<string, unknown>;
@@ -74,7 +74,7 @@ export function parseEvent(line: string): DockerEvent | undefined {
     id,
     name: attributes['name'] ?? id.slice(0, 12),
     attributes,
-    ...(raw['Action'] === 'died' ? { podman: true } : {}),
+    ...(action === 'die' && (podman || raw['Action'] === 'died') ? { podman: true } : {}),
   };
 }
 

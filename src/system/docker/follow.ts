@@ -91,7 +91,7 @@ export function followEvents(
       answer.on(
         'data',
         createLineSplitter((line) => {
-          const event = parseEvent(line);
+          const event = parseEvent(line, options.podman);
           if (event && !options.signal.aborted) options.onEvent(event);
         }),
       );

@@ -211,6 +211,17 @@ test('events: opened, in order, hostile lines passed by, ended by the engine', a
   expect(JSON.parse(query.get('filters') ?? '')).toMatchObject({ type: ['container', 'network'] });
 });
 
+test('a death by podman is known as one, also from a version that uses the words of Docker', async () => {
+  const podman = { ...VERSION, Components: [{ Name: 'Podman Engine', Version: '4.3.1' }] };
+  await engine((_, response) => response.end(event(1, 'start') + event(2, 'die')), podman);
+  const seen: DockerEvent[] = [];
+  await docker.events({ signal: new AbortController().signal, onEvent: (one) => seen.push(one) });
+  expect(seen.map(({ action, podman: mark }) => [action, mark])).toEqual([
+    ['start', undefined],
+    ['die', true],
+  ]);
+});
+
 test('H9: events: a stream that only ever announces itself is an error', async () => {
   const server = createNetServer((peer) => {
     peer.on('error', () => {});
