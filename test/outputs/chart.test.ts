@@ -45,6 +45,17 @@ test.each([
   expect(text.join('\n')).toMatch(/^now /m);
 });
 
+// A line that lies far above the picture made the library that draws it end the process with SIGABRT.
+test('what was used while the swap was larger is within the picture', async () => {
+  const day = CHART_DAYS.quiet!();
+  const points = Array.from({ length: 200 }, (_, i) => ({ at: day.to - i * 60_000, max: (2048 + i) * MB }));
+  const panels = [{ ...day.panels[0]!, title: 'Swap used', points: points.toReversed(), max: 5 * MB }];
+  const svg = renderChart({ ...day, panels });
+  expect(words(svg)).toContain('1 GB');
+  expect(svg).not.toMatch(/ -\d{3,}\.?\d*L/);
+  expect((await rasterize(svg, 256)).subarray(1, 4).toString()).toBe('PNG');
+});
+
 describe('the picture of a day', () => {
   test('names what it shows, now and at its peak, in local times', () => {
     const text = words(renderChart(CHART_DAYS.quiet!()));

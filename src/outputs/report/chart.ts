@@ -56,7 +56,8 @@ const NOW_MS = 10 * 60_000;
 const MIN_BAND_PIXELS = 3;
 
 /** The chart of a day as SVG: one panel a value, one time axis, incidents as numbered bands that are named below. */
-export function renderChart(input: ChartInput): string {
+export function renderChart(asked: ChartInput): string {
+  const input = { ...asked, panels: asked.panels.map(highEnough) };
   const marks = numbered(input);
   const legend = marks.slice(0, MAX_LISTED);
   const more = marks.length - legend.length;
@@ -95,6 +96,14 @@ export function renderChart(input: ChartInput): string {
   } finally {
     chart.dispose();
   }
+}
+
+/**
+ * A server or its swap may have been larger before: what it used then is not above the picture. A line that lies far outside of it as a
+ * whole makes the library that draws it abort the process.
+ */
+function highEnough(panel: ChartPanel): ChartPanel {
+  return { ...panel, max: panel.points.reduce((most, { max }) => Math.max(most, max), panel.max) };
 }
 
 type Numbered = ChartMark & { number: number };
