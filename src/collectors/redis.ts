@@ -1,9 +1,11 @@
 import { withoutTarget } from './absent.ts';
 import type { RedisValues } from '../model/snapshot.ts';
-import type { RedisTarget } from '../model/targets.ts';
-import type { Clock } from '../system/types.ts';
+import type { N8nTarget, RedisTarget } from '../model/targets.ts';
+import type { Clock, Redis } from '../system/types.ts';
 import { holdRedis } from './connections.ts';
 import type { Collector, CollectorDeps } from './types.ts';
+
+type Queue = NonNullable<N8nTarget['queue']>;
 
 /**
  * One INFO over one kept connection. What is used of it:
@@ -24,6 +26,20 @@ import type { Collector, CollectorDeps } from './types.ts';
 export function createRedis(deps: CollectorDeps): Collector<'redis'> {
   const connection = holdRedis(deps.system);
   const changes = watchCounters(deps.system.clock);
+  let queueAt = '';
+
+  /** Where nothing says that n8n has a queue in it, its keys do; once they were seen, an eviction of them hides nothing. */
+  async function holdsQueue(redis: Redis, queue: Queue): Promise<boolean> {
+    if (queue.expected || queueAt === redis.address) return true;
+    const keys = deps.config.extra.n8n.queues.flatMap((name) =>
+      [queue.prefix, `{${queue.prefix}}`].map((prefix) => `${prefix}:${name}:id`),
+    );
+    const found = await Promise.all(keys.map((key) => redis.call('EXISTS', key).catch(() => 0)));
+    if (!found.some((count) => Number(count) === 1)) return false;
+    queueAt = redis.address;
+    return true;
+  }
+
   return {
     source: 'redis',
     async read(signal) {
@@ -37,11 +53,12 @@ export function createRedis(deps: CollectorDeps): Collector<'redis'> {
       });
       const { errors, uptimeSec, ...values } = parseInfo(String(info));
       const queue = n8n?.queue;
+      const isQueue = queue !== undefined && isSame(queue, target) && (await holdsQueue(redis, queue));
       return {
         address: redis.address,
         ...values,
         ...changes(redis.address, { evicted: values.evictedTotal, errors, uptimeSec }),
-        ...(queue && isSame(queue, target) ? { queue: true as const } : {}),
+        ...(isQueue ? { queue: true as const } : {}),
       };
     },
     close: () => connection.release(),

@@ -288,6 +288,23 @@ describe('redis', () => {
     }
   });
 
+  test('beside an n8n of which only the URL is known it holds a queue where the keys are, and no cache is one', async () => {
+    const n8n = {
+      url: 'http://127.0.0.1:9',
+      apiKey: '',
+      how: 'a test',
+      queue: { ...toRedis(), prefix: 'bull', expected: false },
+    };
+    const collector = open(createRedis, collectorDeps({ redis: toRedis(), n8n }));
+    const read = () => inTime<RedisValues>(() => collector.read(patience()));
+    await redis.call('FLUSHALL');
+    expect((await read()).queue).toBeUndefined();
+    await redis.call('SET', 'bull:jobs:id', '1');
+    expect((await read()).queue).toBe(true);
+    await redis.call('FLUSHALL');
+    expect((await read()).queue).toBe(true);
+  });
+
   test('a wrong password is told in one sentence and looked up anew', async () => {
     const deps = collectorDeps({ redis: toRedis({ password: 'not-the-one-9' }) });
     const collector = open(createRedis, deps);
