@@ -83,6 +83,7 @@ type Watch = {
   begun: boolean;
   unmet: Set<Late>;
   withUsed: Set<string>;
+  withoutSwap: boolean;
 };
 /** Where what is followed comes from. */
 const SOURCES = {
@@ -107,6 +108,7 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
     begun: false,
     unmet: new Set(),
     withUsed: new Set(),
+    withoutSwap: false,
   };
   return {
     add: (snapshot) => add(watch, snapshot),
@@ -115,12 +117,12 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
         .filter(
           ({ verdict, endedAt }) => verdict?.open || (endedAt !== undefined && now - endedAt < ENDED_MS),
         )
-        .map((entry) => toForecast(entry, now)),
+        .map((entry) => toForecast(watch, entry, now)),
     all(now) {
       for (const entry of watch.due.splice(0)) judgeEntry(watch, entry, now);
       return [...watch.entries.values()]
         .filter(({ kind, capacity }) => kind !== 'outside' && capacity > 0)
-        .map((entry) => toForecast(entry, now));
+        .map((entry) => toForecast(watch, entry, now));
     },
   };
 }
@@ -129,6 +131,7 @@ function add(watch: Watch, snapshot: Snapshot): void {
   const { at: now, readings } = snapshot;
   // Nothing is reported without the host, and what the history has of disks is read by their sizes now.
   if (!watch.begun && readings.host.state !== 'ok') return;
+  if (readings.host.state === 'ok') watch.withoutSwap = readings.host.value.swap.totalBytes === 0;
   eachUse(snapshot, (kind, subject, used, capacity, container) => {
     const entry = entryOf(watch, kind, subject, now);
     Object.assign(entry, { used, capacity, isSeen: true, seenAt: now });
@@ -312,7 +315,7 @@ function forget(watch: Watch, { at: now, readings }: Snapshot): void {
   }
 }
 
-function toForecast(entry: Entry, now: number): Forecast {
+function toForecast({ withoutSwap }: Watch, entry: Entry, now: number): Forecast {
   const { kind, subject, container, used, capacity, verdict, culprit } = entry;
   const open = verdict?.open;
   return {
@@ -321,6 +324,7 @@ function toForecast(entry: Entry, now: number): Forecast {
     ...(container?.service ? { alias: container.service } : {}),
     used,
     capacity,
+    ...(kind === 'memory' && withoutSwap ? { withoutSwap } : {}),
     ...(container?.limitBytes && capacity > container.limitBytes
       ? { swapBytes: capacity - container.limitBytes }
       : {}),

@@ -12,7 +12,7 @@ export function forecastSentence(one: Forecast, growth: Growth, now: number): st
   const speed = forecastRate(one, growth.perHour);
   switch (one.kind) {
     case 'memory':
-      return `${grower(one.culprit, growth)}${inAll(one.culprit, growth)}: the host runs out of memory ${when}`;
+      return `${grower(one, growth)}${inAll(one.culprit, growth)}: the host runs out of memory ${when}`;
     case 'container':
       return `${forecastName(one)} grows ${speed}: it reaches its limit of ${containerLimit(one)} ${when}`;
     case 'disk':
@@ -31,7 +31,8 @@ function containerLimit({ capacity, swapBytes = 0 }: Forecast): string {
   return `${formatBytes(capacity - swapBytes)} (and ${formatBytes(swapBytes)} of swap)`;
 }
 
-function grower(culprit: Culprit | undefined, growth: Growth): string {
+function grower(one: Forecast, growth: Growth): string {
+  const { culprit } = one;
   switch (culprit?.kind) {
     case 'container': {
       const names = [culprit, ...culprit.others].map(
@@ -44,7 +45,7 @@ function grower(culprit: Culprit | undefined, growth: Growth): string {
     case 'outside':
       return `Processes outside of containers grow ${mb(culprit.perHour)}/h`;
     case undefined:
-      return `Memory and swap fill by ${mb(growth.perHour)}/h`;
+      return `${forecastName(one)} ${one.withoutSwap ? 'fills' : 'fill'} by ${mb(growth.perHour)}/h`;
   }
 }
 
@@ -67,7 +68,7 @@ export function forecastDetails(one: Forecast, growth: Growth, now: number): str
         ? `${formatCount(used)} of ${formatCount(capacity)} in use`
         : `${formatBytes(used)} of ${formatBytes(capacity)} in use`;
   const lines = [
-    `${one.kind === 'memory' ? 'Memory and swap: ' : 'Now: '}${amount}, growing ${forecastRate(one, growth.perHour)} since ${formatMoment(growth.since, now)}`,
+    `${one.kind === 'memory' ? forecastName(one) : 'Now'}: ${amount}, growing ${forecastRate(one, growth.perHour)} since ${formatMoment(growth.since, now)}`,
   ];
   switch (culprit?.kind) {
     case 'container': {
@@ -142,11 +143,11 @@ function adviceForMemory(culprit: Culprit | undefined): string {
 }
 
 /** What it is about, as a sentence begins with it. */
-export function forecastName({ kind, subject }: Forecast): string {
+export function forecastName({ kind, subject, withoutSwap }: Forecast): string {
   const name = plain(subject, 80);
   switch (kind) {
     case 'memory':
-      return 'Memory and swap';
+      return withoutSwap ? 'Memory' : 'Memory and swap';
     case 'container':
       return name;
     case 'disk':

@@ -1,4 +1,4 @@
-/** What a forecast is about. `memory` is the host's memory and swap together. */
+/** What a forecast is about. `memory` is the host's memory and swap together, where it has swap. */
 export type ForecastKind = 'memory' | 'container' | 'disk' | 'inodes' | 'connections' | 'redis';
 
 /** One subject whose use is followed; amounts in bytes, in percent (inodes) or as a count (connections). */
@@ -12,6 +12,8 @@ export type Forecast = {
   capacity: number;
   /** The part of a container's capacity that is swap, which it may use beyond its limit. */
   swapBytes?: number;
+  /** Of the host: it has none. */
+  withoutSwap?: true;
   /** Of how many hours values are known, at most a week. */
   knownHours: number;
   /** Growth that is announced; absent where there is none that can be trusted. Epoch ms. */

@@ -1,5 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createForecasts, type Forecasts, type Saved } from '../../src/forecast/watch.ts';
+import { forecastSentence } from '../../src/model/forecast-text.ts';
+import { renderForecasts } from '../../src/outputs/terminal/forecast.ts';
 import type { ContainerInfo } from '../../src/model/snapshot.ts';
 import type { Snapshot } from '../../src/model/sources.ts';
 import { createHistory } from '../../src/store/history/history.ts';
@@ -101,6 +103,33 @@ describe('forecast of what can run out', () => {
       /n8n: 1\.6 GB \(no limit\), growing since Tuesday 1[12]:\d\d/,
     );
     expect(finding!.details!.at(-1)).toMatch(/^Advice: restart n8n at a quiet hour/);
+  });
+
+  it('speaks of no swap where there is none', () => {
+    const forecasts = watch();
+    let last: ReturnType<typeof findings> = [];
+    for (let minute = 0; minute <= 20 * 60; minute += 5) {
+      const snapshot = hostWith(START + minute * 60_000, [], 400 + minute);
+      const { host } = snapshot.readings;
+      if (host.state === 'ok') host.value.swap = { totalBytes: 0, usedBytes: 0, zram: false };
+      forecasts.add(snapshot);
+      last = findings(forecasts, snapshot);
+    }
+    const [finding] = last;
+    expect(finding!.subject).toBe('host');
+    expect(JSON.stringify(finding)).not.toMatch(/swap/);
+    expect(finding!.details![0]).toMatch(/^Memory: 1\.\d GB of 2 GB in use, growing 60 MB\/h/);
+    const forecast = forecasts.all(START + 20 * HOUR).find(({ kind }) => kind === 'memory')!;
+    const table = renderForecasts({
+      forecasts: [forecast],
+      now: START + 20 * HOUR,
+      color: false,
+      columns: 100,
+    });
+    expect(table).toMatch(/^ +memory +1\.\d GB of/m);
+    expect(table).not.toMatch(/swap/);
+    const { culprit: _, ...unexplained } = forecast;
+    expect(forecastSentence(unexplained, forecast.growth!, START)).toMatch(/^Memory fills by 60 MB\/h: /);
   });
 
   it('counts the swap that a container may use beyond its limit, as far as the host has it', () => {

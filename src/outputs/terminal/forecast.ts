@@ -113,10 +113,10 @@ function shortMoment(at: number, now: number): string {
   return formatMoment(at, now).replace(/^([A-Z][a-z]{2})[a-z]*/, '$1');
 }
 
-function label({ kind, subject }: Forecast): string {
+function label({ kind, subject, withoutSwap }: Forecast): string {
   switch (kind) {
     case 'memory':
-      return 'memory and swap';
+      return withoutSwap ? 'memory' : 'memory and swap';
     case 'disk':
       return `disk ${subject}`;
     case 'inodes':
