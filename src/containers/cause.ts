@@ -102,10 +102,15 @@ export function restartsByPolicy(known: Known, exitCode: number): boolean | unde
   return known.maxRetries === 0 || restartCount < known.maxRetries;
 }
 
+/** When it was started last, as the clock counts now (epoch ms); Docker knows it by the clock of then. */
+export function startedAt({ info, clockSetBy = 0 }: Known): number | undefined {
+  return info.startedAt === undefined ? undefined : info.startedAt + clockSetBy;
+}
+
 /** A death of this container. */
 export function deathOf(known: Known, at: number, exitCode: number, cause: Cause): Death {
-  const { id, name, service, project, createdAt, startedAt, restartCount } = known.info;
-  const more = defined({ service, project, was: known.was, createdAt, startedAt });
+  const { id, name, service, project, createdAt, restartCount } = known.info;
+  const more = defined({ service, project, was: known.was, createdAt, startedAt: startedAt(known) });
   const { autoRemove, info } = known;
   return { id, name, ...more, at, exitCode, cause, restartCount, autoRemove, policy: info.restartPolicy };
 }

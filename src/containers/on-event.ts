@@ -5,7 +5,15 @@ import { masked } from '../model/text.ts';
 import { toHealth } from '../system/docker/containers.ts';
 import { eventTime } from '../system/docker/events.ts';
 import type { DockerEvent, DockerInspect } from '../system/types.ts';
-import { deathByEvent, deathOf, isStopping, mayBeStopped, recordSignal, restartsByPolicy } from './cause.ts';
+import {
+  deathByEvent,
+  deathOf,
+  isStopping,
+  mayBeStopped,
+  recordSignal,
+  restartsByPolicy,
+  startedAt,
+} from './cause.ts';
 import { RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, conclude, left } from './correlate.ts';
 import {
   about,
@@ -65,7 +73,7 @@ export function onEvent(turn: Turn, event: DockerEvent): void {
 
 /** A `kill` event older than the last start belongs to the run before. */
 function onKill(known: Known, at: number, event: DockerEvent): void {
-  if (at >= (known.info.startedAt ?? 0)) recordSignal(known, at, event);
+  if (at >= (startedAt(known) ?? 0)) recordSignal(known, at, event);
 }
 
 function adopt(turn: Turn, event: DockerEvent): Known | undefined {
@@ -102,6 +110,7 @@ function onStart(turn: Turn, known: Known, at: number, unseen = false): void {
   delete info.exitCode;
   delete known.kill;
   delete known.oomAt;
+  delete known.clockSetBy;
   put(state, known);
   ask(turn, known);
   const key = keyOf(known);
@@ -220,7 +229,7 @@ function onDie(
   const { info } = known;
   const isKnown =
     !isUp(info.state) && Math.abs(at - (info.finishedAt ?? 0)) < SAME_MS && info.state !== 'restarting';
-  if ((at < (info.startedAt ?? 0) && !event.unseen) || isKnown) {
+  if ((at < (startedAt(known) ?? 0) && !event.unseen) || isKnown) {
     lookAgain(turn, known);
     return;
   }

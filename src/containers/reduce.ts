@@ -70,6 +70,7 @@ function followClock(state: State, { wall, mono }: Moment): void {
   if (Math.abs(setBy) < CLOCK_SET_MS) return;
   for (const conditions of state.conditions.values())
     for (const holding of Object.values(conditions)) holding.since += setBy;
+  for (const known of state.known.values()) known.clockSetBy = (known.clockSetBy ?? 0) + setBy;
   for (const tally of state.tallies.values()) tally.restarts = tally.restarts.map((at) => at + setBy);
 }
 

@@ -665,6 +665,35 @@ describe('how long it was', () => {
     expect(world.messages()[1]).toContain('Down for: 2 min');
   });
 
+  test.each([3 * HOUR, -3 * HOUR])('the clock is set by %s ms while it runs', (by) => {
+    const world = worldWith('web');
+    pass(world, 10 * MINUTE);
+    world.setClock(by);
+    pass(world, 10 * MINUTE);
+    world.die('web', 1);
+    pass(world, MINUTE);
+    expect(world.messages()[0]).toContain('Cause: crashed, exit code 1, after running for 21 min');
+    world.start('web');
+    pass(world, 10 * MINUTE);
+    world.clear();
+    world.stop('web');
+    pass(world, MINUTE);
+    expect(world.messages()[0]).toContain(
+      'Cause: on request (SIGTERM), exit code 0, after running for 10 min',
+    );
+  });
+
+  test('the clock is set back, and it is stopped', () => {
+    const world = worldWith('web');
+    pass(world, 10 * MINUTE);
+    world.setClock(-3 * HOUR);
+    world.stop('web');
+    pass(world, MINUTE);
+    expect(world.messages()[0]).toContain(
+      'Cause: on request (SIGTERM), exit code 0, after running for 11 min',
+    );
+  });
+
   test.each([true, false])(
     'one that was unpaused while the monitor was away; Docker still has the event: %s',
     (has) => {
