@@ -32,6 +32,8 @@ import type { Known, News, State, Tally, Turn } from './types.ts';
 /** A container that ends without an error in less than this was a job. */
 const JOB_MS = 600_000;
 const COMES_AGAIN_MS = 20_000;
+/** The time in an inspect and the time of the event differ by less. */
+export const SAME_MS = 2000;
 
 const MAY_BE_JOBS: readonly FactKind[] = ['stopped', 'started', 'redeployed', 'restarted'];
 
@@ -144,6 +146,17 @@ export function reportStopped(turn: Turn, death: Death, { next, failed, deploy, 
       at: death.at,
       quiet: true,
     });
+}
+
+/** `docker update` gave one that is down another restart policy: what is repeated about it has what follows now. */
+export function reportPolicy(turn: Turn, { info }: Known): void {
+  const key = serviceKey(info.name);
+  const stopped = conditionOf(turn.state, key, 'stopped');
+  const death = turn.state.tallies.get(key)?.lastDeath;
+  const isLast = death?.id === info.id && Math.abs(death.at - (info.finishedAt ?? 0)) < SAME_MS;
+  if (!stopped || info.state !== 'exited' || !isLast || death.policy !== 'no') return;
+  const next = { kind: 'no-restart', policy: info.restartPolicy } as const;
+  emit(turn, key, { ...stoppedFact(death), at: stopped.since, next });
 }
 
 export function stoppedFact(death: Death): FactOf<'stopped'> {

@@ -16,6 +16,7 @@ import {
 } from './cause.ts';
 import { RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, conclude, left } from './correlate.ts';
 import {
+  SAME_MS,
   about,
   evaluateRestarts,
   reportOver,
@@ -211,8 +212,6 @@ function onUnpause(turn: Turn, known: Known, at: number): void {
 const EVIDENCE_MS = 600;
 /** Swarm waits 5 s before it starts another one. */
 const SWARM_WAIT_MS = 10_000;
-/** The time in an inspect and the time of the event differ by less. */
-const SAME_MS = 2000;
 
 /** An event that came late, after what followed it; or the clock was set back. What is, decides. */
 function lookAgain(turn: Turn, known: Known): void {

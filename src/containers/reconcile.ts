@@ -9,7 +9,7 @@ import { lookedAt } from './docker-gone.ts';
 import { ask, completeDeath, onEvent, onPause, waitForJob } from './on-event.ts';
 import { renamed } from './rename.ts';
 import { healthChanged, reportHealthy } from './healthcheck.ts';
-import { reportMissing, reportRunning, reportStopped } from './facts.ts';
+import { reportMissing, reportPolicy, reportRunning, reportStopped } from './facts.ts';
 import { successorHealth } from './successor.ts';
 import {
   applyFixed,
@@ -148,7 +148,9 @@ export function inspected(
       onEvent(turn, unseen(known, 'destroy', turn.now.wall));
     return;
   }
+  const before = known.complete ? known.info.restartPolicy : undefined;
   applyFixed(turn.state, known, inspect);
+  if (before !== undefined && before !== known.info.restartPolicy) reportPolicy(turn, known);
   if (known.shadowed?.includes('name')) renamed(turn, known, inspect.name, turn.now.wall);
   waitForJob(turn, known);
   if (known.seq !== asked.seq) {

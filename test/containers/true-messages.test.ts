@@ -841,3 +841,54 @@ test('an end for which a version before 0.5.0 stored no reason has words', () =>
   const stored: unknown = { kind: 'gone', name: 'web', at: START, because: 'unknown' };
   expect(describeFact(stored as ContainerFact).text).toBe('web is not watched any more');
 });
+
+describe('docker update --restart while it is down', () => {
+  const NEXT = /Docker will not restart it.*/;
+  const repeated = (world: World) => {
+    world.clear();
+    pass(world, 70 * MINUTE);
+    expect(world.titles()).toEqual([
+      expect.stringMatching(/^Still CRITICAL after 1 h: web stopped: crashed/),
+    ]);
+    return NEXT.exec(world.messages()[0]!)?.[0];
+  };
+
+  test('the repeat has the restart policy of now, and what it does', () => {
+    const world = worldWith('web');
+    world.die('web', 1);
+    pass(world, MINUTE);
+    expect(NEXT.exec(world.messages()[0]!)?.[0]).toBe('Docker will not restart it (restart policy: no)');
+    world.update('web', 'always');
+    expect(repeated(world)).toBe(
+      'Docker will not restart it before Docker itself is restarted (restart policy: always, set since)',
+    );
+    world.start('web');
+    pass(world, MINUTE);
+    expect(world.messages().at(-1)).toContain('Down for: 1 h 11 min');
+  });
+
+  test('to and fro: as it was', () => {
+    const world = worldWith('web');
+    world.die('web', 1);
+    pass(world, MINUTE);
+    for (const policy of ['always', 'no']) world.update('web', policy);
+    expect(repeated(world)).toBe('Docker will not restart it (restart policy: no)');
+  });
+
+  test('of one that was stopped on request nothing is said about restarts', () => {
+    const world = worldWith('web');
+    world.die('web', 1);
+    pass(world, MINUTE);
+    world.start('web');
+    pass(world, 20 * MINUTE);
+    world.stop('web');
+    pass(world, MINUTE);
+    world.update('web', 'always');
+    world.clear();
+    pass(world, 70 * MINUTE);
+    expect(world.titles()).toEqual([
+      expect.stringMatching(/^Still WARNING after 1 h: web stopped: on request/),
+    ]);
+    expect(world.messages()[0]).not.toMatch(NEXT);
+  });
+});

@@ -313,6 +313,11 @@ export function createWorld(
       world.die(name, exitCode);
       if (has(name)) emit(byName(name), 'stop');
     },
+    /** docker update --restart */
+    update(name: string, policy: string): void {
+      byName(name).hostConfig.restartPolicy = policy;
+      emit(byName(name), 'update');
+    },
     /** An event of its own that changes nothing. */
     said: (name: string, action: string): void => emit(byName(name), action),
     destroy(name: string): void {

@@ -292,7 +292,10 @@ function stoppedMessage(fact: FactOf<'stopped'>): string {
 }
 
 const NEXT: { [K in Next['kind']]: (next: Extract<Next, { kind: K }>) => string } = {
-  'no-restart': ({ policy }) => `Docker will not restart it (restart policy: ${policy})`,
+  'no-restart': ({ policy }) =>
+    policy === 'always' || policy === 'unless-stopped'
+      ? `Docker will not restart it before Docker itself is restarted (restart policy: ${policy}, set since)`
+      : `Docker will not restart it (restart policy: ${policy})`,
   'retries-used': ({ restarts }) =>
     `Docker gave up after ${restarts === 1 ? '1 restart' : `${restarts} restarts`}`,
   'gave-up': () => 'Docker could not start it again, and has given up',
