@@ -15,6 +15,7 @@ export function healthChanged(turn: Turn, known: Known, health: ContainerHealth,
   // Not kept, either: where the container survives the signal, the next list shows that it is unhealthy.
   if (health === 'unhealthy' && isStopping(known, at)) return;
   known.info.health = health;
+  delete known.unpausedAt;
   const key = keyOf(known);
   if (!isWatched(state, known) || isFolded(state, key)) return;
   if (health === 'healthy') {

@@ -201,6 +201,7 @@ export function onPause(turn: Turn, known: Known, at: number): void {
 
 function onUnpause(turn: Turn, known: Known, at: number): void {
   known.info.state = 'running';
+  known.unpausedAt = turn.now.mono;
   const key = keyOf(known);
   if (!isWatched(turn.state, known)) return;
   if (newsOf(turn.state, key, 'paused')) turn.state.pending.delete(key);

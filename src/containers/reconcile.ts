@@ -31,6 +31,8 @@ const LATE_MS = 1000;
 const GRACE_MS = 10_000;
 /** There is a list every five minutes: what ended before the last two is no news. */
 const NEWS_MS = 600_000;
+/** Most health checks are made more often than this. */
+const CHECKED_AGAIN_MS = 120_000;
 /** Docker did not answer. */
 const ASK_AGAIN_MS = 10_000;
 
@@ -41,6 +43,8 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
   for (const item of items) {
     there.add(item.id);
     const known = state.known.get(item.id);
+    // Docker tells of no health that is as it was before a pause.
+    if (known && now.mono - (known.unpausedAt ?? now.mono) >= CHECKED_AGAIN_MS) delete known.unpausedAt;
     if (known?.complete && fits(known, item, now.wall)) {
       // Paused while something else about it was waited for.
       if (known.info.state === 'paused') onPause(turn, known, now.wall);

@@ -152,12 +152,14 @@ export function current(state: State, key: string): Known | undefined {
   return id === undefined ? undefined : state.known.get(id);
 }
 
-/** Whether a claim about a container holds; undefined while nobody can see it, or its state in Docker's list did not fit. */
+/** Whether a claim about a container holds; undefined while nobody can see it: Docker does not answer, its state in the list did not fit, or its health was not checked since a pause. */
 export function claimHolds(state: State, name: string, claim: Claim): boolean | undefined {
   const { engine, suspects } = state;
   const known = current(state, serviceKey(name));
   const suspect = known && suspects.get(known.info.id);
   if (!engine.up || engine.stale || (suspect?.unsure && suspect.seq === known?.seq)) return undefined;
+  if (claim === 'unhealthy' && known?.info.state === 'running' && known.unpausedAt !== undefined)
+    return undefined;
   return holds(claim, known?.info);
 }
 

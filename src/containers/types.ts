@@ -43,6 +43,8 @@ export type Known = {
   startError?: { text: string; exitCode: number };
   /** It was created and nothing more: how long to wait before the next look, ms. */
   lookAgainMs?: number;
+  /** Monotonic: it was unpaused, and its health is that of before the pause, as far as is known. */
+  unpausedAt?: number;
   /** By how much the clock was set since its last start, ms. */
   clockSetBy?: number;
   /** The last signal sent through Docker since the last start; without a number where its labels hide it. */

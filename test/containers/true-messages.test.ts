@@ -892,3 +892,51 @@ describe('docker update --restart while it is down', () => {
     expect(world.messages()[0]).not.toMatch(NEXT);
   });
 });
+
+describe('its health is that of now', () => {
+  test('a loop that a silence held back is sent without the health of its last start', () => {
+    const world = worldWith('web', { policy: 'always', health: 'healthy' });
+    world.silence('web', 5 * MINUTE);
+    for (let i = 0; i < 7; i++) {
+      world.die('web', 1, true);
+      pass(world, 1000);
+      world.start('web', 'policy');
+      pass(world, 5000);
+    }
+    world.health('web', 'healthy');
+    pass(world, 5 * MINUTE);
+    expect(world.titles()).toEqual(['⚠️ Service Malfunction Detected: Restart Loop']);
+    expect(world.messages()[0]).not.toContain('Health');
+  });
+
+  test('a repeat waits after a pause until it can have been checked', () => {
+    const world = worldWith('web', { health: 'healthy' });
+    world.health('web', 'unhealthy');
+    pass(world, 60 * MINUTE - 5000);
+    world.pause('web');
+    pass(world, 10_000);
+    world.clear();
+    world.unpause('web');
+    pass(world, MINUTE);
+    world.list();
+    pass(world, MINUTE);
+    expect(world.titles()).toEqual([]);
+    world.list();
+    pass(world, MINUTE);
+    expect(world.titles()).toEqual([expect.stringMatching(/^Still WARNING after 1 h/)]);
+  });
+
+  test('healthy after a pause: nothing is repeated', () => {
+    const world = worldWith('web', { health: 'healthy' });
+    world.health('web', 'unhealthy');
+    pass(world, 60 * MINUTE - 5000);
+    world.pause('web');
+    pass(world, 10_000);
+    world.clear();
+    world.unpause('web');
+    pass(world, 30_000);
+    world.health('web', 'healthy');
+    pass(world, 10 * MINUTE);
+    expect(world.titles()).toEqual([RESTORED]);
+  });
+});

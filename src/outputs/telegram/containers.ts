@@ -16,13 +16,16 @@ import { formatBytes, formatDuration, formatTime, plain, safeHtml } from '../../
 import { because, causeText, whyNotStarted } from './death.ts';
 import { bold, healthText, message, statusText, type Field } from './fields.ts';
 
+/** Its health at its last start says nothing about now when that is longer ago. */
+const SAYS_HEALTH_MS = 10_000;
+
 type Text<K extends FactKind> = {
   /** One plain sentence, not escaped. */
   sentence(fact: FactOf<K>): string;
   /** Plain lines below the sentence. */
   details?(fact: FactOf<K>): string[];
-  /** A message of its own form, HTML. */
-  message?(fact: FactOf<K>): string;
+  /** A message of its own form, HTML; `sentAt` (epoch ms): a silence may have held it back. */
+  message?(fact: FactOf<K>, sentAt: number): string;
   /** Its line in a list of the same change, HTML. */
   line?(fact: FactOf<K>): string;
   /** Its end where no fact brings it: nothing was seen for `quietMs`. */
@@ -113,15 +116,23 @@ const TEXTS: { [K in FactKind]: Text<K> } = {
   malfunction: {
     sentence: ({ name, seen, death }) =>
       `${name} has restarted ${seen.restartCount} times: ${because(death)}`,
-    message: ({ name, seen, death, at }) =>
-      malfunctionMessage({ name, seen, death, at, restarts: seen.restartCount }),
+    message: ({ name, seen, death, at }, sentAt) =>
+      malfunctionMessage({ name, seen, death, at, sentAt, restarts: seen.restartCount }),
     line: ({ name, seen }) => `${bold(name)}: ${seen.restartCount} restarts`,
     end: QUIET,
   },
   'restart-loop': {
     sentence: ({ name, death, ...fact }) => `${name} restarted ${loopText(fact)}: ${because(death)}`,
-    message: ({ name, seen, death, at, ...loop }) =>
-      malfunctionMessage({ name, seen, death, at, restarts: Math.max(seen.restartCount, loop.count), loop }),
+    message: ({ name, seen, death, at, ...loop }, sentAt) =>
+      malfunctionMessage({
+        name,
+        seen,
+        death,
+        at,
+        sentAt,
+        restarts: Math.max(seen.restartCount, loop.count),
+        loop,
+      }),
     line: ({ name, count }) => `${bold(name)}: restart loop, ${count} restarts`,
     end: QUIET,
   },
@@ -246,8 +257,8 @@ export function describeFact(fact: ContainerFact, ended = false): { text: string
 }
 
 /** The message of its own form; undefined: its sentence is all there is. */
-export function factMessage(fact: ContainerFact): string | undefined {
-  return textOf(fact).message?.(fact);
+export function factMessage(fact: ContainerFact, sentAt = fact.at): string | undefined {
+  return textOf(fact).message?.(fact, sentAt);
 }
 
 /** Its line in a list. */
@@ -370,10 +381,11 @@ function malfunctionMessage(fact: {
   seen: Observed;
   death: Death;
   at: number;
+  sentAt: number;
   restarts: number;
   loop?: { count: number; windowMs: number };
 }): string {
-  const { name, seen, death, at, restarts, loop } = fact;
+  const { name, seen, death, at, sentAt, restarts, loop } = fact;
   return message(
     '⚠️',
     loop ? 'Service Malfunction Detected: Restart Loop' : 'Service Malfunction Detected',
@@ -381,7 +393,7 @@ function malfunctionMessage(fact: {
       ['Service', name],
       ['Status', statusText(seen.state)],
       ['Restart Count', `${restarts} (High)`],
-      ['Health', healthText(seen.health)],
+      sentAt - at < SAYS_HEALTH_MS ? ['Health', healthText(seen.health)] : undefined,
       ['Time', formatTime(at)],
       ['Last death', causeText(death)],
       loop ? ['Restarts', `${loop.count} within ${loop.windowMs / 60_000} min`] : undefined,

@@ -102,7 +102,7 @@ function ready(decision: Notification, host: string, now: number): string | unde
     ? endMessage(decision)
     : reason === 'repeat-due'
       ? undefined
-      : incident.fact && factMessage(incident.fact);
+      : incident.fact && factMessage(incident.fact, decision.at);
   // The text of one that flaps and is fine at the moment has what is not so now.
   if (html === undefined || (!over && incident.okSince !== undefined)) return undefined;
   if (incident.event && reason !== 'first' && reason !== 'grouped') return undefined;
