@@ -95,39 +95,67 @@ type Run = {
 function process(
   run: Run,
   findings: readonly Finding[],
-  options: ProcessOptions,
+  { judged = [] }: ProcessOptions,
   ends = false,
 ): IncidentChange[] {
   const now = run.deps.clock.now();
-  const jumped = run.jump();
-  if (jumped !== 0) {
-    moveAllTimes(run.memory, jumped);
-    run.startedAt += jumped;
-    for (const [rule, at] of run.judgedAt) run.judgedAt.set(rule, at + jumped);
-    run.first = moveFirstStart(run.db, run.first, jumped);
-  }
+  followClock(run);
   const fresh = run.once.without(findings);
-  for (const rule of options.judged ?? []) run.judgedAt.set(rule, now);
-  const hidden = (incident: Incident): boolean => {
-    const claim = claimOf(incident);
-    return (
-      claim !== undefined && run.deps.isTrue !== undefined && run.deps.isTrue(incident, claim) === undefined
-    );
-  };
-  const changes = advance(run.memory, fresh, options.judged ?? [], run.policy, now, hidden);
+  for (const rule of judged) run.judgedAt.set(rule, now);
+  const changes = advance(run.memory, fresh, judged, run.policy, now, (incident) => isHidden(run, incident));
   for (const change of changes) describeAnew(run, change);
   for (const { verdict, was, subject } of fresh)
     if (verdict === 'unknown' && was !== undefined) renameEvents(run.groups, was, subject);
   numberAll(run, changes);
-  const touched = new Set<number>();
-  for (const change of changes) {
-    const { incident } = change;
-    if (incident.id !== 0 && worthSaving(run, change, run.memory.byId.get(incident.id), now))
-      touched.add(incident.id);
-    apply(run.memory, change);
-  }
+  const touched = applyAll(run, changes, now);
 
   readSilences(run, now);
+  const planned = planAll(run, changes, now, ends);
+
+  const onceIds = fresh.flatMap((finding) => finding.once ?? []);
+  run.once.add(onceIds);
+  for (const { id } of planned.changed) touched.add(id);
+  for (const id of touched) run.savedAt.set(id, now);
+  addToSave(run.saver, {
+    incidents: [...touched].flatMap((id) => run.memory.byId.get(id) ?? []),
+    sent: onceIds,
+    messages: planned.notifications.map((one) => render(run, one)),
+  });
+  writeSaved(run.saver, now);
+  tidy(run, now);
+  run.deps.wakeAt?.(nextDue(run));
+  return changes.map((change) => newest(run, change));
+}
+
+/** After a clock that was set, times count as the clock does now. */
+function followClock(run: Run): void {
+  const jumped = run.jump();
+  if (jumped === 0) return;
+  moveAllTimes(run.memory, jumped);
+  run.startedAt += jumped;
+  for (const [rule, at] of run.judgedAt) run.judgedAt.set(rule, at + jumped);
+  run.first = moveFirstStart(run.db, run.first, jumped);
+}
+
+/** What it claims about a container cannot be seen at the moment. */
+function isHidden({ deps: { isTrue } }: Run, incident: Incident): boolean {
+  const claim = claimOf(incident);
+  return claim !== undefined && isTrue !== undefined && isTrue(incident, claim) === undefined;
+}
+
+/** Takes the changes over; returns the ids of those that are to be saved. */
+function applyAll(run: Run, changes: readonly IncidentChange[], now: number): Set<number> {
+  const touched = new Set<number>();
+  for (const change of changes) {
+    const { id } = change.incident;
+    if (id !== 0 && worthSaving(run, change, run.memory.byId.get(id), now)) touched.add(id);
+    apply(run.memory, change);
+  }
+  return touched;
+}
+
+/** What is to be sent now; what that changes in the incidents is remembered. */
+function planAll(run: Run, changes: readonly IncidentChange[], now: number, ends: boolean) {
   const planned = plan(
     {
       all: run.memory.byId,
@@ -143,23 +171,9 @@ function process(
     ends,
   );
   for (const incident of planned.changed) remember(run.memory, incident);
-  for (const { incident, reason } of planned.reasons) {
+  for (const { incident, reason } of planned.reasons)
     run.deps.log.debug(`Incident ${incident.id}, ${incident.rule} ${incident.subject}: ${reason}`);
-  }
-
-  const onceIds = fresh.flatMap((finding) => finding.once ?? []);
-  run.once.add(onceIds);
-  for (const { id } of planned.changed) touched.add(id);
-  for (const id of touched) run.savedAt.set(id, now);
-  addToSave(run.saver, {
-    incidents: [...touched].flatMap((id) => run.memory.byId.get(id) ?? []),
-    sent: onceIds,
-    messages: planned.notifications.map((one) => render(run, one)),
-  });
-  writeSaved(run.saver, now);
-  tidy(run, now);
-  run.deps.wakeAt?.(nextDue(run));
-  return changes.map((change) => newest(run, change));
+  return planned;
 }
 
 /**
