@@ -33,6 +33,8 @@ type FactRule<K extends FactKind> = {
   /** It is recorded, and needs no message. */
   quiet?: true;
   end?: Of<K, NonNullable<Finding['end']>>;
+  /** The name under which its subject is open: the incident goes on under the one of the fact. */
+  was?: (fact: FactOf<K>) => string | undefined;
   cause?: (fact: FactOf<K>) => string | undefined;
   measure?: (fact: FactOf<K>) => { value: number; limit: number };
 };
@@ -116,6 +118,8 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     claim: 'up',
     keeps: SERIES,
     stirs: STOPPED,
+    // Its message names the one whose place it took.
+    was: ({ inPlaceOf }) => inPlaceOf,
   },
   restarted: {
     rule: 'container-restarted',
@@ -124,9 +128,10 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     claim: 'up',
     keeps: SERIES,
     stirs: STOPPED,
+    was: ({ inPlaceOf }) => inPlaceOf,
   },
-  renamed: { rule: 'container-renamed', verdict: 'event', change: 'renamed' },
-  called: { rule: [...CONDITIONS, 'service-missing'], verdict: 'unknown' },
+  renamed: { rule: 'container-renamed', verdict: 'event', change: 'renamed', was: ({ was }) => was },
+  called: { rule: [...CONDITIONS, 'service-missing'], verdict: 'unknown', was: ({ was }) => was },
   removed: { rule: CONDITIONS, verdict: 'ok', change: 'removed', claim: 'gone', end: 'gone' },
   missing: {
     rule: 'service-missing',
@@ -186,6 +191,7 @@ export function findingsOf(
   };
   const end = valueOf(row.end, fact);
   const cause = row.cause?.(fact as never);
+  const was = row.was?.(fact as never);
   const quiet = row.quiet === true || fact.reported === true;
   const main = [valueOf(row.rule, fact)!].flat().map((rule): Finding => {
     const finding: Finding = {
@@ -198,9 +204,7 @@ export function findingsOf(
     if (end !== undefined) finding.end = end;
     if (cause !== undefined) finding.cause = cause;
     if (quiet) finding.quiet = true;
-    if ('was' in fact) finding.was = fact.was;
-    // Its message names the one whose place it took.
-    if ('inPlaceOf' in fact) finding.was = fact.inPlaceOf;
+    if (was !== undefined) finding.was = was;
     return row.measure ? Object.assign(finding, row.measure(fact as never), { unit: 'count' }) : finding;
   });
   const beside = (
