@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Disk } from '../../src/model/snapshot.ts';
 import { hostValues } from '../helpers/snapshots.ts';
-import { judged, MB, ok, short } from './judge.ts';
+import { judged, MB, ok, short, titles } from './judge.ts';
 
 function disk(mount: string, usedPercent: number, inodesUsedPercent?: number): Disk {
   const base = hostValues().disks[0]!;
@@ -20,6 +20,15 @@ describe('disk', () => {
     [91, 'critical'],
   ])('%d %%: %s', (percent, expected) => {
     expect(judged('disk', host(disk('/', percent))).map(short)).toEqual([expected]);
+  });
+
+  test('a disk that fills, dances on its limit, and is emptied: three messages', () => {
+    const checks = [79, 81, 79, 81, 92, 89, 78, 81, 76].map((percent) => host(disk('/', percent)));
+    expect(titles('disk', checks)).toEqual([
+      'WARNING: Disk / is 81 % full, above 80 %',
+      'CRITICAL (was WARNING): Disk / is 92 % full, above 90 %',
+      'Resolved: Disk / is 76 % full',
+    ]);
   });
 
   test('one finding a mount, fine ones too', () => {

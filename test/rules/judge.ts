@@ -3,6 +3,10 @@ import { defaultExtra, type Extra, type Settings } from '../../src/config/schema
 import type { Finding } from '../../src/model/finding.ts';
 import type { Readings } from '../../src/model/sources.ts';
 import { judgeAll } from '../../src/checks/judge.ts';
+import { createPipeline } from '../../src/incidents/pipeline.ts';
+import { htmlToPlain } from '../../src/model/html.ts';
+import { renderNotification } from '../../src/outputs/telegram/incidents.ts';
+import { openStore } from '../../src/store/open.ts';
 import type { Past } from '../../src/rules/types.ts';
 import { configWith } from '../helpers/command.ts';
 import { emptySnapshot } from '../helpers/snapshots.ts';
@@ -28,6 +32,27 @@ export function judgedOne(rule: string, readings: Partial<Readings>, given: Give
   const findings = judged(rule, readings, given);
   expect(findings).toHaveLength(1);
   return findings[0]!;
+}
+
+/** The messages of one rule about checks 30 s apart, as they reach the phone: the first line of each. */
+export function titles(rule: string, checks: readonly Partial<Readings>[], given: Given = {}): string[] {
+  let now = AT;
+  const said: string[] = [];
+  const store = openStore('/dev/null/nowhere', AT); // In memory.
+  const pipeline = createPipeline({
+    store,
+    config: configWith(given.settings ?? {}, { extra: { ...defaultExtra(), ...given.extra } }),
+    clock: { now: () => now, monotonic: () => now - AT },
+    log: { debug() {}, info() {}, warn() {} },
+    enqueue: ({ html }) => said.push(htmlToPlain(html).split('\n')[0]!),
+    render: (decision) => renderNotification(decision, 'vps1', now),
+  });
+  for (const readings of checks) {
+    pipeline.process(judged(rule, readings, given), { judged: [rule] });
+    now += 30_000;
+  }
+  store.close();
+  return said;
 }
 
 /** A reading that went well. */

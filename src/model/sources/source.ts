@@ -9,7 +9,7 @@ export type SourceInfo<V, R extends Record<string, RuleInfo> = Record<string, Ru
   metrics: readonly Metric<V>[];
   /** Its row of `monitor --once`. */
   row: {
-    /** Also named by the rules that mark the row. */
+    /** Also named by the rules that mark the row. Ten letters at most: the width of the column. */
     label: string;
     /** What was read in few words; or rows of their own. */
     show(values: V): string | SourceRow[];

@@ -27,8 +27,8 @@ const GROWTH_MS = 10 * 60_000;
 
 /**
  * The numbers of all checks: raw for 48 h, then averages, minima and maxima of 15 minutes for 90 days, at most 50 MB. One
- * process writes; any number may read meanwhile. Times are epoch ms, so summer time does not exist here. Series names
- * are those of history-values.ts.
+ * process writes; any number may read meanwhile. Times are epoch ms, so summer time does not exist here. What is kept of a source, and
+ * under which name, stands in its entry (src/model/sources).
  */
 export type History = {
   /** Takes a check into the buffer. Cheap; nothing is written. */
