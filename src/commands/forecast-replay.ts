@@ -1,5 +1,6 @@
 import { parseSamples, replay, type Replay } from '../forecast/replay.ts';
 import { errorText, formatBytes, formatDuration, formatTime, isoTime, plain } from '../model/text.ts';
+import { wrapBehind } from '../outputs/terminal/style.ts';
 import { readTextFile } from '../system/read-file.ts';
 import type { GlobalOptions, Io } from './context.ts';
 import { printJson } from './io.ts';
@@ -49,7 +50,7 @@ export function forecastReplay(options: ForecastOptions, io: Io): number {
     return 3;
   }
   if (options.json) printJson(io, toJson(result));
-  else io.out(render(result));
+  else io.out(render(result, io.wrapAt));
   return 0;
 }
 
@@ -66,11 +67,12 @@ function toJson({ announcements, forecasts }: Replay): object {
   };
 }
 
-function render({ samples, announcements }: Replay): string {
+function render({ samples, announcements }: Replay, wrapAt: number | undefined): string {
   if (announcements.length === 0) return `Nothing to announce in ${samples} samples.`;
-  const lines = announcements.map(({ at, fullAt, severity, perHour, endedAt }) => {
+  const lines = announcements.flatMap(({ at, fullAt, severity, perHour, endedAt }) => {
     const end = endedAt === undefined ? '' : `; over at ${formatTime(endedAt)}`;
-    return `${formatTime(at)}  ${severity}: grows ${formatBytes(perHour)} an hour, full in ${formatDuration(fullAt - at)} (${formatTime(fullAt)})${end}`;
+    const text = `${severity}: grows ${formatBytes(perHour)} an hour, full in ${formatDuration(fullAt - at)} (${formatTime(fullAt)})${end}`;
+    return wrapBehind(`${formatTime(at)}  `, text, wrapAt);
   });
   return lines.join('\n');
 }

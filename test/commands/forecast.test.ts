@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { gzipSync } from 'node:zlib';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { forecastReplay } from '../../src/commands/forecast-replay.ts';
 import { vpsmon } from '../helpers/daemon.ts';
 
 let dir: string;
@@ -37,6 +38,17 @@ describe('vpsmon forecast --replay', () => {
     expect((await vpsmon(args)).stdout).toMatch(
       /warning: grows 60 bytes? an hour|warning: grows 60 B an hour/,
     );
+  });
+
+  it('breaks no date on a terminal of 80 columns', () => {
+    const lines = Array.from({ length: 2400 }, (_, i) => `${1_767_225_600 + i * 60},${500 + i}`);
+    const replay = file('narrow.csv', lines);
+    let printed = '';
+    const out = (text: string) => void (printed += text);
+    const io = { out, err: out, color: false, columns: 80, wrapAt: 80 };
+    expect(forecastReplay({ replay, capacity: '4000' }, io)).toBe(0);
+    expect(printed).toContain('full in');
+    expect(printed.split('\n').filter((line) => line.length > 80)).toEqual([]);
   });
 
   it.each([
