@@ -88,7 +88,9 @@ function add(line: CommandLine, parent: Command, entry: CommandEntry): void {
   for (const option of optionsOf(entry)) command.addOption(option);
   for (const sub of entry.subcommands ?? []) add(line, command, sub);
   if (entry.subcommands) {
-    command.enablePositionalOptions();
+    command
+      .enablePositionalOptions()
+      .showHelpAfterError(`Run \`vpsmon ${entry.name} --help\` for the list of commands.`);
     addHelp(command);
   }
   if (entry.examples) {

@@ -39,6 +39,7 @@ describe('global options before the command', () => {
     ['status --state-dir=', "argument '' is invalid"],
     ['help nonsense', "unknown command 'nonsense'"],
     ['help telegram nonsense', "unknown command 'nonsense'"],
+    ['config chek', '(Did you mean check?)\nRun `vpsmon config --help`'],
     // Data was asked for, or that nothing is done: another command is not run in their place.
     ['--json setup', '`setup` does not take --json'],
     ['--dry-run status', '`status` does not take --dry-run'],
