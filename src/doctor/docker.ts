@@ -131,7 +131,7 @@ export function judgeDockerError(error: unknown, address: string, wanted: boolea
   if (code === 'ENOENT' && !wanted)
     return warning(
       'docker',
-      `${why}: containers are not watched`,
+      `containers are not watched: ${why}`,
       'install Docker, or set DOCKER_HOST where it listens elsewhere; without containers this is fine',
     );
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
