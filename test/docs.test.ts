@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { COMMANDS, type CommandEntry } from '../src/commands/command-table.ts';
 import { KEYS } from '../src/config/schema.ts';
 import { SECTIONS } from '../src/config/yaml-shape.ts';
 import { METRICS } from '../src/outputs/prometheus/metrics-table.ts';
@@ -22,6 +23,13 @@ function says(words: string): boolean {
   const escaped = words.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const pattern = new RegExp(`(?<![\\w-])${escaped}(?![\\w-])`);
   return code.some((piece) => pattern.test(piece));
+}
+
+function jsonCommands(entries: readonly CommandEntry[], before = ''): string[] {
+  return entries.flatMap(({ name, run, json, plain, hidden, subcommands = [] }) => [
+    ...(run && json !== false && !plain && !hidden ? [before + name] : []),
+    ...jsonCommands(subcommands, `${before}${name} `),
+  ]);
 }
 
 describe('MONITORING.md', () => {
@@ -76,6 +84,13 @@ describe('the pages in docs/ have', () => {
     );
     const keys = [...Object.keys(KEYS), ...Object.keys(SECTIONS), ...fields];
     expect(keys.filter((key) => !says(key))).toEqual([]);
+  });
+
+  it('the shape of everything that --json prints', () => {
+    const pieces = codeOf(read('docs/json.md'));
+    const named = (name: string) =>
+      pieces.some((piece) => piece.startsWith(name) && piece.endsWith('--json'));
+    expect(jsonCommands(COMMANDS).filter((name) => !named(name))).toEqual([]);
   });
 
   it('every metric', () => {
