@@ -1,3 +1,4 @@
+import { problemText } from '../config/problem-text.ts';
 import type { Config, Problem } from '../config/schema.ts';
 import { failed, ok, warning, type Line } from './types.ts';
 
@@ -28,9 +29,4 @@ export function judgeConfig(config: Config): Line[] {
       ),
     );
   return lines;
-}
-
-function problemText({ file, line, key, text }: Problem): string {
-  const where = line === undefined ? file : `${file}:${line}`;
-  return [where, key, text].filter(Boolean).join(': ');
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Discovered } from '../../src/model/targets.ts';
+import { judgeProblems } from '../../src/doctor/config.ts';
 import { refusalAdvice } from '../../src/doctor/delivery.ts';
 import { describeEngine, judgeDockerError } from '../../src/doctor/docker.ts';
 import { judgeCgroups, judgeDisk, judgeKernelLog, judgeNode, judgePressure } from '../../src/doctor/host.ts';
@@ -14,6 +15,13 @@ import { emptySnapshot } from '../helpers/snapshots.ts';
 
 const MB = 1_048_576;
 const error = (code: string) => Object.assign(new Error(code), { code });
+
+it('names a mistake of the settings as `config check` does', () => {
+  const about = { level: 'warning', file: '/etc/x.conf', line: 2 } as const;
+  const text = (key: string, problem: string) => judgeProblems([{ ...about, key, text: problem }])[0]!.text;
+  expect(text('LOG_LEVL', 'is not a setting')).toBe('/etc/x.conf:2: LOG_LEVL is not a setting');
+  expect(text('LOG_LEVEL', 'expected INFO')).toBe('/etc/x.conf:2: LOG_LEVEL: expected INFO');
+});
 
 describe('disk', () => {
   const disk = {

@@ -1,5 +1,5 @@
+import { problemText } from '../../config/problem-text.ts';
 import type { Problem } from '../../config/schema.ts';
-import { plain } from '../../model/text.ts';
 
 /** A file that is something else altogether is wrong in every line. */
 const MOST = 100;
@@ -16,12 +16,7 @@ export function renderProblems(problems: readonly Problem[], color = false): str
 }
 
 function renderProblem(problem: Problem, color: boolean): string {
-  const { level, file, line, key, text } = problem;
-  const where = line === undefined ? plain(file) : `${plain(file)}:${line}`;
+  const { level } = problem;
   const label = color ? `\u001b[${level === 'error' ? 31 : 33}m${level}\u001b[0m` : level;
-  // "KEY: expected ..." but "KEY is not a setting ...": a sentence that begins with a verb goes on after its subject.
-  const goesOn = /^(?:is|does|has|may|cannot) /.test(text) ? ' ' : ': ';
-  const subject = key === undefined && line === undefined ? where : `${where}: ${plain(key ?? '')}`;
-  const middle = key === undefined && line !== undefined ? '' : goesOn;
-  return `${label}: ${subject}${middle}${plain(text, 600)}`;
+  return `${label}: ${problemText(problem)}`;
 }
