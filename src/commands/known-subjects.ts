@@ -28,7 +28,7 @@ export function unknownSubject(
   const known = [...Object.keys(RULES), 'host', ...named, ...names];
   if (known.some((name) => name.toLowerCase() === wanted || isIgnored([wanted], { name }))) return undefined;
   const meant = suggest(subject, ['all', ...known]);
-  return `no container, service or rule is called ${plain(subject, 80)}${meant === undefined ? '' : `; did you mean ${plain(meant, 80)}`}?`;
+  return `no container, service or rule is called ${plain(subject, 80)}${meant === undefined ? '.' : `; did you mean ${plain(meant, 80)}?`}`;
 }
 
 async function containerNames({ system }: CommandContext): Promise<string[]> {

@@ -40,11 +40,11 @@ export async function silence(
   const now = system.clock.now();
   const until = now + ms;
   const name = plain(subject, MOST_LETTERS);
-  await warnOfUnknownSubject(context, subject);
   if (!options.dryRun) {
     const saved = write(context, (db) => addSilence(db, { subject, until, reason: plain(reason) }, now));
     if (!saved) return 2;
   }
+  await warnOfUnknownSubject(context, subject);
   if (options.json) {
     const shown = { subject: name, until: isoTime(until), reason: plain(reason) };
     printJson(io, { version: 1, dry_run: options.dryRun === true, silence: shown });

@@ -118,7 +118,7 @@ describe('silence', () => {
   test('Docker away is no reason not to silence', async () => {
     const { context, err } = contextAt();
     expect(await silence(context, 'some-container', '1h')).toBe(0);
-    expect(err()).toContain('no container, service or rule is called some-container?');
+    expect(err()).toContain('no container, service or rule is called some-container. It is silenced');
   });
 
   test.each([
@@ -165,9 +165,10 @@ describe('silence', () => {
     const file = join(stateDir, '..', 'file');
     writeFileSync(file, '');
     const { context, out, err } = contextAt({}, { stateDir: join(file, 'state') });
-    expect(await silence(context, 'all', '1h')).toBe(2);
+    expect(await silence(context, 'typo', '1h')).toBe(2);
     expect(out()).toBe('');
     expect(err()).toContain(`this cannot be saved in ${join(file, 'state')}`);
+    expect(err()).not.toContain('It is silenced');
   });
 });
 
