@@ -8,6 +8,15 @@ export function judgeLeftOff(read: () => readonly LeftOff[], now: number): Line[
   try {
     left = read();
   } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === 'EACCES' || code === 'EPERM')
+      return [
+        warning(
+          'left off',
+          'what recovery has stopped or paused may not be read by this user',
+          'run it with sudo',
+        ),
+      ];
     return [
       failed(
         'left off',

@@ -179,6 +179,10 @@ describe('A16: what recovery has switched off', () => {
     writeFileSync(join(dir, 'vpsmon.db-left-off.json'), '{"actions": [');
     expect(() => lookAtLeftOff(dir)).toThrow();
     expect(judgeLeftOff(() => lookAtLeftOff(dir), 0)).toMatchObject([{ state: 'failed' }]);
+    const refuse = () => {
+      throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
+    };
+    expect(judgeLeftOff(refuse, 0)).toMatchObject([{ state: 'warning', advice: 'run it with sudo' }]);
     store = openStore(dir, 0);
     expect(store.copyTrouble).toMatch(/cannot be read/);
     expect(names()).toEqual([]);
