@@ -181,6 +181,9 @@ function incidentsOf(db: Db, since: number): ReportIncident[] {
       text: incident.text,
       from: incident.firedAt ?? incident.openedAt,
       ...(incident.resolvedAt === undefined ? {} : { to: incident.resolvedAt }),
+      ...(incident.resolvedAt === undefined && incident.okSince !== undefined
+        ? { fine: { since: incident.okSince, text: incident.endText ?? incident.text } }
+        : {}),
       event: incident.event === true,
     }));
 }

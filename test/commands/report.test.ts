@@ -159,6 +159,15 @@ describe('from real history', () => {
         resolvedAt: NOW - 29 * HOUR,
         text: 'the day before',
       }),
+      incident({
+        id: 5,
+        openedAt: NOW - 2 * HOUR,
+        firedAt: NOW - 2 * HOUR,
+        okSince: NOW - HOUR,
+        flapping: true,
+        text: 'Redis cannot be read',
+        endText: 'Redis can be read',
+      }),
     ]);
     const id = recordAction(store.db, {
       rule: 'waha',
@@ -172,9 +181,10 @@ describe('from real history', () => {
     store.close();
     const { context, out } = contextAt(NOW);
     await report(context, 'console', tools);
-    expect(out()).toContain('1 alert still open; 1 critical in 24 h');
+    expect(out()).toContain('1 alert still open; 1 critical, 1 warning in 24 h');
     expect(out()).toContain('• Open since Thu 06:00: Disk / is 91 % full');
     expect(out()).toContain('• 03:00 Memory pressure is 92 (12 min)');
+    expect(out()).toContain('• Since 06:00, fine since 07:00: Redis can be read');
     expect(out()).toContain('Recovery: 1 step\n  • 05:00 restart session default: worked');
     expect(out()).not.toMatch(/not said yet|the day before/);
   });

@@ -127,6 +127,15 @@ describe('a bad day', () => {
     ]);
   });
 
+  test('what comes and goes is not open while it is fine', () => {
+    const fine = { since: MORNING - HOUR, text: 'Redis can be read' };
+    const flapping = { rule: 'source-failed', subject: 'redis', severity: 'warning' as const, event: false };
+    const incidents = [{ ...flapping, text: 'Redis cannot be read', from: MORNING - 2 * HOUR, fine }];
+    const lines = renderDailyReport(quietDay({ incidents })).text.split('\n');
+    expect(lines[3]).toBe('1 warning in 24 h, none still open');
+    expect(lines).toContain('  • Since 06:00, fine since 07:00: Redis can be read');
+  });
+
   test('the minutes before once, where two alerts are of the same moment', () => {
     const day = REPORT_DAYS.bad!();
     const death = day.incidents.find(({ before }) => before)!;

@@ -14,6 +14,8 @@ export type ReportIncident = {
   from: number;
   /** Undefined while it lasts. */
   to?: number;
+  /** It comes and goes and is fine at the moment: since when, and how it is now. */
+  fine?: { since: number; text: string };
   /** Happened once, has no duration. */
   event: boolean;
   /** What the flight recorder has of the minutes before: who held how much, what grew, what was waited for. */

@@ -156,14 +156,16 @@ function alertsPart(data: ReportData): Part {
   return { title: 'Alerts', lines };
 }
 
-function isOpen({ to, event }: ReportIncident): boolean {
-  return to === undefined && !event;
+function isOpen({ to, event, fine }: ReportIncident): boolean {
+  return to === undefined && !event && fine === undefined;
 }
 
 function incidentLine(incident: ReportIncident, now: number): string {
   const what = plain(incident.text, 120);
   const when = shortTime(incident.from, now);
   if (incident.event) return `${when} ${what}`;
+  if (incident.fine)
+    return `Since ${when}, fine since ${shortTime(incident.fine.since, now)}: ${plain(incident.fine.text, 120)}`;
   if (incident.to === undefined) return `Open since ${when}: ${what}`;
   return `${when} ${what} (${formatDuration(incident.to - incident.from)})`;
 }
