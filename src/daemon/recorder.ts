@@ -64,6 +64,8 @@ type State = Deps & {
   /** What the monitor before this one had written. */
   earlier: Recording | undefined;
   about: About;
+  /** When the server was started, epoch ms; samples from before it are of other processes. */
+  bootedAt: number;
   /** Monotonic, like `sampledAt`. */
   writtenAt: number;
   sampledAt: number;
@@ -91,6 +93,7 @@ export function createRecorder(deps: Deps): Recorder {
     earlier,
     // Until the first check, which may itself find what is recorded.
     about: { bootId, memoryTotalBytes, swapTotalBytes },
+    bootedAt: -Infinity,
     writtenAt: clock.monotonic(),
     sampledAt: -Infinity,
     last: undefined,
@@ -141,9 +144,14 @@ function writeNow(state: State): Promise<void> {
   return (state.writing = write(state).finally(() => (state.writing = undefined)));
 }
 
-function recent({ ring, system }: State): FlightSample[] {
-  const now = system.clock.now();
-  return ring.samples(now - WINDOW_MS, now);
+function recent(state: State): FlightSample[] {
+  return samplesUntil(state, state.system.clock.now());
+}
+
+/** The ten minutes up to there, and none from before a start of the server that came in between. */
+function samplesUntil({ ring, bootedAt }: State, until: number): FlightSample[] {
+  const from = until - WINDOW_MS;
+  return ring.samples(until > bootedAt ? Math.max(from, bootedAt) : from, until);
 }
 
 async function write(state: State): Promise<void> {
@@ -163,7 +171,8 @@ function follow(state: State, snapshot: Snapshot): void {
   const { sampler, system } = state;
   const { host, docker } = snapshot.readings;
   if (host.state === 'ok') {
-    const { bootId, memory, swap } = host.value;
+    const { bootId, memory, swap, uptimeSec } = host.value;
+    state.bootedAt = snapshot.at - uptimeSec * 1000;
     state.about = { bootId, memoryTotalBytes: memory.totalBytes, swapTotalBytes: swap.totalBytes };
   }
   const running =
@@ -181,7 +190,7 @@ function follow(state: State, snapshot: Snapshot): void {
 /** The ten minutes up to the moment that an incident is about. */
 function recordingFor(state: State, incident: Incident): Recording | undefined {
   const until = momentOf(state, incident);
-  const samples = until === undefined ? [] : state.ring.samples(until - WINDOW_MS, until);
+  const samples = until === undefined ? [] : samplesUntil(state, until);
   if (samples.length === 0) return undefined;
   const isReboot = incident.rule === 'unclean-reboot';
   return { ...((isReboot && state.earlier) || state.about), samples };

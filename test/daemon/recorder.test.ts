@@ -178,6 +178,29 @@ describe('the flight recorder', () => {
     expect(saved(other.incident.id)!.recording.samples.map(({ at }) => at)[0]).toBeGreaterThan(wentDown);
   });
 
+  it('soon after a reboot, has no minutes from before it', async () => {
+    const before = open();
+    before.follow(await snapshot());
+    runs(before, 5 * MINUTE);
+    const wentDown = host.clock.now();
+    await before.close();
+    host.clock.move(MINUTE);
+    const bootedAt = host.clock.now() - 20_000;
+    const after = open();
+    const containers = [containerInfo('web')];
+    after.follow(snapshotOf(host.clock.now(), { containers, uptimeSec: 20 }));
+    runs(after, 2 * MINUTE);
+    const late = happens({ openedAt: wentDown - MINUTE });
+    const died = happens({});
+    after.save([late, died]);
+    const times = (change: IncidentChange) =>
+      saved(change.incident.id)!.recording.samples.map(({ at }) => at);
+    expect(times(died)[0]).toBeGreaterThan(bootedAt);
+    expect(after.lines(died.incident)[1]).toMatch(/^In the 2 min before/);
+    expect(times(late).at(-1)).toBeLessThan(wentDown);
+    expect(after.recent()[0]!.at).toBeGreaterThan(bootedAt);
+  });
+
   it('knows before its first check how much memory there is, from the monitor before', async () => {
     const before = open();
     before.follow(await snapshot());
