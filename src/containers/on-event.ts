@@ -50,6 +50,8 @@ const MOST_INCOMPLETE = 600;
 const STARTING_MS = 1000;
 /** `docker run --rm` is a job more often than a service: one that ends without an error within this time is not reported at all. */
 const JOB_STARTING_MS = 10_000;
+/** podman sends the event of a health check as it begins; by then most are through. */
+const CHECK_MS = 1000;
 
 /** Feeds one event. Events that are not new (an old one, read again) must have been taken out before. */
 export function onEvent(turn: Turn, event: DockerEvent): void {
@@ -68,6 +70,7 @@ export function onEvent(turn: Turn, event: DockerEvent): void {
   else if (action === 'unpause') onUnpause(turn, known, at);
   else if (action === 'rename') renamed(turn, known, event.name, at);
   else if (action === 'update' || action === 'create') ask(turn, known);
+  else if (action === 'health_status' && event.podman) lookAgain(turn, known, CHECK_MS);
   else if (action === 'health_status')
     healthChanged(turn, known, toHealth(event.action.slice('health_status:'.length).trim()), at);
 }
@@ -215,8 +218,8 @@ const EVIDENCE_MS = 600;
 const SWARM_WAIT_MS = 10_000;
 
 /** An event that came late, after what followed it; or the clock was set back. What is, decides. */
-function lookAgain(turn: Turn, known: Known): void {
-  turn.state.suspects.set(known.info.id, { seq: known.seq, due: turn.now.mono });
+function lookAgain(turn: Turn, known: Known, waitMs = 0): void {
+  turn.state.suspects.set(known.info.id, { seq: known.seq, due: turn.now.mono + waitMs });
 }
 
 function onDie(

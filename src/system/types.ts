@@ -59,7 +59,10 @@ export type DockerEvent = {
   attributes: Record<string, string>;
   /** vpsmon made it up from the difference between what it knew and what is. */
   unseen?: true;
-  /** From podman, which says neither that a stop was asked for nor (before version 5) which signal was sent. */
+  /**
+   * From podman, which says neither that a stop was asked for nor (before version 5) which signal was sent, and in whose 4.3 an event of a
+   * health check has what the check before it had shown.
+   */
   podman?: true;
 };
 

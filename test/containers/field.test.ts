@@ -286,6 +286,26 @@ describe('S13: podman does not say whether a stop was asked for', () => {
   });
 });
 
+it('the event of a health check by podman 4.3 has what the check before showed: what is, is asked', () => {
+  const world = worldWith('web');
+  const { id, state } = world.byName('web');
+  const check = (told: string, status: string) => {
+    const timeNano = BigInt(world.wall()) * 1_000_000n;
+    const event = { timeNano, action: `health_status: ${told}`, id, name: 'web', attributes: {} };
+    world.feed({ type: 'event', event: { ...event, podman: true } });
+    Object.assign(state, { health: { status, log: [] } });
+    world.advance(10_000);
+  };
+  check('starting', 'unhealthy');
+  expect(world.titles()).toEqual([expect.stringContaining('Unhealthy')]);
+  world.clear();
+  check('unhealthy', 'healthy');
+  expect(world.titles()).toEqual([expect.stringContaining('Restored')]);
+  world.clear();
+  check('healthy', 'healthy');
+  expect(world.titles()).toEqual([]);
+});
+
 it('S10: IGNORED_SERVICES takes wildcards, for names and services', () => {
   const world = createWorld({ IGNORED_SERVICES: ['job-*', '*cron*'] });
   for (const name of ['job-1', 'job-2', 'a.cron.b', 'jobs']) world.run(name);

@@ -142,6 +142,20 @@ test('S13: a crash is told as soon as podman knows, and what was removed is not 
       /Service Stopped[^]*asked[^]*podman does not say whether it was asked to/,
     );
     await expect.poll(titles).toContainEqual(unsure);
+    // Its event has what the check before it had shown: there was none.
+    run(
+      'ailing',
+      'sleep 1000',
+      '--health-cmd',
+      'false',
+      '--health-interval',
+      'disable',
+      '--health-retries',
+      '1',
+    );
+    await expect.poll(() => monitor.watcher.claimHolds('ailing', 'up')).toBe(true);
+    expect(() => podman('healthcheck', 'run', 'ailing')).toThrow();
+    await expect.poll(titles).toContainEqual(expect.stringMatching(/Service Unhealthy[^]*ailing/));
     podman('rm', 'crasher');
     await expect.poll(() => monitor.watcher.claimHolds('crasher', 'gone')).toBe(true);
   } finally {

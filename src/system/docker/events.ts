@@ -74,8 +74,13 @@ export function parseEvent(line: string, podman = false): DockerEvent | undefine
     id,
     name: attributes['name'] ?? id.slice(0, 12),
     attributes,
-    ...(action === 'die' && (podman || raw['Action'] === 'died') ? { podman: true } : {}),
+    ...(isMarked(action) && (podman || raw['Action'] === 'died') ? { podman: true } : {}),
   };
+}
+
+/** Deaths and healths of podman are to be read with care. */
+function isMarked(action: string): boolean {
+  return action === 'die' || action.startsWith('health_status');
 }
 
 /**
