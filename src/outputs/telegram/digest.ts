@@ -43,11 +43,8 @@ export function stillOpenTitle(count: number): string {
 }
 
 /** The same line when one of them is over. */
-export function wereOpenTitle(title: string): string {
-  return title.replace(
-    / (?:is|are) still open<\/b>$/,
-    (are) => (are.startsWith(' is') ? ' was' : ' were') + ' still open</b>',
-  );
+export function wereOpenTitle(count: number): string {
+  return `<b>${formatCount(count)} of them ${count === 1 ? 'was' : 'were'} still open</b>`;
 }
 
 function line(since: number, message: DigestLine): string {

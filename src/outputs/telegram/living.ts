@@ -4,7 +4,7 @@ import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/t
 import { formatValue } from '../../model/finding.ts';
 import { htmlToPlain, shortenHtml } from '../../model/html.ts';
 import { factMessage } from './containers.ts';
-import { wereOpenTitle } from './digest.ts';
+import { stillOpenTitle, wereOpenTitle } from './digest.ts';
 import { furtherChanges, listBelow, ownLine, withServer, renderNotification } from './incidents.ts';
 
 /** What a text may have for itself; Telegram allows 4,096 characters with what stands above and below it. */
@@ -74,9 +74,10 @@ export function renderList(
       : over > 0
         ? [`<b>${formatCount(over)} of ${formatCount(all.length)} are over</b>`, '']
         : [];
+  const wereOpen = over > 0 && heading === stillOpenTitle(all.length);
   const body = withServer(
     listBelow(
-      over > 0 ? wereOpenTitle(heading) : heading,
+      wereOpen ? wereOpenTitle(all.length) : heading,
       all,
       [],
       (one) => (isOver(one) ? overLine(one) : ownLine(one)),
