@@ -67,6 +67,10 @@ export async function noLongerStopped(
   if (!isDown(inspect) && inspect.state.startedAt === startedAt)
     return { over: `${name} had not been stopped after all` };
   if (!isDown(inspect)) return { over: `${name} was started by somebody else` };
+  // Renamed to make way: two of the same would be harm.
+  const successor = inspect.name === stopped.target ? undefined : await inspectOrGone(deps, stopped.target);
+  if (successor?.name === stopped.target)
+    return { over: `${plain(inspect.name, 60)} was called ${name}, and another container has that name now` };
   if (startedAt !== undefined && inspect.state.startedAt !== startedAt)
     return { over: `${name} was started and stopped again by somebody else` };
   return undefined;

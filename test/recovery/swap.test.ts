@@ -564,6 +564,18 @@ describe('memory that is calm again', () => {
     expect(actionsToUndo(store.db, 'swap')).toEqual([]);
   });
 
+  it('does not start what was renamed to make way for another one of its name', async () => {
+    const deps = await thrashed();
+    engine.containers.get('web'.padEnd(64, '0'))!.name = 'web-old';
+    engine.containers.get('batch'.padEnd(64, '0'))!.name = 'nightly';
+    engine.add('web', { id: 'f'.repeat(64) });
+    await runs(deps, 3);
+    expect(engine.calls).toEqual(['start nightly']);
+    expect(deps.said[0]?.text).toBe(
+      'Left alone: web-old was called web, and another container has that name now',
+    );
+  });
+
   it('calls a stop that the engine never did by its name', async () => {
     const deps = await thrashed();
     // Still the run that was to be stopped: recovery died before the engine was asked.
