@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { htmlToPlain } from '../../src/model/html.ts';
 import type { ContainerInfo } from '../../src/model/snapshot.ts';
 import { fixedHtml } from '../../src/model/text.ts';
-import { containersHtml } from '../../src/outputs/telegram/console.ts';
+import { containersHtml, incidentsHtml, statusHtml } from '../../src/outputs/telegram/console.ts';
 import { detailsHtml } from '../../src/outputs/telegram/details.ts';
 import { renderForecasts } from '../../src/outputs/terminal/forecast.ts';
 import { width } from '../../src/outputs/terminal/style.ts';
@@ -44,6 +44,26 @@ it('/containers: columns keep their spaces, and those that are not well come fir
     '                            120 MB',
     'web                         120 MB',
   ]);
+});
+
+it('/status and /incidents: what comes and goes, and is fine at the moment, is not called down', () => {
+  const at = Date.UTC(2026, 0, 1, 12);
+  const flapping = {
+    id: 3,
+    flapping: true,
+    openedAt: at - 600_000,
+    text: 'web stopped: crashed, exit code 1',
+  };
+  const fine = incidentOf({ ...flapping, okSince: at - 60_000, endText: 'web runs again after 5 s' });
+  const none = { snapshot: undefined, containers: [], waiting: 0, silenced: [] };
+  for (const html of [
+    statusHtml({ hostname: 'shop', now: at, incidents: [fine], ...none }),
+    incidentsHtml('shop', [fine], at),
+  ]) {
+    expect(htmlToPlain(html)).toMatch(/fine since .*: web runs again after 5 s \(for 10 min\)/);
+    expect(html).not.toContain('web stopped');
+  }
+  expect(incidentsHtml('shop', [incidentOf(flapping)], at)).toContain('web stopped: crashed');
 });
 
 it('[Details]: all that is known, with the curves of the minutes before', () => {

@@ -89,17 +89,19 @@ export function incidentsHtml(hostname: string, incidents: readonly Incident[], 
 }
 
 function incidentLine(
-  { id, severity, state, event, openedAt, resolvedAt, text }: Incident,
+  { id, severity, state, event, openedAt, resolvedAt, okSince, text, endText }: Incident,
   now: number,
 ): string {
   const open = state !== 'resolved';
+  // Of one that comes and goes, and is fine at the moment.
+  const how = open && okSince !== undefined ? `fine since ${formatTime(okSince)}: ${endText ?? text}` : text;
   const time = event
     ? formatTime(openedAt)
     : open
       ? `for ${formatDuration(Math.max(0, now - openedAt))}`
       : `ended after ${formatDuration(Math.max(0, (resolvedAt ?? now) - openedAt))}`;
   const title = `#${id} ${severity.toUpperCase()}`;
-  return `${open ? `<b>${title}</b>` : title} ${safeHtml(text, 160)} (${time})`;
+  return `${open ? `<b>${title}</b>` : title} ${safeHtml(how, 160)} (${time})`;
 }
 
 /** The answer to /containers: those that are not well by name, the others in columns that fit a phone. */
