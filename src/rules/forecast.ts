@@ -1,7 +1,10 @@
-import type { Finding } from '../model/finding.ts';
+import { formatValue, type Finding } from '../model/finding.ts';
 import type { Forecast } from '../model/forecast.ts';
 import { forecastAdvice, forecastDetails, forecastName, forecastSentence } from '../model/forecast-text.ts';
 import type { Judge } from './types.ts';
+
+/** Of what there is. */
+const NEARLY_ALL = 0.95;
 
 /**
  * What runs out within FORECAST_WARNING_HOURS, and because of whom. What is not announced any more is fine.
@@ -18,7 +21,7 @@ export const forecast: Judge<'host'> = (_host, { snapshot, past, config }) =>
         ...about,
         severity: 'warning',
         verdict: 'ok',
-        text: `${forecastName(one)} does not grow any more`,
+        text: endOf(one),
       };
     // It was announced before a restart of the monitor, and has not been seen since.
     if (!(one.capacity > 0))
@@ -42,6 +45,14 @@ export const forecast: Judge<'host'> = (_host, { snapshot, past, config }) =>
       details: [...forecastDetails(one, growth, snapshot.at), `Advice: ${forecastAdvice(one)}`],
     };
   });
+
+/** It may go on growing, more slowly or with more room: only what is nearly used up has to have stopped. */
+function endOf(one: Forecast): string {
+  const { used, capacity } = one;
+  if (capacity > 0 && used >= NEARLY_ALL * capacity)
+    return `${forecastName(one)}: no growth any more, with ${formatValue((used / capacity) * 100, 'percent')} in use`;
+  return `${forecastName(one)}: not expected to run out any more`;
+}
 
 /**
  * A disk that runs out of both bytes and inodes has two incidents; a silence on its mount covers both, and one on `redis` or `postgres`

@@ -70,3 +70,17 @@ test('says how fast the host fills where its culprit grows at another speed', ()
   expect(sentence(69)).toContain('leaky grows 48 MB/h, the host 69 MB/h in all: the host runs out of memory');
   expect(sentence(20)).toContain('leaky grows 48 MB/h, the host 20 MB/h in all: the host runs out of memory');
 });
+
+test('its end does not say that something stopped growing, which may go on with more room, nor that all is well when it is full', () => {
+  const end = (used: number, capacity: number, more: Partial<Forecast> = {}): string => {
+    const one: Forecast = { kind: 'disk', subject: '/', used, capacity, knownHours: 40, ...more };
+    const [finding] = judged('forecast', fullSnapshot(AT).readings, {
+      past: { forecasts: [one], leftOff: [] },
+    });
+    expect(finding).toMatchObject({ verdict: 'ok' });
+    return finding!.text;
+  };
+  expect(end(70, 1000, { maybePerHour: 5 })).toBe('Disk /: not expected to run out any more');
+  expect(end(70, 0, { kind: 'container', subject: 'n8n' })).toBe('n8n: not expected to run out any more');
+  expect(end(99, 100)).toBe('Disk /: no growth any more, with 99 % in use');
+});
