@@ -1,7 +1,8 @@
+import type { Action } from '../model/action.ts';
 import { plain } from '../model/text.ts';
 import { attempt } from './attempt.ts';
-import { GRACE_SEC, inspectOrGone, isDown, STAYS_UP_MS, stopping } from './containers.ts';
-import type { RecoveryDeps, RuleResult, Step } from './types.ts';
+import { GRACE_SEC, inspectOrGone, isDown, outcomeOfContainer, STAYS_UP_MS, stopping } from './containers.ts';
+import type { Outcome, RecoveryDeps, RuleResult, Step } from './types.ts';
 
 /**
  * Stops or restarts the container of this name because a person asked for it, with recovery's walls: never the one vpsmon runs in, and no
@@ -55,4 +56,11 @@ function restarting(deps: RecoveryDeps, id: string, shown: string): Pick<Step, '
         : { worked: false, text: `${shown} is ${status} now` };
     },
   };
+}
+
+/** A stop or restart by hand was begun and its process died. Whether one that runs was restarted cannot be seen. */
+export async function outcomeByHand(deps: RecoveryDeps, { what, target }: Action): Promise<Outcome> {
+  if (what === 'stop-container') return outcomeOfContainer(deps, target, target, 'stopped');
+  const inspect = await inspectOrGone(deps, target);
+  return { worked: undefined, text: `${plain(target, 60)} is ${inspect?.state.status ?? 'gone'} now` };
 }

@@ -2,6 +2,7 @@ import { ageMs, type Action } from '../model/action.ts';
 import { errorText, formatDuration, plain } from '../model/text.ts';
 import { finishAction, markUndone, pruneActions, unfinishedActions } from '../store/actions.ts';
 import { HOLD_MS, holdAfterUndo } from './attempt.ts';
+import { outcomeByHand } from './by-hand.ts';
 import { reconcileLeftOff } from './left-off.ts';
 import { loopsRule } from './loops.ts';
 import { queueRule } from './queue.ts';
@@ -50,13 +51,10 @@ export async function finishInterrupted(deps: RecoveryDeps): Promise<void> {
   const now = () => deps.system.clock.now();
   pruneActions(db, now());
   for (const action of unfinishedActions(db)) {
-    const rule = RECOVERY_RULES.find(({ id }) => id === action.rule);
+    const outcomeOf = RECOVERY_RULES.find(({ id }) => id === action.rule)?.outcomeOf ?? outcomeByHand;
     let outcome: Outcome;
     try {
-      outcome = (await rule?.outcomeOf(deps, action)) ?? {
-        worked: undefined,
-        text: 'what it did is not known',
-      };
+      outcome = await outcomeOf(deps, action);
     } catch (error) {
       const text = `looking at it failed: ${errorText(error)}`;
       if (ageMs(action, deps.moment()) < LOOK_AGAIN_MS) {

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { containerByHand } from '../../src/recovery/by-hand.ts';
-import { allActionsToUndo, listActions } from '../../src/store/actions.ts';
+import { finishInterrupted } from '../../src/recovery/index.ts';
+import { allActionsToUndo, listActions, recordAction } from '../../src/store/actions.ts';
 import { leftOffIn } from '../../src/store/left-off.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { fakeDocker, type FakeDocker } from '../helpers/fake-docker.ts';
@@ -53,6 +54,19 @@ describe('a container that a person wants stopped or restarted', () => {
     expect(attempts).toMatchObject([{ done: 'worked' }]);
     expect(leftOffIn(store.db)).toEqual([]);
     expect(allActionsToUndo(store.db)).toEqual([]);
+  });
+
+  it.each([
+    ['stop', 'exited', 'worked', 'web is stopped'],
+    ['stop', 'running', 'unclear', 'web is not stopped yet'],
+    ['restart', 'exited', 'unclear', 'web is exited now'],
+  ])('a %s whose process died is looked at: it is %s', async (what, status, state, result) => {
+    engine.containers.get('web'.padEnd(64, '0'))!.status = status;
+    const order = { rule: 'hand', target: 'web', what: `${what}-container`, why: 'by Ada' } as const;
+    recordAction(store.db, { ...order, state: 'running', startedAt: deps.clock.now() });
+    await finishInterrupted(deps);
+    expect(listActions(store.db, 0)).toMatchObject([{ state, result: `interrupted; ${result}` }]);
+    expect(engine.calls).toEqual([]);
   });
 
   it('is not, more often than the budget allows', async () => {
