@@ -766,3 +766,22 @@ describe('thirty incidents at once', () => {
     expect(alarms.every(({ at }) => at <= firstEdit)).toBe(true);
   });
 });
+
+it('a stop that became a restart loop is not called resolved', () => {
+  const at = Date.UTC(2026, 0, 1, 12);
+  const fact = { kind: 'paused', name: 'web', id: 'f'.repeat(64), at, restartCount: 7 } as const;
+  const ended = incidentOf({
+    rule: 'container-stopped',
+    subject: 'web',
+    state: 'resolved',
+    openedAt: at,
+    resolvedAt: at + 40_000,
+    endedAs: 'cleared',
+    endText: 'web restarted 8 times within 5 min: crashed, exit code 3',
+    fact,
+  });
+  const html = (incident: typeof ended) => htmlToPlain(renderLiving(incident, [], 'vps', at + 60_000).html);
+  expect(html(ended)).toMatch(/^Ended after 40 s\n.*\nweb restarted 8 times within 5 min/);
+  const endFact = { ...fact, kind: 'running', from: 'paused', forMs: 40_000, seen: { state: 'running' } };
+  expect(html({ ...ended, endFact: endFact as never })).toMatch(/^Resolved after 40 s/);
+});

@@ -1,5 +1,6 @@
 // The one message of an incident that is edited while it lasts.
 import type { Incident } from '../../model/incident.ts';
+import { ruleInfo } from '../../model/rules.ts';
 import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/text.ts';
 import { formatValue } from '../../model/finding.ts';
 import { htmlToPlain, shortenHtml } from '../../model/html.ts';
@@ -116,13 +117,18 @@ function overLine(incident: Incident): string {
   return `✅ ${safeHtml(how, 120)}${endFact ? '' : ` (after ${lasted})`}`;
 }
 
+/** Something else about its container took its place, perhaps something worse: nothing was resolved by that. */
+function isOvertaken({ rule, fact, endFact }: Incident): boolean {
+  return fact !== undefined && endFact === undefined && ruleInfo(rule)?.quietMs === undefined;
+}
+
 /** `incident`: the one that the message is about; a list is about no single one. */
 function ending(incident: Incident | undefined, all: readonly Incident[], now: number): string[] {
   const from = Math.min(...all.map(({ openedAt }) => openedAt));
   const end = Math.max(
     ...all.map(({ resolvedAt, openedAt, event }) => (event ? openedAt : (resolvedAt ?? now))),
   );
-  const gone = all.every(({ endedAs }) => endedAs === 'gone');
+  const gone = all.every((one) => one.endedAs === 'gone' || isOvertaken(one));
   const lines = [
     `<b>${gone ? 'Ended' : 'Resolved'} after ${formatDuration(Math.max(0, end - from))}</b>`,
     `${formatTime(from)} to ${formatMomentAfter(from, end)}`,
