@@ -68,6 +68,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
     look: (only) =>
       collectors.collect({ only, ...(only.includes('docker') ? { deadlineMs: DOCKER_WITHIN_MS } : {}) }),
     recent: () => recentSamples(config.stateDir, clock.now()),
+    beganAt: clock.now() - process.uptime() * 1000,
     discovered: () => discovery.current(AbortSignal.timeout(5000)),
     rediscover: () => discovery.invalidate(),
     registeredWebhooks: async (ids) =>

@@ -1,6 +1,6 @@
 import type { FlightSample } from '../model/recording.ts';
 import { errorText } from '../model/text.ts';
-import { memoryNow, shortageOf } from '../recovery/shortage.ts';
+import { memoryNow, shortageOf, shrinkPerMinute } from '../recovery/shortage.ts';
 import { scoreOf } from '../collectors/pressure.ts';
 import type { Monitor } from './types.ts';
 
@@ -38,7 +38,7 @@ export function createRecoveryStart(
     if (!config.settings.ENABLE_AUTO_RECOVERY || host?.state !== 'ok') return;
     if (sample?.availableBytes === undefined || sample.swapUsedBytes === undefined) return;
     if (clock.monotonic() < notBefore) return;
-    const { at, availableBytes, swapUsedBytes, swapInKBps, swapOutKBps, memorySome, memoryFull = 0 } = sample;
+    const { availableBytes, swapUsedBytes, swapInKBps, swapOutKBps, memorySome, memoryFull = 0 } = sample;
     const { memory, swap } = host.value;
     const read = {
       memory: { totalBytes: memory.totalBytes, availableBytes },
@@ -50,7 +50,8 @@ export function createRecoveryStart(
       memorySome === undefined
         ? undefined
         : scoreOf({ some: { avg10: memorySome }, full: { avg10: memoryFull } });
-    const shortage = shortageOf(memoryNow(read, score, at, recorder.recent), config.settings);
+    const shrinksBy = () => shrinkPerMinute([...recorder.recent(), sample]);
+    const shortage = shortageOf(memoryNow(read, score, shrinksBy), config.settings);
     if (!shortage || shortage.harmless !== undefined) return;
     notBefore = clock.monotonic() + AGAIN_MS;
     startNow(shortage.why).catch((error: unknown) =>

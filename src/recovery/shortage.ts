@@ -20,6 +20,8 @@ const EARLY = 1 / 3;
 const NOBODY_WAITS = 1;
 /** To start recovery, look twice and stop a container takes half a minute, and minutes on a machine that is short of memory already. */
 const USED_UP_WITHIN_MINUTES = 5;
+/** What the unit of recovery is granted (MemoryMin), at the cost of all others: a run takes what is left by as much. */
+const RUN_BYTES = 64 * MB;
 /** Of memory, a minute: what shrinks by less does not run out, it wavers. */
 const SHRINKS_SHARE = 0.005;
 
@@ -48,28 +50,29 @@ type Host = Pick<MemoryNow, 'swapInKBps' | 'swapOutKBps'> & {
   swap: Pick<HostValues['swap'], 'totalBytes' | 'usedBytes'>;
 };
 
-/** `at` (epoch ms): when the host was read. `recent`: the flight recorder's minutes before; asked for only where swap is short. */
+/** `shrinksBy` is asked for only where swap is short. */
 export function memoryNow(
   { memory, swap, swapInKBps, swapOutKBps }: Host,
   score: number | undefined,
-  at: number,
-  recent: () => readonly FlightSample[],
+  shrinksBy: () => number | undefined,
 ): MemoryNow {
   const { availableBytes, totalBytes } = memory;
   const now = { totalBytes, availableBytes, swapTotalBytes: swap.totalBytes, swapUsedBytes: swap.usedBytes };
   const rates = { swapInKBps, swapOutKBps, score };
-  if (swap.totalBytes - swap.usedBytes > swap.totalBytes * SWAP_LEFT_SHRINKING * 2)
-    return { ...now, ...rates };
-  const earlier = recent().map((one) => ({
-    at: one.at,
-    value: (one.availableBytes ?? Number.NaN) - (one.swapUsedBytes ?? Number.NaN),
-  }));
-  const points = [...earlier, { at, value: availableBytes - swap.usedBytes }];
-  const change = steadyPerMinute(
-    points.filter(({ value }) => !Number.isNaN(value)),
-    at,
-  );
-  return { ...now, ...rates, shrinksBy: change === undefined ? undefined : -change };
+  const isShort = swap.totalBytes - swap.usedBytes <= swap.totalBytes * SWAP_LEFT_SHRINKING * 2;
+  return { ...now, ...rates, ...(isShort ? { shrinksBy: shrinksBy() } : {}) };
+}
+
+/** See MemoryNow, at the time of the last of these samples of the flight recorder. */
+export function shrinkPerMinute(recent: readonly FlightSample[]): number | undefined {
+  const points = recent
+    .map(({ at, availableBytes = Number.NaN, swapUsedBytes = Number.NaN }) => ({
+      at,
+      value: availableBytes - swapUsedBytes,
+    }))
+    .filter(({ value }) => !Number.isNaN(value));
+  const change = steadyPerMinute(points, recent.at(-1)?.at ?? 0);
+  return change === undefined ? undefined : -change;
 }
 
 /** Bytes a minute by which something has to change to count as running out on a machine with so much memory. */
@@ -120,12 +123,15 @@ function swapUsedUp(now: MemoryNow, settings: Settings, again: boolean): Shortag
   return harm ? { found: all, why: all } : { found, why: found, harmless: evidence };
 }
 
-/** What is left is used up within minutes if it goes on as in each of the last ones; but for what a server stands still without. */
+/**
+ * What is left is used up within minutes if it goes on as in each of the last ones; but for what a server stands still without, and what a
+ * run of recovery takes itself.
+ */
 function runningOut(now: MemoryNow, settings: Settings, again: boolean): Shortage | undefined {
   const { availableBytes, swapTotalBytes, shrinksBy = 0 } = now;
   if (shrinksBy < leastPerMinute(now.totalBytes)) return undefined;
   const spare = Math.max(0, availableBytes - settings.MEMORY_CRITICAL_MB * MB);
-  const minutes = (swapLeft(now) + spare) / shrinksBy;
+  const minutes = Math.max(0, swapLeft(now) + spare - RUN_BYTES) / shrinksBy;
   const ease = again ? 2 : 1;
   const isNear =
     swapLeft(now) <= swapTotalBytes * SWAP_LEFT_SHRINKING * ease && (again || isLow(now, settings));

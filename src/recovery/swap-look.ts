@@ -1,4 +1,4 @@
-import { memoryNow, shortageOf, type MemoryNow, type Shortage } from './shortage.ts';
+import { memoryNow, shortageOf, shrinkPerMinute, type MemoryNow, type Shortage } from './shortage.ts';
 import type { RecoveryDeps, Attempt } from './types.ts';
 import { ageMs, KeptMoment } from '../model/action.ts';
 import { formatCount, formatDuration } from '../model/text.ts';
@@ -15,6 +15,9 @@ export const SECOND_LOOK_MS = 10_000;
 /** After a stop the others fetch back what they had lost: that may take a minute on a slow disk, and is no reason to stop the next one. */
 const STEADY_MS = 10_000;
 const STEADY_LOOKS = 5;
+
+/** The monitor writes its samples down once a minute, and on a machine that is short of memory later than it should. */
+const WRITTEN_WITHIN_MS = 120_000;
 
 export type SwapLook = {
   /** The swap-in rate in KB/s. */
@@ -40,7 +43,7 @@ export async function lookAtSwap(
 ): Promise<SwapLook | undefined> {
   await deps.look(['host']);
   await deps.system.clock.sleep(overMs);
-  const { at, readings } = await deps.look(['host', 'pressure']);
+  const { readings } = await deps.look(['host', 'pressure']);
   const { host, pressure } = readings;
   if (host.state !== 'ok') return undefined;
   const { memory, swap, swapInKBps } = host.value;
@@ -48,7 +51,7 @@ export async function lookAtSwap(
   const rate = swap.totalBytes === 0 ? 0 : swapInKBps;
   if (rate === undefined) return undefined;
   const score = pressure.state === 'ok' ? pressure.value.score : undefined;
-  const now = memoryNow({ ...host.value, swapInKBps: rate }, score, at, deps.recent);
+  const now = memoryNow({ ...host.value, swapInKBps: rate }, score, () => shrankBefore(deps));
   return {
     rate,
     totalBytes: memory.totalBytes,
@@ -57,6 +60,15 @@ export async function lookAtSwap(
     // What cannot be read is not calm.
     isCalm: pressure.state !== 'failed' && isCalm(now, deps),
   };
+}
+
+/**
+ * Before this run began: what it takes itself is in all that is read since. Undefined where the monitor wrote nothing down shortly before.
+ */
+function shrankBefore({ recent, beganAt }: RecoveryDeps): number | undefined {
+  const before = recent().filter(({ at }) => at <= beganAt);
+  const last = before.at(-1);
+  return last && beganAt - last.at <= WRITTEN_WITHIN_MS ? shrinkPerMinute(before) : undefined;
 }
 
 /** Below every clear level: pressure, swap-in rate, available memory. */

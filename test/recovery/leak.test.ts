@@ -42,6 +42,8 @@ type Story = {
   /** Memory pressure, with so many MB of swap left. */
   pressure?(swapLeft: number): number;
   swapMb?: number;
+  /** A run takes so much itself until it ends, and so long to begin (ms); the timer starts one every so many seconds. */
+  run?: { takes: number; startMs: number; every: number };
   /** For so many seconds; an hour. */
   lasts?: number;
 };
@@ -52,14 +54,21 @@ type Seen = { calls: string[]; swapLeft: number; said: string[]; deps: TestDeps 
  * then, or at the end.
  */
 async function play(story: Story, settings = {}): Promise<Seen> {
-  const { held, swapMb = SWAP, pressure = () => 5 } = story;
+  const {
+    held,
+    swapMb = SWAP,
+    pressure = () => 5,
+    run = { takes: 0, startMs: START_MS, every: 300 },
+  } = story;
   const engine = fakeDocker();
   for (const name of Object.keys(held)) engine.add(name);
   const deps = testDeps(store, { system: { docker: engine.docker }, settings });
   const { clock } = deps;
   const begin = clock.monotonic();
   const seconds = () => (clock.monotonic() - begin) / 1000;
-  const [left, available] = [() => Math.max(0, story.swapLeft(seconds())), () => story.available(seconds())];
+  let taken = 0;
+  const left = () => Math.max(0, story.swapLeft(seconds()) - taken);
+  const available = () => story.available(seconds());
   let end: number | undefined;
   engine.before = () => {
     clock.add(GRACE_MS);
@@ -102,8 +111,7 @@ async function play(story: Story, settings = {}): Promise<Seen> {
       return 'started';
     },
   );
-  let run = 0;
-  while (seconds() < (story.lasts ?? 3600) && engine.calls.length === 0) {
+  const record = (): FlightSample => {
     const sample: FlightSample = {
       at: clock.now(),
       availableBytes: available() * MB,
@@ -120,14 +128,24 @@ async function play(story: Story, settings = {}): Promise<Seen> {
     ring.push(sample);
     if (clock.monotonic() - writtenAt >= WRITE_MS)
       [written, writtenAt] = [ring.slice(-120), clock.monotonic()];
-    look(sample);
+    return sample;
+  };
+  let next = 0;
+  while (seconds() < (story.lasts ?? 3600) && engine.calls.length === 0) {
+    look(record());
     await new Promise((resolve) => setImmediate(resolve));
-    // Every five minutes by its timer as well.
-    if (due || seconds() >= run) {
+    // By its timer as well.
+    if (due || seconds() >= next) {
       due = false;
-      run = seconds() + 300;
-      clock.add(START_MS);
+      next = seconds() + run.every;
+      deps.beganAt = clock.now();
+      taken = run.takes;
+      for (let passed = 0; passed < run.startMs; passed += 5000) {
+        clock.add(Math.min(5000, run.startMs - passed));
+        record();
+      }
       await runRules(deps, [swapRule], 'run');
+      taken = 0;
     } else clock.add(5000);
   }
   return { calls: engine.calls, swapLeft: end ?? left(), said: deps.said.map(({ text }) => text), deps };
@@ -162,6 +180,17 @@ describe('U1: a leak, and recovery that the monitor starts', () => {
       expect(said.at(-1)).toMatch(
         /^Done: stop leaky, the container that has grown most and is not essential/,
       );
+    },
+  );
+
+  it.each([1, 0.3, 0.2])(
+    'of %s MB/s is stopped on a slow machine, of which a run that begins takes what the leak takes in minutes',
+    async (rate) => {
+      // Without its timer: what such runs take lies in the minutes that the monitor looks back to.
+      const run = { takes: 60, startMs: 40_000, every: 3600 };
+      const { calls, swapLeft } = await play(leak(rate, 70, { pressure: () => 0, run }));
+      expect(calls).toEqual(['stop leaky']);
+      expect(swapLeft).toBeGreaterThan(20);
     },
   );
 

@@ -1,7 +1,7 @@
 // When memory is so short that a container has to be stopped: a pure function of memory, swap and pressure at one moment.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { memoryNow, shortageOf, type MemoryNow } from '../../src/recovery/shortage.ts';
+import { memoryNow, shortageOf, shrinkPerMinute, type MemoryNow } from '../../src/recovery/shortage.ts';
 import { testConfig } from '../helpers/recovery-deps.ts';
 
 const MB = 1_048_576;
@@ -84,18 +84,19 @@ describe('memory and swap that run out', () => {
     );
 
   it('U1: is harm when they are used up within five minutes, but for what a server stands still without', () => {
-    expect(shrinks(20)).toBe('harm');
-    expect(shrinks(19)).toBe('memory pressure is 0 of 100');
-    expect(shrinks(40, { swapUsedBytes: 824 * MB })).toBe(
-      'they shrink by 40 MB a minute, and last for 6 minutes',
+    // 80 MB of swap and 20 MB of memory, of which recovery takes 64 MB.
+    expect(shrinks(8)).toBe('harm');
+    expect(shrinks(7)).toBe('memory pressure is 0 of 100');
+    expect(shrinks(25, { swapUsedBytes: 824 * MB })).toBe(
+      'they shrink by 25 MB a minute, and last for 6 minutes',
     );
-    expect(shrinks(45, { swapUsedBytes: 824 * MB })).toBe('harm');
+    expect(shrinks(32, { swapUsedBytes: 824 * MB })).toBe('harm');
     expect(shrinks(20, { score: undefined, swapInKBps: 0, swapOutKBps: 0 })).toBe('harm');
   });
 
   it('is over, a moment later, when they do not shrink any more, or last for ten', () => {
     expect([shrinks(10, {}, true), shrinks(0, {}, true)]).toEqual(['harm', 'memory pressure is 0 of 100']);
-    expect([15, 13].map((rate) => shrinks(rate, { availableBytes: 110 * MB }, true))).toEqual([
+    expect([8, 7].map((rate) => shrinks(rate, { availableBytes: 110 * MB }, true))).toEqual([
       'harm',
       'memory pressure is 0 of 100',
     ]);
@@ -119,14 +120,13 @@ describe('memory and swap that run out', () => {
       ...(i % 5 === 0 ? {} : { availableBytes: (100 - i / 4) * MB, swapUsedBytes: (800 + i) * MB }),
       containers: [],
     }));
-    const host = {
-      memory: { totalBytes: 972 * MB, availableBytes: 70 * MB },
-      swap: { totalBytes: 1024 * MB, usedBytes: 920 * MB },
-    };
-    expect(memoryNow(host, 0, at, () => recent).shrinksBy).toBeCloseTo(14.4 * MB, -6);
-    expect(memoryNow(host, 0, at, () => []).shrinksBy).toBeUndefined();
-    const plenty = { ...host, swap: { totalBytes: 4096 * MB, usedBytes: 920 * MB } };
-    expect(memoryNow(plenty, 0, at, () => expect.fail('they need not be read')).shrinksBy).toBeUndefined();
+    expect(shrinkPerMinute(recent)).toBeCloseTo(14.4 * MB, -6);
+    expect(shrinkPerMinute([])).toBeUndefined();
+    const memory = { totalBytes: 972 * MB, availableBytes: 70 * MB };
+    const swap = { totalBytes: 1024 * MB, usedBytes: 920 * MB };
+    expect(memoryNow({ memory, swap }, 0, () => 14 * MB).shrinksBy).toBe(14 * MB);
+    const plenty = { memory, swap: { totalBytes: 4096 * MB, usedBytes: 920 * MB } };
+    expect(memoryNow(plenty, 0, () => expect.fail('it need not be read')).shrinksBy).toBeUndefined();
   });
 });
 
