@@ -76,10 +76,7 @@ function takesOver(turn: Turn, known: Known, key: string): boolean {
 function follow(turn: Turn, { oldKey, key, oldName, name, at }: Names, { info }: Known): void {
   const { state, out } = turn;
   out.touched.add(oldKey).add(key);
-  const pending = state.pending.get(oldKey);
-  if (pending && 'death' in pending) Object.assign(pending.death, { name, was: oldKey });
-  if (state.pending.has(key)) state.pending.delete(oldKey);
-  else move(state.pending, oldKey, key);
+  followPending(state, { oldKey, key, name }, info.id);
   move(state.checks, oldKey, key);
   move(state.tallies, oldKey, key);
   const series = state.tallies.get(key)?.series;
@@ -93,6 +90,21 @@ function follow(turn: Turn, { oldKey, key, oldName, name, at }: Names, { info }:
   if (Object.keys(conditions).length > 0) state.conditions.set(key, conditions);
   // Also of what is fine at the moment, for its incident may still be open: it flaps.
   emit(turn, key, { kind: 'called', ...about(info), at, was: oldName });
+}
+
+/** What is waited for about another container, which had this name before it died, stays with that name. */
+function followPending(
+  state: State,
+  { oldKey, key, name }: Pick<Names, 'oldKey' | 'key' | 'name'>,
+  id: string,
+): void {
+  const pending = state.pending.get(oldKey);
+  if (!pending || pending.kind === 'removed') return;
+  const death = 'death' in pending ? pending.death : undefined;
+  if (('id' in pending ? pending.id : death?.id) !== id) return;
+  if (death) Object.assign(death, { name, was: oldKey });
+  if (state.pending.has(key)) state.pending.delete(oldKey);
+  else move(state.pending, oldKey, key);
 }
 
 /** Its new name is not watched: nobody would see when its conditions end. */

@@ -208,6 +208,22 @@ describe('a paused one takes the name of one that is down', () => {
     expect(world.titles().join()).not.toMatch(/redeployed|Restored/);
     expect(openOnes(world)).toEqual(['container-stopped api']);
   });
+
+  test('one that runs takes the name of one that just died, and gives it back: the death is told of the dead one', () => {
+    const world = worldWith('cache');
+    world.run('queue', { autoRemove: true });
+    world.advance(60_000);
+    world.clear();
+    world.signal('queue', 15);
+    world.die('queue', 137);
+    world.rename('cache', 'queue');
+    world.rename('queue', 'cache');
+    world.advance(60_000);
+    world.die('cache', 1);
+    world.start('cache');
+    world.advance(60_000);
+    expect(world.messages().filter((text) => text.includes('Service: queue\n'))).toHaveLength(1);
+  });
 });
 
 describe('renamed while nobody watched', () => {
