@@ -107,6 +107,8 @@ function add(line: CommandLine, parent: Command, entry: CommandEntry): void {
     const refused = (['json', 'dryRun'] as const).find((name) => options[name] && !takes(entry, name));
     if (refused)
       command.error(`error: \`${path}\` does not take --${refused === 'json' ? 'json' : 'dry-run'}`);
+    if (options.json && entry.json === 'with --once' && options.once !== true)
+      command.error(`error: \`${path}\` takes --json ${entry.json} only`);
     const inContext: Given['inContext'] = async (action) =>
       (await import('./in-context.ts')).inContext(options, io, action);
     line.exitCode = await run({ options, words: command.args, inContext, io, program, examples });
@@ -148,7 +150,7 @@ function takes(
   { plain = false, json = true, dryRun = false }: CommandEntry,
   name: 'json' | 'dryRun',
 ): boolean {
-  return !plain && (name === 'json' ? json : dryRun);
+  return !plain && (name === 'json' ? json !== false : dryRun);
 }
 
 /** The command that `words` lead to from `from`; what a command without subcommands takes may stand behind it. */

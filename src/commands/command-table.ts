@@ -37,7 +37,7 @@ export type CommandEntry = {
   /** Without a description: not for people. */
   options?: [flags: string, description?: string, usual?: string][];
   /** Takes --json; all do that do not say `false`. */
-  json?: boolean;
+  json?: boolean | 'with --once';
   /** Takes --dry-run: whatever changes something. */
   dryRun?: boolean;
   /** Takes none of the options that commands share. */
@@ -54,6 +54,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'monitor',
     description: 'watch until stopped; with --once, check this host once',
     options: [['--once', 'one full check to the terminal']],
+    json: 'with --once',
     examples: ['monitor --once', 'monitor --once --json', 'monitor --config /etc/vpsmon/monitor.conf'],
     run: ({ inContext, options }) =>
       inContext(async (c) =>

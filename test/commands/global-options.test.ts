@@ -45,6 +45,7 @@ describe('global options before the command', () => {
     ['--dry-run status', '`status` does not take --dry-run'],
     ['completion bash --json', '`completion` does not take --json'],
     ['setup --json', '`setup` does not take --json'],
+    ['monitor --json', '`monitor` takes --json with --once only'],
     ['status --dry-run', '`status` does not take --dry-run'],
     ['config --dry-run check', '`config check` does not take --dry-run'],
   ])('%s', async (line, expected) => {
