@@ -26,14 +26,13 @@ import {
   restartsWithin,
   seriesOf,
   tallyOf,
+  SAME_MS,
 } from './table.ts';
 import type { Known, News, State, Tally, Turn } from './types.ts';
 
 /** A container that ends without an error in less than this was a job. */
 const JOB_MS = 600_000;
 const COMES_AGAIN_MS = 20_000;
-/** The time in an inspect and the time of the event differ by less. */
-export const SAME_MS = 2000;
 
 const MAY_BE_JOBS: readonly FactKind[] = ['stopped', 'started', 'redeployed', 'restarted'];
 

@@ -16,7 +16,6 @@ import {
 } from './cause.ts';
 import { RESTART_WAIT_MS, SUCCESSOR_WAIT_MS, conclude, left } from './correlate.ts';
 import {
-  SAME_MS,
   about,
   evaluateRestarts,
   reportOver,
@@ -41,6 +40,7 @@ import {
   put,
   secretsWith,
   seriesOf,
+  SAME_MS,
 } from './table.ts';
 import type { Known, State, Turn, PendingOf } from './types.ts';
 
@@ -70,7 +70,7 @@ export function onEvent(turn: Turn, event: DockerEvent): void {
   else if (action === 'unpause') onUnpause(turn, known, at);
   else if (action === 'rename') renamed(turn, known, event.name, at);
   else if (action === 'update' || action === 'create') ask(turn, known);
-  else if (action === 'health_status' && event.podman) lookAgain(turn, known, CHECK_MS);
+  else if (action === 'health_status' && event.podman) lookAtCheck(turn, known);
   else if (action === 'health_status')
     healthChanged(turn, known, toHealth(event.action.slice('health_status:'.length).trim()), at);
 }
@@ -218,8 +218,12 @@ const EVIDENCE_MS = 600;
 const SWARM_WAIT_MS = 10_000;
 
 /** An event that came late, after what followed it; or the clock was set back. What is, decides. */
-function lookAgain(turn: Turn, known: Known, waitMs = 0): void {
-  turn.state.suspects.set(known.info.id, { seq: known.seq, due: turn.now.mono + waitMs });
+function lookAgain(turn: Turn, known: Known): void {
+  turn.state.suspects.set(known.info.id, { seq: known.seq, due: turn.now.mono });
+}
+
+function lookAtCheck({ state: { suspects }, now }: Turn, { info: { id }, seq }: Known): void {
+  if (!suspects.has(id)) suspects.set(id, { seq, due: now.mono + CHECK_MS, checked: true });
 }
 
 function onDie(

@@ -4,7 +4,7 @@
 import { serviceKey } from '../model/service-key.ts';
 import type { DockerEvent, DockerInspect, DockerListItem } from '../system/types.ts';
 import { toHealth, toState } from '../system/docker/containers.ts';
-import { unstarted } from './cause.ts';
+import { isStopping, startedAt, unstarted } from './cause.ts';
 import { lookedAt } from './docker-gone.ts';
 import { ask, completeDeath, onEvent, onPause, waitForJob } from './on-event.ts';
 import { renamed } from './rename.ts';
@@ -90,7 +90,9 @@ export function suspectsDue(turn: Turn): void {
     // What did not fit is not believed until the answer is here.
     if (one.unsure) one.due = now.mono + ASK_AGAIN_MS;
     else state.suspects.delete(id);
-    if ((known?.seq ?? -1) === one.seq) out.asks.push({ kind: 'inspect', id, seq: one.seq, confirm: true });
+    if (one.checked && known) ask(turn, known);
+    else if ((known?.seq ?? -1) === one.seq)
+      out.asks.push({ kind: 'inspect', id, seq: one.seq, confirm: true });
     else suspect(turn, id, known);
   }
 }
@@ -102,7 +104,8 @@ function fits(known: Known, item: DockerListItem, now: number): boolean {
   const health = /\((?:health: )?(healthy|unhealthy|starting)\)/.exec(item.status)?.[1];
   if (health !== undefined && toHealth(health) !== info.health) return false;
   const longest = upForAtMost(item.status);
-  return longest === undefined || info.startedAt === undefined || now - info.startedAt < longest + GRACE_MS;
+  const started = startedAt(known);
+  return longest === undefined || started === undefined || now - started < longest + GRACE_MS;
 }
 
 /** `restarting` is Docker's state between two attempts; the table has it from the death on. */
@@ -185,11 +188,18 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   }
   const health = isUp(now) ? toHealth(inspect.state.health?.status) : 'none';
   if (health !== info.health && health !== 'starting') healthChanged(turn, known, health, turn.now.wall);
-  applyState(known, inspect);
+  applyLooked(turn, known, inspect);
   lookedAtCreated(turn, known);
   completePending(turn, known, inspect);
   put(turn.state, known);
   successorHealth(turn, known, turn.now.wall);
+}
+
+/** A health that is not told while it may be stopping is not kept, either: where it goes on, the next look tells it. */
+function applyLooked({ now }: Turn, known: Known, inspect: DockerInspect): void {
+  const { health } = known.info;
+  applyState(known, inspect);
+  if (known.info.health === 'unhealthy' && isStopping(known, now.wall)) known.info.health = health;
 }
 
 /** A death that is not reported yet. */
@@ -237,7 +247,7 @@ function reportUnseen(turn: Turn, known: Known, inspect: DockerInspect): void {
     onEvent(turn, unseen(known, 'unpause', turn.now.wall));
   const health = up ? toHealth(inspect.state.health?.status) : 'none';
   if (health !== info.health) healthChanged(turn, known, health, turn.now.wall);
-  applyState(known, inspect);
+  applyLooked(turn, known, inspect);
   completePending(turn, known, inspect);
   givesUp(turn, known);
   put(turn.state, known);

@@ -92,9 +92,14 @@ function startErrorOf({ state }: DockerInspect): Pick<Known, 'startError'> {
   return failed ? { startError: { text: state.error, exitCode: state.exitCode } } : {};
 }
 
+/** The time in an inspect and the time of the event differ by less. */
+export const SAME_MS = 2000;
+
 /** State, health and counts, as of the inspect. */
 export function applyState(known: Known, inspect: DockerInspect): void {
-  const { name, self } = known.info;
+  const { name, self, startedAt } = known.info;
+  // Of another start Docker knows the time by the clock as it is now.
+  if (Math.abs(inspect.state.startedAt - (startedAt ?? 0)) >= SAME_MS) delete known.clockSetBy;
   known.info = { ...toContainerInfo(inspect, { restartsLast5Min: 0, self }), name };
   delete known.startError;
   Object.assign(known, startErrorOf(inspect));

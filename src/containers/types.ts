@@ -179,7 +179,8 @@ export type State = {
   conditions: Map<string, Conditions>;
   tallies: Map<string, Tally>;
   /** Containers that are looked at again at `due`. `unsure`: their state in a list did not fit, and no event has come since. */
-  suspects: Map<string, { seq: number; due: number; unsure?: true }>;
+  /** What is looked at again. `checked`: only its health, after a check that no event told the result of. */
+  suspects: Map<string, { seq: number; due: number; unsure?: true; checked?: true }>;
   engine: Engine;
   /** By how much the clock on the wall was ahead of the one that never jumps; ms. */
   wallAheadMs?: number;

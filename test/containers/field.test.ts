@@ -289,10 +289,13 @@ describe('S13: podman does not say whether a stop was asked for', () => {
 it('the event of a health check by podman 4.3 has what the check before showed: what is, is asked', () => {
   const world = worldWith('web');
   const { id, state } = world.byName('web');
-  const check = (told: string, status: string) => {
+  const tell = (told: string) => {
     const timeNano = BigInt(world.wall()) * 1_000_000n;
     const event = { timeNano, action: `health_status: ${told}`, id, name: 'web', attributes: {} };
     world.feed({ type: 'event', event: { ...event, podman: true } });
+  };
+  const check = (told: string, status: string) => {
+    tell(told);
     Object.assign(state, { health: { status, log: [] } });
     world.advance(10_000);
   };
@@ -304,6 +307,32 @@ it('the event of a health check by podman 4.3 has what the check before showed: 
   world.clear();
   check('healthy', 'healthy');
   expect(world.titles()).toEqual([]);
+  // As often as twice a second it is looked at all the same.
+  for (let i = 0; i < 10; i++) {
+    Object.assign(state, { health: { status: 'unhealthy', log: [] } });
+    tell('healthy');
+    world.advance(500);
+  }
+  expect(world.titles()).toEqual([expect.stringContaining('Unhealthy')]);
+});
+
+it('with podman, what is unhealthy while it may be stopping is told where it goes on', () => {
+  const world = worldWith('web');
+  const { id, state } = world.byName('web');
+  const tell = (action: string) => {
+    const timeNano = BigInt(world.wall()) * 1_000_000n;
+    const event = { timeNano, action, id, name: 'web', attributes: {}, podman: true as const };
+    world.feed({ type: 'event', event });
+  };
+  tell('kill');
+  world.advance(20_000);
+  Object.assign(state, { health: { status: 'unhealthy', log: [] } });
+  tell('health_status: healthy');
+  world.advance(20_000);
+  expect(world.titles()).toEqual([]);
+  tell('health_status: unhealthy');
+  world.advance(10_000);
+  expect(world.titles()).toEqual([expect.stringContaining('Unhealthy')]);
 });
 
 it('S10: IGNORED_SERVICES takes wildcards, for names and services', () => {
