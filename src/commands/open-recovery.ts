@@ -3,6 +3,7 @@ import { openCollectors } from '../checks/collect.ts';
 import { recentSamples } from '../daemon/recorder.ts';
 import { createDiscovery } from '../discovery/discover.ts';
 import type { Moment } from '../model/action.ts';
+import type { FlightSample } from '../model/recording.ts';
 import { EpochMs } from '../model/shapes.ts';
 import { errorText, maskSecrets } from '../model/text.ts';
 import { createDelivery } from '../notify/delivery.ts';
@@ -20,6 +21,8 @@ import { readContainers } from '../system/docker/containers.ts';
 import type { Files } from '../system/types.ts';
 import type { CommandContext } from './context.ts';
 
+/** The monitor writes its samples down once a minute, and on a machine that is short of memory later than it should. */
+const WRITTEN_WITHIN_MS = 120_000;
 /** It is on a server that hardly answers that recovery is needed most: a list that takes milliseconds otherwise may take half a minute there. */
 const DOCKER_WITHIN_MS = 60_000;
 /** How long a run waits for its own messages to go out when no monitor runs that would send them. */
@@ -60,6 +63,14 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
       if (!dryRun && key !== MONITORS_OWN) remember(db, key, value, clock.now());
     },
   });
+  // Of a server that was started meanwhile, what was before is of other processes.
+  const recent = () => {
+    const { at, uptimeMs } = momentOf(files, clock.now());
+    return recentSamples(config.stateDir, at).filter(
+      (sample) => uptimeMs === 0 || sample.at >= at - uptimeMs,
+    );
+  };
+  let before: FlightSample[] | undefined;
   const deps: RecoveryDeps = {
     system,
     config,
@@ -67,8 +78,8 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
     dryRun,
     look: (only) =>
       collectors.collect({ only, ...(only.includes('docker') ? { deadlineMs: DOCKER_WITHIN_MS } : {}) }),
-    recent: () => recentSamples(config.stateDir, clock.now()),
-    beganAt: clock.now() - process.uptime() * 1000,
+    recent,
+    before: () => (before ??= samplesBefore(recent(), clock.now() - process.uptime() * 1000)),
     discovered: () => discovery.current(AbortSignal.timeout(5000)),
     rediscover: () => discovery.invalidate(),
     registeredWebhooks: async (ids) =>
@@ -144,4 +155,9 @@ function momentOf(files: Files, at: number): Moment {
   return Number.isFinite(seconds)
     ? { at, boot, uptimeMs: Math.round(seconds * 1000) }
     : { at, boot: '', uptimeMs: 0 };
+}
+
+function samplesBefore(recent: readonly FlightSample[], beganAt: number): FlightSample[] {
+  const before = recent.filter(({ at }) => at <= beganAt);
+  return beganAt - (before.at(-1)?.at ?? -Infinity) <= WRITTEN_WITHIN_MS ? before : [];
 }

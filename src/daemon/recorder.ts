@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createFlightSampler, sampleOf } from '../collectors/flight-sample.ts';
+import { parseUptime } from '../collectors/proc.ts';
 import { largestFirst } from '../model/container-memory.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
 import type { FlightSample, Recording } from '../model/recording.ts';
@@ -84,6 +85,7 @@ export function createRecorder(deps: Deps): Recorder {
   const { files, clock, log } = deps.system;
   const path = join(deps.stateDir, FILE);
   const earlier = readEarlier(path, log);
+  const uptimeSec = parseUptime(files.textOr('/proc/uptime') ?? '');
   const { bootId = '', memoryTotalBytes = 0, swapTotalBytes = 0 } = earlier ?? {};
   const state: State = {
     ...deps,
@@ -93,7 +95,7 @@ export function createRecorder(deps: Deps): Recorder {
     earlier,
     // Until the first check, which may itself find what is recorded.
     about: { bootId, memoryTotalBytes, swapTotalBytes },
-    bootedAt: -Infinity,
+    bootedAt: uptimeSec > 0 ? clock.now() - uptimeSec * 1000 : -Infinity,
     writtenAt: clock.monotonic(),
     sampledAt: -Infinity,
     last: undefined,

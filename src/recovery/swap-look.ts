@@ -16,9 +16,6 @@ export const SECOND_LOOK_MS = 10_000;
 const STEADY_MS = 10_000;
 const STEADY_LOOKS = 5;
 
-/** The monitor writes its samples down once a minute, and on a machine that is short of memory later than it should. */
-const WRITTEN_WITHIN_MS = 120_000;
-
 export type SwapLook = {
   /** The swap-in rate in KB/s. */
   rate: number;
@@ -51,7 +48,8 @@ export async function lookAtSwap(
   const rate = swap.totalBytes === 0 ? 0 : swapInKBps;
   if (rate === undefined) return undefined;
   const score = pressure.state === 'ok' ? pressure.value.score : undefined;
-  const now = memoryNow({ ...host.value, swapInKBps: rate }, score, () => shrankBefore(deps));
+  // What this run takes itself is in all that is read since it began.
+  const now = memoryNow({ ...host.value, swapInKBps: rate }, score, () => shrinkPerMinute(deps.before()));
   return {
     rate,
     totalBytes: memory.totalBytes,
@@ -60,15 +58,6 @@ export async function lookAtSwap(
     // What cannot be read is not calm.
     isCalm: pressure.state !== 'failed' && isCalm(now, deps),
   };
-}
-
-/**
- * Before this run began: what it takes itself is in all that is read since. Undefined where the monitor wrote nothing down shortly before.
- */
-function shrankBefore({ recent, beganAt }: RecoveryDeps): number | undefined {
-  const before = recent().filter(({ at }) => at <= beganAt);
-  const last = before.at(-1);
-  return last && beganAt - last.at <= WRITTEN_WITHIN_MS ? shrinkPerMinute(before) : undefined;
 }
 
 /** Below every clear level: pressure, swap-in rate, available memory. */

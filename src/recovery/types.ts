@@ -18,8 +18,8 @@ export type RecoveryDeps = {
   look(only: Source[]): Promise<Snapshot>;
   /** The last ten minutes as the monitor's flight recorder wrote them down; none where no monitor runs. */
   recent(): readonly FlightSample[];
-  /** When this process began, epoch ms. */
-  beganAt: number;
+  /** The same as it was when this process began, read once; none where the monitor wrote nothing down shortly before. */
+  before(): readonly FlightSample[];
   discovered(): Promise<Discovered>;
   /** Webhooks that n8n has registered for these workflows; undefined where its database cannot be read. */
   registeredWebhooks(ids: readonly string[]): Promise<Map<string, number> | undefined>;

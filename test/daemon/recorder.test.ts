@@ -201,6 +201,23 @@ describe('the flight recorder', () => {
     expect(after.recent()[0]!.at).toBeGreaterThan(bootedAt);
   });
 
+  it('knows before its first check that the server was started meanwhile', async () => {
+    const before = open();
+    before.follow(await snapshot());
+    runs(before, 5 * MINUTE);
+    await before.close();
+    host.clock.move(MINUTE);
+    const { files } = host.deps.system;
+    vi.spyOn(files, 'textOr').mockImplementation((path) =>
+      path === '/proc/uptime' ? '20.00 9.00' : undefined,
+    );
+    const after = open();
+    vi.restoreAllMocks();
+    const change = happens({});
+    after.save([change]);
+    expect(saved(change.incident.id)).toBeUndefined();
+  });
+
   it('knows before its first check how much memory there is, from the monitor before', async () => {
     const before = open();
     before.follow(await snapshot());

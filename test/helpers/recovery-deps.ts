@@ -84,7 +84,7 @@ export function testDeps(
     config: testConfig({ ENABLE_AUTO_RECOVERY: true, ...options.settings }, options.yaml),
     system: { clock, ...options.system } as System,
     recent: () => [],
-    beganAt: clock.now(),
+    before: () => [],
     look: options.look ?? (async () => emptySnapshot(clock.now())),
     discovered: async () => options.discovered ?? { missing: {} },
     rediscover: () => {},

@@ -138,7 +138,8 @@ async function play(story: Story, settings = {}): Promise<Seen> {
     if (due || seconds() >= next) {
       due = false;
       next = seconds() + run.every;
-      deps.beganAt = clock.now();
+      const before = written;
+      deps.before = () => before;
       taken = run.takes;
       for (let passed = 0; passed < run.startMs; passed += 5000) {
         clock.add(Math.min(5000, run.startMs - passed));
