@@ -231,8 +231,8 @@ function chartOf(data: ReportData, columns: Columns, config: Config): ChartInput
   };
 }
 
-function markOf({ severity, from, to, event, text }: ReportIncident): ChartMark[] {
+function markOf({ severity, from, to, event, fine, text }: ReportIncident): ChartMark[] {
   if (severity === 'info') return [];
-  const end = event ? from : to;
+  const end = event ? from : (to ?? fine?.since);
   return [{ severity, from, text, ...(end === undefined ? {} : { to: end }) }];
 }

@@ -48,8 +48,8 @@ export const forecast: Judge<'host'> = (_host, { snapshot, past, config }) =>
 
 /** It may go on growing, more slowly or with more room: only what is nearly used up has to have stopped. */
 function endOf(one: Forecast): string {
-  const { used, capacity } = one;
-  if (capacity > 0 && used >= NEARLY_ALL * capacity)
+  const { used, capacity, maybePerHour } = one;
+  if (maybePerHour === undefined && capacity > 0 && used >= NEARLY_ALL * capacity)
     return `${forecastName(one)}: no growth any more, with ${formatValue((used / capacity) * 100, 'percent')} in use`;
   return `${forecastName(one)}: not expected to run out any more`;
 }

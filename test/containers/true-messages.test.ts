@@ -6,6 +6,7 @@ import type { Finding } from '../../src/model/finding.ts';
 import { formatTime } from '../../src/model/text.ts';
 import { incidentsSince } from '../../src/store/incidents.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
+import { renderLiving } from '../../src/outputs/telegram/living.ts';
 import { createWorld, START, worldWith, type World } from './world.ts';
 
 const STOPPED = '🔴 Service Stopped';
@@ -907,6 +908,11 @@ describe('its health is that of now', () => {
     pass(world, 5 * MINUTE);
     expect(world.titles()).toEqual(['⚠️ Service Malfunction Detected: Restart Loop']);
     expect(world.messages()[0]).not.toContain('Health');
+    // Nor is it when the message is edited.
+    const [loop] = world.openIncidents();
+    const { html } = renderLiving(loop!, [], 'vps', loop!.openedAt + 5 * MINUTE);
+    expect(html).toContain('Service Malfunction Detected');
+    expect(html).not.toContain('Health');
   });
 
   test('a repeat waits after a pause until it can have been checked', () => {

@@ -784,4 +784,11 @@ it('a stop that became a restart loop is not called resolved', () => {
   expect(html(ended)).toMatch(/^Ended after 40 s\n.*\nweb restarted 8 times within 5 min/);
   const endFact = { ...fact, kind: 'running', from: 'paused', forMs: 40_000, seen: { state: 'running' } };
   expect(html({ ...ended, endFact: endFact as never })).toMatch(/^Resolved after 40 s/);
+  const over = (because: string) =>
+    html({ ...ended, endFact: { ...fact, kind: 'over', condition: 'unhealthy', because } as never });
+  expect([over('died'), over('healthy')].map((text) => text.split(' ')[0])).toEqual(['Ended', 'Resolved']);
+  // A loop that gave up before it had been quiet for long enough.
+  const loop = { ...ended, rule: 'restart-loop', lastSeenAt: at + 30_000 };
+  expect(html(loop)).toMatch(/^Ended after/);
+  expect(html({ ...loop, lastSeenAt: at, resolvedAt: at + 600_000 })).toMatch(/^Resolved after/);
 });

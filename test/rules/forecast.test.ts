@@ -83,4 +83,6 @@ test('its end does not say that something stopped growing, which may go on with 
   expect(end(70, 1000, { maybePerHour: 5 })).toBe('Disk /: not expected to run out any more');
   expect(end(70, 0, { kind: 'container', subject: 'n8n' })).toBe('n8n: not expected to run out any more');
   expect(end(99, 100)).toBe('Disk /: no growth any more, with 99 % in use');
+  // It grows still, and has room for more than anybody is told of.
+  expect(end(960, 1000, { maybePerHour: 0.3 })).toBe('Disk /: not expected to run out any more');
 });

@@ -16,13 +16,14 @@ export function dailyReportJson(data: ReportData): unknown {
     gaps: data.gaps.map(({ from, to }) => ({ from: isoTime(from), to: isoTime(to) })),
     checks: data.checks,
     alerts: alertCounts(data),
-    incidents: data.incidents.map(({ rule, subject, severity, text, from, to, event, before }) => ({
+    incidents: data.incidents.map(({ rule, subject, severity, text, from, to, fine, event, before }) => ({
       rule,
       subject,
       severity,
       text,
       from: isoTime(from),
       to: isoTime(to),
+      fine_since: isoTime(fine?.since),
       event,
       before: before ?? [],
     })),

@@ -69,15 +69,22 @@ function summaryOf(data: ReportData): [string, ...string[]] {
   if (open > 0)
     return [`${many(open, 'alert')} still open${alerts ? `; ${alerts} ${period(data)}` : ''}`, ...notes];
   if (alerts) return [`${alerts} ${period(data)}, none still open`, ...notes];
-  const ended = data.incidents.filter((one) => one.severity !== 'info').length;
-  if (ended > 0) return [`No new alerts ${period(data)}, ${many(ended, 'earlier one')} ended`, ...notes];
-  if (data.firstAt === undefined) return ['A first look', ...notes];
+  const earlier = data.incidents.filter((one) => one.severity !== 'info');
+  const fine = earlier.filter((one) => one.fine !== undefined).length;
+  const before = [
+    ...(earlier.length > fine ? [`${many(earlier.length - fine, 'earlier one')} ended`] : []),
+    ...(fine > 0 ? [`${many(fine, 'earlier one')} fine at the moment`] : []),
+  ];
+  if (data.firstAt === undefined && before.length === 0) return ['A first look', ...notes];
   const watched = watchedMs(data);
-  if (watched <= 0) return ['Nothing was watched in 24 h', ...notes];
-  if (data.failures.length > 0)
-    return [`No alerts ${period(data)}, but not everything could be read`, ...notes];
-  const isWhole = watched >= WHOLE * (data.at - Math.max(data.from, data.firstAt));
-  return [isWhole ? 'All quiet' : `All quiet in the ${formatDuration(watched)} that were watched`, ...notes];
+  if (data.firstAt !== undefined && watched <= 0)
+    return [['Nothing was watched in 24 h', ...before].join(', '), ...notes];
+  const isWhole = watched >= WHOLE * (data.at - Math.max(data.from, data.firstAt ?? data.at));
+  const when = isWhole ? period(data) : `in the ${formatDuration(watched)} that were watched`;
+  const unread = data.failures.length > 0 ? ', but not everything could be read' : '';
+  if (before.length > 0) return [`No new alerts ${when}, ${before.join(', ')}${unread}`, ...notes];
+  if (unread) return [`No alerts ${when}${unread}`, ...notes];
+  return [isWhole ? 'All quiet' : `All quiet ${when}`, ...notes];
 }
 
 /** How much of the day was watched, of what lies after the first check. */

@@ -1,4 +1,5 @@
 // The one message of an incident that is edited while it lasts.
+import type { Because } from '../../model/container-fact.ts';
 import type { Incident } from '../../model/incident.ts';
 import { ruleInfo } from '../../model/rules.ts';
 import { formatCount, formatDuration, formatTime, safeHtml } from '../../model/text.ts';
@@ -35,7 +36,7 @@ export function renderLiving(
   const { okSince, ...begun } = incident;
   const asOpen: Incident = isOver(incident) ? { ...begun, state: 'firing' } : begun;
   const base = renderNotification(
-    { reason: 'first', at: incident.openedAt, incident: asOpen, others: [...others] },
+    { reason: 'first', at: now, incident: asOpen, others: [...others] },
     hostname,
     now,
     recorded,
@@ -117,9 +118,14 @@ function overLine(incident: Incident): string {
   return `✅ ${safeHtml(how, 120)}${endFact ? '' : ` (after ${lasted})`}`;
 }
 
+const OVERTAKEN: readonly Because[] = ['died', 'replaced', 'removed', 'not-watched'];
+
 /** Something else about its container took its place, perhaps something worse: nothing was resolved by that. */
-function isOvertaken({ rule, fact, endFact }: Incident): boolean {
-  return fact !== undefined && endFact === undefined && ruleInfo(rule)?.quietMs === undefined;
+function isOvertaken({ rule, fact, endFact, resolvedAt = 0, lastSeenAt }: Incident): boolean {
+  if (endFact?.kind === 'over') return OVERTAKEN.includes(endFact.because);
+  // What ends by itself when it has been quiet for long enough, ended before that.
+  const endedEarly = resolvedAt - lastSeenAt < (ruleInfo(rule)?.quietMs ?? Infinity);
+  return fact !== undefined && endFact === undefined && endedEarly;
 }
 
 /** `incident`: the one that the message is about; a list is about no single one. */
