@@ -41,8 +41,14 @@ FROM (SELECT count(*) AS total,
   FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'
     OR (backend_type IS NULL AND datid IS NOT NULL AND usesysid IS NOT NULL)) AS sessions`;
 
-/** PostgreSQL 9.6 does not say of what kind a session is: those of a user in a database count as other. SQLSTATE of the column that is missing. */
-export const SQL_BEFORE_10 = SQL.replaceAll('backend_type', 'NULL::text');
+/**
+ * PostgreSQL 9.6 does not say of what kind a session is: those of a user in a database count, and one without a state is hidden. SQLSTATE of
+ * the column that is missing.
+ */
+export const SQL_BEFORE_10 = SQL.replace(
+  'backend_type IS NULL) AS hidden',
+  'state IS NULL) AS hidden',
+).replaceAll('backend_type', 'NULL::text');
 const NO_SUCH_COLUMN = '42703';
 
 /** Blocks found in the cache and blocks read from disk, by database, since that database's counters were reset. */

@@ -32,7 +32,9 @@ export function createRedis(deps: CollectorDeps): Collector<'redis'> {
   async function holdsQueue(redis: Redis, queue: Queue): Promise<boolean> {
     if (queue.expected || queueAt === redis.address) return true;
     const keys = deps.config.extra.n8n.queues.flatMap((name) =>
-      [queue.prefix, `{${queue.prefix}}`].map((prefix) => `${prefix}:${name}:id`),
+      [queue.prefix, `{${queue.prefix}}`].flatMap((prefix) =>
+        ['id', 'wait', 'paused', 'delayed'].map((key) => `${prefix}:${name}:${key}`),
+      ),
     );
     const found = await Promise.all(keys.map((key) => redis.call('EXISTS', key).catch(() => 0)));
     if (!found.some((count) => Number(count) === 1)) return false;

@@ -11,7 +11,8 @@ import type { CommandContext } from './context.ts';
 export async function warnOfUnknownSubject(context: CommandContext, subject: string): Promise<void> {
   const names = [...(await containerNames(context)), ...lookOr(context.config.stateDir, [], subjectsIn)];
   const why = unknownSubject(context.config, subject, names);
-  if (why !== undefined) context.io.err(`vpsmon: ${why} It is silenced all the same.`);
+  if (why === undefined) return;
+  context.io.err(`vpsmon: ${why}${context.options.dryRun ? '' : ' It is silenced all the same.'}`);
 }
 
 /** Pure: one plain sentence about a name that nobody knows; undefined for others. `names`: containers, and what incidents were about. */

@@ -74,5 +74,7 @@ describe('vpsmon forecast --replay', () => {
     const { code, stdout, stderr } = await vpsmon(['forecast', '--replay', path, '--capacity', '5']);
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
     expect(stderr).toContain(`${path} is compressed: unpack it first, with gunzip.`);
+    writeFileSync(path, 'BZh is how this text begins\n1767225600,1\n');
+    expect((await vpsmon(['forecast', '--replay', path, '--capacity', '5'])).stderr).not.toContain('unpack');
   });
 });

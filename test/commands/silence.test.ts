@@ -108,6 +108,11 @@ describe('silence', () => {
 
   test('a name that nobody knows is silenced all the same, with a hint', async () => {
     const { context, err } = contextAt({}, { containers: ['postgres', 'redis'] });
+    const dry = contextAt({ dryRun: true }, { containers: ['postgres', 'redis'] });
+    expect(await silence(dry.context, 'postgers', '1h')).toBe(0);
+    expect(dry.err()).toBe(
+      'vpsmon: no container, service or rule is called postgers; did you mean postgres?\n',
+    );
     expect(await silence(context, 'postgers', '1h')).toBe(0);
     expect(err()).toBe(
       'vpsmon: no container, service or rule is called postgers; did you mean postgres? It is silenced all the same.\n',

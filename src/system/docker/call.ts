@@ -90,9 +90,12 @@ export async function prefixFor(engine: Engine, signal?: AbortSignal): Promise<s
   return signal ? orAborted(engine.asking, signal, gaveUp) : engine.asking;
 }
 
+/** For its version; after that it is asked what it can say at once. */
+const VERSION_WITHIN_MS = 3000;
+
 /** Asked once for an engine, not once for a check: to answer, the engine starts `runc --version` and two more. */
 async function negotiate(engine: Engine): Promise<string> {
-  const timeoutMs = 0.6 * engine.deadlineMs;
+  const timeoutMs = Math.min(VERSION_WITHIN_MS, 0.6 * engine.deadlineMs);
   const answer = await send(engine, { path: '/version', timeoutMs }, '').catch((error: unknown) => {
     if ((error as { code?: unknown }).code !== 'ETIMEDOUT') throw error;
     return prefixByPing(engine, engine.deadlineMs - timeoutMs);

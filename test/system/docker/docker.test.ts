@@ -79,7 +79,7 @@ test('an engine that is too slow to say its version is asked for that of its API
     server.closeAllConnections();
     return new Promise((resolve) => server.close(resolve));
   });
-  const hasty = openDocker(`unix://${socket}`, { deadlineMs: 300 });
+  const hasty = openDocker(`unix://${socket}`, { deadlineMs: 60_000 });
   onTestFinished(() => hasty.close());
   expect(await hasty.list()).toEqual([]);
   await hasty.list();
