@@ -223,7 +223,8 @@ function lookAgain(turn: Turn, known: Known): void {
 }
 
 function lookAtCheck({ state: { suspects }, now }: Turn, { info: { id }, seq }: Known): void {
-  if (!suspects.has(id)) suspects.set(id, { seq, due: now.mono + CHECK_MS, checked: true });
+  const one = suspects.get(id);
+  if (!one?.unsure && !one?.checked) suspects.set(id, { seq, due: now.mono + CHECK_MS, checked: true });
 }
 
 function onDie(

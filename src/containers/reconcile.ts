@@ -24,6 +24,7 @@ import {
   isWatched,
   keyOf,
   put,
+  SAME_MS,
 } from './table.ts';
 import type { Known, Turn } from './types.ts';
 
@@ -104,7 +105,8 @@ function fits(known: Known, item: DockerListItem, now: number): boolean {
   const health = /\((?:health: )?(healthy|unhealthy|starting)\)/.exec(item.status)?.[1];
   if (health !== undefined && toHealth(health) !== info.health) return false;
   const longest = upForAtMost(item.status);
-  const started = startedAt(known);
+  // Whether Docker counts by the clock as it is now is up to how it was started.
+  const started = info.startedAt && Math.max(info.startedAt, startedAt(known) ?? 0);
   return longest === undefined || started === undefined || now - started < longest + GRACE_MS;
 }
 
@@ -181,7 +183,9 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   const now = toState(inspect.state.status);
   const paused = (state: string): boolean => state === 'paused';
   const hasRun = info.state === 'created' && now !== 'created';
-  if (hasRun || isUp(now) !== isUp(info.state) || paused(now) !== paused(info.state)) {
+  const { startedAt: before = Infinity } = info;
+  const restarted = isUp(now) && isUp(info.state) && inspect.state.startedAt - before >= SAME_MS;
+  if (hasRun || restarted || isUp(now) !== isUp(info.state) || paused(now) !== paused(info.state)) {
     // Its event is on its way; if it is not, the next list will find it.
     suspect(turn, info.id, known, true);
     return;

@@ -34,7 +34,7 @@ export function renamed(turn: Turn, known: Known, name: string, at: number): voi
   if (!isWatched(state, known)) letGo(turn, key, at);
   else reportMissing(turn, { reported: true });
   // A successor may come for a name that is to be watched.
-  if (wasWatched && !isWatched(state, known))
+  if (wasWatched && !isWatched(state, known) && !state.pending.has(oldKey))
     state.pending.set(oldKey, { kind: 'removed', due: left(turn, SUCCESSOR_WAIT_MS, at), at });
   if (isSuccessor || !isWatched(state, known)) return;
   // A container that is down is renamed silently, unless that it is down was reported: its end comes under the new name.
@@ -101,7 +101,9 @@ function followPending(
   const pending = state.pending.get(oldKey);
   if (!pending || pending.kind === 'removed') return;
   const death = 'death' in pending ? pending.death : undefined;
-  if (('id' in pending ? pending.id : death?.id) !== id) return;
+  // One that was started in place of the dead one has ended its being down.
+  const isBack = pending.kind === 'crash' && pending.upAt !== undefined;
+  if (!isBack && ('id' in pending ? pending.id : death?.id) !== id) return;
   if (death) Object.assign(death, { name, was: oldKey });
   if (state.pending.has(key)) state.pending.delete(oldKey);
   else move(state.pending, oldKey, key);

@@ -131,14 +131,15 @@ function runningOut(now: MemoryNow, settings: Settings, again: boolean): Shortag
   const { availableBytes, swapTotalBytes, shrinksBy = 0 } = now;
   if (shrinksBy < leastPerMinute(now.totalBytes)) return undefined;
   const spare = Math.max(0, availableBytes - settings.MEMORY_CRITICAL_MB * MB);
-  const minutes = Math.max(0, swapLeft(now) + spare - RUN_BYTES) / shrinksBy;
+  const left = swapLeft(now) + spare;
+  const minutes = Math.max(0, left - RUN_BYTES) / shrinksBy;
   const ease = again ? 2 : 1;
   const isNear =
     swapLeft(now) <= swapTotalBytes * SWAP_LEFT_SHRINKING * ease && (again || isLow(now, settings));
   const found = leftOf(now);
   const rate = `they shrink by ${formatBytes(shrinksBy)} a minute`;
   if (!isNear || minutes > USED_UP_WITHIN_MINUTES * ease)
-    return { found, why: found, harmless: `${rate}, and last for ${formatCount(minutes)} minutes` };
+    return { found, why: found, harmless: `${rate}, and last for ${formatCount(left / shrinksBy)} minutes` };
   const all = `${found}, and ${rate}`;
   return { found: all, why: all, growersOnly: true };
 }

@@ -787,6 +787,8 @@ it('a stop that became a restart loop is not called resolved', () => {
   const over = (because: string) =>
     html({ ...ended, endFact: { ...fact, kind: 'over', condition: 'unhealthy', because } as never });
   expect([over('died'), over('healthy')].map((text) => text.split(' ')[0])).toEqual(['Ended', 'Resolved']);
+  const goneAs = html({ ...ended, endFact: { ...fact, kind: 'gone', because: 'replaced' } as never });
+  expect(goneAs).toMatch(/^Ended/);
   // A loop that gave up before it had been quiet for long enough.
   const loop = { ...ended, rule: 'restart-loop', lastSeenAt: at + 30_000 };
   expect(html(loop)).toMatch(/^Ended after/);

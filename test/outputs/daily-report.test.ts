@@ -329,16 +329,19 @@ describe('a day is called quiet', () => {
       },
     ].map((one) => ({ ...one, from: MORNING - 40 * HOUR, to: MORNING - HOUR }));
     const lines = head({ incidents });
-    expect(lines[3]).toBe('No new alerts in 24 h, 1 earlier one ended');
+    expect(lines[3]).toBe('No new alerts in 24 h, 1 earlier alert ended');
     expect(lines).toContain('Alerts: none new');
+    expect(head({ incidents, gaps: [gap(24, 0)] })[3]).toBe(
+      'Nothing was watched in 24 h, 1 earlier alert ended',
+    );
     expect(head({ incidents, gaps: [gap(24, 2)] })[3]).toBe(
-      'No new alerts in the 2 h that were watched, 1 earlier one ended',
+      'No new alerts in the 2 h that were watched, 1 earlier alert ended',
     );
     const fine = incidents.map(({ to, ...one }) => ({
       ...one,
       fine: { since: to, text: 'Disk / is 60 % full' },
     }));
-    expect(head({ incidents: fine })[3]).toBe('No new alerts in 24 h, 1 earlier one fine at the moment');
+    expect(head({ incidents: fine })[3]).toBe('No new alerts in 24 h, 1 earlier alert fine at the moment');
   });
 
   test('what was kept before is not called nothing', () => {

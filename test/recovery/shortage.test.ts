@@ -88,7 +88,7 @@ describe('memory and swap that run out', () => {
     expect(shrinks(8)).toBe('harm');
     expect(shrinks(7)).toBe('memory pressure is 0 of 100');
     expect(shrinks(25, { swapUsedBytes: 824 * MB })).toBe(
-      'they shrink by 25 MB a minute, and last for 6 minutes',
+      'they shrink by 25 MB a minute, and last for 9 minutes',
     );
     expect(shrinks(32, { swapUsedBytes: 824 * MB })).toBe('harm');
     expect(shrinks(20, { score: undefined, swapInKBps: 0, swapOutKBps: 0 })).toBe('harm');

@@ -72,14 +72,13 @@ function summaryOf(data: ReportData): [string, ...string[]] {
   const earlier = data.incidents.filter((one) => one.severity !== 'info');
   const fine = earlier.filter((one) => one.fine !== undefined).length;
   const before = [
-    ...(earlier.length > fine ? [`${many(earlier.length - fine, 'earlier one')} ended`] : []),
-    ...(fine > 0 ? [`${many(fine, 'earlier one')} fine at the moment`] : []),
+    ...(earlier.length > fine ? [`${many(earlier.length - fine, 'earlier alert')} ended`] : []),
+    ...(fine > 0 ? [`${many(fine, 'earlier alert')} fine at the moment`] : []),
   ];
-  if (data.firstAt === undefined && before.length === 0) return ['A first look', ...notes];
+  if (data.firstAt === undefined) return [['A first look', ...before].join(', '), ...notes];
   const watched = watchedMs(data);
-  if (data.firstAt !== undefined && watched <= 0)
-    return [['Nothing was watched in 24 h', ...before].join(', '), ...notes];
-  const isWhole = watched >= WHOLE * (data.at - Math.max(data.from, data.firstAt ?? data.at));
+  if (watched <= 0) return [['Nothing was watched in 24 h', ...before].join(', '), ...notes];
+  const isWhole = watched >= WHOLE * (data.at - Math.max(data.from, data.firstAt));
   const when = isWhole ? period(data) : `in the ${formatDuration(watched)} that were watched`;
   const unread = data.failures.length > 0 ? ', but not everything could be read' : '';
   if (before.length > 0) return [`No new alerts ${when}, ${before.join(', ')}${unread}`, ...notes];

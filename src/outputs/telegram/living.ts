@@ -122,7 +122,7 @@ const OVERTAKEN: readonly Because[] = ['died', 'replaced', 'removed', 'not-watch
 
 /** Something else about its container took its place, perhaps something worse: nothing was resolved by that. */
 function isOvertaken({ rule, fact, endFact, resolvedAt = 0, lastSeenAt }: Incident): boolean {
-  if (endFact?.kind === 'over') return OVERTAKEN.includes(endFact.because);
+  if (endFact?.kind === 'over' || endFact?.kind === 'gone') return OVERTAKEN.includes(endFact.because);
   // What ends by itself when it has been quiet for long enough, ended before that.
   const endedEarly = resolvedAt - lastSeenAt < (ruleInfo(rule)?.quietMs ?? Infinity);
   return fact !== undefined && endFact === undefined && endedEarly;
