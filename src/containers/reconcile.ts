@@ -24,7 +24,6 @@ import {
   isWatched,
   keyOf,
   put,
-  SAME_MS,
 } from './table.ts';
 import type { Known, Turn } from './types.ts';
 
@@ -183,9 +182,7 @@ function refresh(turn: Turn, known: Known, inspect: DockerInspect): void {
   const now = toState(inspect.state.status);
   const paused = (state: string): boolean => state === 'paused';
   const hasRun = info.state === 'created' && now !== 'created';
-  const { startedAt: before = Infinity } = info;
-  const restarted = isUp(now) && isUp(info.state) && inspect.state.startedAt - before >= SAME_MS;
-  if (hasRun || restarted || isUp(now) !== isUp(info.state) || paused(now) !== paused(info.state)) {
+  if (hasRun || isUp(now) !== isUp(info.state) || paused(now) !== paused(info.state)) {
     // Its event is on its way; if it is not, the next list will find it.
     suspect(turn, info.id, known, true);
     return;
