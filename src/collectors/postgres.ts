@@ -43,12 +43,12 @@ FROM (SELECT count(*) AS total,
 
 /**
  * PostgreSQL 9.6 does not say of what kind a session is: those of a user in a database count, but for autovacuum's, and one without a state is
- * hidden. SQLSTATE of
- * the column that is missing.
+ * hidden.
  */
 export const SQL_BEFORE_10 = SQL.replace('backend_type IS NULL) AS hidden', 'state IS NULL) AS hidden')
   .replaceAll('backend_type', 'NULL::text')
   .replace('usesysid IS NOT NULL)', "usesysid IS NOT NULL AND query NOT LIKE 'autovacuum:%')");
+/** SQLSTATE of the column that is missing there. */
 const NO_SUCH_COLUMN = '42703';
 
 /** Blocks found in the cache and blocks read from disk, by database, since that database's counters were reset. */

@@ -66,9 +66,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
   // Of a server that was started meanwhile, what was before is of other processes.
   const recent = () => {
     const { at, uptimeMs } = momentOf(files, clock.now());
-    return recentSamples(config.stateDir, at).filter(
-      (sample) => uptimeMs === 0 || sample.at >= at - uptimeMs,
-    );
+    return recentSamples(config.stateDir, at, uptimeMs > 0 ? at - uptimeMs : undefined);
   };
   let before: FlightSample[] | undefined;
   const deps: RecoveryDeps = {

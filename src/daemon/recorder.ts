@@ -239,11 +239,15 @@ function save(state: State, incident: Incident): void {
   }
 }
 
-/** For another process than the monitor's: the last ten minutes as far as they were written down; none where that cannot be read. */
-export function recentSamples(stateDir: string, now: number): FlightSample[] {
+/**
+ * For another process than the monitor's: the last ten minutes as far as they were written down, from the start of the server (`bootedAt`,
+ * epoch ms) on; none where that cannot be read.
+ */
+export function recentSamples(stateDir: string, now: number, bootedAt = -Infinity): FlightSample[] {
   try {
     const recording = decodeRecording(readBytes(join(stateDir, FILE), MAX_ENCODED_BYTES));
-    return recording?.samples.filter(({ at }) => at >= now - WINDOW_MS && at <= now) ?? [];
+    const from = Math.max(now - WINDOW_MS, bootedAt);
+    return recording?.samples.filter(({ at }) => at >= from && at <= now) ?? [];
   } catch {
     return [];
   }

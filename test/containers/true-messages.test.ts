@@ -895,6 +895,18 @@ describe('docker update --restart while it is down', () => {
 });
 
 describe('its health is that of now', () => {
+  /** Unhealthy, and unpaused when it is to be repeated. */
+  function unpausedWhenDue(): World {
+    const world = worldWith('web', { health: 'healthy' });
+    world.health('web', 'unhealthy');
+    pass(world, 60 * MINUTE - 5000);
+    world.pause('web');
+    pass(world, 10_000);
+    world.clear();
+    world.unpause('web');
+    return world;
+  }
+
   test('a loop that a silence held back is sent without the health of its last start', () => {
     const world = worldWith('web', { policy: 'always', health: 'healthy' });
     world.silence('web', 5 * MINUTE);
@@ -916,13 +928,7 @@ describe('its health is that of now', () => {
   });
 
   test('a repeat waits after a pause until it can have been checked', () => {
-    const world = worldWith('web', { health: 'healthy' });
-    world.health('web', 'unhealthy');
-    pass(world, 60 * MINUTE - 5000);
-    world.pause('web');
-    pass(world, 10_000);
-    world.clear();
-    world.unpause('web');
+    const world = unpausedWhenDue();
     pass(world, MINUTE);
     world.list();
     pass(world, MINUTE);
@@ -933,13 +939,7 @@ describe('its health is that of now', () => {
   });
 
   test('healthy after a pause: nothing is repeated', () => {
-    const world = worldWith('web', { health: 'healthy' });
-    world.health('web', 'unhealthy');
-    pass(world, 60 * MINUTE - 5000);
-    world.pause('web');
-    pass(world, 10_000);
-    world.clear();
-    world.unpause('web');
+    const world = unpausedWhenDue();
     pass(world, 30_000);
     world.health('web', 'healthy');
     pass(world, 10 * MINUTE);
