@@ -2,7 +2,6 @@ import { serverName } from '../config/server-name.ts';
 import { openCollectors } from '../checks/collect.ts';
 import { recentSamples } from '../daemon/recorder.ts';
 import { createDiscovery } from '../discovery/discover.ts';
-import type { Moment } from '../model/action.ts';
 import type { FlightSample } from '../model/recording.ts';
 import { EpochMs } from '../model/shapes.ts';
 import { errorText, maskSecrets } from '../model/text.ts';
@@ -18,7 +17,7 @@ import type { Store } from '../store/open.ts';
 import { appendLine } from '../system/state-files.ts';
 import { openDocker } from '../system/docker/docker.ts';
 import { readContainers } from '../system/docker/containers.ts';
-import type { Files } from '../system/types.ts';
+import { momentOf } from '../system/moment.ts';
 import type { CommandContext } from './context.ts';
 
 /** The monitor writes its samples down once a minute, and on a machine that is short of memory later than it should. */
@@ -144,15 +143,6 @@ function recordLines({ config, system, io }: CommandContext, store: Store): (lin
       io.err(`vpsmon: the message cannot be kept for Telegram: ${errorText(error)}`);
     }
   };
-}
-
-/** /proc/uptime counts from boot, and no clock that is set changes it: `12345.67 24000.00`. */
-function momentOf(files: Files, at: number): Moment {
-  const boot = files.textOr('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
-  const seconds = Number.parseFloat(files.textOr('/proc/uptime') ?? '');
-  return Number.isFinite(seconds)
-    ? { at, boot, uptimeMs: Math.round(seconds * 1000) }
-    : { at, boot: '', uptimeMs: 0 };
 }
 
 function samplesBefore(recent: readonly FlightSample[], beganAt: number): FlightSample[] {

@@ -1,15 +1,17 @@
 // What a person confirmed by a button, from the tap to its result: kept on disk, so that a monitor that dies in between neither does it a
 // second time nor leaves the owner without an answer.
 import * as v from 'valibot';
-import type { Action } from '../model/action.ts';
+import { heldText, type Action } from '../model/action.ts';
 import { formatTime, plain } from '../model/text.ts';
 import { printedHtml } from '../outputs/telegram/console.ts';
+import { heldAfterUndoMs } from '../recovery/attempt.ts';
 import { actionsBetween } from '../store/actions.ts';
 import { annotateIncident } from '../store/incidents.ts';
 import { immediately, type Db } from '../store/db.ts';
 import { isHeld } from '../store/lock.ts';
 import { recall, remember } from '../store/memory.ts';
 import { readJson } from '../store/rows.ts';
+import { momentOf } from '../system/moment.ts';
 import { alive, ORDERS, type Console } from './console-types.ts';
 
 /** `args`: of `vpsmon recover`. `target`: the chat and topic of the incident's message. `at`: epoch ms. */
@@ -88,7 +90,14 @@ export async function followUp(
   const when = `asked for at ${formatTime(order.at)}, ${why}`;
   if (!action) return finish(console, order, `not done: ${when}. Tap again if it is still wanted.`, false);
   const how = action.state === 'running' ? 'begun, and nobody knows whether it worked' : action.result;
-  finish(console, order, `${how ?? action.state} (${when})`, true);
+  finish(console, order, `${how ?? action.state} (${when})${heldBecauseOf(console, action)}`, true);
+}
+
+/** Nobody waits for what the command prints of the hour after an undo: it is read where recovery keeps it. */
+function heldBecauseOf({ monitor, now }: Console, { rule, undoes }: Action): string {
+  const moment = () => momentOf(monitor.system.files, now());
+  const ms = undoes ? heldAfterUndoMs(monitor.store.db, rule, moment()) : undefined;
+  return ms === undefined ? '' : `; ${heldText(ms)}`;
 }
 
 /** What recovery recorded of an order. */
@@ -135,7 +144,8 @@ const Recovered = v.object({
   results: v.array(
     v.object({
       found: v.string(),
-      attempts: v.array(v.object({ text: v.string(), action: v.optional(v.number()) })),
+      attempts: v.array(v.object({ text: v.string(), action: v.nullish(v.number()) })),
+      held_seconds: v.nullish(v.number()),
     }),
   ),
 });
@@ -148,9 +158,11 @@ function resultOf(stdout: string): { text: string; recorded: boolean } | undefin
   const texts = results.flatMap(({ found, attempts: own }) =>
     own.length > 0 ? own.map(({ text }) => text) : [found],
   );
+  const held = results.flatMap(({ held_seconds: seconds }) => seconds ?? []);
+  const then = held.length > 0 ? `; ${heldText(Math.max(...held) * 1000)}` : '';
   return {
-    text: plain(texts.join('; '), 400),
-    recorded: attempts.some(({ action }) => action !== undefined),
+    text: plain(texts.join('; '), 400) + then,
+    recorded: attempts.some(({ action }) => typeof action === 'number'),
   };
 }
 

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { EpochMs, Finite } from './shapes.ts';
+import { formatDuration } from './text.ts';
 
 /**
  * running: begun, the end is not known. unclear: it was done, and whether it worked could not be seen. would-do: recovery is
@@ -46,4 +47,9 @@ export function ageMs(began: { startedAt: number; boot?: string; uptimeMs?: numb
     return Math.max(0, now.uptimeMs - began.uptimeMs);
   }
   return Math.max(0, now.at - began.startedAt, began.boot ? now.uptimeMs : 0);
+}
+
+/** What a person's undo means from then on: recovery takes nothing of the kind away for so many ms. */
+export function heldText(ms: number): string {
+  return `recovery does nothing of the kind again for ${formatDuration(ms)}`;
 }

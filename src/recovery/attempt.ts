@@ -1,4 +1,4 @@
-import { ageMs, type Action, KeptMoment } from '../model/action.ts';
+import { ageMs, type Action, KeptMoment, type Moment } from '../model/action.ts';
 import { errorText, formatDuration, plain } from '../model/text.ts';
 import {
   finishAction,
@@ -8,7 +8,7 @@ import {
   recentActions,
   recordAction,
 } from '../store/actions.ts';
-import { immediately } from '../store/db.ts';
+import { immediately, type Db } from '../store/db.ts';
 import type { Attempt, Obsolete, Outcome, RecoveryDeps, ReportedLine, Step } from './types.ts';
 import { recall, remember } from '../store/memory.ts';
 
@@ -230,12 +230,17 @@ export function holdAfterUndo(deps: RecoveryDeps, rule: Action['rule']): void {
   remember(deps.store.db, keyOf(rule), since, at);
 }
 
+/** How long this rule may still take nothing away because of a person's undo, in ms; undefined when it may. */
+export function heldAfterUndoMs(db: Db, rule: Action['rule'], now: Moment): number | undefined {
+  const since = recall(db, keyOf(rule), KeptMoment);
+  const leftMs = since ? HOLD_MS - ageMs(since, now) : 0;
+  return leftMs > 0 ? leftMs : undefined;
+}
+
 /** Why this rule may take nothing away now; undefined when it may. */
 function heldByUndo(deps: RecoveryDeps, rule: Action['rule']): string | undefined {
-  const since = recall(deps.store.db, keyOf(rule), KeptMoment);
-  if (typeof since?.startedAt !== 'number') return undefined;
-  const leftMs = HOLD_MS - ageMs(since, deps.moment());
-  return leftMs > 0
-    ? `a person has undone what this rule did; that holds for another ${formatDuration(leftMs)}`
-    : undefined;
+  const leftMs = heldAfterUndoMs(deps.store.db, rule, deps.moment());
+  return leftMs === undefined
+    ? undefined
+    : `a person has undone what this rule did; that holds for another ${formatDuration(leftMs)}`;
 }

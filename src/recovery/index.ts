@@ -1,5 +1,5 @@
-import { ageMs, type Action } from '../model/action.ts';
-import { errorText, formatDuration, plain } from '../model/text.ts';
+import { ageMs, heldText, type Action } from '../model/action.ts';
+import { errorText, plain } from '../model/text.ts';
 import { finishAction, markUndone, pruneActions, unfinishedActions } from '../store/actions.ts';
 import { HOLD_MS, holdAfterUndo } from './attempt.ts';
 import { outcomeByHand } from './by-hand.ts';
@@ -32,8 +32,9 @@ export async function runRules(
       const result = what === 'undo' ? await rule.undo(deps, only) : await rule.run(deps);
       const held = what === 'undo' && !deps.dryRun && result.attempts.some(({ done }) => done !== 'obsolete');
       if (held) holdAfterUndo(deps, rule.id);
-      const then = held ? `; recovery does nothing of the kind again for ${formatDuration(HOLD_MS)}` : '';
-      results.push({ ...result, found: result.found + then });
+      results.push(
+        held ? { ...result, found: `${result.found}; ${heldText(HOLD_MS)}`, heldMs: HOLD_MS } : result,
+      );
     } catch (error) {
       const text = `the rule ${rule.id} failed: ${errorText(error)}`;
       deps.report({ severity: 'warning', rule: rule.id, target: 'vpsmon', text, telegram: false });

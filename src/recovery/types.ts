@@ -104,6 +104,8 @@ export type RuleResult = {
   /** What it saw, one plain sentence. */
   found: string;
   attempts: Attempt[];
+  /** After a person's undo: so long the rule takes nothing away; `found` says so, too. */
+  heldMs?: number;
   /** The rule could not do its work. */
   failed?: boolean;
   /** What it has to know should be there and could not be read: a person should look. */

@@ -19,13 +19,19 @@ import { openOutbox } from '../../src/store/outbox.ts';
 import { markAnswered } from '../../src/notify/asked.ts';
 import { asOnlyReader } from '../../src/notify/poll.ts';
 import { renderNotification } from '../../src/outputs/telegram/incidents.ts';
-import { finishAction, recordAction } from '../../src/store/actions.ts';
+import { resultToJson } from '../../src/outputs/terminal/recovery.ts';
+import { holdAfterUndo } from '../../src/recovery/attempt.ts';
+import { runRules } from '../../src/recovery/index.ts';
+import { swapRule } from '../../src/recovery/swap.ts';
+import { finishAction, markUndone, recordAction } from '../../src/store/actions.ts';
 import type { Db } from '../../src/store/db.ts';
 import { incidentById, withAnnotations } from '../../src/store/incidents.ts';
 import { openStore } from '../../src/store/open.ts';
 import { systemClock } from '../../src/system/clock.ts';
+import { momentOf } from '../../src/system/moment.ts';
 import { commandContext, configWith } from '../helpers/command.ts';
 import { fakeDocker } from '../helpers/fake-docker.ts';
+import { testDeps } from '../helpers/recovery-deps.ts';
 import { snapshotOf } from '../helpers/snapshots.ts';
 import { keptLog } from '../notify/support.ts';
 import {
@@ -53,7 +59,15 @@ async function start(
     late,
     inspectMs = 0,
     faster = 10,
-  }: { hangs?: boolean; late?: (db: Db) => string | void; inspectMs?: number; faster?: number } = {},
+    undoes = false,
+  }: {
+    hangs?: boolean;
+    late?: (db: Db) => string | void;
+    inspectMs?: number;
+    faster?: number;
+    /** `recover undo` is done, by recovery itself. */
+    undoes?: boolean;
+  } = {},
 ) {
   const config = configWith(
     {
@@ -143,6 +157,12 @@ async function start(
         if (late) {
           return { exitCode: 124, stdout: '', stderr: late(db) ?? '' };
         }
+        if (undoes) {
+          const recovery = testDeps(store, { system: { docker: docker.docker } });
+          const done = await runRules(recovery, [swapRule], 'undo', new Set([Number(args[2])]));
+          const json = resultToJson({ dryRun: false, enabled: true, results: done, reported: [] });
+          return { exitCode: 0, stdout: JSON.stringify(json), stderr: '' };
+        }
         const results = [
           { rule: 'hand', found: 'x', attempts: [{ done: 'worked', text: 'web runs again' }] },
         ];
@@ -155,6 +175,7 @@ async function start(
     log,
     ran,
     db,
+    docker,
     /** A container is down: its incident, and the message about it. */
     async incident(subject = 'web', rule: Finding['rule'] = 'container-stopped') {
       pipeline.process([
@@ -857,6 +878,59 @@ describe('buttons', () => {
     worked();
     await until(() => shown(message)?.plain.includes('restart-container web: web runs again') === true);
     expect(shown(message)?.keyboard).toEqual([]);
+  });
+
+  describe('to undo what recovery did', () => {
+    /** Recovery has stopped web, and its incident is open. */
+    async function stopped(options: Parameters<typeof start>[1]): Promise<SentMessage> {
+      stage = await start({ TELEGRAM_ACTIONS: true }, options);
+      const { id: containerId } = Object.assign(stage.docker.add('web'), { status: 'exited', startedAt: 1 });
+      const id = recordAction(stage.db, {
+        rule: 'swap',
+        target: 'web',
+        what: 'stop-container',
+        why: 'the server swaps',
+        state: 'running',
+        startedAt: Date.now(),
+        undo: { containerId, name: 'web', startedAt: 1 },
+      });
+      finishAction(stage.db, id, { state: 'worked', result: 'web is stopped', at: Date.now() });
+      const message = await stage.incident();
+      await until(() => texts(shown(message)?.keyboard).includes('Undo'));
+      await tap(message, 'Undo');
+      await until(() => texts(shown(message)?.keyboard).some((text) => text.startsWith('Yes')));
+      return message;
+    }
+    const yes = (message: SentMessage) => tap(message, shown(message)!.keyboard.flat()[0]!.text);
+
+    it('say that it holds for an hour', async () => {
+      await yes(await stopped({ undoes: true }));
+      await until(() => said('recovery does nothing of the kind again for 1 h').length === 1);
+      expect(said('of the kind again')[0]?.plain).toContain('web runs again; it had been stopped');
+      expect(stage.docker.calls).toEqual(['start web']);
+    });
+
+    it('say so, too, where nobody waited for the end', async () => {
+      const late = (db: Db) => {
+        const action = { rule: 'swap', target: 'web', what: 'start-container', why: 'by hand' } as const;
+        const id = recordAction(db, { ...action, state: 'running', startedAt: Date.now(), undoes: [1] });
+        finishAction(db, id, { state: 'worked', result: 'web runs again', at: Date.now() });
+        markUndone(db, 1, 'web runs again', Date.now());
+        const { store, system } = stage.monitor;
+        const moment = () => momentOf(system.files, Date.now());
+        holdAfterUndo({ ...testDeps(store), moment }, 'swap');
+      };
+      await yes(await stopped({ late }));
+      await until(() => said('recovery does nothing of the kind again for').length === 1);
+    });
+
+    it('and where there is nothing to be done any more, what became of it', async () => {
+      const message = await stopped({ undoes: true });
+      Object.assign(stage.docker.add('web'), { startedAt: 2 });
+      await yes(message);
+      await until(() => said('web was started by somebody else').length === 1);
+      expect(said('of the kind again')).toEqual([]);
+    });
   });
 
   describe('confirmed just before the monitor dies', () => {

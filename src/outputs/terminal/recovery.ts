@@ -7,6 +7,7 @@ type Result = {
   rule: string;
   found: string;
   attempts: { done: string; id?: number; text: string }[];
+  heldMs?: number;
   failed?: boolean;
 };
 
@@ -45,10 +46,11 @@ export function resultToJson(run: {
     version: 1,
     dry_run: run.dryRun,
     enabled: run.enabled,
-    results: run.results.map(({ rule, found, attempts, failed }) => ({
+    results: run.results.map(({ rule, found, attempts, heldMs, failed }) => ({
       rule,
       found: plain(found, 1000),
       failed: failed === true,
+      held_seconds: heldMs === undefined ? null : heldMs / 1000,
       attempts: attempts.map(({ done, id, text }) => ({ done, action: id ?? null, text: plain(text, 1000) })),
     })),
     said: run.reported.map(({ severity, rule, target, text, details, logs }) => ({
