@@ -1,7 +1,15 @@
 import type { Action } from '../model/action.ts';
 import { plain } from '../model/text.ts';
 import { attempt } from './attempt.ts';
-import { GRACE_SEC, inspectOrGone, isDown, outcomeOfContainer, STAYS_UP_MS, stopping } from './containers.ts';
+import {
+  GRACE_SEC,
+  inspectOrGone,
+  isDown,
+  outcomeOfContainer,
+  STAYS_UP_MS,
+  stopping,
+  withoutContainers,
+} from './containers.ts';
 import type { Outcome, RecoveryDeps, RuleResult, Step } from './types.ts';
 
 /**
@@ -18,7 +26,7 @@ export async function containerByHand(
   if (name === '')
     return no(`nothing was done: the name of a container is needed, like \`${what}-container web\``);
   const { docker } = (await deps.look(['docker'])).readings;
-  if (docker.state !== 'ok') return no(`nothing was done: Docker cannot be read (${docker.why})`);
+  if (docker.state !== 'ok') return no(`nothing was done: ${withoutContainers(docker)}`);
   const container = docker.value.containers.find((one) => one.name === name);
   if (!container) return no(`nothing was done: there is no container ${plain(name, 60)}`);
   if (container.self) return no(`nothing was done: vpsmon itself runs in ${plain(name, 60)}`);

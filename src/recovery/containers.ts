@@ -1,4 +1,5 @@
 import type { Action } from '../model/action.ts';
+import type { Snapshot } from '../model/sources.ts';
 import { formatTime, plain } from '../model/text.ts';
 import { keepUndo } from '../store/actions.ts';
 import type { DockerInspect } from '../system/types.ts';
@@ -8,6 +9,13 @@ import type { Outcome, RecoveryDeps, Step } from './types.ts';
 export const GRACE_SEC = 20;
 /** A container that cannot start, as a rule, is down again by then. */
 export const STAYS_UP_MS = 2000;
+
+/** Why there are no containers to work with. On a machine without Docker there is nothing that could not be read. */
+export function withoutContainers(docker: Exclude<Snapshot['readings']['docker'], { state: 'ok' }>): string {
+  return docker.state === 'absent'
+    ? `there is no Docker here (${docker.why})`
+    : `the containers cannot be read: ${docker.why}`;
+}
 
 /** Undefined when the container is gone; other errors are thrown. */
 export async function inspectOrGone(deps: RecoveryDeps, id: string): Promise<DockerInspect | undefined> {

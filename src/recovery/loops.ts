@@ -11,6 +11,7 @@ import {
   outcomeOfContainer,
   startAgainStep,
   stopping,
+  withoutContainers,
   type StoppedContainer,
 } from './containers.ts';
 import { findLoops, type Loop } from './loops-find.ts';
@@ -24,6 +25,10 @@ const FIRST_PAUSE_MS = 5 * 60_000;
 const LONGEST_PAUSE_MS = 40 * 60_000;
 const DAY_MS = 24 * 3_600_000;
 const LOG_LINES = 8;
+
+/** Every run of all the rules has this one. */
+const WITHOUT_DOCKER =
+  ', and no container to look after: recovery has the queue of an n8n (N8N_URL) and the sessions of a WAHA (WAHA_URL) only';
 
 /** What undoing a pause needs. Without `pauseMs` the container is stopped for good. */
 type Paused = StoppedContainer & { restarts: number; pauseMs?: number };
@@ -43,7 +48,8 @@ async function runLoops(deps: RecoveryDeps): Promise<RuleResult> {
   const { docker, host, oom } = (await deps.look(['host', 'docker', 'oom'])).readings;
   if (docker.state !== 'ok') {
     const blind = docker.state === 'failed';
-    return { rule: 'loops', found: `containers cannot be read: ${docker.why}`, attempts: [], blind };
+    const what = withoutContainers(docker) + (blind ? '' : WITHOUT_DOCKER);
+    return { rule: 'loops', found: what, attempts: [], blind };
   }
   const attempts = await endPauses(deps);
   const loops = await findLoops(deps, docker.value.containers, oom);

@@ -14,6 +14,7 @@ import {
   outcomeOfContainer,
   startAgainStep,
   stopping,
+  withoutContainers,
   type StoppedContainer,
 } from './containers.ts';
 import {
@@ -129,8 +130,8 @@ async function firstStoppable(
   tried: ReadonlySet<string>,
 ): Promise<Victim | { nobody: string } | { unreadable: string }> {
   const { docker } = (await deps.look(['docker'])).readings;
-  if (docker.state === 'absent') return { nobody: unreadable(docker.why) };
-  if (docker.state === 'failed') return { unreadable: unreadable(docker.why) };
+  if (docker.state === 'absent') return { nobody: withoutContainers(docker) };
+  if (docker.state === 'failed') return { unreadable: withoutContainers(docker) };
   const running = docker.value.containers.filter(
     (c) => c.state === 'running' && !c.self && !tried.has(c.id) && sizeOf(c) > 0,
   );
@@ -147,7 +148,7 @@ async function firstStoppable(
         return { ...candidate, spared };
       if (inspect && grown) spared ??= candidate;
     } catch (error) {
-      return { unreadable: unreadable(errorText(error)) };
+      return { unreadable: withoutContainers({ state: 'failed', why: errorText(error), tookMs: 0 }) };
     }
   }
   const nobody = growersOnly
@@ -215,8 +216,6 @@ function growing(
   const least = earlier.reduce((low, one) => (one.value <= low.value ? one : low), now);
   return { perMinute, bytes: now.value - least.value, since: least.at };
 }
-
-const unreadable = (why: string) => `the containers cannot be read: ${why}`;
 
 function sizeOf({ memory }: ContainerInfo): number {
   return memory ? Math.max(totalBytes(memory), heldBytes(memory)) : 0;

@@ -223,7 +223,7 @@ describe('everything that can be wrong', () => {
     waha.fault = 'hang';
     const run = await folder.run(['run-all'], { DOCKER_HOST: 'unix:///nonexistent/docker.sock' });
     const found = Object.fromEntries(run.json.results.map((result) => [result.rule, result.found]));
-    expect(found['loops']).toMatch(/^containers cannot be read: /);
+    expect(found['loops']).toMatch(/^the containers cannot be read: /);
     // Nothing was said, and a person should read it all the same.
     expect((await folder.run(['waha'])).code).toBe(1);
     expect(found['waha']).toMatch(/^WAHA cannot be read: .*within/);

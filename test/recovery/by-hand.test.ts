@@ -90,4 +90,15 @@ describe('a container that a person wants stopped or restarted', () => {
     expect(engine.calls).toEqual([]);
     expect(listActions(store.db, 0)).toEqual([]);
   });
+
+  it('cannot be where there is no Docker', async () => {
+    const { look } = deps;
+    deps.look = async (only) => {
+      const snapshot = await look(only);
+      const docker = { state: 'absent', why: 'no Docker socket' } as const;
+      return { ...snapshot, readings: { ...snapshot.readings, docker } };
+    };
+    const { found } = await containerByHand(deps, 'stop', 'web', '');
+    expect(found).toBe('nothing was done: there is no Docker here (no Docker socket)');
+  });
 });

@@ -398,3 +398,19 @@ describe('recovery that is switched off', () => {
     expect(engine.calls).toEqual([]);
   });
 });
+
+describe('a server without Docker', () => {
+  it.each([
+    ['absent', /^there is no Docker here \(no socket\), and no container to look after: .*N8N_URL.*WAHA_URL/],
+    ['failed', /^the containers cannot be read: no socket$/],
+  ] as const)('is not one whose Docker cannot be read: %s', async (state, found) => {
+    const deps = monitor();
+    const { look } = deps;
+    deps.look = async (only) => {
+      const snapshot = await look(only);
+      const docker = { state, why: 'no socket', tookMs: 1 };
+      return { ...snapshot, readings: { ...snapshot.readings, docker } };
+    };
+    expect(await run(deps)).toMatchObject({ found: expect.stringMatching(found), blind: state === 'failed' });
+  });
+});

@@ -394,6 +394,21 @@ describe('thrashing', () => {
     expect(deps.said.at(-1)?.text).toMatch(/the containers cannot be read: Docker hangs/);
   });
 
+  it('says that there is no Docker where there is none', async () => {
+    rate = 9000;
+    const deps = monitor();
+    const { look } = deps;
+    deps.look = async (only) => {
+      const snapshot = await look(only);
+      const docker = { state: 'absent', why: 'no Docker socket' } as const;
+      return { ...snapshot, readings: { ...snapshot.readings, docker } };
+    };
+    expect((await run(deps)).attempts).toMatchObject([{ done: 'person' }]);
+    expect(deps.said.at(-1)?.text).toBe(
+      'The server thrashes (swap-in 9,000 KB/s, above 5,000), and there is no Docker here (no Docker socket). A person is needed',
+    );
+  });
+
   it('says the same where Docker lists its containers and answers nothing more', async () => {
     rate = 9000;
     const deps = monitor();
