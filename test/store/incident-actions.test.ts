@@ -6,6 +6,7 @@ import type { Action } from '../../src/model/action.ts';
 import type { Incident } from '../../src/model/incident.ts';
 import { recordAction } from '../../src/store/actions.ts';
 import { actionsAbout } from '../../src/store/incident-actions.ts';
+import { saveIncidents } from '../../src/store/incidents.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { incidentOf } from '../helpers/incident.ts';
 
@@ -27,8 +28,8 @@ beforeEach(() => {
       startedAt: T + minute * MINUTE,
       ...more,
     });
-  add('swap', 'web', -1);
-  add('swap', 'web', 30);
+  const stopped = add('swap', 'web', -1);
+  add('swap', 'web', 30, { undoes: [stopped] });
   add('swap', 'web', 200);
   add('loops', 'web', 2);
   add('loops', 'other', 3);
@@ -95,4 +96,42 @@ test('A22: what was done about an earlier or a later one of the same kind is not
   add(40, { undo: { workflows: [] } });
   const queue = { rule: 'n8n-queue', subject: 'n8n' };
   expect(about(queue)).toEqual(['queue 4', 'minute 10', 'minute 25']);
+});
+
+test('what was done before it, or after its end, is about another one', () => {
+  const add = (minute: number, result: string, more: Partial<Action> = {}) => {
+    const startedAt = T + minute * MINUTE;
+    const about = { rule: 'hand', target: 'api', what: 'restart-container', why: 'by Ada' } as const;
+    recordAction(store.db, {
+      ...about,
+      state: 'worked',
+      result,
+      startedAt,
+      endedAt: startedAt + 3000,
+      ...more,
+    });
+  };
+  add(-8, 'eight minutes before');
+  add(-0.2, 'as it began');
+  add(3, 'meanwhile');
+  add(21, 'after its end');
+  add(-9, 'stopped', { rule: 'swap' });
+  const unhealthy = { rule: 'container-unhealthy', subject: 'api' };
+  expect(about(unhealthy)).toEqual(['as it began (by Ada)', 'meanwhile (by Ada)']);
+  expect(about({ rule: 'swap-in', subject: 'host' })).not.toContain('stopped');
+});
+
+test('what happened in a moment is followed by what was done about it, unless that is about one that is open', () => {
+  const by = { rule: 'hand', target: 'api', what: 'restart-container', why: 'by Ada' } as const;
+  const restart = (minute: number, result: string) =>
+    recordAction(store.db, { ...by, state: 'worked', result, startedAt: T + minute * MINUTE });
+  restart(5, 'after the crash');
+  restart(30, 'for it is unhealthy');
+  const unhealthy = { rule: 'container-unhealthy', subject: 'shop-api-1', alias: 'api' };
+  saveIncidents(store.db, [incidentOf({ id: 7, ...unhealthy, openedAt: T + 20 * MINUTE })]);
+  const crash = { rule: 'container-restarting', subject: 'api', event: true, resolvedAt: T } as const;
+  expect(about(crash)).toEqual(['after the crash (by Ada)']);
+  expect(about({ id: 7, ...unhealthy, openedAt: T + 20 * MINUTE, resolvedAt: T + 40 * MINUTE })).toEqual([
+    'for it is unhealthy (by Ada)',
+  ]);
 });
