@@ -46,7 +46,7 @@ function killFamily({ pid }: ChildProcess): void {
 }
 
 /** Longer than anything takes that goes well; below the time that a test has. */
-const LONG_MS = 1_200_000;
+const LONG_MS = 2_700_000;
 /** Exit codes of ssh where it could not ask the machine, and of a call that was given up. */
 const NOT_ASKED = [255, -1];
 
@@ -54,7 +54,12 @@ function callScript(args: string[], env: NodeJS.ProcessEnv, timeoutMs: number): 
   return new Promise((resolve, reject) => {
     const child = spawn(SCRIPT, args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     calls.add(child);
-    const timer = setTimeout(() => killFamily(child), timeoutMs);
+    const timer = setTimeout(() => {
+      killFamily(child);
+      // The connection that all commands share holds its pipes for as long as the command goes on in the machine.
+      child.stdout.destroy();
+      child.stderr.destroy();
+    }, timeoutMs);
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));

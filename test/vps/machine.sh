@@ -145,6 +145,9 @@ add_container_image() {
 
 # --- run -------------------------------------------------------------------------------------------------------------
 
+# For a boot that goes well, also on a slow machine that has more to do.
+MOST_SECONDS=1200
+
 # Two at the same time must not both build the disk.
 build_once() {
   mkdir -p "$cache"
@@ -178,30 +181,38 @@ switch_on() {
   wait_until_up
 }
 
-# For what runs while the machine thrashes: it is not given up for being slow. (Of an option that is there twice, ssh takes the first.)
-patient_ssh() { ssh -o ConnectTimeout=300 -o ServerAliveCountMax=20 "$@"; }
-patient_scp() { scp -o ConnectTimeout=300 -o ServerAliveCountMax=20 "$@"; }
+# For what runs while the machine thrashes: it is not given up for being slow. (Of an option that is there twice, ssh takes the first.) All of it
+# goes over one connection: under emulation, making one takes longer than most commands.
+patient=(-o ConnectTimeout=300 -o ServerAliveCountMax=20 -o ControlMaster=auto -o ControlPersist=yes -o "ControlPath=$machine/ssh")
+patient_ssh() { ssh "${patient[@]}" "$@"; }
+patient_scp() { scp "${patient[@]}" "$@"; }
+# One that began before the machine was switched off leads nowhere: the next command makes another one.
+forget_connection() { rm -f "$machine/ssh"; }
 
+# A machine that is slow to boot is slow to shake hands, too: longer with each try.
 wait_until_up() {
-  local deadline=$((SECONDS + 540))
+  local deadline=$((SECONDS + MOST_SECONDS)) patience=10
+  booting_ssh() { ssh -o "ConnectTimeout=$patience" "$@"; }
   while ((SECONDS < deadline)); do
-    remote ssh root@127.0.0.1 'systemctl is-system-running --wait >/dev/null; true' && return
-    sleep 1
+    remote booting_ssh root@127.0.0.1 'systemctl is-system-running --wait >/dev/null; true' && return
+    sleep 1; patience=$((patience + 2))
   done 2>/dev/null
-  fail "$name did not come up within 9 minutes: $machine/console.log may say why"
+  fail "$name did not come up within $MOST_SECONDS s: $machine/console.log may say why"
 }
 
 cut() {
   alive || fail "$name is not up"
   local pid; pid=$(cat "$machine/qemu.pid")
+  forget_connection
   kill -9 "$pid"
   while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
   switch_on
 }
 
 reboot() {
-  local before now asked=$SECONDS deadline=$((SECONDS + 540))
+  local before now asked=$SECONDS deadline=$((SECONDS + MOST_SECONDS))
   before=$(remote patient_ssh root@127.0.0.1 'cat /proc/sys/kernel/random/boot_id')
+  forget_connection
   while ((SECONDS < deadline)); do
     if ((SECONDS >= asked)); then # again where it did not hear it
       remote ssh root@127.0.0.1 "grep -q $before /proc/sys/kernel/random/boot_id && systemctl reboot" || true
@@ -211,7 +222,7 @@ reboot() {
     now=$(remote ssh root@127.0.0.1 'cat /proc/sys/kernel/random/boot_id' 2>/dev/null) || continue
     [[ $now != "$before" ]] && wait_until_up && return
   done
-  fail "$name did not come back within 9 minutes"
+  fail "$name did not come back within $MOST_SECONDS s"
 }
 
 down() {
