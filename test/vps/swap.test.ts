@@ -30,6 +30,7 @@ const WHY_GREEDY =
 let vps: VpsMachine;
 beforeAll(async () => {
   vps = await bootServer();
+  await vps.run(`mkdir -p /opt/flag && cat >/opt/thrash <<'EOF'\n${THRASH}\nEOF`);
   await Promise.all([
     install(),
     startHolding('postgres', 60),
@@ -58,16 +59,38 @@ const startHolding = (name: string, mib: number) =>
     until docker exec ${name} ls -l /t/x | grep -q ${mib * 1_048_576}; do sleep 0.5; done`);
 /**
  * While the flag is there, it reads its files over and over, each round in another order so that the rate is even; without the
- * flag it gives everything back. It rests after each file, or an emulated machine would have no time left for anything else.
+ * flag it gives everything back. It rests after each file for as long as the flag says, or an emulated machine would have no time left for
+ * anything else.
  */
 const startGreedy = (files: number, limits = '') =>
-  vps.run(`${CONTAINER} --name greedy ${limits} busybox sh -c 'trap exit TERM; n=0; step=1
+  vps.run(`echo ${files} >/opt/flag/files
+    ${CONTAINER} --name greedy ${limits} busybox sh -c 'trap exit TERM; n=0; step=1
     while true; do
       if [ -f /flag/on ]; then
         n=$(( (n + step) % ${files} )); [ $n -gt 0 ] || step=$(( step % ${files - 1} + 1 ))
-        if [ -f /t/$n ]; then cat /t/$n >/dev/null; sleep 0.1; else dd if=/dev/zero of=/t/$n bs=1M count=5 2>/dev/null; fi
+        if [ -f /t/$n ]; then read rest </flag/on; cat /t/$n >/dev/null; sleep $rest; else dd if=/dev/zero of=/t/$n bs=1M count=5 2>/dev/null; fi
       else rm -f /t/*; sleep 1; fi
     done'`);
+/** KB/s that are read back from swap, over three seconds: by the machine's clock, for a busy machine sleeps longer. */
+const RATE = `pages() { awk '/^pswpin/{print $2}' /proc/vmstat; }
+  now() { read -r up _ </proc/uptime; echo \${up/./}; }
+  rate() { local from=$(pages) at=$(now); sleep 3; echo $(( ($(pages) - from) * 400 / ($(now) - at) )); }`;
+/**
+ * thrash [HARDER]: until the rate was high three times in a row. A machine that is slow reads less in the same time: there the greedy one rests
+ * less, once it has all its files.
+ */
+const THRASH = `${RATE}
+  harder() { awk '{ print ($1 > 0.04 ? $1 * 0.6 : 0.02) }' /opt/flag/on >/opt/flag/new; mv /opt/flag/new /opt/flag/on; }
+  [ -f /opt/flag/on ] || echo 0.1 >/opt/flag/on
+  [ "$1" != HARDER ] || harder
+  files=/proc/$(docker inspect -f '{{.State.Pid}}' greedy)/root/t
+  high=0 low=0
+  for ((i = 0; i < 400 && high < 3; i++)); do
+    if (($(rate) > 6500)); then high=$((high + 1)); continue; fi
+    high=0 low=$((low + 1))
+    if ((low % 3 == 0 && $(ls $files | wc -l) == $(cat /opt/flag/files))); then harder; fi
+  done
+  ((high == 3)) || { echo "$(rate) KB/s, rests $(cat /opt/flag/on) s, $(ls $files | wc -l) files"; exit 1; }`;
 
 /** A run by hand. */
 async function recover(...args: string[]): Promise<Run> {
@@ -97,22 +120,16 @@ const memoryOf = async (name: string) =>
         echo $(( $(cat memory.current) + $(cat memory.swap.current) ))`,
     ),
   );
-/** KB/s that are read back from swap, over three seconds. */
-const SWAP_IN = `pages() { awk '/^pswpin/{print $2}' /proc/vmstat; }; a=$(pages); sleep 3; echo $(( ($(pages) - a) * 4 / 3 ))`;
-async function thrash(): Promise<void> {
-  await vps.run('touch /opt/flag/on');
-  let inARow = 0;
-  await vps.until(SWAP_IN, (text) => (inARow = Number(text) > 6500 ? inARow + 1 : 0) >= 3);
-}
+const thrash = (how = '') => vps.run(`bash /opt/thrash ${how}`);
 /** Looks while the machine thrashes, again where the rate of an emulated machine fell just then. */
 async function whileThrashing<T>(look: () => Promise<T>, saw: (result: T) => boolean): Promise<T> {
   for (let i = 0; ; i += 1) {
-    await thrash();
+    await thrash(i === 0 ? '' : 'HARDER');
     const result = await look();
     if (saw(result) || i === 11) return result;
   }
 }
-const calm = () => vps.until(SWAP_IN, (text) => Number(text) < 100);
+const calm = () => vps.until(`${RATE}; rate`, (text) => Number(text) < 100);
 
 describe('a container that makes the machine thrash', () => {
   it('is only spoken about in a dry run', async () => {
