@@ -47,6 +47,8 @@ function killFamily({ pid }: ChildProcess): void {
 
 /** Longer than anything takes that goes well; below the time that a test has. */
 const LONG_MS = 2_700_000;
+/** For what is waited for and takes seconds on a quiet machine. */
+const WAIT_MS = 1_200_000;
 /** Exit codes of ssh where it could not ask the machine, and of a call that was given up. */
 const NOT_ASKED = [255, -1];
 
@@ -105,10 +107,10 @@ export async function bootVps(
   const machine: VpsMachine = {
     try: (command, timeoutMs) => call(['run', command], timeoutMs),
     run: (command, timeoutMs) => must(['run', command], timeoutMs),
-    async until(command, good, timeoutMs = 600_000) {
+    async until(command, good, timeoutMs = WAIT_MS) {
       const deadline = Date.now() + timeoutMs;
       for (;;) {
-        const { code, stdout, stderr } = await call(['run', command]);
+        const { code, stdout, stderr } = await call(['run', command], timeoutMs);
         if (!NOT_ASKED.includes(code) && pleases(stdout, good)) return stdout;
         if (Date.now() > deadline)
           throw new Error(`not within ${timeoutMs / 1000} s: ${command}\n${stdout}\n${stderr}`);
@@ -239,7 +241,7 @@ export async function awaitMessageIn(
   machine: VpsMachine,
   text: RegExp,
   from = 0,
-  timeoutMs = 600_000,
+  timeoutMs = WAIT_MS,
 ): Promise<string> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

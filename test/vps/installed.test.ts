@@ -1,6 +1,7 @@
 // vpsmon on a whole machine, from the first install to the last trace of it. The tests share one machine and go in order.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  ADA,
   bootServer,
   CHAT,
   checkedIn,
@@ -28,8 +29,6 @@ afterAll(async () => {
   await downAll();
 });
 
-/** Whoever writes and taps on the phone. */
-const ADA = { id: 4711, is_bot: false, first_name: 'Ada' };
 const UNITS = ['vps-monitor', 'vps-auto-recovery', 'vps-daily-report', 'vps-metrics-exporter'];
 const STARTED = ['vps-monitor.service', ...UNITS.slice(1).map((name) => `${name}.timer`)];
 
@@ -59,6 +58,19 @@ const property = (name: string, unit?: string) => propertyIn(vps, name, unit);
 const active = () => vps.until('systemctl is-active vps-monitor', (text) => text.trim() === 'active');
 const checked = () => checkedIn(vps);
 const awaitMessage = (text: RegExp, from?: number) => awaitMessageIn(vps, text, from);
+/** How these units are: active or not, enabled or not. */
+async function unitStates(): Promise<string[]> {
+  const out = await vps.run(
+    `for unit in ${STARTED.join(' ')}; do echo $unit $(systemctl show -P ActiveState $unit) $(systemctl show -P UnitFileState $unit); done`,
+  );
+  return out.trim().split('\n');
+}
+/**
+ * Those of these messages that have this text: not the reminder of a disk that has been too full for an hour, which is due on a slow machine,
+ * and not where a recorder says what was waited for, disk or memory.
+ */
+const newsOf = (messages: string[], text: RegExp) =>
+  messages.filter((one) => !one.startsWith('Still ') && text.test(one.replace(/^Waiting for .*$/m, '')));
 /** Writes these settings and has the monitor read them. */
 async function set(settings: Record<string, string | number | boolean>): Promise<void> {
   const edits = Object.entries(settings).map(([key, value]) => `-e 's|^${key}=.*|${key}=${value}|'`);
@@ -122,10 +134,7 @@ describe('install', () => {
   it('installs with npx: units enabled and running, timers as promised, a configuration that only root reads', async () => {
     const out = await vps.run('cd /root/checkout && npx vpsmon install');
     expect(out).toContain('vpsmon is installed, enabled and running.');
-    for (const unit of STARTED) {
-      expect(await property('ActiveState', unit), unit).toBe('active');
-      expect(await property('UnitFileState', unit), unit).toBe('enabled');
-    }
+    expect(await unitStates()).toEqual(STARTED.map((unit) => `${unit} active enabled`));
     expect(await property('TimersMonotonic', 'vps-auto-recovery.timer')).toContain('OnUnitActiveUSec=5min');
     expect(await property('TimersMonotonic', 'vps-metrics-exporter.timer')).toContain(
       'OnUnitActiveUSec=1min',
@@ -372,8 +381,11 @@ describe('survives', () => {
     expect(await property('ActiveState')).toBe('active');
     await vps.run('systemctl start docker.socket docker.service');
     await vps.until(HEALTH, (text) => text.includes('"docker_connected":true'));
-    // Nothing starts `shop` again, and that is known 20 s after Docker is back: it must not be news of a later test.
-    await awaitMessage(/Docker Is Back[^]*Did not come back: \d[^]*shop/, count);
+    // Nothing starts `shop` again, and that is known 20 s after Docker is back: it must not be news of a later test. Where Docker needs 20 s
+    // to end after its containers have, nobody can tell that from a stop on request, which has been sent by then.
+    const back = await awaitMessage(/Docker Is Back/, count);
+    const alone = (await messagesIn(vps)).slice(count).filter((text) => /Service Stopped[^]*shop/.test(text));
+    if (alone.length === 0) expect(back).toMatch(/Did not come back: \d[^]*shop/);
     await vps.run('docker rm shop');
     await awaitMessage(/shop was removed/, count);
     await vps.until('vpsmon status', hasAll('Open incidents (1)'));
@@ -384,11 +396,11 @@ describe('survives', () => {
     const messages = await messagesIn(vps);
     await vps.reboot();
     await checked();
-    for (const unit of STARTED) expect(await property('ActiveState', unit), unit).toBe('active');
+    expect(await unitStates()).toEqual(STARTED.map((unit) => `${unit} active enabled`));
     // U7: one message.
     await awaitMessage(/Server Rebooted|Monitor Started/, messages.length);
     const fresh = (await messagesIn(vps)).slice(messages.length);
-    expect(fresh.filter((text) => /went down|disk|signal|hung/i.test(text))).toEqual([]);
+    expect(newsOf(fresh, /went down|disk|signal|hung/i)).toEqual([]);
     await vps.until('vpsmon status', hasAll('Open incidents (1)'));
   });
 
@@ -404,7 +416,7 @@ describe('survives', () => {
     await checked();
     const fresh = (await messagesIn(vps)).slice(messages.length);
     expect(fresh.filter((text) => /went down/.test(text))).toHaveLength(1);
-    expect(fresh.filter((text) => /: Disk /.test(text))).toEqual([]);
+    expect(newsOf(fresh, /: Disk /)).toEqual([]);
   });
 });
 
@@ -474,7 +486,7 @@ describe('upgrade', () => {
     await checked();
     expect(await vps.run('sha256sum /etc/vpsmon/monitor.conf')).toBe(conf);
     await vps.until('vpsmon status', hasAll('Open incidents (1)'));
-    expect((await messagesIn(vps)).slice(count).filter((text) => /disk/i.test(text))).toEqual([]);
+    expect(newsOf((await messagesIn(vps)).slice(count), /disk/i)).toEqual([]);
     await vps.run('rm -rf /root/checkout');
   });
 });
