@@ -37,6 +37,7 @@ export function openCollectors(deps: CollectorDeps): Collectors {
   const mask = maskOnce(secretsOf(deps.config));
   const { clock } = deps.system;
   const running = new Map<Source, Running>();
+  let closed = false;
 
   async function readOne(source: Source, deadline: Deadline): Promise<AnyReading> {
     const collector = opened.get(source);
@@ -44,7 +45,11 @@ export function openCollectors(deps: CollectorDeps): Collectors {
     // Asked for while another check reads it (a kill was noticed): that one may have looked too early, so look again.
     for (let last = running.get(source); last && !last.late; last = running.get(source)) await last.over;
     if (running.has(source)) return { state: 'failed', why: 'still waiting for the last read', tookMs: 0 };
-    const read = readWithin(collector, deadline, clock, mask, () => running.delete(source));
+    const read = readWithin(collector, deadline, clock, mask, () => {
+      running.delete(source);
+      // What a read that comes back late has opened would keep a command from ending.
+      if (closed) void closeAll([collector]);
+    });
     const entry: Running = { late: false, over: read.then(() => void (entry.late = true)) };
     running.set(source, entry);
     return read;
@@ -68,9 +73,14 @@ export function openCollectors(deps: CollectorDeps): Collectors {
     },
     onDockerOom: (event) => oom.onDockerOom(event),
     async close() {
-      await Promise.allSettled([...opened.values()].map(async (collector) => collector.close?.()));
+      closed = true;
+      await closeAll(opened.values());
     },
   };
+}
+
+async function closeAll(collectors: Iterable<AnyCollector>): Promise<void> {
+  await Promise.allSettled(Array.from(collectors, async (collector) => collector.close?.()));
 }
 
 function notAsked(): AnyReading {

@@ -153,3 +153,19 @@ test('close closes all of them, although one fails', async () => {
   await collectors.close();
   expect(closed).toBe(SOURCE_IDS.length);
 });
+
+test('what a read has opened that comes back after the end is closed, too', async () => {
+  let comeBack: (() => void) | undefined;
+  let connections = 0;
+  const read = async () => {
+    await new Promise<void>((resolve) => (comeBack = resolve));
+    connections += 1;
+    return { version: '7' };
+  };
+  const collectors = open({ redis: read }, () => void (connections = 0));
+  await collectors.collect({ deadlineMs: 20 });
+  await collectors.close();
+  comeBack?.();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(connections).toBe(0);
+});

@@ -132,3 +132,19 @@ test('a server without room for one more says so', async () => {
   await first.close();
   await full.remove();
 });
+
+test('once closed, it is not opened again', async () => {
+  const redis = connect();
+  const id = String(await redis.call('CLIENT', 'ID'));
+  await redis.close();
+  const before = String(await server.call('INFO', 'stats'));
+  await expect(redis.call('PING')).rejects.toThrow(`the connection to 127.0.0.1:${server.port} was closed`);
+  const after = String(await server.call('INFO', 'stats'));
+  expect(String(await server.call('CLIENT', 'LIST'))).not.toContain(`id=${id} `);
+  // One more, which asked for this.
+  expect(received(after) - received(before)).toBe(1);
+});
+
+function received(info: string): number {
+  return Number(/total_connections_received:(\d+)/.exec(info)?.[1]);
+}

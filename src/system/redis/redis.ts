@@ -24,6 +24,7 @@ type Server = {
   link?: Link;
   connecting?: Promise<Link>;
   failed?: { at: number; error: Error };
+  closed: boolean;
 };
 
 /**
@@ -31,7 +32,8 @@ type Server = {
  * never by a timer. Commands sent at the same time go out together. Errors are plain sentences without the password.
  */
 export function openRedis(target: RedisAddress): Redis {
-  const server: Server = { target, address: isPath(target) ? target.host : `${target.host}:${target.port}` };
+  const address = isPath(target) ? target.host : `${target.host}:${target.port}`;
+  const server: Server = { target, address, closed: false };
   return {
     address: server.address,
     call: (command, ...args) =>
@@ -39,6 +41,7 @@ export function openRedis(target: RedisAddress): Redis {
         throw explain(server, error);
       }),
     async close() {
+      server.closed = true;
       await server.connecting?.catch(() => {});
       if (server.link) hangUp(server.link.client);
       delete server.link;
@@ -64,6 +67,7 @@ async function call(server: Server, command: string, args: string[]): Promise<un
 
 async function ready(server: Server): Promise<{ link: Link; kept: boolean }> {
   if (server.link && usable(server.link.client)) return { link: server.link, kept: true };
+  if (server.closed) throw new Explained(`the connection to ${server.address} was closed`);
   server.connecting ??= connect(server).finally(() => delete server.connecting);
   return { link: await server.connecting, kept: false };
 }
