@@ -30,7 +30,10 @@ export function judgeSources(
         warning(
           'sql',
           `${broken.name}: ${broken.why}`,
-          'mend the query in vpsmon.yaml; it is tried with psql best',
+          // Where the server itself cannot be read, its own line says what helps.
+          readings.postgres.state === 'failed'
+            ? 'that is for want of PostgreSQL, see above'
+            : 'mend the query in vpsmon.yaml; it is tried with psql best',
         ),
       );
   return lines;
@@ -137,12 +140,47 @@ const KEYS: Record<Database, { address: string; secret: string }> = {
   waha: { address: 'WAHA_URL', secret: 'WAHA_API_KEY' },
 };
 
+/** What a failure means, by the server's own words, and what helps then. The first that fits counts. */
+const ADVICE: [RegExp, (keys: { address: string; secret: string }, name: Database) => string][] = [
+  [
+    /too many (clients|connections)|all are taken|max number of clients/i,
+    (_, name) =>
+      name === 'redis'
+        ? 'it has no free connection left: look who holds them (redis-cli client list), or raise maxclients'
+        : 'it has no free connection left: look who holds them (pg_stat_activity), or raise max_connections',
+  ],
+  [
+    /database .* does not exist|no such database|not currently accepting connections|permission denied for database|: not allowed$/i,
+    () =>
+      'the server answers, that database does not: set POSTGRES_DB (or POSTGRES_URL) to one that this user may use',
+  ],
+  [
+    /NOPERM|unknown command/i,
+    () =>
+      'the server answers, and does not let this user ask: vpsmon needs INFO, for the queue of n8n also CLIENT LIST and to read its keys (ACL SETUSER ... ~* +@read +info +client)',
+  ],
+  [
+    /starting up|shutting down|in recovery mode|LOADING/,
+    () => 'it is not ready yet, or going: look again in a minute, then at its log (docker logs)',
+  ],
+  [
+    /password|auth|unauthorized|401|403|NOAUTH|WRONGPASS|API key|role .* does not exist|no pg_hba/i,
+    ({ secret }) => `it refuses who asks: set ${secret} in monitor.conf`,
+  ],
+  [
+    /^no answer within|: no answer within|did not answer in time/i,
+    ({ address }, name) =>
+      name === 'postgres'
+        ? 'it hangs or is overloaded (docker stats, docker logs); where this is PgBouncer: it is paused, its pool is exhausted, or its server is gone (SHOW POOLS)'
+        : `it hangs, is overloaded or is elsewhere: look at docker ps -a and docker logs, or set ${address} in monitor.conf`,
+  ],
+];
+
 function adviceFor(name: Database, why: string): string {
-  if (
-    /password|auth|unauthorized|401|403|NOAUTH|WRONGPASS|API key|role .* does not exist|no pg_hba/i.test(why)
-  )
-    return `it refuses who asks: set ${KEYS[name].secret} in monitor.conf`;
-  if (/too many (clients|connections)/i.test(why))
-    return 'it has no free connection left: look who holds them (pg_stat_activity), or raise max_connections';
-  return `is it running (docker ps -a)? Where it is elsewhere, set ${KEYS[name].address} in monitor.conf`;
+  const keys = KEYS[name];
+  const known = ADVICE.find(([pattern]) => pattern.test(why));
+  return (
+    known?.[1](keys, name) ??
+    `is it running (docker ps -a)? Where it is elsewhere, set ${keys.address} in monitor.conf`
+  );
 }

@@ -125,6 +125,32 @@ describe('databases', () => {
   it.each([
     ['postgres', 'password authentication failed for user "n8n"', /POSTGRES_PASSWORD/],
     ['postgres', 'sorry, too many clients already', /pg_stat_activity/],
+    [
+      'postgres',
+      'PostgreSQL at db:5432 refuses new connections, all are taken: remaining connection slots are reserved for non-replication superuser connections',
+      /pg_stat_activity/,
+    ],
+    ['redis', 'Redis at 10.0.0.3:6379: ERR max number of clients reached', /maxclients/],
+    ['postgres', 'PostgreSQL at db:5432: database "shop" does not exist', /POSTGRES_DB/],
+    [
+      'postgres',
+      'PostgreSQL at db:5432: database "old" is not currently accepting connections',
+      /POSTGRES_DB/,
+    ],
+    ['postgres', 'PostgreSQL at db:6432: no such database: shop', /POSTGRES_DB/],
+    ['postgres', 'PostgreSQL at db:6432: not allowed', /POSTGRES_DB/],
+    ['postgres', 'PostgreSQL at db:5432: the database system is starting up', /in a minute/],
+    ['postgres', 'PostgreSQL at db:6432: no answer within 2.5 s', /SHOW POOLS/],
+    [
+      'redis',
+      "Redis at 10.0.0.3:6379: NOPERM this user has no permissions to run the 'info' command",
+      /\+info/,
+    ],
+    [
+      'redis',
+      "Redis at 10.0.0.3:6379: ERR unknown command 'INFO', with args beginning with:",
+      /does not let this user/,
+    ],
     ['redis', 'NOAUTH Authentication required.', /REDIS_PASSWORD/],
     ['n8n', 'the API key is refused (401)', /N8N_API_KEY/],
     ['waha', 'no answer from 10.0.0.2:3000 within 5 s', /docker ps -a/],
