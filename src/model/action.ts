@@ -4,9 +4,9 @@ import { formatDuration } from './text.ts';
 
 /**
  * running: begun, the end is not known. unclear: it was done, and whether it worked could not be seen. would-do: recovery is
- * switched off. undone: what it did has been taken back, or needs no taking back any more.
+ * switched off. undone: what it did has been taken back, or needs no taking back any more. kept: a person said that it is meant to stay.
  */
-export type ActionState = 'running' | 'worked' | 'failed' | 'unclear' | 'undone' | 'would-do';
+export type ActionState = 'running' | 'worked' | 'failed' | 'unclear' | 'undone' | 'kept' | 'would-do';
 
 /** A step of recovery, recorded before it is done. */
 export type Action = {

@@ -27,6 +27,21 @@ export async function inspectOrGone(deps: RecoveryDeps, id: string): Promise<Doc
   }
 }
 
+/** A container under the name that it has now, for people look for that; `known`: the one it had when recovery acted. */
+function shownName(known: string, inspect: DockerInspect | undefined): string {
+  const name = plain(inspect?.name ?? known, 60);
+  return inspect && inspect.name !== known ? `${name} (renamed, it was ${plain(known, 60)})` : name;
+}
+
+/** The same of the container that an action changed, with its bare name. */
+export async function namesNow(
+  deps: RecoveryDeps,
+  { target, undo }: Action,
+): Promise<{ target: string; name: string }> {
+  const inspect = await inspectOrGone(deps, String(undo?.['containerId'])).catch(() => undefined);
+  return { target: inspect?.name ?? target, name: shownName(target, inspect) };
+}
+
 export function isDown({ state }: DockerInspect): boolean {
   return state.status === 'exited' || state.status === 'created' || state.status === 'dead';
 }
@@ -68,8 +83,8 @@ export async function noLongerStopped(
   stopped: Action,
 ): Promise<{ over: string } | undefined> {
   const { containerId, startedAt } = stopped.undo as StoppedContainer;
-  const name = plain(stopped.target, 60);
   const inspect = await inspectOrGone(deps, containerId);
+  const name = shownName(stopped.target, inspect);
   if (!inspect) return { over: `${name} was removed meanwhile` };
   // Recovery died before the engine did it.
   if (!isDown(inspect) && inspect.state.startedAt === startedAt)
@@ -78,7 +93,9 @@ export async function noLongerStopped(
   // Renamed to make way: two of the same would be harm.
   const successor = inspect.name === stopped.target ? undefined : await inspectOrGone(deps, stopped.target);
   if (successor?.name === stopped.target)
-    return { over: `${plain(inspect.name, 60)} was called ${name}, and another container has that name now` };
+    return {
+      over: `${plain(inspect.name, 60)} was called ${plain(stopped.target, 60)}, and another container has that name now`,
+    };
   if (startedAt !== undefined && inspect.state.startedAt !== startedAt)
     return { over: `${name} was started and stopped again by somebody else` };
   return undefined;
@@ -88,18 +105,18 @@ export async function noLongerStopped(
  * A step that starts a container which recovery stopped, unless somebody else has seen to it meanwhile (started or removed it).
  * `notYet`: why it should not be started now after all.
  */
-export function startAgainStep(
+export async function startAgainStep(
   deps: RecoveryDeps,
   stopped: Action,
   options: { why: string; byHand?: boolean; notYet?: () => Promise<string | undefined> },
-): Step {
+): Promise<Step> {
   const { startedAt: _, ...undo } = stopped.undo as StoppedContainer;
   const { containerId } = undo;
   const { db } = deps.store;
-  const name = plain(stopped.target, 60);
+  const { target, name } = await namesNow(deps, stopped);
   return {
     rule: stopped.rule,
-    target: stopped.target,
+    target,
     what: 'start-container',
     words: `start ${name} again`,
     why: options.why,
@@ -138,8 +155,8 @@ export async function outcomeOfContainer(
   target: string,
   wanted: 'stopped' | 'started',
 ): Promise<Outcome> {
-  const name = plain(target, 60);
   const inspect = await inspectOrGone(deps, containerId);
+  const name = shownName(target, inspect);
   if (!inspect) return { worked: wanted === 'stopped', text: `${name} is gone` };
   if (isDown(inspect) === (wanted === 'stopped')) return { worked: true, text: `${name} is ${wanted}` };
   // The engine may still be at it, so a stop is not written off: undoing it looks again.

@@ -1,7 +1,7 @@
 import type { Action } from '../model/action.ts';
 import { leftOffBy } from '../model/left-off.ts';
 import { formatCount, plain } from '../model/text.ts';
-import { allActionsToUndo, keepUndo, markUndone } from '../store/actions.ts';
+import { allActionsToUndo, keepUndo, markKept, markUndone } from '../store/actions.ts';
 import { noLongerStopped } from './containers.ts';
 import { noLongerRaised } from './loops-memory.ts';
 import { isOff, type PausedGroup } from './queue-pause.ts';
@@ -63,7 +63,7 @@ function acceptAction(deps: RecoveryDeps, action: Action, matches: (name: string
   const now = deps.system.clock.now();
   if (action.what !== 'deactivate-workflows') {
     if (!matches(action.target)) return [];
-    if (!deps.dryRun) markUndone(db, action.id, BY_PERSON, now);
+    if (!deps.dryRun) markKept(db, action.id, BY_PERSON, now);
     return leftOffBy([action]).map(({ name }) => name);
   }
   const group = action.undo as PausedGroup;
@@ -71,6 +71,6 @@ function acceptAction(deps: RecoveryDeps, action: Action, matches: (name: string
   for (const one of those) one.state = 'left';
   if (those.length === 0 || deps.dryRun) return those.map(({ name }) => name);
   keepUndo(db, action.id, group);
-  if (!group.workflows.some(isOff)) markUndone(db, action.id, BY_PERSON, now);
+  if (!group.workflows.some(isOff)) markKept(db, action.id, BY_PERSON, now);
   return those.map(({ name }) => name);
 }

@@ -3,7 +3,7 @@ import { totalBytes } from '../model/container-memory.ts';
 import type { HostValues } from '../model/snapshot.ts';
 import { formatBytes, plain } from '../model/text.ts';
 import { recentActions } from '../store/actions.ts';
-import { inspectOrGone } from './containers.ts';
+import { inspectOrGone, namesNow } from './containers.ts';
 import type { Loop } from './loops-find.ts';
 import type { Obsolete, Outcome, RecoveryDeps, Step } from './types.ts';
 
@@ -150,12 +150,12 @@ export async function noLongerRaised(
 }
 
 /** By hand: sets the old limit again, but never one that the container is close to: on cgroup v2 that would kill it. */
-export function lowerStep(deps: RecoveryDeps, raised: Action): Step {
+export async function lowerStep(deps: RecoveryDeps, raised: Action): Promise<Step> {
   const { containerId, memory, memorySwap } = raised.undo as MemoryLimits;
-  const name = plain(raised.target, 60);
+  const { target, name } = await namesNow(deps, raised);
   return {
     rule: 'loops',
-    target: raised.target,
+    target,
     what: 'lower-limit',
     words: `set the memory limit of ${name} back to ${formatBytes(memory)}`,
     why: 'asked for by hand',

@@ -144,7 +144,7 @@ async function endPauses(deps: RecoveryDeps): Promise<Attempt[]> {
     if (action.what !== 'pause-loop' || pauseMs === undefined) continue;
     if (ageMs(action, deps.moment()) < pauseMs) continue;
     const why = `the pause of ${formatDuration(pauseMs)} is over`;
-    attempts.push(await attempt(deps, startAgainStep(deps, action, { why })));
+    attempts.push(await attempt(deps, await startAgainStep(deps, action, { why })));
   }
   return attempts;
 }
@@ -156,14 +156,14 @@ async function undoLoops(deps: RecoveryDeps, only?: ReadonlySet<number>): Promis
   const stillRaised = new Set<unknown>();
   for (const action of changed) {
     if (action.what !== 'raise-limit') {
-      const step = startAgainStep(deps, action, { why: 'asked for by hand', byHand: true });
+      const step = await startAgainStep(deps, action, { why: 'asked for by hand', byHand: true });
       attempts.push(await attempt(deps, step));
       continue;
     }
     const id = action.undo?.['containerId'];
     // The first raise can only be seen when the second one is gone: until then its limit looks like somebody else's.
     if (stillRaised.has(id)) continue;
-    attempts.push(await attempt(deps, lowerStep(deps, action)));
+    attempts.push(await attempt(deps, await lowerStep(deps, action)));
     if (actionsToUndo(deps.store.db, 'loops').some((open) => open.id === action.id)) stillRaised.add(id);
   }
   return { rule: 'loops', found: `${changed.length} stopped or changed by recovery`, attempts };

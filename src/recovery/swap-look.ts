@@ -110,7 +110,7 @@ export async function startWhenCalm(deps: RecoveryDeps, seen: SwapLook): Promise
   for (const action of waiting.toReversed()) {
     const result = await attempt(
       deps,
-      startAgainStep(deps, action, { why, notYet: () => notCalmAnyMore(deps) }),
+      await startAgainStep(deps, action, { why, notYet: () => notCalmAnyMore(deps) }),
     );
     attempts.push(result);
     if (result.done === 'budget' && result.inAll) break;

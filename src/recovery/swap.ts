@@ -13,6 +13,7 @@ import {
   isDown,
   outcomeOfContainer,
   startAgainStep,
+  namesNow,
   stopping,
   withoutContainers,
   type StoppedContainer,
@@ -259,7 +260,7 @@ async function undoSwap(deps: RecoveryDeps, only?: ReadonlySet<number>): Promise
     attempts.push(
       await attempt(
         deps,
-        startAgainStep(deps, action, {
+        await startAgainStep(deps, action, {
           why: 'asked for by hand',
           byHand: true,
           notYet: () => notEnoughFor(deps, action),
@@ -271,15 +272,15 @@ async function undoSwap(deps: RecoveryDeps, only?: ReadonlySet<number>): Promise
 }
 
 /** Why a container that was stopped for want of memory cannot be started yet; what it held before it grew must be there. */
-async function notEnoughFor(deps: RecoveryDeps, { undo, target }: Action): Promise<string | undefined> {
-  const { needsBytes } = undo as StoppedContainer;
+async function notEnoughFor(deps: RecoveryDeps, stopped: Action): Promise<string | undefined> {
+  const { needsBytes } = stopped.undo as StoppedContainer;
   const { host } = (await deps.look(['host'])).readings;
   if (needsBytes === undefined || host.state !== 'ok') return undefined;
   const { memory, swap } = host.value;
   const swapLeft = swap.totalBytes - swap.usedBytes;
   const least = needsBytes + deps.config.settings.MEMORY_CRITICAL_MB * 1_048_576;
   if (memory.availableBytes + swapLeft >= least) return undefined;
-  const name = plain(target, 60);
+  const { target, name } = await namesNow(deps, stopped);
   const free = `${formatBytes(memory.availableBytes)} of memory and ${formatBytes(swapLeft)} of swap are free`;
-  return `${name} is not started: it held ${formatBytes(needsBytes)} before it grew, and only ${free}. Stop something else first; \`docker start ${name}\` starts it all the same`;
+  return `${name} is not started: it held ${formatBytes(needsBytes)} before it grew, and only ${free}. Stop something else first; \`docker start ${plain(target, 60)}\` starts it all the same`;
 }

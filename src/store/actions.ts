@@ -120,6 +120,12 @@ export function markUndone(db: Db, id: number, why: string, at: number): void {
   copyOf(db);
 }
 
+/** A person said that what it did is meant to stay: for versions before this state, nothing is left to be undone. */
+export function markKept(db: Db, id: number, why: string, at: number): void {
+  db.prepare(`UPDATE actions SET undo = json_set(undo, '$.kept', json('true')) WHERE id = ?`).run(id);
+  markUndone(db, id, why, at);
+}
+
 /** Newest first, by the clock of the machine. */
 export function listActions(db: Db, since: number, limit = RECENT): Action[] {
   const rows = db
@@ -190,6 +196,7 @@ function fromRow(db: Db, found: Row): Action[] {
     );
     return [];
   }
+  const kept = row.state === 'undone' && undo?.['kept'] === true;
   return [
     {
       id: row.id,
@@ -197,12 +204,12 @@ function fromRow(db: Db, found: Row): Action[] {
       target: row.target,
       what: row.what,
       why: row.why,
-      state: row.state,
+      state: kept ? 'kept' : row.state,
       startedAt: row.started_at,
       ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
       ...(row.result === null ? {} : { result: row.result }),
       ...(undo ? { undo } : {}),
-      ...(row.undone_at === null ? {} : { undoneAt: row.undone_at }),
+      ...(row.undone_at === null || kept ? {} : { undoneAt: row.undone_at }),
       ...(undoes ? { undoes } : {}),
       ...(row.boot ? { boot: row.boot } : {}),
       ...(typeof row.uptime_ms === 'number' ? { uptimeMs: row.uptime_ms } : {}),

@@ -13,7 +13,7 @@ import { runRules } from '../../src/recovery/index.ts';
 import { acceptLeftOff } from '../../src/recovery/left-off.ts';
 import { queueRule } from '../../src/recovery/queue.ts';
 import { judgeAll } from '../../src/checks/judge.ts';
-import { recordAction } from '../../src/store/actions.ts';
+import { listActions, pruneActions, recordAction } from '../../src/store/actions.ts';
 import { leftOffIn, lookAtLeftOff } from '../../src/store/left-off.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { httpRequest } from '../../src/system/http/http.ts';
@@ -115,6 +115,12 @@ describe('A16: what recovery has switched off', () => {
       verdict: 'ok',
       text: 'No workflow is off any more because of recovery',
     });
+    // Nobody took it back: that is what history shows.
+    const [paused] = listActions(store.db, 0).filter(({ what }) => what === 'deactivate-workflows');
+    expect(paused).toMatchObject({ state: 'kept', result: expect.stringMatching(/meant to stay so$/) });
+    expect(paused?.undoneAt).toBeUndefined();
+    pruneActions(store.db, deps.clock.now() + 91 * 86_400_000);
+    expect(listActions(store.db, 0)).toEqual([]);
   });
 
   it('is still known while n8n is away; renamed has its new name; deleted or switched on by somebody is no longer left off', async () => {

@@ -368,6 +368,19 @@ describe('a loop for lack of memory', () => {
     expect(deps.said[0]?.text).toMatch(/^Done: raise/);
   });
 
+  it('is lowered again under the name that the container has now', async () => {
+    const deps = monitor();
+    const web = hungry(deps, { oomKilled: true });
+    await run(deps);
+    web.name = 'shop';
+    infos['shop'] = { memory: { workingSetBytes: 10 * MB, anonBytes: 10 * MB } };
+    expect((await run(deps, 'undo')).attempts).toMatchObject([{ done: 'worked' }]);
+    expect(deps.said.at(-1)).toMatchObject({
+      target: 'shop',
+      text: 'Done: set the memory limit of shop (renamed, it was web) back to 100 MB',
+    });
+  });
+
   it('is not lowered again by undo where it is used, or where somebody has set another limit', async () => {
     const deps = monitor();
     const web = hungry(deps, { oomKilled: true });

@@ -591,6 +591,21 @@ describe('memory that is calm again', () => {
     );
   });
 
+  it('is reported under the name it has now, by undo, too', async () => {
+    const deps = await thrashed();
+    engine.containers.get('batch'.padEnd(64, '0'))!.name = 'nightly';
+    engine.containers.get('web'.padEnd(64, '0'))!.name = 'shop';
+    engine.containers.get('web'.padEnd(64, '0'))!.status = 'running';
+    engine.containers.get('web'.padEnd(64, '0'))!.startedAt = 99;
+    await runRules(deps, [swapRule], 'undo');
+    expect(deps.said.map(({ target, text }) => [target, text])).toEqual([
+      ['nightly', 'Done: start nightly (renamed, it was batch) again'],
+      ['shop', 'Left alone: shop (renamed, it was web) was started by somebody else'],
+    ]);
+    expect(deps.said[0]?.details?.[0]).toMatch(/^Result: nightly \(renamed, it was batch\) runs again/);
+    expect(listActions(store.db, 0)[0]).toMatchObject({ what: 'start-container', target: 'nightly' });
+  });
+
   it('calls a stop that the engine never did by its name', async () => {
     const deps = await thrashed();
     // Still the run that was to be stopped: recovery died before the engine was asked.

@@ -194,6 +194,7 @@ const OUTCOMES: Record<string, string> = {
   failed: 'failed',
   unclear: 'outcome unknown',
   undone: 'undone since',
+  kept: 'kept by a person',
   'would-do': 'only said: recovery is switched off',
 };
 

@@ -117,6 +117,6 @@ export function renderHistory(
 }
 
 function stateText(state: Action['state'], style: Style): string {
-  if (state === 'worked' || state === 'undone') return style.good(state);
+  if (state === 'worked' || state === 'undone' || state === 'kept') return style.good(state);
   return state === 'failed' ? style.bad(state) : style.warn(state);
 }
