@@ -9,7 +9,11 @@ import type { CommandContext } from './context.ts';
 
 /** A name that nobody knows is probably misspelt; it is silenced all the same, for a container may come later. */
 export async function warnOfUnknownSubject(context: CommandContext, subject: string): Promise<void> {
-  const names = [...(await containerNames(context)), ...lookOr(context.config.stateDir, [], subjectsIn)];
+  const containers = await containersNow(context);
+  const names = [
+    ...containers.flatMap(({ name, service = name }) => [name, service]),
+    ...lookOr(context.config.stateDir, [], subjectsIn),
+  ];
   const why = unknownSubject(context.config, subject, names);
   if (why === undefined) return;
   context.io.err(`vpsmon: ${why}${context.options.dryRun ? '' : ' It is silenced all the same.'}`);
@@ -32,10 +36,30 @@ export function unknownSubject(
   return `no container, service or rule is called ${plain(subject, 80)}${meant === undefined ? '.' : `; did you mean ${plain(meant, 80)}?`}`;
 }
 
-async function containerNames({ system }: CommandContext): Promise<string[]> {
+/** Services of the containers of this name, as Docker or incidents know them. */
+export async function servicesNow(context: CommandContext, name: string): Promise<string[]> {
+  const containers = await containersNow(context);
+  return [
+    ...servicesOf(name, containers),
+    ...lookOr(context.config.stateDir, [], (db) => servicesIn(db, name)),
+  ];
+}
+
+/** The same of these containers. */
+export function servicesOf(name: string, containers: readonly Container[]): string[] {
+  const wanted = silenceName(name);
+  return containers.flatMap((one) => (one.name.toLowerCase() === wanted && one.service) || []);
+}
+
+type Container = { name: string; service?: string };
+
+async function containersNow({ system }: CommandContext): Promise<Container[]> {
   try {
     const containers = await system.docker.list(AbortSignal.timeout(2000));
-    return containers.flatMap(({ name, labels }) => [name, labels['com.docker.compose.service'] ?? name]);
+    return containers.map(({ name, labels }) => {
+      const service = labels['com.docker.compose.service'];
+      return service === undefined ? { name } : { name, service };
+    });
   } catch {
     return []; // Without Docker nothing can be checked; the incidents may still know the name.
   } finally {
@@ -47,4 +71,15 @@ async function containerNames({ system }: CommandContext): Promise<string[]> {
 export function subjectsIn(db: Db): string[] {
   const rows = db.prepare('SELECT DISTINCT subject FROM incidents').all() as { subject: string }[];
   return rows.map((row) => row.subject);
+}
+
+/** Services that incidents of this name were of. */
+export function servicesIn(db: Db, name: string): string[] {
+  const rows = db
+    .prepare(
+      `SELECT DISTINCT json_extract(data, '$.alias') AS service FROM incidents
+       WHERE lower(subject) = ? AND json_extract(data, '$.alias') IS NOT NULL`,
+    )
+    .all(silenceName(name)) as { service: string }[];
+  return rows.map((row) => row.service);
 }

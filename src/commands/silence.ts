@@ -15,7 +15,7 @@ import type { Db } from '../store/db.ts';
 import type { CommandContext } from './context.ts';
 import { print, printJson } from './io.ts';
 import { readStore } from './read-store.ts';
-import { warnOfUnknownSubject } from './known-subjects.ts';
+import { servicesNow, warnOfUnknownSubject } from './known-subjects.ts';
 
 const MOST_LETTERS = 200;
 
@@ -87,15 +87,25 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
   const name = plain(subject, MOST_LETTERS);
   const wanted = silenceName(subject);
   const found = active.some((one) => one.subject === wanted);
+  const others = withWindows(
+    active.filter((one) => one.subject !== wanted),
+    config.extra.silences,
+    now,
+  );
+  const services = others.length > 0 ? await servicesNow(context, wanted) : [];
+  const still = covering(wanted, others, services);
   if (!found) {
     const scheduled = config.extra.silences.some((window) => silenceName(window.subject) === wanted);
-    const names = withWindows(active, config.extra.silences, now).map((one) => one.subject);
-    const hint = scheduled
-      ? 'The one in vpsmon.yaml ends by its schedule; take it out there'
-      : names.length === 0
+    const hint =
+      others.length === 0
         ? 'Nothing is silenced'
-        : `Silenced are: ${names.map((one) => plain(one, 60)).join(', ')}`;
-    io.err(`vpsmon: ${name} is not silenced. ${hint}.`);
+        : `Silenced are: ${others.map((one) => plain(one.subject, 60)).join(', ')}`;
+    const no = scheduled
+      ? 'is not silenced by hand. The one in vpsmon.yaml ends by its schedule; take it out there'
+      : still
+        ? `has no silence of its own, and is silent: ${silencedUntil(still)}. ${howToEnd(still)}`
+        : `is not silenced. ${hint}`;
+    io.err(`vpsmon: ${name} ${no}.`);
     return 2;
   }
   if (!options.dryRun && !write(context, (db) => endSilence(db, subject))) return 2;
@@ -103,8 +113,6 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
     printJson(io, { version: 1, dry_run: options.dryRun === true, ended: name });
   } else {
     const about = wanted === 'all' ? 'Everything' : name;
-    const others = active.filter((one) => one.subject !== wanted);
-    const still = covering(wanted, withWindows(others, config.extra.silences, now));
     const [again, stays] = options.dryRun
       ? ['would be notified again.', 'would stay silent']
       : [
@@ -114,6 +122,10 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
     print(io, `${about} ${still ? `${stays}: ${silencedUntil(still)}.` : again}`);
   }
   return 0;
+}
+
+function howToEnd({ subject, scheduled }: SilenceView): string {
+  return scheduled ? 'That ends by its schedule' : `To end that: vpsmon silence end ${plain(subject, 60)}`;
 }
 
 function toJson({ subject, since, until, reason, scheduled }: SilenceView): Record<string, unknown> {

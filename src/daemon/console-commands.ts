@@ -6,7 +6,7 @@ import {
   silencedUntil,
   withWindows,
 } from '../incidents/silences.ts';
-import { subjectsIn, unknownSubject } from '../commands/known-subjects.ts';
+import { servicesIn, servicesOf, subjectsIn, unknownSubject } from '../commands/known-subjects.ts';
 import { parseDuration } from '../model/duration.ts';
 import { errorText, formatTime, plain } from '../model/text.ts';
 import type { Written } from '../notify/updates.ts';
@@ -182,8 +182,10 @@ function silence(console: Console, words: readonly string[], incoming: Written):
     const subject = plain(words.slice(1).join(' '), 100);
     const was = endSilence(db, subject);
     if (was) console.record(`${by} ended the silence of ${subject}`);
-    const still = covering(subject, silencesOf(console));
-    return silenceEndedHtml(subject, was, still && silencedUntil(still));
+    const services = [...servicesOf(subject, monitor.watcher.containers()), ...servicesIn(db, subject)];
+    const still = covering(subject, silencesOf(console), services);
+    const end = still && !still.scheduled ? `/silence end ${still.subject}` : undefined;
+    return silenceEndedHtml(subject, was, still && { text: silencedUntil(still), end });
   }
   const ms = parseDuration(words.at(-1) ?? '');
   const subject = plain(words.slice(0, -1).join(' '), 100);

@@ -61,10 +61,16 @@ export function withWindows(
   ];
 }
 
-/** The one of these silences that covers this name, of a container or a rule, or `all`. */
-export function covering<T extends Silence>(name: string, silences: readonly T[]): T | undefined {
+/** The one of these silences that covers this name, of a container or a rule, or `all`. `services`: those that the container is of. */
+export function covering<T extends Silence>(
+  name: string,
+  silences: readonly T[],
+  services: readonly string[] = [],
+): T | undefined {
   const wanted = silenceName(name);
-  return silences.find((one) => silencing({ rule: wanted, subject: wanted }, [one]) !== undefined);
+  const about = { rule: wanted, subject: wanted };
+  const abouts = [about, ...services.map((alias) => ({ ...about, alias }))];
+  return silences.find((one) => abouts.some((each) => silencing(each, [one]) !== undefined));
 }
 
 /** "all is silenced until 2026-11-30 06:00:00 (vpsmon.yaml)" */

@@ -5,9 +5,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silence, silenceEnd, silenceList } from '../../src/commands/silence.ts';
 import { defaultExtra, type SilenceWindow } from '../../src/config/schema.ts';
 import { RULES } from '../../src/model/rules.ts';
-import { activeSilences } from '../../src/store/incidents.ts';
+import { activeSilences, saveIncidents } from '../../src/store/incidents.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { Docker } from '../../src/system/types.ts';
+import { incidentOf } from '../helpers/incident.ts';
 import { commandContext, configWith, type Recorded } from '../helpers/command.ts';
 
 /** A Wednesday at noon. */
@@ -272,7 +273,9 @@ describe('silence end', () => {
     expect(all.out()).toMatch(/^Everything is notified again\./);
     const never = contextAt({}, { windows });
     expect(await silenceEnd(never.context, 'n8n')).toBe(2);
-    expect(never.err()).toBe('vpsmon: n8n is not silenced. Silenced are: n8*.\n');
+    expect(never.err()).toMatch(
+      /^vpsmon: n8n has no silence of its own, and is silent: n8\* is silenced until .* \(vpsmon\.yaml\)\. That ends by its schedule\.$/m,
+    );
   });
 
   test('--dry-run ends nothing', async () => {
@@ -287,7 +290,37 @@ describe('silence end', () => {
     await silence(contextAt().context, 'all', '1h');
     const { context, err } = contextAt();
     expect(await silenceEnd(context, 'n8n')).toBe(2);
-    expect(err()).toBe('vpsmon: n8n is not silenced. Silenced are: all.\n');
+    expect(err()).toBe(
+      'vpsmon: n8n has no silence of its own, and is silent: all is silenced until 2026-01-14 13:00:00. To end that: vpsmon silence end all.\n',
+    );
+    await silenceEnd(contextAt().context, 'all');
+    await silence(contextAt().context, 'redis', '1h');
+    const other = contextAt();
+    expect(await silenceEnd(other.context, 'n8n')).toBe(2);
+    expect(other.err()).toBe('vpsmon: n8n is not silenced. Silenced are: redis.\n');
+  });
+
+  test.each([
+    ['running', { containers: ['shop-web-1'] }],
+    ['known by its incidents', {}],
+  ])('a container whose service is silenced, %s: which one, and how to end that', async (_how, more) => {
+    await silence(contextAt().context, 'shop-web-1-service', '1h');
+    const store = openStore(stateDir, NOW);
+    const about = { subject: 'shop-web-1', alias: 'shop-web-1-service' };
+    if (!('containers' in more))
+      saveIncidents(store.db, [incidentOf({ rule: 'container-stopped', ...about })]);
+    store.close();
+    const { context, err } = contextAt({}, more);
+    expect(await silenceEnd(context, 'shop-web-1')).toBe(2);
+    expect(err()).toBe(
+      'vpsmon: shop-web-1 has no silence of its own, and is silent: shop-web-1-service is silenced until 2026-01-14 13:00:00. To end that: vpsmon silence end shop-web-1-service.\n',
+    );
+    await silence(contextAt({}, more).context, 'shop-web-1', '30m');
+    const own = contextAt({}, more);
+    expect(await silenceEnd(own.context, 'shop-web-1')).toBe(0);
+    expect(own.out()).toBe(
+      'shop-web-1 stays silent: shop-web-1-service is silenced until 2026-01-14 13:00:00.\n',
+    );
   });
 
   test('nothing silenced, and no store', async () => {

@@ -316,6 +316,19 @@ describe('commands', () => {
     expect(recoveryLog()).toContain('Ada silenced web until');
   });
 
+  it('say which silence a container has by its service, and how that ends', async () => {
+    stage = await start();
+    const { containers } = stage.monitor.watcher;
+    stage.monitor.watcher.containers = () =>
+      containers().map((one) => ({ ...one, service: `${one.name}-of` }));
+    write('/silence web-of 2h');
+    write('/silence end web');
+    await until(() => said('web has no silence of its own: web-of is silenced until').length > 0);
+    expect(said('web has no silence')[0]?.plain).toMatch(/That ends with \/silence end web-of$/);
+    write('/silence end web-of');
+    await until(() => said('about web-of come again').length > 0);
+  });
+
   it('list what the schedule silences, and call nothing audible that is silent all the same', async () => {
     stage = await start();
     stage.monitor.config.extra.silences = [

@@ -184,11 +184,18 @@ export function silencedHtml(subject: string, until: number, unknown?: string): 
   return `No messages about ${name} until ${formatTime(until)}. Incidents are still recorded. /silence end ${name}${doubt}`;
 }
 
-/** `still`: what silences it all the same, or silences it instead. */
-export function silenceEndedHtml(subject: string, was: boolean, still?: string): string {
+/** `still`: what silences it all the same, or silences it instead; `end`: the command that ends that, where one can. */
+export function silenceEndedHtml(
+  subject: string,
+  was: boolean,
+  still?: { text: string; end: string | undefined },
+): string {
   const name = safeHtml(subject, 60);
-  if (still !== undefined)
-    return `${name} ${was ? 'stays silent' : 'has no silence that could be ended here'}: ${safeHtml(still, 200)}`;
+  if (still !== undefined) {
+    const none = still.end === undefined ? 'silence that could be ended here' : 'silence of its own';
+    const end = still.end === undefined ? '' : `. That ends with ${safeHtml(still.end, 80)}`;
+    return `${name} ${was ? 'stays silent' : `has no ${none}`}: ${safeHtml(still.text, 200)}${end}`;
+  }
   return was ? `Messages about ${name} come again.` : `${name} is not silenced.`;
 }
 
