@@ -114,7 +114,7 @@ export async function bootVps(
         if (!NOT_ASKED.includes(code) && pleases(stdout, good)) return stdout;
         if (Date.now() > deadline)
           throw new Error(`not within ${timeoutMs / 1000} s: ${command}\n${stdout}\n${stderr}`);
-        await new Promise((resolve) => setTimeout(resolve, 500));
+        await new Promise((resolve) => setTimeout(resolve, 1000));
       }
     },
     put: async (from, to) => void (await must(['put', from, to])),
