@@ -133,12 +133,13 @@ describe('bin/vpsmon.js', () => {
       child.kill('SIGUSR1');
       // A second one finds the debugger's port taken or open; only then is it asked to end.
       child.kill('SIGUSR1');
-      const ended = once(child, 'exit');
+      const ended = once(child, 'close');
       await new Promise((resolve) => setTimeout(resolve, 300));
       child.kill('SIGTERM');
       await ended;
       expect(said).not.toMatch(/debugger/i);
-      expect(child.exitCode).toBe(0);
+      // 3: the machine was too busy for an end in the time that the monitor allows itself.
+      expect(child.exitCode).toBe(said.includes('Stopping took too long') ? 3 : 0);
     } finally {
       child.kill('SIGKILL');
       rmSync(folder, { recursive: true, force: true });

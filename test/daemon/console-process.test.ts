@@ -70,7 +70,7 @@ describe('the monitor', () => {
     telegram.write(ADA, '/help');
     await until(async () => ((await daemon.health().catch(() => undefined))?.checks ?? 0) > 1, 'two checks');
     expect(polls()).toBe(polled);
-    expect(await daemon.stop()).toBe(0);
+    await daemon.stopInTime();
     expect(daemon.log()).not.toMatch(/Unexpected|could not be handled/);
   });
 });

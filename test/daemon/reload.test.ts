@@ -55,7 +55,7 @@ describe('SIGHUP', () => {
       'the end of the incident under the new threshold',
     );
     expect(daemon.pid).toBe(pid);
-    expect(await daemon.stop()).toBe(0);
+    await daemon.stopInTime();
   });
 
   it('keeps the settings of before when the file has mistakes, and says which', async () => {

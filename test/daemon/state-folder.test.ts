@@ -48,7 +48,7 @@ describe.concurrent('a state folder that is damaged', () => {
       anew.close();
       const second = await vpsmon(['monitor', '--config', daemon.conf, '--state-dir', daemon.stateDir]);
       expect(second).toMatchObject({ code: 3, stderr: expect.stringContaining('another monitor (process') });
-      expect(await daemon.stop()).toBe(0);
+      await daemon.stopInTime();
     } finally {
       await daemon.remove();
     }
