@@ -11,7 +11,7 @@ import type {
   Observed,
 } from '../model/container-fact.ts';
 import { defined } from '../model/defined.ts';
-import { conditionBegunBy, howOf } from '../model/fact-rules.ts';
+import { conditionBegunBy, howOf, stoppedOf } from '../model/fact-rules.ts';
 import { SERIES_QUIET_MS } from '../model/rules.ts';
 import { serviceKey } from '../model/service-key.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
@@ -26,7 +26,6 @@ import {
   restartsWithin,
   seriesOf,
   tallyOf,
-  SAME_MS,
 } from './table.ts';
 import type { Known, News, State, Tally, Turn } from './types.ts';
 
@@ -40,7 +39,11 @@ const MAY_BE_JOBS: readonly FactKind[] = ['stopped', 'started', 'redeployed', 'r
 export function emit(turn: Turn, key: string, fact: ContainerFact): void {
   const condition = conditionBegunBy(fact);
   if (condition)
-    hold(turn, key, condition, { ...about(fact), since: fact.at, ...defined({ how: howOf(fact) }) });
+    hold(turn, key, condition, {
+      ...about(fact),
+      since: fact.at,
+      ...defined({ how: howOf(fact), stopped: stoppedOf(fact) }),
+    });
   const job = MAY_BE_JOBS.includes(fact.kind) && isJob(turn, key, fact);
   turn.out.touched.add(key);
   turn.out.facts.push(job ? { ...fact, job } : fact);
@@ -150,12 +153,14 @@ export function reportStopped(turn: Turn, death: Death, { next, failed, deploy, 
 /** `docker update` gave one that is down another restart policy: what is repeated about it has what follows now. */
 export function reportPolicy(turn: Turn, { info }: Known): void {
   const key = serviceKey(info.name);
-  const stopped = conditionOf(turn.state, key, 'stopped');
-  const death = turn.state.tallies.get(key)?.lastDeath;
-  const isLast = death?.id === info.id && Math.abs(death.at - (info.finishedAt ?? 0)) < SAME_MS;
-  if (!stopped || info.state !== 'exited' || !isLast || death.policy !== 'no') return;
-  const next = { kind: 'no-restart', policy: info.restartPolicy } as const;
-  emit(turn, key, { ...stoppedFact(death), at: stopped.since, next });
+  const holding = conditionOf(turn.state, key, 'stopped');
+  const reported = holding?.stopped;
+  // Another one of its name, or another time, is not what was reported.
+  if (!holding || !reported || reported.death.id !== info.id || info.state !== 'exited') return;
+  const { next } = reported;
+  if (next?.kind !== 'no-restart' || next.policy === info.restartPolicy) return;
+  const now = { kind: 'no-restart', policy: info.restartPolicy } as const;
+  emit(turn, key, { ...reported, ...about(info), at: holding.since, next: now });
 }
 
 export function stoppedFact(death: Death): FactOf<'stopped'> {

@@ -13,6 +13,7 @@ import {
   continueSeries,
   reportGone,
   reportOver,
+  reportPolicy,
   missingKey,
   pausedFact,
   reportMissing,
@@ -217,6 +218,7 @@ function compareDown(
 function foundDown(turn: Turn, known: Known, { mentionFailed = false } = {}): Line | undefined {
   const { info } = known;
   if (info.state !== 'exited' && info.state !== 'dead') return undefined;
+  reportPolicy(turn, known);
   const { exitCode = 0 } = info;
   const isWanted = turn.state.rules.of(info).named && !conditionOf(turn.state, keyOf(known), 'stopped');
   if (isWanted) foundStopped(turn, known, pastDeath(known, []));

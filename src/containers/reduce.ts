@@ -70,7 +70,13 @@ function followClock(state: State, { wall, mono }: Moment): void {
   if (Math.abs(setBy) < CLOCK_SET_MS) return;
   for (const conditions of state.conditions.values())
     for (const holding of Object.values(conditions)) holding.since += setBy;
-  for (const known of state.known.values()) known.clockSetBy = (known.clockSetBy ?? 0) + setBy;
+  for (const known of state.known.values()) {
+    known.clockSetBy = (known.clockSetBy ?? 0) + setBy;
+    // The death that they are the cause of comes by the clock of now.
+    if (known.kill) known.kill = { ...known.kill, at: known.kill.at + setBy };
+    if (known.oomAt !== undefined) known.oomAt += setBy;
+  }
+  for (const pending of state.pending.values()) if (pending.kind === 'asked') pending.downFrom += setBy;
   for (const tally of state.tallies.values()) tally.restarts = tally.restarts.map((at) => at + setBy);
 }
 

@@ -119,15 +119,21 @@ function stays(incident: Incident, policy: Policy, now: number): boolean {
   return due !== undefined && now >= due;
 }
 
-/** When it is to be sent that it stays (epoch ms); undefined: it is fine, or was sent already. */
+/** What comes and goes for long is told once more at the latest when it stays for so long. */
+const STAYS_MOST_MS = 10 * 60_000;
+
+/** When it is to be sent that it stays, longer than it usually does (epoch ms); undefined: it is fine, or was sent already. */
 export function staysDueAt(
   { rule, spells, notified, okSince }: Incident,
   policy: Policy,
 ): number | undefined {
   const { staysMs } = policy.flapOf(rule);
-  const { since } = spells ?? {};
+  const { since, count = 1, ms = 0 } = spells ?? {};
   if (staysMs === undefined || since === undefined || okSince !== undefined) return undefined;
-  return notified.lastAt !== undefined && notified.lastAt < since ? since + staysMs : undefined;
+  if (notified.lastAt === undefined || notified.lastAt >= since) return undefined;
+  // What is down for a minute of every two comes back as it did before.
+  const usually = count > 1 ? ms / (count - 1) : 0;
+  return since + Math.max(staysMs, Math.min(2 * usually, STAYS_MOST_MS));
 }
 
 /** Its start was sent, by itself or in another incident's message. */

@@ -1,5 +1,5 @@
 import type { ContainerFact, OpenCondition } from '../model/container-fact.ts';
-import { findingsOf, conditionOfRule, howOf } from '../model/fact-rules.ts';
+import { findingsOf, conditionOfRule, howOf, stoppedOf } from '../model/fact-rules.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { EpochMs } from '../model/shapes.ts';
@@ -181,6 +181,6 @@ export function conditionsOf(open: readonly Incident[]): OpenCondition[] {
     const condition = conditionOfRule(rule);
     if (!condition || event || state !== 'firing' || okSince !== undefined) return [];
     const since = spells?.since ?? openedAt;
-    return [{ condition, name, since, ...defined({ service, how: howOf(fact) }) }];
+    return [{ condition, name, since, ...defined({ service, how: howOf(fact), stopped: stoppedOf(fact) }) }];
   });
 }

@@ -163,6 +163,8 @@ export type Holding = {
   service?: string;
   since: number;
   how?: 'policy' | 'paused' | 'created';
+  /** How it stopped, as it was reported last. */
+  stopped?: FactOf<'stopped'>;
 };
 /** The condition of a container that an open incident is about. */
 export type OpenCondition = Holding & { condition: Condition | 'restart-loop' | 'malfunction' };

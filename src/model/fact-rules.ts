@@ -270,6 +270,11 @@ export function howOf(fact: ContainerFact | undefined): Holding['how'] {
   return fact?.kind === 'stopped' && fact.next?.kind === 'keeps-trying' ? 'policy' : undefined;
 }
 
+/** How a container stopped, of the fact that says so. */
+export function stoppedOf(fact: ContainerFact | undefined): FactOf<'stopped'> | undefined {
+  return fact?.kind === 'stopped' ? fact : undefined;
+}
+
 /** The part of an incident that shows what was observed about its container. */
 type Observed = Pick<Incident, 'rule' | 'state' | 'event' | 'fact' | 'endFact'>;
 

@@ -430,6 +430,39 @@ describe('C: five die together, one of them silenced', () => {
   });
 });
 
+describe('one that is down for a minute of every two, for an hour', () => {
+  const LIVES: Record<string, [begin: (world: World) => void, end: (world: World) => void]> = {
+    paused: [(world) => world.pause('web'), (world) => world.unpause('web')],
+    unhealthy: [(world) => world.health('web', 'unhealthy'), (world) => world.health('web', 'healthy')],
+    crashed: [(world) => world.die('web', 1), (world) => world.start('web')],
+  };
+  test.each(Object.entries(LIVES))(
+    '%s: told twice, that it stays so when it does, and its end',
+    (_, life) => {
+      const [begin, end] = life;
+      const world = worldWith('web', { health: 'healthy' });
+      pass(world, 10 * MINUTE);
+      world.clear();
+      for (let i = 0; i < 30; i += 1) {
+        begin(world);
+        pass(world, MINUTE);
+        end(world);
+        pass(world, MINUTE);
+      }
+      expect(world.messages().length, world.titles().join('\n')).toBe(3);
+      expect(world.messages()[2]).toContain('Note: 2 times within 10 min. Further changes are sent when');
+      begin(world);
+      pass(world, 3 * MINUTE);
+      expect(world.messages()).toHaveLength(4);
+      expect(world.messages()[3]).toMatch(/Note: (down|unhealthy) 31 times, .* now it stays/);
+      end(world);
+      pass(world, 11 * MINUTE);
+      expect(world.titles().slice(4)).toEqual([RESTORED]);
+      expect(world.openIncidents()).toEqual([]);
+    },
+  );
+});
+
 test('a container that is restarted by hand again and again: one remark, then silence until it is calm', () => {
   const world = worldWith('web');
   world.advance(600_000);
@@ -684,6 +717,41 @@ describe('how long it was', () => {
     );
   });
 
+  test.each([3 * HOUR, -3 * HOUR])('the clock is set by %s ms between a signal and the death', (by) => {
+    const world = worldWith('web');
+    pass(world, 10 * MINUTE);
+    world.signal('web', 15);
+    pass(world, 5000);
+    world.setClock(by);
+    pass(world, 1000);
+    world.die('web', 143);
+    pass(world, MINUTE);
+    expect(world.messages()[0]).toContain('Cause: on request');
+    expect(world.messages()[0]).toContain('after running for 11 min');
+  });
+
+  test.each([3 * HOUR, -3 * HOUR])('the clock is set by %s ms between an OOM kill and the death', (by) => {
+    const world = worldWith('web');
+    pass(world, 10 * MINUTE);
+    world.oom('web');
+    world.setClock(by);
+    pass(world, 1000);
+    world.die('web', 137);
+    pass(world, MINUTE);
+    expect(world.messages()[0]).toMatch(/Cause: .*out of memory/);
+  });
+
+  test('the clock is set back after a signal that it outlived: a crash is a crash', () => {
+    const world = worldWith('web');
+    world.signal('web', 15);
+    pass(world, MINUTE);
+    world.setClock(-3 * HOUR);
+    pass(world, 20 * MINUTE);
+    world.die('web', 1);
+    pass(world, MINUTE);
+    expect(world.messages()[0]).toContain('Cause: crashed');
+  });
+
   test('the clock is set back, and it is stopped', () => {
     const world = worldWith('web');
     pass(world, 10 * MINUTE);
@@ -866,6 +934,25 @@ describe('docker update --restart while it is down', () => {
     world.start('web');
     pass(world, MINUTE);
     expect(world.messages().at(-1)).toContain('Down for: 1 h 11 min');
+  });
+
+  test.each([false, true])('after a restart of the monitor, also while it was away: %s', (away) => {
+    const world = worldWith('web');
+    world.stop('web');
+    world.destroy('web');
+    world.run('web');
+    world.advance(800);
+    world.die('web', 1);
+    pass(world, MINUTE);
+    expect(world.messages().at(-1)).toContain('just deployed');
+    const rows = world.rows();
+    world.deaf(true);
+    if (away) world.update('web', 'always');
+    world.deaf(false);
+    world.look(rows);
+    if (!away) world.update('web', 'always');
+    expect(repeated(world)).toMatch(/restart policy: always, set since/);
+    expect(world.messages()[0]).toContain('just deployed');
   });
 
   test('to and fro: as it was', () => {
