@@ -153,8 +153,9 @@ function onSignal(turns: Turns, name: string, byManager = false): void {
       turns.turn.abort();
     });
   setTimeout(() => {
-    log.error('Stopping took too long: leaving without waiting any more.');
-    process.exit(3);
+    // No fault of the program: what was decided is kept, and sent by the next start.
+    log.warn('Stopping takes long: leaving without waiting any more.');
+    process.exit(0);
   }, STOP_WITHIN_MS).unref();
 }
 

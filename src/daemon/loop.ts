@@ -4,6 +4,7 @@ import { runCycle, runOomCheck, reportFindings, sendReport } from './cycle.ts';
 import { everyFewHours } from './every.ts';
 import type { Monitor } from './types.ts';
 import { takeLastExit } from './last-exit.ts';
+import { createOwnPages } from './own-pages.ts';
 import { SAMPLE_EVERY_MS } from './recorder.ts';
 import { judgeReboot } from './reboot.ts';
 import { createRecoveryStart } from './start-recovery.ts';
@@ -36,6 +37,7 @@ export async function runLoop(
   await Promise.race([monitor.watcher.ready, clock.sleep(3000, signal)]);
   const stopTicking = tickOom(monitor, signal);
   const startRecovery = createRecoveryStart(monitor);
+  const keepOwnPages = createOwnPages(monitor.system);
   const sampling = setInterval(() => {
     monitor.recorder.tick();
     startRecovery(monitor.recorder.last());
@@ -47,6 +49,7 @@ export async function runLoop(
     const snapshot = signal.aborted ? undefined : await runCycle(monitor, signal);
     if (!snapshot) return false;
     startRecovery(monitor.recorder.last());
+    keepOwnPages(snapshot);
     watchdog.beat(`${monitor.state.checks} checks, last took ${Math.round(snapshot.tookMs)} ms`);
     return true;
   });

@@ -1,4 +1,4 @@
-import { parsePressure, pressureFile, scoreOf } from '../collectors/pressure.ts';
+import { parsePressure, pressureFile } from '../collectors/pressure.ts';
 import { guestOf } from '../system/guest.ts';
 import { openNotify, type Notify } from '../system/notify-socket.ts';
 import type { Files } from '../system/types.ts';
@@ -14,15 +14,16 @@ export type Watchdog = {
   checkEvery(ms: number): void;
 };
 
-/** While the server stalls, a check may take this long: reading a file may mean reading the program back from the disk first. */
+/** While the server stalls, a check may take this long: all that it asks answers late, and what it needs may have to be read from the disk first. */
 const STALL_PATIENCE_MS = 600_000;
 /** A check that takes longer than this many intervals counts as hung. */
 const INTERVALS_PATIENCE = 3;
+const TIMERS_IN_INTERVAL = 6;
 
 /**
  * Connects the daemon with systemd's watchdog. Where checks are so far apart that they cannot feed it, a timer of its own
  * does, for as long as checks keep coming: never longer than three intervals after the last one. `stalls`: whether the server
- * has no memory left to work with: then a late check is no sign of a program that hangs, as long as this timer runs.
+ * hardly gets anything done: then a late check is no sign of a program that hangs, as long as this timer runs.
  */
 export function openWatchdog(
   env: NodeJS.ProcessEnv,
@@ -45,8 +46,9 @@ export function openWatchdog(
       if (farApart && late <= INTERVALS_PATIENCE * ms) send('WATCHDOG=1');
       // Not asked while checks come in time: it costs nothing then.
       else if (late > ms * 2 && late <= STALL_PATIENCE_MS && stalls())
-        send('WATCHDOG=1\nSTATUS=The server stalls for want of memory; the check is not finished yet');
-    }, intervalMs / 3);
+        send('WATCHDOG=1\nSTATUS=The server stalls; the check is not finished yet');
+      // A timer is late on such a server, too: more than one of these has to be missed.
+    }, intervalMs / TIMERS_IN_INTERVAL);
     timer.unref();
   }
   checkEvery(checkIntervalMs);
@@ -77,11 +79,20 @@ function join(what: string, status: string | undefined): string {
   return status ? `${what}\nSTATUS=${status.replace(/[\r\n]+/g, ' ')}` : what;
 }
 
-/** Of 100: half of the time some, or a quarter of it all tasks wait for memory. */
+/** Of 100: half of the time some, or a quarter of it all tasks wait. */
 const STALLED = 50;
 
-/** Whether the server, or the guest that this is, has no memory left to work with. Files that no disk has to answer for. False without PSI. */
+/**
+ * Whether the server, or the guest that this is, hardly gets anything done for want of memory, disk or CPU, in the last ten seconds or the last
+ * minute. Files that no disk has to answer for. False without PSI.
+ */
 export function serverStalls(files: Files): boolean {
-  const pressure = parsePressure(files.textOr(pressureFile('memory', guestOf(files))) ?? '');
-  return pressure !== undefined && scoreOf(pressure) >= STALLED;
+  const guest = guestOf(files);
+  return ['memory', 'io', 'cpu'].some((kind) => {
+    const { some, full } = parsePressure(files.textOr(pressureFile(kind, guest)) ?? '') ?? {};
+    const lately = (['avg10', 'avg60'] as const).map((over) =>
+      Math.max(some?.[over] ?? 0, 2 * (full?.[over] ?? 0)),
+    );
+    return lately.some((score) => score >= STALLED);
+  });
 }

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { RunResult } from './types.ts';
 
 const MOST_BYTES = 1_048_576;
@@ -49,6 +50,19 @@ export async function startAheadOfTimer(unit: string): Promise<'started' | 'runn
   if (/^(?:de)?activating$/.test(states[1] ?? '')) return 'running';
   const started = await systemctl('start', '--no-block', `${unit}.service`);
   return started?.exitCode === 0 ? 'started' : 'refused';
+}
+
+/**
+ * Runs `systemd/page-out` for this process, as a transient service, for it needs more than the monitor's sandbox grants. Resolves to why it
+ * was refused, undefined when it was done.
+ */
+export async function pageOut(pid: number): Promise<string | undefined> {
+  if (!isService()) return 'the monitor is no service of systemd';
+  const unit = ['--quiet', '--wait', '--pipe', '--collect', '--property=MemoryMax=32M', '--'];
+  const script = join(dirname(process.argv[1] ?? ''), '../systemd/page-out');
+  const result = await start('systemd-run', [...unit, '/usr/bin/perl', script, String(pid)], SYSTEMCTL_MS);
+  if (result?.exitCode === 0) return undefined;
+  return result?.stderr.trim().split('\n')[0] || 'systemd-run failed';
 }
 
 /** Started by systemd, as root: what is asked of systemd is not refused. */
