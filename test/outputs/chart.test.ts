@@ -85,6 +85,39 @@ describe('the picture of a day', () => {
     expect(pieces(renderChart(CHART_DAYS.quiet!()), '#1f5fa8')).toBe(1);
   });
 
+  test('one value alone can be seen, whether it is the only one or lies between two holes', () => {
+    const input = CHART_DAYS.quiet!();
+    const [panel] = input.panels;
+    const one = { at: input.to - 60_000, max: 900 * MB };
+    const early = { at: input.from + 5 * HOUR, max: 500 * MB };
+    for (const points of [[one], [early], [early, one]]) {
+      const svg = renderChart({ ...input, panels: [{ ...panel!, points }] });
+      const line = /<path d="([^"]*)" fill="none"[^>]*stroke="#1f5fa8"/.exec(svg)?.[1] ?? '';
+      // Each piece has a length: a dot of two pixels.
+      const lengths = [...line.matchAll(/M([\d.]+) [\d.]+L([\d.]+) /g)].map(
+        ([, a, b]) => Number(b) - Number(a),
+      );
+      expect(lengths).toHaveLength(points.length);
+      for (const length of lengths) expect(length).toBeGreaterThanOrEqual(1.9);
+    }
+  });
+
+  test('what is no number is no value: a hole', () => {
+    const input = CHART_DAYS.quiet!();
+    const panels = input.panels.map((panel) => ({
+      ...panel,
+      points: panel.points.map((point, i) => (i % 100 < 10 ? { ...point, max: Number.NaN } : point)),
+    }));
+    const svg = renderChart({ ...input, panels });
+    expect(svg).not.toContain('NaN');
+    expect(pieces(svg, '#1f5fa8')).toBe(5);
+  });
+
+  test('pictographs that the font has not are left out, faces and letters stay', () => {
+    const text = words(renderChart({ ...CHART_DAYS.quiet!(), hostname: '🔥 prod 🇩🇪 😀 ☎️' }));
+    expect(text).toContain('prod  😀 ☎');
+  });
+
   test('what was read hours ago is not now', () => {
     const input = CHART_DAYS.quiet!();
     const panels = input.panels.map((panel) => ({

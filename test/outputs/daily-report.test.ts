@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { dailyReportJson } from '../../src/outputs/report/json.ts';
 import { renderDailyReport } from '../../src/outputs/report/report.ts';
 import { bytesChange, dayName, longTime, many, shortTime } from '../../src/outputs/report/text.ts';
@@ -407,6 +407,17 @@ describe('words and times', () => {
     expect(shortTime(MORNING - 60_000, MORNING)).toBe('07:59');
     expect(shortTime(MORNING - 25 * HOUR, MORNING)).toBe('Fri 07:00');
     expect(shortTime(MORNING - 24 * 10 * HOUR, MORNING)).toBe('21 Jan 08:00');
+  });
+
+  test('yesterday is named where a day of 23 hours would make it look like today', () => {
+    vi.stubEnv('TZ', 'Europe/Berlin');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const spring = new Date(2026, 2, 29, 8, 0).getTime();
+    expect(shortTime(spring - 23.5 * HOUR, spring)).toBe('Sat 07:30');
+    expect(shortTime(spring - 22.5 * HOUR, spring)).toBe('08:30');
+    const autumn = new Date(2026, 9, 25, 8, 0).getTime();
+    expect(shortTime(autumn - 24.5 * HOUR, autumn)).toBe('08:30');
+    expect(shortTime(autumn - 25.5 * HOUR, autumn)).toBe('Sat 07:30');
   });
 
   test('numbers and their nouns', () => {

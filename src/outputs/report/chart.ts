@@ -54,6 +54,8 @@ const MAX_LISTED = 5;
 const NOW_MS = 10 * 60_000;
 /** A band narrower than this could not be seen. */
 const MIN_BAND_PIXELS = 3;
+/** How wide a single value is drawn. */
+const DOT_PIXELS = 2;
 
 /** The chart of a day as SVG: one panel a value, one time axis, incidents as numbered bands that are named below. */
 export function renderChart(asked: ChartInput): string {
@@ -103,7 +105,8 @@ export function renderChart(asked: ChartInput): string {
  * whole makes the library that draws it abort the process.
  */
 function highEnough(panel: ChartPanel): ChartPanel {
-  return { ...panel, max: panel.points.reduce((most, { max }) => Math.max(most, max), panel.max) };
+  const points = panel.points.filter(({ max }) => Number.isFinite(max));
+  return { ...panel, points, max: points.reduce((most, { max }) => Math.max(most, max), panel.max) };
 }
 
 type Numbered = ChartMark & { number: number };
@@ -134,7 +137,7 @@ function span({ from, to }: ChartInput): string {
 
 function heading(text: string, left: number, top: number, size: number, color: string, bold = false) {
   return {
-    text,
+    text: drawable(text),
     left,
     top,
     padding: 0,
@@ -145,6 +148,11 @@ function heading(text: string, left: number, top: number, size: number, color: s
       fontWeight: bold ? ('bold' as const) : ('normal' as const),
     },
   };
+}
+
+/** Without the pictographs that the font has not: each would be an empty box. It has the faces (1F600 to 1F64F). */
+function drawable(text: string): string {
+  return text.replace(/(?![\u{1f600}-\u{1f64f}])[\u{1f000}-\u{1faff}]|\ufe0f|\u200d/gu, '').trim();
 }
 
 /** The name of the panel in the colour of its line, and the two numbers that one would look for in it. */
@@ -289,22 +297,35 @@ function farApart(from: number, to: number): number {
   return ((to - from) / 480) * 2.5;
 }
 
-/** A hole in the data is a hole in the line: a point without a value wherever two are too far apart. */
+/**
+ * A hole in the data is a hole in the line: a point without a value wherever two are too far apart. A point between two holes is
+ * drawn as wide as a dot: a line of one point cannot be seen.
+ */
 function withBreaks(
   points: readonly ChartPoint[],
   { from, to, gaps }: ChartInput,
 ): [number, number | null][] {
   const data: [number, number | null][] = [];
+  const dot = ((to - from) / (CHART_WIDTH - LEFT - RIGHT)) * DOT_PIXELS;
   let before: number | undefined;
+  const endRun = () => {
+    const [last, beforeLast] = [data.at(-1), data.at(-2)];
+    if (last && (beforeLast === undefined || beforeLast[1] === null))
+      data.splice(-1, 1, [Math.max(from, last[0] - dot), last[1]], last);
+  };
   for (const { at, max } of points) {
     const broken =
       before !== undefined &&
       (gaps.some((gap) => gap.from >= before! - 1000 && gap.to <= at + 1000) ||
         at - before > Math.max(NOW_MS, farApart(from, to)));
-    if (broken) data.push([before! + 1, null]);
+    if (broken) {
+      endRun();
+      data.push([before! + 1, null]);
+    }
     data.push([at, max]);
     before = at;
   }
+  endRun();
   return data;
 }
 

@@ -30,10 +30,15 @@ export function longTime(at: number): string {
   return `${DAYS[date.getDay()]} ${date.getDate()} ${MONTHS[date.getMonth()]}, ${clockTime(at)}`;
 }
 
-/** "03:12" within a day of `now`, "Thu 03:12" within a week, "31 Jan 03:12" before that. */
+/**
+ * "03:12" within a day of `now`, "Thu 03:12" within a week, "31 Jan 03:12" before that. A day is one of the clock on the wall: on the one
+ * of 23 hours, 07:30 of yesterday is not the 07:30 of today.
+ */
 export function shortTime(at: number, now: number): string {
   const age = now - at;
-  if (age >= 0 && age < 24 * 3_600_000) return clockTime(at);
+  const dayAgo = new Date(now);
+  dayAgo.setDate(dayAgo.getDate() - 1);
+  if (age >= 0 && at > dayAgo.getTime()) return clockTime(at);
   return `${age >= 0 && age < 6.5 * 86_400_000 ? weekday(at) : dayAndMonth(at)} ${clockTime(at)}`;
 }
 
