@@ -12,7 +12,7 @@ import { memoryAvailable, memoryPressure } from '../rules/memory.ts';
 import { n8nFailures, n8nHealth, n8nKey, n8nLost, n8nQueue, n8nWorkers } from '../rules/n8n.ts';
 import { oomKill } from '../rules/oom.ts';
 import { postgresCache, postgresConnections } from '../rules/postgres.ts';
-import { redisEvictions, redisWrites } from '../rules/redis.ts';
+import { redisEvictions, redisReplica, redisWrites } from '../rules/redis.ts';
 import { swapIn, swapUsed } from '../rules/swap.ts';
 import type { Judge } from '../rules/types.ts';
 import { wahaSession } from '../rules/waha.ts';
@@ -54,7 +54,11 @@ export const CHECKS: { [S in Source]: Check<S> } = {
       ['redis'],
       async () => (await import('../collectors/redis.ts')).createRedis,
     ),
-    rules: { 'redis-writes': redisWrites, 'redis-evictions': redisEvictions },
+    rules: {
+      'redis-writes': redisWrites,
+      'redis-evictions': redisEvictions,
+      'redis-replica': redisReplica,
+    },
   },
   n8n: {
     collector: whenFound('n8n', ['n8n'], async () => (await import('../collectors/n8n.ts')).createN8n),

@@ -125,6 +125,16 @@ export function parseInfo(
   const unwritable = whyUnwritable(text);
   return {
     ...(unwritable ? { unwritable } : {}),
+    ...(field('loading') === '1' ? { loadingPercent: number('loading_loaded_perc', 0) } : {}),
+    ...(field('role') === 'slave'
+      ? {
+          master: {
+            address: `${field('master_host')}:${field('master_port')}`,
+            // A first copy may take long, and the link counts as down meanwhile.
+            up: field('master_link_status') === 'up' || field('master_sync_in_progress') === '1',
+          },
+        }
+      : {}),
     ...(policy === undefined ? {} : { policy: policy.trim() }),
     errors: counts ? errors.reduce((sum, [, count]) => sum + Number(count), 0) : undefined,
     uptimeSec: number('uptime_in_seconds', 0),

@@ -169,6 +169,10 @@ export type RedisValues = {
    * Known at the first reading, and before Redis 6.2, which counts no refused writes.
    */
   unwritable?: 'aof' | 'rdb' | 'replica';
+  /** Its data come from disk, so many percent of them so far: until then it answers everybody with LOADING. */
+  loadingPercent?: number;
+  /** Of a replica: its master, and whether the link to it is up. */
+  master?: { address: string; up: boolean };
   /** Keys evicted within the last hour; absent while the monitor, and this Redis, do not know. */
   evictedLastHour?: number;
   /** It holds the queue of n8n. */

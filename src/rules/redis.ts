@@ -1,15 +1,18 @@
 import type { Finding } from '../model/finding.ts';
 import type { RedisValues } from '../model/snapshot.ts';
-import { formatBytes, formatCount } from '../model/text.ts';
+import { formatBytes, formatCount, plain } from '../model/text.ts';
 import type { Judge } from './types.ts';
 
 /** Of `maxmemory`, where Redis refuses writes when it is full: a last chance to act, and where the warning ends. */
 const NEARLY_FULL_PCT = 90;
 const CLEAR_PCT = 85;
+/** A restart loads its data for some seconds, and a replica loses its master for as long when that one restarts. */
+const HOLD_MS = 60_000;
 
 /** Redis that refuses to write. Where n8n's queue is in it, webhooks answer 200 and every execution fails. */
 export const redisWrites: Judge<'redis'> = (values) => {
   const { usedMemoryBytes: used, maxMemoryBytes: max, policy, refusedWrites = 0, queue } = values;
+  const { loadingPercent } = values;
   const refuses = max !== null && policy === 'noeviction';
   const percent = refuses ? (used / max) * 100 : 0;
   const of = max === null ? '' : `: ${formatBytes(used)} of ${formatBytes(max)} (maxmemory) used`;
@@ -20,6 +23,17 @@ export const redisWrites: Judge<'redis'> = (values) => {
     verdict: 'ok',
     text: 'Redis takes writes',
   };
+  if (loadingPercent !== undefined)
+    return [
+      {
+        ...finding,
+        severity: queue ? 'critical' : 'warning',
+        verdict: 'breach',
+        holdMs: HOLD_MS,
+        text: `Redis answers nobody: it loads its data from disk, ${Math.floor(loadingPercent)} % so far`,
+        details: ['It was started; the more data, the longer. A disk that is busy makes it slow'],
+      },
+    ];
   if (refusedWrites > 0 || percent >= 100)
     return [
       {
@@ -86,6 +100,26 @@ function whyNot({
     ],
   };
 }
+
+/** A replica without its master serves what was true when it lost it. */
+export const redisReplica: Judge<'redis'> = ({ master }) => {
+  if (!master) return [];
+  const address = plain(master.address, 80);
+  const about = { rule: 'redis-replica', subject: 'redis', severity: 'warning', holdMs: HOLD_MS } as const;
+  if (master.up)
+    return [{ ...about, verdict: 'ok', text: `Redis is a replica of ${address}, and linked to it` }];
+  return [
+    {
+      ...about,
+      verdict: 'breach',
+      text: `Redis is a replica, and its link to the master ${address} is down`,
+      details: [
+        'It serves old data, or none (replica-serve-stale-data)',
+        'Is the master running, and do address and password fit (`redis-cli info replication`, masterauth)?',
+      ],
+    },
+  ];
+};
 
 /** A cache may forget, a queue must not: evicted keys are lost jobs. */
 export const redisEvictions: Judge<'redis'> = (values) => {

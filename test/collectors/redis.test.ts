@@ -67,3 +67,23 @@ test.each([
 ])('A9: %j: what keeps it from writing is %s', (lines, expected) => {
   expect(parseInfo(`${INFO}${lines}\n`).unwritable).toBe(expected);
 });
+
+test.each([
+  ['role:master', undefined],
+  ['role:slave\nmaster_host:db1\nmaster_port:6379\nmaster_link_status:up', { address: 'db1:6379', up: true }],
+  [
+    'role:slave\nmaster_host:db1\nmaster_port:6379\nmaster_link_status:down',
+    { address: 'db1:6379', up: false },
+  ],
+  [
+    'role:slave\nmaster_host:db1\nmaster_port:6379\nmaster_link_status:down\nmaster_sync_in_progress:1',
+    { address: 'db1:6379', up: true },
+  ],
+])('%j: its master is %j', (lines, expected) => {
+  expect(parseInfo(`${INFO}${lines}\n`).master).toEqual(expected);
+});
+
+test('how far it has loaded its data is known while it loads them', () => {
+  expect(parseInfo(`${INFO}loading:1\nloading_loaded_perc:3.95\n`).loadingPercent).toBe(3.95);
+  expect(parseInfo(`${INFO}loading:0\n`).loadingPercent).toBeUndefined();
+});

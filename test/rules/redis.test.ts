@@ -73,3 +73,25 @@ test('A10: evictions are trouble where the queue of n8n is in it, and nothing to
   expect(evictions({ queue: true, evictedTotal: 39, evictedLastHour: 0 })[0]?.verdict).toBe('ok');
   expect(short(evictions({ queue: true, evictedTotal: 39 })[0]!)).toBe('critical');
 });
+
+test('a replica without its master is trouble, a master is none', () => {
+  const replica = (values: Partial<RedisValues>) => judged('redis-replica', redis(values));
+  expect(replica({})).toEqual([]);
+  expect(replica({ master: { address: 'db1:6379', up: true } })[0]?.verdict).toBe('ok');
+  const [down] = replica({ master: { address: 'db1:6379', up: false } });
+  expect(short(down!)).toBe('warning');
+  expect(down).toMatchObject({
+    text: 'Redis is a replica, and its link to the master db1:6379 is down',
+    holdMs: 60_000,
+  });
+});
+
+test('a Redis that loads its data answers nobody, which a short restart is not', () => {
+  const loading = writes({ loadingPercent: 34.7 });
+  expect(short(loading)).toBe('warning');
+  expect(loading).toMatchObject({
+    text: 'Redis answers nobody: it loads its data from disk, 34 % so far',
+    holdMs: 60_000,
+  });
+  expect(short(writes({ loadingPercent: 1, queue: true }))).toBe('critical');
+});

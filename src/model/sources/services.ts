@@ -95,7 +95,7 @@ export const SERVICE_SOURCES = {
     rules: {
       'redis-writes': {
         warning: '90 % of `maxmemory` used, where nothing may be evicted',
-        critical: 'it refuses writes: full, or its disk cannot be written',
+        critical: 'it refuses writes: full, or its disk cannot be written; for 60 s it has loaded its data',
         ends: 'below 85 %',
         row: 'redis',
       },
@@ -103,6 +103,12 @@ export const SERVICE_SOURCES = {
         about: "of a Redis that holds n8n's queue",
         critical: 'it evicted keys within an hour',
         ends: 'none for an hour',
+        row: 'redis',
+      },
+      'redis-replica': {
+        about: 'of a replica',
+        warning: 'the link to its master is down for 60 s',
+        ends: 'it is up, or it is a master now',
         row: 'redis',
       },
     },
@@ -128,6 +134,11 @@ export const SERVICE_SOURCES = {
         'vpsmon_redis_rejected_connections_total',
         'Connections that Redis rejected since it was started.',
         ({ rejectedTotal }) => rejectedTotal,
+      ),
+      metric(
+        'vpsmon_redis_master_link_up',
+        '1 while the link of a Redis replica to its master is up, else 0; none of a master.',
+        ({ master }) => master?.up,
       ),
     ],
     row: { label: 'redis', show: redisText },
@@ -322,12 +333,15 @@ function postgresText(postgres: PostgresValues): string {
 
 function redisText(redis: RedisValues): string {
   const { usedMemoryBytes, maxMemoryBytes, keys, clients, evictedTotal, rejectedTotal } = redis;
+  const { loadingPercent, master } = redis;
   const parts = [
+    loadingPercent !== undefined && `loads its data (${Math.floor(loadingPercent)} %)`,
     `${formatBytes(usedMemoryBytes)} of ${maxMemoryBytes === null ? 'no limit' : formatBytes(maxMemoryBytes)}`,
     formatMany(keys, 'key'),
     `${clients} ${clients === 1 ? 'client' : 'clients'}`,
     evictedTotal > 0 && `${formatCount(evictedTotal)} evicted`,
     rejectedTotal > 0 && `${formatCount(rejectedTotal)} rejected`,
+    master && `replica of ${plain(master.address, 80)}${master.up ? '' : ' (link down)'}`,
   ];
   return parts.filter(Boolean).join(', ');
 }
