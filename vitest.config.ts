@@ -18,9 +18,9 @@ export default defineConfig({
             'test/fixtures/**',
           ],
           // No test may fail because the machine is busy.
-          testTimeout: 240_000,
-          hookTimeout: 240_000,
-          expect: { poll: { timeout: 100_000 } },
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
+          expect: { poll: { timeout: 400_000 } },
           // Half of the time is spent waiting for servers and processes, so there are more workers than processors.
           maxWorkers: 4,
           env: { TZ: 'UTC' },
@@ -30,9 +30,9 @@ export default defineConfig({
         test: {
           name: 'real',
           include: ['test/real/**/*.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
-          expect: { poll: { timeout: 200_000 } },
+          testTimeout: 1_800_000,
+          hookTimeout: 1_800_000,
+          expect: { poll: { timeout: 400_000 } },
           // Engines and databases share one machine: one file at a time.
           fileParallelism: false,
         },
@@ -59,7 +59,7 @@ export default defineConfig({
           // A green test takes minutes, 13 on a busy machine; none may fail because the machine takes four times as long.
           testTimeout: 3_600_000,
           hookTimeout: 3_600_000,
-          expect: { poll: { timeout: 100_000 } },
+          expect: { poll: { timeout: 400_000 } },
           // Emulated machines wait most of the time: two at once take little longer than one.
           maxWorkers: 2,
         },

@@ -203,7 +203,7 @@ async function start(
 }
 
 async function until(test: () => boolean, what = String(test)): Promise<void> {
-  const end = performance.now() + 100_000;
+  const end = performance.now() + 400_000;
   while (!test()) {
     if (performance.now() > end)
       throw new Error(

@@ -236,14 +236,14 @@ function request(
 }
 
 async function answers(socket: string): Promise<void> {
-  const end = Date.now() + 100_000;
+  const end = Date.now() + 400_000;
   for (;;) {
     const ok = await request(socket, 'GET', '/_ping').then(
       () => true,
       () => false,
     );
     if (ok) return;
-    if (Date.now() > end) throw new Error('dockerd did not answer within 100 s');
+    if (Date.now() > end) throw new Error('dockerd did not answer within 400 s');
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

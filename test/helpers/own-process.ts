@@ -70,7 +70,7 @@ function handle(child: ChildProcess, file: string): OwnProcess {
         };
         const timer = setTimeout(
           () => done(() => reject(new Error(`${file} did not say "${text}":\n${output}`))),
-          100_000,
+          400_000,
         );
         const check = () => {
           if (output.includes(text)) done(resolve);

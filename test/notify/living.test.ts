@@ -83,7 +83,7 @@ function check(...findings: Finding[]): void {
 async function settled(): Promise<void> {
   const { db } = b.store;
   await b.telegram.waitUntil(() => true);
-  const end = performance.now() + 100_000;
+  const end = performance.now() + 400_000;
   while (b.outbox.waiting().length > 0 || messagesBehind(db).length > 0) {
     if (performance.now() > end) throw new Error(`it does not settle: ${b.log.lines.join('\n')}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

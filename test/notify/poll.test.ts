@@ -116,7 +116,7 @@ function startReader(
 const polls = () =>
   telegram.calls.filter(({ method, params }) => method === 'getUpdates' && params.timeout !== 0);
 async function until(test: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 100_000;
+  const end = performance.now() + 400_000;
   while (!test()) {
     if (performance.now() > end)
       throw new Error(`${what} did not come: ${JSON.stringify(telegram.calls.slice(-9))}`);

@@ -55,7 +55,7 @@ export function keptLog(): LogLines {
 }
 
 /** Real time: what was accepted is not to be sent again because the machine was busy. Only what hangs is given up soon. */
-const PATIENCE_MS = 100_000;
+const PATIENCE_MS = 400_000;
 const HANGS_MS = 400;
 
 export type Bench = {

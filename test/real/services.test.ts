@@ -43,7 +43,7 @@ async function said(count: number): Promise<void> {
 }
 
 async function goOnUntil(enough: () => boolean): Promise<void> {
-  const end = Date.now() + 100_000;
+  const end = Date.now() + 400_000;
   for (let i = 0; !enough(); i++) {
     if (Date.now() > end)
       throw new Error(`only ${JSON.stringify(titles())}\n${monitor.logged.slice(-20).join('\n')}`);
@@ -382,7 +382,7 @@ describe('the engine', () => {
     const { pid } = engine;
     process.kill(pid, 'SIGSTOP');
     try {
-      const end = Date.now() + 100_000;
+      const end = Date.now() + 400_000;
       while (telegram.sent.length === 0 && Date.now() < end) {
         monitor.skipWatcher(5000);
         await sleep(100);

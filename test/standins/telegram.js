@@ -175,10 +175,10 @@ export async function startTelegram(options = {}) {
       if (on) state.poll?.conflict('terminated by setWebhook request');
     },
     setToken: (token) => void (state.token = token),
-    waitFor(count, timeoutMs = 100_000) {
+    waitFor(count, timeoutMs = 400_000) {
       return waitFor(state, () => state.sent.length >= count, timeoutMs, `${count} messages`);
     },
-    waitUntil: (test, timeoutMs = 100_000) =>
+    waitUntil: (test, timeoutMs = 400_000) =>
       waitFor(state, test, timeoutMs, String(test).replace(/\s+/g, ' ').slice(0, 300)),
     clear() {
       state.sent.length = 0;
