@@ -77,12 +77,12 @@ const RATE = `pages() { awk '/^pswpin/{print $2}' /proc/vmstat; }
   rate() { local from=$(pages) at=$(now); sleep 3; echo $(( ($(pages) - from) * 400 / ($(now) - at) )); }`;
 /**
  * thrash [HARDER]: until the rate was high three times in a row. A machine that is slow reads less in the same time: there the greedy one rests
- * less, once it has all its files.
+ * less, once it has all its files. HARDER: recovery saw too little, and the rate is not far above what it has to be.
  */
 const THRASH = `${RATE}
   harder() { awk '{ print ($1 > 0.04 ? $1 * 0.6 : 0.02) }' /opt/flag/on >/opt/flag/new; mv /opt/flag/new /opt/flag/on; }
   [ -f /opt/flag/on ] || echo 0.1 >/opt/flag/on
-  [ "$1" != HARDER ] || harder
+  [ "$1" != HARDER ] || (($(rate) > 10000)) || harder
   files=/proc/$(docker inspect -f '{{.State.Pid}}' greedy)/root/t
   high=0 low=0
   for ((i = 0; i < 400 && high < 3; i++)); do
