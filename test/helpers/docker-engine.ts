@@ -283,8 +283,8 @@ async function endContainerd(pidFile: string): Promise<void> {
   }
 }
 
-/** containerd and the shims of this engine, found by their own folder in their command line; never by a broad name. */
-function killLeftovers(dir: string): void {
+/** What an engine has left running (containerd, shims, podman's cleanups), found by its own folder in the command line; never by a broad name. */
+export function killLeftovers(dir: string): void {
   const own = spawnSync('pgrep', ['-f', `${dir}/`], { encoding: 'utf8' }).stdout;
   for (const pid of own.split('\n').map(Number).filter(Boolean)) {
     if (pid === process.pid) continue;

@@ -8,6 +8,7 @@ import { parseDockerHost } from '../../src/system/docker/address.ts';
 import { openDocker } from '../../src/system/docker/docker.ts';
 import type { Docker, DockerEvent } from '../../src/system/types.ts';
 import { until } from '../helpers/daemon.ts';
+import { killLeftovers } from '../helpers/docker-engine.ts';
 import { startOwn, type OwnProcess } from '../helpers/own-process.ts';
 import { openWatcherSetup } from '../helpers/watcher-setup.ts';
 import { startTelegram } from '../standins/telegram.js';
@@ -64,6 +65,8 @@ afterAll(async () => {
   // What a busy podman does not take away at once is no matter of these tests.
   spawnSync('podman', [...OPTIONS, 'rm', '--all', '--force', '--time', '0']);
   await service?.end();
+  // Each container that ended has a podman of its own tidy up after it, which writes into the folder that is removed here.
+  killLeftovers(dir);
   for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').toReversed()) {
     const mount = line.split(' ')[1] ?? '';
     if (mount.startsWith(`${dir}/`)) spawnSync('umount', ['-l', mount]);
