@@ -32,6 +32,8 @@ export type WatcherSetup = {
   logged: string[];
   /** Waits until the engine has sent this event about this container, so many times since the start. */
   saw(action: string, name: string, times?: number): Promise<void>;
+  /** The longest time (ms) for which this container was down, as it was heard of. */
+  longestDown(name: string): number;
   /** Something that Docker was asked is not answered yet: skipping now would let the answer come too late. */
   asks(): boolean;
   /** Moves on what waits: successors, quiet times, the pace of delivery. */
@@ -76,7 +78,7 @@ export function openWatcherSetup(
   let running: Promise<unknown> = Promise.resolve();
   let close = async (): Promise<void> => {};
   let watcher: Watcher | undefined;
-  const events: DockerEvent[] = [];
+  const events: (DockerEvent & { heardAt: number })[] = [];
   let asked = 0;
   const observed = observe(docker, events, (change) => void (asked += change));
   const monitor: WatcherSetup = {
@@ -91,6 +93,13 @@ export function openWatcherSetup(
     async saw(action, name, times = 1) {
       const count = () => events.filter((event) => event.action === action && event.name === name).length;
       await until(() => count() >= times, `${action} of ${name}`);
+    },
+    longestDown(name) {
+      const own = events.filter((event) => event.name === name && /^(?:die|start)$/.test(event.action));
+      const downs = own.map(({ action, heardAt }, i) =>
+        action === 'start' && own[i - 1]?.action === 'die' ? heardAt - own[i - 1]!.heardAt : 0,
+      );
+      return Math.max(0, ...downs);
     },
     asks: () => asked > 0,
     skip(ms) {
@@ -175,7 +184,11 @@ export function openWatcherSetup(
 }
 
 /** The same Docker; `events` gets what its stream sends, once, `asking` 1 for each call that begins and -1 for each that ends. */
-function observe(docker: Docker, events: DockerEvent[], asking: (change: number) => void): Docker {
+function observe(
+  docker: Docker,
+  events: (DockerEvent & { heardAt: number })[],
+  asking: (change: number) => void,
+): Docker {
   return new Proxy(docker, {
     get(target, key) {
       if (key === 'events')
@@ -188,7 +201,7 @@ function observe(docker: Docker, events: DockerEvent[], asking: (change: number)
                 ({ timeNano, action, id }) =>
                   timeNano === event.timeNano && action === event.action && id === event.id,
               );
-              if (!isKnown) events.push(event);
+              if (!isKnown) events.push({ ...event, heardAt: performance.now() });
               options.onEvent(event);
             },
           });
