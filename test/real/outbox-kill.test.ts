@@ -131,7 +131,7 @@ const SEED = Number(process.env.VPSMON_SEED ?? 20_261_129);
 /** What befalls an edit, as shares of the lives. */
 const MISHAPS = ['429', 'reset', 'accept-then-drop', 'html502', 'deleted', 'none', 'none'] as const;
 
-describe.concurrent('the message of an incident', { timeout: 600_000 }, () => {
+describe.concurrent('the message of an incident', () => {
   it(`shows its last state in the end, and no older one after a newer, through ${KILLS_OF_EDITS} kills, edits that are lost, put off or refused, and messages that are deleted (seed ${SEED})`, async () => {
     const scene = await stage();
     const random = randomOf(SEED);
@@ -169,7 +169,7 @@ describe.concurrent('the message of an incident', { timeout: 600_000 }, () => {
   });
 });
 
-describe.concurrent('an alert storm', { timeout: 600_000 }, () => {
+describe.concurrent('an alert storm', () => {
   it(`loses nothing that was accepted and repeats at most the one in flight, through ${KILLS} kills`, async () => {
     const scene = await stage();
     try {

@@ -52,7 +52,7 @@ function machinesIn(place: string): Record<string, number> {
 beforeAll(() => {
   run(process.execPath, ['scripts/release.js', '--quick', files]);
   unpack('x64', folder);
-}, 600_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it('runs from the archive with nothing of the machine but a shell: neither Node nor npm on the PATH', () => {
@@ -73,7 +73,7 @@ it('makes the same bytes of the same commit, whatever the time zone and the file
   const sums = (place: string) => readFileSync(join(place, 'SHA256SUMS'), 'utf8').split('\n');
   expect(sums(again).length).toBeGreaterThan(3);
   expect(sums(files)).toEqual(expect.arrayContaining(sums(again)));
-}, 600_000);
+});
 
 it('holds in each archive native code for that processor and for no other', () => {
   const [X86_64, AARCH64] = [62, 183];
@@ -273,4 +273,4 @@ it('U14: npm i -g of the packed file: no build, no word from npm, nothing but th
         env: { ...env, MANWIDTH: '80', LC_ALL: 'C.UTF-8' },
       }),
     ).toMatchObject({ status: 0, stderr: '' });
-}, 600_000);
+});

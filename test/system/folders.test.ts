@@ -34,7 +34,7 @@ test.each(['/proc/vpsmon', '/proc/self/fd/vpsmon/x', '/dev/fd/x/y'])(
   (path) => {
     const state = spawnSync(process.execPath, [BIN, 'recover', '--state-dir', path], {
       encoding: 'utf8',
-      timeout: 15_000,
+      timeout: 300_000,
       env: { PATH: process.env.PATH, DOCKER_HOST: 'unix:///nonexistent.sock' },
     });
     expect(state.signal).toBeNull();
