@@ -16,6 +16,8 @@ const WEEK_MS = 7 * 86_400_000;
 const UNSEEN_MS = 10 * 60_000;
 /** An announcement that is over is reported for so long, so that its incident ends with a reason. */
 const ENDED_MS = 3_600_000;
+/** So long after the start an announcement waits for Docker, which knows the culprit. */
+const LATE_MS = 10 * 60_000;
 /** With so much more room (a raised limit, more swap) what is critical is as urgent as it is then. */
 const MORE_ROOM = 1.25;
 /** More series than this: those of containers that are gone are forgotten. */
@@ -80,7 +82,8 @@ type Watch = {
   deps: ForecastDeps;
   entries: Map<string, Entry>;
   due: Entry[];
-  begun: boolean;
+  /** Epoch ms of the first check that could read the host. */
+  begunAt?: number;
   unmet: Set<Late>;
   withUsed: Set<string>;
   withoutSwap: boolean;
@@ -105,7 +108,6 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
     deps,
     entries: new Map(),
     due: [],
-    begun: false,
     unmet: new Set(),
     withUsed: new Set(),
     withoutSwap: false,
@@ -130,15 +132,15 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
 function add(watch: Watch, snapshot: Snapshot): void {
   const { at: now, readings } = snapshot;
   // Nothing is reported without the host, and what the history has of disks is read by their sizes now.
-  if (!watch.begun && readings.host.state !== 'ok') return;
+  if (watch.begunAt === undefined && readings.host.state !== 'ok') return;
   if (readings.host.state === 'ok') watch.withoutSwap = readings.host.value.swap.totalBytes === 0;
   eachUse(snapshot, (kind, subject, used, capacity, container) => {
     const entry = entryOf(watch, kind, subject, now);
     Object.assign(entry, { used, capacity, isSeen: true, seenAt: now });
     if (container) entry.container = container;
-    if (watch.begun) feed(watch, entry, now, used);
+    if (watch.begunAt !== undefined) feed(watch, entry, now, used);
   });
-  if (!watch.begun) begin(watch, snapshot);
+  if (watch.begunAt === undefined) begin(watch, snapshot);
   for (const source of watch.unmet) if (readings[source].state === 'ok') meet(watch, source);
   for (const entry of watch.due.splice(0, JUDGED_PER_CHECK)) judgeEntry(watch, entry, now);
   forget(watch, snapshot);
@@ -177,7 +179,7 @@ function queue(watch: Watch, entry: Entry): void {
 
 /** Everything that was known before this start, from the history; also of what no source has shown yet. */
 function begin(watch: Watch, { at: now, readings }: Snapshot): void {
-  watch.begun = true;
+  watch.begunAt = now;
   for (const source of ['docker', 'postgres', 'redis'] as const)
     if (readings[source].state !== 'ok') watch.unmet.add(source);
   const host = watch.entries.get('memory:host');
@@ -315,7 +317,9 @@ function forget(watch: Watch, { at: now, readings }: Snapshot): void {
   }
 }
 
-function toForecast({ withoutSwap }: Watch, entry: Entry, now: number): Forecast {
+function toForecast(watch: Watch, entry: Entry, now: number): Forecast {
+  const { withoutSwap, unmet, begunAt = now } = watch;
+  const beforeContainers = unmet.has('docker') && Math.abs(now - begunAt) < LATE_MS;
   const { kind, subject, container, used, capacity, verdict, culprit } = entry;
   const open = verdict?.open;
   return {
@@ -325,6 +329,7 @@ function toForecast({ withoutSwap }: Watch, entry: Entry, now: number): Forecast
     used,
     capacity,
     ...(kind === 'memory' && withoutSwap ? { withoutSwap } : {}),
+    ...(kind === 'memory' && beforeContainers ? { beforeContainers } : {}),
     ...(container?.limitBytes && capacity > container.limitBytes
       ? { swapBytes: capacity - container.limitBytes }
       : {}),

@@ -14,6 +14,8 @@ export type Forecast = {
   swapBytes?: number;
   /** Of the host: it has none. */
   withoutSwap?: true;
+  /** Of the host: what its containers hold has not been seen yet, since the monitor started a few minutes ago. */
+  beforeContainers?: true;
   /** Of how many hours values are known, at most a week. */
   knownHours: number;
   /** Growth that is announced; absent where there is none that can be trusted. Epoch ms. */

@@ -32,6 +32,14 @@ export const forecast: Judge<'host'> = (_host, { snapshot, past, config }) =>
         text: `${forecastName(one)} has not been read yet`,
       };
     const { growth } = one;
+    // The first message is the one that is read: it can wait for a Docker that starts with the server.
+    if (one.beforeContainers && snapshot.readings.docker.state === 'failed' && growth.severity === 'warning')
+      return {
+        ...about,
+        severity: 'warning',
+        verdict: 'unknown',
+        text: `${forecastName(one)}: growth is seen, and the containers have not been read yet`,
+      };
     const { FORECAST_WARNING_HOURS, FORECAST_CRITICAL_HOURS } = config.settings;
     const limit = growth.severity === 'critical' ? FORECAST_CRITICAL_HOURS : FORECAST_WARNING_HOURS;
     return {

@@ -299,6 +299,29 @@ describe('what is announced while a source does not answer', () => {
     expect(finding!.text).toMatch(/^api grows 8 MB\/h: it reaches its limit of 512 MB in about (19|20) h/);
   });
 
+  it('names the culprit of the host in the first message: it waits for Docker after a start, ten minutes at most', () => {
+    const fills = (hour: number) => [holding('n8n', 400 + 60 * hour), holding('waha', 500)];
+    const { quarters } = followed(25, fills);
+    const early = (minute: number, state: 'failed' | 'absent' = 'failed'): Snapshot => {
+      const snapshot = hostWith(START + 25 * HOUR + minute * 60_000, fills(25 + minute / 60));
+      snapshot.readings.docker = { state, why: 'no answer yet', tookMs: 1 };
+      return snapshot;
+    };
+    const looks = (forecasts: Forecasts, snapshot: Snapshot) => {
+      forecasts.add(snapshot);
+      return findings(forecasts, snapshot).map(({ verdict, text }) => [verdict, text.split(' ')[0]]);
+    };
+    const forecasts = watch({ quarters });
+    for (let minute = 1; minute <= 9; minute++)
+      expect(looks(forecasts, early(minute))).toEqual([['unknown', 'Memory']]);
+    expect(looks(forecasts, hostWith(START + 25.16 * HOUR, fills(25.16)))).toEqual([['breach', 'n8n']]);
+    // Where it stays away, or there is none, the owner is told what is known.
+    const alone = watch({ quarters });
+    for (let minute = 1; minute <= 11; minute++) looks(alone, early(minute));
+    expect(looks(alone, early(12))).toEqual([['breach', 'Memory']]);
+    expect(looks(watch({ quarters }), early(1, 'absent'))).toEqual([['breach', 'Memory']]);
+  });
+
   it('takes no value of a container before Docker has shown it', () => {
     const small = (hour: number) => [holding('n8n', 400 + 60 * hour), holding('waha', 500)];
     const { quarters } = followed(20, small);
