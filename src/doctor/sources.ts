@@ -164,6 +164,11 @@ const ADVICE: [RegExp, (keys: { address: string; secret: string }, name: Databas
     () => 'it is not ready yet, or going: look again in a minute, then at its log (docker logs)',
   ],
   [
+    /protected mode/i,
+    () =>
+      'it answers its own machine only: give it a password (requirepass) and set REDIS_PASSWORD, or reach it by loopback',
+  ],
+  [
     /password|auth|unauthorized|401|403|NOAUTH|WRONGPASS|API key|role .* does not exist|no pg_hba/i,
     ({ secret }) => `it refuses who asks: set ${secret} in monitor.conf`,
   ],

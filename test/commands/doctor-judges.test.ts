@@ -130,6 +130,7 @@ describe('databases', () => {
       'PostgreSQL at db:5432 refuses new connections, all are taken: remaining connection slots are reserved for non-replication superuser connections',
       /pg_stat_activity/,
     ],
+    ['redis', 'Redis at 10.0.0.3:6379: DENIED Redis is running in protected mode', /requirepass/],
     ['redis', 'Redis at 10.0.0.3:6379: ERR max number of clients reached', /maxclients/],
     ['postgres', 'PostgreSQL at db:5432: database "shop" does not exist', /POSTGRES_DB/],
     [
