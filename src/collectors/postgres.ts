@@ -3,6 +3,7 @@ import { withoutTarget } from './absent.ts';
 import { EpochMs, Finite } from '../model/shapes.ts';
 import type { PostgresValues } from '../model/snapshot.ts';
 import { holdPostgres, mayHaveMoved } from './connections.ts';
+import type { Postgres } from '../system/types.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
 /** Fewer block reads than this in an interval say nothing about the cache. */
@@ -10,6 +11,23 @@ const MIN_BLOCKS = 1000;
 const REMEMBER_EVERY_MS = 300_000;
 const REMEMBERED_FOR_MS = 600_000;
 const MEMORY_KEY = 'postgres.blocks';
+
+/**
+ * What a standby receives and replays, and the replication slot that is worst. Who may not see settings (no pg_monitor) does not know
+ * whether there is a primary; `wal_status` is there from PostgreSQL 13 on.
+ */
+const REPLICATION = `(SELECT json_build_object(
+    'standby', CASE WHEN pg_catalog.pg_is_in_recovery() THEN json_build_object(
+      'receiving', CASE WHEN (SELECT setting <> '' FROM pg_catalog.pg_settings WHERE name = 'primary_conninfo')
+        THEN EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver WHERE pid IS NOT NULL) END,
+      'waiting', pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_receive_lsn(), pg_catalog.pg_last_wal_replay_lsn()),
+      'behind', extract(epoch FROM clock_timestamp()
+        - coalesce(pg_catalog.pg_last_xact_replay_timestamp(), pg_catalog.pg_postmaster_start_time()))) END,
+    'slot', (SELECT json_build_object('name', slot_name, 'active', active, 'kept', kept, 'lost', lost) FROM (
+      SELECT s.slot_name, s.active, coalesce(row_to_json(s) ->> 'wal_status' = 'lost', false) AS lost,
+          coalesce(pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery()
+            THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, s.restart_lsn), 0) AS kept
+        FROM pg_catalog.pg_replication_slots s) AS slots ORDER BY lost DESC, kept DESC LIMIT 1)))`;
 
 /**
  * Everything in one question. Its own session counts as idle: it is, but for this question. Another user's sessions have
@@ -31,6 +49,7 @@ const SQL = `SELECT current_setting('server_version') AS version,
        LEFT JOIN pg_catalog.pg_stat_activity a ON a.usesysid = r.oid AND a.datid IS NOT NULL
        WHERE r.rolconnlimit > 0 AND NOT r.rolsuper GROUP BY r.rolname, r.rolconnlimit) AS own
    ORDER BY used::float / most DESC LIMIT 1) AS narrowest,
+  ${REPLICATION} AS replication,
   sessions.*
 FROM (SELECT count(*) AS total,
     count(*) FILTER (WHERE state = 'active' AND pid <> pg_backend_pid()) AS active,
@@ -41,15 +60,22 @@ FROM (SELECT count(*) AS total,
   FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'
     OR (backend_type IS NULL AND datid IS NOT NULL AND usesysid IS NOT NULL)) AS sessions`;
 
+const SQL_WITHOUT_REPLICATION = SQL.replace(REPLICATION, 'NULL');
 /**
  * PostgreSQL 9.6 does not say of what kind a session is: those of a user in a database count, but for autovacuum's, and one without a state is
  * hidden.
  */
-export const SQL_BEFORE_10 = SQL.replace('backend_type IS NULL) AS hidden', 'state IS NULL) AS hidden')
+export const SQL_BEFORE_10 = SQL_WITHOUT_REPLICATION.replace(
+  'backend_type IS NULL) AS hidden',
+  'state IS NULL) AS hidden',
+)
   .replaceAll('backend_type', 'NULL::text')
   .replace('usesysid IS NOT NULL)', "usesysid IS NOT NULL AND query NOT LIKE 'autovacuum:%')");
-/** SQLSTATE of the column that is missing there. */
+const STATEMENTS = [SQL, SQL_WITHOUT_REPLICATION, SQL_BEFORE_10];
+/** SQLSTATE of the column that is missing before PostgreSQL 10. */
 const NO_SUCH_COLUMN = '42703';
+/** SQLSTATEs of what a server has not (Aurora refuses what is asked about replication), or does not grant: function, table, feature. */
+const LACKING = new Set(['42883', '42P01', '0A000', '42501']);
 
 /** Blocks found in the cache and blocks read from disk, by database, since that database's counters were reset. */
 const Blocks = v.object({
@@ -63,7 +89,8 @@ export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
   const connection = holdPostgres(deps.system);
   let before: Blocks | undefined;
   let rememberedAt = -Infinity;
-  let sql = SQL;
+  /** The first of the statements that this server understands. */
+  let statement = 0;
 
   function remembered(): Blocks | undefined {
     const old = deps.recall(MEMORY_KEY, v.object({ at: EpochMs, blocks: Blocks }));
@@ -78,6 +105,26 @@ export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
     deps.remember(MEMORY_KEY, { at: deps.system.clock.now(), blocks });
   }
 
+  function nextStatement(code = ''): number | undefined {
+    const last = STATEMENTS.length - 1;
+    if (statement === last) return undefined;
+    if (code === NO_SUCH_COLUMN) return last;
+    return LACKING.has(code) ? statement + 1 : undefined;
+  }
+
+  async function ask(postgres: Postgres): Promise<Row[]> {
+    for (;;) {
+      try {
+        return await postgres.query(STATEMENTS[statement]!);
+      } catch (error) {
+        if (mayHaveMoved(error)) deps.rediscover();
+        const next = nextStatement((error as { code?: string }).code);
+        if (next === undefined) throw error;
+        statement = next;
+      }
+    }
+  }
+
   return {
     source: 'postgres',
     async read(signal) {
@@ -85,12 +132,7 @@ export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
       const { postgres: target } = found;
       if (!target) return withoutTarget(found, 'postgres');
       const postgres = connection.to(target);
-      const rows = await postgres.query(sql).catch((error: unknown) => {
-        if (mayHaveMoved(error)) deps.rediscover();
-        if ((error as { code?: string }).code !== NO_SUCH_COLUMN || sql === SQL_BEFORE_10) throw error;
-        sql = SQL_BEFORE_10;
-        return postgres.query(sql);
-      });
+      const rows = await ask(postgres);
       const row = rows[0];
       if (!row) throw new Error(`PostgreSQL at ${postgres.address} answered nothing`);
       const blocks = parseBlocks(row, postgres.address);
@@ -134,6 +176,7 @@ export function parsePostgres(row: Row): Omit<PostgresValues, 'address'> {
       ...(narrowest ? { narrowest } : {}),
     },
     databaseSizeBytes: count('size'),
+    ...parseReplication(row['replication']),
     ...(count('hidden') > 0
       ? {}
       : { longestTransactionSec: row.longest === null ? 0 : Math.max(0, count('longest')) }),
@@ -151,6 +194,39 @@ function parseNarrowest(value: unknown): PostgresValues['connections']['narrowes
   } catch {
     throw new Error('PostgreSQL answered no limit of connections');
   }
+}
+
+/** `waiting` is null where nothing was received yet. */
+const Replication = v.object({
+  standby: v.nullable(
+    v.object({ receiving: v.nullable(v.boolean()), waiting: v.nullable(Finite), behind: v.nullable(Finite) }),
+  ),
+  slot: v.nullable(v.object({ name: v.string(), active: v.boolean(), kept: Finite, lost: v.boolean() })),
+});
+
+/** `{"standby":{"receiving":true,"waiting":0,"behind":3.2},"slot":null}`; nothing where the server cannot be asked. */
+function parseReplication(value: unknown): Pick<PostgresValues, 'standby' | 'slot'> {
+  if (value === null || value === undefined) return {};
+  let found: v.InferOutput<typeof Replication>;
+  try {
+    found = v.parse(Replication, JSON.parse(String(value)));
+  } catch {
+    throw new Error('PostgreSQL answered nothing usable about replication');
+  }
+  const { standby, slot } = found;
+  const waitingBytes = Math.max(0, standby?.waiting ?? 0);
+  return {
+    ...(standby && {
+      standby: {
+        ...(standby.receiving === null ? {} : { receiving: standby.receiving }),
+        waitingBytes,
+        behindSec: waitingBytes > 0 ? Math.max(0, standby.behind ?? 0) : 0,
+      },
+    }),
+    ...(slot && {
+      slot: { name: slot.name, active: slot.active, keptBytes: Math.max(0, slot.kept), lost: slot.lost },
+    }),
+  };
 }
 
 /**

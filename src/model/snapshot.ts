@@ -149,6 +149,17 @@ export type PostgresValues = {
   databaseSizeBytes: number;
   /** Absent where the user may not see the transactions of others (no pg_monitor). */
   longestTransactionSec?: number;
+  /** It is a standby: it replays what it receives from its primary. */
+  standby?: {
+    /** Absent where the user may not know whether it has a primary to receive from (no pg_monitor, before PostgreSQL 12). */
+    receiving?: boolean;
+    /** Received and not replayed yet. */
+    waitingBytes: number;
+    /** While something waits: since the last transaction that was replayed, or since its start; else 0. */
+    behindSec: number;
+  };
+  /** Of the replication slots, the lost one, or the one that keeps most WAL from being removed. */
+  slot?: { name: string; active: boolean; keptBytes: number; lost: boolean };
 };
 export type RedisValues = {
   address: string;

@@ -1,11 +1,21 @@
 import type { Finding } from '../model/finding.ts';
-import { plain } from '../model/text.ts';
+import { formatBytes, formatDuration, plain } from '../model/text.ts';
 import { levelOf } from './level.ts';
 import type { Judge } from './types.ts';
 
 /** Points beyond the warning at which the incident ends. */
 const CACHE_CLEAR_POINTS = 2;
 const CONNECTIONS_CLEAR_POINTS = 3;
+/** A primary that is started again is away for less. */
+const STANDBY_HOLD_MS = 60_000;
+const BEHIND_SEC = 300;
+/** Less than this waits for a moment only, however long ago the last transaction was: the primary was idle. */
+const WAITING_BYTES = 1024 ** 2;
+const GB = 1024 ** 3;
+/** What a replication slot may keep of the WAL: a standby that follows keeps some tens of MB. */
+const SLOT_WARNING = GB;
+const SLOT_CRITICAL = 10 * GB;
+const SLOT_CLEAR = 0.8 * GB;
 
 export const postgresCache: Judge<'postgres'> = ({ cacheHitPercent }, { config }) => {
   const { settings } = config;
@@ -72,5 +82,84 @@ export const postgresConnections: Judge<'postgres'> = (
         : []),
     ];
   }
+  return [finding];
+};
+
+/** A standby that does not follow is no spare. One that was promoted, and a primary, are none: nothing is watched. */
+export const postgresStandby: Judge<'postgres'> = ({ standby }) => {
+  if (!standby) return [];
+  const about = { rule: 'postgres-standby', subject: 'postgres', severity: 'warning' } as const;
+  const { receiving, waitingBytes } = standby;
+  const behindSec = waitingBytes < WAITING_BYTES ? 0 : standby.behindSec;
+  if (receiving === false)
+    return [
+      {
+        ...about,
+        verdict: 'breach',
+        holdMs: STANDBY_HOLD_MS,
+        text: 'PostgreSQL is a standby and receives nothing from its primary',
+        details: [
+          'Its log (`docker logs`) shows why: the primary is gone or refuses it, or has removed the WAL that is needed; then it must be made anew (pg_basebackup)',
+        ],
+      },
+    ];
+  if (behindSec > BEHIND_SEC)
+    return [
+      {
+        ...about,
+        verdict: 'breach',
+        holdMs: STANDBY_HOLD_MS,
+        value: behindSec,
+        limit: BEHIND_SEC,
+        unit: 'seconds',
+        text: `PostgreSQL is a standby and ${formatDuration(behindSec * 1000)} behind its primary: ${formatBytes(waitingBytes)} are received and not replayed`,
+        details: [
+          'A long query on it holds the replay up (max_standby_streaming_delay), the replay is paused (`SELECT pg_wal_replay_resume()`), or its disk is slow',
+        ],
+      },
+    ];
+  const verdict = behindSec > BEHIND_SEC / 2 ? 'between' : 'ok';
+  return [{ ...about, verdict, text: 'PostgreSQL is a standby and follows its primary' }];
+};
+
+/** WAL that a slot keeps is never removed, until the disk is full and PostgreSQL stops. */
+export const postgresSlot: Judge<'postgres'> = ({ slot }) => {
+  if (!slot) return [];
+  const { active, keptBytes, lost } = slot;
+  const name = plain(slot.name, 60);
+  const about = { rule: 'postgres-slot', subject: 'postgres' } as const;
+  if (lost)
+    return [
+      {
+        ...about,
+        severity: 'warning',
+        verdict: 'breach',
+        text: `The replication slot ${name} of PostgreSQL has lost its WAL: who reads it cannot go on`,
+        details: [
+          `Make its standby anew (pg_basebackup), and drop it: SELECT pg_drop_replication_slot('${name}')`,
+        ],
+      },
+    ];
+  const level = levelOf(keptBytes, {
+    bad: 'above',
+    warning: SLOT_WARNING,
+    critical: SLOT_CRITICAL,
+    clear: SLOT_CLEAR,
+  });
+  const reader = active ? 'its reader does not keep up' : 'nobody reads it';
+  const finding: Finding = {
+    ...about,
+    ...level,
+    value: keptBytes,
+    unit: 'bytes',
+    text: `The replication slot ${name} of PostgreSQL keeps ${formatBytes(keptBytes)} of WAL${level.verdict === 'breach' ? `: ${reader}` : ''}`,
+  };
+  if (level.verdict === 'breach')
+    finding.details = [
+      'It keeps more until the disk is full, and then PostgreSQL stops (max_slot_wal_keep_size sets a bound)',
+      active
+        ? 'Look at the standby or subscriber that reads it: its network, its disk, long queries'
+        : `Start who reads it again, or drop it: SELECT pg_drop_replication_slot('${name}')`,
+    ];
   return [finding];
 };

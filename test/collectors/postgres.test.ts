@@ -144,3 +144,36 @@ test('N1: a server of 9.6, which knows no kinds of sessions, is asked without th
   await collector.close?.();
   server.close();
 });
+
+describe('replication', () => {
+  const read = (replication: unknown) =>
+    parsePostgres({ ...row, replication: replication === null ? null : JSON.stringify(replication) });
+
+  test.each([
+    [null, {}],
+    [{ standby: null, slot: null }, {}],
+    [
+      { standby: { receiving: true, waiting: 0, behind: 5000 }, slot: null },
+      { standby: { receiving: true, waitingBytes: 0, behindSec: 0 } },
+    ],
+    [
+      { standby: { receiving: null, waiting: 900, behind: 12.5 }, slot: null },
+      { standby: { waitingBytes: 900, behindSec: 12.5 } },
+    ],
+    [
+      { standby: { receiving: false, waiting: null, behind: null }, slot: null },
+      { standby: { receiving: false, waitingBytes: 0, behindSec: 0 } },
+    ],
+    [
+      { standby: null, slot: { name: 'a', active: false, kept: -5, lost: true } },
+      { slot: { name: 'a', active: false, keptBytes: 0, lost: true } },
+    ],
+  ])('%j', (answer, expected) => {
+    const { standby, slot } = read(answer);
+    expect({ ...(standby && { standby }), ...(slot && { slot }) }).toEqual(expected);
+  });
+
+  test('an answer that is none is an error', () => {
+    expect(() => read({ standby: 'yes', slot: null })).toThrow('nothing usable about replication');
+  });
+});

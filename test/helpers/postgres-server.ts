@@ -33,6 +33,8 @@ export async function startPostgres(
     password?: string;
     port?: number;
     env?: Record<string, string>;
+    /** A standby of this server, which keeps its WAL for it in the slot `standby`. */
+    standbyOf?: PostgresServer;
   } = {},
 ): Promise<PostgresServer> {
   const bin = binaries();
@@ -43,8 +45,17 @@ export async function startPostgres(
   mkdirSync(data, { mode: 0o700 });
   writeFileSync(join(folder, 'password'), password);
   giveToPostgres(folder, data, join(folder, 'password'));
-  const initdb = ['-D', data, '-U', 'postgres', '-A', 'scram-sha-256', '--no-sync', '-E', 'UTF8'];
-  runAs(join(bin, 'initdb'), [...initdb, '--no-locale', `--pwfile=${join(folder, 'password')}`], 'postgres');
+  if (options.standbyOf) {
+    const copy = ['-d', options.standbyOf.url(), '-D', data, '-R', '-C', '-S', 'standby', '-c', 'fast', '-N'];
+    runAs(join(bin, 'pg_basebackup'), copy, 'postgres');
+  } else {
+    const initdb = ['-D', data, '-U', 'postgres', '-A', 'scram-sha-256', '--no-sync', '-E', 'UTF8'];
+    runAs(
+      join(bin, 'initdb'),
+      [...initdb, '--no-locale', `--pwfile=${join(folder, 'password')}`],
+      'postgres',
+    );
+  }
   if (options.hba) writeFileSync(join(data, 'pg_hba.conf'), options.hba.join('\n') + '\n');
   const settings: Record<string, string> = {
     listen_addresses: '127.0.0.1',
@@ -61,7 +72,7 @@ export async function startPostgres(
 
   async function start(): Promise<void> {
     server = startOwn(join(bin, 'postgres'), args, 'postgres', options.env);
-    await server.said('ready to accept connections');
+    await server.said('ready to accept');
   }
   async function stop(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
     await server?.end(signal);

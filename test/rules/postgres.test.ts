@@ -98,3 +98,70 @@ test('N2: what users can still open is without the reserved connections', () => 
   expect(finding).toMatchObject({ verdict: 'breach', severity: 'critical' });
   expect(finding.text).toContain('18 of 20 connections (3 of them are reserved for administrators) in use');
 });
+
+describe('postgres-standby', () => {
+  const standby = (of: Partial<NonNullable<PostgresValues['standby']>> | undefined) =>
+    judged('postgres-standby', {
+      postgres: ok({
+        ...values,
+        ...(of && { standby: { receiving: true, waitingBytes: 0, behindSec: 0, ...of } }),
+      }),
+    });
+
+  test.each([
+    [{}, 'ok'],
+    [{ receiving: undefined }, 'ok'],
+    [{ receiving: false }, 'warning'],
+    [{ waitingBytes: 2e6, behindSec: 140 }, 'ok'],
+    [{ waitingBytes: 2e6, behindSec: 200 }, 'between'],
+    [{ waitingBytes: 2e6, behindSec: 301 }, 'warning'],
+    [{ waitingBytes: 5e5, behindSec: 36_000 }, 'ok'],
+  ])('%j: %s', (of, expected) => {
+    expect(short(standby(of as Parameters<typeof standby>[0])[0]!)).toBe(expected);
+  });
+
+  test('a primary, and one that was promoted, is none', () => {
+    expect(standby(undefined)).toEqual([]);
+  });
+
+  test('says how far it is behind, and what holds it up', () => {
+    const [behind] = standby({ waitingBytes: 300 * 1024 ** 2, behindSec: 720 });
+    expect(behind).toMatchObject({
+      text: 'PostgreSQL is a standby and 12 min behind its primary: 300 MB are received and not replayed',
+      holdMs: 60_000,
+    });
+    expect(behind!.details?.join()).toContain('pg_wal_replay_resume');
+  });
+});
+
+describe('postgres-slot', () => {
+  const GB = 1024 ** 3;
+  const slot = (of: Partial<NonNullable<PostgresValues['slot']>>) =>
+    judged('postgres-slot', {
+      postgres: ok({ ...values, slot: { name: 'stand1', active: false, keptBytes: 0, lost: false, ...of } }),
+    })[0]!;
+
+  test.each([
+    [{ keptBytes: 0.7 * GB }, 'ok'],
+    [{ keptBytes: 0.9 * GB }, 'between'],
+    [{ keptBytes: 2 * GB }, 'warning'],
+    [{ keptBytes: 11 * GB }, 'critical'],
+    [{ lost: true }, 'warning'],
+  ])('%j: %s', (of, expected) => {
+    expect(short(slot(of))).toBe(expected);
+  });
+
+  test('names it, and whether somebody reads it', () => {
+    expect(slot({ keptBytes: 2 * GB })).toMatchObject({
+      text: 'The replication slot stand1 of PostgreSQL keeps 2 GB of WAL: nobody reads it',
+      details: [expect.any(String), expect.stringContaining("pg_drop_replication_slot('stand1')")],
+    });
+    const slow = slot({ keptBytes: 2 * GB, active: true });
+    expect(slow.text).toContain('its reader does not keep up');
+    expect(slow.details?.join()).not.toContain('drop');
+  });
+
+  test('without a slot there is nothing to judge', () => {
+    expect(judged('postgres-slot', { postgres: ok(values) })).toEqual([]);
+  });
+});

@@ -35,6 +35,19 @@ export const SERVICE_SOURCES = {
         settings: '`POSTGRES_CONNECTIONS_WARNING_PCT`, `_CRITICAL_PCT`',
         row: 'postgres',
       },
+      'postgres-standby': {
+        about: 'of a standby',
+        warning: 'it receives nothing from its primary, or is 5 min behind it, for 60 s',
+        ends: 'it follows, or it is a primary now',
+        row: 'postgres',
+      },
+      'postgres-slot': {
+        about: 'WAL that a replication slot keeps from being removed',
+        warning: 'above 1 GB; it has lost its WAL',
+        critical: 'above 10 GB',
+        ends: 'below 0.8 GB, or dropped',
+        row: 'postgres',
+      },
     },
     metrics: [
       metric(
@@ -78,6 +91,22 @@ export const SERVICE_SOURCES = {
         'vpsmon_postgres_longest_transaction_seconds',
         'Age of the longest running PostgreSQL transaction, in seconds.',
         ({ longestTransactionSec }) => longestTransactionSec,
+      ),
+      metric(
+        'vpsmon_postgres_standby_receiving',
+        '1 while a PostgreSQL standby is connected to its primary, else 0; none of a primary, and where the user may not know (no pg_monitor).',
+        ({ standby }) => standby?.receiving,
+      ),
+      metric(
+        'vpsmon_postgres_standby_behind_seconds',
+        'Age of the last transaction that a PostgreSQL standby has replayed while more is received, in seconds; else 0; none of a primary.',
+        ({ standby }) => standby?.behindSec,
+      ),
+      metric(
+        'vpsmon_postgres_slot_kept_bytes',
+        'WAL that the PostgreSQL replication slot with most of it keeps from being removed, in bytes; none without a slot.',
+        ({ slot }) => (slot ? [{ value: slot.keptBytes, labels: { slot: slot.name } }] : []),
+        ['slot'],
       ),
     ],
     row: { label: 'postgres', show: postgresText },
@@ -320,6 +349,7 @@ function seesOthers({ longestTransactionSec }: PostgresValues): boolean {
 
 function postgresText(postgres: PostgresValues): string {
   const { cacheHitPercent, connections, databaseSizeBytes, longestTransactionSec = 0 } = postgres;
+  const { standby, slot } = postgres;
   const parts = [
     cacheHitPercent === undefined
       ? 'cache hits not judged (few reads)'
@@ -327,8 +357,23 @@ function postgresText(postgres: PostgresValues): string {
     `${connections.total} of ${connections.max} connections${seesOthers(postgres) ? ` (${connections.active} active)` : ''}`,
     formatBytes(databaseSizeBytes),
     longestTransactionSec > 1 && `longest transaction ${formatDuration(longestTransactionSec * 1000)}`,
+    standby && `standby${standbyText(standby)}`,
+    slot && (slot.lost || slot.keptBytes >= SLOT_SHOWN) && slotText(slot),
   ];
   return parts.filter(Boolean).join(', ');
+}
+
+/** A slot that is read keeps less, and is not worth a word. */
+const SLOT_SHOWN = 64 * 1024 ** 2;
+
+function standbyText({ receiving, behindSec }: NonNullable<PostgresValues['standby']>): string {
+  if (receiving === false) return ' (receives nothing)';
+  return behindSec >= 1 ? ` (${formatDuration(behindSec * 1000)} behind)` : '';
+}
+
+function slotText({ name, keptBytes, lost }: NonNullable<PostgresValues['slot']>): string {
+  const what = lost ? 'has lost its WAL' : `keeps ${formatBytes(keptBytes)} of WAL`;
+  return `slot ${plain(name, 60)} ${what}`;
 }
 
 function redisText(redis: RedisValues): string {
