@@ -11,7 +11,13 @@ import { forecast } from '../rules/forecast.ts';
 import { memoryAvailable, memoryPressure } from '../rules/memory.ts';
 import { n8nFailures, n8nHealth, n8nKey, n8nLost, n8nQueue, n8nWorkers } from '../rules/n8n.ts';
 import { oomKill } from '../rules/oom.ts';
-import { postgresCache, postgresConnections, postgresSlot, postgresStandby } from '../rules/postgres.ts';
+import {
+  postgresCache,
+  postgresConnections,
+  postgresSlot,
+  postgresStandby,
+  postgresWraparound,
+} from '../rules/postgres.ts';
 import { redisEvictions, redisReplica, redisWrites } from '../rules/redis.ts';
 import { swapIn, swapUsed } from '../rules/swap.ts';
 import type { Judge } from '../rules/types.ts';
@@ -51,6 +57,7 @@ export const CHECKS: { [S in Source]: Check<S> } = {
       'postgres-connections': postgresConnections,
       'postgres-standby': postgresStandby,
       'postgres-slot': postgresSlot,
+      'postgres-wraparound': postgresWraparound,
     },
   },
   redis: {

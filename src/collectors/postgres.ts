@@ -50,6 +50,8 @@ const SQL = `SELECT current_setting('server_version') AS version,
        WHERE r.rolconnlimit > 0 AND NOT r.rolsuper GROUP BY r.rolname, r.rolconnlimit) AS own
    ORDER BY used::float / most DESC LIMIT 1) AS narrowest,
   ${REPLICATION} AS replication,
+  (SELECT json_build_array(datname, age(datfrozenxid)) FROM pg_catalog.pg_database
+    ORDER BY age(datfrozenxid) DESC LIMIT 1) AS oldest,
   sessions.*
 FROM (SELECT count(*) AS total,
     count(*) FILTER (WHERE state = 'active' AND pid <> pg_backend_pid()) AS active,
@@ -177,6 +179,7 @@ export function parsePostgres(row: Row): Omit<PostgresValues, 'address'> {
     },
     databaseSizeBytes: count('size'),
     ...parseReplication(row['replication']),
+    ...parseOldest(row['oldest']),
     ...(count('hidden') > 0
       ? {}
       : { longestTransactionSec: row.longest === null ? 0 : Math.max(0, count('longest')) }),
@@ -193,6 +196,19 @@ function parseNarrowest(value: unknown): PostgresValues['connections']['narrowes
     return { of, name, used, max };
   } catch {
     throw new Error('PostgreSQL answered no limit of connections');
+  }
+}
+
+const Oldest = v.tuple([v.string(), Finite]);
+
+/** `["shop", 1048575278]` */
+function parseOldest(value: unknown): Pick<PostgresValues, 'oldest'> {
+  if (value === null || value === undefined) return {};
+  try {
+    const [database, transactions] = v.parse(Oldest, JSON.parse(String(value)));
+    return { oldest: { database, transactions } };
+  } catch {
+    throw new Error('PostgreSQL answered no age of its databases');
   }
 }
 

@@ -160,6 +160,8 @@ export type PostgresValues = {
   };
   /** Of the replication slots, the lost one, or the one that keeps most WAL from being removed. */
   slot?: { name: string; active: boolean; keptBytes: number; lost: boolean };
+  /** The database that was not frozen for most transactions: at 2,147 million PostgreSQL takes no writes any more. */
+  oldest?: { database: string; transactions: number };
 };
 export type RedisValues = {
   address: string;

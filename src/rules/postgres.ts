@@ -1,5 +1,5 @@
 import type { Finding } from '../model/finding.ts';
-import { formatBytes, formatDuration, plain } from '../model/text.ts';
+import { formatBytes, formatCount, formatDuration, plain } from '../model/text.ts';
 import { levelOf } from './level.ts';
 import type { Judge } from './types.ts';
 
@@ -16,6 +16,13 @@ const GB = 1024 ** 3;
 const SLOT_WARNING = GB;
 const SLOT_CRITICAL = 10 * GB;
 const SLOT_CLEAR = 0.8 * GB;
+const MILLION = 1_000_000;
+/** Autovacuum begins at 200 million (autovacuum_freeze_max_age), and at 1,600 it drops all other care. */
+const OLD_WARNING = 1000 * MILLION;
+const OLD_CRITICAL = 1800 * MILLION;
+const OLD_CLEAR = 900 * MILLION;
+/** 2^31, less the last three million that PostgreSQL does not give away. */
+const OLD_END = 2144;
 
 export const postgresCache: Judge<'postgres'> = ({ cacheHitPercent }, { config }) => {
   const { settings } = config;
@@ -160,6 +167,32 @@ export const postgresSlot: Judge<'postgres'> = ({ slot }) => {
       active
         ? 'Look at the standby or subscriber that reads it: its network, its disk, long queries'
         : `Start who reads it again, or drop it: SELECT pg_drop_replication_slot('${name}')`,
+    ];
+  return [finding];
+};
+
+/** Transactions have numbers of 32 bits: a database that is not frozen in time takes no writes until somebody has done it by hand. */
+export const postgresWraparound: Judge<'postgres'> = ({ oldest }) => {
+  if (!oldest) return [];
+  const { database, transactions } = oldest;
+  const level = levelOf(transactions, {
+    bad: 'above',
+    warning: OLD_WARNING,
+    critical: OLD_CRITICAL,
+    clear: OLD_CLEAR,
+  });
+  const finding: Finding = {
+    rule: 'postgres-wraparound',
+    subject: 'postgres',
+    ...level,
+    value: transactions,
+    unit: 'count',
+    text: `The database ${plain(database, 60)} of PostgreSQL was not frozen for ${formatCount(Math.floor(transactions / MILLION))} million transactions${level.verdict === 'breach' ? `: at ${formatCount(OLD_END)} million it takes no writes any more` : ''}`,
+  };
+  if (level.verdict === 'breach')
+    finding.details = [
+      'Autovacuum does not get through: it is off, or something holds it up (a transaction open for days, one of pg_prepared_xacts, a replication slot)',
+      'End that, then VACUUM FREEZE that database as a superuser',
     ];
   return [finding];
 };

@@ -177,3 +177,11 @@ describe('replication', () => {
     expect(() => read({ standby: 'yes', slot: null })).toThrow('nothing usable about replication');
   });
 });
+
+test('the database that was not frozen for longest', () => {
+  expect(parsePostgres({ ...row, oldest: '["shop", 1048575278]' }).oldest).toEqual({
+    database: 'shop',
+    transactions: 1_048_575_278,
+  });
+  expect(() => parsePostgres({ ...row, oldest: '[]' })).toThrow('no age of its databases');
+});

@@ -75,3 +75,12 @@ test('a standby is one, with and without its primary, whoever asks; the slot kee
   await expect.poll(async () => (await read(ofPrimary)).slot?.lost).toBe(true);
   for (const collector of [ofPrimary, ofStandby, plain]) await collector.close?.();
 });
+
+test('a server that refuses what is asked about replication is read without it', async () => {
+  await primary.sql('REVOKE EXECUTE ON FUNCTION pg_last_wal_receive_lsn() FROM public');
+  const collector = collect(primary, 'anyone', 'anyone');
+  const values = await read(collector);
+  expect(values).toMatchObject({ connections: { max: 20 }, oldest: { transactions: expect.any(Number) } });
+  expect(values).not.toHaveProperty('slot');
+  await collector.close?.();
+});

@@ -165,3 +165,25 @@ describe('postgres-slot', () => {
     expect(judged('postgres-slot', { postgres: ok(values) })).toEqual([]);
   });
 });
+
+describe('postgres-wraparound', () => {
+  const old = (millions: number) =>
+    judgedOne('postgres-wraparound', {
+      postgres: ok({ ...values, oldest: { database: 'shop', transactions: millions * 1e6 } }),
+    });
+
+  test.each([
+    [200, 'ok'],
+    [950, 'between'],
+    [1050, 'warning'],
+    [1900, 'critical'],
+  ])('%d million: %s', (millions, expected) => {
+    expect(short(old(millions))).toBe(expected);
+  });
+
+  test('says which database, and when it ends', () => {
+    expect(old(1050).text).toBe(
+      'The database shop of PostgreSQL was not frozen for 1,050 million transactions: at 2,144 million it takes no writes any more',
+    );
+  });
+});

@@ -48,6 +48,13 @@ export const SERVICE_SOURCES = {
         ends: 'below 0.8 GB, or dropped',
         row: 'postgres',
       },
+      'postgres-wraparound': {
+        about: 'transactions since the oldest database was frozen; at 2,144 million it takes no writes',
+        warning: 'above 1,000 million',
+        critical: 'above 1,800 million',
+        ends: 'below 900 million',
+        row: 'postgres',
+      },
     },
     metrics: [
       metric(
@@ -107,6 +114,11 @@ export const SERVICE_SOURCES = {
         'WAL that the PostgreSQL replication slot with most of it keeps from being removed, in bytes; none without a slot.',
         ({ slot }) => (slot ? [{ value: slot.keptBytes, labels: { slot: slot.name } }] : []),
         ['slot'],
+      ),
+      metric(
+        'vpsmon_postgres_unfrozen_transactions',
+        'Transactions since the PostgreSQL database was frozen that was not for longest.',
+        ({ oldest }) => oldest?.transactions,
       ),
     ],
     row: { label: 'postgres', show: postgresText },
