@@ -10,6 +10,7 @@ import { openOutbox } from '../store/outbox.ts';
 import { recoveryHtml, recoveryLogLine } from '../outputs/telegram/recovery.ts';
 import { recoveryTerminal } from '../outputs/terminal/recovery.ts';
 import { registeredWebhooks } from '../recovery/n8n-webhooks.ts';
+import { rememberRun, withoutRuns } from '../recovery/ran.ts';
 import type { RecoveryDeps, ReportedLine } from '../recovery/types.ts';
 import type { Db } from '../store/db.ts';
 import { recall, remember } from '../store/memory.ts';
@@ -17,7 +18,7 @@ import type { Store } from '../store/open.ts';
 import { appendLine } from '../system/state-files.ts';
 import { openDocker } from '../system/docker/docker.ts';
 import { readContainers } from '../system/docker/containers.ts';
-import { momentOf } from '../system/moment.ts';
+import { bootedAt, momentOf } from '../system/moment.ts';
 import type { CommandContext } from './context.ts';
 
 /** The monitor writes its samples down once a minute, and on a machine that is short of memory later than it should. */
@@ -63,10 +64,8 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
     },
   });
   // Of a server that was started meanwhile, what was before is of other processes.
-  const recent = () => {
-    const { at, uptimeMs } = momentOf(files, clock.now());
-    return recentSamples(config.stateDir, at, uptimeMs > 0 ? at - uptimeMs : undefined);
-  };
+  const recent = () => recentSamples(config.stateDir, clock.now(), bootedAt(files, clock.now()));
+  const beganAt = () => clock.now() - process.uptime() * 1000;
   let before: FlightSample[] | undefined;
   const deps: RecoveryDeps = {
     system,
@@ -76,7 +75,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
     look: (only) =>
       collectors.collect({ only, ...(only.includes('docker') ? { deadlineMs: DOCKER_WITHIN_MS } : {}) }),
     recent,
-    before: () => (before ??= samplesBefore(recent(), clock.now() - process.uptime() * 1000)),
+    before: () => (before ??= withoutRuns(db, samplesBefore(recent(), beganAt()))),
     discovered: () => discovery.current(AbortSignal.timeout(5000)),
     rediscover: () => discovery.invalidate(),
     registeredWebhooks: async (ids) =>
@@ -96,6 +95,12 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
     async close() {
       await collectors.close();
       docker.close();
+      if (dryRun) return;
+      try {
+        rememberRun(db, beganAt(), clock.now());
+      } catch (error) {
+        io.err(`vpsmon: that recovery ran cannot be kept: ${errorText(error)}`);
+      }
     },
     async deliver() {
       const isNew = reported.length > 0;

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { createFlightSampler, sampleOf } from '../collectors/flight-sample.ts';
-import { parseUptime } from '../collectors/proc.ts';
 import { largestFirst } from '../model/container-memory.ts';
 import type { Incident, IncidentChange } from '../model/incident.ts';
 import type { FlightSample, Recording } from '../model/recording.ts';
@@ -17,6 +16,7 @@ import {
 } from '../recorder/ring.ts';
 import type { Db } from '../store/db.ts';
 import { recordingOf, saveRecording } from '../store/recordings.ts';
+import { bootedAt } from '../system/moment.ts';
 import { readBytes, replaceBehind, setAside } from '../system/state-files.ts';
 import type { System } from '../system/types.ts';
 
@@ -65,8 +65,6 @@ type State = Deps & {
   /** What the monitor before this one had written. */
   earlier: Recording | undefined;
   about: About;
-  /** When the server was started, epoch ms; samples from before it are of other processes. */
-  bootedAt: number;
   /** Monotonic, like `sampledAt`. */
   writtenAt: number;
   sampledAt: number;
@@ -85,7 +83,6 @@ export function createRecorder(deps: Deps): Recorder {
   const { files, clock, log } = deps.system;
   const path = join(deps.stateDir, FILE);
   const earlier = readEarlier(path, log);
-  const uptimeSec = parseUptime(files.textOr('/proc/uptime') ?? '');
   const { bootId = '', memoryTotalBytes = 0, swapTotalBytes = 0 } = earlier ?? {};
   const state: State = {
     ...deps,
@@ -95,7 +92,6 @@ export function createRecorder(deps: Deps): Recorder {
     earlier,
     // Until the first check, which may itself find what is recorded.
     about: { bootId, memoryTotalBytes, swapTotalBytes },
-    bootedAt: uptimeSec > 0 ? clock.now() - uptimeSec * 1000 : -Infinity,
     writtenAt: clock.monotonic(),
     sampledAt: -Infinity,
     last: undefined,
@@ -151,9 +147,10 @@ function recent(state: State): FlightSample[] {
 }
 
 /** The ten minutes up to there, and none from before a start of the server that came in between. */
-function samplesUntil({ ring, bootedAt }: State, until: number): FlightSample[] {
+function samplesUntil({ ring, system: { files, clock } }: State, until: number): FlightSample[] {
   const from = until - WINDOW_MS;
-  return ring.samples(until > bootedAt ? Math.max(from, bootedAt) : from, until);
+  const booted = bootedAt(files, clock.now()) ?? -Infinity;
+  return ring.samples(until > booted ? Math.max(from, booted) : from, until);
 }
 
 async function write(state: State): Promise<void> {
@@ -173,8 +170,7 @@ function follow(state: State, snapshot: Snapshot): void {
   const { sampler, system } = state;
   const { host, docker } = snapshot.readings;
   if (host.state === 'ok') {
-    const { bootId, memory, swap, uptimeSec } = host.value;
-    state.bootedAt = snapshot.at - uptimeSec * 1000;
+    const { bootId, memory, swap } = host.value;
     state.about = { bootId, memoryTotalBytes: memory.totalBytes, swapTotalBytes: swap.totalBytes };
   }
   const running =

@@ -1,6 +1,7 @@
 import type { FlightSample } from '../model/recording.ts';
 import { errorText } from '../model/text.ts';
 import { memoryNow, shortageOf, shrinkPerMinute } from '../recovery/shortage.ts';
+import { withoutRuns } from '../recovery/ran.ts';
 import { scoreOf } from '../collectors/pressure.ts';
 import type { Monitor } from './types.ts';
 
@@ -20,7 +21,8 @@ export function createRecoveryStart(
     system: { clock, log },
     state,
     recorder,
-  }: Pick<Monitor, 'config' | 'system' | 'state' | 'recorder'>,
+    store,
+  }: Pick<Monitor, 'config' | 'system' | 'state' | 'recorder' | 'store'>,
   start = async (unit: string) => (await import('../system/own-command.ts')).startAheadOfTimer(unit),
 ): (sample: FlightSample | undefined) => void {
   let notBefore = 0;
@@ -50,7 +52,7 @@ export function createRecoveryStart(
       memorySome === undefined
         ? undefined
         : scoreOf({ some: { avg10: memorySome }, full: { avg10: memoryFull } });
-    const shrinksBy = () => shrinkPerMinute([...recorder.recent(), sample]);
+    const shrinksBy = () => shrinkPerMinute(withoutRuns(store.db, recorder.recent()));
     const shortage = shortageOf(memoryNow(read, score, shrinksBy), config.settings);
     if (!shortage || shortage.harmless !== undefined) return;
     notBefore = clock.monotonic() + AGAIN_MS;

@@ -9,3 +9,9 @@ export function momentOf(files: Files, at: number): Moment {
     ? { at, boot, uptimeMs: Math.round(seconds * 1000) }
     : { at, boot: '', uptimeMs: 0 };
 }
+
+/** When the server was started, epoch ms by the clock as it is now; undefined where that cannot be read. */
+export function bootedAt(files: Files, now: number): number | undefined {
+  const { uptimeMs } = momentOf(files, now);
+  return uptimeMs > 0 ? now - uptimeMs : undefined;
+}

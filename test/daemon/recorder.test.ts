@@ -178,6 +178,15 @@ describe('the flight recorder', () => {
     expect(saved(other.incident.id)!.recording.samples.map(({ at }) => at)[0]).toBeGreaterThan(wentDown);
   });
 
+  /** The server was started then: its uptime runs from there. */
+  function startedAt(at: number): void {
+    const { files } = host.deps.system;
+    const textOr = files.textOr.bind(files);
+    vi.spyOn(files, 'textOr').mockImplementation((path) =>
+      path === '/proc/uptime' ? `${((host.clock.now() - at) / 1000).toFixed(2)} 9.00` : textOr(path),
+    );
+  }
+
   it('soon after a reboot, has no minutes from before it', async () => {
     const before = open();
     before.follow(await snapshot());
@@ -186,6 +195,7 @@ describe('the flight recorder', () => {
     await before.close();
     host.clock.move(MINUTE);
     const bootedAt = host.clock.now() - 20_000;
+    startedAt(bootedAt);
     const after = open();
     const containers = [containerInfo('web')];
     after.follow(snapshotOf(host.clock.now(), { containers, uptimeSec: 20 }));
@@ -207,12 +217,8 @@ describe('the flight recorder', () => {
     runs(before, 5 * MINUTE);
     await before.close();
     host.clock.move(MINUTE);
-    const { files } = host.deps.system;
-    vi.spyOn(files, 'textOr').mockImplementation((path) =>
-      path === '/proc/uptime' ? '20.00 9.00' : undefined,
-    );
+    startedAt(host.clock.now() - 20_000);
     const after = open();
-    vi.restoreAllMocks();
     const change = happens({});
     after.save([change]);
     expect(saved(change.incident.id)).toBeUndefined();

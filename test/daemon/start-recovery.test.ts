@@ -1,8 +1,10 @@
 // The monitor starts recovery ahead of its timer when memory is short, and only then.
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createRecoveryStart } from '../../src/daemon/start-recovery.ts';
 import type { FlightSample } from '../../src/model/recording.ts';
 import type { Monitor } from '../../src/daemon/types.ts';
+import { rememberRun } from '../../src/recovery/ran.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
 import { testConfig } from '../helpers/recovery-deps.ts';
 import { snapshotOf } from '../helpers/snapshots.ts';
 
@@ -17,7 +19,11 @@ const SHORT: FlightSample = {
   containers: [],
 };
 
-function recovery(settings = {}, busy = 0) {
+let store: Store;
+beforeEach(() => (store = openStore('/dev/null/nowhere', 0))); // In memory.
+afterEach(() => store.close());
+
+function recovery(settings = {}, busy = 0, recent: () => FlightSample[] = () => []) {
   let now = 1_000_000;
   const [started, logged]: [string[], string[]] = [[], []];
   const log = { info: (text: string) => logged.push(text), warn: (text: string) => logged.push(text) };
@@ -25,7 +31,8 @@ function recovery(settings = {}, busy = 0) {
     config: testConfig({ ENABLE_AUTO_RECOVERY: true, ...settings }),
     system: { clock: { monotonic: () => now }, log },
     state: { snapshot: snapshotOf(0) },
-    recorder: { recent: () => [], flush: async () => void started.push('written') },
+    store,
+    recorder: { recent, flush: async () => void started.push('written') },
   } as unknown as Monitor;
   const look = createRecoveryStart(monitor, async (unit) => {
     started.push(unit);
@@ -67,6 +74,32 @@ describe('recovery ahead of its timer', () => {
     }
     await expect.poll(() => started.filter((one) => one !== 'written')).toHaveLength(3);
     expect(logged).toHaveLength(1);
+  });
+
+  /** 12 MB a minute are lost; a run of recovery was at work so long, which took 64 MB, and is over for two minutes. */
+  function leaking(runSeconds: number): FlightSample[] {
+    const end = 600_000;
+    const ran = { from: end - 120_000 - runSeconds * 1000, until: end - 120_000 };
+    rememberRun(store.db, ran.from, ran.until);
+    return Array.from({ length: 121 }, (_, i) => {
+      const at = i * 5000;
+      const taken = at > ran.from && at <= ran.until ? 64 : 0;
+      return {
+        at,
+        memorySome: 0,
+        memoryFull: 0,
+        containers: [],
+        availableBytes: (110 + (12 * (end - at)) / 60_000 - taken) * MB,
+        swapUsedBytes: 2020 * MB,
+      };
+    });
+  }
+
+  it.each([0, 40, 70])('is started by a leak, whatever a run of %s s before took itself', async (seconds) => {
+    const samples = leaking(seconds);
+    const { look, started } = recovery({}, 0, () => samples);
+    look(samples.at(-1));
+    await expect.poll(() => started, { timeout: 5000 }).toEqual(['written', 'vps-auto-recovery']);
   });
 
   it('is not started where it is switched off, nor by a sample that could not be read', () => {

@@ -102,6 +102,7 @@ async function play(story: Story, settings = {}): Promise<Seen> {
   const look = createRecoveryStart(
     {
       config: deps.config,
+      store,
       system: { clock, log: { info: () => {}, warn: () => {} } },
       state: { snapshot: await deps.look(['host']) },
       recorder: { recent: () => ring.slice(-120), flush: async () => void (written = ring.slice(-120)) },
