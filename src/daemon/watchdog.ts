@@ -41,11 +41,13 @@ export function openWatchdog(
     clearInterval(timer);
     if (intervalMs === undefined) return;
     const farApart = ms * 2 > intervalMs;
+    // Early enough for this timer, whose ticks come at any moment between two checks.
+    const lateAfterMs = Math.min(ms * 2, intervalMs / 2);
     timer = setInterval(() => {
       const late = monotonic() - lastBeat;
       if (farApart && late <= INTERVALS_PATIENCE * ms) send('WATCHDOG=1');
       // Not asked while checks come in time: it costs nothing then.
-      else if (late > ms * 2 && late <= STALL_PATIENCE_MS && stalls())
+      else if (late > lateAfterMs && late <= STALL_PATIENCE_MS && stalls())
         send('WATCHDOG=1\nSTATUS=The server stalls; the check is not finished yet');
       // A timer is late on such a server, too: more than one of these has to be missed.
     }, intervalMs / TIMERS_IN_INTERVAL);

@@ -68,6 +68,28 @@ describe('watchdog', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('a stall is seen in time whatever the distance of the checks is', () => {
+    vi.useFakeTimers();
+    const patience = 180_000;
+    for (const every of [30_000, 60_000, 80_000, 90_000, 120_000])
+      for (const phase of [1000, 10_000, 29_000]) {
+        const sent: number[] = [];
+        const watchdog = openWatchdog(
+          { ...env, WATCHDOG_USEC: `${patience}000` },
+          every,
+          () => sent.push(Date.now()),
+          () => Date.now(),
+          () => true,
+        );
+        vi.advanceTimersByTime(phase);
+        watchdog.beat();
+        vi.advanceTimersByTime(300_000);
+        watchdog.stopping();
+        const longest = Math.max(...sent.map((at, i) => at - (sent[i - 1] ?? at)));
+        expect([every, phase, longest < patience && sent.length > 3]).toEqual([every, phase, true]);
+      }
+  });
+
   const stallsWith = (texts: Record<string, string>) => {
     const textOr = (path: string) => texts[path];
     return serverStalls({ textOr, exists: (path: string) => path in texts } as unknown as Files);
