@@ -79,7 +79,7 @@ type Broken = {
 async function examine(broken: Broken = {}) {
   for (let tries = 1; ; tries++) {
     const result = await examineOnce(broken);
-    if (tries === 5 || !/the machine is busy|within\s+[\d.]+ s\b/.test(result.out)) return result;
+    if (tries === 15 || !/the machine is busy|within\s+[\d.]+ s\b/.test(result.out)) return result;
   }
 }
 
