@@ -296,9 +296,8 @@ describe('a container that leaks', () => {
       /Why: (?:[\d.]+ MB of memory and [\d.]+ MB of swap are left|the server reads [\d,]+ KB\/s back from swap)/,
     );
     expect(await running()).toEqual(['busy']);
-    expect((await messagesIn(vps)).filter((text) => /Docker Is Gone|the kernel killed/.test(text))).toEqual(
-      [],
-    );
+    // That Docker is silent for a while is true on a slow machine; that anything was killed would be too late.
+    expect((await messagesIn(vps)).filter((text) => /the kernel killed/.test(text))).toEqual([]);
   }, 3_600_000);
 
   it('U1: the owner brings it back from the phone', async () => {
