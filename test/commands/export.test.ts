@@ -196,7 +196,7 @@ describe('wrong usage and a folder that cannot be written', () => {
     await serve(renderPrometheus(fullInput(Date.now())));
     const { context, out } = contextWith('127.0.0.1:1', { dryRun: true });
     expect(await exportMetrics(context, 'redis', false, never)).toBe(0);
-    expect(out()).toContain(`Would write ${promFile()}: 6 samples from the running monitor`);
+    expect(out()).toContain(`Would write ${promFile()}: 7 samples from the running monitor`);
     expect(readdirSync(stateDir)).toEqual(['monitor.sock']);
   });
 

@@ -34,6 +34,9 @@ export function fullSnapshot(at: number): Snapshot {
         connections: { active: 2, idle: 5, idleInTransaction: 1, other: 1, total: 9, max: 100 },
         databaseSizeBytes: 64 * MB,
         longestTransactionSec: 4,
+        standby: { receiving: true, waitingBytes: 0, behindSec: 0 },
+        slot: { name: 'standby2', active: true, keptBytes: MB, lost: false },
+        oldest: { database: 'shop', transactions: 120_000_000 },
       },
     },
     redis: {
@@ -47,6 +50,7 @@ export function fullSnapshot(at: number): Snapshot {
         clients: 4,
         evictedTotal: 0,
         rejectedTotal: 0,
+        master: { address: '10.0.0.2:6379', up: true },
       },
     },
     n8n: {
