@@ -125,7 +125,9 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
 }
 
 function howToEnd({ subject, scheduled }: SilenceView): string {
-  return scheduled ? 'That ends by its schedule' : `To end that: vpsmon silence end ${plain(subject, 60)}`;
+  return scheduled
+    ? 'That ends by its schedule'
+    : `To end that: vpsmon silence end ${plain(subject, MOST_LETTERS)}`;
 }
 
 function toJson({ subject, since, until, reason, scheduled }: SilenceView): Record<string, unknown> {

@@ -12,7 +12,7 @@ const HOLD_MS = 60_000;
 /** Redis that refuses to write. Where n8n's queue is in it, webhooks answer 200 and every execution fails. */
 export const redisWrites: Judge<'redis'> = (values) => {
   const { usedMemoryBytes: used, maxMemoryBytes: max, policy, refusedWrites = 0, queue } = values;
-  const { loadingPercent } = values;
+  const { loadingPercent, master } = values;
   const refuses = max !== null && policy === 'noeviction';
   const percent = refuses ? (used / max) * 100 : 0;
   const of = max === null ? '' : `: ${formatBytes(used)} of ${formatBytes(max)} (maxmemory) used`;
@@ -31,7 +31,9 @@ export const redisWrites: Judge<'redis'> = (values) => {
         verdict: 'breach',
         holdMs: HOLD_MS,
         text: `Redis answers nobody: it loads its data from disk, ${Math.floor(loadingPercent)} % so far`,
-        details: ['It was started; the more data, the longer. A disk that is busy makes it slow'],
+        details: [
+          `It was started${master ? ', or copies its master anew' : ''}; the more data, the longer. A disk that is busy makes it slow`,
+        ],
       },
     ];
   if (refusedWrites > 0 || percent >= 100)
@@ -102,12 +104,15 @@ function whyNot({
 }
 
 /** A replica without its master serves what was true when it lost it. */
-export const redisReplica: Judge<'redis'> = ({ master }) => {
+export const redisReplica: Judge<'redis'> = ({ master, loadingPercent }) => {
   if (!master) return [];
   const address = plain(master.address, 80);
   const about = { rule: 'redis-replica', subject: 'redis', severity: 'warning', holdMs: HOLD_MS } as const;
   if (master.up)
     return [{ ...about, verdict: 'ok', text: `Redis is a replica of ${address}, and linked to it` }];
+  // It calls its master after it has loaded its data; that it loads them is another finding.
+  if (loadingPercent !== undefined)
+    return [{ ...about, verdict: 'unknown', text: 'Redis is a replica, and loads its data' }];
   return [
     {
       ...about,

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silence, silenceEnd, silenceList } from '../../src/commands/silence.ts';
 import { defaultExtra, type SilenceWindow } from '../../src/config/schema.ts';
 import { RULES } from '../../src/model/rules.ts';
+import { silenceEndedHtml } from '../../src/outputs/telegram/console.ts';
 import { activeSilences, saveIncidents } from '../../src/store/incidents.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { Docker } from '../../src/system/types.ts';
@@ -298,6 +299,16 @@ describe('silence end', () => {
     const other = contextAt();
     expect(await silenceEnd(other.context, 'n8n')).toBe(2);
     expect(other.err()).toBe('vpsmon: n8n is not silenced. Silenced are: redis.\n');
+  });
+
+  test('the command that ends it is whole, however long the name is', async () => {
+    const long = `${'shop_'.repeat(14)}*`;
+    await silence(contextAt().context, long, '1h');
+    const { context, err } = contextAt();
+    expect(await silenceEnd(context, `${long.slice(0, -1)}web`)).toBe(2);
+    expect(err()).toMatch(/To end that: vpsmon silence end (?:shop_){14}\*\.$/m);
+    const still = { text: 'silenced', end: `/silence end ${long}` };
+    expect(silenceEndedHtml('web', false, still)).toMatch(/That ends with \/silence end (?:shop_){14}\*$/);
   });
 
   test.each([

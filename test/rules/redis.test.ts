@@ -84,6 +84,10 @@ test('a replica without its master is trouble, a master is none', () => {
     text: 'Redis is a replica, and its link to the master db1:6379 is down',
     holdMs: 60_000,
   });
+  // One that was started calls its master after it has loaded its data.
+  const loads = { master: { address: 'db1:6379', up: false }, loadingPercent: 12 };
+  expect(replica(loads)[0]?.verdict).toBe('unknown');
+  expect(writes(loads).details?.join()).toContain('copies its master anew');
 });
 
 test('a Redis that loads its data answers nobody, which a short restart is not', () => {

@@ -135,8 +135,8 @@ export const SERVICE_SOURCES = {
     section: 'redis',
     rules: {
       'redis-writes': {
-        warning: '90 % of `maxmemory` used, where nothing may be evicted',
-        critical: 'it refuses writes: full, or its disk cannot be written; for 60 s it has loaded its data',
+        warning: '90 % of `maxmemory` used, where nothing may be evicted; for 60 s it has loaded its data',
+        critical: "it refuses writes: full, or its disk cannot be written; it loads, and has n8n's queue",
         ends: 'below 85 %',
         row: 'redis',
       },

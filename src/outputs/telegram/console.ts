@@ -193,7 +193,7 @@ export function silenceEndedHtml(
   const name = safeHtml(subject, 60);
   if (still !== undefined) {
     const none = still.end === undefined ? 'silence that could be ended here' : 'silence of its own';
-    const end = still.end === undefined ? '' : `. That ends with ${safeHtml(still.end, 80)}`;
+    const end = still.end === undefined ? '' : `. That ends with ${safeHtml(still.end, 250)}`;
     return `${name} ${was ? 'stays silent' : `has no ${none}`}: ${safeHtml(still.text, 200)}${end}`;
   }
   return was ? `Messages about ${name} come again.` : `${name} is not silenced.`;
