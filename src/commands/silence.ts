@@ -56,7 +56,7 @@ export async function silence(
     io,
     `${would} messages about ${about} until ${formatTime(until)} (${formatDuration(ms)}). Incidents are still recorded.`,
   );
-  if (!options.dryRun) print(io, `To end it earlier: vpsmon silence end ${name}`);
+  if (!options.dryRun) print(io, `To end it earlier: ${endCommand(name)}`);
   return 0;
 }
 
@@ -125,9 +125,13 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
 }
 
 function howToEnd({ subject, scheduled }: SilenceView): string {
-  return scheduled
-    ? 'That ends by its schedule'
-    : `To end that: vpsmon silence end ${plain(subject, MOST_LETTERS)}`;
+  return scheduled ? 'That ends by its schedule' : `To end that: ${endCommand(plain(subject, MOST_LETTERS))}`;
+}
+
+/** As it can be pasted into a shell: the pattern is ours, not the shell's. */
+function endCommand(subject: string): string {
+  const word = /^[\w./:@%+-]+$/.test(subject) ? subject : `'${subject.replaceAll("'", `'\\''`)}'`;
+  return `vpsmon silence end ${word}`;
 }
 
 function toJson({ subject, since, until, reason, scheduled }: SilenceView): Record<string, unknown> {

@@ -172,6 +172,9 @@ function silencesOf({ monitor, now }: Console) {
   return withWindows(listSilences(monitor.store.db, now()), extra.silences, now());
 }
 
+/** As many as `vpsmon silence` takes: what was silenced there is ended here. */
+const MOST_LETTERS = 200;
+
 /** `/silence`, `/silence web 2h`, `/silence all 30m`, `/silence end web`. */
 function silence(console: Console, words: readonly string[], incoming: Written): string {
   const { monitor, now } = console;
@@ -179,7 +182,7 @@ function silence(console: Console, words: readonly string[], incoming: Written):
   if (words.length === 0) return silencesHtml(silencesOf(console));
   const by = incoming.from?.name ?? 'somebody';
   if (words[0]?.toLowerCase() === 'end') {
-    const subject = plain(words.slice(1).join(' '), 100);
+    const subject = plain(words.slice(1).join(' '), MOST_LETTERS);
     const was = endSilence(db, subject);
     if (was) console.record(`${by} ended the silence of ${subject}`);
     const services = [...servicesOf(subject, monitor.watcher.containers()), ...servicesIn(db, subject)];
@@ -188,7 +191,7 @@ function silence(console: Console, words: readonly string[], incoming: Written):
     return silenceEndedHtml(subject, was, still && { text: silencedUntil(still), end });
   }
   const ms = parseDuration(words.at(-1) ?? '');
-  const subject = plain(words.slice(0, -1).join(' '), 100);
+  const subject = plain(words.slice(0, -1).join(' '), MOST_LETTERS);
   if (ms === undefined || subject === '') return silenceHelpHtml();
   const until = now() + ms;
   addSilence(db, { subject, until, reason: `by ${by} on Telegram` }, now());

@@ -306,7 +306,7 @@ describe('silence end', () => {
     await silence(contextAt().context, long, '1h');
     const { context, err } = contextAt();
     expect(await silenceEnd(context, `${long.slice(0, -1)}web`)).toBe(2);
-    expect(err()).toMatch(/To end that: vpsmon silence end (?:shop_){14}\*\.$/m);
+    expect(err()).toMatch(/To end that: vpsmon silence end '(?:shop_){14}\*'\.$/m);
     const still = { text: 'silenced', end: `/silence end ${long}` };
     expect(silenceEndedHtml('web', false, still)).toMatch(/That ends with \/silence end (?:shop_){14}\*$/);
   });

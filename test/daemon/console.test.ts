@@ -316,6 +316,17 @@ describe('commands', () => {
     expect(recoveryLog()).toContain('Ada silenced web until');
   });
 
+  it('say how a silence of a long name ends, and end it', async () => {
+    stage = await start();
+    const long = 'shop_'.repeat(30);
+    write(`/silence ${long} 2h`);
+    await until(() => said('No messages about shop_').length > 0);
+    const end = /\/silence end \S+/.exec(said('No messages about shop_')[0]?.plain ?? '')?.[0] ?? '';
+    write(end);
+    await until(() => said('come again').length > 0);
+    expect(listSilences(stage.db, Date.now())).toEqual([]);
+  });
+
   it('say which silence a container has by its service, and how that ends', async () => {
     stage = await start();
     const { containers } = stage.monitor.watcher;

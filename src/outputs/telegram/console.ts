@@ -181,7 +181,7 @@ export function silencesHtml(
 export function silencedHtml(subject: string, until: number, unknown?: string): string {
   const name = safeHtml(subject, 60);
   const doubt = unknown === undefined ? '' : ` But ${safeHtml(unknown, 250)}`;
-  return `No messages about ${name} until ${formatTime(until)}. Incidents are still recorded. /silence end ${name}${doubt}`;
+  return `No messages about ${name} until ${formatTime(until)}. Incidents are still recorded. /silence end ${safeHtml(subject, 250)}${doubt}`;
 }
 
 /** `still`: what silences it all the same, or silences it instead; `end`: the command that ends that, where one can. */
