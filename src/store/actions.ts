@@ -122,8 +122,10 @@ export function markUndone(db: Db, id: number, why: string, at: number): void {
 
 /** A person said that what it did is meant to stay: for versions before this state, nothing is left to be undone. */
 export function markKept(db: Db, id: number, why: string, at: number): void {
-  db.prepare(`UPDATE actions SET undo = json_set(undo, '$.kept', json('true')) WHERE id = ?`).run(id);
   markUndone(db, id, why, at);
+  // After it: who dies in between leaves what earlier versions wrote, and not one whose undo would be shown as kept.
+  db.prepare(`UPDATE actions SET undo = json_set(undo, '$.kept', json('true')) WHERE id = ?`).run(id);
+  copyOf(db);
 }
 
 /** Newest first, by the clock of the machine. */
