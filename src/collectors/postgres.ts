@@ -49,8 +49,8 @@ const SQL = `SELECT current_setting('server_version') AS version,
        LEFT JOIN pg_catalog.pg_stat_activity a ON a.usesysid = r.oid AND a.datid IS NOT NULL
        WHERE r.rolconnlimit > 0 AND NOT r.rolsuper GROUP BY r.rolname, r.rolconnlimit) AS own
    ORDER BY used::float / most DESC LIMIT 1) AS narrowest,
-  ${REPLICATION} AS replication,
-  (SELECT json_build_array(datname, age(datfrozenxid)) FROM pg_catalog.pg_database
+  ${REPLICATION}::text AS replication,
+  (SELECT json_build_array(datname, age(datfrozenxid))::text FROM pg_catalog.pg_database
     ORDER BY age(datfrozenxid) DESC LIMIT 1) AS oldest,
   sessions.*
 FROM (SELECT count(*) AS total,
