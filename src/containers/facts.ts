@@ -151,15 +151,19 @@ export function reportStopped(turn: Turn, death: Death, { next, failed, deploy, 
 }
 
 /** `docker update` gave one that is down another restart policy: what is repeated about it has what follows now. */
-export function reportPolicy(turn: Turn, { info }: Known): void {
+export function reportPolicy(turn: Turn, { info, complete }: Known): void {
+  // A list does not say it, nor does an event.
+  if (!complete) return;
   const key = serviceKey(info.name);
   const holding = conditionOf(turn.state, key, 'stopped');
   const reported = holding?.stopped;
   // Another one of its name, or another time, is not what was reported.
   if (!holding || !reported || reported.death.id !== info.id || info.state !== 'exited') return;
   const { next } = reported;
-  if (next?.kind !== 'no-restart' || next.policy === info.restartPolicy) return;
-  const now = { kind: 'no-restart', policy: info.restartPolicy } as const;
+  // Docker calls none of them `no`, or nothing.
+  const policy = info.restartPolicy || 'no';
+  if (next?.kind !== 'no-restart' || next.policy === policy) return;
+  const now = { kind: 'no-restart', policy } as const;
   emit(turn, key, { ...reported, ...about(info), at: holding.since, next: now });
 }
 

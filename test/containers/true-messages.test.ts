@@ -955,6 +955,14 @@ describe('docker update --restart while it is down', () => {
     expect(world.messages()[0]).toContain('just deployed');
   });
 
+  test('none at all is `no`: made by the API without a policy, it is told once', () => {
+    const world = worldWith('web', { policy: '' });
+    world.die('web', 1);
+    pass(world, MINUTE);
+    world.look(world.rows());
+    expect(repeated(world)).toBe('Docker will not restart it (restart policy: no)');
+  });
+
   test('to and fro: as it was', () => {
     const world = worldWith('web');
     world.die('web', 1);

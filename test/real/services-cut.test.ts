@@ -39,6 +39,7 @@ test('100 cuts', async () => {
   const stop = new AbortController();
 
   const seen: string[] = [];
+  let isUp = false;
   const since = BigInt(Date.now()) * 1_000_000n;
   const followed = follow({
     docker: cut,
@@ -47,8 +48,8 @@ test('100 cuts', async () => {
     since,
     isNew: createDedup(),
     onEvent: (event) => seen.push(line(event)),
-    onUp() {},
-    onDown() {},
+    onUp: () => (isUp = true),
+    onDown: () => (isUp = false),
   });
   await monitor.start();
 
@@ -56,7 +57,8 @@ test('100 cuts', async () => {
   const cutter = (async () => {
     for (let i = 0; proxy.cuts < 100; i++) {
       await sleep(20 + Math.random() * 120);
-      proxy.cut(i % 3 === 0);
+      // On a slow machine most would be cut before they are there, and the tries then come so rarely that the engine's log forgets.
+      if (isUp || i % 10 === 0) proxy.cut(i % 3 === 0);
     }
     work.abort();
   })();
