@@ -186,17 +186,22 @@ export function parsePostgres(row: Row): Omit<PostgresValues, 'address'> {
   };
 }
 
+/** The text of a JSON column. `otherwise`: what PostgreSQL is said to have answered where it is not of this shape. */
+function parseJson<T extends v.GenericSchema>(shape: T, value: unknown, otherwise: string): v.InferOutput<T> {
+  try {
+    return v.parse(shape, JSON.parse(String(value)));
+  } catch {
+    throw new Error(`PostgreSQL answered ${otherwise}`);
+  }
+}
+
 const Narrowest = v.tuple([v.picklist(['database', 'user']), v.string(), Finite, Finite]);
 
 /** `["database", "app", 9, 10]`; nothing where nobody has a limit of their own. */
 function parseNarrowest(value: unknown): PostgresValues['connections']['narrowest'] {
   if (value === null || value === undefined || value === '') return undefined;
-  try {
-    const [of, name, used, max] = v.parse(Narrowest, JSON.parse(String(value)));
-    return { of, name, used, max };
-  } catch {
-    throw new Error('PostgreSQL answered no limit of connections');
-  }
+  const [of, name, used, max] = parseJson(Narrowest, value, 'no limit of connections');
+  return { of, name, used, max };
 }
 
 const Oldest = v.tuple([v.string(), Finite]);
@@ -204,12 +209,8 @@ const Oldest = v.tuple([v.string(), Finite]);
 /** `["shop", 1048575278]` */
 function parseOldest(value: unknown): Pick<PostgresValues, 'oldest'> {
   if (value === null || value === undefined) return {};
-  try {
-    const [database, transactions] = v.parse(Oldest, JSON.parse(String(value)));
-    return { oldest: { database, transactions } };
-  } catch {
-    throw new Error('PostgreSQL answered no age of its databases');
-  }
+  const [database, transactions] = parseJson(Oldest, value, 'no age of its databases');
+  return { oldest: { database, transactions } };
 }
 
 /** `waiting` is null where nothing was received yet. */
@@ -223,13 +224,7 @@ const Replication = v.object({
 /** `{"standby":{"receiving":true,"waiting":0,"behind":3.2},"slot":null}`; nothing where the server cannot be asked. */
 function parseReplication(value: unknown): Pick<PostgresValues, 'standby' | 'slot'> {
   if (value === null || value === undefined) return {};
-  let found: v.InferOutput<typeof Replication>;
-  try {
-    found = v.parse(Replication, JSON.parse(String(value)));
-  } catch {
-    throw new Error('PostgreSQL answered nothing usable about replication');
-  }
-  const { standby, slot } = found;
+  const { standby, slot } = parseJson(Replication, value, 'nothing usable about replication');
   const waitingBytes = Math.max(0, standby?.waiting ?? 0);
   return {
     ...(standby && {
@@ -255,12 +250,7 @@ const BlockList = v.nullable(
 
 export function parseBlocks(row: Row, address: string): Blocks {
   const databases: Blocks['databases'] = {};
-  let list: v.InferOutput<typeof BlockList>;
-  try {
-    list = v.parse(BlockList, JSON.parse(String(row.blocks)));
-  } catch {
-    throw new Error('PostgreSQL answered no list of block counters');
-  }
+  const list = parseJson(BlockList, row.blocks, 'no list of block counters');
   for (const [id, reset, hit, read] of list ?? []) databases[String(id)] = { reset: reset ?? 0, hit, read };
   return { server: `${address} ${String(row.started)}`, databases };
 }

@@ -13,7 +13,6 @@ import type { Files } from '../system/types.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
 const DIR = '/proc/pressure';
-type Avg10 = Pick<PressureLine, 'avg10'>;
 
 /** Where the numbers of this machine are: a guest's in its cgroup, for those of /proc are the larger machine's. */
 export function pressureFile(kind: string, guest: Guest | undefined): string {
@@ -41,9 +40,12 @@ function readPressure(files: Files): PressureValues | Absent {
   return { memory, ...(cpu ? { cpu } : {}), ...(io ? { io } : {}), score: scoreOf(memory) };
 }
 
-/** 0-100: max(some.avg10, min(100, 2 x full.avg10)). Everything stalled counts double, for nothing got done at all. */
-export function scoreOf({ some, full }: { some: Avg10; full?: Avg10 }): number {
-  return Math.max(some.avg10, Math.min(100, 2 * (full?.avg10 ?? 0)));
+/** 0-100: max(some, min(100, 2 x full)) over ten seconds, or the minute. Everything stalled counts double, for nothing got done at all. */
+export function scoreOf<W extends 'avg10' | 'avg60' = 'avg10'>(
+  { some, full }: { some: Record<W, number>; full?: Record<W, number> },
+  over = 'avg10' as W,
+): number {
+  return Math.max(some[over], Math.min(100, 2 * (full?.[over] ?? 0)));
 }
 
 const SOME = /^some avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]+) total=(\d+)/m;

@@ -3,12 +3,13 @@ import {
   covering,
   endSilence,
   listSilences,
+  MOST_LETTERS,
   silencedUntil,
   silenceName,
   withWindows,
 } from '../incidents/silences.ts';
 import { DURATION_EXAMPLES, parseDuration } from '../model/duration.ts';
-import { errorText, formatDuration, formatTime, isoTime, plain } from '../model/text.ts';
+import { errorText, formatDuration, formatTime, isoTime, plain, quoteShell } from '../model/text.ts';
 import { renderSilences, type SilenceView } from '../outputs/terminal/silences.ts';
 import { openStore } from '../store/open.ts';
 import type { Db } from '../store/db.ts';
@@ -16,8 +17,6 @@ import type { CommandContext } from './context.ts';
 import { print, printJson } from './io.ts';
 import { readStore } from './read-store.ts';
 import { servicesNow, warnOfUnknownSubject } from './known-subjects.ts';
-
-const MOST_LETTERS = 200;
 
 /** `vpsmon silence SUBJECT DURATION`. Exit 0; 2 when it cannot be saved, 3 for a bad subject or duration. */
 export async function silence(
@@ -130,8 +129,7 @@ function howToEnd({ subject, scheduled }: SilenceView): string {
 
 /** As it can be pasted into a shell: the pattern is ours, not the shell's. */
 function endCommand(subject: string): string {
-  const word = /^[\w./:@%+-]+$/.test(subject) ? subject : `'${subject.replaceAll("'", `'\\''`)}'`;
-  return `vpsmon silence end ${word}`;
+  return `vpsmon silence end ${quoteShell(subject)}`;
 }
 
 function toJson({ subject, since, until, reason, scheduled }: SilenceView): Record<string, unknown> {

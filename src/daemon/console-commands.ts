@@ -3,6 +3,7 @@ import {
   covering,
   endSilence,
   listSilences,
+  MOST_LETTERS,
   silencedUntil,
   withWindows,
 } from '../incidents/silences.ts';
@@ -171,9 +172,6 @@ function silencesOf({ monitor, now }: Console) {
   const { extra } = monitor.config;
   return withWindows(listSilences(monitor.store.db, now()), extra.silences, now());
 }
-
-/** As many as `vpsmon silence` takes: what was silenced there is ended here. */
-const MOST_LETTERS = 200;
 
 /** `/silence`, `/silence web 2h`, `/silence all 30m`, `/silence end web`. */
 function silence(console: Console, words: readonly string[], incoming: Written): string {

@@ -95,8 +95,8 @@ export async function followUp(
 
 /** Nobody waits for what the command prints of the hour after an undo: it is read where recovery keeps it. */
 function heldBecauseOf({ monitor, now }: Console, { rule, undoes }: Action): string {
-  const moment = () => momentOf(monitor.system.files, now());
-  const ms = undoes ? heldAfterUndoMs(monitor.store.db, rule, moment()) : undefined;
+  if (!undoes) return '';
+  const ms = heldAfterUndoMs(monitor.store.db, rule, momentOf(monitor.system.files, now()));
   return ms === undefined ? '' : `; ${heldText(ms)}`;
 }
 

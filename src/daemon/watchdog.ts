@@ -1,4 +1,4 @@
-import { parsePressure, pressureFile } from '../collectors/pressure.ts';
+import { parsePressure, pressureFile, scoreOf } from '../collectors/pressure.ts';
 import { guestOf } from '../system/guest.ts';
 import { openNotify, type Notify } from '../system/notify-socket.ts';
 import type { Files } from '../system/types.ts';
@@ -91,10 +91,7 @@ const STALLED = 50;
 export function serverStalls(files: Files): boolean {
   const guest = guestOf(files);
   return ['memory', 'io', 'cpu'].some((kind) => {
-    const { some, full } = parsePressure(files.textOr(pressureFile(kind, guest)) ?? '') ?? {};
-    const lately = (['avg10', 'avg60'] as const).map((over) =>
-      Math.max(some?.[over] ?? 0, 2 * (full?.[over] ?? 0)),
-    );
-    return lately.some((score) => score >= STALLED);
+    const pressure = parsePressure(files.textOr(pressureFile(kind, guest)) ?? '');
+    return pressure && Math.max(scoreOf(pressure), scoreOf(pressure, 'avg60')) >= STALLED;
   });
 }

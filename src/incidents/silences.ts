@@ -61,6 +61,9 @@ export function withWindows(
   ];
 }
 
+/** What a silence is on has so many characters at most. */
+export const MOST_LETTERS = 200;
+
 /** The one of these silences that covers this name, of a container or a rule, or `all`. `services`: those that the container is of. */
 export function covering<T extends Silence>(
   name: string,

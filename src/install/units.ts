@@ -1,3 +1,5 @@
+import { quoteShell } from '../model/text.ts';
+
 export type UnitChoices = {
   /** Absolute path of the node binary. */
   node: string;
@@ -106,8 +108,4 @@ export function isOurUnit(text: string): boolean {
 function quoteWord(path: string): string {
   const escaped = path.replace(/%/g, '%%').replace(/\$/g, '$$$$');
   return /[\s"'\\;]/.test(escaped) ? `"${escaped.replace(/[\\"]/g, '\\$&')}"` : escaped;
-}
-
-function quoteShell(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replace(/'/g, `'\\''`)}'`;
 }

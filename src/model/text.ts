@@ -188,3 +188,8 @@ export function errorText(error: unknown, max = 300): string {
     return errorText(error.errors[0], max);
   return plain(error instanceof Error ? error.message || error.name : String(error), max);
 }
+
+/** One word of a shell's command line. */
+export function quoteShell(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, `'\\''`)}'`;
+}
