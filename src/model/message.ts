@@ -20,18 +20,6 @@ export type Message = {
   target?: string;
 };
 
-export type OutboxRow = Message & {
-  id: number;
-  /**
-   * refused: Telegram says no, kept and tried hourly. folded: part of a digest. skipped: Telegram is not configured.
-   */
-  state: 'waiting' | 'refused' | 'sent' | 'folded' | 'skipped';
-  attempts: number;
-  nextTryAt: number;
-  lastError?: string;
-  sentAt?: number;
-};
-
 /** What one attempt to deliver gave. */
 export type Delivery =
   /**

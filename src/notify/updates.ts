@@ -89,17 +89,18 @@ function isId(value: unknown): value is number {
 }
 
 /** A chat that a bot has heard from. */
-export type SeenChat = {
-  id: string;
+const SeenChat = v.object({
+  id: v.string(),
   /** private, group, supergroup, channel. */
-  type: string;
-  title: string;
+  type: v.string(),
+  title: v.string(),
   /** Who wrote last; absent in channels. */
-  from?: string;
-  lastText?: string;
+  from: v.exactOptional(v.string()),
+  lastText: v.exactOptional(v.string()),
   /** Epoch ms. */
-  lastAt?: number;
-};
+  lastAt: v.exactOptional(v.number()),
+});
+export type SeenChat = v.InferOutput<typeof SeenChat>;
 
 type Fields = ReturnType<typeof fields>;
 /** Where the parts of an update that have a chat keep it: https://core.telegram.org/bots/api#update */
@@ -114,20 +115,10 @@ const WITH_CHAT = [
 
 const SEEN = 'telegram.seen';
 const SEEN_MOST = 20;
-const Seen = v.array(
-  v.object({
-    id: v.string(),
-    type: v.string(),
-    title: v.string(),
-    from: v.optional(v.string()),
-    lastText: v.optional(v.string()),
-    lastAt: v.optional(v.number()),
-  }),
-);
 
 /** The chats of which the monitor has heard: it takes the updates away from whoever asks later. The latest first. */
 export function seenChats(db: Db): SeenChat[] {
-  return (recall(db, SEEN, Seen) ?? []) as SeenChat[];
+  return recall(db, SEEN, v.array(SeenChat)) ?? [];
 }
 
 /** Keeps the chats of an update, at most 20. */

@@ -4,7 +4,7 @@ import { EpochMs, Finite } from '../model/shapes.ts';
 import { keepCopy, readCopy, writeCopy } from './actions-copy.ts';
 import { statement, type Db } from './db.ts';
 import { clockMayBeRight } from './memory.ts';
-import { dropped, readJson } from './rows.ts';
+import { dropped, jsonOf, readRow } from './rows.ts';
 
 export const ACTION_MIGRATIONS: readonly string[] = [
   `CREATE TABLE actions (
@@ -30,18 +30,16 @@ const Row = v.object({
   what: v.string(),
   why: v.string(),
   state: v.picklist(['running', 'worked', 'failed', 'unclear', 'undone', 'would-do']),
-  started_at: EpochMs,
-  ended_at: v.nullable(EpochMs),
-  result: v.nullable(v.string()),
-  undo: v.nullable(v.string()),
-  undone_at: v.nullable(EpochMs),
+  startedAt: EpochMs,
+  endedAt: v.exactOptional(EpochMs),
+  result: v.exactOptional(v.string()),
+  undo: v.exactOptional(jsonOf(v.record(v.string(), v.unknown()))),
+  undoneAt: v.exactOptional(EpochMs),
   // The last three are not there yet in a database that an older version left.
-  undoes: v.nullish(v.string()),
-  boot: v.nullish(v.string()),
-  uptime_ms: v.nullish(Finite),
+  undoes: v.exactOptional(jsonOf(v.array(Finite))),
+  boot: v.exactOptional(v.string()),
+  uptimeMs: v.exactOptional(Finite),
 });
-type Row = v.InferOutput<typeof Row>;
-const Undo = v.record(v.string(), v.unknown());
 
 /** Writes an action down before it is done. Returns its id. */
 export function recordAction(db: Db, action: Omit<Action, 'id'>): number {
@@ -61,7 +59,7 @@ export function recordAction(db: Db, action: Omit<Action, 'id'>): number {
       action.result ?? null,
       action.undo ? JSON.stringify(action.undo) : null,
       action.undoes ? JSON.stringify(action.undoes) : null,
-      action.boot ?? null,
+      action.boot || null,
       action.uptimeMs === undefined ? null : Math.round(action.uptimeMs),
     );
   copyOf(db);
@@ -130,33 +128,24 @@ export function markKept(db: Db, id: number, why: string, at: number): void {
 
 /** Newest first, by the clock of the machine. */
 export function listActions(db: Db, since: number, limit = RECENT): Action[] {
-  const rows = db
-    .prepare('SELECT * FROM actions WHERE started_at >= ? ORDER BY id DESC LIMIT ?')
-    .all(Math.round(since), limit) as Row[];
-  return rows.flatMap((row) => fromRow(db, row));
+  return actionsWhere(db, 'started_at >= ? ORDER BY id DESC LIMIT ?', Math.round(since), limit);
 }
 
 /** Begun in this time, by the clock of the machine; oldest first. */
 export function actionsBetween(db: Db, from: number, until: number): Action[] {
-  const rows = db
-    .prepare('SELECT * FROM actions WHERE started_at BETWEEN ? AND ? ORDER BY id LIMIT ?')
-    .all(Math.round(from), Math.round(until), RECENT) as Row[];
-  return rows.flatMap((row) => fromRow(db, row));
+  const between = 'started_at BETWEEN ? AND ? ORDER BY id LIMIT ?';
+  return actionsWhere(db, between, Math.round(from), Math.round(until), RECENT);
 }
 
 /** What was really begun within the last `withinMs`, newest first, whatever happened to the clock. */
 export function recentActions(db: Db, withinMs: number, now: Moment): Action[] {
-  const rows = db
-    .prepare("SELECT * FROM actions WHERE state <> 'would-do' ORDER BY id DESC LIMIT ?")
-    .all(RECENT) as Row[];
-  return rows.flatMap((row) => fromRow(db, row)).filter((action) => ageMs(action, now) < withinMs);
+  const done = actionsWhere(db, "state <> 'would-do' ORDER BY id DESC LIMIT ?", RECENT);
+  return done.filter((action) => ageMs(action, now) < withinMs);
 }
 
 /** Begun by a process that did not live to write down how they ended; oldest first. */
 export function unfinishedActions(db: Db): Action[] {
-  return (db.prepare("SELECT * FROM actions WHERE state = 'running' ORDER BY id").all() as Row[]).flatMap(
-    (row) => fromRow(db, row),
-  );
+  return actionsWhere(db, "state = 'running' ORDER BY id");
 }
 
 /** Done, and waiting to be undone when they are no longer needed; oldest first. `only`: those of these numbers. */
@@ -169,11 +158,15 @@ export function actionsToUndo(db: Db, rule: Action['rule'], only?: ReadonlySet<n
  * stopped by hand: it is meant to be down.
  */
 export function allActionsToUndo(db: Db): Action[] {
-  const rows = statement(
+  return actionsWhere(
     db,
-    `SELECT * FROM actions WHERE rule NOT IN ('waha', 'hand') AND undo IS NOT NULL AND undone_at IS NULL
+    `rule NOT IN ('waha', 'hand') AND undo IS NOT NULL AND undone_at IS NULL
        AND state IN ('worked', 'unclear', 'running') ORDER BY id`,
-  ).all() as Row[];
+  );
+}
+
+function actionsWhere(db: Db, where: string, ...values: unknown[]): Action[] {
+  const rows = statement(db, `SELECT * FROM actions WHERE ${where}`).all(...values);
   return rows.flatMap((row) => fromRow(db, row));
 }
 
@@ -186,35 +179,14 @@ export function pruneActions(db: Db, now: number): void {
 }
 
 /** What cannot be read is left out, with a word: recovery may have stopped something that a person has to start now. */
-function fromRow(db: Db, found: Row): Action[] {
-  const row = v.is(Row, found) ? found : undefined;
-  const undo = row?.undo ? readJson(Undo, row.undo) : undefined;
-  const undoes = row?.undoes ? readJson(v.array(Finite), row.undoes) : undefined;
-  if (!row || (row.undo && !undo) || (row.undoes && !undoes)) {
-    const { id, what, target } = found;
-    dropped(
-      db,
-      `The record of what recovery did (${id}: ${String(what)} ${String(target)}) cannot be read; look at it by hand`,
-    );
+function fromRow(db: Db, found: unknown): Action[] {
+  const row = readRow(Row, found);
+  if (!row) {
+    const { id, what, target } = found as Record<string, unknown>;
+    const about = `${String(id)}: ${String(what)} ${String(target)}`;
+    dropped(db, `The record of what recovery did (${about}) cannot be read; look at it by hand`);
     return [];
   }
-  const kept = row.state === 'undone' && undo?.['kept'] === true;
-  return [
-    {
-      id: row.id,
-      rule: row.rule,
-      target: row.target,
-      what: row.what,
-      why: row.why,
-      state: kept ? 'kept' : row.state,
-      startedAt: row.started_at,
-      ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
-      ...(row.result === null ? {} : { result: row.result }),
-      ...(undo ? { undo } : {}),
-      ...(row.undone_at === null || kept ? {} : { undoneAt: row.undone_at }),
-      ...(undoes ? { undoes } : {}),
-      ...(row.boot ? { boot: row.boot } : {}),
-      ...(typeof row.uptime_ms === 'number' ? { uptimeMs: row.uptime_ms } : {}),
-    },
-  ];
+  const { undoneAt: _undoneAt, ...action } = row;
+  return [row.state === 'undone' && row.undo?.['kept'] === true ? { ...action, state: 'kept' } : row];
 }

@@ -2,7 +2,7 @@ import type { Action } from '../model/action.ts';
 import type { Incident } from '../model/incident.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { formatTime, plain } from '../model/text.ts';
-import { actionsBetween, actionsToUndo, unfinishedActions } from './actions.ts';
+import { actionsBetween, allActionsToUndo, unfinishedActions } from './actions.ts';
 import type { Db } from './db.ts';
 
 /** Whom an incident is about. */
@@ -63,11 +63,7 @@ export function isUnderway(db: Db, incident: Incident): boolean {
 
 /** The newest thing that recovery did about an incident and that can be taken back. */
 export function undoableAbout(db: Db, incident: Incident): Action | undefined {
-  return (['swap', 'loops', 'queue', 'waha'] as const)
-    .flatMap((rule) => actionsToUndo(db, rule))
-    .filter((action) => isAbout(action, incident))
-    .toSorted((a, b) => a.id - b.id)
-    .at(-1);
+  return allActionsToUndo(db).findLast((action) => isAbout(action, incident));
 }
 
 function isAbout({ rule, target, undo }: Action, incident: Subject): boolean {

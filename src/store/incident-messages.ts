@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { EpochMs, Finite } from '../model/shapes.ts';
 import { type Db, statement } from './db.ts';
-import { dropRow, readJson } from './rows.ts';
+import { dropRow, readJson, readRow } from './rows.ts';
 
 export const INCIDENT_MESSAGE_MIGRATIONS: readonly string[] = [
   // wanted, shown: JSON of a MessageState; what the message is to show, and what Telegram last accepted for it.
@@ -14,51 +14,41 @@ export const INCIDENT_MESSAGE_MIGRATIONS: readonly string[] = [
    CREATE INDEX incident_messages_open ON incident_messages (incident_id) WHERE ended = 0`,
 ];
 
-/** What a message shows: its HTML, and the rows of its buttons as the Bot API takes them. */
-export type MessageState = {
-  html: string;
-  keyboard?: Button[][] | undefined;
-  /** Of a list of incidents: its first line. */
-  list?: string | undefined;
-};
-export type Button = { text: string; callback_data: string };
+const Button = v.object({ text: v.string(), callback_data: v.string() });
+export type Button = v.InferOutput<typeof Button>;
+/** What a message shows: its HTML, and the rows of its buttons as the Bot API takes them. `list`: of a list of incidents, its first line. */
+const MessageState = v.object({
+  html: v.string(),
+  list: v.optional(v.string()),
+  keyboard: v.optional(v.array(v.array(Button))),
+});
+export type MessageState = v.InferOutput<typeof MessageState>;
 
 /** The message that an incident has in one chat, edited while the incident lasts. */
-export type IncidentMessage = {
-  incidentId: number;
-  target: string;
+const IncidentMessage = v.object({
+  incidentId: Finite,
+  target: v.string(),
   /** 0: out of reach, since its group moved. */
-  messageId: number;
-  sentAt: number;
+  messageId: Finite,
+  sentAt: EpochMs,
   /** Ids of the incidents that were announced together with it. */
-  openedWith: number[];
-  wanted: string;
-  shown: string;
-  ended: boolean;
+  openedWith: v.pipe(
+    v.string(),
+    v.transform((ids) => readJson(v.array(Finite), ids) ?? []),
+  ),
+  wanted: v.string(),
+  shown: v.string(),
+  ended: v.pipe(
+    Finite,
+    v.transform((ended) => ended === 1),
+  ),
   /** JSON of what a tap asked and nobody has answered yet. */
-  pending?: string;
-};
+  pending: v.exactOptional(v.string()),
+});
+export type IncidentMessage = v.InferOutput<typeof IncidentMessage>;
 
 /** The incident and the chat of a message. */
 type MessageKey = Pick<IncidentMessage, 'incidentId' | 'target'>;
-
-const Row = v.object({
-  incident_id: Finite,
-  target: v.string(),
-  message_id: Finite,
-  sent_at: EpochMs,
-  opened_with: v.string(),
-  wanted: v.string(),
-  shown: v.string(),
-  ended: Finite,
-  pending: v.nullable(v.string()),
-});
-const Ids = v.array(Finite);
-const State = v.object({
-  html: v.string(),
-  list: v.optional(v.string()),
-  keyboard: v.optional(v.array(v.array(v.object({ text: v.string(), callback_data: v.string() })))),
-});
 
 const KEEP_MS = 90 * 86_400_000;
 
@@ -66,7 +56,8 @@ function messagesWhere(db: Db, where: string, ...values: unknown[]): IncidentMes
   return statement(db, `SELECT * FROM incident_messages WHERE ${where} ORDER BY incident_id, target`)
     .all(...values)
     .flatMap((row) => {
-      if (v.is(Row, row)) return [fromRow(row)];
+      const message = readRow(IncidentMessage, row);
+      if (message) return [message];
       const { incident_id: id, target } = row as Record<string, unknown>;
       const deletes = 'DELETE FROM incident_messages WHERE incident_id IS ? AND target IS ?';
       dropRow(db, `The message of incident ${String(id)}`, deletes, id, target);
@@ -75,17 +66,8 @@ function messagesWhere(db: Db, where: string, ...values: unknown[]): IncidentMes
 }
 
 /** The message was accepted. One that was there before is not edited any more. */
-export function keepMessage(
-  db: Db,
-  {
-    incidentId,
-    target,
-    messageId,
-    sentAt,
-    openedWith,
-    wanted,
-  }: Omit<IncidentMessage, 'shown' | 'ended' | 'pending'>,
-): void {
+export function keepMessage(db: Db, message: Omit<IncidentMessage, 'shown' | 'ended' | 'pending'>): void {
+  const { incidentId, target, messageId, sentAt, openedWith, wanted } = message;
   statement(
     db,
     `INSERT INTO incident_messages (incident_id, target, message_id, sent_at, opened_with, wanted, shown)
@@ -175,21 +157,7 @@ export function pruneMessages(db: Db, now: number): void {
   statement(db, 'DELETE FROM incident_messages WHERE ended = 1 AND sent_at < ?').run(now - KEEP_MS);
 }
 
-function fromRow(row: v.InferOutput<typeof Row>): IncidentMessage {
-  return {
-    incidentId: row.incident_id,
-    target: row.target,
-    messageId: row.message_id,
-    sentAt: row.sent_at,
-    openedWith: readJson(Ids, row.opened_with) ?? [],
-    wanted: row.wanted,
-    shown: row.shown,
-    ended: row.ended === 1,
-    ...(row.pending === null ? {} : { pending: row.pending }),
-  };
-}
-
 /** What `wanted` or `shown` holds; undefined where it cannot be read. */
 export function readState(text: string): MessageState | undefined {
-  return readJson(State, text);
+  return readJson(MessageState, text);
 }

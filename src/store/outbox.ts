@@ -1,10 +1,10 @@
 import * as v from 'valibot';
 import { SEVERITIES, type Severity } from '../model/finding.ts';
-import type { Message, OutboxRow } from '../model/message.ts';
+import type { Message } from '../model/message.ts';
 import { EpochMs, Finite } from '../model/shapes.ts';
 import { immediately, statement, type Db } from './db.ts';
 import { clockMayBeRight } from './memory.ts';
-import { dropRow, readJson } from './rows.ts';
+import { dropRow, readJson, readRow } from './rows.ts';
 
 export const OUTBOX_MIGRATIONS = [
   // position: place in the queue where it is not the id (a digest stands where its first message stood).
@@ -29,51 +29,45 @@ export const OUTBOX_MIGRATIONS = [
  * One thing to be sent for a message: a picture, with a caption of at most 1,024 characters, or a text of at most 4,096. `about`: the
  * text begins the message of these incidents.
  */
-export type MessagePart =
-  { photo: string; caption?: string | undefined } | { html: string; about?: number[] | undefined };
-export type StoredRow = OutboxRow & {
-  position: number;
-  waitMs: number;
-  steps?: MessagePart[];
-  stepsDone: number;
-  /** The row that this one takes to one more chat. */
-  copyOf?: number;
-};
+const MessagePart = v.union([
+  v.object({ photo: v.string(), caption: v.optional(v.string()) }),
+  v.object({ html: v.string(), about: v.optional(v.array(Finite)) }),
+]);
+export type MessagePart = v.InferOutput<typeof MessagePart>;
+const Steps = v.pipe(v.array(MessagePart), v.minLength(1));
 
-const RawRow = v.object({
+const Row = v.object({
   id: Finite,
-  position: v.nullable(Finite),
+  position: v.exactOptional(Finite),
   at: EpochMs,
   severity: v.picklist(SEVERITIES),
   kind: v.string(),
   subject: v.string(),
   html: v.string(),
-  photo_path: v.nullable(v.string()),
-  incident_id: v.nullable(Finite),
+  photoPath: v.exactOptional(v.string()),
+  incidentId: v.exactOptional(Finite),
+  /** refused: Telegram says no, kept and tried hourly. folded: part of a digest. skipped: Telegram is not configured. */
   state: v.picklist(['waiting', 'refused', 'sent', 'folded', 'skipped']),
   attempts: Finite,
-  next_try_at: Finite,
-  wait_ms: Finite,
-  last_error: v.nullable(v.string()),
-  sent_at: v.nullable(Finite),
-  steps: v.nullable(v.string()),
-  steps_done: Finite,
+  nextTryAt: Finite,
+  waitMs: Finite,
+  lastError: v.exactOptional(v.string()),
+  sentAt: v.exactOptional(Finite),
+  steps: v.exactOptional(v.string()),
+  stepsDone: Finite,
   // Not there yet in a database that an older version left and that is only looked into.
-  role: v.optional(v.nullable(v.picklist(['opens', 'follows', 'ends']))),
-  target: v.optional(v.nullable(v.string())),
-  copy_of: v.optional(v.nullable(Finite)),
-  is_list: v.optional(v.nullable(Finite)),
+  role: v.exactOptional(v.picklist(['opens', 'follows', 'ends'])),
+  target: v.exactOptional(v.string()),
+  /** The row that this one takes to one more chat. */
+  copyOf: v.exactOptional(Finite),
+  isList: v.exactOptional(Finite),
 });
-type RawRow = v.InferOutput<typeof RawRow>;
-const Steps = v.pipe(
-  v.array(
-    v.union([
-      v.object({ photo: v.string(), caption: v.optional(v.string()) }),
-      v.object({ html: v.string(), about: v.optional(v.array(Finite)) }),
-    ]),
-  ),
-  v.minLength(1),
-);
+/** A message with how far it is. */
+export type StoredRow = Message &
+  Omit<v.InferOutput<typeof Row>, 'position' | 'steps' | 'isList'> & {
+    position: number;
+    steps?: MessagePart[];
+  };
 
 /** Reports and tests are messages but no alerts: they are not counted. */
 const NOT_ALERTS = new Set(['status-report', 'daily-report', 'chart', 'test', 'digest', 'answer']);
@@ -138,7 +132,8 @@ function rowsOf(db: Db, sql: string, ...values: unknown[]): StoredRow[] {
   return statement(db, sql)
     .all(...values)
     .flatMap((row) => {
-      if (v.is(RawRow, row)) return [toRow(row)];
+      const read = readRow(Row, row);
+      if (read) return [toStored(read)];
       const { id } = row as { id: unknown };
       dropRow(db, `The message ${String(id)} in the outbox`, 'DELETE FROM outbox WHERE id = ?', id);
       return [];
@@ -348,30 +343,14 @@ export function alertCounts(db: Db): { accepted: Record<Severity, number>; sent:
   return { accepted, sent };
 }
 
-function toRow(raw: RawRow): StoredRow {
+function toStored({ steps: parts, isList, ...row }: v.InferOutput<typeof Row>): StoredRow {
   // Without its parts it is cut anew and sent from its first part.
-  const steps: MessagePart[] | undefined = raw.steps === null ? undefined : readJson(Steps, raw.steps);
+  const steps = readJson(Steps, parts);
   return {
-    id: raw.id,
-    position: raw.position ?? raw.id,
-    at: raw.at,
-    severity: raw.severity,
-    kind: raw.kind,
-    subject: raw.subject,
-    html: raw.html,
-    state: raw.state,
-    attempts: raw.attempts,
-    nextTryAt: raw.next_try_at,
-    waitMs: raw.wait_ms,
-    stepsDone: steps === undefined ? 0 : raw.steps_done,
-    ...(raw.photo_path === null ? {} : { photoPath: raw.photo_path }),
-    ...(raw.incident_id === null ? {} : { incidentId: raw.incident_id }),
-    ...(raw.last_error === null ? {} : { lastError: raw.last_error }),
-    ...(raw.sent_at === null ? {} : { sentAt: raw.sent_at }),
-    ...(steps === undefined ? {} : { steps }),
-    ...(raw.role ? { role: raw.role } : {}),
-    ...(raw.target ? { target: raw.target } : {}),
-    ...(raw.is_list ? { isList: true } : {}),
-    ...(typeof raw.copy_of === 'number' ? { copyOf: raw.copy_of } : {}),
+    ...row,
+    position: row.position ?? row.id,
+    stepsDone: steps ? row.stepsDone : 0,
+    ...(steps ? { steps } : {}),
+    ...(isList ? { isList: true } : {}),
   };
 }

@@ -23,6 +23,20 @@ export function dropRow(db: Db, what: string, sql: string, ...key: unknown[]): v
   }
 }
 
+/** A row by the names of the program (the column `sent_at` is `sentAt`), without what is NULL; undefined where it is not of this shape. */
+export function readRow<T>(shape: v.GenericSchema<unknown, T>, row: unknown): T | undefined {
+  const fields = Object.entries(row as object).flatMap(([column, value]) =>
+    value === null ? [] : [[column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()), value]],
+  );
+  const read = v.safeParse(shape, Object.fromEntries(fields));
+  return read.success ? read.output : undefined;
+}
+
+/** A column of JSON of this shape. */
+export function jsonOf<T>(shape: v.GenericSchema<unknown, T>) {
+  return v.pipe(v.string(), v.parseJson(), shape);
+}
+
 /** The JSON in a column, where it is of this shape. */
 export function readJson<T>(shape: v.GenericSchema<unknown, T>, text: unknown): T | undefined {
   try {
