@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { Severity } from './finding.ts';
 import { EpochMs, Finite } from './shapes.ts';
 import { formatDuration } from './text.ts';
 
@@ -31,6 +32,21 @@ export type Action = {
   boot?: string;
   uptimeMs?: number;
 };
+
+/** What recovery reports of a step or a rule. */
+export type RecoveryReport = {
+  severity: Severity;
+  rule: string;
+  target: string;
+  /** One plain sentence. */
+  text: string;
+  /** Plain sentences: `Result: …`, `Why: …`, `Undo: …`. */
+  details?: string[];
+  /** The last log lines of a container, secrets masked. */
+  logs?: string[];
+};
+/** `telegram`: whether it also goes there. */
+export type ReportedLine = RecoveryReport & { rule: Action['rule']; telegram: boolean };
 
 /** A moment as it is kept: the boot, and ms since it, on a clock that never jumps. */
 export const KeptMoment = v.object({ startedAt: EpochMs, boot: v.string(), uptimeMs: Finite });

@@ -1,4 +1,4 @@
-import { ageMs, type Action, KeptMoment, type Moment } from '../model/action.ts';
+import { ageMs, type Action, KeptMoment, type Moment, type ReportedLine } from '../model/action.ts';
 import { errorText, formatDuration, plain } from '../model/text.ts';
 import {
   finishAction,
@@ -9,7 +9,7 @@ import {
   recordAction,
 } from '../store/actions.ts';
 import { immediately, type Db } from '../store/db.ts';
-import type { Attempt, Obsolete, Outcome, RecoveryDeps, ReportedLine, Step } from './types.ts';
+import type { Attempt, Obsolete, Outcome, RecoveryDeps, Step } from './types.ts';
 import { recall, remember } from '../store/memory.ts';
 
 const HOUR_MS = 3_600_000;
@@ -107,7 +107,7 @@ async function act(deps: RecoveryDeps, step: Step): Promise<Attempt> {
   const outcome = await runAndVerify(step, (undo) => keepUndo(db, id, undo));
   // Recorded and reported together or not at all: a process that dies in between would have acted in silence.
   immediately(db, () => {
-    const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
+    const state = stateAfter(outcome);
     finishAction(db, id, { state, result: outcome.text, at: deps.system.clock.now() });
     if (outcome.worked) close(deps, step, outcome.text);
     reportOutcome(deps, step, outcome, state);
@@ -115,12 +115,13 @@ async function act(deps: RecoveryDeps, step: Step): Promise<Attempt> {
   return { done: outcome.worked ? 'worked' : 'failed', id, text: outcome.text };
 }
 
-function reportOutcome(
-  deps: RecoveryDeps,
-  step: Step,
-  outcome: Outcome,
-  state: 'worked' | 'failed' | 'unclear',
-): void {
+type EndState = 'worked' | 'failed' | 'unclear';
+
+export function stateAfter({ worked }: Outcome): EndState {
+  return worked === undefined ? 'unclear' : worked ? 'worked' : 'failed';
+}
+
+function reportOutcome(deps: RecoveryDeps, step: Step, outcome: Outcome, state: EndState): void {
   const title = { worked: 'Done', failed: 'Failed', unclear: 'Not sure' }[state];
   reportStep(deps, step, {
     severity: outcome.worked ? (step.severity ?? 'info') : 'warning',
@@ -164,44 +165,39 @@ async function runAndVerify(step: Step, keep: (undo: Record<string, unknown>) =>
 
 function shadow(deps: RecoveryDeps, step: Step): Attempt {
   const text = `Would ${step.words}`;
-  const details = [`Why: ${step.why}`];
-  const logs = step.logs ? { logs: step.logs } : {};
-  if (deps.dryRun) {
-    reportStep(deps, step, {
-      severity: 'info',
-      text: `${text} (dry run)`,
-      details,
-      ...logs,
-      telegram: false,
-    });
-    return { done: 'shadow', text };
-  }
-  const telegram = deps.firstIn(`${step.rule}:${step.target}:${step.what}`, SHADOW_REPEAT_MS);
   reportStep(deps, step, {
-    severity: 'warning',
-    text: `${text}, but ENABLE_AUTO_RECOVERY is false`,
-    details,
-    ...logs,
-    telegram,
+    severity: deps.dryRun ? 'info' : 'warning',
+    text: deps.dryRun ? `${text} (dry run)` : `${text}, but ENABLE_AUTO_RECOVERY is false`,
+    details: [`Why: ${step.why}`],
+    ...(step.logs ? { logs: step.logs } : {}),
+    telegram: !deps.dryRun && deps.firstIn(`${step.rule}:${step.target}:${step.what}`, SHADOW_REPEAT_MS),
   });
+  if (!deps.dryRun) recordShadow(deps, step, text);
+  return { done: 'shadow', text };
+}
+
+/** Once for as long as it is not sent again. */
+function recordShadow(deps: RecoveryDeps, step: Step, text: string): void {
   const { at, boot, uptimeMs } = deps.moment();
   const { db } = deps.store;
   const known = listActions(db, at - SHADOW_REPEAT_MS).some(
     (a) => a.state === 'would-do' && a.target === step.target && a.what === step.what,
   );
-  if (!known) {
-    const { undo: _undo, undoes: _undoes, ...rest } = record(step);
-    recordAction(db, {
-      ...rest,
-      state: 'would-do',
-      startedAt: at,
-      endedAt: at,
-      result: text,
-      boot,
-      uptimeMs,
-    });
-  }
-  return { done: 'shadow', text };
+  if (known) return;
+  const { undo: _undo, undoes: _undoes, ...rest } = record(step);
+  const times = { startedAt: at, endedAt: at, boot, uptimeMs };
+  recordAction(db, { ...rest, state: 'would-do', result: text, ...times });
+}
+
+/** Only a person can help: reported, and sent again after `everyMs` at the earliest. */
+export function needPerson(
+  deps: RecoveryDeps,
+  key: string,
+  everyMs: number,
+  line: Omit<ReportedLine, 'telegram'>,
+): Attempt {
+  deps.report({ ...line, telegram: !deps.dryRun && deps.firstIn(key, everyMs) });
+  return { done: 'person', text: line.text };
 }
 
 function close(deps: RecoveryDeps, step: Step, text: string): void {

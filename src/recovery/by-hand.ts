@@ -68,7 +68,7 @@ function restarting(deps: RecoveryDeps, id: string, shown: string): Pick<Step, '
 
 /** A stop or restart by hand was begun and its process died. Whether one that runs was restarted cannot be seen. */
 export async function outcomeByHand(deps: RecoveryDeps, { what, target }: Action): Promise<Outcome> {
-  if (what === 'stop-container') return outcomeOfContainer(deps, target, target, 'stopped');
+  if (what === 'stop-container') return outcomeOfContainer(deps, { what, target });
   const inspect = await inspectOrGone(deps, target);
   return { worked: undefined, text: `${plain(target, 60)} is ${inspect?.state.status ?? 'gone'} now` };
 }

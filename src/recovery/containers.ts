@@ -151,10 +151,10 @@ export async function startAgainStep(
 /** A stop or a start was begun and the process died: how does the container stand now? */
 export async function outcomeOfContainer(
   deps: RecoveryDeps,
-  containerId: string,
-  target: string,
-  wanted: 'stopped' | 'started',
+  { what, target, undo }: Pick<Action, 'what' | 'target' | 'undo'>,
 ): Promise<Outcome> {
+  const wanted = what === 'start-container' ? 'started' : 'stopped';
+  const { containerId = target } = (undo ?? {}) as Partial<StoppedContainer>;
   const inspect = await inspectOrGone(deps, containerId);
   const name = shownName(target, inspect);
   if (!inspect) return { worked: wanted === 'stopped', text: `${name} is gone` };

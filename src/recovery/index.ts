@@ -1,7 +1,7 @@
 import { ageMs, heldText, type Action } from '../model/action.ts';
 import { errorText, plain } from '../model/text.ts';
 import { finishAction, markUndone, pruneActions, unfinishedActions } from '../store/actions.ts';
-import { HOLD_MS, holdAfterUndo } from './attempt.ts';
+import { HOLD_MS, holdAfterUndo, stateAfter } from './attempt.ts';
 import { outcomeByHand } from './by-hand.ts';
 import { reconcileLeftOff } from './left-off.ts';
 import { loopsRule } from './loops.ts';
@@ -60,21 +60,16 @@ export async function finishInterrupted(deps: RecoveryDeps): Promise<void> {
       const text = `looking at it failed: ${errorText(error)}`;
       if (ageMs(action, deps.moment()) < LOOK_AGAIN_MS) {
         // Docker may not be up again yet: what was left half done must not be given up for that.
-        const { rule: id, target } = action;
-        deps.report({
-          severity: 'warning',
-          rule: id,
-          target,
-          text: notSeenYet(action, text),
-          telegram: false,
-        });
+        const { rule, target } = action;
+        const line = `An earlier run was interrupted while it was ${doing(action)}; ${text}. The next run looks again`;
+        deps.report({ severity: 'warning', rule, target, text: line, telegram: false });
         continue;
       }
       outcome = { worked: undefined, text };
     }
-    const state = outcome.worked === undefined ? 'unclear' : outcome.worked ? 'worked' : 'failed';
     immediately(db, () => {
-      finishAction(db, action.id, { state, result: `interrupted; ${outcome.text}`, at: now() });
+      const end = { state: stateAfter(outcome), result: `interrupted; ${outcome.text}`, at: now() };
+      finishAction(db, action.id, end);
       if (outcome.worked) for (const id of action.undoes ?? []) markUndone(db, id, outcome.text, now());
       deps.report({
         severity: 'warning',
@@ -100,10 +95,6 @@ const DOING: Record<string, string> = {
   'deactivate-workflows': 'pausing workflows of',
   'activate-workflows': 'bringing back workflows of',
 };
-
-function notSeenYet(action: Action, why: string): string {
-  return `An earlier run was interrupted while it was ${doing(action)}; ${why}. The next run looks again`;
-}
 
 function doing({ what, target }: Action): string {
   return `${DOING[what] ?? what} ${plain(target, 60)}`;

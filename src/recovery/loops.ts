@@ -4,7 +4,7 @@ import { secretsFromEnv } from '../model/secret-patterns.ts';
 import { formatDuration, formatTime, maskSecrets, plain } from '../model/text.ts';
 import { actionsToUndo, recentActions } from '../store/actions.ts';
 import type { DockerInspect } from '../system/types.ts';
-import { attempt } from './attempt.ts';
+import { attempt, needPerson } from './attempt.ts';
 import {
   inspectOrGone,
   isDown,
@@ -77,16 +77,14 @@ async function endLoop(deps: RecoveryDeps, loop: Loop, noRaise: string | undefin
 function reportEssential(deps: RecoveryDeps, { container }: Loop, why: string, logs: string[]): Attempt {
   const name = plain(container.name, 60);
   const text = `${name} keeps restarting. It is ${container.self ? 'vpsmon itself' : 'essential'}, so it is not stopped: a person is needed`;
-  deps.report({
+  return needPerson(deps, `loops:${container.name}:essential`, 3_600_000, {
     severity: 'critical',
     rule: 'loops',
     target: container.name,
     text,
     details: [`Why: ${why}`],
     logs,
-    telegram: !deps.dryRun && deps.firstIn(`loops:${container.name}:essential`, 3_600_000),
   });
-  return { done: 'person', text };
 }
 
 function stopStep(deps: RecoveryDeps, { container, inspect }: Loop, why: string, logs: string[]): Step {
@@ -174,7 +172,5 @@ async function outcomeOfLoops(deps: RecoveryDeps, action: Action): Promise<Outco
     const raise = actionsToUndo(deps.store.db, 'loops').find(({ id }) => action.undoes?.includes(id));
     return outcomeOfLimit(deps, action, raise);
   }
-  const { containerId } = (action.undo ?? {}) as Partial<Paused>;
-  const wanted = action.what === 'start-container' ? 'started' : 'stopped';
-  return outcomeOfContainer(deps, containerId ?? action.target, action.target, wanted);
+  return outcomeOfContainer(deps, action);
 }

@@ -3,11 +3,14 @@ import { nobodyWorks } from '../model/snapshot.ts';
 import type { Snapshot } from '../model/sources.ts';
 import { errorText, formatCount, plain } from '../model/text.ts';
 import { actionsToUndo, keepUndo } from '../store/actions.ts';
-import { attempt } from './attempt.ts';
+import { attempt, needPerson } from './attempt.ts';
 import { createN8nApi, type N8nApi, type Workflow, type N8nError } from '../system/apps/n8n.ts';
 import { countOf, isOff, pauseStep, outcomeOfPause, type PausedGroup, type Paused } from './queue-pause.ts';
 import { anyDue, returnStep } from './queue-return.ts';
 import type { Attempt, Outcome, RecoveryDeps, RecoveryRule, RuleResult } from './types.ts';
+
+/** That nothing can be done from here is sent again after this long. */
+const HELPLESS_AGAIN_MS = 6 * 3_600_000;
 
 /**
  * Too many n8n jobs: deactivates the low-priority workflows by n8n's API, and only those; brings back exactly those, at the version
@@ -134,14 +137,12 @@ function reportChanges(deps: RecoveryDeps, lines: string[]): void {
 /** A person has to know, once in a while, that nothing can be done from here. */
 function reportHelpless(deps: RecoveryDeps, found: string, why: string): Attempt {
   const text = `${found}, and the low-priority workflows cannot be paused: ${why}`;
-  deps.report({
+  return needPerson(deps, 'queue:helpless', HELPLESS_AGAIN_MS, {
     severity: 'warning',
     rule: 'queue',
     target: 'n8n',
     text,
-    telegram: !deps.dryRun && deps.firstIn('queue:helpless', 6 * 3_600_000),
   });
-  return { done: 'person', text };
 }
 
 async function openApi(deps: RecoveryDeps): Promise<N8nApi | string> {
@@ -174,9 +175,12 @@ async function bringBack(
   const api = await openApi(deps);
   if (typeof api === 'string') {
     const text = `The paused workflows cannot be brought back: ${api}`;
-    const telegram = !deps.dryRun && deps.firstIn('queue:bring-back', 6 * 3_600_000);
-    deps.report({ severity: 'warning', rule: 'queue', target: 'n8n', text, telegram });
-    return { done: 'person', text };
+    return needPerson(deps, 'queue:bring-back', HELPLESS_AGAIN_MS, {
+      severity: 'warning',
+      rule: 'queue',
+      target: 'n8n',
+      text,
+    });
   }
   const stillShort = byHand ? {} : { stillShort: () => notShortAnyMore(deps) };
   return attempt(deps, returnStep(deps, api, paused, { why, byHand, ...stillShort }));

@@ -7,7 +7,7 @@ import { steadyPerMinute } from '../model/trend.ts';
 import { errorText, formatBytes, formatCount, formatMoment, plain } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
 import { grownOf, type Grown } from '../store/history/growth.ts';
-import { attempt } from './attempt.ts';
+import { attempt, needPerson } from './attempt.ts';
 import {
   inspectOrGone,
   isDown,
@@ -51,13 +51,8 @@ export const swapRule: RecoveryRule = {
   id: 'swap',
   run: runSwap,
   undo: undoSwap,
-  outcomeOf: (deps, action) => {
-    const { containerId } = (action.undo ?? {}) as Partial<StoppedContainer>;
-    return outcomeOfContainer(deps, containerId ?? action.target, action.target, wantedOf(action.what));
-  },
+  outcomeOf: outcomeOfContainer,
 };
-
-const wantedOf = (what: string) => (what === 'start-container' ? 'started' : 'stopped');
 
 async function runSwap(deps: RecoveryDeps): Promise<RuleResult> {
   const seen = await lookFirst(deps);
@@ -109,14 +104,12 @@ async function stopUntilCalm(deps: RecoveryDeps, first: Found): Promise<Attempt[
 function askForPerson(deps: RecoveryDeps, { found, shortage }: Found, why: string, then = ''): Attempt {
   const what = shortage?.growersOnly ? 'Memory runs out' : 'The server thrashes';
   const text = `${what} (${found}), and ${why}. A person is needed${then}`;
-  deps.report({
+  return needPerson(deps, 'swap:nothing-left', 3_600_000, {
     severity: 'critical',
     rule: 'swap',
     target: 'host',
     text,
-    telegram: !deps.dryRun && deps.firstIn('swap:nothing-left', 3_600_000),
   });
-  return { done: 'person', text };
 }
 
 /** `perMinute`: bytes by which it grows right now, steadily; 0 where it does not. */

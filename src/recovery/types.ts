@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.ts';
 import type { FlightSample } from '../model/recording.ts';
 import type { Discovered } from '../model/targets.ts';
-import type { Action, Moment } from '../model/action.ts';
+import type { Action, Moment, ReportedLine } from '../model/action.ts';
 import type { Snapshot, Source } from '../model/sources.ts';
 import type { Store } from '../store/open.ts';
 import type { System } from '../system/types.ts';
@@ -32,20 +32,6 @@ export type RecoveryDeps = {
   /** True when this key was not sent within the last `everyMs`; remembers that it is sent now. */
   firstIn(key: string, everyMs: number): boolean;
   dryRun: boolean;
-};
-
-export type ReportedLine = {
-  severity: 'info' | 'warning' | 'critical';
-  rule: Action['rule'];
-  target: string;
-  /** One plain sentence. */
-  text: string;
-  /** Plain sentences: `Result: …`, `Why: …`, `Undo: …`. */
-  details?: string[];
-  /** The last log lines of a container, secrets masked. */
-  logs?: string[];
-  /** Whether it also goes to Telegram. */
-  telegram: boolean;
 };
 
 /** `over`: what the step would take back needs no taking back any more. */

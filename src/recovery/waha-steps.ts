@@ -30,19 +30,15 @@ export function restartSessionStep(
   options: { why: string; idle?: boolean },
 ): Step {
   const api = createWahaApi(deps.system.http, target);
-  const name = plain(session, 60);
   return {
     rule: 'waha',
     target: session,
     what: 'restart-session',
-    words: `restart the WhatsApp session ${name}`,
+    words: `restart the WhatsApp session ${plain(session, 60)}`,
     why: options.why,
     async obsolete() {
       const status = await api.statusOf(session);
-      if (status === undefined) return `session ${name} does not exist any more`;
-      if (status === 'WORKING') return options.idle ? undefined : `session ${name} works again by itself`;
-      if (status === 'STOPPED') return `session ${name} was stopped by somebody`;
-      return needsPerson(status) ? `session ${name} waits for a person with the phone` : undefined;
+      return options.idle && status === 'WORKING' ? undefined : whyNotRestart(session, status);
     },
     run: () => api.restart(session),
     verify: (ran) => waitForWorking(deps, api, session, ran ? WORKS_WITHIN_MS : 0),
@@ -74,11 +70,7 @@ export function restartContainerStep(
       if (session === undefined || !api) return undefined;
       // Where WAHA does not answer, that is one more reason.
       const status = await api.statusOf(session).catch(() => 'UNKNOWN');
-      const name = plain(session, 60);
-      if (status === undefined) return `session ${name} does not exist any more`;
-      if (status === 'WORKING') return `session ${name} works again by itself`;
-      if (status === 'STOPPED') return `session ${name} was stopped by somebody`;
-      return needsPerson(status) ? `session ${name} waits for a person with the phone` : undefined;
+      return whyNotRestart(session, status);
     },
     async run(keep) {
       const running = (await api?.list().catch(() => [])) ?? []; // It hangs: that is why it is restarted.
@@ -90,6 +82,15 @@ export function restartContainerStep(
     },
     verify: (ran) => containerWorks(deps, restart, session, ran ? WORKS_WITHIN_MS : 0),
   };
+}
+
+/** Why a session is not to be restarted after all. */
+function whyNotRestart(session: string, status: string | undefined): string | undefined {
+  const name = plain(session, 60);
+  if (status === undefined) return `session ${name} does not exist any more`;
+  if (status === 'WORKING') return `session ${name} works again by itself`;
+  if (status === 'STOPPED') return `session ${name} was stopped by somebody`;
+  return needsPerson(status) ? `session ${name} waits for a person with the phone` : undefined;
 }
 
 /** Waits for the program, then starts the sessions that it did not start by itself. */

@@ -9,7 +9,8 @@ import {
 } from '../../src/config/schema.ts';
 import type { Discovered } from '../../src/model/targets.ts';
 import type { Snapshot, Source } from '../../src/model/sources.ts';
-import type { RecoveryDeps, ReportedLine } from '../../src/recovery/types.ts';
+import type { ReportedLine } from '../../src/model/action.ts';
+import type { RecoveryDeps } from '../../src/recovery/types.ts';
 import type { Store } from '../../src/store/open.ts';
 import type { Clock, System } from '../../src/system/types.ts';
 import { emptySnapshot } from './snapshots.ts';

@@ -1,18 +1,9 @@
+import type { RecoveryReport } from '../../model/action.ts';
 import { formatTime, plain, safeHtml } from '../../model/text.ts';
-
-/** What recovery reports: what was done, with what result, why, how to undo it. */
-export type RecoveryMessage = {
-  severity: 'info' | 'warning' | 'critical';
-  rule: string;
-  target: string;
-  text: string;
-  details?: string[];
-  logs?: string[];
-};
 
 /** One line of recovery.log. */
 export function recoveryLogLine(
-  { severity, rule, target, text, details, logs }: RecoveryMessage,
+  { severity, rule, target, text, details, logs }: RecoveryReport,
   now: number,
 ): string {
   const parts = [
@@ -25,7 +16,7 @@ export function recoveryLogLine(
 
 /** The same as a Telegram message: what, with what result, why, how to undo it. */
 export function recoveryHtml(
-  { severity, text, details, logs }: RecoveryMessage,
+  { severity, text, details, logs }: RecoveryReport,
   hostname: string,
   now: number,
 ): string {

@@ -1,6 +1,5 @@
-import type { Action } from '../../model/action.ts';
+import type { Action, RecoveryReport } from '../../model/action.ts';
 import { formatDuration, formatTime, isoTime, plain } from '../../model/text.ts';
-import type { RecoveryMessage } from '../telegram/recovery.ts';
 import { styleFor, table, tableAbove, widthBeforeLast, wrapBehind, type Style } from './style.ts';
 
 type Result = {
@@ -13,7 +12,7 @@ type Result = {
 
 /** What `recover` prints as it goes. */
 export function recoveryTerminal(
-  { severity, rule, text, details, logs }: RecoveryMessage,
+  { severity, rule, text, details, logs }: RecoveryReport,
   { color, wrapAt }: { color: boolean; wrapAt?: number | undefined },
 ): string {
   const style = styleFor(color);
@@ -40,7 +39,7 @@ export function resultToJson(run: {
   dryRun: boolean;
   enabled: boolean;
   results: readonly Result[];
-  reported: readonly RecoveryMessage[];
+  reported: readonly RecoveryReport[];
 }): unknown {
   return {
     version: 1,
