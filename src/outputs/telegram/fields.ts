@@ -17,7 +17,7 @@ export function message(
   return [`${symbol} <b>${safeHtml(title)}</b>`, '', ...lines, ...blocks].join('\n');
 }
 
-export function statusText(state: ContainerState): string {
+export function statusText(state: ContainerState | 'missing'): string {
   if (state === 'running') return '🟢 Running';
   if (state === 'restarting') return '🟡 Restarting';
   if (state === 'paused') return '🔴 Paused';

@@ -3,7 +3,7 @@ import type { Message } from '../../model/message.ts';
 import type { MonitorReport, StartLine, StartReport, ServiceStatus } from '../../model/monitor-report.ts';
 import { formatDuration, formatTime, plain, safeHtml } from '../../model/text.ts';
 import { because, whyNotStarted, exitText } from './death.ts';
-import { bold } from './fields.ts';
+import { bold, healthText, statusText } from './fields.ts';
 
 /** More lines of one kind than this become one line with names. */
 const MAX_ALIKE = 8;
@@ -188,8 +188,6 @@ const IN_FULL = 20;
 /** Telegram takes 4,096 characters. */
 const MAX_LENGTH = 3900;
 
-type Kind = { symbol: string; status: string };
-
 /** The periodic status report as Telegram HTML, always one message: troubled services first where there are many. */
 export function renderStatusReport(services: ServiceStatus[], server: string, at: number): string {
   const named = `Server: ${safeHtml(server, 80)}`;
@@ -212,24 +210,16 @@ export function renderStatusReport(services: ServiceStatus[], server: string, at
   return [...head, ...shown, ...(more > 0 ? [`... and ${more} more`] : []), '', ...foot].join('\n');
 }
 
-function kindOf({ state }: ServiceStatus): Kind {
-  if (state === 'running') return { symbol: '🟢', status: 'Running' };
-  if (state === 'restarting') return { symbol: '🟡', status: 'Restarting' };
-  if (state === 'paused') return { symbol: '🔴', status: 'Paused' };
-  return { symbol: '🔴', status: 'Stopped' };
-}
-
-function health(service: ServiceStatus): string {
-  const known = { healthy: 'Healthy', unhealthy: '🏥 Unhealthy', starting: 'Starting', none: 'Unknown' };
-  return service.state === 'running' ? known[service.health] : 'Unknown';
+function symbolAndStatus({ state }: ServiceStatus): [symbol: string, status: string] {
+  return statusText(state).split(' ') as [string, string];
 }
 
 function inFull(service: ServiceStatus): string[] {
-  const { symbol, status } = kindOf(service);
+  const [symbol, status] = symbolAndStatus(service);
   return [
     `${symbol} <b>${safeHtml(service.name, 80)}</b>`,
     `   Status: ${status}`,
-    `   Health: ${health(service)}`,
+    `   Health: ${healthText(service.state === 'running' ? service.health : 'none')}`,
     `   Restarts: ${service.restartCount}`,
     `   Container: ${service.containerId?.slice(0, 12) ?? 'N/A'}`,
     '',
@@ -237,10 +227,10 @@ function inFull(service: ServiceStatus): string[] {
 }
 
 function inShort(service: ServiceStatus): string {
-  const { symbol, status } = kindOf(service);
+  const [symbol, status] = symbolAndStatus(service);
   const notes = [
     ...(service.state === 'running' ? [] : [status]),
-    ...(service.state === 'running' && service.health !== 'none' ? [health(service)] : []),
+    ...(service.state === 'running' && service.health !== 'none' ? [healthText(service.health)] : []),
     ...(service.restartCount > 0 ? [`restarts: ${service.restartCount}`] : []),
   ];
   return `${symbol} ${safeHtml(service.name, 60)}${notes.length > 0 ? ` - ${notes.join(', ')}` : ''}`;
@@ -255,7 +245,7 @@ function rank(service: ServiceStatus): number {
 
 function summary(services: ServiceStatus[]): string[] {
   const of = (symbol: string): number =>
-    services.filter((service) => kindOf(service).symbol === symbol).length;
+    services.filter(({ state }) => statusText(state).startsWith(symbol)).length;
   const unhealthy = services.filter((s) => s.state === 'running' && s.health === 'unhealthy').length;
   return [
     'Summary:',
