@@ -35,7 +35,7 @@ export function gatherReport(deps: {
   files: Files;
   at: number;
   /** What the report is about; default a day. */
-  spanMs?: number;
+  spanMs?: number | undefined;
 }): Gathered {
   const { db, history, config, snapshot, at } = deps;
   const from = at - (deps.spanMs ?? DAY_MS);

@@ -2,6 +2,7 @@ import { serverName } from '../config/server-name.ts';
 import { join } from 'node:path';
 import { suggest } from '../config/suggest.ts';
 import type { Snapshot } from '../model/sources.ts';
+import { defined } from '../model/defined.ts';
 import { parseDuration } from '../model/duration.ts';
 import type { Message } from '../model/message.ts';
 import { errorText, escapeHtml, maskSecrets, plain } from '../model/text.ts';
@@ -62,65 +63,56 @@ export async function report(
   }
   const at = system.clock.now();
   const store = openStore(config.stateDir, at);
+  const making: Making = { context, tools, store, at, recipient: asked };
   try {
     const loss = lossOf(store);
     if (loss !== undefined) io.err(`vpsmon: the database ${loss}; the history begins anew.`);
     if (store.trouble)
       io.err(`vpsmon: the state folder cannot be used: ${store.trouble}. There is no history.`);
-    if (spanMs !== undefined)
-      return await sendChart(context, tools, store, { at, spanMs, name: asked.chart ?? '', to: asked });
-    return await gatherAndSend(context, where, tools, store, at, asked);
+    if (spanMs !== undefined) return await sendChart(making, spanMs, plain(asked.chart ?? '', 10));
+    return await gatherAndSend(making, where);
   } catch (error) {
-    return await sendWithout(context, where, store, at, error, asked);
+    return await sendWithout(making, where, error);
   } finally {
     store.close();
   }
 }
 
+type Where = 'console' | 'telegram';
+/** What one report is made with. */
+type Making = {
+  context: CommandContext;
+  tools: ReportTools;
+  store: Store;
+  at: number;
+  recipient: Recipient;
+};
+
 /** A report that stays away looks like a server that is gone: where it was expected a message has the reason. Exit 3. */
-async function sendWithout(
-  context: CommandContext,
-  where: 'console' | 'telegram',
-  store: Store,
-  at: number,
-  error: unknown,
-  to: Recipient,
-): Promise<number> {
-  const { io, options, config, system } = context;
+async function sendWithout(making: Making, where: Where, error: unknown): Promise<number> {
+  const { io, options, config, system, secrets } = making.context;
   const server = plain(serverName(config, system.files), 80);
   const why = maskSecrets(
     `There is no daily report of ${server} today: it could not be made (${errorText(error)}).`,
-    context.secrets,
+    secrets,
   );
   io.err(`vpsmon: ${why}`);
   if (where === 'telegram' && !options.dryRun)
-    await send(context, store, {
-      at,
-      kind: 'daily-report',
-      html: escapeHtml(why),
-      photoPath: undefined,
-      to,
-    });
+    await send(making, { kind: 'daily-report', html: escapeHtml(why) }, undefined);
   return 3;
 }
 
-async function gatherAndSend(
-  context: CommandContext,
-  where: 'console' | 'telegram',
-  tools: ReportTools,
-  store: Store,
-  at: number,
-  to: Recipient,
-): Promise<number> {
+async function gatherAndSend(making: Making, where: Where): Promise<number> {
+  const { context, at } = making;
   const { io, options, config } = context;
-  const { data, chart } = await gather(context, tools, store, at);
+  const { data, chart } = await gather(making);
   const { html, text } = renderDailyReport(data);
 
   const path = join(config.stateDir, 'reports', `${dayName(at)}.txt`);
   let photoPath: string | undefined;
   if (!options.dryRun) {
     save(context, path, text, at);
-    photoPath = await savePicture(context, tools, chart, path.replace(/\.txt$/, '.png'));
+    photoPath = await savePicture(making, chart, path.replace(/\.txt$/, '.png'));
   }
   if (options.json) printJson(io, dailyReportJson(data));
   else if (where === 'console' || options.dryRun) io.out(text);
@@ -128,57 +120,30 @@ async function gatherAndSend(
     io.err(`Would save ${path} and its picture${where === 'telegram' ? ', and send both to Telegram' : ''}.`);
     return 0;
   }
-  return where === 'telegram'
-    ? await send(context, store, { at, kind: 'daily-report', html, photoPath, to })
-    : 0;
+  return where === 'telegram' ? await send(making, { kind: 'daily-report', html }, photoPath) : 0;
 }
 
-async function gather(
-  context: CommandContext,
-  tools: ReportTools,
-  store: Store,
-  at: number,
-  spanMs?: number,
-): Promise<Gathered> {
+/** `spanMs`: what the report is about; default a day. */
+async function gather({ context, tools, store, at }: Making, spanMs?: number): Promise<Gathered> {
   const { config, system } = context;
-  const history = createHistory(store.db);
+  const { files } = system;
+  const { db } = store;
+  const history = createHistory(db);
   const maxAge = Math.max(120_000, 3 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
   const snapshot = history.latest(at, maxAge) ?? (await tools.collect(context));
-  const hostname = serverName(config, system.files);
-  const span = spanMs === undefined ? {} : { spanMs };
-  return gatherReport({
-    db: store.db,
-    history,
-    config,
-    snapshot,
-    hostname,
-    files: system.files,
-    at,
-    ...span,
-  });
+  const hostname = serverName(config, files);
+  return gatherReport({ db, history, config, snapshot, hostname, files, at, spanMs });
 }
 
 /** Only the picture, of as long as somebody asked for. Exit 0; 2 when there is none, or it could not be sent. */
-async function sendChart(
-  context: CommandContext,
-  tools: ReportTools,
-  store: Store,
-  asked: { at: number; spanMs: number; name: string; to: Recipient },
-): Promise<number> {
-  const { at, spanMs, to } = asked;
-  const { data, chart } = await gather(context, tools, store, at, spanMs);
-  const name = plain(asked.name, 10);
-  const folder = join(context.config.stateDir, 'reports');
+async function sendChart(making: Making, spanMs: number, period: string): Promise<number> {
+  const { data, chart } = await gather(making, spanMs);
+  const folder = join(making.context.config.stateDir, 'reports');
   ensureFolder(folder, 0o700);
-  const photoPath = await savePicture(
-    context,
-    tools,
-    chart,
-    join(folder, `${dayName(at)}-chart-${name}.png`),
-  );
+  const path = join(folder, `${dayName(making.at)}-chart-${period}.png`);
+  const photoPath = await savePicture(making, chart, path);
   if (photoPath === undefined) return 2;
-  const html = chartCaption(data.hostname, name);
-  return send(context, store, { at, kind: 'chart', html, photoPath, to });
+  return send(making, { kind: 'chart', html: chartCaption(data.hostname, period) }, photoPath);
 }
 
 /** Saves the text; a folder that cannot be written is a line on stderr, and no reason to send nothing. */
@@ -200,8 +165,7 @@ function save({ io, config }: CommandContext, path: string, text: string, at: nu
 
 /** Without its picture the report is still a report. */
 async function savePicture(
-  { io }: CommandContext,
-  tools: ReportTools,
+  { context: { io }, tools }: Making,
   chart: ChartInput,
   path: string,
 ): Promise<string | undefined> {
@@ -219,15 +183,9 @@ async function savePicture(
 }
 
 async function send(
-  context: CommandContext,
-  store: Store,
-  report: {
-    at: number;
-    kind: string;
-    html: string;
-    photoPath: string | undefined;
-    to: Recipient;
-  },
+  { context, store, at, recipient: { to, asked } }: Making,
+  what: Pick<Message, 'kind' | 'html'>,
+  photoPath: string | undefined,
 ): Promise<number> {
   const { config, system, io } = context;
   const [{ openOutbox }, { createDelivery }, { markAnswered }] = await Promise.all([
@@ -236,15 +194,12 @@ async function send(
     import('../notify/asked.ts'),
   ]);
   const outbox = openOutbox(store.db);
-  const { to, asked } = report.to;
   const message: Message = {
-    at: report.at,
+    at,
     severity: 'info',
-    kind: report.kind,
     subject: 'host',
-    html: report.html,
-    ...(report.photoPath === undefined ? {} : { photoPath: report.photoPath }),
-    ...(to === undefined ? {} : { target: to }),
+    ...what,
+    ...defined({ photoPath, target: to }),
   };
   const { http, clock, log } = system;
   const { stateDir } = config;
@@ -255,7 +210,7 @@ async function send(
   let id: number | undefined;
   try {
     id = outbox.within(() =>
-      isAnswer && !markAnswered(store.db, Number(asked), report.at) ? ANSWERED : outbox.enqueue(message),
+      isAnswer && !markAnswered(store.db, Number(asked), at) ? ANSWERED : outbox.enqueue(message),
     );
   } catch (error) {
     io.err(`vpsmon: the report cannot be kept until it is sent: ${errorText(error)}`);
