@@ -31,7 +31,7 @@ import {
 import { incidentsSince } from '../store/incidents.ts';
 import { askFor, chart, forecast, report } from './console-asked.ts';
 import { NOT_CONFIGURED, type Console } from './console-types.ts';
-import type { Monitor } from './types.ts';
+import { freshContainers } from './cycle.ts';
 
 const DAY_MS = 86_400_000;
 /** A command that waited longer than this is not answered any more: whoever wrote it has looked elsewhere. */
@@ -135,7 +135,7 @@ async function answer(
     case 'incidents':
       return console.reply(incidentsHtml(hostname, incidentsSince(db, now() - DAY_MS), now()), to);
     case 'containers':
-      return console.reply(containersHtml(hostname, withMemory(monitor)), to);
+      return console.reply(containersHtml(hostname, freshContainers(monitor)), to);
     case 'silence':
       return console.reply(answerOf(hostname, silence(console, words, incoming)), to);
     case 'chart':
@@ -153,18 +153,6 @@ async function answer(
         to,
       );
   }
-}
-
-/** The containers as the event stream shows them, with the memory of the last check. */
-function withMemory(monitor: Monitor) {
-  const docker = monitor.state.snapshot?.readings.docker;
-  const known = docker?.state === 'ok' ? docker.value.containers : [];
-  if (!monitor.watcher.connected()) return known;
-  const memory = new Map(known.map((container) => [container.id, container.memory]));
-  return monitor.watcher.containers().map((container) => {
-    const used = memory.get(container.id);
-    return used ? { ...container, memory: used } : container;
-  });
 }
 
 /** What is silenced now, by hand or by the schedule of vpsmon.yaml. */

@@ -1,5 +1,6 @@
 import { serverName } from '../config/server-name.ts';
 import type { Finding } from '../model/finding.ts';
+import type { ContainerInfo } from '../model/snapshot.ts';
 import type { Readings, Snapshot } from '../model/sources.ts';
 import { judgeAll } from '../checks/judge.ts';
 import { JUDGED_BY_CHECK } from '../model/rules.ts';
@@ -42,7 +43,7 @@ export async function runOomCheck(monitor: Monitor): Promise<void> {
   if (!last || monitor.state.closed) return;
   const { readings } = await monitor.collectors.collect({ only: ['oom'] });
   const now = monitor.system.clock.now();
-  const docker = freshContainers(monitor, last.readings.docker);
+  const docker = freshDocker(monitor, last.readings.docker);
   const snapshot: Snapshot = { ...last, at: now, readings: { ...last.readings, docker, oom: readings.oom } };
   const kills = judgeAll(snapshot, monitor.past(snapshot), monitor.config).filter(
     (f) => f.rule === 'oom-kill',
@@ -77,14 +78,21 @@ export function sendReport(monitor: Monitor, report: MonitorReport): void {
   }
 }
 
-/** The containers as the event stream shows them now, with the memory of the last check. */
-function freshContainers(monitor: Monitor, last: Readings['docker']): Readings['docker'] {
+/** Docker as the last check saw it, with the containers of now. */
+function freshDocker(monitor: Monitor, last: Readings['docker']): Readings['docker'] {
   if (!monitor.watcher.connected()) return last;
-  const known = last.state === 'ok' ? last.value : { version: '', apiVersion: '', containers: [] };
-  const memory = new Map(known.containers.map((container) => [container.id, container.memory]));
-  const containers = monitor.watcher.containers().map((container) => {
+  const known = last.state === 'ok' ? last.value : { version: '', apiVersion: '' };
+  return { state: 'ok', tookMs: 0, value: { ...known, containers: freshContainers(monitor) } };
+}
+
+/** The containers as the event stream shows them now, with the memory of the last check. */
+export function freshContainers({ watcher, state }: Monitor): ContainerInfo[] {
+  const docker = state.snapshot?.readings.docker;
+  const known = docker?.state === 'ok' ? docker.value.containers : [];
+  if (!watcher.connected()) return known;
+  const memory = new Map(known.map((container) => [container.id, container.memory]));
+  return watcher.containers().map((container) => {
     const held = memory.get(container.id);
     return held ? { ...container, memory: held } : container;
   });
-  return { state: 'ok', tookMs: 0, value: { ...known, containers } };
 }
