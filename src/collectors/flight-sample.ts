@@ -3,13 +3,12 @@ import type { ContainerInfo, PressureOf } from '../model/snapshot.ts';
 import type { Snapshot } from '../model/sources.ts';
 import { heldBytes } from '../model/container-memory.ts';
 import { openCgroups } from '../system/cgroups.ts';
-import { OWN_CGROUP, guestOf } from '../system/guest.ts';
-import { pageSize } from '../system/page-size.ts';
+import { guestOf } from '../system/guest.ts';
 import type { Clock, Files } from '../system/types.ts';
 import { createCpuPercent } from './docker.ts';
 import { parsePressure, pressureFile } from './pressure.ts';
-import { parseLoad, parseNumbers, readMemory } from './proc.ts';
-import { createRate } from './rate.ts';
+import { parseLoad, readMemory } from './proc.ts';
+import { createSwapRates } from './rate.ts';
 
 export type FlightSampler = {
   /** Reads the host and the containers of the last `follow`. Synchronous: six small files, and four of each container. */
@@ -23,14 +22,10 @@ export type FlightSampler = {
 
 /** Between two checks: what the minutes before a failure are shown by, and no more. Starts no process and asks nobody. */
 export function createFlightSampler(files: Files, clock: Clock): FlightSampler {
-  const kbPerPage = pageSize() / 1024;
   const cgroups = openCgroups(files.root);
   const guest = guestOf(files);
-  // The counters of the kernel are those of the larger machine.
-  const swapCounters = guest ? `${OWN_CGROUP}/memory.stat` : '/proc/vmstat';
   const percent = createCpuPercent();
-  const swapIn = createRate();
-  const swapOut = createRate();
+  const swapRates = createSwapRates(files, clock, guest);
   let followed: readonly ContainerInfo[] = [];
 
   function host(): Omit<FlightSample, 'at' | 'containers'> {
@@ -42,16 +37,6 @@ export function createFlightSampler(files: Files, clock: Clock): FlightSampler {
       ...(swap.totalBytes === 0 ? {} : swapRates()),
       load: parseLoad(files.textOr('/proc/loadavg') ?? '')[0],
       ...waiting({ memory: pressureOf('memory'), cpu: pressureOf('cpu'), io: pressureOf('io') }),
-    };
-  }
-
-  function swapRates(): Pick<FlightSample, 'swapInKBps' | 'swapOutKBps'> {
-    const pages = parseNumbers(files.textOr(swapCounters) ?? '', ['pswpin', 'pswpout']);
-    const now = clock.monotonic();
-    const [inPages, outPages] = [swapIn(pages.pswpin, now), swapOut(pages.pswpout, now)];
-    return {
-      ...(inPages === undefined ? {} : { swapInKBps: inPages * kbPerPage }),
-      ...(outPages === undefined ? {} : { swapOutKBps: outPages * kbPerPage }),
     };
   }
 

@@ -1,12 +1,11 @@
 import { hostName } from '../config/server-name.ts';
 import type { HostValues } from '../model/snapshot.ts';
 import { plain } from '../model/text.ts';
-import { OWN_CGROUP, guestOf } from '../system/guest.ts';
+import { guestOf } from '../system/guest.ts';
 import { largestProcesses } from '../system/processes.ts';
-import { pageSize } from '../system/page-size.ts';
-import { readBootId, isZram, parseLoad, parseNumbers, parseStat, parseUptime, readMemory } from './proc.ts';
+import { readBootId, isZram, parseLoad, parseStat, parseUptime, readMemory } from './proc.ts';
 import { createDisks } from './disks.ts';
-import { createRate } from './rate.ts';
+import { createRate, createSwapRates } from './rate.ts';
 import { createTopCgroups, largestServices } from './top-cgroups.ts';
 import type { Collector, CollectorDeps } from './types.ts';
 
@@ -22,28 +21,20 @@ function whoHoldsIt(files: CollectorDeps['system']['files']): Pick<HostValues, '
 /** Memory, swap, CPU, load, disks of the host. Rates come with the second reading. */
 export function createHost({ system, config }: CollectorDeps): Collector<'host'> {
   const { files, clock } = system;
-  const kbPerPage = pageSize() / 1024;
-  const swapIn = createRate();
-  const swapOut = createRate();
   const busyRate = createRate();
   const totalRate = createRate();
   const readDisks = createDisks(files, clock);
   const readCgroups = createTopCgroups(files, clock);
   const guest = guestOf(files);
-  // A guest's own count is in its cgroup from Linux 6.14 on; that of vmstat is the larger machine's.
-  const swapCounters = guest ? `${OWN_CGROUP}/memory.stat` : '/proc/vmstat';
+  const swapRates = createSwapRates(files, clock, guest);
   let fixed: { bootId: string; hostname: string } | undefined;
 
   function rates(stat: ReturnType<typeof parseStat>) {
     const now = clock.monotonic();
-    const pages = parseNumbers(files.textOr(swapCounters) ?? '', ['pswpin', 'pswpout']);
-    const inPages = swapIn(pages.pswpin, now);
-    const outPages = swapOut(pages.pswpout, now);
     const busy = busyRate(stat.busy, now);
     const total = totalRate(stat.total, now);
     return {
-      ...(inPages === undefined ? {} : { swapInKBps: inPages * kbPerPage }),
-      ...(outPages === undefined ? {} : { swapOutKBps: outPages * kbPerPage }),
+      ...swapRates(),
       ...(busy === undefined || !total ? {} : { cpuPercent: Math.min(100, (busy / total) * 100) }),
     };
   }
