@@ -1,28 +1,13 @@
-import { loadConfig, type LoadOptions } from '../config/load.ts';
+import { loadConfig } from '../config/load.ts';
 import { secretsOf } from '../config/secrets.ts';
 import { configCheckJson, configJson, renderConfig, renderConfigCheck } from '../outputs/terminal/config.ts';
 import { renderProblems } from '../outputs/terminal/problems.ts';
-import type { GlobalOptions, Io } from './context.ts';
+import { here, type GlobalOptions, type Io } from './context.ts';
 import { printJson } from './io.ts';
-
-/** Where the configuration is looked for; tests have a place of their own. */
-export type Around = Pick<LoadOptions, 'env' | 'cwd' | 'uid' | 'etcDir'>;
-
-function here(): Around {
-  return { env: process.env, cwd: process.cwd(), uid: process.getuid?.() ?? 0 };
-}
-
-function load(options: GlobalOptions, around: Around): ReturnType<typeof loadConfig> {
-  return loadConfig({
-    ...around,
-    ...(options.config === undefined ? {} : { config: options.config }),
-    ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir }),
-  });
-}
 
 /** All problems at once, on stdout: they are the result. Exit 0 fine, 1 warnings, 2 errors. */
 export async function configCheck(options: GlobalOptions, io: Io, around = here()): Promise<number> {
-  const loaded = await load(options, around);
+  const loaded = await loadConfig({ ...options, ...around });
   const problems = 'problems' in loaded ? loaded.problems : loaded.config.warnings;
   const files = 'problems' in loaded ? [] : loaded.config.files;
   if (options.json) printJson(io, configCheckJson(problems, files));
@@ -33,7 +18,7 @@ export async function configCheck(options: GlobalOptions, io: Io, around = here(
 
 /** The effective values, and where each came from; secrets masked. Exit 0, or 3 where there is no usable configuration. */
 export async function configShow(options: GlobalOptions, io: Io, around = here()): Promise<number> {
-  const loaded = await load(options, around);
+  const loaded = await loadConfig({ ...options, ...around });
   if ('problems' in loaded) {
     io.err(renderProblems(loaded.problems, io.color));
     return 3;

@@ -1,3 +1,4 @@
+import type { LoadOptions } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { Run, System } from '../system/types.ts';
 
@@ -24,3 +25,8 @@ export type CommandContext = {
   /** Values of all secret settings, for masking. */
   secrets: string[];
 };
+
+/** Where the configuration is looked for; tests have a place of their own. */
+export function here(): Pick<LoadOptions, 'env' | 'cwd' | 'uid' | 'etcDir'> {
+  return { env: process.env, cwd: process.cwd(), uid: process.getuid?.() ?? 0 };
+}

@@ -33,7 +33,7 @@ export async function forecast(context: CommandContext): Promise<number> {
     }
     const forecasts = forecastsOf({ db: look.db, history, config, files: system.files, snapshot });
     if (options.json) printJson(io, forecastsToJson(forecasts, snapshot.at));
-    else io.out(renderForecasts({ forecasts, now: snapshot.at, color: io.color, columns: io.columns }));
+    else io.out(renderForecasts({ forecasts, now: snapshot.at, ...io }));
     return 0;
   } catch (error) {
     io.err(`vpsmon: the history cannot be read: ${errorText(error)}`);

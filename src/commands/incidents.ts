@@ -45,16 +45,7 @@ export async function incidentsList(context: CommandContext, since: string): Pro
       printJson(io, { version: 1, since: isoTime(now - sinceMs), incidents: list });
       return 0;
     }
-    io.out(
-      renderIncidents({
-        incidents,
-        now,
-        since: plain(since, 40),
-        color: io.color,
-        columns: io.columns,
-        wrapAt: io.wrapAt,
-      }),
-    );
+    io.out(renderIncidents({ incidents, now, since: plain(since, 40), ...io }));
     if (incidents.length === MOST) io.err(`Only the newest ${MOST} are shown; ask for less with --since.`);
     return 0;
   });
@@ -91,7 +82,7 @@ export async function incidentsShow(context: CommandContext, id: string | undefi
       };
       printJson(io, { version: 1, incident: json });
     } else {
-      io.out(renderIncident(incident, { now, color: io.color, columns: io.columns }));
+      io.out(renderIncident(incident, { now, ...io }));
       if (recording) io.out(`${renderRecording(recording, styleFor(io.color), io.columns).join('\n')}\n`);
     }
     return 0;

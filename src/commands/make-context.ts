@@ -4,7 +4,7 @@ import type { Key, Problem } from '../config/schema.ts';
 import { renderProblems } from '../outputs/terminal/problems.ts';
 import { run } from '../system/run.ts';
 import { openSystem } from '../system/system.ts';
-import type { CommandContext, GlobalOptions, Io } from './context.ts';
+import { here, type CommandContext, type GlobalOptions, type Io } from './context.ts';
 
 export type Loading = {
   /** No warnings about the configuration: the command shows them itself. */
@@ -19,14 +19,7 @@ export async function makeContext(
   io: Io,
   { quiet = false, replaceable = [] }: Loading = {},
 ): Promise<CommandContext | { problems: Problem[] }> {
-  const loaded = await loadConfig({
-    ...(options.config === undefined ? {} : { config: options.config }),
-    ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir }),
-    replaceable,
-    env: process.env,
-    cwd: process.cwd(),
-    uid: process.getuid?.() ?? 0,
-  });
+  const loaded = await loadConfig({ ...options, ...here(), replaceable });
   if ('problems' in loaded) return loaded;
   const { config } = loaded;
   const secrets = secretsOf(config);

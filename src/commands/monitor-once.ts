@@ -44,8 +44,7 @@ export async function monitorOnce(context: CommandContext): Promise<number> {
         version: VERSION,
         system: describeSystem(context),
         files: config.files,
-        color: io.color,
-        wrapAt: io.wrapAt,
+        ...io,
       }),
     );
   }

@@ -69,7 +69,7 @@ export async function silenceList(context: CommandContext): Promise<number> {
   const silences = withWindows(byHand, windows, now);
   if (options.json) {
     printJson(io, { version: 1, silences: silences.map(toJson), schedule: windows });
-  } else io.out(renderSilences({ silences, windows, now, color: io.color }));
+  } else io.out(renderSilences({ silences, windows, now, ...io }));
   return 0;
 }
 

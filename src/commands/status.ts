@@ -65,8 +65,7 @@ export async function status(context: CommandContext, machine: Machine = openMac
         now,
         lines,
         ...(incidents ? { incidents } : {}),
-        color: io.color,
-        wrapAt: io.wrapAt,
+        ...io,
       }),
     );
   }
