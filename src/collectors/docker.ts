@@ -45,7 +45,11 @@ export function createDocker(deps: CollectorDeps): Collector<'docker'> {
     for (const container of table) {
       if (container.pid !== undefined && !fromCgroup(container)) rest.push(container);
     }
-    if (rest.length > 0) await askStats(rest, signal);
+    // A container without an answer stays without numbers.
+    await askStats(docker, rest, signal, (container, { workingSetBytes, anonBytes, cpuTotalNs }) => {
+      container.memory = { workingSetBytes, anonBytes };
+      putPercent(container, cpuTotalNs);
+    });
     return { ...(await version.get(signal)), containers: table };
   }
 
@@ -67,24 +71,27 @@ export function createDocker(deps: CollectorDeps): Collector<'docker'> {
     if (value !== undefined) container.cpuPercent = value;
   }
 
-  /** A container without an answer stays without numbers. */
-  async function askStats(containers: ContainerInfo[], signal: AbortSignal): Promise<void> {
-    const waiting = [...containers];
-    async function work(within: AbortSignal): Promise<void> {
-      for (let next = waiting.shift(); next && !within.aborted; next = waiting.shift()) {
-        const stats = await docker.stats(next.id, within).catch(() => undefined);
-        // One that comes after the others were handed out changes nothing any more.
-        if (!stats || within.aborted) continue;
-        next.memory = { workingSetBytes: stats.workingSetBytes, anonBytes: stats.anonBytes };
-        putPercent(next, stats.cpuTotalNs);
-      }
-    }
-    await withDeadline(signal, STATS_WITHIN_MS, (within) =>
-      Promise.all(Array.from({ length: STATS_AT_ONCE }, () => work(within))),
-    );
-  }
-
   return { source: 'docker', read, close: () => cgroups.close() };
+}
+
+async function askStats(
+  docker: Docker,
+  containers: readonly ContainerInfo[],
+  signal: AbortSignal,
+  put: (container: ContainerInfo, stats: NonNullable<Awaited<ReturnType<Docker['stats']>>>) => void,
+): Promise<void> {
+  if (containers.length === 0) return;
+  const waiting = [...containers];
+  async function work(within: AbortSignal): Promise<void> {
+    for (let next = waiting.shift(); next && !within.aborted; next = waiting.shift()) {
+      const stats = await docker.stats(next.id, within).catch(() => undefined);
+      // One that comes after the others were handed out changes nothing any more.
+      if (stats && !within.aborted) put(next, stats);
+    }
+  }
+  await withDeadline(signal, STATS_WITHIN_MS, (within) =>
+    Promise.all(Array.from({ length: STATS_AT_ONCE }, () => work(within))),
+  );
 }
 
 /** As `docker stats` counts (docker/cli stats_helpers.go): without the file pages that were not used lately. */

@@ -30,6 +30,7 @@ const REFUSED_KEY_FOR_MS = 60_000;
 type Database = NonNullable<N8nTarget['database']>;
 type Executions = NonNullable<N8nValues['executions']>;
 type Counted = Pick<N8nValues, 'executions' | 'failures' | 'countedUpTo'>;
+type AboutQueue = Pick<N8nValues, 'queuedBy' | 'withoutJob' | 'withoutJobBy'>;
 type Workflows = NonNullable<N8nValues['workflows']>;
 /** Where the counts come from; undefined where there is neither a database nor a key. */
 type Counts = {
@@ -87,22 +88,8 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
         'executions',
         database.aboutQueue(target, queued.value, counted.value?.executions),
       );
-      const parts = [counted, workflows, queued, healthy, keyState, more];
-      const problems = [...new Set(parts.flatMap(({ problem }) => (problem === undefined ? [] : [problem])))];
-      const expires = keyExpiry(target.apiKey);
-      return {
-        ...counted.value,
-        ...(workflows.value ? { workflows: workflows.value } : {}),
-        ...(queued.value ? { queueDepth: queued.value.depth, queue: queued.value } : {}),
-        ...more.value,
-        ...(expires === undefined ? {} : { keyExpiresAt: expires }),
-        // An n8n that does not answer is not healthy; why is among the problems.
-        healthy: healthy.value ?? false,
-        ...(healthy.value
-          ? {}
-          : { unhealthyForSec: Math.round((monotonic() - (unhealthySince ?? monotonic())) / 1000) }),
-        ...(problems.length > 0 ? { problems } : {}),
-      };
+      const unhealthyForMs = unhealthySince === undefined ? 0 : monotonic() - unhealthySince;
+      return together(target, { counted, workflows, queued, healthy, keyState, more }, unhealthyForMs);
     },
     async close() {
       await Promise.all([database.release(), queue.release()]);
@@ -115,6 +102,32 @@ type Part<T> = {
   problem?: string;
   /** n8n answered, and does not accept the key. */ refused?: boolean;
 };
+
+type Parts = {
+  counted: Part<Counted | undefined>;
+  workflows: Part<Workflows | undefined>;
+  queued: Part<N8nQueue | undefined>;
+  healthy: Part<true>;
+  keyState: Part<KeyState>;
+  more: Part<AboutQueue | undefined>;
+};
+
+function together(target: N8nTarget, parts: Parts, unhealthyForMs: number): N8nValues {
+  const { counted, workflows, queued, healthy, more } = parts;
+  const problems = new Set(Object.values(parts).flatMap(({ problem }) => problem ?? []));
+  const expires = keyExpiry(target.apiKey);
+  return {
+    ...counted.value,
+    ...(workflows.value ? { workflows: workflows.value } : {}),
+    ...(queued.value ? { queueDepth: queued.value.depth, queue: queued.value } : {}),
+    ...more.value,
+    ...(expires === undefined ? {} : { keyExpiresAt: expires }),
+    // An n8n that does not answer is not healthy; why is among the problems.
+    healthy: healthy.value ?? false,
+    ...(healthy.value ? {} : { unhealthyForSec: Math.round(unhealthyForMs / 1000) }),
+    ...(problems.size > 0 ? { problems: [...problems] } : {}),
+  };
+}
 
 async function part<T>(name: string, reading: Promise<T>): Promise<Part<T>> {
   try {
@@ -131,7 +144,7 @@ function openDatabase(deps: CollectorDeps): Counts & {
     target: N8nTarget,
     queue: N8nQueue | undefined,
     executions: Executions | undefined,
-  ): Promise<Pick<N8nValues, 'queuedBy' | 'withoutJob' | 'withoutJobBy'> | undefined>;
+  ): Promise<AboutQueue | undefined>;
   release(): Promise<void>;
 } {
   const connection = holdPostgres(deps.system);
@@ -181,18 +194,24 @@ function openDatabase(deps: CollectorDeps): Counts & {
       const long = queue.depth > deps.config.settings.N8N_QUEUE_WARNING || queue.running === 0;
       const inRedis = queue.depth + (queue.running ?? 0);
       if (!long && queued <= inRedis) return undefined;
-      return guarded(target, async (pg, db) => {
-        const all = long ? await readQueued(pg, db, 'all') : undefined;
-        const old = queued > inRedis ? await readQueued(pg, db, 'for long') : undefined;
-        const withoutJob = Math.min(old?.total ?? 0, queued - inRedis);
-        return {
-          ...(all && all.by.length > 0 ? { queuedBy: all.by } : {}),
-          ...(old && withoutJob > 0 ? { withoutJob, withoutJobBy: old.by } : {}),
-        };
-      });
+      return guarded(target, (pg, db) => readAboutQueue(pg, db, { long, moreThanInRedis: queued - inRedis }));
     },
     workflows: (target) => guarded(target, async (pg, db) => readWorkflows(pg, db, await columnsOf(pg, db))),
     release: () => connection.release(),
+  };
+}
+
+async function readAboutQueue(
+  pg: Postgres,
+  db: Database,
+  { long, moreThanInRedis }: { long: boolean; moreThanInRedis: number },
+): Promise<AboutQueue> {
+  const all = long ? await readQueued(pg, db, 'all') : undefined;
+  const old = moreThanInRedis > 0 ? await readQueued(pg, db, 'for long') : undefined;
+  const withoutJob = Math.min(old?.total ?? 0, moreThanInRedis);
+  return {
+    ...(all && all.by.length > 0 ? { queuedBy: all.by } : {}),
+    ...(old && withoutJob > 0 ? { withoutJob, withoutJobBy: old.by } : {}),
   };
 }
 

@@ -91,8 +91,7 @@ export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
   const connection = holdPostgres(deps.system);
   let before: Blocks | undefined;
   let rememberedAt = -Infinity;
-  /** The first of the statements that this server understands. */
-  let statement = 0;
+  const ask = openStatements(deps);
 
   function remembered(): Blocks | undefined {
     const old = deps.recall(MEMORY_KEY, v.object({ at: EpochMs, blocks: Blocks }));
@@ -105,26 +104,6 @@ export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
     if (now - rememberedAt < REMEMBER_EVERY_MS) return;
     rememberedAt = now;
     deps.remember(MEMORY_KEY, { at: deps.system.clock.now(), blocks });
-  }
-
-  function nextStatement(code = ''): number | undefined {
-    const last = STATEMENTS.length - 1;
-    if (statement === last) return undefined;
-    if (code === NO_SUCH_COLUMN) return last;
-    return LACKING.has(code) ? statement + 1 : undefined;
-  }
-
-  async function ask(postgres: Postgres): Promise<Row[]> {
-    for (;;) {
-      try {
-        return await postgres.query(STATEMENTS[statement]!);
-      } catch (error) {
-        if (mayHaveMoved(error)) deps.rediscover();
-        const next = nextStatement((error as { code?: string }).code);
-        if (next === undefined) throw error;
-        statement = next;
-      }
-    }
   }
 
   return {
@@ -154,6 +133,30 @@ export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
 }
 
 type Row = Record<string, unknown>;
+
+/** Asks with the first of the statements that the server understands. */
+function openStatements(deps: CollectorDeps): (postgres: Postgres) => Promise<Row[]> {
+  let statement = 0;
+  function nextStatement(code = ''): number | undefined {
+    const last = STATEMENTS.length - 1;
+    if (statement === last) return undefined;
+    if (code === NO_SUCH_COLUMN) return last;
+    return LACKING.has(code) ? statement + 1 : undefined;
+  }
+
+  return async (postgres) => {
+    for (;;) {
+      try {
+        return await postgres.query(STATEMENTS[statement]!);
+      } catch (error) {
+        if (mayHaveMoved(error)) deps.rediscover();
+        const next = nextStatement((error as { code?: string }).code);
+        if (next === undefined) throw error;
+        statement = next;
+      }
+    }
+  };
+}
 
 export function parsePostgres(row: Row): Omit<PostgresValues, 'address'> {
   const count = (key: string) => number(row[key], key);

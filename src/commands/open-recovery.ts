@@ -104,15 +104,18 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
       }
     },
     async deliver() {
-      const isNew = reported.length > 0;
-      if (dryRun || !(isNew || openOutbox(db).backlog().waiting > 0)) return;
-      const { http, log } = system;
-      const { stateDir } = config;
-      const server = serverName(config, system.files);
-      const delivery = createDelivery({ store, config, http, clock, log, stateDir, server });
-      await delivery.drain(isNew ? DELIVER_WITHIN_MS : DELIVER_EARLIER_WITHIN_MS);
+      if (!dryRun) await deliver(context, store, reported.length > 0);
     },
   };
+}
+
+async function deliver({ config, system }: CommandContext, store: Store, isNew: boolean): Promise<void> {
+  if (!isNew && openOutbox(store.db).backlog().waiting === 0) return;
+  const { http, clock, log } = system;
+  const { stateDir } = config;
+  const server = serverName(config, system.files);
+  const delivery = createDelivery({ store, config, http, clock, log, stateDir, server });
+  await delivery.drain(isNew ? DELIVER_WITHIN_MS : DELIVER_EARLIER_WITHIN_MS);
 }
 
 function isFirstIn(db: Db, key: string, everyMs: number, now: number): boolean {
