@@ -148,22 +148,11 @@ function openDatabase(deps: CollectorDeps): Counts & {
   release(): Promise<void>;
 } {
   const connection = holdPostgres(deps.system);
-  const { monotonic } = deps.system.clock;
-  let failures: { of: Postgres; at: number; value: N8nFailures } | undefined;
-  let columns: { of: Postgres; at: number; names: Set<string> } | undefined;
-
-  async function columnsOf(pg: Postgres, db: Database): Promise<Set<string>> {
-    if (columns?.of !== pg || monotonic() - columns.at > COLUMNS_FOR_MS) {
-      columns = { of: pg, at: monotonic(), names: await workflowColumns(pg, db) };
-    }
-    return columns.names;
-  }
-
-  async function failuresOf(pg: Postgres, db: Database, names: Set<string>): Promise<N8nFailures> {
-    if (failures?.of !== pg || monotonic() - failures.at > FAILURES_FOR_MS)
-      failures = { of: pg, at: monotonic(), value: await readFailures(pg, db, names, FAILURES_WITHIN_MIN) };
-    return failures.value;
-  }
+  const columns = keepFresh<Set<string>>(deps, COLUMNS_FOR_MS);
+  const failures = keepFresh<N8nFailures>(deps, FAILURES_FOR_MS);
+  const columnsOf = (pg: Postgres, db: Database) => columns.of(pg, () => workflowColumns(pg, db));
+  const failuresOf = (pg: Postgres, db: Database, names: Set<string>) =>
+    failures.of(pg, () => readFailures(pg, db, names, FAILURES_WITHIN_MIN));
 
   async function guarded<T>(target: N8nTarget, read: (pg: Postgres, db: Database) => Promise<T>) {
     const db = target.database;
@@ -173,7 +162,7 @@ function openDatabase(deps: CollectorDeps): Counts & {
       if (db.assumed && !(await columnsOf(pg, db)).has('active')) return undefined;
       return await read(pg, db);
     } catch (error) {
-      columns = undefined;
+      columns.forget();
       if (mayHaveMoved(error)) deps.rediscover();
       throw error;
     }
@@ -242,20 +231,30 @@ function createApi(deps: CollectorDeps) {
   };
 }
 
-/** The last answer of the same n8n, while it is fresh. Without a key there is nothing to ask for. */
+/** The last answer of the same n8n. Without a key there is nothing to ask for. */
 function kept<T>(
   deps: CollectorDeps,
   forMs: number,
   read: (target: N8nTarget, signal: AbortSignal) => Promise<T>,
 ): (target: N8nTarget, signal: AbortSignal) => Promise<T | undefined> {
-  let last: { url: string; at: number; value: T } | undefined;
-  return async (target, signal) => {
-    if (!target.apiKey) return undefined;
-    const now = deps.system.clock.monotonic();
-    if (last?.url !== target.url || now - last.at > forMs) {
-      last = { url: target.url, at: now, value: await read(target, signal) };
-    }
-    return last.value;
+  const answers = keepFresh<T>(deps, forMs);
+  return async (target, signal) =>
+    target.apiKey ? answers.of(target.url, () => read(target, signal)) : undefined;
+}
+
+/** The last answer from the same connection or address, while it is fresh. */
+function keepFresh<T>(deps: CollectorDeps, forMs: number) {
+  const { monotonic } = deps.system.clock;
+  let last: { from: string | Postgres; at: number; value: T } | undefined;
+  return {
+    async of(from: string | Postgres, read: () => Promise<T>): Promise<T> {
+      if (last?.from !== from || monotonic() - last.at > forMs)
+        last = { from, at: monotonic(), value: await read() };
+      return last.value;
+    },
+    forget(): void {
+      last = undefined;
+    },
   };
 }
 
