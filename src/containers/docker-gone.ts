@@ -166,7 +166,7 @@ function reportBack(turn: Turn): void {
   const { state, out } = turn;
   const { engine } = state;
   const { before, returning } = engine;
-  const backAt = returning?.upAt.wall ?? turn.now.wall;
+  const back = returning?.upAt ?? turn.now;
   engine.reported = false;
   delete engine.returning;
   engine.before = new Map();
@@ -188,8 +188,9 @@ function reportBack(turn: Turn): void {
   out.facts.push({
     kind: 'docker-back',
     name: 'docker',
-    at: backAt,
-    awayMs: Math.max(0, backAt - engine.downAt.wall),
+    at: back.wall,
+    // Somebody may have set the clock meanwhile.
+    awayMs: back.mono - engine.downAt.mono,
     before: before.size,
     running: before.size - absent.length,
     kept,

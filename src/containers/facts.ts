@@ -167,6 +167,18 @@ export function reportPolicy(turn: Turn, { info, complete }: Known): void {
   emit(turn, key, { ...reported, ...about(info), at: holding.since, next: now });
 }
 
+/** Docker went on trying to start it, and does not any more: what is repeated about it does not say that it does. */
+export function reportNotTried(turn: Turn, { info }: Known): void {
+  const key = serviceKey(info.name);
+  const holding = conditionOf(turn.state, key, 'stopped');
+  if (holding?.how !== 'policy') return;
+  delete holding.how;
+  if (!holding.stopped) return;
+  delete tallyOf(turn.state, key).series;
+  const next = { kind: 'not-tried-again' } as const;
+  emit(turn, key, { ...holding.stopped, ...about(info), at: holding.since, next });
+}
+
 export function stoppedFact(death: Death): FactOf<'stopped'> {
   const { at, restartCount } = death;
   return { kind: 'stopped', ...about(death), at, death, restartCount };

@@ -22,6 +22,7 @@ import {
   later,
   pausedFact,
   reportMissing,
+  reportNotTried,
   reportRunning,
 } from './facts.ts';
 import { healthChanged } from './healthcheck.ts';
@@ -357,9 +358,7 @@ function endsTrying(turn: Turn, known: Known, at: number): void {
 function onStop(turn: Turn, known: Known): void {
   const key = keyOf(known);
   const pending = turn.state.pending.get(key);
-  const stopped = conditionOf(turn.state, key, 'stopped');
-  // Reported as one that Docker goes on trying to start: now nobody does.
-  if (stopped?.how === 'policy' && !pending) delete stopped.how;
+  if (!pending) reportNotTried(turn, known);
   if (pending?.kind !== 'crash' || pending.death.id !== known.info.id || pending.upAt !== undefined) return;
   turn.state.pending.delete(key);
   known.info.state = 'exited';

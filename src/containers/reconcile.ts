@@ -9,7 +9,7 @@ import { lookedAt } from './docker-gone.ts';
 import { ask, completeDeath, onEvent, onPause, waitForJob } from './on-event.ts';
 import { renamed } from './rename.ts';
 import { healthChanged, reportHealthy } from './healthcheck.ts';
-import { reportMissing, reportPolicy, reportRunning, reportStopped } from './facts.ts';
+import { reportMissing, reportNotTried, reportPolicy, reportRunning, reportStopped } from './facts.ts';
 import { successorHealth } from './successor.ts';
 import {
   applyFixed,
@@ -256,10 +256,12 @@ function reportUnseen(turn: Turn, known: Known, inspect: DockerInspect): void {
 }
 
 /** Its next attempt is waited for, and Docker makes none: it would be `restarting` until then. */
-function givesUp({ state, now }: Turn, { info }: Known): void {
-  const pending = state.pending.get(serviceKey(info.name));
-  if (pending?.kind === 'crash' && pending.due === Infinity && info.state === 'exited')
-    pending.due = now.mono;
+function givesUp(turn: Turn, known: Known): void {
+  const { info, swarm } = known;
+  if (info.state !== 'exited') return;
+  const pending = turn.state.pending.get(serviceKey(info.name));
+  if (pending?.kind === 'crash' && pending.due === Infinity) pending.due = turn.now.mono;
+  else if (!pending && !swarm) reportNotTried(turn, known);
 }
 
 function reportUnseenNew(turn: Turn, inspect: DockerInspect): void {

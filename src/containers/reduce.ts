@@ -76,8 +76,22 @@ function followClock(state: State, { wall, mono }: Moment): void {
     if (known.kill) known.kill = { ...known.kill, at: known.kill.at + setBy };
     if (known.oomAt !== undefined) known.oomAt += setBy;
   }
-  for (const pending of state.pending.values()) if (pending.kind === 'asked') pending.downFrom += setBy;
+  for (const pending of state.pending.values()) moveTimes(pending, setBy);
+  const { engine } = state;
+  if (engine.downAt.wall > 0) engine.downAt = { ...engine.downAt, wall: engine.downAt.wall + setBy };
   for (const tally of state.tallies.values()) tally.restarts = tally.restarts.map((at) => at + setBy);
+}
+
+const TIMES = ['at', 'downFrom', 'startedAt', 'healthyAt', 'upAt', 'first'] as const;
+
+/** What follows is compared with the times of what is waited for, by the clock of now. */
+function moveTimes(pending: Pending, byMs: number): void {
+  if (pending.kind === 'news') return;
+  const move = (times: Partial<Record<(typeof TIMES)[number], number>>): void => {
+    for (const name of TIMES) if (times[name] !== undefined) times[name] += byMs;
+  };
+  move(pending);
+  if ('death' in pending) move(pending.death);
 }
 
 /** Log lines and inspect of a container that died or is unhealthy have come. */

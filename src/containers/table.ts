@@ -160,6 +160,7 @@ export function current(state: State, key: string): Known | undefined {
 /** Whether a claim about a container holds; undefined while nobody can see it: Docker does not answer, its state in the list did not fit, or its health was not checked since a pause. */
 export function claimHolds(state: State, name: string, claim: Claim): boolean | undefined {
   const { engine, suspects } = state;
+  if (claim === 'no-docker') return engine.up || engine.why !== '' ? !engine.up : undefined;
   const known = current(state, serviceKey(name));
   const suspect = known && suspects.get(known.info.id);
   if (!engine.up || engine.stale || (suspect?.unsure && suspect.seq === known?.seq)) return undefined;

@@ -114,7 +114,7 @@ export function createWatcher(deps: WatcherDeps) {
     connected: (): boolean => isLoaded(watch) && state.engine.up,
     /** Whether a claim about the container of this name holds; undefined while nobody can see it. */
     claimHolds: (name: string, claim: Claim): boolean | undefined =>
-      isLoaded(watch) ? claimHolds(state, name, claim) : undefined,
+      isLoaded(watch) || claim === 'no-docker' ? claimHolds(state, name, claim) : undefined,
     /** Why Docker's events cannot be followed, while Docker answers otherwise; undefined where all is well. */
     eventFailure: (): string | undefined => watch.eventFailure,
     services: (): ServiceStatus[] => serviceLines(state),

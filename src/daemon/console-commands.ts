@@ -117,7 +117,6 @@ async function answer(
   const { monitor, hostname, now } = console;
   const { db } = monitor.store;
   const { updateId: id } = incoming;
-  const containers = () => monitor.watcher.containers();
   switch (name) {
     case 'status':
       return console.reply(
@@ -125,7 +124,7 @@ async function answer(
           hostname,
           now: now(),
           snapshot: monitor.state.snapshot,
-          containers: containers(),
+          containers: monitor.watcher.connected() ? monitor.watcher.containers() : [],
           incidents: monitor.pipeline.open().filter((incident) => incident.state === 'firing'),
           waiting: monitor.delivery.state().waiting,
           silenced: silencesOf(console).map((one) => one.subject),

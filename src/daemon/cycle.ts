@@ -4,7 +4,7 @@ import type { ContainerInfo } from '../model/snapshot.ts';
 import type { Readings, Snapshot } from '../model/sources.ts';
 import { judgeAll } from '../checks/judge.ts';
 import { JUDGED_BY_CHECK } from '../model/rules.ts';
-import type { MonitorReport } from '../model/monitor-report.ts';
+import { onlyLines, type MonitorReport } from '../model/monitor-report.ts';
 import { reportMessage } from '../outputs/telegram/monitor.ts';
 import type { Monitor } from './types.ts';
 import { judgeSelf } from './self.ts';
@@ -60,13 +60,10 @@ export function reportFindings(monitor: Monitor, findings: Finding[]): void {
   monitor.refreshMessages(new Set(changes.map(({ incident }) => incident.id)));
 }
 
-/** Start, end and periodic status: what is silenced or muted is not in it. */
+/** Start, end and periodic status. */
 export function sendReport(monitor: Monitor, report: MonitorReport): void {
   const { pipeline, outbox, delivery, config, system } = monitor;
-  const shown =
-    report.kind === 'start'
-      ? { ...report, lines: report.lines.filter((line) => pipeline.mayReport(line)) }
-      : report;
+  const shown = report.kind === 'start' ? onlyLines(report, pipeline.mayReport) : report;
   // That Docker answers at last is worth a message only with what changed.
   if (shown.kind === 'start' && shown.late && shown.lines.length === 0) return;
   const message = reportMessage(shown, serverName(config, system.files));

@@ -67,7 +67,11 @@ async function startBackground(monitor: Monitor, signal: AbortSignal): Promise<v
     clock,
     log,
     signal,
-    send: (at) => sendReport(monitor, { kind: 'status-report', at, services: monitor.watcher.services() }),
+    send(at) {
+      const { watcher } = monitor;
+      const unseen = watcher.connected() ? {} : { unseen: true as const };
+      sendReport(monitor, { kind: 'status-report', at, services: watcher.services(), ...unseen });
+    },
   });
   const tasks = [monitor.delivery.run(signal), monitor.watcher.run(signal), reports];
   await Promise.all(

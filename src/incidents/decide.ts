@@ -19,6 +19,8 @@ export type Reason =
   | 'muted'
   | 'rate-limited'
   | 'cooldown'
+  /** It ended and began anew before its end was sent. */
+  | 'began-anew'
   /** Waits for others of its kind, or for the moment at which it is true. */
   | 'waits'
   /** Same cause as something that was sent within 10 s, or its symptom. */

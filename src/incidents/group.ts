@@ -36,7 +36,8 @@ const JOBS_TOGETHER_MS = 8000;
 const FAILED_JOBS = 'failed jobs';
 type Kind = Change | typeof FAILED_JOBS;
 
-type Held = { id: number; reason: NotifyReason; since: number; often?: true };
+/** `earlier`: it was seen by the process before this one. */
+type Held = { id: number; reason: NotifyReason; since: number; often?: true; earlier?: true };
 type Group = { held: Held[]; due: number; firstAt: number; lastAt: number };
 /** What waits, by kind of change, and when limited sorts were sent. Times are monotonic, in ms. Changed in place. */
 export type Groups = { waiting: Map<Kind, Group>; sent: Map<string, number[]> };
@@ -143,7 +144,7 @@ export function holdAgain(groups: Groups, all: Iterable<Incident>, mono: number)
     const { id, notified } = incident;
     if (notified.waits === undefined) continue;
     const group = groupOf(groups, changeOf(incident) ?? 'restored');
-    group.held.push({ id, reason: notified.waits, since: mono });
+    group.held.push({ id, reason: notified.waits, since: mono, earlier: true });
   }
 }
 
@@ -221,7 +222,7 @@ function together(change: Change, ready: Draft[], isList = CHANGES[change].oneLi
 
 /** Makes a draft of what waited, or drops it, as it is by now. True: it waits on. */
 function lookAgain(held: Held, look: Look, { drafts, dropped }: Released): boolean {
-  const { id, reason, since, often } = held;
+  const { id, reason, since, often, earlier } = held;
   const incident = look.all.get(id);
   if (!incident || incident.notified.waits === undefined) return false;
   const send = (): false => (drafts.push({ incident, reason, others: [], ...defined({ often }) }), false);
@@ -238,7 +239,8 @@ function lookAgain(held: Held, look: Look, { drafts, dropped }: Released): boole
   const isSeen = holds ?? incident.okSince === undefined;
   if (goesOn && reason === 'flapping' && incident.flapping && isSeen) return send();
   // Decided anew with the next change, or when a check finds it still so.
-  if (goesOn && (holds === false || incident.okSince !== undefined)) return drop('folded');
+  if (goesOn && (holds === false || (holds === undefined && earlier) || incident.okSince !== undefined))
+    return drop('folded');
   if (holds === true || goesOn) return send();
   const claim = claimOf(incident);
   const isOver = claim === 'down' || claim === 'unhealthy' || claim === 'gone' || endedByTime(incident);
@@ -260,8 +262,10 @@ export function releaseAbout(groups: Groups, draft: Draft, look: Look): Released
       const newer = incident && about.get(incident.subject);
       if (!newer || newer.id === one.id) return true;
       if (!lookAgain(one, look, released)) return false;
-      if (ruleInfo(newer.rule)?.whileOn !== 'down' || draft.reason === 'resolved') return true;
-      if (incident.severity === 'info') released.dropped.push({ incident, reason: 'folded' });
+      const whileOn = ruleInfo(newer.rule)?.whileOn;
+      if (whileOn === undefined || draft.reason === 'resolved') return true;
+      if (incident.severity === 'info' && whileOn === 'down')
+        released.dropped.push({ incident, reason: 'folded' });
       else released.before.push(incident);
       return false;
     });

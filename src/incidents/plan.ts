@@ -148,9 +148,16 @@ function decideAll(
   for (const incident of all.values()) {
     if (inThisBatch.has(incident.id)) continue;
     if (incident.state === 'firing' || waitsForGroup(incident)) look(incident);
-    else if (incident.notified.endDue !== undefined) look(incident, 'resolved');
+    else if (incident.notified.endDue !== undefined) {
+      if (isOpenAgain(incident, all)) decisions.push({ incident, reason: 'began-anew' });
+      else look(incident, 'resolved');
+    }
   }
   return decisions;
+}
+
+function isOpenAgain(ended: Incident, all: ReadonlyMap<number, Incident>): boolean {
+  return [...all.values()].some((one) => one.state === 'firing' && keyOf(one) === keyOf(ended));
 }
 
 /** Whether an event like this one was sent within its cooldown; one that left the container down does not count. */
@@ -189,7 +196,7 @@ function record(p: Planning, { incident: decided, reason }: Decision): void {
   const notified: Incident['notified'] = { ...rest };
   if (waits !== undefined && reason === 'waits') notified.waits = waits;
   // Ended while it was silenced: its end is not sent later, either.
-  if (endDue !== undefined && reason !== 'silenced') notified.endDue = endDue;
+  if (endDue !== undefined && reason !== 'silenced' && reason !== 'began-anew') notified.endDue = endDue;
   const isSame = notified.waits === waits && notified.endDue === endDue;
   let incident = isSame ? decided : { ...decided, notified };
   if (reason === 'sent-elsewhere' || reason === 'muted')

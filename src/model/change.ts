@@ -38,11 +38,15 @@ export const CHANGES: Record<Change, ChangePolicy> = {
   removed: { mute: 'restored' },
 };
 
-/** What a message states about a container at the moment at which it is written. */
-export type Claim = 'up' | 'down' | 'healthy' | 'unhealthy' | 'gone';
+/** What a message states about a container, or about Docker itself, at the moment at which it is written. */
+export type Claim = ContainerClaim | 'no-docker';
+export type ContainerClaim = 'up' | 'down' | 'healthy' | 'unhealthy' | 'gone';
 
 /** Whether a claim is so, as the container is now; undefined: there is no container of the name. */
-export function holds(claim: Claim, now: Pick<ContainerInfo, 'state' | 'health'> | undefined): boolean {
+export function holds(
+  claim: ContainerClaim,
+  now: Pick<ContainerInfo, 'state' | 'health'> | undefined,
+): boolean {
   if (claim === 'gone') return now === undefined;
   const up = now?.state === 'running';
   if (claim === 'up') return up;

@@ -115,7 +115,7 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     rule: 'container-redeployed',
     verdict: 'event',
     change: 'redeployed',
-    claim: 'up',
+    claim: claimOfOutcome,
     keeps: SERIES,
     stirs: STOPPED,
     // Its message names the one whose place it took.
@@ -125,7 +125,7 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     rule: 'container-restarted',
     verdict: 'event',
     change: 'restarted',
-    claim: 'up',
+    claim: claimOfOutcome,
     keeps: SERIES,
     stirs: STOPPED,
     was: ({ inPlaceOf }) => inPlaceOf,
@@ -156,6 +156,7 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     rule: 'docker-gone',
     verdict: 'breach',
     severity: 'critical',
+    claim: 'no-docker',
     cause: () => 'docker-gone',
   },
   'docker-back': { rule: 'docker-gone', verdict: 'ok' },
@@ -241,6 +242,10 @@ function severityOfStop(fact: FactOf<'stopped'>): Severity {
   if (expected !== undefined) return expected ? 'critical' : 'warning';
   const clean = death.exitCode === 0 && (death.cause === 'crash' || death.cause === 'unseen');
   return isAsked(fact) || clean || (mayBeAsked(death) && death.exitCode !== 137) ? 'warning' : 'critical';
+}
+
+function claimOfOutcome({ outcome }: Pick<FactOf<'redeployed'>, 'outcome'>): Claim {
+  return outcome.kind === 'healthy' ? 'healthy' : 'up';
 }
 
 function causeOf(death: Death): string | undefined {

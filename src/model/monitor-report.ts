@@ -62,6 +62,8 @@ export type StartReport = {
   at: number;
   counts: ServiceCounts;
   lines: StartLine[];
+  /** Some of its lines are left out: what they are about is silenced or muted. */
+  partly?: true;
   /** There was no monitor before. */
   first: boolean;
   /** atMost: it was killed, some time after it was last seen alive. */
@@ -72,8 +74,15 @@ export type StartReport = {
   rebooted: boolean;
 };
 
+/** Without the lines that may not be shown. */
+export function onlyLines(report: StartReport, mayShow: (line: StartLine) => boolean): StartReport {
+  const lines = report.lines.filter(mayShow);
+  return { ...report, lines, ...(lines.length < report.lines.length ? { partly: true } : {}) };
+}
+
 export type MonitorReport =
   | StartReport
   | { kind: 'start-without-docker'; at: number; why: string; rebooted: boolean }
   | { kind: 'stop'; at: number; monitored: number }
-  | { kind: 'status-report'; at: number; services: ServiceStatus[] };
+  /** unseen: Docker does not answer, and how they are is as old as its last answer. */
+  | { kind: 'status-report'; at: number; services: ServiceStatus[]; unseen?: true };

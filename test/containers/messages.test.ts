@@ -1,7 +1,7 @@
 // The messages as people see them, word for word: test/fixtures/services/*.html.
 import { describe, expect, test } from 'vitest';
 import { countServices, serviceLines } from '../../src/containers/table.ts';
-import type { StartReport } from '../../src/model/monitor-report.ts';
+import { onlyLines, type MonitorReport, type StartReport } from '../../src/model/monitor-report.ts';
 import { reportMessage } from '../../src/outputs/telegram/monitor.ts';
 import { createWorld, START, worldWith, type World } from './world.ts';
 
@@ -272,6 +272,38 @@ describe('the monitor itself', () => {
       away: { ms: 30_000, atMost: false },
     });
     await expect(`${message.html}\n`).toMatchFileSnapshot(golden('start-nothing-changed'));
+  });
+
+  test('something that is silenced changed: neither nothing did, nor is all back after a reboot', () => {
+    const counts = { monitored: 3, running: 2, stopped: 1, restarting: 0, unhealthy: 0 };
+    const report: StartReport = {
+      kind: 'start',
+      at: START,
+      counts,
+      lines: [{ kind: 'stopped', how: 'found', name: 'api', exitCode: 1 }],
+      first: false,
+      late: false,
+      rebooted: false,
+      away: { ms: 60_000, atMost: false },
+    };
+    const shown = onlyLines(report, () => false);
+    expect(shown.lines).toEqual([]);
+    expect(reportMessage(shown, 'vps1').html).not.toContain('Nothing changed');
+    expect(reportMessage({ ...shown, rebooted: true }, 'vps1').html.split('\n')[0]).toBe(
+      '🔄 <b>Server Rebooted</b> (clean), away 1 min, 2 of 3 services run',
+    );
+  });
+
+  test('a status report while Docker does not answer does not say how the services are', () => {
+    const report: MonitorReport = {
+      kind: 'status-report',
+      at: START,
+      services: [{ name: 'api', state: 'running', health: 'none', restartCount: 0 }],
+      unseen: true,
+    };
+    const { html } = reportMessage(report, 'vps1');
+    expect(html).toContain('Docker does not answer');
+    expect(html).not.toMatch(/api|Running/);
   });
 
   test('without Docker, and the stop', async () => {

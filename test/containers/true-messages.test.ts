@@ -454,7 +454,7 @@ describe('one that is down for a minute of every two, for an hour', () => {
       begin(world);
       pass(world, 3 * MINUTE);
       expect(world.messages()).toHaveLength(4);
-      expect(world.messages()[3]).toMatch(/Note: (down|unhealthy) 31 times, .* now it stays/);
+      expect(world.messages()[3]).toMatch(/Note: (down|unhealthy) 31 times, .* now it stays \1\.$/m);
       end(world);
       pass(world, 11 * MINUTE);
       expect(world.titles().slice(4)).toEqual([RESTORED]);

@@ -357,6 +357,16 @@ describe('commands', () => {
     expect(said('come again')).toEqual([]);
   });
 
+  it('count no containers while Docker does not answer', async () => {
+    stage = await start();
+    write('/status');
+    await until(() => said('Containers: 2 of 2 running').length === 1);
+    stage.monitor.watcher.connected = () => false;
+    write('/status');
+    await until(() => said('Last check').length + said('No check is finished').length === 2);
+    expect(said('Containers:')).toHaveLength(1);
+  });
+
   it('draw and report in a process of their own, for the chat that asked', async () => {
     stage = await start();
     write('/chart 7d');

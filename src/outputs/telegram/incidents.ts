@@ -137,7 +137,8 @@ function history({ reason, incident }: Pick<Notification, 'reason' | 'incident'>
     const times = formatCount(Math.ceil(flips.length / 2));
     return [`Note: ${times} times within ${stable}. ${furtherChanges(incident.rule)}`];
   }
-  if (reason === 'stays') return [`Note: ${inAll(incident, now)}. It came back before; now it stays down.`];
+  if (reason === 'stays')
+    return [`Note: ${inAll(incident, now)}. It came back before; now it stays ${whileOn(incident)}.`];
   if (reason === 'stable') return [`Before: ${inAll(incident, now)}`, `Stable for: ${stable}`];
   const startUnsent = reason === 'resolved' && notified.count === 1 && notified.withId === undefined;
   return startUnsent ? [`What happened: ${textOf(incident)}`] : [];
@@ -146,17 +147,21 @@ function history({ reason, incident }: Pick<Notification, 'reason' | 'incident'>
 /** What is sent about one that flaps. */
 export function furtherChanges(rule: string): string {
   const stable = formatDuration(STABLE_MS);
-  return ruleInfo(rule)?.whileOn
-    ? `Further changes are sent when it has been stable for ${stable}, or stays down.`
+  const how = ruleInfo(rule)?.whileOn;
+  return how
+    ? `Further changes are sent when it has been stable for ${stable}, or stays ${how}.`
     : 'No more messages about it until it is stable.';
 }
 
 /** "down 36 times, 3 min in all": only the time in which it was really so. */
-function inAll({ rule, spells }: Incident, now: number): string {
-  const { count, ms, since } = spells ?? { count: 1, ms: 0 };
+function inAll(incident: Incident, now: number): string {
+  const { count, ms, since } = incident.spells ?? { count: 1, ms: 0 };
   const lasted = ms + (since === undefined ? 0 : Math.max(0, now - since));
-  const what = ruleInfo(rule)?.whileOn ?? 'over the limit';
-  return `${what} ${count === 1 ? 'once' : `${formatCount(count)} times`}, ${formatDuration(lasted)} in all`;
+  return `${whileOn(incident)} ${count === 1 ? 'once' : `${formatCount(count)} times`}, ${formatDuration(lasted)} in all`;
+}
+
+function whileOn({ rule }: Incident): string {
+  return ruleInfo(rule)?.whileOn ?? 'over the limit';
 }
 
 /** One heading and a line each; of what does not fit one Telegram message the names, all of them. */
@@ -209,12 +214,13 @@ function namesOf(incidents: readonly Incident[], most: number): string {
 
 /** Its line in a list of many. */
 export function ownLine(incident: Incident): string {
-  const { rule, fact, text, notified, flapping, event } = incident;
+  const { rule, fact, text, notified, flapping, event, okSince } = incident;
   const now = factOf(incident);
   const end = fact && !now ? factEnd(fact, ruleInfo(rule)?.quietMs ?? 0, 0) : undefined;
   const line = end?.line ?? (now ? factLine(now) : safeHtml(text, 160));
   if (notified.often) return `${line} (changes often; not sent again until calm)`;
-  return flapping && !event ? `${line} (comes and goes)` : line;
+  if (!flapping || event) return line;
+  return `${line} (comes and goes${okSince === undefined ? '' : ', fine at the moment'})`;
 }
 
 function generic(decision: Notification, host: string, now: number): string {

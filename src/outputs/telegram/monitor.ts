@@ -37,7 +37,11 @@ export function reportMessage(report: MonitorReport, server: string): Message {
       return of('stop', `🔴 <b>Service Monitor Stopped</b>\n\n${name}\n${text}\nTime: ${formatTime(at)}`);
     }
     case 'status-report':
-      return of('status-report', renderStatusReport(report.services, server, at), 'services');
+      return of(
+        'status-report',
+        report.unseen ? unseenReport(name, at) : renderStatusReport(report.services, server, at),
+        'services',
+      );
   }
 }
 
@@ -63,13 +67,13 @@ function severityOf(lines: readonly StartLine[]): Message['severity'] {
 
 /** One message for all containers. */
 function startHtml(report: StartReport, server: string): string {
-  const { at, counts, lines, first, late } = report;
+  const { at, counts, lines, first, late, partly } = report;
   const away = report.away
     ? ` (${report.away.atMost ? 'at most ' : ''}${formatDuration(report.away.ms)})`
     : '';
   const rebooted = report.rebooted && !late;
   const heading = rebooted ? 'Not as before:' : first ? 'Needs attention:' : `While it was away${away}:`;
-  const nothing = first || rebooted ? [] : ['', `Nothing changed while it was away${away}.`];
+  const nothing = first || rebooted || partly ? [] : ['', `Nothing changed while it was away${away}.`];
   return [
     rebooted
       ? rebootTitle(report)
@@ -90,10 +94,15 @@ function startHtml(report: StartReport, server: string): string {
 
 /** A clean reboot in one line, for the preview of a phone. */
 function rebootTitle({ away, counts, lines }: StartReport): string {
+  const { monitored, running } = counts;
   const gone = lines.filter(({ kind }) => BAD.includes(kind)).length;
-  const all = counts.monitored === 1 ? 'the service is back' : `all ${counts.monitored} services are back`;
+  const all = monitored === 1 ? 'the service is back' : `all ${monitored} services are back`;
   const back =
-    gone === 0 ? all : `${gone} of ${counts.monitored} services ${gone === 1 ? 'is' : 'are'} not well`;
+    gone > 0
+      ? `${gone} of ${monitored} services ${gone === 1 ? 'is' : 'are'} not well`
+      : running < monitored
+        ? `${running} of ${monitored} services run`
+        : all;
   return `🔄 <b>Server Rebooted</b> (clean), away ${formatDuration(away?.ms ?? 0)}, ${back}`;
 }
 
@@ -183,6 +192,7 @@ function stoppedLine(line: Extract<StartLine, { kind: 'stopped' }>): string {
   }
 }
 
+const REPORT_TITLE = '📊 <b>Service Status Report</b>';
 /** Four lines each are readable for this many; more services get a line each. */
 const IN_FULL = 20;
 /** Telegram takes 4,096 characters. */
@@ -191,7 +201,7 @@ const MAX_LENGTH = 3900;
 /** The periodic status report as Telegram HTML, always one message: troubled services first where there are many. */
 export function renderStatusReport(services: ServiceStatus[], server: string, at: number): string {
   const named = `Server: ${safeHtml(server, 80)}`;
-  const head = ['📊 <b>Service Status Report</b>', '', named, `Generated: ${formatTime(at)}`, ''];
+  const head = [REPORT_TITLE, '', named, `Generated: ${formatTime(at)}`, ''];
   const foot = summary(services);
   const sorted = services.toSorted((a, b) => a.name.localeCompare(b.name));
   if (services.length <= IN_FULL) {
@@ -208,6 +218,18 @@ export function renderStatusReport(services: ServiceStatus[], server: string, at
   }
   const more = lines.length - shown.length;
   return [...head, ...shown, ...(more > 0 ? [`... and ${more} more`] : []), '', ...foot].join('\n');
+}
+
+/** What was seen last may be long over. */
+function unseenReport(server: string, at: number): string {
+  return [
+    REPORT_TITLE,
+    '',
+    server,
+    `Generated: ${formatTime(at)}`,
+    '',
+    'Docker does not answer: nobody can see how the services are.',
+  ].join('\n');
 }
 
 function symbolAndStatus({ state }: ServiceStatus): [symbol: string, status: string] {

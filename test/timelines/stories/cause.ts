@@ -77,6 +77,21 @@ export const stories: Story[] = [
     ],
   },
   {
+    name: 'an end that waits for others is not told where it has begun anew',
+    steps: [
+      { at: 0, findings: ['c1', 'c2'].map((name) => stopped(name, true, cause)) },
+      { at: 60, findings: [stopped('c2', false)] },
+      { at: 90, findings: [stopped('c2', true, cause)] },
+      { at: 150, findings: ['c1', 'c2'].map((name) => stopped(name, false)) },
+    ],
+    said: [
+      '00:00:00 first waha-session c1, critical, and c2',
+      '00:01:30 first waha-session c2, critical',
+      '00:02:30 resolved waha-session c1, critical',
+      '00:02:30 resolved waha-session c2, critical',
+    ],
+  },
+  {
     name: 'Docker gone is one message: that its source fails a minute later is its symptom, and so is that one’s end',
     steps: [
       { at: 0, findings: [docker(true)] },

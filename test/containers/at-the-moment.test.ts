@@ -1,0 +1,177 @@
+// What was so when it was seen, and is not any more when its message goes out: each story is one that a message once got wrong.
+import { describe, expect, test } from 'vitest';
+import { createWorld, worldWith, type World } from './world.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+/** Lets time pass with a check every 30 s, as the daemon makes them. */
+function pass(world: World, ms: number): void {
+  for (let left = ms; left > 0; left -= 30_000) {
+    world.advance(Math.min(left, 30_000));
+    world.check();
+  }
+}
+
+function text(world: World): string {
+  return world.messages().join('\n\n');
+}
+
+/** Nobody hears what happens, and nobody answers. */
+function away(world: World): void {
+  world.answering(false);
+  world.down();
+  world.deaf(true);
+}
+function back(world: World): void {
+  world.answering(true);
+  world.deaf(false);
+  world.up();
+}
+
+test('what waited when the monitor was killed is not sent by the next one before it has seen the containers', () => {
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const world = createWorld();
+  for (const name of names) world.run(name);
+  world.advance(MINUTE);
+  world.clear();
+  const rows = world.rows();
+  for (const name of names) world.die(name, 1);
+  world.advance(100);
+  expect(world.titles()).toEqual(['🔴 Service Stopped']);
+  world.deaf(true);
+  world.skip(5 * MINUTE);
+  for (const name of names) world.start(name);
+  world.reopen();
+  world.forget(rows);
+  world.down();
+  world.clear();
+  pass(world, 30_000);
+  expect(text(world)).not.toContain('Stopped');
+  world.deaf(false);
+  const notes = world.look(rows).map(({ line }) => line);
+  expect(notes).toHaveLength(5);
+  expect(notes.join('\n')).not.toContain('stopped');
+  pass(world, 20 * MINUTE);
+  expect(text(world)).not.toContain('Stopped');
+  expect(world.openIncidents().filter(({ rule }) => rule === 'container-stopped')).toEqual([]);
+});
+
+test('that Docker is gone is not repeated while it is looked at what came back with it', () => {
+  const world = worldWith('web', { policy: 'always' });
+  away(world);
+  pass(world, 60 * MINUTE - 1000);
+  world.die('web', 143);
+  expect(world.titles()).toEqual(['🔴 Docker Is Gone']);
+  back(world);
+  world.advance(10_000);
+  world.check();
+  expect(world.titles()).toEqual(['🔴 Docker Is Gone']);
+  pass(world, MINUTE);
+  expect(world.titles()[1]).toBe('✅ Docker Is Back');
+});
+
+test('that Docker is gone is repeated while it is, also by a monitor that was started since', () => {
+  const world = worldWith('web', { policy: 'always' });
+  away(world);
+  pass(world, 10 * MINUTE);
+  const rows = world.rows();
+  world.reopen();
+  world.forget(rows);
+  world.down();
+  pass(world, HOUR);
+  expect(world.titles()).toEqual([
+    '🔴 Docker Is Gone',
+    expect.stringMatching(/^Still CRITICAL after 1 h: Docker is gone/),
+  ]);
+});
+
+describe('Docker goes on trying to start it, and then does not any more', () => {
+  test.each(['stopped on request', 'given up'])('%s', (how) => {
+    const world = worldWith('web', { policy: 'always' });
+    world.die('web', 1, true);
+    pass(world, 10_000);
+    expect(text(world)).toContain('Next: Docker keeps trying to start it');
+    world.clear();
+    world.byName('web').state.status = 'exited';
+    if (how === 'given up') world.list();
+    else world.said('web', 'stop');
+    pass(world, 70 * MINUTE);
+    expect(world.titles()).toEqual([
+      expect.stringMatching(/^Still CRITICAL after 1 h: web stopped: crashed/),
+    ]);
+    expect(text(world)).toContain('Docker does not try again by itself');
+    world.start('web');
+    pass(world, MINUTE);
+    expect(text(world)).toContain('Down for: 1 h 10 min');
+  });
+});
+
+test('deployed and healthy, but unhealthy before that is sent: that is what came before', () => {
+  const world = worldWith('web', { health: 'healthy' });
+  world.remove('web');
+  world.advance(500);
+  world.create('web', { health: 'healthy' });
+  world.start('web');
+  world.advance(5000);
+  world.health('web', 'healthy');
+  world.advance(300);
+  world.health('web', 'unhealthy');
+  pass(world, 5 * MINUTE);
+  expect(world.titles()).toEqual(['🏥 Service Unhealthy']);
+  expect(text(world)).toContain('Before that: web redeployed, healthy in 5 s');
+});
+
+describe.each([3 * HOUR, -3 * HOUR])('the clock is set by %s ms', (by) => {
+  test('between a crash and the restart by its policy', () => {
+    const world = worldWith('web', { policy: 'always' });
+    world.die('web', 1, true);
+    world.advance(500);
+    world.setClock(by);
+    world.advance(500);
+    world.start('web', 'policy');
+    pass(world, MINUTE);
+    expect(text(world)).toContain('Now: 🟢 Running again after 1 s');
+    expect(text(world)).toContain('after running for 1 min');
+  });
+
+  test('before a crash is sent', () => {
+    const world = worldWith('web', { policy: 'always' });
+    pass(world, 10 * MINUTE);
+    world.die('web', 1, true);
+    world.advance(500);
+    world.setClock(by);
+    pass(world, 59_500);
+    world.start('web', 'policy');
+    pass(world, MINUTE);
+    expect(world.messages()[0]).toContain('after running for 11 min');
+    expect(world.messages()[1]).toMatch(/Down for: 1 min$/m);
+  });
+
+  test.each(['healthy', 'none'] as const)('while a deploy is waited for, health %s', (health) => {
+    const world = worldWith('web', { health });
+    world.remove('web');
+    world.advance(500);
+    world.create('web', { health });
+    world.start('web');
+    world.advance(1000);
+    world.setClock(by);
+    world.advance(1000);
+    if (health === 'healthy') world.health('web', 'healthy');
+    pass(world, MINUTE);
+    expect(text(world)).toContain(
+      health === 'healthy' ? 'redeployed, healthy in 2 s' : 'redeployed, running again after 0.5 s',
+    );
+  });
+
+  test('while Docker is away', () => {
+    const world = worldWith('web', { policy: 'always' });
+    away(world);
+    pass(world, 4 * MINUTE);
+    world.setClock(by);
+    pass(world, MINUTE);
+    back(world);
+    pass(world, MINUTE);
+    expect(text(world)).toContain('Away for: 5 min');
+  });
+});
