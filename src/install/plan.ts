@@ -18,7 +18,7 @@ import type { UnitState } from '../system/unit-states.ts';
 /** The steps that are still to be done, in order. Empty when everything is as it should be. */
 export function planInstall(facts: InstallFacts): Plan {
   const plan: Plan = { steps: [], unchanged: [], notes: [] };
-  const folders = new Set<string>();
+  const work: Work = { facts, plan, made: new Set() };
   const interrupted = facts.manifest !== undefined && !facts.manifest.complete;
 
   const installed = facts.manifest?.id.replace(/-[0-9a-f]{12}$/, '') ?? '';
@@ -26,34 +26,38 @@ export function planInstall(facts: InstallFacts): Plan {
     plan.notes.push(
       `${installed} is installed, and this is the older ${facts.runtime.version}. Settings, history and open incidents stay; what only ${installed} knows in them is left alone.`,
     );
-  planFolder(facts, plan, folders, LAYOUT.lib, 0o755, 'the program, one folder a version');
+  planFolder(work, LAYOUT.lib, 0o755, 'the program, one folder a version');
   const manifestAt = plan.steps.length;
-  planFolder(facts, plan, folders, LAYOUT.configDir, 0o755, 'the configuration');
-  planConfig(facts, plan);
-  planFolder(facts, plan, folders, LAYOUT.state, 0o711, 'history, incidents, outbox and logs');
-  const switched = planRuntime(facts, plan);
-  planCommand(facts, plan, folders);
-  planShared(facts, plan, folders);
-  const rewritten = planUnits(facts, plan, folders);
-  planCommands(facts, plan, { switched, rewritten, interrupted });
-  planOldVersions(facts, plan);
-  planManifest(facts, plan, folders, manifestAt, interrupted);
+  planFolder(work, LAYOUT.configDir, 0o755, 'the configuration');
+  planConfig(work);
+  planFolder(work, LAYOUT.state, 0o711, 'history, incidents, outbox and logs');
+  const switched = planRuntime(work);
+  planCommand(work);
+  planShared(work);
+  const rewritten = planUnits(work);
+  planCommands(work, { switched, rewritten, interrupted });
+  planOldVersions(work);
+  planManifest(work, manifestAt, interrupted);
   return plan;
 }
 
+type Work = {
+  facts: InstallFacts;
+  plan: Plan;
+  /** Folders that the plan makes. */
+  made: Set<string>;
+};
+
+function write(path: string, mode: number, content: string, why: string): WriteStep {
+  return { kind: 'write', path, mode, content, why };
+}
+
 /** Never overwritten; only its permissions are mended, for it holds the bot token. */
-function planConfig(facts: InstallFacts, plan: Plan): void {
+function planConfig({ facts, plan }: Work): void {
   const present = facts.info(LAYOUT.config);
   if (!present) {
     const { content, from } = facts.config;
-    plan.steps.push({
-      kind: 'write',
-      path: LAYOUT.config,
-      mode: 0o600,
-      content,
-      secret: true,
-      why: `from ${from}`,
-    });
+    plan.steps.push({ ...write(LAYOUT.config, 0o600, content, `from ${from}`), secret: true });
   } else {
     plan.unchanged.push(LAYOUT.config);
     if (present.kind === 'file' && present.mode & 0o077)
@@ -61,19 +65,14 @@ function planConfig(facts: InstallFacts, plan: Plan): void {
   }
   if (!facts.yaml) return;
   if (facts.info(LAYOUT.yaml)) plan.unchanged.push(LAYOUT.yaml);
-  else
-    plan.steps.push({
-      kind: 'write',
-      path: LAYOUT.yaml,
-      mode: 0o600,
-      content: facts.yaml.content,
-      secret: true,
-      why: `from ${facts.yaml.from}`,
-    });
+  else {
+    const { content, from } = facts.yaml;
+    plan.steps.push({ ...write(LAYOUT.yaml, 0o600, content, `from ${from}`), secret: true });
+  }
 }
 
 /** True when the program that the units run becomes another one. */
-function planRuntime(facts: InstallFacts, plan: Plan): boolean {
+function planRuntime({ facts, plan }: Work): boolean {
   const folder = `${LAYOUT.lib}/${facts.runtime.id}`;
   if (facts.intact) plan.unchanged.push(folder);
   else
@@ -96,7 +95,8 @@ function planRuntime(facts: InstallFacts, plan: Plan): boolean {
   return true;
 }
 
-function planCommand(facts: InstallFacts, plan: Plan, folders: Set<string>): void {
+function planCommand(work: Work): void {
+  const { facts, plan } = work;
   const content = renderCommand(facts.choices.node, LAYOUT.current);
   const present = facts.info(LAYOUT.command);
   const text = present?.kind === 'file' ? (facts.text(LAYOUT.command) ?? '') : undefined;
@@ -110,25 +110,19 @@ function planCommand(facts: InstallFacts, plan: Plan, folders: Set<string>): voi
     plan.unchanged.push(LAYOUT.command);
     return;
   }
-  if (!facts.info(dirname(LAYOUT.command)))
-    planFolder(facts, plan, folders, dirname(LAYOUT.command), 0o755, 'was missing');
-  plan.steps.push({
-    kind: 'write',
-    path: LAYOUT.command,
-    mode: 0o755,
-    content,
-    why: 'the command for your shell',
-  });
+  planParent(work, LAYOUT.command);
+  plan.steps.push(write(LAYOUT.command, 0o755, content, 'the command for your shell'));
 }
 
-function planShared(facts: InstallFacts, plan: Plan, folders: Set<string>): void {
+function planShared(work: Work): void {
+  const { facts, plan } = work;
   for (const [path, content] of Object.entries(facts.shared)) {
     const present = facts.text(path);
     if (present === content && facts.info(path)?.mode === 0o644) plan.unchanged.push(path);
     else if (facts.info(path) && !isOurs(present)) plan.notes.push(`${path} is another program's and stays.`);
     else {
-      if (!facts.info(dirname(path))) planFolder(facts, plan, folders, dirname(path), 0o755, 'was missing');
-      plan.steps.push({ kind: 'write', path, mode: 0o644, content, why: 'man page or tab completion' });
+      planParent(work, path);
+      plan.steps.push(write(path, 0o644, content, 'man page or tab completion'));
     }
   }
 }
@@ -137,7 +131,7 @@ function planShared(facts: InstallFacts, plan: Plan, folders: Set<string>): void
  * Old versions go when nothing that was started from them can still be at work: the monitor was restarted, and none of
  * the units that the timers run is just running. Otherwise they go with the next installation.
  */
-function planOldVersions(facts: InstallFacts, plan: Plan): void {
+function planOldVersions({ facts, plan }: Work): void {
   const busy = facts.units.some((unit) => unit.name.endsWith('.service') && unit.active === 'activating');
   for (const name of facts.versions) {
     if (name === facts.runtime.id) continue;
@@ -147,13 +141,7 @@ function planOldVersions(facts: InstallFacts, plan: Plan): void {
 }
 
 /** Written before everything else as incomplete, and at the end as complete; not at all when nothing is to be done. */
-function planManifest(
-  facts: InstallFacts,
-  plan: Plan,
-  made: Set<string>,
-  at: number,
-  interrupted: boolean,
-): void {
+function planManifest({ facts, plan, made }: Work, at: number, interrupted: boolean): void {
   const files = new Set(facts.manifest?.files ?? []);
   // What is missing before the first installation is ours afterwards, whoever made it.
   if (!facts.manifest) for (const path of MADE_BY_SYSTEMD) if (!facts.info(path)) made.add(path);
@@ -176,23 +164,14 @@ function planManifest(
     plan.unchanged.push(LAYOUT.manifest);
     return;
   }
-  const step = (text: string, why: string): PlanStep => ({
-    kind: 'write',
-    path: LAYOUT.manifest,
-    mode: 0o644,
-    content: text,
-    why,
-  });
-  plan.steps.splice(
-    at,
-    0,
-    step(renderManifest({ ...manifest, complete: false }), 'what is going to be installed'),
-  );
-  plan.steps.push(step(content, 'what was installed'));
+  const incomplete = renderManifest({ ...manifest, complete: false });
+  plan.steps.splice(at, 0, write(LAYOUT.manifest, 0o644, incomplete, 'what is going to be installed'));
+  plan.steps.push(write(LAYOUT.manifest, 0o644, content, 'what was installed'));
 }
 
 /** The unit files that change. Units of the same name that vpsmon did not write (the bash scripts') are kept aside. */
-function planUnits(facts: InstallFacts, plan: Plan, folders: Set<string>): string[] {
+function planUnits(work: Work): string[] {
+  const { facts, plan } = work;
   const rewritten: string[] = [];
   if (facts.choices.noMounts) plan.notes.push(NO_MOUNTS_NOTE);
   for (const name of UNIT_FILES) {
@@ -207,16 +186,10 @@ function planUnits(facts: InstallFacts, plan: Plan, folders: Set<string>): strin
     if (present !== undefined && !isOurUnit(present)) {
       const kept = `${LAYOUT.state}/replaced-${name}`;
       plan.notes.push(`${path} was not written by vpsmon. It is replaced; its text is kept in ${kept}.`);
-      plan.steps.push({
-        kind: 'write',
-        path: kept,
-        mode: 0o600,
-        content: present,
-        why: 'the unit that was there before',
-      });
+      plan.steps.push(write(kept, 0o600, present, 'the unit that was there before'));
     }
-    if (!facts.info(LAYOUT.units)) planFolder(facts, plan, folders, LAYOUT.units, 0o755, 'was missing');
-    plan.steps.push({ kind: 'write', path, mode: 0o644, content, why: 'unit' });
+    planParent(work, path);
+    plan.steps.push(write(path, 0o644, content, 'unit'));
   }
   return rewritten;
 }
@@ -224,7 +197,7 @@ function planUnits(facts: InstallFacts, plan: Plan, folders: Set<string>): strin
 type Changes = { switched: boolean; rewritten: string[]; interrupted: boolean };
 
 /** The commands to systemd that are still to be given. */
-function planCommands(facts: InstallFacts, plan: Plan, changes: Changes): void {
+function planCommands({ facts, plan }: Work, changes: Changes): void {
   const { switched, rewritten, interrupted } = changes;
   const state = new Map(facts.units.map((unit) => [unit.name, unit]));
   const run = (command: string[], why: string) => plan.steps.push({ kind: 'run', command, why });
@@ -247,29 +220,36 @@ function planCommands(facts: InstallFacts, plan: Plan, changes: Changes): void {
 }
 
 /** Missing folders above it come first. All are recorded, so that `uninstall` removes them again when they are empty. */
-function planFolder(
-  facts: InstallFacts,
-  plan: Plan,
-  made: Set<string>,
-  path: string,
-  mode: number,
-  why: string,
-): void {
+function planFolder(work: Work, path: string, mode: number, why: string): void {
+  const { facts, plan, made } = work;
   if (facts.info(path)) {
     plan.unchanged.push(path);
     return;
   }
   if (made.has(path)) return;
-  const parent = dirname(path);
-  if (!facts.info(parent)) planFolder(facts, plan, made, parent, 0o755, 'was missing');
+  planParent(work, path);
   made.add(path);
   plan.steps.push({ kind: 'folder', path, mode, why });
 }
 
+function planParent(work: Work, path: string): void {
+  const parent = dirname(path);
+  if (!work.facts.info(parent)) planFolder(work, parent, 0o755, 'was missing');
+}
+
+type WriteStep = {
+  kind: 'write';
+  path: string;
+  mode: number;
+  content: string;
+  why: string;
+  secret?: boolean;
+};
+
 /** One thing that `install` or `uninstall` does. The plan is the list of them; `--dry-run` prints it. */
 export type PlanStep =
   | { kind: 'folder'; path: string; mode: number; why: string }
-  | { kind: 'write'; path: string; mode: number; content: string; why: string; secret?: boolean }
+  | WriteStep
   | { kind: 'copy'; path: string; files: RuntimeFile[]; why: string }
   | { kind: 'link'; path: string; target: string; why: string }
   | { kind: 'remove'; path: string; why: string }
