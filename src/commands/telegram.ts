@@ -1,5 +1,5 @@
 import { serverName } from '../config/server-name.ts';
-import { formatCount, formatTime } from '../model/text.ts';
+import { formatMany, formatTime } from '../model/text.ts';
 import { effectiveChat, rememberMove, rememberValidated } from '../notify/chat.ts';
 import { createTelegram, type Telegram } from '../notify/telegram.ts';
 import { findChats, tryTelegram, type TriedChat, type TryResult } from '../notify/try-out.ts';
@@ -119,7 +119,7 @@ function testLines({ bot, chats, ok, sent, waiting }: TryResult): string[] {
   else if (arrived > 0) lines.push(`The test message was sent to ${arrived} of ${chats.length}.`);
   if (waiting)
     lines.push(
-      `${formatCount(waiting)} ${waiting === 1 ? 'message waits' : 'messages wait'}; the monitor sends them with its next check.`,
+      `${formatMany(waiting, 'message waits', 'messages wait')}; the monitor sends them with its next check.`,
     );
   return lines;
 }

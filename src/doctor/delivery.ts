@@ -1,4 +1,4 @@
-import { formatCount, formatDuration } from '../model/text.ts';
+import { formatCount, formatMany, formatDuration } from '../model/text.ts';
 import { adviceFor } from '../notify/advice.ts';
 import type { DeliveryState } from '../notify/state.ts';
 import { failed, ok, warning, type Line } from './types.ts';
@@ -8,7 +8,7 @@ const PATIENCE_MS = 60_000;
 
 export function judgeDelivery(state: DeliveryState, now: number): Line {
   const name = 'messages';
-  const waiting = `${formatCount(state.waiting)} ${state.waiting === 1 ? 'message waits' : 'messages wait'}`;
+  const waiting = formatMany(state.waiting, 'message waits', 'messages wait');
   if (!state.configured)
     return warning(
       name,

@@ -1,4 +1,4 @@
-import { formatCount, plain } from '../model/text.ts';
+import { formatCount, formatMany, plain } from '../model/text.ts';
 import type { N8nApi, N8nError, Workflow } from '../system/apps/n8n.ts';
 import type { Outcome, RecoveryDeps, Step } from './types.ts';
 
@@ -41,7 +41,7 @@ export function namesOf(workflows: readonly { name: string }[]): string {
 }
 
 export function countOf(n: number): string {
-  return n === 1 ? '1 workflow' : `${formatCount(n)} workflows`;
+  return formatMany(n, 'workflow');
 }
 
 /** A step that deactivates these workflows. `stillLong`: why it is not needed any more. */

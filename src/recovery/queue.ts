@@ -1,7 +1,7 @@
 import type { Action } from '../model/action.ts';
 import { nobodyWorks } from '../model/snapshot.ts';
 import type { Snapshot } from '../model/sources.ts';
-import { errorText, formatCount, plain } from '../model/text.ts';
+import { errorText, formatCount, formatMany, plain } from '../model/text.ts';
 import { actionsToUndo, keepUndo } from '../store/actions.ts';
 import { attempt, needPerson } from './attempt.ts';
 import { createN8nApi, type N8nApi, type Workflow, type N8nError } from '../system/apps/n8n.ts';
@@ -51,7 +51,7 @@ async function pauseOrBringBack(deps: RecoveryDeps): Promise<RuleResult> {
   const depth = queueDepth(seen);
   if (typeof depth === 'string')
     return { rule: 'queue', found: depth + also, attempts: [], blind: isBlind(seen) || known.length > 0 };
-  const found = `${formatCount(depth)} ${depth === 1 ? 'job' : 'jobs'} in the n8n queue`;
+  const found = `${formatMany(depth, 'job')} in the n8n queue`;
   const result = (attempts: Attempt[]): RuleResult => ({ rule: 'queue', found: found + also, attempts });
   if (depth < N8N_QUEUE_CLEAR && paused.length > 0 && !anyDue(paused, deps.moment())) return result([]);
   if (depth < N8N_QUEUE_CLEAR && paused.length > 0)

@@ -1,6 +1,6 @@
 import type { Finding } from '../model/finding.ts';
 import { nobodyWorks } from '../model/snapshot.ts';
-import { formatCount, formatDuration, formatTime, plain } from '../model/text.ts';
+import { formatCount, formatMany, formatDuration, formatTime, plain } from '../model/text.ts';
 import { levelOf } from './level.ts';
 import type { Judge } from './types.ts';
 
@@ -22,7 +22,7 @@ export const n8nQueue: Judge<'n8n'> = (values, { config, snapshot }) => {
     critical: settings.N8N_QUEUE_CRITICAL,
     clear: settings.N8N_QUEUE_CLEAR,
   });
-  const waiting = `${formatCount(queueDepth)} ${queueDepth === 1 ? 'job waits' : 'jobs wait'} in the n8n queue`;
+  const waiting = `${formatMany(queueDepth, 'job waits', 'jobs wait')} in the n8n queue`;
   const finding: Finding = {
     ...about,
     ...level,
@@ -58,7 +58,7 @@ export const n8nWorkers: Judge<'n8n'> = ({ queue, queuedBy = [] }, { snapshot })
   if (!nobodyWorks(queue))
     return [{ ...about, severity: 'warning', verdict: 'ok', text: 'Jobs of n8n are taken' }];
   const { waiting, workers, oldestAt = snapshot.at, paused } = queue;
-  const wait = `${formatCount(waiting)} ${waiting === 1 ? 'waits' : 'wait'} since ${formatTime(oldestAt)}`;
+  const wait = `${formatMany(waiting, 'waits', 'wait')} since ${formatTime(oldestAt)}`;
   const severity = snapshot.at - oldestAt >= NO_WORKER_CRITICAL_MS ? 'critical' : 'warning';
   const what = paused
     ? "n8n's queue is paused"
@@ -95,7 +95,7 @@ export const n8nLost: Judge<'n8n'> = ({ queue, withoutJob = 0, withoutJobBy = []
       verdict: 'breach',
       value: withoutJob,
       unit: 'count',
-      text: `${formatCount(withoutJob)} ${withoutJob === 1 ? 'execution of n8n is' : 'executions of n8n are'} queued without a job in Redis: nothing will run ${withoutJob === 1 ? 'it' : 'them'}`,
+      text: `${formatMany(withoutJob, 'execution of n8n is', 'executions of n8n are')} queued without a job in Redis: nothing will run ${withoutJob === 1 ? 'it' : 'them'}`,
       details: [
         ...mostAreOf(withoutJobBy),
         'Redis lost the jobs: evicted, flushed, or restarted without its data. What they should have done has to be started again by hand',
@@ -134,7 +134,7 @@ export const n8nFailures: Judge<'n8n'> = ({ failures }, { config }) => {
   if (N8N_FAILURE_STREAK === 0) return findings;
   for (const { workflow, count, since } of streaks) {
     const name = plain(workflow, 60);
-    const streak = `Workflow ${name} failed ${formatCount(count)} ${count === 1 ? 'time' : 'times in a row'}`;
+    const streak = `Workflow ${name} failed ${formatMany(count, 'time', 'times in a row')}`;
     findings.push({
       ...about,
       subject: `workflow ${name}`,

@@ -1,6 +1,6 @@
 import type { Finding } from '../model/finding.ts';
 import type { RedisValues } from '../model/snapshot.ts';
-import { formatBytes, formatCount, plain } from '../model/text.ts';
+import { formatBytes, formatCount, formatMany, plain } from '../model/text.ts';
 import type { Judge } from './types.ts';
 
 /** Of `maxmemory`, where Redis refuses writes when it is full: a last chance to act, and where the warning ends. */
@@ -141,7 +141,7 @@ export const redisEvictions: Judge<'redis'> = (values) => {
       severity: 'critical',
       verdict: 'breach',
       value: count,
-      text: `Redis evicted ${formatCount(count)} ${count === 1 ? 'key' : 'keys'} ${when}, and it holds the queue of n8n: jobs are lost`,
+      text: `Redis evicted ${formatMany(count, 'key')} ${when}, and it holds the queue of n8n: jobs are lost`,
       details: [
         `Its maxmemory-policy is ${policy ?? 'not known'}: a queue needs noeviction and enough maxmemory`,
       ],

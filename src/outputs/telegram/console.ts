@@ -6,6 +6,7 @@ import {
   fixedHtml,
   formatBytes,
   formatCount,
+  formatMany,
   formatDuration,
   formatTime,
   plain,
@@ -44,10 +45,7 @@ const ROWS_MOST = 60;
 
 /** The answer to /status: what one has to know first, on one screen of a phone. */
 export function statusHtml({ hostname, now, snapshot, containers, incidents, ...view }: StatusView): string {
-  const how =
-    incidents.length === 0
-      ? 'all well'
-      : `${formatCount(incidents.length)} open ${incidents.length === 1 ? 'incident' : 'incidents'}`;
+  const how = incidents.length === 0 ? 'all well' : formatMany(incidents.length, 'open incident');
   const lines = [`<b>${safeHtml(hostname, 60)}: ${how}</b>`];
   const newestFirst = incidents.toSorted((a, b) => b.openedAt - a.openedAt);
   for (const incident of newestFirst.slice(0, NAMED_MOST)) lines.push(incidentLine(incident, now));
@@ -111,7 +109,7 @@ export function containersHtml(hostname: string, containers: readonly ContainerI
   const sorted = containers.toSorted((a, b) => a.name.localeCompare(b.name));
   const bad = sorted.filter((one) => !isWell(one));
   const well = sorted.filter(isWell);
-  const many = `${formatCount(containers.length)} ${containers.length === 1 ? 'container' : 'containers'}`;
+  const many = formatMany(containers.length, 'container');
   const lines = [`<b>${title}: ${many}, ${bad.length === 0 ? 'all well' : `${bad.length} not well`}</b>`];
   for (const one of bad.slice(0, ROWS_MOST)) lines.push(`🔴 ${safeHtml(one.name, 60)}: ${howIs(one)}`);
   if (bad.length > ROWS_MOST) lines.push(`... and ${formatCount(bad.length - ROWS_MOST)} more`);
