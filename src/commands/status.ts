@@ -16,6 +16,7 @@ import { openIncidents } from '../store/incidents.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
 import { openToLook } from '../store/look.ts';
 import { openMachine, type Machine } from '../system/machine.ts';
+import { bootedAt } from '../system/moment.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 import { printJson } from './io.ts';
@@ -85,8 +86,7 @@ export async function unitsOf(
       'run `vpsmon monitor` under what starts services here',
     );
   try {
-    const uptime = Number.parseFloat(context.system.files.textOr('/proc/uptime') ?? '0');
-    return await readUnits(context.run, now - uptime * 1000);
+    return await readUnits(context.run, bootedAt(context.system.files, now) ?? now);
   } catch (error) {
     return warning('units', errorText(error), 'systemctl status vps-monitor');
   }
