@@ -6,7 +6,7 @@ import type { ReportedLine } from '../model/action.ts';
 import type { FlightSample } from '../model/recording.ts';
 import { EpochMs } from '../model/shapes.ts';
 import { errorText, maskSecrets } from '../model/text.ts';
-import { createDelivery } from '../notify/delivery.ts';
+import { openDelivery } from '../notify/delivery.ts';
 import { openOutbox } from '../store/outbox.ts';
 import { recoveryHtml, recoveryLogLine } from '../outputs/telegram/recovery.ts';
 import { recoveryTerminal } from '../outputs/terminal/recovery.ts';
@@ -111,11 +111,7 @@ export function openRecovery(context: CommandContext, store: Store): RecoverySet
 
 async function deliver({ config, system }: CommandContext, store: Store, isNew: boolean): Promise<void> {
   if (!isNew && openOutbox(store.db).backlog().waiting === 0) return;
-  const { http, clock, log } = system;
-  const { stateDir } = config;
-  const server = serverName(config, system.files);
-  const delivery = createDelivery({ store, config, http, clock, log, stateDir, server });
-  await delivery.drain(isNew ? DELIVER_WITHIN_MS : DELIVER_EARLIER_WITHIN_MS);
+  await openDelivery(store, config, system).drain(isNew ? DELIVER_WITHIN_MS : DELIVER_EARLIER_WITHIN_MS);
 }
 
 function isFirstIn(db: Db, key: string, everyMs: number, now: number): boolean {

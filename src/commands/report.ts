@@ -188,7 +188,7 @@ async function send(
   photoPath: string | undefined,
 ): Promise<number> {
   const { config, system, io } = context;
-  const [{ openOutbox }, { createDelivery }, { markAnswered }] = await Promise.all([
+  const [{ openOutbox }, { openDelivery }, { markAnswered }] = await Promise.all([
     import('../store/outbox.ts'),
     import('../notify/delivery.ts'),
     import('../notify/asked.ts'),
@@ -201,10 +201,7 @@ async function send(
     ...what,
     ...defined({ photoPath, target: to }),
   };
-  const { http, clock, log } = system;
-  const { stateDir } = config;
-  const server = serverName(config, system.files);
-  const delivery = createDelivery({ store, config, http, clock, log, stateDir, server });
+  const delivery = openDelivery(store, config, system);
   // Where the state folder cannot be used nothing of it is known.
   const isAnswer = asked !== undefined && store.trouble === undefined;
   let id: number | undefined;

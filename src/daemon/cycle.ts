@@ -4,6 +4,7 @@ import type { ContainerInfo } from '../model/snapshot.ts';
 import type { Readings, Snapshot } from '../model/sources.ts';
 import { judgeAll } from '../checks/judge.ts';
 import { JUDGED_BY_CHECK } from '../model/rules.ts';
+import { errorText } from '../model/text.ts';
 import { onlyLines, type MonitorReport } from '../model/monitor-report.ts';
 import { reportMessage } from '../outputs/telegram/monitor.ts';
 import type { Monitor } from './types.ts';
@@ -36,19 +37,24 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | un
 
 /**
  * Between two checks, when the kernel has killed something: reads only the kernel's account of it and reports it at once.
- * Rules that need the other sources wait for the next check.
+ * Rules that need the other sources wait for the next check. Never rejects.
  */
-export async function runOomCheck(monitor: Monitor): Promise<void> {
+export async function lookForKills(monitor: Monitor): Promise<void> {
   const last = monitor.state.snapshot;
   if (!last || monitor.state.closed) return;
-  const { readings } = await monitor.collectors.collect({ only: ['oom'] });
-  const now = monitor.system.clock.now();
-  const docker = freshDocker(monitor, last.readings.docker);
-  const snapshot: Snapshot = { ...last, at: now, readings: { ...last.readings, docker, oom: readings.oom } };
-  const kills = judgeAll(snapshot, monitor.past(snapshot), monitor.config).filter(
-    (f) => f.rule === 'oom-kill',
-  );
-  reportFindings(monitor, kills);
+  try {
+    const { readings } = await monitor.collectors.collect({ only: ['oom'] });
+    const at = monitor.system.clock.now();
+    const docker = freshDocker(monitor, last.readings.docker);
+    const snapshot: Snapshot = { ...last, at, readings: { ...last.readings, docker, oom: readings.oom } };
+    const findings = judgeAll(snapshot, monitor.past(snapshot), monitor.config);
+    reportFindings(
+      monitor,
+      findings.filter(({ rule }) => rule === 'oom-kill'),
+    );
+  } catch (error) {
+    monitor.system.log.error(`Looking for OOM kills failed: ${errorText(error)}`);
+  }
 }
 
 /** Findings that did not come out of a full check: container changes, OOM kills, things about the monitor itself. */

@@ -1,6 +1,6 @@
 import { errorText } from '../model/text.ts';
 import { openOomCounter } from '../system/oom-counter.ts';
-import { runCycle, runOomCheck, reportFindings, sendReport } from './cycle.ts';
+import { lookForKills, runCycle, reportFindings, sendReport } from './cycle.ts';
 import { everyFewHours } from './every.ts';
 import type { Monitor } from './types.ts';
 import { takeLastExit } from './last-exit.ts';
@@ -145,15 +145,11 @@ function reportStart(monitor: Monitor): void {
 
 /** The kernel says that it killed something by a counter; reading it often is what makes the alert come within 2 s. */
 function tickOom(monitor: Monitor, signal: AbortSignal): () => void {
-  const { files, log } = monitor.system;
+  const { files } = monitor.system;
   const counter = openOomCounter(files);
   let known = counter.read();
   let again: NodeJS.Timeout | undefined;
-  const look = (): void => {
-    runOomCheck(monitor).catch((error: unknown) =>
-      log.error(`Looking for OOM kills failed: ${errorText(error)}`),
-    );
-  };
+  const look = () => void lookForKills(monitor);
   const timer = setInterval(() => {
     const count = counter.read();
     if (count === known || signal.aborted) return;

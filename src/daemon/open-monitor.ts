@@ -11,7 +11,7 @@ import { serverName } from '../config/server-name.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
 import type { Snapshot, Source } from '../model/sources.ts';
 import { errorText } from '../model/text.ts';
-import { createDelivery } from '../notify/delivery.ts';
+import { openDelivery } from '../notify/delivery.ts';
 import { createRefresh } from '../notify/living.ts';
 import { openOutbox } from '../store/outbox.ts';
 import { renderNotification } from '../outputs/telegram/incidents.ts';
@@ -27,7 +27,7 @@ import type { Store } from '../store/open.ts';
 import { createAlarm, type Alarm } from '../system/clock.ts';
 import { readContainers } from '../system/docker/containers.ts';
 import { largestProcesses } from '../system/processes.ts';
-import { runOomCheck, reportFindings, sendReport } from './cycle.ts';
+import { lookForKills, reportFindings, sendReport } from './cycle.ts';
 import type { DaemonState, Monitor } from './types.ts';
 import { createRecorder } from './recorder.ts';
 import { cleanBoot, describeLastValues, LastAlive } from './reboot.ts';
@@ -50,7 +50,7 @@ type Options = { news?: string | undefined; goesOn?: () => boolean; again?: bool
  */
 export function openMonitor(context: CommandContext, store: Store, more: Options = {}): Monitor {
   const { config, system } = context;
-  const { clock, log, docker, files, http } = system;
+  const { clock, docker, files } = system;
   const { db } = store;
   const lastAlive = recall(db, 'last-alive', LastAlive);
   const hostname = serverName(config, files);
@@ -62,15 +62,7 @@ export function openMonitor(context: CommandContext, store: Store, more: Options
     history: createHistory(db),
     recorder: createRecorder({ system, db, stateDir: config.stateDir }),
     outbox: openOutbox(db),
-    delivery: createDelivery({
-      store,
-      config,
-      http,
-      clock,
-      log,
-      stateDir: config.stateDir,
-      server: hostname,
-    }),
+    delivery: openDelivery(store, config, system),
     ...defined({ lastAlive }),
     past: (snapshot) => pastOf(monitor, snapshot),
     remember: (snapshot) => rememberCheck(monitor, snapshot),
@@ -174,9 +166,7 @@ function openWatcher(monitor: Monitor, discovery: Discovery, more: Options): Mon
     onMoved: ({ id, attributes }) => discovery.moved({ id, image: attributes['image'] ?? '' }),
     onOom(event) {
       monitor.collectors.onDockerOom(event);
-      runOomCheck(monitor).catch((error: unknown) =>
-        log.error(`Looking for OOM kills failed: ${errorText(error)}`),
-      );
+      void lookForKills(monitor);
     },
     ...defined({ bootedAt }),
     onReport(report) {

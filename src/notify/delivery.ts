@@ -1,3 +1,5 @@
+import type { Config } from '../config/schema.ts';
+import { serverName } from '../config/server-name.ts';
 import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
 import { alertLine, TIME_LETTERS } from './alert-log.ts';
@@ -5,11 +7,12 @@ import { followSettings } from './chat.ts';
 import { addUnsaved, headsOf } from './queue.ts';
 import { openSending, type DeliveryDeps, type Sending } from './sending.ts';
 import { deliveryState, refusalOf, type DeliveryState } from './state.ts';
+import type { Store } from '../store/open.ts';
 import type { StoredRow } from '../store/outbox.ts';
 import { waitMs } from './attempt.ts';
 import { letGoOfLock, prune, saveQuietly, takeTurn, type Pause } from './turn.ts';
 import { placeOf, targetOf } from './targets.ts';
-import type { Clock } from '../system/types.ts';
+import type { Clock, System } from '../system/types.ts';
 
 export type { DeliveryDeps } from './sending.ts';
 
@@ -39,6 +42,13 @@ export type Delivery = {
 const AFTER_ERROR_MS = 5000;
 /** By so much answers give way to a message that is due at the same time. */
 const ALERTS_FIRST_MS = 100;
+
+/** The delivery of this server, as its settings ask for. */
+export function openDelivery(store: Store, config: Config, system: System): Delivery {
+  const { http, clock, log, files } = system;
+  const { stateDir } = config;
+  return createDelivery({ store, config, http, clock, log, stateDir, server: serverName(config, files) });
+}
 
 /**
  * Sends the outbox to Telegram, one message at a time, in order; only the process that holds the delivery lock does. What was
