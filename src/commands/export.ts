@@ -12,7 +12,7 @@ import {
   writeMetrics,
   type MetricsText,
 } from './export-monitor.ts';
-import { writesToJournal } from './io.ts';
+import { giveUp, writesToJournal } from './io.ts';
 
 /** Reads everything by itself; loaded only when nobody else has a fresh reading. */
 export type Collect = (context: CommandContext) => Promise<Snapshot>;
@@ -27,10 +27,10 @@ export async function exportMetrics(
   const { io, config, options } = context;
   if (!isSection(section)) {
     const near = suggest(section, ['all', ...SECTIONS]);
-    io.err(
-      `vpsmon: there is no section "${section}": ${near ? `did you mean ${near}?` : `all, ${SECTIONS.join(', ')}`}`,
+    return giveUp(
+      io,
+      `there is no section "${section}": ${near ? `did you mean ${near}?` : `all, ${SECTIONS.join(', ')}`}`,
     );
-    return 3;
   }
   const { text: whole, from } =
     (await askMonitor(config.stateDir, context.system.clock.now())) ??
@@ -49,8 +49,7 @@ export async function exportMetrics(
   try {
     wrote = writeMetrics(config.stateDir, metrics);
   } catch (error) {
-    io.err(`vpsmon: ${metricsFile(config.stateDir)} cannot be written: ${errorText(error)}`);
-    return 3;
+    return giveUp(io, `${metricsFile(config.stateDir)} cannot be written: ${errorText(error)}`);
   }
   // Once a minute: the file itself says that all is well.
   if (!writesToJournal(context)) io.out(wrote);

@@ -3,7 +3,7 @@ import { errorText, formatBytes, formatDuration, formatTime, isoTime, plain } fr
 import { wrapBehind } from '../outputs/terminal/style.ts';
 import { readTextFile } from '../system/read-file.ts';
 import type { GlobalOptions, Io } from './context.ts';
-import { printJson } from './io.ts';
+import { giveUp, printJson } from './io.ts';
 
 /** A year of one-minute samples is 15 MB. */
 const MOST_BYTES = 64 * 1_048_576;
@@ -15,40 +15,35 @@ export type ForecastOptions = GlobalOptions & { replay?: string; capacity?: stri
  * configuration. Exit 0; 3 for a bad option, a file that cannot be read, or a line that is none.
  */
 export function forecastReplay(options: ForecastOptions, io: Io): number {
-  if (options.replay === undefined || options.capacity === undefined) {
-    io.err(
-      'vpsmon: `forecast` expects --replay FILE.csv and --capacity BYTES, the amount at which it is full.',
+  if (options.replay === undefined || options.capacity === undefined)
+    return giveUp(
+      io,
+      '`forecast` expects --replay FILE.csv and --capacity BYTES, the amount at which it is full.',
     );
-    return 3;
-  }
   const capacity = /^\d+(\.\d+)?(e\d{1,2})?$/i.test(options.capacity) ? Number(options.capacity) : Number.NaN;
-  if (!(capacity > 0 && capacity <= Number.MAX_SAFE_INTEGER)) {
-    io.err(
-      `vpsmon: --capacity expects a number of bytes above 0, like 2147483648, not \`${plain(options.capacity, 40)}\`.`,
+  if (!(capacity > 0 && capacity <= Number.MAX_SAFE_INTEGER))
+    return giveUp(
+      io,
+      `--capacity expects a number of bytes above 0, like 2147483648, not \`${plain(options.capacity, 40)}\`.`,
     );
-    return 3;
-  }
   const name = plain(options.replay, 200);
   let text: string;
   try {
     text = readTextFile(options.replay, MOST_BYTES).text;
   } catch (error) {
-    io.err(`vpsmon: ${name} ${errorText(error)}. --replay expects a CSV file of \`timestamp,value\`.`);
-    return 3;
+    return giveUp(io, `${name} ${errorText(error)}. --replay expects a CSV file of \`timestamp,value\`.`);
   }
   let result: Replay;
   try {
     result = replay(parseSamples(text, name), capacity);
   } catch (error) {
-    io.err(`vpsmon: ${errorText(error, 600)}.`);
-    return 3;
+    return giveUp(io, `${errorText(error, 600)}.`);
   }
-  if (result.samples === 0) {
-    io.err(
-      `vpsmon: ${name} holds no samples; expected lines of \`timestamp,value\`, like \`1767225600,1073741824\`.`,
+  if (result.samples === 0)
+    return giveUp(
+      io,
+      `${name} holds no samples; expected lines of \`timestamp,value\`, like \`1767225600,1073741824\`.`,
     );
-    return 3;
-  }
   if (options.json) printJson(io, toJson(result));
   else io.out(render(result, io.wrapAt));
   return 0;

@@ -9,7 +9,7 @@ import { recordingOf } from '../store/recordings.ts';
 import type { Db } from '../store/db.ts';
 import type { CommandContext } from './context.ts';
 import { readStore } from './read-store.ts';
-import { printJson } from './io.ts';
+import { giveUp, printJson } from './io.ts';
 
 /** More than this are only shown with a shorter `--since`. */
 const MOST = 1000;
@@ -23,20 +23,18 @@ export async function incidents(
 ): Promise<number> {
   if (show === undefined) return incidentsList(context, since);
   if (show === 'show') return incidentsShow(context, id);
-  context.io.err(
-    `vpsmon: \`incidents ${plain(show, 40)}\` is not known. Try \`vpsmon incidents\` or \`vpsmon incidents show ID\`.`,
+  return giveUp(
+    context.io,
+    `\`incidents ${plain(show, 40)}\` is not known. Try \`vpsmon incidents\` or \`vpsmon incidents show ID\`.`,
   );
-  return 3;
 }
 
 /** `vpsmon incidents [--since 24h]`: what is open and what happened. Exit 0; 2 when the store cannot be read, 3 for a bad duration. */
 export async function incidentsList(context: CommandContext, since: string): Promise<number> {
   const { io, options, system } = context;
   const sinceMs = parseDuration(since);
-  if (sinceMs === undefined) {
-    io.err(`vpsmon: --since expects a duration like ${DURATION_EXAMPLES}, not \`${plain(since, 40)}\`.`);
-    return 3;
-  }
+  if (sinceMs === undefined)
+    return giveUp(io, `--since expects a duration like ${DURATION_EXAMPLES}, not \`${plain(since, 40)}\`.`);
   const now = system.clock.now();
   return withStore(context, (db) => {
     const incidents = db === undefined ? [] : incidentsSince(db, now - sinceMs, MOST);
@@ -57,10 +55,10 @@ export async function incidentsShow(context: CommandContext, id: string | undefi
   const number = id !== undefined && /^#?\d{1,15}$/.test(id) ? Number(id.replace('#', '')) : undefined;
   if (number === undefined) {
     const given = id === undefined ? 'none was given' : `not \`${plain(id, 40)}\``;
-    io.err(
-      `vpsmon: \`incidents show\` expects the number of an incident, as \`vpsmon incidents\` lists it; ${given}.`,
+    return giveUp(
+      io,
+      `\`incidents show\` expects the number of an incident, as \`vpsmon incidents\` lists it; ${given}.`,
     );
-    return 3;
   }
   const now = system.clock.now();
   return withStore(context, (db) => {
@@ -70,8 +68,11 @@ export async function incidentsShow(context: CommandContext, id: string | undefi
     if (!incident) {
       const newest = db ? newestIncidentId(db) : 0;
       const hint = newest === 0 ? 'none is recorded yet' : `the newest one is ${newest}`;
-      io.err(`vpsmon: there is no incident ${number}; ${hint}. \`vpsmon incidents --since 90d\` lists them.`);
-      return 2;
+      return giveUp(
+        io,
+        `there is no incident ${number}; ${hint}. \`vpsmon incidents --since 90d\` lists them.`,
+        2,
+      );
     }
     if (stored && !recording) io.err('vpsmon: the recording of the minutes before cannot be read.');
     if (options.json) {

@@ -5,6 +5,7 @@ import { planInstall, type Plan } from '../install/plan.ts';
 import { errorText } from '../model/text.ts';
 import { openMachine, packageRoot, type Machine } from '../system/machine.ts';
 import type { CommandContext } from './context.ts';
+import { giveUp } from './io.ts';
 import { runPlan, showPlan } from './run-plan.ts';
 
 /** Where it works; tests hand in a folder of their own. */
@@ -26,8 +27,7 @@ export async function install(context: CommandContext, place: InstallPlace = thi
   try {
     plan = planInstall(await gatherInstall({ ...place, run, configFile, systemd }));
   } catch (error) {
-    io.err(`vpsmon: ${errorText(error, 1000)}`);
-    return 3;
+    return giveUp(io, errorText(error, 1000));
   }
   plan.notes.push(...environmentNotes(context));
 

@@ -33,6 +33,12 @@ export function print(io: Io, text: string): void {
   io.out(wrapLines(text, io.wrapAt));
 }
 
+/** Says why a command does not do what was asked for. Answers its exit code. */
+export function giveUp(io: Pick<Io, 'err'>, why: string, exitCode = 3): number {
+  io.err(`vpsmon: ${why}`);
+  return exitCode;
+}
+
 /** What a command prints with --json. */
 export function printJson(io: Io, value: unknown): void {
   io.out(safeJson(value, 2));

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { suggest } from '../config/suggest.ts';
 import { plain } from '../model/text.ts';
-import { printJson, writesToJournal } from './io.ts';
+import { giveUp, printJson, writesToJournal } from './io.ts';
 import { foundLines, historyToJson, renderHistory, resultToJson } from '../outputs/terminal/recovery.ts';
 import { acceptLeftOff } from '../recovery/left-off.ts';
 import { RECOVERY_RULES, runRules, finishInterrupted } from '../recovery/index.ts';
@@ -32,17 +32,16 @@ export async function recover(context: CommandContext, what: string, reason: str
   if (!known.includes(wanted)) {
     const near = suggest(what, known);
     const meant = near ? ` Did you mean \`recover ${near}\`?` : '';
-    context.io.err(
-      `vpsmon: \`recover ${plain(what, 40)}\` is not known.${meant} There are ${known.join(', ')}.`,
+    return giveUp(
+      context.io,
+      `\`recover ${plain(what, 40)}\` is not known.${meant} There are ${known.join(', ')}.`,
     );
-    return 3;
   }
-  if (reason !== '' && !takesWords(wanted, reason)) {
-    context.io.err(
-      `vpsmon: \`recover ${wanted}\` takes no further words, and got "${plain(reason, 60)}". Nothing was done.`,
+  if (reason !== '' && !takesWords(wanted, reason))
+    return giveUp(
+      context.io,
+      `\`recover ${wanted}\` takes no further words, and got "${plain(reason, 60)}". Nothing was done.`,
     );
-    return 3;
-  }
   if (wanted === 'history') return history(context);
   // It runs for seconds, on a server that may be short of memory: optimised machine code is not worth its 8 MB.
   for (const flag of ['--no-opt', '--no-sparkplug']) setFlagsFromString(flag);
@@ -50,12 +49,11 @@ export async function recover(context: CommandContext, what: string, reason: str
   const store = openStore(config.stateDir, system.clock.now());
   try {
     // Without the record of what was done there are no budgets and no undo: better to do nothing.
-    if (store.trouble) {
-      io.err(
-        `vpsmon: the state folder ${config.stateDir} cannot be used (${store.trouble}). Recovery does nothing without its records.`,
+    if (store.trouble)
+      return giveUp(
+        io,
+        `the state folder ${config.stateDir} cannot be used (${store.trouble}). Recovery does nothing without its records.`,
       );
-      return 3;
-    }
     // What is stopped or paused by recovery was written there, and only a person can bring it back now.
     const loss = lossOf(store);
     if (loss !== undefined)
@@ -105,10 +103,7 @@ async function runLocked(
   const monitor = openRecovery(context, store);
   const { deps } = monitor;
   const results = await act(deps, what, reason).finally(monitor.close);
-  if (typeof results === 'string') {
-    io.err(`vpsmon: ${results}`);
-    return 3;
-  }
+  if (typeof results === 'string') return giveUp(io, results);
   if (options.json) {
     const enabled = config.settings.ENABLE_AUTO_RECOVERY;
     printJson(io, resultToJson({ dryRun: deps.dryRun, enabled, results, reported: monitor.reported }));

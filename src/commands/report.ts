@@ -18,7 +18,7 @@ import { writeAtomically } from '../system/write-file.ts';
 import type { CommandContext } from './context.ts';
 import { readByItself } from './export.ts';
 import { gatherReport, type Gathered } from './report-data.ts';
-import { printJson } from './io.ts';
+import { giveUp, printJson } from './io.ts';
 
 /** How long `report telegram` waits for Telegram; after that, the monitor sends what waits. */
 const SEND_MS = 30_000;
@@ -51,16 +51,14 @@ export async function report(
   const { io, config, system } = context;
   if (where !== 'console' && where !== 'telegram') {
     const near = suggest(where, ['console', 'telegram']);
-    io.err(
-      `vpsmon: a report goes to console or telegram, not to "${where}"${near ? `: did you mean ${near}?` : ''}`,
+    return giveUp(
+      io,
+      `a report goes to console or telegram, not to "${where}"${near ? `: did you mean ${near}?` : ''}`,
     );
-    return 3;
   }
   const spanMs = asked.chart === undefined ? undefined : parseDuration(asked.chart);
-  if (asked.chart !== undefined && (spanMs === undefined || spanMs < HOUR_MS || spanMs > LONGEST_CHART_MS)) {
-    io.err(`vpsmon: a chart is of 1h to 90d, not of \`${plain(asked.chart, 40)}\``);
-    return 3;
-  }
+  if (asked.chart !== undefined && (spanMs === undefined || spanMs < HOUR_MS || spanMs > LONGEST_CHART_MS))
+    return giveUp(io, `a chart is of 1h to 90d, not of \`${plain(asked.chart, 40)}\``);
   const at = system.clock.now();
   const store = openStore(config.stateDir, at);
   const making: Making = { context, tools, store, at, recipient: asked };

@@ -14,7 +14,7 @@ import { renderSilences, type SilenceView } from '../outputs/terminal/silences.t
 import { openStore } from '../store/open.ts';
 import type { Db } from '../store/db.ts';
 import type { CommandContext } from './context.ts';
-import { print, printJson } from './io.ts';
+import { giveUp, print, printJson } from './io.ts';
 import { readStore } from './read-store.ts';
 import { servicesNow, warnOfUnknownSubject } from './known-subjects.ts';
 
@@ -26,15 +26,15 @@ export async function silence(
   reason = '',
 ): Promise<number> {
   const { io, options, system } = context;
-  if (subject.trim() === '' || subject.length > MOST_LETTERS) {
-    io.err('vpsmon: `silence` expects a container, a service, a rule or `all` first.');
-    return 3;
-  }
+  if (subject.trim() === '' || subject.length > MOST_LETTERS)
+    return giveUp(io, '`silence` expects a container, a service, a rule or `all` first.');
   const ms = duration === undefined ? undefined : parseDuration(duration);
   if (ms === undefined) {
     const given = duration === undefined ? 'none was given' : `not \`${plain(duration, 40)}\``;
-    io.err(`vpsmon: \`silence\` expects a duration like ${DURATION_EXAMPLES} after the subject; ${given}.`);
-    return 3;
+    return giveUp(
+      io,
+      `\`silence\` expects a duration like ${DURATION_EXAMPLES} after the subject; ${given}.`,
+    );
   }
   const now = system.clock.now();
   const until = now + ms;
@@ -76,10 +76,8 @@ export async function silenceList(context: CommandContext): Promise<number> {
 /** `vpsmon silence end SUBJECT`. Exit 0; 2 when there is none of this subject or it cannot be saved, 3 without a subject. */
 export async function silenceEnd(context: CommandContext, subject: string | undefined): Promise<number> {
   const { io, options, config, system } = context;
-  if (subject === undefined || subject.trim() === '') {
-    io.err('vpsmon: `silence end` expects the subject, as `vpsmon silence list` shows it.');
-    return 3;
-  }
+  if (subject === undefined || subject.trim() === '')
+    return giveUp(io, '`silence end` expects the subject, as `vpsmon silence list` shows it.');
   const now = system.clock.now();
   const active = readStore(context, 'the silences', { nothing: [] }, (db) => listSilences(db, now));
   if (active === undefined) return 2;
@@ -104,8 +102,7 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
       : still
         ? `has no silence of its own, and is silent: ${silencedUntil(still)}. ${howToEnd(still)}`
         : `is not silenced. ${hint}`;
-    io.err(`vpsmon: ${name} ${no}.`);
-    return 2;
+    return giveUp(io, `${name} ${no}.`, 2);
   }
   if (!options.dryRun && !write(context, (db) => endSilence(db, subject))) return 2;
   if (options.json) {

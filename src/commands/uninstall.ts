@@ -6,6 +6,7 @@ import { LEFT_OFF_KINDS, leftOffText } from '../model/left-off.ts';
 import { errorText } from '../model/text.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
 import type { CommandContext } from './context.ts';
+import { giveUp } from './io.ts';
 import { runPlan, showPlan } from './run-plan.ts';
 
 /** Removes what `install` made; exit 0 when nothing of it is left, 2 when a step failed, 3 when it cannot begin. */
@@ -15,19 +16,17 @@ export async function uninstall(
   machine: Machine = openMachine('/'),
 ): Promise<number> {
   const { io, options, system } = context;
-  if (!system.root && !options.dryRun) {
-    io.err(
-      'vpsmon: uninstall removes files of root: run it as root (sudo). `--dry-run` shows what it would do.',
+  if (!system.root && !options.dryRun)
+    return giveUp(
+      io,
+      'uninstall removes files of root: run it as root (sudo). `--dry-run` shows what it would do.',
     );
-    return 3;
-  }
   const manifest = readManifest(machine);
-  if (!manifest && packageRoot() === DEBIAN_PACKAGE) {
-    io.err(
-      'vpsmon: it is installed as a Debian package. `apt remove vpsmon` keeps settings and history, `apt purge vpsmon` removes them, too.',
+  if (!manifest && packageRoot() === DEBIAN_PACKAGE)
+    return giveUp(
+      io,
+      'it is installed as a Debian package. `apt remove vpsmon` keeps settings and history, `apt purge vpsmon` removes them, too.',
     );
-    return 3;
-  }
   const plan = planRemoval({
     manifest,
     purge,
@@ -38,12 +37,11 @@ export async function uninstall(
   const json = { version: 1, ...plan };
   if (options.dryRun) return showPlan(context, plan, json);
   const left = await bringBack(context);
-  if (left.length > 0) {
-    io.err(
-      `vpsmon: ${left.join('; ')}. Without vpsmon nobody brings that back, so nothing was removed. Mend what \`vpsmon recover undo\` says, or say that it is meant to stay so with \`vpsmon recover accept\`; then run \`vpsmon uninstall\` again.`,
+  if (left.length > 0)
+    return giveUp(
+      io,
+      `${left.join('; ')}. Without vpsmon nobody brings that back, so nothing was removed. Mend what \`vpsmon recover undo\` says, or say that it is meant to stay so with \`vpsmon recover accept\`; then run \`vpsmon uninstall\` again.`,
     );
-    return 3;
-  }
   return runPlan(context, plan, machine, {
     json,
     hints: ['Run `vpsmon uninstall` again when that is mended: what is removed is not looked for again.'],
