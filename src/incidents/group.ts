@@ -66,7 +66,7 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
       draft.incident = { ...draft.incident, notified: { ...draft.incident.notified, often: true } };
   }
   const { incident } = draft;
-  const holds = isTrueNow(incident, reason, look);
+  const holds = isTrueNow(incident, look);
   const hasNoEnd = incident.event === true || incident.state === 'resolved';
   if (holds === false || (holds === undefined && !fresh)) {
     if (!hasNoEnd) return 'not-now';
@@ -233,7 +233,7 @@ function lookAgain(held: Held, look: Look, { drafts, dropped }: Released): boole
   if (look.silenced(incident)) return drop('silenced');
   // It may have got a name whose changes are muted.
   if (look.muted(incident)) return drop('muted');
-  const holds = isTrueNow(incident, reason, look);
+  const holds = isTrueNow(incident, look);
   const goesOn = incident.event !== true && incident.state !== 'resolved';
   // It came and went while it waited, and not for the first time: that is what is sent.
   const isSeen = holds ?? incident.okSince === undefined;
@@ -275,13 +275,10 @@ export function releaseAbout(groups: Groups, draft: Draft, look: Look): Released
 
 /** Whether what a message about it states can be seen to be so at the moment. */
 export function isSeenTrue(incident: Incident, look: Look): boolean {
-  const claim = claimOf(incident);
-  return claim === undefined || look.isTrue(incident, claim) === true;
+  return isTrueNow(incident, look) === true;
 }
 
-function isTrueNow(incident: Incident, reason: NotifyReason, look: Look): boolean | undefined {
+function isTrueNow(incident: Incident, look: Look): boolean | undefined {
   const claim = claimOf(incident);
-  // A repeat about one that flaps has its present state.
-  if (claim === undefined || (reason === 'repeat-due' && incident.flapping)) return true;
-  return look.isTrue(incident, claim);
+  return claim === undefined || look.isTrue(incident, claim);
 }

@@ -132,6 +132,8 @@ function followClock(run: Run): void {
   const jumped = run.jump();
   if (jumped === 0) return;
   moveAllTimes(run.memory, jumped);
+  // A monitor that is killed leaves them as the clock counts now.
+  addToSave(run.saver, { incidents: [...run.memory.byId.values()] });
   run.startedAt += jumped;
   for (const [rule, at] of run.judgedAt) run.judgedAt.set(rule, at + jumped);
   run.first = moveFirstStart(run.db, run.first, jumped);

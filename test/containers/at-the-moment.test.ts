@@ -86,6 +86,22 @@ test('that Docker is gone is repeated while it is, also by a monitor that was st
   ]);
 });
 
+test('one that flapped and then ended as a job does: no reminder says that it runs', () => {
+  const world = worldWith('web');
+  for (let i = 0; i < 20; i++) {
+    world.die('web', 1);
+    pass(world, 5000);
+    world.start('web');
+    pass(world, 3 * MINUTE);
+  }
+  // Its end is not sent, and keeps no reminder back.
+  world.silence('web', 10_000);
+  world.die('web', 0);
+  expect(text(world)).not.toContain('Still flapping');
+  pass(world, 9 * MINUTE);
+  expect(text(world)).not.toContain('Still flapping');
+});
+
 describe('Docker goes on trying to start it, and then does not any more', () => {
   test.each(['stopped on request', 'given up'])('%s', (how) => {
     const world = worldWith('web', { policy: 'always' });
@@ -162,6 +178,22 @@ describe.each([3 * HOUR, -3 * HOUR])('the clock is set by %s ms', (by) => {
     expect(text(world)).toContain(
       health === 'healthy' ? 'redeployed, healthy in 2 s' : 'redeployed, running again after 0.5 s',
     );
+  });
+
+  test('and the monitor is killed: how long it lasts is counted as before', () => {
+    const world = worldWith('web');
+    world.die('web', 1);
+    pass(world, MINUTE);
+    world.setClock(by);
+    world.check();
+    const rows = world.rows();
+    world.reopen();
+    world.look(rows);
+    world.clear();
+    pass(world, 58 * MINUTE);
+    expect(world.titles()).toEqual([]);
+    pass(world, 2 * MINUTE);
+    expect(world.titles()).toEqual([expect.stringMatching(/^Still CRITICAL after 1 h: web stopped/)]);
   });
 
   test('while Docker is away', () => {

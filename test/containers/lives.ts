@@ -103,7 +103,8 @@ export function live(seed: number): Life {
       if (isSilenced(rule)) fail(`is about ${rule}, which is silenced`, text);
     for (const [name, until] of silences) {
       if (until <= world.wall() || SILENCED_RULES.includes(name)) continue;
-      if (name === 'all' || new RegExp(`(?<![\\w-])${name}(?![\\w-])`).test(text))
+      const pattern = name.replace('*', '[\\w-]*');
+      if (name === 'all' || new RegExp(`(?<![\\w-])${pattern}(?![\\w-])`).test(text))
         fail(`names ${name}, which is silenced`, text);
     }
     if (muted !== undefined && new RegExp(`(?<![\\w-])${muted}(?![\\w-])`).test(text))
@@ -118,11 +119,32 @@ export function live(seed: number): Life {
       fail(String(error), text);
     }
     for (const { name, claim, line } of claims) {
-      const state = claim === 'missing' ? missingOf(name) : stateOf(name);
+      const state =
+        claim === 'missing'
+          ? missingOf(name)
+          : name !== 'docker'
+            ? stateOf(name)
+            : dockerAnswers
+              ? 'answers'
+              : 'away';
       if (claim !== 'missing') belief.set(name, claim);
       if (!fits(claim, state)) fail(`says that ${name} is ${claim}, it is ${state}`, line);
     }
+    checkNext(text, claims);
     checkNumbers(text);
+  }
+
+  /** What Docker does about one that is down, where a message is about one. */
+  function checkNext(text: string, claims: readonly Claimed[]): void {
+    const [one, ...others] = claims;
+    const box = one && others.length === 0 ? boxOf(one.name) : undefined;
+    if (one?.claim !== 'down' || !box) return;
+    const { status } = box.state;
+    if (text.includes('keeps trying') && status !== 'restarting')
+      fail(`says that Docker tries, it is ${status}`, text);
+    const policy = /will not restart it .*\(restart policy: ([\w-]+)/.exec(text)?.[1];
+    if (policy !== undefined && policy !== box.hostConfig.restartPolicy)
+      fail(`its policy is ${box.hostConfig.restartPolicy}`, text);
   }
 
   /** Of a name in MONITORED_SERVICES: whether a container bears it, or is of its service, and was ever started. */
@@ -297,8 +319,9 @@ export function live(seed: number): Life {
   }
 
   function restartMonitor(away: () => void): void {
-    remember();
-    note('the monitor is stopped');
+    const isKilled = chance(30);
+    if (!isKilled) remember();
+    note(`the monitor is ${isKilled ? 'killed' : 'stopped'}`);
     watching = false;
     wasAway = true;
     world.deaf(true);
@@ -318,7 +341,7 @@ export function live(seed: number): Life {
       const rule = START_LINES[kind].rule ?? '';
       if (name === muted && (kind === 'stopped' || kind === 'up'))
         fail(`the start message names ${name}, whose stops are muted`, line);
-      if ([name, rule, 'all'].some(isSilenced))
+      if ([name, `${name}*`, rule, 'all'].some(isSilenced))
         fail(`the start message names ${name}, which is silenced`, line);
       const claim = NOTES[kind];
       if (claim === undefined) continue;
@@ -361,6 +384,16 @@ export function live(seed: number): Life {
       if (box.state.status !== 'exited' || box.hostConfig.restartPolicy !== 'always' || chance(15)) continue;
       start(box.name);
     }
+    // Before anybody listens again.
+    for (const { name } of ran) {
+      const box = boxOf(name);
+      if (!box || !chance(10)) continue;
+      note(`meanwhile ${name} is removed`);
+      if (box.state.pid > 0) goesDown(name);
+      world.remove(name);
+      if (chance(50)) run(name);
+      truthOf(name).unseen = true;
+    }
     note('Docker is back');
     world.answering(true);
     dockerAnswers = true;
@@ -391,6 +424,26 @@ export function live(seed: number): Life {
     if (boxOf(name)?.checked && boxOf(name)?.state.status === 'running' && chance(70)) {
       pass([500, 20_000][pick(2)]!);
       if (boxOf(name)?.state.status === 'running') world.health(name, chance(80) ? 'healthy' : 'unhealthy');
+    }
+  }
+
+  /** `docker compose down` and `up`: all go, then all are made, then they start one after the other. */
+  function composeAnew(): void {
+    note('compose down');
+    const names = NAMES.filter((name) => ['running', 'exited'].includes(boxOf(name)?.state.status ?? ''));
+    for (const name of names) {
+      if (boxOf(name)?.state.status === 'running') stop(name);
+      if (boxOf(name)) world.destroy(name);
+      pass(pick(200));
+    }
+    pass([0, 500, 5000, 30_000][pick(4)]!);
+    note('compose up');
+    const made = names.filter((name) => !boxOf(name));
+    for (const name of made)
+      world.create(name, { policy: 'always', service: name, health: chance(40) ? 'healthy' : 'none' });
+    for (const name of made) {
+      pass(pick(700));
+      if (boxOf(name)?.state.status === 'created') start(name);
     }
   }
 
@@ -434,7 +487,25 @@ export function live(seed: number): Life {
       else remove(name);
       return;
     }
-    const what = pick(118);
+    if (box.state.status === 'restarting' && chance(20)) {
+      note(`stop ${name}, which Docker tries to start`);
+      forgetPolicy(name);
+      box.state.status = 'exited';
+      world.said(name, 'stop');
+      return;
+    }
+    const what = pick(126);
+    if (what >= 122) {
+      composeAnew();
+      return;
+    }
+    if (what >= 118) {
+      if (box.state.status === 'restarting' || box.hostConfig.autoRemove) return;
+      const policy = box.hostConfig.restartPolicy === 'always' ? 'no' : 'always';
+      note(`update ${name} --restart ${policy}`);
+      world.update(name, policy);
+      return;
+    }
     if (what >= 112) {
       rollOut(name);
       return;
@@ -497,7 +568,8 @@ export function live(seed: number): Life {
       }
     } else if (what < 94) {
       const rule = SILENCED_RULES[pick(SILENCED_RULES.length)]!;
-      silence(chance(15) ? 'all' : chance(30) ? rule : name, [20_000, 3 * MINUTE, 20 * MINUTE][pick(3)]!);
+      const subject = chance(15) ? 'all' : chance(30) ? rule : chance(20) ? `${name}*` : name;
+      silence(subject, [20_000, 3 * MINUTE, 20 * MINUTE][pick(3)]!);
     } else if (what < 96) {
       const subject = [...silences.keys()][pick(Math.max(1, silences.size))];
       if (subject === undefined) return;
@@ -505,6 +577,7 @@ export function live(seed: number): Life {
       silences.delete(subject);
       world.unsilence(subject);
     } else if (what < 98) {
+      if (!watching) return;
       restartMonitor(() => {
         if (chance(50)) pass(pick(3 * MINUTE));
         if (chance(50) && boxOf(name)) {
@@ -512,6 +585,7 @@ export function live(seed: number): Life {
           else if (boxOf(name)!.state.status === 'exited') start(name);
         }
         if (chance(15)) dockerAway();
+        if (chance(30)) for (let i = pick(5); i >= 0; i--) act();
         pass(pick(3 * MINUTE));
       });
     } else if (what < 102) dockerAway();
@@ -636,7 +710,11 @@ function claimsOf(text: string): Claimed[] {
         const name = /^[\w-]+/.exec(line)![0];
         const restored = line.includes('unhealthy for') ? 'healthy' : 'up';
         const again = line.includes('down again') ? 'down' : 'up';
-        const claim = { Restored: restored, Restarting: again }[list] ?? LISTS[list];
+        const isDeploy = list === 'redeployed' || list === 'restarted';
+        const claim =
+          isDeploy && line.includes(', healthy')
+            ? 'healthy'
+            : ({ Restored: restored, Restarting: again }[list] ?? LISTS[list]);
         if (claim === undefined) throw new Error(`not understood: ${text}`);
         return { name, claim: list.startsWith('renamed') ? 'named' : claim, line };
       })
@@ -644,12 +722,14 @@ function claimsOf(text: string): Claimed[] {
   }
   const missing = /^Service: (.*)$/m.exec(title.includes('Service Missing') ? text : '')?.[1];
   if (missing !== undefined) return [{ name: missing, claim: 'missing', line: title }];
-  if (title.includes('Docker Is Gone') || /^(?:Stable again, r|R)esolved: Docker answers$/.test(title))
-    return [];
+  const answers = { name: 'docker', claim: 'answers', line: title };
+  if (title.includes('Docker Is Gone')) return [{ ...answers, claim: 'away' }];
+  if (/^(?:Stable again, r|R)esolved: Docker answers$/.test(title)) return [answers];
   if (title.includes('Docker Is Back')) {
     const names = lines[lines.findIndex((line) => line.includes('Did not come back')) + 1] ?? '';
-    if (!text.includes('Did not come back') || names.startsWith('Time: ')) return [];
-    return names.split(', ').map((one) => ({ name: one.split(' ')[0]!, claim: 'down', line: text }));
+    if (!text.includes('Did not come back') || names.startsWith('Time: ')) return [answers];
+    const down = names.split(', ').map((one) => ({ name: one.split(' ')[0]!, claim: 'down', line: text }));
+    return [answers, ...down];
   }
   const name = /^Service: (.*)$/m.exec(text)?.[1];
   if (name !== undefined) {
@@ -661,7 +741,9 @@ function claimsOf(text: string): Claimed[] {
     if (title.includes('Unhealthy')) claim = 'unhealthy';
     if (/^Unhealthy for: /m.test(text)) claim = 'healthy';
     if (title.includes('Malfunction') && status === 'Restarting') claim = 'down';
-    if (claim === undefined) throw new Error(`not understood: ${text}`);
+    const stays = /now it stays (\w+)/.exec(text)?.[1];
+    if (claim === undefined || (stays && stays !== (claim === 'unhealthy' ? claim : 'down')))
+      throw new Error(`not understood: ${text}`);
     return claim === 'any' ? [] : [{ name, claim, line: text }];
   }
   const fine = /^Flapping, fine at the moment: (.*)$/.exec(title)?.[1];
@@ -677,7 +759,7 @@ function claimsOf(text: string): Claimed[] {
   if (title.includes('was removed'))
     return [{ name: /^\S+ ([\w-]+) /.exec(title)![1]!, claim: 'gone', line: title }];
   const line = /^\S+ ([\w-]+) (?:redeployed|restarted)/.exec(title);
-  if (line) return [{ name: line[1]!, claim: 'up', line: title }];
+  if (line) return [{ name: line[1]!, claim: title.includes(', healthy') ? 'healthy' : 'up', line: title }];
   const generic = /^(?:WARNING|CRITICAL|INFO)[^:]*: (.*)$/.exec(title)?.[1];
   if (generic !== undefined) return [sentence(generic)];
   throw new Error(`not understood: ${text}`);
@@ -721,7 +803,8 @@ function sentence(text: string): Claimed {
   if (sick) return { name: sick[1]!, claim: 'unhealthy', line: text };
   const well = /^([\w-]+) is healthy again/.exec(text);
   if (well) return { name: well[1]!, claim: 'healthy', line: text };
-  if (/^Docker (?:is gone|is back|answers)/.test(text)) return { name: 'docker', claim: 'any', line: text };
+  const docker = /^Docker (is gone|is back|answers)/.exec(text)?.[1];
+  if (docker) return { name: 'docker', claim: docker === 'is gone' ? 'away' : 'answers', line: text };
   const often = /^([\w-]+) (?:restarted \d+ times|has restarted)/.exec(text);
   if (often) return { name: often[1]!, claim: 'any', line: text };
   throw new Error(`not understood: ${text}`);
