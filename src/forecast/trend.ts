@@ -7,8 +7,8 @@ const WINDOWS_H = [8, 12, 20];
 const LEAST_GROWTH = 0.02;
 /** A trend stands out from what scatters around it by at least so much. */
 const GROWTH_TO_NOISE = 4;
-/** No more than this share of the growth may have come in one hour: one step is not a trend. */
-const LARGEST_STEP = 0.45;
+/** No more than this share of the growth may have come in one hour: one step is not a trend, two like it are. */
+const LARGEST_STEP = 0.55;
 /**
  * How far above what earlier days have reached, in their usual swing, or in that of a daily cycle that was taken off: where the clock jumped,
  * it leaves something behind.

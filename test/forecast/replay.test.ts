@@ -50,6 +50,21 @@ describe('the forecast', () => {
     expect((START + 96 * 3600) * 1000 - first!.at).toBeGreaterThanOrEqual(12 * 3_600_000);
   });
 
+  it('announces a leak that becomes faster and faster half a day ahead, though it hardly moves at first', () => {
+    const next = random(1);
+    const value = (h: number) => 0.8 + 1.2 * (Math.max(0, h - 8) / 42) ** 2 + 0.02 * next();
+    const [first] = run(series(50, value)).announcements;
+    expect((START + 50 * 3600) * 1000 - first!.at).toBeGreaterThanOrEqual(12 * 3_600_000);
+  });
+
+  it('announces stairs a day ahead of which each is nearly half of what a window sees', () => {
+    const next = random(5);
+    const stairs = (x: number) => Math.floor(7 * x) / 7 + (0.2 / 7) * x;
+    const value = (h: number) => 0.8 + 1.2 * stairs(Math.max(0, (h - 48) / 44)) + 0.01 * next();
+    const [first] = run(series(92, value)).announcements;
+    expect((START + 92 * 3600) * 1000 - first!.at).toBeGreaterThanOrEqual(24 * 3_600_000);
+  });
+
   it('announces a leak half a day ahead though nothing was seen for three hours of it', () => {
     const lines = series(34, (h) => 0.5 + (1.5 * Math.max(0, h - 10)) / 24).split('\n');
     const seen = lines.filter((_, minute) => minute < 14 * 60 || minute >= 17 * 60);
