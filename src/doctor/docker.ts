@@ -19,11 +19,12 @@ export async function examineDocker(docker: Docker, wanted: boolean, patient: Do
   if (!isSlow(first.error)) return [judgeDockerError(first.error, docker.address, wanted)];
   const second = await ask(patient);
   if ('error' in second) return [judgeDockerError(second.error, docker.address, wanted)];
+  const name = second.podman ? 'podman' : 'Docker';
   return [
     warning(
       'docker',
-      `Docker ${second.version} at ${docker.address} is slow: it answered the second question, after ${formatDuration(second.tookMs)}; the machine is busy`,
-      'look who keeps it busy (top, docker stats), then run doctor again; there is no need to restart Docker for that',
+      `${name} ${second.version} at ${docker.address} is slow: it answered the second question, after ${formatDuration(second.tookMs)}; the machine is busy`,
+      `look who keeps it busy (top, docker stats), then run doctor again; there is no need to restart ${name} for that`,
     ),
     ...(await examineEvents(patient, true)),
   ];

@@ -11,6 +11,7 @@ import type { Config, Settings } from '../../src/config/schema.ts';
 import { openOutbox } from '../../src/store/outbox.ts';
 import { remember } from '../../src/store/memory.ts';
 import { openStore } from '../../src/store/open.ts';
+import { openDocker } from '../../src/system/docker/docker.ts';
 import { openKernelLog } from '../../src/system/kernel-log.ts';
 import { openMachine } from '../../src/system/machine.ts';
 import type { System } from '../../src/system/types.ts';
@@ -91,12 +92,15 @@ async function examineOnce(broken: Broken) {
     DOCKER_HOST: `unix://${await dockerThatIsWell()}`,
     ...broken.settings,
   };
+  // A slow engine has tests of its own; these must not depend on how busy this machine is.
+  const docker = openDocker(settings.DOCKER_HOST!, { deadlineMs: 120_000 });
   const recorded = commandContext(
     configWith(settings, { stateDir, ...broken.config }),
     {},
-    { ...(broken.run ? { run: broken.run } : {}), ...(broken.system ? { system: broken.system } : {}) },
+    { ...(broken.run ? { run: broken.run } : {}), system: { docker, ...broken.system } },
   );
   const code = await doctor(recorded.context, openMachine(host));
+  docker.close();
   const out = recorded.out();
   const lines = out.split('\n');
   return {

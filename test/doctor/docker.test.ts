@@ -69,10 +69,15 @@ it.each(['null', '[]', '{"status":"ok"}', '{"Version":{},"ApiVersion":[]}'])(
   },
 );
 
-it('U12: one slow answer is a busy machine, and no reason to restart Docker', async () => {
+it.each([
+  ['Docker', {}],
+  ['podman', { Components: [{ Name: 'Podman Engine' }] }],
+])('U12: one slow answer of %s is a busy machine, and no reason to restart it', async (name, more) => {
   let busy = true;
   const address = await engine((request, response) => {
-    if (!busy) answerOf(request, response);
+    if (busy) return;
+    if (request.url === '/version') response.end(JSON.stringify({ ...VERSION, ...more }));
+    else answerOf(request, response);
   });
   const patient = openDocker(address, { deadlineMs: 60_000 });
   const lines = await examineDocker(openDocker(address, { deadlineMs: 100 }), true, {
@@ -87,8 +92,10 @@ it('U12: one slow answer is a busy machine, and no reason to restart Docker', as
     {
       name: 'docker',
       state: 'warning',
-      text: expect.stringMatching(/is slow: it answered the second question.*the machine is busy/),
-      advice: expect.stringMatching(/^look who keeps it busy.*no need to restart Docker/),
+      text: expect.stringMatching(
+        RegExp(`^${name} .* is slow: it answered the second question.*the machine is busy`),
+      ),
+      advice: expect.stringMatching(RegExp(`^look who keeps it busy.*no need to restart ${name}`)),
     },
   ]);
 });
