@@ -5,7 +5,10 @@ import { rising } from './trend.ts';
 /** A curve is believed where it leaves so much less of the squared error than a straight line since the growth began. */
 const CURVE_ERROR = 0.6;
 const SWING_ERROR = 0.5;
-/** A cycle falls by this share of what it rises after that, at least; growth that becomes faster and faster seems to fall a little, too. */
+/**
+ * A cycle falls by this share of what it rises after that, at least; growth that becomes faster and faster seems to fall a little, too. So
+ * does a warm-up, which is why in the first day any fall will do.
+ */
 const SWING_FELL = 0.25;
 /** Growth that slows down must seem to go on to so many times what is left: its end is the least certain of a curve. */
 const FILLS_TIMES = 3;
@@ -50,8 +53,10 @@ export function doubtOf(
   const age = newest - curve.knee;
   const ratio = (curve.slope + 2 * curve.bend * age) / curve.slope;
   // From its lowest point on, the curve has risen ratio squared times as far as it fell before.
-  if (curve.bend > 0)
-    return error < SWING_ERROR && ratio < 0 && SWING_FELL * ratio ** 2 < 1 ? 'swings' : undefined;
+  if (curve.bend > 0) {
+    const fell = ratio < 0 && (known < FIRST_DAY_HOURS || SWING_FELL * ratio ** 2 < 1);
+    return error < SWING_ERROR && fell ? 'swings' : undefined;
+  }
   if (!(error < CURVE_ERROR)) return undefined;
   // The slopes at both ends give the time constant of an exponential that ends, and what it still grows.
   const left = ratio <= 0 ? 0 : (ratio * curve.slope * -age) / Math.log(ratio);
