@@ -9,6 +9,9 @@ import type { Outcome, RecoveryDeps, Step } from './types.ts';
 export const GRACE_SEC = 20;
 /** A container that cannot start, as a rule, is down again by then. */
 export const STAYS_UP_MS = 2000;
+/** A killed process whose memory is in swap needs a while to end, and Docker gives up waiting for it after 10 s. */
+const ENDS_WITHIN_MS = 30_000;
+const LOOK_EVERY_MS = 2000;
 
 /** Why there are no containers to work with. On a machine without Docker there is nothing that could not be read. */
 export function withoutContainers(docker: Exclude<Snapshot['readings']['docker'], { state: 'ok' }>): string {
@@ -68,13 +71,24 @@ export function stopping(
       if (stopped) keep({ ...undo, startedAt: stopped.state.startedAt });
     },
     async verify(): Promise<Outcome> {
-      const inspect = await inspectOrGone(deps, containerId);
+      const inspect = await onceDown(deps, containerId);
       if (!inspect) return { worked: true, text: `${plain(name, 60)} is gone` };
       return isDown(inspect)
         ? { worked: true, text: `${plain(name, 60)} is stopped${effect}` }
         : { worked: false, text: `${plain(name, 60)} is still ${inspect.state.status}` };
     },
   };
+}
+
+/** How a container is when it is down, or was still up all the time in which it should have ended; undefined: it is gone. */
+async function onceDown(deps: RecoveryDeps, id: string): Promise<DockerInspect | undefined> {
+  const { clock } = deps.system;
+  const until = clock.monotonic() + ENDS_WITHIN_MS;
+  for (;;) {
+    const inspect = await inspectOrGone(deps, id);
+    if (!inspect || isDown(inspect) || clock.monotonic() >= until) return inspect;
+    await clock.sleep(LOOK_EVERY_MS);
+  }
 }
 
 /** Why a container that recovery stopped is not stopped by recovery any more; undefined while it is. */

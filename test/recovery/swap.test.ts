@@ -381,6 +381,21 @@ describe('thrashing', () => {
     expect(engine.calls).toHaveLength(2);
   });
 
+  it('U1: waits for the end of one whose memory is in swap: Docker gives up sooner, and calls it stopped', async () => {
+    rate = () => (running('batch') ? 9000 : 0);
+    const deps = monitor();
+    const { inspect } = engine.docker;
+    let endsAt = Infinity;
+    engine.docker.stop = async () => void (endsAt = deps.clock.monotonic() + 12_000);
+    engine.docker.inspect = (id) => {
+      if (deps.clock.monotonic() >= endsAt) engine.containers.get('batch'.padEnd(64, '0'))!.status = 'exited';
+      return inspect(id);
+    };
+    expect((await run(deps)).attempts.map(({ done }) => done)).toEqual(['worked']);
+    // Of one that counts as failed nobody would know that it waits to be started again.
+    expect(listActions(store.db, 0)).toMatchObject([{ state: 'worked', undo: { name: 'batch' } }]);
+  });
+
   it('says that Docker cannot be read, and stops nothing', async () => {
     rate = 9000;
     const deps = monitor();
