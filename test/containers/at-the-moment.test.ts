@@ -1,17 +1,9 @@
 // What was so when it was seen, and is not any more when its message goes out: each story is one that a message once got wrong.
 import { describe, expect, test } from 'vitest';
-import { createWorld, worldWith, type World } from './world.ts';
+import { createWorld, pass, worldWith, type World } from './world.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-
-/** Lets time pass with a check every 30 s, as the daemon makes them. */
-function pass(world: World, ms: number): void {
-  for (let left = ms; left > 0; left -= 30_000) {
-    world.advance(Math.min(left, 30_000));
-    world.check();
-  }
-}
 
 function text(world: World): string {
   return world.messages().join('\n\n');

@@ -7,20 +7,12 @@ import { formatTime } from '../../src/model/text.ts';
 import { incidentsSince } from '../../src/store/incidents.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { renderLiving } from '../../src/outputs/telegram/living.ts';
-import { createWorld, START, worldWith, type World } from './world.ts';
+import { createWorld, pass, START, worldWith, type World } from './world.ts';
 
 const STOPPED = '🔴 Service Stopped';
 const RESTORED = '✅ Service Restored';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-
-/** Lets time pass with a check every 30 s, as the daemon makes them. */
-function pass(world: World, ms: number): void {
-  for (let left = ms; left > 0; left -= 30_000) {
-    world.advance(Math.min(left, 30_000));
-    world.check();
-  }
-}
 
 /** Down for `downMs`, up for `upMs`, over and over. */
 function flap(world: World, times: number, downMs: number, upMs: number, name = 'web'): void {

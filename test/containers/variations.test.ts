@@ -1,19 +1,11 @@
 // Variations of the stories in true-messages.test.ts: what flaps, what is silenced, and when a silence or a cooldown ends.
 import { expect, test } from 'vitest';
-import { createWorld, worldWith, type World } from './world.ts';
+import { createWorld, pass, worldWith, type World } from './world.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const STOPPED = '🔴 Service Stopped';
 const RESTORED = '✅ Service Restored';
-
-/** Lets time pass with a check every 30 s, as the daemon makes them. */
-function pass(world: World, ms: number): void {
-  for (let left = ms; left > 0; left -= 30_000) {
-    world.advance(Math.min(left, 30_000));
-    world.check();
-  }
-}
 
 /** Another monitor takes over. */
 function restartMonitor(world: World): void {

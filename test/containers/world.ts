@@ -450,3 +450,11 @@ function statusOf(box: Box, now: number): string {
   const suffix = health === undefined ? '' : health === 'starting' ? ' (health: starting)' : ` (${health})`;
   return `Up ${age}${suffix}`;
 }
+
+/** Lets time pass with a check every 30 s, as the daemon makes them. */
+export function pass(world: World, ms: number): void {
+  for (let left = ms; left > 0; left -= 30_000) {
+    world.advance(Math.min(left, 30_000));
+    world.check();
+  }
+}
