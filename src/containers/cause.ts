@@ -55,6 +55,8 @@ function wasRequested(known: Known, at: number, exitCode: number): boolean {
   if (!known.kill) return false;
   const age = at - known.kill.at;
   const { signal } = known.kill;
+  // No program survives it, but on a server that thrashes its memory comes back from swap before it ends: minutes were seen.
+  if (signal === 9 && exitCode === 137) return age < STOP_MAY_TAKE_MS;
   // Docker sends a `kill` event for what outlives its stop: one that was killed after another signal was killed by somebody else.
   if (isStopSignal(known))
     return (

@@ -3,7 +3,7 @@ import type { Action } from '../model/action.ts';
 import { heldBytes, totalBytes } from '../model/container-memory.ts';
 import type { FlightSample } from '../model/recording.ts';
 import type { ContainerInfo } from '../model/snapshot.ts';
-import { steadyPerMinute } from '../model/trend.ts';
+import { steadyPerMinute, type TrendPoint } from '../model/trend.ts';
 import { errorText, formatBytes, formatCount, formatMoment, plain } from '../model/text.ts';
 import { actionsToUndo } from '../store/actions.ts';
 import { grownOf, type Grown } from '../store/history/growth.ts';
@@ -42,6 +42,8 @@ const MOST_SILENT = 5;
 const GROWN_SHARE = 0.05;
 /** Of what memory shrinks by. */
 const TAKES_SHARE = 0.15;
+/** Of its rate: what grows more slowly now has ended rather than stalled. */
+const STALLED_SHARE = 0.1;
 
 /**
  * Memory and swap run out: stops non-essential containers, those first that have grown most, then the largest, one at a time, until memory
@@ -202,13 +204,27 @@ function growing(
 ): (Grown & { perMinute: number }) | undefined {
   if (!memory || shrinksBy < leastPerMinute(serverBytes)) return undefined;
   const now = { at: deps.system.clock.now(), value: heldBytes(memory) };
-  const earlier = recent.flatMap(({ at, containers }) =>
-    containers.filter((one) => one.name === name).map((one) => ({ at, value: one.heldBytes })),
-  );
-  const perMinute = steadyPerMinute([...earlier, now], now.at) ?? 0;
+  const heldIn = (samples: readonly FlightSample[]) =>
+    samples.flatMap(({ at, containers }) =>
+      containers.filter((one) => one.name === name).map((one) => ({ at, value: one.heldBytes })),
+    );
+  const earlier = heldIn(recent);
+  const perMinute = steadyPerMinute([...earlier, now], now.at) || goingOn(heldIn(deps.before()), now) || 0;
   if (perMinute < shrinksBy * TAKES_SHARE) return undefined;
   const least = earlier.reduce((low, one) => (one.value <= low.value ? one : low), now);
   return { perMinute, bytes: now.value - least.value, since: least.at };
+}
+
+/**
+ * By how much it grew a minute until this run began, as long as it goes on. On a server that thrashes a leak stalls with everything else, and
+ * the monitor comes to write its samples down late: then the last minutes do not look steady, or are not known.
+ */
+function goingOn(before: readonly TrendPoint[], now: TrendPoint): number | undefined {
+  const last = before.at(-1);
+  const perMinute = last && steadyPerMinute(before, last.at);
+  if (!last || !perMinute) return undefined;
+  const expected = (perMinute * (now.at - last.at)) / 60_000;
+  return now.value - last.value >= expected * STALLED_SHARE ? perMinute : undefined;
 }
 
 function sizeOf({ memory }: ContainerInfo): number {

@@ -109,6 +109,17 @@ describe('deaths', () => {
     expect(world.messages()[0]).toContain('Cause: killed from outside Docker, exit code 137 (SIGKILL)');
   });
 
+  test('one that Docker killed, and that ends minutes later on a server that thrashes, was asked for', () => {
+    const world = worldWith('web');
+    world.signal('web', 15);
+    world.advance(10_000);
+    world.signal('web', 9);
+    world.advance(150_000);
+    world.die('web', 137);
+    world.advance(25_000);
+    expect(world.titles()).toEqual(['🔴 Service Stopped (on request)']);
+  });
+
   test('a signal to reload is not a request to stop', () => {
     const world = worldWith('web');
     world.signal('web', 1);

@@ -42,8 +42,11 @@ type Story = {
   /** Memory pressure, with so many MB of swap left. */
   pressure?(swapLeft: number): number;
   swapMb?: number;
-  /** A run takes so much itself until it ends, and so long to begin (ms); the timer starts one every so many seconds. */
-  run?: { takes: number; startMs: number; every: number };
+  /**
+   * A run takes so much itself until it ends, and so long to begin (ms); the timer starts one every so many seconds. While it lasts, all else goes
+   * on at `stalls` of its speed.
+   */
+  run?: { takes: number; startMs: number; every: number; stalls?: number };
   /** For so many seconds; an hour. */
   lasts?: number;
 };
@@ -65,7 +68,10 @@ async function play(story: Story, settings = {}): Promise<Seen> {
   const deps = testDeps(store, { system: { docker: engine.docker }, settings });
   const { clock } = deps;
   const begin = clock.monotonic();
-  const seconds = () => (clock.monotonic() - begin) / 1000;
+  const passed = () => (clock.monotonic() - begin) / 1000;
+  let [runsFrom, lost] = [Number.NaN, 0];
+  const stalled = () => (Number.isNaN(runsFrom) ? 0 : (passed() - runsFrom) * (1 - (run.stalls ?? 1)));
+  const seconds = () => passed() - lost - stalled();
   let taken = 0;
   const left = () => Math.max(0, story.swapLeft(seconds()) - taken);
   const available = () => story.available(seconds());
@@ -142,12 +148,15 @@ async function play(story: Story, settings = {}): Promise<Seen> {
       const before = written;
       deps.before = () => before;
       taken = run.takes;
-      for (let passed = 0; passed < run.startMs; passed += 5000) {
-        clock.add(Math.min(5000, run.startMs - passed));
+      runsFrom = passed();
+      for (let waited = 0; waited < run.startMs; waited += 5000) {
+        clock.add(Math.min(5000, run.startMs - waited));
         record();
       }
       await runRules(deps, [swapRule], 'run');
       taken = 0;
+      lost += stalled();
+      runsFrom = Number.NaN;
     } else clock.add(5000);
   }
   return { calls: engine.calls, swapLeft: end ?? left(), said: deps.said.map(({ text }) => text), deps };
@@ -209,6 +218,15 @@ describe('U1: a leak, and recovery that the monitor starts', () => {
     });
     expect(calls).toEqual(['stop leaky']);
   });
+
+  it.each([1, 0.3, 0.15])(
+    'one that stalls with the whole server while recovery looks, to %s of its speed, is stopped all the same',
+    async (stalls) => {
+      const run = { takes: 0, startMs: 90_000, every: 3600, stalls };
+      const { calls } = await play(leak(1, 70, { run }));
+      expect(calls).toEqual(['stop leaky']);
+    },
+  );
 
   it('names what it is, how fast it goes and what is left', async () => {
     const { deps } = await play(leak(1, 70));
