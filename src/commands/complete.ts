@@ -5,6 +5,7 @@ import { allActionsToUndo } from '../store/actions.ts';
 import { incidentsSince } from '../store/incidents.ts';
 import { lookAtLeftOff } from '../store/left-off.ts';
 import { lookOr } from '../store/look.ts';
+import { jsonField } from '../store/rows.ts';
 import type { Db } from '../store/db.ts';
 import type { GlobalOptions } from './context.ts';
 import { makeContext } from './make-context.ts';
@@ -61,7 +62,7 @@ function candidates(what: string, stateDir: string, now: number): Candidate[] {
 /** Containers as they were last seen, and the Compose services that they belong to. */
 function containers(db: Db): Candidate[] {
   const rows = db
-    .prepare("SELECT key, json_extract(data, '$.service') AS service FROM services ORDER BY key LIMIT 1000")
+    .prepare(`SELECT key, ${jsonField('service')} AS service FROM services ORDER BY key LIMIT 1000`)
     .all() as { key: string; service: unknown }[];
   return rows.flatMap(({ key, service }): Candidate[] => [
     [key, 'container'],

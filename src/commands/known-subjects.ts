@@ -5,6 +5,7 @@ import { RULES } from '../model/rules.ts';
 import { plain } from '../model/text.ts';
 import type { Db } from '../store/db.ts';
 import { lookOr } from '../store/look.ts';
+import { jsonField } from '../store/rows.ts';
 import type { CommandContext } from './context.ts';
 
 /** A name that nobody knows is probably misspelt; it is silenced all the same, for a container may come later. */
@@ -77,8 +78,8 @@ export function subjectsIn(db: Db): string[] {
 export function servicesIn(db: Db, name: string): string[] {
   const rows = db
     .prepare(
-      `SELECT DISTINCT json_extract(data, '$.alias') AS service FROM incidents
-       WHERE lower(subject) = ? AND json_extract(data, '$.alias') IS NOT NULL`,
+      `SELECT DISTINCT ${jsonField('alias')} AS service FROM incidents
+       WHERE lower(subject) = ? AND service IS NOT NULL`,
     )
     .all(silenceName(name)) as { service: string }[];
   return rows.map((row) => row.service);

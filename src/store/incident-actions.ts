@@ -4,6 +4,7 @@ import { ruleInfo } from '../model/rules.ts';
 import { formatTime, plain } from '../model/text.ts';
 import { actionsBetween, allActionsToUndo, unfinishedActions } from './actions.ts';
 import type { Db } from './db.ts';
+import { jsonField } from './rows.ts';
 
 /** Whom an incident is about. */
 type Subject = { rule: string; subject: string; alias?: string | undefined };
@@ -49,7 +50,7 @@ export function actionsAbout(db: Db, incident: Incident): string[] {
 function isAboutAnother(db: Db, action: Action, { id }: Incident): boolean {
   const open = db
     .prepare(
-      `SELECT rule, subject, json_extract(data, '$.alias') AS alias FROM incidents
+      `SELECT rule, subject, ${jsonField('alias')} AS alias FROM incidents
        WHERE id <> ?1 AND opened_at <= ?2 AND coalesce(resolved_at, ?2) >= ?2`,
     )
     .all(id, action.startedAt) as { rule: string; subject: string; alias: string | null }[];

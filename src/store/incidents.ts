@@ -5,7 +5,7 @@ import { EpochMs, Finite, loosely } from '../model/shapes.ts';
 import { actionsAbout } from './incident-actions.ts';
 import { type Db, statement } from './db.ts';
 import { clockMayBeRight } from './memory.ts';
-import { dropped, readJson } from './rows.ts';
+import { dropped, jsonField, readJson } from './rows.ts';
 
 export const INCIDENT_MIGRATIONS = [
   // data: the whole incident as JSON; the other columns are what is searched by.
@@ -62,7 +62,7 @@ export function announcedWith(db: Db, id: number, { ended = false } = {}): numbe
   const open = ended ? '' : `state <> 'resolved' AND`;
   const rows = db
     .prepare(
-      `SELECT id FROM incidents WHERE ${open} id <> ?1 AND json_extract(data, '$.said.withId') = ?1 ORDER BY id LIMIT 500`,
+      `SELECT id FROM incidents WHERE ${open} id <> ?1 AND ${jsonField('said.withId')} = ?1 ORDER BY id LIMIT 500`,
     )
     .all(id) as { id: number }[];
   return rows.map((row) => row.id);

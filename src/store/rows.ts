@@ -37,6 +37,11 @@ export function jsonOf<T>(shape: v.GenericSchema<unknown, T>) {
   return v.pipe(v.string(), v.parseJson(), shape);
 }
 
+/** SQL for a field of the JSON in the column `data`, by its path; NULL in a damaged row, on which the statement would fail otherwise. */
+export function jsonField(path: string): string {
+  return `CASE WHEN json_valid(data) THEN json_extract(data, '$.${path}') END`;
+}
+
 /** The JSON in a column, where it is of this shape. */
 export function readJson<T>(shape: v.GenericSchema<unknown, T>, text: unknown): T | undefined {
   try {

@@ -2,8 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { complete } from '../../src/commands/complete.ts';
+import { servicesIn } from '../../src/commands/known-subjects.ts';
+import { recordAction } from '../../src/store/actions.ts';
+import { actionsAbout } from '../../src/store/incident-actions.ts';
 import {
   activeSilences,
+  announcedWith,
   endedIncidents,
   incidentById,
   incidentsSince,
@@ -41,6 +46,33 @@ const ended = (id: number, agoMs: number) =>
     openedAt: NOW - agoMs - HOUR,
     resolvedAt: NOW - agoMs,
   });
+
+test('a damaged row hides no other one where all rows are looked into', async () => {
+  const said = { count: 1, lastAt: NOW, since: NOW, severity: 'warning' as const, withId: 7 };
+  const moment = { event: true, rule: 'container-stopped', subject: 'web-1', alias: 'web', openedAt: NOW };
+  saveIncidents(store.db, [
+    incidentOf({ ...moment, id: 7, resolvedAt: NOW, state: 'resolved' }),
+    incidentOf({ id: 8, subject: 'db-1', notified: said }),
+    incidentOf({ id: 9, subject: 'web-1' }),
+  ]);
+  store.db.prepare('UPDATE incidents SET data = ? WHERE id = 9').run('{"alias": "we');
+  store.db.exec(`INSERT INTO services (key, data) VALUES ('gone', '{'), ('web-1', '{"service":"web"}')`);
+  recordAction(store.db, {
+    rule: 'loops',
+    target: 'web-1',
+    what: 'stop-container',
+    why: '',
+    state: 'worked',
+    result: 'stopped',
+    startedAt: NOW + 60_000,
+  });
+  expect(announcedWith(store.db, 7)).toEqual([8]);
+  expect(servicesIn(store.db, 'web-1')).toEqual(['web']);
+  expect(actionsAbout(store.db, incidentById(store.db, 7)!)).toHaveLength(1);
+  const offered: string[] = [];
+  await complete({ stateDir }, 'subjects', (line) => offered.push(line));
+  expect(offered).toContain('web\tCompose service\n');
+});
 
 test('an incident comes back as it was saved, and a later save replaces it', () => {
   const incident = incidentOf({
