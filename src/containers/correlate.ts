@@ -71,7 +71,7 @@ function concludeCrash(turn: Turn, key: string, pending: PendingOf<'crash'>, was
   tallyOf(state, key).lastDeath = death;
   const policy = pending.willRestart === true;
   if (!policy && pending.upAt === undefined) {
-    reportStopped(turn, death, { next: whatNext(death, known), deploy });
+    reportStopped(turn, death, { next: whatNext(death, state.known.get(death.id)), deploy });
     return;
   }
   const up = pending.upAt !== undefined && known !== undefined && (wasUp || isUp(known.info.state));
@@ -122,7 +122,8 @@ function nextAfterAsked(
 }
 
 function whatNext(death: Death, known: Known | undefined): Next {
-  if (death.autoRemove || !known) return { kind: 'removed-itself' };
+  if (death.autoRemove) return { kind: 'removed-itself' };
+  if (!known) return { kind: 'removed' };
   const { restartPolicy, restartCount } = known.info;
   if (restartPolicy === 'on-failure' && death.exitCode !== 0)
     return { kind: 'retries-used', restarts: restartCount };

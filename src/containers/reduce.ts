@@ -130,23 +130,29 @@ function onCrashEvidence(
 function runDue(turn: Turn): void {
   const { state, now } = turn;
   for (const [key, pending] of state.pending)
-    if (now.mono >= pending.due && !isHeld(state, pending)) conclude(turn, key);
+    if (now.mono >= pending.due && !isHeld(state, key, pending)) conclude(turn, key);
   for (const [key, check] of state.checks) if (now.mono >= check.due) reportUnhealthy(turn, key, {});
   engineDue(turn);
   suspectsDue(turn);
 }
 
-/** While Docker is away nobody can see whether something follows a death. */
-function isHeld(state: State, pending: Pending): boolean {
-  if (state.engine.up) return false;
-  return pending.kind !== 'crash' || pending.willRestart !== false;
+/**
+ * While Docker is away nobody can see whether something follows a death. When it is back, nobody knows what did until the list is compared, and what
+ * does not fit is looked at.
+ */
+function isHeld(state: State, key: string, pending: Pending): boolean {
+  const { engine, suspects } = state;
+  if (!engine.up) return pending.kind !== 'crash' || pending.willRestart !== false;
+  const id = 'death' in pending ? pending.death.id : state.byKey.get(key);
+  return engine.stale || (id !== undefined && suspects.get(id)?.unsure === true);
 }
 
 /** Monotonic time at which something is due without an input. */
 export function nextDue(state: State): number {
   let due = Infinity;
   const { engine } = state;
-  for (const pending of state.pending.values()) if (!isHeld(state, pending)) due = Math.min(due, pending.due);
+  for (const [key, pending] of state.pending)
+    if (!isHeld(state, key, pending)) due = Math.min(due, pending.due);
   for (const check of state.checks.values()) due = Math.min(due, check.due);
   for (const suspect of state.suspects.values()) due = Math.min(due, suspect.due);
   if (!engine.up && !engine.reported) due = Math.min(due, engine.reportAt ?? Infinity);

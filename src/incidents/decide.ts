@@ -76,7 +76,7 @@ function wanted({ incident, kind }: Situation, policy: Policy, now: number): Rea
   // Ended before its start was sent: one message has both. A job that is gone by itself is to be named all the same.
   if (notified.waits !== undefined)
     return kind === 'resolved' && !isGoneJob(incident) ? 'resolved' : 'nothing-new';
-  if (kind === 'event' || waitsForGroup(incident)) return 'first';
+  if (kind === 'event' || (waitsForGroup(incident) && !isFine(incident))) return 'first';
   if (incident.flapping) return wantedWhileFlapping(incident, kind, policy, now);
   if (kind === 'resolved') {
     // A container's changes that are no longer frequent are no news.
@@ -86,15 +86,17 @@ function wanted({ incident, kind }: Situation, policy: Policy, now: number): Rea
   if (kind === 'calm' && wasNotified(incident) && policy.flapOf(incident.rule).staysMs === undefined)
     return 'stable';
   // Fine at the moment, or not there: perhaps about to end, nothing to be alarmed about now.
-  if (incident.state !== 'firing' || incident.okSince !== undefined || incident.missingSince !== undefined) {
-    return 'nothing-new';
-  }
+  if (incident.state !== 'firing' || isFine(incident)) return 'nothing-new';
   if (!wasNotified(incident)) return 'first';
   if (stays(incident, policy, now)) return 'stays';
   if (rank(incident.severity) > rank(notified.severity ?? 'info')) return 'worse';
   if (kind === 'worse' && now - (notified.lastAt ?? 0) >= policy.worseAgainMs) return 'worse';
   const due = repeatDueAt(incident, policy);
   return due !== undefined && now >= due ? 'repeat-due' : 'nothing-new';
+}
+
+function isFine({ okSince, missingSince }: Incident): boolean {
+  return okSince !== undefined || missingSince !== undefined;
 }
 
 /** One message that it flaps; then only a severity that was never sent, that it stays, and the repeats. */

@@ -36,11 +36,21 @@ const JOBS_TOGETHER_MS = 8000;
 const FAILED_JOBS = 'failed jobs';
 type Kind = Change | typeof FAILED_JOBS;
 
-/** `earlier`: it was seen by the process before this one. */
-type Held = { id: number; reason: NotifyReason; since: number; often?: true; earlier?: true };
+/** `earlier`: it was seen by the process before this one. `unseenAt`: when nobody could see whether it is still so. */
+type Held = {
+  id: number;
+  reason: NotifyReason;
+  since: number;
+  often?: true;
+  earlier?: true;
+  unseenAt?: number;
+};
 type Group = { held: Held[]; due: number; firstAt: number; lastAt: number };
 /** What waits, by kind of change, and when limited sorts were sent. Times are monotonic, in ms. Changed in place. */
 export type Groups = { waiting: Map<Kind, Group>; sent: Map<string, number[]> };
+
+/** What somebody has put right is no news any more. */
+const ENDED_BY_TRUTH: ReadonlySet<Claim> = new Set(['down', 'paused', 'unhealthy', 'gone']);
 
 export type Look = {
   all: ReadonlyMap<number, Incident>;
@@ -70,7 +80,9 @@ export function admit(groups: Groups, draft: Draft, fresh: boolean, look: Look):
   const hasNoEnd = incident.event === true || incident.state === 'resolved';
   if (holds === false || (holds === undefined && !fresh)) {
     if (!hasNoEnd) return 'not-now';
-    hold(groups, draft, look.mono, LOOK_AGAIN_MS);
+    // It has gone down since: what was stable for long is not any more when it is up again.
+    const calmed = holds === false && reason === 'stable';
+    hold(groups, calmed ? { ...draft, reason: 'resolved' } : draft, look.mono, LOOK_AGAIN_MS);
     return 'waits';
   }
   if (incident.notified.waits !== undefined) letGo(groups, incident.id);
@@ -241,9 +253,11 @@ function lookAgain(held: Held, look: Look, { drafts, dropped }: Released): boole
   // Decided anew with the next change, or when a check finds it still so.
   if (goesOn && (holds === false || (holds === undefined && earlier) || incident.okSince !== undefined))
     return drop('folded');
+  // Docker may be back in a moment, and with it what has ended.
+  if (goesOn && holds === undefined && look.mono - (held.unseenAt ??= look.mono) < LOOK_AGAIN_MS) return true;
   if (holds === true || goesOn) return send();
   const claim = claimOf(incident);
-  const isOver = claim === 'down' || claim === 'unhealthy' || claim === 'gone' || endedByTime(incident);
+  const isOver = (claim !== undefined && ENDED_BY_TRUTH.has(claim)) || endedByTime(incident);
   const waited = look.mono - since;
   const givenUp =
     holds === undefined

@@ -112,11 +112,13 @@ export function silencing(
   silences: readonly Silence[],
 ): Silence | undefined {
   const names = [rule, subject, alias ?? '', was ?? ''].map((name) => name.toLowerCase());
-  const about = { name: subject, ...(alias === undefined ? {} : { service: alias }) };
+  const service = alias === undefined ? {} : { service: alias };
+  const bearers = [subject, ...(was === undefined ? [] : [was])].map((name) => ({ name, ...service }));
   return silences.find(
     (silence) =>
       silence.subject === 'all' ||
-      (silence.subject !== '' && (names.includes(silence.subject) || isIgnored([silence.subject], about))),
+      (silence.subject !== '' &&
+        (names.includes(silence.subject) || bearers.some((one) => isIgnored([silence.subject], one)))),
   );
 }
 

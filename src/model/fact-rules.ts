@@ -68,7 +68,7 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     verdict: 'breach',
     severity: 'warning',
     change: 'asked-stop',
-    claim: 'down',
+    claim: 'paused',
   },
   running: { rule: 'container-stopped', verdict: 'ok', change: 'restored', claim: 'up', keeps: SERIES },
   unhealthy: {

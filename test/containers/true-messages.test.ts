@@ -1033,3 +1033,106 @@ describe('its health is that of now', () => {
     expect(world.titles()).toEqual([RESTORED]);
   });
 });
+
+describe('what nobody can see for a moment', () => {
+  /** The engine ends and begins again, and the containers go on without it. */
+  function blink(world: World, meanwhile: () => void): void {
+    world.down();
+    world.deaf(true);
+    world.answering(false);
+    pass(world, 300);
+    meanwhile();
+    world.deaf(false);
+    world.answering(true);
+    world.up();
+  }
+
+  test('started again while Docker was away: not reported as stopped, neither alone nor in a burst', () => {
+    const world = createWorld();
+    const names = ['web', 'db', 'queue'];
+    for (const name of names) world.run(name, { policy: 'always' });
+    pass(world, MINUTE);
+    world.clear();
+    for (const name of names) world.die(name, 1, true);
+    // The first ones are out, the others wait for more.
+    world.advance(2300);
+    const sent = world.outbox.length;
+    blink(world, () => {
+      for (const name of names) world.start(name);
+    });
+    pass(world, MINUTE);
+    expect(world.outbox.slice(sent).map(({ html }) => html.split('\n')[0])).not.toContainEqual(
+      expect.stringContaining('Stopped'),
+    );
+    expect(world.openIncidents()).toEqual([]);
+  });
+
+  test('paused, and removed while Docker was away: it is not reported as paused', () => {
+    const world = worldWith('web');
+    world.pause('web');
+    world.advance(19_900);
+    blink(world, () => world.remove('web'));
+    pass(world, MINUTE);
+    expect(world.messages().join('\n')).not.toMatch(/Paused/);
+  });
+
+  test('Docker that went a second time, and is back, is not reported as gone', () => {
+    const world = worldWith('web');
+    const away = (ms: number, comesBack: boolean) => {
+      world.stop('web', 143);
+      world.down();
+      world.deaf(true);
+      world.advance(ms);
+      if (comesBack) world.start('web');
+      world.deaf(false);
+      world.up();
+    };
+    away(5000, true);
+    pass(world, 2 * MINUTE);
+    away(5000, true);
+    world.advance(100);
+    away(5000, false);
+    pass(world, 5 * MINUTE);
+    expect(world.messages().filter((text) => /Docker is gone/i.test(text))).toHaveLength(2);
+  });
+});
+
+test('an end after ten quiet minutes does not claim them where it goes down at that moment', () => {
+  const world = worldWith('web', { policy: 'always' });
+  for (let i = 0; i < 2; i++) {
+    world.die('web', 1, true);
+    world.advance(3000);
+    world.start('web', 'policy');
+    world.advance(MINUTE);
+  }
+  world.advance(9 * MINUTE - 100);
+  world.die('web', 1, true);
+  world.advance(1600);
+  world.start('web', 'policy');
+  world.advance(MINUTE);
+  expect(world.messages().filter((text) => text.includes('Stable for'))).toEqual([]);
+});
+
+test('what crashed and was removed a moment later is not said to wait for a restart policy', () => {
+  const world = createWorld();
+  world.run('web', { policy: 'always' });
+  world.run('db');
+  pass(world, MINUTE);
+  world.clear();
+  world.answering(false);
+  world.die('db', 1);
+  world.destroy('db');
+  world.answering(true);
+  world.advance(5000);
+  const [told] = world.messages();
+  expect(told).toContain('The container was removed');
+  expect(told).not.toContain('--rm');
+});
+
+test('a silence with a wildcard holds for the name before as well', () => {
+  const world = worldWith('queue');
+  world.silence('queue*', HOUR);
+  world.rename('queue', 'db');
+  pass(world, MINUTE);
+  expect(world.messages()).toEqual([]);
+});
