@@ -62,6 +62,14 @@ export function vpsmon(
   });
 }
 
+/**
+ * A process that the one before has started (a picture, what a button asked for) may outlive it, and write on for as long as a busy machine takes: up to
+ * two minutes.
+ */
+export function removeFolder(dir: string): void {
+  rmSync(dir, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+}
+
 const TOO_SLOW = 3;
 
 /** Starts `vpsmon monitor` on a state folder of its own and waits for its first check. */
@@ -133,7 +141,7 @@ export async function startDaemon(
     exitCode: () => child?.exitCode ?? null,
     async remove() {
       await daemon.stop('SIGKILL');
-      rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
+      removeFolder(dir);
     },
   };
   await daemon.start();

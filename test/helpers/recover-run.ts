@@ -1,12 +1,12 @@
 // `vpsmon recover` as a process of its own, on a state folder of its own.
 import * as v from 'valibot';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { recall, remember } from '../../src/store/memory.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { BIN } from './daemon.ts';
+import { BIN, removeFolder } from './daemon.ts';
 
 const Since = v.record(
   v.string(),
@@ -113,7 +113,7 @@ export function recoverFolder(base: Record<string, string | number>, yaml?: stri
         remember(db, 'waha.since', since, Date.now());
       });
     },
-    remove: () => rmSync(dir, { recursive: true, force: true, maxRetries: 3 }),
+    remove: () => removeFolder(dir),
   };
   return folder;
 }
