@@ -62,7 +62,7 @@ export function openMonitor(context: CommandContext, store: Store, more: Options
     history: createHistory(db),
     recorder: createRecorder({ system, db, stateDir: config.stateDir }),
     outbox: openOutbox(db),
-    delivery: openDelivery(store, config, system),
+    delivery: openDelivery(store, config, system, { tellable: (id) => monitor.pipeline.tellable(id) }),
     ...defined({ lastAlive }),
     past: (snapshot) => pastOf(monitor, snapshot),
     remember: (snapshot) => rememberCheck(monitor, snapshot),

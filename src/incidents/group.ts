@@ -288,11 +288,11 @@ export function releaseAbout(groups: Groups, draft: Draft, look: Look): Released
 }
 
 /** Whether what a message about it states can be seen to be so at the moment. */
-export function isSeenTrue(incident: Incident, look: Look): boolean {
-  return isTrueNow(incident, look) === true;
+export function isSeenTrue(incident: Incident, isTrue: Look['isTrue']): boolean {
+  return isTrueNow(incident, { isTrue }) === true;
 }
 
-function isTrueNow(incident: Incident, look: Look): boolean | undefined {
+function isTrueNow(incident: Incident, { isTrue }: Pick<Look, 'isTrue'>): boolean | undefined {
   const claim = claimOf(incident);
-  return claim === undefined || look.isTrue(incident, claim);
+  return claim === undefined || isTrue(incident, claim);
 }

@@ -160,20 +160,6 @@ export function moveTimes(incident: Incident, byMs: number): Incident {
   return moved;
 }
 
-/** Smaller differences between the two clocks are drift. */
-const JUMP_MS = 5000;
-
-/** Watches the wall clock against the one that never goes back. Returns by how much it was set since the last call, else 0. */
-export function jumpWatch(clock: { now(): number; monotonic(): number }): () => number {
-  let offset = clock.now() - clock.monotonic();
-  return () => {
-    const next = clock.now() - clock.monotonic();
-    const jump = next - offset;
-    offset = next;
-    return Math.abs(jump) >= JUMP_MS ? jump : 0;
-  };
-}
-
 /** The conditions of open incidents about containers, for a monitor that starts; those that come and go and are fine at the moment are left out. */
 export function conditionsOf(open: readonly Incident[]): OpenCondition[] {
   return open.flatMap((incident): OpenCondition[] => {

@@ -4,6 +4,7 @@ import type { Finding, Severity } from '../model/finding.ts';
 import type { Incident, IncidentChange, Notification } from '../model/incident.ts';
 import type { Message } from '../model/message.ts';
 import { claimOf } from '../model/fact-rules.ts';
+import { jumpWatch } from '../model/jump.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { START_LINES, type StartLine } from '../model/monitor-report.ts';
 import { errorText, safeHtml } from '../model/text.ts';
@@ -21,9 +22,8 @@ import {
   remember,
   moveAllTimes,
   type Memory,
-  jumpWatch,
 } from './memory.ts';
-import { plan } from './plan.ts';
+import { isTellable, plan } from './plan.ts';
 import { policyOf, type Policy } from './policy.ts';
 import { addToSave, newSaver, openOnce, writeSaved, type Saver } from './save.ts';
 import { listSilences, mendSilences, silencing, windowAt } from './silences.ts';
@@ -162,12 +162,9 @@ function planAll(run: Run, changes: readonly IncidentChange[], now: number, ends
     {
       all: run.memory.byId,
       changes,
-      silenced: (incident) => isHushed(incident) || silencing(incident, run.silences) !== undefined,
-      unseen: (incident) => isUnseen(run, incident),
+      ...viewOf(run),
       groups: run.groups,
       mono: run.deps.clock.monotonic(),
-      isTrue: run.deps.isTrue ?? (() => true),
-      policy: run.policy,
       now,
     },
     ends,
@@ -176,6 +173,23 @@ function planAll(run: Run, changes: readonly IncidentChange[], now: number, ends
   for (const { incident, reason } of planned.reasons)
     run.deps.log.debug(`Incident ${incident.id}, ${incident.rule} ${incident.subject}: ${reason}`);
   return planned;
+}
+
+/** What decides whether something can be told of an incident at the moment. */
+function viewOf(run: Run) {
+  return {
+    silenced: (incident: Incident) => isHushed(incident) || silencing(incident, run.silences) !== undefined,
+    unseen: (incident: Incident) => isUnseen(run, incident),
+    isTrue: run.deps.isTrue ?? (() => true),
+    policy: run.policy,
+  };
+}
+
+/** In its newest form; undefined where a message about something else must not say that it is so. */
+function tellable(run: Run, id: number): Incident | undefined {
+  readSilences(run, run.deps.clock.now());
+  const incident = run.memory.byId.get(id);
+  return incident && isTellable(incident, viewOf(run)) ? incident : undefined;
 }
 
 /**
@@ -365,6 +379,8 @@ export function createPipeline(deps: PipelineDeps) {
     open: (): Incident[] => [...run.memory.open.values()],
     /** A fired or lately ended one, in its newest form. */
     incident: (id: number): Incident | undefined => run.memory.byId.get(id),
+    /** The same, where a message about something else may say at the moment that it is so. */
+    tellable: (id: number): Incident | undefined => tellable(run, id),
     /**
      * Somebody knows of it: it is not repeated any more unless it gets worse; `silent`: nothing is sent until it ends. Undefined where
      * there is no such open incident.

@@ -42,14 +42,13 @@ type Planning = PlanInput & {
 
 /** What is to be sent now about all incidents, changed or only still open. Only `groups` is changed. `ends`: nothing waits any longer. */
 export function plan(input: PlanInput, ends = false): Plan {
-  const { policy, now, groups, mono, silenced, unseen, isTrue } = input;
+  const { policy, now, groups, mono, silenced, isTrue } = input;
   const all = new Map(input.all);
   const look: Look = { all, mono, silenced, muted: policy.muted, isTrue };
   const p: Planning = { ...input, all, look, notifications: [], changed: new Set(), reasons: [] };
   const inThisBatch = new Set(input.changes.map((change) => change.incident.id));
   const seen = new Set(input.changes.flatMap(({ kind, incident }) => (kind === 'unseen' ? [] : incident.id)));
-  const mayName = (incident: Incident): boolean =>
-    !silenced(incident) && !policy.muted(incident) && !unseen(incident) && isSeenTrue(incident, look);
+  const mayName = (incident: Incident): boolean => isTellable(incident, p);
   // What started and ended in one batch is decided twice: what its start changed counts at its end.
   for (const changes of inRounds(input.changes)) {
     for (const change of changes) enter(change.incident, all);
@@ -70,6 +69,14 @@ export function plan(input: PlanInput, ends = false): Plan {
   for (const draft of released.drafts) notifyAfterOthers(p, draft);
   const { notifications, reasons, changed } = p;
   return { notifications, reasons, changed: [...changed].map((id) => all.get(id)!) };
+}
+
+/** Whether a message about something else may say that it is so: seen, and neither silenced nor muted. */
+export function isTellable(
+  incident: Incident,
+  { silenced, unseen, isTrue, policy }: Pick<PlanInput, 'silenced' | 'unseen' | 'isTrue' | 'policy'>,
+): boolean {
+  return !silenced(incident) && !policy.muted(incident) && !unseen(incident) && isSeenTrue(incident, isTrue);
 }
 
 /** An incident as the plan has changed it. */

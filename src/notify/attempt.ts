@@ -6,7 +6,7 @@ import type { Db } from '../store/db.ts';
 import { incidentById } from '../store/incidents.ts';
 import type { MessagePart, StoredRow } from '../store/outbox.ts';
 import { unblockEdits } from './edits.ts';
-import { began, envelope, stillOpen } from './living.ts';
+import { began, envelope, listOfOpen, stillOpen } from './living.ts';
 import { backoffMs } from './pace.ts';
 import { markAccepted } from './queue.ts';
 import { saveSends, type Sending } from './sending.ts';
@@ -35,8 +35,9 @@ export function waitMs({ config, clock, pace, state }: Sending, row: StoredRow):
 
 /** Tries to send one part of one message, and keeps what came of it: sent, replaced, or to be tried again later. */
 export async function attempt(sending: Sending, row: StoredRow): Promise<void> {
-  const steps = row.steps ?? planOrStandIn(sending, row);
-  const step = steps[row.stepsDone];
+  const steps = [...(row.steps ?? planOrStandIn(sending, row))];
+  const step = asOfNow(sending, steps[row.stepsDone]);
+  if (step) steps[row.stepsDone] = step;
   const begins = beginsMessage(steps, row.stepsDone);
   const outcome = step ? await send(sending, step, row, begins) : { state: 'sent' as const };
   if (outcome === 'too-late') return;
@@ -44,6 +45,11 @@ export async function attempt(sending: Sending, row: StoredRow): Promise<void> {
   if (outcome.state === 'invalid' && step)
     return replace(sending, row, steps, step, { why: outcome.why, begins });
   postpone(sending, row, outcome);
+}
+
+/** What a list says is open still was looked at when the digest before it was sent; undefined: nothing of it is. */
+function asOfNow(sending: Sending, step: MessagePart | undefined): MessagePart | undefined {
+  return step && 'html' in step && step.about ? listOfOpen(sending, step.about)[0] : step;
 }
 
 /** A text that cannot be cut must not stand before all the others for ever. */

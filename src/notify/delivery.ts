@@ -44,10 +44,16 @@ const AFTER_ERROR_MS = 5000;
 const ALERTS_FIRST_MS = 100;
 
 /** The delivery of this server, as its settings ask for. */
-export function openDelivery(store: Store, config: Config, system: System): Delivery {
+export function openDelivery(
+  store: Store,
+  config: Config,
+  system: System,
+  more: Pick<DeliveryDeps, 'tellable'> = {},
+): Delivery {
   const { http, clock, log, files } = system;
   const { stateDir } = config;
-  return createDelivery({ store, config, http, clock, log, stateDir, server: serverName(config, files) });
+  const server = serverName(config, files);
+  return createDelivery({ store, config, http, clock, log, stateDir, server, ...more });
 }
 
 /**

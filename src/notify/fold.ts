@@ -29,9 +29,14 @@ function foldFor(outbox: Outbox, target: string, server: string): number {
     id,
     fold.map((row) => ({ id: row.id, html: escapeHtml(headline(row)) })),
   );
-  const lines = outbox.foldedInto(id).map((row) => ({ ...row, line: htmlToPlain(row.html) }));
-  outbox.setDigest(id, digestHtml(lines, server), open?.position ?? first.id);
+  writeDigest(outbox, id, open?.position ?? first.id, server);
   return fold.length;
+}
+
+/** Its text, of what is in it. */
+export function writeDigest(outbox: Outbox, id: number, position: number, server: string): void {
+  const lines = outbox.foldedInto(id).map((row) => ({ ...row, line: htmlToPlain(row.html) }));
+  outbox.setDigest(id, digestHtml(lines, server), position);
 }
 
 function insertDigest(outbox: Outbox, first: StoredRow): number {

@@ -70,7 +70,8 @@ function replyTo(sending: Sending, row: StoredRow): { replyTo?: number } {
 }
 
 /** What follows a digest: the incidents in it that are open still, in one message that is edited. */
-export function stillOpen({ db, outbox, server, clock }: Sending, digest: StoredRow): MessagePart[] {
+export function stillOpen(sending: Sending, digest: StoredRow): MessagePart[] {
+  const { db, outbox } = sending;
   const ids = outbox
     .foldedInto(digest.id)
     .flatMap(({ role, incidentId, isList }) =>
@@ -78,8 +79,13 @@ export function stillOpen({ db, outbox, server, clock }: Sending, digest: Stored
         ? [incidentId, ...announcedWith(db, incidentId, { ended: isList === true })]
         : [],
     );
-  const open = [...new Set(ids)]
-    .flatMap((id) => incidentById(db, id) ?? [])
+  return listOfOpen(sending, [...new Set(ids)]);
+}
+
+/** The same of these incidents as they are now: it may be sent long after the digest. */
+export function listOfOpen({ db, server, clock, tellable }: Sending, ids: readonly number[]): MessagePart[] {
+  const open = ids
+    .flatMap((id) => (tellable ? tellable(id) : incidentById(db, id)) ?? [])
     .filter(({ state, event }) => state !== 'resolved' && !event);
   if (open.length === 0) return [];
   const { html } = renderList(stillOpenTitle(open.length), open, server, clock.now());

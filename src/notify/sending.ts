@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import type { Config } from '../config/schema.ts';
 import { secretsOf } from '../config/secrets.ts';
+import type { Incident } from '../model/incident.ts';
+import { jumpWatch } from '../model/jump.ts';
 import { Finite } from '../model/shapes.ts';
 import { plain } from '../model/text.ts';
 import type { Lock } from '../store/lock.ts';
@@ -33,6 +35,8 @@ export type DeliveryDeps = {
   /** Writes a line of alert_history.log; returns what went wrong. */
   append?(line: string): string | undefined;
   readPhoto?(path: string): Buffer;
+  /** The incident in its newest form, where it can be told of at the moment; the monitor knows. */
+  tellable?: (id: number) => Incident | undefined;
 };
 
 /** What delivery works with, and how it stands. */
@@ -57,6 +61,8 @@ export function openSending(deps: DeliveryDeps) {
     /** It has run as the monitor's, and may now be sending the last messages. */
     hasRun: false,
     prunedAt: Number.NEGATIVE_INFINITY,
+    /** The newest row, and the time (monotonic, ms), when the clock was last looked at. */
+    looked: { lastId: 0, mono: clock.monotonic() },
     /** Aborted when time is up and the caller may close the store: an answer that comes then must touch nothing. */
     inTime: new AbortController(),
     lock: undefined as Lock | undefined,
@@ -90,6 +96,7 @@ export function openSending(deps: DeliveryDeps) {
     log,
     stateDir,
     server: deps.server,
+    tellable: deps.tellable,
     random: deps.random ?? Math.random,
     state,
     configured,
@@ -98,6 +105,7 @@ export function openSending(deps: DeliveryDeps) {
     outbox,
     queue: { outbox, unmarked: new Map(), unsaved: [], nextUnsaved: -1 } as Queue,
     pace: createPace(clock),
+    jump: jumpWatch(clock),
     failures: createFailureLog(log, clock),
     alertLog: openAlertLog(deps, outbox, secrets, () => state.hasRun || !configured),
     sender,

@@ -1,3 +1,4 @@
+import { JUMP_MS } from '../model/jump.ts';
 import { errorText } from '../model/text.ts';
 import { pruneMessages, type IncidentMessage } from '../store/incident-messages.ts';
 import type { Db } from '../store/db.ts';
@@ -6,7 +7,7 @@ import type { Outbox, StoredRow } from '../store/outbox.ts';
 import { takeLock } from '../store/lock.ts';
 import { attempt, waitMs } from './attempt.ts';
 import { edit, nextEdit } from './edits.ts';
-import { foldBacklog } from './fold.ts';
+import { foldBacklog, writeDigest } from './fold.ts';
 import { headsOf, saveLate } from './queue.ts';
 import { loadSends, type Sending } from './sending.ts';
 import { targetOf, targetsFor } from './targets.ts';
@@ -24,6 +25,7 @@ const KEEP_LOCK_MS = 2000;
 export async function takeTurn(sending: Sending): Promise<Pause> {
   const { state, queue, alertLog, clock } = sending;
   saveLate(queue);
+  followClock(sending);
   if (sending.targets.length > 1) saveQuietly(sending, () => routeAll(sending));
   const todo = next(sending);
   if (!alertLog.behind()) {
@@ -47,6 +49,26 @@ export async function takeTurn(sending: Sending): Promise<Pause> {
   if (signal.aborted) return 'idle';
   if (clock.monotonic() - state.prunedAt > PRUNE_EVERY_MS) prune(sending);
   return 'again';
+}
+
+/** After a clock that was set, times count as the clock does now: a message is as late as it was. */
+function followClock(sending: Sending): void {
+  const { clock, outbox, queue, state, server } = sending;
+  const jumped = sending.jump();
+  const [now, mono] = [clock.now(), clock.monotonic()];
+  const { lastId, mono: lookedAt } = state.looked;
+  const from = now - (mono - lookedAt) - JUMP_MS;
+  if (jumped !== 0) {
+    for (const row of queue.unsaved) row.at += jumped;
+    saveQuietly(sending, () =>
+      outbox.within(() => {
+        outbox.moveTimes(jumped, { lastId, from, to: now + JUMP_MS });
+        for (const { id, position, kind, stepsDone } of outbox.waiting())
+          if (kind === 'digest' && stepsDone === 0) writeDigest(outbox, id, position, server);
+      }),
+    );
+  }
+  saveQuietly(sending, () => (state.looked = { lastId: outbox.lastId(), mono }));
 }
 
 /** What can be done first: the next message of a chat, or, where none waits for it, an edit. */

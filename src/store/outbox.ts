@@ -259,6 +259,18 @@ function digests(db: Db) {
       for (const line of lines) move.run(digestId, line.html, line.id);
     },
 
+    /**
+     * The clock was set by `byMs`: what waits, or is in a digest that waits, happened when it did. That are the rows up to `lastId`, which were accepted
+     * before, and later ones with a time that cannot be of the clock as it is now: before `from` or after `to` (epoch ms).
+     */
+    moveTimes(byMs: number, { lastId, from, to }: { lastId: number; from: number; to: number }): void {
+      statement(
+        db,
+        `UPDATE outbox SET at = max(0, at + ?) WHERE (id <= ? OR at NOT BETWEEN ? AND ?)
+         AND (${PENDING} OR digest_id IN (SELECT id FROM outbox WHERE ${PENDING}))`,
+      ).run(Math.round(byMs), lastId, from, to);
+    },
+
     setDigest(id: number, html: string, position: number): void {
       statement(db, 'UPDATE outbox SET html = ?, position = ? WHERE id = ?').run(html, position, id);
     },

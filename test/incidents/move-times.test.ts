@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { jumpWatch, moveTimes } from '../../src/incidents/memory.ts';
+import { moveTimes } from '../../src/incidents/memory.ts';
+import { jumpWatch } from '../../src/model/jump.ts';
 import { incidentOf } from '../helpers/incident.ts';
 
 test('every time of an incident moves, nothing else does, and the old one is left alone', () => {

@@ -199,6 +199,51 @@ describe('delivery', () => {
     expect(b.plains()[1]).toMatch(/^Late: this happened at .*, 3 d ago\.\n\nlate$/);
   });
 
+  describe.each([
+    ['three hours ahead', 3 * HOUR],
+    ['three hours back', -3 * HOUR],
+  ])('the clock is set %s while Telegram is away', (_, ms) => {
+    it('and a message is as late as it is', async () => {
+      b.telegram.always('reset');
+      b.start();
+      b.say('before', { severity: 'critical' });
+      b.delivery.kick();
+      await b.telegram.waitUntil(() => b.telegram.calls.length > 0);
+      b.clock.pass(10 * 60_000);
+      b.say('just before', { severity: 'critical' });
+      b.clock.jump(ms);
+      b.say('after', { severity: 'critical' });
+      b.delivery.kick();
+      const calls = b.telegram.calls.length;
+      await b.telegram.waitUntil(() => b.telegram.calls.length > calls);
+      b.telegram.always(undefined);
+      await b.telegram.waitFor(3);
+      const [before, ...others] = b.plains();
+      expect(before).toMatch(/^Late: this happened at .*, 1\d min( \d+ s)? ago\.\n\nbefore$/);
+      for (const other of others) expect(other).not.toMatch(/\bh\b/);
+      expect(others.map((text) => text.split('\n\n').at(-1))).toEqual(['just before', 'after']);
+    });
+
+    it('and a digest has the times at which things happened', async () => {
+      b.telegram.always('reset');
+      b.start();
+      const first = b.clock.now();
+      for (let i = 0; i < 22; i++) b.say(`before ${i}`);
+      b.delivery.kick();
+      await b.telegram.waitUntil(() => b.telegram.calls.length > 2);
+      b.clock.jump(ms);
+      for (let i = 0; i < 22; i++) b.say(`after ${i}`);
+      b.delivery.kick();
+      const calls = b.telegram.calls.length;
+      await b.telegram.waitUntil(() => b.telegram.calls.length > calls);
+      b.telegram.always(undefined);
+      await b.telegram.waitUntil(() => b.plains().some((text) => text.includes('one by one')));
+      const digest = b.plains().find((text) => text.includes('one by one'))!;
+      expect(digest).toContain('before 21');
+      expect(digest).toContain(`\n${formatTime(first + ms).slice(0, 15)}`);
+    });
+  });
+
   it('stays below one message a second and 18 a minute', async () => {
     sayMany(20, { severity: 'critical' });
     b.start();

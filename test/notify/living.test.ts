@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { alertCounts } from '../../src/store/outbox.ts';
+import { addSilence } from '../../src/incidents/silences.ts';
 import { createPipeline, type Pipeline } from '../../src/incidents/pipeline.ts';
 import type { Settings } from '../../src/config/schema.ts';
 import type { Finding } from '../../src/model/finding.ts';
@@ -58,7 +59,7 @@ function connect(settings: Partial<Settings> = {}): void {
   });
 }
 async function open(settings: Partial<Settings> = {}): Promise<void> {
-  b = await bench(settings);
+  b = await bench(settings, { tellable: (id) => pipeline.tellable(id) });
   connect(settings);
 }
 beforeEach(() => open());
@@ -574,6 +575,32 @@ describe('a digest', () => {
       /^Resolved after [^\n]*\n[^\n]* to [^\n]*\n\n3 of them were still open\n/,
     );
     expect(listNow()?.keyboard).toEqual([]);
+  });
+
+  it('names in its list what is so when that is sent', async () => {
+    for (const name of ['/', '/a', '/b', '/c']) check(disk(name));
+    for (let i = 0; i < 25; i++) b.say(`something ${i}`, { subject: 'x' });
+    b.telegram.fail({ kind: 'slow', ms: 0 }, ...Array.from({ length: 3 }, (): Fault => 'reset'));
+    b.start();
+    await b.telegram.waitFor(1);
+    // The list after it waits for Telegram.
+    addSilence(b.store.db, { subject: '/a', until: b.clock.now() + 86_400_000, reason: '' }, b.clock.now());
+    pipeline.acknowledge(3, 'Ada', true);
+    check(disk('/c', 'ok'));
+    await settled();
+    expect(list().plain).toMatch(/^1 of them is still open\n\nServer: vps\nDisk \/ is 81 % full\n/);
+    expect(list().plain).not.toMatch(/\/[abc]/);
+  });
+
+  it('is followed by no list where nothing of it is open by then', async () => {
+    for (const name of ['/', '/a']) check(disk(name));
+    for (let i = 0; i < 25; i++) b.say(`something ${i}`, { subject: 'x' });
+    b.telegram.fail({ kind: 'slow', ms: 0 }, ...Array.from({ length: 3 }, (): Fault => 'reset'));
+    b.start();
+    await b.telegram.waitFor(1);
+    check(disk('/', 'ok'), disk('/a', 'ok'));
+    await settled();
+    expect(list()).toBeUndefined();
   });
 
   it('keeps to that through a death between its parts', async () => {
