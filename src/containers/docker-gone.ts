@@ -3,7 +3,7 @@
 import type { DockerInspect } from '../system/types.ts';
 import type { Named, Next } from '../model/container-fact.ts';
 import { deathOf, unstarted } from './cause.ts';
-import { about, emit, reportOver, stoppedFact } from './facts.ts';
+import { about, emit, reportNotTried, reportOver, stoppedFact } from './facts.ts';
 import { applyFixed, applyState, current, drop, isUp, isWatched, keyOf, put } from './table.ts';
 import type { Engine, Known, Turn } from './types.ts';
 
@@ -94,6 +94,7 @@ function reportGone(turn: Turn): void {
     if ('death' in pending) stopped += 1;
     state.pending.delete(key);
   }
+  for (const known of state.known.values()) reportNotTried(turn, known);
   const names = [...engine.before.values()].map(about).toSorted(byName);
   const { why, downAt } = engine;
   out.facts.push({

@@ -174,7 +174,7 @@ function onDestroy(turn: Turn, known: Known, at: number): void {
   const wasCurrent = state.byKey.get(key) === id;
   const folded = !isWatched(state, known) || isFolded(state, key);
   // Its death was not seen. Nothing is removed while it runs without somebody asking for it.
-  if (!folded && isUp(known.info.state)) stopsOnRequest(turn, known, deathOf(known, at, 137, 'request'));
+  if (!folded && isUp(known.info.state)) stopsOnRequest(turn, known, deathOf(known, at, -1, 'request'));
   if (!folded) endsTrying(turn, known, at);
   drop(state, id);
   turn.out.touched.add(key);

@@ -129,30 +129,33 @@ function onCrashEvidence(
 
 function runDue(turn: Turn): void {
   const { state, now } = turn;
-  for (const [key, pending] of state.pending)
-    if (now.mono >= pending.due && !isHeld(state, key, pending)) conclude(turn, key);
+  for (const [key, pending] of state.pending) if (now.mono >= dueOf(state, key, pending)) conclude(turn, key);
   for (const [key, check] of state.checks) if (now.mono >= check.due) reportUnhealthy(turn, key, {});
   engineDue(turn);
   suspectsDue(turn);
 }
 
+/** An engine that is just back, or busy, may take this long to say what is. */
+const ANSWERS_WITHIN_MS = 10_000;
+
 /**
- * While Docker is away nobody can see whether something follows a death. When it is back, nobody knows what did until the list is compared, and what
- * does not fit is looked at.
+ * When something that is waited for is to be reported (monotonic). While Docker is away nobody can see whether something follows a death. When it is back,
+ * nobody knows what did until the list is compared, and what does not fit is looked at.
  */
-function isHeld(state: State, key: string, pending: Pending): boolean {
+function dueOf(state: State, key: string, pending: Pending): number {
   const { engine, suspects } = state;
-  if (!engine.up) return pending.kind !== 'crash' || pending.willRestart !== false;
+  if (!engine.up) return pending.kind === 'crash' && pending.willRestart === false ? pending.due : Infinity;
   const id = 'death' in pending ? pending.death.id : state.byKey.get(key);
-  return engine.stale || (id !== undefined && suspects.get(id)?.unsure === true);
+  const isUnsure = engine.stale || (id !== undefined && suspects.get(id)?.unsure === true);
+  const wasHeld = 'checked' in pending && pending.checked;
+  return pending.due + (isUnsure && !wasHeld ? ANSWERS_WITHIN_MS : 0);
 }
 
 /** Monotonic time at which something is due without an input. */
 export function nextDue(state: State): number {
   let due = Infinity;
   const { engine } = state;
-  for (const [key, pending] of state.pending)
-    if (!isHeld(state, key, pending)) due = Math.min(due, pending.due);
+  for (const [key, pending] of state.pending) due = Math.min(due, dueOf(state, key, pending));
   for (const check of state.checks.values()) due = Math.min(due, check.due);
   for (const suspect of state.suspects.values()) due = Math.min(due, suspect.due);
   if (!engine.up && !engine.reported) due = Math.min(due, engine.reportAt ?? Infinity);

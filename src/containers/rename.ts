@@ -30,6 +30,7 @@ export function renamed(turn: Turn, known: Known, name: string, at: number): voi
   // Where a successor has the old name already, what is reported about that name stays with it.
   if (state.byKey.get(key) !== info.id || state.byKey.has(oldKey)) return;
   const isSuccessor = takesOver(turn, known, key);
+  const wasReported = state.conditions.has(oldKey) || seriesOf(state, oldKey, turn.now) !== undefined;
   follow(turn, { oldKey, key, oldName, name, at }, known);
   if (!isWatched(state, known)) letGo(turn, key, at);
   else reportMissing(turn, { reported: true });
@@ -38,7 +39,7 @@ export function renamed(turn: Turn, known: Known, name: string, at: number): voi
     state.pending.set(oldKey, { kind: 'removed', due: left(turn, SUCCESSOR_WAIT_MS, at), at });
   if (isSuccessor || !isWatched(state, known)) return;
   // A container that is down is renamed silently, unless that it is down was reported: its end comes under the new name.
-  if (!isUp(info.state) && !state.conditions.has(key) && !seriesOf(state, key, turn.now)) return;
+  if (!isUp(info.state) && !wasReported) return;
   const fact = { kind: 'renamed', ...about(info), at, was: oldName } as const;
   // Where its successor has its name by then, it is a deploy.
   const isOld = ({ byKey }: State): boolean => info.name === oldName || byKey.has(oldKey);
@@ -105,7 +106,8 @@ function followPending(
   const isBack = pending.kind === 'crash' && pending.upAt !== undefined;
   if (!isBack && ('id' in pending ? pending.id : death?.id) !== id) return;
   if (death) Object.assign(death, { name, was: oldKey });
-  if (state.pending.has(key)) state.pending.delete(oldKey);
+  const there = state.pending.get(key);
+  if (there && there.kind !== 'removed') state.pending.delete(oldKey);
   else move(state.pending, oldKey, key);
 }
 

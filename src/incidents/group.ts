@@ -21,6 +21,9 @@ const ALONE = 3;
 const LOOK_AGAIN_MS = 2000;
 const GIVE_UP_MS = 60_000;
 const GIVE_UP_UNSEEN_MS = 3_600_000;
+/** What began and cannot be seen at the moment is sent all the same after this: while Docker is away, and when it is back. */
+const BACK_WITHIN_MS = 5000;
+const SEEN_WITHIN_MS = 15_000;
 
 /** So many of a sort within this time are sent, the last with a note; then none until it has been calm for as long. */
 const MOST = 3;
@@ -247,14 +250,16 @@ function lookAgain(held: Held, look: Look, { drafts, dropped }: Released): boole
   if (look.muted(incident)) return drop('muted');
   const holds = isTrueNow(incident, look);
   const goesOn = incident.event !== true && incident.state !== 'resolved';
+  // Docker may be back in a moment, and say then what has ended.
+  const maxMs = look.isTrue(incident, 'no-docker') === true ? BACK_WITHIN_MS : SEEN_WITHIN_MS;
+  if (goesOn && !earlier && holds === undefined && look.mono - (held.unseenAt ??= look.mono) < maxMs)
+    return true;
   // It came and went while it waited, and not for the first time: that is what is sent.
   const isSeen = holds ?? incident.okSince === undefined;
   if (goesOn && reason === 'flapping' && incident.flapping && isSeen) return send();
   // Decided anew with the next change, or when a check finds it still so.
   if (goesOn && (holds === false || (holds === undefined && earlier) || incident.okSince !== undefined))
     return drop('folded');
-  // Docker may be back in a moment, and with it what has ended.
-  if (goesOn && holds === undefined && look.mono - (held.unseenAt ??= look.mono) < LOOK_AGAIN_MS) return true;
   if (holds === true || goesOn) return send();
   const claim = claimOf(incident);
   const isOver = (claim !== undefined && ENDED_BY_TRUTH.has(claim)) || endedByTime(incident);

@@ -131,7 +131,7 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     was: ({ inPlaceOf }) => inPlaceOf,
   },
   renamed: { rule: 'container-renamed', verdict: 'event', change: 'renamed', was: ({ was }) => was },
-  called: { rule: [...CONDITIONS, 'service-missing'], verdict: 'unknown', was: ({ was }) => was },
+  called: { rule: CONDITIONS, verdict: 'unknown', was: ({ was }) => was },
   removed: { rule: CONDITIONS, verdict: 'ok', change: 'removed', claim: 'gone', end: 'gone' },
   missing: {
     rule: 'service-missing',

@@ -38,6 +38,8 @@ type Truth = {
   pause?: { at: number; diedAt: number | undefined };
   diedAt?: number | undefined;
   upAt?: number;
+  /** It came up while no monitor ran. */
+  upUnseen?: true;
   downMs: number;
   deaths: number;
   outages: string[];
@@ -206,6 +208,8 @@ export function live(seed: number): Life {
 
   function goesDown(name: string): void {
     const truth = truthOf(name);
+    // It came up and went down again while nobody watched: that counts as never up.
+    if (!watching && truth.upUnseen) truth.unseen = true;
     truth.downAt ??= world.now;
     truth.deaths += 1;
     truth.diedAt = world.now;
@@ -233,6 +237,8 @@ export function live(seed: number): Life {
     delete truth.downAt;
     delete truth.otherDownAt;
     truth.upAt = world.now;
+    if (watching) delete truth.upUnseen;
+    else truth.upUnseen = true;
   }
   function start(name: string, by: 'hand' | 'policy' = 'hand'): void {
     note(`start ${name} (${by})`);
@@ -551,10 +557,11 @@ export function live(seed: number): Life {
       // The name that was down is up again, with another container, unless that is paused.
       if (up && !paused) comesUp(to);
       mergeTruths(name, to);
-      belief.delete(to);
       if (halfKnown.has(name)) halfKnown.add(to);
+      // One that is down is renamed silently: what was said of the name stays.
       const known = belief.get(name);
-      if (known) belief.set(to, known);
+      if (up) belief.delete(to);
+      if (known && !belief.has(to)) belief.set(to, known);
       world.rename(name, to);
     } else if (what < 80) flap(name);
     else if (what < 88) {
@@ -603,7 +610,7 @@ export function live(seed: number): Life {
         if (until - length - world.wall() > MINUTE) silences.set(subject, world.wall() + length);
       }
       // The checks notice it; nothing happens in the same millisecond.
-      world.check();
+      if (watching) world.check();
     }
   }
 

@@ -1067,6 +1067,54 @@ describe('what nobody can see for a moment', () => {
     expect(world.openIncidents()).toEqual([]);
   });
 
+  test('the same while an engine that is just back has not said what is', () => {
+    const world = createWorld();
+    const names = ['web', 'db', 'queue'];
+    for (const name of names) world.run(name, { policy: 'always' });
+    pass(world, MINUTE);
+    world.clear();
+    for (const name of names) world.die(name, 1, true);
+    world.advance(2300);
+    const sent = world.outbox.length;
+    world.down();
+    world.deaf(true);
+    world.answering(false);
+    world.advance(2400);
+    for (const name of names) world.start(name);
+    world.deaf(false);
+    world.up();
+    world.advance(3000);
+    world.answering(true);
+    world.list();
+    pass(world, MINUTE);
+    expect(world.outbox.slice(sent).filter(({ html }) => html.includes('Stopped</b>'))).toEqual([]);
+  });
+
+  test('down when Docker goes: what is sent then does not say that Docker goes on trying', () => {
+    const world = createWorld();
+    for (const name of ['web', 'db', 'queue']) world.run(name, { policy: 'always' });
+    pass(world, MINUTE);
+    world.clear();
+    for (const name of ['web', 'db', 'queue']) world.die(name, 1, true);
+    world.advance(2300);
+    const sent = world.outbox.length;
+    world.down();
+    pass(world, MINUTE);
+    const told = world.outbox.slice(sent).filter(({ html }) => html.includes('Service Stopped'));
+    expect(told).toHaveLength(2);
+    for (const { html } of told) expect(html).toContain('Docker does not try again by itself');
+  });
+
+  test('removed while nobody watched: no exit code is made up', () => {
+    const world = worldWith('web');
+    world.deaf(true);
+    world.remove('web');
+    world.deaf(false);
+    world.list();
+    pass(world, MINUTE);
+    expect(world.messages().join('\n')).toContain('Cause: on request, exit code unknown');
+  });
+
   test('paused, and removed while Docker was away: it is not reported as paused', () => {
     const world = worldWith('web');
     world.pause('web');
@@ -1135,4 +1183,50 @@ test('a silence with a wildcard holds for the name before as well', () => {
   world.rename('queue', 'db');
   pass(world, MINUTE);
   expect(world.messages()).toEqual([]);
+});
+
+test('a death is reported although an engine that was away gives no list', () => {
+  const world = worldWith('web', { policy: 'always' });
+  world.down();
+  world.advance(1000);
+  world.answering(false);
+  world.up();
+  world.die('web', 1, true);
+  world.advance(20_000);
+  expect(world.titles()).toEqual([STOPPED]);
+});
+
+test('a wanted name that was created only and then renamed leaves no incident under its new name', () => {
+  const world = createWorld({ MONITORED_SERVICES: ['web', 'queue'] });
+  world.run('queue');
+  world.run('web');
+  pass(world, MINUTE);
+  world.remove('queue');
+  pass(world, MINUTE);
+  world.create('queue');
+  pass(world, MINUTE);
+  world.remove('web');
+  world.rename('queue', 'web');
+  world.start('web');
+  pass(world, 5 * MINUTE);
+  const missing = world.openIncidents().filter(({ rule }) => rule === 'service-missing');
+  expect(missing.map(({ subject }) => subject)).toEqual(['queue']);
+});
+
+test('a stop that waits is not lost where the container takes the name of one that removed itself', () => {
+  const world = createWorld();
+  world.run('api', { policy: 'always' });
+  world.run('queue', { autoRemove: true });
+  pass(world, 20 * MINUTE);
+  world.clear();
+  world.stop('api');
+  world.advance(100);
+  world.die('queue', 137);
+  world.advance(700);
+  world.rename('api', 'queue');
+  pass(world, 5 * MINUTE);
+  expect(world.messages().join('\n')).not.toContain('is now called');
+  expect(world.openIncidents().map(({ rule, subject }) => `${rule} ${subject}`)).toEqual([
+    'container-stopped queue',
+  ]);
 });
