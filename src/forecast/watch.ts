@@ -87,6 +87,8 @@ type Watch = {
   unmet: Set<Late>;
   withUsed: Set<string>;
   withoutSwap: boolean;
+  /** Epoch ms of the last check that saw containers. */
+  listedAt: number;
 };
 /** Where what is followed comes from. */
 const SOURCES = {
@@ -111,6 +113,7 @@ export function createForecasts(deps: ForecastDeps): Forecasts {
     unmet: new Set(),
     withUsed: new Set(),
     withoutSwap: false,
+    listedAt: 0,
   };
   return {
     add: (snapshot) => add(watch, snapshot),
@@ -134,8 +137,10 @@ function add(watch: Watch, snapshot: Snapshot): void {
   // Nothing is reported without the host, and what the history has of disks is read by their sizes now.
   if (watch.begunAt === undefined && readings.host.state !== 'ok') return;
   if (readings.host.state === 'ok') watch.withoutSwap = readings.host.value.swap.totalBytes === 0;
+  if (readings.docker.state === 'ok') watch.listedAt = now;
   eachUse(snapshot, (kind, subject, used, capacity, container) => {
     const entry = entryOf(watch, kind, subject, now);
+    if (container && !entry.container) inherit(watch, entry, container);
     Object.assign(entry, { used, capacity, isSeen: true, seenAt: now });
     if (container) entry.container = container;
     if (watch.begunAt !== undefined) feed(watch, entry, now, used);
@@ -165,6 +170,21 @@ function entryOf(watch: Watch, kind: Entry['kind'], subject: string, now: number
     watch.entries.set(key, entry);
   }
   return entry;
+}
+
+/** A container that was renamed goes on as it was. The old name keeps its values: where Compose is at work, a successor has it in a moment. */
+function inherit(watch: Watch, entry: Entry, { id }: ContainerInfo): void {
+  for (const old of watch.entries.values()) {
+    const { container, firstAt, forecaster, verdict, judgedFor } = old;
+    if (container?.id !== id || firstAt >= entry.firstAt) continue;
+    const { kept } = forecaster.series;
+    entry.forecaster = { ...forecaster, series: { ...forecaster.series, kept: kept.slice() } };
+    Object.assign(entry, defined({ firstAt, verdict, judgedFor }));
+    forecaster.open = undefined;
+    delete old.verdict;
+    if (verdict?.open) save(watch);
+    return;
+  }
 }
 
 function feed(watch: Watch, entry: Entry, at: number, used: number): void {
@@ -275,7 +295,8 @@ function explain(watch: Watch, entry: Entry, open: Announced): void {
   let outside: Forecaster['series'] | undefined;
   for (const other of watch.entries.values()) {
     if (other.kind === 'outside') outside = other.forecaster.series;
-    if (other.kind === 'container' && other.container)
+    // One that is gone does not grow, whatever it did before.
+    if (other.container && Math.abs(watch.listedAt - other.seenAt) < UNSEEN_MS)
       candidates.push({ container: other.container, series: other.forecaster.series });
   }
   const { culprit, since } = culpritOf(

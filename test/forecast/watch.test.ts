@@ -132,6 +132,29 @@ describe('forecast of what can run out', () => {
     expect(forecastSentence(unexplained, forecast.growth!, START)).toMatch(/^Memory fills by 60 MB\/h: /);
   });
 
+  it('follows a container that is renamed, and names none that is gone', () => {
+    const leak = (name: string) => (hour: number) => [
+      holding(name, 400 + 60 * Math.max(0, hour - 30), { id: '1'.repeat(64) }),
+      holding('redis', 200),
+    ];
+    const forecasts = watch();
+    follow(forecasts, 0, 36, leak('n8n'));
+    const [finding] = follow(forecasts, 36.1, 50, leak('n8n-new'));
+    expect(finding!.text).toMatch(/^n8n-new grows 6\d MB\/h: the host runs/);
+    expect(finding!.details!.join('\n')).toMatch(/n8n-new: 1\.6 GB .*, growing since Tuesday 1[12]:/);
+    expect(finding!.details!.join('\n')).not.toMatch(/Also growing/);
+  });
+
+  it('goes on with what is announced of a container that is renamed', () => {
+    const leak = (name: string) => (hour: number) => [
+      holding(name, 100 + 8 * hour, { id: '1'.repeat(64), limitBytes: 512 * MB }),
+    ];
+    const forecasts = watch();
+    expect(follow(forecasts, 0, 30, leak('api')).map(({ subject }) => subject)).toEqual(['api']);
+    expect(follow(forecasts, 30.1, 30.2, leak('api-2')).map(({ subject }) => subject)).toEqual(['api-2']);
+    expect(follow(forecasts, 30.3, 40, leak('api-2')).map(({ subject }) => subject)).toEqual(['api-2']);
+  });
+
   it('counts the swap that a container may use beyond its limit, as far as the host has it', () => {
     const leak = (values: Partial<ContainerInfo>) => (hour: number) => [
       holding('api', 100 + 8 * hour, { limitBytes: 512 * MB, ...values }),
