@@ -43,6 +43,8 @@ const ONSET_WITHIN_HOURS = 22;
 /** Higher than a day ago by this share of what the growth makes in a day. */
 const DAY_GOES_ON = 0.3;
 const COMPARED_SLOTS = 8;
+/** Of peaks of garbage or a backup, the lowest of two hours counts. */
+const REACHED_SLOTS = 4;
 
 /** Times are epoch ms; the rate is in the series' unit per hour. */
 export const Announced = v.object({
@@ -107,7 +109,8 @@ export function judge(
   const found = open ? stillGrowing(view) : (believed(trends, steady, capacity) ?? outstanding);
   const projected = found && project(slots, fit, found, capacity);
   const hours = projected?.hours ?? Number.POSITIVE_INFINITY;
-  const isDoubted = !open && found && hours <= limits.warning && mayEnd(view, capacity - found.level, hours);
+  const isDoubted =
+    !open && found && hours <= limits.warning && mayEnd(view, capacity - reached(slots, found), hours);
   const seen: Announced | undefined =
     found && !isDoubted
       ? {
@@ -151,7 +154,12 @@ function viewOf(slots: readonly Slot[], capacity: number, isOpen: boolean): View
   return { slots, steady, shapes, fit, trends, sound, outstanding };
 }
 
-/** Whether growth may be something that ends by itself; `free` is left above its level, and it would be full in so many hours. */
+/** What a trend has come to: a straight line through growth that slows down ends above it. */
+function reached(slots: readonly Slot[], { level }: Line): number {
+  return Math.min(level, ...slots.slice(-REACHED_SLOTS).map(({ high }) => high));
+}
+
+/** Whether growth may be something that ends by itself; `free` is left above what it has come to, and it would be full in so many hours. */
 function mayEnd(
   { slots, steady, shapes, fit, sound, outstanding }: View,
   free: number,

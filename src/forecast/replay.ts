@@ -9,6 +9,8 @@ const MOST_LINE = 200;
 const LAST_SECOND = 253_402_300_799;
 /** Where more of the steps than this go back in time, the lines are out of order; a clock that was set back does so now and then. */
 const CLOCK_STEPS = 0.1;
+/** A line that comes late: the time is back where it was after so many lines. After a clock was set back it takes longer. */
+const LATE_LINES = 10;
 /** Also as databases write it: "2026-01-01 00:00:00+00", or with a space before the offset. */
 const ISO =
   /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?) ?(?:Z|([+-]\d\d)(?::?(\d\d))?)?)?$/i;
@@ -61,14 +63,33 @@ export function replay(samples: Iterable<Sample>, capacity: number): Replay {
 
 /**
  * Reads lines of `timestamp,value` (epoch seconds, or ISO 8601, which is UTC where it names no zone; either may be quoted). A first line of
- * two names is a header. Lines in no order of time, or with the newest first, are sorted. Throws an Error that names `name`, the line, what
+ * two names is a header. Lines in no order of time, or with the newest first, are sorted, and so is
+ * a line that comes late; where the time goes back and stays there, the clock was set. Throws an Error that names `name`, the line, what
  * stands there and what was expected.
  */
 export function parseSamples(text: string, name: string): Sample[] {
   const samples = [...parseLines(text, name)];
   let back = 0;
   for (let i = 1; i < samples.length; i++) if (samples[i]!.at < samples[i - 1]!.at) back++;
-  return back > CLOCK_STEPS * samples.length ? samples.sort((a, b) => a.at - b.at) : samples;
+  if (back === 0) return samples;
+  const parts = back > CLOCK_STEPS * samples.length ? [samples] : betweenClockSteps(samples);
+  return parts.flatMap((part) => part.sort((a, b) => a.at - b.at));
+}
+
+/** Cut where the time goes back and stays there. */
+function betweenClockSteps(samples: readonly Sample[]): Sample[][] {
+  const parts: Sample[][] = [];
+  let [from, newest] = [0, Number.NEGATIVE_INFINITY];
+  for (const [i, { at }] of samples.entries()) {
+    const following = at < newest ? samples.slice(i, i + LATE_LINES) : [];
+    if (following.length === LATE_LINES && following.every((next) => next.at < newest)) {
+      parts.push(samples.slice(from, i));
+      [from, newest] = [i, at];
+    }
+    newest = Math.max(newest, at);
+  }
+  parts.push(samples.slice(from));
+  return parts;
 }
 
 function* parseLines(text: string, name: string): Generator<Sample> {
@@ -107,7 +128,7 @@ function parseLine(line: string, name: string, number: number): Sample {
   const [time, amount] = [unquoted(fields[0]!), unquoted(fields[1]!)];
   const at = parseTime(time);
   if (at === undefined) {
-    const hint = /^\d{13,}$/.test(time) ? ' (milliseconds? divide by 1000)' : '';
+    const hint = /^\d{13}$/.test(time) ? ' (milliseconds? divide by 1000)' : '';
     throw wrong(name, number, `has no time in front: "${plain(time, 40)}"${hint}`);
   }
   const value = NUMBER.test(amount) ? Number(amount) : Number.NaN;

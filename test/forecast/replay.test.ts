@@ -134,6 +134,11 @@ describe('the forecast', () => {
     ]),
     ['a warm-up of hours', 72, (h: number) => 0.8 + 1.1 * warmUp(h, 8)],
     ['a warm-up that becomes faster first', 72, (h: number) => 0.35 + 0.8 / (1 + Math.exp((28 - h) / 7))],
+    [
+      'a warm-up of a service that was started after a quiet day, and takes nearly all',
+      72,
+      (h: number) => 0.2 + 1.57 * warmUp(h - 21.8, 3.7),
+    ],
     ['a warm-up of days', 72, (h: number) => 0.8 + 1.1 * warmUp(h, 20)],
     ['a cache that nearly fills it', 90, (h: number) => 1.1 + 0.8 * warmUp(h - 30, 14)],
     [
@@ -220,6 +225,15 @@ describe('a record', () => {
         .slice(3, 5)
         .map(({ value }) => value),
     ).toEqual([4, 5]);
+  });
+
+  it('may have a line now and then that comes late', () => {
+    const lines = series(60, (h) => 0.4 + 0.03 * Math.max(0, h - 30)).split('\n');
+    const place = (i: number) => (i % 30 === 7 ? i + 100 : i);
+    const late = lines.map((line, i) => ({ line, at: place(i) })).sort((a, b) => a.at - b.at);
+    expect(run(late.map(({ line }) => line).join('\n'))).toEqual(run(lines.join('\n')));
+    const swapped = lines.map((_, i) => lines[i % 20 === 7 ? i + 1 : i % 20 === 8 ? i - 1 : i]!);
+    expect(run(swapped.join('\n'))).toEqual(run(lines.join('\n')));
   });
 
   it.each([
