@@ -9,7 +9,14 @@ import { lookedAt } from './docker-gone.ts';
 import { ask, completeDeath, onEvent, onPause, waitForJob } from './on-event.ts';
 import { renamed } from './rename.ts';
 import { healthChanged, reportHealthy } from './healthcheck.ts';
-import { reportMissing, reportNotTried, reportPolicy, reportRunning, reportStopped } from './facts.ts';
+import {
+  reportMissing,
+  reportNotTried,
+  reportOver,
+  reportPolicy,
+  reportRunning,
+  reportStopped,
+} from './facts.ts';
 import { successorHealth } from './successor.ts';
 import {
   applyFixed,
@@ -50,6 +57,10 @@ export function listed(turn: Turn, items: DockerListItem[]): void {
       if (known.info.state === 'paused') onPause(turn, known, now.wall);
       // Its start may have failed since: there is no event for that.
       if (known.info.state === 'created') suspect(turn, item.id, known);
+      // Its check may have been taken away; podman's list has no health of one that has a check, either.
+      const { state: is, health } = known.info;
+      if (is === 'running' && health === 'unhealthy' && !HEALTH.test(item.status))
+        suspect(turn, item.id, known);
       continue;
     }
     suspect(turn, item.id, known, true);
@@ -67,8 +78,9 @@ function audit(turn: Turn): void {
     const known = current(state, key);
     if (!known || state.pending.has(key) || known.info.state !== 'running') continue;
     if (conditionOf(state, key, 'stopped')) reportRunning(turn, known, known.info.startedAt ?? now.wall);
-    if (known.info.health !== 'unhealthy' && conditionOf(state, key, 'unhealthy'))
-      reportHealthy(turn, known, now.wall);
+    if (!conditionOf(state, key, 'unhealthy')) continue;
+    if (known.info.health === 'healthy') reportHealthy(turn, known, now.wall);
+    if (known.info.health === 'none') reportOver(turn, key, 'unhealthy', 'unchecked', now.wall);
   }
   reportMissing(turn, { reported: true, knownOnly: true });
 }
@@ -97,11 +109,13 @@ export function suspectsDue(turn: Turn): void {
   }
 }
 
+const HEALTH = /\((?:health: )?(healthy|unhealthy|starting)\)/;
+
 function fits(known: Known, item: DockerListItem, now: number): boolean {
   const { info } = known;
   if (info.name !== item.name || !sameState(info.state, toState(item.state))) return false;
   if (!isUp(info.state)) return true;
-  const health = /\((?:health: )?(healthy|unhealthy|starting)\)/.exec(item.status)?.[1];
+  const health = HEALTH.exec(item.status)?.[1];
   if (health !== undefined && toHealth(health) !== info.health) return false;
   const longest = upForAtMost(item.status);
   // Whether Docker counts by the clock as it is now is up to how it was started.

@@ -3,7 +3,7 @@ import { about, emit, reportGone, later, reportMissing, reportOver, reportRunnin
 import { watchSuccessor } from './successor.ts';
 import { left, SUCCESSOR_WAIT_MS } from './correlate.ts';
 import { serviceKey } from '../model/service-key.ts';
-import { conditionOf, isUp, isWatched, keyOf, put, seriesOf } from './table.ts';
+import { conditionOf, isUp, isWatched, keyOf, newsOf, put, seriesOf } from './table.ts';
 import type { Known, State, Turn } from './types.ts';
 
 /** Watchtower starts its successor within this. */
@@ -40,6 +40,8 @@ export function renamed(turn: Turn, known: Known, name: string, at: number): voi
   if (isSuccessor || !isWatched(state, known)) return;
   // A container that is down is renamed silently, unless that it is down was reported: its end comes under the new name.
   if (!isUp(info.state) && !wasReported) return;
+  // What waits to be told has the name of before that, and the one of then.
+  if (newsOf(state, key, 'renamed')) return;
   const fact = { kind: 'renamed', ...about(info), at, was: oldName } as const;
   // Where its successor has its name by then, it is a deploy.
   const isOld = ({ byKey }: State): boolean => info.name === oldName || byKey.has(oldKey);

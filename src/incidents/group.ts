@@ -53,7 +53,7 @@ type Group = { held: Held[]; due: number; firstAt: number; lastAt: number };
 export type Groups = { waiting: Map<Kind, Group>; sent: Map<string, number[]> };
 
 /** What somebody has put right is no news any more. */
-const ENDED_BY_TRUTH: ReadonlySet<Claim> = new Set(['down', 'paused', 'unhealthy', 'gone']);
+const ENDED_BY_TRUTH: ReadonlySet<Claim> = new Set(['down', 'paused', 'unhealthy', 'there', 'gone']);
 
 export type Look = {
   all: ReadonlyMap<number, Incident>;

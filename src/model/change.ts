@@ -40,7 +40,7 @@ export const CHANGES: Record<Change, ChangePolicy> = {
 
 /** What a message states about a container, or about Docker itself, at the moment at which it is written. */
 export type Claim = ContainerClaim | 'no-docker';
-export type ContainerClaim = 'up' | 'down' | 'paused' | 'healthy' | 'unhealthy' | 'gone';
+export type ContainerClaim = 'up' | 'down' | 'paused' | 'healthy' | 'unhealthy' | 'there' | 'gone';
 
 /** Whether a claim is so, as the container is now; undefined: there is no container of the name. */
 export function holds(
@@ -48,6 +48,7 @@ export function holds(
   now: Pick<ContainerInfo, 'state' | 'health'> | undefined,
 ): boolean {
   if (claim === 'gone') return now === undefined;
+  if (claim === 'there') return now !== undefined;
   if (claim === 'paused') return now?.state === 'paused';
   const up = now?.state === 'running';
   if (claim === 'up') return up;

@@ -60,7 +60,8 @@ export type Next =
 export type Observed = { id: string; state: ContainerState; health: ContainerHealth; restartCount: number };
 
 /** Why a condition is over without news of its own. */
-export type Because = 'died' | 'replaced' | 'back' | 'healthy' | 'removed' | 'not-watched' | 'exists';
+export type Because =
+  'died' | 'replaced' | 'back' | 'healthy' | 'unchecked' | 'removed' | 'not-watched' | 'exists';
 
 /** What a condition is: down, failing its health check, or not there although it is to be watched. */
 export type Condition = 'stopped' | 'unhealthy' | 'missing';

@@ -130,7 +130,13 @@ const FACTS: { [K in FactKind]: FactRule<K> } = {
     stirs: STOPPED,
     was: ({ inPlaceOf }) => inPlaceOf,
   },
-  renamed: { rule: 'container-renamed', verdict: 'event', change: 'renamed', was: ({ was }) => was },
+  renamed: {
+    rule: 'container-renamed',
+    verdict: 'event',
+    change: 'renamed',
+    claim: 'there',
+    was: ({ was }) => was,
+  },
   called: { rule: CONDITIONS, verdict: 'unknown', was: ({ was }) => was },
   removed: { rule: CONDITIONS, verdict: 'ok', change: 'removed', claim: 'gone', end: 'gone' },
   missing: {

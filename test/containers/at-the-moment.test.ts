@@ -199,3 +199,95 @@ describe.each([3 * HOUR, -3 * HOUR])('the clock is set by %s ms', (by) => {
     expect(text(world)).toContain('Away for: 5 min');
   });
 });
+
+describe('a container is renamed again', () => {
+  test('before that is sent: once, with its name of then', () => {
+    const world = worldWith('web');
+    world.rename('web', 'web-2');
+    world.advance(1000);
+    world.rename('web-2', 'web-3');
+    pass(world, 60_000);
+    expect(world.titles()).toEqual(['🔄 web is now called web-3']);
+  });
+
+  test('and has its first name again: nothing is sent', () => {
+    const world = worldWith('web');
+    world.rename('web', 'web-2');
+    world.advance(1000);
+    world.rename('web-2', 'web');
+    pass(world, 60_000);
+    expect(world.titles()).toEqual([]);
+  });
+
+  test.each(['renamed', 'removed'])('%s while the message waits for others of its kind', (how) => {
+    const world = worldWith('web');
+    world.rename('web', 'web-2');
+    world.advance(2600);
+    expect(world.titles()).toEqual([]);
+    if (how === 'renamed') world.rename('web-2', 'web');
+    else world.remove('web-2');
+    pass(world, 60_000);
+    expect(world.titles()).not.toContain('🔄 web is now called web-2');
+    expect(world.titles()).toHaveLength(1);
+  });
+});
+
+describe('the health check of a container that is unhealthy', () => {
+  test('is taken away: nothing is repeated, nor called healthy', () => {
+    const world = worldWith('web', { health: 'healthy' });
+    world.health('web', 'unhealthy');
+    pass(world, 60_000);
+    world.clear();
+    delete world.byName('web').state.health;
+    for (let i = 0; i < 3; i++) {
+      world.list();
+      pass(world, 60_000);
+    }
+    expect(world.openIncidents()).toEqual([]);
+    pass(world, 2 * 3_600_000);
+    expect(world.titles()).toEqual([]);
+  });
+
+  test('is not there in a list: it is looked at, and stays unhealthy', () => {
+    const world = worldWith('web', { health: 'healthy' });
+    world.health('web', 'unhealthy');
+    pass(world, 60_000);
+    const items = [...world.boxes.values()].map(({ id, name, image, labels, created }) => {
+      return {
+        id,
+        name,
+        image,
+        labels,
+        created,
+        state: 'running',
+        status: 'Up 2 minutes',
+        networks: {},
+        ports: [],
+      };
+    });
+    for (let i = 0; i < 3; i++) {
+      world.feed({ type: 'listed', items });
+      pass(world, 60_000);
+    }
+    expect(world.openIncidents().map(({ rule }) => rule)).toEqual(['container-unhealthy']);
+  });
+
+  test.each(['at once', 'while Docker is away'])('is not there any more after a deploy %s', (when) => {
+    const world = worldWith('web', { health: 'healthy', service: 'web' });
+    world.health('web', 'unhealthy');
+    pass(world, 60_000);
+    world.clear();
+    const isAway = when !== 'at once';
+    if (isAway) world.down();
+    world.deaf(isAway);
+    world.remove('web');
+    world.run('web', { service: 'web' });
+    pass(world, 60_000);
+    world.deaf(false);
+    world.up();
+    world.list();
+    pass(world, 2 * 3_600_000);
+    expect(world.messages().join('\n')).not.toMatch(/healthy/i);
+    expect(world.openIncidents()).toEqual([]);
+  });
+});

@@ -237,6 +237,7 @@ const OVER: Record<Because | 'unknown', string> = {
   replaced: 'was replaced',
   back: 'runs again',
   healthy: 'is healthy again',
+  unchecked: 'has no health check any more',
   removed: 'was removed',
   'not-watched': 'is not watched any more',
   exists: 'exists again',

@@ -118,7 +118,7 @@ function overLine(incident: Incident): string {
   return `✅ ${safeHtml(how, 120)}${endFact ? '' : ` (after ${lasted})`}`;
 }
 
-const OVERTAKEN: readonly Because[] = ['died', 'replaced', 'removed', 'not-watched'];
+const OVERTAKEN: readonly Because[] = ['died', 'replaced', 'removed', 'not-watched', 'unchecked'];
 
 /** Something else about its container took its place, perhaps something worse: nothing was resolved by that. */
 function isOvertaken({ rule, fact, endFact, resolvedAt = 0, lastSeenAt }: Incident): boolean {
