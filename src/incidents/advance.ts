@@ -1,5 +1,6 @@
 import { EVERY_SUBJECT, type Finding } from '../model/finding.ts';
 import type { Incident, IncidentChange, Spells } from '../model/incident.ts';
+import { ruleInfo } from '../model/rules.ts';
 import {
   HOLD_SLACK_MS,
   addFlip,
@@ -8,6 +9,7 @@ import {
   newIncident,
   notCalmYet,
   observe,
+  rank,
   recentFlips,
   setSeverity,
 } from './observe.ts';
@@ -261,12 +263,21 @@ function stayBetween(open: Incident, finding: Finding, policy: Policy, now: numb
   delete incident.missingSince;
   delete incident.worseSince;
   if (incident.state === 'pending') return { incident, kind: 'dropped' };
-  if (finding.value !== undefined) incident.value = finding.value;
+  if (ruleInfo(open.rule)?.judged === undefined) seeBetween(incident, finding, now);
   if (incident.flapping) return passTime(incident, policy, now) ?? { incident, kind: 'still' };
   delete incident.okSince;
   if (incident.spells && incident.spells.since === undefined)
     incident.spells = { ...incident.spells, since: now };
   return { incident, kind: 'still' };
+}
+
+/** Neither bad nor fine: what is sent from here on has the value of now, not the one of when it was bad or fine last. */
+function seeBetween(incident: Incident, finding: Finding, now: number): void {
+  if (finding.value !== undefined) incident.value = finding.value;
+  incident.text = finding.text;
+  incident.details = finding.details ?? [];
+  if (incident.okSince !== undefined) incident.endText = finding.text;
+  if (rank(finding.severity) < rank(incident.severity)) setSeverity(incident, finding, now);
 }
 
 /** Nobody can see it: nothing ends, and the times that it must be fine for begin anew. */

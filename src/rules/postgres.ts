@@ -125,8 +125,10 @@ export const postgresStandby: Judge<'postgres'> = ({ standby }) => {
         ],
       },
     ];
-  const verdict = behindSec > BEHIND_SEC / 2 ? 'between' : 'ok';
-  return [{ ...about, verdict, text: 'PostgreSQL is a standby and follows its primary' }];
+  if (behindSec <= BEHIND_SEC / 2)
+    return [{ ...about, verdict: 'ok', text: 'PostgreSQL is a standby and follows its primary' }];
+  const behind = formatDuration(behindSec * 1000);
+  return [{ ...about, verdict: 'between', text: `PostgreSQL is a standby and ${behind} behind its primary` }];
 };
 
 /** WAL that a slot keeps is never removed, until the disk is full and PostgreSQL stops. */

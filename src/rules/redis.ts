@@ -65,7 +65,8 @@ export const redisWrites: Judge<'redis'> = (values) => {
         ...(queue ? { details: ['It holds the queue of n8n: then every execution fails'] } : {}),
       },
     ];
-  return [{ ...finding, severity: 'warning', verdict: percent >= CLEAR_PCT ? 'between' : 'ok' }];
+  if (percent < CLEAR_PCT) return [{ ...finding, severity: 'warning' }];
+  return [{ ...finding, severity: 'warning', verdict: 'between', text: `Redis takes writes${of}` }];
 };
 
 /** Where memory is not what is missing. A replica is one by design, unless the queue of n8n is in it. */

@@ -600,6 +600,51 @@ describe('what nobody has seen since is not stated', () => {
   });
   const judged = ['memory-available'];
 
+  describe('between a limit and the value at which it ends, it is told as it is', () => {
+    const between = (mb: number): Finding => ({ ...memory(mb, 'between'), severity: 'warning' });
+
+    test('in a repeat', () => {
+      const world = worldWith('web');
+      world.process([memory(87)], judged);
+      for (let i = 0; i < 130; i++) {
+        world.advance(30_000);
+        world.process([between(130)], judged);
+      }
+      expect(world.titles()).toEqual([
+        'CRITICAL: Available memory is 87 MB',
+        'Still WARNING after 1 h: Available memory is 130 MB',
+      ]);
+    });
+
+    test('when a silence ends', () => {
+      const world = worldWith('web');
+      world.silence('memory-available', 5 * MINUTE);
+      world.process([memory(87)], judged);
+      for (let i = 0; i < 20; i++) {
+        world.advance(30_000);
+        world.process([between(130)], judged);
+      }
+      expect(world.titles()).toEqual(['WARNING: Available memory is 130 MB']);
+    });
+
+    test.each(['bad', 'fine'])('when it flaps no more, and was %s last', (last) => {
+      const world = worldWith('web');
+      for (let i = 0; i < 8; i++) {
+        world.process([memory(i % 2 === 0 ? 87 : 300)], judged);
+        world.advance(30_000);
+      }
+      if (last === 'bad') world.process([memory(87)], judged);
+      world.clear();
+      for (let i = 0; i < 30; i++) {
+        world.advance(30_000);
+        world.process([between(130)], judged);
+      }
+      expect(world.titles()).toHaveLength(1);
+      expect(world.titles()[0]).toMatch(/table again|No longer flapping, WARNING/);
+      expect(world.titles()[0]).toContain('Available memory is 130 MB');
+    });
+  });
+
   test('a monitor that was away for a day does not repeat what its first check finds ended', () => {
     const world = worldWith('web');
     world.process([memory(87)], judged);
