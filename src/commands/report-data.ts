@@ -1,6 +1,8 @@
 import { defined } from '../model/defined.ts';
 import { forecastsOf } from './forecast-data.ts';
 import type { Config } from '../config/schema.ts';
+import type { Incident } from '../model/incident.ts';
+import { sourceOfRule } from '../model/rules.ts';
 import { SOURCE_IDS, type Snapshot } from '../model/sources.ts';
 import type { ChartInput, ChartMark } from '../outputs/report/chart.ts';
 import type { ReportAction, ReportData, ReportIncident } from '../outputs/report/data.ts';
@@ -48,7 +50,7 @@ export function gatherReport(deps: {
   const firstAt = oldest !== undefined && oldest <= at ? oldest : undefined;
   const quiet = Math.max(5 * 60_000, 3 * config.settings.SERVICE_CHECK_INTERVAL * 1000);
   const gaps = firstAt === undefined ? [] : history.gaps(Math.max(from, firstAt), at, quiet);
-  const incidents = incidentsOf(db, from);
+  const incidents = incidentsOf(db, from, snapshot);
   const oomKills = oomKillsOf(history, columns, snapshot, from, at);
   const data: ReportData = {
     at,
@@ -170,7 +172,7 @@ function restartsOf(columns: Columns): { name: string; count: number }[] {
 }
 
 /** What was notified within the day or is still open; what never held long enough for that is left out. */
-function incidentsOf(db: Db, since: number): ReportIncident[] {
+function incidentsOf(db: Db, since: number, { readings }: Snapshot): ReportIncident[] {
   return incidentsSince(db, since)
     .filter(({ state, event, firedAt }) => state !== 'pending' && (event || firedAt !== undefined))
     .map((incident) => ({
@@ -184,8 +186,15 @@ function incidentsOf(db: Db, since: number): ReportIncident[] {
       ...(incident.resolvedAt === undefined && incident.okSince !== undefined
         ? { fine: { since: incident.okSince, text: incident.endText ?? incident.text } }
         : {}),
+      ...(isUnseen(incident, readings) ? { unseen: true as const } : {}),
       event: incident.event === true,
     }));
+}
+
+/** Changes of containers are of no source; that Docker is gone is seen where it cannot be read. */
+function isUnseen({ rule, fact }: Incident, readings: Snapshot['readings']): boolean {
+  const source = sourceOfRule(rule) ?? (fact && rule !== 'docker-gone' ? 'docker' : undefined);
+  return source !== undefined && readings[source].state !== 'ok';
 }
 
 function beforeOf(db: Db, id: number): { before?: string[] } {

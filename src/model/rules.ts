@@ -1,5 +1,5 @@
 import type { FlapPolicy, RuleInfo } from './sources/source.ts';
-import { SOURCES, type RulesOf, type Source } from './sources.ts';
+import { SOURCES, SOURCE_IDS, type RulesOf, type Source } from './sources.ts';
 import { formatCount } from './text.ts';
 
 export const FLAPS: FlapPolicy = { changes: 5 };
@@ -143,6 +143,11 @@ const IDS = Object.keys(RULES) as RuleId[];
 /** The rule of this name; undefined for one that only an earlier version had, as it may stand in an old database. */
 export function ruleInfo(id: string): RuleInfo | undefined {
   return Object.hasOwn(RULES, id) ? RULES[id as RuleId] : undefined;
+}
+
+/** The source whose values a rule judges; undefined for one that judges no single source. */
+export function sourceOfRule(id: string): Source | undefined {
+  return SOURCE_IDS.find((source) => Object.hasOwn(SOURCES[source].rules, id));
 }
 
 /** Rules of which a check sees every subject, so that a subject without a finding is gone. */

@@ -84,6 +84,49 @@ function record(from: number, to: number, story: Story): void {
   store.close();
 }
 
+test('what cannot be seen while the report is made is told as it was last', async () => {
+  record(NOW - HOUR, NOW, (at) => {
+    const snapshot = snapshotOf(at, {});
+    snapshot.readings.docker = { state: 'failed', why: 'nothing listens', tookMs: 1 };
+    return { snapshot };
+  });
+  const store = openStore(stateDir, NOW);
+  const incident = (values: Partial<Incident>) =>
+    openIncident({ openedAt: NOW - 2 * HOUR, firedAt: NOW - 2 * HOUR, ...values });
+  const about = (name: string) => ({ kind: 'unhealthy', name, at: NOW - 2 * HOUR }) as Incident['fact'];
+  saveIncidents(store.db, [
+    incident({
+      id: 1,
+      rule: 'container-unhealthy',
+      subject: 'web',
+      fact: about('web')!,
+      text: 'The health check of web fails',
+    }),
+    incident({
+      id: 2,
+      rule: 'container-unhealthy',
+      subject: 'db',
+      fact: about('db')!,
+      text: 'The health check of db fails',
+      endText: 'db is healthy again',
+      okSince: NOW - HOUR,
+      flapping: true,
+    }),
+    incident({ id: 3, rule: 'docker-gone', subject: 'docker', text: 'Docker is gone' }),
+    incident({ id: 4, rule: 'disk', subject: '/', text: 'Disk / is 91 % full' }),
+  ]);
+  store.close();
+  const { context, out } = contextAt(NOW);
+  await report(context, 'console', tools);
+  for (const line of [
+    '• Open since 06:00, not seen now: The health check of web fails',
+    '• Since 06:00, fine when it was seen last: db is healthy again',
+    '• Open since 06:00: Docker is gone',
+    '• Open since 06:00: Disk / is 91 % full',
+  ])
+    expect(out()).toContain(line);
+});
+
 describe('from real history', () => {
   let template: string;
   beforeAll(() => {

@@ -16,6 +16,8 @@ export type ReportIncident = {
   to?: number;
   /** It comes and goes and is fine at the moment: since when, and how it is now. */
   fine?: { since: number; text: string };
+  /** What it is about could not be read for the report: so it was when it was seen last. */
+  unseen?: true;
   /** Happened once, has no duration. */
   event: boolean;
   /** What the flight recorder has of the minutes before: who held how much, what grew, what was waited for. */

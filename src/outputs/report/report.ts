@@ -170,8 +170,11 @@ function incidentLine(incident: ReportIncident, now: number): string {
   const what = plain(incident.text, 120);
   const when = shortTime(incident.from, now);
   if (incident.event) return `${when} ${what}`;
+  if (incident.fine && incident.unseen)
+    return `Since ${when}, fine when it was seen last: ${plain(incident.fine.text, 120)}`;
   if (incident.fine)
     return `Since ${when}, fine since ${shortTime(incident.fine.since, now)}: ${plain(incident.fine.text, 120)}`;
+  if (incident.to === undefined && incident.unseen) return `Open since ${when}, not seen now: ${what}`;
   if (incident.to === undefined) return `Open since ${when}: ${what}`;
   return `${when} ${what} (${formatDuration(incident.to - incident.from)})`;
 }
