@@ -45,8 +45,13 @@ export function createRing(): Ring {
     if (known >= 0) return known + 1;
     if (names.length < MOST_NAMES) return names.push(name);
     const free = names.indexOf(undefined);
-    const at = free >= 0 ? free : forgetUnused();
-    if (at < 0) return 0;
+    let at = free >= 0 ? free : forgetUnused();
+    // The newest sample counts most: the oldest ones keep what they have of the host.
+    for (let i = 0; at < 0; i += 1) {
+      for (let c = 0; c < RING_CONTAINERS; c += 1)
+        view.setUint16(offsetOf(i) + HOST_BYTES + c * CONTAINER_BYTES, 0);
+      at = forgetUnused();
+    }
     names[at] = name;
     return at + 1;
   }

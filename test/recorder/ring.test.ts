@@ -41,6 +41,20 @@ test('only the newest are kept, and only those of the time asked for', () => {
   expect(ring.samples(END - 60_000, END)).toHaveLength(13);
 });
 
+test('where all containers have a new name each time, the newest samples keep theirs', () => {
+  const ring = createRing();
+  for (let i = 0; i < RING_SAMPLES; i += 1) {
+    const named = (n: number) => ({ name: `job-${i}-${n}`, heldBytes: 1024 * (n + 1), swapBytes: 0 });
+    ring.add({ at: i, containers: Array.from({ length: RING_CONTAINERS }, (_, n) => named(n)) });
+  }
+  const samples = ring.samples(0, RING_SAMPLES);
+  expect(samples).toHaveLength(RING_SAMPLES);
+  for (const { at, containers } of samples.slice(-20))
+    expect(containers.map(({ name }) => name)).toEqual(
+      Array.from({ length: RING_CONTAINERS }, (_, n) => `job-${at}-${n}`),
+    );
+});
+
 test('a recording has the same size with 500 containers, and with a new name in every sample', () => {
   const many = (i: number, names: (c: number) => string): FlightSample => ({
     at: END + i * 5000,
@@ -52,7 +66,7 @@ test('a recording has the same size with 500 containers, and with a new name in 
     Array.from({ length: 300 }, (_, i) => many(i, (c) => `job-${i}-${c}`.padEnd(90, 'x'))),
   );
   const named = all(churn).flatMap(({ containers }) => containers);
-  // Where the names do not fit, the oldest ones were first: nothing is told under a wrong name.
+  // Where the names do not fit, nothing is told under a wrong one.
   for (const { at, containers } of all(churn)) {
     const run = (at - END) / 5000;
     for (const { name } of containers) expect(name.startsWith(`job-${run}-`)).toBe(true);
