@@ -153,11 +153,26 @@ export function moveTimes(incident: Incident, byMs: number): Incident {
     const at = incident[key];
     if (at !== undefined) moved[key] = at + byMs;
   }
+  if (incident.ack) moved.ack = { ...incident.ack, at: incident.ack.at + byMs };
+  if (incident.fact) moved.fact = moveFact(incident.fact, byMs);
+  if (incident.endFact) moved.endFact = moveFact(incident.endFact, byMs);
   for (const key of ['firstAt', 'lastAt', 'since', 'endDue'] as const) {
     const at = incident.notified[key];
     if (at !== undefined) moved.notified[key] = at + byMs;
   }
   return moved;
+}
+
+/** The same for what its message states. */
+function moveFact(fact: ContainerFact, byMs: number): ContainerFact {
+  const moved = { ...fact, at: fact.at + byMs };
+  if (!('death' in moved)) return moved;
+  const death = { ...moved.death, at: moved.death.at + byMs };
+  for (const key of ['startedAt', 'createdAt'] as const) {
+    const at = death[key];
+    if (at !== undefined) death[key] = at + byMs;
+  }
+  return { ...moved, death };
 }
 
 /** The conditions of open incidents about containers, for a monitor that starts; those that come and go and are fine at the moment are left out. */

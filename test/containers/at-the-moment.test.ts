@@ -1,5 +1,6 @@
 // What was so when it was seen, and is not any more when its message goes out: each story is one that a message once got wrong.
 import { describe, expect, test } from 'vitest';
+import { formatTime } from '../../src/model/text.ts';
 import { createWorld, pass, worldWith, type World } from './world.ts';
 
 const MINUTE = 60_000;
@@ -289,5 +290,37 @@ describe('the health check of a container that is unhealthy', () => {
     pass(world, 2 * 3_600_000);
     expect(world.messages().join('\n')).not.toMatch(/healthy/i);
     expect(world.openIncidents()).toEqual([]);
+  });
+});
+
+describe.each([3 * HOUR, -3 * HOUR])('the clock is set by %s ms before something is told', (ms) => {
+  test('what a silence held back has its time as the clock counts now', () => {
+    const world = worldWith('web');
+    world.silence('container-stopped', 2 * HOUR);
+    world.die('web', 1);
+    pass(world, 10 * MINUTE);
+    const diedAt = world.wall() - 10 * MINUTE + ms;
+    world.setClock(ms);
+    pass(world, MINUTE);
+    world.unsilence('container-stopped');
+    pass(world, MINUTE);
+    expect(text(world)).toContain(`Time: ${formatTime(diedAt)}`);
+    expect(text(world)).toContain('after running for 1 min');
+  });
+
+  test('so has the end of what came and went', () => {
+    const world = worldWith('web');
+    for (let i = 0; i < 4; i++) {
+      world.die('web', 1);
+      pass(world, 5000);
+      world.start('web');
+      pass(world, 30_000);
+    }
+    world.clear();
+    const upAt = world.wall() - 30_000 + ms;
+    world.setClock(ms);
+    pass(world, 20 * MINUTE);
+    expect(text(world)).toContain('Stable for: 10 min');
+    expect(text(world)).toContain(`Time: ${formatTime(upAt)}`);
   });
 });

@@ -3,6 +3,18 @@ import { moveTimes } from '../../src/incidents/memory.ts';
 import { jumpWatch } from '../../src/model/jump.ts';
 import { incidentOf } from '../helpers/incident.ts';
 
+const death = {
+  id: '1',
+  name: 'web',
+  at: 100,
+  startedAt: 50,
+  createdAt: 40,
+  exitCode: 1,
+  cause: 'crash',
+  restartCount: 0,
+  autoRemove: false,
+} as const;
+
 test('every time of an incident moves, nothing else does, and the old one is left alone', () => {
   const incident = incidentOf({
     openedAt: 100,
@@ -15,6 +27,9 @@ test('every time of an incident moves, nothing else does, and the old one is lef
     flips: [110, 200],
     value: 100,
     notified: { count: 3, firstAt: 110, lastAt: 150, since: 140, endDue: 300, withId: 9 },
+    ack: { by: 'Ada', at: 160, severity: 'warning' },
+    fact: { kind: 'stopped', name: 'web', at: 100, restartCount: 0, death },
+    endFact: { kind: 'over', name: 'web', at: 200, condition: 'stopped', because: 'back' },
   });
   const before = structuredClone(incident);
   expect(moveTimes(incident, 1000)).toEqual({
@@ -28,6 +43,13 @@ test('every time of an incident moves, nothing else does, and the old one is lef
     lastSeenAt: 1195,
     flips: [1110, 1200],
     notified: { count: 3, firstAt: 1110, lastAt: 1150, since: 1140, endDue: 1300, withId: 9 },
+    ack: { by: 'Ada', at: 1160, severity: 'warning' },
+    fact: {
+      ...before.fact,
+      at: 1100,
+      death: { ...death, at: 1100, startedAt: 1050, createdAt: 1040 },
+    },
+    endFact: { ...before.endFact, at: 1200 },
   });
   expect(incident).toEqual(before);
 });
