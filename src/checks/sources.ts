@@ -48,7 +48,6 @@ export const CHECKS: { [S in Source]: Check<S> } = {
   docker: { collector: createDocker, rules: { 'container-memory': containerMemory } },
   postgres: {
     collector: whenFound(
-      'postgres',
       ['postgres'],
       async () => (await import('../collectors/postgres.ts')).createPostgres,
     ),
@@ -61,11 +60,7 @@ export const CHECKS: { [S in Source]: Check<S> } = {
     },
   },
   redis: {
-    collector: whenFound(
-      'redis',
-      ['redis'],
-      async () => (await import('../collectors/redis.ts')).createRedis,
-    ),
+    collector: whenFound(['redis'], async () => (await import('../collectors/redis.ts')).createRedis),
     rules: {
       'redis-writes': redisWrites,
       'redis-evictions': redisEvictions,
@@ -73,7 +68,7 @@ export const CHECKS: { [S in Source]: Check<S> } = {
     },
   },
   n8n: {
-    collector: whenFound('n8n', ['n8n'], async () => (await import('../collectors/n8n.ts')).createN8n),
+    collector: whenFound(['n8n'], async () => (await import('../collectors/n8n.ts')).createN8n),
     rules: {
       'n8n-queue': n8nQueue,
       'n8n-workers': n8nWorkers,
@@ -84,15 +79,11 @@ export const CHECKS: { [S in Source]: Check<S> } = {
     },
   },
   waha: {
-    collector: whenFound('waha', ['waha'], async () => (await import('../collectors/waha.ts')).createWaha),
+    collector: whenFound(['waha'], async () => (await import('../collectors/waha.ts')).createWaha),
     rules: { 'waha-session': wahaSession },
   },
   sql: {
-    collector: whenFound(
-      'sql',
-      ['postgres', 'n8n'],
-      async () => (await import('../collectors/sql.ts')).createSql,
-    ),
+    collector: whenFound(['postgres', 'n8n'], async () => (await import('../collectors/sql.ts')).createSql),
     rules: {},
   },
 };

@@ -20,14 +20,12 @@ export function withoutTarget({ missing, unreadable = [] }: Discovered, kind: Ki
 
 /** A source that asks one of these kinds of targets. Its code is loaded when there is one: together they take 0.5 MB. */
 export function whenFound<S extends Source>(
-  source: S,
   kinds: readonly [Kind, ...Kind[]],
   load: () => Promise<CollectorFactory<S>>,
 ): CollectorFactory<S> {
   return (deps) => {
     let opened: Collector<S> | undefined;
     return {
-      source,
       async read(signal) {
         if (!opened) {
           const found = await deps.discovered(signal);

@@ -71,7 +71,7 @@ export function createDocker(deps: CollectorDeps): Collector<'docker'> {
     if (value !== undefined) container.cpuPercent = value;
   }
 
-  return { source: 'docker', read, close: () => cgroups.close() };
+  return { read, close: () => cgroups.close() };
 }
 
 async function askStats(

@@ -60,5 +60,5 @@ export function createHost({ system, config }: CollectorDeps): Collector<'host'>
     };
   }
 
-  return { source: 'host', read };
+  return { read };
 }

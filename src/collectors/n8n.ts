@@ -62,7 +62,6 @@ export function createN8n(deps: CollectorDeps): Collector<'n8n'> {
   }
 
   return {
-    source: 'n8n',
     async read(signal) {
       const found = await deps.discovered(signal);
       const { n8n: target, missing } = found;

@@ -28,7 +28,6 @@ export function createOom(deps: CollectorDeps): OomCollector {
     lookedUp: new Set(),
   };
   return {
-    source: 'oom',
     read: (signal) => read(watch, signal),
     onDockerOom: (event) => watch.ledger.onDocker(event, clock.monotonic()),
   };

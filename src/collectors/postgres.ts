@@ -107,7 +107,6 @@ export function createPostgres(deps: CollectorDeps): Collector<'postgres'> {
   }
 
   return {
-    source: 'postgres',
     async read(signal) {
       const found = await deps.discovered(signal);
       const { postgres: target } = found;

@@ -20,7 +20,7 @@ export function pressureFile(kind: string, guest: Guest | undefined): string {
 }
 
 export function createPressure({ system }: CollectorDeps): Collector<'pressure'> {
-  return { source: 'pressure', read: async () => readPressure(system.files) };
+  return { read: async () => readPressure(system.files) };
 }
 
 function readPressure(files: Files): PressureValues | Absent {

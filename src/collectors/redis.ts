@@ -43,7 +43,6 @@ export function createRedis(deps: CollectorDeps): Collector<'redis'> {
   }
 
   return {
-    source: 'redis',
     async read(signal) {
       const found = await deps.discovered(signal);
       const { redis: target, n8n } = found;

@@ -49,7 +49,6 @@ export function createSql(deps: CollectorDeps): Collector<'sql'> {
   }
 
   return {
-    source: 'sql',
     async read(signal) {
       const found = await deps.discovered(signal);
       const here = metrics.flatMap((metric) => {

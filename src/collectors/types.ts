@@ -8,7 +8,6 @@ import type { System } from '../system/types.ts';
 
 /** One source. Keeps what it needs for rates between two reads. Throws where the source fails; `signal` aborts at the deadline. */
 export type Collector<S extends Source> = {
-  source: S;
   read(signal: AbortSignal): Promise<Values[S] | Absent>;
   close?(): Promise<void> | void;
 };

@@ -17,7 +17,6 @@ type Since = v.InferOutput<typeof Since>;
 /** WhatsApp sessions. WAHA does not say since when one is in its state, so that is remembered from the first look on. */
 export function createWaha(deps: CollectorDeps): Collector<'waha'> {
   return {
-    source: 'waha',
     async read(signal) {
       const found = await deps.discovered(signal);
       const { waha: target } = found;

@@ -27,7 +27,6 @@ export type FileInfo = {
   kind: 'file' | 'folder' | 'link' | 'other';
   /** Permission bits only. */
   mode: number;
-  uid: number;
   size: number;
   /** Of a link: where it points, as written. */
   target?: string;
@@ -183,7 +182,6 @@ function fileInfo(path: string): FileInfo | undefined {
   return {
     kind,
     mode: stat.mode & 0o7777,
-    uid: stat.uid,
     size: stat.size,
     ...(kind === 'link' ? { target: readlinkSync(path) } : {}),
   };

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
-export type TextFile = { text: string; /** Permission bits, e.g. 0o600. */ mode: number; uid: number };
+export type TextFile = { text: string; /** Permission bits, e.g. 0o600. */ mode: number };
 
 /**
  * Reads a small text file of this machine (configuration, a token) at once. Throws an Error with one plain reason, and the
@@ -16,7 +16,7 @@ export function readTextFile(path: string, maxBytes = 1_048_576): TextFile {
     if (!stat.isFile() && !stat.isCharacterDevice()) throw new Error('is not a regular file');
     const bytes = readAtMost(fd, maxBytes + 1);
     if (bytes.length > maxBytes) throw new Error(`is too large: more than ${maxBytes} bytes`);
-    return { text: decode(bytes), mode: stat.mode & 0o7777, uid: stat.uid };
+    return { text: decode(bytes), mode: stat.mode & 0o7777 };
   } finally {
     closeSync(fd);
   }

@@ -75,7 +75,6 @@ export type DockerListItem = {
   state: string;
   /** e.g. `Up 6 seconds (unhealthy)`. */
   status: string;
-  created: number;
   /** `aliases`: the names under which others of the network find it; only inspect shows them. */
   networks: Record<string, { address: string; aliases?: string[] }>;
   ports: { privatePort: number; publicPort?: number; ip?: string; type: string }[];
@@ -158,9 +157,7 @@ export type Docker = {
   stats(
     id: string,
     signal?: AbortSignal,
-  ): Promise<
-    { workingSetBytes: number; anonBytes: number; limitBytes: number; cpuTotalNs: number } | undefined
-  >;
+  ): Promise<{ workingSetBytes: number; anonBytes: number; cpuTotalNs: number } | undefined>;
   /**
    * Follows container events from `since` (nanoseconds; undefined: from now). Calls `onEvent` in order; `onOpen` when the
    * engine accepted. Resolves or rejects when the stream ends. exec_*, top and attach events are left out.

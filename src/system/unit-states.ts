@@ -13,7 +13,6 @@ export type UnitState = {
   needReload: boolean;
   exitStatus?: number;
   restarts?: number;
-  pid?: number;
   memoryBytes?: number;
   /** Epoch ms. */
   activeSince?: number;
@@ -38,7 +37,6 @@ const PROPERTIES = [
   'ExecMainExitTimestamp',
   'ActiveEnterTimestamp',
   'NRestarts',
-  'MainPID',
   'MemoryCurrent',
   'LastTriggerUSec',
   'NextElapseUSecRealtime',
@@ -86,7 +84,6 @@ function toState(block: Map<string, string>, bootAt: number): UnitState {
     needReload: get('NeedDaemonReload') === 'yes',
     ...optional('exitStatus', count(get('ExecMainStatus'))),
     ...optional('restarts', count(get('NRestarts'))),
-    ...optional('pid', count(get('MainPID')) || undefined),
     ...optional('memoryBytes', count(get('MemoryCurrent'))),
     ...optional('activeSince', parseTimestamp(get('ActiveEnterTimestamp'))),
     ...optional('endedAt', parseTimestamp(get('ExecMainExitTimestamp'))),

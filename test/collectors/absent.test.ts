@@ -8,9 +8,9 @@ test('loads the code of a source when there is something to ask, and not before'
   let found: Discovered = { missing: {} };
   const read = vi.fn(async () => ({ address: 'here:6379' }) as RedisValues);
   const close = vi.fn();
-  const load = vi.fn(async () => () => ({ source: 'redis' as const, read, close }));
+  const load = vi.fn(async () => () => ({ read, close }));
   const deps = { discovered: async () => found } as unknown as CollectorDeps;
-  const collector = whenFound('redis', ['redis'], load)(deps);
+  const collector = whenFound(['redis'], load)(deps);
   const { signal } = new AbortController();
 
   expect(await collector.read(signal)).toEqual({ absent: 'no Redis was found' });

@@ -56,7 +56,6 @@ describe('systemctl show', () => {
       result: 'success',
       needReload: false,
       restarts: 2,
-      pid: 663,
       memoryBytes: 20_894_720,
       activeSince: Date.UTC(2026, 10, 23, 11, 31, 59),
     });

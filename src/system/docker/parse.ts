@@ -81,7 +81,6 @@ export function parseListItem(raw: unknown): DockerListItem {
     labels: texts(item['Labels']),
     state: text(item['State']),
     status: text(item['Status']),
-    created: count(item['Created']) * 1000,
     networks: networksOf(item['NetworkSettings']),
     ports: array(item['Ports']).map((entry) => {
       const port = object(entry);
@@ -187,7 +186,7 @@ export function parseInspect(answer: unknown): DockerInspect {
   };
 }
 
-type Stats = { workingSetBytes: number; anonBytes: number; limitBytes: number; cpuTotalNs: number };
+type Stats = { workingSetBytes: number; anonBytes: number; cpuTotalNs: number };
 
 /**
  * Answer of GET /containers/{id}/stats. Undefined for a container that does not run (its numbers are empty).
@@ -204,7 +203,6 @@ export function parseStats(answer: unknown): Stats | undefined {
   return {
     workingSetBytes: inactive < usage ? usage - inactive : usage,
     anonBytes: count(v1 ? detail['total_rss'] : detail['anon']),
-    limitBytes: count(memory['limit']),
     cpuTotalNs: count(cpu['total_usage']),
   };
 }

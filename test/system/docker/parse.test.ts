@@ -72,7 +72,6 @@ describe('lists and inspects', () => {
         labels: {},
         state: '',
         status: '',
-        created: 0,
         networks: {},
         ports: [],
       },
@@ -214,7 +213,7 @@ describe('stats', () => {
       stats: { total_inactive_file: 30, total_rss: 50, inactive_file: 1 },
     };
     const v2 = { usage: 100, limit: 999, stats: { inactive_file: 130, anon: 60 } };
-    const common = { limitBytes: 999, cpuTotalNs: 123 };
+    const common = { cpuTotalNs: 123 };
     expect(parseStats({ memory_stats: v1, cpu_stats })).toEqual({
       workingSetBytes: 70,
       anonBytes: 50,
