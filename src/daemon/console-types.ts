@@ -1,4 +1,3 @@
-import type { CommandContext } from '../commands/context.ts';
 import type { Incoming } from '../notify/updates.ts';
 import type { telegramFor } from '../notify/sender.ts';
 import type { Place } from '../notify/targets.ts';
@@ -14,7 +13,6 @@ export const NOT_CONFIGURED = 'The chat is not one of TELEGRAM_CHAT_ID.';
 /** What commands and buttons work with. */
 export type Console = {
   monitor: Monitor;
-  context: CommandContext;
   hostname: string;
   telegram: ReturnType<typeof telegramFor>;
   now(): number;

@@ -156,7 +156,6 @@ function openConsole(monitor: Monitor, context: CommandContext, telegram: Consol
   const mask = (text: string) => maskSecrets(text, context.secrets);
   return {
     monitor,
-    context,
     hostname,
     telegram,
     now: () => clock.now(),

@@ -36,26 +36,23 @@ export function saveRecording(
 }
 
 export type StoredRecording = {
-  incidentId: number;
-  /** Epoch ms. */
-  at: number;
   /** What the message said of it. */
   lines: string[];
   /** As src/recorder/ring.ts encodes it. */
   data: Uint8Array;
 };
 
-type Row = { at: number; lines: string; data: ArrayBuffer };
+type Row = { lines: string; data: ArrayBuffer };
 
 /** The recording of an incident; undefined where there is none. */
 export function recordingOf(db: Db, incidentId: number): StoredRecording | undefined {
   // A database of an older version, which is only looked into, has no such table.
   const table = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'recordings'").get();
   const row = table
-    ? (db.prepare('SELECT at, lines, data FROM recordings WHERE incident_id = ?').get(incidentId) as
+    ? (db.prepare('SELECT lines, data FROM recordings WHERE incident_id = ?').get(incidentId) as
         Row | undefined)
     : undefined;
-  return row && { incidentId, at: row.at, lines: linesOf(row.lines), data: new Uint8Array(row.data) };
+  return row && { lines: linesOf(row.lines), data: new Uint8Array(row.data) };
 }
 
 function linesOf(text: string): string[] {
