@@ -119,7 +119,11 @@ export function streamUp(turn: Turn): void {
   engine.reportAt = undefined;
   // Stops that were held while nobody could see a successor get a moment for it; no more than it was away, for a stream may end often.
   const soonest = now.mono + Math.min(3000, now.mono - engine.downAt.mono);
-  for (const pending of state.pending.values()) pending.due = Math.max(pending.due, soonest);
+  for (const pending of state.pending.values()) {
+    pending.due = Math.max(pending.due, soonest);
+    // What was looked at was before that.
+    if ('checked' in pending) delete pending.checked;
+  }
   out.asks.push({ kind: 'list' });
   if (!engine.reported) return;
   const unlooked = new Set(engine.before.keys());

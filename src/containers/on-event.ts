@@ -124,6 +124,8 @@ function onStart(turn: Turn, known: Known, at: number, unseen = false): void {
   const pending = state.pending.get(key);
   if (pending?.kind === 'asked') {
     watchSuccessor(turn, known, pending, at);
+    // It has taken the name of the one that was stopped, and was reported as down itself.
+    reportOver(turn, key, 'stopped', 'back', at);
     return;
   }
   if (pending?.kind === 'crash') {

@@ -558,9 +558,9 @@ export function live(seed: number): Life {
       if (up && !paused) comesUp(to);
       mergeTruths(name, to);
       if (halfKnown.has(name)) halfKnown.add(to);
-      // One that is down is renamed silently: what was said of the name stays.
       const known = belief.get(name);
-      if (up) belief.delete(to);
+      // One that is down, which was not told yet, is renamed silently: what was said of the name stays.
+      if (up || known !== 'up') belief.delete(to);
       if (known && !belief.has(to)) belief.set(to, known);
       world.rename(name, to);
     } else if (what < 80) flap(name);

@@ -1160,6 +1160,18 @@ describe('what nobody can see for a moment', () => {
     expect(world.messages().join('\n')).toContain('Cause: on request, exit code unknown');
   });
 
+  test('the same where its death was looked at before Docker went', () => {
+    const world = worldWith('web', { policy: 'always' });
+    world.die('web', 1, true);
+    world.advance(2100);
+    blink(world, () => {
+      world.remove('web');
+      world.run('web');
+    });
+    pass(world, MINUTE);
+    expect(world.titles()).not.toContain(STOPPED);
+  });
+
   test('paused, and removed while Docker was away: it is not reported as paused', () => {
     const world = worldWith('web');
     world.pause('web');
@@ -1274,4 +1286,19 @@ test('a stop that waits is not lost where the container takes the name of one th
   expect(world.openIncidents().map(({ rule, subject }) => `${rule} ${subject}`)).toEqual([
     'container-stopped queue',
   ]);
+});
+
+test('down, renamed to the name of one that was stopped, and up again: it is not open until the next list', () => {
+  const world = createWorld();
+  world.run('queue', { policy: 'always' });
+  world.run('web', { autoRemove: true });
+  pass(world, 20 * MINUTE);
+  world.die('queue', 1, true);
+  world.advance(3000);
+  world.stop('web');
+  world.rename('queue', 'web');
+  world.advance(9000);
+  world.start('web', 'policy');
+  pass(world, MINUTE);
+  expect(world.openIncidents()).toEqual([]);
 });
