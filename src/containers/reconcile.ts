@@ -78,9 +78,14 @@ function audit(turn: Turn): void {
     const known = current(state, key);
     if (!known || state.pending.has(key) || known.info.state !== 'running') continue;
     if (conditionOf(state, key, 'stopped')) reportRunning(turn, known, known.info.startedAt ?? now.wall);
-    if (!conditionOf(state, key, 'unhealthy')) continue;
-    if (known.info.health === 'healthy') reportHealthy(turn, known, now.wall);
-    if (known.info.health === 'none') reportOver(turn, key, 'unhealthy', 'unchecked', now.wall);
+    const sick = conditionOf(state, key, 'unhealthy');
+    if (!sick) continue;
+    const { health } = known.info;
+    if (health === 'healthy') reportHealthy(turn, known, now.wall);
+    if (health === 'none') reportOver(turn, key, 'unhealthy', 'unchecked', now.wall);
+    // Started anew while nobody watched: nobody knows yet how it is.
+    const begun = startedAt(known) ?? 0;
+    if (health === 'starting' && begun > sick.since) reportOver(turn, key, 'unhealthy', 'died', begun);
   }
   reportMissing(turn, { reported: true, knownOnly: true });
 }

@@ -1302,3 +1302,23 @@ test('down, renamed to the name of one that was stopped, and up again: it is not
   pass(world, MINUTE);
   expect(world.openIncidents()).toEqual([]);
 });
+
+test('started anew while nobody watched, and not checked yet: it is unhealthy no more', () => {
+  const world = worldWith('web', { health: 'healthy' });
+  world.health('web', 'unhealthy');
+  pass(world, MINUTE);
+  world.pause('web');
+  pass(world, MINUTE);
+  const rows = world.rows();
+  world.deaf(true);
+  world.skip(5 * MINUTE);
+  world.stop('web');
+  world.start('web');
+  world.deaf(false);
+  world.reopen();
+  world.look(rows);
+  pass(world, MINUTE);
+  world.list();
+  pass(world, MINUTE);
+  expect(world.openIncidents()).toEqual([]);
+});
