@@ -9,6 +9,7 @@ import {
 } from '../incidents/silences.ts';
 import { servicesIn, servicesOf, subjectsIn, unknownSubject } from '../commands/known-subjects.ts';
 import { parseDuration } from '../model/duration.ts';
+import type { Incident } from '../model/incident.ts';
 import { errorText, formatTime, plain } from '../model/text.ts';
 import type { Written } from '../notify/updates.ts';
 import { permit, type Right } from '../notify/permit.ts';
@@ -117,6 +118,7 @@ async function answer(
   const { monitor, hostname, now } = console;
   const { db } = monitor.store;
   const { updateId: id } = incoming;
+  const isUnseen = (incident: Incident): boolean => monitor.pipeline.isUnseen(incident.id);
   switch (name) {
     case 'status':
       return console.reply(
@@ -126,13 +128,14 @@ async function answer(
           snapshot: monitor.state.snapshot,
           containers: monitor.watcher.connected() ? monitor.watcher.containers() : [],
           incidents: monitor.pipeline.open().filter((incident) => incident.state === 'firing'),
+          isUnseen,
           waiting: monitor.delivery.state().waiting,
           silenced: silencesOf(console).map((one) => one.subject),
         }),
         to,
       );
     case 'incidents':
-      return console.reply(incidentsHtml(hostname, incidentsSince(db, now() - DAY_MS), now()), to);
+      return console.reply(incidentsHtml(hostname, incidentsSince(db, now() - DAY_MS), now(), isUnseen), to);
     case 'containers':
       return console.reply(containersHtml(hostname, freshContainers(monitor)), to);
     case 'silence':

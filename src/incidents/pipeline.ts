@@ -381,6 +381,11 @@ export function createPipeline(deps: PipelineDeps) {
     incident: (id: number): Incident | undefined => run.memory.byId.get(id),
     /** The same, where a message about something else may say at the moment that it is so. */
     tellable: (id: number): Incident | undefined => tellable(run, id),
+    /** Whether nobody can see at the moment if it is still so. */
+    isUnseen(id: number): boolean {
+      const incident = run.memory.byId.get(id);
+      return incident?.state === 'firing' && (isUnseen(run, incident) || isHidden(run, incident));
+    },
     /**
      * Somebody knows of it: it is not repeated any more unless it gets worse; `silent`: nothing is sent until it ends. Undefined where
      * there is no such open incident.

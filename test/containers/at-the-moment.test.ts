@@ -324,3 +324,18 @@ describe.each([3 * HOUR, -3 * HOUR])('the clock is set by %s ms before something
     expect(text(world)).toContain(`Time: ${formatTime(upAt)}`);
   });
 });
+
+test('/status knows of what is reported that nobody can see it while Docker is gone; that Docker is gone is seen', () => {
+  const world = worldWith('web');
+  world.die('web', 1);
+  pass(world, MINUTE);
+  const unseen = () => world.openIncidents().filter(({ id }) => world.isUnseen(id));
+  expect(unseen()).toEqual([]);
+  away(world);
+  pass(world, MINUTE);
+  expect(world.openIncidents().map(({ rule }) => rule)).toEqual(['container-stopped', 'docker-gone']);
+  expect(unseen().map(({ rule }) => rule)).toEqual(['container-stopped']);
+  back(world);
+  pass(world, MINUTE);
+  expect(unseen()).toEqual([]);
+});

@@ -194,6 +194,7 @@ export function createWorld(
     /** Another monitor takes over, with what the one before left in the store. */
     reopen: () => void (pipeline = openPipeline()),
     openIncidents: () => pipeline.open(),
+    isUnseen: (id: number) => pipeline.isUnseen(id),
     /** The Telegram messages, oldest first. */
     messages: (): string[] => outbox.map(({ html }) => html),
     titles(): string[] {

@@ -55,15 +55,20 @@ it('/status and /incidents: what comes and goes, and is fine at the moment, is n
     text: 'web stopped: crashed, exit code 1',
   };
   const fine = incidentOf({ ...flapping, okSince: at - 60_000, endText: 'web runs again after 5 s' });
-  const none = { snapshot: undefined, containers: [], waiting: 0, silenced: [] };
+  const isUnseen = () => false;
+  const none = { snapshot: undefined, containers: [], waiting: 0, silenced: [], isUnseen };
   for (const html of [
     statusHtml({ hostname: 'shop', now: at, incidents: [fine], ...none }),
-    incidentsHtml('shop', [fine], at),
+    incidentsHtml('shop', [fine], at, isUnseen),
   ]) {
     expect(htmlToPlain(html)).toMatch(/fine since .*: web runs again after 5 s \(for 10 min\)/);
     expect(html).not.toContain('web stopped');
   }
-  expect(incidentsHtml('shop', [incidentOf(flapping)], at)).toContain('web stopped: crashed');
+  const down = [incidentOf(flapping)];
+  expect(incidentsHtml('shop', down, at, isUnseen)).toContain(
+    'web stopped: crashed, exit code 1 (for 10 min)',
+  );
+  expect(incidentsHtml('shop', down, at, () => true)).toContain('exit code 1 (for 10 min; not seen now)');
 });
 
 it('[Details]: all that is known, with the curves of the minutes before', () => {

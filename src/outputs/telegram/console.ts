@@ -29,6 +29,9 @@ export const COMMANDS = [
   { command: 'help', description: 'What this bot understands' },
 ] as const;
 
+/** Whether nobody can see at the moment if it is still so. */
+type IsUnseen = (incident: Incident) => boolean;
+
 export type StatusView = {
   hostname: string;
   now: number;
@@ -36,6 +39,7 @@ export type StatusView = {
   containers: readonly ContainerInfo[];
   /** Firing ones. */
   incidents: readonly Incident[];
+  isUnseen: IsUnseen;
   waiting: number;
   silenced: readonly string[];
 };
@@ -48,7 +52,8 @@ export function statusHtml({ hostname, now, snapshot, containers, incidents, ...
   const how = incidents.length === 0 ? 'all well' : formatMany(incidents.length, 'open incident');
   const lines = [`<b>${safeHtml(hostname, 60)}: ${how}</b>`];
   const newestFirst = incidents.toSorted((a, b) => b.openedAt - a.openedAt);
-  for (const incident of newestFirst.slice(0, NAMED_MOST)) lines.push(incidentLine(incident, now));
+  for (const incident of newestFirst.slice(0, NAMED_MOST))
+    lines.push(incidentLine(incident, now, view.isUnseen));
   if (incidents.length > NAMED_MOST) lines.push(`... and ${incidents.length - NAMED_MOST} more: /incidents`);
   lines.push('');
   const host = snapshot?.readings.host;
@@ -75,9 +80,14 @@ export function statusHtml({ hostname, now, snapshot, containers, incidents, ...
 }
 
 /** The answer to /incidents. */
-export function incidentsHtml(hostname: string, incidents: readonly Incident[], now: number): string {
+export function incidentsHtml(
+  hostname: string,
+  incidents: readonly Incident[],
+  now: number,
+  isUnseen: IsUnseen,
+): string {
   if (incidents.length === 0) return `<b>${safeHtml(hostname, 60)}</b>: no incidents in 24 hours.`;
-  const shown = incidents.slice(0, 25).map((incident) => incidentLine(incident, now));
+  const shown = incidents.slice(0, 25).map((incident) => incidentLine(incident, now, isUnseen));
   const left = incidents.length - shown.length;
   return [
     `<b>${safeHtml(hostname, 60)}: incidents of 24 hours</b>`,
@@ -86,17 +96,15 @@ export function incidentsHtml(hostname: string, incidents: readonly Incident[], 
   ].join('\n');
 }
 
-function incidentLine(
-  { id, severity, state, event, openedAt, resolvedAt, okSince, text, endText }: Incident,
-  now: number,
-): string {
+function incidentLine(incident: Incident, now: number, isUnseen: IsUnseen): string {
+  const { id, severity, state, event, openedAt, resolvedAt, okSince, text, endText } = incident;
   const open = state !== 'resolved';
   // Of one that comes and goes, and is fine at the moment.
   const how = open && okSince !== undefined ? `fine since ${formatTime(okSince)}: ${endText ?? text}` : text;
   const time = event
     ? formatTime(openedAt)
     : open
-      ? `for ${formatDuration(Math.max(0, now - openedAt))}`
+      ? `for ${formatDuration(Math.max(0, now - openedAt))}${isUnseen(incident) ? '; not seen now' : ''}`
       : `ended after ${formatDuration(Math.max(0, (resolvedAt ?? now) - openedAt))}`;
   const title = `#${id} ${severity.toUpperCase()}`;
   return `${open ? `<b>${title}</b>` : title} ${safeHtml(how, 160)} (${time})`;
