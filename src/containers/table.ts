@@ -163,6 +163,8 @@ export function claimHolds(state: State, name: string, claim: Claim): boolean | 
   if (claim === 'no-docker') return engine.up || engine.why !== '' ? !engine.up : undefined;
   const known = current(state, serviceKey(name));
   const suspect = known && suspects.get(known.info.id);
+  // Another one may bear the name by now: it is being looked at.
+  if (!known && [...suspects].some(([id, { unsure }]) => unsure && !state.known.has(id))) return undefined;
   if (!engine.up || engine.stale || (suspect?.unsure && suspect.seq === known?.seq)) return undefined;
   if (claim === 'unhealthy' && known?.info.state === 'running' && known.unpausedAt !== undefined)
     return undefined;

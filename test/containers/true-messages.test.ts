@@ -1322,3 +1322,26 @@ test('started anew while nobody watched, and not checked yet: it is unhealthy no
   pass(world, MINUTE);
   expect(world.openIncidents()).toEqual([]);
 });
+
+test('a job that was replaced while Docker was gone is not reported as down before its successor is looked at', () => {
+  const world = createWorld();
+  for (const name of ['api', 'cache']) world.run(name);
+  world.advance(3000);
+  world.clear();
+  world.die('api', 143);
+  world.die('cache', 0);
+  world.advance(400);
+  world.start('cache');
+  world.down();
+  world.deaf(true);
+  world.answering(false);
+  world.advance(30_000);
+  world.remove('cache');
+  world.run('cache');
+  world.clear();
+  world.answering(true);
+  world.deaf(false);
+  world.up();
+  world.advance(500);
+  expect(world.messages().join('\n')).not.toContain('cache');
+});
