@@ -5,6 +5,7 @@ import { engineDue, allBack, newEngine, streamDown, streamUp } from './docker-go
 import { reportUnhealthy } from './healthcheck.ts';
 import { inspected, listed, suspectsDue } from './reconcile.ts';
 import type { ContainerFact, FactOf } from '../model/container-fact.ts';
+import { JUMP_MS } from '../model/jump.ts';
 import { masked } from '../model/text.ts';
 import { measured } from './successor.ts';
 import { conclude } from './correlate.ts';
@@ -21,9 +22,6 @@ import type {
   State,
   Turn,
 } from './types.ts';
-
-/** Smaller differences between the two clocks are drift. */
-const CLOCK_SET_MS = 5000;
 
 export function newState(rules: ServiceRules, remembered: SavedService[] = []): State {
   return {
@@ -67,7 +65,7 @@ function followClock(state: State, { wall, mono }: Moment): void {
   const aheadMs = wall - mono;
   const setBy = aheadMs - (state.wallAheadMs ?? aheadMs);
   state.wallAheadMs = aheadMs;
-  if (Math.abs(setBy) < CLOCK_SET_MS) return;
+  if (Math.abs(setBy) < JUMP_MS) return;
   for (const conditions of state.conditions.values())
     for (const holding of Object.values(conditions)) holding.since += setBy;
   for (const known of state.known.values()) {

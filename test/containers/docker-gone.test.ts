@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createWorld, worldWith, type World } from './world.ts';
+import { createWorld, whileAway, worldWith, type World } from './world.ts';
 
 function thirty(policy = 'always'): World {
   const world = createWorld();
@@ -186,16 +186,6 @@ describe('no message states what nobody can see while Docker is away', () => {
     world.clear();
     return world;
   }
-  function away(world: World, ms: number, meanwhile: () => void = () => undefined): void {
-    world.answering(false);
-    world.down();
-    world.deaf(true);
-    world.advance(ms);
-    meanwhile();
-    world.answering(true);
-    world.deaf(false);
-    world.up();
-  }
 
   test('a restart that waits for others is not sent as one that runs', () => {
     const world = two();
@@ -207,7 +197,7 @@ describe('no message states what nobody can see while Docker is away', () => {
       world.signal(name, 15);
       world.die(name, 143);
     }
-    away(world, 300_000);
+    whileAway(world, 300_000);
     expect(world.titles()).toEqual(['🔴 Docker Is Gone']);
     world.advance(120_000);
     expect(world.titles()).toEqual(['🔴 Docker Is Gone', '✅ Docker Is Back']);
@@ -220,7 +210,7 @@ describe('no message states what nobody can see while Docker is away', () => {
     world.start('web');
     world.health('web', 'healthy');
     world.advance(100);
-    away(world, 2000, () => world.die('web', 1));
+    whileAway(world, 2000, () => world.die('web', 1));
     world.advance(60_000);
     expect(world.titles()).toEqual(['🔴 Service Stopped']);
   });
@@ -235,7 +225,7 @@ describe('no message states what nobody can see while Docker is away', () => {
     world.start('db');
     world.signal('db', 15);
     world.die('db', 143);
-    away(world, 300_000);
+    whileAway(world, 300_000);
     expect(world.titles().join()).not.toContain('fine at the moment');
   });
 
@@ -252,7 +242,7 @@ describe('no message states what nobody can see while Docker is away', () => {
       world.signal(name, 15);
       world.die(name, 143);
     }
-    away(world, 1_200_000);
+    whileAway(world, 1_200_000);
     expect(world.titles()).toEqual(['🔴 Docker Is Gone']);
   });
 
@@ -260,7 +250,7 @@ describe('no message states what nobody can see while Docker is away', () => {
     const world = two();
     world.signal('web', 15);
     world.die('web', 143);
-    away(world, 400, () => world.start('web'));
+    whileAway(world, 400, () => world.start('web'));
     world.advance(100);
     world.health('web', 'healthy');
     world.advance(600);
@@ -274,7 +264,7 @@ describe('no message states what nobody can see while Docker is away', () => {
     for (let i = 0; i < 4; i++) {
       world.signal('web', 15);
       world.die('web', 143);
-      away(world, 30_000, () => i < 3 && world.start('web'));
+      whileAway(world, 30_000, () => i < 3 && world.start('web'));
       world.advance(30_000);
     }
     world.start('web');
@@ -295,12 +285,12 @@ describe('no message states what nobody can see while Docker is away', () => {
     };
     end('web');
     end('db');
-    away(world, 10_000, () => world.start('db'));
+    whileAway(world, 10_000, () => world.start('db'));
     world.advance(3000);
     world.pause('db');
     world.advance(3000);
     end('db');
-    away(world, 5000);
+    whileAway(world, 5000);
     world.advance(60_000);
     expect(world.titles().join()).not.toContain('paused');
   });
@@ -309,7 +299,7 @@ describe('no message states what nobody can see while Docker is away', () => {
     const world = two();
     world.health('web', 'unhealthy');
     world.advance(60_000);
-    away(world, 60_000, () => world.die('web', 1));
+    whileAway(world, 60_000, () => world.die('web', 1));
     world.advance(60_000);
     expect(world.openIncidents().map(({ rule }) => rule)).toEqual(['container-stopped']);
   });

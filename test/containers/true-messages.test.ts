@@ -7,7 +7,7 @@ import { formatTime } from '../../src/model/text.ts';
 import { incidentsSince } from '../../src/store/incidents.ts';
 import { describeFact } from '../../src/outputs/telegram/containers.ts';
 import { renderLiving } from '../../src/outputs/telegram/living.ts';
-import { createWorld, pass, START, worldWith, type World } from './world.ts';
+import { createWorld, pass, START, whileAway, worldWith, type World } from './world.ts';
 
 const STOPPED = '🔴 Service Stopped';
 const RESTORED = '✅ Service Restored';
@@ -1080,18 +1080,6 @@ describe('its health is that of now', () => {
 });
 
 describe('what nobody can see for a moment', () => {
-  /** The engine ends and begins again, and the containers go on without it. */
-  function blink(world: World, meanwhile: () => void): void {
-    world.down();
-    world.deaf(true);
-    world.answering(false);
-    pass(world, 300);
-    meanwhile();
-    world.deaf(false);
-    world.answering(true);
-    world.up();
-  }
-
   test('started again while Docker was away: not reported as stopped, neither alone nor in a burst', () => {
     const world = createWorld();
     const names = ['web', 'db', 'queue'];
@@ -1102,7 +1090,7 @@ describe('what nobody can see for a moment', () => {
     // The first ones are out, the others wait for more.
     world.advance(2300);
     const sent = world.outbox.length;
-    blink(world, () => {
+    whileAway(world, 300, () => {
       for (const name of names) world.start(name);
     });
     pass(world, MINUTE);
@@ -1164,7 +1152,7 @@ describe('what nobody can see for a moment', () => {
     const world = worldWith('web', { policy: 'always' });
     world.die('web', 1, true);
     world.advance(2100);
-    blink(world, () => {
+    whileAway(world, 300, () => {
       world.remove('web');
       world.run('web');
     });
@@ -1176,7 +1164,7 @@ describe('what nobody can see for a moment', () => {
     const world = worldWith('web');
     world.pause('web');
     world.advance(19_900);
-    blink(world, () => world.remove('web'));
+    whileAway(world, 300, () => world.remove('web'));
     pass(world, MINUTE);
     expect(world.messages().join('\n')).not.toMatch(/Paused/);
   });

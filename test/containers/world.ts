@@ -459,3 +459,15 @@ export function pass(world: World, ms: number): void {
     world.check();
   }
 }
+
+/** Docker is away for so long: nobody hears what happens meanwhile, and nobody answers. */
+export function whileAway(world: World, ms: number, meanwhile: () => void = () => undefined): void {
+  world.answering(false);
+  world.down();
+  world.deaf(true);
+  world.advance(ms);
+  meanwhile();
+  world.answering(true);
+  world.deaf(false);
+  world.up();
+}
