@@ -135,9 +135,10 @@ async function replace(
 /** One more of its steps is done. `messageId`: of the message that this row begins, where it is known. */
 function accepted(sending: Sending, row: StoredRow, steps: MessagePart[], messageId?: number): void {
   sending.state.pauses.delete(row.id);
-  sending.failures.over();
+  const target = targetOf(sending.config, row);
+  sending.failures.over(target);
   // What it refused before may be edited now.
-  unblockEdits(sending, targetOf(sending.config, row));
+  unblockEdits(sending, target);
   const now = sending.clock.now();
   markAccepted(sending.queue, row, steps, row.stepsDone + 1, now, () => {
     const step = steps[row.stepsDone];
@@ -157,7 +158,7 @@ function postpone(sending: Sending, row: StoredRow, outcome: Failed): void {
     tries: tries + 1,
     until: clock.monotonic() + ms,
   });
-  failures.attempt(outcome, ms);
+  failures.attempt(targetOf(sending.config, row), outcome, ms);
 }
 
 function pauseAfter(outcome: Failed, tries: number, random: () => number): number {

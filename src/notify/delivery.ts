@@ -11,7 +11,7 @@ import type { Store } from '../store/open.ts';
 import type { StoredRow } from '../store/outbox.ts';
 import { waitMs } from './attempt.ts';
 import { letGoOfLock, prune, saveQuietly, takeTurn, type Pause } from './turn.ts';
-import { placeOf, targetOf } from './targets.ts';
+import { placeOf, targetOf, targetsFor } from './targets.ts';
 import type { Clock, System } from '../system/types.ts';
 
 export type { DeliveryDeps } from './sending.ts';
@@ -95,7 +95,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     },
     unsaved: () => queue.unsaved.filter(({ stepsDone }) => stepsDone === 0),
     state: () => deliveryState(store.db, config, outbox, queue.unsaved),
-    refused: () => refusalOf(outbox.heads()),
+    refused: () => refusalOf(outbox.heads(), config),
   };
 }
 
@@ -111,7 +111,7 @@ async function run(
   state.triesRefused = true;
   saveQuietly(sending, () => {
     followSettings(db, targets);
-    outbox.routeAnew(targets);
+    outbox.within(() => outbox.routeAnew(targets, (severity) => targetsFor(sending.config, severity)));
   });
   prune(sending);
   signal.addEventListener('abort', () => wakeUp.kick(), { once: true });

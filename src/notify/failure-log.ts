@@ -5,28 +5,33 @@ import { adviceFor } from './advice.ts';
 
 const LOG_AGAIN_MS = 3_600_000;
 
-/** Logs when sending begins to fail, when the reason changes, and when it works again; not at every attempt. */
-export function createFailureLog(log: Log, clock: Clock) {
-  let since: number | undefined;
-  let logged = '';
+/**
+ * Logs when sending to a chat begins to fail, when the reason changes, and when it works again; not at every attempt. `several`: there are more
+ * chats than one, and each line says which it is about.
+ */
+export function createFailureLog(log: Log, clock: Clock, several: boolean) {
+  /** By chat: since when (monotonic, ms), and why. */
+  const failing = new Map<string, { since: number; why: string }>();
   const failures = new Map<string, number>();
+  const about = (word: string, chat: string) => (several ? ` ${word} ${chat}` : '');
   return {
-    attempt(outcome: Exclude<Delivery, { state: 'sent' }>, pauseMs: number): void {
-      since ??= clock.monotonic();
+    attempt(chat: string, outcome: Exclude<Delivery, { state: 'sent' }>, pauseMs: number): void {
+      const before = failing.get(chat);
+      failing.set(chat, { since: before?.since ?? clock.monotonic(), why: outcome.why });
       const next = `next try in ${formatDuration(pauseMs)}`;
-      if (outcome.why === logged) log.debug(`Telegram: still ${outcome.why}; ${next}`);
+      if (outcome.why === before?.why) log.debug(`Telegram: still ${outcome.why}; ${next}`);
       else if (outcome.state !== 'retry')
         log.error(
-          `Telegram refuses messages: ${outcome.why}. ${adviceFor(outcome.why)} Nothing is lost; ${next}.`,
+          `Telegram refuses messages${about('for', chat)}: ${outcome.why}. ${adviceFor(outcome.why)} Nothing is lost; ${next}.`,
         );
-      else log.warn(`A message could not be sent: ${outcome.why}. It is kept; ${next}.`);
-      logged = outcome.why;
+      else log.warn(`A message could not be sent${about('to', chat)}: ${outcome.why}. It is kept; ${next}.`);
     },
-    over(): void {
+    over(chat: string): void {
+      const since = failing.get(chat)?.since;
       if (since === undefined) return;
-      log.info(`Telegram takes messages again, after ${formatDuration(clock.monotonic() - since)}.`);
-      since = undefined;
-      logged = '';
+      failing.delete(chat);
+      const took = formatDuration(clock.monotonic() - since);
+      log.info(`Telegram takes messages${about('for', chat)} again, after ${took}.`);
     },
     /** Something of our own failed: logged once an hour. */
     own(what: string): void {

@@ -77,6 +77,7 @@ export function openSending(deps: DeliveryDeps) {
   const configured = isConfigured(config);
   const secrets = secretsOf(config);
   const outbox = openOutbox(db);
+  const targets = allTargets(config);
 
   const sender = createSender({
     db,
@@ -101,12 +102,12 @@ export function openSending(deps: DeliveryDeps) {
     state,
     configured,
     secrets,
-    targets: allTargets(config),
+    targets,
     outbox,
     queue: { outbox, unmarked: new Map(), unsaved: [], nextUnsaved: -1 } as Queue,
     pace: createPace(clock),
     jump: jumpWatch(clock),
-    failures: createFailureLog(log, clock),
+    failures: createFailureLog(log, clock, targets.length > 1),
     alertLog: openAlertLog(deps, outbox, secrets, () => state.hasRun || !configured),
     sender,
     /** The messages of incidents are edited. */

@@ -3,6 +3,7 @@ import type { Message } from '../model/message.ts';
 import type { Db } from '../store/db.ts';
 import { alertCounts, openOutbox, type Outbox } from '../store/outbox.ts';
 import { effectiveChat, isConfigured, validatedChat, type ValidatedChat } from './chat.ts';
+import { allTargets, targetOf } from './targets.ts';
 
 export type DeliveryState = {
   configured: boolean;
@@ -30,7 +31,7 @@ export function deliveryState(
 ): DeliveryState {
   const heads = outbox.heads();
   const [head] = heads;
-  const refused = refusalOf(heads);
+  const refused = refusalOf(heads, config);
   const { waiting, oldestAt } = outbox.backlog();
   const oldest = Math.min(oldestAt ?? Number.POSITIVE_INFINITY, ...unsaved.map((message) => message.at));
   const chat = validatedChat(db, config);
@@ -47,8 +48,11 @@ export function deliveryState(
   };
 }
 
-/** Why the first message of a chat is refused, where one is. */
-export function refusalOf(heads: ReturnType<Outbox['heads']>): string | undefined {
-  const row = heads.find(({ state }) => state === 'refused');
-  return row && (row.lastError ?? 'refused');
+/** Why the first message of a chat is refused, where one is; with the chat, where there are several. */
+export function refusalOf(heads: ReturnType<Outbox['heads']>, config: Config): string | undefined {
+  const several = allTargets(config).length > 1;
+  const whys = heads
+    .filter(({ state }) => state === 'refused')
+    .map((row) => (row.lastError ?? 'refused') + (several ? ` (chat ${targetOf(config, row)})` : ''));
+  return whys.length === 0 ? undefined : whys.join('; ');
 }

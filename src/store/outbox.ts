@@ -201,20 +201,21 @@ function waiting(db: Db) {
 
 /** To which chats messages go. */
 function routes(db: Db) {
+  const route = (row: StoredRow, to: readonly string[]): void => {
+    const [first = null, ...others] = to;
+    statement(db, 'UPDATE outbox SET target = ? WHERE id = ?').run(first, row.id);
+    for (const target of others) {
+      statement(
+        db,
+        `INSERT INTO outbox (position, at, severity, kind, subject, html, photo_path, incident_id, role, is_list, target, copy_of)
+         SELECT coalesce(position, id), at, severity, kind, subject, html, photo_path, incident_id, role, is_list, ?1, ?2 FROM outbox
+         WHERE id = ?3 AND NOT EXISTS (SELECT 1 FROM outbox WHERE copy_of = ?2 AND target = ?1)`,
+      ).run(target, messageOf(row), row.id);
+    }
+  };
   return {
     /** Sends a waiting message to these chats, the first by its own row and the others by copies; a copy that is there stays. */
-    route(row: StoredRow, to: readonly string[]): void {
-      const [first = null, ...others] = to;
-      statement(db, 'UPDATE outbox SET target = ? WHERE id = ?').run(first, row.id);
-      for (const target of others) {
-        statement(
-          db,
-          `INSERT INTO outbox (position, at, severity, kind, subject, html, photo_path, incident_id, role, is_list, target, copy_of)
-           SELECT coalesce(position, id), at, severity, kind, subject, html, photo_path, incident_id, role, is_list, ?1, id FROM outbox
-           WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM outbox WHERE copy_of = ?2 AND target = ?1)`,
-        ).run(target, row.id);
-      }
-    },
+    route,
 
     /** The chats to which messages about these incidents went, or go, that were accepted before this one. */
     targetsAbout(incidentIds: readonly number[], before: number): string[] {
@@ -226,14 +227,60 @@ function routes(db: Db) {
       return found.map(({ target }) => target);
     },
 
-    /** Messages for chats that are not configured any more are sent to those that are; their copies are given up. */
-    routeAnew(known: readonly string[]): void {
-      const gone = `${PENDING} AND target IS NOT NULL AND target NOT IN (SELECT value FROM json_each(?))`;
+    /**
+     * Messages for chats that are not configured any more (`known` are) go to those of their severity that do not have them yet; where all have
+     * them, they are given up.
+     */
+    routeAnew(known: readonly string[], chatsFor: (severity: Severity) => string[]): void {
       const list = JSON.stringify(known);
-      statement(db, `UPDATE outbox SET state = 'skipped' WHERE ${gone} AND copy_of IS NOT NULL`).run(list);
-      statement(db, `UPDATE outbox SET target = NULL WHERE ${gone}`).run(list);
+      const gone = `${PENDING} AND target IS NOT NULL AND target NOT IN (SELECT value FROM json_each(?))`;
+      const rows = rowsOf(db, `SELECT * FROM outbox WHERE ${gone} ORDER BY id`, list);
+      if (rows.length === 0) return;
+      const chatsOf = chatsByMessage(db);
+      for (const row of rows) {
+        const has = chatsThatHave(db, row, chatsOf);
+        const to = chatsFor(row.severity).filter((chat) => !has(chat));
+        if (to.length === 0) statement(db, `UPDATE outbox SET state = 'skipped' WHERE id = ?`).run(row.id);
+        else {
+          startAnew(db, row.id);
+          route(row, to);
+        }
+        for (const chat of to) chatsOf.get(messageOf(row))?.add(chat);
+      }
+      // Of a single chat nothing is noted, so that all its messages are in one line.
+      if (known.length === 1)
+        statement(db, `UPDATE outbox SET target = NULL WHERE ${PENDING} AND target = ?`).run(known[0]);
     },
   };
+}
+
+/** The id of the message that a row takes to its chat: that of its first row. */
+const messageOf = ({ id, copyOf }: Pick<StoredRow, 'id' | 'copyOf'>): number => copyOf ?? id;
+
+/** The chats that have, or are to get, each message. */
+function chatsByMessage(db: Db): Map<number, Set<string>> {
+  const rows = statement(
+    db,
+    `SELECT coalesce(copy_of, id) AS message, target FROM outbox WHERE target IS NOT NULL AND state <> 'skipped'`,
+  ).all() as { message: number; target: string }[];
+  const chats = new Map<number, Set<string>>();
+  for (const { message, target } of rows) chats.set(message, (chats.get(message) ?? new Set()).add(target));
+  return chats;
+}
+
+/** Whether a chat has the message of this row; of a digest, all that is in it. */
+function chatsThatHave(db: Db, row: StoredRow, chatsOf: ReturnType<typeof chatsByMessage>) {
+  const inside = rowsOf(db, 'SELECT * FROM outbox WHERE digest_id = ?', row.id);
+  const messages = (inside.length > 0 ? inside : [row]).map(messageOf);
+  return (chat: string): boolean => messages.every((id) => chatsOf.get(id)?.has(chat) === true);
+}
+
+/** Of a chat that is gone, neither what it refused nor what it took counts. */
+function startAnew(db: Db, id: number): void {
+  statement(
+    db,
+    `UPDATE outbox SET state = 'waiting', attempts = 0, next_try_at = 0, wait_ms = 0, last_error = NULL, steps = NULL, steps_done = 0 WHERE id = ?`,
+  ).run(id);
 }
 
 /** Messages that one other stands for. */

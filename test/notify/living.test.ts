@@ -735,6 +735,75 @@ describe('several chats', () => {
     await settled();
     expect(b.telegram.sent).toMatchObject([{ chatId: '-5' }]);
   });
+
+  describe('of which one refuses and is taken out of the settings', () => {
+    const plainsIn = (chatId: string) =>
+      b.telegram.sent.filter((one) => one.chatId === chatId).map(({ plain }) => plain.split('\n').at(-1));
+    async function refusing(chat: string, count: number) {
+      await two({ TELEGRAM_CHAT_ID: `${BOSS},${OPS}` });
+      b.telegram.setChat({ id: Number(chat), state: 'kicked' });
+      b.say('m1');
+      b.delivery.kick();
+      await b.telegram.waitFor(1);
+      await b.telegram.waitUntil(() => b.telegram.calls.some((call) => call.status === 403));
+      for (let i = 2; i <= count; i += 1) {
+        b.say(`m${i}`);
+        b.delivery.kick();
+        await b.telegram.waitFor(i);
+      }
+    }
+    async function then(settings: Partial<Settings>) {
+      await b.stop();
+      b.telegram.setChat({ id: -5, type: 'group', title: 'New' });
+      b.restart(settings);
+      b.start();
+      await settled();
+    }
+
+    it.each([
+      ['the first', BOSS, OPS],
+      ['the second', OPS, BOSS],
+    ])('%s: the other one, which has all of it, gets nothing twice', async (_, gone, stays) => {
+      await refusing(gone, 3);
+      await then({ TELEGRAM_CHAT_ID: stays });
+      expect(plainsIn(stays)).toEqual(['m1', 'm2', 'm3']);
+    });
+
+    it('also where so much waited for it that it had become a digest', async () => {
+      await refusing(BOSS, 25);
+      await then({ TELEGRAM_CHAT_ID: OPS });
+      expect(plainsIn(OPS)).toHaveLength(25);
+    });
+
+    it.each([
+      ['the first', BOSS, OPS],
+      ['the second', OPS, BOSS],
+    ])('%s: a new one in its place gets what waited, and nobody else does', async (_, gone, stays) => {
+      await refusing(gone, 3);
+      await then({ TELEGRAM_CHAT_ID: `${stays},-5` });
+      expect(plainsIn(stays)).toEqual(['m1', 'm2', 'm3']);
+      expect(plainsIn('-5')).toEqual(['m1', 'm2', 'm3']);
+    });
+  });
+
+  it('says which one refuses, and that it takes messages again only when that one does', async () => {
+    await two({ TELEGRAM_CHAT_ID: `${BOSS},${OPS}` });
+    b.telegram.setChat({ id: Number(BOSS), state: 'kicked' });
+    b.say('m1');
+    b.delivery.kick();
+    await b.telegram.waitUntil(() => b.telegram.calls.filter((call) => call.status === 403).length >= 2);
+    b.say('m2');
+    b.delivery.kick();
+    await b.telegram.waitFor(2);
+    expect(b.delivery.state().refused).toBe(
+      `403 Forbidden: bot was kicked from the supergroup chat (chat ${BOSS})`,
+    );
+    const about = () => b.log.lines.filter((line) => /Telegram (refuses|takes) messages/.test(line));
+    expect(about()).toEqual([expect.stringContaining(`Telegram refuses messages for ${BOSS}: 403`)]);
+    b.telegram.setChat({ id: Number(BOSS), state: 'ok' });
+    await settled();
+    expect(about().slice(1)).toEqual([expect.stringContaining(`Telegram takes messages for ${BOSS} again`)]);
+  });
 });
 
 it('a container that comes and goes: edited while it is up, it says since when it runs', () => {
