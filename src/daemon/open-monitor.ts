@@ -26,6 +26,7 @@ import { recall, remember } from '../store/memory.ts';
 import type { Store } from '../store/open.ts';
 import { createAlarm, type Alarm } from '../system/clock.ts';
 import { readContainers } from '../system/docker/containers.ts';
+import { bootedAt } from '../system/moment.ts';
 import { largestProcesses } from '../system/processes.ts';
 import { lookForKills, reportFindings, sendReport } from './cycle.ts';
 import type { DaemonState, Monitor } from './types.ts';
@@ -108,6 +109,7 @@ function openPipeline(monitor: Monitor, hostname: string, alarm: Alarm): Monitor
     config,
     clock,
     log,
+    bootedAt: () => bootedAt(system.files, clock.now()),
     enqueue: (message) => outbox.enqueue(message),
     sendUnsaved: (message) => delivery.sendUnsaved(message),
     isTrue: (incident, claim) => monitor.watcher.claimHolds(incident.subject, claim),

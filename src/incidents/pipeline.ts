@@ -4,7 +4,7 @@ import type { Finding, Severity } from '../model/finding.ts';
 import type { Incident, IncidentChange, Notification } from '../model/incident.ts';
 import type { Message } from '../model/message.ts';
 import { claimOf } from '../model/fact-rules.ts';
-import { jumpWatch } from '../model/jump.ts';
+import { JUMP_MS, jumpWatch } from '../model/jump.ts';
 import { ruleInfo } from '../model/rules.ts';
 import { START_LINES, type StartLine } from '../model/monitor-report.ts';
 import { errorText, safeHtml } from '../model/text.ts';
@@ -26,12 +26,14 @@ import {
 import { isTellable, plan } from './plan.ts';
 import { policyOf, type Policy } from './policy.ts';
 import { addToSave, newSaver, openOnce, writeSaved, type Saver } from './save.ts';
-import { listSilences, mendSilences, silencing, windowAt } from './silences.ts';
+import { listSilences, mendSilences, moveSilences, silencing, windowAt } from './silences.ts';
 
 export type PipelineDeps = {
   store: Pick<Store, 'db'>;
   config: Config;
   clock: { now(): number; monotonic(): number };
+  /** When the machine was started, epoch ms by the clock as it is now; undefined, and without it: this process was. */
+  bootedAt?(): number | undefined;
   log: { debug(text: string): void; info(text: string): void; warn(text: string): void };
   /** Puts a message into the outbox, in the transaction that is open. */
   enqueue(message: Message): number;
@@ -76,6 +78,8 @@ type Run = {
   memory: Memory;
   once: ReturnType<typeof openOnce>;
   jump(): number;
+  /** When the clock was last looked at, monotonic. */
+  lookedAt: number;
   /** When an incident was saved, by id; epoch ms. */
   savedAt: Map<number, number>;
   groups: Groups;
@@ -129,7 +133,11 @@ function process(
 
 /** After a clock that was set, times count as the clock does now. */
 function followClock(run: Run): void {
+  const { clock, log, bootedAt } = run.deps;
+  const [now, mono] = [clock.now(), clock.monotonic()];
   const jumped = run.jump();
+  const setAfter = now - (mono - run.lookedAt) - JUMP_MS;
+  run.lookedAt = mono;
   if (jumped === 0) return;
   moveAllTimes(run.memory, jumped);
   // A monitor that is killed leaves them as the clock counts now.
@@ -137,6 +145,12 @@ function followClock(run: Run): void {
   run.startedAt += jumped;
   for (const [rule, at] of run.judgedAt) run.judgedAt.set(rule, at + jumped);
   run.first = moveFirstStart(run.db, run.first, jumped);
+  const booted = (bootedAt?.() ?? now - mono) - jumped;
+  try {
+    moveSilences(run.db, jumped, { now, setAfter, bootedAt: booted });
+  } catch (error) {
+    log.warn(`Silences cannot be brought in line with the clock: ${errorText(error)}`);
+  }
 }
 
 /** What it claims about a container cannot be seen at the moment. */
@@ -250,6 +264,7 @@ function mayName(
 }
 
 function readSilences(run: Run, now: number): void {
+  followClock(run);
   const windows = run.deps.config.extra.silences.flatMap((window) => windowAt(window, now) ?? []);
   try {
     run.silences = [...mendSilences(run.db, listSilences(run.db, now), now), ...windows];
@@ -355,6 +370,7 @@ export function createPipeline(deps: PipelineDeps) {
     memory: load(db, policy, log, clock.now(), deps.describe),
     once: openOnce(db),
     jump: jumpWatch(clock),
+    lookedAt: clock.monotonic(),
     savedAt: new Map(),
     groups: { waiting: new Map(), sent: new Map() },
     silences: [],

@@ -41,6 +41,23 @@ export function mendSilences(db: Db, silences: readonly Silence[], now: number):
   });
 }
 
+/**
+ * The clock was set by `byMs`, and is `now`: what is silenced by hand stays so for as long as was asked, by the time that passes. Not those that
+ * were begun since `setAfter`, by the clock as it is now, and those begun before the machine was started (`bootedAt`, as the clock counted
+ * before): it may have been started with another time than it had when it stopped.
+ */
+export function moveSilences(
+  db: Db,
+  byMs: number,
+  { now, setAfter, bootedAt }: { now: number; setAfter: number; bootedAt: number },
+): void {
+  for (const silence of activeSilences(db, now - byMs)) {
+    const { since, until } = silence;
+    if (since < bootedAt || (since >= setAfter && since <= now + DRIFT_MS)) continue;
+    saveSilence(db, { ...silence, since: since + byMs, until: until + byMs });
+  }
+}
+
 /** What is silenced by hand at `now`. */
 export function listSilences(db: Db, now: number): Silence[] {
   return activeSilences(db, now);

@@ -311,6 +311,69 @@ describe('the pipeline', () => {
       expect(listSilences(store.db, now)).toEqual([]);
     });
 
+    describe('a silence of an hour, and the clock is set after half of it', () => {
+      const MINUTE = 60_000;
+      const HOUR = 60 * MINUTE;
+      /** How many minutes it lasts in all, from the check that sees the set clock on. */
+      function lasts(pipeline: Pipeline, sinceMs: number): number {
+        for (let minutes = sinceMs / MINUTE; minutes < 1000; minutes += 1) {
+          if (listSilences(store.db, now).length === 0) return minutes;
+          pass(MINUTE);
+          pipeline.process([]);
+        }
+        return Infinity;
+      }
+      const silence = () => addSilence(store.db, { subject: 'web', until: now + HOUR, reason: '' }, now);
+      beforeEach(() => (mono = 0));
+
+      test.each([
+        ['three hours ahead', 3 * HOUR],
+        ['a week ahead', 7 * DAY],
+        ['twenty minutes ahead', 20 * MINUTE],
+        ['ten minutes back', -10 * MINUTE],
+        ['three hours back', -3 * HOUR],
+        ['a year back', -365 * DAY],
+      ])('%s: it lasts for an hour', (_, byMs) => {
+        const pipeline = pipelineWith({ clock });
+        silence();
+        for (let minute = 0; minute < 30; minute += 1) {
+          pass(MINUTE);
+          pipeline.process([]);
+        }
+        now += byMs;
+        // A message about something else is written before the next check.
+        expect(pipeline.mayName({ name: 'web' })).toBe(false);
+        pipeline.process([]);
+        expect(lasts(pipeline, 30 * MINUTE)).toBe(60);
+      });
+
+      test('one that is begun just after that, before the monitor has noticed, lasts for an hour, too', () => {
+        const pipeline = pipelineWith({ clock });
+        pipeline.process([]);
+        pass(10_000);
+        now += 3 * HOUR;
+        silence();
+        pass(MINUTE / 3);
+        pipeline.process([]);
+        expect(listSilences(store.db, now)[0]?.until).toBe(now + HOUR - MINUTE / 3);
+      });
+
+      test('one from before a start of the machine with a clock that is ahead ends when it was to end', () => {
+        addSilence(store.db, { subject: 'web', until: now + 8 * HOUR, reason: '' }, now);
+        const until = now + 8 * HOUR;
+        pass(10 * MINUTE);
+        now += 2 * HOUR;
+        const booted = mono;
+        const pipeline = pipelineWith({ clock, bootedAt: () => now - (mono - booted) });
+        pass(MINUTE);
+        pipeline.process([]);
+        now -= 2 * HOUR;
+        pass(MINUTE);
+        pipeline.process([]);
+        expect(listSilences(store.db, now)[0]?.until).toBe(until);
+      });
+    });
+
     test('a first start under it makes no history of what is to come, in this process or the next', () => {
       now += AHEAD;
       const pipeline = pipelineWith({ clock });
