@@ -117,14 +117,19 @@ async function act(deps: RecoveryDeps, step: Step): Promise<Attempt> {
 
 type EndState = 'worked' | 'failed' | 'unclear';
 
-export function stateAfter({ worked }: Outcome): EndState {
-  return worked === undefined ? 'unclear' : worked ? 'worked' : 'failed';
+/** What had become so by itself was not done: there is nothing to undo, and it counts for no budget. */
+export function stateAfter({ worked, nothingDone }: Outcome): EndState {
+  return worked === undefined ? 'unclear' : worked && !nothingDone ? 'worked' : 'failed';
 }
 
 function reportOutcome(deps: RecoveryDeps, step: Step, outcome: Outcome, state: EndState): void {
-  const title = { worked: 'Done', failed: 'Failed', unclear: 'Not sure' }[state];
+  const { worked, nothingDone } = outcome;
+  const needless = worked === true && nothingDone === true;
+  const title = needless
+    ? 'Not needed any more'
+    : { worked: 'Done', failed: 'Failed', unclear: 'Not sure' }[state];
   reportStep(deps, step, {
-    severity: outcome.worked ? (step.severity ?? 'info') : 'warning',
+    severity: needless ? 'info' : worked ? (step.severity ?? 'info') : 'warning',
     text: `${title}: ${step.words}`,
     details: [
       `Result: ${outcome.text}`,
@@ -135,8 +140,9 @@ function reportOutcome(deps: RecoveryDeps, step: Step, outcome: Outcome, state: 
     ...(step.logs ? { logs: step.logs } : {}),
     // What fails every five minutes is sent once an hour.
     telegram:
-      outcome.worked === true ||
-      deps.firstIn(`${step.rule}:${step.target}:${step.what}:${state}`, step.reportEveryMs ?? HOUR_MS),
+      !needless &&
+      (worked === true ||
+        deps.firstIn(`${step.rule}:${step.target}:${step.what}:${state}`, step.reportEveryMs ?? HOUR_MS)),
   });
 }
 

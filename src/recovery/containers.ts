@@ -62,31 +62,59 @@ export function stopping(
   effect: string,
   graceSec = GRACE_SEC,
 ): Pick<Step, 'run' | 'verify'> {
-  const { containerId, name } = undo;
+  const { containerId } = undo;
+  const name = plain(undo.name, 60);
+  const { docker } = deps.system;
+  /** Docker said for sure that it did nothing: there is no effect to wait for. */
+  let untouched = false;
   return {
     async run(keep) {
-      await deps.system.docker.stop(containerId, graceSec);
+      try {
+        untouched = !(await docker.stop(containerId, graceSec));
+      } catch (error) {
+        untouched = isRefusal(error);
+        throw error;
+      }
       // Looked at after the stop: one in a loop is started every few seconds.
       const stopped = await inspectOrGone(deps, containerId).catch(() => undefined);
       if (stopped) keep({ ...undo, startedAt: stopped.state.startedAt });
     },
     async verify(): Promise<Outcome> {
-      const inspect = await onceDown(deps, containerId);
-      if (!inspect) return { worked: true, text: `${plain(name, 60)} is gone` };
-      return isDown(inspect)
-        ? { worked: true, text: `${plain(name, 60)} is stopped${effect}` }
-        : { worked: false, text: `${plain(name, 60)} is still ${inspect.state.status}` };
+      const inspect = await onceDown(deps, containerId, untouched ? 0 : ENDS_WITHIN_MS);
+      const nothing = untouched ? { nothingDone: true as const } : {};
+      if (!inspect) return { worked: true, text: `${name} is gone`, ...nothing };
+      if (!isDown(inspect))
+        return { worked: false, text: `${name} is still ${inspect.state.status}`, ...nothing };
+      const how = untouched ? 'had ended by itself before' : `is stopped${effect}`;
+      return { worked: true, text: `${name} ${how}`, ...nothing };
     },
   };
 }
 
-/** How a container is when it is down, or was still up all the time in which it should have ended; undefined: it is gone. */
-async function onceDown(deps: RecoveryDeps, id: string): Promise<DockerInspect | undefined> {
+/** Docker, or a proxy before it, has answered that it does not do this; a proxy that waited in vain (408) does not know. */
+function isRefusal(error: unknown): boolean {
+  const { status = 0 } = error as { status?: number };
+  return status >= 400 && status < 500 && status !== 408;
+}
+
+/**
+ * How a container is when it is down, or was still up all the time in which it should have ended; undefined: it is gone. A Docker that does
+ * not answer for some seconds may have been restarted.
+ */
+async function onceDown(
+  deps: RecoveryDeps,
+  id: string,
+  withinMs: number,
+): Promise<DockerInspect | undefined> {
   const { clock } = deps.system;
-  const until = clock.monotonic() + ENDS_WITHIN_MS;
+  const until = clock.monotonic() + withinMs;
   for (;;) {
-    const inspect = await inspectOrGone(deps, id);
-    if (!inspect || isDown(inspect) || clock.monotonic() >= until) return inspect;
+    try {
+      const inspect = await inspectOrGone(deps, id);
+      if (!inspect || isDown(inspect) || clock.monotonic() >= until) return inspect;
+    } catch (error) {
+      if (clock.monotonic() >= until) throw error;
+    }
     await clock.sleep(LOOK_EVERY_MS);
   }
 }
@@ -99,7 +127,14 @@ export async function noLongerStopped(
   const { containerId, startedAt } = stopped.undo as StoppedContainer;
   const inspect = await inspectOrGone(deps, containerId);
   const name = shownName(stopped.target, inspect);
-  if (!inspect) return { over: `${name} was removed meanwhile` };
+  if (!inspect) {
+    const now = await inspectOrGone(deps, stopped.target);
+    const isNew = now?.name === stopped.target;
+    return {
+      over: `${name} was removed meanwhile${isNew ? ', and another container has its name now' : ''}`,
+    };
+  }
+  if (inspect.state.status === 'removing') return { over: `${name} is being removed` };
   // Recovery died before the engine did it.
   if (!isDown(inspect) && inspect.state.startedAt === startedAt)
     return { over: `${name} had not been stopped after all` };

@@ -37,8 +37,8 @@ export type RecoveryDeps = {
 /** `over`: what the step would take back needs no taking back any more. */
 export type Obsolete = string | { over: string } | undefined;
 /**
- * `worked` undefined: it could not be seen. `details`: further lines of the report. `nothingDone`: it did not work, and for sure nothing of
- * it was done, even where `run` threw.
+ * `worked` undefined: it could not be seen. `details`: further lines of the report. `nothingDone`: for sure nothing of it was done, even where
+ * `run` threw; what `worked` all the same had become so by itself.
  */
 export type Outcome = { worked: boolean | undefined; text: string; details?: string[]; nothingDone?: true };
 

@@ -170,7 +170,8 @@ export type Docker = {
     signal: AbortSignal;
   }): Promise<void>;
   start(id: string, signal?: AbortSignal): Promise<void>;
-  stop(id: string, graceSec: number, signal?: AbortSignal): Promise<void>;
+  /** False where it was down already. */
+  stop(id: string, graceSec: number, signal?: AbortSignal): Promise<boolean>;
   restart(id: string, graceSec: number, signal?: AbortSignal): Promise<void>;
   /** Sets both, in bytes, always explicit (-1: unlimited swap). */
   updateMemory(id: string, memory: number, memorySwap: number, signal?: AbortSignal): Promise<void>;

@@ -1,3 +1,4 @@
+import { defined } from '../../src/model/defined.ts';
 import type { Docker, DockerEvent, DockerInspect } from '../../src/system/types.ts';
 
 export type FakeContainer = {
@@ -17,6 +18,8 @@ export type FakeContainer = {
   startedAt?: number;
   /** What `stop` and `start` do; default: they work. */
   refuses?: string;
+  /** The HTTP status of that; without it there was no answer. */
+  refusesWith?: number;
 };
 export type FakeDocker = {
   docker: Docker;
@@ -41,7 +44,8 @@ export function fakeDocker(): FakeDocker {
     const container = find(id);
     fake.calls.push(call.replace('{}', container.name));
     await fake.before?.(call.replace('{}', container.name));
-    if (container.refuses) throw new Error(container.refuses);
+    if (container.refuses)
+      throw Object.assign(new Error(container.refuses), defined({ status: container.refusesWith }));
     work(container);
   }
   const docker: Partial<Docker> = {
@@ -55,7 +59,11 @@ export function fakeDocker(): FakeDocker {
       change('start {}', id, (c) =>
         Object.assign(c, { status: 'running', startedAt: (c.startedAt ?? 0) + 1 }),
       ),
-    stop: (id) => change('stop {}', id, (c) => (c.status = 'exited')),
+    async stop(id) {
+      let was = '';
+      await change('stop {}', id, (c) => ([was, c.status] = [c.status, 'exited']));
+      return was !== 'exited';
+    },
     restart: (id) => change('restart {}', id, (c) => (c.status = 'running')),
     updateMemory: (id, memory, memorySwap) =>
       change(`update {} ${memory} ${memorySwap}`, id, (c) => Object.assign(c, { memory, memorySwap })),

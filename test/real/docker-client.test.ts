@@ -64,9 +64,9 @@ test('changes a memory limit, stops, starts and restarts', async () => {
   const id = await engine.run({ memory: 16 * 1_048_576 });
   await engine.docker.updateMemory(id, 24 * 1_048_576, 24 * 1_048_576);
   expect((await engine.docker.inspect(id)).hostConfig.memory).toBe(24 * 1_048_576);
-  await engine.docker.stop(id, 1);
+  expect(await engine.docker.stop(id, 1)).toBe(true);
   // A second stop is no error: 304.
-  await engine.docker.stop(id, 1);
+  expect(await engine.docker.stop(id, 1)).toBe(false);
   expect((await engine.docker.inspect(id)).state.status).toBe('exited');
   expect(await engine.docker.stats(id)).toBeUndefined();
   await engine.docker.start(id);

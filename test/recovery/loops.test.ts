@@ -208,7 +208,9 @@ describe('a loop for its own reasons', () => {
     const again = engine.add('web', { id: 'w2'.padEnd(64, '0') });
     deps.clock.add(10 * MINUTE);
     await run(deps);
-    expect(deps.said.at(-1)?.text).toBe('Left alone: web was removed meanwhile');
+    expect(deps.said.at(-1)?.text).toBe(
+      'Left alone: web was removed meanwhile, and another container has its name now',
+    );
     again.restartCount = 6;
     deps.clock.add(MINUTE);
     await run(deps);

@@ -386,7 +386,10 @@ describe('thrashing', () => {
     const deps = monitor();
     const { inspect } = engine.docker;
     let endsAt = Infinity;
-    engine.docker.stop = async () => void (endsAt = deps.clock.monotonic() + 12_000);
+    engine.docker.stop = async () => {
+      endsAt = deps.clock.monotonic() + 12_000;
+      return true;
+    };
     engine.docker.inspect = (id) => {
       if (deps.clock.monotonic() >= endsAt) engine.containers.get('batch'.padEnd(64, '0'))!.status = 'exited';
       return inspect(id);
@@ -394,6 +397,104 @@ describe('thrashing', () => {
     expect((await run(deps)).attempts.map(({ done }) => done)).toEqual(['worked']);
     // Of one that counts as failed nobody would know that it waits to be started again.
     expect(listActions(store.db, 0)).toMatchObject([{ state: 'worked', undo: { name: 'batch' } }]);
+  });
+
+  describe('a stop that Docker does not do', () => {
+    const batch = () => engine.containers.get('batch'.padEnd(64, '0'))!;
+    /** How long the first stop, with all that belongs to it, takes until the next one. */
+    async function tookMs(deps: TestDeps): Promise<number> {
+      const at: number[] = [];
+      engine.before = () => void at.push(deps.clock.monotonic());
+      await run(deps);
+      return at[1]! - at[0]!;
+    }
+
+    it.each([
+      ['forbidden, by a proxy', 403],
+      ['no such container', 404],
+      ['in conflict', 409],
+    ])('and says so (%s) costs no time, and is written down as one that did nothing', async (why, status) => {
+      rate = () => (running('web') ? 9000 : 0);
+      const deps = monitor();
+      Object.assign(batch(), { refuses: `Docker said ${status}: ${why}`, refusesWith: status });
+      // Ten seconds are the look before the next stop.
+      expect(await tookMs(deps)).toBeLessThan(12_000);
+      expect(engine.calls).toEqual(['stop batch', 'stop web']);
+      expect(listActions(store.db, 0).map(({ target, state }) => [target, state])).toEqual([
+        ['web', 'worked'],
+        ['batch', 'failed'],
+      ]);
+      expect(actionsToUndo(store.db, 'swap').map(({ target }) => target)).toEqual(['web']);
+    });
+
+    it.each([
+      ['it has tried, and did not see it end', 500],
+      ['a proxy has waited in vain', 408],
+      ['no answer within 40 s', undefined],
+    ])('as far as it says (%s) may take effect yet: that is waited for', async (why, status) => {
+      rate = () => (running('web') ? 9000 : 0);
+      const deps = monitor();
+      Object.assign(batch(), { refuses: why, ...(status === undefined ? {} : { refusesWith: status }) });
+      expect(await tookMs(deps)).toBeGreaterThan(30_000);
+      expect(listActions(store.db, 0).at(-1)).toMatchObject({ target: 'batch', state: 'unclear' });
+    });
+  });
+
+  describe('a container that ends in the moment in which it is stopped', () => {
+    const batch = () => engine.containers.get('batch'.padEnd(64, '0'))!;
+
+    it('by itself, or killed by the kernel: nobody stopped it, and recovery does not start it', async () => {
+      rate = () => (running('batch') ? 9000 : 0);
+      const deps = monitor();
+      engine.before = () => void Object.assign(batch(), { status: 'exited', exitCode: 137, oomKilled: true });
+      expect((await run(deps)).attempts).toMatchObject([{ done: 'worked' }]);
+      expect(deps.said).toMatchObject([
+        {
+          text: expect.stringMatching(/^Not needed any more: stop batch/),
+          details: expect.arrayContaining(['Result: batch had ended by itself before']),
+          severity: 'info',
+          telegram: false,
+        },
+      ]);
+      delete engine.before;
+      await runs(deps, 5);
+      await runRules(deps, [swapRule], 'undo');
+      expect(engine.calls).toEqual(['stop batch']);
+    });
+
+    it('and is removed: it is gone, and there is nothing to undo', async () => {
+      rate = () => (running('batch') ? 9000 : 0);
+      const deps = monitor();
+      engine.docker.stop = async (id) => {
+        engine.containers.delete(id);
+        throw Object.assign(new Error('Docker said 404: No such container'), { status: 404 });
+      };
+      await run(deps);
+      expect(deps.said).toMatchObject([{ text: expect.stringMatching(/^Not needed any more/) }]);
+      expect(actionsToUndo(store.db, 'swap')).toEqual([]);
+    });
+
+    it('with Docker itself, which is restarted: it is seen when Docker is back, and started once', async () => {
+      rate = () => (running('batch') ? 9000 : 0);
+      const deps = monitor();
+      const { inspect } = engine.docker;
+      let backAt = 0;
+      engine.docker.stop = async () => {
+        backAt = deps.clock.monotonic() + 8000;
+        batch().status = 'exited';
+        throw new Error('Docker closed the connection');
+      };
+      engine.docker.inspect = async (id) => {
+        if (deps.clock.monotonic() < backAt) throw new Error('connect ECONNREFUSED');
+        return inspect(id);
+      };
+      expect((await run(deps)).attempts).toMatchObject([{ done: 'worked' }]);
+      rate = 0;
+      await runs(deps, 5);
+      expect(engine.calls).toEqual(['start batch']);
+      await runRules(deps, [swapRule], 'undo');
+      expect(engine.calls).toEqual(['start batch']);
+    });
   });
 
   it('says that Docker cannot be read, and stops nothing', async () => {
@@ -592,6 +693,35 @@ describe('memory that is calm again', () => {
       'Left alone: batch was removed meanwhile',
     ]);
     expect(actionsToUndo(store.db, 'swap')).toEqual([]);
+  });
+
+  it('does not start what was deployed anew or is being removed meanwhile', async () => {
+    const deps = await thrashed();
+    const web = engine.containers.get('web'.padEnd(64, '0'))!;
+    engine.containers.delete('batch'.padEnd(64, '0'));
+    engine.add('batch', { id: 'f'.repeat(64) });
+    web.status = 'removing';
+    engine.calls.length = 0;
+    await runRules(deps, [swapRule], 'undo');
+    expect(deps.said.map(({ text }) => text).toSorted()).toEqual([
+      'Left alone: batch was removed meanwhile, and another container has its name now',
+      'Left alone: web is being removed',
+    ]);
+    expect(actionsToUndo(store.db, 'swap')).toEqual([]);
+    expect(engine.calls).toEqual([]);
+  });
+
+  it('does not start what somebody has started and paused meanwhile', async () => {
+    const deps = await thrashed();
+    for (const name of ['web', 'batch'])
+      Object.assign(engine.containers.get(name.padEnd(64, '0'))!, { status: 'paused', startedAt: 99 });
+    engine.calls.length = 0;
+    await runRules(deps, [swapRule], 'undo');
+    expect(deps.said.map(({ text }) => text).toSorted()).toEqual([
+      'Left alone: batch was started by somebody else',
+      'Left alone: web was started by somebody else',
+    ]);
+    expect(engine.calls).toEqual([]);
   });
 
   it('does not start what was renamed to make way for another one of its name', async () => {

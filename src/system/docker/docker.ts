@@ -8,6 +8,8 @@ import { object, parseInspect, parseList, parseStats, text } from './parse.ts';
 import type { Docker } from '../types.ts';
 
 const MIB = 1_048_576;
+/** What was asked for is so already. */
+const NOT_MODIFIED = 304;
 
 /**
  * Opens nothing yet: the first call connects. Throws for a DOCKER_HOST that cannot be understood. `deadlineMs`, 5 s as a rule: who
@@ -18,7 +20,7 @@ export function openDocker(dockerHost: string, { deadlineMs = 5_000 }: { deadlin
   const changeMs = Math.max(20_000, deadlineMs);
   const json = async (options: Call) => parseJson((await call(engine, options)).body, options.path);
   const post = async (path: string, query: Record<string, string>, timeoutMs: number, signal?: AbortSignal) =>
-    void (await call(engine, { method: 'POST', path, query, timeoutMs, signal }));
+    (await call(engine, { method: 'POST', path, query, timeoutMs, signal })).status !== NOT_MODIFIED;
 
   return {
     get address() {
@@ -63,11 +65,13 @@ export function openDocker(dockerHost: string, { deadlineMs = 5_000 }: { deadlin
       return parseStats(await json({ path: `${container(id)}/stats`, query, signal }));
     },
     events: (options) => follow(engine, options),
-    start: (id, signal) => post(`${container(id)}/start`, {}, 10_000 + changeMs, signal),
+    start: async (id, signal) => void (await post(`${container(id)}/start`, {}, 10_000 + changeMs, signal)),
     stop: (id, graceSec, signal) =>
       post(`${container(id)}/stop`, { t: String(graceSec) }, graceSec * 1000 + changeMs, signal),
-    restart: (id, graceSec, signal) =>
-      post(`${container(id)}/restart`, { t: String(graceSec) }, graceSec * 1000 + 10_000 + changeMs, signal),
+    async restart(id, graceSec, signal) {
+      const timeoutMs = graceSec * 1000 + 10_000 + changeMs;
+      await post(`${container(id)}/restart`, { t: String(graceSec) }, timeoutMs, signal);
+    },
     async updateMemory(id, memory, memorySwap, signal) {
       const body = { Memory: memory, MemorySwap: memorySwap };
       await call(engine, {
