@@ -24,6 +24,8 @@ const ALSO_SHARE = 0.5;
 /** A fall by a quarter and by 10 MB is a restart: growth is not measured across it. */
 const RESTART_SHARE = 0.75;
 const RESTART_BYTES = 10 * 1_048_576;
+/** What is given back every day is so much at least of what it was the day before. */
+const GIVEN_BACK = 0.5;
 /** What grows must explain this share of the growth that is announced, or it is looked for in the last hours only. */
 const EXPLAINED = 0.6;
 /** One step: so much of all growth lies between the medians of three half hours before and after. */
@@ -121,7 +123,7 @@ function asGrower({ container, perHour, bytes }: Growing): Grower {
  * Growth an hour between two slots: the least of the slope as it is, of what is left of it when yesterday at the same hour is taken off,
  * where that is known (what rises every day is no leak), and after a start of the slope lately (a warm-up slows down). 0 where nothing
  * grows. Across one restart (`started`, or a fall) growth is not measured; where one falls again and again, for garbage is collected or
- * it is killed over and over, a day more is looked at.
+ * it is killed over and over, a day more is looked at. What a restart at the same hour of each day gives back is no growth either.
  */
 function rateOf(slots: readonly Slot[], from: number, to: number, started = Number.NaN): number {
   const reach = slots.filter(({ slot }) => slot >= from - DAY_SLOTS && slot <= to);
@@ -132,12 +134,33 @@ function rateOf(slots: readonly Slot[], from: number, to: number, started = Numb
   let rate =
     life.length < LEAST_SLOTS ? slopeWithout(restart ?? stepOf(window), window.map(toPoint)) : slopeOf(life);
   if (life.length >= LEAST_LIFE) rate = Math.min(rate, slopeOf(life.slice(life.length >> 1)));
-  const more = restart === undefined ? withoutTheDay(reach, window) : undefined;
+  const isDaily = isGivenBackDaily(slots, to);
+  const more = restart === undefined || isDaily ? withoutTheDay(isDaily ? slots : reach, window) : undefined;
   return Math.max(0, Math.min(rate, more ?? rate));
 }
 
 function toPoint({ slot, low }: Slot): { slot: number; value: number } {
   return { slot, value: low };
+}
+
+/** It fell within the last day, and about as much at the same hour of the day before. */
+function isGivenBackDaily(slots: readonly Slot[], to: number): boolean {
+  const lows = new Map(slots.map(({ slot, low }) => [slot, low]));
+  const known = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => lows.get(from + i)).filter((low) => low !== undefined);
+  // Nobody restarts at the same second, and a half hour with the restart in it lies between the two levels.
+  const fallAbout = (slot: number) =>
+    Math.max(
+      ...Array.from({ length: 2 * HOUR_SLOTS + 1 }, (_, i) => slot - HOUR_SLOTS + i).map(
+        (at) => Math.max(...known(at - 2, 2)) - Math.min(...known(at, 3)),
+      ),
+    );
+  return slots.some(({ slot, low }) => {
+    const before = lows.get(slot - 1);
+    if (slot <= to - DAY_SLOTS || slot > to || before === undefined || low >= before) return false;
+    const fall = fallAbout(slot);
+    return fall > RESTART_BYTES && fallAbout(slot - DAY_SLOTS) > fall * GIVEN_BACK;
+  });
 }
 
 /** The slot of one step that is most of what the window rose: it is no growth. */

@@ -32,6 +32,11 @@ const restarted =
   (mb: number, perHour: number, at: number): Use =>
   (hour) =>
     mb + perHour * (hour < at ? Math.max(0, hour - 20) : hour - at);
+/** It grows all day, and is restarted at the same hour of each. */
+const nightly =
+  (mb: number, perHour: number, lastAt: number): Use =>
+  (hour, noise) =>
+    mb + perHour * ((hour - lastAt + 240) % 24) + 2 * noise();
 const step =
   (mb: number, by: number, at: number): Use =>
   (hour, noise) =>
@@ -203,6 +208,24 @@ const MIXTURES: Mixture[] = [
     containers: { n8n: leak(400, 25), waha: flat(300) },
     outside: noisy(400, 0.15),
     expected: container('n8n'),
+  },
+  ...[2, 9, 14, 23].flatMap((hoursAgo) =>
+    [20, 45].map((perHour) => ({
+      name: `one that is restarted every night, ${hoursAgo} hours ago, gives back what it grows by ${perHour} MB an hour`,
+      containers: { n8n: leak(300, 30, 40), queue: nightly(200, perHour, HOURS - hoursAgo), redis: flat(60) },
+      startedAt: { queue: HOURS - hoursAgo },
+      expected: container('n8n'),
+    })),
+  ),
+  {
+    name: 'one that is restarted every night grows far more today',
+    containers: {
+      n8n: (hour: number, noise: () => number) =>
+        hour < 51 ? nightly(200, 10, 51)(hour, noise) : leak(200, 50, 51)(hour, noise),
+      waha: flat(500),
+    },
+    startedAt: { n8n: 51 },
+    expected: container('n8n', { startedAt: START + 51 * HOUR }),
   },
   {
     name: 'three grow alike: no single culprit',
