@@ -15,10 +15,10 @@ export type ForecastOptions = GlobalOptions & { replay?: string; capacity?: stri
  * configuration. Exit 0; 3 for a bad option, a file that cannot be read, or a line that is none.
  */
 export function forecastReplay(options: ForecastOptions, io: Io): number {
-  if (options.replay === undefined || options.capacity === undefined)
+  if (options.replay === undefined || options.replay.trim() === '' || options.capacity === undefined)
     return giveUp(
       io,
-      '`forecast` expects --replay FILE.csv and --capacity BYTES, the amount at which it is full.',
+      '`forecast` expects --replay FILE.csv, the name of a file, and --capacity BYTES, the amount at which it is full.',
     );
   const capacity = /^\d+(\.\d+)?(e\d{1,2})?$/i.test(options.capacity) ? Number(options.capacity) : Number.NaN;
   if (!(capacity > 0 && capacity <= Number.MAX_SAFE_INTEGER))

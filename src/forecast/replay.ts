@@ -1,4 +1,5 @@
 import { plain } from '../model/text.ts';
+import { median } from '../model/trend.ts';
 import { judge, newForecaster } from './forecaster.ts';
 import { addSample } from './series.ts';
 
@@ -11,6 +12,8 @@ const LAST_SECOND = 253_402_300_799;
 const CLOCK_STEPS = 0.1;
 /** A line that comes late: the time is back where it was after so many lines. After a clock was set back it takes longer. */
 const LATE_LINES = 10;
+/** Two logs follow each other where no more than this many of the usual steps lie between them. */
+const BETWEEN_LOGS = 10;
 /** Also as databases write it: "2026-01-01 00:00:00+00", or with a space before the offset. */
 const ISO =
   /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?) ?(?:Z|([+-]\d\d)(?::?(\d\d))?)?)?$/i;
@@ -64,7 +67,7 @@ export function replay(samples: Iterable<Sample>, capacity: number): Replay {
 /**
  * Reads lines of `timestamp,value` (epoch seconds, or ISO 8601, which is UTC where it names no zone; either may be quoted). A first line of
  * two names is a header. Lines in no order of time, or with the newest first, are sorted, and so is
- * a line that comes late; where the time goes back and stays there, the clock was set. Throws an Error that names `name`, the line, what
+ * a line that comes late, and logs that were joined in the wrong order; where the time goes back and stays there otherwise, the clock was set. Throws an Error that names `name`, the line, what
  * stands there and what was expected.
  */
 export function parseSamples(text: string, name: string): Sample[] {
@@ -73,7 +76,42 @@ export function parseSamples(text: string, name: string): Sample[] {
   for (let i = 1; i < samples.length; i++) if (samples[i]!.at < samples[i - 1]!.at) back++;
   if (back === 0) return samples;
   const parts = back > CLOCK_STEPS * samples.length ? [samples] : betweenClockSteps(samples);
-  return parts.flatMap((part) => part.sort((a, b) => a.at - b.at));
+  for (const part of parts) part.sort((a, b) => a.at - b.at);
+  return (joinedLogs(parts) ?? parts).flat();
+}
+
+/**
+ * Logs that were joined in the wrong order, in the order of time; undefined where they are not such. They are where each begins close behind
+ * the end of the one before it, apart from gaps within one log.
+ */
+function joinedLogs(parts: readonly (readonly Sample[])[]): Sample[][] | undefined {
+  const pieces = parts.flatMap(betweenGaps).map((piece, index) => ({ piece, index }));
+  const inTime = pieces.toSorted((a, b) => a.piece[0]!.at - b.piece[0]!.at);
+  const follow = inTime.every(({ piece, index }, i) => {
+    const before = inTime[i - 1];
+    if (!before) return true;
+    const gap = piece[0]!.at - before.piece.at(-1)!.at;
+    return gap >= 0 && (index === before.index + 1 || gap <= BETWEEN_LOGS * usualStep(before.piece));
+  });
+  return follow ? inTime.map(({ piece }) => piece) : undefined;
+}
+
+/** Cut where more than some of the usual steps are missing. */
+function betweenGaps(part: readonly Sample[]): Sample[][] {
+  const most = BETWEEN_LOGS * usualStep(part);
+  const pieces: Sample[][] = [];
+  let from = 0;
+  for (let i = 1; i <= part.length; i++) {
+    if (i < part.length && part[i]!.at - part[i - 1]!.at <= most) continue;
+    pieces.push(part.slice(from, i));
+    from = i;
+  }
+  return pieces;
+}
+
+/** The median distance of samples that follow each other, ms. */
+function usualStep(part: readonly Sample[]): number {
+  return median(part.slice(1).map(({ at }, i) => at - part[i]!.at)) || 0;
 }
 
 /** Cut where the time goes back and stays there. */

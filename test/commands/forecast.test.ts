@@ -55,6 +55,7 @@ describe('vpsmon forecast --replay', () => {
     [['--replay', '/nowhere.csv', '--capacity', '5'], '/nowhere.csv does not exist'],
     [['--replay', '/nowhere.csv', '--capacity', '-5'], '--capacity expects a number of bytes above 0'],
     [['--capacity', '5'], 'expects --replay FILE.csv'],
+    [['--replay', '', '--capacity', '5'], 'expects --replay FILE.csv, the name of a file'],
   ])('%j is refused', async (args, error) => {
     const { code, stdout, stderr } = await vpsmon(['forecast', ...args]);
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' });

@@ -227,6 +227,23 @@ describe('a record', () => {
     ).toEqual([4, 5]);
   });
 
+  it('may be of logs that were joined in any order, also where they share a sample', () => {
+    const lines = series(60, (h) => 0.4 + 0.03 * Math.max(0, h - 30)).split('\n');
+    const sorted = run(lines.join('\n'));
+    const days = [lines.slice(0, 1000), lines.slice(1000, 2400), lines.slice(2400)];
+    for (const order of [
+      [1, 0, 2],
+      [2, 1, 0],
+      [1, 2, 0],
+      [2, 0, 1],
+    ]) {
+      const joined = run(order.flatMap((day) => days[day]!).join('\n'));
+      expect(joined).toEqual(sorted);
+    }
+    const shared = [...lines.slice(2000), ...lines.slice(0, 2001)];
+    expect(run(shared.join('\n')).announcements).toEqual(sorted.announcements);
+  });
+
   it('may have a line now and then that comes late', () => {
     const lines = series(60, (h) => 0.4 + 0.03 * Math.max(0, h - 30)).split('\n');
     const place = (i: number) => (i % 30 === 7 ? i + 100 : i);
