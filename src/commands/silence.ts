@@ -89,6 +89,14 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
     config.extra.silences,
     now,
   );
+  if (found) {
+    if (!options.dryRun && !write(context, (db) => endSilence(db, subject))) return 2;
+    if (options.json) {
+      printJson(io, { version: 1, dry_run: options.dryRun === true, ended: name });
+      return 0;
+    }
+  }
+  // It is ended by now, however long Docker takes to say of which service it is.
   const services = others.length > 0 ? await servicesNow(context, wanted) : [];
   const still = covering(wanted, others, services);
   if (!found) {
@@ -104,19 +112,11 @@ export async function silenceEnd(context: CommandContext, subject: string | unde
         : `is not silenced. ${hint}`;
     return giveUp(io, `${name} ${no}.`, 2);
   }
-  if (!options.dryRun && !write(context, (db) => endSilence(db, subject))) return 2;
-  if (options.json) {
-    printJson(io, { version: 1, dry_run: options.dryRun === true, ended: name });
-  } else {
-    const about = wanted === 'all' ? 'Everything' : name;
-    const [again, stays] = options.dryRun
-      ? ['would be notified again.', 'would stay silent']
-      : [
-          'is notified again. What still lasts and was held back is sent with the next check.',
-          'stays silent',
-        ];
-    print(io, `${about} ${still ? `${stays}: ${silencedUntil(still)}.` : again}`);
-  }
+  const about = wanted === 'all' ? 'Everything' : name;
+  const [again, stays] = options.dryRun
+    ? ['would be notified again.', 'would stay silent']
+    : ['is notified again. What still lasts and was held back is sent with the next check.', 'stays silent'];
+  print(io, `${about} ${still ? `${stays}: ${silencedUntil(still)}.` : again}`);
   return 0;
 }
 

@@ -279,6 +279,24 @@ describe('silence end', () => {
     );
   });
 
+  test('a Docker that hangs holds up neither the end nor its JSON', async () => {
+    for (const subject of ['n8n', 'all']) await silence(contextAt().context, subject, '1h');
+    const asked = contextAt({ json: true });
+    asked.context.system.docker.list = () => new Promise(() => undefined);
+    expect(await silenceEnd(asked.context, 'n8n')).toBe(0);
+    expect(JSON.parse(asked.out())).toEqual({ version: 1, dry_run: false, ended: 'n8n' });
+    await silence(contextAt().context, 'n8n', '1h');
+    const { context, out } = contextAt();
+    let answer = (): void => undefined;
+    context.system.docker.list = () => new Promise((resolve) => (answer = () => resolve([])));
+    const ended = silenceEnd(context, 'n8n');
+    // Who gives up waiting has ended it all the same.
+    expect(kept().map(({ subject }) => subject)).toEqual(['all']);
+    answer();
+    expect(await ended).toBe(0);
+    expect(out()).toMatch(/^n8n stays silent: all is silenced until/);
+  });
+
   test('--dry-run ends nothing', async () => {
     await silence(contextAt().context, 'all', '1h');
     const { context, out } = contextAt({ dryRun: true });
