@@ -2,12 +2,13 @@ import * as v from 'valibot';
 import type { Config } from '../config/schema.ts';
 import { Finite } from '../model/shapes.ts';
 import type { Db } from '../store/db.ts';
-import { leaveBehind, renameChat } from '../store/incident-messages.ts';
+import { leaveAllBehind, leaveBehind, renameChat } from '../store/incident-messages.ts';
 import { recall, remember } from '../store/memory.ts';
 import { allTargets, mainTarget, placeOf } from './targets.ts';
 
 const MOVED = 'telegram.moved';
 const VALIDATED = 'telegram.validated';
+const BOT = 'telegram.bot';
 /** More chats than these are not remembered; they are asked for again after a restart. */
 const KEPT = 50;
 
@@ -54,6 +55,15 @@ export function rememberMove(
 /** Who took a new id over into the settings goes on with the messages that incidents have there. */
 export function followSettings(db: Db, targets: readonly string[]): void {
   for (const { from, to } of listIn(db, MOVED, Moved)) renameChat(db, from, to, targets);
+}
+
+/** Where the settings name another bot than the one that sent, the messages of incidents are begun anew by this one. A new token of the same bot changes nothing. */
+export function followBot(db: Db, config: Config, now: number): void {
+  const [bot = ''] = config.settings.TELEGRAM_BOT_TOKEN.split(':');
+  const before = recall(db, BOT, v.string());
+  if (bot === '' || before === bot) return;
+  if (before !== undefined) leaveAllBehind(db);
+  remember(db, BOT, bot, now);
 }
 
 /** Follows a group that became a supergroup, where an update says so before a message is refused. */

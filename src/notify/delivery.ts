@@ -3,7 +3,7 @@ import { serverName } from '../config/server-name.ts';
 import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
 import { alertLine, TIME_LETTERS } from './alert-log.ts';
-import { followSettings } from './chat.ts';
+import { followBot, followSettings } from './chat.ts';
 import { addUnsaved, headsOf } from './queue.ts';
 import { openSending, type DeliveryDeps, type Sending } from './sending.ts';
 import { deliveryState, refusalOf, type DeliveryState } from './state.ts';
@@ -110,6 +110,7 @@ async function run(
   beInTime(sending);
   state.triesRefused = true;
   saveQuietly(sending, () => {
+    followBot(db, sending.config, sending.clock.now());
     followSettings(db, targets);
     outbox.within(() => outbox.routeAnew(targets, (severity) => targetsFor(sending.config, severity)));
   });

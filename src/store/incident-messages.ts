@@ -141,6 +141,11 @@ export function leaveBehind(db: Db, chat: string): void {
   ).run(chat);
 }
 
+/** The same in every chat: another bot's messages cannot be edited, and in a private chat their numbers are those of others. */
+export function leaveAllBehind(db: Db): void {
+  statement(db, 'UPDATE incident_messages SET message_id = 0').run();
+}
+
 /** The chat `from` is configured as `to` now; `targets`: all that are configured. */
 export function renameChat(db: Db, from: string, to: string, targets: readonly string[]): void {
   statement(

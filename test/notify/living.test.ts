@@ -22,7 +22,7 @@ import {
 } from '../../src/store/incident-messages.ts';
 import { configWith } from '../helpers/command.ts';
 import { incidentOf } from '../helpers/incident.ts';
-import type { Fault } from '../standins/telegram.js';
+import { startTelegram, type Fault } from '../standins/telegram.js';
 import { bench, type Bench } from './support.ts';
 
 let b: Bench;
@@ -436,6 +436,41 @@ describe('the message of an incident', () => {
       await settled();
       expect(b.telegram.message('-1009', 2)?.plain).toMatch(/^Resolved/);
       expect(b.telegram.sent.at(-1)).toMatchObject({ chatId: '-1009', replyTo: 2 });
+    },
+  );
+
+  it.each([
+    ['another bot', '222222:other-bot', 'another message'],
+    ['a new token of the same bot', undefined, undefined],
+  ])(
+    'goes on with %s in the settings, and edits no message that it did not send',
+    async (_, token, first) => {
+      const chat = { id: 4711, type: 'private', title: 'Ada' } as const;
+      await b.close();
+      b = await bench({}, { tellable: (id) => pipeline.tellable(id) }, { chats: [chat] });
+      connect();
+      b.start();
+      check(memory(90, 'warning'));
+      await settled();
+      await b.stop();
+      const renewed = `${b.telegram.token.split(':')[0]}:renewed`;
+      const earlier = b.telegram.sent.map((one) => ({ ...one, plain: first ?? one.plain }));
+      const other = await startTelegram({ token: token ?? renewed, chats: [chat], earlier });
+      b.restart({ ...other.settings });
+      connect();
+      b.start();
+      b.clock.pass(61_000);
+      check(memory(70, 'warning'));
+      await settled();
+      const shown = other.message('4711', token === undefined ? 1 : 2);
+      if (first !== undefined) expect(other.message('4711', 1)?.plain).toBe(first);
+      expect(shown?.plain).toContain('70 MB');
+      check(memory(300, undefined));
+      await settled();
+      expect(shown?.plain).toMatch(/^Resolved/);
+      expect(other.sent.at(-1)).toMatchObject({ replyTo: shown?.id });
+      await b.stop();
+      await other.close();
     },
   );
 

@@ -172,6 +172,8 @@ export function startTelegram(options?: {
   limits?: { perSecond?: number; perMinute?: number };
   /** Serves /standin/* for tests that run it as a process. */
   control?: boolean;
+  /** Messages that are there already. */
+  earlier?: readonly Omit<SentMessage, 'method' | 'text' | 'parseMode'>[];
   onSent?: (message: SentMessage) => void;
 }): Promise<Telegram>;
 /** Throws with Telegram's sentences; returns the text without tags. */
