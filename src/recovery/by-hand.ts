@@ -2,14 +2,18 @@ import type { Action } from '../model/action.ts';
 import { plain } from '../model/text.ts';
 import { attempt } from './attempt.ts';
 import {
+  ENDS_WITHIN_MS,
   GRACE_SEC,
   inspectOrGone,
   isDown,
+  isRefusal,
+  onceSeen,
   outcomeOfContainer,
   STAYS_UP_MS,
   stopping,
   withoutContainers,
 } from './containers.ts';
+import type { DockerInspect } from '../system/types.ts';
 import type { Outcome, RecoveryDeps, RuleResult, Step } from './types.ts';
 
 /**
@@ -52,16 +56,30 @@ export async function containerByHand(
 }
 
 function restarting(deps: RecoveryDeps, id: string, shown: string): Pick<Step, 'run' | 'verify'> {
+  const { docker, clock } = deps.system;
+  let before: number | undefined;
+  /** How long it may take until it runs anew: a Docker that did not answer may be at it still. */
+  let withinMs = 0;
   return {
-    run: () => deps.system.docker.restart(id, GRACE_SEC),
+    async run() {
+      before = (await inspectOrGone(deps, id).catch(() => undefined))?.state.startedAt;
+      try {
+        await docker.restart(id, GRACE_SEC);
+      } catch (error) {
+        if (!isRefusal(error)) withinMs = ENDS_WITHIN_MS;
+        throw error;
+      }
+    },
     async verify(ran) {
-      if (ran) await deps.system.clock.sleep(STAYS_UP_MS);
-      const inspect = await inspectOrGone(deps, id);
+      if (ran) await clock.sleep(STAYS_UP_MS);
+      const isAnew = ({ state }: DockerInspect) =>
+        state.status === 'running' && (ran || (before !== undefined && state.startedAt !== before));
+      const inspect = await onceSeen(deps, id, withinMs, isAnew);
       if (!inspect) return { worked: false, text: `${shown} is gone` };
+      if (isAnew(inspect)) return { worked: true, text: `${shown} runs again` };
       const { status } = inspect.state;
-      return status === 'running'
-        ? { worked: ran, text: ran ? `${shown} runs again` : `${shown} runs, and was not restarted` }
-        : { worked: false, text: `${shown} is ${status} now` };
+      const how = status === 'running' ? 'runs, and was not restarted' : `is ${status} now`;
+      return { worked: false, text: `${shown} ${how}` };
     },
   };
 }

@@ -10,7 +10,7 @@ export const GRACE_SEC = 20;
 /** A container that cannot start, as a rule, is down again by then. */
 export const STAYS_UP_MS = 2000;
 /** A killed process whose memory is in swap needs a while to end, and Docker gives up waiting for it after 10 s. */
-const ENDS_WITHIN_MS = 30_000;
+export const ENDS_WITHIN_MS = 30_000;
 const LOOK_EVERY_MS = 2000;
 
 /** Why there are no containers to work with. On a machine without Docker there is nothing that could not be read. */
@@ -80,7 +80,7 @@ export function stopping(
       if (stopped) keep({ ...undo, startedAt: stopped.state.startedAt });
     },
     async verify(): Promise<Outcome> {
-      const inspect = await onceDown(deps, containerId, untouched ? 0 : ENDS_WITHIN_MS);
+      const inspect = await onceSeen(deps, containerId, untouched ? 0 : ENDS_WITHIN_MS, isDown);
       const nothing = untouched ? { nothingDone: true as const } : {};
       if (!inspect) return { worked: true, text: `${name} is gone`, ...nothing };
       if (!isDown(inspect))
@@ -92,26 +92,27 @@ export function stopping(
 }
 
 /** Docker, or a proxy before it, has answered that it does not do this; a proxy that waited in vain (408) does not know. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   const { status = 0 } = error as { status?: number };
   return status >= 400 && status < 500 && status !== 408;
 }
 
 /**
- * How a container is when it is down, or was still up all the time in which it should have ended; undefined: it is gone. A Docker that does
- * not answer for some seconds may have been restarted.
+ * A container as it is once it is as it should be, or still is not after this time; undefined: it is gone. A Docker that does not answer for
+ * some seconds may have been restarted.
  */
-async function onceDown(
+export async function onceSeen(
   deps: RecoveryDeps,
   id: string,
   withinMs: number,
+  isSo: (inspect: DockerInspect) => boolean,
 ): Promise<DockerInspect | undefined> {
   const { clock } = deps.system;
   const until = clock.monotonic() + withinMs;
   for (;;) {
     try {
       const inspect = await inspectOrGone(deps, id);
-      if (!inspect || isDown(inspect) || clock.monotonic() >= until) return inspect;
+      if (!inspect || isSo(inspect) || clock.monotonic() >= until) return inspect;
     } catch (error) {
       if (clock.monotonic() >= until) throw error;
     }

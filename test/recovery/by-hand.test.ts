@@ -76,6 +76,48 @@ describe('a container that a person wants stopped or restarted', () => {
     expect(engine.calls).toHaveLength(3);
   });
 
+  describe('a restart without an answer', () => {
+    const web = () => engine.containers.get('web'.padEnd(64, '0'))!;
+    async function restarted(status?: number, after?: () => void) {
+      const { inspect } = engine.docker;
+      let asked = Infinity;
+      engine.docker.restart = async () => {
+        asked = deps.clock.monotonic();
+        throw Object.assign(
+          new Error('Docker closed the connection'),
+          status === undefined ? {} : { status },
+        );
+      };
+      engine.docker.inspect = async (id) => {
+        if (deps.clock.monotonic() - asked > 5000) after?.();
+        return inspect(id);
+      };
+      const { attempts } = await containerByHand(deps, 'restart', 'web', 'x');
+      return { attempts, tookMs: deps.clock.monotonic() - asked };
+    }
+
+    it('is waited for, and has worked where the container was started anew', async () => {
+      const { attempts } = await restarted(undefined, () => (web().startedAt = 99));
+      expect(attempts).toMatchObject([
+        { done: 'worked', text: 'web runs again (although: Docker closed the connection)' },
+      ]);
+    });
+
+    it('has not where it still runs as before', async () => {
+      const { attempts, tookMs } = await restarted(500);
+      expect(attempts).toMatchObject([
+        { done: 'failed', text: expect.stringContaining('was not restarted') },
+      ]);
+      expect(tookMs).toBeGreaterThanOrEqual(30_000);
+    });
+
+    it('is not waited for where Docker refuses it', async () => {
+      const { attempts, tookMs } = await restarted(403, () => (web().startedAt = 99));
+      expect(attempts).toMatchObject([{ done: 'failed' }]);
+      expect(tookMs).toBe(0);
+    });
+  });
+
   it.each([
     ['vpsmon', 'vpsmon itself runs in vpsmon'],
     ['nothing', 'there is no container nothing'],
