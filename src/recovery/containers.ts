@@ -164,6 +164,8 @@ export async function startAgainStep(
   const { containerId } = undo;
   const { db } = deps.store;
   const { target, name } = await namesNow(deps, stopped);
+  /** How long it may take until it runs: a Docker that did not answer may be at it still. */
+  let withinMs = 0;
   return {
     rule: stopped.rule,
     target,
@@ -178,14 +180,20 @@ export async function startAgainStep(
     async run() {
       // From now on another start may be this one, also for a run that finds this one dead.
       keepUndo(db, stopped.id, undo);
-      await deps.system.docker.start(containerId);
+      try {
+        await deps.system.docker.start(containerId);
+      } catch (error) {
+        if ((error as { status?: number }).status === undefined) withinMs = ENDS_WITHIN_MS;
+        throw error;
+      }
     },
     async verify(ran) {
       if (ran) await deps.system.clock.sleep(STAYS_UP_MS);
-      const inspect = await inspectOrGone(deps, containerId);
+      const inspect = await onceSeen(deps, containerId, withinMs, (one) => !isDown(one));
       if (!inspect || isDown(inspect)) {
         if (inspect) keepUndo(db, stopped.id, { ...undo, startedAt: inspect.state.startedAt });
-        return { worked: false, text: `${name} was started and is ${inspect?.state.status ?? 'gone'} now` };
+        const how = ran ? 'was started and is' : 'is';
+        return { worked: false, text: `${name} ${how} ${inspect?.state.status ?? 'gone'} now` };
       }
       // One that crashes again has been started all the same; its restart policy goes on from here.
       const { status } = inspect.state;

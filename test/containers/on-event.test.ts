@@ -71,6 +71,26 @@ describe('deaths', () => {
     );
   });
 
+  test.each([
+    ['in the time that a stop gives it', ['stop', 'oom', 'die'], /Cause: out of memory/],
+    ['just before it is stopped', ['oom', 'stop', 'die'], /Cause: out of memory/],
+    ['of itself in that time', ['stop', 'die'], /\(on request\)/],
+    ['of itself in that time, and is removed', ['stop', 'die', 'destroy'], /\(on request\)/],
+  ])('it dies %s: told once, with what it died of', (_, events, cause) => {
+    for (const policy of ['no', 'always']) {
+      const world = worldWith('web', { policy });
+      for (const event of events) {
+        if (event === 'stop') world.signal('web', 15);
+        else if (event === 'oom') world.oom('web');
+        else if (event === 'die') world.die('web', events.includes('oom') ? 137 : 1);
+        else world.destroy('web');
+        world.advance(500);
+      }
+      for (let second = 0; second < 60; second += 1) world.advance(1000);
+      expect(world.messages()).toEqual([expect.stringMatching(cause)]);
+    }
+  });
+
   test('oom whose event comes after the die event', () => {
     const world = worldWith('web');
     world.answering(false);

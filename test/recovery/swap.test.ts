@@ -785,6 +785,40 @@ describe('memory that is calm again', () => {
     expect(deps.said.map(({ text }) => text).join()).not.toMatch(/somebody else/);
   });
 
+  it('is its own doing also where Docker starts one without giving an answer in time', async () => {
+    const deps = await thrashed();
+    const web = engine.containers.get('web'.padEnd(64, '0'))!;
+    const { inspect } = engine.docker;
+    let asked = Infinity;
+    engine.docker.start = async (id) => {
+      if (id !== web.id) return void (engine.containers.get(id)!.status = 'running');
+      asked = deps.clock.monotonic();
+      throw new Error('no answer within 30 s');
+    };
+    engine.docker.inspect = async (id) => {
+      if (deps.clock.monotonic() - asked > 9000) Object.assign(web, { status: 'running', startedAt: 99 });
+      return inspect(id);
+    };
+    await runs(deps, 5);
+    expect(actionsToUndo(store.db, 'swap')).toEqual([]);
+    const texts = deps.said.map(({ text }) => text);
+    expect(texts).toContain('Done: start web again');
+    expect(texts.join()).not.toMatch(/somebody else/);
+  });
+
+  it('was not started where Docker refuses to, and nothing else is said', async () => {
+    const deps = await thrashed();
+    for (const container of engine.containers.values())
+      Object.assign(container, { refuses: 'port is taken', refusesWith: 500 });
+    const began = deps.clock.monotonic();
+    await runRules(deps, [swapRule], 'undo');
+    expect(deps.clock.monotonic() - began).toBeLessThan(30_000);
+    expect(deps.said.map(({ details }) => details?.[0])).toEqual([
+      'Result: port is taken; batch is exited now',
+      'Result: port is taken; web is exited now',
+    ]);
+  });
+
   it('is only spoken about where recovery was switched off meanwhile; undo does it all the same', async () => {
     const deps = await thrashed();
     deps.config.settings.ENABLE_AUTO_RECOVERY = false;
