@@ -71,6 +71,8 @@ export type StoredRow = Message &
 
 /** Reports and tests are messages but no alerts: they are not counted. */
 const NOT_ALERTS = new Set(['status-report', 'daily-report', 'chart', 'test', 'digest', 'answer']);
+/** These are sent to whoever asked for them, too. */
+const ASKED_FOR = new Set(['answer', 'chart', 'daily-report']);
 const PENDING = `state IN ('waiting', 'refused')`;
 export const KEEP_ROWS = 10_000;
 export const KEEP_MS = 90 * 86_400_000;
@@ -229,7 +231,7 @@ function routes(db: Db) {
 
     /**
      * Messages for chats that are not configured any more (`known` are) go to those of their severity that do not have them yet; where all have
-     * them, they are given up.
+     * them, they are given up, and so are answers to whoever asked there.
      */
     routeAnew(known: readonly string[], chatsFor: (severity: Severity) => string[]): void {
       const list = JSON.stringify(known);
@@ -237,9 +239,12 @@ function routes(db: Db) {
       const rows = rowsOf(db, `SELECT * FROM outbox WHERE ${gone} ORDER BY id`, list);
       if (rows.length === 0) return;
       const chatsOf = chatsByMessage(db);
+      const chats = new Set(known.map(chatOf));
       for (const row of rows) {
+        // Asked for in a topic that is not in the settings, of a chat that is.
+        if (ASKED_FOR.has(row.kind) && chats.has(chatOf(row.target ?? ''))) continue;
         const has = chatsThatHave(db, row, chatsOf);
-        const to = chatsFor(row.severity).filter((chat) => !has(chat));
+        const to = row.kind === 'answer' ? [] : chatsFor(row.severity).filter((chat) => !has(chat));
         if (to.length === 0) statement(db, `UPDATE outbox SET state = 'skipped' WHERE id = ?`).run(row.id);
         else {
           startAnew(db, row.id);
@@ -253,6 +258,9 @@ function routes(db: Db) {
     },
   };
 }
+
+/** The chat of a place as the settings have it, without the topic. */
+const chatOf = (place: string): string => place.split('/')[0] ?? '';
 
 /** The id of the message that a row takes to its chat: that of its first row. */
 const messageOf = ({ id, copyOf }: Pick<StoredRow, 'id' | 'copyOf'>): number => copyOf ?? id;

@@ -821,6 +821,23 @@ describe('several chats', () => {
     });
   });
 
+  it('have what somebody asked for only where it was asked, also after a restart and with other chats', async () => {
+    await two({ TELEGRAM_CHAT_ID: `${BOSS},${OPS}` });
+    await b.stop();
+    const asked = { severity: 'info', subject: 'x' } as const;
+    b.say('in a topic', { ...asked, kind: 'answer', target: `${OPS}/7` });
+    b.say('the report', { ...asked, kind: 'daily-report', target: `${OPS}/7` });
+    b.say('by the boss', { ...asked, kind: 'answer', target: BOSS });
+    b.restart({ TELEGRAM_CHAT_ID: `${OPS},-5` });
+    b.telegram.setChat({ id: -5, type: 'group', title: 'New' });
+    b.start();
+    await settled();
+    expect(b.telegram.sent.map(({ chatId, threadId, plain }) => [chatId, threadId, plain])).toEqual([
+      [OPS, 7, 'in a topic'],
+      [OPS, 7, 'the report'],
+    ]);
+  });
+
   it('says which one refuses, and that it takes messages again only when that one does', async () => {
     await two({ TELEGRAM_CHAT_ID: `${BOSS},${OPS}` });
     b.telegram.setChat({ id: Number(BOSS), state: 'kicked' });
