@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { changesBetween, keptFromEnvironment } from '../../src/daemon/reload.ts';
 import { configWith } from '../helpers/command.ts';
 import { startDaemon, until, vpsmon, type Daemon } from '../helpers/daemon.ts';
+import { startTelegram } from '../standins/telegram.js';
 
 let daemon: Daemon | undefined;
 afterEach(async () => {
@@ -79,6 +80,36 @@ describe('SIGHUP', () => {
     writeFileSync(daemon.conf, good);
     process.kill(daemon.pid, 'SIGHUP');
     await until(async () => (await told())[0] === 'resolved', 'its end');
+  });
+
+  it('takes a chat that refuses out of the settings: the other one was told so, hears the end, and nothing twice', async () => {
+    const [gone, stays] = [-1001, -1002];
+    const telegram = await startTelegram({
+      chats: [
+        { id: gone, type: 'supergroup', title: 'Gone', state: 'kicked' },
+        { id: stays, type: 'supergroup', title: 'Ops' },
+      ],
+    });
+    try {
+      const chats = `TELEGRAM_CHAT_ID="${gone},${stays}"`;
+      daemon = await startDaemon({ ...telegram.settings, TELEGRAM_CHAT_ID: `${gone},${stays}` });
+      const told = (text: string) => telegram.sent.filter(({ plain }) => plain.includes(text));
+      await until(() => told('Telegram refuses messages').length > 0, 'the message of the refusal');
+      expect(told('Telegram refuses messages')[0]?.plain).toContain(`(chat ${gone})`);
+      expect((await daemon.health()).reasons.join()).toContain(`(chat ${gone})`);
+
+      writeFileSync(
+        daemon.conf,
+        readFileSync(daemon.conf, 'utf8').replace(chats, `TELEGRAM_CHAT_ID=${stays}`),
+      );
+      process.kill(daemon.pid, 'SIGHUP');
+      await until(() => told('Telegram accepts messages').length > 0, 'its end');
+      expect(told('Service Monitor Started')).toHaveLength(1);
+      expect(told('Telegram refuses messages')).toHaveLength(1);
+      expect((await daemon.health()).alerts_waiting).toBe(0);
+    } finally {
+      await telegram.close();
+    }
   });
 
   it('says that nothing has changed', async () => {
