@@ -9,6 +9,7 @@ import { allTargets, mainTarget, placeOf } from './targets.ts';
 const MOVED = 'telegram.moved';
 const VALIDATED = 'telegram.validated';
 const BOT = 'telegram.bot';
+const WAY = 'telegram.way';
 /** More chats than these are not remembered; they are asked for again after a restart. */
 const KEPT = 50;
 
@@ -64,6 +65,16 @@ export function followBot(db: Db, config: Config, now: number): void {
   if (bot === '' || before === bot) return;
   if (before !== undefined) leaveAllBehind(db);
   remember(db, BOT, bot, now);
+}
+
+/** True where the settings name another token, chat or server of the Bot API than they did when messages were last sent. */
+export function isAnotherWay(db: Db, config: Config, now: number): boolean {
+  const { TELEGRAM_BOT_TOKEN, TELEGRAM_API_ROOT } = config.settings;
+  const way = [nameOfToken(TELEGRAM_BOT_TOKEN), TELEGRAM_API_ROOT, ...allTargets(config)].join(' ');
+  const before = recall(db, WAY, v.string());
+  if (way === before) return false;
+  remember(db, WAY, way, now);
+  return before !== undefined;
 }
 
 /** Follows a group that became a supergroup, where an update says so before a message is refused. */

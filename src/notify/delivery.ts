@@ -3,7 +3,7 @@ import { serverName } from '../config/server-name.ts';
 import type { Message } from '../model/message.ts';
 import { errorText } from '../model/text.ts';
 import { alertLine, TIME_LETTERS } from './alert-log.ts';
-import { followBot, followSettings } from './chat.ts';
+import { followBot, followSettings, isAnotherWay } from './chat.ts';
 import { addUnsaved, headsOf } from './queue.ts';
 import { openSending, type DeliveryDeps, type Sending } from './sending.ts';
 import { deliveryState, refusalOf, type DeliveryState } from './state.ts';
@@ -110,7 +110,10 @@ async function run(
   beInTime(sending);
   state.triesRefused = true;
   saveQuietly(sending, () => {
-    followBot(db, sending.config, sending.clock.now());
+    const now = sending.clock.now();
+    followBot(db, sending.config, now);
+    // The pause that the chat of before asked for is not that of this one.
+    if (isAnotherWay(db, sending.config, now)) outbox.tryNow();
     followSettings(db, targets);
     outbox.within(() => outbox.routeAnew(targets, (severity) => targetsFor(sending.config, severity)));
   });

@@ -137,6 +137,21 @@ describe('delivery', () => {
     expect(sum(b.clock.slept)).toBeLessThan(603_000);
   });
 
+  it('keeps no pause for another chat, which did not ask for it', async () => {
+    b.telegram.fail({ kind: '429', retryAfter: 3000 });
+    sayMany(2);
+    b.start();
+    await b.telegram.waitUntil(() => b.telegram.calls.some((call) => call.status === 429));
+    await b.stop();
+    b.telegram.setChat({ id: -5, type: 'group', title: 'New' });
+    b.restart({ TELEGRAM_CHAT_ID: '-5' });
+    const began = b.clock.monotonic();
+    b.start();
+    await b.telegram.waitFor(2);
+    expect(b.telegram.sent.map(({ chatId }) => chatId)).toEqual(['-5', '-5']);
+    expect(b.clock.monotonic() - began).toBeLessThan(400_000);
+  });
+
   it('tries at growing distances, never more than about 5 minutes apart', async () => {
     b.telegram.always('500');
     sayMany(1);
