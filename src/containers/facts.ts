@@ -132,8 +132,9 @@ export function reportStopped(turn: Turn, death: Death, { next, failed, deploy, 
   const key = serviceKey(death.name);
   const clean = death.exitCode === 0 && death.cause === 'crash';
   const { named } = turn.state.rules.of(death);
-  const job = clean && !named && (death.autoRemove || death.at - (death.startedAt ?? 0) < JOB_MS);
-  if (next?.kind !== 'keeps-trying') delete tallyOf(turn.state, key).series;
+  const goesOn = next?.kind === 'keeps-trying';
+  const job = clean && !named && !goesOn && (death.autoRemove || death.at - (death.startedAt ?? 0) < JOB_MS);
+  if (!goesOn) delete tallyOf(turn.state, key).series;
   const fact = { ...stoppedFact(death), ...defined({ next, failed }), ...(deploy ? { deploy } : {}) };
   if (job || gone) {
     emit(turn, key, { ...fact, over: gone ? 'removed' : 'job' });

@@ -61,6 +61,9 @@ export function onEvent(turn: Turn, event: DockerEvent): void {
   known.seq += 1;
   const at = eventTime(event);
   const [action = ''] = event.action.split(':', 1);
+  // Only what runs is paused: its start was not heard.
+  const isPause = action === 'pause' || action === 'unpause';
+  if (isPause && !isUp(known.info.state) && at > (known.info.finishedAt ?? 0)) onStart(turn, known, at);
   if (action === 'start') onStart(turn, known, at, event.unseen);
   else if (action === 'die') onDie(turn, known, at, event);
   else if (action === 'kill') onKill(known, at, event);

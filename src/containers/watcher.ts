@@ -8,6 +8,7 @@ import { errorText } from '../model/text.ts';
 import { createAlarm, type Alarm } from '../system/clock.ts';
 import { MOVED } from '../system/docker/events.ts';
 import type { DockerEvent } from '../system/types.ts';
+import { asNow } from './as-now.ts';
 import { ask as askDocker, newQueries, oomSeen, type Queries } from './queries.ts';
 import {
   createDedup,
@@ -115,6 +116,8 @@ export function createWatcher(deps: WatcherDeps) {
     /** Whether a claim about the container of this name holds; undefined while nobody can see it. */
     claimHolds: (name: string, claim: Claim): boolean | undefined =>
       isLoaded(watch) || claim === 'no-docker' ? claimHolds(state, name, claim) : undefined,
+    /** A fact with what it states of the present as it is now. */
+    asNow: (fact: ContainerFact): ContainerFact => asNow(state, fact),
     /** Why Docker's events cannot be followed, while Docker answers otherwise; undefined where all is well. */
     eventFailure: (): string | undefined => watch.eventFailure,
     services: (): ServiceStatus[] => serviceLines(state),

@@ -113,6 +113,7 @@ function openPipeline(monitor: Monitor, hostname: string, alarm: Alarm): Monitor
     enqueue: (message) => outbox.enqueue(message),
     sendUnsaved: (message) => delivery.sendUnsaved(message),
     isTrue: (incident, claim) => monitor.watcher.claimHolds(incident.subject, claim),
+    asNow: (fact) => monitor.watcher.asNow(fact),
     wakeAt: (mono) => alarm.set(state.closed ? Infinity : mono),
     describe: describeFact,
     render: (decision) =>

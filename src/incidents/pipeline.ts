@@ -45,6 +45,8 @@ export type PipelineDeps = {
   wakeAt?(mono: number): void;
   /** Words a message; pure. */
   render(decision: Notification): Message;
+  /** A fact with what it states of the present as it is now; without it, as it was found. */
+  asNow?(fact: ContainerFact): ContainerFact;
   /** The sentence of a fact, or of its end where only time ended it; pure. */
   describe?(fact: ContainerFact, ended: boolean): { text: string; details?: string[] };
 };
@@ -287,10 +289,20 @@ function worthSaving(
   return now - (run.savedAt.get(incident.id) ?? 0) >= SAVE_VALUES_MS;
 }
 
+/** What waited states how things are when its text is written. */
+function asNow({ deps }: Run, decision: Notification): Notification {
+  const fresh = (incident: Incident): Incident => {
+    const fact = incident.fact && deps.asNow?.(incident.fact);
+    if (!fact || fact === incident.fact) return incident;
+    return { ...incident, fact, ...deps.describe?.(fact, false) };
+  };
+  return { ...decision, incident: fresh(decision.incident), others: decision.others.map(fresh) };
+}
+
 /** A mistake in the wording must not cost the message. */
 function render(run: Run, decision: Notification): Message {
   try {
-    return run.deps.render(decision);
+    return run.deps.render(asNow(run, decision));
   } catch (error) {
     run.deps.log.warn(`A message could not be rendered: ${errorText(error)}`);
     const { id, severity, rule, subject, text } = decision.incident;

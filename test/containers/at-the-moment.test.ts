@@ -339,3 +339,91 @@ test('/status knows of what is reported that nobody can see it while Docker is g
   pass(world, MINUTE);
   expect(unseen()).toEqual([]);
 });
+
+describe('what a text states beside its claim', () => {
+  /** A second death, right after that of another one: it waits for more of them. */
+  function endsAfterAnother(policy: string): World {
+    const world = worldWith('web');
+    world.run('job', { policy });
+    world.advance(5000);
+    world.clear();
+    world.die('web', 1);
+    world.advance(100);
+    world.die('job', 0);
+    world.advance(100);
+    return world;
+  }
+
+  test('the restart policy of one that ended is the one of now, where somebody changed it while that waited', () => {
+    const world = endsAfterAnother('no');
+    world.update('job', 'unless-stopped');
+    pass(world, MINUTE);
+    expect(world.titles()).toEqual(['🔴 Service Stopped', '🔴 Service Stopped']);
+    expect(world.messages()[1]).toContain('(restart policy: unless-stopped, set since)');
+  });
+
+  test('what Docker goes on trying to start is no job that is over', () => {
+    const world = createWorld();
+    world.run('web', { policy: 'always' });
+    world.advance(5000);
+    world.clear();
+    world.die('web', 0, true);
+    pass(world, 5000);
+    expect(world.titles()).toEqual(['🔴 Service Stopped']);
+    expect(text(world)).toContain('Docker keeps trying to start it');
+    expect(world.openIncidents().map(({ rule }) => rule)).toEqual(['container-stopped']);
+    world.start('web', 'policy');
+    pass(world, MINUTE);
+    expect(world.titles()[1]).toBe('✅ Service Restored');
+  });
+
+  test.each(['pause', 'unpause'] as const)(
+    'Docker does not try to start what ran again while Docker was away, and of which only a %s is heard',
+    (action) => {
+      const world = createWorld();
+      world.run('web', { policy: 'always' });
+      world.advance(700);
+      world.die('web', 1, true);
+      away(world);
+      world.advance(300);
+      world.start('web', 'policy');
+      if (action === 'unpause') world.pause('web');
+      back(world);
+      world.advance(700);
+      world[action]('web');
+      pass(world, 20_000);
+      expect(text(world)).not.toContain('keeps trying');
+      if (action === 'unpause') expect(world.titles()).toEqual(['🔄 Service Restarting']);
+    },
+  );
+
+  test('a deploy that was not healthy yet is healthy when that is sent', () => {
+    const world = worldWith('web', { health: 'healthy' });
+    world.stop('web');
+    world.destroy('web');
+    world.create('web', { health: 'starting' });
+    world.start('web');
+    world.advance(2 * MINUTE + 100);
+    expect(world.titles()).toEqual([]);
+    world.health('web', 'healthy');
+    pass(world, 10_000);
+    expect(world.titles()).toEqual(['🚀 web redeployed, healthy']);
+  });
+
+  test('the health of one that restarts often is the one of now', () => {
+    const world = worldWith('web', { policy: 'always', health: 'healthy' });
+    world.run('db', { policy: 'always' });
+    for (let i = 0; i < 4; i++) {
+      world.advance(MINUTE);
+      world.clear();
+      for (const name of ['db', 'web']) world.die(name, 1, true);
+      world.advance(100);
+      for (const name of ['db', 'web']) world.start(name, 'policy');
+    }
+    world.advance(2100);
+    expect(world.messages()).toEqual([expect.stringContaining('Service: db')]);
+    world.health('web', 'healthy');
+    world.advance(MINUTE);
+    expect(world.messages()[1]).toContain('Health: Healthy');
+  });
+});

@@ -133,6 +133,7 @@ export function live(seed: number): Life {
       if (!fits(claim, state)) fail(`says that ${name} is ${claim}, it is ${state}`, line);
     }
     checkNext(text, claims);
+    checkHealth(text);
     checkNumbers(text);
   }
 
@@ -150,6 +151,19 @@ export function live(seed: number): Life {
       fail(`its policy is ${box.hostConfig.restartPolicy}`, text);
   }
 
+  /** Status and health of one that restarts often. */
+  function checkHealth(text: string): void {
+    if (!text.includes('Malfunction')) return;
+    const box = boxOf(/^Service: (.*)$/m.exec(text)?.[1] ?? '');
+    if (!box) return;
+    const status = /^Status: \S+ (\w+)$/m.exec(text)?.[1]?.toLowerCase();
+    const is = { created: 'stopped', exited: 'stopped' }[box.state.status as string] ?? box.state.status;
+    if (status !== undefined && status !== is) fail(`its status is ${is}`, text);
+    const health = /^Health: (?:\S+ )?(\w+)$/m.exec(text)?.[1]?.toLowerCase() ?? 'unknown';
+    if (health !== 'unknown' && health !== box.state.health?.status)
+      fail(`its health is ${box.state.health?.status}`, text);
+  }
+
   /** Of a name in MONITORED_SERVICES: whether a container bears it, or is of its service, and was ever started. */
   function missingOf(name: string): string {
     const bears = [...world.boxes.values()].filter(
@@ -162,7 +176,8 @@ export function live(seed: number): Life {
     const box = boxOf(name);
     if (!box) return 'gone';
     if (box.state.status !== 'running') return box.state.status;
-    return box.state.health?.status === 'unhealthy' ? 'running unhealthy' : 'running';
+    const health = box.state.health?.status;
+    return health === 'unhealthy' || health === 'starting' ? `running ${health}` : 'running';
   }
 
   function checkNumbers(text: string): void {
@@ -700,7 +715,8 @@ function fits(claim: string, state: string): boolean {
   if (claim === 'down') return !up;
   if (claim === 'paused') return state === 'paused';
   if (claim === 'unhealthy') return state === 'running unhealthy';
-  if (claim === 'healthy') return state === 'running';
+  if (claim === 'starting') return state === 'running starting';
+  if (claim === 'healthy') return state === 'running' || state === 'running starting';
   return state === claim;
 }
 
@@ -720,9 +736,9 @@ function claimsOf(text: string): Claimed[] {
         const again = line.includes('down again') ? 'down' : 'up';
         const isDeploy = list === 'redeployed' || list === 'restarted';
         const claim =
-          isDeploy && line.includes(', healthy')
-            ? 'healthy'
-            : ({ Restored: restored, Restarting: again }[list] ?? LISTS[list]);
+          (isDeploy ? outcomeOf(line) : undefined) ??
+          { Restored: restored, Restarting: again }[list] ??
+          LISTS[list];
         if (claim === undefined) throw new Error(`not understood: ${text}`);
         return { name, claim: list.startsWith('renamed') ? 'named' : claim, line };
       })
@@ -767,10 +783,17 @@ function claimsOf(text: string): Claimed[] {
   if (title.includes('was removed'))
     return [{ name: /^\S+ ([\w-]+) /.exec(title)![1]!, claim: 'gone', line: title }];
   const line = /^\S+ ([\w-]+) (?:redeployed|restarted)/.exec(title);
-  if (line) return [{ name: line[1]!, claim: title.includes(', healthy') ? 'healthy' : 'up', line: title }];
+  if (line) return [{ name: line[1]!, claim: outcomeOf(title) ?? 'up', line: title }];
   const generic = /^(?:WARNING|CRITICAL|INFO)[^:]*: (.*)$/.exec(title)?.[1];
   if (generic !== undefined) return [sentence(generic)];
   throw new Error(`not understood: ${text}`);
+}
+
+/** How a deploy or a restart turned out, where its line says more than that it runs. */
+function outcomeOf(line: string): string | undefined {
+  if (line.includes(', healthy')) return 'healthy';
+  if (line.includes('but unhealthy')) return 'unhealthy';
+  return line.includes('not healthy yet') ? 'starting' : undefined;
 }
 
 /** The rules of what a message says: each line of a list of ends has its own. */

@@ -1,5 +1,6 @@
 // A small world of containers for timelines: each call changes one and feeds the machine the events that Docker would send,
 // in Docker's order; what the machine asks is answered at once from the same world. Time moves only when told to.
+import { asNow } from '../../src/containers/as-now.ts';
 import { rowOf } from '../../src/containers/persist.ts';
 import { newState, newTurn, nextDue, step } from '../../src/containers/reduce.ts';
 import { serviceRules } from '../../src/containers/rules.ts';
@@ -82,6 +83,7 @@ export function createWorld(
         return outbox.push({ ...message, saidAt: now });
       },
       isTrue: ({ subject }, claim) => claimHolds(state, subject, claim),
+      asNow: (fact) => asNow(state, fact),
       wakeAt: (mono) => (wakeAt = mono),
       describe: describeFact,
       render: (decision) => renderNotification(decision, 'vps1', wall()),
