@@ -619,10 +619,12 @@ export function live(seed: number): Life {
       note(`the clock is set by ${ms / 1000} s`);
       clockWasSet = true;
       world.setClock(ms);
-      // One that was begun in what is now the future holds for as long as was asked, from now on.
       for (const [subject, until] of silences) {
         const length = lengths.get(subject)!;
-        if (until - length - world.wall() > MINUTE) silences.set(subject, world.wall() + length);
+        // The monitor moves them; of a few seconds it cannot tell whether a silence was begun before or after.
+        if (watching) silences.set(subject, until + (Math.abs(ms) < MINUTE ? Math.min(ms, 0) : ms));
+        // One that was begun in what is now the future holds for as long as was asked, from now on.
+        else if (until - length - world.wall() > MINUTE) silences.set(subject, world.wall() + length);
       }
       // The checks notice it; nothing happens in the same millisecond.
       if (watching) world.check();
