@@ -23,6 +23,9 @@ export default defineConfig({
           expect: { poll: { timeout: 400_000 } },
           // Half of the time is spent waiting for servers and processes, so there are more workers than processors.
           maxWorkers: 4,
+          // A worker keeps what it has loaded for the next file: half of the CPU went into loading it anew. So a test that changes its own
+          // process (environment, timers, spies) changes it back, and mocks no module.
+          isolate: false,
           env: { TZ: 'UTC' },
         },
       },
@@ -41,6 +44,9 @@ export default defineConfig({
         test: {
           name: 'n8n',
           include: ['test/n8n/**/*.test.ts'],
+          // npm takes 20 minutes to bring n8n on a busy machine.
+          testTimeout: 3_600_000,
+          hookTimeout: 3_600_000,
           fileParallelism: false,
         },
       },

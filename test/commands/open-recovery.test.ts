@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openRecovery, type RecoverySetup } from '../../src/commands/open-recovery.ts';
 import { createRing } from '../../src/recorder/ring.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
@@ -19,9 +19,14 @@ let began: number;
 beforeEach(() => {
   stateDir = mkdtempSync(join(tmpdir(), 'vpsmon-open-recovery-'));
   store = openStore(stateDir, Date.now());
-  began = Date.now() - process.uptime() * 1000;
+  // A run is a process of its own; this one has other tests behind it.
+  const before = process.uptime();
+  const uptime = process.uptime.bind(process);
+  vi.spyOn(process, 'uptime').mockImplementation(() => uptime() - before);
+  began = Date.now();
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   store.close();
   rmSync(stateDir, { recursive: true, force: true });
 });

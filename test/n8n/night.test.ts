@@ -42,11 +42,11 @@ beforeAll(async () => {
     if (low) await n8n.api('PUT', `/workflows/${id}/tags`, [{ id: tag['id'] }]);
     await n8n.api('POST', `/workflows/${id}/activate`, {});
   }
-}, 900_000);
+});
 afterAll(async () => {
   folder?.remove();
   await n8n?.remove();
-}, 60_000);
+});
 
 const pathOf = (name: string) => name.toLowerCase().replaceAll(' ', '-');
 
@@ -207,7 +207,7 @@ it('keeps nothing off that was on', async () => {
   expect(await whatIsOn()).toEqual(edited);
   for (const name of ['Nightly import', 'Newsletter', 'Orders']) expect(await call(name), name).toBe(200);
   expect((await run(['doctor'])).stdout).toMatch(/recovery has left nothing stopped or paused/);
-}, 900_000);
+});
 
 /** Runs a command with the settings of the last run of recovery. */
 async function run(args: string[]): Promise<{ stdout: string }> {
