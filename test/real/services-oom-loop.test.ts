@@ -60,7 +60,11 @@ test('an OOM loop: the first kill, then once that it goes on; each kill is count
   await expect.poll(kills, { interval: 500 }).toMatchObject([{ changes: await restarts() }]);
   await new Promise((resolve) => setTimeout(resolve, 1000));
 
-  const told = about('greedy').filter(({ plain }) => !/Service Started/.test(plain));
+  // A machine that needs longer for a restart than the monitor waits for one (2 s) has the container back as news of its own.
+  const slowRestart = /Service Restored[^]*Down for: (?!1 s$)/m;
+  const told = about('greedy').filter(
+    ({ plain }) => !/Service Started/.test(plain) && !slowRestart.test(plain),
+  );
   const titles = told.map(({ plain }) => plain.split('\n')[0]);
   expect(titles, telegram.sent.map(({ plain }) => plain).join('\n\n')).toHaveLength(2);
   expect(titles[0]).toMatch(/^CRITICAL: Out of memory: the kernel killed tail .* in container greedy/);
