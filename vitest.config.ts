@@ -1,7 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
-// fast: pure code and small servers, under two minutes. real: Docker, PostgreSQL, Redis. vps: a whole machine. n8n: a real n8n. debian13: a whole
-// machine of another Debian; it and n8n are not part of `npm run check`.
+// fast: pure code and small servers, under two minutes. real: Docker, PostgreSQL, Redis; real-apart: what of it can run beside the rest.
+// vps: a whole machine. n8n: a real n8n. debian13: a whole machine of another Debian; it and n8n are not part of `npm run check`.
+
+/** Of `real`, those without an engine that do not mind what happens on the machine, such as a container of another file that is out of memory. */
+const APART = [
+  'databases',
+  'outbox-full-disk',
+  'outbox-kill',
+  'pgbouncer',
+  'postgres-connection',
+  'postgres-standby',
+  'redis-connection',
+  'redis-tls',
+  'release',
+].map((name) => `test/real/${name}.test.ts`);
+
 export default defineConfig({
   test: {
     projects: [
@@ -36,7 +50,18 @@ export default defineConfig({
           testTimeout: 1_800_000,
           hookTimeout: 1_800_000,
           expect: { poll: { timeout: 400_000 } },
-          // Engines and databases share one machine: one file at a time.
+          exclude: APART,
+          // Engines share one machine: one file at a time.
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'real-apart',
+          include: APART,
+          testTimeout: 1_800_000,
+          hookTimeout: 1_800_000,
+          expect: { poll: { timeout: 400_000 } },
           fileParallelism: false,
         },
       },
