@@ -26,5 +26,6 @@ export function asNow(state: State, fact: ContainerFact): ContainerFact {
 function outcomeNow(outcome: Outcome, health: ContainerHealth): Outcome {
   if (outcome.kind !== 'unhealthy' && outcome.kind !== 'not-healthy-yet') return outcome;
   if (health === 'healthy' || health === 'unhealthy') return { kind: health };
-  return outcome.kind === 'unhealthy' ? { kind: 'running' } : outcome;
+  // Another one may have taken its place meanwhile, without a health check.
+  return outcome.kind === 'not-healthy-yet' && health === 'starting' ? outcome : { kind: 'running' };
 }

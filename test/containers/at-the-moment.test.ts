@@ -410,6 +410,23 @@ describe('what a text states beside its claim', () => {
     expect(world.titles()).toEqual(['🚀 web redeployed, healthy']);
   });
 
+  test('a deploy that was not healthy yet is not said to be so of the next one, which has no health check', () => {
+    const world = worldWith('web', { health: 'healthy' });
+    const deploy = (health?: 'starting') => {
+      world.stop('web');
+      world.destroy('web');
+      world.create('web', health ? { health } : {});
+      world.start('web');
+    };
+    deploy('starting');
+    world.advance(2 * MINUTE + 100);
+    expect(world.titles()).toEqual([]);
+    deploy();
+    pass(world, MINUTE);
+    expect(world.titles()[0]).toBe('🚀 web redeployed, running');
+    expect(text(world)).not.toContain('not healthy yet');
+  });
+
   test('the health of one that restarts often is the one of now', () => {
     const world = worldWith('web', { policy: 'always', health: 'healthy' });
     world.run('db', { policy: 'always' });
