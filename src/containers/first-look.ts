@@ -181,7 +181,11 @@ function compareDown(
   const wasUp = row !== undefined && (isUp(row.state) || row.state === 'restarting');
   if (known.startError)
     return conditionOf(turn.state, key, 'stopped') ? undefined : foundUnstarted(turn, known);
-  if (!wasUp && row?.id === info.id && row.state === info.state) return foundDown(turn, known);
+  if (!wasUp && row?.id === info.id && row.state === info.state) {
+    // The monitor before may have seen it down, and not have said so.
+    reportOver(turn, key, 'unhealthy', 'died', info.finishedAt ?? turn.now.wall);
+    return foundDown(turn, known);
+  }
   if (info.state === 'created' && wasUp && row.id !== info.id) {
     // A deploy that failed: the old one is gone, the new one was created and no more.
     reportOver(turn, key, 'unhealthy', 'replaced', turn.now.wall);

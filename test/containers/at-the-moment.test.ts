@@ -444,3 +444,21 @@ describe('what a text states beside its claim', () => {
     expect(world.messages()[1]).toContain('Health: Healthy');
   });
 });
+
+test('one that ended while Docker was away, and of which the monitor could not say so any more, is not unhealthy', () => {
+  const world = createWorld();
+  world.run('web', { health: 'healthy' });
+  world.advance(MINUTE);
+  world.health('web', 'unhealthy');
+  expect(world.openIncidents().map(({ rule }) => rule)).toEqual(['container-unhealthy']);
+  away(world);
+  world.die('web', 1);
+  back(world);
+  // Docker had listed it as down, and its last moments were still being looked at.
+  const rows = world.rows().map((row) => ({ ...row, state: 'exited' as const }));
+  world.reopen();
+  world.skip(MINUTE);
+  world.look(rows);
+  world.advance(MINUTE);
+  expect(world.openIncidents().map(({ rule }) => rule)).not.toContain('container-unhealthy');
+});
