@@ -1,25 +1,13 @@
 // What was so when it was seen, and is not any more when its message goes out: each story is one that a message once got wrong.
 import { describe, expect, test } from 'vitest';
 import { formatTime } from '../../src/model/text.ts';
-import { createWorld, pass, worldWith, type World } from './world.ts';
+import { away, back, createWorld, pass, worldWith, type World } from './world.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 function text(world: World): string {
   return world.messages().join('\n\n');
-}
-
-/** Nobody hears what happens, and nobody answers. */
-function away(world: World): void {
-  world.answering(false);
-  world.down();
-  world.deaf(true);
-}
-function back(world: World): void {
-  world.answering(true);
-  world.deaf(false);
-  world.up();
 }
 
 test('what waited when the monitor was killed is not sent by the next one before it has seen the containers', () => {

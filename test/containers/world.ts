@@ -462,14 +462,22 @@ export function pass(world: World, ms: number): void {
   }
 }
 
-/** Docker is away for so long: nobody hears what happens meanwhile, and nobody answers. */
-export function whileAway(world: World, ms: number, meanwhile: () => void = () => undefined): void {
+/** Docker is away: nobody hears what happens, and nobody answers. */
+export function away(world: World): void {
   world.answering(false);
   world.down();
   world.deaf(true);
-  world.advance(ms);
-  meanwhile();
+}
+
+export function back(world: World): void {
   world.answering(true);
   world.deaf(false);
   world.up();
+}
+
+export function whileAway(world: World, ms: number, meanwhile: () => void = () => undefined): void {
+  away(world);
+  world.advance(ms);
+  meanwhile();
+  back(world);
 }
