@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// fast: pure code and small servers, under two minutes. real: Docker, PostgreSQL, Redis; real-apart: what of it can run beside the rest.
+// fast: pure code and small servers, three minutes on two cores. real: Docker, PostgreSQL, Redis; real-apart: what of it can run beside the rest.
 // vps: a whole machine. n8n: a real n8n. debian13: a whole machine of another Debian; it and n8n are not part of `npm run check`.
 
 /** Of `real`, those without an engine that do not mind what happens on the machine, such as a container of another file that is out of memory. */
